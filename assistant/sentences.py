@@ -1,0 +1,51 @@
+"""Text as sentences, with their places: shared by chunking, grounding and display."""
+
+import re
+
+# Words that end in a dot without ending a sentence, in English and German, compared in lower case.
+_ABBREVIATIONS = frozenset(
+    """
+    abs allg art aufl bd betr bspw bzw ca dr evtl ff fig gem ggf hr inkl kap lit mio mrd nr prof rn rz s sog st
+    str tel u usw vgl z zzgl zzt
+    al approx co corp cf dept e.g est etc i.e inc jr ltd mr mrs ms no p para pp sec sr u.s u.k vol vs
+    d.h i.d.r i.s.d o.ä s.o s.u u.a u.u z.b z.t
+    """.split()
+)
+_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s)")
+_LAST_WORD = re.compile(r"(\S+)$")
+_STARTS_SENTENCE = re.compile(r"[\s\"'“‘«(\[]*[^\W\d_a-zß-ÿ]|[\s\"'“‘«(\[]*[\d§$€£•–-]")
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Half-open spans of the sentences of ``text``, without the white space between them.
+
+    A dot ends no sentence after an abbreviation, an initial, or an ordinal number ("am 3. Mai").
+    """
+    spans = []
+    start = 0
+    for match in _END.finditer(text):
+        if _ends_sentence(text, start, match):
+            spans.append((start, match.end()))
+            start = match.end()
+    spans.append((start, len(text)))
+    return [trimmed for span in spans if (trimmed := _trim(text, *span))[0] < trimmed[1]]
+
+
+def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
+    if not _STARTS_SENTENCE.match(text, match.end()):
+        return False
+    if text[match.start()] != ".":
+        return True
+    last = _LAST_WORD.search(text, max(start, match.start() - 40), match.start())
+    word = last.group(1).lstrip("(\"'„“‘«[").lower() if last else ""
+    is_initial = len(word) == 1 and word.isalpha()
+    is_ordinal = word.isdigit() and len(word) <= 2
+    return not (word in _ABBREVIATIONS or is_initial or is_ordinal)
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end

@@ -1,0 +1,374 @@
+"""The catalog: documents, chunks, vectors and full text of one corpus, in SQLite.
+
+Reading happens in snapshots: everything inside one ``snapshot()`` sees one generation, whatever an ingest does
+meanwhile. Writing happens in ``transaction()``s and only under the workspace's write lock.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from assistant.embedder import Vectors
+from assistant.language import terms
+from assistant.store.schema import connect
+from assistant.types import Chunk, Document
+
+T = TypeVar("T")
+
+CATALOG_FILE = "catalog.sqlite"
+_FILTER_COLUMNS = frozenset({"title", "format", "language", "date"})
+_FETCH_ROWS = 4096
+_VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One known file. ``document_id`` is None for a file that could not be read; then ``failure`` says why."""
+
+    root: str
+    path: str
+    size: int
+    modified_ns: int
+    hash: str
+    document_id: int | None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What chunks and vectors were made with; all of it has to agree for two vectors to be compared."""
+
+    embedder: str
+    """Name of the embedder, for people."""
+    fingerprint: str
+    recipe: str
+    """Versions and settings of readers and chunker, hashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which documents to search: all that fit every part that is given."""
+
+    documents: tuple[str, ...] = ()
+    """Paths relative to the ingested folder."""
+    folder: str = ""
+    """Glob over those paths, as in ``policies/*``."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Equal values: ``language``, ``format``, ``date``, ``title``, or what the file itself states."""
+
+    def __bool__(self) -> bool:
+        return bool(self.documents or self.folder or self.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    """A document without its text. ``pages`` is None where the format has none."""
+
+    id: int
+    title: str
+    format: str
+    language: str
+    date: str
+    pages: int | None
+    characters: int
+    chunks: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk as search shows it, with the document it belongs to."""
+
+    id: int
+    document_id: int
+    document: str
+    root: str
+    title: str
+    language: str
+    date: str
+    text: str
+    context: str
+    heading: str
+    place: str
+    start: int
+    end: int
+    first_page: int | None
+    last_page: int | None
+
+    @property
+    def location(self) -> Path:
+        """Where the file is that this chunk was read from."""
+        return file_location(Path(self.root), self.document)
+
+
+class Catalog:
+    """One connection to one catalog file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._connection = connect(folder / CATALOG_FILE)
+
+    def close(self) -> None:
+        """Close the connection; the write-ahead log is folded in by the last one that does."""
+        self._connection.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside sees one state of the catalog."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything written inside happens, or nothing of it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    # Identity and generation
+
+    def generation(self) -> int:
+        """Number of the live generation; 0 before anything was published."""
+        return int(self._meta("generation") or 0)
+
+    def identity(self) -> Identity | None:
+        """What the live generation was made with; None before anything was published."""
+        stored = self._meta("identity")
+        return Identity(**json.loads(stored)) if stored else None
+
+    def _meta(self, key: str) -> str | None:
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def _set_meta(self, key: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    # Files and documents
+
+    def files(self) -> list[FileRow]:
+        """All known files, by root and path."""
+        return [FileRow(*row) for row in self._connection.execute("SELECT * FROM files ORDER BY root, path")]
+
+    def document_ids(self) -> dict[str, int]:
+        """Key → id of every document, live or staged."""
+        return dict(self._connection.execute("SELECT key, id FROM documents"))
+
+    def document_summaries(self) -> list[DocumentSummary]:
+        """What is known of each document, live or staged."""
+        rows = self._connection.execute(
+            "SELECT id, title, format, language, date, pages, characters, chunks, warnings FROM documents"
+        )
+        return [DocumentSummary(*row[:-1], tuple(json.loads(row[-1]))) for row in rows]
+
+    def dimension(self) -> int:
+        """Length of the live vectors; 0 when there are none."""
+        row = self._connection.execute(
+            "SELECT length(vector) FROM chunks WHERE id = (SELECT rowid FROM lexical LIMIT 1)"
+        ).fetchone()
+        return row[0] // np.dtype(np.float16).itemsize if row else 0
+
+    def text(self, document_id: int) -> str:
+        """The stored text of a document."""
+        row = self._connection.execute("SELECT text FROM documents WHERE id = ?", (document_id,)).fetchone()
+        return str(row[0])
+
+    def languages(self) -> tuple[str, ...]:
+        """Languages of live documents, most frequent first; documents of unknown language do not count."""
+        rows = self._connection.execute(
+            "SELECT language FROM documents WHERE language != '' AND id IN (SELECT document_id FROM files)"
+            " GROUP BY language ORDER BY count(*) DESC, language"
+        )
+        return tuple(row[0] for row in rows)
+
+    # Staging
+
+    def stage(
+        self, key: str, document: Document, chunks: Sequence[Chunk], vectors: Sequence[Vectors], fingerprint: str
+    ) -> int:
+        """Write one document with its chunks and vectors, not yet live. Call inside a transaction."""
+        row = (
+            key, document.title, document.format, document.language, document.date, document.pages,
+            json.dumps(document.metadata, ensure_ascii=False), json.dumps(document.warnings, ensure_ascii=False),
+            document.text, len(document.text), len(chunks),
+        )  # fmt: skip
+        cursor = self._connection.execute(
+            "INSERT INTO documents (key, title, format, language, date, pages, metadata, warnings, text,"
+            " characters, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
+        document_id = int(cursor.lastrowid or 0)
+        self._connection.executemany(
+            "INSERT INTO chunks (document_id, start, end, first_page, last_page, heading, place, context, digest,"
+            " vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (document_id, chunk.start, chunk.end, chunk.first_page, chunk.last_page, chunk.heading, chunk.place,
+                 chunk.context, digest(chunk.embedded, fingerprint), vector.astype(np.float16).tobytes())
+                for chunk, vector in zip(chunks, vectors, strict=True)
+            ),
+        )  # fmt: skip
+        return document_id
+
+    def known_vectors(self, digests: Sequence[bytes]) -> dict[bytes, Vectors]:
+        """Vectors of texts that were embedded before, by digest."""
+        found: dict[bytes, Vectors] = {}
+        for some in _portions(digests):
+            rows = self._connection.execute(
+                f"SELECT digest, vector FROM chunks WHERE digest IN ({_marks(some)}) GROUP BY digest", some
+            )
+            found.update((row[0], _vector(row[1])) for row in rows)
+        return found
+
+    # Publishing
+
+    def publish(self, files: Iterable[FileRow], identity: Identity, generation: int) -> None:
+        """Make these files, and the documents they hold, the live corpus. Call inside a transaction."""
+        run = self._connection.execute
+        run("CREATE TEMP TABLE was_live AS SELECT DISTINCT document_id AS id FROM files WHERE document_id NOT NULL")
+        run("DELETE FROM files")
+        self._connection.executemany(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((f.root, f.path, f.size, f.modified_ns, f.hash, f.document_id, f.failure) for f in files),
+        )
+        live = "(SELECT document_id FROM files WHERE document_id NOT NULL)"
+        run(
+            f"DELETE FROM lexical WHERE rowid IN (SELECT id FROM chunks WHERE document_id IN was_live"
+            f" AND document_id NOT IN {live})"
+        )
+        run(f"DELETE FROM documents WHERE id NOT IN {live}")
+        self._index_terms(f"document_id IN {live} AND document_id NOT IN was_live")
+        run("DROP TABLE was_live")
+        self._set_meta("identity", json.dumps(asdict(identity)))
+        self._set_meta("generation", str(generation))
+
+    def _index_terms(self, condition: str) -> None:
+        rows = self._connection.execute(
+            "SELECT chunks.id, context, substr(text, start + 1, end - start), language"
+            f" FROM chunks JOIN documents ON documents.id = document_id WHERE {condition}"
+        )
+        while batch := rows.fetchmany(_FETCH_ROWS):
+            self._connection.executemany(
+                "INSERT INTO lexical (rowid, terms) VALUES (?, ?)",
+                ((row[0], " ".join(terms(f"{row[1]}\n{row[2]}", row[3]))) for row in batch),
+            )
+
+    # Searching
+
+    def chunk_count(self) -> int:
+        """How many chunks are live."""
+        return int(self._connection.execute("SELECT count(*) FROM lexical").fetchone()[0])
+
+    def chunk_ids(self, only: Filter) -> list[int]:
+        """Ids of the live chunks in documents that fit a filter."""
+        conditions, values = _conditions(only)
+        rows = self._connection.execute(
+            "SELECT DISTINCT chunks.id FROM chunks JOIN documents ON documents.id = document_id"
+            f" JOIN files USING (document_id) WHERE {' AND '.join(conditions)} ORDER BY chunks.id",
+            values,
+        )
+        return [row[0] for row in rows]
+
+    def live_vectors(self) -> Iterator[tuple[np.ndarray, Vectors]]:
+        """Ids (n,) and vectors (n, dimension) of all live chunks, a portion at a time."""
+        rows = self._connection.execute("SELECT id, vector FROM chunks WHERE id IN (SELECT rowid FROM lexical)")
+        while batch := rows.fetchmany(_FETCH_ROWS):
+            yield (
+                np.fromiter((row[0] for row in batch), np.int64, len(batch)),
+                np.frombuffer(b"".join(row[1] for row in batch), np.float16).reshape(len(batch), -1).astype(np.float32),
+            )
+
+    def document_frequencies(self, query: Sequence[str]) -> dict[str, int]:
+        """How many live chunks hold each term; terms that occur nowhere are left out."""
+        found: dict[str, int] = {}
+        for some in _portions(query):
+            found.update(
+                self._connection.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({_marks(some)})", some)
+            )
+        return found
+
+    def match(self, query: Sequence[str], limit: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The best chunks for any of the terms: (chunk id, BM25 score), best first; higher is better."""
+        if not query:
+            return []
+        expression = " OR ".join(f'"{term}"' for term in query)
+        condition, values = "", [expression]
+        if among is not None:
+            self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS among (id INTEGER PRIMARY KEY)")
+            self._connection.execute("DELETE FROM among")
+            self._connection.executemany("INSERT INTO among VALUES (?)", ((one,) for one in among))
+            condition = "AND rowid IN among"
+        rows = self._connection.execute(
+            f"SELECT rowid, -bm25(lexical) FROM lexical WHERE lexical MATCH ? {condition} ORDER BY rank LIMIT ?",
+            (*values, limit),
+        )
+        return rows.fetchall()
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
+        """Chunks by id. A document with several files is shown under the first of them."""
+        found: dict[int, StoredChunk] = {}
+        for some in _portions(ids):
+            rows = self._connection.execute(
+                "SELECT chunks.id, document_id, min(path), root, title, language, date,"
+                " substr(text, start + 1, end - start), context, heading, place, start, end, first_page, last_page"
+                " FROM chunks JOIN documents ON documents.id = document_id JOIN files USING (document_id)"
+                f" WHERE chunks.id IN ({_marks(some)}) GROUP BY chunks.id",
+                some,
+            )
+            found.update((row[0], StoredChunk(*row)) for row in rows)
+        return found
+
+
+def _conditions(only: Filter) -> tuple[list[str], list[str]]:
+    """A filter as SQL conditions over documents and files, with their values."""
+    conditions, values = ["true"], []
+    if only.documents:
+        conditions.append(f"path IN ({_marks(only.documents)})")
+        values.extend(only.documents)
+    if only.folder:
+        conditions.append("path GLOB ?")
+        values.append(only.folder)
+    for name, value in only.metadata.items():
+        if name in _FILTER_COLUMNS:
+            conditions.append(f"{name} = ?")
+            values.append(value)
+        else:
+            conditions.append("EXISTS (SELECT 1 FROM json_each(metadata) WHERE json_each.key = ? AND json_each.value = ?)")
+            values.extend((name, value))
+    return conditions, values
+
+
+def file_location(root: Path, path: str) -> Path:
+    """Where a known file is. A root is a folder with the file in it, or the file itself."""
+    return root if root.name == path and not root.is_dir() else root / path
+
+
+def digest(embedded: str, fingerprint: str) -> bytes:
+    """16 bytes that stand for a text as one embedder sees it."""
+    return hashlib.blake2b(f"{fingerprint}\0{embedded}".encode(), digest_size=16).digest()
+
+
+def _vector(blob: bytes) -> Vectors:
+    return np.frombuffer(blob, np.float16).astype(np.float32)
+
+
+def _portions(items: Sequence[T]) -> Iterator[list[T]]:
+    for first in range(0, len(items), _VARIABLES):
+        yield list(items[first : first + _VARIABLES])
+
+
+def _marks(items: Sequence[object]) -> str:
+    return ", ".join("?" * len(items))

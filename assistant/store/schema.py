@@ -1,0 +1,125 @@
+"""The catalog's tables, one migration a version. ``PRAGMA user_version`` counts those applied.
+
+    meta        identity of the corpus and the number of the live generation
+    documents   one row a distinct content: its text and what is known of it
+    files       one row a path: which document it holds, or why it could not be read
+    chunks      passages of documents, with their vectors (float16)
+    lexical     full-text index over the stems of live chunks; rowid = chunk id
+
+A document is *live* when a file points to it. Documents are written as they are read, so that a killed ingest
+loses nothing; files, full text and generation change together in the one transaction that publishes.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from assistant.errors import CatalogVersionError, WorkspaceError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE documents (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,        -- content hash, suffix and recipe: equal keys give equal chunks
+        title TEXT NOT NULL,
+        format TEXT NOT NULL,
+        language TEXT NOT NULL,
+        date TEXT NOT NULL,
+        pages INTEGER,
+        metadata TEXT NOT NULL,          -- JSON object of strings
+        warnings TEXT NOT NULL,          -- JSON list of strings
+        characters INTEGER NOT NULL,
+        chunks INTEGER NOT NULL,
+        text TEXT NOT NULL               -- last, so that the columns before it are read without it
+    );
+    CREATE TABLE files (
+        root TEXT NOT NULL,              -- absolute folder (or file) that was ingested
+        path TEXT NOT NULL,              -- relative to root, with '/'
+        size INTEGER NOT NULL,
+        modified_ns INTEGER NOT NULL,
+        hash TEXT NOT NULL,
+        document_id INTEGER REFERENCES documents (id),
+        failure TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (root, path)
+    ) WITHOUT ROWID;
+    CREATE INDEX files_document ON files (document_id);
+    CREATE TABLE chunks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again: a vector file of old cannot mislead
+        document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+        start INTEGER NOT NULL,
+        end INTEGER NOT NULL,
+        first_page INTEGER,
+        last_page INTEGER,
+        heading TEXT NOT NULL,
+        place TEXT NOT NULL,
+        context TEXT NOT NULL,           -- title, headings and table header: embedded in front of the text
+        digest BLOB NOT NULL,            -- of what was embedded, to reuse its vector
+        vector BLOB NOT NULL
+    );
+    CREATE INDEX chunks_document ON chunks (document_id);
+    CREATE INDEX chunks_digest ON chunks (digest);
+    CREATE VIRTUAL TABLE lexical USING fts5 (terms, tokenize = "unicode61 remove_diacritics 0");
+    CREATE VIRTUAL TABLE vocabulary USING fts5vocab (lexical, row);
+    """,
+)
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """Open the catalog, creating or migrating it. Raises CatalogVersionError, or WorkspaceError if damaged."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Statements, not Python, begin transactions; a connection may move between threads that take turns.
+        connection = sqlite3.connect(file, isolation_level=None, timeout=30, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
+    try:
+        _prepare(connection, file)
+    except sqlite3.Error as error:
+        connection.close()
+        raise WorkspaceError(
+            f"The catalog {file} cannot be used: {error}.", "Restore it, or delete its folder and ingest again."
+        ) from None
+    except CatalogVersionError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise CatalogVersionError(
+            f"{file} has version {version}; this program knows versions up to {len(MIGRATIONS)}.",
+            "Update domain-assistant.",
+        )
+    if version < len(MIGRATIONS):
+        _migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again under the write lock: another process may have migrated meanwhile.
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for script in MIGRATIONS[version:]:
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script at its statement ends; ``executescript`` would commit in the middle of our transaction."""
+    statements, current = [], ""
+    for line in script.splitlines():
+        current += line + "\n"
+        if sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements

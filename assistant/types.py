@@ -1,0 +1,103 @@
+"""The values that pass between the parts: documents, chunks, evidence, answers.
+
+Plain frozen dataclasses without behaviour of their own beyond construction and views.
+All offsets are characters (Python code points) in ``Document.text``; spans are half-open.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
+
+BLOCK_SEPARATOR = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One paragraph, list, table or heading of a document, in reading order.
+
+    A list or table has one item or row a line. ``heading_path`` holds the headings above the block,
+    outermost first; for a heading block it ends with the heading itself. ``page`` and ``row`` are
+    1-based; ``place`` names what a page number cannot: ``"sheet Premiums"``, ``"slide 3"``.
+    """
+
+    text: str
+    kind: BlockKind = "paragraph"
+    heading_path: tuple[str, ...] = ()
+    page: int | None = None
+    place: str = ""
+    row: int | None = None
+    """Row of the source sheet that the first data line of a table came from."""
+    header_lines: int = 0
+    """How many leading lines of a table are its header, repeated in front of later rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a reader makes of one file: blocks in order, and what is known about the whole."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    format: str
+    pages: int | None = None
+    date: str = ""
+    """ISO date (YYYY-MM-DD, or a prefix of it) of the content, where the file states one."""
+    language: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The stored text: the blocks joined by one empty line. Spans count in it."""
+        return BLOCK_SEPARATOR.join(block.text for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a document: ``text`` is exactly ``Document.text[start:end]``."""
+
+    start: int
+    end: int
+    text: str
+    context: str
+    """Title, heading path, and header of a table that was split: travels with the text, is not part of it."""
+    heading: str = ""
+    place: str = ""
+    first_page: int | None = None
+    last_page: int | None = None
+
+    @property
+    def embedded(self) -> str:
+        """What the embedder and the full-text index see."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A chunk retrieved for a question, with its rank, its scores and where it comes from."""
+
+    rank: int
+    """1-based, after fusion."""
+    score: float
+    """What the hits are ordered by: the fused score, or the reranker's."""
+    dense: float | None
+    """Cosine similarity; None when the dense side did not offer this chunk."""
+    lexical: float | None
+    """BM25; None when the full-text side did not offer it."""
+    dense_rank: int | None
+    lexical_rank: int | None
+    chunk: int
+    document: str
+    """Path relative to the ingested folder."""
+    path: str
+    """Where the file is."""
+    title: str
+    date: str
+    language: str
+    context: str
+    heading: str
+    place: str
+    pages: tuple[int, ...]
+    start: int
+    end: int
+    text: str

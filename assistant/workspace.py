@@ -1,0 +1,108 @@
+"""The workspace: one folder with everything the assistant knows, and how it is written safely.
+
+A file is written beside its target, flushed to disk and renamed over it. One process writes at a time:
+the lock is held by the operating system on an open file, so that a dead process cannot hold it.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
+
+DEFAULT_WORKSPACE = ".assistant"
+DEFAULT_CORPUS = "default"
+# Safe on every file system and on a command line; no dot first, so that nothing hides or climbs.
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Paths inside one workspace. Creating the object touches nothing on disk."""
+
+    root: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def corpora(self) -> Path:
+        return self.root / "corpora"
+
+    def corpus(self, name: str) -> Path:
+        """The folder of one corpus. Raises UsageError when the name could leave the workspace."""
+        return self.corpora / safe_name(name, "corpus")
+
+    def corpus_names(self) -> tuple[str, ...]:
+        """The corpora that exist, sorted."""
+        if not self.corpora.is_dir():
+            return ()
+        return tuple(sorted(path.parent.name for path in self.corpora.glob("*/catalog.sqlite")))
+
+
+def locate(option: str | Path | None = None) -> Workspace:
+    """The workspace named by the option, else by ASSISTANT_WORKSPACE, else ``.assistant`` here."""
+    named = option or os.environ.get("ASSISTANT_WORKSPACE") or DEFAULT_WORKSPACE
+    return Workspace(Path(named).expanduser().absolute())
+
+
+def safe_name(name: str, what: str) -> str:
+    """``name`` itself if it is safe as a file name. Raises UsageError otherwise."""
+    if not _SAFE_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is not a name for a {what}.",
+            "Use 1 to 64 letters, digits, '.', '_' and '-', not starting with '.' or '-'.",
+        )
+    return name
+
+
+@contextmanager
+def write_lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
+    """Hold the one write lock of ``folder``, waiting at most ``timeout`` seconds.
+
+    Raises WorkspaceBusy when another process holds it, WorkspaceError when the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=timeout)
+    except Timeout:
+        raise WorkspaceBusy(
+            f"Another process is writing to {folder}.", "Wait until it has ended, or stop it, then run this again."
+        ) from None
+    except OSError as error:
+        raise WorkspaceError(f"Cannot write to {folder}: {error.strerror}.", "Check the path and its rights.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def replaced_atomically(target: Path) -> Iterator[Path]:
+    """Yield a path beside ``target``; on success it is flushed and renamed over it, on failure removed."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
+        flush_to_disk(beside)
+        beside.replace(target)
+        flush_to_disk(target.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Ask the operating system to have ``path`` (a file or folder) on disk before going on."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open folders
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Measurements against other tools and on real corpora; never imported by the product."""

@@ -1,0 +1,1 @@
+"""Cases become metrics, statistics and a report."""

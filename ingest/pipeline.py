@@ -1,0 +1,236 @@
+"""``assistant ingest``: make a corpus say what a folder says, reading only what changed.
+
+    scan ──▶ plan (by size and time, then by hash) ──▶ read in processes ──▶ embed ──▶ stage ──▶ publish
+
+Staged documents are found again by their key, so that a run that was killed goes on where it was. Until the one
+transaction at the end, searches see the corpus as it was before.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+
+from assistant.config import Settings
+from assistant.embedder import Embedder, Vectors
+from assistant.errors import IdentityError, IngestError, ReadError
+from assistant.progress import progress_bar
+from assistant.store import vectors
+from assistant.store.catalog import Catalog, FileRow, Identity, digest
+from assistant.types import Chunk
+from assistant.workspace import Workspace, write_lock
+from ingest.chunker import CHUNKER_VERSION
+from ingest.plan import READ_KINDS, Entry, make_plan
+from ingest.report import FileReport, IngestReport
+from ingest.scan import FoundFile
+from ingest.worker import Reading, Recipe, Task, file_hash, read_all, recipe_from
+
+# Raised when the same file would be read otherwise: old corpora are then read anew.
+READER_VERSION = 1
+# Documents are embedded together until they have this many chunks: enough to fill batches of equal length.
+_EMBED_CHUNKS = 512
+
+
+def ingest(
+    workspace: Workspace,
+    corpus: str,
+    targets: Sequence[Path],
+    settings: Settings,
+    *,
+    dry_run: bool = False,
+    confirmed: bool = False,
+    rebuild: bool = False,
+) -> IngestReport:
+    """Bring a corpus up to date with ``targets`` (folders or files), or with all it was made from if none.
+
+    ``confirmed`` allows forgetting more than half of the corpus; ``rebuild`` reads everything anew, which is
+    needed once models or chunk settings have changed. Raises UsageError, WorkspaceBusy, IdentityError, or
+    IngestError; the live corpus is untouched when it raises.
+    """
+    started = time.perf_counter()
+    with write_lock(workspace.corpus(corpus)):
+        run = _Run(Catalog(workspace.corpus(corpus)), settings, rebuild)
+        try:
+            plan = run.plan([] if rebuild else targets)
+            if not dry_run:
+                run.refuse_other_models()
+                _refuse_great_loss(plan, len(run.known), confirmed)
+                run.carry_out(plan)
+            files, documents, chunks = run.results(plan)
+        finally:
+            run.catalog.close()
+    return IngestReport(corpus, dry_run, files, documents, chunks, round(time.perf_counter() - started, 3))
+
+
+def _refuse_great_loss(plan: Sequence[Entry], known: int, confirmed: bool) -> None:
+    forgotten = sum(entry.kind == "forgotten" for entry in plan)
+    if forgotten * 2 > known and not confirmed:
+        raise IngestError(
+            f"{forgotten} of {known} files are gone from disk and would be forgotten.",
+            "Check that the folder is complete (--dry-run shows what is gone), then add --yes.",
+        )
+
+
+class _Run:
+    """One ingest of one corpus."""
+
+    def __init__(self, catalog: Catalog, settings: Settings, rebuild: bool) -> None:
+        self.catalog = catalog
+        self.known = catalog.files()
+        self._embedder = Embedder(settings.embedder, settings.device)
+        self._recipe = recipe_from(settings.ingest, self._embedder.tokens)
+        self._recipe_id = _recipe_id(self._recipe)
+        self._live = catalog.identity()
+        self._rebuild = rebuild
+        self._max_file_bytes = settings.ingest.max_file_mb << 20
+        self._documents = catalog.document_ids()
+        self._failures: dict[str, str] = {}
+        self._seconds: dict[str, float] = {}
+
+    def plan(self, targets: Sequence[Path]) -> list[Entry]:
+        """What there is to do. Files that failed before are tried again."""
+        return make_plan(
+            self.known,
+            [target.expanduser().absolute() for target in targets],
+            self._hash,
+            lambda row: self._rebuild or bool(row.failure),
+        )
+
+    def refuse_other_models(self) -> None:
+        """Raise IdentityError when vectors or chunks of now cannot stand beside those of the live corpus."""
+        if self._live is None or self._rebuild:
+            return
+        embedder = self._embedder
+        if self._live.fingerprint != embedder.fingerprint:
+            raise IdentityError(
+                f"The corpus was embedded with {self._live.embedder} ({self._live.fingerprint}); configured is"
+                f" {embedder.settings.model} ({embedder.fingerprint}).",
+                "Set embedder.model back, or read everything anew: assistant ingest --rebuild",
+            )
+        if self._live.recipe != self._recipe_id:
+            raise IdentityError(
+                f"The corpus was read with other chunk settings or by another version ({self._live.recipe});"
+                f" now it would be {self._recipe_id}.",
+                "Set the ingest settings back, or read everything anew: assistant ingest --rebuild",
+            )
+
+    def carry_out(self, plan: Sequence[Entry]) -> None:
+        """Read, embed and stage what is new, then publish if anything is different."""
+        unread = {
+            self._key(entry): entry.file
+            for entry in plan
+            if entry.kind in READ_KINDS and entry.file and self._key(entry) not in self._documents
+        }
+        self._read(unread)
+        if any(entry.kind not in {"unchanged", "skipped"} for entry in plan):
+            self._publish(plan)
+
+    def results(self, plan: Sequence[Entry]) -> tuple[tuple[FileReport, ...], int, int]:
+        """A report for each file, and how many documents and chunks are live."""
+        summaries = self.catalog.document_summaries()
+        live = {row.document_id for row in self.catalog.files()}
+        chunks = sum(summary.chunks for summary in summaries if summary.id in live)
+        by_id = {summary.id: summary for summary in summaries}
+        reports = []
+        for entry in plan:
+            failure = entry.message if entry.kind == "failed" else self._failures.get(self._key(entry), "")
+            summary = by_id.get(self._documents.get(self._key(entry), -1))
+            reports.append(
+                FileReport(
+                    path=entry.path,
+                    status="failed" if failure else entry.kind,
+                    pages=summary.pages if summary else None,
+                    characters=summary.characters if summary else 0,
+                    chunks=summary.chunks if summary else 0,
+                    seconds=round(self._seconds.get(self._key(entry), 0.0), 3),
+                    warnings=summary.warnings if summary else (),
+                    message=failure or entry.message,
+                )
+            )
+        return tuple(reports), len(live - {None}), chunks
+
+    def _hash(self, file: FoundFile) -> str:
+        if file.size > self._max_file_bytes:
+            raise ReadError(
+                f"{file.location.name} has {file.size >> 20} MiB; ingest.max_file_mb is"
+                f" {self._max_file_bytes >> 20}.",
+                "Raise the limit or split the file.",
+            )
+        return file_hash(file.location)
+
+    def _key(self, entry: Entry) -> str:
+        """Files with equal keys become equal documents."""
+        return f"{entry.hash}{Path(entry.path).suffix.lower()}:{self._embedder.fingerprint}:{self._recipe_id}"
+
+    def _read(self, unread: dict[str, FoundFile]) -> None:
+        """Read one file a key, and stage what was read, several documents at a time."""
+        keys = {file.location: key for key, file in unread.items()}
+        tasks = [Task(file.location, file.size, file.modified_ns) for file in unread.values()]
+        waiting: dict[str, Reading] = {}
+        with progress_bar("Reading and embedding", len(tasks)) as bar:
+            for reading in read_all(tasks, self._recipe) if tasks else ():
+                waiting[keys[reading.task.location]] = reading
+                if sum(len(one.chunks) for one in waiting.values()) >= _EMBED_CHUNKS:
+                    bar.advance(self._stage(waiting))
+                    waiting = {}
+            bar.advance(self._stage(waiting))
+
+    def _stage(self, readings: dict[str, Reading]) -> int:
+        """Embed and write the documents among some readings, and note the failures; returns how many."""
+        found = iter(self._embed([chunk for reading in readings.values() for chunk in reading.chunks]))
+        with self.catalog.transaction():
+            for key, reading in readings.items():
+                self._seconds[key] = reading.seconds
+                if reading.document is None:
+                    self._failures[key] = reading.failure
+                    continue
+                portion = [next(found) for _ in reading.chunks]
+                self._documents[key] = self.catalog.stage(
+                    key, reading.document, reading.chunks, portion, self._embedder.fingerprint
+                )
+        return len(readings)
+
+    def _embed(self, chunks: Sequence[Chunk]) -> list[Vectors]:
+        """The vector of each chunk; those that are already in the catalog are taken from there."""
+        digests = [digest(chunk.embedded, self._embedder.fingerprint) for chunk in chunks]
+        known = self.catalog.known_vectors(list(dict.fromkeys(digests)))
+        new = {one: chunk for one, chunk in zip(digests, chunks, strict=True) if one not in known}
+        embedded = self._embedder.embed_chunks([chunk.embedded for chunk in new.values()]) if new else ()
+        known.update(zip(new, embedded, strict=True))
+        return [known[one] for one in digests]
+
+    def _publish(self, plan: Sequence[Entry]) -> None:
+        """Replace the live files by what the plan made of them, with the dense index, in one transaction."""
+        generation = self.catalog.generation() + 1
+        with self.catalog.transaction():
+            embedder = self._embedder
+            identity = Identity(embedder.settings.model, embedder.fingerprint, self._recipe_id)
+            self.catalog.publish(self._rows(plan), identity, generation)
+            index = vectors.build_index(self.catalog)
+            vectors.write_index(self.catalog.folder, generation, index)
+        vectors.remove_other_generations(self.catalog.folder, generation)
+
+    def _rows(self, plan: Sequence[Entry]) -> list[FileRow]:
+        """The rows after this run: those outside the plan as they were, those in it as they are now."""
+        replaced = {(entry.known.root, entry.known.path) for entry in plan if entry.known}
+        rows = [row for row in self.known if (row.root, row.path) not in replaced]
+        return rows + [self._row(entry) for entry in plan if entry.file]
+
+    def _row(self, entry: Entry) -> FileRow:
+        assert entry.file is not None
+        failure = entry.message if entry.kind == "failed" else self._failures.get(self._key(entry), "")
+        if failure or entry.kind not in READ_KINDS:
+            # A file that can't be read any more keeps answering with what it said before.
+            document = entry.known.document_id if entry.known else None
+        else:
+            document = self._documents[self._key(entry)]
+        return FileRow(
+            str(entry.root), entry.path, entry.file.size, entry.file.modified_ns, entry.hash, document, failure
+        )
+
+
+def _recipe_id(recipe: Recipe) -> str:
+    """12 hex digits that change with whatever changes chunks, apart from the embedder."""
+    parts = (READER_VERSION, CHUNKER_VERSION, *astuple(recipe.budget), recipe.limits.ocr)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

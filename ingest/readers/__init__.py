@@ -1,0 +1,9 @@
+"""Files to documents: ``read(path, limits)`` turns one file of any known format into blocks with provenance.
+
+Runs inside a worker that its caller limits in time and memory. Raises ``ReadError`` and nothing else.
+"""
+
+from .dispatch import SUFFIXES, read
+from .limits import Limits
+
+__all__ = ["SUFFIXES", "Limits", "read"]

@@ -1,0 +1,71 @@
+"""Office files and e-books are ZIP archives of XML: what is checked before a library opens one."""
+
+import io
+import re
+import zipfile
+
+from .limits import Limits, Refused
+
+MAX_MEMBERS = 50_000
+MAX_RATIO = 200
+"""Unpacked size over packed size; XML packs 10 to 60 times, a bomb over a thousand times."""
+RATIO_FREE_BYTES = 64 << 20
+"""Below this size a high ratio harms nobody: an empty sheet packs well."""
+_XML_SUFFIXES = (".xml", ".rels", ".vml", ".opf", ".ncx", ".xhtml", ".html", ".htm", ".svg")
+_STEP = 1 << 20
+_ENTITY = re.compile(rb"<!ENTITY|<\0!\0E\0N\0T\0I\0T\0Y\0|\0<\0!\0E\0N\0T\0I\0T\0Y")
+_DOCTYPE = re.compile(rb"<!DOCTYPE|<\0!\0D\0O\0C\0T\0Y\0P\0E\0|\0<\0!\0D\0O\0C\0T\0Y\0P\0E")
+
+
+def open_archive(data: bytes) -> zipfile.ZipFile:
+    """The archive, or ``Refused`` when its directory is damaged."""
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise Refused(f"is damaged: {error}", "Copy it again from its source.") from error
+
+
+def check_archive(data: bytes, limits: Limits, doctype_allowed: bool = False) -> None:
+    """Refuse bombs, encrypted members and XML with entities.
+
+    The declared sizes can be trusted as an upper bound: ``zipfile`` never returns more than a member
+    declares, and a false size fails its checksum.
+    """
+    with open_archive(data) as archive:
+        members = archive.infolist()
+        total = sum(member.file_size for member in members)
+        packed = sum(member.compress_size for member in members)
+        if len(members) > MAX_MEMBERS or total > limits.max_unpacked_bytes:
+            raise Refused(
+                f"unpacks to {total:,} bytes in {len(members):,} files, over {limits.max_unpacked_bytes:,}",
+                "Remove large pictures from it, or raise ingest.max_unpacked_bytes.",
+            )
+        if total > RATIO_FREE_BYTES and total > MAX_RATIO * max(1, min(packed, len(data))):
+            raise Refused(f"is a ZIP bomb: {len(data):,} bytes unpack to {total:,}", "Do not open it.")
+        if any(member.flag_bits & 1 for member in members):
+            raise Refused("is encrypted", "Save it without a password.")
+        for member in members:
+            if member.filename.lower().endswith(_XML_SUFFIXES):
+                _check_xml(archive, member, doctype_allowed)
+
+
+def _check_xml(archive: zipfile.ZipFile, member: zipfile.ZipInfo, doctype_allowed: bool) -> None:
+    """Entities are how XML reads other files and how it explodes; Office files never declare any."""
+    tail = b""
+    with archive.open(member) as stream:
+        while piece := stream.read(_STEP):
+            window = tail + piece
+            if _ENTITY.search(window) or (not doctype_allowed and _DOCTYPE.search(window)):
+                raise Refused(
+                    f"declares XML entities in {member.filename[:60]!r}, which can read other files",
+                    "Save it again from the program it came from.",
+                )
+            tail = piece[-32:]
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One member's bytes; a missing one is told by name."""
+    try:
+        return archive.read(name)
+    except KeyError:
+        raise Refused(f"is damaged: it has no {name[:80]!r}", "Copy it again from its source.") from None

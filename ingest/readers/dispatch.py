@@ -1,0 +1,129 @@
+"""Which reader reads a file, by its content first and its suffix second; and how any failure is told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from assistant.errors import ReadError
+from assistant.types import Block, Document
+
+from .clean import clean, fold, shown
+from .email import read_email
+from .epub import read_epub
+from .html import read_html
+from .language import language_of
+from .limits import Limits, Refused, check_characters, too_many
+from .markdown import read_markdown
+from .office import read_docx, read_pptx, read_xlsx
+from .pdf import read_pdf
+from .sniff import format_of
+from .table import read_table
+from .text import read_text
+
+_FORMATS = {
+    ".pdf": "pdf", ".docx": "docx", ".docm": "docx", ".pptx": "pptx", ".xlsx": "xlsx", ".xlsm": "xlsx",
+    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".html": "html", ".htm": "html", ".xhtml": "html",
+    ".md": "markdown", ".markdown": "markdown", ".txt": "text", ".text": "text", ".rst": "text",
+    ".epub": "epub", ".eml": "email", ".doc": "old office", ".xls": "old office", ".ppt": "old office",
+}  # fmt: skip
+SUFFIXES = frozenset(_FORMATS)
+"""Suffixes (lower case, with dot) that are read; the old binary ones so that their refusal says how."""
+
+_READERS: dict[str, Callable[[bytes, Limits], Document]] = {
+    "pdf": read_pdf,
+    "docx": read_docx,
+    "pptx": read_pptx,
+    "xlsx": read_xlsx,
+    "csv": read_table,
+    "html": read_html,
+    "markdown": read_markdown,
+    "text": read_text,
+    "epub": read_epub,
+    "email": read_email,
+}
+MAX_WARNINGS = 20
+_DEFAULT_LIMITS = Limits()
+
+
+def read(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Document:
+    """One file as a document with text. Raises ``ReadError`` naming the file, the reason and the remedy."""
+    name = shown(path.name)
+    try:
+        return _read(path, name, limits)
+    except Refused as error:
+        raise ReadError(f"{name} {error.reason}.", error.remedy) from error
+    except MemoryError as error:
+        raise ReadError(
+            f"{name} needs more memory than a reader may use.", "Split it into smaller files."
+        ) from error
+    except RecursionError as error:
+        raise ReadError(f"{name} nests its parts too deeply to be read.", "Save it again.") from error
+    except OSError as error:
+        raise ReadError(
+            f"{name} cannot be opened: {error.strerror or error}.", "Check that it exists and is readable."
+        ) from error
+    except Exception as error:  # A library's own failure; the caller handles one error only.
+        reason = fold(clean(str(error)))[:200].rstrip(".") or "no reason given"
+        raise ReadError(
+            f"{name} cannot be read: {type(error).__name__}: {reason}.",
+            "Save it again from the program it came from.",
+        ) from error
+
+
+def _read(path: Path, name: str, limits: Limits) -> Document:
+    size = path.stat().st_size
+    if size > limits.max_unpacked_bytes:
+        raise too_many(size, "bytes", limits.max_unpacked_bytes, "ingest.max_unpacked_bytes")
+    data = path.read_bytes()
+    if not data.strip():
+        raise Refused("is empty", "Remove it, or put text into it.")
+    expected = _FORMATS.get(path.suffix.lower(), "text")
+    form = format_of(data, expected)
+    document = _READERS[form](data, limits)
+    warnings = document.warnings
+    if form != expected:
+        warnings = (f"{name} is {_article(form)}", *warnings)
+    return _finished(replace(document, warnings=warnings), path, limits)
+
+
+def _article(form: str) -> str:
+    named = {
+        "html": "HTML",
+        "csv": "a table",
+        "text": "plain text",
+        "markdown": "Markdown",
+        "epub": "an EPUB",
+    }
+    return named.get(form, f"a {form.upper()}")
+
+
+def _finished(document: Document, path: Path, limits: Limits) -> Document:
+    """The checks and guesses that are the same for all formats."""
+    text = document.text
+    check_characters(len(text), limits)
+    if not any(map(str.isalnum, text)):
+        reason = "; ".join(document.warnings[:2])
+        raise Refused(f"holds no text{f' ({reason})' if reason else ''}", "Remove it, or read it with OCR.")
+    warnings = document.warnings
+    if len(warnings) > MAX_WARNINGS:
+        warnings = (*warnings[: MAX_WARNINGS - 1], f"and {len(warnings) - MAX_WARNINGS + 1} more warnings")
+    return replace(
+        document,
+        title=_title(document, path),
+        language=language_of(text, document.language),
+        warnings=tuple(fold(clean(warning)) for warning in warnings),
+    )
+
+
+def _title(document: Document, path: Path) -> str:
+    """The stated title, else the first heading, else the file's name made readable."""
+    heading = next((block.text for block in document.blocks[:50] if _may_be_title(block)), "")
+    stem = shown(path.stem, 120).replace("_", " ").replace("-", " ")
+    return fold(clean(document.title))[:300] or heading or fold(stem) or path.name[:40]
+
+
+def _may_be_title(block: Block) -> bool:
+    """A heading; on pages only one of several words on the first, where covers also set lone words large."""
+    return block.kind == "heading" and (
+        block.page is None or (block.page == 1 and len(block.text.split()) > 2)
+    )

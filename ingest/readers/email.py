@@ -1,0 +1,59 @@
+"""Saved mail (EML): the head as a first paragraph, the body as text; attachments are named, not read."""
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from assistant.types import Block, Document
+
+from .clean import clean, fold
+from .dates import iso_date
+from .html import parse
+from .limits import Limits, check_source
+from .structure import blocks_of
+from .text import text_blocks
+
+_HEAD = ("From", "To", "Cc", "Date")
+
+
+def read_email(data: bytes, limits: Limits) -> Document:
+    check_source(len(data), limits)
+    message = message_from_bytes(data, policy=policy.default)
+    if not isinstance(message, EmailMessage):
+        raise TypeError("the mail parser returned another kind of message")
+    head = [f"{name}: {value}" for name in _HEAD if (value := _header(message, name))]
+    blocks = [Block("\n".join(head))] if head else []
+    blocks.extend(_body(message))
+    return Document(
+        title=_header(message, "Subject"),
+        blocks=tuple(blocks),
+        format="email",
+        date=iso_date(_header(message, "Date")),
+        metadata={"author": _header(message, "From")} if message["From"] else {},
+        warnings=_attachments(message),
+    )
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    return fold(clean(str(message.get(name, ""))))
+
+
+def _body(message: EmailMessage) -> list[Block]:
+    """Plain text where there is any, else HTML."""
+    body = message.get_body(preferencelist=("plain", "html"))
+    if body is None:
+        return []
+    content = body.get_content()
+    text = content if isinstance(content, str) else bytes(content).decode("utf-8", errors="replace")
+    if body.get_content_subtype() == "html":
+        return blocks_of(parse(text))
+    return text_blocks(clean(text))
+
+
+def _attachments(message: EmailMessage) -> tuple[str, ...]:
+    names = [
+        fold(clean(part.get_filename() or part.get_content_type())) for part in message.iter_attachments()
+    ]
+    if not names:
+        return ()
+    listed = ", ".join(name[:80] for name in names[:10])
+    return (f"{len(names)} attachments were not read: {listed}",)

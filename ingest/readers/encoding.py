@@ -1,0 +1,82 @@
+"""Bytes to text: byte-order mark, declared encoding, UTF-8, then a guess that is told as a warning."""
+
+import codecs
+import re
+
+from .limits import Refused
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
+_SAMPLE = 1 << 18
+MAX_JUNK_SHARE = 0.02
+"""Share of control and replacement characters above which a file is binary, not text."""
+
+
+def decode(data: bytes, declared: str = "") -> tuple[str, tuple[str, ...]]:
+    """Text and warnings. Raises ``Refused`` when the bytes are not text in any likely encoding."""
+    text, warnings = _decode(data, declared)
+    junk = len(_CONTROLS.findall(text))
+    if junk > MAX_JUNK_SHARE * len(text) + 2:
+        raise Refused(
+            f"is not text: {junk:,} of {len(text):,} characters are control or undecodable ones",
+            "Save it as UTF-8 text, or give it the suffix of its real format.",
+        )
+    return text, warnings
+
+
+def _decode(data: bytes, declared: str) -> tuple[str, tuple[str, ...]]:
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return data.decode(name, errors="replace").removeprefix("\ufeff"), ()
+    if wide := _utf16_without_mark(data):
+        return data.decode(wide, errors="replace"), (f"decoded as {wide} (guessed)",)
+    for name in ("utf-8", declared):
+        if text := _strict(data, name):
+            return text, ()
+    return _mostly_utf8(data) or _guess(data)
+
+
+def _strict(data: bytes, name: str) -> str:
+    """The decoded text, or nothing when the bytes are not in this encoding or its name is unknown."""
+    try:
+        return codecs.lookup(name).decode(data, "strict")[0] if name else ""
+    except (LookupError, UnicodeError, TypeError, AttributeError):
+        return ""
+
+
+def _utf16_without_mark(data: bytes) -> str:
+    """UTF-16 of mostly Latin text has a zero in every second byte; binary files do not."""
+    sample = data[:4096]
+    half = len(sample) // 2
+    if half < 4:
+        return ""
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    if odd > 0.7 * half and even < 0.1 * half:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.7 * half and odd < 0.1 * half else ""
+
+
+def _mostly_utf8(data: bytes) -> tuple[str, tuple[str, ...]] | None:
+    """UTF-8 with a few broken bytes: good multi-byte characters outnumber the bad ones."""
+    text = data.decode("utf-8", errors="replace")
+    bad = text.count("\ufffd")
+    good = sum(1 for character in text if character > "\x7f") - bad
+    if good <= bad:
+        return None
+    return text, (f"{bad:,} bytes are not UTF-8 and were replaced",)
+
+
+def _guess(data: bytes) -> tuple[str, tuple[str, ...]]:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data[:_SAMPLE]).best()
+    # Several encodings give the same text; among them Windows Latin 1 is by far the most common.
+    names = best.could_be_from_charset if best else ["cp1252"]
+    name = "cp1252" if "cp1252" in names else names[0]
+    return data.decode(name, errors="replace"), (f"decoded as {name} (guessed)",)

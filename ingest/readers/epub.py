@@ -1,0 +1,71 @@
+"""E-books: the chapters of the spine, each through the HTML reader's structure."""
+
+import posixpath
+from urllib.parse import unquote
+from xml.etree.ElementTree import Element
+
+from defusedxml.ElementTree import fromstring
+
+from assistant.types import Block, Document
+
+from .archive import check_archive, open_archive, read_member
+from .clean import clean, fold
+from .dates import iso_date
+from .encoding import decode
+from .html import parse
+from .limits import Limits, Refused, check_characters
+from .structure import blocks_of
+
+_CONTAINER = "META-INF/container.xml"
+_DC = "{http://purl.org/dc/elements/1.1/}"
+_PAGE_TYPES = ("application/xhtml+xml", "text/html")
+
+
+def read_epub(data: bytes, limits: Limits) -> Document:
+    check_archive(data, limits, doctype_allowed=True)
+    with open_archive(data) as archive:
+        package_name = _package_name(fromstring(read_member(archive, _CONTAINER)))
+        package = fromstring(read_member(archive, package_name))
+        names = set(archive.namelist())
+        blocks: list[Block] = []
+        missing = 0
+        for name in _chapters(package, posixpath.dirname(package_name)):
+            if name not in names:
+                missing += 1
+                continue
+            text, _ = decode(read_member(archive, name))
+            blocks.extend(blocks_of(parse(text)))
+            check_characters(sum(len(block.text) for block in blocks), limits)
+    return Document(
+        title=_stated(package, "title"),
+        blocks=tuple(blocks),
+        format="epub",
+        date=iso_date(_stated(package, "date")),
+        language=_stated(package, "language"),
+        metadata={"author": author} if (author := _stated(package, "creator")) else {},
+        warnings=(f"{missing} chapters are missing from the archive",) if missing else (),
+    )
+
+
+def _package_name(container: Element) -> str:
+    for element in container.iter():
+        if element.tag.endswith("rootfile") and (path := element.get("full-path")):
+            return path
+    raise Refused("is damaged: its container names no package", "Copy it again from its source.")
+
+
+def _chapters(package: Element, folder: str) -> list[str]:
+    """Member names of the chapters in reading order."""
+    pages: dict[str, str] = {}
+    for element in package.iter():
+        is_page = element.tag.endswith("}item") and element.get("media-type") in _PAGE_TYPES
+        if is_page and "nav" not in element.get("properties", "").split():
+            href = unquote(element.get("href", "")).partition("#")[0]
+            pages[element.get("id", "")] = posixpath.normpath(posixpath.join(folder, href))
+    spine = [element.get("idref", "") for element in package.iter() if element.tag.endswith("}itemref")]
+    return [pages[idref] for idref in dict.fromkeys(spine) if idref in pages]
+
+
+def _stated(package: Element, name: str) -> str:
+    element = next(package.iter(f"{_DC}{name}"), None)
+    return fold(clean(element.text or "")) if element is not None else ""

@@ -1,0 +1,116 @@
+"""Markdown: front matter to metadata, the rest through HTML to blocks."""
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+import yaml
+
+from assistant.types import Document
+
+from .clean import clean, fold
+from .dates import iso_date
+from .encoding import decode
+from .html import parse
+from .limits import Limits, check_source
+from .structure import blocks_of
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_COMMENT = re.compile(r"\{%-?\s*comment\b.*?%\}.*?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
+_RAW = re.compile(r"\{%-?\s*(?:end)?raw\s*-?%\}")
+_ARGUMENT_TAG = re.compile(
+    r"""\{%-?\s*(?!include|page|assign|if|for|link|alert|capture)\w+\s+["']([\w -]+)["']\s*-?%\}"""
+)
+_CODE_OR_TAG = re.compile(
+    r"(^(?:```|~~~).*?^(?:```|~~~)|`[^`\n]+`)|\{%.*?%\}|\{\{.*?\}\}|\{:[^{}\n]*\}", re.DOTALL | re.MULTILINE
+)
+_BLOCK_TAG_LINE = re.compile(
+    r"^[ \t]*(</?(?:div|details|section|article|aside|main|li|ul|ol|p)\b[^<>\n]*>"
+    r"|<(summary|button|h[1-6])\b[^<>\n]*>.*</\2>)[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\s]*\)")
+_STRONG = re.compile(r"(\*\*|__)(?=\S)([^*_\n]+?)(?<=\S)\1")
+_CODE = re.compile(r"`([^`\n]+)`")
+_LOST_STARS = re.compile(r"\*{2,}")
+_KEPT = ("description", "keywords", "author", "tags", "category")
+MAX_FRONT_MATTER = 100_000
+
+
+def read_markdown(data: bytes, limits: Limits) -> Document:
+    text, warnings = decode(data)
+    check_source(len(text), limits)
+    text = clean(text)
+    known, body, problem = split_front_matter(text)
+    return Document(
+        title=_text_of(known.get("title") or known.get("heading")),
+        blocks=tuple(blocks_of(parse(render(body)))),
+        format="markdown",
+        date=next(
+            filter(None, (iso_date(known.get(key)) for key in ("date", "last_updated", "lastupdate"))), ""
+        ),
+        language=_text_of(known.get("lang") or known.get("language")),
+        metadata={key: value for key in _KEPT if (value := _text_of(known.get(key)))},
+        warnings=(*warnings, *problem),
+    )
+
+
+def split_front_matter(text: str) -> tuple[dict[str, object], str, tuple[str, ...]]:
+    """What the front matter says (keys in lower case), the text below it, and at most one warning."""
+    match = _FRONT_MATTER.match(text)
+    if not match or len(match.group(1)) > MAX_FRONT_MATTER:
+        return {}, text, ()
+    body = text[match.end() :]
+    try:
+        # YAML forbids tabs in places where editors leave them at line ends.
+        known = yaml.safe_load(re.sub(r"[\t ]+$", "", match.group(1), flags=re.MULTILINE))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        return {}, body, (f"front matter is not valid YAML and was skipped: {fold(str(error))[:120]}",)
+    if isinstance(known, dict):
+        return {str(key).lower(): value for key, value in known.items()}, body, ()
+    if known is None:
+        return {}, body, ()
+    # Two rules with prose between them look the same; the prose is text, not metadata.
+    return {}, text, ("front matter is not a mapping and was read as text",)
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(fold(str(item)) for item in value[:50] if isinstance(item, (str, int, float)))
+    if isinstance(value, int) and abs(value) > 10**18:
+        return ""
+    return fold(str(value)) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+
+
+def render(text: str, breaks: bool = False) -> str:
+    """HTML of Markdown; template tags are dropped, Markdown inside HTML blocks is rendered too.
+
+    With ``breaks`` every line end stays one: slides set a line a thought.
+    """
+    text = _RAW.sub("", _COMMENT.sub("", text))
+    text = _CODE_OR_TAG.sub(lambda match: match.group(1) or "", _ARGUMENT_TAG.sub(r"\1", text))
+    # CommonMark reads Markdown inside an HTML block only after an empty line; authors forget it.
+    renderer = _renderer(breaks)
+    tokens = renderer.parse(_BLOCK_TAG_LINE.sub(r"\n\1\n", text))
+    for token in tokens:
+        if token.type == "html_block":
+            token.content = _CODE.sub(r"\1", _STRONG.sub(r"\2", _LINK.sub(r"\1", token.content)))
+        for child in token.children or ():
+            if child.type == "text":
+                # Stars that no rule paired (``word **``) are markup that failed, not text.
+                child.content = _LOST_STARS.sub("", _LINK.sub(r"\1", child.content))
+    return str(renderer.renderer.render(tokens, renderer.options, {}))
+
+
+@cache
+def _renderer(breaks: bool) -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.deflist import deflist_plugin
+    from mdit_py_plugins.footnote import footnote_plugin
+
+    renderer = MarkdownIt("commonmark", {"html": True, "breaks": breaks}).enable(["table", "strikethrough"])
+    # Indented HTML, headings and lists are common in real files, indented code is rare beside fences.
+    return renderer.disable("code").use(deflist_plugin).use(footnote_plugin)

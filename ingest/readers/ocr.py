@@ -1,0 +1,57 @@
+"""Scanned pages: which they are, and their text by RapidOCR where the ``ocr`` extra is installed."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from .pdflines import Line, tidy
+
+if TYPE_CHECKING:
+    from rapidocr import RapidOCR
+
+OCR_REMEDY = "; pip install 'domain-assistant[ocr]'"
+MIN_CHARACTERS = 25
+"""Letters and figures below which a page with a large picture is a scan, maybe with a stamp on it."""
+MIN_PICTURE = 0.3
+"""Share of the page that the picture of a scan covers."""
+_DPI = 200
+
+
+def is_scan(page: pypdfium2.PdfPage, text: str) -> bool:
+    if sum(map(str.isalnum, text)) >= MIN_CHARACTERS:
+        return False
+    area = max(1.0, page.get_width() * page.get_height())
+    covered = 0.0
+    for picture in page.get_objects(filter=(pdfium.FPDF_PAGEOBJ_IMAGE,), max_depth=3):
+        left, bottom, right, top = picture.get_bounds()
+        covered += max(0.0, right - left) * max(0.0, top - bottom)
+    return bool(covered >= MIN_PICTURE * area)
+
+
+def ocr_lines(page: pypdfium2.PdfPage) -> list[Line] | None:
+    """The recognised lines from top to bottom, or None when no OCR is installed."""
+    engine = _engine()
+    if engine is None:
+        return None
+    scale = min(_DPI / 72, 4000 / max(page.get_width(), page.get_height(), 1.0))
+    result = engine(page.render(scale=scale).to_numpy())
+    if result.boxes is None or result.txts is None:
+        return []
+    height = page.get_height()
+    lines: list[Line] = []
+    for box, text in zip(result.boxes, result.txts, strict=True):
+        (left, top), (right, _), (_, bottom), _ = ((float(x) / scale, float(y) / scale) for x, y in box)
+        if text := tidy(text):
+            lines.append(Line(text, left, right, height - top, bottom - top))
+    return sorted(lines, key=lambda line: (-round(line.top / 6), line.left))
+
+
+@cache
+def _engine() -> "RapidOCR | None":
+    try:
+        from rapidocr import RapidOCR
+    except ImportError:
+        return None
+    return RapidOCR(params={"Global.log_level": "critical"})

@@ -1,0 +1,127 @@
+"""Word, PowerPoint and Excel (OOXML): through mammoth, MarkItDown and openpyxl to the common structure."""
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+from assistant.types import Block, Document
+
+from .archive import check_archive
+from .clean import clean, fold
+from .dates import iso_date
+from .html import parse
+from .limits import Limits, check_characters
+from .markdown import render
+from .sheet import sheet_blocks
+from .structure import blocks_of
+
+if TYPE_CHECKING:
+    from openpyxl.packaging.core import DocumentProperties
+
+_STYLE_MAP = """
+p[style-name='Title'] => h1:fresh
+p[style-name='Titel'] => h1:fresh
+p[style-name='Subtitle'] => p:fresh
+"""
+_SLIDE = re.compile(r"^<!-- Slide number: (\d+) -->$", re.MULTILINE)
+_UNNAMED_PICTURE = re.compile(
+    r"!\[(?:Picture|Bild|Grafik|Image|Graphic|Content Placeholder)[\w ]*\d+\]\([^)]*\)"
+)
+
+
+def read_docx(data: bytes, limits: Limits) -> Document:
+    check_archive(data, limits)
+    import mammoth
+
+    stream = io.BytesIO(data)
+    properties = _properties(data)
+    # Pictures are not read, only their alternative text; links to files outside stay closed.
+    result = mammoth.convert_to_html(
+        stream,
+        style_map=_STYLE_MAP,
+        convert_image=mammoth.images.img_element(lambda _: {"src": ""}),
+        external_file_access=False,
+    )
+    check_characters(len(result.value) // 4, limits)
+    return _document("docx", tuple(blocks_of(parse(result.value))), properties)
+
+
+def read_pptx(data: bytes, limits: Limits) -> Document:
+    check_archive(data, limits)
+    from markitdown import StreamInfo
+    from markitdown.converters import PptxConverter
+
+    result = PptxConverter().convert(io.BytesIO(data), StreamInfo(extension=".pptx"))  # type: ignore[no-untyped-call]
+    check_characters(len(result.markdown), limits)
+    blocks: list[Block] = []
+    slides = _slides(result.markdown)
+    for number, text in slides:
+        tree = parse(render(_UNNAMED_PICTURE.sub("", clean(text)), breaks=True))
+        blocks.extend(blocks_of(tree, f"slide {number}", number))
+    return _document("pptx", tuple(blocks), _properties(data), len(slides))
+
+
+def _slides(markdown: str) -> list[tuple[int, str]]:
+    """Slide numbers and texts; a marker typed on a slide does not count, since it breaks the sequence."""
+    slides: list[tuple[int, str]] = []
+    start, expected = 0, 1
+    for match in _SLIDE.finditer(markdown):
+        if int(match.group(1)[:6]) != expected:
+            continue
+        if expected > 1:
+            slides.append((expected - 1, markdown[start : match.start()]))
+        start, expected = match.end(), expected + 1
+    return [*slides, (expected - 1, markdown[start:])] if expected > 1 else []
+
+
+def read_xlsx(data: bytes, limits: Limits) -> Document:
+    check_archive(data, limits)
+    from openpyxl import load_workbook
+
+    book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+    blocks: list[Block] = []
+    warnings: list[str] = []
+    for sheet in book.worksheets:
+        if sheet.sheet_state != "visible":
+            warnings.append(f"sheet {fold(clean(sheet.title))!r} is hidden and was skipped")
+        else:
+            blocks.extend(sheet_blocks(sheet, limits))
+        check_characters(sum(len(block.text) for block in blocks), limits)
+    return _document("xlsx", tuple(blocks), book.properties, warnings=tuple(warnings))
+
+
+def _properties(data: bytes) -> "DocumentProperties | None":
+    """The core properties, which all Office formats store the same way."""
+    import zipfile
+
+    from openpyxl.packaging.core import DocumentProperties
+    from openpyxl.xml.functions import fromstring
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if "docProps/core.xml" not in archive.namelist():
+            return None
+        return DocumentProperties.from_tree(fromstring(archive.read("docProps/core.xml")))
+
+
+def _document(
+    form: str,
+    blocks: tuple[Block, ...],
+    properties: "DocumentProperties | None",
+    pages: int | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Document:
+    """A document with the properties that say something; ``modified`` is when the content was last true."""
+    fields = {"author": "creator", "description": "description", "keywords": "keywords", "subject": "subject"}
+    known = {
+        name: fold(clean(str(getattr(properties, source, None) or ""))) for name, source in fields.items()
+    }
+    return Document(
+        title=fold(clean(str(properties.title or ""))) if properties else "",
+        blocks=blocks,
+        format=form,
+        pages=pages,
+        date=iso_date(properties.modified or properties.created) if properties else "",
+        language=str(properties.language or "") if properties else "",
+        metadata={name: value for name, value in known.items() if value},
+        warnings=warnings,
+    )

@@ -1,0 +1,233 @@
+"""PDF: pages to blocks, with bookmarks, properties, a second opinion on poor pages, and OCR on scans."""
+
+import io
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pypdfium2
+
+from assistant.types import Block, Document
+
+from .clean import clean, fold
+from .dates import iso_date
+from .furniture import furniture
+from .hyphens import words_of
+from .language import language_of
+from .limits import Limits, Refused, check_characters, too_many
+from .ocr import OCR_REMEDY, is_scan, ocr_lines
+from .pdflayout import layout_of, page_blocks, plain_title
+from .pdflines import POOR, Line, defects, page_lines, score, text_of, tidy
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
+
+_ENCRYPTED = Refused("is encrypted and needs a password", "Save a copy without a password.")
+MAX_OUTLINE = 5_000
+_NO_TITLE = re.compile(
+    r"[\\/]|\.(?:docx?|pdf|indd|qxd|rtf|tex|xlsx?|pptx?|gfp)\b|^(?:untitled|unbenannt|microsoft word)",
+    re.IGNORECASE,
+)
+
+
+def read_pdf(data: bytes, limits: Limits) -> Document:
+    """All pages of a PDF. Raises ``Refused`` when it is encrypted, damaged beyond repair, or over a limit."""
+    try:
+        pdf = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise _ENCRYPTED from error
+        return _read_damaged(data, limits)
+    with closing(pdf):
+        if len(pdf) > limits.max_pages:
+            raise too_many(len(pdf), "pages", limits.max_pages, "ingest.max_pages")
+        pages = _Pages(data, pdf, limits)
+        lines = list(pages.lines())
+        known = {name: fold(clean(value)) for name, value in pdf.get_metadata_dict().items()}
+        return _document(lines, _outline(pdf), known, (*_cut_off(data), *pages.warnings()))
+
+
+def _document(
+    pages: list[list[Line]],
+    outline: dict[int, dict[str, int]],
+    known: dict[str, str],
+    warnings: tuple[str, ...],
+) -> Document:
+    dropped = furniture([[line.text for line in lines] for lines in pages])
+    pages = [
+        [line for at, line in enumerate(lines) if at not in drop]
+        for lines, drop in zip(pages, dropped, strict=True)
+    ]
+    sample = "\n".join(map(text_of, pages[:20] + pages[len(pages) // 2 : len(pages) // 2 + 5]))
+    language = language_of(sample)
+    layout = layout_of(pages, words_of(line.text for lines in pages for line in lines), language, outline)
+    blocks: list[Block] = []
+    for number, lines in enumerate(pages, start=1):
+        blocks.extend(page_blocks(lines, number, layout))
+    title = known.get("Title", "")
+    named = {"author": "Author", "producer": "Producer", "subject": "Subject", "keywords": "Keywords"}
+    return Document(
+        title="" if _NO_TITLE.search(title) or sum(map(str.isalpha, title)) < 3 else title,
+        blocks=tuple(blocks),
+        format="pdf",
+        pages=len(pages),
+        date=iso_date(known.get("CreationDate", "")),
+        language=language,
+        metadata={name: value for name, key in named.items() if (value := known.get(key, ""))},
+        warnings=warnings,
+    )
+
+
+class _Pages:
+    """The pages of one file, each read by what reads it best; counts what went wrong."""
+
+    def __init__(self, data: bytes, pdf: pypdfium2.PdfDocument, limits: Limits) -> None:
+        self.data = data
+        self.pdf = pdf
+        self.limits = limits
+        self.scanned: list[int] = []
+        self.unreadable: list[int] = []
+        self.recognised: list[int] = []
+        self.has_form = pdf.get_formtype() != 0
+        if self.has_form:
+            pdf.init_forms()
+        self._reader: PdfReader | None = None
+        self._reader_failed = False
+
+    def lines(self) -> Iterator[list[Line]]:
+        characters = 0
+        for number in range(1, len(self.pdf) + 1):
+            try:
+                page = self.pdf[number - 1]
+            except pypdfium2.PdfiumError:
+                self.unreadable.append(number)
+                yield []
+                continue
+            with closing(page):
+                lines = self._page(page, number)
+            characters += sum(len(line.text) for line in lines)
+            check_characters(characters, self.limits)
+            yield lines
+
+    def _page(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
+        if self.has_form:
+            # What was filled into fields is drawn apart from the page until the two are made one.
+            page.flatten()
+        lines = page_lines(page)
+        text = text_of(lines)
+        if is_scan(page, text):
+            return self._recognise(page, number) or lines
+        if text and defects(text) > POOR:
+            other = self._second_opinion(number)
+            if score(text_of(other)) > score(text):
+                return other
+        return lines
+
+    def _recognise(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
+        found = ocr_lines(page) if self.limits.ocr else None
+        if found is None:
+            self.scanned.append(number)
+            return []
+        self.recognised.append(number)
+        return found
+
+    def _second_opinion(self, number: int) -> list[Line]:
+        """The page as pypdf reads it; nothing when pypdf cannot."""
+        if self._reader is None and not self._reader_failed:
+            with quiet_pypdf():
+                self._reader = _pypdf(self.data)
+            self._reader_failed = self._reader is None
+        return _pypdf_lines(self._reader, number) if self._reader else []
+
+    def warnings(self) -> Iterator[str]:
+        if self.unreadable:
+            yield f"{_pages(self.unreadable)} damaged and could not be read"
+        if self.scanned:
+            remedy = OCR_REMEDY if self.limits.ocr else " (ingest.ocr is off)"
+            yield f"{_pages(self.scanned)} scanned: no text{remedy}"
+        if self.recognised:
+            yield f"{_pages(self.recognised)} scanned and read by OCR"
+
+
+def _pages(numbers: list[int]) -> str:
+    listed = ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
+    return f"page {listed} is" if len(numbers) == 1 else f"{len(numbers)} pages ({listed}) are"
+
+
+def _cut_off(data: bytes) -> Iterator[str]:
+    if b"%%EOF" not in data[-2048:]:
+        yield "the file is cut off or damaged; what could be found was read"
+
+
+def _outline(pdf: pypdfium2.PdfDocument) -> dict[int, dict[str, int]]:
+    """Bookmarks by page; a damaged outline is no reason to lose the text."""
+    titles: dict[int, dict[str, int]] = {}
+    for count, item in enumerate(pdf.get_toc(max_depth=8)):
+        target = item.get_dest()
+        index = target.get_index() if target else None
+        title = plain_title(clean(item.get_title()))
+        if index is not None and title:
+            titles.setdefault(index + 1, {}).setdefault(title, item.level)
+        if count >= MAX_OUTLINE:
+            break
+    return titles
+
+
+@contextmanager
+def quiet_pypdf() -> Iterator[None]:
+    """pypdf logs every oddity of a file; one line of ours says what matters."""
+    logger = logging.getLogger("pypdf")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _pypdf(data: bytes) -> "PdfReader | None":
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
+    try:
+        reader = PdfReader(io.BytesIO(data), strict=False)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise _ENCRYPTED
+        return reader
+    except (PyPdfError, ValueError, TypeError, KeyError, AttributeError, IndexError):
+        return None
+
+
+def _pypdf_lines(reader: "PdfReader", number: int) -> list[Line]:
+    """One page by pypdf, without places; nothing when its code stumbles over the file."""
+    with quiet_pypdf():
+        try:
+            text = reader.pages[number - 1].extract_text()
+        except Exception:  # Any parser error of an untrusted page: the other reading stands.
+            return []
+    return [Line(line) for piece in text.split("\n") if (line := tidy(piece))]
+
+
+def _read_damaged(data: bytes, limits: Limits) -> Document:
+    """A file that pdfium does not open at all."""
+    with quiet_pypdf():
+        reader = _pypdf(data)
+        count = _page_count(reader)
+    if count > limits.max_pages:
+        raise too_many(count, "pages", limits.max_pages, "ingest.max_pages")
+    pages = [_pypdf_lines(reader, number) for number in range(1, count + 1)] if reader else []
+    if not any(pages):
+        raise Refused(
+            "is damaged and no page of it can be read",
+            "Copy it again from its source, or print it to a new PDF.",
+        )
+    return _document(pages, {}, {}, ("the file is damaged; what could be found was read",))
+
+
+def _page_count(reader: "PdfReader | None") -> int:
+    try:
+        return len(reader.pages) if reader else 0
+    except Exception:  # As above: the page tree of a damaged file may be anything.
+        return 0

@@ -1,0 +1,262 @@
+"""Lines of PDF pages to blocks: headings, paragraphs, lists and tables, page by page."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from assistant.types import Block, BlockKind
+
+from .clean import fold
+from .headings import MAX_HEADING, heading_level, is_division
+from .hyphens import join_lines
+from .pdflines import CELL, Line
+from .pdftables import find_table
+
+_LIST_ITEM = re.compile(r"(?:[•●▪■◦‣*–—-]|\(?\d{1,2}[.)]|\(?[a-z][.)]|\((?:[ivx]{1,4})\))\s+\S")
+_BULLET = re.compile(r"^[•●▪■◦‣*–—]\s*")
+_SENTENCE_END = re.compile(r"[.!?:;][”\"’)]*$")
+_NOT_ALNUM = re.compile(r"[\W_]+")
+_CONTINUED = re.compile(r"[\s—–-]*\(?(?:continued|cont['’]?d|fortsetzung)\.?\)?$", re.IGNORECASE)
+MAX_HEADING_LINES = 4
+LARGER = 1.12
+"""Times the body size from which a line is set as a heading."""
+MAX_PATH = 6
+
+Key = tuple[float, ...]
+"""Order of a heading among headings: a smaller key is further out."""
+
+
+@dataclass(slots=True)
+class Layout:
+    """What is known of the whole document, and the headings that are open."""
+
+    body_size: float
+    body_emphasis: int
+    words: frozenset[str]
+    language: str
+    outline: dict[int, dict[str, int]]
+    """Page → title (letters and figures only) → depth, from the bookmarks."""
+    open: list[tuple[Key, str]] = field(default_factory=list)
+
+    def path(self) -> tuple[str, ...]:
+        return tuple(text for _, text in self.open)
+
+
+def layout_of(
+    pages: list[list[Line]], words: frozenset[str], language: str, outline: dict[int, dict[str, int]]
+) -> Layout:
+    """The document's body style is the one that most characters are set in."""
+    styles: Counter[tuple[float, int]] = Counter()
+    for lines in pages:
+        for line in lines:
+            styles[round(line.size * 2) / 2, line.emphasis] += len(line.text)
+    (size, emphasis), _ = styles.most_common(1)[0] if styles else ((0.0, 0), 0)
+    return Layout(size, emphasis, words, language, outline)
+
+
+def page_blocks(lines: list[Line], page: int, layout: Layout) -> Iterator[Block]:
+    """The blocks of one page in order; no block reaches over its end."""
+    view = _Page(lines, layout, page)
+    at = 0
+    while at < len(lines):
+        if table := find_table(lines, at, view.leading):
+            yield Block(table.text, "table", layout.path(), page, header_lines=table.header_lines)
+            at = table.end
+        elif found := view.heading(at):
+            key, text, at = found
+            if not _is_running_head(layout, text, at):
+                _open_heading(layout, key, text)
+                yield Block(text, "heading", layout.path(), page)
+        else:
+            kind, text, at = view.passage(at)
+            if text:
+                yield Block(text, kind, layout.path(), page)
+
+
+def _is_running_head(layout: Layout, text: str, end: int) -> bool:
+    """A heading that is open already, repeated at the top of the next page."""
+    plain = _CONTINUED.sub("", text)
+    return end <= 5 and any(plain == other for _, other in layout.open)
+
+
+def _open_heading(layout: Layout, key: Key, text: str) -> None:
+    while layout.open and (layout.open[-1][0] >= key or len(layout.open) >= MAX_PATH):
+        layout.open.pop()
+    layout.open.append((key, text))
+
+
+class _Page:
+    """One page's lines with the measures that the rules need."""
+
+    def __init__(self, lines: list[Line], layout: Layout, number: int) -> None:
+        self.lines = lines
+        self.layout = layout
+        self.titles = layout.outline.get(number, {})
+        self.leading = _leading(lines)
+        self.right_edges = _right_edges(lines)
+
+    def gap_before(self, at: int) -> bool:
+        """Whether more than the usual distance parts a line from the one above, or a column starts."""
+        if at == 0:
+            return True
+        above, line = self.lines[at - 1], self.lines[at]
+        if not line.size or not above.size:
+            return False
+        down = above.top - line.top
+        return down < -0.5 * line.size or down > 1.3 * max(self.leading, 0.95 * line.size)
+
+    def heading(self, at: int) -> tuple[Key, str, int] | None:
+        """Key and text of the heading that starts here, and the line after it."""
+        if key := self._outline_key(at):
+            depth, end = key
+            return (0.0, depth), self._text(at, end), end
+        end = self._style_end(at)
+        text = self._text(at, end)
+        if len(text) > MAX_HEADING or sum(map(str.isalpha, text)) < 3 or text[-1] in ",;":
+            return None
+        key_of_style = self._style_key(at, end, text)
+        return (key_of_style, text, end) if key_of_style else None
+
+    def _text(self, at: int, end: int) -> str:
+        return fold(
+            join_lines((line.text for line in self.lines[at:end]), self.layout.words, self.layout.language)
+        )
+
+    def _outline_key(self, at: int) -> tuple[int, int] | None:
+        """Depth and end of a bookmark's title that is printed on these lines."""
+        if not self.titles:
+            return None
+        for end in range(at + 1, min(at + 1 + MAX_HEADING_LINES, len(self.lines) + 1)):
+            depth = self.titles.get(plain_title(" ".join(line.text for line in self.lines[at:end])))
+            if depth is not None:
+                return depth, end
+        return None
+
+    def _style_end(self, at: int) -> int:
+        """The line after the last one that is set like the first and follows closely: long headings wrap."""
+        first = self.lines[at]
+        end = at + 1
+        if not (self._is_larger(first) or self._is_emphasised(first)):
+            return end
+        while end < len(self.lines) and end - at < MAX_HEADING_LINES + 1:
+            line = self.lines[end]
+            alike = abs(line.size - first.size) < 0.6 and line.emphasis == first.emphasis
+            if not alike or self.gap_before(end) or heading_level(fold(line.text)) == 2 or CELL in line.text:
+                break
+            end += 1
+        return end
+
+    def _is_larger(self, line: Line) -> bool:
+        return bool(line.size) and line.size >= LARGER * self.layout.body_size
+
+    def _is_emphasised(self, line: Line) -> bool:
+        return line.emphasis > self.layout.body_emphasis
+
+    def _style_key(self, at: int, end: int, text: str) -> Key | None:
+        """How far out a heading stands by its size, its numbering and its weight; none for running text."""
+        line = self.lines[at]
+        level = heading_level(text)
+        size = -round(line.size) if line.size else 0.0
+        apart = self.gap_before(at) and (end == len(self.lines) or self.gap_before(end) or self._changes(end))
+        if (
+            level in (1, 2)
+            and is_division(text)
+            and (apart or self._is_larger(line) or self._is_emphasised(line))
+        ):
+            return (0.5, level)
+        is_sentence = bool(_SENTENCE_END.search(text)) and not level
+        if (
+            self._is_larger(line)
+            and not is_sentence
+            and not text[0].islower()
+            and end - at <= MAX_HEADING_LINES
+        ):
+            return (1.0, size, level or 5.0)
+        if level and (self._is_emphasised(line) or apart or not line.size):
+            return (1.0, min(size, -round(self.layout.body_size)), level)
+        if (
+            self._is_emphasised(line)
+            and apart
+            and not is_sentence
+            and not text[0].islower()
+            and len(text) <= 90
+        ):
+            return (1.0, -round(self.layout.body_size), 8.0 - line.emphasis)
+        return None
+
+    def _changes(self, at: int) -> bool:
+        """Whether the line at ``at`` is set otherwise than the one above it."""
+        above, line = self.lines[at - 1], self.lines[at]
+        return line.emphasis != above.emphasis or abs(line.size - above.size) >= 0.6
+
+    def passage(self, at: int) -> tuple[BlockKind, str, int]:
+        """The paragraph or list that starts here, and the line after it."""
+        if _LIST_ITEM.match(self.lines[at].text):
+            return self._list(at)
+        end = self._paragraph_end(at)
+        return "paragraph", self._text(at, end), end
+
+    def _list(self, at: int) -> tuple[BlockKind, str, int]:
+        items: list[str] = []
+        while at < len(self.lines) and _LIST_ITEM.match(self.lines[at].text):
+            if items and (self.heading(at) or find_table(self.lines, at, self.leading)):
+                break
+            end = self._paragraph_end(at)
+            items.append(_BULLET.sub("- ", self._text(at, end)))
+            at = end
+        return "list", "\n".join(items), at
+
+    def _paragraph_end(self, at: int) -> int:
+        end = at + 1
+        while end < len(self.lines) and not self._breaks(at, end):
+            end += 1
+        return end
+
+    def _breaks(self, start: int, at: int) -> bool:
+        """Whether a new paragraph starts at line ``at`` of one that started at ``start``."""
+        above, line = self.lines[at - 1], self.lines[at]
+        if _LIST_ITEM.match(line.text) or find_table(self.lines, at, self.leading):
+            return True
+        if line.size and above.size:
+            if self.gap_before(at):
+                return not self._goes_on(above, line)
+            if abs(line.size - above.size) >= 0.12 * above.size:
+                return True
+            ended = bool(_SENTENCE_END.search(above.text))
+            is_short = above.right < self._right_edge(above) - 4 * above.size
+            indent = line.left - above.left
+            if ended and (is_short or (indent > 0.8 * line.size and at - start > 1)):
+                return True
+        elif len(above.text) < 45 and _SENTENCE_END.search(above.text):
+            return True
+        return self.heading(at) is not None
+
+    def _goes_on(self, above: Line, line: Line) -> bool:
+        """A sentence that runs from the foot of one column to the head of the next."""
+        to_next_column = line.top > above.top and line.left > above.left
+        return to_next_column and not _SENTENCE_END.search(above.text) and line.text[:1].islower()
+
+    def _right_edge(self, line: Line) -> float:
+        column = round(line.left / 20)
+        return max(self.right_edges.get(near, 0.0) for near in (column - 1, column, column + 1))
+
+
+def _leading(lines: list[Line]) -> float:
+    """The usual distance from line to line, in points."""
+    steps = sorted(a.top - b.top for a, b in pairwise(lines) if 0 < a.top - b.top < 3 * (a.size or 1))
+    return steps[len(steps) // 3] if steps else 0.0
+
+
+def _right_edges(lines: list[Line]) -> dict[int, float]:
+    edges: dict[int, float] = {}
+    for line in lines:
+        column = round(line.left / 20)
+        edges[column] = max(edges.get(column, 0.0), line.right)
+    return edges
+
+
+def plain_title(text: str) -> str:
+    """Letters and figures only: bookmarks and pages differ in blanks and punctuation."""
+    return _NOT_ALNUM.sub("", text).casefold()

@@ -1,0 +1,185 @@
+"""Tables among the lines of a PDF page: rows keep their line, with the label in front of its figures."""
+
+import re
+from dataclasses import dataclass
+
+from .pdflines import CELL, Line
+
+_VALUE = re.compile(
+    r"\(?[-–+]?[$€£]?\(?\d(?:[\d,.]*\d)?%?\)?(?:[a-z*†]|\(\d\))?$|[$€£]?[-–—]{1,2}%?$|N/?[AM]$", re.IGNORECASE
+)
+_SIGN = frozenset({"$", "€", "£", "%", ")", "*", "(", ")%", "¥", "|"})
+_YEARS = re.compile(r"(?:(?:FY|Q[1-4])?\s?(?:19|20)\d\d[\sE]*)+$")
+_LABEL_CELL = re.compile(
+    r"(?:[•●▪■◦‣*–—-]|\(?[\dA-Za-z]{1,4}[.)]|(?:Item|Note|Part|§|Art\.?|Artikel|Section)\s*[\dIVX]+[A-Z]?\.?)$",
+    re.IGNORECASE,
+)
+_LEADING_FIGURE = re.compile(r"[$€£]?\s*\(?\d[\d,.]*\)?\s")
+_PROSE_END = re.compile(r"[.;:]$")
+MAX_LABEL = 90
+MAX_LABEL_LINES = 3
+MAX_HEADER_LINES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    text: str
+    header_lines: int
+    end: int
+    """The line after the table."""
+
+
+def find_table(lines: list[Line], at: int, leading: float) -> Table | None:
+    """The table whose header or first row is line ``at``, if one starts there."""
+    first = _header_end(lines, at)
+    if first is None:
+        return None
+    start = _labels_start(lines, at, first)
+    rows, end = _rows(lines, start, leading)
+    if sum(is_row(line) for line in lines[first:end]) < (2 if first == at else 1):
+        return None
+    header = _header(lines[at:start])
+    return Table("\n".join([*header, *rows]), len(header), end)
+
+
+def _labels_start(lines: list[Line], at: int, first: int) -> int:
+    """Where the rows start: a label over them (``Current assets``) is set at the left, unlike a header."""
+    start = first
+    while (
+        start > at + 1
+        and first - start < 2
+        and not is_header(lines[start - 1])
+        and _is_left(lines[start - 1], lines[first])
+    ):
+        start -= 1
+    return start
+
+
+def _is_left(line: Line, row: Line) -> bool:
+    return bool(line.size) and line.left <= row.left + 2 * row.size
+
+
+def is_row(line: Line) -> bool:
+    """A line with figures in cells of their own, or with two figures at its end."""
+    cells = line.text.split(CELL)
+    if len(cells) > 1 and (
+        any(map(_is_value_cell, cells[1:])) or (_is_value_cell(cells[0]) and not _LABEL_CELL.match(cells[0]))
+    ):
+        return True
+    figures = 0
+    for token in reversed(line.text.split()):
+        if _VALUE.match(token):
+            figures += 1
+        elif token not in _SIGN:
+            break
+    return figures >= 2 and not _YEARS.match(line.text)
+
+
+def _is_value_cell(cell: str) -> bool:
+    tokens = [token for token in cell.split() if token not in _SIGN]
+    return all(map(_VALUE.match, tokens)) and not _YEARS.match(cell)
+
+
+def is_header(line: Line) -> bool:
+    """A line of cells without figures, or of years alone."""
+    cells = line.text.split(CELL)
+    if len(cells) == 2 and _LABEL_CELL.match(cells[0]):
+        return False
+    return len(cells) > 1 or bool(_YEARS.match(line.text) and len(line.text.split()) > 1)
+
+
+def _header_end(lines: list[Line], at: int) -> int | None:
+    """The first row of a table that starts at ``at``, behind header lines; none when there is none."""
+    end = at
+    while not is_row(lines[end]):
+        line = lines[end]
+        if not is_header(line) and not (
+            line.size and len(line.text) <= 40 and not _PROSE_END.search(line.text)
+        ):
+            return None
+        end += 1
+        if end >= len(lines) or end - at > MAX_HEADER_LINES or _is_apart(line, lines[end]):
+            return None
+    return end if end == at or _stands_over(lines[at:end], lines[end]) else None
+
+
+def _is_apart(above: Line, line: Line) -> bool:
+    """Header lines are set close; what stands further up is a title."""
+    return bool(line.size) and above.top - line.top > 2.1 * max(above.size, line.size)
+
+
+def _stands_over(header: list[Line], row: Line) -> bool:
+    """Header lines stand over the figures, right of the labels; only the last two may be labels."""
+    if not row.size:
+        return all(map(is_header, header))
+    heads = list(header)
+    while (
+        len(heads) > 1
+        and len(header) - len(heads) < 2
+        and not is_header(heads[-1])
+        and _is_left(heads[-1], row)
+    ):
+        heads.pop()
+    return all((is_header(head) or not _is_left(head, row)) and row.top < head.top for head in heads)
+
+
+def _header(lines: list[Line]) -> list[str]:
+    """Header lines as rows. Narrow heads set one under the other are put into cells, column by column."""
+    rows: list[str] = []
+    cells: list[str] = []
+    above: Line | None = None
+    for line in lines:
+        if is_header(line):
+            rows.extend([CELL.join(cells)] if cells else [])
+            rows.append(line.text)
+            cells, above = [], None
+            continue
+        if above is None or line.top > above.top - 0.5 * line.size:
+            cells.append(line.text)
+        else:
+            cells[-1] = f"{cells[-1]} {line.text}"
+        above = line
+    return [*rows, CELL.join(cells)] if cells else rows
+
+
+def _rows(lines: list[Line], at: int, leading: float) -> tuple[list[str], int]:
+    """Rows from ``at`` on, with the labels between them, and the line after the last row."""
+    rows: list[str] = []
+    end = at
+    label: list[Line] = []
+    for number in range(at, len(lines)):
+        line = lines[number]
+        if number > at and _is_far(lines[number - 1], line, leading):
+            break
+        if is_row(line) or (rows and (is_header(line) or _is_same_row_form(lines[number - 1], line))):
+            rows.extend(_with_label(label, line))
+            label, end = [], number + 1
+        elif len(label) < MAX_LABEL_LINES and _is_label(line):
+            label.append(line)
+        else:
+            break
+    return rows, end
+
+
+def _is_same_row_form(above: Line, line: Line) -> bool:
+    """Rows that put the figure first: ``(584) Income tax benefit`` under ``66 Amortization``."""
+    return bool(_LEADING_FIGURE.match(above.text) and _LEADING_FIGURE.match(line.text))
+
+
+def _is_far(above: Line, line: Line, leading: float) -> bool:
+    if not line.size or not above.size:
+        return False
+    down = above.top - line.top
+    return down < -0.5 * line.size or down > 3.2 * max(leading, line.size)
+
+
+def _is_label(line: Line) -> bool:
+    return len(line.text) <= MAX_LABEL and not line.text.endswith(".")
+
+
+def _with_label(label: list[Line], row: Line) -> list[str]:
+    """Labels are lines of their own, but one that wrapped into the row is part of it."""
+    texts = [line.text for line in label]
+    if texts and row.text[:1].islower():
+        return [*texts[:-1], f"{texts[-1]} {row.text}"]
+    return [*texts, row.text]

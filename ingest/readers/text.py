@@ -1,0 +1,84 @@
+"""Plain text: paragraphs, lists and the headings that people type without markup."""
+
+import re
+from collections.abc import Iterator
+
+from assistant.types import Block, Document
+
+from .clean import clean, fold
+from .encoding import decode
+from .headings import heading_level
+from .limits import Limits, check_characters
+
+_UNDERLINE = re.compile(r"\s*([=\-~^*#])\1{2,}\s*$")
+_ITEM = re.compile(r"(\s*)(?:[-*•–+]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
+
+
+def read_text(data: bytes, limits: Limits) -> Document:
+    text, warnings = decode(data)
+    check_characters(len(text), limits)
+    return Document(title="", blocks=tuple(text_blocks(clean(text))), format="text", warnings=warnings)
+
+
+def text_blocks(text: str) -> list[Block]:
+    """Blocks of plain text; empty lines part them."""
+    blocks: list[Block] = []
+    path: list[tuple[int, str]] = []
+    for lines in _groups(text):
+        heading, rest = _heading(lines)
+        if heading:
+            level, title = heading
+            while path and path[-1][0] >= level:
+                path.pop()
+            path.append((level, title))
+            blocks.append(Block(title, "heading", tuple(name for _, name in path)))
+        if rest:
+            kind, joined = _joined(rest)
+            blocks.append(Block(joined, kind, tuple(name for _, name in path)))  # type: ignore[arg-type]
+    return blocks
+
+
+def _groups(text: str) -> Iterator[list[str]]:
+    group: list[str] = []
+    for line in text.expandtabs(4).split("\n"):
+        if line.strip():
+            group.append(line.rstrip())
+        elif group:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _heading(lines: list[str]) -> tuple[tuple[int, str] | None, list[str]]:
+    """The heading a group of lines starts with, if any, and the lines below it."""
+    first = fold(lines[0])
+    if len(lines) > 1 and _UNDERLINE.match(lines[1]) and len(first) <= 120:
+        return (1 if "=" in lines[1] else 2, first), lines[2:]
+    if (level := heading_level(first)) and (len(lines) == 1 or first.startswith("§")):
+        return (level, first), lines[1:]
+    return None, [line for line in lines if not _UNDERLINE.match(line)]
+
+
+def _joined(lines: list[str]) -> tuple[str, str]:
+    """Kind and text of one group: a list keeps its items apart, a paragraph becomes one line."""
+    starts = [bool(_ITEM.match(line)) for line in lines]
+    if not starts[0] or (
+        sum(starts) == 1 and len(lines) == 1 and not lines[0].lstrip().startswith(("-", "*", "•"))
+    ):
+        return "paragraph", fold(" ".join(lines))
+    items: list[str] = []
+    for line, is_start in zip(lines, starts, strict=True):
+        if is_start:
+            items.append(line.rstrip())
+        else:
+            items[-1] = f"{items[-1]} {fold(line)}"
+    margin = min(len(item) - len(item.lstrip()) for item in items)
+    return "list", "\n".join(_item(item[margin:]) for item in items)
+
+
+def _item(text: str) -> str:
+    """One item with its indent kept and its bullet as ``-``."""
+    body = text.lstrip()
+    indent = " " * min(len(text) - len(body), 16)
+    return indent + fold(re.sub(r"^[*•–+]\s+", "- ", body))

@@ -1,0 +1,102 @@
+"""What an ingest did, file by file: a table for people, JSON for programs."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ingest.plan import Kind
+
+_LONGEST_TABLE = 40
+_ORDER: tuple[Kind, ...] = (
+    "failed", "skipped", "forgotten", "renamed", "updated", "added", "touched", "unchanged",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One file: what became of it, and what was found in it."""
+
+    path: str
+    status: Kind
+    pages: int | None = None
+    characters: int = 0
+    chunks: int = 0
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """One ingest: its files, and the corpus as it is afterwards (as it is now, after a dry run)."""
+
+    corpus: str
+    dry_run: bool
+    files: tuple[FileReport, ...]
+    documents: int
+    chunks: int
+    seconds: float
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many files each status has, in a fixed order, without zeros."""
+        found = Counter(file.status for file in self.files)
+        return {status: found[status] for status in _ORDER if found[status]}
+
+    def to_json(self) -> str:
+        """One JSON document; ``seconds`` are wall clock."""
+        content: dict[str, Any] = {**asdict(self), "counts": self.counts}
+        return json.dumps(content, ensure_ascii=False, indent=2)
+
+    def noteworthy(self) -> Sequence[FileReport]:
+        """The files that a person wants to see: failures first, unchanged ones not at all."""
+        shown = [file for file in self.files if file.status not in {"unchanged", "touched"}]
+        return sorted(shown, key=lambda file: (_ORDER.index(file.status), file.path))
+
+
+def print_report(report: IngestReport) -> None:
+    """The table on standard output: problems always, the rest as far as it fits."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    files = report.noteworthy()
+    problems = [file for file in files if file.status in {"failed", "skipped"} or file.warnings]
+    others = [file for file in files if file not in set(problems)]
+    shown = [*problems, *others[: max(0, _LONGEST_TABLE - len(problems))]]
+    if shown:
+        console.print(_table(shown))
+    if len(shown) < len(files):
+        console.print(f"… and {len(files) - len(shown)} more; --json shows all.")
+    counts = ", ".join(f"{count} {status}" for status, count in report.counts.items()) or "no files"
+    console.print(
+        f"{'Would be: ' if report.dry_run else ''}{counts}. Corpus '{report.corpus}' holds {report.documents}"
+        f" documents, {report.chunks} chunks ({report.seconds:.1f} s)."
+    )
+
+
+def _table(files: Sequence[FileReport]) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("status")
+    table.add_column("file", overflow="fold", ratio=2)
+    for name in ("pages", "characters", "chunks", "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column("remarks", overflow="fold", ratio=3)
+    for file in files:
+        numbers = (file.pages or "", file.characters or "", file.chunks or "", f"{file.seconds:.2f}")
+        remarks = " ".join(part for part in (file.message, *file.warnings) if part)
+        # Text, not markup: names and messages come from strangers.
+        table.add_row(file.status, Text(visible(file.path)), *map(str, numbers), Text(visible(remarks)))
+    return table
+
+
+def visible(text: str) -> str:
+    """Text from a stranger, fit for a terminal: what does not print is shown by its code."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )

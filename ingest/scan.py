@@ -1,0 +1,86 @@
+"""What is on disk: the files under a folder, without following links out of it or in circles."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.errors import UsageError
+from assistant.store.catalog import file_location
+from ingest.readers import SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file to take in. ``path`` is relative to ``root``, with '/'."""
+
+    root: Path
+    path: str
+    size: int
+    modified_ns: int
+
+    @property
+    def location(self) -> Path:
+        """Where the file is."""
+        return file_location(self.root, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A path that is not taken in, with the reason; only reasons a person wants to hear are told."""
+
+    root: Path
+    path: str
+    reason: str
+
+
+def scan(root: Path, inside: str = "") -> Iterator[FoundFile | PassedOver]:
+    """Everything at or under ``root / inside``, sorted by path. Hidden files are left out silently.
+
+    ``root`` is a folder or one file. Raises UsageError when there is nothing there.
+    """
+    start = root / inside
+    if start.is_dir():
+        yield from _scan_folder(root, inside)
+    elif start.is_file():
+        status = start.stat()
+        yield FoundFile(root, inside or root.name, status.st_size, status.st_mtime_ns)
+    else:
+        raise UsageError(f"There is no folder or file {start}.", "Check the path.")
+
+
+def _scan_folder(root: Path, inside: str) -> Iterator[FoundFile | PassedOver]:
+    try:
+        with os.scandir(root / inside) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        yield PassedOver(root, inside, f"folder cannot be read: {error.strerror}")
+        return
+    for entry in entries:
+        if entry.name.startswith((".", "~$")):  # hidden files, and locks of office programs
+            continue
+        path = f"{inside}/{entry.name}" if inside else entry.name
+        try:
+            yield from _scan_entry(root, path, entry)
+        except OSError as error:
+            yield PassedOver(root, path, f"cannot be read: {error.strerror}")
+
+
+def _scan_entry(root: Path, path: str, entry: "os.DirEntry[str]") -> Iterator[FoundFile | PassedOver]:
+    if entry.is_symlink() and not _stays_inside(root, path):
+        yield PassedOver(root, path, "link out of the folder, to a folder, or to nothing")
+    elif entry.is_dir():
+        yield from _scan_folder(root, path)
+    elif Path(entry.name).suffix.lower() in SUFFIXES:
+        status = entry.stat()
+        if stat.S_ISREG(status.st_mode):
+            yield FoundFile(root, path, status.st_size, status.st_mtime_ns)
+        else:
+            yield PassedOver(root, path, "not a regular file")
+
+
+def _stays_inside(root: Path, path: str) -> bool:
+    """Whether a link leads to a file under ``root``. Links to folders could go in circles."""
+    target = (root / path).resolve()
+    return target.is_file() and target.is_relative_to(root.resolve())

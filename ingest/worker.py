@@ -1,0 +1,186 @@
+"""Reading in processes of their own: a reader that hangs, crashes or eats memory takes no one with it."""
+
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.config import IngestSettings
+from assistant.errors import ReadError
+from assistant.tokens import TokenCounter
+from assistant.types import Chunk, Document
+from ingest.chunker import Budget, chunk_document
+from ingest.readers import Limits, read
+
+_HASH_BYTES = 1 << 20
+_TASKS_WAITING_A_WORKER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One file to read. ``size`` and ``modified_ns`` are what the scan saw."""
+
+    location: Path
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of a task: a document with chunks, or the reason why not."""
+
+    task: Task
+    document: Document | None
+    chunks: tuple[Chunk, ...]
+    failure: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides how a file becomes chunks; sent to each process once."""
+
+    embedder_folder: Path
+    budget: Budget
+    limits: Limits
+    timeout_seconds: float
+    memory_bytes: int
+    workers: int
+
+
+def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
+    """The recipe that the settings ask for, under the embedder whose tokens are counted."""
+    window = min(settings.chunk_tokens or counter.window, counter.window)
+    return Recipe(
+        embedder_folder=counter.folder,
+        budget=Budget(window, settings.min_chunk_tokens),
+        limits=Limits(max_characters=settings.max_characters, max_pages=settings.max_pages, ocr=settings.ocr),
+        timeout_seconds=settings.timeout_seconds,
+        memory_bytes=settings.memory_mb << 20,
+        workers=settings.workers or os.cpu_count() or 1,
+    )
+
+
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file's bytes, in hex. Raises ReadError when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            while portion := stream.read(_HASH_BYTES):
+                digest.update(portion)
+    except OSError as error:
+        raise ReadError(f"{file.name} cannot be read: {error.strerror}.", "Check its rights.") from None
+    return digest.hexdigest()
+
+
+def read_all(tasks: Iterable[Task], recipe: Recipe) -> Iterator[Reading]:
+    """Read files on all cores, in the order they are done. Few tasks wait at a time, so memory stays bounded."""
+    with _pool(recipe) as pool:
+        waiting: dict[Future[Reading], Task] = {}
+        remaining = iter(tasks)
+        while True:
+            while len(waiting) < recipe.workers * _TASKS_WAITING_A_WORKER and (task := next(remaining, None)):
+                waiting[pool.schedule(_read, args=[task], timeout=recipe.timeout_seconds)] = task
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield _outcome(future, waiting.pop(future), recipe)
+
+
+@contextmanager
+def _pool(recipe: Recipe) -> Iterator[Any]:
+    import multiprocessing
+
+    from pebble import ProcessPool
+
+    pool = ProcessPool(
+        max_workers=recipe.workers,
+        initializer=_start_worker,
+        initargs=(recipe, os.getpid()),
+        # Fresh processes: a fork would carry torch's threads and locks along.
+        context=multiprocessing.get_context("spawn"),
+    )
+    try:
+        yield pool
+        pool.close()
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _outcome(future: "Future[Reading]", task: Task, recipe: Recipe) -> Reading:
+    from pebble import ProcessExpired
+
+    try:
+        return future.result()
+    except TimeoutError:
+        reason = f"took longer than {recipe.timeout_seconds:g} s (ingest.timeout_seconds) and was stopped"
+    except ProcessExpired as error:
+        reason = f"crashed its reader (exit {error.exitcode}), or took more than ingest.memory_mb"
+    return Reading(task, None, (), f"{task.location.name} {reason}.", 0.0)
+
+
+_recipe: Recipe | None = None
+_counter: TokenCounter | None = None
+
+
+def _start_worker(recipe: Recipe, parent: int) -> None:
+    global _recipe, _counter
+    _recipe, _counter = recipe, TokenCounter(recipe.embedder_folder)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes already use all cores
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops us in order
+    _limit_memory(recipe.memory_bytes)
+    _die_with(parent)
+
+
+def _limit_memory(limit: int) -> None:
+    """Cap the address space, where the system can; elsewhere only time is limited."""
+    if sys.platform.startswith("linux"):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _die_with(parent: int) -> None:
+    """End when the parent is killed, which no ``finally`` of its own can see to."""
+    import threading
+    import time
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _read(task: Task) -> Reading:
+    import time
+
+    assert _recipe is not None and _counter is not None, "the pool has started this process"
+    started = time.perf_counter()
+    try:
+        document = read(task.location, _recipe.limits)
+        _refuse_if_changed(task)
+        chunks = tuple(chunk_document(document, _counter, _recipe.budget))
+    except ReadError as error:
+        return Reading(task, None, (), str(error), time.perf_counter() - started)
+    except MemoryError:
+        failure = f"{task.location.name} needs more than {_recipe.memory_bytes >> 20} MiB (ingest.memory_mb)."
+        return Reading(task, None, (), failure, time.perf_counter() - started)
+    return Reading(task, document, chunks, "", time.perf_counter() - started)
+
+
+def _refuse_if_changed(task: Task) -> None:
+    try:
+        status = task.location.stat()
+    except OSError:
+        raise ReadError(f"{task.location.name} vanished while it was read.", "Run the ingest again.") from None
+    if (status.st_size, status.st_mtime_ns) != (task.size, task.modified_ns):
+        raise ReadError(f"{task.location.name} changed while it was read.", "Run the ingest again.")

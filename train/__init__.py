@@ -1,0 +1,1 @@
+"""Instruction pairs become adapters."""
