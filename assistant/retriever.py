@@ -1,15 +1,11 @@
 """Questions to evidence: dense and full-text search over one corpus, fused.
 
     question ──▶ vector ──▶ FAISS ───┐
-             ──▶ stems ──▶ BM25 ─────┴─▶ fusion ──▶ (reranker) ──▶ near-duplicates collapsed ──▶ evidence
-
-Fusion: the scores of each side are scaled to 0..1 over its candidates (min-max) and summed with a weight; or
-reciprocal rank fusion (Cormack et al. 2009, k = 60). ``docs/retrieval.md`` has the measurements behind the
-defaults.
+             ──▶ stems ──▶ BM25 ─────┴─▶ fusion ──▶ (reranker) ──▶ passages, each text once ──▶ evidence
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -17,28 +13,18 @@ import numpy as np
 from assistant.config import DeviceSettings, RetrievalSettings
 from assistant.embedder import Embedder
 from assistant.errors import IdentityError, UsageError, WorkspaceError
-from assistant.language import detect, query_terms
+from assistant.fusion import Candidate, fuse
+from assistant.language import DEFAULT_LANGUAGE, detect, query_terms
+from assistant.passages import Passage, read_passages
 from assistant.reranker import Reranker
 from assistant.store.catalog import Catalog, Filter, StoredChunk
 from assistant.store.vectors import VectorIndex, open_index
 from assistant.types import Evidence
 
-_RRF_K = 60
-# Terms in more than this part of all chunks say nothing and cost most of the time.
-_COMMON_PART = 0.3
+# BM25 gives terms in more than half of all chunks no weight, but they cost most of the time.
+_COMMON_PART = 0.5
 # A question is searched by its rarest terms; more than this many add nothing but time.
 _MOST_TERMS = 64
-_SHINGLE_WORDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    chunk: int
-    score: float
-    dense: float | None
-    lexical: float | None
-    dense_rank: int | None
-    lexical_rank: int | None
 
 
 class Retriever:
@@ -56,7 +42,12 @@ class Retriever:
         self._device = device
         self._index: VectorIndex | None = None
         self._generation = -1
-        self._languages: tuple[str, ...] = ()
+        self._languages: tuple[str, ...] = (DEFAULT_LANGUAGE,)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages of the corpus as of the last search, most frequent first."""
+        return self._languages
 
     def search(self, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
         """The ``k`` best passages for a question, best first.
@@ -67,16 +58,17 @@ class Retriever:
         if not question.strip():
             raise UsageError("The question is empty.", "Ask something.")
         wanted = k or self.settings.k
+        settings = self.settings
         with self.catalog.snapshot():
             index = self._current_index()
             among = self.catalog.chunk_ids(only) if only else None
-            candidates = self._candidates(question, index, max(self.settings.candidates, wanted), among)
-            return self._evidence(question, candidates, wanted)
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Languages of the corpus as of the last search."""
-        return self._languages
+            candidates = self._candidates(question, index, max(settings.candidates, wanted), among)
+            if settings.reranker:
+                candidates = self._reranked(question, candidates)
+            passages = read_passages(
+                candidates, self.catalog, wanted, settings.passage_characters, settings.duplicate_similarity
+            )
+        return [_as_evidence(rank, passage) for rank, passage in enumerate(passages, 1)]
 
     def _current_index(self) -> VectorIndex:
         generation = self.catalog.generation()
@@ -84,7 +76,7 @@ class Retriever:
             self._refuse_other_embedder()
             self._index = open_index(self.catalog, generation)
             self._generation = generation
-            self._languages = self.catalog.languages()
+            self._languages = self.catalog.languages() or (DEFAULT_LANGUAGE,)
         return self._index
 
     def _refuse_other_embedder(self) -> None:
@@ -102,131 +94,45 @@ class Retriever:
 
     def _candidates(
         self, question: str, index: VectorIndex, limit: int, among: Sequence[int] | None
-    ) -> list[_Candidate]:
-        fusion = self.settings.fusion
+    ) -> list[Candidate]:
+        method = self.settings.fusion
         dense: list[tuple[int, float]] = []
         lexical: list[tuple[int, float]] = []
-        if fusion != "lexical":
+        if method != "lexical":
             ids = None if among is None else np.asarray(among, np.int64)
             dense = index.search(self.embedder.embed_question(question), limit, ids)
-        if fusion != "dense":
-            lexical = self.catalog.match(self._lexical_query(question), limit, among)
-        if fusion == "rrf":
-            scores = _reciprocal_ranks(dense, lexical)
-        else:
-            scores = _weighted_minmax(dense, lexical, self._dense_weight(question))
-        return _ranked(scores, dense, lexical)
+        if method != "dense":
+            lexical = self.catalog.match(self._lexical_query(question, len(index)), limit, among)
+        return fuse(dense, lexical, method, self._dense_weight(question))
 
     def _dense_weight(self, question: str) -> float:
         if self.settings.fusion in {"dense", "lexical"}:
             return 1.0 if self.settings.fusion == "dense" else 0.0
-        known = self.embedder.settings.languages
-        language = detect(question, self._languages) if known else ""
-        is_foreign = bool(language) and language not in known
-        return self.settings.foreign_dense_weight if is_foreign else self.settings.dense_weight
+        understood = self.embedder.understands(detect(question, self._languages))
+        return self.settings.dense_weight if understood else self.settings.foreign_dense_weight
 
-    def _lexical_query(self, question: str) -> list[str]:
-        """The stems worth searching: known to the corpus, the rarest first, without those all chunks share."""
-        frequencies = self.catalog.document_frequencies(query_terms(question, self._languages or ("en",)))
-        most = _COMMON_PART * len(self._index or ())
-        rare = [term for term, count in frequencies.items() if count <= most] or list(frequencies)
+    def _lexical_query(self, question: str, chunks: int) -> list[str]:
+        """The stems worth searching: known to the corpus, the rarest first, without those most chunks share."""
+        frequencies = self.catalog.document_frequencies(query_terms(question, self._languages))
+        rare = [term for term, count in frequencies.items() if count <= _COMMON_PART * chunks] or list(frequencies)
         return sorted(rare, key=lambda term: (frequencies[term], term))[:_MOST_TERMS]
 
-    def _evidence(self, question: str, candidates: list[_Candidate], wanted: int) -> list[Evidence]:
-        # Twice as many as wanted leave enough when near-duplicates are taken out.
-        pool = candidates[: max(2 * wanted, self.settings.rerank_candidates if self.settings.reranker else 0)]
-        chunks = self.catalog.chunks([candidate.chunk for candidate in pool])
-        if self.settings.reranker:
-            pool = self._reranked(question, pool, chunks)
-        hits = _without_duplicates(pool, chunks, self.settings.duplicate_similarity, wanted)
-        return [_as_evidence(rank, hit, chunks[hit.chunk]) for rank, hit in enumerate(hits, 1)]
-
-    def _reranked(
-        self, question: str, pool: list[_Candidate], chunks: Mapping[int, StoredChunk]
-    ) -> list[_Candidate]:
-        head = pool[: self.settings.rerank_candidates]
+    def _reranked(self, question: str, candidates: list[Candidate]) -> list[Candidate]:
+        """The best candidates in the reranker's order. The others are dropped: its scores have another scale."""
+        head = candidates[: self.settings.rerank_candidates]
+        chunks = self.catalog.chunks([one.chunk for one in head])
         texts = [f"{chunks[one.chunk].context}\n{chunks[one.chunk].text}" for one in head]
         scores = self._reranker.scores(question, texts)
-        order = sorted(range(len(head)), key=lambda position: -scores[position])
-        return [replace(head[position], score=scores[position]) for position in order]
+        rescored = [replace(one, score=score) for one, score in zip(head, scores, strict=True)]
+        return sorted(rescored, key=lambda one: (-one.score, one.chunk))
 
     @cached_property
     def _reranker(self) -> Reranker:
         return Reranker(self.settings.reranker, self._device)
 
 
-def _weighted_minmax(
-    dense: Sequence[tuple[int, float]], lexical: Sequence[tuple[int, float]], weight: float
-) -> dict[int, float]:
-    """Weighted sum of scores scaled to 0..1 over each side's candidates; a missing side counts 0."""
-    scores: dict[int, float] = {}
-    for side, share in ((dense, weight), (lexical, 1.0 - weight)):
-        for chunk, value in _scaled(side):
-            scores[chunk] = scores.get(chunk, 0.0) + share * value
-    return scores
-
-
-def _scaled(side: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    if not side:
-        return []
-    values = [score for _, score in side]
-    low, high = min(values), max(values)
-    return [(chunk, (score - low) / (high - low) if high > low else 1.0) for chunk, score in side]
-
-
-def _reciprocal_ranks(
-    dense: Sequence[tuple[int, float]], lexical: Sequence[tuple[int, float]]
-) -> dict[int, float]:
-    scores: dict[int, float] = {}
-    for side in (dense, lexical):
-        for rank, (chunk, _) in enumerate(side, 1):
-            scores[chunk] = scores.get(chunk, 0.0) + 1.0 / (_RRF_K + rank)
-    return scores
-
-
-def _ranked(
-    scores: Mapping[int, float], dense: Sequence[tuple[int, float]], lexical: Sequence[tuple[int, float]]
-) -> list[_Candidate]:
-    by_dense = {chunk: (rank, score) for rank, (chunk, score) in enumerate(dense, 1)}
-    by_lexical = {chunk: (rank, score) for rank, (chunk, score) in enumerate(lexical, 1)}
-    none = (None, None)
-    candidates = []
-    for chunk, score in scores.items():
-        dense_rank, dense_score = by_dense.get(chunk, none)
-        lexical_rank, lexical_score = by_lexical.get(chunk, none)
-        candidates.append(_Candidate(chunk, score, dense_score, lexical_score, dense_rank, lexical_rank))
-    return sorted(candidates, key=lambda one: (-one.score, one.chunk))
-
-
-def _without_duplicates(
-    ranked: Sequence[_Candidate], chunks: Mapping[int, StoredChunk], similarity: float, wanted: int
-) -> list[_Candidate]:
-    """The first ``wanted`` candidates whose text is not nearly that of a better one."""
-    kept: list[_Candidate] = []
-    seen: list[frozenset[tuple[str, ...]]] = []
-    for candidate in ranked:
-        shingles = _shingles(chunks[candidate.chunk].text)
-        if not any(_overlap(shingles, other) >= similarity for other in seen):
-            kept.append(candidate)
-            seen.append(shingles)
-        if len(kept) == wanted:
-            break
-    return kept
-
-
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = text.casefold().split()
-    last = max(1, len(words) - _SHINGLE_WORDS + 1)
-    return frozenset(tuple(words[first : first + _SHINGLE_WORDS]) for first in range(last))
-
-
-def _overlap(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:
-    """Jaccard similarity of two sets of shingles."""
-    shared = len(one & other)
-    return shared / (len(one) + len(other) - shared)
-
-
-def _as_evidence(rank: int, hit: _Candidate, chunk: StoredChunk) -> Evidence:
+def _as_evidence(rank: int, passage: Passage) -> Evidence:
+    hit, chunk = passage.candidate, passage.chunk
     return Evidence(
         rank=rank,
         score=hit.score,
@@ -234,7 +140,7 @@ def _as_evidence(rank: int, hit: _Candidate, chunk: StoredChunk) -> Evidence:
         lexical=hit.lexical,
         dense_rank=hit.dense_rank,
         lexical_rank=hit.lexical_rank,
-        chunk=chunk.id,
+        chunk=hit.chunk,
         document=chunk.document,
         path=str(chunk.location),
         title=chunk.title,

@@ -101,3 +101,54 @@ class Evidence:
     start: int
     end: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Evidence with the span in it that supports a sentence. Offsets count in the stored text."""
+
+    hit: int
+    """Rank of the evidence, as the reader sees it."""
+    document: str
+    path: str
+    page: int | None
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an answer: supported by its citations, or not, with the reason."""
+
+    text: str
+    supported: bool
+    reason: str
+    citations: tuple[Citation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the assistant says to a question: sentences, or a refusal with the nearest evidence.
+
+    ``hits`` are the passages that were in the prompt; after a refusal, the nearest ones. ``timings`` are in
+    seconds.
+    """
+
+    question: str
+    standalone_question: str
+    text: str
+    sentences: tuple[Sentence, ...]
+    hits: tuple[Evidence, ...]
+    refused: bool = False
+    refusal_reason: str = ""
+    adapter: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)

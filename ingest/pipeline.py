@@ -7,23 +7,26 @@ transaction at the end, searches see the corpus as it was before.
 """
 
 import hashlib
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import astuple, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from assistant.config import Settings
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import IdentityError, IngestError, ReadError
 from assistant.progress import progress_bar
 from assistant.store import vectors
-from assistant.store.catalog import Catalog, FileRow, Identity, digest
+from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest
 from assistant.types import Chunk
 from assistant.workspace import Workspace, write_lock
 from ingest.chunker import CHUNKER_VERSION
 from ingest.plan import READ_KINDS, Entry, make_plan
 from ingest.report import FileReport, IngestReport
-from ingest.scan import FoundFile
+from ingest.scan import FoundFile, is_gone
 from ingest.worker import Reading, Recipe, Task, file_hash, read_all, recipe_from
 
 # Raised when the same file would be read otherwise: old corpora are then read anew.
@@ -41,33 +44,47 @@ def ingest(
     dry_run: bool = False,
     confirmed: bool = False,
     rebuild: bool = False,
+    embedder: Embedder | None = None,
 ) -> IngestReport:
     """Bring a corpus up to date with ``targets`` (folders or files), or with all it was made from if none.
 
-    ``confirmed`` allows forgetting more than half of the corpus; ``rebuild`` reads everything anew, which is
-    needed once models or chunk settings have changed. Raises UsageError, WorkspaceBusy, IdentityError, or
-    IngestError; the live corpus is untouched when it raises.
+    ``confirmed`` allows forgetting more than half of the corpus; ``rebuild`` reads the whole corpus anew, which
+    is needed once models or chunk settings have changed; ``embedder`` is the configured one if none is given.
+    Raises UsageError, WorkspaceBusy, IdentityError, or IngestError; the live corpus is untouched when it raises.
     """
     started = time.perf_counter()
-    with write_lock(workspace.corpus(corpus)):
-        run = _Run(Catalog(workspace.corpus(corpus)), settings, rebuild)
-        try:
-            plan = run.plan([] if rebuild else targets)
-            if not dry_run:
-                run.refuse_other_models()
-                _refuse_great_loss(plan, len(run.known), confirmed)
-                run.carry_out(plan)
-            files, documents, chunks = run.results(plan)
-        finally:
-            run.catalog.close()
+    embedder = embedder or Embedder(settings.embedder, settings.device)
+    with _opened(workspace.corpus(corpus), dry_run) as catalog:
+        run = _Run(catalog, settings, embedder, rebuild)
+        plan = run.plan(targets)
+        if not dry_run:
+            run.refuse_other_models()
+            _refuse_great_loss(plan, len(run.known), confirmed)
+            run.carry_out(plan)
+        files, documents, chunks = run.results(plan)
     return IngestReport(corpus, dry_run, files, documents, chunks, round(time.perf_counter() - started, 3))
 
 
+@contextmanager
+def _opened(folder: Path, dry_run: bool) -> Iterator[Catalog]:
+    """The catalog under the write lock; for a dry run of a new corpus an empty one that leaves no trace."""
+    with ExitStack() as stack:
+        if dry_run and not (folder / CATALOG_FILE).exists():
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+        stack.enter_context(write_lock(folder))
+        yield stack.enter_context(closing(Catalog(folder)))
+
+
 def _refuse_great_loss(plan: Sequence[Entry], known: int, confirmed: bool) -> None:
-    forgotten = sum(entry.kind == "forgotten" for entry in plan)
-    if forgotten * 2 > known and not confirmed:
+    """Raise IngestError when half of the corpus, or a whole folder, is gone: it may just not be mounted."""
+    if confirmed:
+        return
+    forgotten = [entry for entry in plan if entry.kind == "forgotten"]
+    gone = next((entry.root for entry in forgotten if entry.root.name != entry.path and is_gone(entry.root)), None)
+    if gone or len(forgotten) * 2 > known:
         raise IngestError(
-            f"{forgotten} of {known} files are gone from disk and would be forgotten.",
+            f"{len(forgotten)} of {known} files are gone from disk and would be forgotten"
+            f"{f'; there is no {gone} any more' if gone else ''}.",
             "Check that the folder is complete (--dry-run shows what is gone), then add --yes.",
         )
 
@@ -75,24 +92,31 @@ def _refuse_great_loss(plan: Sequence[Entry], known: int, confirmed: bool) -> No
 class _Run:
     """One ingest of one corpus."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, rebuild: bool) -> None:
+    def __init__(self, catalog: Catalog, settings: Settings, embedder: Embedder, rebuild: bool) -> None:
         self.catalog = catalog
         self.known = catalog.files()
-        self._embedder = Embedder(settings.embedder, settings.device)
-        self._recipe = recipe_from(settings.ingest, self._embedder.tokens)
+        self._embedder = embedder
+        self._recipe = recipe_from(settings.ingest, embedder.tokens)
         self._recipe_id = _recipe_id(self._recipe)
+        self._identity = Identity(embedder.settings.model, embedder.fingerprint, self._recipe_id)
         self._live = catalog.identity()
         self._rebuild = rebuild
         self._max_file_bytes = settings.ingest.max_file_mb << 20
         self._documents = catalog.document_ids()
+        if rebuild:  # what an interrupted rebuild has staged need not be read again
+            live = {row.document_id for row in self.known}
+            self._documents = {key: one for key, one in self._documents.items() if one not in live}
         self._failures: dict[str, str] = {}
         self._seconds: dict[str, float] = {}
 
     def plan(self, targets: Sequence[Path]) -> list[Entry]:
         """What there is to do. Files that failed before are tried again."""
+        paths = [Path(os.path.normpath(target.expanduser().absolute())) for target in targets]
+        if self._rebuild:
+            paths += [Path(row.root) for row in self.known]
         return make_plan(
             self.known,
-            [target.expanduser().absolute() for target in targets],
+            paths,
             self._hash,
             lambda row: self._rebuild or bool(row.failure),
         )
@@ -123,19 +147,21 @@ class _Run:
             if entry.kind in READ_KINDS and entry.file and self._key(entry) not in self._documents
         }
         self._read(unread)
-        if any(entry.kind not in {"unchanged", "skipped"} for entry in plan):
-            self._publish(plan)
+        rows = self._rows(plan)
+        if set(rows) != set(self.known) or self._identity != self._live:
+            self._publish(rows)
+        # Also what runs that were killed have left behind.
+        vectors.remove_other_generations(self.catalog.folder, self.catalog.generation())
 
     def results(self, plan: Sequence[Entry]) -> tuple[tuple[FileReport, ...], int, int]:
         """A report for each file, and how many documents and chunks are live."""
-        summaries = self.catalog.document_summaries()
-        live = {row.document_id for row in self.catalog.files()}
-        chunks = sum(summary.chunks for summary in summaries if summary.id in live)
-        by_id = {summary.id: summary for summary in summaries}
+        rows = {(row.root, row.path): row.document_id for row in self.catalog.files()}
+        live = {document_id for document_id in rows.values() if document_id is not None}
+        by_id = {summary.id: summary for summary in self.catalog.document_summaries() if summary.id in live}
         reports = []
         for entry in plan:
             failure = entry.message if entry.kind == "failed" else self._failures.get(self._key(entry), "")
-            summary = by_id.get(self._documents.get(self._key(entry), -1))
+            summary = by_id.get(rows.get((str(entry.root), entry.path)) or 0)
             reports.append(
                 FileReport(
                     path=entry.path,
@@ -148,7 +174,7 @@ class _Run:
                     message=failure or entry.message,
                 )
             )
-        return tuple(reports), len(live - {None}), chunks
+        return tuple(reports), len(live), sum(summary.chunks for summary in by_id.values())
 
     def _hash(self, file: FoundFile) -> str:
         if file.size > self._max_file_bytes:
@@ -200,33 +226,41 @@ class _Run:
         known.update(zip(new, embedded, strict=True))
         return [known[one] for one in digests]
 
-    def _publish(self, plan: Sequence[Entry]) -> None:
-        """Replace the live files by what the plan made of them, with the dense index, in one transaction."""
+    def _publish(self, rows: Sequence[FileRow]) -> None:
+        """Make these files the live ones, with the dense index, in one transaction."""
         generation = self.catalog.generation() + 1
         with self.catalog.transaction():
-            embedder = self._embedder
-            identity = Identity(embedder.settings.model, embedder.fingerprint, self._recipe_id)
-            self.catalog.publish(self._rows(plan), identity, generation)
+            self.catalog.publish(rows, self._identity, generation)
             index = vectors.build_index(self.catalog)
             vectors.write_index(self.catalog.folder, generation, index)
-        vectors.remove_other_generations(self.catalog.folder, generation)
 
     def _rows(self, plan: Sequence[Entry]) -> list[FileRow]:
         """The rows after this run: those outside the plan as they were, those in it as they are now."""
         replaced = {(entry.known.root, entry.known.path) for entry in plan if entry.known}
-        rows = [row for row in self.known if (row.root, row.path) not in replaced]
+        rows = [self._comparable(row) for row in self.known if (row.root, row.path) not in replaced]
         return rows + [self._row(entry) for entry in plan if entry.file]
+
+    def _comparable(self, row: FileRow) -> FileRow:
+        """A row without its document, if that has vectors of another embedder."""
+        is_foreign = self._live is not None and self._live.fingerprint != self._embedder.fingerprint
+        return replace(row, document_id=None) if is_foreign else row
 
     def _row(self, entry: Entry) -> FileRow:
         assert entry.file is not None
         failure = entry.message if entry.kind == "failed" else self._failures.get(self._key(entry), "")
         if failure or entry.kind not in READ_KINDS:
             # A file that can't be read any more keeps answering with what it said before.
-            document = entry.known.document_id if entry.known else None
+            document = self._comparable(entry.known).document_id if entry.known else None
         else:
             document = self._documents[self._key(entry)]
         return FileRow(
-            str(entry.root), entry.path, entry.file.size, entry.file.modified_ns, entry.hash, document, failure
+            str(entry.root),
+            entry.path,
+            entry.file.size,
+            entry.file.modified_ns,
+            entry.hash,
+            document,
+            failure,
         )
 
 

@@ -1,13 +1,13 @@
 """What an ingest has to do: the difference between a folder and a corpus, before anything is read."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from assistant.errors import ReadError
 from assistant.store.catalog import FileRow, file_location
-from ingest.scan import FoundFile, PassedOver, scan
+from ingest.scan import FoundFile, PassedOver, is_gone, scan
 
 Kind = Literal["unchanged", "touched", "added", "updated", "renamed", "forgotten", "failed", "skipped"]
 # Changes after which a file has to be read, unless its bytes are known.
@@ -35,9 +35,13 @@ class Scope:
     root: Path
     inside: str = ""
 
-    def covers(self, row: FileRow) -> bool:
-        """Whether the file of a row lies in this part, wherever its root was."""
-        return file_location(Path(row.root), row.path).is_relative_to(self.root / self.inside)
+    @property
+    def start(self) -> Path:
+        return self.root / self.inside
+
+    def covers(self, location: Path) -> bool:
+        """Whether a file lies in this part, whatever root it is known under."""
+        return location.is_relative_to(self.start)
 
 
 def make_plan(
@@ -50,40 +54,56 @@ def make_plan(
 
     Unchanged files are told by size and modification time; the others are hashed, which finds renamed ones.
     ``reread`` says of a known file that it has to be read although it did not change. Known files outside
-    the targets are no part of the plan. Raises UsageError for a target that does not exist.
+    the targets, or where nobody can look, are no part of the plan. Raises UsageError for a target that was
+    never there.
     """
     roots = {Path(row.root) for row in known}
-    scopes = [_scope(target, roots) for target in targets] or [Scope(root) for root in sorted(roots)]
-    covered = {(Path(row.root), row.path): row for row in known if any(scope.covers(row) for scope in scopes)}
-    entries = [
-        _entry(found, covered, hash_file, reread)
-        for scope in scopes
-        for found in scan(scope.root, scope.inside)
+    scopes = _scopes(targets or roots, roots)
+    rows = {file_location(Path(row.root), row.path): row for row in known}
+    found = [one for scope in scopes for one in _look(scope, rows)]
+    entries = [_entry(one, rows, hash_file, reread) for one in found]
+    seen = {one.location for one in found if isinstance(one, FoundFile)}
+    unseen = [Scope(one.root, one.path) for one in found if isinstance(one, PassedOver) and one.is_unseen]
+    vanished = [
+        row
+        for location, row in rows.items()
+        if location not in seen
+        and any(scope.covers(location) for scope in scopes)
+        and not any(scope.covers(location) for scope in unseen)
     ]
-    seen = {(entry.root, entry.path) for entry in entries if entry.kind != "skipped"}
-    vanished = [row for key, row in covered.items() if key not in seen]
-    return _with_renames(entries, vanished)
+    return _with_renames(entries, vanished, reread)
 
 
-def _scope(target: Path, roots: Iterable[Path]) -> Scope:
-    """A target inside a known root is a part of that root, so that no file is known twice."""
-    for root in sorted(roots, key=lambda path: len(path.parts)):
-        if target != root and target.is_relative_to(root):
-            return Scope(root, target.relative_to(root).as_posix())
-    return Scope(target)
+def _scopes(targets: Collection[Path], roots: Collection[Path]) -> list[Scope]:
+    """Targets as parts of known roots; those inside another are left out, so that no file is known twice."""
+    scopes: list[Scope] = []
+    for target in sorted(targets, key=lambda path: (len(path.parts), path)):
+        if not any(target.is_relative_to(scope.start) for scope in scopes):
+            root = next((root for root in sorted(roots) if target.is_relative_to(root)), target)
+            scopes.append(Scope(root, "" if target == root else target.relative_to(root).as_posix()))
+    return scopes
+
+
+def _look(scope: Scope, known: Collection[Path]) -> Iterator[FoundFile | PassedOver]:
+    """What is on disk; a known part that is gone as a whole is empty, not an error."""
+    if is_gone(scope.start) and any(scope.covers(location) for location in known):
+        return
+    yield from scan(scope.root, scope.inside)
 
 
 def _entry(
     found: FoundFile | PassedOver,
-    covered: dict[tuple[Path, str], FileRow],
+    rows: dict[Path, FileRow],
     hash_file: Callable[[FoundFile], str],
     reread: Callable[[FileRow], bool],
 ) -> Entry:
     if isinstance(found, PassedOver):
         return Entry("skipped", found.root, found.path, message=found.reason)
-    row = covered.get((found.root, found.path))
+    row = rows.get(found.location)
     is_same = row is not None and (row.size, row.modified_ns) == (found.size, found.modified_ns)
     if row is not None and is_same and not reread(row):
+        if (row.root, row.path) != (str(found.root), found.path):  # its folder is a part of a wider one now
+            return Entry("renamed", found.root, found.path, found, row.hash, row, f"was {row.path}")
         return Entry("unchanged", found.root, found.path, found, row.hash, row)
     try:
         content = hash_file(found)
@@ -96,15 +116,20 @@ def _entry(
     return Entry(kind, found.root, found.path, found, content, row)
 
 
-def _with_renames(entries: list[Entry], vanished: list[FileRow]) -> list[Entry]:
-    """Pair added files with vanished ones of the same bytes; what is left vanished is forgotten."""
+def _with_renames(
+    entries: list[Entry], vanished: list[FileRow], reread: Callable[[FileRow], bool]
+) -> list[Entry]:
+    """Pair added files with vanished ones of the same bytes; what is left vanished is forgotten.
+
+    A file that has to be read again is read under its new name.
+    """
     gone: dict[tuple[str, str], list[FileRow]] = {}
     for row in vanished:
         gone.setdefault((row.hash, Path(row.path).suffix.lower()), []).append(row)
     planned = []
     for entry in entries:
         candidates = gone.get((entry.hash, Path(entry.path).suffix.lower()), [])
-        if entry.kind == "added" and candidates and candidates[0].document_id is not None:
+        if entry.kind == "added" and candidates and not reread(candidates[0]):
             row = candidates.pop(0)
             entry = Entry("renamed", entry.root, entry.path, entry.file, entry.hash, row, f"was {row.path}")
         planned.append(entry)

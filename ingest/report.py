@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from assistant.presentation import visible
 from ingest.plan import Kind
+from ingest.readers import SUFFIXES
 
 _LONGEST_TABLE = 40
 _ORDER: tuple[Kind, ...] = (
@@ -49,6 +51,29 @@ class IngestReport:
         """One JSON document; ``seconds`` are wall clock."""
         content: dict[str, Any] = {**asdict(self), "counts": self.counts}
         return json.dumps(content, ensure_ascii=False, indent=2)
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether there is nothing to answer from: no file could be read, now or before."""
+        return not self.documents and not self.dry_run
+
+    def complaints(self) -> list[str]:
+        """Lines for standard error: failed files, or that there is nothing at all."""
+        failed = self.counts.get("failed", 0)
+        lines = (
+            [f"Warning: {failed} of {len(self.files)} files could not be read; the rest is in."]
+            if failed
+            else []
+        )
+        if self.is_failure:
+            found = (
+                f"none of {len(self.files)} files could be read"
+                if self.files
+                else "no readable file was found"
+            )
+            formats = ", ".join(sorted(suffix.lstrip(".") for suffix in SUFFIXES))
+            return [f"Error: the corpus '{self.corpus}' is empty: {found}. Formats that are read: {formats}."]
+        return lines
 
     def noteworthy(self) -> Sequence[FileReport]:
         """The files that a person wants to see: failures first, unchanged ones not at all."""
@@ -93,10 +118,3 @@ def _table(files: Sequence[FileReport]) -> Any:
         # Text, not markup: names and messages come from strangers.
         table.add_row(file.status, Text(visible(file.path)), *map(str, numbers), Text(visible(remarks)))
     return table
-
-
-def visible(text: str) -> str:
-    """Text from a stranger, fit for a terminal: what does not print is shown by its code."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )

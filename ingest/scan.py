@@ -33,6 +33,19 @@ class PassedOver:
     root: Path
     path: str
     reason: str
+    is_unseen: bool = False
+    """What is there, or below, could not be looked at: files known from there may well be there still."""
+
+
+def is_gone(path: Path) -> bool:
+    """Whether there is surely nothing at a path; one that may not be looked at is not gone."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def scan(root: Path, inside: str = "") -> Iterator[FoundFile | PassedOver]:
@@ -41,13 +54,18 @@ def scan(root: Path, inside: str = "") -> Iterator[FoundFile | PassedOver]:
     ``root`` is a folder or one file. Raises UsageError when there is nothing there.
     """
     start = root / inside
-    if start.is_dir():
-        yield from _scan_folder(root, inside)
-    elif start.is_file():
+    if not _is_utf8(str(start)):
+        raise UsageError(f"The name of {_printable(str(start))} is not UTF-8.", "Rename it.")
+    try:
         status = start.stat()
+    except OSError as error:
+        raise UsageError(f"There is no folder or file {start}: {error.strerror}.", "Check the path.") from None
+    if stat.S_ISDIR(status.st_mode):
+        yield from _scan_folder(root, inside)
+    elif stat.S_ISREG(status.st_mode):
         yield FoundFile(root, inside or root.name, status.st_size, status.st_mtime_ns)
     else:
-        raise UsageError(f"There is no folder or file {start}.", "Check the path.")
+        raise UsageError(f"{start} is neither a folder nor a file.", "Check the path.")
 
 
 def _scan_folder(root: Path, inside: str) -> Iterator[FoundFile | PassedOver]:
@@ -55,16 +73,19 @@ def _scan_folder(root: Path, inside: str) -> Iterator[FoundFile | PassedOver]:
         with os.scandir(root / inside) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        yield PassedOver(root, inside, f"folder cannot be read: {error.strerror}")
+        yield PassedOver(root, inside, f"folder cannot be read: {error.strerror}", is_unseen=True)
         return
     for entry in entries:
         if entry.name.startswith((".", "~$")):  # hidden files, and locks of office programs
             continue
         path = f"{inside}/{entry.name}" if inside else entry.name
+        if not _is_utf8(path):
+            yield PassedOver(root, _printable(path), "name is not UTF-8: rename it")
+            continue
         try:
             yield from _scan_entry(root, path, entry)
         except OSError as error:
-            yield PassedOver(root, path, f"cannot be read: {error.strerror}")
+            yield PassedOver(root, path, f"cannot be read: {error.strerror}", is_unseen=True)
 
 
 def _scan_entry(root: Path, path: str, entry: "os.DirEntry[str]") -> Iterator[FoundFile | PassedOver]:
@@ -82,5 +103,17 @@ def _scan_entry(root: Path, path: str, entry: "os.DirEntry[str]") -> Iterator[Fo
 
 def _stays_inside(root: Path, path: str) -> bool:
     """Whether a link leads to a file under ``root``. Links to folders could go in circles."""
-    target = (root / path).resolve()
+    try:
+        target = (root / path).resolve(strict=True)
+    except (OSError, RuntimeError):  # leads to nothing, or (a RuntimeError before Python 3.13) to itself
+        return False
     return target.is_file() and target.is_relative_to(root.resolve())
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether a name is text: Linux allows any bytes, which Python carries along as lone surrogates."""
+    return path.isascii() or not any("\ud800" <= character <= "\udfff" for character in path)
+
+
+def _printable(path: str) -> str:
+    return path.encode(errors="backslashreplace").decode()

@@ -123,6 +123,8 @@ def _outcome(future: "Future[Reading]", task: Task, recipe: Recipe) -> Reading:
         reason = f"took longer than {recipe.timeout_seconds:g} s (ingest.timeout_seconds) and was stopped"
     except ProcessExpired as error:
         reason = f"crashed its reader (exit {error.exitcode}), or took more than ingest.memory_mb"
+    except Exception as error:  # a fault of ours, which costs this file and not the ingest
+        reason = f"could not be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return Reading(task, None, (), f"{task.location.name} {reason}.", 0.0)
 
 
@@ -181,6 +183,8 @@ def _refuse_if_changed(task: Task) -> None:
     try:
         status = task.location.stat()
     except OSError:
-        raise ReadError(f"{task.location.name} vanished while it was read.", "Run the ingest again.") from None
+        raise ReadError(
+            f"{task.location.name} vanished while it was read.", "Run the ingest again."
+        ) from None
     if (status.st_size, status.st_mtime_ns) != (task.size, task.modified_ns):
         raise ReadError(f"{task.location.name} changed while it was read.", "Run the ingest again.")

@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from assistant.embedder import Vectors
+from assistant.errors import UsageError, WorkspaceError
 from assistant.language import terms
 from assistant.store.schema import connect
 from assistant.types import Chunk, Document
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 CATALOG_FILE = "catalog.sqlite"
 _FILTER_COLUMNS = frozenset({"title", "format", "language", "date"})
+# Words of title and headings count more than words of the text; measured in docs/retrieval.md.
+_CONTEXT_WEIGHT = 1.5
 _FETCH_ROWS = 4096
 _VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
 
@@ -130,14 +133,16 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything written inside happens, or nothing of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Everything written inside happens, or nothing of it. Raises WorkspaceError when the disk refuses."""
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise WorkspaceError(f"Cannot write to {self.folder}: {error}.", "Check rights and free space.") from None
             raise
 
     # Identity and generation
@@ -157,6 +162,11 @@ class Catalog:
 
     def _set_meta(self, key: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def damage(self) -> str:
+        """What SQLite finds wrong with the file; empty when nothing is."""
+        found = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        return "" if found == "ok" else found
 
     # Files and documents
 
@@ -182,10 +192,23 @@ class Catalog:
         ).fetchone()
         return row[0] // np.dtype(np.float16).itemsize if row else 0
 
-    def text(self, document_id: int) -> str:
-        """The stored text of a document."""
-        row = self._connection.execute("SELECT text FROM documents WHERE id = ?", (document_id,)).fetchone()
+    def text(self, document_id: int, start: int = 0, end: int | None = None) -> str:
+        """The stored text of a document, or a span of it."""
+        length = -1 if end is None else end - start
+        row = self._connection.execute(
+            "SELECT CASE WHEN ? < 0 THEN substr(text, ? + 1) ELSE substr(text, ? + 1, ?) END FROM documents WHERE id = ?",
+            (length, start, start, length, document_id),
+        ).fetchone()
         return str(row[0])
+
+    def section(self, chunk: StoredChunk, reach: int) -> list[StoredChunk]:
+        """The chunks around one that share its headings, in order, up to ``reach`` characters away; itself too."""
+        rows = self._connection.execute(
+            "SELECT id FROM chunks WHERE document_id = ? AND heading = ? AND place = ? AND end > ? AND start < ?"
+            " ORDER BY start",
+            (chunk.document_id, chunk.heading, chunk.place, chunk.start - reach, chunk.end + reach),
+        )
+        return sorted(self.chunks([row[0] for row in rows]).values(), key=lambda one: one.start)
 
     def languages(self) -> tuple[str, ...]:
         """Languages of live documents, most frequent first; documents of unknown language do not count."""
@@ -200,7 +223,11 @@ class Catalog:
     def stage(
         self, key: str, document: Document, chunks: Sequence[Chunk], vectors: Sequence[Vectors], fingerprint: str
     ) -> int:
-        """Write one document with its chunks and vectors, not yet live. Call inside a transaction."""
+        """Write one document with its chunks and vectors, not yet live. Call inside a transaction.
+
+        An older document of the same key stays, under another one, until the next publishing drops it.
+        """
+        self._connection.execute("UPDATE documents SET key = key || ':replaced:' || id WHERE key = ?", (key,))
         row = (
             key, document.title, document.format, document.language, document.date, document.pages,
             json.dumps(document.metadata, ensure_ascii=False), json.dumps(document.warnings, ensure_ascii=False),
@@ -250,20 +277,24 @@ class Catalog:
             f" AND document_id NOT IN {live})"
         )
         run(f"DELETE FROM documents WHERE id NOT IN {live}")
-        self._index_terms(f"document_id IN {live} AND document_id NOT IN was_live")
+        self._index_terms(f"SELECT id FROM documents WHERE id IN {live} EXCEPT SELECT id FROM was_live")
         run("DROP TABLE was_live")
         self._set_meta("identity", json.dumps(asdict(identity)))
         self._set_meta("generation", str(generation))
 
-    def _index_terms(self, condition: str) -> None:
-        rows = self._connection.execute(
-            "SELECT chunks.id, context, substr(text, start + 1, end - start), language"
-            f" FROM chunks JOIN documents ON documents.id = document_id WHERE {condition}"
-        )
-        while batch := rows.fetchmany(_FETCH_ROWS):
+    def _index_terms(self, documents: str) -> None:
+        # Cut in Python: SQLite's substr() would walk through the whole text for every chunk of it.
+        rows = self._connection.execute(f"SELECT id, language, text FROM documents WHERE id IN ({documents})")
+        for document_id, language, text in rows:
+            chunks = self._connection.execute(
+                "SELECT id, context, start, end FROM chunks WHERE document_id = ?", (document_id,)
+            )
             self._connection.executemany(
-                "INSERT INTO lexical (rowid, terms) VALUES (?, ?)",
-                ((row[0], " ".join(terms(f"{row[1]}\n{row[2]}", row[3]))) for row in batch),
+                "INSERT INTO lexical (rowid, context, body) VALUES (?, ?, ?)",
+                (
+                    (chunk, " ".join(terms(context, language)), " ".join(terms(text[start:end], language)))
+                    for chunk, context, start, end in chunks.fetchall()
+                ),
             )
 
     # Searching
@@ -312,7 +343,8 @@ class Catalog:
             self._connection.executemany("INSERT INTO among VALUES (?)", ((one,) for one in among))
             condition = "AND rowid IN among"
         rows = self._connection.execute(
-            f"SELECT rowid, -bm25(lexical) FROM lexical WHERE lexical MATCH ? {condition} ORDER BY rank LIMIT ?",
+            f"SELECT rowid, -bm25(lexical, {_CONTEXT_WEIGHT}) AS score FROM lexical"
+            f" WHERE lexical MATCH ? {condition} ORDER BY score DESC LIMIT ?",
             (*values, limit),
         )
         return rows.fetchall()
@@ -330,6 +362,20 @@ class Catalog:
             )
             found.update((row[0], StoredChunk(*row)) for row in rows)
         return found
+
+
+def make_filter(documents: Sequence[str], folder: str, assignments: Iterable[str]) -> Filter | None:
+    """A filter from command-line words; None when it would let everything through.
+
+    Raises UsageError for an assignment without '='.
+    """
+    metadata = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise UsageError(f"'{assignment}' is no filter.", "Write KEY=VALUE, as in language=de.")
+        metadata[name] = value
+    return Filter(tuple(documents), folder, metadata) or None
 
 
 def _conditions(only: Filter) -> tuple[list[str], list[str]]:

@@ -58,7 +58,7 @@ MIGRATIONS = (
     );
     CREATE INDEX chunks_document ON chunks (document_id);
     CREATE INDEX chunks_digest ON chunks (digest);
-    CREATE VIRTUAL TABLE lexical USING fts5 (terms, tokenize = "unicode61 remove_diacritics 0");
+    CREATE VIRTUAL TABLE lexical USING fts5 (context, body, tokenize = "unicode61 remove_diacritics 0");
     CREATE VIRTUAL TABLE vocabulary USING fts5vocab (lexical, row);
     """,
 )

@@ -48,11 +48,9 @@ class VectorIndex:
             return []
         inner = faiss.downcast_index(self._index.index)
         is_exact = isinstance(inner, faiss.IndexFlat)
-        parameters = (
-            faiss.SearchParameters()
-            if is_exact
-            else faiss.SearchParametersIVF(nprobe=max(1, inner.nlist // _SEARCHED_PART))
-        )
+        # Few ids may lie in any of the cells.
+        cells = 0 if is_exact else max(1, inner.nlist // (_SEARCHED_PART if among is None else 1))
+        parameters = faiss.SearchParameters() if is_exact else faiss.SearchParametersIVF(nprobe=cells)
         if among is not None:
             selector = faiss.IDSelectorBatch(among)
             parameters.sel = selector
@@ -115,9 +113,9 @@ def write_index(folder: Path, generation: int, index: "faiss.IndexIDMap2") -> No
 
 
 def remove_other_generations(folder: Path, generation: int) -> None:
-    """Delete the files of generations that are not live any more."""
+    """Delete the files of generations that are not live any more, and what killed processes left half written."""
     keep = vectors_file(folder, generation)
-    for file in folder.glob("vectors-*.faiss"):
+    for file in (*folder.glob("vectors-*.faiss"), *folder.glob(".vectors-*.tmp")):
         if file != keep:
             file.unlink(missing_ok=True)
 

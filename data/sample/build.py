@@ -3,9 +3,10 @@
     pip install reportlab==5.1.0 python-docx==1.2.0 openpyxl==3.1.5 python-pptx==1.0.2 pyyaml
     python data/sample/build.py
 
-Sources are Markdown with front matter (`sources/**/*.md`) or YAML (`sources/**/*.yaml`); OUTPUTS says which source
-becomes which document. The same sources give the same bytes: every date comes from the front matter, and archive members are
-written with that date too. Documents without a source here (Markdown, HTML, CSV, text, e-mail) are written by hand.
+Sources are Markdown with front matter (`sources/**/*.md`) or YAML (`sources/**/*.yaml`); OUTPUTS says which
+source becomes which document. The same sources give the same bytes: every date comes from the source, and
+archive members are written with that date too. The other documents (Markdown, HTML, CSV, text, e-mail) are
+written by hand and have no source here.
 """
 
 import io
@@ -14,7 +15,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from docx import Document
 from docx.document import Document as DocxDocument
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.shared import Pt, RGBColor
+from docx.shared import Mm, Pt, RGBColor
 from docx.text.paragraph import Paragraph as DocxParagraph
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
@@ -37,8 +38,18 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import BaseDocTemplate, Flowable, Frame, NextPageTemplate, PageBreak, PageTemplate
-from reportlab.platypus import Paragraph, Spacer, Table, TableStyle
+from reportlab.platypus import (
+    BaseDocTemplate,
+    Flowable,
+    Frame,
+    NextPageTemplate,
+    PageBreak,
+    PageTemplate,
+    Paragraph,
+    Spacer,
+    Table,
+    TableStyle,
+)
 from reportlab.platypus.tableofcontents import TableOfContents
 
 HERE = Path(__file__).resolve().parent
@@ -86,7 +97,7 @@ class Source:
     @property
     def when(self) -> datetime:
         """The date of the document, at nine in the morning UTC."""
-        return datetime.strptime(self.meta["date"], "%Y-%m-%d").replace(hour=9, tzinfo=timezone.utc)
+        return datetime.strptime(self.meta["date"], "%Y-%m-%d").replace(hour=9, tzinfo=UTC)
 
 
 def parse(text: str) -> Source:
@@ -110,7 +121,7 @@ def parse_block(piece: str) -> Block:
     return Block("paragraph", " ".join(lines))
 
 
-def style(name: str, size: float, lead: float, **more: Any) -> ParagraphStyle:
+def style(name: str, size: float, lead: float, **more: str | float | colors.Color) -> ParagraphStyle:
     """A paragraph style in Helvetica, or in the font that is named."""
     return ParagraphStyle(name, **{"fontName": "Helvetica", "fontSize": size, "leading": lead, **more})
 
@@ -125,36 +136,48 @@ HEADINGS = {
     2: style("h2", 11, 15, spaceBefore=10, spaceAfter=5, **BOLD),
 }
 CONTENTS = [
-    style("toc1", 10.5, 15, fontName="Helvetica-Bold", spaceBefore=7),
-    style("toc2", 9.5, 13, leftIndent=12),
+    style("toc1", 10, 11, fontName="Helvetica-Bold", spaceBefore=5),
+    style("toc2", 9, 9, leftIndent=12),
 ]
 
 
 class PolicyTemplate(BaseDocTemplate):
-    """A cover page without a running header, then numbered pages with header, footer, bookmarks and contents."""
+    """A cover page, then pages with running header, page number, bookmarks and contents."""
 
     def __init__(self, target: io.BytesIO, source: Source) -> None:
         """Set up pages and metadata from the front matter."""
         meta = source.meta
         title = f"{meta['title']} – {meta['subtitle']}"
         subject = f"Form {meta['form']}, {meta['edition']}"
-        super().__init__(target, pagesize=A4, invariant=1, title=title, author=COMPANY, subject=subject, lang=meta["language"])
+        super().__init__(
+            target,
+            pagesize=A4,
+            invariant=1,
+            title=title,
+            author=COMPANY,
+            subject=subject,
+            lang=meta["language"],
+        )
         self.meta, self.words, self.total, self.headings = meta, WORDS[meta["language"]], 0, 0
-        frame = Frame(25 * mm, 24 * mm, A4[0] - 50 * mm, A4[1] - 54 * mm, id="body", leftPadding=0, rightPadding=0)
-        self.addPageTemplates([
-            PageTemplate("cover", [frame], onPage=draw_cover),
-            PageTemplate("inner", [frame], onPage=draw_inner),
-        ])
+        frame = Frame(
+            25 * mm, 24 * mm, A4[0] - 50 * mm, A4[1] - 54 * mm, id="body", leftPadding=0, rightPadding=0
+        )
+        self.addPageTemplates(
+            [
+                PageTemplate("cover", [frame], onPage=draw_cover),
+                PageTemplate("inner", [frame], onPage=draw_inner),
+            ]
+        )
 
-    def beforeDocument(self) -> None:
+    def beforeDocument(self) -> None:  # noqa: N802 - the name is reportlab's
         """Number the headings anew in each pass."""
         self.headings = 0
 
-    def afterPage(self) -> None:
+    def afterPage(self) -> None:  # noqa: N802 - the name is reportlab's
         """Remember how many pages the last pass had: the footer of the next pass shows it."""
         self.total = max(self.total, self.page)
 
-    def afterFlowable(self, flowable: Flowable) -> None:
+    def afterFlowable(self, flowable: Flowable) -> None:  # noqa: N802 - the name is reportlab's
         """Enter headings in the outline and in the table of contents."""
         level = {"h1": 0, "h2": 1}.get(getattr(getattr(flowable, "style", None), "name", ""))
         if level is None:
@@ -190,7 +213,11 @@ def draw_cover(canvas: Canvas, doc: PolicyTemplate) -> None:
     canvas.setFont("Helvetica", 15)
     canvas.drawString(25 * mm, 173 * mm, meta["subtitle"])
     canvas.setFont("Helvetica", 11)
-    canvas.drawString(25 * mm, 160 * mm, f"{doc.words['form']} {meta['form']}   |   {doc.words['edition']} {meta['edition']}")
+    canvas.drawString(
+        25 * mm,
+        160 * mm,
+        f"{doc.words['form']} {meta['form']}   |   {doc.words['edition']} {meta['edition']}",
+    )
     canvas.setFillColor(colors.black)
     canvas.setFont("Helvetica", 9)
     for row, line in enumerate([COMPANY, ADDRESS, "+49 40 66969 100", "service@lindmoor.example"]):
@@ -220,17 +247,28 @@ def markup(text: str) -> str:
 
 def pdf_table(rows: list[list[str]]) -> Table:
     """A bordered table over the full width; its header row repeats on the next page."""
-    cells = [[Paragraph(markup(cell), CELL if number else HEAD_CELL) for cell in row] for number, row in enumerate(rows)]
+    cells = [
+        [Paragraph(markup(cell), CELL if number else HEAD_CELL) for cell in row]
+        for number, row in enumerate(rows)
+    ]
     width, count = A4[0] - 50 * mm, len(rows[0])
     first = width * (0.34 if count == 4 else 0.4)
-    table = Table(cells, [first, *[(width - first) / (count - 1)] * (count - 1)], repeatRows=1, spaceBefore=4, spaceAfter=10)
+    table = Table(
+        cells,
+        [first, *[(width - first) / (count - 1)] * (count - 1)],
+        repeatRows=1,
+        spaceBefore=4,
+        spaceAfter=10,
+    )
     table.setStyle(
-        TableStyle([
-            ("GRID", (0, 0), (-1, -1), 0.5, colors.HexColor("#8899AA")),
-            ("BACKGROUND", (0, 0), (-1, 0), colors.HexColor(NAVY)),
-            ("ROWBACKGROUNDS", (0, 1), (-1, -1), [colors.white, colors.HexColor(PALE)]),
-            ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ])
+        TableStyle(
+            [
+                ("GRID", (0, 0), (-1, -1), 0.5, colors.HexColor("#8899AA")),
+                ("BACKGROUND", (0, 0), (-1, 0), colors.HexColor(NAVY)),
+                ("ROWBACKGROUNDS", (0, 1), (-1, -1), [colors.white, colors.HexColor(PALE)]),
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+            ]
+        )
     )
     return table
 
@@ -288,6 +326,8 @@ def docx_field(paragraph: DocxParagraph, code: str) -> None:
 def docx_frame(document: DocxDocument, source: Source) -> None:
     """Fonts, running header, and a footer with page numbers."""
     words, meta, section = WORDS[source.meta["language"]], source.meta, document.sections[0]
+    section.page_width, section.page_height = Mm(210), Mm(297)
+    section.left_margin = section.right_margin = Mm(22.5)
     document.styles["Normal"].font.name, document.styles["Normal"].font.size = "Arial", Pt(10.5)
     for name, size in (("Title", 24), ("Heading 1", 15), ("Heading 2", 12)):
         font = document.styles[name].font
@@ -318,7 +358,9 @@ def build_docx(source: Source) -> bytes:
     document.add_paragraph(meta["title"], style="Title")
     document.add_paragraph(meta["subtitle"], style="Subtitle")
     words = WORDS[meta["language"]]
-    document.add_paragraph(f"{COMPANY} – {words['form']} {meta['form']} – {words['edition']} {meta['edition']}")
+    document.add_paragraph(
+        f"{COMPANY} – {words['form']} {meta['form']} – {words['edition']} {meta['edition']}"
+    )
     for block in source.blocks:
         if block.kind == "heading":
             document.add_heading(block.text, block.level)
@@ -351,14 +393,16 @@ def fill_sheet(sheet: Worksheet, content: dict[str, Any]) -> None:
             elif isinstance(value, float):
                 cell.number_format = "0.00"
     for column in range(1, len(content["columns"]) + 1):
-        sheet.column_dimensions[get_column_letter(column)].width = 46 if column == len(content["columns"]) else 20
+        sheet.column_dimensions[get_column_letter(column)].width = (
+            46 if column == len(content["columns"]) else 20
+        )
     sheet.freeze_panes = "A5"
 
 
 def build_xlsx(text: str) -> bytes:
     """Write a YAML source as a workbook, one sheet for each table."""
     content = yaml.safe_load(text)
-    when = datetime.combine(content["date"], datetime.min.time(), timezone.utc)
+    when = datetime.combine(content["date"], datetime.min.time(), UTC)
     book = Workbook()
     book.remove(book.active)
     for sheet in content["sheets"]:
@@ -368,7 +412,7 @@ def build_xlsx(text: str) -> bytes:
 
 
 def build_pptx(source: Source) -> bytes:
-    """Write a source as slides: a title slide, then one slide for each heading; plain paragraphs are speaker notes."""
+    """Write a source as slides, one for each heading; plain paragraphs become speaker notes."""
     show, meta = Presentation(), source.meta
     slide = show.slides.add_slide(show.slide_layouts[0])
     slide.shapes.title.text = meta["title"]
@@ -391,7 +435,7 @@ def build_pptx(source: Source) -> bytes:
 
 
 def saved(save: Callable[[io.BytesIO], None], when: datetime) -> bytes:
-    """Save an Office file and write its archive anew with fixed dates, so that the same source gives the same bytes."""
+    """Save an Office file, and write its archive anew with fixed dates so that the bytes are stable."""
     raw, fixed = io.BytesIO(), io.BytesIO()
     save(raw)
     stamp = when.strftime("%Y-%m-%dT%H:%M:%SZ").encode()

@@ -2,9 +2,10 @@
 
     python data/sample/check.py
 
-Every gold quote must occur exactly once in its document (in a PDF: on the page it names), ids must be unique, histories must
-alternate and end with the assistant, and the mix of questions must be as rich as the README says. Prints the counts; exits
-with 1 and names the failing rows when something is wrong. Needs pypdf, python-docx, python-pptx, openpyxl, lxml and PyYAML.
+Every gold quote must occur exactly once in its document (in a PDF: on the page it names), ids must be unique,
+histories must alternate and end with the assistant, and the mix of questions must be as rich as the README
+says. The tone examples must keep the house rules. Prints the counts; exits with 1 and names the failing rows
+when something is wrong. Needs pypdf, python-docx, python-pptx, openpyxl, lxml and PyYAML.
 """
 
 import json
@@ -21,6 +22,7 @@ import docx
 import lxml.html
 import openpyxl
 import yaml
+from docx.table import Table
 from pptx import Presentation
 from pypdf import PdfReader
 
@@ -38,10 +40,12 @@ def fold(text: str) -> str:
 
 def read_docx(path: Path) -> list[str]:
     """Paragraphs and table rows in the order of the document, as one page."""
-    parts = []
+    parts: list[str] = []
     for block in docx.Document(str(path)).iter_inner_content():
-        rows = getattr(block, "rows", None)
-        parts += [block.text] if rows is None else [" | ".join(cell.text for cell in row.cells) for row in rows]
+        if isinstance(block, Table):
+            parts += [" | ".join(cell.text for cell in row.cells) for row in block.rows]
+        else:
+            parts.append(block.text)
     return ["\n".join(parts)]
 
 
@@ -54,7 +58,7 @@ def read_xlsx(path: Path) -> list[str]:
 
 def read_pptx(path: Path) -> list[str]:
     """The text and the speaker notes of all slides, as one page."""
-    parts = []
+    parts: list[str] = []
     for slide in Presentation(str(path)).slides:
         parts += [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
         parts += [slide.notes_slide.notes_text_frame.text] if slide.has_notes_slide else []
@@ -172,7 +176,9 @@ def tone_problems(rows: list[Row], rules: list[Row]) -> Iterator[str]:
     for row in rows:
         yield from (f"{row['id']}: unknown rule {name}" for name in row["rules"] if name not in known)
         for rule in rules:
-            if rule["language"] not in {row["language"], "any"} or (rule["id"] not in row["rules"] and "must_match" in rule):
+            if rule["language"] not in {row["language"], "any"} or (
+                rule["id"] not in row["rules"] and "must_match" in rule
+            ):
                 continue
             if "must_not_match" in rule and re.search(rule["must_not_match"], row["response"]):
                 yield f"{row['id']}: breaks {rule['id']}"

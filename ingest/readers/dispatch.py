@@ -1,5 +1,6 @@
 """Which reader reads a file, by its content first and its suffix second; and how any failure is told."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from .email import read_email
 from .epub import read_epub
 from .html import read_html
 from .language import language_of
-from .limits import Limits, Refused, check_characters, too_many
+from .limits import Limits, Refused, check_characters, check_source, too_many
 from .markdown import read_markdown
 from .office import read_docx, read_pptx, read_xlsx
 from .pdf import read_pdf
@@ -35,12 +36,13 @@ _READERS: dict[str, Callable[[bytes, Limits], Document]] = {
     "pptx": read_pptx,
     "xlsx": read_xlsx,
     "csv": read_table,
-    "html": read_html,
-    "markdown": read_markdown,
+    "html": lambda data, _: read_html(data),
+    "markdown": lambda data, _: read_markdown(data),
     "text": read_text,
     "epub": read_epub,
-    "email": read_email,
+    "email": lambda data, _: read_email(data),
 }
+_PLAIN = frozenset({"csv", "html", "markdown", "text", "email"})
 MAX_WARNINGS = 20
 _DEFAULT_LIMITS = Limits()
 
@@ -49,7 +51,10 @@ def read(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Document:
     """One file as a document with text. Raises ``ReadError`` naming the file, the reason and the remedy."""
     name = shown(path.name)
     try:
-        return _read(path, name, limits)
+        # Libraries warn of oddities on standard error; what matters is in the document's own warnings.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _read(path, name, limits)
     except Refused as error:
         raise ReadError(f"{name} {error.reason}.", error.remedy) from error
     except MemoryError as error:
@@ -79,11 +84,13 @@ def _read(path: Path, name: str, limits: Limits) -> Document:
         raise Refused("is empty", "Remove it, or put text into it.")
     expected = _FORMATS.get(path.suffix.lower(), "text")
     form = format_of(data, expected)
+    if form in _PLAIN:
+        # Before decoding: at least one character in four bytes, whatever the encoding.
+        check_source(len(data), limits)
     document = _READERS[form](data, limits)
-    warnings = document.warnings
     if form != expected:
-        warnings = (f"{name} is {_article(form)}", *warnings)
-    return _finished(replace(document, warnings=warnings), path, limits)
+        document = replace(document, warnings=(f"{name} is {_article(form)}", *document.warnings))
+    return _finished(document, path, limits)
 
 
 def _article(form: str) -> str:
@@ -104,14 +111,14 @@ def _finished(document: Document, path: Path, limits: Limits) -> Document:
     if not any(map(str.isalnum, text)):
         reason = "; ".join(document.warnings[:2])
         raise Refused(f"holds no text{f' ({reason})' if reason else ''}", "Remove it, or read it with OCR.")
-    warnings = document.warnings
-    if len(warnings) > MAX_WARNINGS:
-        warnings = (*warnings[: MAX_WARNINGS - 1], f"and {len(warnings) - MAX_WARNINGS + 1} more warnings")
+    told = document.warnings
+    if len(told) > MAX_WARNINGS:
+        told = (*told[: MAX_WARNINGS - 1], f"and {len(told) - MAX_WARNINGS + 1} more warnings")
     return replace(
         document,
         title=_title(document, path),
         language=language_of(text, document.language),
-        warnings=tuple(fold(clean(warning)) for warning in warnings),
+        warnings=tuple(fold(clean(warning)) for warning in told),
     )
 
 
@@ -123,7 +130,6 @@ def _title(document: Document, path: Path) -> str:
 
 
 def _may_be_title(block: Block) -> bool:
-    """A heading; on pages only one of several words on the first, where covers also set lone words large."""
-    return block.kind == "heading" and (
-        block.page is None or (block.page == 1 and len(block.text.split()) > 2)
-    )
+    """A heading; on paper only one of several words on the first page: covers set lone words large too."""
+    on_paper = block.page is not None and not block.place
+    return block.kind == "heading" and (not on_paper or (block.page == 1 and len(block.text.split()) > 2))

@@ -1,22 +1,21 @@
 """Saved mail (EML): the head as a first paragraph, the body as text; attachments are named, not read."""
 
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 
 from assistant.types import Block, Document
 
 from .clean import clean, fold
 from .dates import iso_date
+from .encoding import decode
 from .html import parse
-from .limits import Limits, check_source
 from .structure import blocks_of
 from .text import text_blocks
 
-_HEAD = ("From", "To", "Cc", "Date")
+_HEAD = ("Subject", "From", "To", "Cc", "Date")
 
 
-def read_email(data: bytes, limits: Limits) -> Document:
-    check_source(len(data), limits)
+def read_email(data: bytes) -> Document:
     message = message_from_bytes(data, policy=policy.default)
     if not isinstance(message, EmailMessage):
         raise TypeError("the mail parser returned another kind of message")
@@ -42,11 +41,19 @@ def _body(message: EmailMessage) -> list[Block]:
     body = message.get_body(preferencelist=("plain", "html"))
     if body is None:
         return []
-    content = body.get_content()
-    text = content if isinstance(content, str) else bytes(content).decode("utf-8", errors="replace")
+    text = _text(body)
     if body.get_content_subtype() == "html":
         return blocks_of(parse(text))
     return text_blocks(clean(text))
+
+
+def _text(part: MIMEPart) -> str:
+    try:
+        return str(part.get_content())
+    except (LookupError, UnicodeError):
+        # An encoding that no one knows; the bytes may still say what they are.
+        payload = part.get_payload(decode=True)
+        return decode(payload)[0] if isinstance(payload, bytes) else ""
 
 
 def _attachments(message: EmailMessage) -> tuple[str, ...]:
@@ -56,4 +63,4 @@ def _attachments(message: EmailMessage) -> tuple[str, ...]:
     if not names:
         return ()
     listed = ", ".join(name[:80] for name in names[:10])
-    return (f"{len(names)} attachments were not read: {listed}",)
+    return (f"attachments were not read ({len(names)}): {listed}",)

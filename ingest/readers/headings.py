@@ -1,18 +1,32 @@
-"""Headings without markup: what numbering and capitals say, for plain text and PDF lines."""
+"""Headings and list items without markup: what numbers, words and capitals say in text and PDF lines."""
 
 import re
 
 MAX_HEADING = 120
-_SECTION = re.compile(
-    r"(§{1,2}|Art(?:ikel|icle)?\.?|Abschnitt|Section|Anhang|Anlage|Appendix|Annex|Schedule)\s*[\dIVXA-Z]+[a-z]?\b"
+_ORDINAL = r"(?:Erste|Zweite|Dritte|Vierte|Fünfte|Sechste|Siebte|Achte|Neunte|Zehnte)[rs]?"
+_PART = re.compile(
+    rf"(?:Part|Teil|Buch|Book|Title|Titel)\s+(?:[\dIVX]+|[A-Z])\b|{_ORDINAL}\s(?:Teil|Buch)\b", re.IGNORECASE
 )
 _CHAPTER = re.compile(
-    r"(?:Part|Teil|Kapitel|Chapter|Buch|Book|Title|Titel)\s+(?:[\dIVX]+|[A-Z])\b|(?:Erster|Zweiter|Dritter|Vierter|Fünfter|Sechster|Siebter|Achter)\s(?:Teil|Abschnitt|Titel)",
-    re.IGNORECASE,
+    rf"(?:Kapitel|Chapter)\s+(?:[\dIVX]+|[A-Z])\b|{_ORDINAL}\s(?:Kapitel|Titel|Hauptstück)\b", re.IGNORECASE
 )
+_SUBDIVISION = re.compile(
+    r"(?:(?:Unter)?[Aa]bschnitt|Anhang|Anlage|Appendix|Annex|Schedule)\s+[\dIVXA-Z]+[a-z]?\b"
+    rf"|{_ORDINAL}\s(?:Unter)?[Aa]bschnitt\b"
+)
+_SECTION = re.compile(r"(?:§{1,2}|Art(?:ikel|icle)?\.?|Section)\s*[\dIVX]+[a-z]?\b")
+_MONTHS = "Jan|Feb|März|Apr|Ma[iy]|Jun|Jul|Aug|Sep|O[kc]t|Nov|De[zc]"
+LIST_ITEM = re.compile(
+    r"\s*(?:[•●▪■◦‣*–—‰➢►▶✓+\uf020-\uf0ff-](?=\s+\S)"
+    rf"|\(?\d{{1,3}}[.)](?=\s+(?!{_MONTHS})[^\W\d_]|\s+[„“\"(§$])"
+    r"|\(?[a-z]\)(?=\s+\S)|[a-z]\.(?=\s+[^\W\d_]{2})|\([ivx]{1,4}\)(?=\s+\S))"
+)
+"""How an item starts: bullet, number or letter; not ``20. Januar`` or ``z. B.`` wrapped to a line start."""
+BULLET = re.compile(r"^[•●▪■◦‣*–—‰➢►▶✓+\uf020-\uf0ff]\s+")
+"""Bullets, with those that symbol fonts put on other letters."""
 _ITEM = re.compile(r"item\s+\d{1,2}[a-z]?\s*(?:[.:—–-]|\s[A-Z])", re.IGNORECASE)
 _NOTE = re.compile(r"note\s+\d{1,3}\s*[.:—–-]\s*\S", re.IGNORECASE)
-_NUMBER = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,5})[.)]?\s+([A-ZÄÖÜ„“\"(].*)")
+_NUMBER = re.compile(rf"(\d{{1,3}}(?:\.\d{{1,3}}){{0,5}})[.)]?\s+(?!{_MONTHS})([A-ZÄÖÜ„“\"(].*)")
 _SENTENCE_END = re.compile(r"[.;,:]$")
 
 
@@ -20,10 +34,9 @@ def heading_level(line: str) -> int:
     """Depth of the heading that a line is (1 outermost), or 0 when it is none."""
     if not line or len(line) > MAX_HEADING:
         return 0
-    if _CHAPTER.match(line) and not _SENTENCE_END.search(line):
-        return 1
-    if _SECTION.match(line) and not _runs_on(line):
-        return 3
+    for pattern, level in ((_PART, 1), (_CHAPTER, 2), (_SUBDIVISION, 3), (_SECTION, 4)):
+        if pattern.match(line) and not _runs_on(line):
+            return level
     if _ITEM.match(line):
         return 2
     if _NOTE.match(line) and not _runs_on(line):
@@ -35,7 +48,14 @@ def heading_level(line: str) -> int:
 
 def is_division(line: str) -> bool:
     """Parts, chapters and filing items: outermost in a document whatever size they are set in."""
-    return bool(_CHAPTER.match(line) or _ITEM.match(line))
+    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _ITEM))
+
+
+def is_numbered(line: str) -> bool:
+    """Whether a number or a word like *Part* says that a new heading starts here."""
+    return any(
+        pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION, _ITEM, _NOTE, _NUMBER)
+    )
 
 
 def _runs_on(line: str) -> bool:

@@ -13,6 +13,8 @@ _DROPPED_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "me
 _DROPPED_CLASSES = frozenset(
     {"footnote-backref", "skip-link", "skiplink", "usa-skipnav", "breadcrumb", "breadcrumbs"}
 )
+_BACK_ARROWS = frozenset({"↑", "↩", "↩\ufe0e", "^"})
+"""Links from a footnote back to its mark."""
 _INVISIBLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.IGNORECASE
 )
@@ -27,6 +29,8 @@ def is_dropped(element: etree._Element, opened: frozenset[str]) -> bool:
     """Whether an element and all below it are left out of the text."""
     tag = element.tag
     if not isinstance(tag, str) or tag in DROPPED_TAGS:
+        return True
+    if tag == "a" and element.text in _BACK_ARROWS:
         return True
     attributes = element.attrib
     if not attributes:

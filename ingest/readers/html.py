@@ -9,11 +9,13 @@ from assistant.types import Document
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
-from .limits import Limits, Refused, check_source
+from .limits import Refused
 from .structure import blocks_of
 
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]{1,40})""")
-_INTERNAL_DTD = re.compile(r"<!DOCTYPE[^>\[]{0,500}\[.*?\]\s*>", re.IGNORECASE | re.DOTALL)
+_INTERNAL_DTD = re.compile(
+    r"\A(\s*(?:<\?xml[^>]{0,200}>\s*)?)<!DOCTYPE[^>\[]{0,500}\[.*?\]\s*>", re.IGNORECASE | re.DOTALL
+)
 _DATE_NAMES = (
     "dcterms.modified", "dcterms.date", "dc.date", "article:modified_time", "article:published_time",
     "datepublished", "last-modified", "date",
@@ -21,10 +23,9 @@ _DATE_NAMES = (
 _MAIN = etree.XPath("(//main | //*[@role='main'])[1]")
 
 
-def read_html(data: bytes, limits: Limits) -> Document:
+def read_html(data: bytes) -> Document:
     declared = _DECLARED.search(data[:2048])
     text, warnings = decode(data, declared.group(1).decode("ascii") if declared else "")
-    check_source(len(text), limits)
     root = parse(text)
     names = _meta(root)
     heading = root.find(".//h1")
@@ -48,8 +49,12 @@ def parse(text: str) -> etree._Element:
     """The tree of an HTML page or fragment. Entities and DTDs are not resolved, nothing is fetched."""
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True, remove_pis=True)
     # A NUL would end the text for the C parser; declarations inside a DTD would be read as text.
-    text = _INTERNAL_DTD.sub("", text.replace("\0", ""), count=1)
-    root = etree.fromstring(text.encode("utf-8", "replace") or b"<p>", parser)
+    text = _INTERNAL_DTD.sub(r"\1", text.replace("\0", ""))
+    try:
+        root = etree.fromstring(text.encode("utf-8", "replace") or b"<p>", parser)
+    except etree.XMLSyntaxError as error:
+        # The parser mends any markup; what makes it give up is a lack of memory, which it does not name.
+        raise MemoryError(str(error)) from error
     if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
         raise Refused(
             "nests its elements too deeply (over 2,048 levels)",

@@ -14,7 +14,7 @@ COMPOUNDING = frozenset({"de", "nl", "sv", "da", "no", "nb", "fi", "hu"})
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
-    """The words of a document's lines in small letters, hyphenated ones whole; halves of parted words are none."""
+    """The words of a document's lines in small letters; halves of words parted at a line end do not count."""
     words: set[str] = set()
     parted = False
     for text in texts:

@@ -12,20 +12,20 @@ from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
 from .html import parse
-from .limits import Limits, check_source
 from .structure import blocks_of
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_COMMENT = re.compile(r"\{%-?\s*comment\b.*?%\}.*?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
+_COMMENT = re.compile(r"\{%-?\s*comment\b.{0,20000}?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
 _RAW = re.compile(r"\{%-?\s*(?:end)?raw\s*-?%\}")
 _ARGUMENT_TAG = re.compile(
     r"""\{%-?\s*(?!include|page|assign|if|for|link|alert|capture)\w+\s+["']([\w -]+)["']\s*-?%\}"""
 )
 _CODE_OR_TAG = re.compile(
-    r"(^(?:```|~~~).*?^(?:```|~~~)|`[^`\n]+`)|\{%.*?%\}|\{\{.*?\}\}|\{:[^{}\n]*\}", re.DOTALL | re.MULTILINE
+    r"(^(?:```|~~~).*?^(?:```|~~~)|`[^`\n]+`)|\{%.{0,500}?%\}|\{\{.{0,500}?\}\}|\{:[^{}\n]*\}",
+    re.DOTALL | re.MULTILINE,
 )
 _BLOCK_TAG_LINE = re.compile(
     r"^[ \t]*(</?(?:div|details|section|article|aside|main|li|ul|ol|p)\b[^<>\n]*>"
@@ -40,9 +40,8 @@ _KEPT = ("description", "keywords", "author", "tags", "category")
 MAX_FRONT_MATTER = 100_000
 
 
-def read_markdown(data: bytes, limits: Limits) -> Document:
+def read_markdown(data: bytes) -> Document:
     text, warnings = decode(data)
-    check_source(len(text), limits)
     text = clean(text)
     known, body, problem = split_front_matter(text)
     return Document(

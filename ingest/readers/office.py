@@ -2,6 +2,7 @@
 
 import io
 import re
+import zipfile
 from typing import TYPE_CHECKING
 
 from assistant.types import Block, Document
@@ -23,6 +24,7 @@ p[style-name='Title'] => h1:fresh
 p[style-name='Titel'] => h1:fresh
 p[style-name='Subtitle'] => p:fresh
 """
+_NO_VALUE = re.compile(rb"</f>(?:<v\s*/>|<v></v>)?</c>")
 _SLIDE = re.compile(r"^<!-- Slide number: (\d+) -->$", re.MULTILINE)
 _UNNAMED_PICTURE = re.compile(
     r"!\[(?:Picture|Bild|Grafik|Image|Graphic|Content Placeholder)[\w ]*\d+\]\([^)]*\)"
@@ -87,13 +89,20 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
         else:
             blocks.extend(sheet_blocks(sheet, limits))
         check_characters(sum(len(block.text) for block in blocks), limits)
+    if missing := _formulas_without_value(data):
+        warnings.append(f"{missing:,} formulas have no stored value; open the file in Excel and save it")
     return _document("xlsx", tuple(blocks), book.properties, warnings=tuple(warnings))
+
+
+def _formulas_without_value(data: bytes) -> int:
+    """Programs that write formulas without computing them leave cells that read as empty."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
+        return sum(len(_NO_VALUE.findall(archive.read(name))) for name in sheets)
 
 
 def _properties(data: bytes) -> "DocumentProperties | None":
     """The core properties, which all Office formats store the same way."""
-    import zipfile
-
     from openpyxl.packaging.core import DocumentProperties
     from openpyxl.xml.functions import fromstring
 

@@ -1,10 +1,8 @@
 """PDF: pages to blocks, with bookmarks, properties, a second opinion on poor pages, and OCR on scans."""
 
-import io
-import logging
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pypdfium2
@@ -19,15 +17,17 @@ from .language import language_of
 from .limits import Limits, Refused, check_characters, too_many
 from .ocr import OCR_REMEDY, is_scan, ocr_lines
 from .pdflayout import layout_of, page_blocks, plain_title
-from .pdflines import POOR, Line, defects, page_lines, score, text_of, tidy
+from .pdflines import POOR, Line, defects, page_lines, score, text_of
+from .pdfrepair import encrypted, mended, open_pypdf, page_count, pypdf_lines, quiet_pypdf
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
-_ENCRYPTED = Refused("is encrypted and needs a password", "Save a copy without a password.")
+_NO_VALUE = ("", "anonymous", "unspecified")
 MAX_OUTLINE = 5_000
 _NO_TITLE = re.compile(
-    r"[\\/]|\.(?:docx?|pdf|indd|qxd|rtf|tex|xlsx?|pptx?|gfp)\b|^(?:untitled|unbenannt|microsoft word)",
+    r"\\|^/|://|\.(?:docx?|pdf|indd|qxd|rtf|tex|xlsx?|pptx?|gfp)\b"
+    r"|^(?:untitled|unbenannt|microsoft word|\(anonymous\))",
     re.IGNORECASE,
 )
 
@@ -38,8 +38,11 @@ def read_pdf(data: bytes, limits: Limits) -> Document:
         pdf = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise _ENCRYPTED from error
-        return _read_damaged(data, limits)
+            raise encrypted() from error
+        repaired = mended(data)
+        if repaired is None:
+            return _read_damaged(data, limits)
+        data, pdf = repaired
     with closing(pdf):
         if len(pdf) > limits.max_pages:
             raise too_many(len(pdf), "pages", limits.max_pages, "ingest.max_pages")
@@ -75,7 +78,9 @@ def _document(
         pages=len(pages),
         date=iso_date(known.get("CreationDate", "")),
         language=language,
-        metadata={name: value for name, key in named.items() if (value := known.get(key, ""))},
+        metadata={
+            name: value for name, key in named.items() if (value := known.get(key, "")) not in _NO_VALUE
+        },
         warnings=warnings,
     )
 
@@ -137,9 +142,9 @@ class _Pages:
         """The page as pypdf reads it; nothing when pypdf cannot."""
         if self._reader is None and not self._reader_failed:
             with quiet_pypdf():
-                self._reader = _pypdf(self.data)
+                self._reader = open_pypdf(self.data)
             self._reader_failed = self._reader is None
-        return _pypdf_lines(self._reader, number) if self._reader else []
+        return pypdf_lines(self._reader, number) if self._reader else []
 
     def warnings(self) -> Iterator[str]:
         if self.unreadable:
@@ -175,59 +180,17 @@ def _outline(pdf: pypdfium2.PdfDocument) -> dict[int, dict[str, int]]:
     return titles
 
 
-@contextmanager
-def quiet_pypdf() -> Iterator[None]:
-    """pypdf logs every oddity of a file; one line of ours says what matters."""
-    logger = logging.getLogger("pypdf")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-def _pypdf(data: bytes) -> "PdfReader | None":
-    from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
-
-    try:
-        reader = PdfReader(io.BytesIO(data), strict=False)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise _ENCRYPTED
-        return reader
-    except (PyPdfError, ValueError, TypeError, KeyError, AttributeError, IndexError):
-        return None
-
-
-def _pypdf_lines(reader: "PdfReader", number: int) -> list[Line]:
-    """One page by pypdf, without places; nothing when its code stumbles over the file."""
-    with quiet_pypdf():
-        try:
-            text = reader.pages[number - 1].extract_text()
-        except Exception:  # Any parser error of an untrusted page: the other reading stands.
-            return []
-    return [Line(line) for piece in text.split("\n") if (line := tidy(piece))]
-
-
 def _read_damaged(data: bytes, limits: Limits) -> Document:
     """A file that pdfium does not open at all."""
     with quiet_pypdf():
-        reader = _pypdf(data)
-        count = _page_count(reader)
+        reader = open_pypdf(data)
+        count = page_count(reader)
     if count > limits.max_pages:
         raise too_many(count, "pages", limits.max_pages, "ingest.max_pages")
-    pages = [_pypdf_lines(reader, number) for number in range(1, count + 1)] if reader else []
+    pages = [pypdf_lines(reader, number) for number in range(1, count + 1)] if reader else []
     if not any(pages):
         raise Refused(
             "is damaged and no page of it can be read",
             "Copy it again from its source, or print it to a new PDF.",
         )
     return _document(pages, {}, {}, ("the file is damaged; what could be found was read",))
-
-
-def _page_count(reader: "PdfReader | None") -> int:
-    try:
-        return len(reader.pages) if reader else 0
-    except Exception:  # As above: the page tree of a damaged file may be anything.
-        return 0

@@ -9,16 +9,18 @@ from itertools import pairwise
 from assistant.types import Block, BlockKind
 
 from .clean import fold
-from .headings import MAX_HEADING, heading_level, is_division
+from .headings import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_division, is_numbered
 from .hyphens import join_lines
 from .pdflines import CELL, Line
 from .pdftables import find_table
 
-_LIST_ITEM = re.compile(r"(?:[•●▪■◦‣*–—-]|\(?\d{1,2}[.)]|\(?[a-z][.)]|\((?:[ivx]{1,4})\))\s+\S")
-_BULLET = re.compile(r"^[•●▪■◦‣*–—]\s*")
 _SENTENCE_END = re.compile(r"[.!?:;][”\"’)]*$")
 _NOT_ALNUM = re.compile(r"[\W_]+")
 _CONTINUED = re.compile(r"[\s—–-]*\(?(?:continued|cont['’]?d|fortsetzung)\.?\)?$", re.IGNORECASE)
+_UNIT = re.compile(
+    r"\(?(?:[$€£]|dollars|amounts)?\s*\(?in\s+(?:millions|thousands|billions|mio|tsd|t?eur)", re.IGNORECASE
+)
+"""The unit of a table, set bold over it like a heading."""
 MAX_HEADING_LINES = 4
 LARGER = 1.12
 """Times the body size from which a line is set as a heading."""
@@ -143,7 +145,7 @@ class _Page:
         while end < len(self.lines) and end - at < MAX_HEADING_LINES + 1:
             line = self.lines[end]
             alike = abs(line.size - first.size) < 0.6 and line.emphasis == first.emphasis
-            if not alike or self.gap_before(end) or heading_level(fold(line.text)) == 2 or CELL in line.text:
+            if not alike or self.gap_before(end) or is_numbered(fold(line.text)) or CELL in line.text:
                 break
             end += 1
         return end
@@ -158,32 +160,20 @@ class _Page:
         """How far out a heading stands by its size, its numbering and its weight; none for running text."""
         line = self.lines[at]
         level = heading_level(text)
-        size = -round(line.size) if line.size else 0.0
+        if (CELL in line.text and not level) or _UNIT.match(text):
+            return None
+        larger, emphasised = self._is_larger(line), self._is_emphasised(line)
         apart = self.gap_before(at) and (end == len(self.lines) or self.gap_before(end) or self._changes(end))
-        if (
-            level in (1, 2)
-            and is_division(text)
-            and (apart or self._is_larger(line) or self._is_emphasised(line))
-        ):
+        if is_division(text) and level and (larger or emphasised or apart):
             return (0.5, level)
-        is_sentence = bool(_SENTENCE_END.search(text)) and not level
-        if (
-            self._is_larger(line)
-            and not is_sentence
-            and not text[0].islower()
-            and end - at <= MAX_HEADING_LINES
-        ):
-            return (1.0, size, level or 5.0)
-        if level and (self._is_emphasised(line) or apart or not line.size):
-            return (1.0, min(size, -round(self.layout.body_size)), level)
-        if (
-            self._is_emphasised(line)
-            and apart
-            and not is_sentence
-            and not text[0].islower()
-            and len(text) <= 90
-        ):
-            return (1.0, -round(self.layout.body_size), 8.0 - line.emphasis)
+        body = -round(self.layout.body_size)
+        is_title = not text[0].islower() and (level > 0 or not _SENTENCE_END.search(text))
+        if larger and is_title and end - at <= MAX_HEADING_LINES:
+            return (1.0, -round(line.size), level or 5.0)
+        if level and (emphasised or apart or not line.size):
+            return (1.0, body, level)
+        if emphasised and apart and is_title and len(text) <= 90:
+            return (1.0, body, 8.0 - line.emphasis)
         return None
 
     def _changes(self, at: int) -> bool:
@@ -193,18 +183,18 @@ class _Page:
 
     def passage(self, at: int) -> tuple[BlockKind, str, int]:
         """The paragraph or list that starts here, and the line after it."""
-        if _LIST_ITEM.match(self.lines[at].text):
+        if LIST_ITEM.match(self.lines[at].text):
             return self._list(at)
         end = self._paragraph_end(at)
         return "paragraph", self._text(at, end), end
 
     def _list(self, at: int) -> tuple[BlockKind, str, int]:
         items: list[str] = []
-        while at < len(self.lines) and _LIST_ITEM.match(self.lines[at].text):
+        while at < len(self.lines) and LIST_ITEM.match(self.lines[at].text):
             if items and (self.heading(at) or find_table(self.lines, at, self.leading)):
                 break
             end = self._paragraph_end(at)
-            items.append(_BULLET.sub("- ", self._text(at, end)))
+            items.append(BULLET.sub("- ", self._text(at, end)))
             at = end
         return "list", "\n".join(items), at
 
@@ -217,11 +207,11 @@ class _Page:
     def _breaks(self, start: int, at: int) -> bool:
         """Whether a new paragraph starts at line ``at`` of one that started at ``start``."""
         above, line = self.lines[at - 1], self.lines[at]
-        if _LIST_ITEM.match(line.text) or find_table(self.lines, at, self.leading):
+        if LIST_ITEM.match(line.text) or find_table(self.lines, at, self.leading):
             return True
         if line.size and above.size:
             if self.gap_before(at):
-                return not self._goes_on(above, line)
+                return not self._goes_on(above, line) or self.heading(at) is not None
             if abs(line.size - above.size) >= 0.12 * above.size:
                 return True
             ended = bool(_SENTENCE_END.search(above.text))
@@ -236,7 +226,10 @@ class _Page:
     def _goes_on(self, above: Line, line: Line) -> bool:
         """A sentence that runs from the foot of one column to the head of the next."""
         to_next_column = line.top > above.top and line.left > above.left
-        return to_next_column and not _SENTENCE_END.search(above.text) and line.text[:1].islower()
+        if not to_next_column or _SENTENCE_END.search(above.text):
+            return False
+        is_full = above.right > self._right_edge(above) - 4 * above.size
+        return line.text[:1].islower() or (is_full and abs(line.size - above.size) < 0.6)
 
     def _right_edge(self, line: Line) -> float:
         column = round(line.left / 20)

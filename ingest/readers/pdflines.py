@@ -30,7 +30,7 @@ _LEADERS = re.compile(r"(?:\s?\.){4,}\s*|(?:\s?_){4,}")
 _BOLD = re.compile(rb"bold|black|heavy|demi", re.IGNORECASE)
 _ITALIC = re.compile(rb"ital|obli", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
-MAX_WORD = 28
+MAX_WORD = 34
 """Letters of the longest word believed, German ones included; longer ones are words glued together."""
 POOR = 0.12
 """Share of characters in glued words, junk or s p a c e d letters above which a page is read again."""
@@ -86,16 +86,19 @@ def page_lines(page: pypdfium2.PdfPage) -> list[Line]:
 
 
 def _lines(textpage: pypdfium2.PdfTextPage, placed: bool) -> list[Line]:
+    text = textpage.get_text_range()
+    # pdfium counts UTF-16 units, Python characters: beyond the basic plane the places would shift.
+    placed = placed and (text.isascii() or max(text) <= "\uffff")
     lines: list[Line] = []
     start = 0
-    for piece in _LINE_ENDS.split(textpage.get_text_range()):
+    for piece in _LINE_ENDS.split(text):
         if piece == LINE_END_HYPHEN and lines:
             lines[-1] = replace(lines[-1], text=f"{lines[-1].text}-")
         elif body := piece.strip():
             first = start + piece.index(body[0])
             line = _placed(textpage, body, first) if placed else Line(body)
-            if text := tidy(line.text):
-                lines.append(replace(line, text=text))
+            if tidied := tidy(line.text):
+                lines.append(replace(line, text=tidied))
         start += len(piece)
     return lines
 
@@ -115,9 +118,14 @@ def _placed(textpage: pypdfium2.PdfTextPage, text: str, start: int) -> Line:
     first, last = index_of(page, start), index_of(page, start + len(text) - 1)
     if first < 0 or last < 0 or not box_of(page, first, at):
         return Line(text)
-    left, top, size = box.left, box.top, box.top - box.bottom
+    left, top, sizes = box.left, box.top, [box.top - box.bottom]
     box_of(page, last, at)
     right = box.right
+    sizes.append(box.top - box.bottom)
+    middle = len(text) // 2
+    box_of(page, index_of(page, start + middle + (text[middle] == " ")), at)
+    # A bullet at the start or a raised note number at the end is set in a size of its own.
+    size = sorted([*sizes, box.top - box.bottom])[1]
     gaps = [0]
     blank = text.find(" ")
     while blank > 0:

@@ -9,7 +9,7 @@ _VALUE = re.compile(
     r"\(?[-–+]?[$€£]?\(?\d(?:[\d,.]*\d)?%?\)?(?:[a-z*†]|\(\d\))?$|[$€£]?[-–—]{1,2}%?$|N/?[AM]$", re.IGNORECASE
 )
 _SIGN = frozenset({"$", "€", "£", "%", ")", "*", "(", ")%", "¥", "|"})
-_YEARS = re.compile(r"(?:(?:FY|Q[1-4])?\s?(?:19|20)\d\d[\sE]*)+$")
+_YEARS = re.compile(r"(?:(?:FY\s?|Q[1-4]\s?)?(?:19|20)\d\d[\sE]*)+$")
 _LABEL_CELL = re.compile(
     r"(?:[•●▪■◦‣*–—-]|\(?[\dA-Za-z]{1,4}[.)]|(?:Item|Note|Part|§|Art\.?|Artikel|Section)\s*[\dIVX]+[A-Z]?\.?)$",
     re.IGNORECASE,
@@ -120,6 +120,9 @@ def _stands_over(header: list[Line], row: Line) -> bool:
         and _is_left(heads[-1], row)
     ):
         heads.pop()
+    if len(heads) > 1 and _is_left(heads[0], row) and heads[0].top <= max(head.top for head in heads[1:]) + 1:
+        # The head of the label column is set beside the others; a title would stand above them.
+        heads = heads[1:]
     return all((is_header(head) or not _is_left(head, row)) and row.top < head.top for head in heads)
 
 

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterator
 
-from assistant.types import Block, Document
+from assistant.types import Block, BlockKind, Document
 
 from .clean import clean, fold
 from .encoding import decode
-from .headings import heading_level
+from .headings import BULLET, LIST_ITEM, heading_level
 from .limits import Limits, check_characters
 
 _UNDERLINE = re.compile(r"\s*([=\-~^*#])\1{2,}\s*$")
-_ITEM = re.compile(r"(\s*)(?:[-*•–+]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
+_COLUMNS = re.compile(r"(?<=\S)(?:\s{3,}|\s*\|\s+)(?=\S)")
 
 
 def read_text(data: bytes, limits: Limits) -> Document:
@@ -34,7 +34,7 @@ def text_blocks(text: str) -> list[Block]:
             blocks.append(Block(title, "heading", tuple(name for _, name in path)))
         if rest:
             kind, joined = _joined(rest)
-            blocks.append(Block(joined, kind, tuple(name for _, name in path)))  # type: ignore[arg-type]
+            blocks.append(Block(joined, kind, tuple(name for _, name in path)))
     return blocks
 
 
@@ -60,9 +60,11 @@ def _heading(lines: list[str]) -> tuple[tuple[int, str] | None, list[str]]:
     return None, [line for line in lines if not _UNDERLINE.match(line)]
 
 
-def _joined(lines: list[str]) -> tuple[str, str]:
-    """Kind and text of one group: a list keeps its items apart, a paragraph becomes one line."""
-    starts = [bool(_ITEM.match(line)) for line in lines]
+def _joined(lines: list[str]) -> tuple[BlockKind, str]:
+    """Kind and text of one group: lists and columns keep their lines, a paragraph becomes one line."""
+    if len(lines) > 1 and sum(bool(_COLUMNS.search(line.strip())) for line in lines) > 0.6 * len(lines):
+        return "table", "\n".join(map(_columns, lines))
+    starts = [bool(LIST_ITEM.match(line)) for line in lines]
     if not starts[0] or (
         sum(starts) == 1 and len(lines) == 1 and not lines[0].lstrip().startswith(("-", "*", "•"))
     ):
@@ -77,8 +79,12 @@ def _joined(lines: list[str]) -> tuple[str, str]:
     return "list", "\n".join(_item(item[margin:]) for item in items)
 
 
+def _columns(line: str) -> str:
+    return "  ".join(map(fold, _COLUMNS.split(line.strip())))
+
+
 def _item(text: str) -> str:
     """One item with its indent kept and its bullet as ``-``."""
     body = text.lstrip()
     indent = " " * min(len(text) - len(body), 16)
-    return indent + fold(re.sub(r"^[*•–+]\s+", "- ", body))
+    return indent + fold(BULLET.sub("- ", body))

@@ -71,6 +71,30 @@ def _draw(canvas: Canvas, lines: Sequence[str], leading: float) -> None:
         height -= leading * (1.7 if large else 1)
 
 
+def columns(left: Sequence[str], right: Sequence[str]) -> bytes:
+    """One page of two columns, the left one first."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=A4, invariant=True)
+    canvas.setFont("Helvetica", 10)
+    for x, lines in ((50, left), (310, right)):
+        for number, line in enumerate(lines):
+            canvas.drawString(x, 700 - 12 * number, line)
+    canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def form(value: str) -> bytes:
+    """A page with one text field that was filled in."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=A4, invariant=True)
+    canvas.drawString(60, 700, "Number of the policy:")
+    canvas.acroForm.textfield(name="number", value=value, x=200, y=690, width=200, height=20)
+    canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
 def scanned_pdf() -> bytes:
     """One page that is a picture."""
     from PIL import Image, ImageDraw
@@ -169,7 +193,8 @@ def xlsx() -> bytes:
 def epub(*chapters: str, prolog: str = "") -> bytes:
     """An e-book of XHTML bodies; ``prolog`` stands before the first chapter's root."""
     items = "".join(
-        f'<item id="c{n}" href="text/c{n}.xhtml" media-type="application/xhtml+xml"/>' for n in range(len(chapters))
+        f'<item id="c{n}" href="text/c{n}.xhtml" media-type="application/xhtml+xml"/>'
+        for n in range(len(chapters))
     )
     spine = "".join(f'<itemref idref="c{n}"/>' for n in range(len(chapters)))
     members = {

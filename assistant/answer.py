@@ -1,0 +1,130 @@
+"""A question and a corpus to an answer with evidence, or a refusal: the same for every screen and program.
+
+    retrieve ──▶ judge the evidence ──▶ prompt ──▶ engine ──▶ ground each sentence
+                        └─▶ too weak: refuse, with the nearest passages, without asking the model
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from assistant.config import AnswerSettings, EngineSettings
+from assistant.engines.base import Engine
+from assistant.grounding import ground
+from assistant.language import detect, query_terms, terms
+from assistant.prompt import build_messages, fitting_evidence
+from assistant.retriever import Retriever
+from assistant.store.catalog import Catalog, Filter
+from assistant.types import Answer, Evidence, Message
+
+Listener = Callable[[str], None]
+
+
+class Assistant:
+    """Answers questions about one corpus."""
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        engine: Callable[[], Engine],
+        answering: AnswerSettings,
+        generation: EngineSettings,
+    ) -> None:
+        """``engine`` is called when a model is first needed: a refusal needs none."""
+        self._retriever = retriever
+        self._make_engine = engine
+        self._engine: Engine | None = None
+        self._answering = answering
+        self._generation = generation
+
+    def ask(
+        self,
+        question: str,
+        history: Sequence[Message] = (),
+        only: Filter | None = None,
+        listener: Listener | None = None,
+    ) -> Answer:
+        """Answer one question. ``listener`` hears the model's words as they come.
+
+        Raises what ``Retriever.search`` raises, and ModelError.
+        """
+        started = time.perf_counter()
+        standalone = standalone_question(question, history)
+        found = self._retriever.search(standalone, self._answering.evidence, only)
+        retrieved = time.perf_counter()
+        reason = self._weakness(standalone, found)
+        if reason:
+            text = self._refusal(question)
+            timings = {"retrieve": retrieved - started}
+            return Answer(question, standalone, text, (), tuple(found), True, reason, None, timings)
+        shown, text = self._generate(question, history, found, listener)
+        generated = time.perf_counter()
+        sentences = tuple(ground(text, shown, self._weights, self._answering.support_coverage))
+        timings = {
+            "retrieve": retrieved - started,
+            "generate": generated - retrieved,
+            "ground": time.perf_counter() - generated,
+        }
+        return Answer(question, standalone, text, sentences, tuple(shown), timings=timings)
+
+    def _generate(
+        self, question: str, history: Sequence[Message], found: Sequence[Evidence], listener: Listener | None
+    ) -> tuple[list[Evidence], str]:
+        engine = self._engine = self._engine or self._make_engine()
+
+        def messages(evidence: Sequence[Evidence]) -> list[Message]:
+            return build_messages(self._answering.system, evidence, history, question, engine.control_tokens)
+
+        budget = min(self._answering.prompt_tokens, engine.window - self._generation.max_new_tokens)
+        shown = fitting_evidence(found, budget, lambda evidence: engine.count(messages(evidence)))
+        pieces = []
+        for piece in engine.stream(
+            messages(shown), self._generation.max_new_tokens, self._generation.temperature
+        ):
+            pieces.append(piece)
+            if listener:
+                listener(piece)
+        return shown, "".join(pieces).strip()
+
+    def _weakness(self, question: str, found: Sequence[Evidence]) -> str:
+        """Why the evidence is too weak to answer from; empty when it is not."""
+        if not found:
+            return "nothing in the documents fits the question"
+        coverage = self._coverage(question, found)
+        if coverage < self._answering.min_coverage:
+            return f"the nearest passages hold {coverage:.0%} of what the question names"
+        similarity = max((hit.dense for hit in found if hit.dense is not None), default=-1.0)
+        language = detect(question, self._retriever.languages)
+        if self._retriever.embedder.understands(language) and similarity < self._answering.min_similarity:
+            return f"the nearest passage has similarity {similarity:.2f} to the question"
+        return ""
+
+    def _coverage(self, question: str, found: Sequence[Evidence]) -> float:
+        """Part of the weight of the question's words that the passages hold, in the better of the languages."""
+        return max(
+            (self._coverage_in(language, question, found) for language in self._retriever.languages or ("en",)),
+            default=0.0,
+        )
+
+    def _coverage_in(self, language: str, question: str, found: Sequence[Evidence]) -> float:
+        wanted = self._weights(query_terms(question, [language]))
+        present = {term for hit in found for term in terms(f"{hit.context} {hit.text}", hit.language or language)}
+        total = sum(wanted.values())
+        return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
+
+    def _weights(self, some: Iterable[str]) -> Mapping[str, float]:
+        """Inverse document frequency of terms, as BM25 counts it; unknown ones weigh most."""
+        wanted = list(dict.fromkeys(some))
+        catalog: Catalog = self._retriever.catalog
+        frequencies, count = catalog.document_frequencies(wanted), catalog.chunk_count()
+        return {term: math.log(1 + count / (frequencies.get(term, 0) + 0.5)) for term in wanted}
+
+    def _refusal(self, question: str) -> str:
+        texts = self._answering.refusal
+        return texts.get(detect(question, texts), next(iter(texts.values())))
+
+
+def standalone_question(question: str, history: Sequence[Message]) -> str:
+    """The question to search for: a follow-up is searched together with the question before it."""
+    before = next((message.content for message in reversed(history) if message.role == "user"), "")
+    return f"{before} {question}" if before else question

@@ -1,0 +1,87 @@
+"""The command: thin, lazily imported, with one place for errors and exit statuses.
+
+Each command lives in a module of its own here and is imported when it is called, so that ``assistant --help``
+loads neither torch nor anything else heavy.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from assistant import __version__
+from assistant.errors import AssistantError
+
+# Command → one line of help, shown without importing the command's module.
+COMMANDS = {
+    "ingest": "Add, update and forget documents; only what changed is read.",
+    "search": "Show ranked evidence for a question, with the score of each retriever.",
+    "ask": "Answer a question from the documents, with citations, or refuse.",
+    "documents": "List what a corpus holds.",
+    "config": "Show and change settings.",
+    "doctor": "Say what is wrong, and the command that mends it.",
+}
+_INTERRUPTED = 1
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"assistant.cli.{cmd_name}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"assistant.cli.{cmd_name}.command is no command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else " 'assistant --help' lists the commands."
+            raise click.UsageError(f"There is no command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="assistant")
+def assistant() -> None:
+    """Answer questions from your own documents, with evidence, on your own machine.
+
+    \b
+    Start:  assistant ingest ./docs
+            assistant ask "What is the deadline for a claim?"
+
+    Everything is kept in one folder, the workspace: .assistant here, or the one that --workspace or
+    ASSISTANT_WORKSPACE names.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit status (see DESIGN: 0, 1, 2, 3, 4)."""
+    try:
+        status = assistant.main(arguments, prog_name="assistant", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except AssistantError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_status)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped. What was done so far is kept; the same command goes on.", err=True)
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has left, as `| head` does; that is no failure.
+        sys.stderr.close()
+        sys.exit(0)

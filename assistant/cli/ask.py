@@ -1,0 +1,70 @@
+"""``assistant ask``."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from assistant.cli.batch import read_questions
+from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
+from assistant.config import Settings
+from assistant.errors import UsageError
+from assistant.types import Answer
+from assistant.workspace import Workspace
+
+
+@click.command("ask", epilog='Example: assistant ask "What is the deductible for hail damage?"')
+@click.argument("question", required=False)
+@click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
+@click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only documents with this metadata, as in language=de.")
+@click.option("--batch", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="One question a line, or JSON lines; - reads standard input.")
+@corpus_option
+@workspace_options
+@json_option
+def command(
+    question: str | None,
+    folder: str | None,
+    documents: tuple[str, ...],
+    where: tuple[str, ...],
+    batch: Path | None,
+    corpus: str,
+    workspace: Workspace,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Answer QUESTION from the documents, with citations, or refuse and show the nearest passages."""
+    if (question is None) == (batch is None):
+        raise UsageError("Give either a question or --batch FILE.", 'Example: assistant ask "What is covered?"')
+    from assistant.answer import Assistant
+    from assistant.engines.transformers_engine import TransformersEngine
+    from assistant.presentation import answer_json
+    from assistant.store.catalog import make_filter
+
+    only = make_filter(documents, folder or "", where)
+    with opened_retriever(workspace, corpus, settings) as retriever:
+        assistant = Assistant(
+            retriever, lambda: TransformersEngine(settings.engine, settings.device), settings.answer, settings.engine
+        )
+        if batch is not None:
+            for asked in read_questions(batch):
+                answer = assistant.ask(asked.question, asked.history, asked.filter or only)
+                click.echo(json.dumps(answer_json(asked.id, answer), ensure_ascii=False))
+            return
+        assert question is not None
+        answer = assistant.ask(question, only=only)
+    if as_json:
+        click.echo(json.dumps(answer_json(None, answer), ensure_ascii=False, indent=2))
+    else:
+        _print_answer(answer)
+
+
+def _print_answer(answer: Answer) -> None:
+    from assistant.presentation import answer_lines
+
+    for line in answer_lines(answer):
+        click.echo(line)
+    total = sum(answer.timings.values())
+    if sys.stderr.isatty():
+        click.echo(click.style(f"{total:.1f} s", dim=True), err=True)

@@ -1,0 +1,70 @@
+"""Many questions in one start: one a line, or JSON lines with id, history and filter."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assistant.errors import UsageError
+from assistant.store.catalog import Filter
+from assistant.types import Message
+
+
+class _FilterLine(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    documents: tuple[str, ...] = ()
+    folder: str = ""
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="ignore")  # evaluation cases hold more, and can be asked as they are
+
+    id: str | int | None = None
+    question: str
+    history: tuple[Message, ...] = ()
+    filter: _FilterLine | None = None
+
+
+class Asked(BaseModel):
+    """One question of a batch."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    id: str | int | None
+    question: str
+    history: tuple[Message, ...] = ()
+    filter: Filter | None = None
+
+
+def read_questions(file: Path) -> Iterator[Asked]:
+    """The questions of a batch file (``-``: standard input), in order; empty lines are left out.
+
+    Raises UsageError with the number of a line that is neither a question nor valid JSON.
+    """
+    try:
+        with click.open_file(str(file), encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _asked(line.strip(), number)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}.", "Name a UTF-8 text file.") from None
+
+
+def _asked(line: str, number: int) -> Asked:
+    if not line.startswith("{"):
+        return Asked(id=number, question=line)
+    try:
+        content: Any = json.loads(line)
+        parsed = _Line.model_validate(content)
+    except (json.JSONDecodeError, ValidationError) as error:
+        reason = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+        raise UsageError(
+            f"Line {number} is no question: {reason}.", 'Write {"id": …, "question": "…"} on one line.'
+        ) from None
+    only = Filter(**parsed.filter.model_dump()) if parsed.filter else None
+    return Asked(id=parsed.id if parsed.id is not None else number, question=parsed.question, history=parsed.history, filter=only)

@@ -1,0 +1,85 @@
+"""Options that several commands share, and what they lead to: settings, workspace, an opened corpus."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from assistant import config
+from assistant.config import Settings
+from assistant.errors import UsageError
+from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def workspace_options(command: Command) -> Command:
+    """--workspace and --set, as ``workspace: Workspace`` and ``settings: Settings``."""
+
+    @click.option(
+        "--workspace", "workspace_folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Where everything is kept."
+    )
+    @click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change a setting for this run, as in retrieval.k=5; 'assistant config show' lists them.",
+    )
+    @_same_name(command)
+    def with_workspace(*args: Any, workspace_folder: Path | None, assignments: tuple[str, ...], **kwargs: Any) -> Any:
+        workspace = locate(workspace_folder)
+        settings, _ = config.load(workspace.config_file, assignments=assignments)
+        return command(*args, workspace=workspace, settings=settings, **kwargs)
+
+    return with_workspace  # type: ignore[return-value]
+
+
+def corpus_option(command: Command) -> Command:
+    """--corpus, as ``corpus: str``."""
+    decorate = click.option("--corpus", default=DEFAULT_CORPUS, show_default=True, metavar="NAME", help="Which corpus.")
+    return decorate(command)
+
+
+def json_option(command: Command) -> Command:
+    """--json, as ``as_json: bool``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")(command)
+
+
+def _same_name(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Keep name, help and the options attached so far."""
+    from functools import update_wrapper
+
+    return lambda wrapper: update_wrapper(wrapper, command)
+
+
+@contextmanager
+def opened_corpus(workspace: Workspace, corpus: str) -> Iterator[Any]:
+    """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
+    from assistant.store.catalog import CATALOG_FILE, Catalog
+
+    folder = workspace.corpus(corpus)
+    if not (folder / CATALOG_FILE).exists():
+        names = ", ".join(workspace.corpus_names())
+        raise UsageError(
+            f"There is no corpus '{corpus}' in {workspace.root}" + (f"; there are: {names}." if names else "."),
+            "Run: assistant ingest FOLDER" + ("" if corpus == DEFAULT_CORPUS else f" --corpus {corpus}"),
+        )
+    catalog = Catalog(folder)
+    try:
+        yield catalog
+    finally:
+        catalog.close()
+
+
+@contextmanager
+def opened_retriever(workspace: Workspace, corpus: str, settings: Settings) -> Iterator[Any]:
+    """A retriever over a corpus that exists."""
+    from assistant.embedder import Embedder
+    from assistant.retriever import Retriever
+
+    with opened_corpus(workspace, corpus) as catalog:
+        embedder = Embedder(settings.embedder, settings.device)
+        yield Retriever(catalog, embedder, settings.retrieval, settings.device)

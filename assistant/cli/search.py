@@ -1,0 +1,74 @@
+"""``assistant search``."""
+
+import json
+from pathlib import Path
+
+import click
+
+from assistant.cli.batch import read_questions
+from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
+from assistant.config import Settings
+from assistant.errors import UsageError
+from assistant.presentation import search_json
+from assistant.types import Evidence
+from assistant.workspace import Workspace
+
+
+@click.command("search", epilog='Example: assistant search "hail damage deductible" -k 5')
+@click.argument("question", required=False)
+@click.option("-k", "k", type=click.IntRange(1, 1000), help="How many passages.  [default: retrieval.k]")
+@click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
+@click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only documents with this metadata, as in language=de.")
+@click.option("--batch", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="One question a line, or JSON lines; - reads standard input.")
+@corpus_option
+@workspace_options
+@json_option
+def command(
+    question: str | None,
+    k: int | None,
+    folder: str | None,
+    documents: tuple[str, ...],
+    where: tuple[str, ...],
+    batch: Path | None,
+    corpus: str,
+    workspace: Workspace,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Show the passages that fit QUESTION best, with the scores and ranks of each retriever."""
+    if (question is None) == (batch is None):
+        raise UsageError("Give either a question or --batch FILE.", 'Example: assistant search "deadline"')
+    from assistant.store.catalog import make_filter
+
+    only = make_filter(documents, folder or "", where)
+    with opened_retriever(workspace, corpus, settings) as retriever:
+        if batch is not None:
+            for asked in read_questions(batch):
+                hits = retriever.search(asked.question, k, asked.filter or only)
+                click.echo(json.dumps(search_json(asked.id, asked.question, hits), ensure_ascii=False))
+            return
+        assert question is not None
+        hits = retriever.search(question, k, only)
+    if as_json:
+        click.echo(json.dumps(search_json(None, question, hits), ensure_ascii=False, indent=2))
+    else:
+        _print_hits(hits)
+
+
+def _print_hits(hits: list[Evidence]) -> None:
+    from assistant.presentation import source_of, visible
+
+    if not hits:
+        click.echo("Nothing found.")
+    for hit in hits:
+        click.echo(click.style(f"{hit.rank}. {visible(source_of(hit))}", bold=True))
+        click.echo(
+            f"   score {hit.score:.3f} · dense {_scored(hit.dense, hit.dense_rank)}"
+            f" · lexical {_scored(hit.lexical, hit.lexical_rank)}"
+        )
+        click.echo("   " + visible(hit.text, keep_lines=True).replace("\n", "\n   ") + "\n")
+
+
+def _scored(score: float | None, rank: int | None) -> str:
+    return "–" if score is None else f"{score:.3f} (#{rank})"

@@ -1,0 +1,133 @@
+"""What is wrong with this machine or workspace, and the command that mends it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from assistant import models
+from assistant.config import Settings
+from assistant.embedder import Embedder
+from assistant.errors import AssistantError
+from assistant.store.catalog import Catalog
+from assistant.workspace import Workspace
+
+Severity = Literal["ok", "warning", "error"]
+
+_LEAST_DISK = 2 << 30
+_LEAST_MEMORY = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked. ``remedy`` is empty when nothing is to be done."""
+
+    name: str
+    severity: Severity
+    message: str
+    remedy: str = ""
+
+
+def examine(workspace: Workspace, settings: Settings) -> list[Finding]:
+    """Run all checks; one that fails does not stop the others."""
+    checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+        ("device", lambda: _device(settings)),
+        ("memory", _memory),
+        ("disk", lambda: _disk(workspace)),
+        ("embedder", lambda: _embedder(settings)),
+        ("engine", lambda: _engine(settings)),
+        ("workspace", lambda: _workspace(workspace)),
+        ("corpora", lambda: _corpora(workspace, settings)),
+    )
+    return [finding for name, check in checks for finding in _guarded(name, check)]
+
+
+def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except AssistantError as error:
+        yield Finding(name, "error", error.message, error.remedy)
+
+
+def _device(settings: Settings) -> Iterator[Finding]:
+    import torch
+
+    from assistant.device import choose
+
+    device = choose(settings.device)
+    yield Finding("device", "ok", f"{device.name} in {device.dtype}: {device.reason}; torch {torch.__version__}")
+
+
+def _memory() -> Iterator[Finding]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    message = f"{memory.available >> 20} MiB of {memory.total >> 20} MiB free"
+    if memory.available < _LEAST_MEMORY:
+        yield Finding("memory", "warning", message, "Close other programs; ingest needs about 2 GiB.")
+    else:
+        yield Finding("memory", "ok", message)
+
+
+def _disk(workspace: Workspace) -> Iterator[Finding]:
+    for name, folder in (("workspace disk", workspace.root), ("cache disk", models.cache_folder())):
+        present = next(path for path in (folder, *folder.parents) if path.exists())
+        free = shutil.disk_usage(present).free
+        message = f"{free >> 20} MiB free for {folder}"
+        if free < _LEAST_DISK:
+            yield Finding(name, "warning", message, "Free space, or set ASSISTANT_WORKSPACE or ASSISTANT_CACHE.")
+        else:
+            yield Finding(name, "ok", message)
+
+
+def _embedder(settings: Settings) -> Iterator[Finding]:
+    embedder = Embedder(settings.embedder, settings.device)
+    length = embedder.embed_question("probe").shape[0]
+    message = f"{settings.embedder.model} ({embedder.folder}): {length} dimensions, {embedder.tokens.window} tokens"
+    yield Finding("embedder", "ok", message)
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    from assistant.engines.transformers_engine import TransformersEngine
+
+    engine = TransformersEngine(settings.engine, settings.device)
+    yield Finding("engine", "ok", f"{settings.engine.model}: window of {engine.window} tokens")
+
+
+def _workspace(workspace: Workspace) -> Iterator[Finding]:
+    if not workspace.root.exists():
+        yield Finding("workspace", "warning", f"{workspace.root} does not exist yet", "Run: assistant ingest FOLDER")
+        return
+    names = ", ".join(workspace.corpus_names()) or "none yet"
+    yield Finding("workspace", "ok", f"{workspace.root}; corpora: {names}")
+
+
+def _corpora(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
+    from assistant.store.vectors import open_index
+
+    embedder = Embedder(settings.embedder, settings.device)
+    for name in workspace.corpus_names():
+        catalog = Catalog(workspace.corpus(name))
+        try:
+            yield _corpus(name, catalog, embedder.fingerprint)
+            with catalog.snapshot():
+                open_index(catalog, catalog.generation())  # builds a damaged index again
+        finally:
+            catalog.close()
+
+
+def _corpus(name: str, catalog: Catalog, fingerprint: str) -> Finding:
+    where = f"corpus {name}"
+    identity = catalog.identity()
+    if identity is None:
+        return Finding(where, "warning", "holds nothing", f"Run: assistant ingest FOLDER --corpus {name}")
+    if damage := catalog.damage():
+        return Finding(where, "error", f"catalog is damaged: {damage}", f"Delete {catalog.folder} and ingest again.")
+    if identity.fingerprint != fingerprint:
+        message = f"was embedded with another embedder ({identity.embedder})"
+        return Finding(where, "error", message, f"Run: assistant ingest --rebuild --corpus {name}")
+    failed = [row.path for row in catalog.files() if row.failure]
+    if failed:
+        message = f"{len(failed)} files could not be read, the first is {failed[0]!r}"
+        return Finding(where, "warning", message, f"Run: assistant ingest --corpus {name}")
+    return Finding(where, "ok", f"{len(catalog.files())} files, {catalog.chunk_count()} chunks")

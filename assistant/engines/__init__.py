@@ -1,0 +1,1 @@
+"""What runs a language model: one small protocol, one module an implementation."""

@@ -1,0 +1,111 @@
+"""Whether a passage says what a sentence says: one deterministic function, with its reason.
+
+A sentence is supported by a passage when some window of it (one sentence, or two neighbours) holds enough of
+the weight of the sentence's words, and the passage holds every number of the sentence. Words weigh by how rare they
+are in the corpus (inverse document frequency), so that "the" supports nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from assistant.language import terms
+from assistant.sentences import sentence_spans
+from assistant.types import Citation, Evidence, Sentence
+
+Weights = Callable[[Iterable[str]], Mapping[str, float]]
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_MARKER = re.compile(r"\s*\[\s*(\d{1,3})\s*\]")
+_WINDOW_SENTENCES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How well a passage supports a sentence, and the span (in the passage's text) that does it best."""
+
+    coverage: float
+    missing_number: str
+    start: int
+    end: int
+
+
+def without_markers(sentence: str, known: int) -> tuple[str, tuple[int, ...]]:
+    """A sentence without ``[n]`` markers, and the passages they name; numbers of no passage are dropped."""
+    numbers = (int(number) for number in _MARKER.findall(sentence))
+    cited = tuple(dict.fromkeys(number for number in numbers if 1 <= number <= known))
+    return _MARKER.sub("", sentence).strip(), cited
+
+
+def support(sentence: str, hit: Evidence, weights: Weights) -> Support:
+    """Measure the support that one passage gives to one sentence."""
+    wanted = weights(terms(sentence, hit.language))
+    total = sum(wanted.values())
+    body_numbers = set(_NUMBER.findall(f"{hit.context} {hit.text}"))
+    missing = next((number for number in _NUMBER.findall(sentence) if number not in body_numbers), "")
+    headings = set(terms(hit.context, hit.language))
+    best = Support(0.0, missing, 0, len(hit.text))
+    for start, end in _windows(hit.text):
+        present = headings.union(terms(hit.text[start:end], hit.language))
+        covered = sum(weight for term, weight in wanted.items() if term in present)
+        coverage = covered / total if total else 0.0
+        if coverage > best.coverage:
+            best = Support(coverage, missing, start, end)
+    return best
+
+
+def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:
+    """Split an answer into sentences and give each the citations that support it.
+
+    A marker that names a passage is kept only if that passage supports the sentence; a sentence without one gets
+    the passage that supports it best.
+    """
+    return [
+        _grounded(text[start:end], hits, weights, least_coverage)
+        for start, end in sentence_spans(text)
+        if without_markers(text[start:end], 0)[0]
+    ]
+
+
+def _grounded(marked: str, hits: Sequence[Evidence], weights: Weights, least: float) -> Sentence:
+    sentence, cited = without_markers(marked, len(hits))
+    measured = [(support(sentence, hit, weights), hit) for hit in hits]
+    supporting = [pair for pair in measured if pair[0].coverage >= least and not pair[0].missing_number]
+    named = [pair for pair in supporting if pair[1].rank in cited]
+    chosen = named or sorted(supporting, key=lambda pair: -pair[0].coverage)[:1]
+    if chosen:
+        return Sentence(sentence, True, "", tuple(_citation(found, hit) for found, hit in chosen))
+    return Sentence(sentence, False, _why_not(measured, least))
+
+
+def _why_not(measured: Sequence[tuple[Support, Evidence]], least: float) -> str:
+    if not measured:
+        return "no passage was shown"
+    best = max((found for found, _ in measured), key=lambda found: found.coverage)
+    if best.coverage >= least:
+        return f"no passage that says this holds the number {best.missing_number}"
+    return f"the best passage holds {best.coverage:.0%} of its words, {least:.0%} are needed"
+
+
+def _citation(found: Support, hit: Evidence) -> Citation:
+    start, end = hit.start + found.start, hit.start + found.end
+    page = hit.pages[0] if hit.pages else None
+    return Citation(hit.rank, hit.document, hit.path, page, start, end, hit.text[found.start : found.end])
+
+
+def _windows(text: str) -> Iterable[tuple[int, int]]:
+    lines = [
+        (start + offset, end + offset)
+        for offset, line in _lines(text)
+        for start, end in sentence_spans(line)
+    ]
+    for first in range(len(lines)):
+        for last in range(first, min(first + _WINDOW_SENTENCES, len(lines))):
+            yield lines[first][0], lines[last][1]
+
+
+def _lines(text: str) -> Iterable[tuple[int, str]]:
+    offset = 0
+    for line in text.split("\n"):
+        yield offset, line
+        offset += len(line) + 1

@@ -1,0 +1,116 @@
+"""Evidence and answers as programs (JSON) and people (lines of text) see them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from assistant.types import Answer, Citation, Evidence, Sentence
+
+
+def source_of(hit: Evidence) -> str:
+    """Where a passage stands, for people: ``terms.pdf, p. 4 · § 7 Deadlines``."""
+    place = f", p. {_range(hit.pages)}" if hit.pages else ""
+    place += f", {hit.place}" if hit.place and not hit.pages else ""
+    return f"{hit.document}{place}{' · ' + hit.heading if hit.heading else ''}"
+
+
+def search_json(id_: str | int | None, question: str, hits: Sequence[Evidence]) -> dict[str, Any]:
+    """The JSON of ``assistant search``."""
+    return {"id": id_, "question": question, "hits": [hit_json(hit) for hit in hits]}
+
+
+def hit_json(hit: Evidence) -> dict[str, Any]:
+    """One hit, as ``search`` and ``ask`` print it."""
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "scores": {"dense": hit.dense, "lexical": hit.lexical},
+        "ranks": {"dense": hit.dense_rank, "lexical": hit.lexical_rank},
+        "document": hit.document,
+        "path": hit.path,
+        "title": hit.title,
+        "date": hit.date,
+        "language": hit.language,
+        "pages": list(hit.pages),
+        "place": hit.place,
+        "heading": hit.heading,
+        "start": hit.start,
+        "end": hit.end,
+        "text": hit.text,
+    }
+
+
+def answer_json(id_: str | int | None, answer: Answer) -> dict[str, Any]:
+    """The JSON of ``assistant ask``."""
+    return {
+        "id": id_,
+        "question": answer.question,
+        "standalone_question": answer.standalone_question,
+        "refused": answer.refused,
+        "refusal_reason": answer.refusal_reason,
+        "answer": answer.text,
+        "sentences": [_sentence_json(sentence) for sentence in answer.sentences],
+        "hits": [hit_json(hit) for hit in answer.hits],
+        "adapter": answer.adapter,
+        "timings": dict(answer.timings),
+    }
+
+
+def _sentence_json(sentence: Sentence) -> dict[str, Any]:
+    return {
+        "text": sentence.text,
+        "supported": sentence.supported,
+        "reason": sentence.reason,
+        "citations": [_citation_json(citation) for citation in sentence.citations],
+    }
+
+
+def _citation_json(citation: Citation) -> dict[str, Any]:
+    return {
+        "hit": citation.hit,
+        "document": citation.document,
+        "path": citation.path,
+        "page": citation.page,
+        "start": citation.start,
+        "end": citation.end,
+        "quote": citation.quote,
+    }
+
+
+def visible(text: str, *, keep_lines: bool = False) -> str:
+    """Text from a stranger, fit for a terminal: what does not print is shown by its code."""
+    return "".join(
+        character
+        if character.isprintable() or (keep_lines and character == "\n")
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def answer_lines(answer: Answer) -> list[str]:
+    """An answer as lines for a terminal: sentences with footnotes, then the sources they cite."""
+    if answer.refused:
+        lines = [answer.text, f"({answer.refusal_reason})", "", "Nearest passages:"]
+        return lines + [f"  {visible(source_of(hit))}: {excerpt(hit.text)}" for hit in answer.hits]
+    cited = {citation.hit: citation for sentence in answer.sentences for citation in sentence.citations}
+    text = " ".join(_sentence_line(sentence) for sentence in answer.sentences)
+    by_rank = {hit.rank: hit for hit in answer.hits}
+    sources = [
+        f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(cited[number].quote)}”"
+        for number in sorted(cited)
+    ]
+    return [text, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
+
+
+def _sentence_line(sentence: Sentence) -> str:
+    marks = "".join(f"[{citation.hit}]" for citation in sentence.citations)
+    return f"{visible(sentence.text)} {marks}" if sentence.supported else f"{visible(sentence.text)} [unsupported]"
+
+
+def excerpt(text: str, longest: int = 160) -> str:
+    """One line of a passage, cut at a word."""
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= longest else line[: line.rfind(" ", 0, longest)] + " …"
+
+
+def _range(pages: Sequence[int]) -> str:
+    return str(pages[0]) if len(pages) == 1 else f"{pages[0]}–{pages[-1]}"

@@ -1,0 +1,66 @@
+"""The one prompt: how system text, evidence, history and question become messages and text.
+
+Asking, pairs, training and evaluation all come through here, so that a model is trained on the tokens it is
+asked with. A rendered user turn:
+
+    <passage id="1" source="General terms 2026 / § 7 Deadlines">
+    Claims are reported within 14 days …
+    </passage>
+
+    What is the deadline for a claim?
+
+Documents and questions are from strangers: what would close the delimiter, or be read as a control token of
+the model, is broken up before it gets here.
+"""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+
+from assistant.types import Evidence, Message
+
+_DELIMITER = re.compile(r"<(?=\s*/?\s*passage\b)", re.IGNORECASE)
+_QUOTES = str.maketrans({'"': "'", "\n": " ", "<": "(", ">": ")"})
+
+
+def build_messages(
+    system: str,
+    evidence: Sequence[Evidence],
+    history: Sequence[Message],
+    question: str,
+    control_tokens: Collection[str] = (),
+) -> list[Message]:
+    """The conversation a model is shown. ``control_tokens`` are the texts its tokenizer treats specially."""
+    passages = [_passage(number, hit, control_tokens) for number, hit in enumerate(evidence, 1)]
+    content = "\n\n".join([*passages, harmless(question, control_tokens)])
+    past = [Message(message.role, harmless(message.content, control_tokens)) for message in history]
+    return [Message("system", system), *past, Message("user", content)]
+
+
+def fitting_evidence(
+    evidence: Sequence[Evidence], budget: int, count: Callable[[Sequence[Evidence]], int]
+) -> list[Evidence]:
+    """The best passages whose prompt has at most ``budget`` tokens; ``count`` gives the size of one.
+
+    The weakest give way first; the best one stays even when it alone is too large.
+    """
+    kept = list(evidence)
+    while len(kept) > 1 and count(kept) > budget:
+        kept.pop()
+    return kept
+
+
+def harmless(text: str, control_tokens: Collection[str] = ()) -> str:
+    """``text`` that cannot close a passage nor hold a control token; for a reader it says the same."""
+    text = _DELIMITER.sub("< ", text)
+    for token in control_tokens:
+        if len(token) > 1:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text
+
+
+def _passage(number: int, hit: Evidence, control_tokens: Collection[str]) -> str:
+    # The table header, if any, stands on lines of its own below the headings.
+    headings, _, header = hit.context.partition("\n")
+    source = harmless(headings.replace(" > ", " / ").translate(_QUOTES), control_tokens)
+    text = harmless(f"{header}\n{hit.text}" if header else hit.text, control_tokens)
+    return f'<passage id="{number}" source="{source}">\n{text}\n</passage>'

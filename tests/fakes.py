@@ -1,0 +1,50 @@
+"""Stand-ins at our own seams: real objects with a cheap inside."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from assistant.config import DeviceSettings, EmbedderSettings
+from assistant.embedder import Embedder, Vectors
+
+DIMENSION = 64
+
+
+class FakeEmbedder(Embedder):
+    """Hashed bags of words as unit vectors: texts that share words are near. Counts tokens as the bundled model.
+
+    ``embedded`` keeps every text that it was given, in order; ``name`` sets its identity apart from others'.
+    """
+
+    def __init__(self, name: str = "fake", dimension: int = DIMENSION) -> None:
+        super().__init__(EmbedderSettings(), DeviceSettings())
+        self.name = name
+        self.embedded: list[str] = []
+        self._dimension = dimension
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return self.name
+
+    @cached_property
+    def dimension(self) -> int:
+        return self._dimension
+
+    def embed_question(self, text: str) -> Vectors:
+        return self._vectors([text])[0]
+
+    def embed_chunks(self, texts: Sequence[str]) -> Vectors:
+        self.embedded.extend(texts)
+        return self._vectors(texts)
+
+    def _vectors(self, texts: Sequence[str]) -> Vectors:
+        out = np.zeros((len(texts), self._dimension), np.float32)
+        for row, text in enumerate(texts):
+            out[row, 0] = 0.1  # so that a text without words has a direction too
+            for word in re.findall(r"\w+", text.casefold()):
+                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+                out[row, int.from_bytes(digest) % self._dimension] += 1.0
+        return out / np.linalg.norm(out, axis=1, keepdims=True)

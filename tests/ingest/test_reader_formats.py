@@ -1,0 +1,214 @@
+"""Each format's happy path: the text, its structure, and where it came from."""
+
+from pathlib import Path
+
+import pytest
+from files import PROSE, PROSE_DE, docx, epub, mail, pdf, pptx, write, xlsx
+
+from assistant.types import Block, Document
+from ingest.readers import SUFFIXES, Limits, read
+
+
+def blocks(document: Document, kind: str) -> list[Block]:
+    return [block for block in document.blocks if block.kind == kind]
+
+
+def test_the_package_exports_three_names() -> None:
+    import ingest.readers as package
+
+    assert sorted(package.__all__) == ["Limits", "SUFFIXES", "read"]
+    assert {".pdf", ".docx", ".pptx", ".xlsx", ".csv", ".html", ".md", ".txt", ".epub", ".eml"} <= SUFFIXES
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUFFIXES)
+
+
+def test_importing_the_readers_loads_no_heavy_library() -> None:
+    import subprocess
+    import sys
+
+    heavy = "{'torch', 'transformers', 'markitdown', 'pandas', 'openpyxl', 'pptx', 'mammoth', 'numpy', 'PIL'}"
+    code = f"import sys, ingest.readers; print(sorted({heavy} & set(sys.modules)))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_docx_keeps_headings_lists_and_tables(tmp_path: Path) -> None:
+    document = read(write(tmp_path, "p.docx", docx(title="Household terms")))
+    assert (document.title, document.format, document.language) == ("Household terms", "docx", "en")
+    assert document.metadata["author"] == "A. Actuary"
+    assert [block.heading_path for block in blocks(document, "heading")] == [
+        ("Household policy",),
+        ("Household policy", "Cover"),
+    ]
+    assert blocks(document, "list")[0].text == "- Fire\n- Theft"
+    table = blocks(document, "table")[0]
+    assert table.text == "| Peril | Limit |\n| Fire | 10,000 |\n| Theft | 5,000 |"
+    assert (table.header_lines, table.heading_path) == (1, ("Household policy", "Cover"))
+
+
+def test_pptx_knows_the_slide_of_every_block(tmp_path: Path) -> None:
+    document = read(write(tmp_path, "t.pptx", pptx()))
+    assert (document.pages, document.title) == (2, "Tariff 1")
+    assert {(block.page, block.place) for block in document.blocks} == {(1, "slide 1"), (2, "slide 2")}
+    assert blocks(document, "paragraph")[0].text == "First point of 1\nSecond point of 1"
+    assert blocks(document, "table")[0].text == "| Class | Rate |\n| A | 1.25 |"
+    assert "Ask the actuary." in document.text
+
+
+def test_xlsx_knows_sheet_and_row_and_shows_values_as_read(tmp_path: Path) -> None:
+    document = read(write(tmp_path, "p.xlsx", xlsx()))
+    note, table = document.blocks
+    assert (note.text, note.place, note.row) == ("Premiums by class", "sheet Premiums", 1)
+    assert (table.place, table.row, table.header_lines) == ("sheet Premiums", 4, 1)
+    assert table.text.split("\n")[1] == "| A | 1200 | 5% | 2024-01-31 |"
+    assert "do not read" not in document.text
+    assert document.warnings == ("sheet 'Secret' is hidden and was skipped",)
+
+
+def test_formulas_that_were_never_computed_are_told(tmp_path: Path) -> None:
+    import io
+
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["Class", "Premium"], ["A", 10], ["Sum", "=SUM(B2:B2)"]):
+        book.active.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    document = read(write(tmp_path, "p.xlsx", buffer.getvalue()))
+    assert document.warnings == ("1 formulas have no stored value; open the file in Excel and save it",)
+
+
+def test_epub_reads_chapters_in_spine_order(tmp_path: Path) -> None:
+    book = epub(f"<h1>One</h1><p>{PROSE}</p>", "<h1>Two</h1><p>Second&#160;chapter</p>")
+    document = read(write(tmp_path, "b.epub", book))
+    assert (document.title, document.date, document.language) == ("Guide to cover", "2021-05-04", "en")
+    assert [block.text for block in document.blocks] == ["One", PROSE, "Two", "Second chapter"]
+
+
+def test_mail_has_its_head_body_and_named_attachments(tmp_path: Path) -> None:
+    document = read(write(tmp_path, "m.eml", mail()))
+    assert (document.title, document.date) == ("Claim 4711: Wasserschaden", "2024-03-05")
+    assert document.blocks[0].text.startswith("Subject: Claim 4711: Wasserschaden\nFrom: Customer")
+    assert [block.text for block in document.blocks[1:]] == [PROSE, "- pictures\n- invoice"]
+    assert document.warnings == ("attachments were not read (1): invoice.pdf",)
+
+
+def test_html_mail_is_read_through_the_same_structure(tmp_path: Path) -> None:
+    document = read(write(tmp_path, "m.eml", mail(html_only=True)))
+    assert [block.text for block in blocks(document, "heading")] == ["Report"]
+    assert "steal" not in document.text
+
+
+def test_mail_in_an_unknown_encoding_is_decoded_as_it_looks(tmp_path: Path) -> None:
+    raw = b"Subject: x\nContent-Type: text/plain; charset=x-unheard-of\n\n" + PROSE_DE.encode()
+    assert PROSE_DE in read(write(tmp_path, "m.eml", raw)).text
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_delimiter_is_found_and_the_header_is_one_line(tmp_path: Path, delimiter: str) -> None:
+    rows = [["class", "premium"], ["A", "10.5"], ["B", "20"]]
+    document = read(write(tmp_path, "t.csv", "\n".join(delimiter.join(row) for row in rows)))
+    (table,) = document.blocks
+    assert table.text == "| class | premium |\n| A | 10.5 |\n| B | 20 |"
+    assert (table.header_lines, table.row) == (1, 2)
+
+
+def test_csv_with_ragged_rows_and_line_ends_in_quotes_is_read_with_a_warning(tmp_path: Path) -> None:
+    document = read(write(tmp_path, "t.csv", 'a,b,c\n"line\none",2,3\n4,5\n6,7,8,9\n'))
+    assert document.blocks[0].text.split("\n") == [
+        "| a | b | c |  |",
+        "| line one | 2 | 3 |  |",
+        "| 4 | 5 |  |  |",
+        "| 6 | 7 | 8 | 9 |",
+    ]
+    assert document.warnings == ("2 rows have other than 3 cells",)
+
+
+def test_plain_text_headings_lists_and_paragraphs(tmp_path: Path) -> None:
+    text = "Terms\n=====\n\nA text\nthat wraps.\n\n§ 3 Leistung\nDer Versicherer zahlt.\n\n- one\n- two\n  goes on\n"
+    document = read(write(tmp_path, "t.txt", text))
+    assert document.title == "Terms"
+    assert [(block.kind, block.text, block.heading_path) for block in document.blocks] == [
+        ("heading", "Terms", ("Terms",)),
+        ("paragraph", "A text that wraps.", ("Terms",)),
+        ("heading", "§ 3 Leistung", ("Terms", "§ 3 Leistung")),
+        ("paragraph", "Der Versicherer zahlt.", ("Terms", "§ 3 Leistung")),
+        ("list", "- one\n- two goes on", ("Terms", "§ 3 Leistung")),
+    ]
+
+
+def test_columns_in_plain_text_stay_lines_of_a_table(tmp_path: Path) -> None:
+    document = read(
+        write(
+            tmp_path,
+            "t.txt",
+            "Some words.\n\nClass     Rate    Since\nA         1.25    2024\nB         1.50    2023\n",
+        )
+    )
+    assert document.blocks[1].kind == "table"
+    assert document.blocks[1].text == "Class  Rate  Since\nA  1.25  2024\nB  1.50  2023"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "warned"),
+    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", ""), ("utf-16-le", "utf-16-le"), ("cp1252", "cp1252")],
+)
+def test_text_is_decoded_and_a_guess_is_told(tmp_path: Path, encoding: str, warned: str) -> None:
+    text = f"{PROSE_DE} Größe, Straße und Maß."
+    document = read(write(tmp_path, "t.txt", text.encode(encoding)))
+    assert document.text == text
+    assert document.language == "de"
+    assert document.warnings == ((f"decoded as {warned} (guessed)",) if warned else ())
+
+
+def test_a_few_bytes_of_invalid_utf8_cost_only_themselves(tmp_path: Path) -> None:
+    document = read(write(tmp_path, "t.txt", PROSE_DE.encode() + b" \xff\xfe end"))
+    assert document.text.startswith(PROSE_DE)
+    assert document.warnings == ("2 bytes are not UTF-8 and were replaced",)
+
+
+def test_stored_text_is_normalised_and_holds_nothing_invisible(tmp_path: Path) -> None:
+    document = read(
+        write(tmp_path, "t.txt", "Pra\u0308mie ver\u00adtrag \u202eevil\u202c a\u200bb \U000e0041x\x07 end")
+    )
+    assert document.text == "Prämie vertrag evil ab x end"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_language_is_detected_and_short_text_has_none(tmp_path: Path, language: str) -> None:
+    text = {"en": PROSE, "de": PROSE_DE}[language]
+    assert read(write(tmp_path, "a.txt", text)).language == language
+    assert read(write(tmp_path, "b.txt", "OK 42")).language == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("x.txt", pdf([["Premiums rise in spring."]]), "x.txt is a PDF"),
+        ("x.pdf", docx(), "x.pdf is a DOCX"),
+        ("x.csv", xlsx(), "x.csv is a XLSX"),
+        ("x.docx", f"<!doctype html><html><body><p>{PROSE}</p></body></html>".encode(), "x.docx is HTML"),
+        ("x.pdf", PROSE.encode(), "x.pdf is plain text"),
+    ],
+)
+def test_a_wrong_suffix_is_read_by_content_and_told(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    document = read(write(tmp_path, name, content))
+    assert document.text
+    assert told in document.warnings
+
+
+@pytest.mark.parametrize("name", ["a\nb.txt", "\u202egnp.txt", "ü" * 120 + ".txt", "x" * 250 + ".txt"])
+def test_odd_names_are_read_and_titles_stay_one_short_line(tmp_path: Path, name: str) -> None:
+    document = read(write(tmp_path, name, PROSE))
+    assert document.text == PROSE
+    assert "\n" not in document.title
+    assert "\u202e" not in document.title
+    assert len(document.title) <= 120
+
+
+def test_reading_twice_gives_the_same_document(tmp_path: Path) -> None:
+    path = write(tmp_path, "p.docx", docx())
+    assert read(path, Limits()) == read(path, Limits())
