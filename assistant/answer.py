@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.engines.base import Engine
 from assistant.grounding import ground
-from assistant.language import detect, query_terms, terms
+from assistant.language import content_stems, detect, stems
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.retriever import Retriever
+from assistant.sentences import sentence_spans
 from assistant.store.catalog import Catalog, Filter
 from assistant.types import Answer, Evidence, Message
+
+_SENTENCE_ENDS = ".!?\n"
 
 Listener = Callable[[str], None]
 
@@ -77,14 +80,15 @@ class Assistant:
 
         budget = min(self._answering.prompt_tokens, engine.window - self._generation.max_new_tokens)
         shown = fitting_evidence(found, budget, lambda evidence: engine.count(messages(evidence)))
-        pieces = []
-        for piece in engine.stream(
-            messages(shown), self._generation.max_new_tokens, self._generation.temperature
-        ):
-            pieces.append(piece)
+        text = ""
+        stream = engine.stream(messages(shown), self._generation.max_new_tokens, self._generation.temperature)
+        for piece in stream:
+            text += piece
             if listener:
                 listener(piece)
-        return shown, "".join(pieces).strip()
+            if any(mark in piece for mark in _SENTENCE_ENDS) and repeats_itself(text):
+                break
+        return shown, without_repetition(text).strip()
 
     def _weakness(self, question: str, found: Sequence[Evidence]) -> str:
         """Why the evidence is too weak to answer from; empty when it is not."""
@@ -107,8 +111,8 @@ class Assistant:
         )
 
     def _coverage_in(self, language: str, question: str, found: Sequence[Evidence]) -> float:
-        wanted = self._weights(query_terms(question, [language]))
-        present = {term for hit in found for term in terms(f"{hit.context} {hit.text}", hit.language or language)}
+        wanted = self._weights(content_stems(question, language))
+        present = {term for hit in found for term in stems(f"{hit.context} {hit.text}", language)}
         total = sum(wanted.values())
         return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
 
@@ -122,6 +126,22 @@ class Assistant:
     def _refusal(self, question: str) -> str:
         texts = self._answering.refusal
         return texts.get(detect(question, texts), next(iter(texts.values())))
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether a sentence of ``text`` stands in it twice: small models that have no more to say begin again."""
+    sentences = [text[start:end] for start, end in sentence_spans(text)]
+    return len(set(sentences)) < len(sentences)
+
+
+def without_repetition(text: str) -> str:
+    """``text`` up to the first sentence that was already said."""
+    said: set[str] = set()
+    for start, end in sentence_spans(text):
+        if text[start:end] in said:
+            return text[:start]
+        said.add(text[start:end])
+    return text
 
 
 def standalone_question(question: str, history: Sequence[Message]) -> str:

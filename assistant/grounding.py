@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.language import terms
+from assistant.language import stems
 from assistant.sentences import sentence_spans
 from assistant.types import Citation, Evidence, Sentence
 
@@ -39,14 +39,14 @@ def without_markers(sentence: str, known: int) -> tuple[str, tuple[int, ...]]:
 
 def support(sentence: str, hit: Evidence, weights: Weights) -> Support:
     """Measure the support that one passage gives to one sentence."""
-    wanted = weights(terms(sentence, hit.language))
+    wanted = weights(stems(sentence, hit.language))
     total = sum(wanted.values())
     body_numbers = set(_NUMBER.findall(f"{hit.context} {hit.text}"))
     missing = next((number for number in _NUMBER.findall(sentence) if number not in body_numbers), "")
-    headings = set(terms(hit.context, hit.language))
+    headings = set(stems(hit.context, hit.language))
     best = Support(0.0, missing, 0, len(hit.text))
     for start, end in _windows(hit.text):
-        present = headings.union(terms(hit.text[start:end], hit.language))
+        present = headings.union(stems(hit.text[start:end], hit.language))
         covered = sum(weight for term, weight in wanted.items() if term in present)
         coverage = covered / total if total else 0.0
         if coverage > best.coverage:

@@ -1,7 +1,9 @@
 """Languages of texts, and texts as terms for full-text search.
 
-A term is a word folded to lower case without accents that merely decorate, cut to its stem in the language
-of its text (Snowball stemmers). Index and questions go through the same function.
+A term is a word folded to lower case and cut to its stem in the language of its text (Snowball stemmers). Languages
+that write compounds as one word get the 4-grams of their words as terms too, since "frist" has to find
+"kündigungsfrist"; for German that does better than decompounding (McNamee and Mayfield 2004; docs/retrieval.md).
+Index and questions go through the same functions.
 """
 
 import functools
@@ -21,6 +23,13 @@ _STEMMERS = {
     "ro": "romanian", "ru": "russian", "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
 DEFAULT_LANGUAGE = "en"
+_COMPOUNDING = frozenset({"da", "de", "fi", "hu", "nl", "no", "sv"})
+_GRAM = 4
+# Stands for the border of a word in its grams; a letter that full-text search keeps, and no language writes so.
+_BORDER = "0"
+# Keeps a gram from being taken for a word of four letters.
+_GRAM_MARK = "00"
+_LONGEST_PHRASE = 32
 _SURE = 0.8
 _SAMPLE_CHARACTERS = 8_000
 
@@ -36,19 +45,54 @@ def words(text: str) -> list[str]:
 
 
 def terms(text: str, language: str) -> list[str]:
-    """The stems of ``text`` in order, as the full-text index holds them."""
+    """The terms of ``text`` in order, as the full-text index holds them."""
+    found = words(text)
+    return [*_stemmer(language).stemWords(found), *_grams(found, language)]
+
+
+def query_terms(text: str, languages: Iterable[str], language: str = "") -> list[str]:
+    """The distinct terms of a question in the languages of a corpus, in order of first use.
+
+    ``language`` is the question's own, if known: in others, only whole words of it can mean the same. Words that
+    only make it a question are left out, unless nothing else is there: in documents they are rare enough to
+    look like what the question is about.
+    """
+    content = _content_words(text)
+    found = [stem for one in languages for stem in _stemmer(one).stemWords(content)]
+    grams = [gram for one in ([language] if language else languages) for gram in _grams(content, one)]
+    return list(dict.fromkeys([*found, *grams]))
+
+
+def content_stems(text: str, language: str) -> list[str]:
+    """The distinct stems of what a question is about, in order of first use."""
+    return list(dict.fromkeys(_stemmer(language).stemWords(_content_words(text))))
+
+
+def _content_words(text: str) -> list[str]:
+    asked = words(text)
+    return [word for word in asked if word not in STOPWORDS] or asked
+
+
+def stems(text: str, language: str) -> list[str]:
+    """The stems of the words of ``text`` in order, whatever the index holds: for comparing texts."""
     return list(_stemmer(language).stemWords(words(text)))
 
 
-def query_terms(text: str, languages: Iterable[str]) -> list[str]:
-    """The distinct stems of a question in every language of a corpus, in order of first use.
+def _grams(some: Iterable[str], language: str) -> list[str]:
+    if language not in _COMPOUNDING:
+        return []
+    bordered = (f"{_BORDER}{word}{_BORDER}" for word in some)
+    return [
+        _GRAM_MARK + word[first : first + _GRAM]
+        for word in bordered
+        for first in range(max(1, len(word) - _GRAM + 1))
+    ]
 
-    Words that only make it a question are left out, unless nothing else is there: in documents they are rare
-    enough to look like what the question is about.
-    """
-    asked = words(text)
-    content = [word for word in asked if word not in STOPWORDS] or asked
-    return list(dict.fromkeys(term for language in languages for term in _stemmer(language).stemWords(content)))
+
+def whole_questions(text: str, languages: Iterable[str]) -> list[str]:
+    """The question as one phrase in every language: a section headed by it is the one that is meant."""
+    phrases = (" ".join(stems(text, language)[:_LONGEST_PHRASE]) for language in languages)
+    return [phrase for phrase in dict.fromkeys(phrases) if " " in phrase]
 
 
 def detect(text: str, among: Iterable[str] = ()) -> str:

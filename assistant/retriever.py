@@ -14,7 +14,7 @@ from assistant.config import DeviceSettings, RetrievalSettings
 from assistant.embedder import Embedder
 from assistant.errors import IdentityError, UsageError, WorkspaceError
 from assistant.fusion import Candidate, fuse
-from assistant.language import DEFAULT_LANGUAGE, detect, query_terms
+from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.passages import Passage, read_passages
 from assistant.reranker import Reranker
 from assistant.store.catalog import Catalog, Filter, StoredChunk
@@ -24,7 +24,7 @@ from assistant.types import Evidence
 # BM25 gives terms in more than half of all chunks no weight, but they cost most of the time.
 _COMMON_PART = 0.5
 # A question is searched by its rarest terms; more than this many add nothing but time.
-_MOST_TERMS = 64
+_MOST_TERMS = 128
 
 
 class Retriever:
@@ -95,25 +95,27 @@ class Retriever:
     def _candidates(
         self, question: str, index: VectorIndex, limit: int, among: Sequence[int] | None
     ) -> list[Candidate]:
-        method = self.settings.fusion
+        method, language = self.settings.fusion, detect(question, self._languages)
         dense: list[tuple[int, float]] = []
         lexical: list[tuple[int, float]] = []
         if method != "lexical":
             ids = None if among is None else np.asarray(among, np.int64)
             dense = index.search(self.embedder.embed_question(question), limit, ids)
         if method != "dense":
-            lexical = self.catalog.match(self._lexical_query(question, len(index)), limit, among)
-        return fuse(dense, lexical, method, self._dense_weight(question))
+            phrases = whole_questions(question, self._languages)
+            terms = self._lexical_query(question, language, len(index))
+            lexical = self.catalog.match(terms + phrases, limit, among)
+        return fuse(dense, lexical, method, self._dense_weight(language))
 
-    def _dense_weight(self, question: str) -> float:
+    def _dense_weight(self, language: str) -> float:
         if self.settings.fusion in {"dense", "lexical"}:
             return 1.0 if self.settings.fusion == "dense" else 0.0
-        understood = self.embedder.understands(detect(question, self._languages))
+        understood = self.embedder.understands(language)
         return self.settings.dense_weight if understood else self.settings.foreign_dense_weight
 
-    def _lexical_query(self, question: str, chunks: int) -> list[str]:
-        """The stems worth searching: known to the corpus, the rarest first, without those most chunks share."""
-        frequencies = self.catalog.document_frequencies(query_terms(question, self._languages))
+    def _lexical_query(self, question: str, language: str, chunks: int) -> list[str]:
+        """The terms worth searching: known to the corpus, the rarest first, without those most chunks share."""
+        frequencies = self.catalog.document_frequencies(query_terms(question, self._languages, language))
         rare = [term for term, count in frequencies.items() if count <= _COMMON_PART * chunks] or list(frequencies)
         return sorted(rare, key=lambda term: (frequencies[term], term))[:_MOST_TERMS]
 

@@ -8,6 +8,7 @@ the five best chunks of the right document (for PDFs: whether one of them is on 
 
 import math
 import re
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 
 from assistant import config
 from assistant.embedder import Embedder
+from assistant.errors import ReadError
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog, Filter
 from assistant.types import Evidence
@@ -25,11 +27,14 @@ from assistant.workspace import Workspace
 from bench.corpora import Row, beir_questions, corpora_folder, read_jsonl, write_beir_documents
 from bench.statistics import interval
 from ingest.pipeline import ingest
+from ingest.readers import Limits, read
 
 _TOP = 5
 # The start of an evidence text that has to be in a chunk, after folding.
 _EVIDENCE_CHARACTERS = 80
-_MARKUP = re.compile(r"<[^>]*>|\]\([^)]*\)|!\[")
+
+
+_REFERENCE_LINK = re.compile(r"\[([^\]]+)\]\[[^\]]*\]")
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,18 @@ class Score:
 
 
 def folded(text: str) -> str:
-    """Letters and digits only, so that Markdown, HTML and white space make no difference."""
-    return "".join(character for character in _MARKUP.sub(" ", text).casefold() if character.isalnum())
+    """Letters and digits only, so that white space, list marks and table borders make no difference."""
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def as_read(markdown: str, scratch: Path) -> str:
+    """A gold text in the source's Markdown and HTML as the product's own reader sees it."""
+    # The targets of reference links stand elsewhere in the document.
+    scratch.write_text(_REFERENCE_LINK.sub(r"\1", markdown) + "\n", encoding="utf-8")
+    try:
+        return read(scratch, Limits()).text
+    except ReadError:
+        return markdown
 
 
 def ndcg_at_10(ranked: Sequence[str], relevant: dict[str, int]) -> float:
@@ -87,8 +102,12 @@ def scifact(corpora: Path, workspace: Workspace, settings: config.Settings, spli
 
 
 def _evidence_found(row: Row, hits: Sequence[Evidence]) -> bool:
-    start = folded(row["evidence_text"])[:_EVIDENCE_CHARACTERS]
-    return any(hit.document == row["evidence_doc"] and start in folded(hit.text) for hit in hits)
+    with tempfile.TemporaryDirectory() as folder:
+        text = as_read(row["evidence_text"], Path(folder) / "evidence.md")
+    start = folded(text)[:_EVIDENCE_CHARACTERS]
+    return any(
+        hit.document == row["evidence_doc"] and start in folded(f"{hit.context} {hit.text}") for hit in hits
+    )
 
 
 def _page_found(row: Row, hits: Sequence[Evidence]) -> bool:

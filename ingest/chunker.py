@@ -17,14 +17,14 @@ from assistant.tokens import TokenCounter
 from assistant.types import BLOCK_SEPARATOR, Block, Chunk, Document
 
 # Raised when the same document would be cut otherwise: old corpora are then cut anew.
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 # The context may take this part of the window, and a table's header as much again; more is cut at its start.
 _CONTEXT_PART = 4
 _HEADING_SEPARATOR = " > "
-# What joining context and text, or cutting a text, can add in tokenizers whose counts do not add up.
-_SEAM_TOKENS = 4
 # Texts longer than this are cut before they are tokenised, to bound memory.
 _PIECE_CHARACTERS = 20_000
+# No token stands for more, whatever the tokenizer says: WordPiece makes one of a word of any length.
+_TOKEN_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,18 @@ class _Passage:
 def chunk_document(document: Document, counter: TokenCounter, budget: Budget) -> list[Chunk]:
     """Cut a document into chunks in reading order; every word of it is in one of them or in a context."""
     text = document.text
-    room = _Room(document.title, counter, budget.largest)
+    room = _Room(document.title, text, counter, budget.largest)
     sections = _sections(_units(document, counter, room))
     passages = [passage for section in sections for passage in _pack(section, room)]
-    chunks = [_chunk(passage, text, room) for passage in _merge_tiny(passages, room, budget.smallest)]
-    return chunks if counter.is_additive else list(_recounted(chunks, text, counter, budget.largest))
+    chunks = [_chunk(passage, room) for passage in _merge_tiny(passages, room, budget.smallest)]
+    return chunks if counter.is_additive else list(_recounted(chunks, counter, budget.largest))
 
 
 class _Room:
     """How many tokens the contexts of one document leave for text."""
 
-    def __init__(self, title: str, counter: TokenCounter, window: int) -> None:
+    def __init__(self, title: str, text: str, counter: TokenCounter, window: int) -> None:
+        self.text = text
         self._title = title
         self._counter = counter
         self._window = window - counter.special_tokens
@@ -83,19 +84,28 @@ class _Room:
         """Tokens for text behind that context."""
         return self._measured(path, header)[1]
 
+    def holds(self, passage: _Passage) -> bool:
+        """Whether a passage fits. Where counts do not add up, it is put together and counted."""
+        lead = _lead(passage.units)
+        if passage.tokens > self.left(lead.block.heading_path, lead.header):
+            return False
+        return self._counter.is_additive or self._counter.count(_chunk(passage, self).embedded) <= self._window
+
     def _measured(self, path: tuple[str, ...], header: str) -> tuple[str, int]:
         key = (path, header)
         if key not in self._contexts:
             headings = [self._title, *(heading for heading in path if heading != self._title)]
-            parts = [_HEADING_SEPARATOR.join(headings), header]
+            parts = [_HEADING_SEPARATOR.join(filter(None, headings)), header]
             context = "\n".join(self._shortened(part) for part in parts if part)
             self._contexts[key] = context, max(1, self._window - self._counter.count(context))
         return self._contexts[key]
 
     def _shortened(self, context: str) -> str:
         """The end of a context that is too long: the nearest headings say most."""
-        cuts = self._counter.cut_points(context, max(1, self._window // _CONTEXT_PART))
-        return context[cuts[-1] :] if cuts else context
+        limit = max(1, self._window // _CONTEXT_PART)
+        while (excess := self._counter.count(context) - limit) > 0:
+            context = context[max(1, self._counter.cut_points(context, excess)[0]) :].lstrip()
+        return context
 
 
 def _units(document: Document, counter: TokenCounter, room: _Room) -> Iterator[_Unit]:
@@ -106,42 +116,56 @@ def _units(document: Document, counter: TokenCounter, room: _Room) -> Iterator[_
 
 
 def _sections(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
-    """Units under one heading; headings with no text of their own go with what follows them."""
-    section: list[_Unit] = []
-    for _, group in groupby(units, key=lambda unit: unit.block.heading_path):
-        section.extend(group)
-        if section[-1].block.kind != "heading":
+    """Units under one heading in one place; headings with no text of their own go with what follows them."""
+    for _, placed in groupby(units, key=lambda unit: unit.block.place):
+        section: list[_Unit] = []
+        for _, group in groupby(placed, key=lambda unit: unit.block.heading_path):
+            section.extend(group)
+            if section[-1].block.kind != "heading":
+                yield section
+                section = []
+        if section:
             yield section
-            section = []
-    if section:
-        yield section
 
 
-def _lead(units: Sequence[_Unit]) -> _Unit:
+def _lead(units: Sequence[_Unit], first: int = 0) -> _Unit:
     """The unit whose headings are the context of a passage: its first text, past any headings."""
-    return next((unit for unit in units if unit.block.kind != "heading"), units[0])
+    rest = range(first, len(units))
+    return units[next((position for position in rest if units[position].block.kind != "heading"), first)]
 
 
 def _block_units(block: Block, offset: int, counter: TokenCounter, room: _Room) -> Iterator[_Unit]:
-    spans = [piece for span in _unit_spans(block) for piece in _pieces(*span)]
+    spans = [piece for span in _unit_spans(block) for piece in _pieces(block.text, *span)]
     header, header_end = _table_header(block)
     limit = room.left(block.heading_path, header)
     sizes = counter.count_each([block.text[start:end] for start, end in spans])
     for (start, end), tokens in zip(spans, sizes, strict=True):
         for first, last, size in _torn(block.text, start, end, tokens, counter, limit):
-            yield _Unit(offset + first, offset + last, size, block, header if start >= header_end else "")
+            if block.text[first:last].isspace():
+                continue
+            # Where counts do not add up, the white space between two units may count too.
+            least = -(-(last - first) // _TOKEN_CHARACTERS)
+            weight = max(size + (not counter.is_additive), least)
+            yield _Unit(offset + first, offset + last, weight, block, header if start >= header_end else "")
 
 
 def _torn(
     text: str, start: int, end: int, tokens: int, counter: TokenCounter, limit: int
-) -> list[tuple[int, int, int]]:
-    """A unit as it is, or cut at white space if it alone is longer than ``limit``: (start, end, tokens)."""
-    if tokens <= limit:
-        return [(start, end, tokens)]
-    cuts = [start, *(start + cut for cut in counter.cut_points(text[start:end], limit)), end]
+) -> Iterator[tuple[int, int, int]]:
+    """A span as it is, or cut at white space if it alone is longer than ``limit``: (start, end, tokens)."""
+    if tokens <= limit or end - start == 1:
+        yield start, end, tokens
+        return
+    # Several tokens may begin in one character, and a piece may count more than as a part of the whole: then
+    # it is cut again.
+    points = counter.cut_points(text[start:end], limit) or [(end - start) // 2]
+    cuts = sorted({start, end, *(start + point for point in points)})
+    if len(cuts) == 2:
+        cuts.insert(1, start + (end - start) // 2)
     pieces = list(pairwise(cuts))
     sizes = counter.count_each([text[first:last] for first, last in pieces])
-    return [(first, last, size) for (first, last), size in zip(pieces, sizes, strict=True)]
+    for (first, last), size in zip(pieces, sizes, strict=True):
+        yield from _torn(text, first, last, size, counter, limit)
 
 
 def _unit_spans(block: Block) -> list[tuple[int, int]]:
@@ -158,9 +182,13 @@ def _line_spans(text: str) -> Iterator[tuple[int, int]]:
         start += len(line) + 1
 
 
-def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
-    for first in range(start, end, _PIECE_CHARACTERS):
-        yield first, min(end, first + _PIECE_CHARACTERS)
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while end - start > _PIECE_CHARACTERS:
+        longest = start + _PIECE_CHARACTERS
+        cut = text.rfind(" ", start, longest) + 1 or longest
+        yield start, cut
+        start = cut
+    yield start, end
 
 
 def _table_header(block: Block) -> tuple[str, int]:
@@ -176,14 +204,19 @@ def _pack(units: list[_Unit], room: _Room) -> Iterator[_Passage]:
     rest = sum(unit.tokens for unit in units)
     position = 0
     while position < len(units):
-        lead = _lead(units[position:])
+        lead = _lead(units, position)
         left = room.left(lead.block.heading_path, lead.header)
         taken = _fill(units, position, rest / -(-rest // left), left)
-        passage = _Passage(tuple(units[position : position + taken]), 0)
-        passage = replace(passage, tokens=sum(unit.tokens for unit in passage.units))
+        passage = _passage(units[position : position + taken])
+        while len(passage.units) > 1 and not room.holds(passage):
+            passage = _passage(passage.units[:-1])
         yield passage
-        position += taken
+        position += len(passage.units)
         rest -= passage.tokens
+
+
+def _passage(units: Sequence[_Unit]) -> _Passage:
+    return _Passage(tuple(units), sum(unit.tokens for unit in units))
 
 
 def _fill(units: Sequence[_Unit], position: int, target: float, left: int) -> int:
@@ -215,19 +248,20 @@ def _belong_together(before: _Passage, after: _Passage, room: _Room, smallest: i
     shared = max(0, min(len(one.heading_path), len(other.heading_path)) - 1)
     if one.place != other.place or one.heading_path[:shared] != other.heading_path[:shared]:
         return False
-    lead = _lead(before.units)
-    return before.tokens + after.tokens <= room.left(lead.block.heading_path, lead.header)
+    return room.holds(before + after)
 
 
-def _chunk(passage: _Passage, text: str, room: _Room) -> Chunk:
-    units = _without_leading_headings(passage.units)
-    first, last, lead = units[0], units[-1], _lead(units)
+def _chunk(passage: _Passage, room: _Room) -> Chunk:
+    lead = _lead(passage.units)
+    context = room.context(lead.block.heading_path, lead.header)
+    units = _without_leading_headings(passage.units, context)
+    first, last = units[0], units[-1]
     pages = [unit.block.page for unit in units if unit.block.page is not None]
     return Chunk(
         start=first.start,
         end=last.end,
-        text=text[first.start : last.end],
-        context=room.context(lead.block.heading_path, lead.header),
+        text=room.text[first.start : last.end],
+        context=context,
         heading=_HEADING_SEPARATOR.join(lead.block.heading_path),
         place=lead.block.place,
         first_page=min(pages, default=None),
@@ -235,25 +269,27 @@ def _chunk(passage: _Passage, text: str, room: _Room) -> Chunk:
     )
 
 
-def _without_leading_headings(units: tuple[_Unit, ...]) -> tuple[_Unit, ...]:
-    """Drop headings in front that the context of the first text repeats anyway."""
+def _without_leading_headings(units: tuple[_Unit, ...], context: str) -> tuple[_Unit, ...]:
+    """Drop headings in front that the context repeats anyway, whole."""
     body = next((position for position, unit in enumerate(units) if unit.block.kind != "heading"), 0)
     path = units[body].block.heading_path
     for position in range(body):
-        heading = units[position].block.heading_path
-        if path[: len(heading)] != heading:
+        block = units[position].block
+        if path[: len(block.heading_path)] != block.heading_path or " ".join(block.text.split()) not in context:
             return units[position:]
     return units[body:]
 
 
-def _recounted(chunks: Iterable[Chunk], text: str, counter: TokenCounter, largest: int) -> Iterator[Chunk]:
-    """For tokenizers whose counts do not add up: count whole chunks, and cut those that came out too long."""
+def _recounted(chunks: Iterable[Chunk], counter: TokenCounter, largest: int) -> Iterator[Chunk]:
+    """For tokenizers whose counts do not add up: halve the pieces that are too long behind their context."""
     for chunk in chunks:
-        if counter.count(chunk.embedded) + counter.special_tokens <= largest:
+        if len(chunk.text) == 1 or counter.count(chunk.embedded) + counter.special_tokens <= largest:
             yield chunk
             continue
-        room = largest - counter.special_tokens - counter.count(chunk.context) - _SEAM_TOKENS
-        cuts = [0, *counter.cut_points(chunk.text, max(1, room)), len(chunk.text)]
-        for first, last in pairwise(cuts):
-            start, end = chunk.start + first, chunk.start + last
-            yield replace(chunk, start=start, end=end, text=text[start:end])
+        middle = len(chunk.text) // 2
+        cut = chunk.text.rfind(" ", middle // 2, middle) + 1 or middle
+        halves = (
+            replace(chunk, end=chunk.start + cut, text=chunk.text[:cut]),
+            replace(chunk, start=chunk.start + cut, text=chunk.text[cut:]),
+        )
+        yield from _recounted((half for half in halves if not half.text.isspace()), counter, largest)

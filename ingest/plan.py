@@ -102,7 +102,7 @@ def _entry(
     row = rows.get(found.location)
     is_same = row is not None and (row.size, row.modified_ns) == (found.size, found.modified_ns)
     if row is not None and is_same and not reread(row):
-        if (row.root, row.path) != (str(found.root), found.path):  # its folder is a part of a wider one now
+        if row.path != found.path:  # its folder is a part of a wider one now
             return Entry("renamed", found.root, found.path, found, row.hash, row, f"was {row.path}")
         return Entry("unchanged", found.root, found.path, found, row.hash, row)
     try:

@@ -107,11 +107,32 @@ def _pool(recipe: Recipe) -> Iterator[Any]:
         context=multiprocessing.get_context("spawn"),
     )
     try:
+        with _interrupts_held():
+            assert pool.active, "asking starts the pool"
         yield pool
         pool.close()
     finally:
         pool.stop()
         pool.join()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C waiting meanwhile; threads and processes that are started inside never hear it.
+
+    A process that is just starting would answer it with a traceback, before it can choose not to.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # starting it sets the mask back
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(future: "Future[Reading]", task: Task, recipe: Recipe) -> Reading:

@@ -1,7 +1,6 @@
 """``assistant ask``."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from assistant.workspace import Workspace
 
 
 @click.command("ask", epilog='Example: assistant ask "What is the deductible for hail damage?"')
-@click.argument("question", required=False)
+@click.argument("questions", nargs=-1, metavar="[QUESTION]...")
 @click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
 @click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only documents with this metadata, as in language=de.")
@@ -24,7 +23,7 @@ from assistant.workspace import Workspace
 @workspace_options
 @json_option
 def command(
-    question: str | None,
+    questions: tuple[str, ...],
     folder: str | None,
     documents: tuple[str, ...],
     where: tuple[str, ...],
@@ -34,9 +33,11 @@ def command(
     settings: Settings,
     as_json: bool,
 ) -> None:
-    """Answer QUESTION from the documents, with citations, or refuse and show the nearest passages."""
-    if (question is None) == (batch is None):
+    """Answer each QUESTION from the documents, with citations, or refuse and show the nearest passages."""
+    if bool(questions) == (batch is not None):
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant ask "What is covered?"')
+    if as_json and len(questions) > 1:
+        raise UsageError("--json takes one question.", "For several, use --batch FILE: one JSON line each.")
     from assistant.answer import Assistant
     from assistant.engines.transformers_engine import TransformersEngine
     from assistant.presentation import answer_json
@@ -47,24 +48,22 @@ def command(
         assistant = Assistant(
             retriever, lambda: TransformersEngine(settings.engine, settings.device), settings.answer, settings.engine
         )
-        if batch is not None:
-            for asked in read_questions(batch):
-                answer = assistant.ask(asked.question, asked.history, asked.filter or only)
-                click.echo(json.dumps(answer_json(asked.id, answer), ensure_ascii=False))
-            return
-        assert question is not None
-        answer = assistant.ask(question, only=only)
-    if as_json:
-        click.echo(json.dumps(answer_json(None, answer), ensure_ascii=False, indent=2))
-    else:
-        _print_answer(answer)
+        for asked in read_questions(batch) if batch else ():
+            answer = assistant.ask(asked.question, asked.history, asked.filter or only)
+            click.echo(json.dumps(answer_json(asked.id, answer), ensure_ascii=False))
+        for question in questions:
+            answer = assistant.ask(question, only=only)
+            if as_json:
+                click.echo(json.dumps(answer_json(None, answer), ensure_ascii=False, indent=2))
+            else:
+                _print_answer(answer, show_question=len(questions) > 1)
 
 
-def _print_answer(answer: Answer) -> None:
-    from assistant.presentation import answer_lines
+def _print_answer(answer: Answer, show_question: bool) -> None:
+    from assistant.presentation import answer_lines, visible
 
+    if show_question:
+        click.echo(click.style(visible(answer.question), bold=True))
     for line in answer_lines(answer):
         click.echo(line)
-    total = sum(answer.timings.values())
-    if sys.stderr.isatty():
-        click.echo(click.style(f"{total:.1f} s", dim=True), err=True)
+    click.echo("")

@@ -335,7 +335,8 @@ class Catalog:
         """The best chunks for any of the terms: (chunk id, BM25 score), best first; higher is better."""
         if not query:
             return []
-        expression = " OR ".join(f'"{term}"' for term in query)
+        quoted = (term.replace('"', '""') for term in query)
+        expression = " OR ".join(f'"{term}"' for term in quoted)
         condition, values = "", [expression]
         if among is not None:
             self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS among (id INTEGER PRIMARY KEY)")

@@ -10,6 +10,7 @@ A document is *live* when a file points to it. Documents are written as they are
 loses nothing; files, full text and generation change together in the one transaction that publishes.
 """
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def connect(file: Path) -> sqlite3.Connection:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # Statements, not Python, begin transactions; a connection may move between threads that take turns.
-        connection = sqlite3.connect(file, isolation_level=None, timeout=30, check_same_thread=False)
+        connection = sqlite3.connect(
+            _address(file), uri=True, isolation_level=None, timeout=30, check_same_thread=False
+        )
     except (OSError, sqlite3.Error) as error:
         raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
     try:
@@ -83,6 +86,14 @@ def connect(file: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _address(file: Path) -> str:
+    """The catalog as a URI. SQLite reads a WAL file in a folder that cannot be written only if it is told how."""
+    address = file.absolute().as_uri()
+    if not file.exists() or os.access(file.parent, os.W_OK):
+        return address
+    return f"{address}?{'mode=ro' if file.with_name(f'{file.name}-wal').exists() else 'immutable=1'}"
 
 
 def _prepare(connection: sqlite3.Connection, file: Path) -> None:

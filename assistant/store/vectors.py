@@ -89,7 +89,6 @@ def build_index(catalog: Catalog) -> "faiss.IndexIDMap2":
         inner = faiss.index_factory(dimension, f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)
         inner.train(_sample(catalog, count, cells * _TRAINING_ROWS_A_CELL))
         index = faiss.IndexIDMap2(inner)
-        index.keep_alive = inner  # FAISS holds only a pointer to it
     for ids, vectors in catalog.live_vectors():
         index.add_with_ids(vectors, ids)
     return index

@@ -100,6 +100,8 @@ def _article(form: str) -> str:
         "text": "plain text",
         "markdown": "Markdown",
         "epub": "an EPUB",
+        "xlsx": "an XLSX",
+        "email": "mail",
     }
     return named.get(form, f"a {form.upper()}")
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pypdfium2
+import pypdfium2.raw as pdfium
 
 from assistant.types import Block, Document
 
@@ -105,7 +106,7 @@ class _Pages:
         characters = 0
         for number in range(1, len(self.pdf) + 1):
             try:
-                page = self.pdf[number - 1]
+                page = self._open(number)
             except pypdfium2.PdfiumError:
                 self.unreadable.append(number)
                 yield []
@@ -116,10 +117,15 @@ class _Pages:
             check_characters(characters, self.limits)
             yield lines
 
+    def _open(self, number: int) -> pypdfium2.PdfPage:
+        page = self.pdf[number - 1]
+        # What was filled into fields is drawn apart from the page until the two are made one.
+        if self.has_form and page.flatten() == pdfium.FLATTEN_SUCCESS:
+            page.close()
+            page = self.pdf[number - 1]
+        return page
+
     def _page(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
-        if self.has_form:
-            # What was filled into fields is drawn apart from the page until the two are made one.
-            page.flatten()
         lines = page_lines(page)
         text = text_of(lines)
         if is_scan(page, text):

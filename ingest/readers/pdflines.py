@@ -1,13 +1,15 @@
 """The lines of a PDF page with their place and size, by pdfium; by pypdf where pdfium's text is poor.
 
-pdfium comes first because it was measured better and ten times faster (six annual reports, 805 pages: 2.2 s
-against 30 s): it keeps the cells of a table row on one line where pypdf puts every cell of a page written by
+pdfium comes first because it was measured better and faster (text of six annual reports, 805 pages: 2.3 s
+against 34 s): it keeps the cells of a table row on one line where pypdf puts every cell of a page written by
 wkhtmltopdf on its own, and it knows where each character is, which is what parts paragraphs and columns.
 """
 
 import ctypes
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -30,6 +32,14 @@ _LEADERS = re.compile(r"(?:\s?\.){4,}\s*|(?:\s?_){4,}")
 _BOLD = re.compile(rb"bold|black|heavy|demi", re.IGNORECASE)
 _ITALIC = re.compile(rb"ital|obli", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
+BOLD_WEIGHT = 650
+Place = tuple[float, float, float, float]
+_TURNS: dict[int, Callable[[float, float, float, float], Place]] = {
+    90: lambda left, right, top, bottom: (bottom, top, -left, -right),
+    180: lambda left, right, top, bottom: (-right, -left, -bottom, -top),
+    270: lambda left, right, top, bottom: (-top, -bottom, right, left),
+}
+"""Places on the sheet to places as seen, by the turn of the page; offsets do not matter."""
 MAX_WORD = 34
 """Letters of the longest word believed, German ones included; longer ones are words glued together."""
 POOR = 0.12
@@ -78,17 +88,15 @@ def page_lines(page: pypdfium2.PdfPage) -> list[Line]:
     """The lines of one page in the order of its content."""
     textpage = page.get_textpage()
     try:
-        # Turned pages report places on the unturned sheet, where lines run downwards.
-        placed = page.get_rotation() in (0, 180)
-        return _lines(textpage, placed)
+        return _lines(textpage, page.get_rotation())
     finally:
         textpage.close()
 
 
-def _lines(textpage: pypdfium2.PdfTextPage, placed: bool) -> list[Line]:
+def _lines(textpage: pypdfium2.PdfTextPage, rotation: int) -> list[Line]:
     text = textpage.get_text_range()
     # pdfium counts UTF-16 units, Python characters: beyond the basic plane the places would shift.
-    placed = placed and (text.isascii() or max(text) <= "\uffff")
+    places = _Places(textpage, rotation, len(text)) if text.isascii() or max(text) <= "\uffff" else None
     lines: list[Line] = []
     start = 0
     for piece in _LINE_ENDS.split(text):
@@ -96,7 +104,7 @@ def _lines(textpage: pypdfium2.PdfTextPage, placed: bool) -> list[Line]:
             lines[-1] = replace(lines[-1], text=f"{lines[-1].text}-")
         elif body := piece.strip():
             first = start + piece.index(body[0])
-            line = _placed(textpage, body, first) if placed else Line(body)
+            line = places.line(body, first) if places else Line(body)
             if tidied := tidy(line.text):
                 lines.append(replace(line, text=tidied))
         start += len(piece)
@@ -110,41 +118,59 @@ def tidy(text: str) -> str:
     )
 
 
-def _placed(textpage: pypdfium2.PdfTextPage, text: str, start: int) -> Line:
-    """A line with its place, and its cells found by the gaps between words."""
-    page, box = textpage.raw, pdfium.FS_RECTF()
-    at = ctypes.byref(box)
-    box_of, index_of = pdfium.FPDFText_GetLooseCharBox, pdfium.FPDFText_GetCharIndexFromTextIndex
-    first, last = index_of(page, start), index_of(page, start + len(text) - 1)
-    if first < 0 or last < 0 or not box_of(page, first, at):
-        return Line(text)
-    left, top, sizes = box.left, box.top, [box.top - box.bottom]
-    box_of(page, last, at)
-    right = box.right
-    sizes.append(box.top - box.bottom)
-    middle = len(text) // 2
-    box_of(page, index_of(page, start + middle + (text[middle] == " ")), at)
-    # A bullet at the start or a raised note number at the end is set in a size of its own.
-    size = sorted([*sizes, box.top - box.bottom])[1]
-    gaps = [0]
-    blank = text.find(" ")
-    while blank > 0:
-        index = index_of(page, start + blank)
-        if index > 0 and box_of(page, index - 1, at):
-            word_end = box.right
-            wanted = FIGURE_GAP if _FIGURE.fullmatch(text, 0, blank) else CELL_GAP
-            if box_of(page, index + 1, at) and box.left - word_end > wanted * size:
-                gaps.append(blank)
-        blank = text.find(" ", blank + 1)
-    cells = CELL.join(text[a:b] for a, b in zip(gaps, [*gaps[1:], len(text)], strict=True))
-    emphasis = min(_emphasis(textpage, first), _emphasis(textpage, last))
-    return Line(cells, left, right, top, size, emphasis)
+class _Places:
+    """Where the characters of a page stand, as the page is seen."""
 
+    def __init__(self, textpage: pypdfium2.PdfTextPage, rotation: int, length: int) -> None:
+        self.page = textpage.raw
+        self.leaves_out = textpage.count_chars() != length
+        self.turn = _TURNS.get(rotation)
+        self.box = pdfium.FS_RECTF()
+        self.at = ctypes.byref(self.box)
+        self.name = ctypes.create_string_buffer(64)
+        self.flags = ctypes.c_int()
 
-def _emphasis(textpage: pypdfium2.PdfTextPage, index: int) -> int:
-    name = ctypes.create_string_buffer(64)
-    flags = ctypes.c_int()
-    pdfium.FPDFText_GetFontInfo(textpage.raw, index, name, 64, ctypes.byref(flags))
-    if _BOLD.search(name.value) or pdfium.FPDFText_GetFontWeight(textpage.raw, index) >= 650:
-        return 2
-    return int(bool(_ITALIC.search(name.value)))
+    def of(self, index: int) -> Place | None:
+        """Left, right, top and bottom of a character; None when pdfium made it up (a blank, a line end)."""
+        if index < 0 or not pdfium.FPDFText_GetLooseCharBox(self.page, index, self.at):
+            return None
+        box = self.box
+        place = (box.left, box.right, box.top, box.bottom)
+        return self.turn(*place) if self.turn else place
+
+    def line(self, text: str, start: int) -> Line:
+        """A line with its place, and its cells found by the gaps between words."""
+        indexes = [self.index(start), self.index(start + len(text) - 1)]
+        first, last = map(self.of, indexes)
+        if first is None or last is None:
+            return Line(text)
+        middle = len(text) // 2
+        inner = self.of(self.index(start + middle + (text[middle] == " "))) or first
+        # A bullet at the start or a raised note number at the end is set in a size of its own.
+        size = sorted(top - bottom for _, _, top, bottom in (first, inner, last))[1]
+        emphasis = min(map(self.emphasis, indexes))
+        return Line(self.cells(text, start, size), first[0], last[1], first[2], size, emphasis)
+
+    def index(self, position: int) -> int:
+        """Number of a character for its position in the text, which may leave some out."""
+        if not self.leaves_out:
+            return position
+        return pdfium.FPDFText_GetCharIndexFromTextIndex(self.page, position)  # type: ignore[no-any-return]
+
+    def cells(self, text: str, start: int, size: float) -> str:
+        cuts = [0]
+        blank = text.find(" ")
+        while blank > 0:
+            index = self.index(start + blank)
+            if (before := self.of(index - 1)) and (after := self.of(index + 1)):
+                gap = (after[0] - before[1]) / size if size > 0 else 0.0
+                if gap > CELL_GAP or (gap > FIGURE_GAP and _FIGURE.fullmatch(text, 0, blank)):
+                    cuts.append(blank)
+            blank = text.find(" ", blank + 1)
+        return CELL.join(text[a:b] for a, b in pairwise([*cuts, len(text)]))
+
+    def emphasis(self, index: int) -> int:
+        pdfium.FPDFText_GetFontInfo(self.page, index, self.name, 64, ctypes.byref(self.flags))
+        if _BOLD.search(self.name.value) or pdfium.FPDFText_GetFontWeight(self.page, index) >= BOLD_WEIGHT:
+            return 2
+        return int(bool(_ITALIC.search(self.name.value)))

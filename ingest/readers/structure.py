@@ -29,7 +29,7 @@ _LAYOUT_SIGNS = etree.XPath(".//table|.//h1|.//h2|.//h3|.//h4|.//h5|.//h6")
 
 @dataclass(slots=True)
 class _List:
-    ordered: bool
+    tag: str
     number: int
     marker: str = ""
     """What the next line of text starts with; empty once the item has text."""
@@ -100,15 +100,21 @@ class _Builder:
         depth = sum(not level.as_blocks for level in self.lists) - 1
         indent = "  " * min(depth, MAX_INDENT)
         if current.marker:
-            self.lines.append(f"{indent}{current.marker}{lines[0]}")
+            self.lines.append(f"{indent}{current.marker}{lines[0]}".rstrip())
             current.marker = ""
             lines = lines[1:]
         self.lines.extend(f"{indent}  {line}" for line in lines)
+
+    def settle_term(self) -> None:
+        """A defined term whose definition is no text but a list, table or heading stands alone."""
+        if self.lists and self.lists[-1].tag == "dl" and self.lists[-1].marker:
+            self.add_item_lines([""])
 
     def add_heading(self, level: float, text: str, depth: int = 0) -> None:
         text = fold(text)
         if not text:
             return
+        self.settle_term()
         self.end_list()
         for level_of_list in self.lists:
             level_of_list.as_blocks = True
@@ -189,12 +195,14 @@ def _start_block(builder: _Builder, element: etree._Element) -> None:
     if builder.table is not None:
         builder.table.start(element)
     elif tag in LISTS:
-        builder.lists.append(_List(tag == "ol", _integer(element.get("start"), 1)))
+        builder.settle_term()
+        builder.lists.append(_List(tag, _integer(element.get("start"), 1)))
     elif tag == "li" and builder.lists:
         _start_item(builder.lists[-1], element)
     elif tag == "pre":
         builder.code = element
     elif tag == "table" and not _is_layout(element):
+        builder.settle_term()
         builder.end_list()
         builder.table = HtmlTable()
 
@@ -202,7 +210,7 @@ def _start_block(builder: _Builder, element: etree._Element) -> None:
 def _start_item(current: _List, element: etree._Element) -> None:
     current.as_blocks = False
     current.marker = "- "
-    if current.ordered:
+    if current.tag == "ol":
         current.number = _integer(element.get("value"), current.number)
         current.marker = f"{current.number}. "
         current.number += 1
@@ -240,7 +248,7 @@ def _end(builder: _Builder, element: etree._Element) -> None:
     elif tag == "q":
         builder.text.append("”")
     elif builder.heading is None and (tag in BLOCK_TAGS or tag in LISTS):
-        if tag == "dt" and builder.lists and builder.table is None:
+        if tag == "dt" and builder.lists and builder.lists[-1].tag == "dl" and builder.table is None:
             _end_term(builder)
         builder.flush()
         _end_block(builder, element)
@@ -259,9 +267,8 @@ def _end_term(builder: _Builder) -> None:
 def _end_block(builder: _Builder, element: etree._Element) -> None:
     tag = element.tag
     if tag in LISTS and builder.lists and builder.table is None:
-        ended = builder.lists.pop()
-        if tag == "dl" and ended.marker:
-            builder.lines.append(ended.marker.removesuffix(": "))
+        builder.settle_term()
+        builder.lists.pop()
         if not any(not outer.as_blocks for outer in builder.lists):
             builder.end_list()
     elif element is builder.code:

@@ -40,6 +40,7 @@ def pdf(
     title: str = "",
     bookmarks: Sequence[tuple[str, int, int]] = (),
     leading: float = 14.0,
+    turn: int = 0,
 ) -> bytes:
     """A PDF of lines. A line may start with ``# `` (large, bold) and hold cells parted by a tab; "" is a gap.
 
@@ -55,6 +56,12 @@ def pdf(
             if page == number:
                 canvas.bookmarkPage(name)
                 canvas.addOutlineEntry(name, name, level=depth)
+        if turn:
+            # The sheet is turned one way and the text the other, as on landscape pages among upright ones.
+            canvas.setPageRotation(turn)
+            canvas.translate(A4[1] / 2, A4[1] / 2)
+            canvas.rotate(turn)
+            canvas.translate(-A4[1] / 2, -A4[1] / 2)
         _draw(canvas, lines, leading)
         canvas.showPage()
     canvas.save()
@@ -180,8 +187,8 @@ def xlsx() -> bytes:
         ["B", 800.5, 0.1, datetime.date(2023, 7, 1)],
     ):
         sheet.append(row)
-    for row in (4, 5):
-        sheet.cell(row, 3).number_format = "0%"
+    for number in (4, 5):
+        sheet.cell(number, 3).number_format = "0%"
     hidden = book.create_sheet("Secret")
     hidden.append(["do not read"])
     hidden.sheet_state = "hidden"
@@ -192,19 +199,21 @@ def xlsx() -> bytes:
 
 def epub(*chapters: str, prolog: str = "") -> bytes:
     """An e-book of XHTML bodies; ``prolog`` stands before the first chapter's root."""
-    items = "".join(
-        f'<item id="c{n}" href="text/c{n}.xhtml" media-type="application/xhtml+xml"/>'
-        for n in range(len(chapters))
+    names = [f"c{number}" for number in range(len(chapters))]
+    page = 'media-type="application/xhtml+xml"'
+    items = "".join(f'<item id="{name}" href="text/{name}.xhtml" {page}/>' for name in names)
+    spine = "".join(f'<itemref idref="{name}"/>' for name in names)
+    about = (
+        "<dc:title>Guide to cover</dc:title><dc:date>2021-05-04</dc:date><dc:creator>B. Broker</dc:creator>"
+        "<dc:language>en</dc:language>"
     )
-    spine = "".join(f'<itemref idref="c{n}"/>' for n in range(len(chapters)))
-    members = {
+    members: dict[str, str | bytes] = {
         "mimetype": "application/epub+zip",
-        "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
-        '<rootfile full-path="OPS/p.opf" media-type="application/oebps-package+xml"/></rootfiles></container>',
-        "OPS/p.opf": '<package xmlns="http://www.idpf.org/2007/opf"><metadata '
-        'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Guide to cover</dc:title><dc:date>2021-05-04</dc:date>'
-        f"<dc:creator>B. Broker</dc:creator><dc:language>en</dc:language></metadata><manifest>{items}</manifest>"
-        f"<spine>{spine}</spine></package>",
+        "META-INF/container.xml": '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
+        '<rootfiles><rootfile full-path="OPS/p.opf"/></rootfiles></container>',
+        "OPS/p.opf": '<package xmlns="http://www.idpf.org/2007/opf">'
+        f'<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">{about}</metadata>'
+        f"<manifest>{items}</manifest><spine>{spine}</spine></package>",
     }
     for number, body in enumerate(chapters):
         members[f"OPS/text/c{number}.xhtml"] = (

@@ -126,12 +126,14 @@ def test_csv_with_ragged_rows_and_line_ends_in_quotes_is_read_with_a_warning(tmp
 
 
 def test_plain_text_headings_lists_and_paragraphs(tmp_path: Path) -> None:
-    text = "Terms\n=====\n\nA text\nthat wraps.\n\n§ 3 Leistung\nDer Versicherer zahlt.\n\n- one\n- two\n  goes on\n"
+    text = (
+        "Terms\n=====\n\nA text\nwraps.\n\n§ 3 Leistung\nDer Versicherer zahlt.\n\n- one\n- two\n  goes on\n"
+    )
     document = read(write(tmp_path, "t.txt", text))
     assert document.title == "Terms"
     assert [(block.kind, block.text, block.heading_path) for block in document.blocks] == [
         ("heading", "Terms", ("Terms",)),
-        ("paragraph", "A text that wraps.", ("Terms",)),
+        ("paragraph", "A text wraps.", ("Terms",)),
         ("heading", "§ 3 Leistung", ("Terms", "§ 3 Leistung")),
         ("paragraph", "Der Versicherer zahlt.", ("Terms", "§ 3 Leistung")),
         ("list", "- one\n- two goes on", ("Terms", "§ 3 Leistung")),
@@ -187,7 +189,7 @@ def test_language_is_detected_and_short_text_has_none(tmp_path: Path, language: 
     [
         ("x.txt", pdf([["Premiums rise in spring."]]), "x.txt is a PDF"),
         ("x.pdf", docx(), "x.pdf is a DOCX"),
-        ("x.csv", xlsx(), "x.csv is a XLSX"),
+        ("x.csv", xlsx(), "x.csv is an XLSX"),
         ("x.docx", f"<!doctype html><html><body><p>{PROSE}</p></body></html>".encode(), "x.docx is HTML"),
         ("x.pdf", PROSE.encode(), "x.pdf is plain text"),
     ],

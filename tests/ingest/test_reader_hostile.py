@@ -152,8 +152,8 @@ def test_pictures_linked_from_word_are_not_opened(tmp_path: Path) -> None:
         'xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" '
         'xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture"><w:body><w:p><w:r><w:t>hello</w:t>'
         "</w:r><w:r><w:drawing><wp:inline><a:graphic><a:graphicData><pic:pic><pic:blipFill>"
-        '<a:blip r:link="rId1"/></pic:blipFill></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>'
-        "</w:p></w:body></w:document>"
+        '<a:blip r:link="rId1"/></pic:blipFill></pic:pic></a:graphicData></a:graphic></wp:inline></w:drawing>'
+        "</w:r></w:p></w:body></w:document>"
     )
     content = with_member(docx(), "word/document.xml", body)
     content = with_member(content, "word/_rels/document.xml.rels", relation)

@@ -55,6 +55,14 @@ def test_table_rows_stay_one_line_with_their_label(tmp_path: Path) -> None:
     assert [block.kind for block in document.blocks] == ["paragraph", "table", "paragraph"]
 
 
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_turned_pages_are_read_as_they_are_seen(tmp_path: Path, turn: int) -> None:
+    lines = ["# 1 Cover", *BODY, "", "Second paragraph here.", "", "Wind\t1,234\tAll", "Hail\t11\tNone"]
+    upright = read(write(tmp_path, "a.pdf", pdf([lines])))
+    assert [block.kind for block in upright.blocks] == ["heading", "paragraph", "paragraph", "table"]
+    assert read(write(tmp_path, "b.pdf", pdf([lines], turn=turn))).blocks == upright.blocks
+
+
 def test_a_header_set_in_narrow_columns_becomes_one_line_of_cells(tmp_path: Path) -> None:
     canvas_lines = [
         *BODY,
@@ -128,7 +136,7 @@ def test_a_title_that_says_nothing_gives_way_to_the_name(tmp_path: Path, stated:
 
 def test_a_page_read_badly_is_read_again_by_pypdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     glued = [Line("T h e i n s u r e r p a y s f o r a l l")]
-    monkeypatch.setattr("ingest.readers.pdf.page_lines", lambda page: glued)
+    monkeypatch.setattr("ingest.readers.pdf.page_lines", lambda _: glued)
     assert read(write(tmp_path, "p.pdf", pdf([BODY]))).text == " ".join(BODY)
 
 

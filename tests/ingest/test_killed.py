@@ -1,0 +1,355 @@
+"""Killed at any instant, the workspace opens and answers from its last good state, and the next ingest goes on.
+
+A warm parent (``serve``) forks one process an ingest, so that a kill costs milliseconds. A process is killed by the
+clock from outside, or by itself at the n-th line that it runs of the code that writes.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from fakes import FakeEmbedder
+
+from assistant.config import Settings
+from assistant.language import query_terms
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.store.vectors import open_index, vectors_file
+from assistant.workspace import DEFAULT_CORPUS, Workspace
+
+SETTINGS = Settings.model_validate({"ingest": {"workers": 2, "chunk_tokens": 48, "min_chunk_tokens": 8}})
+WRITING = ("ingest/pipeline.py", "store/catalog.py", "store/vectors.py", "assistant/workspace.py")
+KILLS_BY_LINE = 32
+KILLS_BY_CLOCK = 24
+WORDS = "apple brick cloud delta ember flint grape house ivory jewel knife lemon maple north ocean pearl".split()
+
+
+# In the child
+
+
+def serve() -> None:
+    """For each line ``workspace folder line in_process`` on standard input: fork an ingest, print its pid."""
+    import faiss  # noqa: F401 - warms the parent
+
+    from ingest import pipeline  # noqa: F401
+
+    for request in sys.stdin:
+        workspace, folder, line, in_process = request.split()
+        pid = os.fork()
+        if not pid:
+            _ingest_once(workspace, folder, int(line), in_process == "True")
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(status, flush=True)
+
+
+def _ingest_once(workspace: str, folder: str, line: int, in_process: bool) -> None:
+    from ingest import pipeline
+
+    status = 1
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        if not frame.f_code.co_filename.endswith(WRITING):
+            return None
+        if event == "line":
+            lines += 1
+            if lines == line:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    try:
+        if in_process:
+            from test_pipeline import _read_here
+
+            pipeline.read_all = _read_here  # type: ignore[assignment]
+        pipeline._EMBED_CHUNKS = 12  # several portions an ingest
+        if line >= 0:
+            sys.settrace(trace)
+        pipeline.ingest(
+            Workspace(Path(workspace)), DEFAULT_CORPUS, [Path(folder)], SETTINGS, confirmed=True, embedder=FakeEmbedder()
+        )
+        sys.settrace(None)
+        if line == 0:
+            Path(workspace, "lines").write_text(str(lines))
+        status = 0
+    finally:
+        os._exit(status)
+
+
+# In the test
+
+
+class Victim:
+    """The warm parent, and the ingests it forks."""
+
+    def __init__(self, process: "subprocess.Popen[str]", workspace: Workspace, docs: Path) -> None:
+        self._process = process
+        self.workspace = workspace
+        self.docs = docs
+
+    def start(self, line: int = -1, in_process: bool = True) -> int:
+        """Start an ingest; its process id."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{self.workspace.root} {self.docs} {line} {in_process}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def wait(self) -> int:
+        """How the ingest ended: 0, or the signal that ended it."""
+        return self._answer()
+
+    def _answer(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+
+@contextmanager
+def victims(workspace: Workspace, docs: Path) -> Iterator[Victim]:
+    workspace.root.mkdir()
+    code = "import sys; sys.path[:0] = sys.argv[1:]; from test_killed import serve; serve()"
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *folders], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Victim(process, workspace, docs)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def write_something(file: Path, chance: random.Random) -> None:
+    paragraphs = [
+        f"{chance.choice(WORDS).title()} {' '.join(chance.choices(WORDS, k=12))}." for _ in range(chance.randint(2, 8))
+    ]
+    # The title is stated: one that is made from a file's name outlives its renaming.
+    file.write_text("\n\n".join([f"# About {chance.choice(WORDS)}", *paragraphs]), "utf-8")
+
+
+def change(folder: Path, chance: random.Random) -> None:
+    """Add, change, rename, copy, break and delete some files."""
+    files = sorted(folder.glob("*.*"))
+    for number in range(chance.randint(1, 3)):
+        write_something(folder / f"new{chance.randrange(10**9)}{number}.md", chance)
+    for file in chance.sample(files, min(len(files), 5)):
+        match chance.randrange(5):
+            case 0 if len(files) > 6:
+                file.unlink()
+            case 1:
+                file.rename(file.with_stem(f"moved{chance.randrange(10**9)}"))
+            case 2:
+                file.with_stem(f"copy{chance.randrange(10**9)}").write_bytes(file.read_bytes())
+            case _:
+                write_something(file, chance)
+
+
+State = dict[str, str]
+
+
+def state_of_disk(folder: Path) -> State:
+    return {file.name: file.read_text("utf-8").removeprefix("# ") for file in folder.iterdir()}
+
+
+def state_of_corpus(workspace: Workspace) -> State:
+    """Path → text; on the way, everything that has to be true of a good corpus."""
+    folder = workspace.corpus(DEFAULT_CORPUS)
+    if not (folder / CATALOG_FILE).exists():
+        return {}
+    catalog = Catalog(folder)
+    try:
+        with sqlite3.connect(folder / CATALOG_FILE) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        connection.close()
+        with catalog.snapshot():
+            files = catalog.files()
+            state = {row.path: catalog.text(row.document_id) for row in files if row.document_id}
+            assert len(state) == len(files)
+            index = open_index(catalog, catalog.generation())
+            assert len(index) == catalog.chunk_count()
+            if state:
+                question = FakeEmbedder().embed_question(next(iter(state.values())))
+                hits = index.search(question, 5)
+                chunks = catalog.chunks([one for one, _ in hits])
+                assert len(chunks) == len(hits) > 0
+                assert all(chunk.text in state[chunk.document] for chunk in chunks.values())
+            for word in WORDS[:4]:
+                stems = query_terms(word, {*catalog.languages(), "en"})
+                matched = catalog.chunks([one for one, _ in catalog.match(stems, 1000)])
+                shown = {chunk.document_id for chunk in matched.values()}
+                assert shown == {row.document_id for row in files if word in state[row.path].lower()}
+    finally:
+        catalog.close()
+    return state
+
+
+def content(workspace: Workspace) -> tuple[list[Any], ...]:
+    """Everything that is stored, apart from numbers that depend on history."""
+    with sqlite3.connect(workspace.corpus(DEFAULT_CORPUS) / CATALOG_FILE) as connection:
+        queries = (
+            "SELECT root, path, size, modified_ns, hash, failure, key FROM files JOIN documents ON id = document_id",
+            "SELECT key, title, format, language, date, pages, metadata, warnings, characters, chunks, text FROM documents",
+            "SELECT key, start, end, first_page, last_page, heading, place, context, digest, vector"
+            " FROM chunks JOIN documents ON documents.id = document_id",
+            "SELECT key, start, lexical.context, lexical.body FROM lexical JOIN chunks ON chunks.id = lexical.rowid"
+            " JOIN documents ON documents.id = document_id",
+            "SELECT term, doc, cnt FROM vocabulary",
+        )
+        found = tuple(sorted(connection.execute(query).fetchall()) for query in queries)
+    connection.close()
+    return found
+
+
+def assert_equals_fresh(victim: Victim, tmp_path: Path) -> None:
+    """An undisturbed ingest completes, leaves nothing lying about, and equals one into a fresh workspace."""
+    victim.start()
+    assert victim.wait() == 0
+    assert state_of_corpus(victim.workspace) == state_of_disk(victim.docs)
+    fresh = Victim(victim._process, Workspace(tmp_path / "fresh"), victim.docs)
+    fresh.start()
+    assert fresh.wait() == 0
+    assert content(victim.workspace) == content(fresh.workspace)
+    folder = victim.workspace.corpus(DEFAULT_CORPUS)
+    catalog = Catalog(folder)
+    keep = {CATALOG_FILE, ".lock", vectors_file(folder, catalog.generation()).name}
+    ids = np.concatenate([ids for ids, _ in catalog.live_vectors()])
+    index = open_index(catalog, catalog.generation())
+    zero = np.zeros(catalog.dimension(), np.float32)
+    assert {one for one, _ in index.search(zero, len(ids))} == set(ids.tolist())
+    catalog.close()
+    assert {file.name for file in folder.iterdir()} == keep
+
+
+def count_lines(victim: Victim) -> int:
+    """How many lines of the writing code one ingest runs."""
+    victim.start(line=0)
+    assert victim.wait() == 0
+    return int((victim.workspace.root / "lines").read_text())
+
+
+def kill_often(victim: Victim, chance: random.Random, kills: Sequence[tuple[str, int]]) -> int:
+    """Change the folder, ingest, kill; the corpus is then what it was or what it should be. Returns the kills."""
+    before = state_of_corpus(victim.workspace)
+    lines, seconds, killed = 0, 0.0, 0
+    for position, (how, _) in enumerate(kills):
+        if position % 2 == 0:  # every other run goes on where the killed one was
+            change(victim.docs, chance)
+        if position % 8 == 0:  # what a whole ingest takes at the moment
+            started = time.perf_counter()
+            lines, seconds = count_lines(victim), time.perf_counter() - started
+            before = state_of_corpus(victim.workspace)
+            change(victim.docs, chance)
+        if how == "line":
+            victim.start(line=chance.randint(1, lines))
+        else:
+            pid = victim.start()
+            time.sleep(chance.uniform(0, seconds / 3))  # counting lines slows it down
+            os.kill(pid, signal.SIGKILL)
+        killed += victim.wait() == signal.SIGKILL
+        now = state_of_corpus(victim.workspace)
+        assert now in (before, state_of_disk(victim.docs)), f"half done after kill {position} by {how}"
+        before = now
+    return killed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "kills"), [("line", KILLS_BY_LINE), ("clock", KILLS_BY_CLOCK)])
+def test_killed_at_any_instant_the_corpus_is_good(
+    workspace: Workspace, docs: Path, tmp_path: Path, how: str, kills: int
+) -> None:
+    chance = random.Random(4711 + kills)
+    for number in range(10):
+        write_something(docs / f"{number}.md", chance)
+    with victims(workspace, docs) as victim:
+        killed = kill_often(victim, chance, [(how, number) for number in range(kills)])
+        assert killed > kills * 0.6
+        assert_equals_fresh(victim, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_with_its_readers_it_leaves_no_process_behind(
+    workspace: Workspace, docs: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(11)
+    for number in range(30):
+        write_something(docs / f"{number}.md", chance)
+    with victims(workspace, docs) as victim:
+        for delay in (0.15, 0.3, 0.45):
+            pid = victim.start(in_process=False)
+            time.sleep(delay)
+            orphans = psutil.Process(pid).children(recursive=True)
+            os.kill(pid, signal.SIGKILL)
+            victim.wait()
+            _, alive = psutil.wait_procs(orphans, timeout=5)
+            assert not alive
+            state_of_corpus(victim.workspace)
+            change(docs, chance)
+        assert_equals_fresh(victim, tmp_path)
+
+
+# Ctrl-C
+
+COMMAND = """
+import sys
+sys.path[:0] = [sys.argv.pop(1)]
+ready = sys.argv.pop(1)
+from fakes import FakeEmbedder
+from assistant.cli import main
+from ingest import pipeline
+pipeline.Embedder = lambda *_: FakeEmbedder()
+open(ready, "w").close()
+main()
+"""
+
+
+@pytest.mark.slow
+def test_interrupted_it_says_one_line_and_the_next_ingest_goes_on(docs: Path, workspace: Workspace) -> None:
+    chance = random.Random(5)
+    text = " ".join(chance.choices(WORDS, k=4000))
+    for number in range(50):
+        (docs / f"{number}.md").write_text(f"Number {number}. {text}", "utf-8")
+    ready = docs.parent / "ready"
+    command = [
+        sys.executable, "-c", COMMAND, str(Path(__file__).parents[1]), str(ready),
+        "ingest", str(docs), "--workspace", str(workspace.root), "--set", "ingest.workers=2",
+    ]  # fmt: skip
+    for delay in (0.1, 0.2, 0.3, 0.4, 0.5, 0.7):
+        # A session of its own: as at a terminal, the signal goes to the reading processes too.
+        ready.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        while not ready.exists():
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 1, (delay, out, err)
+        # Click ends the line with the ^C on it first.
+        assert err.lstrip("\n") == "Stopped. What was done so far is kept; the same command goes on.\n", delay
+        assert out == ""
+        patience = time.monotonic() + 3
+        while left := [pid for pid in psutil.pids() if _in_session(pid, process.pid)]:
+            assert time.monotonic() < patience, left
+            time.sleep(0.01)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(state_of_corpus(workspace)) == 50
+
+
+def _in_session(pid: int, session: int) -> bool:
+    try:
+        return os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (OSError, psutil.NoSuchProcess):
+        return False

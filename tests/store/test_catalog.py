@@ -1,0 +1,285 @@
+"""The catalog opens what it knows, refuses what it does not, and shows one state at a time."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fakes import DIMENSION, FakeEmbedder
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assistant.errors import CatalogVersionError, WorkspaceError
+from assistant.language import query_terms
+from assistant.store import schema
+from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Filter, Identity
+from assistant.store.vectors import open_index
+from assistant.types import Block, Chunk, Document
+
+IDENTITY = Identity("fake", "fake", "recipe")
+EMBEDDER = FakeEmbedder()
+
+
+def publish(catalog: Catalog, texts: dict[str, str], generation: int = 1, metadata: dict[str, str] | None = None) -> None:
+    """Make a corpus of one file and one chunk a text; texts that are stored already are kept."""
+    known = catalog.document_ids()
+    with catalog.transaction():
+        for text in dict.fromkeys(texts.values()):
+            if text not in known:
+                document = Document("Title", (Block(text),), "text", 1, "2024-01-31", "en", metadata or {})
+                chunk = Chunk(0, len(text), text, "Title", first_page=1, last_page=1)
+                known[text] = catalog.stage(text, document, [chunk], [*EMBEDDER.embed_chunks([text])], "fake")
+        rows = [FileRow("/docs", path, 1, 1, text, known[text]) for path, text in texts.items()]
+        catalog.publish(rows, IDENTITY, generation)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    opened = Catalog(tmp_path / "corpus")
+    yield opened
+    opened.close()
+
+
+def texts_of(catalog: Catalog, hits: Sequence[tuple[int, float]]) -> list[str]:
+    chunks = catalog.chunks([one for one, _ in hits])
+    return [chunks[one].text for one, _ in hits]
+
+
+# Versions and damage
+
+
+def test_a_catalog_of_a_newer_program_is_refused_with_both_versions(catalog: Catalog) -> None:
+    with sqlite3.connect(catalog.folder / CATALOG_FILE) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(CatalogVersionError, match=f"version 99.* up to {len(schema.MIGRATIONS)}.*Update"):
+        Catalog(catalog.folder)
+
+
+def test_an_older_catalog_is_migrated_and_keeps_its_content(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(catalog, {"a.md": "Fire is insured."})
+    migration = "CREATE TABLE later (id INTEGER);\nINSERT INTO later SELECT id FROM documents;\n"
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, migration))
+    for _ in range(2):  # once is enough
+        newer = Catalog(catalog.folder)
+        assert [row.path for row in newer.files()] == ["a.md"]
+        assert newer._connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
+        newer.close()
+
+
+def test_a_migration_that_fails_changes_nothing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(catalog, {"a.md": "Fire is insured."})
+    broken = "CREATE TABLE later (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n"
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
+        with pytest.raises(WorkspaceError, match="nowhere"):
+            Catalog(catalog.folder)
+    assert catalog._connection.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchall() == []
+    Catalog(catalog.folder).close()
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but longer than its header would be" * 99, b"SQLite"])
+def test_a_file_that_is_no_catalog_is_told_with_the_remedy(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / CATALOG_FILE).write_bytes(content)
+    with pytest.raises(WorkspaceError, match="ingest again"):
+        Catalog(tmp_path)
+
+
+def test_a_failed_transaction_leaves_nothing(catalog: Catalog) -> None:
+    publish(catalog, {"a.md": "Fire is insured."})
+    with pytest.raises(ZeroDivisionError), catalog.transaction():
+        catalog.publish([], IDENTITY, 2)
+        raise ZeroDivisionError
+    assert catalog.generation() == 1
+    assert len(catalog.match(["fire"], 5)) == 1
+    publish(catalog, {"a.md": "Fire is insured.", "b.md": "Fire is not."}, 2)
+    assert len(catalog.match(["fire"], 5)) == 2
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+import faiss
+from assistant.store.catalog import Catalog, Filter
+from assistant.store.vectors import open_index
+os.setuid(65534)
+catalog = Catalog(Path(sys.argv[1]))
+with catalog.snapshot():
+    index = open_index(catalog, catalog.generation())
+    print(len(index), len(catalog.match(["fire"], 5, among=catalog.chunk_ids(Filter(folder="*")))))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
+def test_a_workspace_that_cannot_be_written_can_be_searched(catalog: Catalog) -> None:
+    publish(catalog, {"a.md": "Fire is insured."})
+    catalog.close()
+    readable = Path("/dev/shm" if Path("/dev/shm").is_dir() else "/tmp") / f"read-only-{os.getpid()}"
+    try:
+        shutil.copytree(catalog.folder, readable)
+        (readable / CATALOG_FILE).chmod(0o444)
+        readable.chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, str(readable)], capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == ("1 1\n", "")
+    finally:
+        readable.chmod(0o755)
+        shutil.rmtree(readable)
+
+
+# Snapshots
+
+
+def test_a_snapshot_sees_one_generation_whatever_is_published_meanwhile(catalog: Catalog) -> None:
+    publish(catalog, {"a.md": "Fire is insured."})
+    writer = Catalog(catalog.folder)
+    with catalog.snapshot():
+        before = catalog.generation()
+        publish(writer, {"b.md": "Water is insured."}, 2)
+        assert catalog.generation() == before == 1
+        index = open_index(catalog, before)
+        hits = index.search(EMBEDDER.embed_question("insured"), 5)
+        assert texts_of(catalog, hits) == ["Fire is insured."]
+        assert texts_of(catalog, catalog.match(["insur"], 5)) == ["Fire is insured."]
+        assert [row.path for row in catalog.files()] == ["a.md"]
+    with catalog.snapshot():
+        assert catalog.generation() == 2
+        assert texts_of(catalog, catalog.match(["insur"], 5)) == ["Water is insured."]
+    writer.close()
+
+
+# Full text
+
+
+@pytest.mark.parametrize(
+    "term",
+    ['"', '""', 'fire"water', "fire AND", "AND", "OR", "NOT", "NEAR(fire, 2)", "NEAR", "*", "fi*", "^fire", "context:fire",
+     "(", ")", "-fire", "+", "'", "\\", "🔥", "", " ", "a" * 10_000, "{a b}:c", "fire -- x", "; DROP TABLE files"],
+)  # fmt: skip
+def test_no_term_is_an_operator(catalog: Catalog, term: str) -> None:
+    publish(catalog, {"a.md": "Fire is insured.", "b.md": "Water and near."})
+    assert catalog.match([term], 5) is not None
+    assert texts_of(catalog, catalog.match([term, "fire"], 5))[0] == "Fire is insured."
+    assert len(catalog.files()) == 2
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(question=st.text(max_size=60))
+def test_no_question_breaks_the_search(catalog: Catalog, question: str) -> None:
+    terms = query_terms(question, ("en", "de"))
+    catalog.document_frequencies(terms)
+    catalog.match(terms, 5)
+
+
+def test_ten_thousand_words_are_a_question_too(catalog: Catalog) -> None:
+    publish(catalog, {"a.md": "Fire is insured."})
+    many = [f"word{number}" for number in range(10_000)]
+    assert len(catalog.match([*many, "fire"], 5)) == 1
+    assert catalog.document_frequencies([*many, "fire"]) == {"fire": 1}
+
+
+def test_better_matches_come_first_with_higher_scores(catalog: Catalog) -> None:
+    publish(catalog, {
+        "a.md": "Fire fire fire.", "b.md": "Fire and many other words about quite different things of no interest.",
+        "c.md": "Water.", "d.md": "Storm.", "e.md": "Theft.",
+    })  # fmt: skip
+    hits = catalog.match(["fire"], 5)
+    assert texts_of(catalog, hits)[0] == "Fire fire fire."
+    assert hits[0][1] > hits[1][1] > 0
+
+
+def test_match_stays_among_the_ids(catalog: Catalog) -> None:
+    publish(catalog, {"a.md": "Fire one.", "b.md": "Fire two.", "sub/c.md": "Fire three."})
+    among = catalog.chunk_ids(Filter(folder="sub/*"))
+    assert texts_of(catalog, catalog.match(["fire"], 5, among)) == ["Fire three."]
+    assert catalog.match(["fire"], 5, []) == []
+    assert len(catalog.match(["fire"], 5)) == 3
+
+
+@pytest.mark.parametrize(
+    ("only", "paths"),
+    [
+        (Filter(documents=("a.md",)), {"a.md"}),
+        (Filter(documents=("a.md", "sub/c.md")), {"a.md", "sub/c.md"}),
+        (Filter(folder="sub/*"), {"sub/c.md"}),
+        (Filter(metadata={"language": "en"}), {"a.md", "b.md", "sub/c.md"}),
+        (Filter(metadata={"language": "de"}), set()),
+        (Filter(metadata={"author": "O'Neill \"x\""}), {"a.md", "b.md", "sub/c.md"}),
+        (Filter(metadata={"author'; DROP TABLE files; --": "x"}), set()),
+        (Filter(documents=("a.md",), folder="sub/*"), set()),
+        (Filter(documents=("' OR 1=1 --",)), set()),
+    ],
+)
+def test_a_filter_lets_through_what_fits_all_its_parts(catalog: Catalog, only: Filter, paths: set[str]) -> None:
+    texts = {"a.md": "Fire one.", "b.md": "Fire two.", "sub/c.md": "Fire three."}
+    publish(catalog, texts, metadata={"author": "O'Neill \"x\""})
+    found = catalog.chunks(catalog.chunk_ids(only)).values()
+    assert {chunk.document for chunk in found} == paths
+    assert len(catalog.files()) == 3
+
+
+def test_a_filter_of_many_documents_has_no_limit_of_its_own(catalog: Catalog) -> None:
+    publish(catalog, {"a.md": "Fire one.", "b.md": "Fire two."})
+    many = Filter(documents=tuple(f"{number}.md" for number in range(40_000)) + ("b.md",))
+    assert len(catalog.chunk_ids(many)) == 1
+
+
+# Spans and vectors
+
+
+def test_spans_count_characters_beyond_the_basic_plane(catalog: Catalog) -> None:
+    text = "🔥🔥 e\u0301 保険 " * 50
+    document = Document("T", (Block(text),), "text")
+    chunks = [Chunk(start, start + 7, text[start : start + 7], "") for start in range(0, 70, 7)]
+    with catalog.transaction():
+        one = catalog.stage("k", document, chunks, [*EMBEDDER.embed_chunks([chunk.text for chunk in chunks])], "fake")
+        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, 1)
+    assert catalog.text(one) == text
+    stored = catalog.chunks(catalog.chunk_ids(Filter(folder="*")))
+    assert [(chunk.start, chunk.end, chunk.text) for chunk in stored.values()] == [
+        (chunk.start, chunk.end, chunk.text) for chunk in chunks
+    ]
+
+
+def test_a_long_document_is_published_in_linear_time(catalog: Catalog) -> None:
+    import time
+
+    def seconds(characters: int, key: str) -> float:
+        text = "ä word " * (characters // 7)
+        chunks = [Chunk(start, start + 700, text[start : start + 700], "") for start in range(0, len(text) - 700, 700)]
+        vectors = np.tile(EMBEDDER.embed_question("x"), (len(chunks), 1))
+        with catalog.transaction():
+            one = catalog.stage(key, Document("T", (Block(text),), "text"), chunks, [*vectors], "fake")
+            started = time.perf_counter()
+            catalog.publish([FileRow("/docs", key, 1, 1, key, one)], IDENTITY, 1)
+            return time.perf_counter() - started
+
+    seconds(70_000, "warm")
+    assert seconds(4_000_000, "long") < 8 * max(seconds(1_000_000, "short"), 0.1)
+
+
+def test_known_vectors_are_those_of_the_same_text_and_model(catalog: Catalog) -> None:
+    from assistant.store.catalog import digest
+
+    publish(catalog, {"a.md": "Fire is insured."})
+    same, other = digest("Title\nFire is insured.", "fake"), digest("Title\nFire is insured.", "other")
+    found = catalog.known_vectors([same, other])
+    assert set(found) == {same}
+    assert found[same].shape == (DIMENSION,)
+    np.testing.assert_allclose(found[same], EMBEDDER.embed_question("Fire is insured."), atol=1e-3)
+
+
+def test_ids_are_never_used_again(catalog: Catalog) -> None:
+    publish(catalog, {"a.md": "Fire."})
+    (first,) = catalog.chunk_ids(Filter(folder="*"))
+    publish(catalog, {}, 2)
+    publish(catalog, {"b.md": "Water."}, 3)
+    assert catalog.chunk_ids(Filter(folder="*"))[0] > first

@@ -1,0 +1,219 @@
+"""The dense index is exact while small, good when large, and never wrong about what the catalog holds."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assistant.embedder import Vectors
+from assistant.errors import WorkspaceError
+from assistant.store import vectors
+from assistant.store.catalog import Catalog, FileRow, Identity
+from assistant.store.vectors import open_index, vectors_file
+from assistant.types import Block, Chunk, Document
+
+IDENTITY = Identity("fake", "fake", "recipe")
+CLUSTERS, COUNT, WIDTH = 60, 3000, 48
+
+
+def unit(raw: Vectors) -> Vectors:
+    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+
+
+def clustered(count: int, seed: int) -> Vectors:
+    """Unit vectors in clusters, as embeddings of texts on many subjects are."""
+    random = np.random.default_rng(4)
+    centres = random.normal(size=(CLUSTERS, WIDTH))
+    random = np.random.default_rng(seed)
+    return unit(centres[random.integers(0, CLUSTERS, count)] + 0.7 * random.normal(size=(count, WIDTH)))
+
+
+def publish(catalog: Catalog, matrix: Vectors, generation: int = 1) -> None:
+    text = "x" * len(matrix)
+    chunks = [Chunk(position, position + 1, "x", "") for position in range(len(matrix))]
+    with catalog.transaction():
+        one = catalog.stage(f"key{generation}", Document("T", (Block(text),), "text"), chunks, [*matrix], "fake")
+        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, generation)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    opened = Catalog(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def small(catalog: Catalog) -> Catalog:
+    publish(catalog, clustered(20, 1))
+    open_index(catalog, 1)
+    return catalog
+
+
+def nearest(matrix: Vectors, question: Vectors, k: int, among: list[int] | None = None) -> list[int]:
+    """Ids (counted from 1) of the k nearest rows, by brute force in float64."""
+    scores = matrix.astype(np.float16).astype(np.float64) @ question
+    order = [int(one) + 1 for one in np.argsort(-scores, kind="stable")]
+    return [one for one in order if among is None or one in set(among)][:k]
+
+
+def recall(found: list[list[int]], wanted: list[list[int]]) -> float:
+    return float(np.mean([len(set(one) & set(other)) / len(other) for one, other in zip(found, wanted, strict=True)]))
+
+
+def is_exact(index: vectors.VectorIndex) -> bool:
+    import faiss
+
+    return isinstance(faiss.downcast_index(index._index.index), faiss.IndexFlat)
+
+
+def test_a_small_index_is_exact(catalog: Catalog) -> None:
+    matrix, questions = clustered(COUNT, 1), clustered(50, 2)
+    publish(catalog, matrix)
+    index = open_index(catalog, 1)
+    assert is_exact(index)
+    for question in questions:
+        hits = index.search(question, 10)
+        assert [one for one, _ in hits] == nearest(matrix, question, 10)
+        np.testing.assert_allclose(hits[0][1], max(matrix @ question), atol=2e-3)
+
+
+def test_a_large_index_finds_nearly_all_of_the_nearest(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "EXACT_LIMIT", COUNT - 1)
+    matrix, questions = clustered(COUNT, 1), clustered(100, 2)
+    publish(catalog, matrix)
+    for _ in range(2):  # as built, and as read from its file
+        index = open_index(catalog, 1)
+        assert not is_exact(index)
+        assert len(index) == COUNT
+        found = [[one for one, _ in index.search(question, 10)] for question in questions]
+        assert recall(found, [nearest(matrix, question, 10) for question in questions]) >= 0.95
+
+
+@pytest.mark.parametrize("limit", [COUNT, COUNT - 1])
+def test_a_filter_is_kept_and_starves_no_one(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr(vectors, "EXACT_LIMIT", limit)
+    matrix, questions = clustered(COUNT, 1), clustered(50, 2)
+    publish(catalog, matrix)
+    index = open_index(catalog, 1)
+    random = np.random.default_rng(3)
+    found, wanted = [], []
+    for question in questions:
+        among = np.sort(random.choice(np.arange(1, COUNT + 1), 15, replace=False)).astype(np.int64)
+        hits = [one for one, _ in index.search(question, 10, among)]
+        assert set(hits) <= set(among.tolist())
+        assert len(hits) == 10
+        found.append(hits)
+        wanted.append(nearest(matrix, question, 10, among.tolist()))
+    assert recall(found, wanted) >= 0.95
+
+
+def test_asking_for_more_than_there_is_gives_all(small: Catalog) -> None:
+    index = open_index(small, 1)
+    assert len(index.search(clustered(1, 2)[0], 1000)) == 20
+    assert index.search(clustered(1, 2)[0], 5, np.array([], np.int64)) == []
+    assert index.search(clustered(1, 2)[0], 5, np.array([10**12, -1], np.int64)) == []
+
+
+def test_an_empty_corpus_has_an_empty_index(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.publish([], IDENTITY, 1)
+    assert open_index(catalog, 1).search(clustered(1, 1)[0], 5) == []
+
+
+def damage(file: Path, how: str) -> None:
+    content = bytearray(file.read_bytes())
+    match how:
+        case "missing":
+            return file.unlink()
+        case "empty":
+            content.clear()
+        case "short":
+            del content[8:]
+        case "truncated":
+            del content[len(content) // 2 :]
+        case "bit in the head":
+            content[5] ^= 1
+        case "bit in a vector":
+            content[len(content) // 2] ^= 64
+        case "bit in the checksum":
+            content[-1] ^= 1
+        case "longer":
+            content += b"\0"
+        case "text":
+            content[:] = b"hello " * 1000
+    file.write_bytes(content)
+    return None
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["missing", "empty", "short", "truncated", "bit in the head", "bit in a vector", "bit in the checksum", "longer", "text"],
+)
+def test_a_damaged_file_is_built_again(small: Catalog, how: str) -> None:
+    file = vectors_file(small.folder, 1)
+    good = file.read_bytes()
+    question = clustered(1, 2)[0]
+    hits = open_index(small, 1).search(question, 5)
+    damage(file, how)
+    assert open_index(small, 1).search(question, 5) == hits
+    assert file.read_bytes() == good
+
+
+def test_an_undamaged_file_is_not_built_again(small: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "build_index", lambda _: pytest.fail("was built again"))
+    assert len(open_index(small, 1)) == 20
+
+
+def test_a_file_of_another_generation_with_other_counts_is_not_believed(small: Catalog) -> None:
+    publish(small, clustered(7, 5), 2)
+    vectors_file(small.folder, 1).rename(vectors_file(small.folder, 2))
+    assert len(open_index(small, 2)) == 7
+
+
+def test_an_index_that_cannot_be_kept_is_used_all_the_same(small: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors_file(small.folder, 1).unlink()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("assistant.workspace.flush_to_disk", full)
+    assert len(open_index(small, 1)) == 20
+    assert sorted(file.suffix for file in small.folder.iterdir() if "vectors" in file.name) == []
+    with pytest.raises(WorkspaceError, match="No space left"):
+        vectors.write_index(small.folder, 1, vectors.build_index(small))
+
+
+def test_what_is_not_live_is_removed_also_what_was_half_written(small: Catalog) -> None:
+    (small.folder / "vectors-0.faiss").write_bytes(b"old")
+    (small.folder / ".vectors-2.faiss.99999.tmp").write_bytes(b"half")
+    (small.folder / "notes.txt").write_bytes(b"not ours")
+    vectors.remove_other_generations(small.folder, 1)
+    left = {file.name for file in small.folder.iterdir() if not file.name.startswith("catalog")}
+    assert left == {"vectors-1.faiss", "notes.txt"}
+
+
+def test_two_searches_can_build_the_same_file_at_once(small: Catalog) -> None:
+    failures: list[BaseException] = []
+
+    def open_and_search() -> None:
+        try:
+            reader = Catalog(small.folder)
+            for _ in range(5):
+                vectors_file(small.folder, 1).unlink(missing_ok=True)
+                assert len(open_index(reader, 1)) == 20
+            reader.close()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_and_search) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert len(open_index(small, 1)) == 20
+    assert not list(small.folder.glob("*.tmp")) + [file for file in os.listdir(small.folder) if file.endswith(".tmp")]
