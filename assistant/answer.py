@@ -15,8 +15,8 @@ from assistant.language import content_stems, detect, stems
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.retriever import Retriever
 from assistant.sentences import sentence_spans
-from assistant.store.catalog import Catalog, Filter
-from assistant.types import Answer, Evidence, Message
+from assistant.store.catalog import Catalog
+from assistant.types import Answer, Evidence, Filter, Message
 
 _SENTENCE_ENDS = ".!?\n"
 

@@ -29,6 +29,8 @@ class Section(BaseModel):
 
 
 class EmbedderSettings(Section):
+    """Which model turns texts into vectors, and how it is fed."""
+
     model: str = Field(
         "bundled",
         min_length=1,
@@ -46,6 +48,8 @@ class EmbedderSettings(Section):
 
 
 class EngineSettings(Section):
+    """Which language model answers, and how."""
+
     model: str = Field(
         "bundled",
         min_length=1,
@@ -59,6 +63,8 @@ class EngineSettings(Section):
 
 
 class DeviceSettings(Section):
+    """Where models run, and in which precision."""
+
     name: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Where models run; auto takes CUDA, then MPS, then the CPU."
     )
@@ -68,6 +74,8 @@ class DeviceSettings(Section):
 
 
 class IngestSettings(Section):
+    """How files are read and cut."""
+
     chunk_tokens: int = Field(
         0,
         ge=0,
@@ -87,6 +95,8 @@ class IngestSettings(Section):
 
 
 class RetrievalSettings(Section):
+    """How evidence is found and ranked."""
+
     k: int = Field(8, ge=1, le=1000, description="How many passages a search returns.")
     candidates: int = Field(
         100, ge=1, le=10_000, description="How many passages each retriever offers to the fusion."
@@ -115,6 +125,8 @@ class RetrievalSettings(Section):
 
 
 class AnswerSettings(Section):
+    """When and how a question is answered."""
+
     evidence: int = Field(4, ge=1, le=50, description="How many passages the model is shown.")
     prompt_tokens: int = Field(
         1536, ge=128, le=1_000_000, description="Budget of the prompt; the weakest passages give way first."
@@ -147,6 +159,8 @@ class AnswerSettings(Section):
 
 
 class Settings(Section):
+    """All settings; each section is described where it is defined."""
+
     embedder: EmbedderSettings = EmbedderSettings()
     engine: EngineSettings = EngineSettings()
     device: DeviceSettings = DeviceSettings()

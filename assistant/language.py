@@ -41,7 +41,7 @@ def _stemmer(language: str) -> Stemmer.Stemmer:
 
 def words(text: str) -> list[str]:
     """The words of ``text`` in order, folded but not stemmed; ``1,234`` and ``1.234`` are the word ``1234``."""
-    return _WORD.findall(_THOUSANDS.sub("", unicodedata.normalize("NFKC", text).casefold()))
+    return _WORD.findall(unicodedata.normalize("NFKC", _THOUSANDS.sub("", text)).casefold())
 
 
 def terms(text: str, language: str) -> list[str]:

@@ -17,9 +17,9 @@ from assistant.fusion import Candidate, fuse
 from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.passages import Passage, read_passages
 from assistant.reranker import Reranker
-from assistant.store.catalog import Catalog, Filter, StoredChunk
+from assistant.store.catalog import Catalog
 from assistant.store.vectors import VectorIndex, open_index
-from assistant.types import Evidence
+from assistant.types import Evidence, Filter
 
 # BM25 gives terms in more than half of all chunks no weight, but they cost most of the time.
 _COMMON_PART = 0.5

@@ -4,6 +4,7 @@ Plain frozen dataclasses without behaviour of their own beyond construction and 
 All offsets are characters (Python code points) in ``Document.text``; spans are half-open.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -70,6 +71,21 @@ class Chunk:
     def embedded(self) -> str:
         """What the embedder and the full-text index see."""
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which documents to search: all that fit every part that is given."""
+
+    documents: tuple[str, ...] = ()
+    """Paths relative to the ingested folder."""
+    folder: str = ""
+    """Glob over those paths, as in ``policies/*``."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Equal values: ``language``, ``format``, ``date``, ``title``, or what the file itself states."""
+
+    def __bool__(self) -> bool:
+        return bool(self.documents or self.folder or self.metadata)
 
 
 @dataclass(frozen=True, slots=True)

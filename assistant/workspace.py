@@ -74,10 +74,13 @@ def write_lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
         lock.acquire(timeout=timeout)
     except Timeout:
         raise WorkspaceBusy(
-            f"Another process is writing to {folder}.", "Wait until it has ended, or stop it, then run this again."
+            f"Another process is writing to {folder}.",
+            "Wait until it has ended, or stop it, then run this again.",
         ) from None
     except OSError as error:
-        raise WorkspaceError(f"Cannot write to {folder}: {error.strerror}.", "Check the path and its rights.") from None
+        raise WorkspaceError(
+            f"Cannot write to {folder}: {error.strerror}.", "Check the path and its rights."
+        ) from None
     try:
         yield
     finally:

@@ -21,7 +21,7 @@ from assistant import config
 from assistant.embedder import Embedder
 from assistant.errors import ReadError
 from assistant.retriever import Retriever
-from assistant.store.catalog import Catalog, Filter
+from assistant.store.catalog import Catalog
 from assistant.types import Evidence
 from assistant.workspace import Workspace
 from bench.corpora import Row, beir_questions, corpora_folder, read_jsonl, write_beir_documents
@@ -139,7 +139,7 @@ def passages(corpora: Path, workspace: Workspace, settings: config.Settings, cor
     rows = [row for row in read_jsonl(corpora / corpus / "qa.jsonl") if chosen(row)]
     values = []
     for row in rows:
-        hits = retriever.search(row[question], k=_TOP, only=Filter())
+        hits = retriever.search(row[question], k=_TOP)
         values.append(float(found(row, hits)))
         if misses and not values[-1]:
             click.echo(f"MISS {row['id']} {row[question]!r} {row['evidence_doc']} {str(row['evidence_text'])[:80]!r}")

@@ -4,8 +4,9 @@
            ──▶ passages: units of one section, packed evenly under the embedder's window
            ──▶ tiny neighbours merged
 
-A unit is torn only when it alone is longer than the window. Title, headings and the header of a split table go
-with the chunk as its context, inside the same window. ``Chunk.text`` is always a slice of ``Document.text``.
+A unit is torn only when it alone is longer than the window. Title, headings and the header of a split table
+go with the chunk as its context, inside the same window. ``Chunk.text`` is always a slice of
+``Document.text``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,7 +90,9 @@ class _Room:
         lead = _lead(passage.units)
         if passage.tokens > self.left(lead.block.heading_path, lead.header):
             return False
-        return self._counter.is_additive or self._counter.count(_chunk(passage, self).embedded) <= self._window
+        return (
+            self._counter.is_additive or self._counter.count(_chunk(passage, self).embedded) <= self._window
+        )
 
     def _measured(self, path: tuple[str, ...], header: str) -> tuple[str, int]:
         key = (path, header)
@@ -220,7 +223,7 @@ def _passage(units: Sequence[_Unit]) -> _Passage:
 
 
 def _fill(units: Sequence[_Unit], position: int, target: float, left: int) -> int:
-    """How many units from ``position`` on make a passage that reaches ``target`` and stays within ``left``."""
+    """How many units from ``position`` on make a passage that reaches ``target`` within ``left``."""
     size = 0
     for count in range(len(units) - position):
         tokens = units[position + count].tokens
@@ -275,7 +278,10 @@ def _without_leading_headings(units: tuple[_Unit, ...], context: str) -> tuple[_
     path = units[body].block.heading_path
     for position in range(body):
         block = units[position].block
-        if path[: len(block.heading_path)] != block.heading_path or " ".join(block.text.split()) not in context:
+        if (
+            path[: len(block.heading_path)] != block.heading_path
+            or " ".join(block.text.split()) not in context
+        ):
             return units[position:]
     return units[body:]
 

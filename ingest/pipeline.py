@@ -2,8 +2,8 @@
 
     scan ──▶ plan (by size and time, then by hash) ──▶ read in processes ──▶ embed ──▶ stage ──▶ publish
 
-Staged documents are found again by their key, so that a run that was killed goes on where it was. Until the one
-transaction at the end, searches see the corpus as it was before.
+Staged documents are found again by their key, so that a run that was killed goes on where it was. Until the
+one transaction at the end, searches see the corpus as it was before.
 """
 
 import hashlib
@@ -48,9 +48,9 @@ def ingest(
 ) -> IngestReport:
     """Bring a corpus up to date with ``targets`` (folders or files), or with all it was made from if none.
 
-    ``confirmed`` allows forgetting more than half of the corpus; ``rebuild`` reads the whole corpus anew, which
+    ``confirmed`` allows forgetting more than half of the corpus; ``rebuild`` reads the whole corpus anew, as
     is needed once models or chunk settings have changed; ``embedder`` is the configured one if none is given.
-    Raises UsageError, WorkspaceBusy, IdentityError, or IngestError; the live corpus is untouched when it raises.
+    Raises UsageError, WorkspaceBusy, IdentityError, or IngestError; then the live corpus is untouched.
     """
     started = time.perf_counter()
     embedder = embedder or Embedder(settings.embedder, settings.device)
@@ -80,7 +80,9 @@ def _refuse_great_loss(plan: Sequence[Entry], known: int, confirmed: bool) -> No
     if confirmed:
         return
     forgotten = [entry for entry in plan if entry.kind == "forgotten"]
-    gone = next((entry.root for entry in forgotten if entry.root.name != entry.path and is_gone(entry.root)), None)
+    gone = next(
+        (entry.root for entry in forgotten if entry.root.name != entry.path and is_gone(entry.root)), None
+    )
     if gone or len(forgotten) * 2 > known:
         raise IngestError(
             f"{len(forgotten)} of {known} files are gone from disk and would be forgotten"
@@ -128,8 +130,8 @@ class _Run:
         embedder = self._embedder
         if self._live.fingerprint != embedder.fingerprint:
             raise IdentityError(
-                f"The corpus was embedded with {self._live.embedder} ({self._live.fingerprint}); configured is"
-                f" {embedder.settings.model} ({embedder.fingerprint}).",
+                f"The corpus was embedded with {self._live.embedder} ({self._live.fingerprint}); configured"
+                f" is {embedder.settings.model} ({embedder.fingerprint}).",
                 "Set embedder.model back, or read everything anew: assistant ingest --rebuild",
             )
         if self._live.recipe != self._recipe_id:

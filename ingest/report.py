@@ -4,11 +4,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.presentation import visible
 from ingest.plan import Kind
 from ingest.readers import SUFFIXES
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _LONGEST_TABLE = 40
 _ORDER: tuple[Kind, ...] = (
@@ -101,7 +104,7 @@ def print_report(report: IngestReport) -> None:
     )
 
 
-def _table(files: Sequence[FileReport]) -> Any:
+def _table(files: Sequence[FileReport]) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text

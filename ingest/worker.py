@@ -5,14 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from assistant.config import IngestSettings
-from assistant.errors import ReadError
+from assistant.errors import IngestError, ReadError
 from assistant.tokens import TokenCounter
 from assistant.types import Chunk, Document
 from ingest.chunker import Budget, chunk_document
@@ -80,7 +80,7 @@ def file_hash(file: Path) -> str:
 
 
 def read_all(tasks: Iterable[Task], recipe: Recipe) -> Iterator[Reading]:
-    """Read files on all cores, in the order they are done. Few tasks wait at a time, so memory stays bounded."""
+    """Read files on all cores, in the order they are done. Few tasks wait at a time: memory is bounded."""
     with _pool(recipe) as pool:
         waiting: dict[Future[Reading], Task] = {}
         remaining = iter(tasks)
@@ -108,11 +108,12 @@ def _pool(recipe: Recipe) -> Iterator[Any]:
     )
     try:
         with _interrupts_held():
-            assert pool.active, "asking starts the pool"
+            if not pool.active:  # asking starts it
+                raise IngestError("The reading processes cannot be started.", "Set ingest.workers=1.")
         yield pool
-        pool.close()
+        pool.close()  # type: ignore[no-untyped-call]
     finally:
-        pool.stop()
+        pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
 
 

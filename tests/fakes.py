@@ -7,20 +7,21 @@ from functools import cached_property
 
 import numpy as np
 
-from assistant.config import DeviceSettings, EmbedderSettings
+from assistant.config import Settings
 from assistant.embedder import Embedder, Vectors
 
 DIMENSION = 64
 
 
 class FakeEmbedder(Embedder):
-    """Hashed bags of words as unit vectors: texts that share words are near. Counts tokens as the bundled model.
+    """Hashed bags of words as unit vectors: texts that share words are near.
 
-    ``embedded`` keeps every text that it was given, in order; ``name`` sets its identity apart from others'.
+    Tokens are those of the bundled model. ``embedded`` keeps every text that was given, in order; ``name`` is
+    the identity of the vectors.
     """
 
     def __init__(self, name: str = "fake", dimension: int = DIMENSION) -> None:
-        super().__init__(EmbedderSettings(), DeviceSettings())
+        super().__init__(Settings().embedder, Settings().device)
         self.name = name
         self.embedded: list[str] = []
         self._dimension = dimension
@@ -34,7 +35,8 @@ class FakeEmbedder(Embedder):
         return self._dimension
 
     def embed_question(self, text: str) -> Vectors:
-        return self._vectors([text])[0]
+        vector: Vectors = self._vectors([text])[0]
+        return vector
 
     def embed_chunks(self, texts: Sequence[str]) -> Vectors:
         self.embedded.extend(texts)
@@ -47,4 +49,5 @@ class FakeEmbedder(Embedder):
             for word in re.findall(r"\w+", text.casefold()):
                 digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
                 out[row, int.from_bytes(digest) % self._dimension] += 1.0
-        return out / np.linalg.norm(out, axis=1, keepdims=True)
+        out /= np.linalg.norm(out, axis=1, keepdims=True)
+        return out

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from assistant.cli.batch import read_questions
-from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
+from assistant.cli.options import corpus_option, json_option, make_filter, opened_retriever, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.types import Answer
@@ -41,7 +41,6 @@ def command(
     from assistant.answer import Assistant
     from assistant.engines.transformers_engine import TransformersEngine
     from assistant.presentation import answer_json
-    from assistant.store.catalog import make_filter
 
     only = make_filter(documents, folder or "", where)
     with opened_retriever(workspace, corpus, settings) as retriever:

@@ -9,8 +9,7 @@ import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.errors import UsageError
-from assistant.store.catalog import Filter
-from assistant.types import Message
+from assistant.types import Filter, Message
 
 
 class _FilterLine(BaseModel):

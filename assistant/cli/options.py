@@ -1,6 +1,6 @@
 """Options that several commands share, and what they lead to: settings, workspace, an opened corpus."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ import click
 from assistant import config
 from assistant.config import Settings
 from assistant.errors import UsageError
+from assistant.types import Filter
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -83,3 +84,17 @@ def opened_retriever(workspace: Workspace, corpus: str, settings: Settings) -> I
     with opened_corpus(workspace, corpus) as catalog:
         embedder = Embedder(settings.embedder, settings.device)
         yield Retriever(catalog, embedder, settings.retrieval, settings.device)
+
+
+def make_filter(documents: Sequence[str], folder: str, assignments: Iterable[str]) -> Filter | None:
+    """A filter from command-line words; None when it would let everything through.
+
+    Raises UsageError for an assignment without '='.
+    """
+    metadata = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name:
+            raise UsageError(f"'{assignment}' is no filter.", "Write KEY=VALUE, as in language=de.")
+        metadata[name] = value
+    return Filter(tuple(documents), folder, metadata) or None

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from assistant.cli.batch import read_questions
-from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
+from assistant.cli.options import corpus_option, json_option, make_filter, opened_retriever, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.presentation import search_json
@@ -39,7 +39,6 @@ def command(
     """Show the passages that fit QUESTION best, with the scores and ranks of each retriever."""
     if (question is None) == (batch is None):
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant search "deadline"')
-    from assistant.store.catalog import make_filter
 
     only = make_filter(documents, folder or "", where)
     with opened_retriever(workspace, corpus, settings) as retriever:

@@ -1,1 +1,1 @@
-"""What is known, on disk: a catalog in SQLite that is the source of truth, and a FAISS index derived from it."""
+"""What is known, on disk: a catalog in SQLite that is the source of truth, a FAISS index derived from it."""

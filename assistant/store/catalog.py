@@ -1,7 +1,7 @@
 """The catalog: documents, chunks, vectors and full text of one corpus, in SQLite.
 
-Reading happens in snapshots: everything inside one ``snapshot()`` sees one generation, whatever an ingest does
-meanwhile. Writing happens in ``transaction()``s and only under the workspace's write lock.
+Reading happens in snapshots: everything inside one ``snapshot()`` sees one generation, whatever an ingest
+does meanwhile. Writing happens in ``transaction()``s and only under the workspace's write lock.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from assistant.embedder import Vectors
 from assistant.errors import UsageError, WorkspaceError
 from assistant.language import terms
 from assistant.store.schema import connect
-from assistant.types import Chunk, Document
+from assistant.types import Chunk, Document, Filter
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ _VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """One known file. ``document_id`` is None for a file that could not be read; then ``failure`` says why."""
+    """One known file. ``document_id`` is None for one that could not be read; then ``failure`` says why."""
 
     root: str
     path: str
@@ -53,21 +53,6 @@ class Identity:
     fingerprint: str
     recipe: str
     """Versions and settings of readers and chunker, hashed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which documents to search: all that fit every part that is given."""
-
-    documents: tuple[str, ...] = ()
-    """Paths relative to the ingested folder."""
-    folder: str = ""
-    """Glob over those paths, as in ``policies/*``."""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """Equal values: ``language``, ``format``, ``date``, ``title``, or what the file itself states."""
-
-    def __bool__(self) -> bool:
-        return bool(self.documents or self.folder or self.metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +118,7 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything written inside happens, or nothing of it. Raises WorkspaceError when the disk refuses."""
+        """Everything written inside happens, or nothing. Raises WorkspaceError when the disk refuses."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
@@ -142,7 +127,9 @@ class Catalog:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):
-                raise WorkspaceError(f"Cannot write to {self.folder}: {error}.", "Check rights and free space.") from None
+                raise WorkspaceError(
+                    f"Cannot write to {self.folder}: {error}.", "Check rights and free space."
+                ) from None
             raise
 
     # Identity and generation
@@ -183,7 +170,7 @@ class Catalog:
         rows = self._connection.execute(
             "SELECT id, title, format, language, date, pages, characters, chunks, warnings FROM documents"
         )
-        return [DocumentSummary(*row[:-1], tuple(json.loads(row[-1]))) for row in rows]
+        return [DocumentSummary(*(*row[:-1], tuple(json.loads(row[-1])))) for row in rows]
 
     def dimension(self) -> int:
         """Length of the live vectors; 0 when there are none."""
@@ -196,16 +183,17 @@ class Catalog:
         """The stored text of a document, or a span of it."""
         length = -1 if end is None else end - start
         row = self._connection.execute(
-            "SELECT CASE WHEN ? < 0 THEN substr(text, ? + 1) ELSE substr(text, ? + 1, ?) END FROM documents WHERE id = ?",
+            "SELECT CASE WHEN ? < 0 THEN substr(text, ? + 1) ELSE substr(text, ? + 1, ?) END"
+            " FROM documents WHERE id = ?",
             (length, start, start, length, document_id),
         ).fetchone()
         return str(row[0])
 
     def section(self, chunk: StoredChunk, reach: int) -> list[StoredChunk]:
-        """The chunks around one that share its headings, in order, up to ``reach`` characters away; itself too."""
+        """The chunks under the headings of one, in order, up to ``reach`` characters away; itself too."""
         rows = self._connection.execute(
-            "SELECT id FROM chunks WHERE document_id = ? AND heading = ? AND place = ? AND end > ? AND start < ?"
-            " ORDER BY start",
+            "SELECT id FROM chunks WHERE document_id = ? AND heading = ? AND place = ?"
+            " AND end > ? AND start < ? ORDER BY start",
             (chunk.document_id, chunk.heading, chunk.place, chunk.start - reach, chunk.end + reach),
         )
         return sorted(self.chunks([row[0] for row in rows]).values(), key=lambda one: one.start)
@@ -221,7 +209,12 @@ class Catalog:
     # Staging
 
     def stage(
-        self, key: str, document: Document, chunks: Sequence[Chunk], vectors: Sequence[Vectors], fingerprint: str
+        self,
+        key: str,
+        document: Document,
+        chunks: Sequence[Chunk],
+        vectors: Sequence[Vectors],
+        fingerprint: str,
     ) -> int:
         """Write one document with its chunks and vectors, not yet live. Call inside a transaction.
 
@@ -230,8 +223,8 @@ class Catalog:
         self._connection.execute("UPDATE documents SET key = key || ':replaced:' || id WHERE key = ?", (key,))
         row = (
             key, document.title, document.format, document.language, document.date, document.pages,
-            json.dumps(document.metadata, ensure_ascii=False), json.dumps(document.warnings, ensure_ascii=False),
-            document.text, len(document.text), len(chunks),
+            json.dumps(document.metadata, ensure_ascii=False),
+            json.dumps(document.warnings, ensure_ascii=False), document.text, len(document.text), len(chunks),
         )  # fmt: skip
         cursor = self._connection.execute(
             "INSERT INTO documents (key, title, format, language, date, pages, metadata, warnings, text,"
@@ -240,11 +233,12 @@ class Catalog:
         )
         document_id = int(cursor.lastrowid or 0)
         self._connection.executemany(
-            "INSERT INTO chunks (document_id, start, end, first_page, last_page, heading, place, context, digest,"
-            " vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks (document_id, start, end, first_page, last_page, heading, place, context,"
+            " digest, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                (document_id, chunk.start, chunk.end, chunk.first_page, chunk.last_page, chunk.heading, chunk.place,
-                 chunk.context, digest(chunk.embedded, fingerprint), vector.astype(np.float16).tobytes())
+                (document_id, chunk.start, chunk.end, chunk.first_page, chunk.last_page, chunk.heading,
+                 chunk.place, chunk.context, digest(chunk.embedded, fingerprint),
+                 vector.astype(np.float16).tobytes())
                 for chunk, vector in zip(chunks, vectors, strict=True)
             ),
         )  # fmt: skip
@@ -265,7 +259,10 @@ class Catalog:
     def publish(self, files: Iterable[FileRow], identity: Identity, generation: int) -> None:
         """Make these files, and the documents they hold, the live corpus. Call inside a transaction."""
         run = self._connection.execute
-        run("CREATE TEMP TABLE was_live AS SELECT DISTINCT document_id AS id FROM files WHERE document_id NOT NULL")
+        run(
+            "CREATE TEMP TABLE was_live AS"
+            " SELECT DISTINCT document_id AS id FROM files WHERE document_id NOT NULL"
+        )
         run("DELETE FROM files")
         self._connection.executemany(
             "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -315,11 +312,15 @@ class Catalog:
 
     def live_vectors(self) -> Iterator[tuple[np.ndarray, Vectors]]:
         """Ids (n,) and vectors (n, dimension) of all live chunks, a portion at a time."""
-        rows = self._connection.execute("SELECT id, vector FROM chunks WHERE id IN (SELECT rowid FROM lexical)")
+        rows = self._connection.execute(
+            "SELECT id, vector FROM chunks WHERE id IN (SELECT rowid FROM lexical)"
+        )
         while batch := rows.fetchmany(_FETCH_ROWS):
             yield (
                 np.fromiter((row[0] for row in batch), np.int64, len(batch)),
-                np.frombuffer(b"".join(row[1] for row in batch), np.float16).reshape(len(batch), -1).astype(np.float32),
+                np.frombuffer(b"".join(row[1] for row in batch), np.float16)
+                .reshape(len(batch), -1)
+                .astype(np.float32),
             )
 
     def document_frequencies(self, query: Sequence[str]) -> dict[str, int]:
@@ -327,11 +328,15 @@ class Catalog:
         found: dict[str, int] = {}
         for some in _portions(query):
             found.update(
-                self._connection.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({_marks(some)})", some)
+                self._connection.execute(
+                    f"SELECT term, doc FROM vocabulary WHERE term IN ({_marks(some)})", some
+                )
             )
         return found
 
-    def match(self, query: Sequence[str], limit: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
+    def match(
+        self, query: Sequence[str], limit: int, among: Sequence[int] | None = None
+    ) -> list[tuple[int, float]]:
         """The best chunks for any of the terms: (chunk id, BM25 score), best first; higher is better."""
         if not query:
             return []
@@ -356,7 +361,8 @@ class Catalog:
         for some in _portions(ids):
             rows = self._connection.execute(
                 "SELECT chunks.id, document_id, min(path), root, title, language, date,"
-                " substr(text, start + 1, end - start), context, heading, place, start, end, first_page, last_page"
+                " substr(text, start + 1, end - start), context, heading, place, start, end,"
+                " first_page, last_page"
                 " FROM chunks JOIN documents ON documents.id = document_id JOIN files USING (document_id)"
                 f" WHERE chunks.id IN ({_marks(some)}) GROUP BY chunks.id",
                 some,
@@ -365,23 +371,9 @@ class Catalog:
         return found
 
 
-def make_filter(documents: Sequence[str], folder: str, assignments: Iterable[str]) -> Filter | None:
-    """A filter from command-line words; None when it would let everything through.
-
-    Raises UsageError for an assignment without '='.
-    """
-    metadata = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not name:
-            raise UsageError(f"'{assignment}' is no filter.", "Write KEY=VALUE, as in language=de.")
-        metadata[name] = value
-    return Filter(tuple(documents), folder, metadata) or None
-
-
 def _conditions(only: Filter) -> tuple[list[str], list[str]]:
     """A filter as SQL conditions over documents and files, with their values."""
-    conditions, values = ["true"], []
+    conditions, values = ["true"], list[str]()
     if only.documents:
         conditions.append(f"path IN ({_marks(only.documents)})")
         values.extend(only.documents)
@@ -393,7 +385,9 @@ def _conditions(only: Filter) -> tuple[list[str], list[str]]:
             conditions.append(f"{name} = ?")
             values.append(value)
         else:
-            conditions.append("EXISTS (SELECT 1 FROM json_each(metadata) WHERE json_each.key = ? AND json_each.value = ?)")
+            conditions.append(
+                "EXISTS (SELECT 1 FROM json_each(metadata) WHERE json_each.key = ? AND json_each.value = ?)"
+            )
             values.extend((name, value))
     return conditions, values
 

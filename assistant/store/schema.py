@@ -66,7 +66,7 @@ MIGRATIONS = (
 
 
 def connect(file: Path) -> sqlite3.Connection:
-    """Open the catalog, creating or migrating it. Raises CatalogVersionError, or WorkspaceError if damaged."""
+    """Open the catalog, created or migrated. Raises CatalogVersionError, or WorkspaceError if damaged."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # Statements, not Python, begin transactions; a connection may move between threads that take turns.
@@ -80,7 +80,8 @@ def connect(file: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         connection.close()
         raise WorkspaceError(
-            f"The catalog {file} cannot be used: {error}.", "Restore it, or delete its folder and ingest again."
+            f"The catalog {file} cannot be used: {error}.",
+            "Restore it, or delete its folder and ingest again.",
         ) from None
     except CatalogVersionError:
         connection.close()
@@ -89,7 +90,7 @@ def connect(file: Path) -> sqlite3.Connection:
 
 
 def _address(file: Path) -> str:
-    """The catalog as a URI. SQLite reads a WAL file in a folder that cannot be written only if it is told how."""
+    """The catalog as a URI, which tells SQLite how to read in a folder that cannot be written."""
     address = file.absolute().as_uri()
     if not file.exists() or os.access(file.parent, os.W_OK):
         return address
@@ -126,7 +127,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 
 def _statements(script: str) -> list[str]:
-    """Split a script at its statement ends; ``executescript`` would commit in the middle of our transaction."""
+    """Split a script at its statement ends; ``executescript`` would commit our transaction midway."""
     statements, current = [], ""
     for line in script.splitlines():
         current += line + "\n"

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,16 +46,18 @@ class VectorIndex:
 
         if not len(self):
             return []
-        inner = faiss.downcast_index(self._index.index)
+        inner: Any = faiss.downcast_index(self._index.index)
         is_exact = isinstance(inner, faiss.IndexFlat)
-        # Few ids may lie in any of the cells.
-        cells = 0 if is_exact else max(1, inner.nlist // (_SEARCHED_PART if among is None else 1))
-        parameters = faiss.SearchParameters() if is_exact else faiss.SearchParametersIVF(nprobe=cells)
+        parameters: Any = faiss.SearchParameters() if is_exact else faiss.SearchParametersIVF()
+        if not is_exact:  # few ids may lie in any of the cells
+            parameters.nprobe = inner.nlist if among is not None else max(1, inner.nlist // _SEARCHED_PART)
         if among is not None:
             selector = faiss.IDSelectorBatch(among)
             parameters.sel = selector
         scores, ids = self._index.search(vector.reshape(1, -1), min(k, len(self)), params=parameters)
-        return [(int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0]
+        return [
+            (int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0
+        ]
 
 
 def vectors_file(folder: Path, generation: int) -> Path:
@@ -108,11 +110,13 @@ def write_index(folder: Path, generation: int, index: "faiss.IndexIDMap2") -> No
             with beside.open("ab") as stream:
                 stream.write(checksum)
     except (OSError, RuntimeError) as error:
-        raise WorkspaceError(f"Cannot write the dense index in {folder}: {error}.", "Free disk space.") from None
+        raise WorkspaceError(
+            f"Cannot write the dense index in {folder}: {error}.", "Free disk space."
+        ) from None
 
 
 def remove_other_generations(folder: Path, generation: int) -> None:
-    """Delete the files of generations that are not live any more, and what killed processes left half written."""
+    """Delete the files of other generations, and what killed processes left half written."""
     keep = vectors_file(folder, generation)
     for file in (*folder.glob("vectors-*.faiss"), *folder.glob(".vectors-*.tmp")):
         if file != keep:
@@ -128,9 +132,12 @@ def _read(file: Path) -> "faiss.IndexIDMap2 | None":
         with file.open("rb") as stream:
             stream.seek(max(0, length))
             stored = stream.read()
-        return faiss.read_index(str(file)) if length > 0 and stored == _checksum(file, length) else None
+        if length <= 0 or stored != _checksum(file, length):
+            return None
+        index: faiss.IndexIDMap2 = faiss.read_index(str(file))  # type: ignore[assignment]
     except (OSError, RuntimeError):
         return None
+    return index
 
 
 def _checksum(file: Path, length: int) -> bytes:

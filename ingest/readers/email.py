@@ -16,6 +16,7 @@ _HEAD = ("Subject", "From", "To", "Cc", "Date")
 
 
 def read_email(data: bytes) -> Document:
+    """A mail: subject, sender, date and body; attachments are only named."""
     message = message_from_bytes(data, policy=policy.default)
     if not isinstance(message, EmailMessage):
         raise TypeError("the mail parser returned another kind of message")

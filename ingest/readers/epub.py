@@ -22,6 +22,7 @@ _PAGE_TYPES = ("application/xhtml+xml", "text/html")
 
 
 def read_epub(data: bytes, limits: Limits) -> Document:
+    """The chapters of an EPUB in reading order."""
     check_archive(data, limits, doctype_allowed=True)
     with open_archive(data) as archive:
         package_name = _package_name(fromstring(read_member(archive, _CONTAINER)))

@@ -24,6 +24,7 @@ _MAIN = etree.XPath("(//main | //*[@role='main'])[1]")
 
 
 def read_html(data: bytes) -> Document:
+    """A web page: what a reader of it would see."""
     declared = _DECLARED.search(data[:2048])
     text, warnings = decode(data, declared.group(1).decode("ascii") if declared else "")
     root = parse(text)

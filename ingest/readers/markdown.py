@@ -41,6 +41,7 @@ MAX_FRONT_MATTER = 100_000
 
 
 def read_markdown(data: bytes) -> Document:
+    """Markdown with front matter and embedded HTML."""
     text, warnings = decode(data)
     text = clean(text)
     known, body, problem = split_front_matter(text)

@@ -20,6 +20,7 @@ _DPI = 200
 
 
 def is_scan(page: pypdfium2.PdfPage, text: str) -> bool:
+    """Whether a page shows a picture where its text should be."""
     if sum(map(str.isalnum, text)) >= MIN_CHARACTERS:
         return False
     area = max(1.0, page.get_width() * page.get_height())

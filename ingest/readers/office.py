@@ -32,6 +32,7 @@ _UNNAMED_PICTURE = re.compile(
 
 
 def read_docx(data: bytes, limits: Limits) -> Document:
+    """Word: headings, lists and tables as mammoth maps them to HTML."""
     check_archive(data, limits)
     import mammoth
 
@@ -49,6 +50,7 @@ def read_docx(data: bytes, limits: Limits) -> Document:
 
 
 def read_pptx(data: bytes, limits: Limits) -> Document:
+    """PowerPoint: a place and a page number for each slide."""
     check_archive(data, limits)
     from markitdown import StreamInfo
     from markitdown.converters import PptxConverter
@@ -77,6 +79,7 @@ def _slides(markdown: str) -> list[tuple[int, str]]:
 
 
 def read_xlsx(data: bytes, limits: Limits) -> Document:
+    """Excel: a table for each sheet, with the row it begins at."""
     check_archive(data, limits)
     from openpyxl import load_workbook
 

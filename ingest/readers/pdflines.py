@@ -81,6 +81,7 @@ def score(text: str) -> float:
 
 
 def text_of(lines: list[Line]) -> str:
+    """Lines as one text."""
     return "\n".join(line.text for line in lines)
 
 

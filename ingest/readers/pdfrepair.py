@@ -23,6 +23,7 @@ MAX_MENDED = 10_000
 
 
 def encrypted() -> Refused:
+    """The refusal of a file that only its password opens."""
     return Refused("is encrypted and needs a password", "Save a copy without a password.")
 
 
@@ -39,6 +40,7 @@ def quiet_pypdf() -> Iterator[None]:
 
 
 def open_pypdf(data: bytes) -> "PdfReader | None":
+    """The file as pypdf sees it; None where pypdf can make nothing of it."""
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
@@ -82,6 +84,7 @@ def mended(data: bytes) -> tuple[bytes, pypdfium2.PdfDocument] | None:
 
 
 def page_count(reader: "PdfReader | None") -> int:
+    """How many pages pypdf counts; 0 where it cannot."""
     try:
         return len(reader.pages) if reader else 0
     except Exception:  # As above: the page tree of a damaged file may be anything.

@@ -23,6 +23,8 @@ MAX_HEADER_LINES = 30
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """Rows of a page that stand in columns, a line each."""
+
     text: str
     header_lines: int
     end: int

@@ -16,6 +16,7 @@ _SNIFF_LINES = 50
 
 
 def read_table(data: bytes, limits: Limits) -> Document:
+    """CSV and TSV, whatever the delimiter."""
     text, warnings = decode(data)
     check_characters(len(text), limits)
     rows = _rows(clean(text))

@@ -15,6 +15,7 @@ _COLUMNS = re.compile(r"(?<=\S)(?:\s{3,}|\s*\|\s+)(?=\S)")
 
 
 def read_text(data: bytes, limits: Limits) -> Document:
+    """Plain text in any encoding, with headings where lines look like them."""
     text, warnings = decode(data)
     check_characters(len(text), limits)
     return Document(title="", blocks=tuple(text_blocks(clean(text))), format="text", warnings=warnings)

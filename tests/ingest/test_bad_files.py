@@ -11,26 +11,28 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from fakes import FakeEmbedder
 from test_pipeline import _read_here, fill
 
-from assistant.config import DeviceSettings, EmbedderSettings, Settings
+from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.store.catalog import Catalog
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 from ingest import pipeline
 from ingest.report import FileReport, IngestReport, print_report
+from ingest.worker import file_hash
 
 SLOW_BYTES = 18_000_000
 
 
 def ingest(workspace: Workspace, docs: Path, dry_run: bool = False, **changes: float) -> IngestReport:
     settings = Settings.model_validate({"ingest": {"workers": 1, **changes}})
-    return pipeline.ingest(workspace, DEFAULT_CORPUS, [docs], settings, dry_run=dry_run, embedder=FakeEmbedder())
+    return pipeline.ingest(
+        workspace, DEFAULT_CORPUS, [docs], settings, dry_run=dry_run, embedder=FakeEmbedder()
+    )
 
 
 def by_path(report: IngestReport) -> dict[str, FileReport]:
@@ -53,13 +55,22 @@ def command(*arguments: str, code: str = "") -> "subprocess.CompletedProcess[str
 
 # A folder full of traps
 
-NAMES = ["new\nline.md", "\u202ertl.md", "n" * 247 + ".md", "-rf.md", "[bold red].md", "🔥.md", "a\\b.md", "q'uote\".md"]
+NAMES = [
+    "new\nline.md",
+    "\u202ertl.md",
+    "n" * 247 + ".md",
+    "-rf.md",
+    "[bold red].md",
+    "🔥.md",
+    "a\\b.md",
+    "q'uote\".md",
+]
 
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Path, IngestReport]:
     """One ingest of a folder with one of everything bad."""
-    docs, place = tmp_path_factory.mktemp("zoo"), os.getcwd()
+    docs, place = tmp_path_factory.mktemp("zoo"), Path.cwd()
     fill(docs, "good.md", *NAMES)
     (docs.parent / "secret.md").write_text("secret", "utf-8")
     (docs / "empty.txt").write_bytes(b"")
@@ -113,7 +124,9 @@ def test_a_second_look_at_it_changes_nothing(zoo: tuple[Workspace, Path, IngestR
 
 
 def test_its_report_prints_without_control_characters(
-    zoo: tuple[Workspace, Path, IngestReport], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    zoo: tuple[Workspace, Path, IngestReport],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "600")  # so that no name is folded
     print_report(zoo[2])
@@ -137,10 +150,9 @@ def test_no_secret_comes_in_through_a_link(zoo: tuple[Workspace, Path, IngestRep
 
 def hooked(monkeypatch: pytest.MonkeyPatch, what: Callable[[Path], object]) -> None:
     """Do something to a file between its hashing and its reading."""
-    real = pipeline.file_hash
 
     def hash_then(file: Path) -> str:
-        content = real(file)
+        content = file_hash(file)
         if file.name == "victim.txt":
             what(file)
         return content
@@ -184,15 +196,20 @@ def test_a_file_that_may_not_be_read_is_told(
     fill(docs, "good.txt", "locked.txt")
     real = Path.open
 
-    def refusing(self: Path, mode: str = "r", **options: Any) -> object:
+    def refusing(
+        self: Path, mode: str = "r", buffering: int = -1, encoding: str | None = None, *_: None
+    ) -> object:
         if self.name == "locked.txt":
             raise PermissionError(13, "Permission denied")
-        return real(self, mode, **options)
+        return real(self, mode, buffering, encoding)
 
     monkeypatch.setattr(Path, "open", refusing)
     monkeypatch.setattr(pipeline, "read_all", _read_here)
     report = ingest(workspace, docs)
-    assert by_path(report)["locked.txt"].message == "locked.txt cannot be read: Permission denied. Check its rights."
+    assert (
+        by_path(report)["locked.txt"].message
+        == "locked.txt cannot be read: Permission denied. Check its rights."
+    )
     assert by_path(report)["good.txt"].status == "added"
 
 
@@ -239,7 +256,7 @@ def test_a_reader_that_is_killed_costs_one_file(workspace: Workspace, docs: Path
     assert (by_path(report)["a.txt"].status, by_path(report)["z.txt"].status) == ("added", "added")
 
 
-def test_a_fault_of_ours_costs_one_file(workspace: Workspace, docs: Path) -> None:
+def test_a_fault_of_ours_costs_one_file(docs: Path) -> None:
     """What a reader or the chunker raises unforeseen comes back as that file's failure."""
     from concurrent.futures import Future
 
@@ -278,8 +295,12 @@ def test_a_file_over_the_limit_is_not_even_opened(
         stream.truncate(2 << 20)
     monkeypatch.setattr(pipeline, "read_all", _read_here)
     hashed: list[str] = []
-    real = pipeline.file_hash
-    monkeypatch.setattr(pipeline, "file_hash", lambda file: (hashed.append(file.name), real(file))[1])
+
+    def noting(file: Path) -> str:
+        hashed.append(file.name)
+        return file_hash(file)
+
+    monkeypatch.setattr(pipeline, "file_hash", noting)
     report = ingest(workspace, docs, max_file_mb=1)
     assert by_path(report)["huge.txt"].message == (
         "huge.txt has 2 MiB; ingest.max_file_mb is 1. Raise the limit or split the file."
@@ -294,7 +315,7 @@ def test_a_file_over_the_limit_is_not_even_opened(
 def test_five_thousand_unchanged_files_take_two_seconds_and_no_torch(
     workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Embedder(EmbedderSettings(), DeviceSettings()).fingerprint
+    real = Embedder(Settings().embedder, Settings().device).fingerprint
     for number in range(5_000):
         folder = docs / str(number % 50)
         folder.mkdir(exist_ok=True)
@@ -346,5 +367,5 @@ def test_a_full_disk_is_told_in_one_line_and_costs_nothing(
     assert catalog.generation() == 1
     assert [row.path for row in catalog.files()] == ["a.txt"]
     catalog.close()
-    assert not [name for name in os.listdir(folder) if name.endswith(".tmp")]
+    assert not [file for file in folder.iterdir() if file.suffix == ".tmp"]
     assert ingest(workspace, docs).documents == first.documents + 60

@@ -1,4 +1,4 @@
-"""A scan finds the files under a folder and nothing else: not out of it, not in circles, not what would block."""
+"""A scan finds the files under a folder: nothing outside, nothing in circles, nothing that would block."""
 
 import os
 import socket
@@ -115,7 +115,17 @@ def test_a_folder_with_the_suffix_of_a_file_is_a_folder(docs: Path) -> None:
 
 
 def test_strange_names_are_names(docs: Path) -> None:
-    names = ["new\nline.md", "\u202ertl.md", "n" * 247 + ".md", "-rf.md", "[bold].md", "🔥.md", "a\\b.md", " .md", "%s.md"]
+    names = [
+        "new\nline.md",
+        "\u202ertl.md",
+        "n" * 247 + ".md",
+        "-rf.md",
+        "[bold].md",
+        "🔥.md",
+        "a\\b.md",
+        " .md",
+        "%s.md",
+    ]
     touch(docs, *names)
     assert set(found(docs)) == set(names)
 

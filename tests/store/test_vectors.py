@@ -1,11 +1,11 @@
 """The dense index is exact while small, good when large, and never wrong about what the catalog holds."""
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from assistant.embedder import Vectors
@@ -19,8 +19,8 @@ IDENTITY = Identity("fake", "fake", "recipe")
 CLUSTERS, COUNT, WIDTH = 60, 3000, 48
 
 
-def unit(raw: Vectors) -> Vectors:
-    return (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+def unit(raw: npt.NDArray[np.float64]) -> Vectors:
+    return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), np.float32)
 
 
 def clustered(count: int, seed: int) -> Vectors:
@@ -35,7 +35,9 @@ def publish(catalog: Catalog, matrix: Vectors, generation: int = 1) -> None:
     text = "x" * len(matrix)
     chunks = [Chunk(position, position + 1, "x", "") for position in range(len(matrix))]
     with catalog.transaction():
-        one = catalog.stage(f"key{generation}", Document("T", (Block(text),), "text"), chunks, [*matrix], "fake")
+        one = catalog.stage(
+            f"key{generation}", Document("T", (Block(text),), "text"), chunks, [*matrix], "fake"
+        )
         catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, generation)
 
 
@@ -61,7 +63,9 @@ def nearest(matrix: Vectors, question: Vectors, k: int, among: list[int] | None 
 
 
 def recall(found: list[list[int]], wanted: list[list[int]]) -> float:
-    return float(np.mean([len(set(one) & set(other)) / len(other) for one, other in zip(found, wanted, strict=True)]))
+    return float(
+        np.mean([len(set(one) & set(other)) / len(other) for one, other in zip(found, wanted, strict=True)])
+    )
 
 
 def is_exact(index: vectors.VectorIndex) -> bool:
@@ -81,7 +85,9 @@ def test_a_small_index_is_exact(catalog: Catalog) -> None:
         np.testing.assert_allclose(hits[0][1], max(matrix @ question), atol=2e-3)
 
 
-def test_a_large_index_finds_nearly_all_of_the_nearest(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_index_finds_nearly_all_of_the_nearest(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vectors, "EXACT_LIMIT", COUNT - 1)
     matrix, questions = clustered(COUNT, 1), clustered(100, 2)
     publish(catalog, matrix)
@@ -94,7 +100,9 @@ def test_a_large_index_finds_nearly_all_of_the_nearest(catalog: Catalog, monkeyp
 
 
 @pytest.mark.parametrize("limit", [COUNT, COUNT - 1])
-def test_a_filter_is_kept_and_starves_no_one(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+def test_a_filter_is_kept_and_starves_no_one(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
     monkeypatch.setattr(vectors, "EXACT_LIMIT", limit)
     matrix, questions = clustered(COUNT, 1), clustered(50, 2)
     publish(catalog, matrix)
@@ -151,7 +159,17 @@ def damage(file: Path, how: str) -> None:
 
 @pytest.mark.parametrize(
     "how",
-    ["missing", "empty", "short", "truncated", "bit in the head", "bit in a vector", "bit in the checksum", "longer", "text"],
+    [
+        "missing",
+        "empty",
+        "short",
+        "truncated",
+        "bit in the head",
+        "bit in a vector",
+        "bit in the checksum",
+        "longer",
+        "text",
+    ],
 )
 def test_a_damaged_file_is_built_again(small: Catalog, how: str) -> None:
     file = vectors_file(small.folder, 1)
@@ -174,7 +192,9 @@ def test_a_file_of_another_generation_with_other_counts_is_not_believed(small: C
     assert len(open_index(small, 2)) == 7
 
 
-def test_an_index_that_cannot_be_kept_is_used_all_the_same(small: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_cannot_be_kept_is_used_all_the_same(
+    small: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vectors_file(small.folder, 1).unlink()
 
     def full(*_: object) -> None:
@@ -216,4 +236,4 @@ def test_two_searches_can_build_the_same_file_at_once(small: Catalog) -> None:
         thread.join()
     assert not failures
     assert len(open_index(small, 1)) == 20
-    assert not list(small.folder.glob("*.tmp")) + [file for file in os.listdir(small.folder) if file.endswith(".tmp")]
+    assert not [file for file in small.folder.iterdir() if file.suffix == ".tmp"]

@@ -1,0 +1,145 @@
+"""The house keeps its shape: who may import whom, what starts light, and how large things get."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SIBLINGS = ("ingest", "train", "eval", "ui")
+PACKAGES = ("assistant", *SIBLINGS)
+HEAVY = (
+    "torch",
+    "transformers",
+    "gradio",
+    "langchain",
+    "langchain_core",
+    "sentence_transformers",
+    "faiss",
+    "numpy",
+)
+LONGEST_FUNCTION = 60
+LONGEST_MODULE = 450
+
+
+def modules() -> list[Path]:
+    return [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+
+
+def name_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def imports_of(file: Path) -> frozenset[str]:
+    """Modules of ours that a file imports anywhere, also inside functions; not for types only."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = name_of(file).split(".")
+                package = package if file.name == "__init__.py" else package[:-1]
+                base = ".".join([*package[: len(package) - node.level + 1], *([base] if base else [])])
+            found.update({base, *(f"{base}.{alias.name}" for alias in node.names)})
+    known = {name_of(one) for one in modules()}
+    return frozenset(name for name in found if name in known and name != name_of(file))
+
+
+@pytest.mark.parametrize("file", modules(), ids=name_of)
+def test_arrows_point_from_the_edges_to_the_core(file: Path) -> None:
+    package = name_of(file).split(".")[0]
+    imported = {name.split(".")[0] for name in imports_of(file)}
+    if package == "assistant" and not name_of(file).startswith("assistant.cli"):
+        assert imported <= {"assistant"}, "the core knows no sibling"
+    if package in SIBLINGS:
+        assert imported <= {"assistant", package}, "siblings are blind to each other"
+        assert not any(name.startswith("assistant.cli") for name in imports_of(file))
+
+
+def test_errors_and_types_import_nothing_of_ours() -> None:
+    assert not imports_of(ROOT / "assistant/errors.py")
+    assert not imports_of(ROOT / "assistant/types.py")
+
+
+def test_there_is_no_import_cycle() -> None:
+    graph = {
+        name_of(file): {name for name in imports_of(file) if not _is_parent(name, file)} for file in modules()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, f"import cycle: {' → '.join([*path[path.index(name) :], name])}"
+        if name not in done:
+            for other in sorted(graph[name]):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def _is_parent(name: str, file: Path) -> bool:
+    """A package that re-exports its modules is not imported by them."""
+    return name_of(file).startswith(f"{name}.")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["ingest", "--help"], ["search", "--help"], ["ask", "--help"]]
+)
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from assistant.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        f"loaded = sorted(set({HEAVY!r}) & set(sys.modules)); assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+
+
+def test_help_takes_little_processor_time() -> None:
+    code = (
+        "import os, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-m', 'assistant', '--help'], check=True, stdout=subprocess.DEVNULL)\n"
+        "times = os.times(); print(times.children_user + times.children_system)"
+    )
+    runs = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+            ).stdout
+        )
+        for _ in range(3)
+    ]
+    assert min(runs) < 0.3, f"{min(runs):.2f} s of processor time"
+
+
+@pytest.mark.parametrize("file", modules(), ids=name_of)
+def test_modules_and_functions_stay_small(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text.count("\n") <= LONGEST_MODULE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.end_lineno:
+            assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{node.name} is too long"
+
+
+@pytest.mark.parametrize("file", modules(), ids=name_of)
+def test_every_module_and_public_name_has_a_docstring(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_nothing_is_pickled_and_no_remote_code_is_trusted_by_default() -> None:
+    for file in modules():
+        text = file.read_text(encoding="utf-8")
+        assert "import pickle" not in text and "torch.load(" not in text, name_of(file)
+        assert "trust_remote_code=True" not in text, name_of(file)

@@ -1,0 +1,93 @@
+"""Settings: layers, origins, and refusals that name the right name."""
+
+from pathlib import Path
+
+import pytest
+
+from assistant import config
+from assistant.errors import ConfigError
+
+
+def test_later_layers_win_and_every_origin_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("retrieval:\n  k: 3\n  candidates: 30\n  fusion: rrf\n")
+    environment = {"ASSISTANT_RETRIEVAL__K": "4", "ASSISTANT_RETRIEVAL__CANDIDATES": "40"}
+    settings, origins = config.load(file, environment, ["retrieval.k=5"])
+    assert (settings.retrieval.k, settings.retrieval.candidates, settings.retrieval.fusion) == (5, 40, "rrf")
+    sources = {origin.key: origin.source for origin in origins}
+    assert sources["retrieval.k"] == "command line"
+    assert sources["retrieval.candidates"] == "ASSISTANT_RETRIEVAL__CANDIDATES"
+    assert sources["retrieval.fusion"] == str(file)
+    assert sources["answer.evidence"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [
+        ("retrieval.kk=5", "retrieval.k"),
+        ("retreival.k=5", "retrieval.k"),
+        ("k=5", "retrieval.k"),
+        ("retrieval.denseweight=0.4", "retrieval.dense_weight"),
+        ("ingest.chunk_token=5", "ingest.chunk_tokens"),
+    ],
+)
+def test_a_typo_is_refused_with_the_nearest_right_name(typo: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(None, {}, [typo])
+    assert typo.split("=")[0] in caught.value.message
+    assert caught.value.remedy == f"Did you mean {meant}?"
+
+
+def test_typos_in_file_and_environment_are_refused_too(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("retrieval:\n  kay: 3\n")
+    with pytest.raises(ConfigError, match="retrieval.kay"):
+        config.load(file, {})
+    with pytest.raises(ConfigError, match="ASSISTANT_RETRIVAL__K"):
+        config.load(None, {"ASSISTANT_RETRIVAL__K": "3"})
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "retrieval.k=0",
+        "retrieval.k=many",
+        "retrieval.dense_weight=1.5",
+        "device.dtype=bf16",
+        "retrieval.k=2.5",
+    ],
+)
+def test_an_impossible_value_is_refused_with_key_value_and_origin(assignment: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(None, {}, [assignment])
+    key, value = assignment.split("=")
+    assert (
+        key in caught.value.message
+        and value in caught.value.message
+        and "command line" in caught.value.message
+    )
+
+
+@pytest.mark.parametrize(
+    "content", ["retrieval: 5\n", "- a\n- b\n", "retrieval:\n\tk: 5\n", "just words", "a: [1,"]
+)
+def test_a_file_that_is_no_mapping_of_sections_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        config.load(file, {})
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_or_missing_file_means_defaults(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    assert config.load(tmp_path / "empty.yaml", {})[0] == config.Settings()
+    assert config.load(tmp_path / "none.yaml", {})[0] == config.Settings()
+
+
+def test_every_setting_is_described() -> None:
+    assert all(len(config.description_of(key)) > 10 for key in config.setting_keys())
+
+
+def test_variables_that_name_places_are_no_settings() -> None:
+    config.load(None, {"ASSISTANT_WORKSPACE": "/x", "ASSISTANT_CACHE": "/y", "ASSISTANT_CORPORA": "/z"})
