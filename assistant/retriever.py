@@ -17,7 +17,7 @@ from assistant.fusion import Candidate, fuse
 from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.passages import Passage, read_passages
 from assistant.reranker import Reranker
-from assistant.store.catalog import Catalog
+from assistant.store.catalog import Catalog, StoredChunk
 from assistant.store.vectors import VectorIndex, open_index
 from assistant.types import Evidence, Filter
 

@@ -21,6 +21,7 @@ from assistant.errors import IdentityError, IngestError, ReadError
 from assistant.progress import progress_bar
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest
+from assistant.store.schema import damage_told
 from assistant.types import Chunk
 from assistant.workspace import Workspace, write_lock
 from ingest.chunker import CHUNKER_VERSION
@@ -72,6 +73,7 @@ def _opened(folder: Path, dry_run: bool) -> Iterator[Catalog]:
         if dry_run and not (folder / CATALOG_FILE).exists():
             folder = Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(write_lock(folder))
+        stack.enter_context(damage_told(folder / CATALOG_FILE))
         yield stack.enter_context(closing(Catalog(folder)))
 
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from assistant.config import Settings
 from assistant.embedder import Embedder, Vectors
+from assistant.types import Message
 
 DIMENSION = 64
 
@@ -51,3 +52,24 @@ class FakeEmbedder(Embedder):
                 out[row, int.from_bytes(digest) % self._dimension] += 1.0
         out /= np.linalg.norm(out, axis=1, keepdims=True)
         return out
+
+
+class ScriptedEngine:
+    """An engine that says what it was told to, a word at a time, and keeps every prompt it was shown."""
+
+    def __init__(self, answer: str, tokens_a_character: float = 0.25, window: int = 4096) -> None:
+        self.answer = answer
+        self.window = window
+        self.control_tokens = frozenset({"<|im_start|>", "<|im_end|>"})
+        self.prompts: list[tuple[Message, ...]] = []
+        self.pieces_given = 0
+        self._tokens_a_character = tokens_a_character
+
+    def count(self, messages: Sequence[Message]) -> int:
+        return int(sum(len(message.content) for message in messages) * self._tokens_a_character)
+
+    def stream(self, messages: Sequence[Message], max_new_tokens: int, temperature: float) -> Iterator[str]:  # noqa: ARG002
+        self.prompts.append(tuple(messages))
+        for piece in re.findall(r"\S+\s*", self.answer)[:max_new_tokens]:
+            self.pieces_given += 1
+            yield piece

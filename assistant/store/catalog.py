@@ -7,18 +7,18 @@ does meanwhile. Writing happens in ``transaction()``s and only under the workspa
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from assistant.embedder import Vectors
-from assistant.errors import UsageError, WorkspaceError
+from assistant.errors import WorkspaceError
 from assistant.language import terms
-from assistant.store.schema import connect
+from assistant.store.schema import connect, damage_told
 from assistant.types import Chunk, Document, Filter
 
 T = TypeVar("T")
@@ -110,11 +110,12 @@ class Catalog:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything read inside sees one state of the catalog."""
-        self._connection.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._connection.execute("COMMIT")
+        with damage_told(self.folder / CATALOG_FILE):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("COMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -152,7 +153,10 @@ class Catalog:
 
     def damage(self) -> str:
         """What SQLite finds wrong with the file; empty when nothing is."""
-        found = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        try:
+            found = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            return str(error)
         return "" if found == "ok" else found
 
     # Files and documents

@@ -12,6 +12,8 @@ loses nothing; files, full text and generation change together in the one transa
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from assistant.errors import CatalogVersionError, WorkspaceError
@@ -76,17 +78,24 @@ def connect(file: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
     try:
-        _prepare(connection, file)
-    except sqlite3.Error as error:
+        with damage_told(file):
+            _prepare(connection, file)
+    except WorkspaceError:
         connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def damage_told(file: Path) -> Iterator[None]:
+    """Turn what SQLite says of a damaged file into a WorkspaceError."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
         raise WorkspaceError(
             f"The catalog {file} cannot be used: {error}.",
             "Restore it, or delete its folder and ingest again.",
         ) from None
-    except CatalogVersionError:
-        connection.close()
-        raise
-    return connection
 
 
 def _address(file: Path) -> str:

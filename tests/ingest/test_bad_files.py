@@ -196,12 +196,10 @@ def test_a_file_that_may_not_be_read_is_told(
     fill(docs, "good.txt", "locked.txt")
     real = Path.open
 
-    def refusing(
-        self: Path, mode: str = "r", buffering: int = -1, encoding: str | None = None, *_: None
-    ) -> object:
+    def refusing(self: Path, mode: str = "r", *rest: int, **named: str | None) -> object:
         if self.name == "locked.txt":
             raise PermissionError(13, "Permission denied")
-        return real(self, mode, buffering, encoding)
+        return real(self, mode, *rest, **named)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", refusing)
     monkeypatch.setattr(pipeline, "read_all", _read_here)

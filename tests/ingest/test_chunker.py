@@ -200,6 +200,21 @@ def test_sentences_are_whole_unless_longer_than_the_window(
     assert all(chunk.start in starts and chunk.end in ends for chunk in chunks)
 
 
+def test_sentences_are_whole_though_each_counts_more_among_others(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    # "Abcd" is one token at the start of a text and four behind a blank, which takes the A first.
+    pieces = ["A", "b", "c", "d", ".", "Ġ", "ĠA", "Ab", "Abc", "Abcd"]
+    merges = [("Ġ", "A"), ("A", "b"), ("Ab", "c"), ("Abc", "d")]
+    tokenizer = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    counter = TokenCounter(tmp_path)
+    assert counter.count_each(["Abcd Abcd.", " Abcd Abcd."]) == [6, 9]
+    chunks = chunks_of(document(paragraph(" ".join(["Abcd Abcd."] * 60)), title=""), counter, 40)
+    assert {chunk.text.replace("Abcd Abcd.", "").strip() for chunk in chunks} == {""}
+
+
 @pytest.mark.parametrize("name", ["minilm", "bpe", "unigram"])
 @pytest.mark.parametrize("kind", ["list", "table", "code"])
 def test_lines_are_whole_unless_longer_than_the_window(
@@ -213,9 +228,12 @@ def test_lines_are_whole_unless_longer_than_the_window(
     assert [line for chunk in chunks for line in chunk.text.split("\n")] == lines
 
 
-def test_a_unit_longer_than_the_window_is_cut_at_white_space() -> None:
+@pytest.mark.parametrize("name", ["minilm", "bpe", "unigram"])
+def test_a_unit_longer_than_the_window_is_cut_at_white_space(
+    counters: dict[str, TokenCounter], name: str
+) -> None:
     words = [f"word{number}" for number in range(2000)]
-    chunks = chunks_of(document(paragraph(" ".join(words))))
+    chunks = chunks_of(document(paragraph(" ".join(words))), counters[name])
     assert [word for chunk in chunks for word in chunk.text.split()] == words
 
 

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -273,7 +273,7 @@ def kill_often(victim: Victim, chance: random.Random, kills: Sequence[tuple[str,
     for position, (how, _) in enumerate(kills):
         if position % 2 == 0:  # every other run goes on where the killed one was
             change(victim.docs, chance)
-        if position % 8 == 0:  # what a whole ingest takes at the moment
+        if position % 10 == 0:  # what a whole ingest takes at the moment
             started = time.perf_counter()
             lines, seconds = count_lines(victim), time.perf_counter() - started
             before = state_of_corpus(victim.workspace)
@@ -313,16 +313,19 @@ def test_killed_with_its_readers_it_leaves_no_process_behind(
     for number in range(30):
         write_something(docs / f"{number}.md", chance)
     with victims(workspace, docs) as victim:
-        for delay in (0.15, 0.35):
+        # So long that its reader would go on for a while, were it not for the watch that it keeps.
+        line = "Apple brick cloud delta. Ember flint grape.\n\n"
+        (docs / "long.md").write_text(line * (18_000_000 // len(line)), "utf-8")
+        for delay in (0.35, 1.5):
             pid = victim.start(in_process=False)
             time.sleep(delay)
             orphans = psutil.Process(pid).children(recursive=True)
             os.kill(pid, signal.SIGKILL)
             victim.wait()
-            _, alive = psutil.wait_procs(orphans, timeout=5)
-            assert not alive
+            assert_ended(lambda orphans=orphans: [one.pid for one in orphans if is_running(one.pid)], 2)
             state_of_corpus(victim.workspace)
             change(docs, chance)
+        (docs / "long.md").unlink()
         assert_equals_fresh(victim, tmp_path)
 
 
@@ -367,17 +370,30 @@ def test_interrupted_it_says_one_line_and_the_next_ingest_goes_on(docs: Path, wo
         # Click ends the line with the ^C on it first.
         assert err.lstrip("\n") == "Stopped. What was done so far is kept; the same command goes on.\n", delay
         assert out == ""
-        patience = time.monotonic() + 3
-        while left := [pid for pid in psutil.pids() if _in_session(pid, process.pid)]:
-            assert time.monotonic() < patience, left
-            time.sleep(0.01)
+        assert_ended(lambda of=process.pid: [pid for pid in psutil.pids() if in_session(pid, of)], 3)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(state_of_corpus(workspace)) == 30
 
 
-def _in_session(pid: int, session: int) -> bool:
+def in_session(pid: int, session: int) -> bool:
     try:
-        return os.getsid(pid) == session and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except (OSError, psutil.NoSuchProcess):
+        return os.getsid(pid) == session and is_running(pid)
+    except OSError:
         return False
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that only waits for its parent to notice its end does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_ended(left: Callable[[], list[int]], seconds: float) -> None:
+    """Wait until no process is left."""
+    patience = time.monotonic() + seconds
+    while pids := left():
+        assert time.monotonic() < patience, pids
+        time.sleep(0.01)

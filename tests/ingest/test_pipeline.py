@@ -14,8 +14,8 @@ import pytest
 from fakes import FakeEmbedder
 
 from assistant.config import Settings
-from assistant.errors import IdentityError, IngestError, UsageError, WorkspaceBusy
-from assistant.store.catalog import Catalog, StoredChunk
+from assistant.errors import IdentityError, IngestError, UsageError, WorkspaceBusy, WorkspaceError
+from assistant.store.catalog import CATALOG_FILE, Catalog, StoredChunk
 from assistant.store.vectors import open_index
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
 from ingest import pipeline
@@ -621,7 +621,26 @@ def test_vectors_of_two_embedders_never_stand_side_by_side(bench: Bench, docs: P
         assert [row.path for row in catalog.files() if row.document_id] == ["b.txt"]
 
 
-# Locks
+# Locks and damage
+
+
+@pytest.mark.parametrize("table", ["files", "documents", "chunks", "lexical_data"])
+def test_a_damaged_catalog_is_told_with_the_remedy(bench: Bench, docs: Path, table: str) -> None:
+    fill(docs, *(f"{number}.md" for number in range(40)))
+    bench.ingest(docs)
+    with bench.catalog() as catalog:
+        select = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = catalog._connection.execute(select, (table,)).fetchone()
+        (size,) = catalog._connection.execute("PRAGMA page_size").fetchone()
+    file = bench.workspace.corpus(DEFAULT_CORPUS) / CATALOG_FILE
+    with file.open("r+b") as stream:
+        stream.seek((page - 1) * size)
+        stream.write(b"\xff" * size)
+    fill(docs, "new.md")
+    with pytest.raises(WorkspaceError, match=r"ingest again|Check rights"):
+        bench.ingest(docs)
+    with bench.catalog() as catalog:
+        assert catalog.damage()
 
 
 def test_a_second_ingest_at_the_same_time_is_told_so(bench: Bench, docs: Path) -> None:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from assistant.errors import CatalogVersionError, WorkspaceError
 from assistant.language import query_terms
 from assistant.store import schema
-from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Filter, Identity
+from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity
 from assistant.store.vectors import open_index
-from assistant.types import Block, Chunk, Document
+from assistant.types import Block, Chunk, Document, Filter
 
 IDENTITY = Identity("fake", "fake", "recipe")
 EMBEDDER = FakeEmbedder()
@@ -111,7 +111,8 @@ READ_ONLY = """
 import os, sys
 from pathlib import Path
 import faiss
-from assistant.store.catalog import Catalog, Filter
+from assistant.store.catalog import Catalog
+from assistant.types import Filter
 from assistant.store.vectors import open_index
 os.setuid(65534)
 catalog = Catalog(Path(sys.argv[1]))

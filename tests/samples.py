@@ -1,0 +1,29 @@
+"""Evidence made by hand."""
+
+from assistant.types import Evidence
+
+
+def evidence(text: str, rank: int = 1, **changes: object) -> Evidence:
+    """A hit with ``text``; anything else can be set by name."""
+    values: dict[str, object] = {
+        "rank": rank,
+        "score": 1.0,
+        "dense": 0.6,
+        "lexical": 3.0,
+        "dense_rank": rank,
+        "lexical_rank": rank,
+        "chunk": rank,
+        "document": f"terms-{rank}.md",
+        "path": f"/docs/terms-{rank}.md",
+        "title": "Terms",
+        "date": "",
+        "language": "en",
+        "context": "Terms > § 1 Cover",
+        "heading": "§ 1 Cover",
+        "place": "",
+        "pages": (),
+        "start": 100,
+        "end": 100 + len(text),
+        "text": text,
+    }
+    return Evidence(**{**values, **changes})  # type: ignore[arg-type]

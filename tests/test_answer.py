@@ -1,0 +1,116 @@
+"""Answers: evidence first, the model second, and a refusal where there is none."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from fakes import FakeEmbedder, ScriptedEngine
+
+from assistant.answer import Assistant, repeats_itself, standalone_question, without_repetition
+from assistant.config import Settings
+from assistant.retriever import Retriever
+from assistant.store.catalog import Catalog
+from assistant.types import Message
+from assistant.workspace import Workspace
+from ingest.pipeline import ingest
+
+HAIL = "Hail damage to the car is covered. The deductible for hail damage is 150 euros."
+TRIPS = "A trip may last up to 56 days. Longer trips need a travel contract of their own."
+PETS = "Dogs of the household are insured. Horses are not insured under this policy."
+
+
+@pytest.fixture
+def retriever(workspace: Workspace, docs: Path, settings: Settings) -> Iterator[Retriever]:
+    for name, text in (("hail", HAIL), ("trips", TRIPS), ("pets", PETS)):
+        (docs / f"{name}.md").write_text(f"# {name.title()}\n\n{text}\n")
+    embedder = FakeEmbedder()
+    ingest(workspace, "default", [docs], settings, embedder=embedder)
+    catalog = Catalog(workspace.corpus("default"))
+    yield Retriever(catalog, embedder, settings.retrieval, settings.device)
+    catalog.close()
+
+
+def assistant_of(retriever: Retriever, engine: ScriptedEngine, settings: Settings) -> Assistant:
+    return Assistant(retriever, lambda: engine, settings.answer, settings.engine)
+
+
+def test_an_answer_cites_the_passage_that_says_it(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
+    answer = assistant_of(retriever, engine, settings).ask("What is the deductible for hail damage?")
+    assert not answer.refused
+    (sentence,) = answer.sentences
+    (citation,) = sentence.citations
+    assert citation.document == "hail.md"
+    stored = retriever.catalog.text(retriever.catalog.files()[0].document_id or 0)
+    assert stored[citation.start : citation.end] == citation.quote
+    assert "150 euros" in citation.quote
+
+
+def test_citations_are_only_of_passages_that_were_in_the_prompt(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("A trip may last up to 56 days. Horses are not insured. The moon is made of cheese.")
+    answer = assistant_of(retriever, engine, settings).ask("How long may a trip last?")
+    (prompt,) = engine.prompts
+    for sentence in answer.sentences:
+        for citation in sentence.citations:
+            assert citation.quote in prompt[-1].content
+    assert not answer.sentences[-1].supported
+
+
+def test_weak_evidence_is_refused_without_calling_the_model(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("Paris.")
+    answer = assistant_of(retriever, engine, settings).ask("Which quantum chromodynamics lattice converges?")
+    assert answer.refused and answer.refusal_reason and not answer.sentences
+    assert answer.text == settings.answer.refusal["en"]
+    assert answer.hits, "the nearest passages are shown"
+    assert engine.prompts == []
+
+
+def test_the_listener_hears_the_words_as_they_come(retriever: Retriever, settings: Settings) -> None:
+    heard: list[str] = []
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
+    assistant_of(retriever, engine, settings).ask("hail damage deductible?", listener=heard.append)
+    assert "".join(heard) == "The deductible for hail damage is 150 euros." and len(heard) > 1
+
+
+def test_a_model_that_repeats_itself_is_stopped(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("Hail damage to the car is covered. " * 50)
+    answer = assistant_of(retriever, engine, settings).ask("Is hail damage covered?")
+    assert answer.text == "Hail damage to the car is covered."
+    assert engine.pieces_given < 40
+
+
+def test_passages_over_the_budget_give_way_and_are_not_listed(retriever: Retriever, settings: Settings) -> None:
+    small = settings.answer.model_copy(update={"prompt_tokens": 128})
+    engine = ScriptedEngine("Hail damage to the car is covered.", tokens_a_character=1.0)
+    answer = Assistant(retriever, lambda: engine, small, settings.engine).ask("Is hail damage to the car covered?")
+    assert len(answer.hits) == 1
+    assert [hit.rank for hit in answer.hits] == [1]
+
+
+def test_history_is_shown_to_the_model_and_searched_with(retriever: Retriever, settings: Settings) -> None:
+    history = [Message("user", "Is hail damage covered?"), Message("assistant", "Yes.")]
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
+    answer = assistant_of(retriever, engine, settings).ask("And the deductible?", history)
+    assert answer.hits[0].document == "hail.md"
+    assert [message.content for message in engine.prompts[0][1:3]] == ["Is hail damage covered?", "Yes."]
+
+
+def test_the_standalone_question_keeps_the_question_before_it() -> None:
+    history = [Message("user", "Is hail covered?"), Message("assistant", "Yes.")]
+    assert standalone_question("And floods?", history) == "Is hail covered? And floods?"
+    assert standalone_question("And floods?", []) == "And floods?"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("One. Two. One. Three.", "One. Two. "), ("One. Two.", "One. Two."), ("", ""), ("a a a", "a a a")],
+)
+def test_repetition_is_cut_at_the_first_sentence_said_twice(text: str, kept: str) -> None:
+    assert without_repetition(text) == kept
+    assert repeats_itself(text) == (kept != text)
+
+
+def test_every_question_type_gets_an_answer_or_a_clear_error(retriever: Retriever, settings: Settings) -> None:
+    questions: Sequence[str] = ["🙂🙂🙂", "hail " * 10_000, "SELECT * FROM x; --", '"AND" OR (NEAR', "Ist Hagel versichert?"]
+    for question in questions:
+        assert assistant_of(retriever, ScriptedEngine("Yes."), settings).ask(question).text

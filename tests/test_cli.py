@@ -1,0 +1,155 @@
+"""The command line: exit statuses, one JSON document, errors in one line."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant.cli import main
+
+POLICY = "# Cover\n\nHail damage to the roof is covered. The deductible for hail damage is 150 euros for each claim.\n"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    captured = capsys.readouterr()
+    status = ended.value.code
+    assert isinstance(status, int)
+    return status, captured.out, captured.err
+
+
+@pytest.fixture
+def place(tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace by environment, and a folder with one document."""
+    monkeypatch.setenv("ASSISTANT_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.setenv("ASSISTANT_INGEST__WORKERS", "1")
+    (docs / "policy.md").write_text(POLICY)
+    return docs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("ingets",), "Did you mean 'ingest'?"),
+        (("ingest", "/no/such/folder"), "/no/such/folder"),
+        (("search", "x", "--set", "retrieval.kk=3"), "Did you mean retrieval.k?"),
+        (("search",), "--batch"),
+        (("search", "x", "--corpus", "../x"), "../x"),
+        (("search", "x", "--corpus", "none"), "There is no corpus 'none'"),
+        (("ask", "x", "--where", "language"), "KEY=VALUE"),
+        (("ask", "one", "two", "--json"), "--batch"),
+        (("config", "set", "retrieval.k=zero"), "retrieval.k"),
+        (("search", "x", "-k", "0"), "-k"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_names_what_is_wrong(
+    place: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
+) -> None:
+    status, out, err = run(capsys, *arguments)
+    assert status == 2 and out == "" and said in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_ingest_search_and_ask_speak_the_documented_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "ingest", str(place), "--json")
+    report = json.loads(out)
+    assert status == 0 and report["counts"] == {"added": 1} and report["documents"] == 1
+
+    status, out, _ = run(capsys, "search", "hail deductible", "--json", "-k", "1")
+    found = json.loads(out)
+    (hit,) = found["hits"]
+    assert status == 0 and set(found) >= {"id", "question", "hits"}
+    assert set(hit) >= {"rank", "score", "scores", "document", "path", "pages", "heading", "start", "end", "text"}
+    assert set(hit["scores"]) == {"dense", "lexical"} and hit["document"] == "policy.md"
+
+    status, out, _ = run(capsys, "ask", "What is the deductible for hail damage?", "--json")
+    answer = json.loads(out)
+    keys = {"id", "question", "standalone_question", "refused", "answer", "sentences", "hits", "adapter", "timings"}
+    assert status == 0 and set(answer) >= keys and not answer["refused"] and answer["answer"]
+    for sentence in answer["sentences"]:
+        assert set(sentence) == {"text", "supported", "reason", "citations"}
+        for citation in sentence["citations"]:
+            assert set(citation) == {"hit", "document", "path", "page", "start", "end", "quote"}
+
+
+def test_a_batch_gives_one_line_a_question_in_order(place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    run(capsys, "ingest", str(place))
+    lines: list[Any] = [
+        "hail deductible",
+        "",
+        json.dumps({"id": "x7", "question": "roof", "filter": {"documents": ["nothing.md"]}}),
+        json.dumps({"question": "hail", "history": [{"role": "user", "content": "roof?"}], "gold": []}),
+    ]
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text("\ufeff" + "\r\n".join(lines) + "\n", encoding="utf-8")
+    status, out, _ = run(capsys, "search", "--batch", str(batch))
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [(row["id"], row["question"]) for row in rows] == [(1, "hail deductible"), ("x7", "roof"), (4, "hail")]
+    assert rows[1]["hits"] == [] and rows[0]["hits"]
+
+
+@pytest.mark.parametrize("line", ['{"question": ', '{"id": 3}', '{"question": 5}', '{"question": "x", "filter": {"fold": "y"}}'])
+def test_a_broken_batch_line_is_named_by_its_number(
+    place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, line: str
+) -> None:
+    run(capsys, "ingest", str(place))
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text(f"hail\n{line}\n")
+    status, out, err = run(capsys, "search", "--batch", str(batch))
+    assert status == 2 and "Line 2" in err and len(out.splitlines()) == 1
+
+
+def test_config_show_tells_values_and_origins(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "config", "set", "retrieval.k=3", "answer.evidence=2")[0] == 0
+    status, out, _ = run(capsys, "config", "show", "--json", "--set", "answer.evidence=5")
+    shown = json.loads(out)
+    assert status == 0
+    assert shown["retrieval.k"]["value"] == 3 and shown["retrieval.k"]["source"].endswith("config.yaml")
+    assert shown["answer.evidence"] == {"value": 5, "source": "command line"}
+    assert shown["ingest.workers"] == {"value": 1, "source": "ASSISTANT_INGEST__WORKERS"}
+    assert shown["retrieval.fusion"]["source"] == "default"
+
+
+def test_documents_lists_files_and_corpora(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "ingest", str(place))
+    run(capsys, "ingest", str(place), "--corpus", "other")
+    status, out, _ = run(capsys, "documents")
+    assert status == 0 and "policy.md" in out and "other" in out
+    listed = json.loads(run(capsys, "documents", "--json")[1])
+    assert listed["corpora"] == ["default", "other"] and listed["files"][0]["document"]["chunks"] == 1
+
+
+def test_the_output_may_be_cut_by_its_reader(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "ingest", str(place))
+    command = f"{sys.executable} -m assistant search hail | head -c 1"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_doctor_finds_a_sound_workspace_sound_and_mends_a_lost_index(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "ingest", str(place))
+    (index,) = (tmp_path / "workspace/corpora/default").glob("vectors-*.faiss")
+    index.unlink()
+    status, out, _ = run(capsys, "doctor", "--json")
+    findings = {finding["name"]: finding for finding in json.loads(out)}
+    assert status == 0 and findings["corpus default"]["severity"] == "ok"
+    assert {"device", "memory", "embedder", "engine", "workspace"} <= set(findings)
+    assert index.exists()
+
+
+def test_doctor_names_a_missing_model_and_goes_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "doctor", "--json", "--set", "engine.model=/no/model", "--set", "embedder.model=/no/model")
+    findings = {finding["name"]: finding for finding in json.loads(out)}
+    assert status == 1
+    assert findings["engine"]["severity"] == "error" and findings["engine"]["remedy"]
+    assert findings["device"]["severity"] == "ok"

@@ -1,0 +1,58 @@
+"""The documentation cannot rot: every command is in it, and every command of the README runs."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from assistant.cli import COMMANDS
+from assistant.cli.reference import reference
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# Installing and measuring are run by CI itself, and would not be a test's business.
+NOT_RUN = ("make ", "git ")
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line and not line.startswith(("#", *NOT_RUN))]
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs/commands.md").read_text(encoding="utf-8") == reference(), "run: make docs"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_reference_and_readme_with_an_example(name: str) -> None:
+    assert f"## assistant {name}\n" in reference()
+    assert f"assistant {name}" in README
+    assert "Example: assistant" in reference().split(f"## assistant {name}\n")[1].split("\n## ")[0]
+
+
+def test_links_of_the_documentation_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_map_in_the_readme_names_every_package() -> None:
+    tree = re.search(r"```text\nassistant/.*?```", README, re.DOTALL)
+    assert tree
+    for folder in ("assistant", "ingest", "train", "eval", "ui", "data", "bench", "tests", "docs"):
+        assert f"{folder}/" in tree.group()
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
+    environment = {**os.environ, "ASSISTANT_WORKSPACE": str(tmp_path / "workspace")}
+    commands = readme_commands()
+    assert len(commands) >= len(COMMANDS)
+    for command in commands:
+        ended = subprocess.run(
+            ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+        )
+        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"

@@ -1,0 +1,85 @@
+"""Grounding: a citation that is shown supports its sentence."""
+
+from collections.abc import Iterable, Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import evidence
+
+from assistant.grounding import ground, support, without_markers
+from assistant.types import Sentence
+
+FIRE = "Damage by fire, lightning and explosion is covered. The deductible is 150 euros for each claim."
+FLOOD = "Flood damage is covered after a waiting period of 30 days. You bear 10 % of the loss, at least 500 euros."
+
+
+def weights(terms: Iterable[str]) -> Mapping[str, float]:
+    return {term: 0.1 if len(term) <= 3 else 1.0 for term in terms}
+
+
+def grounded(text: str) -> list[Sentence]:
+    return ground(text, [evidence(FIRE, 1), evidence(FLOOD, 2)], weights, 0.6)
+
+
+def test_a_supported_sentence_without_marker_gets_its_citation() -> None:
+    (sentence,) = grounded("Flood damage is covered after a waiting period of 30 days.")
+    assert sentence.supported
+    (citation,) = sentence.citations
+    assert (citation.hit, citation.document) == (2, "terms-2.md")
+    assert citation.quote == "Flood damage is covered after a waiting period of 30 days."
+    assert citation.start == 100 + FLOOD.index("Flood") and citation.end == citation.start + len(citation.quote)
+
+
+def test_a_marker_that_points_nowhere_is_removed() -> None:
+    (sentence,) = grounded("Flood damage is covered after a waiting period of 30 days [7][0][12].")
+    assert "[" not in sentence.text
+    assert [citation.hit for citation in sentence.citations] == [2]
+
+
+def test_a_marker_of_a_passage_that_does_not_say_so_is_not_shown() -> None:
+    (sentence,) = grounded("Flood damage is covered after a waiting period of 30 days [1].")
+    assert [citation.hit for citation in sentence.citations] == [2]
+
+
+def test_a_marker_of_a_passage_that_says_so_is_kept() -> None:
+    (sentence,) = grounded("The deductible is 150 euros for each claim [1].")
+    assert [citation.hit for citation in sentence.citations] == [1]
+    assert sentence.text == "The deductible is 150 euros for each claim."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "reason"),
+    [
+        ("The deductible is 250 euros for each claim.", "250"),
+        ("Horses, dogs and elephants enjoy unlimited worldwide protection.", "%"),
+    ],
+)
+def test_an_unsupported_sentence_is_marked_with_the_reason(sentence: str, reason: str) -> None:
+    (found,) = grounded(sentence)
+    assert not found.supported and not found.citations
+    assert reason in found.reason
+
+
+def test_without_evidence_nothing_is_supported() -> None:
+    (found,) = ground("Fire is covered.", [], weights, 0.6)
+    assert not found.supported and found.reason
+
+
+def test_an_answer_of_nothing_but_markers_has_no_sentences() -> None:
+    assert grounded("[1] [2]") == []
+    assert grounded("") == []
+
+
+@given(st.text(alphabet="ab [1]2.§ \n", max_size=80))
+def test_markers_never_survive_and_known_ones_are_in_range(text: str) -> None:
+    clean, cited = without_markers(text, 2)
+    assert set(cited) <= {1, 2}
+    assert without_markers(clean, 2)[1] == () or "[" in clean
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_spans_of_support_lie_inside_the_passage(sentence: str, passage: str) -> None:
+    found = support(sentence, evidence(passage), weights)
+    assert 0 <= found.start <= found.end <= len(passage)
+    assert 0.0 <= found.coverage <= 1.0 + 1e-9

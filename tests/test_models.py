@@ -1,0 +1,83 @@
+"""Models: found without a hub, unpacked once, refused clearly."""
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from assistant import models
+from assistant.errors import ModelError
+
+
+def test_the_bundled_embedder_is_found_without_a_hub() -> None:
+    folder = models.embedder_folder(models.BUNDLED)
+    assert (folder / "model.safetensors").exists() and (folder / "tokenizer.json").exists()
+
+
+def test_a_model_of_the_hub_without_a_hub_is_refused_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_HUB_ADDRESS", ("192.0.2.1", 443))  # an address that never answers
+    models.embedder_folder(models.BUNDLED)
+    import huggingface_hub  # noqa: F401 - its import is not what is timed
+
+    started = time.perf_counter()
+    with pytest.raises(ModelError) as caught:
+        models.embedder_folder("some-owner/some-model-that-is-not-here")
+    assert time.perf_counter() - started < 1.5
+    assert "\n" not in str(caught.value) and "some-owner/some-model-that-is-not-here" in caught.value.message
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./nothing", "~/nothing-here", "one-word", "a/b/c"])
+def test_a_folder_that_does_not_exist_is_not_looked_for_on_the_hub(name: str) -> None:
+    with pytest.raises(ModelError, match="no model folder"):
+        models.embedder_folder(name)
+
+
+def test_a_local_folder_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert models.engine_folder(str(tmp_path)) == tmp_path
+
+
+def test_a_fingerprint_changes_with_weights_names_and_small_files(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "weights.bin").write_bytes(b"\0" * (3 << 20))
+    seen = {models.fingerprint(tmp_path)}
+    (tmp_path / "config.json").write_text("[]")
+    seen.add(models.fingerprint(tmp_path))
+    (tmp_path / "weights.bin").write_bytes(b"\0" * (3 << 20) + b"\1")
+    seen.add(models.fingerprint(tmp_path))
+    (tmp_path / "config.json").rename(tmp_path / "other.json")
+    seen.add(models.fingerprint(tmp_path))
+    assert len(seen) == 4
+    assert models.fingerprint(tmp_path) in seen
+
+
+def test_a_failed_unpacking_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_CACHE", str(tmp_path))
+    with pytest.raises(ModelError), models._new_folder(tmp_path / "model") as beside:
+        (beside / "half").write_text("x")
+        raise OSError(28, "No space left on device")
+    assert not any(tmp_path.iterdir())
+
+
+def _unpack(cache: Path, done: "multiprocessing.Queue[str]") -> None:
+    import os
+
+    os.environ["ASSISTANT_CACHE"] = str(cache)
+    done.put(str(models.engine_folder(models.BUNDLED)))
+
+
+@pytest.mark.slow
+def test_two_processes_that_unpack_at_once_do_no_harm(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    done: multiprocessing.Queue[str] = context.Queue()
+    processes = [context.Process(target=_unpack, args=(tmp_path, done)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    folders = {done.get(timeout=180) for _ in processes}
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    (folder,) = folders
+    assert (Path(folder) / "model.safetensors").exists()
+    assert not list(tmp_path.glob("*.tmp")) and not list(tmp_path.glob(".*.tmp"))
