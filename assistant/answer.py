@@ -1,7 +1,7 @@
 """A question and a corpus to an answer with evidence, or a refusal: the same for every screen and program.
 
-    retrieve ──▶ judge the evidence ──▶ prompt ──▶ engine ──▶ ground each sentence
-                        └─▶ too weak: refuse, with the nearest passages, without asking the model
+retrieve ──▶ judge the evidence ──▶ prompt ──▶ engine ──▶ ground each sentence
+                    └─▶ too weak: refuse, with the nearest passages, without asking the model
 """
 
 import math
@@ -12,11 +12,12 @@ from assistant.config import AnswerSettings, EngineSettings
 from assistant.engines.base import Engine
 from assistant.grounding import ground
 from assistant.language import content_stems, detect, stems
-from assistant.prompt import build_messages, fitting_evidence
+from assistant.prompt import build_messages, fitting_evidence, without_delimiters
+from assistant.quoting import quote
 from assistant.retriever import Retriever
 from assistant.sentences import sentence_spans
 from assistant.store.catalog import Catalog
-from assistant.types import Answer, Evidence, Filter, Message
+from assistant.types import Answer, Evidence, Filter, Message, Sentence
 
 _SENTENCE_ENDS = ".!?\n"
 
@@ -59,16 +60,29 @@ class Assistant:
         if reason:
             text = self._refusal(question)
             timings = {"retrieve": retrieved - started}
-            return Answer(question, standalone, text, (), tuple(found), True, reason, None, timings)
+            return Answer(
+                question, standalone, text, (), tuple(found), refused=True, refusal_reason=reason, timings=timings
+            )
         shown, text = self._generate(question, history, found, listener)
         generated = time.perf_counter()
         sentences = tuple(ground(text, shown, self._weights, self._answering.support_coverage))
+        instead = self._quote_instead(question, shown, sentences)
         timings = {
             "retrieve": retrieved - started,
             "generate": generated - retrieved,
             "ground": time.perf_counter() - generated,
         }
+        if instead:
+            return Answer(question, standalone, instead.text, (instead,), tuple(shown), quoted=True, timings=timings)
         return Answer(question, standalone, text, sentences, tuple(shown), timings=timings)
+
+    def _quote_instead(
+        self, question: str, shown: Sequence[Evidence], sentences: Sequence[Sentence]
+    ) -> Sentence | None:
+        """A quotation in place of an answer that nothing supports, if that is wanted."""
+        if self._answering.unsupported == "show" or any(sentence.supported for sentence in sentences):
+            return None
+        return quote(question, shown, self._retriever.embedder, self._weights)
 
     def _generate(
         self, question: str, history: Sequence[Message], found: Sequence[Evidence], listener: Listener | None
@@ -88,7 +102,7 @@ class Assistant:
                 listener(piece)
             if any(mark in piece for mark in _SENTENCE_ENDS) and repeats_itself(text):
                 break
-        return shown, without_repetition(text).strip()
+        return shown, without_repetition(without_delimiters(text)).strip()
 
     def _weakness(self, question: str, found: Sequence[Evidence]) -> str:
         """Why the evidence is too weak to answer from; empty when it is not."""

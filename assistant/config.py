@@ -43,7 +43,7 @@ class EmbedderSettings(Section):
     query_prefix: str = Field("", description="Text put before a question, e.g. 'query: ' for E5 models.")
     document_prefix: str = Field("", description="Text put before a chunk, e.g. 'passage: ' for E5 models.")
     batch_tokens: int = Field(
-        4096, ge=64, le=1_000_000, description="Padded tokens embedded at once; more needs more memory."
+        2048, ge=64, le=1_000_000, description="Padded tokens embedded at once; more needs more memory."
     )
 
 
@@ -85,7 +85,12 @@ class IngestSettings(Section):
     min_chunk_tokens: int = Field(
         48, ge=0, le=4096, description="Smaller neighbours in one part of a document are merged."
     )
-    workers: int = Field(0, ge=0, le=256, description="Processes that read files; 0 takes one a core.")
+    workers: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Processes that read files; 0 leaves one core to the embedder and takes the others.",
+    )
     timeout_seconds: float = Field(120.0, gt=0, description="Longest time for reading one file.")
     memory_mb: int = Field(2048, ge=256, description="Most memory a reading process may take, in MiB.")
     max_file_mb: int = Field(512, ge=1, description="Larger files are not read, in MiB.")
@@ -98,9 +103,7 @@ class RetrievalSettings(Section):
     """How evidence is found and ranked."""
 
     k: int = Field(8, ge=1, le=1000, description="How many passages a search returns.")
-    candidates: int = Field(
-        100, ge=1, le=10_000, description="How many passages each retriever offers to the fusion."
-    )
+    candidates: int = Field(100, ge=1, le=10_000, description="How many passages each retriever offers to the fusion.")
     fusion: Literal["minmax", "rrf", "dense", "lexical"] = Field(
         "minmax",
         description="How dense and lexical ranks are joined: weighted min-max scores, reciprocal ranks, or one side.",
@@ -141,7 +144,14 @@ class AnswerSettings(Section):
         0.25, ge=-1.0, le=1.0, description="Refuse when no passage is this similar to the question."
     )
     support_coverage: float = Field(
-        0.6, ge=0.0, le=1.0, description="A sentence is supported when a passage holds this part of its words."
+        0.6,
+        ge=0.0,
+        le=1.0,
+        description="A sentence is supported when a passage holds this part of its words.",
+    )
+    unsupported: Literal["quote", "show"] = Field(
+        "quote",
+        description="When no sentence of the model is supported: quote the documents instead, or show it as it is.",
     )
     system: str = Field(
         "You answer questions from the passages you are given. Use only what they say. "

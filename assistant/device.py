@@ -70,5 +70,5 @@ def _cpu_features() -> tuple[str, ...]:
     import torch
 
     # torch < 2.10 has no public list of capabilities; there float32 is the safe choice.
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return tuple(name for name in ("amx_bf16", "avx512_bf16") if capabilities.get(name))

@@ -57,9 +57,14 @@ class Embedder:
         known = self.settings.languages
         return not known or not language or language in known
 
+    def load(self) -> None:
+        """Load the weights now, which otherwise happens at the first text. Raises ModelError."""
+        self._encode  # noqa: B018 - computed once, on first access
+
     def embed_question(self, text: str) -> Vectors:
         """The vector (dimension,) of a question; one longer than the model's window is cut to it."""
-        return self._embed([self.settings.query_prefix + text])[0]
+        vector: Vectors = self._embed([self.settings.query_prefix + text])[0]
+        return vector
 
     def embed_chunks(self, texts: Sequence[str]) -> Vectors:
         """The vectors (n, dimension) of chunks, in order. Texts are batched by length to waste no padding."""
@@ -77,7 +82,8 @@ class Embedder:
     def _embed(self, texts: list[str]) -> Vectors:
         vectors = self._encode(texts)
         # Normalised here and in float32: a bfloat16 norm is off by up to .4 %.
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return unit
 
     @cached_property
     def _encode(self) -> Encoder:
@@ -89,7 +95,9 @@ class Embedder:
             return _transformer(self.folder, device, pooling, self.tokens.window)
         except (OSError, ValueError, KeyError, ImportError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"The embedder in {self.folder} cannot be loaded: {reason}", "Check embedder.model.") from error
+            raise ModelError(
+                f"The embedder in {self.folder} cannot be loaded: {reason}", "Check embedder.model."
+            ) from error
 
 
 def _batches(order: list[int], lengths: list[int], budget: int) -> list[list[int]]:
@@ -125,7 +133,7 @@ def _mean_pooling(states: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor
     return (states.float() * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
 
 
-def _first_token_pooling(states: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+def _first_token_pooling(states: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":  # noqa: ARG001
     return states[:, 0].float()
 
 
@@ -135,9 +143,7 @@ def _transformer(folder: Path, device: Device, pooling: Callable[..., "torch.Ten
 
     with models.quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModel.from_pretrained(
-            folder, dtype=device.torch_dtype, use_safetensors=True, local_files_only=True
-        )
+        model = AutoModel.from_pretrained(folder, dtype=device.torch_dtype, use_safetensors=True, local_files_only=True)
     model = model.to(device.name).eval()
 
     def encode(texts: list[str]) -> Vectors:
@@ -164,4 +170,3 @@ def _sentence_transformer(folder: Path, device: Device) -> Encoder:
         return np.asarray(vectors.float().cpu().numpy(), np.float32)
 
     return encode
-

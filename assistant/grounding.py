@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.language import stems
-from assistant.sentences import sentence_spans
+from assistant.sentences import line_sentence_spans, sentence_spans
 from assistant.types import Citation, Evidence, Sentence
 
 Weights = Callable[[Iterable[str]], Mapping[str, float]]
@@ -94,18 +94,7 @@ def _citation(found: Support, hit: Evidence) -> Citation:
 
 
 def _windows(text: str) -> Iterable[tuple[int, int]]:
-    lines = [
-        (start + offset, end + offset)
-        for offset, line in _lines(text)
-        for start, end in sentence_spans(line)
-    ]
-    for first in range(len(lines)):
-        for last in range(first, min(first + _WINDOW_SENTENCES, len(lines))):
-            yield lines[first][0], lines[last][1]
-
-
-def _lines(text: str) -> Iterable[tuple[int, str]]:
-    offset = 0
-    for line in text.split("\n"):
-        yield offset, line
-        offset += len(line) + 1
+    spans = line_sentence_spans(text)
+    for first in range(len(spans)):
+        for last in range(first, min(first + _WINDOW_SENTENCES, len(spans))):
+            yield spans[first][0], spans[last][1]

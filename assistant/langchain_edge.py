@@ -30,9 +30,7 @@ class CorpusRetriever(BaseRetriever):
     k: int = 8
 
     @classmethod
-    def open(
-        cls, corpus: str = DEFAULT_CORPUS, k: int = 8, workspace: Path | None = None
-    ) -> "CorpusRetriever":
+    def open(cls, corpus: str = DEFAULT_CORPUS, k: int = 8, workspace: Path | None = None) -> "CorpusRetriever":
         """The retriever of a corpus. Raises what ``Retriever.search`` raises, at the first question."""
         space = locate(workspace)
         settings, _ = config.load(space.config_file)
@@ -41,8 +39,11 @@ class CorpusRetriever(BaseRetriever):
         return cls(retriever=Retriever(catalog, embedder, settings.retrieval, settings.device), k=k)
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
-    ) -> list[Document]:  # noqa: ARG002
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002
+    ) -> list[Document]:
         return [_as_document(hit_json(hit)) for hit in self.retriever.search(query, self.k)]
 
 

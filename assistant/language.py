@@ -83,9 +83,7 @@ def _grams(some: Iterable[str], language: str) -> list[str]:
         return []
     bordered = (f"{_BORDER}{word}{_BORDER}" for word in some)
     return [
-        _GRAM_MARK + word[first : first + _GRAM]
-        for word in bordered
-        for first in range(max(1, len(word) - _GRAM + 1))
+        _GRAM_MARK + word[first : first + _GRAM] for word in bordered for first in range(max(1, len(word) - _GRAM + 1))
     ]
 
 

@@ -118,7 +118,9 @@ def _new_folder(target: Path) -> Iterator[Path]:
         yield beside
         beside.rename(target)
     except OSError as error:
-        raise ModelError(f"Cannot write {target}: {error.strerror or error}.", "Free space or set ASSISTANT_CACHE.") from error
+        raise ModelError(
+            f"Cannot write {target}: {error.strerror or error}.", "Free space or set ASSISTANT_CACHE."
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -149,7 +151,9 @@ def _hub_folder(model: str) -> Path:
         return Path(snapshot_download(model, allow_patterns=_HUB_FILES))
     except (HfHubHTTPError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"Model {model} could not be downloaded: {reason}", "Check the name and your access.") from error
+        raise ModelError(
+            f"Model {model} could not be downloaded: {reason}", "Check the name and your access."
+        ) from error
 
 
 def _hub_answers() -> bool:
@@ -176,11 +180,11 @@ def quiet_transformers() -> Iterator[None]:
 
     verbosity = logging.get_verbosity()
     bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
         if bars:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

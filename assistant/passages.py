@@ -25,7 +25,11 @@ class Passage:
 
 
 def read_passages(
-    candidates: Iterable[Candidate], catalog: Catalog, wanted: int, characters: int, duplicate_similarity: float
+    candidates: Iterable[Candidate],
+    catalog: Catalog,
+    wanted: int,
+    characters: int,
+    duplicate_similarity: float,
 ) -> list[Passage]:
     """The first ``wanted`` passages of at most ``characters`` (or one chunk), none nearly equal to a better one.
 
@@ -49,9 +53,7 @@ def read_passages(
     return passages
 
 
-def _widened(
-    chunk: StoredChunk, catalog: Catalog, characters: int, taken: set[int]
-) -> tuple[StoredChunk, list[int]]:
+def _widened(chunk: StoredChunk, catalog: Catalog, characters: int, taken: set[int]) -> tuple[StoredChunk, list[int]]:
     """A chunk with its neighbours, next ones first, and the ids of all of them."""
     reach = characters - (chunk.end - chunk.start)
     if reach <= 0:

@@ -47,6 +47,7 @@ def answer_json(id_: str | int | None, answer: Answer) -> dict[str, Any]:
         "standalone_question": answer.standalone_question,
         "refused": answer.refused,
         "refusal_reason": answer.refusal_reason,
+        "quoted": answer.quoted,
         "answer": answer.text,
         "sentences": [_sentence_json(sentence) for sentence in answer.sentences],
         "hits": [hit_json(hit) for hit in answer.hits],
@@ -98,7 +99,8 @@ def answer_lines(answer: Answer) -> list[str]:
         f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(cited[number].quote)}”"
         for number in sorted(cited)
     ]
-    return [text, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
+    quoted = ["(quoted: the model's own words were not supported)"] if answer.quoted else []
+    return [text, *quoted, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
 
 
 def _sentence_line(sentence: Sentence) -> str:

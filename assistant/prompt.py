@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Sequence
 from assistant.types import Evidence, Message
 
 _DELIMITER = re.compile(r"<(?=\s*/?\s*passage\b)", re.IGNORECASE)
+_TAG = re.compile(r"</?\s*passage\b[^>\n]*>?", re.IGNORECASE)
 _QUOTES = str.maketrans({'"': "'", "\n": " ", "<": "(", ">": ")"})
 
 
@@ -56,6 +57,11 @@ def harmless(text: str, control_tokens: Collection[str] = ()) -> str:
         if len(token) > 1:
             text = text.replace(token, f"{token[0]} {token[1:]}")
     return text
+
+
+def without_delimiters(text: str) -> str:
+    """A model's answer without the passage tags that it may have copied."""
+    return _TAG.sub("", text)
 
 
 def _passage(number: int, hit: Evidence, control_tokens: Collection[str]) -> str:

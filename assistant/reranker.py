@@ -37,7 +37,10 @@ class Reranker:
         device = choose(self._device)
         try:
             with models.quiet_transformers():
-                return CrossEncoder(str(self._folder), device=device.name, local_files_only=True)
+                model: CrossEncoder = CrossEncoder(str(self._folder), device=device.name, local_files_only=True)
+            return model
         except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"The reranker {self._name} cannot be loaded: {reason}", "Check retrieval.reranker.") from error
+            raise ModelError(
+                f"The reranker {self._name} cannot be loaded: {reason}", "Check retrieval.reranker."
+            ) from error

@@ -1,7 +1,7 @@
 """Questions to evidence: dense and full-text search over one corpus, fused.
 
-    question ──▶ vector ──▶ FAISS ───┐
-             ──▶ stems ──▶ BM25 ─────┴─▶ fusion ──▶ (reranker) ──▶ passages, each text once ──▶ evidence
+question ──▶ vector ──▶ FAISS ───┐
+         ──▶ stems ──▶ BM25 ─────┴─▶ fusion ──▶ (reranker) ──▶ passages, each text once ──▶ evidence
 """
 
 from collections.abc import Sequence
@@ -82,9 +82,7 @@ class Retriever:
     def _refuse_other_embedder(self) -> None:
         identity = self.catalog.identity()
         if identity is None:
-            raise WorkspaceError(
-                f"The corpus '{self.catalog.folder.name}' is empty.", "Run: assistant ingest FOLDER"
-            )
+            raise WorkspaceError(f"The corpus '{self.catalog.folder.name}' is empty.", "Run: assistant ingest FOLDER")
         if identity.fingerprint != self.embedder.fingerprint:
             raise IdentityError(
                 f"The corpus was embedded with {identity.embedder} ({identity.fingerprint}); configured is"

@@ -31,6 +31,16 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     return [trimmed for span in spans if (trimmed := _trim(text, *span))[0] < trimmed[1]]
 
 
+def line_sentence_spans(text: str) -> list[tuple[int, int]]:
+    """The same for text whose lines stand for themselves: list items, table rows, paragraphs."""
+    spans: list[tuple[int, int]] = []
+    offset = 0
+    for line in text.split("\n"):
+        spans.extend((offset + start, offset + end) for start, end in sentence_spans(line))
+        offset += len(line) + 1
+    return spans
+
+
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     if not _STARTS_SENTENCE.match(text, match.end()):
         return False

@@ -155,8 +155,8 @@ class Sentence:
 class Answer:
     """What the assistant says to a question: sentences, or a refusal with the nearest evidence.
 
-    ``hits`` are the passages that were in the prompt; after a refusal, the nearest ones. ``timings`` are in
-    seconds.
+    ``hits`` are the passages that were in the prompt; after a refusal, the nearest ones. ``quoted`` says that
+    the documents did not support the model's words and are quoted instead. ``timings`` are in seconds.
     """
 
     question: str
@@ -166,5 +166,6 @@ class Answer:
     hits: tuple[Evidence, ...]
     refused: bool = False
     refusal_reason: str = ""
+    quoted: bool = False
     adapter: str | None = None
     timings: dict[str, float] = field(default_factory=dict)

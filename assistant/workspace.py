@@ -78,9 +78,7 @@ def write_lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
             "Wait until it has ended, or stop it, then run this again.",
         ) from None
     except OSError as error:
-        raise WorkspaceError(
-            f"Cannot write to {folder}: {error.strerror}.", "Check the path and its rights."
-        ) from None
+        raise WorkspaceError(f"Cannot write to {folder}: {error.strerror}.", "Check the path and its rights.") from None
     try:
         yield
     finally:

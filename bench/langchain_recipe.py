@@ -1,6 +1,6 @@
-"""What a user would write instead, after the LangChain tutorials: load, split, embed, FAISS. One folder in, an index out.
+"""What a user would write instead, after the LangChain tutorials: load, split, embed, FAISS.
 
-    python -m bench.langchain_recipe FOLDER INDEX_FOLDER
+python -m bench.langchain_recipe FOLDER INDEX_FOLDER
 """
 
 import sys

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-_SAMPLE_SECONDS = 0.1
+_SAMPLE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)

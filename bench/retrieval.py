@@ -78,7 +78,10 @@ def _dcg(gains: Sequence[int]) -> float:
 def _open(workspace: Workspace, corpus: str, docs: Path, settings: config.Settings) -> Retriever:
     started = time.perf_counter()
     report = ingest(workspace, corpus, [docs], settings)
-    click.echo(f"# {corpus}: {report.documents} documents, {report.chunks} chunks, {time.perf_counter() - started:.1f} s", err=True)
+    click.echo(
+        f"# {corpus}: {report.documents} documents, {report.chunks} chunks, {time.perf_counter() - started:.1f} s",
+        err=True,
+    )
     catalog = Catalog(workspace.corpus(corpus))
     return Retriever(catalog, Embedder(settings.embedder, settings.device), settings.retrieval, settings.device)
 
@@ -98,22 +101,27 @@ def scifact(corpora: Path, workspace: Workspace, settings: config.Settings, spli
     low, high = interval(scores, [str(number) for number in range(len(scores))])
     p50, p95 = np.percentile(seconds[5:], [50, 95]) * 1000
     click.echo(f"# scifact: search p50 {p50:.1f} ms, p95 {p95:.1f} ms", err=True)
-    return [Score("scifact", f"nDCG@10 {settings.retrieval.fusion} ({split})", float(np.mean(scores)), low, high, len(scores))]
+    return [
+        Score(
+            "scifact",
+            f"nDCG@10 {settings.retrieval.fusion} ({split})",
+            float(np.mean(scores)),
+            low,
+            high,
+            len(scores),
+        )
+    ]
 
 
 def _evidence_found(row: Row, hits: Sequence[Evidence]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         text = as_read(row["evidence_text"], Path(folder) / "evidence.md")
     start = folded(text)[:_EVIDENCE_CHARACTERS]
-    return any(
-        hit.document == row["evidence_doc"] and start in folded(f"{hit.context} {hit.text}") for hit in hits
-    )
+    return any(hit.document == row["evidence_doc"] and start in folded(f"{hit.context} {hit.text}") for hit in hits)
 
 
 def _page_found(row: Row, hits: Sequence[Evidence]) -> bool:
-    return any(
-        hit.document == row["evidence_doc"] and set(hit.pages) & set(row["evidence_pages"]) for hit in hits
-    )
+    return any(hit.document == row["evidence_doc"] and set(hit.pages) & set(row["evidence_pages"]) for hit in hits)
 
 
 def _is_specific(row: Row) -> bool:
@@ -144,7 +152,10 @@ def passages(corpora: Path, workspace: Workspace, settings: config.Settings, cor
         if misses and not values[-1]:
             click.echo(f"MISS {row['id']} {row[question]!r} {row['evidence_doc']} {str(row['evidence_text'])[:80]!r}")
             for hit in hits:
-                click.echo(f"   {hit.score:.2f} {hit.dense_rank} {hit.lexical_rank} {hit.document} {hit.heading} {hit.text[:80]!r}")
+                click.echo(
+                    f"   {hit.score:.2f} {hit.dense_rank} {hit.lexical_rank} {hit.document} {hit.heading}"
+                    f" {hit.text[:80]!r}"
+                )
     low, high = interval(values, [row["evidence_doc"] for row in rows])
     metric = "evidence page in top 5" if found is _page_found else "evidence in top 5"
     return [Score(corpus, metric, float(np.mean(values)), low, high, len(values))]
@@ -158,16 +169,27 @@ def passages(corpora: Path, workspace: Workspace, settings: config.Settings, cor
 @click.option("--split", default="test", help="SciFact questions: test, or train to tune on.")
 @click.option("--misses", is_flag=True, help="Print the questions whose evidence was not found.")
 def main(
-    corpora: Path | None, only: tuple[str, ...], workspace: Path, assignments: tuple[str, ...], split: str, misses: bool
+    corpora: Path | None,
+    only: tuple[str, ...],
+    workspace: Path,
+    assignments: tuple[str, ...],
+    split: str,
+    misses: bool,
 ) -> None:
     """Measure retrieval and print one line a corpus."""
     folder = corpora_folder(corpora)
     settings, _ = config.load(assignments=assignments)
     space = Workspace(workspace.absolute())
     for name in only or ("scifact", *_CORPORA):
-        scores = scifact(folder, space, settings, split) if name == "scifact" else passages(folder, space, settings, name, misses)
+        scores = (
+            scifact(folder, space, settings, split)
+            if name == "scifact"
+            else passages(folder, space, settings, name, misses)
+        )
         for score in scores:
-            click.echo(f"{score.corpus:24} {score.metric:28} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] n={score.n}")
+            click.echo(
+                f"{score.corpus:24} {score.metric:28} {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] n={score.n}"
+            )
 
 
 if __name__ == "__main__":

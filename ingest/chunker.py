@@ -90,9 +90,7 @@ class _Room:
         lead = _lead(passage.units)
         if passage.tokens > self.left(lead.block.heading_path, lead.header):
             return False
-        return (
-            self._counter.is_additive or self._counter.count(_chunk(passage, self).embedded) <= self._window
-        )
+        return self._counter.is_additive or self._counter.count(_chunk(passage, self).embedded) <= self._window
 
     def _measured(self, path: tuple[str, ...], header: str) -> tuple[str, int]:
         key = (path, header)
@@ -278,10 +276,7 @@ def _without_leading_headings(units: tuple[_Unit, ...], context: str) -> tuple[_
     path = units[body].block.heading_path
     for position in range(body):
         block = units[position].block
-        if (
-            path[: len(block.heading_path)] != block.heading_path
-            or " ".join(block.text.split()) not in context
-        ):
+        if path[: len(block.heading_path)] != block.heading_path or " ".join(block.text.split()) not in context:
             return units[position:]
     return units[body:]
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -82,9 +83,7 @@ def _refuse_great_loss(plan: Sequence[Entry], known: int, confirmed: bool) -> No
     if confirmed:
         return
     forgotten = [entry for entry in plan if entry.kind == "forgotten"]
-    gone = next(
-        (entry.root for entry in forgotten if entry.root.name != entry.path and is_gone(entry.root)), None
-    )
+    gone = next((entry.root for entry in forgotten if entry.root.name != entry.path and is_gone(entry.root)), None)
     if gone or len(forgotten) * 2 > known:
         raise IngestError(
             f"{len(forgotten)} of {known} files are gone from disk and would be forgotten"
@@ -183,8 +182,7 @@ class _Run:
     def _hash(self, file: FoundFile) -> str:
         if file.size > self._max_file_bytes:
             raise ReadError(
-                f"{file.location.name} has {file.size >> 20} MiB; ingest.max_file_mb is"
-                f" {self._max_file_bytes >> 20}.",
+                f"{file.location.name} has {file.size >> 20} MiB; ingest.max_file_mb is {self._max_file_bytes >> 20}.",
                 "Raise the limit or split the file.",
             )
         return file_hash(file.location)
@@ -195,15 +193,20 @@ class _Run:
 
     def _read(self, unread: dict[str, FoundFile]) -> None:
         """Read one file a key, and stage what was read, several documents at a time."""
+        if not unread:
+            return
         keys = {file.location: key for key, file in unread.items()}
         tasks = [Task(file.location, file.size, file.modified_ns) for file in unread.values()]
         waiting: dict[str, Reading] = {}
-        with progress_bar("Reading and embedding", len(tasks)) as bar:
-            for reading in read_all(tasks, self._recipe) if tasks else ():
+        with progress_bar("Reading and embedding", len(tasks)) as bar, ThreadPoolExecutor(1) as beside:
+            loaded = beside.submit(self._embedder.load)  # while the first files are read
+            for reading in read_all(tasks, self._recipe):
                 waiting[keys[reading.task.location]] = reading
                 if sum(len(one.chunks) for one in waiting.values()) >= _EMBED_CHUNKS:
+                    loaded.result()
                     bar.advance(self._stage(waiting))
                     waiting = {}
+            loaded.result()
             bar.advance(self._stage(waiting))
 
     def _stage(self, readings: dict[str, Reading]) -> int:

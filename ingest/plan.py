@@ -116,9 +116,7 @@ def _entry(
     return Entry(kind, found.root, found.path, found, content, row)
 
 
-def _with_renames(
-    entries: list[Entry], vanished: list[FileRow], reread: Callable[[FileRow], bool]
-) -> list[Entry]:
+def _with_renames(entries: list[Entry], vanished: list[FileRow], reread: Callable[[FileRow], bool]) -> list[Entry]:
     """Pair added files with vanished ones of the same bytes; what is left vanished is forgotten.
 
     A file that has to be read again is read under its new name.

@@ -63,17 +63,9 @@ class IngestReport:
     def complaints(self) -> list[str]:
         """Lines for standard error: failed files, or that there is nothing at all."""
         failed = self.counts.get("failed", 0)
-        lines = (
-            [f"Warning: {failed} of {len(self.files)} files could not be read; the rest is in."]
-            if failed
-            else []
-        )
+        lines = [f"Warning: {failed} of {len(self.files)} files could not be read; the rest is in."] if failed else []
         if self.is_failure:
-            found = (
-                f"none of {len(self.files)} files could be read"
-                if self.files
-                else "no readable file was found"
-            )
+            found = f"none of {len(self.files)} files could be read" if self.files else "no readable file was found"
             formats = ", ".join(sorted(suffix.lstrip(".") for suffix in SUFFIXES))
             return [f"Error: the corpus '{self.corpus}' is empty: {found}. Formats that are read: {formats}."]
         return lines

@@ -59,9 +59,7 @@ def scan(root: Path, inside: str = "") -> Iterator[FoundFile | PassedOver]:
     try:
         status = start.stat()
     except OSError as error:
-        raise UsageError(
-            f"There is no folder or file {start}: {error.strerror}.", "Check the path."
-        ) from None
+        raise UsageError(f"There is no folder or file {start}: {error.strerror}.", "Check the path.") from None
     if stat.S_ISDIR(status.st_mode):
         yield from _scan_folder(root, inside)
     elif stat.S_ISREG(status.st_mode):

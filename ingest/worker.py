@@ -63,7 +63,7 @@ def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
         limits=Limits(max_characters=settings.max_characters, max_pages=settings.max_pages, ocr=settings.ocr),
         timeout_seconds=settings.timeout_seconds,
         memory_bytes=settings.memory_mb << 20,
-        workers=settings.workers or os.cpu_count() or 1,
+        workers=settings.workers or max(1, (os.cpu_count() or 1) - 1),
     )
 
 
@@ -205,8 +205,6 @@ def _refuse_if_changed(task: Task) -> None:
     try:
         status = task.location.stat()
     except OSError:
-        raise ReadError(
-            f"{task.location.name} vanished while it was read.", "Run the ingest again."
-        ) from None
+        raise ReadError(f"{task.location.name} vanished while it was read.", "Run the ingest again.") from None
     if (status.st_size, status.st_mtime_ns) != (task.size, task.modified_ns):
         raise ReadError(f"{task.location.name} changed while it was read.", "Run the ingest again.")

@@ -35,6 +35,9 @@ class FakeEmbedder(Embedder):
     def dimension(self) -> int:
         return self._dimension
 
+    def load(self) -> None:
+        pass
+
     def embed_question(self, text: str) -> Vectors:
         vector: Vectors = self._vectors([text])[0]
         return vector

@@ -65,6 +65,16 @@ def test_weak_evidence_is_refused_without_calling_the_model(retriever: Retriever
     assert engine.prompts == []
 
 
+def test_words_that_nothing_supports_give_way_to_a_quotation(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("Bananas grow on every motorway of the galaxy.")
+    answer = assistant_of(retriever, engine, settings).ask("What is the deductible for hail damage?")
+    assert answer.quoted and "150 euros" in answer.text
+    assert answer.sentences[0].citations[0].document == "hail.md"
+    shown = settings.answer.model_copy(update={"unsupported": "show"})
+    answer = Assistant(retriever, lambda: engine, shown, settings.engine).ask("What is the deductible for hail damage?")
+    assert not answer.quoted and not answer.sentences[0].supported
+
+
 def test_the_listener_hears_the_words_as_they_come(retriever: Retriever, settings: Settings) -> None:
     heard: list[str] = []
     engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
@@ -77,6 +87,12 @@ def test_a_model_that_repeats_itself_is_stopped(retriever: Retriever, settings: 
     answer = assistant_of(retriever, engine, settings).ask("Is hail damage covered?")
     assert answer.text == "Hail damage to the car is covered."
     assert engine.pieces_given < 40
+
+
+def test_copied_delimiters_never_reach_the_reader(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine('<passage id="1" source="Hail"> Hail damage to the car is covered. </passage> <passage')
+    answer = assistant_of(retriever, engine, settings).ask("Is hail damage covered?")
+    assert answer.text == "Hail damage to the car is covered."
 
 
 def test_passages_over_the_budget_give_way_and_are_not_listed(retriever: Retriever, settings: Settings) -> None:
@@ -111,6 +127,12 @@ def test_repetition_is_cut_at_the_first_sentence_said_twice(text: str, kept: str
 
 
 def test_every_question_type_gets_an_answer_or_a_clear_error(retriever: Retriever, settings: Settings) -> None:
-    questions: Sequence[str] = ["🙂🙂🙂", "hail " * 10_000, "SELECT * FROM x; --", '"AND" OR (NEAR', "Ist Hagel versichert?"]
+    questions: Sequence[str] = [
+        "🙂🙂🙂",
+        "hail " * 10_000,
+        "SELECT * FROM x; --",
+        '"AND" OR (NEAR',
+        "Ist Hagel versichert?",
+    ]
     for question in questions:
         assert assistant_of(retriever, ScriptedEngine("Yes."), settings).ask(question).text

@@ -69,9 +69,7 @@ def test_errors_and_types_import_nothing_of_ours() -> None:
 
 
 def test_there_is_no_import_cycle() -> None:
-    graph = {
-        name_of(file): {name for name in imports_of(file) if not _is_parent(name, file)} for file in modules()
-    }
+    graph = {name_of(file): {name for name in imports_of(file) if not _is_parent(name, file)} for file in modules()}
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -90,9 +88,7 @@ def _is_parent(name: str, file: Path) -> bool:
     return name_of(file).startswith(f"{name}.")
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["ingest", "--help"], ["search", "--help"], ["ask", "--help"]]
-)
+@pytest.mark.parametrize("arguments", [["--help"], ["ingest", "--help"], ["search", "--help"], ["ask", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from assistant.cli import main\n"
@@ -110,11 +106,7 @@ def test_help_takes_little_processor_time() -> None:
         "times = os.times(); print(times.children_user + times.children_system)"
     )
     runs = [
-        float(
-            subprocess.run(
-                [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
-            ).stdout
-        )
+        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout)
         for _ in range(3)
     ]
     assert min(runs) < 0.3, f"{min(runs):.2f} s of processor time"

@@ -32,6 +32,7 @@ def place(tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return docs
 
 
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -48,7 +49,7 @@ def place(tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_wrong_usage_ends_with_2_and_names_what_is_wrong(
-    place: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
+    capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
 ) -> None:
     status, out, err = run(capsys, *arguments)
     assert status == 2 and out == "" and said in err
@@ -65,12 +66,33 @@ def test_ingest_search_and_ask_speak_the_documented_json(place: Path, capsys: py
     found = json.loads(out)
     (hit,) = found["hits"]
     assert status == 0 and set(found) >= {"id", "question", "hits"}
-    assert set(hit) >= {"rank", "score", "scores", "document", "path", "pages", "heading", "start", "end", "text"}
+    assert set(hit) >= {
+        "rank",
+        "score",
+        "scores",
+        "document",
+        "path",
+        "pages",
+        "heading",
+        "start",
+        "end",
+        "text",
+    }
     assert set(hit["scores"]) == {"dense", "lexical"} and hit["document"] == "policy.md"
 
     status, out, _ = run(capsys, "ask", "What is the deductible for hail damage?", "--json")
     answer = json.loads(out)
-    keys = {"id", "question", "standalone_question", "refused", "answer", "sentences", "hits", "adapter", "timings"}
+    keys = {
+        "id",
+        "question",
+        "standalone_question",
+        "refused",
+        "answer",
+        "sentences",
+        "hits",
+        "adapter",
+        "timings",
+    }
     assert status == 0 and set(answer) >= keys and not answer["refused"] and answer["answer"]
     for sentence in answer["sentences"]:
         assert set(sentence) == {"text", "supported", "reason", "citations"}
@@ -78,7 +100,9 @@ def test_ingest_search_and_ask_speak_the_documented_json(place: Path, capsys: py
             assert set(citation) == {"hit", "document", "path", "page", "start", "end", "quote"}
 
 
-def test_a_batch_gives_one_line_a_question_in_order(place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_batch_gives_one_line_a_question_in_order(
+    place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     run(capsys, "ingest", str(place))
     lines: list[Any] = [
         "hail deductible",
@@ -91,11 +115,17 @@ def test_a_batch_gives_one_line_a_question_in_order(place: Path, capsys: pytest.
     status, out, _ = run(capsys, "search", "--batch", str(batch))
     rows = [json.loads(line) for line in out.splitlines()]
     assert status == 0
-    assert [(row["id"], row["question"]) for row in rows] == [(1, "hail deductible"), ("x7", "roof"), (4, "hail")]
+    assert [(row["id"], row["question"]) for row in rows] == [
+        (1, "hail deductible"),
+        ("x7", "roof"),
+        (4, "hail"),
+    ]
     assert rows[1]["hits"] == [] and rows[0]["hits"]
 
 
-@pytest.mark.parametrize("line", ['{"question": ', '{"id": 3}', '{"question": 5}', '{"question": "x", "filter": {"fold": "y"}}'])
+@pytest.mark.parametrize(
+    "line", ['{"question": ', '{"id": 3}', '{"question": 5}', '{"question": "x", "filter": {"fold": "y"}}']
+)
 def test_a_broken_batch_line_is_named_by_its_number(
     place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, line: str
 ) -> None:
@@ -106,7 +136,8 @@ def test_a_broken_batch_line_is_named_by_its_number(
     assert status == 2 and "Line 2" in err and len(out.splitlines()) == 1
 
 
-def test_config_show_tells_values_and_origins(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("place")
+def test_config_show_tells_values_and_origins(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "config", "set", "retrieval.k=3", "answer.evidence=2")[0] == 0
     status, out, _ = run(capsys, "config", "show", "--json", "--set", "answer.evidence=5")
     shown = json.loads(out)
@@ -147,8 +178,11 @@ def test_doctor_finds_a_sound_workspace_sound_and_mends_a_lost_index(
     assert index.exists()
 
 
-def test_doctor_names_a_missing_model_and_goes_on(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status, out, _ = run(capsys, "doctor", "--json", "--set", "engine.model=/no/model", "--set", "embedder.model=/no/model")
+@pytest.mark.usefixtures("place")
+def test_doctor_names_a_missing_model_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(
+        capsys, "doctor", "--json", "--set", "engine.model=/no/model", "--set", "embedder.model=/no/model"
+    )
     findings = {finding["name"]: finding for finding in json.loads(out)}
     assert status == 1
     assert findings["engine"]["severity"] == "error" and findings["engine"]["remedy"]

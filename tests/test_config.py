@@ -41,7 +41,7 @@ def test_a_typo_is_refused_with_the_nearest_right_name(typo: str, meant: str) ->
 def test_typos_in_file_and_environment_are_refused_too(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("retrieval:\n  kay: 3\n")
-    with pytest.raises(ConfigError, match="retrieval.kay"):
+    with pytest.raises(ConfigError, match=r"retrieval\.kay"):
         config.load(file, {})
     with pytest.raises(ConfigError, match="ASSISTANT_RETRIVAL__K"):
         config.load(None, {"ASSISTANT_RETRIVAL__K": "3"})
@@ -61,16 +61,10 @@ def test_an_impossible_value_is_refused_with_key_value_and_origin(assignment: st
     with pytest.raises(ConfigError) as caught:
         config.load(None, {}, [assignment])
     key, value = assignment.split("=")
-    assert (
-        key in caught.value.message
-        and value in caught.value.message
-        and "command line" in caught.value.message
-    )
+    assert key in caught.value.message and value in caught.value.message and "command line" in caught.value.message
 
 
-@pytest.mark.parametrize(
-    "content", ["retrieval: 5\n", "- a\n- b\n", "retrieval:\n\tk: 5\n", "just words", "a: [1,"]
-)
+@pytest.mark.parametrize("content", ["retrieval: 5\n", "- a\n- b\n", "retrieval:\n\tk: 5\n", "just words", "a: [1,"])
 def test_a_file_that_is_no_mapping_of_sections_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(content)

@@ -53,6 +53,12 @@ def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
     assert len(commands) >= len(COMMANDS)
     for command in commands:
         ended = subprocess.run(
-            ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
         )
         assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"

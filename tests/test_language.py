@@ -7,7 +7,13 @@ from assistant.language import content_stems, detect, query_terms, stems, terms,
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("1,234", "1.234"), ("9.984 Euro", "9984 Euro"), ("12\u00a0000", "12000"), ("CAFÉ", "café"), ("ﬁre", "fire")],
+    [
+        ("1,234", "1.234"),
+        ("9.984 Euro", "9984 Euro"),
+        ("12\u00a0000", "12000"),
+        ("CAFÉ", "café"),
+        ("ﬁre", "fire"),
+    ],
 )
 def test_spellings_of_one_word_are_one_word(one: str, other: str) -> None:
     assert words(one) == words(other)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,19 @@ def test_filters_let_nothing_else_through(retriever: Retriever, only: Filter, al
 
 @pytest.mark.parametrize(
     "question",
-    ["🙂", "?", "a", '"', "hail AND (", "NEAR/2 *", "'; DROP TABLE chunks; --", "\0", "日本語の質問", "hail\ndamage", "§ 12"],
+    [
+        "🙂",
+        "?",
+        "a",
+        '"',
+        "hail AND (",
+        "NEAR/2 *",
+        "'; DROP TABLE chunks; --",
+        "\0",
+        "日本語の質問",
+        "hail\ndamage",
+        "§ 12",
+    ],
 )
 def test_odd_questions_are_answered(retriever: Retriever, question: str) -> None:
     assert len(documents(retriever, question)) == len(FILES)
@@ -141,7 +154,7 @@ def test_a_long_section_is_read_in_one_passage(workspace: Workspace, docs: Path,
     hits = retriever.search("Rule 30 about cars")
     spans = sorted((hit.start, hit.end) for hit in hits)
     assert all(text[hit.start : hit.end] == hit.text for hit in hits)
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False)), "no text twice"
+    assert all(first[1] <= second[0] for first, second in pairwise(spans)), "no text twice"
     assert max(len(hit.text) for hit in hits) <= settings.retrieval.passage_characters
     catalog.close()
 

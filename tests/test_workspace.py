@@ -21,9 +21,7 @@ def test_a_corpus_name_that_could_leave_the_workspace_is_refused(tmp_path: Path,
         Workspace(tmp_path).corpus(name)
 
 
-def test_the_option_wins_over_the_variable_over_the_default(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_option_wins_over_the_variable_over_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ASSISTANT_WORKSPACE", raising=False)
     assert locate().root == tmp_path / ".assistant"

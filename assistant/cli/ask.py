@@ -17,8 +17,18 @@ from assistant.workspace import Workspace
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
 @click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
 @click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
-@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only documents with this metadata, as in language=de.")
-@click.option("--batch", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="One question a line, or JSON lines; - reads standard input.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only documents with this metadata, as in language=de.",
+)
+@click.option(
+    "--batch",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="One question a line, or JSON lines; - reads standard input.",
+)
 @corpus_option
 @workspace_options
 @json_option
@@ -45,7 +55,10 @@ def command(
     only = make_filter(documents, folder or "", where)
     with opened_retriever(workspace, corpus, settings) as retriever:
         assistant = Assistant(
-            retriever, lambda: TransformersEngine(settings.engine, settings.device), settings.answer, settings.engine
+            retriever,
+            lambda: TransformersEngine(settings.engine, settings.device),
+            settings.answer,
+            settings.engine,
         )
         for asked in read_questions(batch) if batch else ():
             answer = assistant.ask(asked.question, asked.history, asked.filter or only)

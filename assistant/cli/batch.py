@@ -66,4 +66,9 @@ def _asked(line: str, number: int) -> Asked:
             f"Line {number} is no question: {reason}.", 'Write {"id": …, "question": "…"} on one line.'
         ) from None
     only = Filter(**parsed.filter.model_dump()) if parsed.filter else None
-    return Asked(id=parsed.id if parsed.id is not None else number, question=parsed.question, history=parsed.history, filter=only)
+    return Asked(
+        id=parsed.id if parsed.id is not None else number,
+        question=parsed.question,
+        history=parsed.history,
+        filter=only,
+    )

@@ -28,7 +28,9 @@ def show(folder: str | None, assignments: tuple[str, ...], as_json: bool) -> Non
         click.echo(json.dumps(content, ensure_ascii=False, indent=2))
         return
     for key, value, source in rows:
-        click.echo(click.style(f"{key} = {json.dumps(value, ensure_ascii=False)}", bold=source != "default") + f"  ({source})")
+        click.echo(
+            click.style(f"{key} = {json.dumps(value, ensure_ascii=False)}", bold=source != "default") + f"  ({source})"
+        )
         click.echo(f"    {config.description_of(key)}")
 
 

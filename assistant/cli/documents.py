@@ -22,8 +22,17 @@ def command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool
         summaries = {summary.id: summary for summary in catalog.document_summaries()}
         files = catalog.files()
     if as_json:
-        rows = [{**asdict(row), "document": asdict(summaries[row.document_id]) if row.document_id else None} for row in files]
-        click.echo(json.dumps({"corpus": corpus, "corpora": workspace.corpus_names(), "files": rows}, ensure_ascii=False, indent=2))
+        rows = [
+            {**asdict(row), "document": asdict(summaries[row.document_id]) if row.document_id else None}
+            for row in files
+        ]
+        click.echo(
+            json.dumps(
+                {"corpus": corpus, "corpora": workspace.corpus_names(), "files": rows},
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
         return
     for row in files:
         known = summaries.get(row.document_id or 0)

@@ -35,9 +35,7 @@ def command(
     from ingest.pipeline import ingest
     from ingest.report import print_report
 
-    report = ingest(
-        workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild
-    )
+    report = ingest(workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild)
     if as_json:
         click.echo(report.to_json())
     else:

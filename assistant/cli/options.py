@@ -20,7 +20,11 @@ def workspace_options(command: Command) -> Command:
     """--workspace and --set, as ``workspace: Workspace`` and ``settings: Settings``."""
 
     @click.option(
-        "--workspace", "workspace_folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Where everything is kept."
+        "--workspace",
+        "workspace_folder",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Where everything is kept.",
     )
     @click.option(
         "--set",

@@ -19,8 +19,18 @@ from assistant.workspace import Workspace
 @click.option("-k", "k", type=click.IntRange(1, 1000), help="How many passages.  [default: retrieval.k]")
 @click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
 @click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
-@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only documents with this metadata, as in language=de.")
-@click.option("--batch", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="One question a line, or JSON lines; - reads standard input.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only documents with this metadata, as in language=de.",
+)
+@click.option(
+    "--batch",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="One question a line, or JSON lines; - reads standard input.",
+)
 @corpus_option
 @workspace_options
 @json_option

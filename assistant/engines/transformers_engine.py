@@ -77,7 +77,7 @@ class TransformersEngine:
 
         try:
             with models.quiet_transformers():
-                model = AutoModelForCausalLM.from_pretrained(
+                model: Any = AutoModelForCausalLM.from_pretrained(
                     self._folder,
                     dtype=self._device.torch_dtype,
                     use_safetensors=True,
@@ -86,11 +86,13 @@ class TransformersEngine:
                 )
         except (OSError, ValueError, KeyError, ImportError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"The model {self._settings.model} cannot be loaded: {reason}", "Check engine.model.") from error
+            raise ModelError(
+                f"The model {self._settings.model} cannot be loaded: {reason}", "Check engine.model."
+            ) from error
         # A model's own sampling defaults would contradict ours and be warned about.
         for name in ("temperature", "top_p", "top_k"):
             setattr(model.generation_config, name, None)
-        return model.to(self._device.name).eval()
+        return model.eval().to(self._device.name)
 
 
 class _Generation(threading.Thread):
@@ -120,9 +122,12 @@ class _Generation(threading.Thread):
         try:
             with torch.inference_mode():
                 self._model.generate(
-                    **self._inputs, **self._options, streamer=self._pieces, stopping_criteria=StoppingCriteriaList([Stop()])
+                    **self._inputs,
+                    **self._options,
+                    streamer=self._pieces,
+                    stopping_criteria=StoppingCriteriaList([Stop()]),
                 )
-        except BaseException as error:  # noqa: BLE001 - told to the reader's thread, which raises it
+        except BaseException as error:
             self._failure = error
             self._pieces.end()
 
@@ -133,4 +138,6 @@ class _Generation(threading.Thread):
     def raise_failure(self) -> None:
         if self._failure is not None:
             reason = " ".join(str(self._failure).split())[:200]
-            raise ModelError(f"The model failed while answering: {reason}", "Lower answer.prompt_tokens.") from self._failure
+            raise ModelError(
+                f"The model failed while answering: {reason}", "Lower answer.prompt_tokens."
+            ) from self._failure

@@ -263,10 +263,7 @@ class Catalog:
     def publish(self, files: Iterable[FileRow], identity: Identity, generation: int) -> None:
         """Make these files, and the documents they hold, the live corpus. Call inside a transaction."""
         run = self._connection.execute
-        run(
-            "CREATE TEMP TABLE was_live AS"
-            " SELECT DISTINCT document_id AS id FROM files WHERE document_id NOT NULL"
-        )
+        run("CREATE TEMP TABLE was_live AS SELECT DISTINCT document_id AS id FROM files WHERE document_id NOT NULL")
         run("DELETE FROM files")
         self._connection.executemany(
             "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -316,15 +313,11 @@ class Catalog:
 
     def live_vectors(self) -> Iterator[tuple[np.ndarray, Vectors]]:
         """Ids (n,) and vectors (n, dimension) of all live chunks, a portion at a time."""
-        rows = self._connection.execute(
-            "SELECT id, vector FROM chunks WHERE id IN (SELECT rowid FROM lexical)"
-        )
+        rows = self._connection.execute("SELECT id, vector FROM chunks WHERE id IN (SELECT rowid FROM lexical)")
         while batch := rows.fetchmany(_FETCH_ROWS):
             yield (
                 np.fromiter((row[0] for row in batch), np.int64, len(batch)),
-                np.frombuffer(b"".join(row[1] for row in batch), np.float16)
-                .reshape(len(batch), -1)
-                .astype(np.float32),
+                np.frombuffer(b"".join(row[1] for row in batch), np.float16).reshape(len(batch), -1).astype(np.float32),
             )
 
     def document_frequencies(self, query: Sequence[str]) -> dict[str, int]:
@@ -332,15 +325,11 @@ class Catalog:
         found: dict[str, int] = {}
         for some in _portions(query):
             found.update(
-                self._connection.execute(
-                    f"SELECT term, doc FROM vocabulary WHERE term IN ({_marks(some)})", some
-                )
+                self._connection.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({_marks(some)})", some)
             )
         return found
 
-    def match(
-        self, query: Sequence[str], limit: int, among: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
+    def match(self, query: Sequence[str], limit: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The best chunks for any of the terms: (chunk id, BM25 score), best first; higher is better."""
         if not query:
             return []

@@ -55,9 +55,7 @@ class VectorIndex:
             selector = faiss.IDSelectorBatch(among)
             parameters.sel = selector
         scores, ids = self._index.search(vector.reshape(1, -1), min(k, len(self)), params=parameters)
-        return [
-            (int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0
-        ]
+        return [(int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0]
 
 
 def vectors_file(folder: Path, generation: int) -> Path:
@@ -110,9 +108,7 @@ def write_index(folder: Path, generation: int, index: "faiss.IndexIDMap2") -> No
             with beside.open("ab") as stream:
                 stream.write(checksum)
     except (OSError, RuntimeError) as error:
-        raise WorkspaceError(
-            f"Cannot write the dense index in {folder}: {error}.", "Free disk space."
-        ) from None
+        raise WorkspaceError(f"Cannot write the dense index in {folder}: {error}.", "Free disk space.") from None
 
 
 def remove_other_generations(folder: Path, generation: int) -> None:

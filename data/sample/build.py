@@ -159,9 +159,7 @@ class PolicyTemplate(BaseDocTemplate):
             lang=meta["language"],
         )
         self.meta, self.words, self.total, self.headings = meta, WORDS[meta["language"]], 0, 0
-        frame = Frame(
-            25 * mm, 24 * mm, A4[0] - 50 * mm, A4[1] - 54 * mm, id="body", leftPadding=0, rightPadding=0
-        )
+        frame = Frame(25 * mm, 24 * mm, A4[0] - 50 * mm, A4[1] - 54 * mm, id="body", leftPadding=0, rightPadding=0)
         self.addPageTemplates(
             [
                 PageTemplate("cover", [frame], onPage=draw_cover),
@@ -248,8 +246,7 @@ def markup(text: str) -> str:
 def pdf_table(rows: list[list[str]]) -> Table:
     """A bordered table over the full width; its header row repeats on the next page."""
     cells = [
-        [Paragraph(markup(cell), CELL if number else HEAD_CELL) for cell in row]
-        for number, row in enumerate(rows)
+        [Paragraph(markup(cell), CELL if number else HEAD_CELL) for cell in row] for number, row in enumerate(rows)
     ]
     width, count = A4[0] - 50 * mm, len(rows[0])
     first = width * (0.34 if count == 4 else 0.4)
@@ -358,9 +355,7 @@ def build_docx(source: Source) -> bytes:
     document.add_paragraph(meta["title"], style="Title")
     document.add_paragraph(meta["subtitle"], style="Subtitle")
     words = WORDS[meta["language"]]
-    document.add_paragraph(
-        f"{COMPANY} – {words['form']} {meta['form']} – {words['edition']} {meta['edition']}"
-    )
+    document.add_paragraph(f"{COMPANY} – {words['form']} {meta['form']} – {words['edition']} {meta['edition']}")
     for block in source.blocks:
         if block.kind == "heading":
             document.add_heading(block.text, block.level)
@@ -393,9 +388,7 @@ def fill_sheet(sheet: Worksheet, content: dict[str, Any]) -> None:
             elif isinstance(value, float):
                 cell.number_format = "0.00"
     for column in range(1, len(content["columns"]) + 1):
-        sheet.column_dimensions[get_column_letter(column)].width = (
-            46 if column == len(content["columns"]) else 20
-        )
+        sheet.column_dimensions[get_column_letter(column)].width = 46 if column == len(content["columns"]) else 20
     sheet.freeze_panes = "A5"
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from assistant.errors import ReadError
-from assistant.types import Block, Document
+from assistant.types import Document
 
 from .clean import clean, fold, shown
 from .email import read_email
@@ -58,9 +58,7 @@ def read(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Document:
     except Refused as error:
         raise ReadError(f"{name} {error.reason}.", error.remedy) from error
     except MemoryError as error:
-        raise ReadError(
-            f"{name} needs more memory than a reader may use.", "Split it into smaller files."
-        ) from error
+        raise ReadError(f"{name} needs more memory than a reader may use.", "Split it into smaller files.") from error
     except RecursionError as error:
         raise ReadError(f"{name} nests its parts too deeply to be read.", "Save it again.") from error
     except OSError as error:
@@ -125,13 +123,11 @@ def _finished(document: Document, path: Path, limits: Limits) -> Document:
 
 
 def _title(document: Document, path: Path) -> str:
-    """The stated title, else the first heading, else the file's name made readable."""
-    heading = next((block.text for block in document.blocks[:50] if _may_be_title(block)), "")
+    """The stated title, else the first heading, else the file's name made readable.
+
+    The first heading of a PDF is what its cover happens to set large; the name of the file says more.
+    """
+    has_pages = document.format == "pdf"
+    heading = next((one.text for one in document.blocks[:50] if one.kind == "heading" and not has_pages), "")
     stem = shown(path.stem, 120).replace("_", " ").replace("-", " ")
     return fold(clean(document.title))[:300] or heading or fold(stem) or path.name[:40]
-
-
-def _may_be_title(block: Block) -> bool:
-    """A heading; on paper only one of several words on the first page: covers set lone words large too."""
-    on_paper = block.page is not None and not block.place
-    return block.kind == "heading" and (not on_paper or (block.page == 1 and len(block.text.split()) > 2))

@@ -58,9 +58,7 @@ def _text(part: MIMEPart) -> str:
 
 
 def _attachments(message: EmailMessage) -> tuple[str, ...]:
-    names = [
-        fold(clean(part.get_filename() or part.get_content_type())) for part in message.iter_attachments()
-    ]
+    names = [fold(clean(part.get_filename() or part.get_content_type())) for part in message.iter_attachments()]
     if not names:
         return ()
     listed = ", ".join(name[:80] for name in names[:10])

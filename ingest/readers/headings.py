@@ -53,9 +53,7 @@ def is_division(line: str) -> bool:
 
 def is_numbered(line: str) -> bool:
     """Whether a number or a word like *Part* says that a new heading starts here."""
-    return any(
-        pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION, _ITEM, _NOTE, _NUMBER)
-    )
+    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION, _ITEM, _NOTE, _NUMBER))
 
 
 def _runs_on(line: str) -> bool:

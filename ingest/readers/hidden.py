@@ -10,14 +10,10 @@ DROPPED_TAGS = frozenset({
     "head", "del", "s", "strike", "rp", "annotation", "annotation-xml", "map", "area", "param", "frameset",
 })  # fmt: skip
 _DROPPED_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar", "alert"})
-_DROPPED_CLASSES = frozenset(
-    {"footnote-backref", "skip-link", "skiplink", "usa-skipnav", "breadcrumb", "breadcrumbs"}
-)
+_DROPPED_CLASSES = frozenset({"footnote-backref", "skip-link", "skiplink", "usa-skipnav", "breadcrumb", "breadcrumbs"})
 _BACK_ARROWS = frozenset({"↑", "↩", "↩\ufe0e", "^"})
 """Links from a footnote back to its mark."""
-_INVISIBLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.IGNORECASE
-)
+_INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.IGNORECASE)
 
 
 def opened_ids(root: etree._Element) -> frozenset[str]:

@@ -77,12 +77,7 @@ def _meta(root: etree._Element) -> dict[str, str]:
     """Lower-case names of <meta> elements to their content; the first of a name counts."""
     names: dict[str, str] = {}
     for element in root.iter("meta"):
-        name = (
-            element.get("name")
-            or element.get("property")
-            or element.get("http-equiv")
-            or element.get("itemprop")
-        )
+        name = element.get("name") or element.get("property") or element.get("http-equiv") or element.get("itemprop")
         if name and (content := fold(clean(element.get("content", "")))):
             names.setdefault(name.lower(), content)
     return names

@@ -41,11 +41,7 @@ def _joined(text: str, line: str, words: frozenset[str], language: str) -> str:
     following = match.group(0) if match else ""
     if following.casefold() in _SUSPENDED:
         return f"{text} {line}"
-    if (
-        not following
-        or not following[0].islower()
-        or _keeps_hyphen(parted.group(1), following, words, language)
-    ):
+    if not following or not following[0].islower() or _keeps_hyphen(parted.group(1), following, words, language):
         return f"{text}{line}"
     return f"{text[:-1]}{line}"
 

@@ -49,9 +49,7 @@ def read_markdown(data: bytes) -> Document:
         title=_text_of(known.get("title") or known.get("heading")),
         blocks=tuple(blocks_of(parse(render(body)))),
         format="markdown",
-        date=next(
-            filter(None, (iso_date(known.get(key)) for key in ("date", "last_updated", "lastupdate"))), ""
-        ),
+        date=next(filter(None, (iso_date(known.get(key)) for key in ("date", "last_updated", "lastupdate"))), ""),
         language=_text_of(known.get("lang") or known.get("language")),
         metadata={key: value for key in _KEPT if (value := _text_of(known.get(key)))},
         warnings=(*warnings, *problem),

@@ -26,9 +26,7 @@ p[style-name='Subtitle'] => p:fresh
 """
 _NO_VALUE = re.compile(rb"</f>(?:<v\s*/>|<v></v>)?</c>")
 _SLIDE = re.compile(r"^<!-- Slide number: (\d+) -->$", re.MULTILINE)
-_UNNAMED_PICTURE = re.compile(
-    r"!\[(?:Picture|Bild|Grafik|Image|Graphic|Content Placeholder)[\w ]*\d+\]\([^)]*\)"
-)
+_UNNAMED_PICTURE = re.compile(r"!\[(?:Picture|Bild|Grafik|Image|Graphic|Content Placeholder)[\w ]*\d+\]\([^)]*\)")
 
 
 def read_docx(data: bytes, limits: Limits) -> Document:
@@ -124,9 +122,7 @@ def _document(
 ) -> Document:
     """A document with the properties that say something; ``modified`` is when the content was last true."""
     fields = {"author": "creator", "description": "description", "keywords": "keywords", "subject": "subject"}
-    known = {
-        name: fold(clean(str(getattr(properties, source, None) or ""))) for name, source in fields.items()
-    }
+    known = {name: fold(clean(str(getattr(properties, source, None) or ""))) for name, source in fields.items()}
     return Document(
         title=fold(clean(str(properties.title or ""))) if properties else "",
         blocks=blocks,

@@ -61,8 +61,7 @@ def _document(
 ) -> Document:
     dropped = furniture([[line.text for line in lines] for lines in pages])
     pages = [
-        [line for at, line in enumerate(lines) if at not in drop]
-        for lines, drop in zip(pages, dropped, strict=True)
+        [line for at, line in enumerate(lines) if at not in drop] for lines, drop in zip(pages, dropped, strict=True)
     ]
     sample = "\n".join(map(text_of, pages[:20] + pages[len(pages) // 2 : len(pages) // 2 + 5]))
     language = language_of(sample)
@@ -79,9 +78,7 @@ def _document(
         pages=len(pages),
         date=iso_date(known.get("CreationDate", "")),
         language=language,
-        metadata={
-            name: value for name, key in named.items() if (value := known.get(key, "")) not in _NO_VALUE
-        },
+        metadata={name: value for name, key in named.items() if (value := known.get(key, "")) not in _NO_VALUE},
         warnings=warnings,
     )
 

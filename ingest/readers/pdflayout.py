@@ -122,9 +122,7 @@ class _Page:
         return (key_of_style, text, end) if key_of_style else None
 
     def _text(self, at: int, end: int) -> str:
-        return fold(
-            join_lines((line.text for line in self.lines[at:end]), self.layout.words, self.layout.language)
-        )
+        return fold(join_lines((line.text for line in self.lines[at:end]), self.layout.words, self.layout.language))
 
     def _outline_key(self, at: int) -> tuple[int, int] | None:
         """Depth and end of a bookmark's title that is printed on these lines."""

@@ -66,9 +66,7 @@ def defects(text: str) -> float:
     total = sum(map(len, words))
     if not total:
         return 1.0
-    glued = sum(
-        len(word) for word in words if len(word) > MAX_WORD and sum(map(str.isalpha, word)) > MAX_WORD
-    )
+    glued = sum(len(word) for word in words if len(word) > MAX_WORD and sum(map(str.isalpha, word)) > MAX_WORD)
     spaced = sum(len(word) == 1 and word.isalpha() for word in words)
     # One-letter words are common in tables and lists; only a page mostly made of them is spaced out.
     spaced = spaced if spaced > 0.4 * len(words) else 0
@@ -114,9 +112,7 @@ def _lines(textpage: pypdfium2.PdfTextPage, rotation: int) -> list[Line]:
 
 def tidy(text: str) -> str:
     """Clean text with its cells still parted by two blanks."""
-    return CELL.join(
-        filter(None, map(fold, clean(_LEADERS.sub(CELL, text).translate(_LIGATURES)).split(CELL)))
-    )
+    return CELL.join(filter(None, map(fold, clean(_LEADERS.sub(CELL, text).translate(_LIGATURES)).split(CELL))))
 
 
 class _Places:

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from pypdf import PdfReader
 
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,8}) 0 obj\b")
-_PAGE_OBJECT = re.compile(
-    rb"(?<!\d)(\d{1,8}) 0 obj\b(?:(?!endobj).){0,4000}?/Type\s*/Page(?![a-zA-Z])", re.DOTALL
-)
+_PAGE_OBJECT = re.compile(rb"(?<!\d)(\d{1,8}) 0 obj\b(?:(?!endobj).){0,4000}?/Type\s*/Page(?![a-zA-Z])", re.DOTALL)
 MAX_MENDED = 10_000
 
 

@@ -95,9 +95,7 @@ def _header_end(lines: list[Line], at: int) -> int | None:
     end = at
     while not is_row(lines[end]):
         line = lines[end]
-        if not is_header(line) and not (
-            line.size and len(line.text) <= 40 and not _PROSE_END.search(line.text)
-        ):
+        if not is_header(line) and not (line.size and len(line.text) <= 40 and not _PROSE_END.search(line.text)):
             return None
         end += 1
         if end >= len(lines) or end - at > MAX_HEADER_LINES or _is_apart(line, lines[end]):
@@ -115,12 +113,7 @@ def _stands_over(header: list[Line], row: Line) -> bool:
     if not row.size:
         return all(map(is_header, header))
     heads = list(header)
-    while (
-        len(heads) > 1
-        and len(header) - len(heads) < 2
-        and not is_header(heads[-1])
-        and _is_left(heads[-1], row)
-    ):
+    while len(heads) > 1 and len(header) - len(heads) < 2 and not is_header(heads[-1]) and _is_left(heads[-1], row):
         heads.pop()
     if len(heads) > 1 and _is_left(heads[0], row) and heads[0].top <= max(head.top for head in heads[1:]) + 1:
         # The head of the label column is set beside the others; a title would stand above them.

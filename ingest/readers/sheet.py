@@ -60,11 +60,7 @@ def _regions(sheet: Sheet, limits: Limits) -> Iterator[tuple[int, list[list[str]
 
 def region_blocks(rows: list[list[str]], first_row: int, place: str = "") -> Iterator[Block]:
     """Leading rows with a single cell are notes over the table; the rest is one table."""
-    while (
-        rows
-        and sum(map(bool, rows[0])) == 1
-        and (len(rows) == 1 or sum(map(bool, rows[1])) != 1 or first_row == 1)
-    ):
+    while rows and sum(map(bool, rows[0])) == 1 and (len(rows) == 1 or sum(map(bool, rows[1])) != 1 or first_row == 1):
         yield Block(next(filter(None, rows[0])), place=place, row=first_row)
         rows, first_row = rows[1:], first_row + 1
     if not rows:

@@ -259,9 +259,7 @@ def _end_term(builder: _Builder) -> None:
     current = builder.lists[-1]
     current.as_blocks = False
     open_term = current.marker.removesuffix(": ")
-    current.marker = (
-        f"{open_term}, {term}: " if open_term and term else f"{term}: " if term else current.marker
-    )
+    current.marker = f"{open_term}, {term}: " if open_term and term else f"{term}: " if term else current.marker
 
 
 def _end_block(builder: _Builder, element: etree._Element) -> None:

@@ -66,9 +66,7 @@ def _joined(lines: list[str]) -> tuple[BlockKind, str]:
     if len(lines) > 1 and sum(bool(_COLUMNS.search(line.strip())) for line in lines) > 0.6 * len(lines):
         return "table", "\n".join(map(_columns, lines))
     starts = [bool(LIST_ITEM.match(line)) for line in lines]
-    if not starts[0] or (
-        sum(starts) == 1 and len(lines) == 1 and not lines[0].lstrip().startswith(("-", "*", "•"))
-    ):
+    if not starts[0] or (sum(starts) == 1 and len(lines) == 1 and not lines[0].lstrip().startswith(("-", "*", "•"))):
         return "paragraph", fold(" ".join(lines))
     items: list[str] = []
     for line, is_start in zip(lines, starts, strict=True):

@@ -30,9 +30,7 @@ SLOW_BYTES = 18_000_000
 
 def ingest(workspace: Workspace, docs: Path, dry_run: bool = False, **changes: float) -> IngestReport:
     settings = Settings.model_validate({"ingest": {"workers": 1, **changes}})
-    return pipeline.ingest(
-        workspace, DEFAULT_CORPUS, [docs], settings, dry_run=dry_run, embedder=FakeEmbedder()
-    )
+    return pipeline.ingest(workspace, DEFAULT_CORPUS, [docs], settings, dry_run=dry_run, embedder=FakeEmbedder())
 
 
 def by_path(report: IngestReport) -> dict[str, FileReport]:
@@ -190,9 +188,7 @@ def test_a_file_that_vanishes_is_told_and_then_forgotten(
     assert ingest(workspace, docs).counts == {"forgotten": 1, "unchanged": 1}
 
 
-def test_a_file_that_may_not_be_read_is_told(
-    workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_may_not_be_read_is_told(workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(docs, "good.txt", "locked.txt")
     real = Path.open
 
@@ -204,10 +200,7 @@ def test_a_file_that_may_not_be_read_is_told(
     monkeypatch.setattr(Path, "open", refusing)
     monkeypatch.setattr(pipeline, "read_all", _read_here)
     report = ingest(workspace, docs)
-    assert (
-        by_path(report)["locked.txt"].message
-        == "locked.txt cannot be read: Permission denied. Check its rights."
-    )
+    assert by_path(report)["locked.txt"].message == "locked.txt cannot be read: Permission denied. Check its rights."
     assert by_path(report)["good.txt"].status == "added"
 
 

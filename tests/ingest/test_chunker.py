@@ -45,16 +45,12 @@ def counters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TokenCounter
         special_tokens=["<s>", "</s>"],
     )  # fmt: skip
     bpe.train_from_iterator(CORPUS * 20, trainer)
-    bpe.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
-    )
+    bpe.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
     unigram = Tokenizer(models.Unigram())
     unigram.pre_tokenizer = pre_tokenizers.Metaspace()
     unigram.train_from_iterator(
         CORPUS * 20,
-        trainers.UnigramTrainer(
-            vocab_size=220, show_progress=False, unk_token="<unk>", special_tokens=["<unk>"]
-        ),
+        trainers.UnigramTrainer(vocab_size=220, show_progress=False, unk_token="<unk>", special_tokens=["<unk>"]),
     )
     return {"minilm": MINILM, "bpe": save("bpe", bpe, 96), "unigram": save("unigram", unigram, 96)}
 
@@ -63,9 +59,7 @@ def budget(counter: TokenCounter, largest: int = 0, smallest: int = 48) -> Budge
     return Budget(min(largest or counter.window, counter.window), smallest)
 
 
-def chunks_of(
-    document: Document, counter: TokenCounter = MINILM, largest: int = 0, smallest: int = 48
-) -> list[Chunk]:
+def chunks_of(document: Document, counter: TokenCounter = MINILM, largest: int = 0, smallest: int = 48) -> list[Chunk]:
     """The chunks, after everything that has to be true of any chunks."""
     chunks = chunk_document(document, counter, budget(counter, largest, smallest))
     check(document, chunks, counter, largest)
@@ -185,12 +179,9 @@ def test_every_format_is_cut_without_loss(
 
 
 @pytest.mark.parametrize("name", ["minilm", "bpe", "unigram"])
-def test_sentences_are_whole_unless_longer_than_the_window(
-    counters: dict[str, TokenCounter], name: str
-) -> None:
+def test_sentences_are_whole_unless_longer_than_the_window(counters: dict[str, TokenCounter], name: str) -> None:
     text = " ".join(
-        f"Sentence {number} says that {'damage by fire and ' * (number % 4)}lightning is paid."
-        for number in range(120)
+        f"Sentence {number} says that {'damage by fire and ' * (number % 4)}lightning is paid." for number in range(120)
     )
     made = document(paragraph(text, "Cover"), title="")
     chunks = chunks_of(made, counters[name])
@@ -220,18 +211,14 @@ def test_sentences_are_whole_though_each_counts_more_among_others(tmp_path: Path
 def test_lines_are_whole_unless_longer_than_the_window(
     counters: dict[str, TokenCounter], name: str, kind: BlockKind
 ) -> None:
-    lines = [
-        f"- {number} item. With two sentences, {'and more ' * (number % 5)}".rstrip() for number in range(200)
-    ]
+    lines = [f"- {number} item. With two sentences, {'and more ' * (number % 5)}".rstrip() for number in range(200)]
     chunks = chunks_of(document(Block("\n".join(lines), kind, ("Cover",))), counters[name])
     assert len(chunks) > 3
     assert [line for chunk in chunks for line in chunk.text.split("\n")] == lines
 
 
 @pytest.mark.parametrize("name", ["minilm", "bpe", "unigram"])
-def test_a_unit_longer_than_the_window_is_cut_at_white_space(
-    counters: dict[str, TokenCounter], name: str
-) -> None:
+def test_a_unit_longer_than_the_window_is_cut_at_white_space(counters: dict[str, TokenCounter], name: str) -> None:
     words = [f"word{number}" for number in range(2000)]
     chunks = chunks_of(document(paragraph(" ".join(words))), counters[name])
     assert [word for chunk in chunks for word in chunk.text.split()] == words
@@ -268,17 +255,13 @@ def test_the_header_of_one_table_does_not_stand_over_another() -> None:
 def test_a_wide_header_keeps_its_room_to_the_brim() -> None:
     columns = [f"column{number}" for number in range(60)]
     body = [" | ".join(str(number * row) for number in range(60)) for row in range(1, 20)]
-    chunks = chunks_of(
-        document(Block("\n".join([" | ".join(columns), *body]), "table", (), header_lines=1), title="")
-    )
+    chunks = chunks_of(document(Block("\n".join([" | ".join(columns), *body]), "table", (), header_lines=1), title=""))
     # A quarter of the window is for it: about 60 tokens, 4 a column.
     assert sum(column in chunks[-1].context for column in columns) >= 12
 
 
 def test_title_and_headings_are_the_context() -> None:
-    (chunk,) = chunks_of(
-        document(heading("Cover"), heading("Cover", "Fire"), paragraph("We pay.", "Cover", "Fire"))
-    )
+    (chunk,) = chunks_of(document(heading("Cover"), heading("Cover", "Fire"), paragraph("We pay.", "Cover", "Fire")))
     assert chunk.context == "Terms > Cover > Fire"
     assert chunk.heading == "Cover > Fire"
     assert chunk.text == "We pay."
@@ -335,9 +318,7 @@ def test_nothing_is_merged_across_chapters_or_places() -> None:
 
 def test_places_are_those_of_the_text() -> None:
     blocks = [
-        replace(
-            table(80), text="\n".join([sheet, *(f"{sheet}{row} | {row}" for row in range(80))]), place=sheet
-        )
+        replace(table(80), text="\n".join([sheet, *(f"{sheet}{row} | {row}" for row in range(80))]), place=sheet)
         for sheet in "ABC"
     ]
     for chunk in chunks_of(document(*blocks)):

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 SETTINGS = Settings.model_validate({"ingest": {"workers": 2, "chunk_tokens": 48, "min_chunk_tokens": 8}})
 WRITING = ("ingest/pipeline.py", "store/catalog.py", "store/vectors.py", "assistant/workspace.py")
-KILLS_BY_LINE = 30
+KILLS_BY_LINE = 28
 KILLS_BY_CLOCK = 24
 WORDS = [
     "apple",
@@ -156,8 +157,7 @@ def victims(workspace: Workspace, docs: Path) -> Iterator[Victim]:
 
 def write_something(file: Path, chance: random.Random) -> None:
     paragraphs = [
-        f"{chance.choice(WORDS).title()} {' '.join(chance.choices(WORDS, k=12))}."
-        for _ in range(chance.randint(2, 8))
+        f"{chance.choice(WORDS).title()} {' '.join(chance.choices(WORDS, k=12))}." for _ in range(chance.randint(2, 8))
     ]
     # The title is stated: one that is made from a file's name outlives its renaming.
     file.write_text("\n\n".join([f"# About {chance.choice(WORDS)}", *paragraphs]), "utf-8")
@@ -224,8 +224,7 @@ def content(workspace: Workspace) -> tuple[list[Any], ...]:
     """Everything that is stored, apart from numbers that depend on history."""
     with sqlite3.connect(workspace.corpus(DEFAULT_CORPUS) / CATALOG_FILE) as connection:
         queries = (
-            "SELECT root, path, size, modified_ns, hash, failure, key"
-            " FROM files JOIN documents ON id = document_id",
+            "SELECT root, path, size, modified_ns, hash, failure, key FROM files JOIN documents ON id = document_id",
             "SELECT key, title, format, language, date, pages, metadata, warnings, characters, chunks, text"
             " FROM documents",
             "SELECT key, start, end, first_page, last_page, heading, place, context, digest, vector"
@@ -306,9 +305,7 @@ def test_killed_at_any_instant_the_corpus_is_good(
 
 
 @pytest.mark.slow
-def test_killed_with_its_readers_it_leaves_no_process_behind(
-    workspace: Workspace, docs: Path, tmp_path: Path
-) -> None:
+def test_killed_with_its_readers_it_leaves_no_process_behind(workspace: Workspace, docs: Path, tmp_path: Path) -> None:
     chance = random.Random(11)
     for number in range(30):
         write_something(docs / f"{number}.md", chance)
@@ -322,7 +319,7 @@ def test_killed_with_its_readers_it_leaves_no_process_behind(
             orphans = psutil.Process(pid).children(recursive=True)
             os.kill(pid, signal.SIGKILL)
             victim.wait()
-            assert_ended(lambda orphans=orphans: [one.pid for one in orphans if is_running(one.pid)], 2)
+            assert_ended(partial(running, [one.pid for one in orphans]), 2)
             state_of_corpus(victim.workspace)
             change(docs, chance)
         (docs / "long.md").unlink()
@@ -370,17 +367,23 @@ def test_interrupted_it_says_one_line_and_the_next_ingest_goes_on(docs: Path, wo
         # Click ends the line with the ^C on it first.
         assert err.lstrip("\n") == "Stopped. What was done so far is kept; the same command goes on.\n", delay
         assert out == ""
-        assert_ended(lambda of=process.pid: [pid for pid in psutil.pids() if in_session(pid, of)], 3)
+        assert_ended(partial(session_of, process.pid), 3)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(state_of_corpus(workspace)) == 30
 
 
-def in_session(pid: int, session: int) -> bool:
-    try:
-        return os.getsid(pid) == session and is_running(pid)
-    except OSError:
-        return False
+def session_of(leader: int) -> list[int]:
+    """Running processes of a session."""
+    found = []
+    for pid in psutil.pids():
+        with suppress(OSError):
+            found += [pid] if os.getsid(pid) == leader else []
+    return running(found)
+
+
+def running(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if is_running(pid)]
 
 
 def is_running(pid: int) -> bool:

@@ -80,9 +80,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(
-    workspace: Workspace, settings: Settings, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
+def bench(workspace: Workspace, settings: Settings, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench(workspace, settings, embedder)
 
     def noting(tasks: Sequence[Task], recipe: Recipe) -> Iterator[Reading]:
@@ -122,9 +120,7 @@ def age(file: Path) -> None:
 # What is read, and what is not
 
 
-def test_unchanged_files_are_not_even_opened(
-    bench: Bench, docs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unchanged_files_are_not_even_opened(bench: Bench, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(docs, "a.md", "b.md")
     bench.ingest(docs)
     assert sorted(bench.read) == ["a.md", "b.md"]
@@ -256,9 +252,7 @@ def test_a_file_that_breaks_keeps_answering_with_its_earlier_version(bench: Benc
     assert bench.texts() == {"a.txt": "Mended."}
 
 
-def test_renaming_a_broken_file_does_not_pass_its_earlier_version_off_as_its_text(
-    bench: Bench, docs: Path
-) -> None:
+def test_renaming_a_broken_file_does_not_pass_its_earlier_version_off_as_its_text(bench: Bench, docs: Path) -> None:
     fill(docs, "a.txt", "b.txt")
     bench.ingest(docs)
     (docs / "a.txt").write_bytes(b"   \n")
@@ -353,9 +347,7 @@ def test_a_folder_inside_another_is_known_once(bench: Bench, docs: Path, order: 
     assert bench.read == []
 
 
-def test_a_wider_folder_takes_over_the_files_of_a_narrower_one_without_reading(
-    bench: Bench, docs: Path
-) -> None:
+def test_a_wider_folder_takes_over_the_files_of_a_narrower_one_without_reading(bench: Bench, docs: Path) -> None:
     fill(docs, "sub/a.md", "sub/b.md")
     bench.ingest(docs / "sub")
     report = bench.ingest(docs)
@@ -697,9 +689,7 @@ def one_line(text: str) -> str:
 
 
 @pytest.fixture
-def command_line(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> "CommandLine":
+def command_line(bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "CommandLine":
     monkeypatch.setattr(pipeline, "Embedder", lambda *_: bench.embedder)
     return CommandLine(bench, capsys)
 

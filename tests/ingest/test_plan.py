@@ -88,21 +88,13 @@ def test_whatever_happens_on_disk_the_corpus_follows(
             # What lies in a target is as on disk, each file once; and a second look finds nothing.
             known = {Path(row.root, row.path): row.hash for row in corpus.rows}
             for target in targets:
-                inside = {
-                    file: file.read_text("utf-8") for file in (root / target).rglob("*.*") if file.is_file()
-                }
-                assert {
-                    file: one for file, one in known.items() if file.is_relative_to(root / target)
-                } == inside
-            assert {entry.kind for entry in corpus.plan(*(root / target for target in targets))} <= {
-                "unchanged"
-            }
+                inside = {file: file.read_text("utf-8") for file in (root / target).rglob("*.*") if file.is_file()}
+                assert {file: one for file, one in known.items() if file.is_relative_to(root / target)} == inside
+            assert {entry.kind for entry in corpus.plan(*(root / target for target in targets))} <= {"unchanged"}
             assert corpus.hashed == []
         corpus.follow(corpus.plan(root))
         assert {row.path: row.hash for row in corpus.rows} == {
-            file.relative_to(root).as_posix(): file.read_text("utf-8")
-            for file in root.rglob("*.*")
-            if file.is_file()
+            file.relative_to(root).as_posix(): file.read_text("utf-8") for file in root.rglob("*.*") if file.is_file()
         }
 
 

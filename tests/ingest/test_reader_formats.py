@@ -126,9 +126,7 @@ def test_csv_with_ragged_rows_and_line_ends_in_quotes_is_read_with_a_warning(tmp
 
 
 def test_plain_text_headings_lists_and_paragraphs(tmp_path: Path) -> None:
-    text = (
-        "Terms\n=====\n\nA text\nwraps.\n\n§ 3 Leistung\nDer Versicherer zahlt.\n\n- one\n- two\n  goes on\n"
-    )
+    text = "Terms\n=====\n\nA text\nwraps.\n\n§ 3 Leistung\nDer Versicherer zahlt.\n\n- one\n- two\n  goes on\n"
     document = read(write(tmp_path, "t.txt", text))
     assert document.title == "Terms"
     assert [(block.kind, block.text, block.heading_path) for block in document.blocks] == [
@@ -194,9 +192,7 @@ def test_language_is_detected_and_short_text_has_none(tmp_path: Path, language: 
         ("x.pdf", PROSE.encode(), "x.pdf is plain text"),
     ],
 )
-def test_a_wrong_suffix_is_read_by_content_and_told(
-    tmp_path: Path, name: str, content: bytes, told: str
-) -> None:
+def test_a_wrong_suffix_is_read_by_content_and_told(tmp_path: Path, name: str, content: bytes, told: str) -> None:
     document = read(write(tmp_path, name, content))
     assert document.text
     assert told in document.warnings

@@ -96,16 +96,12 @@ def test_a_member_that_lies_about_its_size_is_not_unpacked_past_it(tmp_path: Pat
         read(write(tmp_path, "x.docx", lying))
 
 
-@pytest.mark.parametrize(
-    "prolog", [XXE, LAUGHS, XXE.encode("utf-16"), "<!DOCTYPE x SYSTEM 'http://127.0.0.1:9/x'>"]
-)
+@pytest.mark.parametrize("prolog", [XXE, LAUGHS, XXE.encode("utf-16"), "<!DOCTYPE x SYSTEM 'http://127.0.0.1:9/x'>"])
 @pytest.mark.parametrize(
     ("suffix", "member"),
     [(".docx", "word/document.xml"), (".pptx", "ppt/slides/slide1.xml"), (".xlsx", "xl/workbook.xml")],
 )
-def test_entities_in_office_files_are_refused(
-    tmp_path: Path, prolog: str | bytes, suffix: str, member: str
-) -> None:
+def test_entities_in_office_files_are_refused(tmp_path: Path, prolog: str | bytes, suffix: str, member: str) -> None:
     make = {".docx": docx, ".pptx": pptx, ".xlsx": xlsx}[suffix]
     raw = prolog if isinstance(prolog, bytes) else prolog.encode()
     original = re.sub(rb"^<\?xml.*?\?>", b"", zipfile.ZipFile(io.BytesIO(make())).read(member))
@@ -281,10 +277,7 @@ def holds(path: Path) -> None:
     assert "\n" not in document.title
     document.text.encode("utf-8")
     assert all(block.text.strip() for block in document.blocks)
-    assert all(
-        block.header_lines < len(block.text.split("\n")) or not block.header_lines
-        for block in document.blocks
-    )
+    assert all(block.header_lines < len(block.text.split("\n")) or not block.header_lines for block in document.blocks)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -331,9 +324,7 @@ TAGS = [
     "q",
 ]
 PIECES = st.lists(
-    st.one_of(
-        st.sampled_from([f"<{tag}>" for tag in TAGS] + [f"</{tag}>" for tag in TAGS]), st.just("word ")
-    ),
+    st.one_of(st.sampled_from([f"<{tag}>" for tag in TAGS] + [f"</{tag}>" for tag in TAGS]), st.just("word ")),
     max_size=40,
 )
 

@@ -179,10 +179,7 @@ def test_three_pages_are_too_few_to_call_a_line_furniture() -> None:
 
 
 def test_alternating_headers_are_furniture() -> None:
-    pages = [
-        [("Left", "Right")[n % 2], f"text {'abcdefgh'[n]}", "x", "y", f"more {'abcdefgh'[n]}"]
-        for n in range(8)
-    ]
+    pages = [[("Left", "Right")[n % 2], f"text {'abcdefgh'[n]}", "x", "y", f"more {'abcdefgh'[n]}"] for n in range(8)]
     assert all(0 in dropped for dropped in furniture(pages))
 
 

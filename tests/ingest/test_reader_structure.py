@@ -10,9 +10,7 @@ from ingest.readers import read
 
 
 def html(folder: Path, body: str, head: str = "") -> Document:
-    return read(
-        write(folder, "p.html", f"<!doctype html><html><head>{head}</head><body>{body}</body></html>")
-    )
+    return read(write(folder, "p.html", f"<!doctype html><html><head>{head}</head><body>{body}</body></html>"))
 
 
 def markdown(folder: Path, text: str) -> Document:

@@ -63,9 +63,7 @@ def test_a_catalog_of_a_newer_program_is_refused_with_both_versions(catalog: Cat
         Catalog(catalog.folder)
 
 
-def test_an_older_catalog_is_migrated_and_keeps_its_content(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_catalog_is_migrated_and_keeps_its_content(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(catalog, {"a.md": "Fire is insured."})
     migration = "CREATE TABLE later (id INTEGER);\nINSERT INTO later SELECT id FROM documents;\n"
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, migration))
@@ -87,9 +85,7 @@ def test_a_migration_that_fails_changes_nothing(catalog: Catalog, monkeypatch: p
     Catalog(catalog.folder).close()
 
 
-@pytest.mark.parametrize(
-    "content", [b"not a database at all, but longer than its header would be" * 99, b"SQLite"]
-)
+@pytest.mark.parametrize("content", [b"not a database at all, but longer than its header would be" * 99, b"SQLite"])
 def test_a_file_that_is_no_catalog_is_told_with_the_remedy(tmp_path: Path, content: bytes) -> None:
     (tmp_path / CATALOG_FILE).write_bytes(content)
     with pytest.raises(WorkspaceError, match="ingest again"):
@@ -224,9 +220,7 @@ def test_match_stays_among_the_ids(catalog: Catalog) -> None:
         (Filter(documents=("' OR 1=1 --",)), set()),
     ],
 )
-def test_a_filter_lets_through_what_fits_all_its_parts(
-    catalog: Catalog, only: Filter, paths: set[str]
-) -> None:
+def test_a_filter_lets_through_what_fits_all_its_parts(catalog: Catalog, only: Filter, paths: set[str]) -> None:
     texts = {"a.md": "Fire one.", "b.md": "Fire two.", "sub/c.md": "Fire three."}
     publish(catalog, texts, metadata={"author": 'O\'Neill "x"'})
     found = catalog.chunks(catalog.chunk_ids(only)).values()
@@ -248,9 +242,7 @@ def test_spans_count_characters_beyond_the_basic_plane(catalog: Catalog) -> None
     document = Document("T", (Block(text),), "text")
     chunks = [Chunk(start, start + 7, text[start : start + 7], "") for start in range(0, 70, 7)]
     with catalog.transaction():
-        one = catalog.stage(
-            "k", document, chunks, [*EMBEDDER.embed_chunks([chunk.text for chunk in chunks])], "fake"
-        )
+        one = catalog.stage("k", document, chunks, [*EMBEDDER.embed_chunks([chunk.text for chunk in chunks])], "fake")
         catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, 1)
     assert catalog.text(one) == text
     stored = catalog.chunks(catalog.chunk_ids(Filter(folder="*")))
@@ -264,10 +256,7 @@ def test_a_long_document_is_published_in_linear_time(catalog: Catalog) -> None:
 
     def seconds(characters: int, key: str) -> float:
         text = "ä word " * (characters // 7)
-        chunks = [
-            Chunk(start, start + 700, text[start : start + 700], "")
-            for start in range(0, len(text) - 700, 700)
-        ]
+        chunks = [Chunk(start, start + 700, text[start : start + 700], "") for start in range(0, len(text) - 700, 700)]
         vectors = np.tile(EMBEDDER.embed_question("x"), (len(chunks), 1))
         with catalog.transaction():
             one = catalog.stage(key, Document("T", (Block(text),), "text"), chunks, [*vectors], "fake")

@@ -35,9 +35,7 @@ def publish(catalog: Catalog, matrix: Vectors, generation: int = 1) -> None:
     text = "x" * len(matrix)
     chunks = [Chunk(position, position + 1, "x", "") for position in range(len(matrix))]
     with catalog.transaction():
-        one = catalog.stage(
-            f"key{generation}", Document("T", (Block(text),), "text"), chunks, [*matrix], "fake"
-        )
+        one = catalog.stage(f"key{generation}", Document("T", (Block(text),), "text"), chunks, [*matrix], "fake")
         catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, generation)
 
 
@@ -63,9 +61,7 @@ def nearest(matrix: Vectors, question: Vectors, k: int, among: list[int] | None 
 
 
 def recall(found: list[list[int]], wanted: list[list[int]]) -> float:
-    return float(
-        np.mean([len(set(one) & set(other)) / len(other) for one, other in zip(found, wanted, strict=True)])
-    )
+    return float(np.mean([len(set(one) & set(other)) / len(other) for one, other in zip(found, wanted, strict=True)]))
 
 
 def is_exact(index: vectors.VectorIndex) -> bool:
@@ -85,9 +81,7 @@ def test_a_small_index_is_exact(catalog: Catalog) -> None:
         np.testing.assert_allclose(hits[0][1], max(matrix @ question), atol=2e-3)
 
 
-def test_a_large_index_finds_nearly_all_of_the_nearest(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_index_finds_nearly_all_of_the_nearest(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vectors, "EXACT_LIMIT", COUNT - 1)
     matrix, questions = clustered(COUNT, 1), clustered(100, 2)
     publish(catalog, matrix)
@@ -100,9 +94,7 @@ def test_a_large_index_finds_nearly_all_of_the_nearest(
 
 
 @pytest.mark.parametrize("limit", [COUNT, COUNT - 1])
-def test_a_filter_is_kept_and_starves_no_one(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, limit: int
-) -> None:
+def test_a_filter_is_kept_and_starves_no_one(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     monkeypatch.setattr(vectors, "EXACT_LIMIT", limit)
     matrix, questions = clustered(COUNT, 1), clustered(50, 2)
     publish(catalog, matrix)
@@ -192,9 +184,7 @@ def test_a_file_of_another_generation_with_other_counts_is_not_believed(small: C
     assert len(open_index(small, 2)) == 7
 
 
-def test_an_index_that_cannot_be_kept_is_used_all_the_same(
-    small: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_index_that_cannot_be_kept_is_used_all_the_same(small: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors_file(small.folder, 1).unlink()
 
     def full(*_: object) -> None:

@@ -1,0 +1,67 @@
+"""An answer in the documents' own words, for when a model has none that they support.
+
+Each sentence of the passages is scored by the weight of the question's words that it and its headings hold, plus
+the similarity of its vector to the question's. The best one is quoted, with the one after it where both are short.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from assistant.embedder import Embedder
+from assistant.language import content_stems, stems
+from assistant.sentences import line_sentence_spans
+from assistant.types import Citation, Evidence, Sentence
+
+_LONGEST_QUOTE = 300
+# Shorter pieces are headings, labels and lone table cells.
+_SHORTEST_SENTENCE = 25
+
+
+def quote(
+    question: str,
+    hits: Sequence[Evidence],
+    embedder: Embedder,
+    weights: Callable[[Iterable[str]], Mapping[str, float]],
+) -> Sentence | None:
+    """The sentence of the passages that fits the question best, cited; None when there is no sentence at all."""
+    spans = [
+        (hit, start, end)
+        for hit in hits
+        for start, end in line_sentence_spans(hit.text)
+        if end - start >= _SHORTEST_SENTENCE
+    ]
+    if not spans:
+        return None
+    vectors = embedder.embed_chunks([f"{hit.heading}\n{hit.text[start:end]}" for hit, start, end in spans])
+    similarities = vectors @ embedder.embed_question(question)
+    scores = [
+        float(similarity) + _coverage(question, hit, hit.text[start:end], weights)
+        for similarity, (hit, start, end) in zip(similarities, spans, strict=True)
+    ]
+    best = max(range(len(spans)), key=scores.__getitem__)
+    hit, start, end = spans[best]
+    if best + 1 < len(spans) and spans[best + 1][0] is hit and spans[best + 1][2] - start <= _LONGEST_QUOTE:
+        end = spans[best + 1][2]
+    return _quoted(hit, start, end)
+
+
+def _coverage(
+    question: str, hit: Evidence, sentence: str, weights: Callable[[Iterable[str]], Mapping[str, float]]
+) -> float:
+    wanted = weights(content_stems(question, hit.language))
+    present = set(stems(f"{hit.context} {sentence}", hit.language))
+    total = sum(wanted.values())
+    return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
+
+
+def _quoted(hit: Evidence, start: int, end: int) -> Sentence:
+    text = hit.text[start:end]
+    citation = Citation(
+        hit.rank,
+        hit.document,
+        hit.path,
+        hit.pages[0] if hit.pages else None,
+        hit.start + start,
+        hit.start + end,
+        text,
+    )
+    return Sentence(" ".join(text.split()), True, "", (citation,))
