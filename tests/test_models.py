@@ -16,7 +16,7 @@ def test_the_bundled_embedder_is_found_without_a_hub() -> None:
 
 
 def test_a_model_of_the_hub_without_a_hub_is_refused_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_HUB_ADDRESS", ("192.0.2.1", 443))  # an address that never answers
+    monkeypatch.setattr(models, "_hub_address", lambda: ("192.0.2.1", 443))  # an address that never answers
     models.embedder_folder(models.BUNDLED)
     import huggingface_hub  # noqa: F401 - its import is not what is timed
 
