@@ -103,13 +103,16 @@ def _table(files: Sequence[FileReport]) -> "Table":
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("status")
-    table.add_column("file", overflow="fold", ratio=2)
+    table.add_column("file", overflow="fold")
     for name in ("pages", "characters", "chunks", "seconds"):
         table.add_column(name, justify="right")
-    table.add_column("remarks", overflow="fold", ratio=3)
-    for file in files:
+    # Without remarks their column would take room from the names.
+    remarks = [" ".join(part for part in (file.message, *file.warnings) if part) for file in files]
+    if any(remarks):
+        table.add_column("remarks", overflow="fold", ratio=1)
+    for file, remark in zip(files, remarks, strict=True):
         numbers = (file.pages or "", file.characters or "", file.chunks or "", f"{file.seconds:.2f}")
-        remarks = " ".join(part for part in (file.message, *file.warnings) if part)
         # Text, not markup: names and messages come from strangers.
-        table.add_row(file.status, Text(visible(file.path)), *map(str, numbers), Text(visible(remarks)))
+        cells: list[str | Text] = [file.status, Text(visible(file.path)), *map(str, numbers)]
+        table.add_row(*cells, *([Text(visible(remark))] if any(remarks) else []))
     return table

@@ -1,7 +1,7 @@
 """Scanned pages: which they are, and their text by RapidOCR where the ``ocr`` extra is installed."""
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -37,7 +37,7 @@ def ocr_lines(page: pypdfium2.PdfPage) -> list[Line] | None:
     if engine is None:
         return None
     scale = min(_DPI / 72, 4000 / max(page.get_width(), page.get_height(), 1.0))
-    result = engine(page.render(scale=scale).to_numpy())
+    result: Any = engine(page.render(scale=scale).to_numpy())
     if result.boxes is None or result.txts is None:
         return []
     height = page.get_height()
