@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,9 @@ def test_the_map_in_the_readme_names_every_package() -> None:
 
 @pytest.mark.slow
 def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
-    environment = {**os.environ, "ASSISTANT_WORKSPACE": str(tmp_path / "workspace")}
+    # The environment that the tests run in need not be activated.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "ASSISTANT_WORKSPACE": str(tmp_path / "workspace"), "PATH": path}
     commands = readme_commands()
     assert len(commands) >= len(COMMANDS)
     for command in commands:

@@ -4,6 +4,7 @@ import click
 
 from assistant.cli import COMMANDS, assistant
 
+_WIDTH = 100
 _HEADER = """# Commands
 
 Written by `make docs`; a test fails when it is out of date. Exit status: 0 done, 1 failed, 2 wrong usage or
@@ -13,7 +14,12 @@ configuration, 3 a gate failed, 4 too little evidence to decide.
 
 def reference() -> str:
     """Help texts of all commands as Markdown."""
-    context = click.Context(assistant, info_name="assistant", max_content_width=100, terminal_width=100)
+    context = click.Context(
+        assistant,
+        info_name="assistant",
+        terminal_width=_WIDTH,
+        **assistant.context_settings,
+    )
     parts = [_HEADER]
     for name in COMMANDS:
         command = assistant.get_command(context, name)
@@ -23,7 +29,7 @@ def reference() -> str:
 
 
 def _sections(command: click.Command, name: str, parent: click.Context) -> list[str]:
-    context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=_WIDTH)
     path = context.command_path
     sections = [f"## {path}\n\n```text\n{command.get_help(context)}\n```\n"]
     if isinstance(command, click.Group):
