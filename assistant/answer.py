@@ -7,11 +7,13 @@ retrieve ──▶ judge the evidence ──▶ prompt ──▶ engine ──�
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.engines.base import Engine
+from assistant.errors import ModelError
 from assistant.grounding import ground
-from assistant.language import content_stems, detect, stems
+from assistant.language import content_stems, detect, stems, well_formed
 from assistant.prompt import build_messages, fitting_evidence, without_delimiters
 from assistant.quoting import quote
 from assistant.retriever import Retriever
@@ -53,6 +55,7 @@ class Assistant:
         Raises what ``Retriever.search`` raises, and ModelError.
         """
         started = time.perf_counter()
+        question = well_formed(question)
         standalone = standalone_question(question, history)
         found = self._retriever.search(standalone, self._answering.evidence, only)
         retrieved = time.perf_counter()
@@ -88,20 +91,30 @@ class Assistant:
         self, question: str, history: Sequence[Message], found: Sequence[Evidence], listener: Listener | None
     ) -> tuple[list[Evidence], str]:
         engine = self._engine = self._engine or self._make_engine()
+        kept = list(history)
 
         def messages(evidence: Sequence[Evidence]) -> list[Message]:
-            return build_messages(self._answering.system, evidence, history, question, engine.control_tokens)
+            return build_messages(self._answering.system, evidence, kept, question, engine.control_tokens)
 
         budget = min(self._answering.prompt_tokens, engine.window - self._generation.max_new_tokens)
+        while kept and engine.count(messages([])) > budget // 2:
+            kept.pop(0)  # the oldest turn says least about this question
         shown = fitting_evidence(found, budget, lambda evidence: engine.count(messages(evidence)))
+        room = engine.window - engine.count(messages(shown))
+        if room < 1:
+            raise ModelError(
+                f"The prompt is longer than the {engine.window} tokens that the model reads.",
+                "Lower answer.evidence or retrieval.passage_characters, or shorten the question.",
+            )
+        longest = min(self._generation.max_new_tokens, room)
         text = ""
-        stream = engine.stream(messages(shown), self._generation.max_new_tokens, self._generation.temperature)
-        for piece in stream:
-            text += piece
-            if listener:
-                listener(piece)
-            if any(mark in piece for mark in _SENTENCE_ENDS) and repeats_itself(text):
-                break
+        with closing(engine.stream(messages(shown), longest, self._generation.temperature)) as stream:
+            for piece in stream:
+                text += piece
+                if listener:
+                    listener(piece)
+                if any(mark in piece for mark in _SENTENCE_ENDS) and repeats_itself(text):
+                    break
         return shown, without_repetition(without_delimiters(text)).strip()
 
     def _weakness(self, question: str, found: Sequence[Evidence]) -> str:
@@ -111,9 +124,12 @@ class Assistant:
         coverage = self._coverage(question, found)
         if coverage < self._answering.min_coverage:
             return f"the nearest passages hold {coverage:.0%} of what the question names"
-        similarity = max((hit.dense for hit in found if hit.dense is not None), default=-1.0)
+        similarities = [hit.dense for hit in found if hit.dense is not None]
         language = detect(question, self._retriever.languages)
-        if self._retriever.embedder.understands(language) and similarity < self._answering.min_similarity:
+        if not similarities or not self._retriever.embedder.understands(language):
+            return ""
+        similarity = max(similarities)
+        if similarity < self._answering.min_similarity:
             return f"the nearest passage has similarity {similarity:.2f} to the question"
         return ""
 
@@ -134,7 +150,7 @@ class Assistant:
         """Inverse document frequency of terms, as BM25 counts it; unknown ones weigh most."""
         wanted = list(dict.fromkeys(some))
         catalog: Catalog = self._retriever.catalog
-        frequencies, count = catalog.document_frequencies(wanted), catalog.chunk_count()
+        frequencies, count = catalog.document_frequencies(wanted), self._retriever.size
         return {term: math.log(1 + count / (frequencies.get(term, 0) + 0.5)) for term in wanted}
 
     def _refusal(self, question: str) -> str:

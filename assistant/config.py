@@ -243,6 +243,15 @@ def value_of(settings: Settings, key: str) -> Any:
     return getattr(getattr(settings, section), name)
 
 
+def _annotation_of(key: str) -> Any:
+    """The type of a setting; None for a key that does not exist."""
+    section, _, name = key.partition(".")
+    if section not in Settings.model_fields:
+        return None
+    field = _section_type(Settings.model_fields[section].annotation).model_fields.get(name)
+    return field.annotation if field else None
+
+
 def _section_type(annotation: Any) -> type[BaseModel]:
     if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         raise TypeError(f"a section of Settings has to be a model, not {annotation!r}")
@@ -254,6 +263,8 @@ def _file_layer(file: Path | None) -> Iterator[tuple[str, Any, str]]:
         return
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.", "Mend the line.") from None
     for key, value in _flatten(content if content is not None else {}, str(file)):
@@ -264,8 +275,11 @@ def _flatten(content: Any, source: str) -> Iterator[tuple[str, Any]]:
     if not isinstance(content, dict):
         raise ConfigError(f"{source} holds a {type(content).__name__}, not sections.", "Write 'section:' lines.")
     for section, entries in content.items():
+        if entries is None:
+            continue  # every line of the section is commented out
         if not isinstance(entries, dict):
-            _known(str(section), source)
+            if section not in Settings.model_fields:
+                _known(str(section), source)
             raise ConfigError(f"{source}: '{section}' is a section, not a value.", f"Write '{section}:' and indent.")
         for name, value in entries.items():
             yield f"{section}.{name}", value
@@ -275,7 +289,7 @@ def _environment_layer(environment: Mapping[str, str]) -> Iterator[tuple[str, An
     for variable in sorted(environment):
         if variable.startswith(ENVIRONMENT_PREFIX) and variable not in ENVIRONMENT_PLACES:
             key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-            yield key, _parse(environment[variable], variable), variable
+            yield key, _parse(environment[variable], variable, key), variable
 
 
 def _assignment_layer(assignments: Iterable[str]) -> Iterator[tuple[str, Any, str]]:
@@ -283,11 +297,13 @@ def _assignment_layer(assignments: Iterable[str]) -> Iterator[tuple[str, Any, st
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"'{assignment}' is not a setting.", "Write key=value, as in retrieval.k=5.")
-        yield key.strip(), _parse(text, assignment), "command line"
+        yield key.strip(), _parse(text, assignment, key.strip()), "command line"
 
 
-def _parse(text: str, source: str) -> Any:
-    """YAML gives numbers, booleans and lists their types; an empty text stays a text."""
+def _parse(text: str, source: str, key: str) -> Any:
+    """Settings that are texts take the text as it is; YAML gives numbers, booleans and lists their types."""
+    if _annotation_of(key) is str:
+        return text
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -1,8 +1,11 @@
 """What is wrong with this machine or workspace, and the command that mends it."""
 
+import contextlib
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from assistant import models
@@ -10,6 +13,7 @@ from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.errors import AssistantError
 from assistant.store.catalog import Catalog
+from assistant.types import Message
 from assistant.workspace import Workspace
 
 Severity = Literal["ok", "warning", "error"]
@@ -91,6 +95,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     from assistant.engines.transformers_engine import TransformersEngine
 
     engine = TransformersEngine(settings.engine, settings.device)
+    engine.count([Message("user", "probe")])  # needs tokenizer and chat template
     yield Finding("engine", "ok", f"{settings.engine.model}: window of {engine.window} tokens")
 
 
@@ -103,26 +108,26 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _corpora(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
+    fingerprint = Embedder(settings.embedder, settings.device).fingerprint
+    for name in workspace.corpus_names():
+        yield from _guarded(f"corpus {name}", functools.partial(_corpus, workspace.corpus(name), fingerprint))
+
+
+def _corpus(folder: Path, fingerprint: str) -> Iterator[Finding]:
+    with contextlib.closing(Catalog(folder)) as catalog, catalog.snapshot():
+        yield _state_of(folder.name, catalog, fingerprint)
+
+
+def _state_of(name: str, catalog: Catalog, fingerprint: str) -> Finding:
     from assistant.store.vectors import open_index
 
-    embedder = Embedder(settings.embedder, settings.device)
-    for name in workspace.corpus_names():
-        catalog = Catalog(workspace.corpus(name))
-        try:
-            yield _corpus(name, catalog, embedder.fingerprint)
-            with catalog.snapshot():
-                open_index(catalog, catalog.generation())  # builds a damaged index again
-        finally:
-            catalog.close()
-
-
-def _corpus(name: str, catalog: Catalog, fingerprint: str) -> Finding:
     where = f"corpus {name}"
+    if damage := catalog.damage():
+        return Finding(where, "error", f"catalog is damaged: {damage}", f"Delete {catalog.folder} and ingest again.")
     identity = catalog.identity()
     if identity is None:
         return Finding(where, "warning", "holds nothing", f"Run: assistant ingest FOLDER --corpus {name}")
-    if damage := catalog.damage():
-        return Finding(where, "error", f"catalog is damaged: {damage}", f"Delete {catalog.folder} and ingest again.")
+    open_index(catalog, catalog.generation())  # builds a damaged index again
     if identity.fingerprint != fingerprint:
         message = f"was embedded with another embedder ({identity.embedder})"
         return Finding(where, "error", message, f"Run: assistant ingest --rebuild --corpus {name}")

@@ -162,7 +162,10 @@ def _sentence_transformer(folder: Path, device: Device) -> Encoder:
 
     with models.quiet_transformers():
         model = SentenceTransformer(
-            str(folder), device=device.name, local_files_only=True, model_kwargs={"dtype": device.torch_dtype}
+            str(folder),
+            device=device.name,
+            local_files_only=True,
+            model_kwargs={"dtype": device.torch_dtype, "use_safetensors": True},
         )
 
     def encode(texts: list[str]) -> Vectors:

@@ -37,21 +37,30 @@ def without_markers(sentence: str, known: int) -> tuple[str, tuple[int, ...]]:
     return _MARKER.sub("", sentence).strip(), cited
 
 
-def support(sentence: str, hit: Evidence, weights: Weights) -> Support:
-    """Measure the support that one passage gives to one sentence."""
+def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: float) -> Support:
+    """The window of a passage that supports a sentence best; shorter ones win ties.
+
+    One that holds all numbers of the sentence and enough of its words is preferred to one with more words.
+    """
     wanted = weights(stems(sentence, hit.language))
     total = sum(wanted.values())
-    body_numbers = set(_NUMBER.findall(f"{hit.context} {hit.text}"))
-    missing = next((number for number in _NUMBER.findall(sentence) if number not in body_numbers), "")
+    numbers, heading_numbers = _NUMBER.findall(sentence), set(_NUMBER.findall(hit.context))
     headings = set(stems(hit.context, hit.language))
-    best = Support(0.0, missing, 0, len(hit.text))
-    for start, end in _windows(hit.text):
-        present = headings.union(stems(hit.text[start:end], hit.language))
+
+    def measure(start: int, end: int) -> Support:
+        text = hit.text[start:end]
+        present = headings.union(stems(text, hit.language))
+        there = heading_numbers.union(_NUMBER.findall(text))
         covered = sum(weight for term, weight in wanted.items() if term in present)
-        coverage = covered / total if total else 0.0
-        if coverage > best.coverage:
-            best = Support(coverage, missing, start, end)
-    return best
+        missing = next((number for number in numbers if number not in there), "")
+        return Support(covered / total if total else 0.0, missing, start, end)
+
+    def rank(found: Support) -> tuple[bool, float, int]:
+        is_enough = not found.missing_number and found.coverage >= least_coverage
+        return is_enough, found.coverage, found.start - found.end
+
+    nothing = Support(0.0, next(iter(numbers), ""), 0, len(hit.text))
+    return max((measure(start, end) for start, end in _windows(hit.text)), key=rank, default=nothing)
 
 
 def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:
@@ -69,7 +78,7 @@ def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage
 
 def _grounded(marked: str, hits: Sequence[Evidence], weights: Weights, least: float) -> Sentence:
     sentence, cited = without_markers(marked, len(hits))
-    measured = [(support(sentence, hit, weights), hit) for hit in hits]
+    measured = [(support(sentence, hit, weights, least), hit) for hit in hits]
     supporting = [pair for pair in measured if pair[0].coverage >= least and not pair[0].missing_number]
     named = [pair for pair in supporting if pair[1].rank in cited]
     chosen = named or sorted(supporting, key=lambda pair: -pair[0].coverage)[:1]
@@ -89,8 +98,7 @@ def _why_not(measured: Sequence[tuple[Support, Evidence]], least: float) -> str:
 
 def _citation(found: Support, hit: Evidence) -> Citation:
     start, end = hit.start + found.start, hit.start + found.end
-    page = hit.pages[0] if hit.pages else None
-    return Citation(hit.rank, hit.document, hit.path, page, start, end, hit.text[found.start : found.end])
+    return Citation(hit.rank, hit.document, hit.path, hit.page_at(start), start, end, hit.text[found.start : found.end])
 
 
 def _windows(text: str) -> Iterable[tuple[int, int]]:

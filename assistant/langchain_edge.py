@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 
 from assistant import config
 from assistant.embedder import Embedder
+from assistant.errors import UsageError
 from assistant.presentation import hit_json
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
@@ -31,10 +32,12 @@ class CorpusRetriever(BaseRetriever):
 
     @classmethod
     def open(cls, corpus: str = DEFAULT_CORPUS, k: int = 8, workspace: Path | None = None) -> "CorpusRetriever":
-        """The retriever of a corpus. Raises what ``Retriever.search`` raises, at the first question."""
+        """The retriever of a corpus. Raises UsageError when there is none of that name."""
         space = locate(workspace)
         settings, _ = config.load(space.config_file)
         embedder = Embedder(settings.embedder, settings.device)
+        if corpus not in space.corpus_names():
+            raise UsageError(f"There is no corpus '{corpus}' in {space.root}.", "Run: assistant ingest FOLDER")
         catalog = Catalog(space.corpus(corpus))
         return cls(retriever=Retriever(catalog, embedder, settings.retrieval, settings.device), k=k)
 

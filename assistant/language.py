@@ -39,6 +39,11 @@ def _stemmer(language: str) -> Stemmer.Stemmer:
     return Stemmer.Stemmer(_STEMMERS.get(language, _STEMMERS[DEFAULT_LANGUAGE]))
 
 
+def well_formed(text: str) -> str:
+    """``text`` without the lone surrogates that arguments and JSON can smuggle in."""
+    return text.encode(errors="replace").decode()
+
+
 def words(text: str) -> list[str]:
     """The words of ``text`` in order, folded but not stemmed; ``1,234`` and ``1.234`` are the word ``1234``."""
     return _WORD.findall(unicodedata.normalize("NFKC", _THOUSANDS.sub("", text)).casefold())
@@ -98,7 +103,8 @@ def detect(text: str, among: Iterable[str] = ()) -> str:
 
     ``among`` restricts the answer; questions are short, and a corpus speaks few languages.
     """
-    candidates = tuple(sorted(set(among)))
+    # What a file declares may be no language at all ("jp"); the identifier refuses codes it does not know.
+    candidates = tuple(sorted(set(among) & _known_languages()))
     if len(candidates) == 1:
         return candidates[0]
     sample = text[:_SAMPLE_CHARACTERS]
@@ -106,6 +112,11 @@ def detect(text: str, among: Iterable[str] = ()) -> str:
         return ""
     language, probability = _identifier(candidates).classify(sample)
     return str(language) if probability >= _SURE else ""
+
+
+@functools.cache
+def _known_languages() -> frozenset[str]:
+    return frozenset(map(str, _identifier(()).labels))
 
 
 @functools.cache

@@ -142,6 +142,8 @@ def _hub_folder(model: str) -> Path:
         return Path(snapshot_download(model, local_files_only=True, allow_patterns=_HUB_FILES))
     except LocalEntryNotFoundError:
         pass
+    except ValueError:
+        raise ModelError(f"'{model}' is no Hugging Face id.", "Write owner/name, or the path of a folder.") from None
     if os.environ.get("HF_HUB_OFFLINE") == "1" or not _hub_answers():
         raise ModelError(
             f"Model {model} is not on this machine and the Hugging Face hub does not answer.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from assistant.fusion import Candidate
 from assistant.store.catalog import Catalog, StoredChunk
+from assistant.types import Filter
 
 _SHINGLE_WORDS = 3
 
@@ -30,6 +31,7 @@ def read_passages(
     wanted: int,
     characters: int,
     duplicate_similarity: float,
+    only: Filter | None = None,
 ) -> list[Passage]:
     """The first ``wanted`` passages of at most ``characters`` (or one chunk), none nearly equal to a better one.
 
@@ -43,7 +45,7 @@ def read_passages(
             break
         if candidate.chunk in taken:
             continue
-        chunk, parts = _widened(catalog.chunks([candidate.chunk])[candidate.chunk], catalog, characters, taken)
+        chunk, parts = _widened(catalog.chunks([candidate.chunk], only)[candidate.chunk], catalog, characters, taken)
         shingles = _shingles(chunk.text)
         if any(_overlap(shingles, other) >= duplicate_similarity for other in seen):
             continue
@@ -69,7 +71,7 @@ def _widened(chunk: StoredChunk, catalog: Catalog, characters: int, taken: set[i
             first, last = low, high
     if first == last:
         return chunk, [chunk.id]
-    return _joined(section[first : last + 1], catalog), [one.id for one in section[first : last + 1]]
+    return _joined(chunk, section[first : last + 1], catalog), [one.id for one in section[first : last + 1]]
 
 
 def _outwards(here: int, length: int) -> Iterator[int]:
@@ -80,11 +82,13 @@ def _outwards(here: int, length: int) -> Iterator[int]:
                 yield position
 
 
-def _joined(chunks: Sequence[StoredChunk], catalog: Catalog) -> StoredChunk:
+def _joined(chunk: StoredChunk, chunks: Sequence[StoredChunk], catalog: Catalog) -> StoredChunk:
     first, last = chunks[0], chunks[-1]
     pages = [page for one in chunks for page in (one.first_page, one.last_page) if page is not None]
     return replace(
-        first,
+        chunk,
+        start=first.start,
+        context=first.context,
         end=last.end,
         text=catalog.text(first.document_id, first.start, last.end),
         first_page=min(pages, default=None),

@@ -82,6 +82,8 @@ def visible(text: str, *, keep_lines: bool = False) -> str:
     return "".join(
         character
         if character.isprintable() or (keep_lines and character == "\n")
+        else " "
+        if character.isspace()
         else character.encode("unicode_escape").decode()
         for character in text
     )
@@ -92,12 +94,12 @@ def answer_lines(answer: Answer) -> list[str]:
     if answer.refused:
         lines = [answer.text, f"({answer.refusal_reason})", "", "Nearest passages:"]
         return lines + [f"  {visible(source_of(hit))}: {excerpt(hit.text)}" for hit in answer.hits]
-    cited = {citation.hit: citation for sentence in answer.sentences for citation in sentence.citations}
+    citations = [citation for sentence in answer.sentences for citation in sentence.citations]
+    cited = dict.fromkeys((citation.hit, citation.quote) for citation in citations)
     text = " ".join(_sentence_line(sentence) for sentence in answer.sentences)
     by_rank = {hit.rank: hit for hit in answer.hits}
     sources = [
-        f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(cited[number].quote)}”"
-        for number in sorted(cited)
+        f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(quote)}”" for number, quote in sorted(cited)
     ]
     quoted = ["(quoted: the model's own words were not supported)"] if answer.quoted else []
     return [text, *quoted, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
@@ -111,7 +113,10 @@ def _sentence_line(sentence: Sentence) -> str:
 def excerpt(text: str, longest: int = 160) -> str:
     """One line of a passage, cut at a word."""
     line = visible(" ".join(text.split()))
-    return line if len(line) <= longest else line[: line.rfind(" ", 0, longest)] + " …"
+    if len(line) <= longest:
+        return line
+    blank = line.rfind(" ", 0, longest)
+    return line[: blank if blank > 0 else longest] + " …"
 
 
 def _range(pages: Sequence[int]) -> str:

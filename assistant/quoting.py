@@ -59,7 +59,7 @@ def _quoted(hit: Evidence, start: int, end: int) -> Sentence:
         hit.rank,
         hit.document,
         hit.path,
-        hit.pages[0] if hit.pages else None,
+        hit.page_at(hit.start + start),
         hit.start + start,
         hit.start + end,
         text,

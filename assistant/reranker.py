@@ -37,7 +37,9 @@ class Reranker:
         device = choose(self._device)
         try:
             with models.quiet_transformers():
-                model: CrossEncoder = CrossEncoder(str(self._folder), device=device.name, local_files_only=True)
+                model: CrossEncoder = CrossEncoder(
+                    str(self._folder), device=device.name, local_files_only=True, model_kwargs={"use_safetensors": True}
+                )
             return model
         except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]

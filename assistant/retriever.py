@@ -14,10 +14,10 @@ from assistant.config import DeviceSettings, RetrievalSettings
 from assistant.embedder import Embedder
 from assistant.errors import IdentityError, UsageError, WorkspaceError
 from assistant.fusion import Candidate, fuse
-from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
+from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, well_formed, whole_questions
 from assistant.passages import Passage, read_passages
 from assistant.reranker import Reranker
-from assistant.store.catalog import Catalog, StoredChunk
+from assistant.store.catalog import Catalog
 from assistant.store.vectors import VectorIndex, open_index
 from assistant.types import Evidence, Filter
 
@@ -49,12 +49,18 @@ class Retriever:
         """Languages of the corpus as of the last search, most frequent first."""
         return self._languages
 
+    @property
+    def size(self) -> int:
+        """How many chunks the corpus has, as of the last search."""
+        return len(self._index or ())
+
     def search(self, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
         """The ``k`` best passages for a question, best first.
 
         Raises UsageError for an empty question, WorkspaceError for an empty corpus, IdentityError when the
         corpus was embedded with another model.
         """
+        question = well_formed(question)
         if not question.strip():
             raise UsageError("The question is empty.", "Ask something.")
         wanted = k or self.settings.k
@@ -66,9 +72,9 @@ class Retriever:
             if settings.reranker:
                 candidates = self._reranked(question, candidates)
             passages = read_passages(
-                candidates, self.catalog, wanted, settings.passage_characters, settings.duplicate_similarity
+                candidates, self.catalog, wanted, settings.passage_characters, settings.duplicate_similarity, only
             )
-        return [_as_evidence(rank, passage) for rank, passage in enumerate(passages, 1)]
+            return [self._as_evidence(rank, passage) for rank, passage in enumerate(passages, 1)]
 
     def _current_index(self) -> VectorIndex:
         generation = self.catalog.generation()
@@ -126,37 +132,30 @@ class Retriever:
         rescored = [replace(one, score=score) for one, score in zip(head, scores, strict=True)]
         return sorted(rescored, key=lambda one: (-one.score, one.chunk))
 
+    def _as_evidence(self, rank: int, passage: Passage) -> Evidence:
+        hit, chunk = passage.candidate, passage.chunk
+        return Evidence(
+            rank=rank,
+            score=hit.score,
+            dense=hit.dense,
+            lexical=hit.lexical,
+            dense_rank=hit.dense_rank,
+            lexical_rank=hit.lexical_rank,
+            chunk=hit.chunk,
+            document=chunk.document,
+            path=str(chunk.location),
+            title=chunk.title,
+            date=chunk.date,
+            language=chunk.language,
+            context=chunk.context,
+            heading=chunk.heading,
+            place=chunk.place,
+            page_starts=self.catalog.page_starts(chunk.document_id, chunk.start, chunk.end),
+            start=chunk.start,
+            end=chunk.end,
+            text=chunk.text,
+        )
+
     @cached_property
     def _reranker(self) -> Reranker:
         return Reranker(self.settings.reranker, self._device)
-
-
-def _as_evidence(rank: int, passage: Passage) -> Evidence:
-    hit, chunk = passage.candidate, passage.chunk
-    return Evidence(
-        rank=rank,
-        score=hit.score,
-        dense=hit.dense,
-        lexical=hit.lexical,
-        dense_rank=hit.dense_rank,
-        lexical_rank=hit.lexical_rank,
-        chunk=hit.chunk,
-        document=chunk.document,
-        path=str(chunk.location),
-        title=chunk.title,
-        date=chunk.date,
-        language=chunk.language,
-        context=chunk.context,
-        heading=chunk.heading,
-        place=chunk.place,
-        pages=_pages(chunk),
-        start=chunk.start,
-        end=chunk.end,
-        text=chunk.text,
-    )
-
-
-def _pages(chunk: StoredChunk) -> tuple[int, ...]:
-    if chunk.first_page is None or chunk.last_page is None:
-        return ()
-    return tuple(range(chunk.first_page, chunk.last_page + 1))

@@ -52,6 +52,17 @@ class Document:
         """The stored text: the blocks joined by one empty line. Spans count in it."""
         return BLOCK_SEPARATOR.join(block.text for block in self.blocks)
 
+    @property
+    def page_starts(self) -> tuple[tuple[int, int], ...]:
+        """Where in ``text`` each page begins: (offset, page), in order; empty for formats without pages."""
+        starts: list[tuple[int, int]] = []
+        offset = 0
+        for block in self.blocks:
+            if block.page is not None and (not starts or starts[-1][1] != block.page):
+                starts.append((offset, block.page))
+            offset += len(block.text) + len(BLOCK_SEPARATOR)
+        return tuple(starts)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -113,10 +124,20 @@ class Evidence:
     context: str
     heading: str
     place: str
-    pages: tuple[int, ...]
+    page_starts: tuple[tuple[int, int], ...]
+    """(offset, page) of the pages that the text stands on; offsets count in the document."""
     start: int
     end: int
     text: str
+
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """The pages that the text stands on, in order."""
+        return tuple(page for _, page in self.page_starts)
+
+    def page_at(self, offset: int) -> int | None:
+        """The page on which the character at ``offset`` of the document stands."""
+        return next((page for start, page in reversed(self.page_starts) if start <= offset), None)
 
 
 @dataclass(frozen=True, slots=True)

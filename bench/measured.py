@@ -17,15 +17,12 @@ class Cost:
 
     seconds: float
     memory: int
-    output: str
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
     """Run a command. Raises CalledProcessError when it fails."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
     watched = psutil.Process(process.pid)
     while process.poll() is None:
@@ -33,10 +30,9 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
             peak = max(peak, _memory(watched))
         time.sleep(_SAMPLE_SECONDS)
     seconds = time.perf_counter() - started
-    output = process.stdout.read() if process.stdout else ""
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, list(command), output)
-    return Cost(seconds, peak, output)
+        raise subprocess.CalledProcessError(process.returncode, list(command))
+    return Cost(seconds, peak)
 
 
 def _memory(process: psutil.Process) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -71,7 +71,12 @@ class ScriptedEngine:
     def count(self, messages: Sequence[Message]) -> int:
         return int(sum(len(message.content) for message in messages) * self._tokens_a_character)
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int, temperature: float) -> Iterator[str]:  # noqa: ARG002
+    def stream(
+        self,
+        messages: Sequence[Message],
+        max_new_tokens: int,
+        temperature: float,  # noqa: ARG002
+    ) -> Generator[str, None, None]:
         self.prompts.append(tuple(messages))
         for piece in re.findall(r"\S+\s*", self.answer)[:max_new_tokens]:
             self.pieces_given += 1

@@ -21,7 +21,7 @@ def evidence(text: str, rank: int = 1, **changes: object) -> Evidence:
         "context": "Terms > § 1 Cover",
         "heading": "§ 1 Cover",
         "place": "",
-        "pages": (),
+        "page_starts": (),
         "start": 100,
         "end": 100 + len(text),
         "text": text,

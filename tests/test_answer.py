@@ -8,6 +8,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.answer import Assistant, repeats_itself, standalone_question, without_repetition
 from assistant.config import Settings
+from assistant.errors import ModelError
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
@@ -126,13 +127,35 @@ def test_repetition_is_cut_at_the_first_sentence_said_twice(text: str, kept: str
     assert repeats_itself(text) == (kept != text)
 
 
-def test_every_question_type_gets_an_answer_or_a_clear_error(retriever: Retriever, settings: Settings) -> None:
+def test_odd_questions_get_an_answer_or_a_refusal(retriever: Retriever, settings: Settings) -> None:
     questions: Sequence[str] = [
         "🙂🙂🙂",
-        "hail " * 10_000,
         "SELECT * FROM x; --",
         '"AND" OR (NEAR',
         "Ist Hagel versichert?",
+        "hail \ud800",
     ]
     for question in questions:
         assert assistant_of(retriever, ScriptedEngine("Yes."), settings).ask(question).text
+
+
+def test_a_prompt_longer_than_the_window_is_a_clear_error(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("Yes.", window=4096)
+    with pytest.raises(ModelError, match="4096"):
+        assistant_of(retriever, engine, settings).ask("hail " * 10_000)
+    assert engine.prompts == []
+
+
+def test_a_long_history_gives_way_from_its_beginning(retriever: Retriever, settings: Settings) -> None:
+    history = [Message("user", f"hail {number} " + "x" * 400) for number in range(60)]
+    engine = ScriptedEngine("Hail damage to the car is covered.")
+    assistant_of(retriever, engine, settings).ask("Is hail damage covered?", history)
+    kept = [message.content for message in engine.prompts[0][1:-1]]
+    assert 0 < len(kept) < 60 and kept[-1] == history[-1].content
+
+
+def test_without_a_dense_side_evidence_is_judged_by_its_words(retriever: Retriever, settings: Settings) -> None:
+    lexical = settings.retrieval.model_copy(update={"fusion": "lexical"})
+    only_words = Retriever(retriever.catalog, retriever.embedder, lexical, settings.device)
+    engine = ScriptedEngine("Hail damage to the car is covered.")
+    assert not assistant_of(only_words, engine, settings).ask("Is hail damage to the car covered?").refused

@@ -80,6 +80,20 @@ def test_markers_never_survive_and_known_ones_are_in_range(text: str) -> None:
 
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_spans_of_support_lie_inside_the_passage(sentence: str, passage: str) -> None:
-    found = support(sentence, evidence(passage), weights)
+    found = support(sentence, evidence(passage), weights, 0.6)
     assert 0 <= found.start <= found.end <= len(passage)
     assert 0.0 <= found.coverage <= 1.0 + 1e-9
+
+
+def test_a_number_elsewhere_in_the_passage_does_not_support_a_sentence() -> None:
+    passage = "The deductible for hail damage is 300 euros per claim. Glass is free. Towing is paid up to 500 euros."
+    (found,) = ground("The deductible for hail damage is 500 euros per claim.", [evidence(passage)], weights, 0.6)
+    assert not found.supported and "500" in found.reason
+
+
+def test_a_citation_names_the_page_that_its_span_stands_on() -> None:
+    first = "Hail damage to the roof is covered. "
+    passage = first + "Towing is paid up to 500 euros."
+    hit = evidence(passage, page_starts=((0, 4), (100 + len(first), 5)))
+    (found,) = ground("Towing is paid up to 500 euros.", [hit], weights, 0.6)
+    assert found.citations[0].page == 5 and hit.pages == (4, 5)

@@ -172,3 +172,36 @@ def test_the_bundled_embedder_finds_meaning_without_a_shared_word(
     hits = Retriever(catalog, embedder, dense, settings.device).search("Someone took my bike. Do I get money?")
     assert hits[0].document == "a.md"
     catalog.close()
+
+
+def test_a_document_in_two_places_is_shown_where_the_filter_looks(
+    retriever: Retriever, workspace: Workspace, docs: Path, settings: Settings
+) -> None:
+    (docs / "zoo").mkdir()
+    (docs / "zoo/hail.md").write_text(FILES["home/hail.md"])
+    ingest(workspace, "default", [docs], settings, embedder=FakeEmbedder())
+    assert documents(retriever, "hail", Filter(folder="zoo")) == ["zoo/hail.md"]
+    assert documents(retriever, "hail", Filter(documents=("home/hail.md",))) == ["home/hail.md"]
+
+
+def test_a_passage_is_not_widened_across_another_heading(workspace: Workspace, docs: Path, settings: Settings) -> None:
+    long = "Cars and roofs and hail are things that this note is about at some length. " * 4
+    text = f"# Rules\n\n## Note\n\n{long}\n\n## Other\n\nSECRET {long}\n\n## Note\n\n{long} Bicycles too.\n"
+    (docs / "notes.md").write_text(text)
+    ingest(workspace, "default", [docs], settings, embedder=FakeEmbedder())
+    catalog = Catalog(workspace.corpus("default"))
+    hits = Retriever(catalog, FakeEmbedder(), settings.retrieval, settings.device).search("note about bicycles")
+    assert all("SECRET" not in hit.text for hit in hits if hit.heading.endswith("Note"))
+    catalog.close()
+
+
+def test_a_document_that_claims_an_unknown_language_does_no_harm(
+    workspace: Workspace, docs: Path, settings: Settings
+) -> None:
+    (docs / "odd.html").write_text('<html lang="jp"><body><p>Short text</p></body></html>')
+    (docs / "hail.md").write_text(FILES["home/hail.md"])
+    ingest(workspace, "default", [docs], settings, embedder=FakeEmbedder())
+    catalog = Catalog(workspace.corpus("default"))
+    retriever = Retriever(catalog, FakeEmbedder(), settings.retrieval, settings.device)
+    assert documents(retriever, "hail damage to the roof")[0] == "hail.md"
+    catalog.close()

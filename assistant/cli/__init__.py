@@ -5,6 +5,7 @@ loads neither torch nor anything else heavy.
 """
 
 import importlib
+import sqlite3
 import sys
 from collections.abc import Sequence
 
@@ -73,15 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = assistant.main(arguments, prog_name="assistant", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
     except click.ClickException as error:
-        error.show()
+        click.echo(f"Error: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except AssistantError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_status)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. What was done so far is kept; the same command goes on.", err=True)
+        click.echo("Stopped. What an ingest has read so far is kept.", err=True)
         sys.exit(_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has left, as `| head` does; that is no failure.
-        sys.stderr.close()
-        sys.exit(0)
+    except (OSError, sqlite3.Error) as error:
+        click.echo(f"Error: {' '.join(str(error).split())}. Check rights and free space; 'assistant doctor'.", err=True)
+        sys.exit(AssistantError.exit_status)

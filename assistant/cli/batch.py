@@ -1,7 +1,6 @@
 """Many questions in one start: one a line, or JSON lines with id, history and filter."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ class _Line(BaseModel):
     model_config = ConfigDict(extra="ignore")  # evaluation cases hold more, and can be asked as they are
 
     id: str | int | None = None
-    question: str
+    question: str = Field(pattern=r"\S")
     history: tuple[Message, ...] = ()
     filter: _FilterLine | None = None
 
@@ -40,16 +39,15 @@ class Asked(BaseModel):
     filter: Filter | None = None
 
 
-def read_questions(file: Path) -> Iterator[Asked]:
+def read_questions(file: Path) -> list[Asked]:
     """The questions of a batch file (``-``: standard input), in order; empty lines are left out.
 
     Raises UsageError with the number of a line that is neither a question nor valid JSON.
     """
     try:
         with click.open_file(str(file), encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield _asked(line.strip(), number)
+            # All are looked at before the first is answered: a mistake at the end should not cost the work before it.
+            return [_asked(line.strip(), number) for number, line in enumerate(lines, 1) if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}.", "Name a UTF-8 text file.") from None
 

@@ -1,6 +1,6 @@
 """The seam between answers and models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from assistant.types import Message
@@ -20,5 +20,7 @@ class Engine(Protocol):
     def count(self, messages: Sequence[Message]) -> int:
         """Tokens of the prompt made of ``messages``."""
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int, temperature: float) -> Iterator[str]:
-        """The answer, piece by piece. Closing the iterator stops the model."""
+    def stream(
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float
+    ) -> Generator[str, None, None]:
+        """The answer, piece by piece. Closing the generator stops the model."""

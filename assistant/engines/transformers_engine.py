@@ -1,7 +1,7 @@
 """Any causal model of Hugging Face transformers, on CPU, CUDA or MPS."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -37,8 +37,10 @@ class TransformersEngine:
         """Tokens of the prompt made of ``messages``."""
         return len(self._encode(messages)["input_ids"][0])
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int, temperature: float) -> Iterator[str]:
-        """The answer, piece by piece. Closing the iterator stops the model.
+    def stream(
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float
+    ) -> Generator[str, None, None]:
+        """The answer, piece by piece. Closing the generator stops the model.
 
         Raises ModelError when the model fails, as it does out of memory.
         """

@@ -193,14 +193,29 @@ class Catalog:
         ).fetchone()
         return str(row[0])
 
+    def page_starts(self, document_id: int, start: int, end: int) -> tuple[tuple[int, int], ...]:
+        """(offset, page) of the pages that a span of a document stands on."""
+        row = self._connection.execute("SELECT page_starts FROM documents WHERE id = ?", (document_id,)).fetchone()
+        starts: list[list[int]] = json.loads(row[0])
+        first = max((number for number, (offset, _) in enumerate(starts) if offset <= start), default=0)
+        return tuple((offset, page) for offset, page in starts[first:] if offset < end)
+
     def section(self, chunk: StoredChunk, reach: int) -> list[StoredChunk]:
-        """The chunks under the headings of one, in order, up to ``reach`` characters away; itself too."""
+        """The unbroken run of chunks under the headings of one, up to ``reach`` characters away; itself too."""
         rows = self._connection.execute(
-            "SELECT id FROM chunks WHERE document_id = ? AND heading = ? AND place = ?"
-            " AND end > ? AND start < ? ORDER BY start",
-            (chunk.document_id, chunk.heading, chunk.place, chunk.start - reach, chunk.end + reach),
+            "SELECT id, heading = ? AND place = ? FROM chunks WHERE document_id = ? AND end > ? AND start < ?"
+            " ORDER BY start",
+            (chunk.heading, chunk.place, chunk.document_id, chunk.start - reach, chunk.end + reach),
         )
-        return sorted(self.chunks([row[0] for row in rows]).values(), key=lambda one: one.start)
+        run: list[int] = []
+        for id_, belongs in rows:
+            if belongs:
+                run.append(id_)
+            elif chunk.id in run:
+                break
+            else:
+                run.clear()
+        return sorted(self.chunks(run).values(), key=lambda one: one.start)
 
     def languages(self) -> tuple[str, ...]:
         """Languages of live documents, most frequent first; documents of unknown language do not count."""
@@ -227,12 +242,12 @@ class Catalog:
         self._connection.execute("UPDATE documents SET key = key || ':replaced:' || id WHERE key = ?", (key,))
         row = (
             key, document.title, document.format, document.language, document.date, document.pages,
-            json.dumps(document.metadata, ensure_ascii=False),
+            json.dumps(document.page_starts), json.dumps(document.metadata, ensure_ascii=False),
             json.dumps(document.warnings, ensure_ascii=False), document.text, len(document.text), len(chunks),
         )  # fmt: skip
         cursor = self._connection.execute(
-            "INSERT INTO documents (key, title, format, language, date, pages, metadata, warnings, text,"
-            " characters, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO documents (key, title, format, language, date, pages, page_starts, metadata, warnings, text,"
+            " characters, chunks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         )
         document_id = int(cursor.lastrowid or 0)
@@ -348,17 +363,18 @@ class Catalog:
         )
         return rows.fetchall()
 
-    def chunks(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
-        """Chunks by id. A document with several files is shown under the first of them."""
+    def chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
+        """Chunks by id. A document with several files is shown under the first of them that fits ``only``."""
         found: dict[int, StoredChunk] = {}
+        conditions, values = _conditions(only or Filter())
         for some in _portions(ids):
             rows = self._connection.execute(
                 "SELECT chunks.id, document_id, min(path), root, title, language, date,"
                 " substr(text, start + 1, end - start), context, heading, place, start, end,"
                 " first_page, last_page"
                 " FROM chunks JOIN documents ON documents.id = document_id JOIN files USING (document_id)"
-                f" WHERE chunks.id IN ({_marks(some)}) GROUP BY chunks.id",
-                some,
+                f" WHERE {' AND '.join(conditions)} AND chunks.id IN ({_marks(some)}) GROUP BY chunks.id",
+                (*values, *some),
             )
             found.update((row[0], StoredChunk(*row)) for row in rows)
         return found
@@ -372,7 +388,8 @@ def _conditions(only: Filter) -> tuple[list[str], list[str]]:
         values.extend(only.documents)
     if only.folder:
         conditions.append("path GLOB ?")
-        values.append(only.folder)
+        # A plain name means everything in that folder.
+        values.append(only.folder if set("*?[") & set(only.folder) else f"{only.folder.rstrip('/')}/*")
     for name, value in only.metadata.items():
         if name in _FILTER_COLUMNS:
             conditions.append(f"{name} = ?")

@@ -29,6 +29,7 @@ MIGRATIONS = (
         language TEXT NOT NULL,
         date TEXT NOT NULL,
         pages INTEGER,
+        page_starts TEXT NOT NULL,       -- JSON list of [offset in text, page]
         metadata TEXT NOT NULL,          -- JSON object of strings
         warnings TEXT NOT NULL,          -- JSON list of strings
         characters INTEGER NOT NULL,
