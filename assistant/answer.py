@@ -12,7 +12,7 @@ from contextlib import closing
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.engines.base import Engine
 from assistant.errors import ModelError
-from assistant.grounding import ground
+from assistant.grounding import ground, weighted_coverage
 from assistant.language import content_stems, detect, stems, well_formed
 from assistant.prompt import build_messages, fitting_evidence, without_delimiters
 from assistant.quoting import quote
@@ -143,8 +143,7 @@ class Assistant:
     def _coverage_in(self, language: str, question: str, found: Sequence[Evidence]) -> float:
         wanted = self._weights(content_stems(question, language))
         present = {term for hit in found for term in stems(f"{hit.context} {hit.text}", language)}
-        total = sum(wanted.values())
-        return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
+        return weighted_coverage(wanted, present)
 
     def _weights(self, some: Iterable[str]) -> Mapping[str, float]:
         """Inverse document frequency of terms, as BM25 counts it; unknown ones weigh most."""

@@ -6,7 +6,7 @@ are in the corpus (inverse document frequency), so that "the" supports nothing.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.language import stems
@@ -43,7 +43,6 @@ def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: floa
     One that holds all numbers of the sentence and enough of its words is preferred to one with more words.
     """
     wanted = weights(stems(sentence, hit.language))
-    total = sum(wanted.values())
     numbers, heading_numbers = _NUMBER.findall(sentence), set(_NUMBER.findall(hit.context))
     headings = set(stems(hit.context, hit.language))
 
@@ -51,9 +50,8 @@ def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: floa
         text = hit.text[start:end]
         present = headings.union(stems(text, hit.language))
         there = heading_numbers.union(_NUMBER.findall(text))
-        covered = sum(weight for term, weight in wanted.items() if term in present)
         missing = next((number for number in numbers if number not in there), "")
-        return Support(covered / total if total else 0.0, missing, start, end)
+        return Support(weighted_coverage(wanted, present), missing, start, end)
 
     def rank(found: Support) -> tuple[bool, float, int]:
         is_enough = not found.missing_number and found.coverage >= least_coverage
@@ -61,6 +59,18 @@ def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: floa
 
     nothing = Support(0.0, next(iter(numbers), ""), 0, len(hit.text))
     return max((measure(start, end) for start, end in _windows(hit.text)), key=rank, default=nothing)
+
+
+def weighted_coverage(wanted: Mapping[str, float], present: Container[str]) -> float:
+    """Part of the weight of the wanted terms that is present, 0..1; 0 when nothing is wanted."""
+    total = sum(wanted.values())
+    return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
+
+
+def cite(hit: Evidence, start: int, end: int) -> Citation:
+    """The citation of a span; ``start`` and ``end`` count in the passage's text."""
+    offset = hit.start + start
+    return Citation(hit.rank, hit.document, hit.path, hit.page_at(offset), offset, hit.start + end, hit.text[start:end])
 
 
 def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:
@@ -83,7 +93,7 @@ def _grounded(marked: str, hits: Sequence[Evidence], weights: Weights, least: fl
     named = [pair for pair in supporting if pair[1].rank in cited]
     chosen = named or sorted(supporting, key=lambda pair: -pair[0].coverage)[:1]
     if chosen:
-        return Sentence(sentence, True, "", tuple(_citation(found, hit) for found, hit in chosen))
+        return Sentence(sentence, True, "", tuple(cite(hit, found.start, found.end) for found, hit in chosen))
     return Sentence(sentence, False, _why_not(measured, least))
 
 
@@ -94,11 +104,6 @@ def _why_not(measured: Sequence[tuple[Support, Evidence]], least: float) -> str:
     if best.coverage >= least:
         return f"no passage that says this holds the number {best.missing_number}"
     return f"the best passage holds {best.coverage:.0%} of its words, {least:.0%} are needed"
-
-
-def _citation(found: Support, hit: Evidence) -> Citation:
-    start, end = hit.start + found.start, hit.start + found.end
-    return Citation(hit.rank, hit.document, hit.path, hit.page_at(start), start, end, hit.text[found.start : found.end])
 
 
 def _windows(text: str) -> Iterable[tuple[int, int]]:

@@ -4,12 +4,13 @@ Each sentence of the passages is scored by the weight of the question's words th
 the similarity of its vector to the question's. The best one is quoted, with the one after it where both are short.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from assistant.embedder import Embedder
+from assistant.grounding import Weights, cite, weighted_coverage
 from assistant.language import content_stems, stems
 from assistant.sentences import line_sentence_spans
-from assistant.types import Citation, Evidence, Sentence
+from assistant.types import Evidence, Sentence
 
 _LONGEST_QUOTE = 300
 # Shorter pieces are headings, labels and lone table cells.
@@ -20,7 +21,7 @@ def quote(
     question: str,
     hits: Sequence[Evidence],
     embedder: Embedder,
-    weights: Callable[[Iterable[str]], Mapping[str, float]],
+    weights: Weights,
 ) -> Sentence | None:
     """The sentence of the passages that fits the question best, cited; None when there is no sentence at all."""
     spans = [
@@ -33,35 +34,14 @@ def quote(
         return None
     vectors = embedder.embed_chunks([f"{hit.heading}\n{hit.text[start:end]}" for hit, start, end in spans])
     similarities = vectors @ embedder.embed_question(question)
+    wanted = {language: weights(content_stems(question, language)) for language in {hit.language for hit in hits}}
     scores = [
-        float(similarity) + _coverage(question, hit, hit.text[start:end], weights)
+        float(similarity)
+        + weighted_coverage(wanted[hit.language], set(stems(f"{hit.context} {hit.text[start:end]}", hit.language)))
         for similarity, (hit, start, end) in zip(similarities, spans, strict=True)
     ]
     best = max(range(len(spans)), key=scores.__getitem__)
     hit, start, end = spans[best]
     if best + 1 < len(spans) and spans[best + 1][0] is hit and spans[best + 1][2] - start <= _LONGEST_QUOTE:
         end = spans[best + 1][2]
-    return _quoted(hit, start, end)
-
-
-def _coverage(
-    question: str, hit: Evidence, sentence: str, weights: Callable[[Iterable[str]], Mapping[str, float]]
-) -> float:
-    wanted = weights(content_stems(question, hit.language))
-    present = set(stems(f"{hit.context} {sentence}", hit.language))
-    total = sum(wanted.values())
-    return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
-
-
-def _quoted(hit: Evidence, start: int, end: int) -> Sentence:
-    text = hit.text[start:end]
-    citation = Citation(
-        hit.rank,
-        hit.document,
-        hit.path,
-        hit.page_at(hit.start + start),
-        hit.start + start,
-        hit.start + end,
-        text,
-    )
-    return Sentence(" ".join(text.split()), True, "", (citation,))
+    return Sentence(" ".join(hit.text[start:end].split()), True, "", (cite(hit, start, end),))

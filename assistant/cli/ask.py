@@ -6,37 +6,22 @@ from pathlib import Path
 import click
 
 from assistant.cli.batch import read_questions
-from assistant.cli.options import corpus_option, json_option, make_filter, opened_retriever, workspace_options
+from assistant.cli.options import corpus_option, json_option, opened_retriever, question_options, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
-from assistant.types import Answer
+from assistant.types import Answer, Filter
 from assistant.workspace import Workspace
 
 
 @click.command("ask", epilog='Example: assistant ask "What is the deductible for hail damage?"')
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
-@click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
-@click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
-@click.option(
-    "--where",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Only documents with this metadata, as in language=de.",
-)
-@click.option(
-    "--batch",
-    type=click.Path(path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="One question a line, or JSON lines; - reads standard input.",
-)
+@question_options
 @corpus_option
 @workspace_options
 @json_option
 def command(
     questions: tuple[str, ...],
-    folder: str | None,
-    documents: tuple[str, ...],
-    where: tuple[str, ...],
+    only: Filter | None,
     batch: Path | None,
     corpus: str,
     workspace: Workspace,
@@ -52,7 +37,6 @@ def command(
     from assistant.engines.transformers_engine import TransformersEngine
     from assistant.presentation import answer_json
 
-    only = make_filter(documents, folder or "", where)
     with opened_retriever(workspace, corpus, settings) as retriever:
         assistant = Assistant(
             retriever,

@@ -53,6 +53,32 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")(command)
 
 
+def question_options(command: Command) -> Command:
+    """--folder, --document and --where, as ``only: Filter | None``; --batch, as ``batch: Path | None``."""
+
+    @click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
+    @click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
+    @click.option(
+        "--where",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Only documents with this metadata, as in language=de.",
+    )
+    @click.option(
+        "--batch",
+        type=click.Path(path_type=Path, allow_dash=True),
+        metavar="FILE",
+        help="One question a line, or JSON lines; - reads standard input.",
+    )
+    @_same_name(command)
+    def with_filter(
+        *args: Any, folder: str | None, documents: tuple[str, ...], where: tuple[str, ...], **kwargs: Any
+    ) -> Any:
+        return command(*args, only=_make_filter(documents, folder or "", where), **kwargs)
+
+    return with_filter  # type: ignore[return-value]
+
+
 def _same_name(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Keep name, help and the options attached so far."""
     from functools import update_wrapper
@@ -90,7 +116,7 @@ def opened_retriever(workspace: Workspace, corpus: str, settings: Settings) -> I
         yield Retriever(catalog, embedder, settings.retrieval, settings.device)
 
 
-def make_filter(documents: Sequence[str], folder: str, assignments: Iterable[str]) -> Filter | None:
+def _make_filter(documents: Sequence[str], folder: str, assignments: Iterable[str]) -> Filter | None:
     """A filter from command-line words; None when it would let everything through.
 
     Raises UsageError for an assignment without '='.

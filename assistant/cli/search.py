@@ -6,40 +6,25 @@ from pathlib import Path
 import click
 
 from assistant.cli.batch import read_questions
-from assistant.cli.options import corpus_option, json_option, make_filter, opened_retriever, workspace_options
+from assistant.cli.options import corpus_option, json_option, opened_retriever, question_options, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.presentation import search_json
-from assistant.types import Evidence
+from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace
 
 
 @click.command("search", epilog='Example: assistant search "hail damage deductible" -k 5')
 @click.argument("question", required=False)
 @click.option("-k", "k", type=click.IntRange(1, 1000), help="How many passages.  [default: retrieval.k]")
-@click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
-@click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
-@click.option(
-    "--where",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Only documents with this metadata, as in language=de.",
-)
-@click.option(
-    "--batch",
-    type=click.Path(path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="One question a line, or JSON lines; - reads standard input.",
-)
+@question_options
 @corpus_option
 @workspace_options
 @json_option
 def command(
     question: str | None,
     k: int | None,
-    folder: str | None,
-    documents: tuple[str, ...],
-    where: tuple[str, ...],
+    only: Filter | None,
     batch: Path | None,
     corpus: str,
     workspace: Workspace,
@@ -50,7 +35,6 @@ def command(
     if (question is None) == (batch is None):
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant search "deadline"')
 
-    only = make_filter(documents, folder or "", where)
     with opened_retriever(workspace, corpus, settings) as retriever:
         if batch is not None:
             for asked in read_questions(batch):
