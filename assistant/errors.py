@@ -9,7 +9,10 @@
     │   └── IdentityError          an artifact was made with other models than the ones configured
     ├── ModelError                 a model cannot be found, loaded, or run
     ├── ReadError                  one file cannot be turned into a document
-    └── IngestError                an ingest as a whole cannot go on
+    ├── IngestError                an ingest as a whole cannot go on
+    ├── PairsError                 a file of pairs or a user's data set cannot be used, or no pairs came out
+    ├── TrainingError              a training cannot begin or go on
+    └── AdapterError               an adapter is missing, damaged, unsafe, or cannot be combined
 
 A message says in one line what happened, with the values; ``remedy`` says what to do about it.
 The command line catches the root once and turns it into one line and an exit status.
@@ -70,3 +73,15 @@ class ReadError(AssistantError):
 
 class IngestError(AssistantError):
     """An ingest as a whole cannot go on."""
+
+
+class PairsError(AssistantError):
+    """A file of pairs or a user's data set cannot be used, or no pairs came out."""
+
+
+class TrainingError(AssistantError):
+    """A training cannot begin or go on."""
+
+
+class AdapterError(AssistantError):
+    """An adapter is missing, damaged, unsafe, or cannot be combined."""

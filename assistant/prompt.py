@@ -15,6 +15,7 @@ the model, is broken up before it gets here.
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from assistant.types import Evidence, Message
 
@@ -23,9 +24,19 @@ _TAG = re.compile(r"</?\s*passage\b[^>\n]*>?", re.IGNORECASE)
 _QUOTES = str.maketrans({'"': "'", "\n": " ", "<": "(", ">": ")"})
 
 
+class Shown(Protocol):
+    """What the prompt needs of a passage; evidence has it, and so have the passages of a pair."""
+
+    @property
+    def context(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+
 def build_messages(
     system: str,
-    evidence: Sequence[Evidence],
+    evidence: Sequence[Shown],
     history: Sequence[Message],
     question: str,
     control_tokens: Collection[str] = (),
@@ -64,7 +75,7 @@ def without_delimiters(text: str) -> str:
     return _TAG.sub("", text)
 
 
-def _passage(number: int, hit: Evidence, control_tokens: Collection[str]) -> str:
+def _passage(number: int, hit: Shown, control_tokens: Collection[str]) -> str:
     # The table header, if any, stands on lines of its own below the headings.
     headings, _, header = hit.context.partition("\n")
     source = harmless(headings.replace(" > ", " / ").translate(_QUOTES), control_tokens)

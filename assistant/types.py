@@ -141,6 +141,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """What a model is shown of a chunk, without the scores that evidence has."""
+
+    document: str
+    """Path relative to the ingested folder."""
+    start: int
+    end: int
+    context: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation."""
 

@@ -37,6 +37,22 @@ class Workspace:
         """The folder of one corpus. Raises UsageError when the name could leave the workspace."""
         return self.corpora / safe_name(name, "corpus")
 
+    @property
+    def pairs(self) -> Path:
+        return self.root / "pairs"
+
+    def pairs_file(self, name: str) -> Path:
+        """The file of one set of pairs. Raises UsageError when the name could leave the workspace."""
+        return self.pairs / f"{safe_name(name, 'set of pairs')}.jsonl"
+
+    @property
+    def adapters(self) -> Path:
+        return self.root / "adapters"
+
+    def adapter(self, name: str) -> Path:
+        """The folder of one adapter. Raises UsageError when the name could leave the workspace."""
+        return self.adapters / safe_name(name, "adapter")
+
     def corpus_names(self) -> tuple[str, ...]:
         """The corpora that exist, sorted."""
         if not self.corpora.is_dir():

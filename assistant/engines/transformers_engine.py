@@ -9,6 +9,7 @@ from assistant import models
 from assistant.config import DeviceSettings, EngineSettings
 from assistant.device import choose
 from assistant.errors import ModelError
+from assistant.template import ChatTemplate
 from assistant.types import Message
 
 _UNSTATED_WINDOW = 4096
@@ -28,14 +29,14 @@ class TransformersEngine:
         """The model's positions, or a cautious guess where its configuration states none."""
         return int(getattr(self._model.config, "max_position_embeddings", None) or _UNSTATED_WINDOW)
 
-    @cached_property
+    @property
     def control_tokens(self) -> frozenset[str]:
         """Special and added tokens of the tokenizer."""
-        return frozenset(map(str, self._tokenizer.all_special_tokens)) | frozenset(self._tokenizer.get_added_vocab())
+        return self.template.control_tokens
 
     def count(self, messages: Sequence[Message]) -> int:
         """Tokens of the prompt made of ``messages``."""
-        return len(self._encode(messages)["input_ids"][0])
+        return len(self.template.prompt_ids(messages))
 
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float
@@ -47,7 +48,7 @@ class TransformersEngine:
         from transformers import TextIteratorStreamer
 
         with self._turn:
-            pieces = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
+            pieces = TextIteratorStreamer(self.template.tokenizer, skip_prompt=True, skip_special_tokens=True)
             work = _Generation(self._model, self._encode(messages), pieces, max_new_tokens, temperature)
             work.start()
             try:
@@ -56,22 +57,21 @@ class TransformersEngine:
                 work.stop()
             work.raise_failure()
 
-    def _encode(self, messages: Sequence[Message]) -> Any:
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        return self._tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )
+    def _encode(self, messages: Sequence[Message]) -> dict[str, Any]:
+        import torch
+
+        ids = torch.tensor([self.template.prompt_ids(messages)])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def template(self) -> ChatTemplate:
+        """The tokenizer and chat template of the model."""
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(
             self._folder, local_files_only=True, trust_remote_code=self._settings.trust_remote_code
         )
-        if not tokenizer.chat_template:
-            raise ModelError(f"{self._settings.model} has no chat template.", "Use an instruction-tuned model.")
-        return tokenizer
+        return ChatTemplate(tokenizer, self._settings.chat_template)
 
     @cached_property
     def _model(self) -> Any:
@@ -100,10 +100,12 @@ class TransformersEngine:
 class _Generation(threading.Thread):
     """``generate`` in a thread of its own, which is how transformers streams."""
 
-    def __init__(self, model: Any, inputs: Any, pieces: Any, max_new_tokens: int, temperature: float) -> None:
+    def __init__(
+        self, model: Any, inputs: dict[str, Any], pieces: Any, max_new_tokens: int, temperature: float
+    ) -> None:
         super().__init__(daemon=True)
         self._model = model
-        self._inputs = inputs.to(model.device)
+        self._inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
         self._pieces = pieces
         self._options: dict[str, Any] = {"max_new_tokens": max_new_tokens, "do_sample": temperature > 0}
         if temperature > 0:

@@ -1,0 +1,161 @@
+"""Instruction pairs on disk: what `assistant pairs` writes, people edit, and `assistant train` reads.
+
+    pairs/NAME.jsonl          one pair a line
+    pairs/NAME.header.json    what they were made from, how many were dropped and why
+
+A pair holds the passages it is shown with, so that the file can be moved to another machine and trained on there.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from assistant.errors import PairsError
+from assistant.prompt import build_messages
+from assistant.types import Message, Passage
+from assistant.workspace import replaced_atomically
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Source = Literal["generated", "structure", "set", "tone", "refusal", "general"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One training example: a question with the passages it is shown with, and the response wanted."""
+
+    id: str
+    instruction: str
+    response: str
+    source: Source
+    split: Split = "train"
+    kind: str = ""
+    """What kind of question it is: ``fact``, ``procedure``, ``condition``, ``near-miss`` …"""
+    passages: tuple[Passage, ...] = ()
+    golden: int | None = None
+    """Number (1-based) of the passage that answers; None where none does."""
+    quote: str = ""
+    """The words of the golden passage that prove the response."""
+    history: tuple[Message, ...] = ()
+    system: str = ""
+    """Only where the pair brings its own; empty takes ``answer.system``."""
+    language: str = ""
+    document: str = ""
+    """Path, relative to the ingested folder, of the document it comes from; empty if from none."""
+    edited: bool = False
+    """Set by a person who changed the pair: it is kept as it is from then on."""
+
+    def messages(self, system: str, control_tokens: Collection[str] = ()) -> list[Message]:
+        """What the model is shown before it responds: the one prompt."""
+        return build_messages(self.system or system, self.passages, self.history, self.instruction, control_tokens)
+
+
+_PAIR = TypeAdapter(Pair)
+
+
+@dataclass(frozen=True, slots=True)
+class PairsHeader:
+    """What a set of pairs was made from."""
+
+    corpus: str
+    generation: int
+    """Of the corpus, when the pairs were made."""
+    generator: str
+    """The model that wrote the generated pairs; empty if none did."""
+    seed: int
+    documents: dict[str, str]
+    """Path → content hash of every document that a pair shows or comes from."""
+    counts: dict[str, int]
+    """Pairs by source."""
+    dropped: dict[str, int]
+    """Candidates that were not taken, by reason."""
+    settings: dict[str, object]
+    version: str
+    """Of this program."""
+
+
+def read_pairs(file: Path) -> list[Pair]:
+    """All pairs of a file, in order.
+
+    Raises PairsError that names the first line that cannot be used: cut, of a wrong type, or with an id that another
+    line has.
+    """
+    pairs: list[Pair] = []
+    lines: dict[str, int] = {}
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, 1):
+                if not line.strip():
+                    continue
+                pair = _parsed(line, f"{file}, line {number}")
+                if pair.id in lines:
+                    raise PairsError(
+                        f"{file}, line {number}: the id '{pair.id}' stands in line {lines[pair.id]} too.",
+                        "Give each pair an id of its own.",
+                    )
+                lines[pair.id] = number
+                pairs.append(pair)
+    except FileNotFoundError:
+        raise PairsError(f"There are no pairs in {file}.", "Run: assistant pairs") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PairsError(f"{file} cannot be read: {error}.", "It has to be a UTF-8 file of JSON lines.") from None
+    return pairs
+
+
+def _parsed(line: str, place: str) -> Pair:
+    try:
+        pair = _PAIR.validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the line"
+        raise PairsError(f"{place}: {key}: {first['msg']}.", "Mend the line or delete it.") from None
+    if not pair.instruction.strip() or not pair.response.strip():
+        raise PairsError(f"{place}: instruction or response is empty.", "Mend the line or delete it.")
+    if pair.golden is not None and not 1 <= pair.golden <= len(pair.passages):
+        raise PairsError(
+            f"{place}: golden is {pair.golden}, but there are {len(pair.passages)} passages.", "Mend the line."
+        )
+    return pair
+
+
+def write_pairs(file: Path, pairs: Iterable[Pair], header: PairsHeader) -> None:
+    """Replace a set of pairs and its header; a killed writer leaves the old ones."""
+    lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_atomically(file) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(lines)
+    with replaced_atomically(header_file(file)) as beside:
+        beside.write_text(json.dumps(asdict(header), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def header_file(file: Path) -> Path:
+    """Where the header of a set of pairs is."""
+    return file.with_suffix(".header.json")
+
+
+def read_header(file: Path) -> PairsHeader | None:
+    """What the pairs of ``file`` were made from; None for a file that a person brought along without a header.
+
+    Raises PairsError when the header is damaged.
+    """
+    beside = header_file(file)
+    if not beside.exists():
+        return None
+    try:
+        return TypeAdapter(PairsHeader).validate_json(beside.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise PairsError(f"{beside} is damaged: {reason}", "Run assistant pairs again.") from None
+
+
+def pairs_hash(pairs: Sequence[Pair]) -> str:
+    """16 hex digits that change with any pair or their order."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(json.dumps(asdict(pair), ensure_ascii=False, sort_keys=True).encode())
+    return digest.hexdigest()[:16]
