@@ -104,7 +104,7 @@ class Assistant:
         if room < 1:
             raise ModelError(
                 f"The prompt is longer than the {engine.window} tokens that the model reads.",
-                "Lower answer.evidence or retrieval.passage_characters, or shorten the question.",
+                "Lower answer.evidence, or shorten the question.",
             )
         longest = min(self._generation.max_new_tokens, room)
         text = ""

@@ -79,14 +79,20 @@ class DeviceSettings(Section):
 class IngestSettings(Section):
     """How files are read and cut."""
 
-    chunk_tokens: int = Field(
+    window_tokens: int = Field(
         0,
         ge=0,
         le=8192,
-        description="Largest chunk with its headings, in tokens of the embedder; 0 takes the embedder's window.",
+        description="Most tokens in one vector, headings included; 0 takes as many as the embedder reads.",
     )
-    min_chunk_tokens: int = Field(
+    min_window_tokens: int = Field(
         48, ge=0, le=4096, description="Smaller neighbours in one part of a document are merged."
+    )
+    chunk_characters: int = Field(
+        1200,
+        ge=0,
+        le=100_000,
+        description="Neighbouring windows of one section make a chunk up to this length; 0 leaves them apart.",
     )
     workers: int = Field(
         0,
@@ -116,12 +122,6 @@ class RetrievalSettings(Section):
     )
     foreign_dense_weight: float = Field(
         0.2, ge=0.0, le=1.0, description="The same for languages that it does not understand."
-    )
-    passage_characters: int = Field(
-        1200,
-        ge=0,
-        le=100_000,
-        description="A hit is widened by its neighbours under the same heading up to this length; 0 keeps chunks.",
     )
     duplicate_similarity: float = Field(
         0.9, gt=0.0, le=1.0, description="Hits that share this part of their words count as one."

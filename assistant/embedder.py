@@ -66,8 +66,8 @@ class Embedder:
         vector: Vectors = self._embed([self.settings.query_prefix + text])[0]
         return vector
 
-    def embed_chunks(self, texts: Sequence[str]) -> Vectors:
-        """The vectors (n, dimension) of chunks, in order. Texts are batched by length to waste no padding."""
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """The vectors (n, dimension) of texts of documents, in order; batched by length to waste no padding."""
         prefixed = [self.settings.document_prefix + text for text in texts]
         lengths = self.tokens.count_each(prefixed)
         order = sorted(range(len(texts)), key=lengths.__getitem__)

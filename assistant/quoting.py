@@ -32,7 +32,7 @@ def quote(
     ]
     if not spans:
         return None
-    vectors = embedder.embed_chunks([f"{hit.heading}\n{hit.text[start:end]}" for hit, start, end in spans])
+    vectors = embedder.embed_texts([f"{hit.heading}\n{hit.text[start:end]}" for hit, start, end in spans])
     similarities = vectors @ embedder.embed_question(question)
     wanted = {language: weights(content_stems(question, language)) for language in {hit.language for hit in hits}}
     scores = [

@@ -1,23 +1,24 @@
 """Questions to evidence: dense and full-text search over one corpus, fused.
 
 question ──▶ vector ──▶ FAISS ───┐
-         ──▶ stems ──▶ BM25 ─────┴─▶ fusion ──▶ (reranker) ──▶ passages, each text once ──▶ evidence
+         ──▶ stems ──▶ BM25 ─────┴─▶ fusion ──▶ (reranker) ──▶ each text once ──▶ evidence
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
 from assistant.config import DeviceSettings, RetrievalSettings
+from assistant.duplicates import Duplicates
 from assistant.embedder import Embedder
 from assistant.errors import IdentityError, UsageError, WorkspaceError
 from assistant.fusion import Candidate, fuse
 from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, well_formed, whole_questions
-from assistant.passages import Passage, read_passages
 from assistant.reranker import Reranker
-from assistant.store.catalog import Catalog
+from assistant.store.catalog import Catalog, StoredChunk
 from assistant.store.vectors import VectorIndex, open_index
 from assistant.types import Evidence, Filter
 
@@ -55,7 +56,7 @@ class Retriever:
         return len(self._index or ())
 
     def search(self, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
-        """The ``k`` best passages for a question, best first.
+        """The ``k`` best chunks for a question, best first.
 
         Raises UsageError for an empty question, WorkspaceError for an empty corpus, IdentityError when the
         corpus was embedded with another model.
@@ -71,10 +72,8 @@ class Retriever:
             candidates = self._candidates(question, index, max(settings.candidates, wanted), among)
             if settings.reranker:
                 candidates = self._reranked(question, candidates)
-            passages = read_passages(
-                candidates, self.catalog, wanted, settings.passage_characters, settings.duplicate_similarity, only
-            )
-            return [self._as_evidence(rank, passage) for rank, passage in enumerate(passages, 1)]
+            hits = islice(self._distinct(candidates, only), wanted)
+            return [self._as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
 
     def _current_index(self) -> VectorIndex:
         generation = self.catalog.generation()
@@ -132,8 +131,17 @@ class Retriever:
         rescored = [replace(one, score=score) for one, score in zip(head, scores, strict=True)]
         return sorted(rescored, key=lambda one: (-one.score, one.chunk))
 
-    def _as_evidence(self, rank: int, passage: Passage) -> Evidence:
-        hit, chunk = passage.candidate, passage.chunk
+    def _distinct(
+        self, candidates: Sequence[Candidate], only: Filter | None
+    ) -> Iterator[tuple[Candidate, StoredChunk]]:
+        """The candidates with their chunks, without those that say nearly what a better one says."""
+        said = Duplicates(self.settings.duplicate_similarity)
+        for candidate in candidates:
+            chunk = self.catalog.chunks([candidate.chunk], only)[candidate.chunk]
+            if said.is_new(chunk.text):
+                yield candidate, chunk
+
+    def _as_evidence(self, rank: int, hit: Candidate, chunk: StoredChunk) -> Evidence:
         return Evidence(
             rank=rank,
             score=hit.score,

@@ -66,22 +66,20 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage of a document: ``text`` is exactly ``Document.text[start:end]``."""
+    """A passage of a document: ``text`` is exactly ``Document.text[start:end]``.
+
+    It may be longer than what the embedder reads at once: then it has several windows, and as many vectors.
+    """
 
     start: int
     end: int
     text: str
     context: str
     """Title, heading path, and header of a table that was split: travels with the text, is not part of it."""
-    heading: str = ""
-    place: str = ""
-    first_page: int | None = None
-    last_page: int | None = None
-
-    @property
-    def embedded(self) -> str:
-        """What the embedder and the full-text index see."""
-        return f"{self.context}\n{self.text}" if self.context else self.text
+    heading: str
+    place: str
+    windows: tuple[str, ...]
+    """What the embedder reads: the text in order, each part behind its context."""
 
 
 @dataclass(frozen=True, slots=True)

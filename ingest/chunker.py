@@ -1,12 +1,14 @@
-"""Documents become chunks: passages that the embedder reads whole.
+"""Documents become chunks: passages long enough to answer from, in windows that the embedder reads whole.
 
     blocks ──▶ units (a sentence, a list item, a table row)
-           ──▶ passages: units of one section, packed evenly under the embedder's window
+           ──▶ windows: units of one section, packed evenly under what the embedder reads at once
            ──▶ tiny neighbours merged
+           ──▶ chunks: neighbouring windows of one section
 
-A unit is torn only when it alone is longer than the window. Title, headings and the header of a split table
-go with the chunk as its context, inside the same window. ``Chunk.text`` is always a slice of
-``Document.text``.
+A window may be less than a person or a model needs to understand, and in a language that the embedder does not know
+it is half of that; hence chunks of several. A unit is torn only when it alone is longer than the window. Title,
+headings and the header of a split table go with each window as its context, inside its size. ``Chunk.text`` is
+always a slice of ``Document.text``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +20,7 @@ from assistant.tokens import TokenCounter
 from assistant.types import BLOCK_SEPARATOR, Block, Chunk, Document
 
 # Raised when the same document would be cut otherwise: old corpora are then cut anew.
-CHUNKER_VERSION = 2
+CHUNKER_VERSION = 3
 # The context may take this part of the window, and a table's header as much again; more is cut at its start.
 _CONTEXT_PART = 4
 _HEADING_SEPARATOR = " > "
@@ -30,10 +32,12 @@ _TOKEN_CHARACTERS = 32
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Sizes in tokens of the embedder: of a chunk with its context, and under which neighbours are merged."""
+    """Sizes: of a window with its context, and under which neighbours are merged, both in tokens; of a chunk."""
 
     largest: int
     smallest: int
+    characters: int
+    """Most characters in a chunk of several windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,12 @@ class _Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Passage:
+class _Window:
     units: tuple[_Unit, ...]
     tokens: int
 
-    def __add__(self, other: "_Passage") -> "_Passage":
-        return _Passage(self.units + other.units, self.tokens + other.tokens)
+    def __add__(self, other: "_Window") -> "_Window":
+        return _Window(self.units + other.units, self.tokens + other.tokens)
 
 
 def chunk_document(document: Document, counter: TokenCounter, budget: Budget) -> list[Chunk]:
@@ -62,35 +66,37 @@ def chunk_document(document: Document, counter: TokenCounter, budget: Budget) ->
     text = document.text
     room = _Room(document.title, text, counter, budget.largest)
     sections = _sections(_units(document, counter, room))
-    passages = [passage for section in sections for passage in _pack(section, room)]
-    chunks = [_chunk(passage, room) for passage in _merge_tiny(passages, room, budget.smallest)]
-    return chunks if counter.is_additive else list(_recounted(chunks, counter, budget.largest))
+    windows = [window for section in sections for window in _pack(section, room)]
+    chunks: Iterable[Chunk] = [_chunk(window, room) for window in _merge_tiny(windows, room, budget.smallest)]
+    if not counter.is_additive:
+        chunks = _recounted(chunks, counter, budget.largest)
+    return list(_joined(chunks, text, budget.characters))
 
 
 class _Room:
     """How many tokens the contexts of one document leave for text."""
 
-    def __init__(self, title: str, text: str, counter: TokenCounter, window: int) -> None:
+    def __init__(self, title: str, text: str, counter: TokenCounter, size: int) -> None:
         self.text = text
         self._title = title
         self._counter = counter
-        self._window = window - counter.special_tokens
+        self._size = size - counter.special_tokens
         self._contexts: dict[tuple[tuple[str, ...], str], tuple[str, int]] = {}
 
     def context(self, path: tuple[str, ...], header: str = "") -> str:
-        """Title, headings and table header in front of a passage."""
+        """Title, headings and table header in front of a window."""
         return self._measured(path, header)[0]
 
     def left(self, path: tuple[str, ...], header: str = "") -> int:
         """Tokens for text behind that context."""
         return self._measured(path, header)[1]
 
-    def holds(self, passage: _Passage) -> bool:
-        """Whether a passage fits. Where counts do not add up, it is put together and counted."""
-        lead = _lead(passage.units)
-        if passage.tokens > self.left(lead.block.heading_path, lead.header):
+    def holds(self, window: _Window) -> bool:
+        """Whether a window fits. Where counts do not add up, it is put together and counted."""
+        lead = _lead(window.units)
+        if window.tokens > self.left(lead.block.heading_path, lead.header):
             return False
-        return self._counter.is_additive or self._counter.count(_chunk(passage, self).embedded) <= self._window
+        return self._counter.is_additive or self._counter.count(_chunk(window, self).windows[0]) <= self._size
 
     def _measured(self, path: tuple[str, ...], header: str) -> tuple[str, int]:
         key = (path, header)
@@ -98,12 +104,12 @@ class _Room:
             headings = [self._title, *(heading for heading in path if heading != self._title)]
             parts = [_HEADING_SEPARATOR.join(filter(None, headings)), header]
             context = "\n".join(self._shortened(part) for part in parts if part)
-            self._contexts[key] = context, max(1, self._window - self._counter.count(context))
+            self._contexts[key] = context, max(1, self._size - self._counter.count(context))
         return self._contexts[key]
 
     def _shortened(self, context: str) -> str:
         """The end of a context that is too long: the nearest headings say most."""
-        limit = max(1, self._window // _CONTEXT_PART)
+        limit = max(1, self._size // _CONTEXT_PART)
         while (excess := self._counter.count(context) - limit) > 0:
             context = context[max(1, self._counter.cut_points(context, excess)[0]) :].lstrip()
         return context
@@ -130,7 +136,7 @@ def _sections(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
 
 
 def _lead(units: Sequence[_Unit], first: int = 0) -> _Unit:
-    """The unit whose headings are the context of a passage: its first text, past any headings."""
+    """The unit whose headings are the context of a window: its first text, past any headings."""
     rest = range(first, len(units))
     return units[next((position for position in rest if units[position].block.kind != "heading"), first)]
 
@@ -200,28 +206,28 @@ def _table_header(block: Block) -> tuple[str, int]:
     return header, len(header)
 
 
-def _pack(units: list[_Unit], room: _Room) -> Iterator[_Passage]:
-    """Cut the units of one section into passages of about equal size, each within its room."""
+def _pack(units: list[_Unit], room: _Room) -> Iterator[_Window]:
+    """Cut the units of one section into windows of about equal size, each within its room."""
     rest = sum(unit.tokens for unit in units)
     position = 0
     while position < len(units):
         lead = _lead(units, position)
         left = room.left(lead.block.heading_path, lead.header)
         taken = _fill(units, position, rest / -(-rest // left), left)
-        passage = _passage(units[position : position + taken])
-        while len(passage.units) > 1 and not room.holds(passage):
-            passage = _passage(passage.units[:-1])
-        yield passage
-        position += len(passage.units)
-        rest -= passage.tokens
+        window = _window(units[position : position + taken])
+        while len(window.units) > 1 and not room.holds(window):
+            window = _window(window.units[:-1])
+        yield window
+        position += len(window.units)
+        rest -= window.tokens
 
 
-def _passage(units: Sequence[_Unit]) -> _Passage:
-    return _Passage(tuple(units), sum(unit.tokens for unit in units))
+def _window(units: Sequence[_Unit]) -> _Window:
+    return _Window(tuple(units), sum(unit.tokens for unit in units))
 
 
 def _fill(units: Sequence[_Unit], position: int, target: float, left: int) -> int:
-    """How many units from ``position`` on make a passage that reaches ``target`` within ``left``."""
+    """How many units from ``position`` on make a window that reaches ``target`` within ``left``."""
     size = 0
     for count in range(len(units) - position):
         tokens = units[position + count].tokens
@@ -231,18 +237,18 @@ def _fill(units: Sequence[_Unit], position: int, target: float, left: int) -> in
     return len(units) - position
 
 
-def _merge_tiny(passages: Iterable[_Passage], room: _Room, smallest: int) -> list[_Passage]:
-    """Join a passage to the one before it when either is tiny, they are close, and both fit."""
-    merged: list[_Passage] = []
-    for passage in passages:
-        if merged and _belong_together(merged[-1], passage, room, smallest):
-            merged[-1] += passage
+def _merge_tiny(windows: Iterable[_Window], room: _Room, smallest: int) -> list[_Window]:
+    """Join a window to the one before it when either is tiny, they are close, and both fit."""
+    merged: list[_Window] = []
+    for window in windows:
+        if merged and _belong_together(merged[-1], window, room, smallest):
+            merged[-1] += window
         else:
-            merged.append(passage)
+            merged.append(window)
     return merged
 
 
-def _belong_together(before: _Passage, after: _Passage, room: _Room, smallest: int) -> bool:
+def _belong_together(before: _Window, after: _Window, room: _Room, smallest: int) -> bool:
     if min(before.tokens, after.tokens) >= smallest:
         return False
     one, other = before.units[-1].block, after.units[0].block
@@ -252,22 +258,18 @@ def _belong_together(before: _Passage, after: _Passage, room: _Room, smallest: i
     return room.holds(before + after)
 
 
-def _chunk(passage: _Passage, room: _Room) -> Chunk:
-    lead = _lead(passage.units)
+def _chunk(window: _Window, room: _Room) -> Chunk:
+    lead = _lead(window.units)
     context = room.context(lead.block.heading_path, lead.header)
-    units = _without_leading_headings(passage.units, context)
-    first, last = units[0], units[-1]
-    pages = [unit.block.page for unit in units if unit.block.page is not None]
-    return Chunk(
-        start=first.start,
-        end=last.end,
-        text=room.text[first.start : last.end],
-        context=context,
-        heading=_HEADING_SEPARATOR.join(lead.block.heading_path),
-        place=lead.block.place,
-        first_page=min(pages, default=None),
-        last_page=max(pages, default=None),
-    )
+    units = _without_leading_headings(window.units, context)
+    start, end = units[0].start, units[-1].end
+    text = room.text[start:end]
+    heading = _HEADING_SEPARATOR.join(lead.block.heading_path)
+    return Chunk(start, end, text, context, heading, lead.block.place, (_embedded(context, text),))
+
+
+def _embedded(context: str, text: str) -> str:
+    return f"{context}\n{text}" if context else text
 
 
 def _without_leading_headings(units: tuple[_Unit, ...], context: str) -> tuple[_Unit, ...]:
@@ -284,13 +286,43 @@ def _without_leading_headings(units: tuple[_Unit, ...], context: str) -> tuple[_
 def _recounted(chunks: Iterable[Chunk], counter: TokenCounter, largest: int) -> Iterator[Chunk]:
     """For tokenizers whose counts do not add up: halve the pieces that are too long behind their context."""
     for chunk in chunks:
-        if len(chunk.text) == 1 or counter.count(chunk.embedded) + counter.special_tokens <= largest:
+        if len(chunk.text) == 1 or counter.count(chunk.windows[0]) + counter.special_tokens <= largest:
             yield chunk
             continue
         middle = len(chunk.text) // 2
         cut = chunk.text.rfind(" ", middle // 2, middle) + 1 or middle
-        halves = (
-            replace(chunk, end=chunk.start + cut, text=chunk.text[:cut]),
-            replace(chunk, start=chunk.start + cut, text=chunk.text[cut:]),
-        )
+        halves = (_part(chunk, 0, cut), _part(chunk, cut, len(chunk.text)))
         yield from _recounted((half for half in halves if not half.text.isspace()), counter, largest)
+
+
+def _part(chunk: Chunk, first: int, last: int) -> Chunk:
+    text = chunk.text[first:last]
+    start = chunk.start + first
+    return replace(chunk, start=start, end=start + len(text), text=text, windows=(_embedded(chunk.context, text),))
+
+
+def _joined(chunks: Iterable[Chunk], text: str, characters: int) -> Iterator[Chunk]:
+    """Join neighbours under one heading into chunks of about equal length, each of at most ``characters``."""
+    for _, group in groupby(chunks, key=lambda chunk: (chunk.heading, chunk.place)):
+        section = list(group)
+        position = 0
+        while position < len(section):
+            count = _joinable(section, position, characters)
+            some = section[position : position + count]
+            windows = tuple(window for chunk in some for window in chunk.windows)
+            end = some[-1].end
+            yield replace(some[0], end=end, text=text[some[0].start : end], windows=windows)
+            position += count
+
+
+def _joinable(section: Sequence[Chunk], position: int, characters: int) -> int:
+    """How many chunks from ``position`` on make an even part of what is left, within ``characters``."""
+    start = section[position].start
+    length = section[-1].end - start
+    target = length / -(-length // max(1, characters))
+    count = 1
+    for before, chunk in pairwise(section[position:]):
+        if chunk.end - start > characters or before.end - start >= target:
+            break
+        count += 1
+    return count

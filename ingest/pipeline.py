@@ -23,7 +23,6 @@ from assistant.progress import progress_bar
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest
 from assistant.store.schema import damage_told
-from assistant.types import Chunk
 from assistant.workspace import Workspace, write_lock
 from ingest.chunker import CHUNKER_VERSION
 from ingest.plan import READ_KINDS, Entry, make_plan
@@ -33,8 +32,8 @@ from ingest.worker import Reading, Recipe, Task, file_hash, read_all, recipe_fro
 
 # Raised when the same file would be read otherwise: old corpora are then read anew.
 READER_VERSION = 1
-# Documents are embedded together until they have this many chunks: enough to fill batches of equal length.
-_EMBED_CHUNKS = 512
+# Documents are embedded together until they have this many windows: enough to fill batches of equal length.
+_EMBED_WINDOWS = 512
 
 
 def ingest(
@@ -202,7 +201,7 @@ class _Run:
             loaded = beside.submit(self._embedder.load)  # while the first files are read
             for reading in read_all(tasks, self._recipe):
                 waiting[keys[reading.task.location]] = reading
-                if sum(len(one.chunks) for one in waiting.values()) >= _EMBED_CHUNKS:
+                if sum(len(chunk.windows) for one in waiting.values() for chunk in one.chunks) >= _EMBED_WINDOWS:
                     loaded.result()
                     bar.advance(self._stage(waiting))
                     waiting = {}
@@ -211,25 +210,26 @@ class _Run:
 
     def _stage(self, readings: dict[str, Reading]) -> int:
         """Embed and write the documents among some readings, and note the failures; returns how many."""
-        found = iter(self._embed([chunk for reading in readings.values() for chunk in reading.chunks]))
+        windows = [window for reading in readings.values() for chunk in reading.chunks for window in chunk.windows]
+        found = iter(self._embed(windows))
         with self.catalog.transaction():
             for key, reading in readings.items():
                 self._seconds[key] = reading.seconds
                 if reading.document is None:
                     self._failures[key] = reading.failure
                     continue
-                portion = [next(found) for _ in reading.chunks]
+                portion = [next(found) for chunk in reading.chunks for _ in chunk.windows]
                 self._documents[key] = self.catalog.stage(
                     key, reading.document, reading.chunks, portion, self._embedder.fingerprint
                 )
         return len(readings)
 
-    def _embed(self, chunks: Sequence[Chunk]) -> list[Vectors]:
-        """The vector of each chunk; those that are already in the catalog are taken from there."""
-        digests = [digest(chunk.embedded, self._embedder.fingerprint) for chunk in chunks]
+    def _embed(self, windows: Sequence[str]) -> list[Vectors]:
+        """The vector of each window; those that are already in the catalog are taken from there."""
+        digests = [digest(window, self._embedder.fingerprint) for window in windows]
         known = self.catalog.known_vectors(list(dict.fromkeys(digests)))
-        new = {one: chunk for one, chunk in zip(digests, chunks, strict=True) if one not in known}
-        embedded = self._embedder.embed_chunks([chunk.embedded for chunk in new.values()]) if new else ()
+        new = {one: window for one, window in zip(digests, windows, strict=True) if one not in known}
+        embedded = self._embedder.embed_texts(list(new.values())) if new else ()
         known.update(zip(new, embedded, strict=True))
         return [known[one] for one in digests]
 

@@ -56,10 +56,10 @@ class Recipe:
 
 def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
     """The recipe that the settings ask for, under the embedder whose tokens are counted."""
-    window = min(settings.chunk_tokens or counter.window, counter.window)
+    window = min(settings.window_tokens or counter.window, counter.window)
     return Recipe(
         embedder_folder=counter.folder,
-        budget=Budget(window, settings.min_chunk_tokens),
+        budget=Budget(window, settings.min_window_tokens, settings.chunk_characters),
         limits=Limits(max_characters=settings.max_characters, max_pages=settings.max_pages, ocr=settings.ocr),
         timeout_seconds=settings.timeout_seconds,
         memory_bytes=settings.memory_mb << 20,

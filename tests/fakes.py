@@ -42,7 +42,7 @@ class FakeEmbedder(Embedder):
         vector: Vectors = self._vectors([text])[0]
         return vector
 
-    def embed_chunks(self, texts: Sequence[str]) -> Vectors:
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
         self.embedded.extend(texts)
         return self._vectors(texts)
 

@@ -28,7 +28,7 @@ def test_later_layers_win_and_every_origin_is_told(tmp_path: Path) -> None:
         ("retreival.k=5", "retrieval.k"),
         ("k=5", "retrieval.k"),
         ("retrieval.denseweight=0.4", "retrieval.dense_weight"),
-        ("ingest.chunk_token=5", "ingest.chunk_tokens"),
+        ("ingest.window_token=5", "ingest.window_tokens"),
     ],
 )
 def test_a_typo_is_refused_with_the_nearest_right_name(typo: str, meant: str) -> None:

@@ -33,24 +33,24 @@ def test_vectors_equal_those_of_sentence_transformers(embedder: Embedder) -> Non
     from sentence_transformers import SentenceTransformer
 
     reference = SentenceTransformer(str(embedder.folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
-    assert np.abs(embedder.embed_chunks(TEXTS) - reference).max() < 1e-5
+    assert np.abs(embedder.embed_texts(TEXTS) - reference).max() < 1e-5
 
 
 def test_vectors_are_unit_length_and_do_not_depend_on_the_batch(embedder: Embedder) -> None:
-    together = embedder.embed_chunks(TEXTS)
+    together = embedder.embed_texts(TEXTS)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
     for text, vector in zip(TEXTS, together, strict=True):
-        assert np.allclose(embedder.embed_chunks([text])[0], vector, atol=1e-5)
+        assert np.allclose(embedder.embed_texts([text])[0], vector, atol=1e-5)
         assert np.allclose(embedder.embed_question(text), vector, atol=1e-5)
 
 
 def test_nothing_gives_no_vectors(embedder: Embedder) -> None:
-    assert embedder.embed_chunks([]).shape == (0, 384)
+    assert embedder.embed_texts([]).shape == (0, 384)
 
 
 def test_bfloat16_changes_a_vector_little(embedder: Embedder) -> None:
     half = Embedder(EmbedderSettings(), DeviceSettings(dtype="bfloat16"))
-    cosines = (embedder.embed_chunks(TEXTS) * half.embed_chunks(TEXTS)).sum(axis=1)
+    cosines = (embedder.embed_texts(TEXTS) * half.embed_texts(TEXTS)).sum(axis=1)
     assert cosines.min() > 0.999
 
 

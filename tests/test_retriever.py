@@ -144,7 +144,9 @@ def test_an_empty_corpus_is_a_clear_error(workspace: Workspace, settings: Settin
     catalog.close()
 
 
-def test_a_long_section_is_read_in_one_passage(workspace: Workspace, docs: Path, settings: Settings) -> None:
+def test_no_hit_is_longer_than_a_chunk_may_be_and_none_says_a_text_twice(
+    workspace: Workspace, docs: Path, settings: Settings
+) -> None:
     sentences = [f"Rule {number} of this long section says something of its own about cars." for number in range(60)]
     (docs / "long.md").write_text("# Rules\n\n" + "\n\n".join(sentences))
     ingest(workspace, "default", [docs], settings, embedder=FakeEmbedder())
@@ -155,7 +157,7 @@ def test_a_long_section_is_read_in_one_passage(workspace: Workspace, docs: Path,
     spans = sorted((hit.start, hit.end) for hit in hits)
     assert all(text[hit.start : hit.end] == hit.text for hit in hits)
     assert all(first[1] <= second[0] for first, second in pairwise(spans)), "no text twice"
-    assert max(len(hit.text) for hit in hits) <= settings.retrieval.passage_characters
+    assert max(len(hit.text) for hit in hits) <= settings.ingest.chunk_characters
     catalog.close()
 
 
@@ -182,17 +184,6 @@ def test_a_document_in_two_places_is_shown_where_the_filter_looks(
     ingest(workspace, "default", [docs], settings, embedder=FakeEmbedder())
     assert documents(retriever, "hail", Filter(folder="zoo")) == ["zoo/hail.md"]
     assert documents(retriever, "hail", Filter(documents=("home/hail.md",))) == ["home/hail.md"]
-
-
-def test_a_passage_is_not_widened_across_another_heading(workspace: Workspace, docs: Path, settings: Settings) -> None:
-    long = "Cars and roofs and hail are things that this note is about at some length. " * 4
-    text = f"# Rules\n\n## Note\n\n{long}\n\n## Other\n\nSECRET {long}\n\n## Note\n\n{long} Bicycles too.\n"
-    (docs / "notes.md").write_text(text)
-    ingest(workspace, "default", [docs], settings, embedder=FakeEmbedder())
-    catalog = Catalog(workspace.corpus("default"))
-    hits = Retriever(catalog, FakeEmbedder(), settings.retrieval, settings.device).search("note about bicycles")
-    assert all("SECRET" not in hit.text for hit in hits if hit.heading.endswith("Note"))
-    catalog.close()
 
 
 def test_a_document_that_claims_an_unknown_language_does_no_harm(

@@ -87,8 +87,6 @@ class StoredChunk:
     place: str
     start: int
     end: int
-    first_page: int | None
-    last_page: int | None
 
     @property
     def location(self) -> Path:
@@ -179,7 +177,7 @@ class Catalog:
     def dimension(self) -> int:
         """Length of the live vectors; 0 when there are none."""
         row = self._connection.execute(
-            "SELECT length(vector) FROM chunks WHERE id = (SELECT rowid FROM lexical LIMIT 1)"
+            "SELECT length(vector) FROM windows WHERE chunk_id = (SELECT rowid FROM lexical LIMIT 1)"
         ).fetchone()
         return row[0] // np.dtype(np.float16).itemsize if row else 0
 
@@ -200,23 +198,6 @@ class Catalog:
         first = max((number for number, (offset, _) in enumerate(starts) if offset <= start), default=0)
         return tuple((offset, page) for offset, page in starts[first:] if offset < end)
 
-    def section(self, chunk: StoredChunk, reach: int) -> list[StoredChunk]:
-        """The unbroken run of chunks under the headings of one, up to ``reach`` characters away; itself too."""
-        rows = self._connection.execute(
-            "SELECT id, heading = ? AND place = ? FROM chunks WHERE document_id = ? AND end > ? AND start < ?"
-            " ORDER BY start",
-            (chunk.heading, chunk.place, chunk.document_id, chunk.start - reach, chunk.end + reach),
-        )
-        run: list[int] = []
-        for id_, belongs in rows:
-            if belongs:
-                run.append(id_)
-            elif chunk.id in run:
-                break
-            else:
-                run.clear()
-        return sorted(self.chunks(run).values(), key=lambda one: one.start)
-
     def languages(self) -> tuple[str, ...]:
         """Languages of live documents, most frequent first; documents of unknown language do not count."""
         rows = self._connection.execute(
@@ -235,8 +216,9 @@ class Catalog:
         vectors: Sequence[Vectors],
         fingerprint: str,
     ) -> int:
-        """Write one document with its chunks and vectors, not yet live. Call inside a transaction.
+        """Write one document with its chunks and the vectors of their windows, in order, not yet live.
 
+        Call inside a transaction.
         An older document of the same key stays, under another one, until the next publishing drops it.
         """
         self._connection.execute("UPDATE documents SET key = key || ':replaced:' || id WHERE key = ?", (key,))
@@ -251,16 +233,19 @@ class Catalog:
             row,
         )
         document_id = int(cursor.lastrowid or 0)
-        self._connection.executemany(
-            "INSERT INTO chunks (document_id, start, end, first_page, last_page, heading, place, context,"
-            " digest, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (document_id, chunk.start, chunk.end, chunk.first_page, chunk.last_page, chunk.heading,
-                 chunk.place, chunk.context, digest(chunk.embedded, fingerprint),
-                 vector.astype(np.float16).tobytes())
-                for chunk, vector in zip(chunks, vectors, strict=True)
-            ),
-        )  # fmt: skip
+        remaining = iter(vectors)
+        for chunk in chunks:
+            cursor = self._connection.execute(
+                "INSERT INTO chunks (document_id, start, end, heading, place, context) VALUES (?, ?, ?, ?, ?, ?)",
+                (document_id, chunk.start, chunk.end, chunk.heading, chunk.place, chunk.context),
+            )
+            self._connection.executemany(
+                "INSERT INTO windows (chunk_id, digest, vector) VALUES (?, ?, ?)",
+                (
+                    (cursor.lastrowid, digest(window, fingerprint), next(remaining).astype(np.float16).tobytes())
+                    for window in chunk.windows
+                ),
+            )
         return document_id
 
     def known_vectors(self, digests: Sequence[bytes]) -> dict[bytes, Vectors]:
@@ -268,7 +253,7 @@ class Catalog:
         found: dict[bytes, Vectors] = {}
         for some in _portions(digests):
             rows = self._connection.execute(
-                f"SELECT digest, vector FROM chunks WHERE digest IN ({_marks(some)}) GROUP BY digest", some
+                f"SELECT digest, vector FROM windows WHERE digest IN ({_marks(some)}) GROUP BY digest", some
             )
             found.update((row[0], _vector(row[1])) for row in rows)
         return found
@@ -316,6 +301,11 @@ class Catalog:
         """How many chunks are live."""
         return int(self._connection.execute("SELECT count(*) FROM lexical").fetchone()[0])
 
+    def window_count(self) -> int:
+        """How many windows, and so vectors, the live chunks have."""
+        query = "SELECT count(*) FROM windows WHERE chunk_id IN (SELECT rowid FROM lexical)"
+        return int(self._connection.execute(query).fetchone()[0])
+
     def chunk_ids(self, only: Filter) -> list[int]:
         """Ids of the live chunks in documents that fit a filter."""
         conditions, values = _conditions(only)
@@ -327,8 +317,10 @@ class Catalog:
         return [row[0] for row in rows]
 
     def live_vectors(self) -> Iterator[tuple[np.ndarray, Vectors]]:
-        """Ids (n,) and vectors (n, dimension) of all live chunks, a portion at a time."""
-        rows = self._connection.execute("SELECT id, vector FROM chunks WHERE id IN (SELECT rowid FROM lexical)")
+        """Chunk ids (n,) and vectors (n, dimension) of all windows of live chunks, a portion at a time."""
+        rows = self._connection.execute(
+            "SELECT chunk_id, vector FROM windows WHERE chunk_id IN (SELECT rowid FROM lexical)"
+        )
         while batch := rows.fetchmany(_FETCH_ROWS):
             yield (
                 np.fromiter((row[0] for row in batch), np.int64, len(batch)),
@@ -370,14 +362,28 @@ class Catalog:
         for some in _portions(ids):
             rows = self._connection.execute(
                 "SELECT chunks.id, document_id, min(path), root, title, language, date,"
-                " substr(text, start + 1, end - start), context, heading, place, start, end,"
-                " first_page, last_page"
+                " substr(text, start + 1, end - start), context, heading, place, start, end"
                 " FROM chunks JOIN documents ON documents.id = document_id JOIN files USING (document_id)"
                 f" WHERE {' AND '.join(conditions)} AND chunks.id IN ({_marks(some)}) GROUP BY chunks.id",
                 (*values, *some),
             )
             found.update((row[0], StoredChunk(*row)) for row in rows)
         return found
+
+    def live_chunks(self) -> Iterator[StoredChunk]:
+        """All live chunks by document and position; a document with several files under the first of them."""
+        documents = self._connection.execute(
+            "SELECT document_id, min(path) AS path, root, title, language, date"
+            " FROM files JOIN documents ON documents.id = document_id GROUP BY document_id ORDER BY path, root"
+        ).fetchall()
+        for document in documents:
+            text = self.text(document[0])  # cut in Python, as in _index_terms
+            chunks = self._connection.execute(
+                "SELECT id, context, heading, place, start, end FROM chunks WHERE document_id = ? ORDER BY start",
+                document[:1],
+            ).fetchall()
+            for id_, context, heading, place, start, end in chunks:
+                yield StoredChunk(id_, *document, text[start:end], context, heading, place, start, end)
 
 
 def _conditions(only: Filter) -> tuple[list[str], list[str]]:

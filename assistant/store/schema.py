@@ -3,7 +3,8 @@
     meta        identity of the corpus and the number of the live generation
     documents   one row a distinct content: its text and what is known of it
     files       one row a path: which document it holds, or why it could not be read
-    chunks      passages of documents, with their vectors (float16)
+    chunks      passages of documents
+    windows     the parts of a chunk that the embedder reads at once, with their vectors (float16)
     lexical     full-text index over the stems of live chunks; rowid = chunk id
 
 A document is *live* when a file points to it. Documents are written as they are read, so that a killed ingest
@@ -64,6 +65,35 @@ MIGRATIONS = (
     CREATE INDEX chunks_digest ON chunks (digest);
     CREATE VIRTUAL TABLE lexical USING fts5 (context, body, tokenize = "unicode61 remove_diacritics 0");
     CREATE VIRTUAL TABLE vocabulary USING fts5vocab (lexical, row);
+    """,
+    # Chunks are copied: SQLite cannot drop a column behind a comment that holds a comma.
+    """
+    CREATE TABLE copied_chunks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+        start INTEGER NOT NULL,
+        end INTEGER NOT NULL,
+        heading TEXT NOT NULL,
+        place TEXT NOT NULL,
+        context TEXT NOT NULL
+    );
+    CREATE TABLE copied_windows AS SELECT id AS chunk_id, digest, vector FROM chunks;
+    INSERT INTO copied_chunks SELECT id, document_id, start, end, heading, place, context FROM chunks;
+    UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = 'chunks')
+        WHERE name = 'copied_chunks';
+    DROP TABLE chunks;
+    ALTER TABLE copied_chunks RENAME TO chunks;
+    CREATE INDEX chunks_document ON chunks (document_id);
+    CREATE TABLE windows (
+        id INTEGER PRIMARY KEY,
+        chunk_id INTEGER NOT NULL REFERENCES chunks (id) ON DELETE CASCADE,
+        digest BLOB NOT NULL,            -- of what was embedded, to reuse its vector
+        vector BLOB NOT NULL
+    );
+    INSERT INTO windows (chunk_id, digest, vector) SELECT * FROM copied_windows;
+    DROP TABLE copied_windows;
+    CREATE INDEX windows_chunk ON windows (chunk_id);
+    CREATE INDEX windows_digest ON windows (digest);
     """,
 )
 

@@ -1,6 +1,6 @@
-"""The dense index: FAISS over the unit vectors of live chunks, one file a generation.
+"""The dense index: FAISS over the unit vectors of live chunks, one or more a chunk, one file a generation.
 
-Exact while that is fast. Past ``EXACT_LIMIT`` chunks an inverted file with 8-bit codes takes over: about a
+Exact while that is fast. Past ``EXACT_LIMIT`` vectors an inverted file with 8-bit codes takes over: about a
 quarter of the memory, and searching one cell in eight keeps the recall above .95 of exact on unit vectors.
 The file is derived: a missing or damaged one is built again from the catalog.
 """
@@ -34,14 +34,16 @@ Ids = npt.NDArray[np.int64]
 class VectorIndex:
     """Chunk ids and cosine similarities for a question's vector."""
 
-    def __init__(self, index: "faiss.IndexIDMap2") -> None:
+    def __init__(self, index: "faiss.IndexIDMap", chunks: int) -> None:
+        """``index`` has the vectors of all windows, each under the id of its chunk; ``chunks`` is their number."""
         self._index = index
+        self._chunks = chunks
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return self._chunks
 
     def search(self, vector: Vectors, k: int, among: Ids | None = None) -> list[tuple[int, float]]:
-        """The ``k`` nearest chunks (id, cosine), best first; only those ``among`` the ids, if given."""
+        """The ``k`` nearest chunks (id, cosine of their nearest window), best first; only ``among`` ids, if given."""
         import faiss
 
         if not len(self):
@@ -54,8 +56,14 @@ class VectorIndex:
         if among is not None:
             selector = faiss.IDSelectorBatch(among)
             parameters.sel = selector
-        scores, ids = self._index.search(vector.reshape(1, -1), min(k, len(self)), params=parameters)
-        return [(int(found), float(score)) for found, score in zip(ids[0], scores[0], strict=True) if found >= 0]
+        # Enough windows for that many chunks, were all of them of average length.
+        windows = min(self._index.ntotal, -(-k * self._index.ntotal // len(self)))
+        scores, ids = self._index.search(vector.reshape(1, -1), windows, params=parameters)
+        best: dict[int, float] = {}
+        for chunk, score in zip(ids[0].tolist(), scores[0].tolist(), strict=True):
+            if chunk >= 0:
+                best.setdefault(chunk, score)
+        return list(best.items())[:k]
 
 
 def vectors_file(folder: Path, generation: int) -> Path:
@@ -69,32 +77,32 @@ def open_index(catalog: Catalog, generation: int) -> VectorIndex:
     Call inside a snapshot of that generation.
     """
     index = _read(vectors_file(catalog.folder, generation))
-    if index is None or index.ntotal != catalog.chunk_count():
+    if index is None or index.ntotal != catalog.window_count():
         index = build_index(catalog)
         # A workspace that cannot be written can be searched all the same.
         with contextlib.suppress(WorkspaceError):
             write_index(catalog.folder, generation, index)
-    return VectorIndex(index)
+    return VectorIndex(index, catalog.chunk_count())
 
 
-def build_index(catalog: Catalog) -> "faiss.IndexIDMap2":
-    """A FAISS index over all live chunks, streamed from the catalog so that vectors are held once."""
+def build_index(catalog: Catalog) -> "faiss.IndexIDMap":
+    """A FAISS index over all live windows, streamed from the catalog so that vectors are held once."""
     import faiss
 
-    count, dimension = catalog.chunk_count(), max(1, catalog.dimension())
+    count, dimension = catalog.window_count(), max(1, catalog.dimension())
     if count <= EXACT_LIMIT:
-        index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+        index = faiss.IndexIDMap(faiss.IndexFlatIP(dimension))
     else:
         cells = int(4 * math.sqrt(count))
         inner = faiss.index_factory(dimension, f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)
         inner.train(_sample(catalog, count, cells * _TRAINING_ROWS_A_CELL))
-        index = faiss.IndexIDMap2(inner)
+        index = faiss.IndexIDMap(inner)
     for ids, vectors in catalog.live_vectors():
         index.add_with_ids(vectors, ids)
     return index
 
 
-def write_index(folder: Path, generation: int, index: "faiss.IndexIDMap2") -> None:
+def write_index(folder: Path, generation: int, index: "faiss.IndexIDMap") -> None:
     """Write the file of a generation, closed by a checksum.
 
     Raises WorkspaceError when the disk is full or closed to us.
@@ -119,7 +127,7 @@ def remove_other_generations(folder: Path, generation: int) -> None:
             file.unlink(missing_ok=True)
 
 
-def _read(file: Path) -> "faiss.IndexIDMap2 | None":
+def _read(file: Path) -> "faiss.IndexIDMap | None":
     """The index in ``file``; None if it is missing or not what was written."""
     import faiss
 
@@ -130,7 +138,7 @@ def _read(file: Path) -> "faiss.IndexIDMap2 | None":
             stored = stream.read()
         if length <= 0 or stored != _checksum(file, length):
             return None
-        index: faiss.IndexIDMap2 = faiss.read_index(str(file))  # type: ignore[assignment]
+        index: faiss.IndexIDMap = faiss.read_index(str(file))  # type: ignore[assignment]
     except (OSError, RuntimeError):
         return None
     return index

@@ -55,13 +55,15 @@ def counters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TokenCounter
     return {"minilm": MINILM, "bpe": save("bpe", bpe, 96), "unigram": save("unigram", unigram, 96)}
 
 
-def budget(counter: TokenCounter, largest: int = 0, smallest: int = 48) -> Budget:
-    return Budget(min(largest or counter.window, counter.window), smallest)
+def budget(counter: TokenCounter, largest: int = 0, smallest: int = 48, characters: int = 0) -> Budget:
+    return Budget(min(largest or counter.window, counter.window), smallest, characters)
 
 
-def chunks_of(document: Document, counter: TokenCounter = MINILM, largest: int = 0, smallest: int = 48) -> list[Chunk]:
-    """The chunks, after everything that has to be true of any chunks."""
-    chunks = chunk_document(document, counter, budget(counter, largest, smallest))
+def chunks_of(
+    document: Document, counter: TokenCounter = MINILM, largest: int = 0, smallest: int = 48, characters: int = 0
+) -> list[Chunk]:
+    """The chunks, of one window each unless told, after everything that has to be true of any chunks."""
+    chunks = chunk_document(document, counter, budget(counter, largest, smallest, characters))
     check(document, chunks, counter, largest)
     return chunks
 
@@ -74,7 +76,8 @@ def check(document: Document, chunks: list[Chunk], counter: TokenCounter, larges
         assert chunk.text.strip()
         assert chunk.start >= end
         end = chunk.end
-    sizes = counter.count_each([chunk.embedded for chunk in chunks])
+        assert len(chunk.text.split()) <= sum(len(window.split()) for window in chunk.windows)
+    sizes = counter.count_each([window for chunk in chunks for window in chunk.windows])
     window = budget(counter, largest).largest
     assert not [size for size in sizes if size + counter.special_tokens > window]
     covered = bytearray(len(text))
@@ -139,14 +142,14 @@ def documents(draw: st.DrawFn) -> Document:
 
 @pytest.mark.parametrize("name", ["minilm", "bpe", "unigram"])
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=documents(), largest=st.integers(40, 256), smallest=st.integers(0, 60))
-@example(made=document(paragraph("\u200b")), largest=40, smallest=0)
-@example(made=document(paragraph("\u200b", "A"), paragraph("text", "A")), largest=40, smallest=48)
-@example(made=document(paragraph("🔥" * 300)), largest=40, smallest=48)
+@given(made=documents(), largest=st.integers(40, 256), smallest=st.integers(0, 60), characters=st.integers(0, 2000))
+@example(made=document(paragraph("\u200b")), largest=40, smallest=0, characters=0)
+@example(made=document(paragraph("\u200b", "A"), paragraph("text", "A")), largest=40, smallest=48, characters=900)
+@example(made=document(paragraph("🔥" * 300)), largest=40, smallest=48, characters=900)
 def test_any_document_is_cut_without_loss(
-    counters: dict[str, TokenCounter], name: str, made: Document, largest: int, smallest: int
+    counters: dict[str, TokenCounter], name: str, made: Document, largest: int, smallest: int, characters: int
 ) -> None:
-    chunks_of(made, counters[name], largest, smallest)
+    chunks_of(made, counters[name], largest, smallest, characters)
 
 
 FORMATS: dict[str, Callable[[], bytes]] = {
@@ -171,8 +174,7 @@ def test_every_format_is_cut_without_loss(
     made = read(files.write(tmp_path, file, FORMATS[file]()))
     chunks = chunks_of(made, counters[name])
     assert chunks
-    pages = {block.page for block in made.blocks if block.page is not None}
-    assert {chunk.first_page for chunk in chunks if chunk.first_page is not None} <= pages
+    assert len(chunks_of(made, counters[name], characters=1200)) <= len(chunks)
 
 
 # What is not torn
@@ -249,7 +251,7 @@ def test_the_header_of_one_table_does_not_stand_over_another() -> None:
         if "Zone | Bonus" in chunk.context:
             assert chunk.start > len(blocks[0].text)
     last = chunks[-1]
-    assert "Zone | Bonus" in last.embedded
+    assert "Zone | Bonus" in last.windows[0]
 
 
 def test_a_wide_header_keeps_its_room_to_the_brim() -> None:
@@ -278,13 +280,13 @@ def test_a_heading_without_text_goes_with_what_follows() -> None:
 def test_a_long_heading_is_in_the_text_when_the_context_cannot_hold_it() -> None:
     long = "Conditions of " + " ".join(f"branch{number}" for number in range(60))
     chunks = chunks_of(document(heading(long), paragraph("We pay.", long)))
-    assert any("branch0" in chunk.embedded for chunk in chunks)
-    assert any("branch59" in chunk.embedded for chunk in chunks)
+    assert any("branch0" in chunk.windows[0] for chunk in chunks)
+    assert any("branch59" in chunk.windows[0] for chunk in chunks)
 
 
 def test_only_headings_make_chunks_too() -> None:
     chunks = chunks_of(document(*(heading(f"Head {number}") for number in range(100)), title=""))
-    assert all(f"Head {number}" in "\n".join(chunk.embedded for chunk in chunks) for number in range(100))
+    assert all(f"Head {number}" in "\n".join(chunk.windows[0] for chunk in chunks) for number in range(100))
     assert len(chunks) < 10
 
 
@@ -325,11 +327,29 @@ def test_places_are_those_of_the_text() -> None:
         assert {line[0] for line in chunk.text.split("\n")} == {chunk.place}
 
 
-def test_pages_are_those_of_the_text() -> None:
-    blocks = [paragraph(f"Page {page} says this. " * 12, "A", page=page) for page in range(1, 30)]
-    for chunk in chunks_of(document(*blocks)):
-        pages = sorted({int(word) for word in chunk.text.split() if word.isdigit()})
-        assert (chunk.first_page, chunk.last_page) == (pages[0], pages[-1])
+# Chunks of several windows
+
+
+def test_a_chunk_holds_as_many_windows_as_fit_evenly() -> None:
+    text = " ".join(f"Sentence {number} says that damage by lightning is paid." for number in range(60))
+    windows = chunks_of(document(paragraph(text, "Cover")), largest=80)
+    chunks = chunks_of(document(paragraph(text, "Cover")), largest=80, characters=1200)
+    assert [window for chunk in chunks for window in chunk.windows] == [chunk.windows[0] for chunk in windows]
+    lengths = [len(chunk.text) for chunk in chunks]
+    assert max(lengths) <= 1200
+    assert min(lengths) > 0.6 * max(lengths)
+    assert min(len(chunk.windows) for chunk in chunks) >= 2
+
+
+def test_a_chunk_does_not_reach_across_headings_or_places() -> None:
+    long = "Cars and roofs and hail are things that this note is about at some length. " * 12
+    blocks = [
+        paragraph(long, "Note"), paragraph(f"SECRET {long}", "Other"), paragraph(long, "Note"),
+        paragraph(f"ELSEWHERE {long}", "Note", place="sheet 2"),
+    ]  # fmt: skip
+    for chunk in chunks_of(document(*blocks), characters=100_000):
+        assert ("SECRET" in chunk.text) <= (chunk.heading == "Other")
+        assert ("ELSEWHERE" in chunk.text) <= (chunk.place == "sheet 2")
 
 
 # Giants

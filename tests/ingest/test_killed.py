@@ -32,7 +32,7 @@ from assistant.workspace import DEFAULT_CORPUS, Workspace
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
-SETTINGS = Settings.model_validate({"ingest": {"workers": 2, "chunk_tokens": 48, "min_chunk_tokens": 8}})
+SETTINGS = Settings.model_validate({"ingest": {"workers": 2, "window_tokens": 48, "min_window_tokens": 8}})
 WRITING = ("ingest/pipeline.py", "store/catalog.py", "store/vectors.py", "assistant/workspace.py")
 KILLS_BY_LINE = 28
 KILLS_BY_CLOCK = 24
@@ -96,7 +96,7 @@ def _ingest_once(workspace: str, folder: str, line: int, in_process: bool) -> No
             from test_pipeline import _read_here
 
             pipeline.read_all = _read_here  # type: ignore[attr-defined, assignment]
-        pipeline._EMBED_CHUNKS = 12  # several portions an ingest
+        pipeline._EMBED_WINDOWS = 12  # several portions an ingest
         if line >= 0:
             sys.settrace(trace)
         pipeline.ingest(
@@ -227,8 +227,8 @@ def content(workspace: Workspace) -> tuple[list[Any], ...]:
             "SELECT root, path, size, modified_ns, hash, failure, key FROM files JOIN documents ON id = document_id",
             "SELECT key, title, format, language, date, pages, metadata, warnings, characters, chunks, text"
             " FROM documents",
-            "SELECT key, start, end, first_page, last_page, heading, place, context, digest, vector"
-            " FROM chunks JOIN documents ON documents.id = document_id",
+            "SELECT key, start, end, heading, place, context, digest, vector FROM windows"
+            " JOIN chunks ON chunks.id = chunk_id JOIN documents ON documents.id = document_id",
             "SELECT key, start, lexical.context, body FROM lexical JOIN chunks ON chunks.id = lexical.rowid"
             " JOIN documents ON documents.id = document_id",
             "SELECT term, doc, cnt FROM vocabulary",

@@ -297,9 +297,7 @@ def test_stored_vectors_are_those_of_the_chunks(bench: Bench, docs: Path) -> Non
     with bench.catalog() as catalog:
         for ids, stored in catalog.live_vectors():
             chunks = catalog.chunks([int(one) for one in ids])
-            wanted = bench.embedder.embed_chunks(
-                [f"{chunks[int(one)].context}\n{chunks[int(one)].text}" for one in ids]
-            )
+            wanted = bench.embedder.embed_texts([f"{chunks[int(one)].context}\n{chunks[int(one)].text}" for one in ids])
             np.testing.assert_allclose(stored, wanted, atol=1e-3)
 
 
@@ -537,7 +535,7 @@ def test_a_folder_that_may_not_be_read_today_is_not_forgotten(
 
 
 def smaller(settings: Settings) -> Settings:
-    ingest = settings.ingest.model_copy(update={"chunk_tokens": 64})
+    ingest = settings.ingest.model_copy(update={"window_tokens": 64, "chunk_characters": 0})
     return settings.model_copy(update={"ingest": ingest})
 
 

@@ -25,6 +25,12 @@ IDENTITY = Identity("fake", "fake", "recipe")
 EMBEDDER = FakeEmbedder()
 
 
+def chunk_of(text: str, start: int, end: int, context: str = "") -> Chunk:
+    """A chunk of one window."""
+    part = text[start:end]
+    return Chunk(start, end, part, context, "", "", (f"{context}\n{part}" if context else part,))
+
+
 def publish(
     catalog: Catalog, texts: dict[str, str], generation: int = 1, metadata: dict[str, str] | None = None
 ) -> None:
@@ -34,8 +40,8 @@ def publish(
         for text in dict.fromkeys(texts.values()):
             if text not in known:
                 document = Document("Title", (Block(text),), "text", 1, "2024-01-31", "en", metadata or {})
-                chunk = Chunk(0, len(text), text, "Title", first_page=1, last_page=1)
-                known[text] = catalog.stage(text, document, [chunk], [*EMBEDDER.embed_chunks([text])], "fake")
+                chunk = chunk_of(text, 0, len(text), "Title")
+                known[text] = catalog.stage(text, document, [chunk], [*EMBEDDER.embed_texts([text])], "fake")
         rows = [FileRow("/docs", path, 1, 1, text, known[text]) for path, text in texts.items()]
         catalog.publish(rows, IDENTITY, generation)
 
@@ -72,6 +78,27 @@ def test_an_older_catalog_is_migrated_and_keeps_its_content(catalog: Catalog, mo
         assert [row.path for row in newer.files()] == ["a.md"]
         assert newer._connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
         newer.close()
+
+
+def test_a_catalog_of_the_first_version_is_migrated_with_its_vectors(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / CATALOG_FILE) as connection:
+        connection.executescript(schema.MIGRATIONS[0] + "PRAGMA user_version = 1;")
+        connection.execute(
+            "INSERT INTO documents VALUES (1, 'k', 'T', 'text', 'en', '', 1, '[]', '{}', '[]', 9, 1, 'Fire yes.')"
+        )
+        connection.execute("INSERT INTO files VALUES ('/docs', 'a.md', 1, 1, 'h', 1, '')")
+        vector = EMBEDDER.embed_texts(["Fire yes."])[0].astype(np.float16).tobytes()
+        connection.execute("INSERT INTO chunks VALUES (7, 1, 0, 9, 1, 1, 'H', '', 'T', x'00', ?)", (vector,))
+        connection.execute("INSERT INTO lexical (rowid, context, body) VALUES (7, 't', 'fire')")
+    connection.close()
+    catalog = Catalog(tmp_path)
+    assert catalog.chunks([7])[7].text == "Fire yes."
+    assert (catalog.chunk_count(), catalog.window_count()) == (1, 1)
+    ((ids, stored),) = catalog.live_vectors()
+    assert ids.tolist() == [7]
+    np.testing.assert_allclose(stored, EMBEDDER.embed_texts(["Fire yes."]), atol=1e-3)
+    assert open_index(catalog, 1).search(stored[0], 5)[0][0] == 7
+    catalog.close()
 
 
 def test_a_migration_that_fails_changes_nothing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,9 +267,9 @@ def test_a_filter_of_many_documents_has_no_limit_of_its_own(catalog: Catalog) ->
 def test_spans_count_characters_beyond_the_basic_plane(catalog: Catalog) -> None:
     text = "🔥🔥 e\u0301 保険 " * 50
     document = Document("T", (Block(text),), "text")
-    chunks = [Chunk(start, start + 7, text[start : start + 7], "") for start in range(0, 70, 7)]
+    chunks = [chunk_of(text, start, start + 7) for start in range(0, 70, 7)]
     with catalog.transaction():
-        one = catalog.stage("k", document, chunks, [*EMBEDDER.embed_chunks([chunk.text for chunk in chunks])], "fake")
+        one = catalog.stage("k", document, chunks, [*EMBEDDER.embed_texts([chunk.text for chunk in chunks])], "fake")
         catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, 1)
     assert catalog.text(one) == text
     stored = catalog.chunks(catalog.chunk_ids(Filter(folder="*")))
@@ -256,7 +283,7 @@ def test_a_long_document_is_published_in_linear_time(catalog: Catalog) -> None:
 
     def seconds(characters: int, key: str) -> float:
         text = "ä word " * (characters // 7)
-        chunks = [Chunk(start, start + 700, text[start : start + 700], "") for start in range(0, len(text) - 700, 700)]
+        chunks = [chunk_of(text, start, start + 700) for start in range(0, len(text) - 700, 700)]
         vectors = np.tile(EMBEDDER.embed_question("x"), (len(chunks), 1))
         with catalog.transaction():
             one = catalog.stage(key, Document("T", (Block(text),), "text"), chunks, [*vectors], "fake")

@@ -33,7 +33,7 @@ def clustered(count: int, seed: int) -> Vectors:
 
 def publish(catalog: Catalog, matrix: Vectors, generation: int = 1) -> None:
     text = "x" * len(matrix)
-    chunks = [Chunk(position, position + 1, "x", "") for position in range(len(matrix))]
+    chunks = [Chunk(position, position + 1, "x", "", "", "", ("x",)) for position in range(len(matrix))]
     with catalog.transaction():
         one = catalog.stage(f"key{generation}", Document("T", (Block(text),), "text"), chunks, [*matrix], "fake")
         catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, generation)
@@ -79,6 +79,20 @@ def test_a_small_index_is_exact(catalog: Catalog) -> None:
         hits = index.search(question, 10)
         assert [one for one, _ in hits] == nearest(matrix, question, 10)
         np.testing.assert_allclose(hits[0][1], max(matrix @ question), atol=2e-3)
+
+
+def test_a_chunk_counts_once_with_its_nearest_window(catalog: Catalog) -> None:
+    near, middle, far = np.eye(3, dtype=np.float32)
+    chunks = [Chunk(0, 1, "x", "", "", "", ("x", "x", "x")), Chunk(1, 2, "x", "", "", "", ("x",))]
+    with catalog.transaction():
+        one = catalog.stage("k", Document("T", (Block("xx"),), "text"), chunks, [far, near, near, middle], "fake")
+        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, 1)
+    index = open_index(catalog, 1)
+    assert len(index) == 2
+    ids, scores = zip(*index.search(unit(np.array([[2.0, 1.0, 0.0]]))[0], 2), strict=True)
+    assert ids == (1, 2)
+    assert scores == pytest.approx([2 / 5**0.5, 1 / 5**0.5], abs=1e-3)
+    assert [chunk for chunk, _ in index.search(near, 1)] == [1]
 
 
 def test_a_large_index_finds_nearly_all_of_the_nearest(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
