@@ -25,7 +25,7 @@ from assistant.store.catalog import Catalog
 from assistant.types import Evidence
 from assistant.workspace import Workspace
 from bench.corpora import Row, beir_questions, corpora_folder, read_jsonl, write_beir_documents
-from bench.statistics import interval
+from eval.statistics import interval
 from ingest.pipeline import ingest
 from ingest.readers import Limits, read
 

@@ -1,0 +1,1 @@
+"""Pure functions from texts to numbers; a metric gives a value, or None where there is nothing to score."""

@@ -1,0 +1,52 @@
+"""House rules as written; what cannot be used is named."""
+
+from pathlib import Path
+
+import pytest
+
+from assistant.errors import UsageError
+from eval.metrics.style import read_rules, rules_kept
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "data/sample/tone_rules.yaml"
+
+
+def test_the_sample_rules_hold_for_their_own_examples() -> None:
+    import json
+
+    rules = read_rules(SAMPLE)
+    for line in (ROOT / "data/sample/tone.jsonl").read_text("utf-8").splitlines():
+        example = json.loads(line)
+        named = [rule for rule in rules if not rule.wanted or rule.id in example["rules"]]
+        assert rules_kept(example["response"], named, example["language"]) == 1.0, example["id"]
+
+
+def test_a_text_that_breaks_a_rule_loses_its_share() -> None:
+    rules = [rule for rule in read_rules(SAMPLE) if not rule.wanted]
+    kept = rules_kept("We pay 500 euros.", rules, "en")
+    broken = rules_kept("Unfortunately, we pay 500 euros!", rules, "en")
+    assert kept == 1.0
+    assert broken == pytest.approx(1 - 2 / len([rule for rule in rules if rule.language != "de"]))
+
+
+def test_without_rules_for_a_language_there_is_no_score() -> None:
+    assert rules_kept("text", [], "en") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("rules: 3", "no list of rules"),
+        ("- a", "no list of rules"),
+        ("rules:\n  - id: a", "rule 1"),
+        ("rules:\n  - {id: a, description: b, language: en}", "must_match"),
+        ("rules:\n  - {id: a, description: b, language: en, must_match: '('}", "no regular expression"),
+        ("rules: [", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(content)
+    with pytest.raises(UsageError, match=said) as error:
+        read_rules(file)
+    assert "\n" not in str(error.value)
