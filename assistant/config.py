@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.errors import ConfigError
+from assistant.yamledit import with_value
 
 ENVIRONMENT_PREFIX = "ASSISTANT_"
 # Variables that name a place, not a setting.
@@ -171,6 +172,39 @@ class AnswerSettings(Section):
     )
 
 
+class PairsSettings(Section):
+    """What instruction pairs are made from, and how many."""
+
+    per_chunk: int = Field(6, ge=1, le=50, description="Most questions about one chunk.")
+    most: int = Field(
+        4000, ge=0, description="About so many questions at most; chunks are then chosen evenly. 0 takes every chunk."
+    )
+    refusals: float = Field(
+        0.12, ge=0.0, le=0.9, description="Share of pairs whose passages do not answer; more makes a model refuse more."
+    )
+    general: float = Field(0.04, ge=0.0, le=0.9, description="Share of pairs that are general chat, against forgetting.")
+    round_trip: int = Field(
+        8, ge=0, le=100, description="A question has to find its chunk among so many hits; 0 does not ask."
+    )
+    validation: float = Field(0.1, ge=0.0, le=0.5, description="Share of the documents that training is watched on.")
+    test: float = Field(0.1, ge=0.0, le=0.5, description="Share of the documents that are kept from training.")
+    hold_out: tuple[str, ...] = Field(
+        (), description="Documents that are kept from training, as in policies/*; then they alone are the test split."
+    )
+    seed: int = Field(0, ge=0, description="Another seed makes other choices; the same one the same file.")
+    tone: tuple[str, ...] = Field((), description="Files with examples of the house voice.")
+    data: tuple[str, ...] = Field((), description="Files with your own questions and answers.")
+    teacher: str = Field(
+        "",
+        description="Model that writes questions: 'base' (engine.model), or PROVIDER:MODEL of LangChain; empty: none.",
+    )
+    teacher_url: str = Field("", description="Address of an OpenAI-compatible endpoint for the teacher and the judge.")
+    teacher_seconds: float = Field(120.0, gt=0, description="Longest time for one reply of the teacher.")
+    teacher_attempts: int = Field(5, ge=1, le=50, description="How often the teacher is asked before it counts as down.")
+    generated_per_chunk: int = Field(4, ge=1, le=20, description="Questions that the teacher is asked to write a chunk.")
+    judge: str = Field("", description="Model that judges what the teacher wrote, named like the teacher; empty: none.")
+
+
 class Settings(Section):
     """All settings; each section is described where it is defined."""
 
@@ -180,6 +214,7 @@ class Settings(Section):
     ingest: IngestSettings = IngestSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
+    pairs: PairsSettings = PairsSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +265,16 @@ def load(
     return settings, tuple(Origin(key, origins.get(key, "default")) for key in setting_keys())
 
 
-def with_assignments(file: Path, assignments: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The content of a configuration file after some ``key=value``; the file itself is not written."""
-    content: dict[str, dict[str, Any]] = {}
-    for layer in (_file_layer(file), _assignment_layer(assignments)):
-        for key, value, _ in layer:
-            section, name = key.split(".")
-            content.setdefault(section, {})[name] = value
-    return content
+def with_assignments(file: Path, assignments: Iterable[str]) -> str:
+    """The text of a sound configuration file after some ``key=value``, with its comments; it is not written.
+
+    Raises ConfigError for a value that cannot be changed in place.
+    """
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    for key, value, _ in _assignment_layer(assignments):
+        section, name = key.split(".")
+        text = with_value(text, section, name, value)
+    return text
 
 
 def value_of(settings: Settings, key: str) -> Any:

@@ -134,5 +134,5 @@ def _state_of(name: str, catalog: Catalog, fingerprint: str) -> Finding:
     failed = [row.path for row in catalog.files() if row.failure]
     if failed:
         message = f"{len(failed)} files could not be read, the first is {failed[0]!r}"
-        return Finding(where, "warning", message, f"Run: assistant ingest --corpus {name}")
+        return Finding(where, "warning", message, f"Why: assistant documents --corpus {name}")
     return Finding(where, "ok", f"{len(catalog.files())} files, {catalog.chunk_count()} chunks")

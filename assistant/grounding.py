@@ -10,12 +10,12 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.language import stems
+from assistant.quantities import is_said, quantities
 from assistant.sentences import line_sentence_spans, sentence_spans
 from assistant.types import Citation, Evidence, Sentence
 
 Weights = Callable[[Iterable[str]], Mapping[str, float]]
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _MARKER = re.compile(r"\s*\[\s*(\d{1,3})\s*\]")
 _WINDOW_SENTENCES = 2
 
@@ -43,14 +43,14 @@ def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: floa
     One that holds all numbers of the sentence and enough of its words is preferred to one with more words.
     """
     wanted = weights(stems(sentence, hit.language))
-    numbers, heading_numbers = _NUMBER.findall(sentence), set(_NUMBER.findall(hit.context))
+    numbers, heading_numbers = quantities(sentence), set(quantities(hit.context))
     headings = set(stems(hit.context, hit.language))
 
     def measure(start: int, end: int) -> Support:
         text = hit.text[start:end]
         present = headings.union(stems(text, hit.language))
-        there = heading_numbers.union(_NUMBER.findall(text))
-        missing = next((number for number in numbers if number not in there), "")
+        there = heading_numbers.union(quantities(text))
+        missing = next((number for number in numbers if not is_said(number, there)), "")
         return Support(weighted_coverage(wanted, present), missing, start, end)
 
     def rank(found: Support) -> tuple[bool, float, int]:

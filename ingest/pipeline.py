@@ -7,7 +7,6 @@ one transaction at the end, searches see the corpus as it was before.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,13 +24,13 @@ from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, di
 from assistant.store.schema import damage_told
 from assistant.workspace import Workspace, write_lock
 from ingest.chunker import CHUNKER_VERSION
-from ingest.plan import READ_KINDS, Entry, make_plan
+from ingest.plan import READ_KINDS, Entry, absolute, make_plan, without_other_formats
 from ingest.report import FileReport, IngestReport
 from ingest.scan import FoundFile, is_gone
 from ingest.worker import Reading, Recipe, Task, file_hash, read_all, recipe_from
 
 # Raised when the same file would be read otherwise: old corpora are then read anew.
-READER_VERSION = 1
+READER_VERSION = 2
 # Documents are embedded together until they have this many windows: enough to fill batches of equal length.
 _EMBED_WINDOWS = 512
 
@@ -55,19 +54,19 @@ def ingest(
     """
     started = time.perf_counter()
     embedder = embedder or Embedder(settings.embedder, settings.device)
-    with _opened(workspace.corpus(corpus), dry_run) as catalog:
+    with opened(workspace.corpus(corpus), dry_run) as catalog:
         run = _Run(catalog, settings, embedder, rebuild)
-        plan = run.plan(targets)
+        plan, passed_over = without_other_formats(run.plan(targets))
         if not dry_run:
             run.refuse_other_models()
             _refuse_great_loss(plan, len(run.known), confirmed)
             run.carry_out(plan)
         files, documents, chunks = run.results(plan)
-    return IngestReport(corpus, dry_run, files, documents, chunks, round(time.perf_counter() - started, 3))
+    return IngestReport(corpus, dry_run, files, documents, chunks, round(time.perf_counter() - started, 3), passed_over)
 
 
 @contextmanager
-def _opened(folder: Path, dry_run: bool) -> Iterator[Catalog]:
+def opened(folder: Path, dry_run: bool) -> Iterator[Catalog]:
     """The catalog under the write lock; for a dry run of a new corpus an empty one that leaves no trace."""
     with ExitStack() as stack:
         if dry_run and not (folder / CATALOG_FILE).exists():
@@ -75,6 +74,15 @@ def _opened(folder: Path, dry_run: bool) -> Iterator[Catalog]:
         stack.enter_context(write_lock(folder))
         stack.enter_context(damage_told(folder / CATALOG_FILE))
         yield stack.enter_context(closing(Catalog(folder)))
+
+
+def publish(catalog: Catalog, rows: Sequence[FileRow], identity: Identity) -> None:
+    """Make these files the live ones, with the dense index, in one transaction."""
+    generation = catalog.generation() + 1
+    with catalog.transaction():
+        catalog.publish(rows, identity, generation)
+        index = vectors.build_index(catalog)
+        vectors.write_index(catalog.folder, generation, index)
 
 
 def _refuse_great_loss(plan: Sequence[Entry], known: int, confirmed: bool) -> None:
@@ -113,7 +121,7 @@ class _Run:
 
     def plan(self, targets: Sequence[Path]) -> list[Entry]:
         """What there is to do. Files that failed before are tried again."""
-        paths = [Path(os.path.normpath(target.expanduser().absolute())) for target in targets]
+        paths = [absolute(target) for target in targets]
         if self._rebuild:
             paths += [Path(row.root) for row in self.known]
         return make_plan(
@@ -151,7 +159,7 @@ class _Run:
         self._read(unread)
         rows = self._rows(plan)
         if set(rows) != set(self.known) or self._identity != self._live:
-            self._publish(rows)
+            publish(self.catalog, rows, self._identity)
         # Also what runs that were killed have left behind.
         vectors.remove_other_generations(self.catalog.folder, self.catalog.generation())
 
@@ -232,14 +240,6 @@ class _Run:
         embedded = self._embedder.embed_texts(list(new.values())) if new else ()
         known.update(zip(new, embedded, strict=True))
         return [known[one] for one in digests]
-
-    def _publish(self, rows: Sequence[FileRow]) -> None:
-        """Make these files the live ones, with the dense index, in one transaction."""
-        generation = self.catalog.generation() + 1
-        with self.catalog.transaction():
-            self.catalog.publish(rows, self._identity, generation)
-            index = vectors.build_index(self.catalog)
-            vectors.write_index(self.catalog.folder, generation, index)
 
     def _rows(self, plan: Sequence[Entry]) -> list[FileRow]:
         """The rows after this run: those outside the plan as they were, those in it as they are now."""

@@ -1,15 +1,17 @@
 """What an ingest has to do: the difference between a folder and a corpus, before anything is read."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from assistant.errors import ReadError
 from assistant.store.catalog import FileRow, file_location
-from ingest.scan import FoundFile, PassedOver, is_gone, scan
+from ingest.scan import Found, FoundFile, OtherFormat, PassedOver, is_gone, scan
 
-Kind = Literal["unchanged", "touched", "added", "updated", "renamed", "forgotten", "failed", "skipped"]
+Kind = Literal["unchanged", "touched", "added", "updated", "renamed", "forgotten", "failed", "skipped", "passed over"]
 # Changes after which a file has to be read, unless its bytes are known.
 READ_KINDS: frozenset[Kind] = frozenset({"added", "updated"})
 
@@ -74,6 +76,17 @@ def make_plan(
     return _with_renames(entries, vanished, reread)
 
 
+def without_other_formats(plan: Sequence[Entry]) -> tuple[list[Entry], dict[str, int]]:
+    """A plan without the files that were passed over, and their number by suffix, the most frequent first."""
+    suffixes = Counter(Path(entry.path).suffix.lower() for entry in plan if entry.kind == "passed over")
+    return [entry for entry in plan if entry.kind != "passed over"], dict(suffixes.most_common())
+
+
+def absolute(target: Path) -> Path:
+    """A target as roots are stored: absolute, without '..', links as they are."""
+    return Path(os.path.normpath(target.expanduser().absolute()))
+
+
 def _scopes(targets: Collection[Path], roots: Collection[Path]) -> list[Scope]:
     """Targets as parts of known roots; those inside another are left out, so that no file is known twice."""
     scopes: list[Scope] = []
@@ -84,21 +97,26 @@ def _scopes(targets: Collection[Path], roots: Collection[Path]) -> list[Scope]:
     return scopes
 
 
-def _look(scope: Scope, known: Collection[Path]) -> Iterator[FoundFile | PassedOver]:
+def _look(scope: Scope, rows: Mapping[Path, FileRow]) -> Iterator[Found]:
     """What is on disk; a known part that is gone as a whole is empty, not an error."""
-    if is_gone(scope.start) and any(scope.covers(location) for location in known):
+    if is_gone(scope.start) and any(scope.covers(location) for location in rows):
         return
-    yield from scan(scope.root, scope.inside)
+    # A file of another format that could be read was named itself once.
+    readable = {location for location, row in rows.items() if row.document_id is not None}
+    for one in scan(scope.root, scope.inside):
+        yield one.file if isinstance(one, OtherFormat) and one.file.location in readable else one
 
 
 def _entry(
-    found: FoundFile | PassedOver,
+    found: Found,
     rows: dict[Path, FileRow],
     hash_file: Callable[[FoundFile], str],
     reread: Callable[[FileRow], bool],
 ) -> Entry:
     if isinstance(found, PassedOver):
         return Entry("skipped", found.root, found.path, message=found.reason)
+    if isinstance(found, OtherFormat):
+        return Entry("passed over", found.file.root, found.file.path)
     row = rows.get(found.location)
     is_same = row is not None and (row.size, row.modified_ns) == (found.size, found.modified_ns)
     if row is not None and is_same and not reread(row):

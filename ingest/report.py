@@ -1,22 +1,25 @@
 """What an ingest did, file by file: a table for people, JSON for programs."""
 
 import json
+import shutil
+import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from assistant.presentation import visible
 from ingest.plan import Kind
-from ingest.readers import SUFFIXES
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from ingest.readers import READ_SUFFIXES
 
 _LONGEST_TABLE = 40
+_MOST_SUFFIXES = 8
+_SHORTEST_PATH = 16
 _ORDER: tuple[Kind, ...] = (
     "failed", "skipped", "forgotten", "renamed", "updated", "added", "touched", "unchanged",
 )  # fmt: skip
+_STATUS_WIDTH = max(map(len, _ORDER))
+_NUMBERS = ("pages", "characters", "chunks", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class IngestReport:
     documents: int
     chunks: int
     seconds: float
+    passed_over: dict[str, int] = field(default_factory=dict)
+    """How many files of other formats lay there, by suffix (lower case, with dot), the most frequent first."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,7 +71,7 @@ class IngestReport:
         lines = [f"Warning: {failed} of {len(self.files)} files could not be read; the rest is in."] if failed else []
         if self.is_failure:
             found = f"none of {len(self.files)} files could be read" if self.files else "no readable file was found"
-            formats = ", ".join(sorted(suffix.lstrip(".") for suffix in SUFFIXES))
+            formats = ", ".join(sorted(suffix.lstrip(".") for suffix in READ_SUFFIXES))
             return [f"Error: the corpus '{self.corpus}' is empty: {found}. Formats that are read: {formats}."]
         return lines
 
@@ -78,41 +83,67 @@ class IngestReport:
 
 def print_report(report: IngestReport) -> None:
     """The table on standard output: problems always, the rest as far as it fits."""
-    from rich.console import Console
+    import click
 
-    console = Console(highlight=False)
     files = report.noteworthy()
     problems = [file for file in files if file.status in {"failed", "skipped"} or file.warnings]
     others = [file for file in files if file not in set(problems)]
     shown = [*problems, *others[: max(0, _LONGEST_TABLE - len(problems))]]
-    if shown:
-        console.print(_table(shown))
+    for line in table_lines(shown, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+        click.echo(line)
     if len(shown) < len(files):
-        console.print(f"… and {len(files) - len(shown)} more; --json shows all.")
+        click.echo(f"… and {len(files) - len(shown)} more; --json shows all.")
+    if report.passed_over:
+        click.echo(_passed_over_line(report.passed_over))
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items()) or "no files"
-    console.print(
+    click.echo(
         f"{'Would be: ' if report.dry_run else ''}{counts}. Corpus '{report.corpus}' holds {report.documents}"
         f" documents, {report.chunks} chunks ({report.seconds:.1f} s)."
     )
 
 
-def _table(files: Sequence[FileReport]) -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def table_lines(files: Sequence[FileReport], width: int | None) -> Iterator[str]:
+    """A header and one line a file, with an indented line below for what there is to say of it.
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("status")
-    table.add_column("file", overflow="fold")
-    for name in ("pages", "characters", "chunks", "seconds"):
-        table.add_column(name, justify="right")
-    # Without remarks their column would take room from the names.
-    remarks = [" ".join(part for part in (file.message, *file.warnings) if part) for file in files]
-    if any(remarks):
-        table.add_column("remarks", overflow="fold", ratio=1)
-    for file, remark in zip(files, remarks, strict=True):
+    Long paths are shortened in the middle until a row fits into ``width`` columns; None sets no limit.
+    """
+    from rich.cells import cell_len, set_cell_size
+
+    if not files:
+        return
+    # Names and messages come from strangers.
+    paths = [visible(file.path) for file in files]
+    longest = max(map(cell_len, [*paths, "file"]))
+    others = cell_len(_row("", "", _NUMBERS))
+    room = longest if width is None else min(longest, max(_SHORTEST_PATH, width - others))
+    yield _row("status", set_cell_size("file", room), _NUMBERS)
+    for file, path in zip(files, paths, strict=True):
         numbers = (file.pages or "", file.characters or "", file.chunks or "", f"{file.seconds:.2f}")
-        # Text, not markup: names and messages come from strangers.
-        cells: list[str | Text] = [file.status, Text(visible(file.path)), *map(str, numbers)]
-        table.add_row(*cells, *([Text(visible(remark))] if any(remarks) else []))
-    return table
+        yield _row(file.status, set_cell_size(_shortened(path, room), room), numbers)
+        if remark := " ".join(part for part in (file.message, *file.warnings) if part):
+            yield " " * (_STATUS_WIDTH + 2) + visible(remark)
+    yield ""
+
+
+def _row(status: str, path: str, numbers: Sequence[object]) -> str:
+    cells = (f"{number:>{len(name)}}" for number, name in zip(numbers, _NUMBERS, strict=True))
+    return "  ".join((f"{status:<{_STATUS_WIDTH}}", path, *cells))
+
+
+def _shortened(path: str, room: int) -> str:
+    """A path with its middle left out, so that it takes ``room`` columns; its end says more than its beginning."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(path) <= room:
+        return path
+    beginning = (room - 1) // 3
+    end = room - 1 - beginning
+    return f"{set_cell_size(path, beginning)}…{set_cell_size(path[::-1], end)[::-1]}"
+
+
+def _passed_over_line(passed_over: dict[str, int]) -> str:
+    total = sum(passed_over.values())
+    kinds = [f"{visible(suffix) or 'without suffix'} {count}" for suffix, count in passed_over.items()]
+    more = f", and {len(kinds) - _MOST_SUFFIXES} more kinds" if len(kinds) > _MOST_SUFFIXES else ""
+    files = "file of another format was" if total == 1 else "files of other formats were"
+    return f"{total} {files} passed over: {', '.join(kinds[:_MOST_SUFFIXES])}{more}."

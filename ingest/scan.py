@@ -37,6 +37,16 @@ class PassedOver:
     """What is there, or below, could not be looked at: files known from there may well be there still."""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherFormat:
+    """A file whose suffix no reader knows; it is taken in only when it was named itself."""
+
+    file: FoundFile
+
+
+Found = FoundFile | OtherFormat | PassedOver
+
+
 def is_gone(path: Path) -> bool:
     """Whether there is surely nothing at a path; one that may not be looked at is not gone."""
     try:
@@ -48,7 +58,7 @@ def is_gone(path: Path) -> bool:
     return False
 
 
-def scan(root: Path, inside: str = "") -> Iterator[FoundFile | PassedOver]:
+def scan(root: Path, inside: str = "") -> Iterator[Found]:
     """Everything at or under ``root / inside``, sorted by path. Hidden files are left out silently.
 
     ``root`` is a folder or one file. Raises UsageError when there is nothing there.
@@ -68,7 +78,7 @@ def scan(root: Path, inside: str = "") -> Iterator[FoundFile | PassedOver]:
         raise UsageError(f"{start} is neither a folder nor a file.", "Check the path.")
 
 
-def _scan_folder(root: Path, inside: str) -> Iterator[FoundFile | PassedOver]:
+def _scan_folder(root: Path, inside: str) -> Iterator[Found]:
     try:
         with os.scandir(root / inside) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -88,16 +98,17 @@ def _scan_folder(root: Path, inside: str) -> Iterator[FoundFile | PassedOver]:
             yield PassedOver(root, path, f"cannot be read: {error.strerror}", is_unseen=True)
 
 
-def _scan_entry(root: Path, path: str, entry: "os.DirEntry[str]") -> Iterator[FoundFile | PassedOver]:
+def _scan_entry(root: Path, path: str, entry: "os.DirEntry[str]") -> Iterator[Found]:
     if entry.is_symlink() and not _stays_inside(root, path):
         yield PassedOver(root, path, "link out of the folder, to a folder, or to nothing")
     elif entry.is_dir():
         yield from _scan_folder(root, path)
-    elif Path(entry.name).suffix.lower() in SUFFIXES:
-        status = entry.stat()
+    else:
+        status, is_known = entry.stat(), Path(entry.name).suffix.lower() in SUFFIXES
         if stat.S_ISREG(status.st_mode):
-            yield FoundFile(root, path, status.st_size, status.st_mtime_ns)
-        else:
+            file = FoundFile(root, path, status.st_size, status.st_mtime_ns)
+            yield file if is_known else OtherFormat(file)
+        elif is_known:
             yield PassedOver(root, path, "not a regular file")
 
 

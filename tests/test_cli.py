@@ -107,7 +107,7 @@ def test_a_batch_gives_one_line_a_question_in_order(
     lines: list[Any] = [
         "hail deductible",
         "",
-        json.dumps({"id": "x7", "question": "roof", "filter": {"documents": ["nothing.md"]}}),
+        json.dumps({"id": "x7", "question": "roof", "filter": {"documents": ["policy.md"]}}),
         json.dumps({"question": "hail", "history": [{"role": "user", "content": "roof?"}], "gold": []}),
     ]
     batch = tmp_path / "batch.jsonl"
@@ -120,7 +120,7 @@ def test_a_batch_gives_one_line_a_question_in_order(
         ("x7", "roof"),
         (4, "hail"),
     ]
-    assert rows[1]["hits"] == [] and rows[0]["hits"]
+    assert all(row["hits"] for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from assistant import config
+from assistant.cli import main
 from assistant.errors import ConfigError
 
 
@@ -93,3 +94,15 @@ def test_a_setting_that_is_a_text_takes_the_text_as_it_is(tmp_path: Path) -> Non
     file = tmp_path / "config.yaml"
     file.write_text("retrieval:\n  # k: 5\n")
     assert config.load(file, {})[0] == config.Settings()
+
+
+def test_setting_a_value_keeps_the_comments_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("# ours\nretrieval:\n  k: 3  # few\n\n# later\nanswer:\n  evidence: 2\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["config", "set", "retrieval.k=5", "retrieval.fusion=rrf", "--workspace", str(tmp_path)])
+    assert (ended.value.code, capsys.readouterr().err) == (0, "")
+    assert file.read_text() == (
+        '# ours\nretrieval:\n  k: 5  # few\n  fusion: "rrf"\n\n# later\nanswer:\n  evidence: 2\n'
+    )
+    assert config.load(file, {})[0].retrieval.fusion == "rrf"

@@ -1,5 +1,6 @@
 """Grounding: a citation that is shown supports its sentence."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 
 import pytest
@@ -89,6 +90,37 @@ def test_a_number_elsewhere_in_the_passage_does_not_support_a_sentence() -> None
     passage = "The deductible for hail damage is 300 euros per claim. Glass is free. Towing is paid up to 500 euros."
     (found,) = ground("The deductible for hail damage is 500 euros per claim.", [evidence(passage)], weights, 0.6)
     assert not found.supported and "500" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("sentence", "passage"),
+    [
+        ("The flood cover is 10 % of the value.", "The flood cover is a part of the value."),  # stands under § 10
+        ("Report flood cover within 2 days.", "(2) Report flood cover within 14 days."),
+        ("The flood cover is 20 % of the value.", "The flood cover is €20 of the value."),
+        ("The flood cover is 1.5 % of the value.", "The flood cover is 15 % of the value."),
+    ],
+)
+def test_a_number_of_another_kind_supports_nothing(sentence: str, passage: str) -> None:
+    hit = dataclasses.replace(evidence(passage), context="Terms > § 10 Flood cover")
+    (found,) = ground(sentence, [hit], weights, 0.6)
+    assert not found.supported
+
+
+@pytest.mark.parametrize(
+    ("sentence", "passage"),
+    [
+        ("The flood cover is 1,500 euros.", "The flood cover is €1,500.00 a year."),
+        ("The flood cover is 1500.", "The flood cover is 1.500 € a year."),
+        ("The flood cover is 10 percent.", "The flood cover is 10% of it."),
+        ("The flood cover stands in § 10.", "The flood cover is a part of the value."),
+        ("The flood cover of 14 days.", "The flood cover lasts 14 days."),
+    ],
+)
+def test_the_same_quantity_in_another_spelling_supports(sentence: str, passage: str) -> None:
+    hit = dataclasses.replace(evidence(passage), context="Terms > § 10 Flood cover")
+    (found,) = ground(sentence, [hit], weights, 0.4)
+    assert found.supported, found.reason
 
 
 def test_a_citation_names_the_page_that_its_span_stands_on() -> None:

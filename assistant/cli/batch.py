@@ -1,14 +1,18 @@
 """Many questions in one start: one a line, or JSON lines with id, history and filter."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.errors import UsageError
 from assistant.types import Filter, Message
+
+if TYPE_CHECKING:
+    from assistant.store.catalog import Catalog
 
 
 class _FilterLine(BaseModel):
@@ -48,8 +52,27 @@ def read_questions(file: Path) -> list[Asked]:
         with click.open_file(str(file), encoding="utf-8-sig") as lines:
             # All are looked at before the first is answered: a mistake at the end should not cost the work before it.
             return [_asked(line.strip(), number) for number, line in enumerate(lines, 1) if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}.", "Name a UTF-8 text file.") from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8: {error.reason}.", "Save it as UTF-8 text.") from None
+
+
+def refuse_unmatched_filters(asked: Sequence[Asked], only: Filter | None, catalog: "Catalog") -> None:
+    """Look at the filters of the command line and of all questions before the first is answered.
+
+    Raises UsageError for one that fits no document of the catalog.
+    """
+    from assistant.filters import refuse_unmatched
+
+    if only:
+        refuse_unmatched(only, catalog)
+    for one in asked:
+        if one.filter:
+            try:
+                refuse_unmatched(one.filter, catalog)
+            except UsageError as error:
+                raise UsageError(f"Question {one.id}: {error.message}", error.remedy) from None
 
 
 def _asked(line: str, number: int) -> Asked:

@@ -3,7 +3,6 @@
 import json
 
 import click
-import yaml
 
 from assistant import config
 from assistant.cli.options import json_option
@@ -42,7 +41,7 @@ def set_(assignments: tuple[str, ...], folder: str | None) -> None:
     workspace = locate(folder)
     with write_lock(workspace.root):
         config.load(workspace.config_file, environment={}, assignments=assignments)  # refuses what is wrong
-        content = config.with_assignments(workspace.config_file, assignments)
+        text = config.with_assignments(workspace.config_file, assignments)
         with replaced_atomically(workspace.config_file) as beside:
-            beside.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+            beside.write_text(text, encoding="utf-8")
     click.echo(f"Written to {workspace.config_file}.")

@@ -37,8 +37,13 @@ def command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool
     for row in files:
         known = summaries.get(row.document_id or 0)
         if known is not None:
-            click.echo(f"{visible(row.path)}  {known.title!r} {known.language} {known.date} {known.chunks} chunks")
+            chunks = "1 chunk" if known.chunks == 1 else f"{known.chunks} chunks"
+            click.echo(f"{visible(row.path)}  {known.title!r} {known.language} {known.date} {chunks}")
         if row.failure:
             click.echo(f"{visible(row.path)}  {visible(row.failure)}")
     others = [name for name in workspace.corpus_names() if name != corpus]
-    click.echo(f"{len(files)} files in '{corpus}'." + (f" Other corpora: {', '.join(others)}." if others else ""))
+    roots = ", ".join(dict.fromkeys(visible(row.root) for row in files))
+    click.echo(
+        f"{len(files)} files in '{corpus}'{f', from {roots}' if roots else ''}."
+        + (f" Other corpora: {', '.join(others)}." if others else "")
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from assistant.cli.batch import read_questions
+from assistant.cli.batch import read_questions, refuse_unmatched_filters
 from assistant.cli.options import corpus_option, json_option, opened_retriever, question_options, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
@@ -36,12 +36,13 @@ def command(
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant search "deadline"')
 
     with opened_retriever(workspace, corpus, settings) as retriever:
-        if batch is not None:
-            for asked in read_questions(batch):
-                hits = retriever.search(asked.question, k, asked.filter or only)
-                click.echo(json.dumps(search_json(asked.id, asked.question, hits), ensure_ascii=False))
+        batched = read_questions(batch) if batch is not None else []
+        refuse_unmatched_filters(batched, only, retriever.catalog)
+        for asked in batched:
+            hits = retriever.search(asked.question, k, asked.filter or only)
+            click.echo(json.dumps(search_json(asked.id, asked.question, hits), ensure_ascii=False))
+        if question is None:
             return
-        assert question is not None
         hits = retriever.search(question, k, only)
     if as_json:
         click.echo(json.dumps(search_json(None, question, hits), ensure_ascii=False, indent=2))

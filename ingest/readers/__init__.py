@@ -3,7 +3,7 @@
 Runs inside a worker that its caller limits in time and memory. Raises ``ReadError`` and nothing else.
 """
 
-from .dispatch import SUFFIXES, read
+from .dispatch import READ_SUFFIXES, SUFFIXES, read
 from .limits import Limits
 
-__all__ = ["SUFFIXES", "Limits", "read"]
+__all__ = ["READ_SUFFIXES", "SUFFIXES", "Limits", "read"]

@@ -28,7 +28,8 @@ _FORMATS = {
     ".epub": "epub", ".eml": "email", ".doc": "old office", ".xls": "old office", ".ppt": "old office",
 }  # fmt: skip
 SUFFIXES = frozenset(_FORMATS)
-"""Suffixes (lower case, with dot) that are read; the old binary ones so that their refusal says how."""
+"""Suffixes (lower case, with dot) that are taken in; the old binary ones so that their refusal says how."""
+READ_SUFFIXES = frozenset(suffix for suffix, form in _FORMATS.items() if form != "old office")
 
 _READERS: dict[str, Callable[[bytes, Limits], Document]] = {
     "pdf": read_pdf,

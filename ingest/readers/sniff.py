@@ -58,6 +58,8 @@ def _by_members(archive: zipfile.ZipFile) -> str:
     for member, form in _MEMBERS:
         if member in names:
             return form
+    if "mimetype" in names and archive.read("mimetype").startswith(b"application/vnd.oasis.opendocument"):
+        raise Refused("is an OpenDocument file", "Save it as DOCX, PPTX, XLSX or PDF.")
     raise Refused("is a ZIP archive", "Unpack it and add the files inside.")
 
 

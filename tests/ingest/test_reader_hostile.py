@@ -335,3 +335,16 @@ def test_no_word_of_any_tag_soup_is_lost_or_doubled(tmp_path: Path, pieces: list
     content = "<html><body>first " + "".join(pieces)
     words = read(write(tmp_path, "x.html", content)).text.replace("first", "")
     assert words.count("word") == pieces.count("word ")
+
+
+@pytest.mark.parametrize("text", ["Die Schlüssel für das Gerätehaus hat Frau Müller.", "Le café est fermé à Noël."])
+def test_one_sentence_in_windows_latin_1_keeps_its_accents(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_bytes(text.encode("cp1252"))
+    assert read(tmp_path / "a.txt").text == text
+
+
+def test_an_opendocument_file_is_told_what_to_do(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.odt", "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+    with pytest.raises(ReadError, match=r"OpenDocument.*Save it as DOCX"):
+        read(tmp_path / "a.odt")

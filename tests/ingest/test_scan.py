@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import UsageError
-from ingest.scan import FoundFile, PassedOver, is_gone, scan
+from ingest.scan import FoundFile, OtherFormat, PassedOver, is_gone, scan
 
 
 def found(root: Path, inside: str = "") -> list[str]:
@@ -28,6 +28,8 @@ def test_files_of_known_suffixes_are_found_in_order_whatever_their_case(docs: Pa
     touch(docs, "b.md", "a.PDF", "sub/c.TxT", "sub/d.exe", "Z.html", "noext", "archive.zip")
     assert found(docs) == ["Z.html", "a.PDF", "b.md", "sub/c.TxT"]
     assert passed_over(docs) == {}
+    others = [one.file.path for one in scan(docs) if isinstance(one, OtherFormat)]
+    assert others == ["archive.zip", "noext", "sub/d.exe"]
 
 
 def test_hidden_files_and_office_locks_are_left_out_silently(docs: Path) -> None:

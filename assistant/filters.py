@@ -1,0 +1,56 @@
+"""A filter that lets no document through is a mistake, and is told with the nearest thing that exists."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from assistant.errors import UsageError
+from assistant.store.catalog import Catalog
+from assistant.types import Filter
+
+_KNOWN_OF_ALL = ("title", "format", "language", "date")
+_FEW_VALUES = 8
+_LIST = "'assistant documents' lists what there is."
+
+
+def refuse_unmatched(only: Filter, catalog: Catalog) -> None:
+    """Raise UsageError when a part of a filter, or all of it together, fits no document of the corpus."""
+    for path in only.documents:
+        if not catalog.chunk_ids(Filter((path,))):
+            raise _no_document(path, catalog)
+    if only.folder and not catalog.chunk_ids(Filter(folder=only.folder)):
+        folders = {str(parent) for row in catalog.files() for parent in PurePosixPath(row.path).parents[:-1]}
+        ending = "/*" if set("*?[") & set(only.folder) else ""
+        near = _nearest(only.folder, (folder + ending for folder in folders))
+        raise UsageError(f"No document of the corpus '{catalog.folder.name}' lies in '{only.folder}'.", near)
+    for name, value in only.metadata.items():
+        if not catalog.chunk_ids(Filter(metadata={name: value})):
+            raise _no_value(name, value, catalog)
+    if not catalog.chunk_ids(only):
+        raise UsageError("No document fits all parts of the filter.", "Leave one out.")
+
+
+def _no_document(path: str, catalog: Catalog) -> UsageError:
+    files = catalog.files()
+    failure = next((row.failure for row in files if row.path == path), "")
+    if failure:
+        return UsageError(f"'{path}' could not be read: {failure}", "Mend it, then run: assistant ingest")
+    near = _nearest(path, (row.path for row in files if row.document_id is not None))
+    return UsageError(f"There is no document '{path}' in the corpus '{catalog.folder.name}'.", near)
+
+
+def _no_value(name: str, value: str, catalog: Catalog) -> UsageError:
+    told = f"No document of the corpus '{catalog.folder.name}' has {name}={value}."
+    if name in _KNOWN_OF_ALL:
+        values = {str(getattr(summary, name)) for summary in catalog.document_summaries()} - {""}
+        is_list_short = 0 < len(values) <= _FEW_VALUES
+        return UsageError(
+            told, f"There are: {', '.join(sorted(values))}." if is_list_short else _nearest(value, values)
+        )
+    return UsageError(told, f"Of every document are known: {', '.join(_KNOWN_OF_ALL)}.")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """The remedy: the known word that is most like another."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.4)
+    return f"Did you mean {near[0]}?" if near else _LIST
