@@ -1,7 +1,7 @@
 """The numbers of a text with what they count, in one spelling: ``€1,500`` and ``1.500 Euro`` are both ``1500€``.
 
-A number that only names a place (``§ 10``, ``(2)``, ``Article 5``) is a reference and no quantity: "10 %" is not said by a
-passage that stands under § 10.
+A number that only names a place (``§ 10``, ``(2)``, ``Article 5``) is a reference and no quantity: a passage that
+stands under § 10 does not say "10 %".
 """
 
 import re

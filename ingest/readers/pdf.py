@@ -11,6 +11,7 @@ import pypdfium2.raw as pdfium
 from assistant.types import Block, Document
 
 from .clean import clean, fold
+from .contents import contents
 from .dates import iso_date
 from .furniture import furniture
 from .hyphens import words_of
@@ -59,10 +60,8 @@ def _document(
     known: dict[str, str],
     warnings: tuple[str, ...],
 ) -> Document:
-    dropped = furniture([[line.text for line in lines] for lines in pages])
-    pages = [
-        [line for at, line in enumerate(lines) if at not in drop] for lines, drop in zip(pages, dropped, strict=True)
-    ]
+    pages = _without(pages, furniture([[line.text for line in lines] for lines in pages]))
+    pages = _without(pages, contents([[line.text for line in lines] for lines in pages]))
     sample = "\n".join(map(text_of, pages[:20] + pages[len(pages) // 2 : len(pages) // 2 + 5]))
     language = language_of(sample)
     layout = layout_of(pages, words_of(line.text for lines in pages for line in lines), language, outline)
@@ -81,6 +80,12 @@ def _document(
         metadata={name: value for name, key in named.items() if (value := known.get(key, "")) not in _NO_VALUE},
         warnings=warnings,
     )
+
+
+def _without(pages: list[list[Line]], dropped: list[set[int]]) -> list[list[Line]]:
+    return [
+        [line for at, line in enumerate(lines) if at not in drop] for lines, drop in zip(pages, dropped, strict=True)
+    ]
 
 
 class _Pages:

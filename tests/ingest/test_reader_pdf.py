@@ -8,6 +8,7 @@ from files import PROSE, bare_pdf, columns, form, pdf, scanned_pdf, write
 from assistant.errors import ReadError
 from assistant.types import Document
 from ingest.readers import Limits, read
+from ingest.readers.contents import contents
 from ingest.readers.furniture import furniture
 from ingest.readers.hyphens import join_lines, words_of
 from ingest.readers.pdflines import POOR, Line, defects, score
@@ -172,6 +173,29 @@ def test_repeated_headers_footers_and_page_numbers_are_dropped(tmp_path: Path) -
     assert "ACME" not in text
     assert not any(line.strip().isdigit() for line in text.split("\n"))
     assert text.count("Chapter text") == 6
+
+
+SECTIONS = ["1 Purpose", "2 Cover", "2.1 Fire", "2.2 Theft", "3 Claims", "§ 4 Deadlines"]
+SECTION_PAGES = [[heading, "What is said there.", "And more."] for heading in SECTIONS]
+
+
+def test_a_table_of_contents_is_left_out_with_its_heading_and_its_broken_lines() -> None:
+    entries = [f"{heading} ..... {page}" for page, heading in enumerate(SECTIONS, start=2)]
+    entries.insert(3, "2.2 Theft and what a thief")
+    assert contents([["Terms", "Contents", *entries, "Printed in 2026"], *SECTION_PAGES]) == [
+        set(range(1, 9)), *([set()] * len(SECTION_PAGES)),
+    ]  # fmt: skip
+
+
+def test_rows_of_figures_are_no_table_of_contents() -> None:
+    figures = [f"{label} {number}" for number, label in enumerate(["Fire", "Theft", "Hail", "Water", "Glass"], start=3)]
+    ticks = ["0.00", "0.10", "0.20", "0.30", "0.40", "0.50"]
+    assert contents([figures, ticks, *SECTION_PAGES]) == [set()] * (2 + len(SECTION_PAGES))
+
+
+def test_entries_whose_pages_fall_are_no_table_of_contents() -> None:
+    entries = [f"{heading} {9 - number}" for number, heading in enumerate(SECTIONS)]
+    assert contents([entries, *SECTION_PAGES]) == [set()] * (1 + len(SECTION_PAGES))
 
 
 def test_three_pages_are_too_few_to_call_a_line_furniture() -> None:
