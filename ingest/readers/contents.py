@@ -8,7 +8,7 @@ import re
 MIN_ENTRIES = 5
 MIN_FOUND = 0.6
 """Share of the entries whose text has to stand elsewhere as a line or the beginning of one."""
-_ENTRY = re.compile(r"(?P<text>.*?[^\W\d_].*?)[\s.…·_]+(?P<page>\d{1,4})")
+_ENTRY = re.compile(r"(?P<text>.*?[^\W\d_].*?)[\s.…·_]+(?P<page>\d{1,3})")
 _HEAD = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis|sübersicht)?|index", re.IGNORECASE)
 
 
