@@ -1,28 +1,55 @@
 """Adapters on disk: their identity cards, and whether one may be used with the model at hand.
 
-    adapters/NAME/adapter_model.safetensors, adapter_config.json     what PEFT wrote
+    adapters/NAME/adapter_model.safetensors, adapter_config.json     what PEFT reads (`full`: a whole model instead)
     adapters/NAME/card.json                                          identity and lineage
     adapters/NAME/README.md                                          the same for people
+
+Nothing of a model is loaded here; assistant.engines.adapted does that, after the checks of this module.
 """
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from assistant.errors import AdapterError, IdentityError
+from assistant.workspace import safe_name
+
+BASE = "base"
+"""The name that stands for the base model without any adapter."""
+FULL = "full"
+"""The method whose folder holds a whole model instead of an adapter."""
+CARD_FILE = "card.json"
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+README_FILE = "README.md"
+PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
+_HASHED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
     """What the adapter said to one prompt when it was saved; it has to say the same when it is loaded."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     prompt_ids: tuple[int, ...]
     top_ids: tuple[int, ...]
     """The likeliest next tokens, best first."""
     top_logits: tuple[float, ...]
     base_logits: tuple[float, ...]
-    """What the base model gives the same tokens: an adapter that changes nothing is none."""
+    """What the base model gives the same tokens: an adapter that changes nothing is none. Empty for ``full``."""
+    precision: str
+    """Of the base weights when this was recorded: ``float32``, ``bfloat16``, ``float16``, ``int8`` or ``nf4``."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterCard:
     """Identity and lineage of an adapter. Losses are mean negative log-likelihoods a token (nats)."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     name: str
     method: str
@@ -33,6 +60,7 @@ class AdapterCard:
     template: str
     """``ChatTemplate.identity`` of tokenizer and chat template."""
     corpus: str
+    """Of several, as those of a composed adapter, the names are joined by ``, ``."""
     generation: int
     documents: dict[str, str]
     """Path → content hash of the documents behind its pairs."""
@@ -61,3 +89,109 @@ class AdapterCard:
     components: tuple[tuple[str, float], ...] = ()
     """Names and weights of what a composed adapter was made of."""
     canary: Canary | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    """File name → SHA-256 of configuration and weights."""
+
+    @property
+    def share(self) -> float:
+        """Trained parameters as a part of the base model's."""
+        return self.parameters / max(1, self.base_parameters)
+
+
+_CARD = TypeAdapter(AdapterCard)
+
+
+def write_card(folder: Path, card: AdapterCard) -> None:
+    """Write ``card.json``."""
+    (folder / CARD_FILE).write_bytes(_CARD.dump_json(card, indent=2) + b"\n")
+
+
+def read_card(folder: Path) -> AdapterCard:
+    """The card of the adapter in ``folder``. Raises AdapterError when it is missing or damaged."""
+    file = folder / CARD_FILE
+    try:
+        return _CARD.validate_json(file.read_bytes(), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise AdapterError(f"{file} is damaged: {reason}.", "Restore the folder, or train again with --force.")
+
+
+def adapter_names(adapters: Path) -> tuple[str, ...]:
+    """Names of the adapters in the folder ``adapters``, sorted; damaged ones too."""
+    if not adapters.is_dir():
+        return ()
+    for replaced in adapters.glob(".*.replaced"):
+        finish_replacement(adapters / replaced.name[1:].removesuffix(".replaced"))
+    return tuple(sorted(path.name for path in adapters.iterdir() if path.is_dir() and path.name[0] != "."))
+
+
+def adapter_folder(adapters: Path, name: str) -> Path:
+    """The folder of an adapter that exists.
+
+    Raises UsageError for a name that could leave ``adapters``, AdapterError, naming the others, where there is none.
+    """
+    folder = adapters / safe_name(name, "adapter")
+    names = adapter_names(adapters)
+    if name not in names:
+        raise AdapterError(
+            f"There is no adapter '{name}' in {adapters}" + (f"; there are: {', '.join(names)}." if names else "."),
+            "Train one (assistant train), or use 'base'.",
+        )
+    return folder
+
+
+def set_aside(folder: Path) -> Path:
+    """Where an adapter waits while a new one takes its name."""
+    return folder.with_name(f".{folder.name}.replaced")
+
+
+def finish_replacement(folder: Path) -> None:
+    """After a kill between the two renames of a replacement, give the old adapter its name back."""
+    if not folder.exists() and set_aside(folder).exists():
+        set_aside(folder).rename(folder)
+
+
+def check_files(folder: Path, card: AdapterCard) -> None:
+    """Raise AdapterError unless ``folder`` holds the files it was saved with, unchanged, and nothing pickled."""
+    pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickled:
+        raise AdapterError(
+            f"{folder} holds {pickled[0]}, which may run code when it is opened.", "Only safetensors are loaded."
+        )
+    for name, digest in card.files.items():
+        file = folder / safe_name(name, "file of an adapter")
+        if not file.is_file():
+            raise AdapterError(f"{file} is missing.", "Restore it, or train again with --force.")
+        if file_hash(file) != digest:
+            raise AdapterError(f"{file} was changed after it was saved.", "Restore it, or train again with --force.")
+    weights = [name for name in card.files if name.endswith(".safetensors")]
+    if card.canary is None or not weights:
+        raise AdapterError(f"{folder / CARD_FILE} lists no weights or no canary.", "Train again with --force.")
+
+
+def check_identity(card: AdapterCard, model: str, fingerprint: str, template: str) -> None:
+    """Raise IdentityError unless the adapter was made for this base model, tokenizer and chat template."""
+    if card.base_fingerprint != fingerprint:
+        raise IdentityError(
+            f"Adapter '{card.name}' was made on {card.base} ({card.base_fingerprint}), engine.model is {model}"
+            f" ({fingerprint}).",
+            f"Use --set engine.model={card.base}, or train an adapter on {model}.",
+        )
+    if card.template != template:
+        raise IdentityError(
+            f"Adapter '{card.name}' was made with another tokenizer or chat template ({card.template}) than"
+            f" engine.model={model} has now ({template}).",
+            "Set engine.chat_template as it was in training, or train again.",
+        )
+
+
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while piece := stream.read(_HASHED_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.engines.base import Engine
@@ -49,10 +50,11 @@ class Assistant:
         history: Sequence[Message] = (),
         only: Filter | None = None,
         listener: Listener | None = None,
+        adapter: str | None = None,
     ) -> Answer:
-        """Answer one question. ``listener`` hears the model's words as they come.
+        """Answer one question. ``listener`` hears the words as they come; without an adapter the base model answers.
 
-        Raises what ``Retriever.search`` raises, and ModelError.
+        Raises what ``Retriever.search`` raises, and what ``Engine.stream`` raises.
         """
         started = time.perf_counter()
         question = well_formed(question)
@@ -61,13 +63,14 @@ class Assistant:
         retrieved = time.perf_counter()
         reason = self._weakness(standalone, found)
         if reason:
-            text = self._refusal(question)
             timings = {"retrieve": retrieved - started}
-            return Answer(
-                question, standalone, text, (), tuple(found), refused=True, refusal_reason=reason, timings=timings
-            )
-        shown, text = self._generate(question, history, found, listener)
+            return self._refused(question, standalone, found, reason, adapter, timings)
+        shown, text = self._generate(question, history, found, listener, adapter)
         generated = time.perf_counter()
+        if self._declines(text):
+            timings = {"retrieve": retrieved - started, "generate": generated - retrieved}
+            reason = "the model found no answer in these passages"
+            return self._refused(question, standalone, shown, reason, adapter, timings)
         sentences = tuple(ground(text, shown, self._weights, self._answering.support_coverage))
         instead = self._quote_instead(question, shown, sentences)
         timings = {
@@ -75,9 +78,25 @@ class Assistant:
             "generate": generated - retrieved,
             "ground": time.perf_counter() - generated,
         }
-        if instead:
-            return Answer(question, standalone, instead.text, (instead,), tuple(shown), quoted=True, timings=timings)
-        return Answer(question, standalone, text, sentences, tuple(shown), timings=timings)
+        answer = Answer(question, standalone, text, sentences, tuple(shown), adapter=adapter, timings=timings)
+        return replace(answer, text=instead.text, sentences=(instead,), quoted=True) if instead else answer
+
+    def _declines(self, text: str) -> bool:
+        """Whether the model itself refused, in the words that it was trained to refuse in."""
+        return text.startswith(tuple(self._answering.refusal.values()))
+
+    def _refused(
+        self,
+        question: str,
+        standalone: str,
+        nearest: Sequence[Evidence],
+        reason: str,
+        adapter: str | None,
+        timings: dict[str, float],
+    ) -> Answer:
+        text = self._refusal(question)
+        answer = Answer(question, standalone, text, (), tuple(nearest), refused=True, refusal_reason=reason)
+        return replace(answer, adapter=adapter, timings=timings)
 
     def _quote_instead(
         self, question: str, shown: Sequence[Evidence], sentences: Sequence[Sentence]
@@ -88,7 +107,12 @@ class Assistant:
         return quote(question, shown, self._retriever.embedder, self._weights)
 
     def _generate(
-        self, question: str, history: Sequence[Message], found: Sequence[Evidence], listener: Listener | None
+        self,
+        question: str,
+        history: Sequence[Message],
+        found: Sequence[Evidence],
+        listener: Listener | None,
+        adapter: str | None,
     ) -> tuple[list[Evidence], str]:
         engine = self._engine = self._engine or self._make_engine()
         kept = list(history)
@@ -108,7 +132,7 @@ class Assistant:
             )
         longest = min(self._generation.max_new_tokens, room)
         text = ""
-        with closing(engine.stream(messages(shown), longest, self._generation.temperature)) as stream:
+        with closing(engine.stream(messages(shown), longest, self._generation.temperature, adapter)) as stream:
             for piece in stream:
                 text += piece
                 if listener:

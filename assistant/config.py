@@ -159,7 +159,9 @@ class AnswerSettings(Section):
     )
     system: str = Field(
         "You answer questions from the passages you are given. Use only what they say. "
-        "Answer in the language of the question, briefly and directly.",
+        "Answer in the language of the question, briefly and directly. "
+        "Behind each sentence put the number of its passage, as in [1]. "
+        "If the passages do not answer the question, say so.",
         description="What the model is told about its task.",
     )
     refusal: dict[str, str] = Field(
@@ -182,7 +184,9 @@ class PairsSettings(Section):
     refusals: float = Field(
         0.12, ge=0.0, le=0.9, description="Share of pairs whose passages do not answer; more makes a model refuse more."
     )
-    general: float = Field(0.04, ge=0.0, le=0.9, description="Share of pairs that are general chat, against forgetting.")
+    general: float = Field(
+        0.04, ge=0.0, le=0.9, description="Share of pairs that are general chat, against forgetting."
+    )
     round_trip: int = Field(
         8, ge=0, le=100, description="A question has to find its chunk among so many hits; 0 does not ask."
     )
@@ -200,8 +204,12 @@ class PairsSettings(Section):
     )
     teacher_url: str = Field("", description="Address of an OpenAI-compatible endpoint for the teacher and the judge.")
     teacher_seconds: float = Field(120.0, gt=0, description="Longest time for one reply of the teacher.")
-    teacher_attempts: int = Field(5, ge=1, le=50, description="How often the teacher is asked before it counts as down.")
-    generated_per_chunk: int = Field(4, ge=1, le=20, description="Questions that the teacher is asked to write a chunk.")
+    teacher_attempts: int = Field(
+        5, ge=1, le=50, description="How often the teacher is asked before it counts as down."
+    )
+    generated_per_chunk: int = Field(
+        4, ge=1, le=20, description="Questions that the teacher is asked to write a chunk."
+    )
     judge: str = Field("", description="Model that judges what the teacher wrote, named like the teacher; empty: none.")
 
 
@@ -298,15 +306,31 @@ def _section_type(annotation: Any) -> type[BaseModel]:
     return annotation
 
 
-def _file_layer(file: Path | None) -> Iterator[tuple[str, Any, str]]:
-    if file is None or not file.exists():
-        return
+def read_yaml(file: Path) -> Any:
+    """The content of a YAML file. Raises ConfigError when it cannot be read or is not valid."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.", "Mend the line.") from None
+
+
+def parse_value(text: str, annotation: Any, source: str) -> Any:
+    """A value as typed: texts stay as they are, YAML gives numbers, booleans and lists their types."""
+    if annotation is str:
+        return text
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"The value in '{source}' is not valid YAML.", "Put it in quotes.") from None
+    return text if value is None else value
+
+
+def _file_layer(file: Path | None) -> Iterator[tuple[str, Any, str]]:
+    if file is None or not file.exists():
+        return
+    content = read_yaml(file)
     for key, value in _flatten(content if content is not None else {}, str(file)):
         yield key, value, str(file)
 
@@ -329,7 +353,7 @@ def _environment_layer(environment: Mapping[str, str]) -> Iterator[tuple[str, An
     for variable in sorted(environment):
         if variable.startswith(ENVIRONMENT_PREFIX) and variable not in ENVIRONMENT_PLACES:
             key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-            yield key, _parse(environment[variable], variable, key), variable
+            yield key, parse_value(environment[variable], _annotation_of(key), variable), variable
 
 
 def _assignment_layer(assignments: Iterable[str]) -> Iterator[tuple[str, Any, str]]:
@@ -337,18 +361,7 @@ def _assignment_layer(assignments: Iterable[str]) -> Iterator[tuple[str, Any, st
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"'{assignment}' is not a setting.", "Write key=value, as in retrieval.k=5.")
-        yield key.strip(), _parse(text, assignment, key.strip()), "command line"
-
-
-def _parse(text: str, source: str, key: str) -> Any:
-    """Settings that are texts take the text as it is; YAML gives numbers, booleans and lists their types."""
-    if _annotation_of(key) is str:
-        return text
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"The value in '{source}' is not valid YAML.", "Put it in quotes.") from None
-    return text if value is None else value
+        yield key.strip(), parse_value(text, _annotation_of(key.strip()), assignment), "command line"
 
 
 def _known(key: str, source: str) -> str:

@@ -6,15 +6,18 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from assistant import models
 from assistant.config import Settings
 from assistant.embedder import Embedder
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, IdentityError
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from assistant.workspace import Workspace
+
+if TYPE_CHECKING:
+    from assistant.engines.adapted import AdaptedModel
 
 Severity = Literal["ok", "warning", "error"]
 
@@ -42,6 +45,7 @@ def examine(workspace: Workspace, settings: Settings) -> list[Finding]:
         ("engine", lambda: _engine(settings)),
         ("workspace", lambda: _workspace(workspace)),
         ("corpora", lambda: _corpora(workspace, settings)),
+        ("adapters", lambda: _adapters(workspace, settings)),
     )
     return [finding for name, check in checks for finding in _guarded(name, check)]
 
@@ -95,7 +99,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     from assistant.engines.transformers_engine import TransformersEngine
 
     engine = TransformersEngine(settings.engine, settings.device)
-    engine.count([Message("user", "probe")])  # needs tokenizer and chat template
+    engine.complete([[Message("user", "probe")]], max_new_tokens=1)
     yield Finding("engine", "ok", f"{settings.engine.model}: window of {engine.window} tokens")
 
 
@@ -136,3 +140,33 @@ def _state_of(name: str, catalog: Catalog, fingerprint: str) -> Finding:
         message = f"{len(failed)} files could not be read, the first is {failed[0]!r}"
         return Finding(where, "warning", message, f"Why: assistant documents --corpus {name}")
     return Finding(where, "ok", f"{len(catalog.files())} files, {catalog.chunk_count()} chunks")
+
+
+def _adapters(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
+    from assistant.adapters import adapter_names
+    from assistant.device import choose
+    from assistant.engines.adapted import AdaptedModel
+
+    names = adapter_names(workspace.adapters)
+    if names:
+        adapted = AdaptedModel(settings.engine, choose(settings.device), workspace.adapters)
+        for name in names:
+            yield from _guarded(f"adapter {name}", functools.partial(_adapter, workspace, adapted, name))
+
+
+def _adapter(workspace: Workspace, adapted: "AdaptedModel", name: str) -> Iterator[Finding]:
+    from assistant.adapters import check_files
+    from assistant.lineage import staleness
+
+    what, card = f"adapter {name}", adapted.card(name)
+    check_files(adapted.folder_of(name), card)
+    try:
+        adapted.check_identity(card)
+    except IdentityError as error:
+        yield Finding(what, "warning", error.message, error.remedy)
+        return
+    if stale := staleness(card, workspace):
+        examples = ", ".join((*stale.forgotten, *stale.changed)[:3])
+        yield Finding(what, "warning", f"{stale}: {examples}", "Run: assistant pairs, then assistant train --force")
+    else:
+        yield Finding(what, "ok", f"{card.method} on {card.base}, made {card.created}")

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import io
 import os
+import re
 import shutil
 import socket
 import threading
@@ -28,6 +29,8 @@ _ENGINE_FOLDER = "SmolLM2-135M-Instruct"
 _HUB_PATIENCE_SECONDS = 0.8
 # Never pickled weights, and no formats that this program cannot load.
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
+# Which version of transformers saved a model says nothing about the model.
+_WRITER = re.compile(rb'"transformers_version": "[^"]*",?')
 _WHOLE_FILE_BYTES = 1 << 20
 _EDGE_BYTES = 1 << 16
 
@@ -51,15 +54,16 @@ def engine_folder(model: str) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """16 hex digits that change with a model: every file's name and size, small files whole, large ones' edges."""
+    """16 hex digits that change with a model: every file's name, small files whole, large ones' size and edges."""
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         if file.name.startswith(".") or file.suffix in {".md", ".pyc"}:
             continue
         size = file.stat().st_size
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{size}\0".encode())
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{size if size > _WHOLE_FILE_BYTES else 0}\0".encode())
         with file.open("rb") as stream:
-            digest.update(stream.read(_WHOLE_FILE_BYTES if size <= _WHOLE_FILE_BYTES else _EDGE_BYTES))
+            start = stream.read(_WHOLE_FILE_BYTES if size <= _WHOLE_FILE_BYTES else _EDGE_BYTES)
+            digest.update(_WRITER.sub(b"", start))
             if size > _WHOLE_FILE_BYTES:
                 stream.seek(-_EDGE_BYTES, os.SEEK_END)
                 digest.update(stream.read())

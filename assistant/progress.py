@@ -28,9 +28,9 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress_bar(label: str, total: float | None) -> Iterator[Bar]:
-    """A bar while the block runs; silent where standard error is not a terminal."""
-    if not sys.stderr.isatty():
+def progress_bar(label: str, total: float | None, *, shown: bool = True) -> Iterator[Bar]:
+    """A bar while the block runs; silent where standard error is not a terminal, or it is not to be ``shown``."""
+    if not (shown and sys.stderr.isatty()):
         yield _Silent()
         return
     from rich.console import Console

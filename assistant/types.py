@@ -199,4 +199,5 @@ class Answer:
     refusal_reason: str = ""
     quoted: bool = False
     adapter: str | None = None
+    """Name of the adapter that was asked; None for the base model."""
     timings: dict[str, float] = field(default_factory=dict)

@@ -65,6 +65,7 @@ class ScriptedEngine:
         self.window = window
         self.control_tokens = frozenset({"<|im_start|>", "<|im_end|>"})
         self.prompts: list[tuple[Message, ...]] = []
+        self.adapters: list[str | None] = []
         self.pieces_given = 0
         self._tokens_a_character = tokens_a_character
 
@@ -76,8 +77,15 @@ class ScriptedEngine:
         messages: Sequence[Message],
         max_new_tokens: int,
         temperature: float,  # noqa: ARG002
+        adapter: str | None = None,
     ) -> Generator[str, None, None]:
         self.prompts.append(tuple(messages))
+        self.adapters.append(adapter)
         for piece in re.findall(r"\S+\s*", self.answer)[:max_new_tokens]:
             self.pieces_given += 1
             yield piece
+
+    def complete(
+        self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
+    ) -> list[str]:
+        return ["".join(self.stream(messages, max_new_tokens, 0.0, adapter)) for messages in requests]

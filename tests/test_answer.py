@@ -76,6 +76,26 @@ def test_words_that_nothing_supports_give_way_to_a_quotation(retriever: Retrieve
     assert not answer.quoted and not answer.sentences[0].supported
 
 
+def test_a_refusal_in_the_words_of_the_house_is_a_refusal_also_when_the_model_says_it(
+    retriever: Retriever, settings: Settings
+) -> None:
+    for language, refusal in settings.answer.refusal.items():
+        engine = ScriptedEngine(f"{refusal} Ask someone else.")
+        answer = assistant_of(retriever, engine, settings).ask("What is the deductible for hail damage?")
+        assert engine.prompts and answer.refused and not answer.quoted and not answer.sentences, language
+        assert answer.text == settings.answer.refusal["en"] and answer.refusal_reason and answer.hits
+
+
+def test_the_adapter_is_asked_and_named_in_answers_and_refusals(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
+    assistant = assistant_of(retriever, engine, settings)
+    asked = ["What is the deductible for hail damage?", "Which quantum chromodynamics lattice converges?"]
+    answers = [assistant.ask(question, adapter=name) for name in ("house", None) for question in asked]
+    assert engine.adapters == ["house", None]
+    assert [answer.adapter for answer in answers] == ["house", "house", None, None]
+    assert [answer.refused for answer in answers] == [False, True, False, True]
+
+
 def test_the_listener_hears_the_words_as_they_come(retriever: Retriever, settings: Settings) -> None:
     heard: list[str] = []
     engine = ScriptedEngine("The deductible for hail damage is 150 euros.")

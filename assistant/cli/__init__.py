@@ -20,6 +20,10 @@ COMMANDS = {
     "search": "Show ranked evidence for a question, with the score of each retriever.",
     "ask": "Answer a question from the documents, with citations, or refuse.",
     "documents": "List what a corpus holds.",
+    "forget": "Take folders out of a corpus again; nothing is deleted on disk.",
+    "pairs": "Make instruction pairs from a corpus, and show them.",
+    "train": "Make an adapter from instruction pairs.",
+    "adapters": "List, show, compose, export and remove adapters.",
     "config": "Show and change settings.",
     "doctor": "Say what is wrong, and the command that mends it.",
 }
@@ -73,6 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = assistant.main(arguments, prog_name="assistant", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         click.echo(f"Error: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
@@ -80,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_status)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. What an ingest has read so far is kept.", err=True)
+        click.echo("Stopped. What was done so far is kept.", err=True)
         sys.exit(_INTERRUPTED)
     except (OSError, sqlite3.Error) as error:
         click.echo(f"Error: {' '.join(str(error).split())}. Check rights and free space; 'assistant doctor'.", err=True)

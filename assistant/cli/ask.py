@@ -6,7 +6,14 @@ from pathlib import Path
 import click
 
 from assistant.cli.batch import read_questions
-from assistant.cli.options import corpus_option, json_option, opened_retriever, question_options, workspace_options
+from assistant.cli.options import (
+    adapter_option,
+    corpus_option,
+    json_option,
+    opened_retriever,
+    question_options,
+    workspace_options,
+)
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.types import Answer, Filter
@@ -15,12 +22,14 @@ from assistant.workspace import Workspace
 
 @click.command("ask", epilog='Example: assistant ask "What is the deductible for hail damage?"')
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
+@adapter_option
 @question_options
 @corpus_option
 @workspace_options
 @json_option
 def command(
     questions: tuple[str, ...],
+    adapter: str | None,
     only: Filter | None,
     batch: Path | None,
     corpus: str,
@@ -33,22 +42,25 @@ def command(
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant ask "What is covered?"')
     if as_json and len(questions) > 1:
         raise UsageError("--json takes one question.", "For several, use --batch FILE: one JSON line each.")
+    from assistant.adapters import adapter_folder, read_card
     from assistant.answer import Assistant
     from assistant.engines.transformers_engine import TransformersEngine
     from assistant.presentation import answer_json
 
+    if adapter is not None:
+        read_card(adapter_folder(workspace.adapters, adapter))  # a wrong name is told before anything is loaded
     with opened_retriever(workspace, corpus, settings) as retriever:
         assistant = Assistant(
             retriever,
-            lambda: TransformersEngine(settings.engine, settings.device),
+            lambda: TransformersEngine(settings.engine, settings.device, workspace.adapters),
             settings.answer,
             settings.engine,
         )
         for asked in read_questions(batch) if batch else ():
-            answer = assistant.ask(asked.question, asked.history, asked.filter or only)
+            answer = assistant.ask(asked.question, asked.history, asked.filter or only, adapter=adapter)
             click.echo(json.dumps(answer_json(asked.id, answer), ensure_ascii=False))
         for question in questions:
-            answer = assistant.ask(question, only=only)
+            answer = assistant.ask(question, only=only, adapter=adapter)
             if as_json:
                 click.echo(json.dumps(answer_json(None, answer), ensure_ascii=False, indent=2))
             else:

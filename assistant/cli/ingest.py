@@ -1,11 +1,14 @@
 """``assistant ingest``."""
 
+import json
 from pathlib import Path
 
 import click
 
 from assistant.cli.options import corpus_option, json_option, workspace_options
+from assistant.cli.pairs import made_pairs, print_pairs, tell_dropped
 from assistant.config import Settings
+from assistant.errors import UsageError
 from assistant.workspace import Workspace
 
 
@@ -16,6 +19,7 @@ from assistant.workspace import Workspace
 @click.option("--dry-run", is_flag=True, help="Print the difference and change nothing.")
 @click.option("--yes", "confirmed", is_flag=True, help="Forget more than half of the corpus without asking.")
 @click.option("--rebuild", is_flag=True, help="Read everything anew, as after a change of models or chunk settings.")
+@click.option("--pairs", "with_pairs", is_flag=True, help="Make instruction pairs too, as 'assistant pairs' does.")
 @json_option
 def command(
     folders: tuple[Path, ...],
@@ -25,6 +29,7 @@ def command(
     dry_run: bool,
     confirmed: bool,
     rebuild: bool,
+    with_pairs: bool,
     as_json: bool,
 ) -> int:
     """Make a corpus say what FOLDERS (or files) say.
@@ -32,14 +37,23 @@ def command(
     New and changed files are read, deleted ones are forgotten, renamed ones are recognised. Without
     FOLDERS, those the corpus was made from are looked at again.
     """
+    if with_pairs and dry_run:
+        raise UsageError("--pairs needs what --dry-run leaves out.", "Leave one of them out.")
+    from ingest.pairs.forgotten import drop_forgotten
     from ingest.pipeline import ingest
     from ingest.report import print_report
 
     report = ingest(workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild)
-    if as_json:
-        click.echo(report.to_json())
-    else:
+    if not as_json:
         print_report(report)
     for line in report.complaints():
         click.echo(line, err=True)
+    if report.counts.get("forgotten") and not dry_run:
+        tell_dropped(drop_forgotten(workspace, corpus))
+    pairs = made_pairs(workspace, corpus, corpus, settings) if with_pairs and not report.is_failure else None
+    if as_json:
+        content = json.loads(report.to_json())
+        click.echo(json.dumps({**content, "pairs": json.loads(pairs.to_json())}) if pairs else report.to_json())
+    elif pairs:
+        print_pairs(pairs)
     return 1 if report.is_failure else 0

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from assistant import config
+from assistant.adapters import BASE
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.types import Filter
@@ -53,6 +54,16 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")(command)
 
 
+def adapter_option(command: Command) -> Command:
+    """--adapter, as ``adapter: str | None``; None is the base model."""
+    return click.option(
+        "--adapter",
+        metavar="NAME",
+        callback=lambda _context, _option, name: None if name == BASE else name,
+        help="Answer with this adapter; 'base' is the model without any.  [default: base]",
+    )(command)
+
+
 def question_options(command: Command) -> Command:
     """--folder, --document and --where, as ``only: Filter | None``; --batch, as ``batch: Path | None``."""
 
@@ -93,10 +104,12 @@ def opened_corpus(workspace: Workspace, corpus: str) -> Iterator[Any]:
 
     folder = workspace.corpus(corpus)
     if not (folder / CATALOG_FILE).exists():
-        names = ", ".join(workspace.corpus_names())
+        names = workspace.corpus_names()
+        ingest = "Run: assistant ingest FOLDER" + ("" if corpus == DEFAULT_CORPUS else f" --corpus {corpus}")
         raise UsageError(
-            f"There is no corpus '{corpus}' in {workspace.root}" + (f"; there are: {names}." if names else "."),
-            "Run: assistant ingest FOLDER" + ("" if corpus == DEFAULT_CORPUS else f" --corpus {corpus}"),
+            f"There is no corpus '{corpus}' in {workspace.root}"
+            + (f"; there are: {', '.join(names)}." if names else "."),
+            f"Add --corpus {names[0]}, or {ingest[0].lower()}{ingest[1:]}" if names else ingest,
         )
     catalog = Catalog(folder)
     try:

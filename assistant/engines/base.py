@@ -7,7 +7,10 @@ from assistant.types import Message
 
 
 class Engine(Protocol):
-    """Runs one base model. Implementations load their weights at the first call."""
+    """Runs one base model, and adapters over it by name. Implementations load weights when they are first needed.
+
+    An adapter of None is the base model by itself.
+    """
 
     @property
     def window(self) -> int:
@@ -21,6 +24,11 @@ class Engine(Protocol):
         """Tokens of the prompt made of ``messages``."""
 
     def stream(
-        self, messages: Sequence[Message], max_new_tokens: int, temperature: float
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
     ) -> Generator[str, None, None]:
         """The answer, piece by piece. Closing the generator stops the model."""
+
+    def complete(
+        self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
+    ) -> list[str]:
+        """The likeliest answer to each of many prompts, in their order: what ``stream`` says at temperature 0."""

@@ -383,7 +383,8 @@ class Catalog:
                 document[:1],
             ).fetchall()
             for id_, context, heading, place, start, end in chunks:
-                yield StoredChunk(id_, *document, text[start:end], context, heading, place, start, end)
+                row = (id_, *document, text[start:end], context, heading, place, start, end)
+                yield StoredChunk(*row)
 
 
 def _conditions(only: Filter) -> tuple[list[str], list[str]]:

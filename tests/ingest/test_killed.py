@@ -365,7 +365,7 @@ def test_interrupted_it_says_one_line_and_the_next_ingest_goes_on(docs: Path, wo
         out, err = process.communicate(timeout=30)
         assert process.returncode == 1, (delay, out, err)
         # Click ends the line with the ^C on it first.
-        assert err.lstrip("\n") == "Stopped. What an ingest has read so far is kept.\n", delay
+        assert err.lstrip("\n") == "Stopped. What was done so far is kept.\n", delay
         assert out == ""
         assert_ended(partial(session_of, process.pid), 3)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

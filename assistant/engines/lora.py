@@ -1,0 +1,182 @@
+"""LoRA files of strangers: what is taken from ``adapter_config.json``, and whether the weights fit it and the model.
+
+PEFT's configuration can also import modules by name, hold regular expressions, replicate layers, change the base
+weights when an adapter is loaded, and replace heads; an adapter that asks for such things is refused with the key that
+does. What passes here cannot fail half-way inside PEFT, which would leave a changed model behind.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from assistant.adapters import CONFIG_FILE, WEIGHTS_FILE, AdapterCard
+from assistant.errors import AdapterError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+Shape = tuple[int, ...]
+_PREFIX = "base_model.model."
+_REPAIR = "Restore the adapter, or train again with --force."
+# PEFT reads names in regular expressions; these cannot be any but themselves.
+_ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")]
+_Rank = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class _Understood(BaseModel):
+    """The keys of PEFT's configuration that may differ from their defaults."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    peft_type: Literal["LORA"]
+    task_type: Literal["CAUSAL_LM"]
+    base_model_name_or_path: str
+    r: _Rank
+    lora_alpha: float = Field(gt=0)
+    lora_dropout: float = Field(0.0, ge=0.0, le=1.0)
+    target_modules: list[_ModuleName] = Field(min_length=1)
+    exclude_modules: list[_ModuleName] | None = None
+    layers_to_transform: list[int] | int | None = None
+    layers_pattern: list[_ModuleName] | _ModuleName | None = None
+    rank_pattern: dict[_ModuleName, _Rank] = Field(default_factory=dict)
+    alpha_pattern: dict[_ModuleName, float] = Field(default_factory=dict)
+    use_rslora: bool = False
+    use_dora: bool = False
+    # Said by PEFT about itself; without effect on an adapter that is loaded.
+    inference_mode: bool = True
+    peft_version: str = ""
+    init_lora_weights: bool | Literal["gaussian"] = True
+
+
+_ABOUT_ITSELF = frozenset({"peft_type", "base_model_name_or_path", "peft_version", "init_lora_weights"})
+
+
+def read_lora_config(folder: Path, card: AdapterCard) -> "LoraConfig":
+    """PEFT's configuration of the adapter in ``folder``, made anew from the keys that are understood.
+
+    Raises AdapterError for what is missing, damaged, not understood, or contradicts the card.
+    """
+    from peft import LoraConfig
+
+    file = folder / CONFIG_FILE
+    try:
+        content: Any = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise AdapterError(f"{file} cannot be read: {error}.", _REPAIR) from None
+    config = _understood(content, str(file))
+    if config.base_model_name_or_path != card.base:
+        raise AdapterError(f"{file} names the base {config.base_model_name_or_path}, the card {card.base}.", _REPAIR)
+    return LoraConfig(**config.model_dump(exclude=set(_ABOUT_ITSELF), exclude_none=True))
+
+
+def write_lora_config(folder: Path, config: "LoraConfig", base: str) -> None:
+    """Write ``adapter_config.json`` with the keys that are understood; all others have PEFT's defaults.
+
+    Raises AdapterError for a configuration that would not be read again.
+    """
+    content = _plain(config)
+    content |= {"base_model_name_or_path": base, "task_type": "CAUSAL_LM", "inference_mode": True, "auto_mapping": None}
+    text = _understood(content, "The adapter's configuration").model_dump_json(indent=2, exclude_none=True)
+    (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_lora_weights(folder: Path, config: "LoraConfig", linears: Mapping[str, Shape]) -> dict[str, Any]:
+    """The tensors of an adapter, in which every target of ``config`` has its own, of the right shape.
+
+    ``linears`` are the linear layers of the base model: name → (out, in). Raises AdapterError.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    file = folder / WEIGHTS_FILE
+    try:
+        tensors: dict[str, Any] = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise AdapterError(f"{file} cannot be read: {' '.join(str(error).split())}.", _REPAIR) from None
+    wanted = _expected_shapes(config, linears)
+    if not wanted:
+        raise AdapterError(
+            f"{folder / CONFIG_FILE} targets {', '.join(sorted(config.target_modules or []))}, which the base model"
+            " does not have.",
+            _REPAIR,
+        )
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in wanted.keys() | found.keys():
+        if found.get(name) != wanted.get(name):
+            raise AdapterError(
+                f"{file}: {name} has the shape {found.get(name)}, but configuration and base model want"
+                f" {wanted.get(name)}.",
+                _REPAIR,
+            )
+    return tensors
+
+
+def linear_shapes(model: Any) -> dict[str, Shape]:
+    """Linear layers of a model without adapters: name → (out, in)."""
+    import torch
+
+    layers = ((name, layer) for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear))
+    return {name: (layer.out_features, layer.in_features) for name, layer in layers}
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Keep to ourselves what bitsandbytes and PEFT say while they are imported and wrap a model."""
+    bitsandbytes = logging.getLogger("bitsandbytes")
+    level = bitsandbytes.level
+    bitsandbytes.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+            import peft  # noqa: F401 - its first import is one of the things that speak
+
+            yield
+    finally:
+        bitsandbytes.setLevel(level)
+
+
+def _expected_shapes(config: "LoraConfig", linears: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Tensors that PEFT would make for ``config``: name in the file → shape."""
+    from peft.tuners.tuners_utils import check_target_module_exists
+    from peft.utils.other import get_pattern_key
+
+    ranks = config.rank_pattern or {}
+    shapes: dict[str, Shape] = {}
+    for name, (rows, columns) in linears.items():
+        if check_target_module_exists(config, name):
+            rank = ranks.get(get_pattern_key(list(ranks), name), config.r)
+            shapes[f"{_PREFIX}{name}.lora_A.weight"] = (rank, columns)
+            shapes[f"{_PREFIX}{name}.lora_B.weight"] = (rows, rank)
+            if config.use_dora:
+                shapes[f"{_PREFIX}{name}.lora_magnitude_vector"] = (rows,)
+    return shapes
+
+
+def _understood(content: Any, place: str) -> _Understood:
+    from peft import LoraConfig
+
+    try:
+        config = _Understood.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise AdapterError(f"{place} cannot be used: {key}: {first['msg']}.", _REPAIR) from None
+    defaults = _plain(LoraConfig())
+    for key, value in content.items():
+        if key not in _Understood.model_fields and value and value != defaults.get(key):
+            shown = json.dumps(value)[:100]
+            raise AdapterError(f"{place} sets {key}={shown}, which is not supported.", "Use plain LoRA or DoRA.")
+    return config
+
+
+def _plain(config: "LoraConfig") -> dict[str, Any]:
+    """As JSON has it; sets in an order that does not change."""
+    content = config.to_dict()  # type: ignore[no-untyped-call]
+    plain: dict[str, Any] = json.loads(json.dumps(content, default=sorted))
+    return plain

@@ -1,0 +1,126 @@
+"""Training against TRL's SFTTrainer on the same pairs, in one run: the table of docs/training.md.
+
+    python -m bench.training --workspace FOLDER --pairs NAME
+
+Each way is a process of its own: prompt/completion rows in TRL, with and without gradient checkpointing; our rows one
+by one; our rows with shared prefixes. Model, adapter, rate, batch and number of epochs are the same, and so is what
+measures the validation loss afterwards. Seconds are those of training, without loading; memory is that of the process.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assistant.config import Settings
+from assistant.workspace import Workspace
+from bench.measured import run
+from train.config import validated
+from train.job import Job, named, prepare
+
+_WAYS = ("trl", "trl checkpointing", "ours one by one", "ours")
+
+
+def measure(way: str, job: Job, scratch: Path) -> dict[str, float]:
+    """Train one way in this process: seconds, tokens of rows a second, validation loss."""
+    from dataclasses import replace
+
+    from train.run import make_accelerator, make_trainer
+
+    trainer = make_trainer(job, make_accelerator(job, scratch), scratch)
+    passes = trainer.passes
+    if way.startswith("trl"):
+        theirs = _trl(job, scratch, checkpointing="checkpointing" in way)
+        began = time.perf_counter()
+        theirs.train()
+        passes = replace(passes, model=theirs.model)
+    else:
+        began = time.perf_counter()
+        trainer.run(job.rows, [])
+    seconds = time.perf_counter() - began
+    tokens = sum(map(len, job.rows)) * job.settings.epochs
+    loss = passes.mean_loss(job.validation)
+    return {"seconds": seconds, "tokens_per_second": tokens / seconds, "validation_loss": loss}
+
+
+def _trl(job: Job, scratch: Path, checkpointing: bool) -> Any:
+    """SFTTrainer with its usual settings, rows long enough for all."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    settings, control = job.settings, job.template.control_tokens
+    rows = [
+        {
+            "prompt": [_turn(message) for message in pair.messages(job.general.answer.system, control)],
+            "completion": [{"role": "assistant", "content": pair.response}],
+        }
+        for pair in job.pairs
+        if pair.split == "train"
+    ]
+    return SFTTrainer(
+        AutoModelForCausalLM.from_pretrained(job.folder, dtype=torch.bfloat16),
+        args=SFTConfig(
+            output_dir=str(scratch / "trl"),
+            use_cpu=job.device.name == "cpu",
+            bf16=True,
+            activation_checkpointing=checkpointing,
+            gradient_checkpointing=checkpointing,
+            max_length=max(map(len, job.rows)) + 8,
+            per_device_train_batch_size=settings.batch,
+            num_train_epochs=settings.epochs,
+            learning_rate=job.schedule.peak,
+            lr_scheduler_type="cosine",
+            warmup_steps=job.schedule.warmup,
+            weight_decay=settings.weight_decay,
+            seed=settings.seed,
+            save_strategy="no",
+            report_to="none",
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=job.template.tokenizer,
+        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
+    )
+
+
+def _turn(message: Any) -> dict[str, str]:
+    """A message as TRL wants it."""
+    return {"role": message.role, "content": message.content}
+
+
+@click.command()
+@click.option("--workspace", "folder", type=click.Path(path_type=Path), required=True)
+@click.option("--pairs", required=True)
+@click.option("--epochs", default=1, show_default=True)
+@click.option("--way", type=click.Choice(_WAYS), hidden=True, help="Measure one way in this process.")
+@click.option("--to", type=click.Path(path_type=Path), hidden=True, help="Where its numbers go.")
+def main(folder: Path, pairs: str, epochs: int, way: str | None, to: Path | None) -> None:
+    """Measure training."""
+    with tempfile.TemporaryDirectory() as scratch:
+        if way and to:
+            workspace = Workspace(folder.absolute())
+            values = {"pairs": pairs, "epochs": epochs, "patience": 0, "share_prefixes": way != "ours one by one"}
+            job = prepare(named(validated(values), workspace), workspace, Settings())
+            to.write_text(json.dumps(measure(way, job, Path(scratch))))
+            return
+        for one in _WAYS:
+            result = Path(scratch) / "result.json"
+            words = ["--workspace", str(folder), "--pairs", pairs, "--epochs", str(epochs), "--way", one]
+            cost = run([sys.executable, "-m", "bench.training", *words, "--to", str(result)], os.environ)
+            found = json.loads(result.read_text())
+            click.echo(
+                f"{one:20} {found['seconds']:8.1f} s {found['tokens_per_second']:8.0f} tokens/s "
+                f"{cost.memory / 2**30:6.2f} GiB  validation loss {found['validation_loss']:.4f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

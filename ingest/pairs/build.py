@@ -1,0 +1,229 @@
+"""A corpus becomes instruction pairs: the stages in order.
+
+    chunks ──▶ candidates ──▶ filters ──▶ retriever (round trip, negatives) ──▶ evidence lists ──▶ pairs, refusals
+           ──▶ leak test ──▶ pairs/NAME.jsonl
+
+What stands unchanged in the documents keeps its pairs; what a person edited is never touched.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from assistant import __version__
+from assistant.config import Settings
+from assistant.engines.base import Engine
+from assistant.errors import PairsError, UsageError
+from assistant.pairs import SPLITS, Pair, PairsHeader, Split, header_file, write_pairs
+from assistant.prompt import build_messages
+from assistant.retriever import Retriever
+from assistant.types import Evidence, Filter, Passage
+from assistant.workspace import write_lock
+from ingest.pairs.before import Before, before_of, splits_before
+from ingest.pairs.candidate import Candidate
+from ingest.pairs.context import Workbench
+from ingest.pairs.corpus import Corpus, read_corpus
+from ingest.pairs.documents import document_pairs
+from ingest.pairs.drops import Drops
+from ingest.pairs.general import general_pairs
+from ingest.pairs.generated import Writer
+from ingest.pairs.leaks import leaking, leaks
+from ingest.pairs.replies import Replies, replies_file
+from ingest.pairs.report import PairsReport
+from ingest.pairs.rows import BadRow
+from ingest.pairs.taught import Taught, read_taught, taught_pair
+from ingest.pairs.teacher import opened_teacher
+
+# Raised when the same documents would give other pairs: those of before are then made anew.
+RECIPE_VERSION = 1
+# How many hits are looked at for each passage of a list: some are of another split, or answer too.
+_DEPTH = 3
+_MOST_NAMED = 900
+
+
+def make_pairs(
+    retriever: Retriever,
+    engine: Engine,
+    file: Path,
+    settings: Settings,
+    *,
+    explain: Path | None = None,
+    strict: bool = False,
+) -> PairsReport:
+    """Write the pairs of a corpus to ``file``, and what was dropped to ``explain``.
+
+    ``engine`` counts the tokens of prompts. ``strict`` refuses a user's file for one bad row. Raises PairsError when
+    none came out, UsageError for a ``hold_out`` that fits no document or an ``explain`` in no folder, and what
+    Retriever.search raises; then the old file stands.
+    """
+    started = time.perf_counter()
+    if explain and not explain.absolute().parent.is_dir():
+        raise UsageError(f"There is no folder {explain.absolute().parent}.", "Make it, or write elsewhere.")
+    drops = Drops()
+    with write_lock(file.parent):
+        recipe = recipe_of(settings)
+        taught = read_taught(settings.pairs, strict)
+        corpus = read_corpus(retriever.catalog, settings.pairs, splits_before(file, recipe))
+        _refuse_unknown(settings.pairs.hold_out, corpus)
+        before = before_of(file, corpus, recipe)
+        try:
+            pairs = _pairs(retriever, engine, file, settings, corpus, before, taught, drops)
+        finally:
+            if explain:
+                drops.write(explain)
+        header = _header(corpus, settings, recipe, pairs, drops)
+        header_file(file).unlink(missing_ok=True)  # never one of other pairs, whenever this is killed
+        write_pairs(file, pairs, header)
+    return _report(file, header, pairs, before, taught.bad, round(time.perf_counter() - started, 3))
+
+
+def _refuse_unknown(patterns: Sequence[str], corpus: Corpus) -> None:
+    """Raise UsageError for a pattern that holds nothing out: then training would see what it is tested on."""
+    for pattern in patterns:
+        if not any(fnmatchcase(path, pattern) for path in corpus.splits):
+            raise UsageError(f"No document of '{corpus.name}' fits --hold-out {pattern!r}.", "See: assistant documents")
+
+
+def _pairs(
+    retriever: Retriever,
+    engine: Engine,
+    file: Path,
+    settings: Settings,
+    corpus: Corpus,
+    before: Before,
+    taught: Taught,
+    drops: Drops,
+) -> list[Pair]:
+    """All pairs, in the order of the file. Raises PairsError when there are none."""
+    chosen = settings.pairs
+    bench = _workbench(retriever, engine, corpus, settings)
+    bench.search(corpus.name)  # refuses an empty corpus and another embedder before a teacher is asked
+    replies = Replies(replies_file(file))
+    replies.keep_only(corpus.chunks)
+    base = settings.engine.model
+    teacher = opened_teacher(chosen.teacher, chosen, engine, base) if chosen.teacher else None
+    judge = opened_teacher(chosen.judge, chosen, engine, base) if chosen.judge else None
+    writer = Writer(teacher, judge, replies, chosen.generated_per_chunk, taught.voice, chosen.seed)
+    made = list(document_pairs(corpus, writer, before, bench, settings, drops))
+    by_people = [taught_pair(row, source, bench, corpus.languages, chosen) for source, row in taught.rows]
+    pairs = _sound([*before.edited, *before.kept, *made, *by_people], drops)
+    if not pairs:
+        raise PairsError(
+            f"No pairs came out of the {len(corpus.chunks)} chunks of '{corpus.name}'"
+            f" ({sum(drops.counts.values())} candidates dropped).",
+            "See why with --explain FILE; --teacher MODEL writes questions where the documents hold none.",
+        )
+    share = chosen.general
+    return _in_order([*pairs, *general_pairs(share / (1 - share) * len(pairs), corpus.languages, chosen.seed)])
+
+
+def recipe_of(settings: Settings) -> dict[str, object]:
+    """All settings that change what pairs come out of the same documents, as the header keeps them."""
+    answer = settings.answer
+    return {
+        "recipe": RECIPE_VERSION,
+        **settings.pairs.model_dump(mode="json"),
+        "engine": settings.engine.model,
+        "evidence": answer.evidence,
+        "prompt_tokens": answer.prompt_tokens,
+        "refusal": dict(answer.refusal),
+    }
+
+
+def _workbench(retriever: Retriever, engine: Engine, corpus: Corpus, settings: Settings) -> Workbench:
+    answer = settings.answer
+    depth = max(answer.evidence * _DEPTH, settings.pairs.round_trip)
+
+    def fits(passages: Sequence[Passage], question: str) -> bool:
+        messages = build_messages(answer.system, passages, [], question, engine.control_tokens)
+        return engine.count(messages) <= answer.prompt_tokens
+
+    only = {split: Filter(tuple(sorted(corpus.paths(split)))) for split in SPLITS}
+
+    def search_in(question: str, split: Split) -> list[Evidence]:
+        # A split of more documents than a query may name fills its lists without.
+        documents = only[split].documents
+        return retriever.search(question, depth, only[split]) if 0 < len(documents) <= _MOST_NAMED else []
+
+    return Workbench(
+        search=lambda question: retriever.search(question, depth),
+        search_in=search_in,
+        splits=corpus.splits,
+        older=corpus.older,
+        size=answer.evidence,
+        seed=settings.pairs.seed,
+        fits=fits,
+    )
+
+
+def _sound(pairs: Sequence[Pair], drops: Drops) -> list[Pair]:
+    """Each pair once, and none that tells one split what another is asked; edited ones stay whatever they are."""
+    once: dict[str, Pair] = {}
+    for pair in pairs:
+        once.setdefault(pair.id, pair)
+    leaked = {pair.id: what for pair, what in leaking(list(once.values())) if not pair.edited}
+    for id_, what in leaked.items():
+        pair = once.pop(id_)
+        said = (pair.instruction, pair.response, pair.quote, pair.kind)
+        drops.add(f"leak: {what}", Candidate(*said, 0, pair.document, pair.language, pair.source))
+    return list(once.values())
+
+
+def _in_order(pairs: Sequence[Pair]) -> list[Pair]:
+    """By document, and the pairs of one evidence list together: as a person reads them, and training runs them."""
+    owners = {pair.passages: (pair.document, pair.passages[pair.golden - 1].start) for pair in pairs if pair.golden}
+
+    def place(pair: Pair) -> tuple[object, ...]:
+        owner = owners.get(pair.passages, (pair.document, -1))
+        texts = [(passage.document, passage.text) for passage in pair.passages]
+        return (not pair.passages, *owner, texts, pair.golden is None, pair.source, pair.id)
+
+    return sorted(pairs, key=place)
+
+
+def _header(
+    corpus: Corpus, settings: Settings, recipe: dict[str, object], pairs: Sequence[Pair], drops: Drops
+) -> PairsHeader:
+    shown = {passage.document for pair in pairs for passage in pair.passages} | {pair.document for pair in pairs}
+    return PairsHeader(
+        corpus=corpus.name,
+        generation=corpus.generation,
+        generator=settings.pairs.teacher,
+        seed=settings.pairs.seed,
+        documents={path: corpus.hashes[path] for path in sorted(shown) if path in corpus.hashes},
+        counts=dict(Counter(pair.source for pair in pairs).most_common()),
+        dropped=dict(drops.counts),
+        settings=recipe,
+        version=__version__,
+    )
+
+
+def _report(
+    file: Path,
+    header: PairsHeader,
+    pairs: Sequence[Pair],
+    before: Before,
+    bad: Sequence[BadRow],
+    seconds: float,
+) -> PairsReport:
+    shown = Counter(pair.passages for pair in pairs if pair.passages)
+    splits = Counter(pair.split for pair in pairs)
+    return PairsReport(
+        name=file.stem,
+        corpus=header.corpus,
+        file=str(file),
+        counts=header.counts,
+        kinds=dict(Counter(pair.kind for pair in pairs).most_common()),
+        splits={split: splits[split] for split in SPLITS},
+        dropped=header.dropped,
+        lists=len(shown),
+        pairs_per_list=round(sum(shown.values()) / max(1, len(shown)), 2),
+        leaks=leaks(pairs),
+        kept=len(before.kept),
+        edited=len(before.edited),
+        stale=before.stale,
+        bad_rows=tuple(bad),
+        seconds=seconds,
+    )

@@ -1,0 +1,187 @@
+"""The passages that pairs are shown with: the one that answers among hard negatives from our own retriever.
+
+All questions about one chunk share one list, so that training can run it once for all of them.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from assistant.language import stems
+from assistant.pairs import Split
+from assistant.sentences import sentence_spans
+from assistant.stopwords import STOPWORDS
+from assistant.store.catalog import StoredChunk
+from assistant.types import Evidence, Passage
+from ingest.pairs.candidate import Candidate, number_of
+from ingest.pairs.filters import folded, numbers
+
+# From this share of its telling stems on, a passage may say what a response says.
+_SAYS_THE_SAME = 0.75
+_SUPPORTED = 0.5
+_IS_ABOUT = 0.75
+_END = re.compile(r"([.!?…]*[\"'”’»)\]]*)$")
+_FEWEST_WORDS = 3
+
+Fits = Callable[[Sequence[Passage], str], bool]
+"""Whether the prompt of some passages and a question is within the budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A candidate with what the retriever finds for its question, best first."""
+
+    candidate: Candidate
+    hits: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What evidence lists are made with."""
+
+    search: Callable[[str], Sequence[Evidence]]
+    search_in: Callable[[str, Split], Sequence[Evidence]]
+    """The same among the documents of one split."""
+    splits: Mapping[str, Split]
+    """Of every document."""
+    older: frozenset[str]
+    """Superseded editions: they may contradict what is right, and so do not answer."""
+    size: int
+    """Passages in a list."""
+    seed: int
+    fits: Fits
+
+    def may_show(self, hit: Evidence, split: Split) -> bool:
+        """Whether a passage may stand in a pair of a split: no text is shown in two of them."""
+        return self.splits.get(hit.document) == split
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceList:
+    """Passages as they are shown; ``golden`` is the number (1-based) of the one that answers."""
+
+    passages: tuple[Passage, ...]
+    golden: int | None
+    chunk: int
+    """The chunk that the questions are about, shown or not."""
+    spare: tuple[Passage, ...] = ()
+    """Further negatives, best first, which found no room."""
+
+
+def passage_of(chunk: StoredChunk | Evidence) -> Passage:
+    """A chunk as a model is shown it."""
+    return Passage(chunk.document, chunk.start, chunk.end, chunk.context, chunk.text)
+
+
+def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) -> EvidenceList:
+    """One list for all questions about a chunk: its passage, and what the retriever finds beside it."""
+    split = bench.splits[chunk.document]
+    scores: dict[int, float] = defaultdict(float)
+    found: dict[int, Evidence] = {}
+    for one in asked:
+        for hit in one.hits:
+            if hit.chunk != chunk.id and bench.may_show(hit, split):
+                scores[hit.chunk] += 1 / hit.rank
+                found[hit.chunk] = hit
+    order = sorted(found, key=lambda number: (-scores[number], number))
+    candidates = [one.candidate for one in asked]
+    others = [passage_of(found[number]) for number in order]
+    if len(others) < bench.size:  # a small split: most of what was found is in another
+        more = bench.search_in(candidates[0].instruction, split)
+        others += [passage_of(hit) for hit in more if hit.chunk not in {chunk.id, *found}]
+    return among_others(passage_of(chunk), others, candidates, bench, chunk.id)
+
+
+def among_others(
+    golden: Passage, others: Sequence[Passage], candidates: Sequence[Candidate], bench: Workbench, chunk: int
+) -> EvidenceList:
+    """The golden passage at a place that depends on the seed, among the best others that do not answer too."""
+    clean = [
+        passage
+        for passage in others
+        if passage.document in bench.older or not any(says(passage, candidate) for candidate in candidates)
+    ]
+    kept = clean[: bench.size - 1]
+    while kept and not all(bench.fits([golden, *kept], candidate.instruction) for candidate in candidates):
+        kept.pop()
+    place = number_of(bench.seed, golden.document, golden.text) % (len(kept) + 1)
+    passages = (*kept[:place], golden, *kept[place:])
+    return EvidenceList(passages, place + 1, chunk, tuple(clean[len(kept) :]))
+
+
+def says(passage: Passage, candidate: Candidate) -> bool:
+    """Whether a passage may hold the answer of a candidate: its quote, or its numbers and most of its words."""
+    shown = folded(f"{passage.context}\n{passage.text}")
+    if folded(candidate.quote) in shown:
+        return True
+    wanted = _telling(candidate.response, candidate.language)
+    if not wanted or not numbers(candidate.response) <= numbers(shown):
+        return False
+    return len(wanted & _telling(shown, candidate.language)) >= _SAYS_THE_SAME * len(wanted)
+
+
+def names(passage: Passage, candidate: Candidate) -> bool:
+    """Whether a passage is about nearly all that a question names, so that it may answer in a way of its own."""
+    wanted = _telling(candidate.instruction, candidate.language)
+    shown = _telling(f"{passage.context} {passage.text}", candidate.language)
+    return bool(wanted) and len(wanted & shown) >= _IS_ABOUT * len(wanted)
+
+
+def _telling(text: str, language: str) -> set[str]:
+    words = " ".join(word for word in re.findall(r"\w+", text.lower()) if word not in STOPWORDS)
+    return set(stems(words, language))
+
+
+def supports(passage: Passage, sentence: str, language: str) -> bool:
+    """Whether a passage holds the numbers of a sentence and half of its words."""
+    shown = folded(f"{passage.context}\n{passage.text}")
+    wanted = _telling(sentence, language)
+    has_words = len(wanted & _telling(shown, language)) >= _SUPPORTED * len(wanted)
+    return bool(wanted) and has_words and numbers(sentence) <= numbers(shown)
+
+
+def cited(response: str, number: int, is_supported: Callable[[str], bool] = bool) -> str:
+    """A response with the marker of a passage in each sentence, before its full stop: there grounding reads it.
+
+    Only those are marked that ``is_supported`` says yes to; by default all but the shortest, as "Yes."
+    """
+    marked, end = "", 0
+    for start, stop in sentence_spans(response):
+        sentence = response[start:stop]
+        if len(sentence.split()) >= _FEWEST_WORDS and is_supported(sentence):
+            sentence = _END.sub(rf" [{number}]\1", sentence, count=1)
+        marked += response[end:start] + sentence
+        end = stop
+    return marked + response[end:]
+
+
+def chosen(candidates: Iterable[Candidate], most: int, seed: int) -> list[Candidate]:
+    """At most ``most`` of the questions about a chunk, of as many kinds as there are."""
+    by_kind: dict[str, list[Candidate]] = defaultdict(list)
+    for one in sorted(candidates, key=lambda one: number_of(seed, one.instruction)):
+        by_kind[one.kind].append(one)
+    order = sorted(by_kind, key=lambda kind: (_PRIORITY.get(kind, 0), number_of(seed, by_kind[kind][0].instruction)))
+    taken: list[Candidate] = []
+    spare: list[Candidate] = []
+    quoted: Counter[str] = Counter()
+    while len(taken) < most and any(by_kind.values()):
+        for kind in order:
+            if by_kind[kind] and len(taken) < most:
+                # Rather about something else than the same again in other words.
+                one = min(by_kind[kind], key=lambda one: quoted[one.quote])
+                by_kind[kind].remove(one)
+                quoted[one.quote] += 1
+                taken.append(one)
+                if sum(other.kind == kind for other in taken) == _MOST_OF_A_KIND.get(kind, most):
+                    spare += by_kind[kind]
+                    by_kind[kind].clear()
+    return taken + spare[: max(0, min(_FEWEST, most) - len(taken))]
+
+
+# What people wrote as questions comes first, word searches last.
+_PRIORITY: Mapping[str, int] = {"faq": -2, "definition": -1, "search": 1, "topic": 1}
+# What a rule finds in nearly every sentence would crowd out the rest.
+_MOST_OF_A_KIND: Mapping[str, int] = {"search": 1, "topic": 1, "yes-no": 2}
+# So many questions are wanted about a chunk even if they are of one kind: they share their prompt.
+_FEWEST = 3

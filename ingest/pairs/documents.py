@@ -1,0 +1,109 @@
+"""Pairs from documents: answered ones, and refusals beside them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from assistant.config import Settings
+from assistant.pairs import SPLITS, Pair, Split
+from assistant.store.catalog import StoredChunk
+from ingest.pairs.before import Before
+from ingest.pairs.candidate import Candidate, number_of
+from ingest.pairs.context import EvidenceList, Workbench, cited, evidence_list
+from ingest.pairs.corpus import Corpus
+from ingest.pairs.drops import Drops
+from ingest.pairs.general import foreign_questions
+from ingest.pairs.generated import Writer
+from ingest.pairs.identity import identified
+from ingest.pairs.questions import ask, in_turn, sound_candidates
+from ingest.pairs.refusals import Unanswerable, unanswerable
+from ingest.pairs.structure import Finder
+
+# Of ten questions of no document, which each split may use.
+_FOREIGN: Mapping[Split, range] = {"train": range(8), "validation": range(8, 9), "test": range(9, 10)}
+
+
+def document_pairs(
+    corpus: Corpus,
+    writer: Writer,
+    before: Before,
+    bench: Workbench,
+    settings: Settings,
+    drops: Drops,
+) -> Iterator[Pair]:
+    """Pairs about the chunks that none of ``before`` is about."""
+    if before.is_current:
+        return
+    chosen = settings.pairs
+    chunks = {chunk.id: chunk for chunk in corpus.chunks}
+    new = [chunk for chunk in corpus.chunks if (chunk.document, chunk.text) not in before.answered]
+    drops.leave_out(set(chunks) - {chunk.id for chunk in new})
+    turn = [chunk for chunk in in_turn(new, chosen.seed) if chunk.document not in corpus.older]
+    room = max(0, chosen.most - len(before.kept)) if chosen.most else None
+    written = writer.write(turn if room is None else turn[: -(-room // chosen.per_chunk)], drops)
+    found = _current([*written, *_structure(corpus.chunks, chosen.seed)], corpus, drops)
+    candidates = writer.approved(sound_candidates(found, chunks, drops), chunks, drops)
+    asked = ask(candidates, turn, room, bench.search, chosen, drops)
+    lists = [(evidence_list(chunks[number], some, bench), some) for number, some in asked.items()]
+    foreign = foreign_questions()
+    for split in SPLITS:
+        here = [one for one in lists if corpus.splits[chunks[one[0].chunk].document] == split]
+        own = {language: _slice(questions, split, bench.seed) for language, questions in foreign.items()}
+        for shown, some in here:
+            yield from (_answered(shown, one.candidate, split) for one in some)
+        for row in unanswerable(here, own, settings.pairs.refusals, bench.seed):
+            if bench.fits(row.passages, row.question):
+                yield _refused(row, split, settings.answer.refusal)
+
+
+def _structure(chunks: Sequence[StoredChunk], seed: int) -> Iterator[Candidate]:
+    finder = Finder(chunks, seed)
+    before: Sequence[StoredChunk | None] = [None, *chunks]
+    for previous, chunk in zip(before, chunks, strict=False):
+        is_next = previous is not None and (previous.document, previous.heading) == (chunk.document, chunk.heading)
+        yield from finder.candidates(chunk, is_next)
+
+
+def _current(candidates: Iterable[Candidate], corpus: Corpus, drops: Drops) -> Iterator[Candidate]:
+    """Without those from an edition that a newer one has taken the place of."""
+    for candidate in candidates:
+        if candidate.document in corpus.older:
+            drops.add("superseded edition", candidate)
+        else:
+            yield candidate
+
+
+def _slice(questions: Sequence[str], split: Split, seed: int) -> list[str]:
+    """The questions of no document that one split may use: no two splits share one."""
+    return [question for question in questions if number_of(seed, question) % 10 in _FOREIGN[split]]
+
+
+def _answered(shown: EvidenceList, candidate: Candidate, split: Split) -> Pair:
+    number = shown.golden
+    pair = Pair(
+        id="",
+        instruction=candidate.instruction,
+        response=candidate.response if number is None else cited(candidate.response, number),
+        source=candidate.source,
+        split=split,
+        kind=candidate.kind,
+        passages=shown.passages,
+        golden=number,
+        quote=candidate.quote,
+        language=candidate.language,
+        document=candidate.document,
+    )
+    return identified(pair)
+
+
+def _refused(row: Unanswerable, split: Split, texts: Mapping[str, str]) -> Pair:
+    pair = Pair(
+        id="",
+        instruction=row.question,
+        response=texts.get(row.language, next(iter(texts.values()))),
+        source="refusal",
+        split=split,
+        kind=row.kind,
+        passages=row.passages,
+        language=row.language,
+        document=row.document,
+    )
+    return identified(pair)

@@ -1,0 +1,127 @@
+"""Questions that the passages shown do not answer, with the house refusal as response.
+
+    held-out     the passage that answers is taken out of the list of its own question
+    near-miss    the question of another chunk, asked of passages that the retriever finds for it too
+    other-domain something that no document here is about
+
+A refusal is hard when the passages are near, and clean when the answer is truly not in them; both are looked at.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from assistant.types import Passage
+from ingest.pairs.candidate import Candidate, number_of, share_of
+from ingest.pairs.context import Asked, EvidenceList, names, says
+
+# How the refusals are shared out among the kinds; near misses cost no list of their own.
+_HELD_OUT, _NEAR_MISS = 0.45, 0.45
+_HELD_OUT_TOGETHER = 3
+# Something can be said to such a question from any passage that is near.
+_VAGUE = frozenset({"topic"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswerable:
+    """A question with passages that do not answer it. ``asked`` is None for one of no document."""
+
+    kind: str
+    question: str
+    language: str
+    document: str
+    passages: tuple[Passage, ...]
+
+
+def unanswerable(
+    lists: Sequence[tuple[EvidenceList, Sequence[Asked]]],
+    foreign: Mapping[str, Sequence[str]],
+    share: float,
+    seed: int,
+) -> Iterator[Unanswerable]:
+    """Refusals for the lists of one split, so many that they are ``share`` of all pairs.
+
+    ``foreign`` are questions of no document here, by language. Each question is used once a kind.
+    """
+    wanted = share / (1 - share) * sum(len(asked) for _, asked in lists)
+    yield from _some(_held_out(lists, seed), wanted * _HELD_OUT)
+    yield from _some(_near_misses(lists, seed), wanted * _NEAR_MISS)
+    yield from _some(_other_domain(lists, foreign, seed), wanted * (1 - _HELD_OUT - _NEAR_MISS))
+
+
+def _some(rows: Iterable[Unanswerable], count: float) -> Iterator[Unanswerable]:
+    for number, row in enumerate(rows):
+        if number + 0.5 > count:
+            return
+        yield row
+
+
+def _held_out(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) -> Iterator[Unanswerable]:
+    for shown, asked in sorted(lists, key=lambda one: share_of(seed, "held-out", _identity(one[0]))):
+        golden = shown.passages[(shown.golden or 1) - 1]
+        rest = [passage for passage in shown.passages if passage is not golden]
+        passages = (*rest, *shown.spare[:1])
+        for one in asked[:_HELD_OUT_TOGETHER]:
+            candidate = one.candidate
+            if passages and _is_clean(candidate, passages):
+                yield Unanswerable("held-out", candidate.instruction, candidate.language, candidate.document, passages)
+
+
+def _near_misses(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) -> Iterator[Unanswerable]:
+    """One question a list, of those that the retriever finds most of the list's passages for."""
+    finders: dict[tuple[str, int], list[Asked]] = defaultdict(list)
+    for _, asked in lists:
+        for one in asked:
+            for hit in one.hits:
+                finders[hit.document, hit.start].append(one)
+    used: set[str] = set()
+    for shown, asked in sorted(lists, key=lambda one: share_of(seed, "near-miss", _identity(one[0]))):
+        near = _nearest(shown, finders)
+        own = {other.candidate.instruction for other in asked} | used
+        fitting = (
+            one for one in near if one.candidate.instruction not in own and _is_clean(one.candidate, shown.passages)
+        )
+        nearest = next(fitting, None)
+        if nearest is not None:
+            candidate = nearest.candidate
+            used.add(candidate.instruction)
+            yield Unanswerable(
+                "near-miss", candidate.instruction, candidate.language, candidate.document, shown.passages
+            )
+
+
+def _nearest(shown: EvidenceList, finders: Mapping[tuple[str, int], Sequence[Asked]]) -> list[Asked]:
+    scores: dict[str, float] = defaultdict(float)
+    by_question: dict[str, Asked] = {}
+    for passage in shown.passages:
+        for one in finders.get((passage.document, passage.start), ()):
+            if one.candidate.chunk != shown.chunk:
+                scores[one.candidate.instruction] += 1
+                by_question[one.candidate.instruction] = one
+    order = sorted(scores, key=lambda question: (-scores[question], number_of(question)))
+    return [by_question[question] for question in order]
+
+
+def _is_clean(candidate: Candidate, passages: Sequence[Passage]) -> bool:
+    """Whether a question is precise, and no passage has its answer or is about all that it names."""
+    if candidate.kind in _VAGUE:
+        return False
+    return not any(says(passage, candidate) or names(passage, candidate) for passage in passages)
+
+
+def _other_domain(
+    lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], foreign: Mapping[str, Sequence[str]], seed: int
+) -> Iterator[Unanswerable]:
+    left = {
+        language: sorted(questions, key=lambda question: number_of(seed, question))
+        for language, questions in foreign.items()
+    }
+    for shown, asked in sorted(lists, key=lambda one: share_of(seed, "other-domain", _identity(one[0]))):
+        language = asked[0].candidate.language
+        if left.get(language):
+            yield Unanswerable("other-domain", left[language].pop(), language, "", shown.passages)
+
+
+def _identity(shown: EvidenceList) -> str:
+    golden = shown.passages[(shown.golden or 1) - 1]
+    return f"{golden.document}\0{golden.text}"

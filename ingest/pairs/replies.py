@@ -1,0 +1,100 @@
+"""What teachers and judges replied, in ``NAME.replies`` as it comes: a run that is killed goes on where it was."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from assistant.progress import progress_bar
+from assistant.store.catalog import StoredChunk
+from assistant.types import Message
+from assistant.workspace import replaced_atomically
+from ingest.pairs.teacher import Teacher
+
+# Raised when a prompt or what is read from replies changes: replies of before are then asked for anew.
+PROMPT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply as it is kept."""
+
+    key: str
+    """Of prompt and model."""
+    about: str
+    """Digest of the text that it is about: once no document says that, the reply goes."""
+    reply: str
+
+
+_REPLY = TypeAdapter(Reply)
+
+
+class Replies:
+    """What models replied: one JSON line each, appended as it comes, so that a killed run loses nothing."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._known = _read(file)
+
+    def all(
+        self,
+        teacher: Teacher,
+        asked: Sequence[tuple[str, Sequence[Message]]],
+        schema: type[BaseModel] | None,
+        label: str,
+    ) -> list[str]:
+        """The reply to each (text, prompt about it), in order; only those are asked for that are not known."""
+        keys = [_key(teacher.name, prompt) for _, prompt in asked]
+        missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in self._known}
+        if missing:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            prompts = [prompt for _, prompt in missing.values()]
+            with progress_bar(label, len(missing)) as bar, self._file.open("a", encoding="utf-8") as stream:
+                stream.write("\n")  # behind a line that a killed run may have cut
+                for (key, (text, _)), reply in zip(missing.items(), teacher.replies(prompts, schema), strict=True):
+                    self._known[key] = Reply(key, digest_of(text), reply)
+                    stream.write(json.dumps(asdict(self._known[key]), ensure_ascii=False) + "\n")
+                    stream.flush()
+                    bar.advance()
+        return [self._known[key].reply for key in keys]
+
+    def keep_only(self, chunks: Iterable[StoredChunk]) -> None:
+        """Drop the replies about texts that no chunk has any more."""
+        live = {digest_of(chunk.text) for chunk in chunks}
+        kept = [reply for reply in self._known.values() if reply.about in live]
+        if len(kept) < len(self._known):
+            self._known = {reply.key: reply for reply in kept}
+            with replaced_atomically(self._file) as beside:
+                lines = (json.dumps(asdict(reply), ensure_ascii=False) + "\n" for reply in kept)
+                beside.write_text("".join(lines), encoding="utf-8")
+
+
+def replies_file(pairs: Path) -> Path:
+    """Where the replies behind a set of pairs are."""
+    return pairs.with_suffix(".replies")
+
+
+def digest_of(text: str) -> str:
+    """32 hex digits that stand for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _key(teacher: str, prompt: Sequence[Message]) -> str:
+    said = json.dumps([PROMPT_VERSION, teacher, [message.content for message in prompt]], ensure_ascii=False)
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def _read(file: Path) -> dict[str, Reply]:
+    """The known replies; a line that a killed run cut off is as if it had not been written."""
+    known: dict[str, Reply] = {}
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    for line in text.split("\n"):
+        try:
+            reply = _REPLY.validate_json(line)
+        except ValidationError:
+            continue
+        known[reply.key] = reply
+    return known

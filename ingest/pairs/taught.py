@@ -1,0 +1,106 @@
+"""Pairs that people wrote: their own sets, and examples of the house voice (``tone.jsonl``).
+
+A row that brings the text it answers from is shown it among negatives; for any other the documents are searched for
+what supports its response. Where nothing does, it is shown no passages.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from assistant.config import PairsSettings
+from assistant.language import detect
+from assistant.pairs import Pair, Source, Split
+from assistant.types import Evidence, Passage
+from ingest.pairs.candidate import Candidate, share_of
+from ingest.pairs.context import Workbench, among_others, cited, passage_of, says, supports
+from ingest.pairs.identity import identified
+from ingest.pairs.rows import BadRow, Row, read_rows
+from ingest.pairs.split import sketch
+
+# From this share of its word sequences on, a row's text is taken from a document.
+_SAME_TEXT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """The rows of users' files, and those that cannot be used."""
+
+    rows: tuple[tuple[Source, Row], ...] = ()
+    bad: tuple[BadRow, ...] = ()
+
+    @property
+    def voice(self) -> list[Row]:
+        """Examples of the house voice."""
+        return [row for source, row in self.rows if source == "tone"]
+
+
+def read_taught(settings: PairsSettings, strict: bool) -> Taught:
+    """The files of ``tone`` and ``data``. Raises PairsError as ``read_rows`` does."""
+    files: list[tuple[Source, str]] = [("tone", name) for name in settings.tone]
+    files += [("set", name) for name in settings.data]
+    rows: list[tuple[Source, Row]] = []
+    bad: list[BadRow] = []
+    for source, name in files:
+        good, wrong = read_rows(Path(name).expanduser(), strict)
+        rows += [(source, row) for row in good]
+        bad += wrong
+    return Taught(tuple(rows), tuple(bad))
+
+
+def taught_pair(
+    row: Row, source: Source, bench: Workbench, languages: Collection[str], settings: PairsSettings
+) -> Pair:
+    """A row as a pair. It is in the split of the document that its text is from, else in one drawn by its words."""
+    language = row.language or detect(row.instruction, languages)
+    candidate = Candidate(row.instruction, row.response, row.context or row.response, "", 0, "", language)
+    hits = bench.search(row.instruction)
+    golden, document = _golden(row, candidate, hits, bench)
+    pair = Pair(
+        id="",
+        instruction=row.instruction,
+        response=row.response,
+        source=source,
+        split=bench.splits.get(document) or _drawn(row.context or row.instruction, settings),
+        kind="tone" if source == "tone" else "set",
+        history=row.history,
+        system=row.system,
+        language=language,
+        document=document,
+    )
+    return identified(pair if golden is None else _shown(pair, golden, candidate, hits, bench))
+
+
+def _golden(row: Row, candidate: Candidate, hits: Sequence[Evidence], bench: Workbench) -> tuple[Passage | None, str]:
+    """The passage that answers a row, and the document that it is from; empty where it is from none."""
+    if not row.context:
+        found = next((hit for hit in hits if says(passage_of(hit), candidate)), None)
+        return (passage_of(found), found.document) if found else (None, "")
+    source, _, text = row.context.partition("\n")
+    own = Passage("", 0, len(text or source), source if text else "", text or source)
+    words = sketch(row.context)
+    near = [*hits, *bench.search(row.context[:400])]
+    # Of two editions that say the same, it is from the one in force.
+    ranked = ((len(words & sketch(hit.text)), hit.document not in bench.older, hit.document) for hit in near)
+    shared, _, document = max(ranked, default=(0, False, ""))
+    return own, document if words and shared >= _SAME_TEXT * len(words) else ""
+
+
+def _drawn(text: str, settings: PairsSettings) -> Split:
+    place = share_of(settings.seed, text)
+    if place < settings.test:
+        return "test"
+    return "validation" if place < settings.test + settings.validation else "train"
+
+
+def _shown(pair: Pair, golden: Passage, candidate: Candidate, hits: Sequence[Evidence], bench: Workbench) -> Pair:
+    others = [passage_of(hit) for hit in hits if bench.may_show(hit, pair.split)]
+    beside = [passage for passage in others if passage.text != golden.text]
+    shown = among_others(golden, beside, [candidate], bench, 0)
+    number = shown.golden or 1
+    return replace(
+        pair,
+        response=cited(pair.response, number, lambda sentence: supports(golden, sentence, pair.language)),
+        passages=shown.passages,
+        golden=number,
+    )

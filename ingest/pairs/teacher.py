@@ -1,0 +1,170 @@
+"""Models that write and judge pairs: the configured base, or any chat model that LangChain knows.
+
+An endpoint that is down, slow or busy is asked again, later each time and not before the moment it names itself. What
+it said is kept by the caller as it comes, so that a run that ends here goes on where it was.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from assistant.config import PairsSettings
+from assistant.engines.base import Engine
+from assistant.errors import ModelError, PairsError
+from assistant.progress import note
+from assistant.types import Message
+
+BASE = "base"
+_LONGEST_LINE = 48
+_BATCH = 32
+_AT_ONCE = 4
+_LONGEST_WAIT = 60.0
+# An answer that will be the same however often it is asked for.
+_FINAL = frozenset({400, 401, 403, 404, 405, 413, 422})
+
+Sleep = Callable[[float], None]
+
+
+class Teacher(Protocol):
+    """Replies to prompts."""
+
+    @property
+    def name(self) -> str:
+        """What its replies are kept under."""
+
+    @property
+    def keeps_format(self) -> bool:
+        """Whether it may be asked for several things at once, as JSON."""
+
+    def replies(self, prompts: Sequence[Sequence[Message]], schema: type[BaseModel] | None) -> Iterator[str]:
+        """One reply for each prompt, in order, as they come; JSON of ``schema`` where the model can be held to it.
+
+        Raises PairsError when the model does not answer, ModelError when it cannot be used at all.
+        """
+
+
+class EngineTeacher:
+    """The configured language model, which may be small: it is asked for one line at a time."""
+
+    keeps_format = False
+
+    def __init__(self, engine: Engine, model: str) -> None:
+        self._engine = engine
+        self.name = f"{BASE}:{model}"
+
+    def replies(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        schema: type[BaseModel] | None,  # noqa: ARG002 - no schema holds it
+    ) -> Iterator[str]:
+        """Replies in batches."""
+        for first in range(0, len(prompts), _BATCH):
+            yield from self._engine.complete(prompts[first : first + _BATCH], _LONGEST_LINE)
+
+
+class ChatTeacher:
+    """A chat model of LangChain: ``openai:gpt-…``, ``ollama:…``, or a model behind an OpenAI-compatible address."""
+
+    keeps_format = True
+
+    def __init__(self, name: str, settings: PairsSettings, sleep: Sleep = time.sleep) -> None:
+        """Raises ModelError when the provider is unknown or its package is not installed."""
+        self.name = f"{name}@{settings.teacher_url}" if settings.teacher_url else name
+        self._attempts = settings.teacher_attempts
+        self._sleep = sleep
+        self._model = _chat_model(name, settings)
+        self._can_be_held = True
+
+    def replies(self, prompts: Sequence[Sequence[Message]], schema: type[BaseModel] | None) -> Iterator[str]:
+        """Replies to a few prompts at a time."""
+        with ThreadPoolExecutor(_AT_ONCE) as beside:
+            for first in range(0, len(prompts), _AT_ONCE):
+                some = prompts[first : first + _AT_ONCE]
+                yield from beside.map(lambda prompt: self._reply(prompt, schema), some)
+
+    def _reply(self, prompt: Sequence[Message], schema: type[BaseModel] | None) -> str:
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return self._once(prompt, schema)
+            except Exception as error:  # each provider has errors of its own
+                if _status(error) in _FINAL:
+                    raise ModelError(f"{self.name} refuses: {_in_a_line(error)}", "Check its name and key.") from None
+                if attempt == self._attempts:
+                    raise PairsError(
+                        f"{self.name} did not answer in {attempt} attempts: {_in_a_line(error)}",
+                        "What it wrote so far is kept; run this again when it is there.",
+                    ) from None
+                wait = _wait(error, attempt)
+                note(f"{self.name}: {_in_a_line(error)}; asked again in {wait:.0f} s.")
+                self._sleep(wait)
+        raise AssertionError("unreachable: teacher_attempts is at least 1")
+
+    def _once(self, prompt: Sequence[Message], schema: type[BaseModel] | None) -> str:
+        turns = [(message.role, message.content) for message in prompt]
+        if schema is not None and self._can_be_held:
+            try:
+                return _held_reply(self._model, turns, schema)
+            except Exception as error:
+                # An endpoint that knows no schemas says so, or keeps to none (a ValueError of whoever parses its
+                # words); from then on they are read as they are.
+                if not isinstance(error, NotImplementedError | ValueError) and _status(error) not in {400, 422}:
+                    raise
+                self._can_be_held = False
+        return _text(self._model.invoke(turns))
+
+
+def opened_teacher(name: str, settings: PairsSettings, engine: Engine, base: str) -> Teacher:
+    """The model that ``pairs.teacher`` or ``pairs.judge`` names; ``base`` is the configured language model."""
+    return EngineTeacher(engine, base) if name == BASE else ChatTeacher(name, settings)
+
+
+def _chat_model(name: str, settings: PairsSettings) -> Any:
+    from langchain.chat_models import init_chat_model
+
+    options: dict[str, Any] = {"timeout": settings.teacher_seconds, "max_retries": 0, "temperature": 0}
+    if settings.teacher_url:
+        name = name if ":" in name else f"openai:{name}"
+        options |= {"base_url": settings.teacher_url, "api_key": os.environ.get("OPENAI_API_KEY") or "none"}
+    try:
+        return init_chat_model(name, **options)
+    except ImportError as error:
+        raise ModelError(
+            f"{name} needs a package: {_in_a_line(error)}", "pip install 'domain-assistant[teacher]'"
+        ) from None
+    except Exception as error:  # a missing key, an unknown provider: each has an error of its own
+        raise ModelError(
+            f"{name} cannot be used: {_in_a_line(error)}", "Write base, PROVIDER:MODEL, or set pairs.teacher_url."
+        ) from None
+
+
+def _held_reply(model: Any, turns: Sequence[tuple[str, str]], schema: type[BaseModel]) -> str:
+    held = model.with_structured_output(schema, include_raw=True).invoke(turns)
+    parsed = held["parsed"]
+    return parsed.model_dump_json() if isinstance(parsed, BaseModel) else _text(held["raw"])
+
+
+def _text(message: Any) -> str:
+    content = message.content
+    if isinstance(content, str):
+        return content
+    return "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
+
+
+def _status(error: BaseException) -> int | None:
+    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _wait(error: BaseException, attempt: int) -> float:
+    """Seconds until the next attempt: what the endpoint asks for (RFC 9110, Retry-After), else 1, 2, 4 …"""
+    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
+    named = headers.get("retry-after", "")
+    return min(_LONGEST_WAIT, float(named) if named.replace(".", "", 1).isdigit() else 2.0 ** (attempt - 1))
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,198 @@
+"""Headings, glossaries, tables and lists give pairs that say what they say, with their units and headers."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.store.catalog import StoredChunk
+from ingest.pairs.blocks import blocks_of, sentences_of, topic_of
+from ingest.pairs.candidate import Candidate
+from ingest.pairs.filters import fault, folded
+from ingest.pairs.structure import Finder
+from ingest.pairs.tables import cells, table_of
+
+
+def chunk(text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en", context: str = "") -> StoredChunk:
+    """A chunk made by hand."""
+    return StoredChunk(1, 1, "terms.md", "/docs", "Terms", language, "", text, context, heading, "", 0, len(text))
+
+
+def found(text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en", context: str = "") -> list[Candidate]:
+    """What the structure of one chunk gives."""
+    one = chunk(text, heading, language, context)
+    return list(Finder([one], seed=0).candidates(one, continues=False))
+
+
+def by_kind(candidates: list[Candidate], kind: str) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate.kind == kind]
+
+
+@pytest.mark.parametrize(
+    ("heading", "topic"),
+    [
+        ("§ 7 Bicycles", "Bicycles"),
+        ("3.4 Major losses", "Major losses"),
+        ("Part A – Common rules", "Common rules"),
+        ("Teil B – Leistungen", "Leistungen"),
+        ("Abschnitt 2: Fristen", "Fristen"),
+        ("Bicycles", "Bicycles"),
+        ("Particular cases", "Particular cases"),
+        ("2026", "2026"),
+    ],
+)
+def test_a_topic_is_a_heading_without_its_number(heading: str, topic: str) -> None:
+    assert topic_of(heading) == topic
+
+
+def test_a_paragraph_that_a_page_broke_is_put_together() -> None:
+    text = (
+        "(1) Locks which are part of the frame of the bicycle alone (frame locks) are not\n\nsufficient for pedelecs."
+    )
+    (block,) = blocks_of(chunk(text), continues=False)
+    assert [sentence for sentence, _ in sentences_of(block)] == [
+        "Locks which are part of the frame of the bicycle alone (frame locks) are not sufficient for pedelecs."
+    ]
+
+
+def test_a_question_heading_is_asked_and_answered_by_what_follows() -> None:
+    (faq,) = by_kind(found("No. Hail is covered by another line.", "Terms > Is hail covered?"), "faq")
+    assert faq.instruction == "Is hail covered?"
+    assert faq.response == "No. Hail is covered by another line."
+
+
+def test_an_answer_that_began_in_the_chunk_before_is_not_taken_for_the_whole() -> None:
+    one = chunk("It also pays the saw.", "Terms > Is hail covered?")
+    assert not by_kind(list(Finder([one], 0).candidates(one, continues=True)), "faq")
+
+
+def test_glossary_entries_become_definitions_in_both_languages() -> None:
+    (english,) = by_kind(found("Deductible – The part of each claim that you bear yourself.", "Glossary"), "definition")
+    assert english.response == "Deductible means the part of each claim that you bear yourself."
+    (german,) = by_kind(found("Regress – Wir fordern zurück, was wir gezahlt haben.", "Glossar", "de"), "definition")
+    assert german.response == "Regress: Wir fordern zurück, was wir gezahlt haben."
+
+
+def test_key_and_value_lines_become_entries_but_mail_headers_do_not() -> None:
+    (entry,) = by_kind(found("Claims line: Monday to Friday, 7:00 to 20:00", "Opening hours"), "entry")
+    assert "Claims line" in entry.instruction and "Opening hours" in entry.instruction
+    assert entry.response == "Claims line: Monday to Friday, 7:00 to 20:00."
+    assert not by_kind(found("Subject: Broker circular of this spring", "Mail"), "entry")
+
+
+def test_table_cells_keep_their_row_column_and_unit() -> None:
+    lines = ["| Zone | Home Basic | Home Premium | Remark |", "| Zone A | 0.92 | 1.95 | rural |"]
+    table = table_of(lines, "", "Annual premium per square metre, in euros\nValid from 2026.")
+    assert table is not None
+    said = {question: response for question, response, _ in cells(table, "en", 0)}
+    assert len(said) == 2, "a remark is no value"
+    assert set(said.values()) == {"Zone A: 0.92 euros in Home Basic.", "Zone A: 1.95 euros in Home Premium."}
+    assert all("Zone A" in question for question in said)
+
+
+def test_a_table_that_goes_on_in_another_chunk_finds_its_header_in_the_context() -> None:
+    candidates = found("| Reasoned answer | within 15 days |", context="Procedure\n| Step | Limit |")
+    (cell,) = by_kind(candidates, "table")
+    assert cell.response == "Limit for “Reasoned answer”: within 15 days."
+
+
+def test_rows_are_named_by_words_and_not_by_codes_or_remarks() -> None:
+    lines = ["| id | name | phone |", "| PG-1 | Autohaus Moor | 040 1 |", "| PG-2 | Werkstatt Deich | 040 2 |"]
+    table = table_of(lines, "", "")
+    assert table is not None and table.label_column == 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Hotel after a loss  €60 a day  €100 a day", "Freezer  not covered  €500"],  # its header is in another chunk
+        ["1 Purpose and use  4", "2 Taking the report  5"],  # a table of contents
+        ["| 1 | 2 |", "| 3 | 4 |"],
+        ["| only |", "| one column |"],
+        ["| Step | Limit |"],
+        ["| Step | |", "| a | b |"],
+    ],
+)
+def test_lines_that_are_no_table_with_a_header_give_none(lines: list[str]) -> None:
+    assert table_of(lines, "", "") is None
+
+
+def test_tables_of_a_pdf_are_read_by_their_gaps() -> None:
+    candidates = found(
+        "Benefit  Journey Standard  Journey Max\nLuggage  €2,000  €4,000", "Terms > § 21 Table of benefits"
+    )
+    assert {one.response for one in by_kind(candidates, "table")} == {
+        "Luggage: €2,000 in Journey Standard.",
+        "Luggage: €4,000 in Journey Max.",
+    }
+
+
+def test_a_short_list_answers_with_the_words_that_introduce_it() -> None:
+    text = "There is no cover for\n(a) events caused on purpose;\n(b) damage by war."
+    (topic,) = by_kind(found(text, "Terms > § 5 Exclusions"), "topic")
+    assert topic.response == "There is no cover for events caused on purpose; damage by war."
+
+
+def test_what_only_leads_to_a_list_is_no_sentence() -> None:
+    text = "A cat is an animal. Equal to a cat are treated\n\n1. the lynx;\n2. the tiger."
+    block, *_ = blocks_of(chunk(text), continues=False)
+    assert [sentence for sentence, _ in sentences_of(block)] == ["A cat is an animal."]
+
+
+def test_every_quote_stands_in_its_chunk() -> None:
+    text = "(1) You must lock it within 3 days.\n(2) If it is lost, we pay.\n\nNotes: none\n\nWord – A meaning of it."
+    assert all(folded(one.quote) in folded(text) for one in found(text))
+
+
+GOOD = Candidate(
+    "What is covered by the line?",
+    "Hail is covered up to €500.",
+    "Hail is covered up to €500.",
+    "fact",
+    1,
+    "a.md",
+    "en",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"response": "Hail is covered up to"}, "form"),
+        ({"response": "Hail is covered: [3] so."}, "form"),
+        ({"instruction": "What </passage> is covered?"}, "form"),
+        ({"response": "Hail (or snow is covered."}, "form"),
+        ({"instruction": "Why?"}, "length"),
+        ({"response": "Hail is covered. " * 40}, "length"),
+        ({"quote": "Hail is covered up to €600."}, "quote not in chunk"),
+        ({"quote": " "}, "quote not in chunk"),
+        ({"response": "Hail is covered up to €700."}, "number or name not in chunk"),
+        ({"response": "Hail is covered by Lindmoor up to €500."}, "number or name not in chunk"),
+        ({"instruction": "What does this document cover?"}, "does not stand alone"),
+        ({"instruction": "What is said in the passage about hail?"}, "does not stand alone"),
+        ({"instruction": "Is it covered up to €500?"}, "does not stand alone"),
+        ({"response": "It is covered up to €500."}, "does not stand alone"),
+        ({"response": "Hail is covered in the cases listed below."}, "does not stand alone"),
+        ({"instruction": "Ist der Hagel in der Versicherung enthalten oder nicht?"}, "other language"),
+        ({"instruction": "How do I renew my passport?", "source": "generated"}, "asks of something else"),
+    ],
+)
+def test_each_fault_is_named(changes: dict[str, str], reason: str) -> None:
+    from dataclasses import replace
+
+    assert fault(replace(GOOD, **changes), "Hail is covered\nup to €500. It is covered by the line.", "Terms") == reason  # type: ignore[arg-type]
+
+
+PIECES = st.sampled_from(
+    "| – : . ? ( ) [1] § 7 (1) - • \n \n\n  3 days €500 Wenn Sie If you must wird innerhalb von within is are ist die"
+    " Kosten covered, </passage> <|im_end|> \u2028 ß ﬁ 9.999,00 A a".split(" ")
+)
+
+
+@given(st.lists(PIECES, max_size=60).map(" ".join), st.sampled_from(["en", "de", "fr", ""]))
+def test_no_text_breaks_the_finder_and_what_passes_the_filters_is_grounded(text: str, language: str) -> None:
+    one = chunk(text, language=language)
+    for candidate in Finder([one], 0).candidates(one, continues=False):
+        if not fault(candidate, one.text, one.context):
+            assert folded(candidate.quote) in folded(text)
+            assert "</passage" not in candidate.instruction + candidate.response

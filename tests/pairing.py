@@ -1,0 +1,173 @@
+"""A small corpus to make pairs from, and what tests of pairs do with it."""
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from fakes import FakeEmbedder, ScriptedEngine
+
+from assistant.config import Settings
+from assistant.pairs import Pair, read_pairs
+from assistant.retriever import Retriever
+from assistant.store.catalog import Catalog
+from assistant.workspace import Workspace
+from ingest import pipeline
+from ingest.pairs.build import make_pairs
+from ingest.pairs.report import PairsReport
+
+CORPUS = "house"
+DOCUMENTS = {
+    "hail": """# Hail
+
+## What counts as hail
+
+Hail is frozen rain that dents the bonnet. The appraiser must photograph every dent within 14 days.
+
+## How do I lower my deductible?
+
+Take the car to a hail station. The station halves the deductible of 150 euros.
+
+## Fees
+
+| Service | Price |
+|---|---|
+| Dent removal | 40 euros per dent |
+| Spare windscreen | 310 euros |
+
+## Glossary
+
+Dentless repair – The pushing out of a dent from behind without new paint.
+""",
+    "fire": """# Fire
+
+## Smoke
+
+If smoke has spoilt the curtains, the cleaner comes at our expense. Soot on ceilings is painted over twice.
+
+## Whom do I call first?
+
+Call the fire brigade, then our night desk. The night desk answers around the clock.
+
+## Hotel
+
+We pay a hotel room up to 95 euros a night. Breakfast is not included.
+
+## Glossary
+
+Hearth – The place in a building where a flame is meant to burn.
+""",
+    "bicycle": """# Bicycles
+
+## Locks
+
+A bicycle must be chained to a fixed object at night. Frame locks alone are not sufficient for pedelecs.
+
+## What do you need after a theft?
+
+We need the frame number and the receipt. The police must be told within 3 days.
+
+## Batteries
+
+A stolen battery is replaced if its key is handed in. Scratches are not repaired.
+
+## Glossary
+
+Pedelec – A bicycle whose motor helps only while somebody pedals.
+""",
+    "travel": """# Journeys
+
+## Cancelled flights
+
+If the airline cancels a flight, the travel desk books another one. Vouchers of airlines are accepted as payment.
+
+## Can I bring my dog?
+
+Yes, if the dog has a vaccination card. Dogs travel in the hold of the aircraft.
+
+## Luggage
+
+Lost suitcases must be reported at the airport counter within 21 days. Jewellery in suitcases is not insured.
+
+## Glossary
+
+Layover – The stop between two flights on one ticket.
+""",
+    "dentist": """# Dentist
+
+## Crowns
+
+Crowns of ceramics are reimbursed up to 480 euros. Gold is paid if the dentist explains why.
+
+## How often may I have my teeth cleaned?
+
+Twice a year. Each cleaning costs us 70 euros.
+
+## Braces
+
+Children may wear braces until the end of school. Adults pay for braces themselves.
+
+## Glossary
+
+Inlay – A filling that is made outside the mouth and glued in.
+""",
+    "garden": """# Gardens
+
+## Sheds
+
+A garden shed must stand on a concrete base. Tools in an unlocked shed are not insured.
+
+## Is my greenhouse insured?
+
+Yes, against snow and hail. Panes are replaced by the glazier within 10 days.
+
+## Trees
+
+If a tree falls on the fence, we pay the saw and the new posts. Fallen fruit is never paid.
+
+## Glossary
+
+Windbreak – A row of trees or bushes that slows the wind.
+""",
+}
+
+
+class House:
+    """One corpus in one workspace, with the fake embedder."""
+
+    def __init__(self, workspace: Workspace, docs: Path, settings: Settings) -> None:
+        self.workspace = workspace
+        self.docs = docs
+        self.settings = settings
+        self.embedder = FakeEmbedder()
+        self.file = workspace.pairs_file(CORPUS)
+
+    def write(self, *names: str) -> None:
+        """Put documents into the folder."""
+        for name in names:
+            (self.docs / f"{name}.md").write_text(DOCUMENTS[name], encoding="utf-8")
+
+    def ingest(self) -> None:
+        """Make the corpus say what the folder says."""
+        pipeline.ingest(self.workspace, CORPUS, [self.docs], self.settings, embedder=self.embedder, confirmed=True)
+
+    def make(self, explain: Path | None = None, strict: bool = False, **settings: object) -> PairsReport:
+        """Make pairs with some settings of ``pairs`` changed."""
+        chosen = self.settings.pairs.model_copy(update=settings)
+        changed = self.settings.model_copy(update={"pairs": chosen})
+        with closing(Catalog(self.workspace.corpus(CORPUS))) as catalog:
+            retriever = Retriever(catalog, self.embedder, changed.retrieval, changed.device)
+            return make_pairs(retriever, ScriptedEngine(""), self.file, changed, explain=explain, strict=strict)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The pairs on disk."""
+        return read_pairs(self.file)
+
+    def edit(self, id_: str, **changes: object) -> None:
+        """Change one pair as a person does: in the file, leaving its id."""
+        import dataclasses
+        import json
+
+        edited = [replace(pair, **changes) if pair.id == id_ else pair for pair in self.pairs]  # type: ignore[arg-type]
+        lines = (json.dumps(dataclasses.asdict(pair), ensure_ascii=False) for pair in edited)
+        self.file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

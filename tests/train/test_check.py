@@ -1,0 +1,147 @@
+"""``--check`` says what training would need and learn, and keeps nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toys import toy_pair, toy_rows, write_toy_pairs
+
+from assistant import models
+from assistant.config import EngineSettings, Settings
+from assistant.errors import TrainingError
+from assistant.workspace import Workspace
+from train.batches import computed_together
+from train.check import check, histogram, lines, problems
+from train.config import TrainSettings, load
+from train.loss import summed_loss
+from train.memory import Parameters, estimate
+from train.model import count_parameters, read_config, with_adapter
+from train.run import train
+from train.tensors import tensors_of
+
+CONFIGS = Path(__file__).parents[2] / "data" / "configs"
+
+
+def test_the_report_is_what_training_then_does(place: Workspace, general: Settings) -> None:
+    values = {"epochs": 2, "rank": 4}
+    report = check(place, general, values)
+    assert not list(place.adapters.rglob("*.safetensors")), "nothing is kept"
+    card = train(place, general, values)
+    assert card is not None
+    assert (report.parameters, report.base_parameters) == (card.parameters, card.base_parameters)
+    assert (report.steps, report.rows, report.validation_rows) == (4, 16, 4)
+    assert report.packed_tokens * 2 == card.tokens
+    assert report.packed_tokens < 0.6 * report.tokens
+    assert report.learning_rate == card.config["learning_rate"]
+    assert report.ended == report.rows
+    assert 0 < report.loss_tokens < report.tokens
+    assert sum(count for _, count in report.lengths) == report.rows
+    assert report.probe is not None and report.probe.tokens_per_second > 0 and report.probe.seconds > 0
+
+
+def test_the_trained_tokens_are_marked_in_three_examples(place: Workspace, general: Settings) -> None:
+    report = check(place, general, {})
+    text = "\n".join(lines(report))
+    assert [example.id for example in report.examples] == ["p0", "p8", "p15"]
+    for number in (0, 8, 15):
+        assert f"⟦{toy_pair(number).response}<|im_end|>⟧" in text
+    assert "What is rule 8?<|im_end|>\n<|im_start|>assistant\n⟦" in text
+    assert not problems(report)
+
+
+def test_examples_cannot_speak_to_the_terminal(place: Workspace, general: Settings) -> None:
+    import dataclasses
+
+    write_toy_pairs(place, [dataclasses.replace(toy_pair(0), response="\x1b]0;owned\x07")])
+    assert "\x1b" not in "\n".join(lines(check(place, general, {})))
+
+
+def test_lack_of_memory_is_told_instead_of_tried(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.check.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("train.check.make_trainer", lambda *_: pytest.fail("it was tried"))
+    report = check(place, general, {})
+    (problem,) = problems(report)
+    assert "are needed" in problem and "batch_tokens" in problem
+
+
+def test_a_row_beyond_the_window_is_named(place: Workspace, general: Settings) -> None:
+    write_toy_pairs(place, [toy_pair(0), toy_pair(1, words=900)])
+    with pytest.raises(TrainingError, match="'p1' has"):
+        check(place, general, {})
+
+
+@pytest.mark.parametrize("lengths", [[5], [5, 5, 5], [1, 2, 3], list(range(1, 100)), [7, 1000]])
+def test_a_histogram_counts_every_row_in_its_bin(lengths: list[int]) -> None:
+    bins = histogram(lengths)
+    assert sum(count for _, count in bins) == len(lengths)
+    low = min(lengths) - 1
+    for high, count in bins:
+        assert count == sum(low < length <= high for length in lengths)
+        low = high
+
+
+@pytest.mark.parametrize("values", [{}, {"checkpointing": True}, {"method": "dora"}], ids=str)
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_the_formula_for_activations_is_near_what_autograd_keeps(values: dict[str, Any], bfloat16: bool) -> None:
+    """Against the tensors that torch saves for the backward pass of a model wide enough to be like a real one."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config: Any = LlamaConfig(
+        vocab_size=97,
+        hidden_size=256,
+        intermediate_size=683,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    )
+    base: Any = LlamaForCausalLM(config)
+    base = base.to(torch.bfloat16 if bfloat16 else torch.float32)
+    settings = TrainSettings.model_validate({"rank": 8} | values)
+    if settings.checkpointing:
+        base.activation_checkpointing_enable()
+    model = with_adapter(base, settings)
+    model.train()
+    fixed = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    batches = computed_together(toy_rows([(700, [(30, 20)] * 4)]), 2048, share=True)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        # Copies of weights do not grow with tokens.
+        if storage.data_ptr() not in fixed and tensor.shape not in {weight.shape for weight in model.parameters()}:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = summed_loss(model, tensors_of(batches[0], {"full_attention": None}, "cpu"), bfloat16)
+    torch.autograd.backward(loss)
+    needed = estimate(config, Parameters(0, 0, 0), settings, bfloat16, batches).activations
+    if settings.checkpointing:  # all of one layer comes when it is computed again, behind the hook
+        needed -= estimate(config, Parameters(0, 0, 0), TrainSettings(), bfloat16, batches).activations // 6
+    outside_of_layers = 1_200_000
+    assert sum(kept.values()) == pytest.approx(needed, rel=0.2, abs=outside_of_layers)
+
+
+def test_the_estimate_grows_with_what_is_trained_and_shrinks_with_quantisation() -> None:
+    from transformers import LlamaConfig
+
+    sizes, batches = Parameters(100, 80, 10), computed_together(toy_rows([(0, [(9, 3)])]), 100, share=False)
+
+    def weights(method: str) -> float:
+        memory = estimate(LlamaConfig(), sizes, TrainSettings.model_validate({"method": method}), True, batches)
+        return memory.weights
+
+    assert [weights(method) for method in ("lora", "lora-8bit", "qlora", "full")] == [200, 120, 81, 0]
+    assert estimate(LlamaConfig(), sizes, TrainSettings(), False, batches).weights == 400
+    assert estimate(LlamaConfig(), sizes, TrainSettings(), True, batches).training == 160
+
+
+def test_rank_8_on_attention_alone_is_under_half_a_percent_of_the_bundled_model() -> None:
+    folder = models.engine_folder("bundled")
+    engine = EngineSettings()
+    sizes = count_parameters(read_config(folder, engine), engine, load(CONFIGS / "attention-only.yaml"))
+    assert sizes.base == 134_515_008
+    assert 0 < sizes.trained < 0.005 * sizes.base

@@ -1,0 +1,275 @@
+"""A training that was killed, interrupted or crashed goes on to the weights it would have had."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toys import toy_pair, write_toy_pairs
+
+from assistant.config import Settings
+from assistant.errors import ConfigError, TrainingError
+from assistant.workspace import Workspace
+from train import checkpoints
+from train.checkpoints import CHECKPOINT_FILE, read_state
+from train.passes import Passes
+from train.run import train
+from train.runs import run_folder
+
+VALUES: dict[str, Any] = {"max_steps": 8, "batch": 6, "evaluate_every": 3, "dropout": 0.2, "learning_rate": 0.01}
+RUN = """
+import json, os, sys
+from pathlib import Path
+from assistant.config import Settings
+from assistant.workspace import Workspace
+from train import checkpoints
+import train.run
+
+root, base, values, kill, resume = sys.argv[1:]
+writes = 0
+real = checkpoints._write
+
+def write(file, tensors, metadata):
+    global writes
+    writes += 1
+    where, number = kill.split(":")
+    if writes == int(number):
+        if where == "before":
+            os.kill(os.getpid(), 9)
+        if where == "during":
+            beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+            beside.write_bytes(b"half of a file")
+            os.kill(os.getpid(), 9)
+        real(file, tensors, metadata)
+        os.kill(os.getpid(), 9)
+    real(file, tensors, metadata)
+
+checkpoints._write = write
+general = Settings.model_validate({"engine": {"model": base}, "device": {"name": "cpu", "dtype": "float32"}})
+train.run.train(Workspace(Path(root)), general, json.loads(values), resume=resume == "resume")
+"""
+
+
+def weights(place: Workspace, name: str) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(place.adapter(name) / "adapter_model.safetensors")
+
+
+def run(place: Workspace, base: Path, values: dict[str, Any], kill: str, resume: bool) -> int:
+    words = [str(place.root), str(base), json.dumps(values), kill, "resume" if resume else "start"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", RUN, *words], cwd=root, env=environment, capture_output=True)
+    return done.returncode
+
+
+def steps_of(folder: Path) -> list[int]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [record["step"] for record in map(json.loads, lines) if "loss" in record]
+
+
+@pytest.fixture
+def one_thread() -> Any:
+    """As many threads as the processes that are killed: sums are then the same to the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_killed_at_any_instant_it_goes_on_to_the_same_weights(place: Workspace, general: Settings, base: Path) -> None:
+    train(place, general, VALUES | {"name": "whole"})
+    # Killed before, while and after it writes the best weights or a checkpoint, three times over.
+    for resume, kill in ((False, "during:2"), (True, "after:1"), (True, "before:3")):
+        assert run(place, base, {} if resume else VALUES, kill, resume) == -signal.SIGKILL
+        assert not place.adapter("toy").exists()
+    assert train(place, general, {}, resume=True) is not None
+    killed, whole = weights(place, "toy"), weights(place, "whole")
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+    assert steps_of(place.adapter("toy")) == list(range(1, 9)), "every step stands in the metrics once"
+    assert [path.name for path in run_folder(place, "toy").iterdir()] == [".lock"]
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_crash_at_any_write_leaves_a_pair_of_files_that_fits(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same as above for every single write, in this process."""
+    train(place, general, VALUES | {"name": "whole"})
+    whole = weights(place, "whole")
+    real = checkpoints._write
+
+    for crash in (2, 3, 4):
+        left = [crash]
+
+        def write(file: Path, tensors: Any, metadata: Any, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            real(file, tensors, metadata)
+
+        monkeypatch.setattr(checkpoints, "_write", write)
+        with pytest.raises(KeyboardInterrupt):
+            train(place, general, VALUES, force=True)
+        monkeypatch.setattr(checkpoints, "_write", real)
+        train(place, general, {}, resume=True, force=True)
+        resumed = weights(place, "toy")
+        assert all(torch.equal(resumed[name], whole[name]) for name in whole), f"write {crash}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_obeyed_after_the_step_and_all_of_it_is_saved(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    real = Passes.backward
+
+    def backward(self: Passes, rows: Any) -> Any:
+        signal.raise_signal(number)
+        return real(self, rows)
+
+    monkeypatch.setattr(Passes, "backward", backward)
+    before = signal.getsignal(number)
+    with pytest.raises(TrainingError, match="Stopped after step 1 of 8") as error:
+        train(place, general, VALUES)
+    assert error.value.remedy == "Go on with: assistant train name=toy --resume"
+    assert signal.getsignal(number) == before
+    state = read_state(run_folder(place, "toy"))
+    assert state is not None and state.step == 1
+
+
+def test_a_second_ctrl_c_does_not_wait(place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def backward(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Passes, "backward", backward)
+    with pytest.raises(KeyboardInterrupt):
+        train(place, general, VALUES)
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_the_terminal_ends_in_one_line_that_says_how_to_go_on(place: Workspace, base: Path) -> None:
+    command = [sys.executable, "-m", "assistant", "train", "max_steps=4000", "evaluate_every=4000"]
+    options = ["--workspace", str(place.root), "--set", f"engine.model={base}", "--set", "device.dtype=float32"]
+    process = subprocess.Popen(
+        [*command, *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    folder = run_folder(place, "toy")
+    deadline = time.monotonic() + 60
+    while not (folder / "metrics.jsonl").exists() or not steps_of(folder):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and out == ""
+    assert "name=toy --resume" in err.splitlines()[-1] and "Traceback" not in err
+
+
+@pytest.fixture
+def interrupted(place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace with a training that crashed after its first checkpoint."""
+    real = checkpoints.save
+
+    def save(*arguments: Any) -> None:
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", save)
+    with pytest.raises(KeyboardInterrupt):
+        train(place, general, VALUES)
+    monkeypatch.setattr(checkpoints, "save", real)
+    return place
+
+
+def test_a_resume_with_other_settings_is_refused_naming_the_difference(
+    interrupted: Workspace, general: Settings
+) -> None:
+    with pytest.raises(ConfigError, match=r"started with batch=6, not batch=4"):
+        train(interrupted, general, {"batch": 4}, resume=True)
+    with pytest.raises(TrainingError, match="no training of 'other' to go on with"):
+        train(interrupted, general, {"name": "other"}, resume=True)
+    assert train(interrupted, general, {"batch": 6, "name": "toy"}, resume=True) is not None
+    with pytest.raises(TrainingError, match="no training to go on with"):
+        train(interrupted, general, {}, resume=True)
+
+
+def test_a_resume_with_other_pairs_is_refused(interrupted: Workspace, general: Settings) -> None:
+    write_toy_pairs(interrupted, [toy_pair(number) for number in range(5)])
+    with pytest.raises(TrainingError, match="pairs changed since"):
+        train(interrupted, general, {}, resume=True)
+
+
+def test_a_resume_with_another_base_or_template_is_refused(
+    interrupted: Workspace, general: Settings, tmp_path: Path
+) -> None:
+    from toys import toy_model
+
+    other = toy_model(tmp_path / "other")
+    (other / "notes.json").write_text("{}")
+    for engine, said in (({"model": str(other)}, "base model"), ({"chat_template": "chatml"}, "chat template")):
+        changed = general.model_dump()
+        changed["engine"] |= engine
+        with pytest.raises(TrainingError, match=f"{said} changed since"):
+            train(interrupted, Settings.model_validate(changed), {}, resume=True)
+
+
+def test_an_interrupted_training_is_not_lost_by_starting_anew(interrupted: Workspace, general: Settings) -> None:
+    with pytest.raises(TrainingError, match="interrupted, 3 steps done") as error:
+        train(interrupted, general, VALUES)
+    assert "--resume" in error.value.remedy
+    assert train(interrupted, general, VALUES, force=True) is not None
+
+
+def test_a_training_started_anew_does_not_go_on_from_the_old_one(
+    interrupted: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Passes, "mean_loss", lambda *_: pytest.fail("stopped"))
+    with pytest.raises(BaseException, match="stopped"):
+        train(interrupted, general, VALUES, force=True)
+    assert read_state(run_folder(interrupted, "toy")) is None
+
+
+def test_with_several_to_go_on_with_one_has_to_be_named(
+    interrupted: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", lambda *_: pytest.fail("stopped"))
+        with pytest.raises(BaseException, match="stopped"):
+            train(interrupted, general, VALUES | {"name": "two"})
+    with pytest.raises(ConfigError, match="several trainings to go on with: toy, two"):
+        train(interrupted, general, {}, resume=True)
+    assert train(interrupted, general, {"name": "two"}, resume=True) is not None, "it had no checkpoint yet"
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", b"\x00" * 64])
+def test_a_damaged_checkpoint_is_told_in_one_line(interrupted: Workspace, general: Settings, damage: bytes) -> None:
+    (run_folder(interrupted, "toy") / CHECKPOINT_FILE).write_bytes(damage)
+    with pytest.raises(TrainingError, match="is damaged") as error:
+        train(interrupted, general, {}, resume=True)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_run_file_is_told_in_one_line(interrupted: Workspace, general: Settings) -> None:
+    (run_folder(interrupted, "toy") / "run.json").write_text('{"settings": ')
+    with pytest.raises(TrainingError, match="is damaged"):
+        train(interrupted, general, {}, resume=True)
+
+
+def test_nothing_is_pickled(interrupted: Workspace) -> None:
+    names = {path.name for path in run_folder(interrupted, "toy").iterdir()}
+    assert names == {
+        ".lock",
+        "run.json",
+        "metrics.jsonl",
+        "best-000003.safetensors",
+        CHECKPOINT_FILE,
+    }

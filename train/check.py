@@ -1,0 +1,213 @@
+"""What a training will need and learn, before anything is spent: ``assistant train --check``."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from assistant.config import Settings
+from assistant.presentation import visible
+from assistant.workspace import Workspace
+from train.batches import Packed, computed_together, steps
+from train.config import validated
+from train.job import Job, named, prepare
+from train.memory import Memory, estimate, free_bytes, peak_bytes
+from train.model import computes_in_bfloat16, window_of
+from train.rows import Row, loss_tokens
+from train.run import make_accelerator, make_trainer
+from train.runs import run_folder
+from train.trainer import out_of_memory_told
+
+_BINS = 8
+_EXAMPLES = 3
+# A forward pass takes a third of a step.
+_VALIDATION_SHARE = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row as text: what the model is shown, and what it is trained to say."""
+
+    id: str
+    prompt: str
+    trained: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Two steps that were tried: the one that computes most at once, and the first."""
+
+    tokens_per_second: float
+    """Tokens of rows, shared ones counted for each."""
+    seconds: float
+    """Until the end, validation included, without early stopping."""
+    peak_bytes: int
+    """The most that the process had, of the GPU's memory or of the machine's."""
+    packed: bool
+    """Whether this model can be trained on packed rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``--check`` found. Memory is in bytes."""
+
+    name: str
+    method: str
+    base: str
+    rows: int
+    validation_rows: int
+    steps: int
+    learning_rate: float
+    parameters: int
+    base_parameters: int
+    window: int | None
+    lengths: tuple[tuple[int, int], ...]
+    """(longest, number of rows) of each bin."""
+    longest: str
+    """Id of the longest row."""
+    tokens: int
+    """Of all training rows."""
+    packed_tokens: int
+    """The same, shared prefixes once."""
+    loss_tokens: int
+    ended: int
+    """Rows whose trained tokens end with the end of the turn."""
+    memory: Memory
+    memory_total: int
+    memory_free: int
+    examples: tuple[Example, ...]
+    probe: Probe | None
+    """None where the estimate says that memory would run out."""
+
+
+def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> Report:
+    """Read pairs and sizes, and try two steps if memory allows; nothing is kept. Raises what training would."""
+    job = prepare(named(validated(values), workspace), workspace, general)
+    rows = job.rows
+    batches = [batch for step in _epoch(job) for batch in _computed(job, step)]
+    needed = estimate(job.config, job.parameters, job.settings, computes_in_bfloat16(job.device), batches)
+    free = free_bytes(job.device.name)
+    return Report(
+        name=job.settings.name,
+        method=job.settings.method,
+        base=general.engine.model,
+        rows=len(rows),
+        validation_rows=len(job.validation),
+        steps=job.schedule.total,
+        learning_rate=job.schedule.peak,
+        parameters=job.parameters.trained,
+        base_parameters=job.parameters.base,
+        window=window_of(job.config),
+        lengths=histogram([len(row) for row in rows]),
+        longest=max(rows, key=len).id,
+        tokens=sum(map(len, rows)),
+        packed_tokens=sum(len(one) for batch in batches for one in batch),
+        loss_tokens=loss_tokens(rows),
+        ended=sum(row.response[-1] == job.template.end_of_turn for row in rows),
+        memory=needed,
+        memory_total=needed.total,
+        memory_free=free,
+        examples=_examples(job),
+        probe=_probe(job, workspace) if needed.total <= free else None,
+    )
+
+
+def problems(report: Report) -> list[str]:
+    """What stands in the way of the training, a line each."""
+    found = []
+    if report.memory_total > report.memory_free:
+        found.append(
+            f"Error: about {_gib(report.memory_total)} are needed and {_gib(report.memory_free)} are free. "
+            "Lower batch_tokens, or set checkpointing=true, or method=qlora."
+        )
+    if report.ended < report.rows:
+        found.append(f"Error: {report.rows - report.ended} rows do not end with the end of the turn.")
+    return found
+
+
+def histogram(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """(longest, number) of bins of equal width, from the shortest to the longest of ``lengths``."""
+    least = min(lengths)
+    width = (max(lengths) - least) // _BINS + 1
+    counts = [0] * _BINS
+    for length in lengths:
+        counts[(length - least) // width] += 1
+    return tuple((least + (number + 1) * width - 1, count) for number, count in enumerate(counts))
+
+
+def lines(report: Report) -> Iterator[str]:
+    """The report for people."""
+    share = report.parameters / report.base_parameters
+    yield f"Adapter '{report.name}': {report.method} on {report.base}, {report.parameters:,} parameters ({share:.2%})"
+    yield (
+        f"Pairs: {report.rows} to train on, {report.validation_rows} to validate; {report.steps} steps, "
+        f"learning rate {report.learning_rate:.2g}"
+    )
+    packs = report.probe is None or report.probe.packed
+    computed = f"{report.packed_tokens / report.tokens:.0%} of them computed (shared prefixes once), " if packs else ""
+    yield f"Tokens: {report.tokens:,} an epoch, {computed}{report.loss_tokens / report.tokens:.1%} carry loss"
+    yield f"End of turn: trained in {report.ended} of {report.rows} rows"
+    yield f"Row lengths (window {report.window or 'not stated'}; the longest is '{visible(report.longest)}'):"
+    most = max(count for _, count in report.lengths)
+    for longest, count in report.lengths:
+        yield f"  to {longest:>6}  {count:>6}  {'█' * round(30 * count / most)}"
+    memory = report.memory
+    yield (
+        f"Memory: {_gib(report.memory_total)} (weights {_gib(memory.weights)}, training {_gib(memory.training)}, "
+        f"activations {_gib(memory.activations)}, logits {_gib(memory.logits)}, passing {_gib(memory.passing)}) "
+        f"of {_gib(report.memory_free)} free"
+    )
+    if probe := report.probe:
+        yield (
+            f"Speed: {probe.tokens_per_second:,.0f} tokens/s, at most {probe.seconds / 60:.0f} min for all; "
+            f"this process had {_gib(probe.peak_bytes)} in the two steps that were tried"
+        )
+    for example in report.examples:
+        yield from ("", f"── {visible(example.id)}: what is trained stands in ⟦ ⟧")
+        yield visible(f"{example.prompt}⟦{example.trained}⟧", keep_lines=True)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
+
+
+def _epoch(job: Job) -> Iterator[list[Row]]:
+    settings = job.settings
+    endless = steps(job.rows, settings.batch, settings.seed, settings.share_prefixes)
+    return islice(endless, min(job.schedule.epoch, job.schedule.total))
+
+
+def _computed(job: Job, rows: Sequence[Row]) -> list[tuple[Packed, ...]]:
+    return computed_together(rows, job.most_tokens, job.settings.share_prefixes)
+
+
+def _examples(job: Job) -> tuple[Example, ...]:
+    """The first, the middle and the last row."""
+    decode = job.template.tokenizer.decode
+    numbers = sorted({0, len(job.rows) // 2, len(job.rows) - 1})
+    return tuple(
+        Example(row.id, decode(list(row.prompt)), decode(list(row.response)))
+        for row in (job.rows[number] for number in numbers)
+    )
+
+
+def _probe(job: Job, workspace: Workspace) -> Probe:
+    planned = list(_epoch(job))
+    heaviest = max(planned, key=lambda rows: max(len(batch) * len(batch[0]) for batch in _computed(job, rows)))
+    folder = run_folder(workspace, job.settings.name)
+    trainer = make_trainer(job, make_accelerator(job, folder), folder)
+    with out_of_memory_told(job.most_tokens):
+        trainer.step(heaviest)
+        began = time.monotonic()
+        trainer.step(planned[0])
+    speed = sum(map(len, planned[0])) / (time.monotonic() - began)
+    a_step = sum(map(len, job.rows)) / job.schedule.epoch
+    validations = 1 + job.schedule.total // job.schedule.evaluate_every
+    validated_tokens = validations * sum(map(len, job.validation)) * _VALIDATION_SHARE
+    return Probe(
+        tokens_per_second=speed,
+        seconds=(job.schedule.total * a_step + validated_tokens) / speed,
+        peak_bytes=peak_bytes(job.device.name),
+        packed=trainer.passes.kinds is not None,
+    )

@@ -1,0 +1,194 @@
+"""Adapters for other programs: a merged model, GGUF for llama.cpp and Ollama, or a folder for the Hub.
+
+What is written is read back and has to give the logits of base model + adapter before it takes its name.
+"""
+
+import io
+import shutil
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from assistant.adapters import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
+from assistant.canary import TOLERANCE, next_logits
+from assistant.config import EngineSettings
+from assistant.device import Device
+from assistant.engines.adapted import AdaptedModel
+from assistant.engines.lora import read_lora_config, write_lora_config
+from assistant.errors import AdapterError
+from assistant.models import quiet_transformers
+from assistant.types import Message
+from train import gguf_files
+from train.compose import factors_of
+from train.modelcard import Use, model_card
+from train.new_folder import new_folder
+from train.ollama import modelfile
+from train.registry import size_of
+
+if TYPE_CHECKING:
+    import torch
+
+Format = Literal["merged", "gguf", "gguf-lora", "hub"]
+Dtype = Literal["float32", "bfloat16", "float16"]
+MODEL_GGUF = "model.gguf"
+LORA_GGUF = "adapter.gguf"
+_QUESTIONS = ("What is covered?", "Wie hoch ist die Selbstbeteiligung bei Hagel?", "List three things to check first:")
+
+
+def export(
+    engine: EngineSettings,
+    system: str,
+    adapters: Path,
+    name: str,
+    target: Path,
+    format_: Format,
+    dtype: Dtype | None = None,
+    force: bool = False,
+) -> int:
+    """Write adapter ``name`` of the folder ``adapters`` into the folder ``target``; returns its size in bytes.
+
+    ``system`` is the text that a Modelfile puts first. ``dtype`` is that of a merged model; None takes bfloat16, and
+    float16 for a GGUF. Merging is done in float32 on the CPU, from unquantised base weights. With ``force`` an earlier
+    export is replaced.
+
+    Raises AdapterError when the adapter cannot be used or written in this format, when what was written does not
+    answer as it should, when ``target`` exists, or when the disk is full.
+    """
+    if target.exists() and not (target / CARD_FILE).is_file():
+        raise AdapterError(f"{target} exists and is no export.", "Name a folder that does not exist.")
+    adapted = AdaptedModel(engine, Device("cpu", "float32", "exact merging"), adapters)
+    card = adapted.card(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with new_folder(target, force) as beside:
+        public = _public(card)
+        if format_ == "hub":
+            public = _write_hub(adapted, name, card, beside)
+        elif format_ == "gguf-lora":
+            _write_lora(adapted, name, card, beside, system)
+        else:
+            # llama.cpp computes in float32 whatever the file holds: there float16 is the finer of the two.
+            chosen: Dtype = dtype or ("float16" if format_ == "gguf" else "bfloat16")
+            _write_model(adapted, name, card, beside, system, format_, chosen)
+        write_card(beside, public)
+        text = model_card(public, size_of(beside), [_use(format_, card)])
+        (beside / README_FILE).write_text(text, encoding="utf-8")
+        return size_of(beside)
+
+
+def _use(format_: Format, card: AdapterCard) -> Use:
+    if format_ in ("gguf", "gguf-lora"):
+        return format_
+    return "transformers" if format_ == "merged" or card.method == FULL else "peft"
+
+
+def _public(card: AdapterCard) -> AdapterCard:
+    """The card without what need not leave the house: names of documents and folders, the machine."""
+    base = Path(card.base).name if Path(card.base).expanduser().is_dir() else card.base
+    return replace(card, base=base, documents={}, machine="", files={})
+
+
+def _write_hub(adapted: AdaptedModel, name: str, card: AdapterCard, folder: Path) -> AdapterCard:
+    """The files of the adapter as they are, but for the name of the base; returns the card with their hashes."""
+    adapted.select(name)  # passes all checks
+    source = adapted.folder_of(name)
+    for file in card.files:
+        shutil.copy2(source / file, folder / file)
+    public = _public(card)
+    if card.method != FULL:
+        write_lora_config(folder, read_lora_config(source, card), public.base)
+    files = {file: file_hash(folder / file) for file in card.files}
+    adapted.template.tokenizer.save_pretrained(folder)
+    return replace(public, files=files)
+
+
+def _write_lora(adapted: AdaptedModel, name: str, card: AdapterCard, folder: Path, system: str) -> None:
+    model = adapted.peft(name)
+    if model.peft_config[model.active_adapter].use_dora:
+        raise AdapterError("GGUF has no DoRA adapters.", "Export with --format gguf, which merges it.")
+    gguf_files.check_model(adapted.base.config, adapted.template)
+    gguf_files.write_lora(folder / LORA_GGUF, factors_of(model), adapted.base.config, card.name)
+    sources = f"# base.gguf is {_public(card).base} as a GGUF file.\nFROM ./base.gguf\nADAPTER ./{LORA_GGUF}"
+    (folder / "Modelfile").write_text(modelfile(adapted.template, system, sources), encoding="utf-8")
+
+
+def _write_model(
+    adapted: AdaptedModel, name: str, card: AdapterCard, folder: Path, system: str, format_: Format, dtype: Dtype
+) -> None:
+    import torch
+
+    if format_ == "gguf":
+        gguf_files.check_model(adapted.base.config, adapted.template)
+    prompts = [adapted.template.prompt_ids([Message("system", system), Message("user", q)]) for q in _QUESTIONS]
+    base = [next_logits(adapted.select(None), prompt) for prompt in prompts]
+    wanted = [next_logits(adapted.select(name), prompt) for prompt in prompts]
+    model = _merged(adapted, name, card)
+    if format_ == "gguf":
+        gguf_files.write_model(folder / MODEL_GGUF, model, adapted.template, card.name, dtype)
+        text = modelfile(adapted.template, system, f"FROM ./{MODEL_GGUF}")
+        (folder / "Modelfile").write_text(text, encoding="utf-8")
+    else:
+        with quiet_transformers():
+            model.to(getattr(torch, dtype)).save_pretrained(folder)
+        adapted.template.tokenizer.save_pretrained(folder)
+    del model
+    written = _reload(folder, format_, adapted.base.config)
+    found = [next_logits(written, prompt) for prompt in prompts]
+    _compare(found, wanted, base, TOLERANCE[dtype])
+
+
+def _merged(adapted: AdaptedModel, name: str, card: AdapterCard) -> Any:
+    """The base model with the adapter in its weights; ``adapted`` is used up. A whole model is what it is."""
+    if card.method == FULL:
+        return adapted.select(name)
+    model = adapted.peft(name)
+    tied = adapted.base.config.tie_word_embeddings
+    if tied and any(layer.endswith("lm_head") for layer in model.base_model.targeted_module_names):
+        raise AdapterError(
+            f"'{name}' adapts the head, whose weights are those of the embeddings too.", "Train without lm_head."
+        )
+    return model.merge_and_unload(safe_merge=True)
+
+
+def _reload(folder: Path, format_: Format, config: Any) -> Any:
+    """What was written, as transformers reads it; computed in float32, so that only what is written is compared."""
+    import torch
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    options: dict[str, Any] = {}
+    if format_ == "gguf":
+        options = {"gguf_file": MODEL_GGUF, "quantization_config": GgufConfig(dequantize=True)}
+        if config.rope_parameters["rope_type"] != "default":  # which transformers does not read from a GGUF
+            options["config"] = config
+    # The bar of the GGUF reader listens to no setting.
+    with quiet_transformers(), redirect_stderr(io.StringIO()):
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **options)
+    return model.eval()
+
+
+def _compare(
+    found: "Sequence[torch.Tensor]",
+    wanted: "Sequence[torch.Tensor]",
+    base: "Sequence[torch.Tensor]",
+    tolerance: float,
+) -> None:
+    """Refuse logits that are further than ``tolerance`` from those wanted, or hardly nearer to them than the base's."""
+    import torch
+
+    off, shift = (
+        torch.stack(list(found)) - torch.stack(list(wanted)),
+        torch.stack(list(base)) - torch.stack(list(wanted)),
+    )
+    largest = float(off.abs().max())
+    if not largest <= tolerance:
+        raise AdapterError(
+            f"The exported model does not answer as the adapter does: a logit is off by {largest:.3g},"
+            f" allowed are {tolerance:.3g}.",
+            "Try --dtype float32; if that fails too, this adapter cannot be merged.",
+        )
+    if not off.norm() < shift.norm() / 2:
+        raise AdapterError(
+            "What the adapter changes is lost in rounding: the exported model answers like the base model.",
+            "Export with --dtype float32.",
+        )

@@ -1,0 +1,127 @@
+"""What is decided before a weight is loaded: settings, pairs as rows, model, device, the course of the training."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant import device as devices
+from assistant import models
+from assistant.config import Settings
+from assistant.device import Device
+from assistant.errors import PairsError, TrainingError
+from assistant.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
+from assistant.template import ChatTemplate
+from assistant.workspace import Workspace
+from train.batches import packed
+from train.config import TrainSettings
+from train.memory import Parameters
+from train.model import count_parameters, read_config, read_template, window_of
+from train.rows import Row, rows_of
+from train.schedule import Schedule, schedule_of
+
+_CPU_TOKENS, _GPU_TOKENS = 2048, 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training that is ready to begin."""
+
+    settings: TrainSettings
+    """With names filled in."""
+    general: Settings
+    device: Device
+    folder: Path
+    """Of the base model."""
+    config: Any
+    """The base model's own."""
+    parameters: Parameters
+    template: ChatTemplate
+    pairs: list[Pair]
+    header: PairsHeader | None
+    rows: list[Row]
+    validation: list[Row]
+    schedule: Schedule
+
+    @property
+    def most_tokens(self) -> int:
+        """Padded tokens of a micro-batch."""
+        return self.settings.batch_tokens or (_CPU_TOKENS if self.device.name == "cpu" else _GPU_TOKENS)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Training pairs by source."""
+        return dict(Counter(pair.source for pair in self.pairs if pair.split == "train"))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What has to be the same for a training to go on."""
+        return {
+            "pairs": pairs_hash(self.pairs),
+            "base model": models.fingerprint(self.folder),
+            "chat template": self.template.identity,
+        }
+
+
+def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
+    """The same settings with the newest pairs, and the name of an adapter, where none is given.
+
+    Raises PairsError when there are no pairs, UsageError for names that could leave the workspace.
+    """
+    pairs = settings.pairs or _newest(workspace)
+    workspace.pairs_file(pairs)
+    workspace.adapter(settings.name or pairs)
+    return settings.model_copy(update={"pairs": pairs, "name": settings.name or pairs})
+
+
+def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) -> Job:
+    """Read pairs and turn them into rows. ``settings`` have their names.
+
+    Raises PairsError and ModelError for what cannot be read, TrainingError when a row does not fit or none is there,
+    ConfigError for target modules and layers that the model does not have.
+    """
+    file = workspace.pairs_file(settings.pairs)
+    pairs = read_pairs(file)
+    folder = models.engine_folder(general.engine.model)
+    config = read_config(folder, general.engine)
+    template = read_template(folder, general.engine)
+    system, window = general.answer.system, window_of(config)
+    rows = rows_of(pairs, "train", template, system, window)
+    if not rows:
+        raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
+    return Job(
+        settings=settings,
+        general=general,
+        device=devices.choose(general.device),
+        folder=folder,
+        config=config,
+        parameters=count_parameters(config, general.engine, settings),
+        template=template,
+        pairs=pairs,
+        header=read_header(file),
+        rows=rows,
+        validation=drawn(rows_of(pairs, "validation", template, system, window), settings),
+        schedule=schedule_of(settings, len(rows), config.get_text_config().hidden_size),
+    )
+
+
+def drawn(rows: list[Row], settings: TrainSettings) -> list[Row]:
+    """At most ``validation_pairs`` rows and those that share passages with them: they cost little more."""
+    most = settings.validation_pairs
+    if not most or len(rows) <= most:
+        return rows
+    clusters = packed(rows, most, most * max(map(len, rows)))
+    random.Random(settings.seed).shuffle(clusters)
+    chosen: list[Row] = []
+    for cluster in clusters:
+        if len(chosen) < most:
+            chosen.extend(cluster.rows)
+    return chosen
+
+
+def _newest(workspace: Workspace) -> str:
+    files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
+    if not files:
+        raise PairsError(f"There are no pairs in {workspace.pairs}.", "Run: assistant pairs")
+    return files[-1].stem

@@ -1,0 +1,179 @@
+"""The base model, and what of it is trained: transformers loads, bitsandbytes makes it small, PEFT adds the adapter.
+
+Precision: the base is kept in bfloat16 where the device computes in it; what is trained is kept in float32, since
+small updates would be lost in bfloat16. float16 has too little range to train in and gives way to float32.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from assistant import models
+from assistant.config import EngineSettings
+from assistant.device import Device
+from assistant.engines.lora import linear_shapes, quiet_peft
+from assistant.errors import ConfigError, ModelError
+from assistant.template import ChatTemplate
+from train.config import TrainSettings
+from train.memory import Parameters
+
+_QUANTISED = ("qlora", "lora-8bit")
+
+
+def computes_in_bfloat16(device: Device) -> bool:
+    """Whether matrix products are computed in bfloat16; else all is float32."""
+    return device.dtype == "bfloat16"
+
+
+def read_config(folder: Path, engine: EngineSettings) -> Any:
+    """The configuration of a base model. Raises ModelError."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=engine.trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unloadable(engine, error) from error
+
+
+def window_of(config: Any) -> int | None:
+    """How many tokens a model can read; None where its configuration does not say."""
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def read_template(folder: Path, engine: EngineSettings) -> ChatTemplate:
+    """Tokenizer and chat template. Raises ModelError when there is no template."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=engine.trust_remote_code
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise _unloadable(engine, error) from error
+    return ChatTemplate(tokenizer, engine.chat_template)
+
+
+def count_parameters(config: Any, engine: EngineSettings, settings: TrainSettings) -> Parameters:
+    """Sizes of the model to be trained, found without loading a weight.
+
+    Raises ConfigError for target modules or layers that the model does not have.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        build: Any = AutoModelForCausalLM.from_config
+        base = build(config, trust_remote_code=engine.trust_remote_code)
+        total = sum(weight.numel() for weight in base.parameters())
+        head = base.get_output_embeddings()
+        layers = (layer for layer in base.modules() if isinstance(layer, torch.nn.Linear) and layer is not head)
+        linear = sum(layer.weight.numel() for layer in layers)
+        model = with_adapter(base, settings)
+    return Parameters(total, linear, sum(weight.numel() for _, weight in trained(model)))
+
+
+def load_base(folder: Path, engine: EngineSettings, device: Device, settings: TrainSettings, place: Any) -> Any:
+    """The base model on ``place`` (a torch device), in the precision that the method wants.
+
+    Raises ModelError when it cannot be loaded, ConfigError when a method needs a package that is missing.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    halved = computes_in_bfloat16(device) and settings.method != "full"
+    dtype = torch.bfloat16 if halved else torch.float32
+    quantised = settings.method in _QUANTISED
+    try:
+        with models.quiet_transformers(), quiet_peft():
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                quantization_config=_quantisation(settings.method, dtype) if quantised else None,
+                device_map={"": place} if quantised else None,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=engine.trust_remote_code,
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise _unloadable(engine, error) from error
+    except ImportError as error:
+        if not quantised:
+            raise _unloadable(engine, error) from error
+        raise ConfigError(
+            f"method={settings.method} needs bitsandbytes.", "pip install 'domain-assistant[qlora]', or use method=lora"
+        ) from None
+    if not quantised:
+        return model.to(place)
+    # bitsandbytes repacks 4-bit weights at the first forward pass in eval mode, on processors with AVX512-BF16; what it
+    # repacked lets no gradient through, without a word.
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+    return model
+
+
+def with_adapter(base: Any, settings: TrainSettings) -> Any:
+    """The model that is trained: the base with a new adapter, or for ``full`` the base itself.
+
+    Raises ConfigError for target modules or layers that the model does not have.
+    """
+    if settings.method == "full":
+        return base
+    _check_targets(base, settings)
+    with quiet_peft():
+        from peft import LoraConfig, get_peft_model
+
+        config = LoraConfig(
+            task_type="CAUSAL_LM",
+            r=settings.rank,
+            lora_alpha=settings.alpha,  # type: ignore[arg-type] # any number does
+            lora_dropout=settings.dropout,
+            use_rslora=settings.rslora,
+            use_dora=settings.method == "dora",
+            target_modules="all-linear" if _all_linear(settings) else list(settings.target_modules),
+            layers_to_transform=list(settings.layers_to_transform) or None,
+        )
+        return get_peft_model(base, config)
+
+
+def trained(model: Any) -> list[tuple[str, Any]]:
+    """Names and weights that training changes, in the model's order; tied ones once."""
+    return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+
+
+def _all_linear(settings: TrainSettings) -> bool:
+    return settings.target_modules == ("all-linear",)
+
+
+def _check_targets(base: Any, settings: TrainSettings) -> None:
+    """PEFT passes over a name that fits nothing as long as another one fits."""
+    names = sorted({name.rsplit(".", 1)[-1] for name in linear_shapes(base)})
+    for target in () if _all_linear(settings) else settings.target_modules:
+        if target.rsplit(".", 1)[-1] not in names:
+            near = difflib.get_close_matches(target, names, n=1)
+            raise ConfigError(
+                f"target_modules={target}: the model has no such linear layer.",
+                f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}.",
+            )
+    layers = base.config.get_text_config().num_hidden_layers
+    beyond = [layer for layer in settings.layers_to_transform if layer >= layers]
+    if beyond:
+        raise ConfigError(
+            f"layers_to_transform={beyond[0]}: the model has {layers} layers.", f"Name some of 0 to {layers - 1}."
+        )
+
+
+def _quantisation(method: str, dtype: Any) -> Any:
+    import transformers
+
+    quantisation: Any = transformers.BitsAndBytesConfig
+    if method == "lora-8bit":
+        return quantisation(load_in_8bit=True)
+    return quantisation(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+
+
+def _unloadable(engine: EngineSettings, error: BaseException) -> ModelError:
+    reason = " ".join(str(error).split())[:200]
+    return ModelError(f"The model {engine.model} cannot be loaded: {reason}", "Check engine.model.")

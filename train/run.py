@@ -1,0 +1,185 @@
+"""One training from pairs to an adapter: ``assistant train``.
+
+    settings ──▶ job (rows, model, device) ──▶ trainer ──▶ adapters/NAME with card, metrics and plots
+
+What can be refused is refused before a weight is loaded.
+"""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from assistant import __version__
+from assistant.adapters import BASE, AdapterCard
+from assistant.config import Settings
+from assistant.errors import AdapterError
+from assistant.progress import note
+from assistant.workspace import Workspace, write_lock
+from train.checkpoints import CHECKPOINT_FILE
+from train.config import validated
+from train.curves import kept_files
+from train.job import Job, named, prepare
+from train.model import computes_in_bfloat16, load_base, with_adapter
+from train.passes import Passes
+from train.registry import save_adapter
+from train.runs import Run, begin, check_identity, clear, run_folder, unfinished
+from train.sharing import obstacle
+from train.tensors import attention_kinds
+from train.trainer import Trainer, out_of_memory_told
+from train.watch import check_tracker
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+_PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
+
+
+def train(
+    workspace: Workspace, general: Settings, values: Mapping[str, Any], resume: bool = False, force: bool = False
+) -> AdapterCard | None:
+    """Train an adapter and save it; returns its card, in all processes but the first None.
+
+    ``values`` are the settings of the run that a user gave. Raises ConfigError, PairsError, ModelError, AdapterError
+    and TrainingError for what is wrong; what was trained until then is kept and goes on with ``resume``.
+    """
+    settings, run = unfinished(workspace, values) if resume else (named(validated(values), workspace), None)
+    force = force or (run is not None and run.force)
+    target = workspace.adapter(settings.name)
+    _refuse_taken(target, force)
+    job = prepare(settings, workspace, general)
+    folder = run_folder(workspace, settings.name)
+    accelerator = make_accelerator(job, folder)
+    with _locked(folder, accelerator):
+        if run is not None:
+            check_identity(run, job.identity, settings.name)
+        elif accelerator.is_main_process:
+            begin(folder, Run(settings.model_dump(mode="json"), job.identity, force))
+            if not job.validation:
+                note("There are no pairs to validate on: training does not stop early, and the last weights are kept.")
+        accelerator.wait_for_everyone()
+        accelerator.init_trackers(settings.name, {key: str(value) for key, value in settings})
+        trainer = make_trainer(job, accelerator, folder)
+        if run is not None and (folder / CHECKPOINT_FILE).exists():
+            trainer.restore()
+        trainer.run(job.rows, job.validation)
+        accelerator.end_training()
+        if not accelerator.is_main_process:
+            return None
+        card = save_adapter(
+            _finished(trainer, job), job.template, _card(job, trainer), target, force, kept_files(folder)
+        )
+        clear(folder)
+        return card
+
+
+def make_accelerator(job: Job, folder: Path) -> "Accelerator":
+    """accelerate's view of this process: alone, or one of those that torchrun started.
+
+    A tracker that writes files has its own below ``folder``. Raises ConfigError when it is not installed.
+    """
+    from accelerate import Accelerator
+
+    check_tracker(job.settings)
+    tracker = None if job.settings.report_to == "none" else job.settings.report_to
+    # train.loss says itself what is computed in bfloat16.
+    return Accelerator(cpu=job.device.name == "cpu", mixed_precision="no", log_with=tracker, project_dir=str(folder))
+
+
+def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
+    """Load the base, put a new adapter on it, and find out whether rows can be packed.
+
+    Raises ModelError and ConfigError, TrainingError when memory runs out.
+    """
+    import torch
+
+    torch.manual_seed(job.settings.seed)
+    bfloat16 = computes_in_bfloat16(job.device)
+    with out_of_memory_told(job.most_tokens):
+        base = load_base(job.folder, job.general.engine, job.device, job.settings, accelerator.device)
+        model = with_adapter(base, job.settings)
+        if job.settings.checkpointing:
+            base.activation_checkpointing_enable()
+        kinds = attention_kinds(base.config) if job.settings.share_prefixes else None
+        if kinds is not None and (why := obstacle(model, [*job.rows, *job.validation], job.most_tokens, bfloat16)):
+            kinds = None
+            if accelerator.is_main_process:
+                note(f"Pairs are computed one by one, which is slower: {why}.")
+    passes = Passes(model, accelerator, job.most_tokens, kinds, bfloat16)
+    return Trainer(passes, job.settings, job.schedule, folder)
+
+
+def _refuse_taken(target: Path, force: bool) -> None:
+    """What saving will refuse is refused before anything is spent."""
+    if target.name == BASE:
+        raise AdapterError(f"'{BASE}' stands for the base model.", "Choose another name.")
+    if target.exists() and not force:
+        raise AdapterError(f"{target} exists.", "Choose another name, or replace it with --force.")
+
+
+@contextmanager
+def _locked(folder: Path, accelerator: "Accelerator") -> Iterator[None]:
+    """Only one training has the folder; of several processes the first holds the lock for all."""
+    if not accelerator.is_main_process:
+        yield
+        return
+    with write_lock(folder):
+        for left in folder.glob(".*.tmp"):  # by a process that was killed while it wrote
+            left.unlink()
+        yield
+
+
+def _finished(trainer: Trainer, job: Job) -> Any:
+    """The model as it is to be saved: a whole one in the precision that it will be run in."""
+    model = trainer.passes.model
+    return model.to(job.device.torch_dtype) if job.settings.method == "full" else model
+
+
+def _card(job: Job, trainer: Trainer) -> AdapterCard:
+    state, header, settings = trainer.state, job.header, job.settings
+    recent = fmean(state.losses[-job.schedule.evaluate_every :])
+    return AdapterCard(
+        name=settings.name,
+        method=settings.method,
+        base=job.general.engine.model,
+        base_fingerprint=job.identity["base model"],
+        template=job.identity["chat template"],
+        corpus=header.corpus if header else "",
+        generation=header.generation if header else 0,
+        documents=header.documents if header else {},
+        pairs=settings.pairs,
+        pairs_hash=job.identity["pairs"],
+        pairs_counts=job.counts,
+        config=settings.model_dump(mode="json") | {"learning_rate": job.schedule.peak},
+        parameters=job.parameters.trained,
+        base_parameters=job.parameters.base,
+        steps=state.best_step or state.step,
+        tokens=state.tokens,
+        seconds=round(state.seconds, 1),
+        train_loss=recent if state.best_train_loss is None else state.best_train_loss,
+        validation_loss=state.best_loss,
+        base_validation_loss=state.base_loss,
+        versions=_versions(),
+        machine=_machine(job),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _machine(job: Job) -> str:
+    where = f"{job.device.name} in {job.device.dtype}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {where}"
+
+
+def _versions() -> dict[str, str]:
+    found = {"assistant": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

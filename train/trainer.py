@@ -1,0 +1,218 @@
+"""The training itself: a plain loop over optimiser steps that can be killed at any instant and go on.
+
+    step      the rows of the step, in micro-batches; clip; AdamW
+    validate  every few steps; the best weights are kept, and training stops when they do not get better
+    save      after each validation, and when the last checkpoint is some minutes old
+
+Neither TRL's SFTTrainer nor transformers' Trainer stands behind it. Both write checkpoints in place and pickled, and
+accumulate gradients over a fixed number of batches; TRL patches the model's forward and keeps QLoRA's adapter in
+bfloat16. Eight methods would have to be replaced, five of them private. What they rest on is used as it is:
+transformers for models, PEFT for adapters, accelerate for processes and trackers, AdamW of torch. A test holds the
+weights after some steps against SFTTrainer's.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from assistant.errors import TrainingError
+from assistant.progress import note
+from train import checkpoints
+from train.batches import steps
+from train.checkpoints import WINDOW, Named, State
+from train.config import TrainSettings
+from train.memory import is_out_of_memory
+from train.model import trained
+from train.passes import Passes
+from train.rows import Row
+from train.schedule import Schedule
+from train.watch import Watch, watching
+
+# A training whose loss is this many times what it was at the start has diverged.
+_DIVERGED = 2.0
+
+
+class Trainer:
+    """One run: weights, optimizer and state, and the folder that they are saved in."""
+
+    def __init__(self, passes: Passes, settings: TrainSettings, schedule: Schedule, folder: Path) -> None:
+        import torch
+
+        self.passes = passes
+        self.settings = settings
+        self.schedule = schedule
+        self.folder = folder
+        self.weights = trained(passes.model)
+        self.optimizer = torch.optim.AdamW(_groups(self.weights, settings.weight_decay), lr=schedule.peak)
+        self.state = State()
+
+    def restore(self) -> None:
+        """Go back to the checkpoint in the folder. Raises TrainingError."""
+        self.state = checkpoints.restore(self.folder, self.weights, self.optimizer)
+
+    def run(self, rows: Sequence[Row], validation: Sequence[Row]) -> None:
+        """Train until schedule or patience end; ``state`` says how it went, the weights are the best ones.
+
+        Raises TrainingError when a signal asks to stop (all is saved), when the loss is not a number or diverges, and
+        when memory or disk are full.
+        """
+        with (
+            out_of_memory_told(self.passes.most_tokens),
+            _asked_to_stop(self.passes.accelerator.is_main_process) as stop,
+            watching(self.folder, self.schedule, self.passes.accelerator, self.state) as watch,
+        ):
+            self._run(rows, validation, watch, stop)
+        if self.state.best_step:
+            checkpoints.restore_weights(checkpoints.best_file(self.folder, self.state.best_step), self.weights)
+
+    def step(self, rows: Sequence[Row]) -> float:
+        """One optimiser step on ``rows``; returns the norm of the gradient.
+
+        Raises TrainingError when the loss is not a finite number or diverges; the weights are then as they were.
+        """
+        import torch
+
+        state = self.state
+        # Dropout draws what it would have drawn without an interruption, and differently in each process.
+        torch.manual_seed(hash((self.settings.seed, state.step, self.passes.accelerator.process_index)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.rate(state.step)
+        done = self.passes.backward(rows)
+        weights = [weight for _, weight in self.weights]
+        norm = float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
+        state.losses.append(done.loss)
+        self._refuse_divergence(norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        state.step += 1
+        state.tokens += done.tokens
+        state.row_tokens += sum(map(len, rows))
+        return norm
+
+    def _run(self, rows: Sequence[Row], validation: Sequence[Row], watch: Watch, stop: threading.Event) -> None:
+        state, settings, schedule = self.state, self.settings, self.schedule
+        origin = time.monotonic() - state.seconds
+        saved = state.seconds
+        if state.step == 0 and validation:
+            watch.describe("loss of the base model")
+            state.base_loss = self.passes.mean_loss(validation)
+        plan = steps(rows, settings.batch, settings.seed, share=self.passes.kinds is not None)
+        for step_rows in islice(plan, state.step, schedule.total):
+            if state.over:
+                break
+            norm = self.step(step_rows)
+            state.seconds = time.monotonic() - origin
+            watch.step(state, schedule.rate(state.step - 1), norm)
+            is_due = state.step % schedule.evaluate_every == 0 or state.step == schedule.total
+            if is_due and validation:
+                self._validate(validation, watch)
+            state.over = state.step == schedule.total or bool(settings.patience and state.stale >= settings.patience)
+            state.seconds = time.monotonic() - origin
+            stopping = self._agreed(stop) and not state.over
+            if is_due or stopping:
+                watch.plot(state)
+            if is_due or stopping or state.seconds - saved >= 60 * settings.checkpoint_minutes:
+                self._save()
+                saved = state.seconds
+            if stopping:
+                raise self._stopped()
+
+    def _validate(self, rows: Sequence[Row], watch: Watch) -> None:
+        state = self.state
+        loss = self.passes.mean_loss(rows)
+        if not math.isfinite(loss):
+            raise self._failed(f"the validation loss became {loss}")
+        if state.best_loss is None or loss < state.best_loss:
+            state.best_loss, state.best_step, state.stale = loss, state.step, 0
+            state.best_train_loss = fmean(state.losses[-self.schedule.evaluate_every :])
+            if self.passes.accelerator.is_main_process:
+                checkpoints.save_weights(checkpoints.best_file(self.folder, state.step), self.weights)
+        else:
+            state.stale += 1
+        watch.validation(state, loss)
+
+    def _save(self) -> None:
+        if self.passes.accelerator.is_main_process:
+            checkpoints.save(self.folder, self.weights, self.optimizer, self.state)
+        self.passes.accelerator.wait_for_everyone()
+
+    def _refuse_divergence(self, norm: float) -> None:
+        state = self.state
+        if not (math.isfinite(state.losses[-1]) and math.isfinite(norm)):
+            raise self._failed(f"the loss became {state.losses[-1]} (norm of the gradient {norm})")
+        start = state.base_loss or fmean(state.losses[:WINDOW])
+        if len(state.losses) > WINDOW and state.recent_loss > _DIVERGED * start:
+            raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}")
+
+    def _failed(self, what: str) -> TrainingError:
+        return TrainingError(
+            f"Training stopped at step {self.state.step + 1} of {self.schedule.total}: {what}.",
+            f"Lower learning_rate (the peak is {self.schedule.peak:.2g}) or max_gradient, and start anew with --force.",
+        )
+
+    def _stopped(self) -> TrainingError:
+        return TrainingError(
+            f"Stopped after step {self.state.step} of {self.schedule.total}; all of it is saved.",
+            f"Go on with: assistant train name={self.settings.name} --resume",
+        )
+
+    def _agreed(self, stop: threading.Event) -> bool:
+        """Whether any process was asked to stop: all of them have to, at the same step."""
+        import torch
+
+        accelerator = self.passes.accelerator
+        if accelerator.num_processes == 1:
+            return stop.is_set()
+        asked = torch.tensor(float(stop.is_set()), device=accelerator.device)
+        return bool(accelerator.reduce(asked, "sum") > 0)
+
+
+@contextmanager
+def out_of_memory_told(most_tokens: int) -> Iterator[None]:
+    """Raise TrainingError, which says what to change, when the block runs out of memory."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(
+            f"Out of memory in a batch of {most_tokens} tokens (one row may have more).",
+            f"Set batch_tokens={max(most_tokens // 2, 1)}, or checkpointing=true, or method=qlora.",
+        ) from error
+
+
+def _groups(weights: Named, decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; vectors (norms, biases, magnitudes) do not."""
+    matrices = [weight for _, weight in weights if weight.ndim > 1]
+    vectors = [weight for _, weight in weights if weight.ndim <= 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+@contextmanager
+def _asked_to_stop(speaks: bool) -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that a step is finished and saved first; a second Ctrl-C interrupts."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may handle signals
+        return
+
+    def ask(number: int, _: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if speaks and not stop.is_set():
+            note("Stopping after this step; once more stops at once.")
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
