@@ -8,8 +8,8 @@ import contextlib
 import hashlib
 import importlib.util
 import io
+import json
 import os
-import re
 import shutil
 import socket
 import threading
@@ -29,8 +29,6 @@ _ENGINE_FOLDER = "SmolLM2-135M-Instruct"
 _HUB_PATIENCE_SECONDS = 0.8
 # Never pickled weights, and no formats that this program cannot load.
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
-# Which version of transformers saved a model says nothing about the model.
-_WRITER = re.compile(rb'"transformers_version": "[^"]*",?')
 _WHOLE_FILE_BYTES = 1 << 20
 _EDGE_BYTES = 1 << 16
 
@@ -54,16 +52,15 @@ def engine_folder(model: str) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """16 hex digits that change with a model: every file's name, small files whole, large ones' size and edges."""
+    """16 hex digits that change with a model: every file's name and size, small files whole, large ones' edges."""
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         if file.name.startswith(".") or file.suffix in {".md", ".pyc"}:
             continue
         size = file.stat().st_size
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{size if size > _WHOLE_FILE_BYTES else 0}\0".encode())
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{size}\0".encode())
         with file.open("rb") as stream:
-            start = stream.read(_WHOLE_FILE_BYTES if size <= _WHOLE_FILE_BYTES else _EDGE_BYTES)
-            digest.update(_WRITER.sub(b"", start))
+            digest.update(stream.read(_WHOLE_FILE_BYTES if size <= _WHOLE_FILE_BYTES else _EDGE_BYTES))
             if size > _WHOLE_FILE_BYTES:
                 stream.seek(-_EDGE_BYTES, os.SEEK_END)
                 digest.update(stream.read())
@@ -110,6 +107,15 @@ def _unpack_gguf(source: Path, target: Path) -> None:
         )
         model.save_pretrained(beside)
         AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(beside)
+        for name in ("config.json", "generation_config.json"):
+            _drop_version(beside / name)
+
+
+def _drop_version(file: Path) -> None:
+    """Leave out which transformers unpacked a model: adapters know their base by its files."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content.pop("transformers_version", None)
+    file.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 @contextmanager
