@@ -130,7 +130,7 @@ def with_adapter(base: Any, settings: TrainSettings) -> Any:
             lora_dropout=settings.dropout,
             use_rslora=settings.rslora,
             use_dora=settings.method == "dora",
-            target_modules="all-linear" if _all_linear(settings) else list(settings.target_modules),
+            target_modules=_targets(base, settings),
             layers_to_transform=list(settings.layers_to_transform) or None,
         )
         return get_peft_model(base, config)
@@ -145,9 +145,23 @@ def _all_linear(settings: TrainSettings) -> bool:
     return settings.target_modules == ("all-linear",)
 
 
+def _targets(base: Any, settings: TrainSettings) -> str | list[str]:
+    """What PEFT is told; it takes chosen layers only together with names."""
+    if not _all_linear(settings):
+        return list(settings.target_modules)
+    if not settings.layers_to_transform:
+        return "all-linear"
+    in_layers = (name for name in linear_shapes(base) if any(map(str.isdigit, name.split("."))))
+    return sorted({name.rsplit(".", 1)[-1] for name in in_layers})
+
+
+def _linear_names(base: Any) -> list[str]:
+    return sorted({name.rsplit(".", 1)[-1] for name in linear_shapes(base)})
+
+
 def _check_targets(base: Any, settings: TrainSettings) -> None:
     """PEFT passes over a name that fits nothing as long as another one fits."""
-    names = sorted({name.rsplit(".", 1)[-1] for name in linear_shapes(base)})
+    names = _linear_names(base)
     for target in () if _all_linear(settings) else settings.target_modules:
         if target.rsplit(".", 1)[-1] not in names:
             near = difflib.get_close_matches(target, names, n=1)

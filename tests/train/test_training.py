@@ -86,6 +86,7 @@ def test_an_adapter_learns_and_comes_with_card_metrics_and_plots(place: Workspac
         *(({"method": method}, "float32") for method in ("dora", "qlora", "lora-8bit", "full")),
         ({"method": "lora", "rslora": True, "dropout": 0.1}, "float32"),
         ({"method": "lora", "checkpointing": True}, "float32"),
+        ({"method": "lora", "layers_to_transform": [1]}, "float32"),
     ],
     ids=str,
 )
@@ -97,6 +98,9 @@ def test_each_method_trains_and_changes_what_the_model_says(
     assert card is not None and card.canary is not None and card.method == values["method"]
     if card.method != "full":
         kept = weights(place.adapter("toy"))
+        assert {name.split("layers.")[1][0] for name in kept} == (
+            {"1"} if "layers_to_transform" in values else {"0", "1"}
+        )
         assert {str(tensor.dtype) for tensor in kept.values()} == {"torch.float32"}
         assert sum(tensor.numel() for tensor in kept.values()) == card.parameters
         assert any(tensor.abs().max() > 0 for name, tensor in kept.items() if "lora_B" in name)
