@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import PairsError
+from assistant.jsonlines import parsed
 from assistant.prompt import build_messages
 from assistant.types import Message, Passage
 from assistant.workspace import replaced_atomically
@@ -108,12 +109,7 @@ def read_pairs(file: Path) -> list[Pair]:
 
 
 def _parsed(line: str, place: str) -> Pair:
-    try:
-        pair = _PAIR.validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the line"
-        raise PairsError(f"{place}: {key}: {first['msg']}.", "Mend the line or delete it.") from None
+    pair = parsed(line, _PAIR, place, PairsError)
     if not pair.instruction.strip() or not pair.response.strip():
         raise PairsError(f"{place}: instruction or response is empty.", "Mend the line or delete it.")
     if pair.golden is not None and not 1 <= pair.golden <= len(pair.passages):

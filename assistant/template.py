@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from assistant.config import EngineSettings
 from assistant.errors import ConfigError, ModelError
 from assistant.types import Message
 
@@ -100,6 +101,23 @@ class ChatTemplate:
             return _SENTINEL in str(self.tokenizer.apply_chat_template(turns, tokenize=False))
         except TemplateError:
             return False
+
+
+def read_template(folder: Path, engine: EngineSettings) -> ChatTemplate:
+    """Tokenizer and chat template of the model in ``folder``.
+
+    Raises ModelError when they cannot be read or there is no template, ConfigError for a named one that is missing.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=engine.trust_remote_code
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"The model {engine.model} cannot be loaded: {reason}", "Check engine.model.") from error
+    return ChatTemplate(tokenizer, engine.chat_template)
 
 
 def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:

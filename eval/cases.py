@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from assistant.errors import UsageError
+from assistant.jsonlines import parsed
 from assistant.types import Message
 
 
@@ -71,12 +72,7 @@ def read_cases(file: Path) -> list[Case]:
 
 
 def _parsed(line: str, place: str) -> Case:
-    try:
-        case = _CASE.validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the line"
-        raise UsageError(f"{place}: {key}: {first['msg']}.", "Mend the line or delete it.") from None
+    case = parsed(line, _CASE, place, UsageError)
     if not case.unanswerable and not case.answers:
         raise UsageError(f"{place}: no answers, and not marked unanswerable.", "Add one of the two.")
     return case

@@ -8,19 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from assistant.cli import main
+from commands import run
 
 POLICY = "# Cover\n\nHail damage to the roof is covered. The deductible for hail damage is 150 euros for each claim.\n"
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    captured = capsys.readouterr()
-    status = ended.value.code
-    assert isinstance(status, int)
-    return status, captured.out, captured.err
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from assistant.config import Settings
 from assistant.device import Device
 from assistant.errors import PairsError, TrainingError
 from assistant.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
-from assistant.template import ChatTemplate
+from assistant.template import ChatTemplate, read_template
 from assistant.workspace import Workspace
 from train.batches import packed
 from train.config import TrainSettings
 from train.memory import Parameters
-from train.model import count_parameters, read_config, read_template, window_of
+from train.model import count_parameters, read_config, window_of
 from train.rows import Row, rows_of
 from train.schedule import Schedule, schedule_of
 

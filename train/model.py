@@ -13,7 +13,6 @@ from assistant.config import EngineSettings
 from assistant.device import Device
 from assistant.engines.lora import linear_shapes, quiet_peft
 from assistant.errors import ConfigError, ModelError
-from assistant.template import ChatTemplate
 from train.config import TrainSettings
 from train.memory import Parameters
 
@@ -38,19 +37,6 @@ def read_config(folder: Path, engine: EngineSettings) -> Any:
 def window_of(config: Any) -> int | None:
     """How many tokens a model can read; None where its configuration does not say."""
     return getattr(config.get_text_config(), "max_position_embeddings", None)
-
-
-def read_template(folder: Path, engine: EngineSettings) -> ChatTemplate:
-    """Tokenizer and chat template. Raises ModelError when there is no template."""
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=engine.trust_remote_code
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise _unloadable(engine, error) from error
-    return ChatTemplate(tokenizer, engine.chat_template)
 
 
 def count_parameters(config: Any, engine: EngineSettings, settings: TrainSettings) -> Parameters:

@@ -12,7 +12,7 @@ from assistant.config import EngineSettings
 from assistant.device import Device
 from assistant.engines.lora import Shape, linear_shapes, quiet_peft, read_lora_config, read_lora_weights
 from assistant.errors import AdapterError, ModelError
-from assistant.template import ChatTemplate
+from assistant.template import ChatTemplate, read_template
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -38,12 +38,7 @@ class AdaptedModel:
     @cached_property
     def template(self) -> ChatTemplate:
         """The tokenizer and chat template of the base model."""
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(
-            self.folder, local_files_only=True, trust_remote_code=self.settings.trust_remote_code
-        )
-        return ChatTemplate(tokenizer, self.settings.chat_template)
+        return read_template(self.folder, self.settings)
 
     @cached_property
     def base(self) -> Any:

@@ -4,23 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from commands import run
 from tiny import save_random, settings_for, tiny_model
 
 from assistant.adapters import adapter_names, read_card
-from assistant.cli import main
 from assistant.lineage import Staleness, compared, staleness
 from assistant.workspace import Workspace
 
 POLICY = "# Cover\n\nHail damage to the roof is covered. The deductible for hail damage is 150 euros for each claim.\n"
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    captured = capsys.readouterr()
-    status = ended.value.code
-    assert isinstance(status, int)
-    return status, captured.out, captured.err
 
 
 @pytest.fixture(scope="module")

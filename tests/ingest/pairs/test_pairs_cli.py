@@ -7,19 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from commands import run
 from pairing import DOCUMENTS, House
 
-from assistant.cli import main
 from assistant.pairs import read_pairs
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    captured = capsys.readouterr()
-    status = ended.value.code
-    assert isinstance(status, int)
-    return status, captured.out, captured.err
 
 
 @pytest.fixture
