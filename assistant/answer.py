@@ -1,34 +1,66 @@
 """A question and a corpus to an answer with evidence, or a refusal: the same for every screen and program.
 
-retrieve ──▶ judge the evidence ──▶ prompt ──▶ engine ──▶ ground each sentence
-                    └─▶ too weak: refuse, with the nearest passages, without asking the model
+rewrite ──▶ retrieve ──▶ judge the evidence ──▶ prompt ──▶ engine ──▶ ground each sentence as it comes
+                                └─▶ too weak: refuse, with the nearest passages, without asking the model
 """
 
-import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
+from assistant.answerability import judge
 from assistant.config import AnswerSettings, EngineSettings
+from assistant.conversation import Rewriting, fitting_history, rewritten
 from assistant.engines.base import Engine
 from assistant.errors import ModelError
-from assistant.grounding import ground, weighted_coverage
-from assistant.language import content_stems, detect, stems, well_formed
-from assistant.prompt import build_messages, fitting_evidence, without_delimiters
+from assistant.grounding import Grounder
+from assistant.language import well_formed
+from assistant.prompt import build_messages, fitting_evidence
 from assistant.quoting import quote
+from assistant.refusal import declines, refusal_text
 from assistant.retriever import Retriever
-from assistant.sentences import sentence_spans
-from assistant.store.catalog import Catalog
-from assistant.types import Answer, Evidence, Filter, Message, Sentence
+from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Trace, Update
 
-_SENTENCE_ENDS = ".!?\n"
+_MODEL_DECLINED = "the model found no answer in these passages"
 
-Listener = Callable[[str], None]
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    messages: list[Message]
+    shown: list[Evidence]
+    max_new_tokens: int
+
+
+@dataclass(slots=True)
+class _Course:
+    """One question on its way to an answer."""
+
+    question: str
+    adapter: str | None
+    rewriting: Rewriting
+    started: float
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def done(self, step: str) -> None:
+        """A step ends now; what it took is what no earlier one took."""
+        self.timings[step] = time.perf_counter() - self.started - sum(self.timings.values())
+
+    def answer(self, text: str, hits: Sequence[Evidence], trace: Trace) -> Answer:
+        return Answer(
+            self.question,
+            self.rewriting.standalone,
+            text,
+            (),
+            tuple(hits),
+            adapter=self.adapter,
+            timings=dict(self.timings),
+            trace=trace,
+        )
 
 
 class Assistant:
-    """Answers questions about one corpus."""
+    """Answers questions about one corpus. Several threads may ask at once if their retrievers are their own."""
 
     def __init__(
         self,
@@ -38,7 +70,7 @@ class Assistant:
         generation: EngineSettings,
     ) -> None:
         """``engine`` is called when a model is first needed: a refusal needs none."""
-        self._retriever = retriever
+        self.retriever = retriever
         self._make_engine = engine
         self._engine: Engine | None = None
         self._answering = answering
@@ -49,155 +81,103 @@ class Assistant:
         question: str,
         history: Sequence[Message] = (),
         only: Filter | None = None,
-        listener: Listener | None = None,
         adapter: str | None = None,
     ) -> Answer:
-        """Answer one question. ``listener`` hears the words as they come; without an adapter the base model answers.
+        """Answer one question; without an adapter the base model answers.
 
         Raises what ``Retriever.search`` raises, and what ``Engine.stream`` raises.
         """
-        started = time.perf_counter()
+        *_, answer = self.stream(question, history, only, adapter)
+        if not isinstance(answer, Answer):
+            raise TypeError(f"an answer has to come last, not {answer!r}")
+        return answer
+
+    def stream(
+        self,
+        question: str,
+        history: Sequence[Message] = (),
+        only: Filter | None = None,
+        adapter: str | None = None,
+    ) -> Generator[Update, None, None]:
+        """The answer as it comes into being; closing the generator stops the model. Raises what ``ask`` raises."""
         question = well_formed(question)
-        standalone = standalone_question(question, history)
-        found = self._retriever.search(standalone, self._answering.evidence, only)
-        retrieved = time.perf_counter()
-        reason = self._weakness(standalone, found)
-        if reason:
-            timings = {"retrieve": retrieved - started}
-            return self._refused(question, standalone, found, reason, adapter, timings)
-        shown, text = self._generate(question, history, found, listener, adapter)
-        generated = time.perf_counter()
-        if self._declines(text):
-            timings = {"retrieve": retrieved - started, "generate": generated - retrieved}
-            reason = "the model found no answer in these passages"
-            return self._refused(question, standalone, shown, reason, adapter, timings)
-        sentences = tuple(ground(text, shown, self._weights, self._answering.support_coverage))
-        instead = self._quote_instead(question, shown, sentences)
-        timings = {
-            "retrieve": retrieved - started,
-            "generate": generated - retrieved,
-            "ground": time.perf_counter() - generated,
-        }
-        answer = Answer(question, standalone, text, sentences, tuple(shown), adapter=adapter, timings=timings)
-        return replace(answer, text=instead.text, sentences=(instead,), quoted=True) if instead else answer
+        course = _Course(question, adapter, rewritten(question, history), time.perf_counter())
+        course.done("rewrite")
+        found = self._search(course, only)
+        course.done("retrieve")
+        verdict = judge(course.rewriting.standalone, found, self.retriever, self._answering)
+        course.done("judge")
+        trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), verdict.judgement)
+        if not verdict.answerable:
+            yield self._refused(course, found, verdict.reason, trace, verdict.readings)
+            return
+        prompt = self._prompt(question, history, found)
+        trace = replace(
+            trace,
+            dropped=tuple(hit.rank for hit in found if hit not in prompt.shown),
+            prompt=self._opened_engine.prompt_text(prompt.messages),
+        )
+        course.done("prompt")
+        yield Retrieved(course.rewriting.standalone, tuple(prompt.shown))
+        grounder = Grounder(prompt.shown, self.retriever.weights, self._answering.support_coverage)
+        yield from self._generate(prompt, grounder, adapter)
+        course.done("generate")
+        yield self._completed(course, grounder, prompt.shown, replace(trace, said=grounder.said))
 
-    def _declines(self, text: str) -> bool:
-        """Whether the model itself refused, in the words that it was trained to refuse in."""
-        return text.startswith(tuple(self._answering.refusal.values()))
+    def _searched(self, course: _Course) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((course.rewriting.standalone, course.question)))
 
-    def _refused(
-        self,
-        question: str,
-        standalone: str,
-        nearest: Sequence[Evidence],
-        reason: str,
-        adapter: str | None,
-        timings: dict[str, float],
-    ) -> Answer:
-        text = self._refusal(question)
-        answer = Answer(question, standalone, text, (), tuple(nearest), refused=True, refusal_reason=reason)
-        return replace(answer, adapter=adapter, timings=timings)
+    def _search(self, course: _Course, only: Filter | None) -> list[Evidence]:
+        return self.retriever.search(course.rewriting.standalone, self._answering.evidence, only)
 
-    def _quote_instead(
-        self, question: str, shown: Sequence[Evidence], sentences: Sequence[Sentence]
-    ) -> Sentence | None:
-        """A quotation in place of an answer that nothing supports, if that is wanted."""
-        if self._answering.unsupported == "show" or any(sentence.supported for sentence in sentences):
-            return None
-        return quote(question, shown, self._retriever.embedder, self._weights)
+    def _prompt(self, question: str, history: Sequence[Message], found: Sequence[Evidence]) -> _Prompt:
+        """The messages within the budget. Raises ModelError when not even the question fits."""
+        engine = self._opened_engine
 
-    def _generate(
-        self,
-        question: str,
-        history: Sequence[Message],
-        found: Sequence[Evidence],
-        listener: Listener | None,
-        adapter: str | None,
-    ) -> tuple[list[Evidence], str]:
-        engine = self._engine = self._engine or self._make_engine()
-        kept = list(history)
-
-        def messages(evidence: Sequence[Evidence]) -> list[Message]:
-            return build_messages(self._answering.system, evidence, kept, question, engine.control_tokens)
+        def messages(past: Sequence[Message], evidence: Sequence[Evidence]) -> list[Message]:
+            return build_messages(self._answering.system, evidence, past, question, engine.control_tokens)
 
         budget = min(self._answering.prompt_tokens, engine.window - self._generation.max_new_tokens)
-        while kept and engine.count(messages([])) > budget // 2:
-            kept.pop(0)  # the oldest turn says least about this question
-        shown = fitting_evidence(found, budget, lambda evidence: engine.count(messages(evidence)))
-        room = engine.window - engine.count(messages(shown))
+        room_for_past = min(self._answering.history_tokens + engine.count(messages((), ())), budget // 2)
+        past = fitting_history(history, room_for_past, lambda some: engine.count(messages(some, ())))
+        shown = fitting_evidence(found, budget, lambda some: engine.count(messages(past, some)))
+        prompt = messages(past, shown)
+        room = engine.window - engine.count(prompt)
         if room < 1:
             raise ModelError(
                 f"The prompt is longer than the {engine.window} tokens that the model reads.",
                 "Lower answer.evidence, or shorten the question.",
             )
-        longest = min(self._generation.max_new_tokens, room)
-        text = ""
-        with closing(engine.stream(messages(shown), longest, self._generation.temperature, adapter)) as stream:
+        return _Prompt(prompt, shown, min(self._generation.max_new_tokens, room))
+
+    def _generate(self, prompt: _Prompt, grounder: Grounder, adapter: str | None) -> Iterator[Update]:
+        engine, temperature = self._opened_engine, self._generation.temperature
+        with closing(engine.stream(prompt.messages, prompt.max_new_tokens, temperature, adapter)) as stream:
             for piece in stream:
-                text += piece
-                if listener:
-                    listener(piece)
-                if any(mark in piece for mark in _SENTENCE_ENDS) and repeats_itself(text):
+                yield from grounder.feed(piece)
+                if grounder.repeats_itself:
                     break
-        return shown, without_repetition(without_delimiters(text)).strip()
+        yield from grounder.finish()
 
-    def _weakness(self, question: str, found: Sequence[Evidence]) -> str:
-        """Why the evidence is too weak to answer from; empty when it is not."""
-        if not found:
-            return "nothing in the documents fits the question"
-        coverage = self._coverage(question, found)
-        if coverage < self._answering.min_coverage:
-            return f"the nearest passages hold {coverage:.0%} of what the question names"
-        similarities = [hit.dense for hit in found if hit.dense is not None]
-        language = detect(question, self._retriever.languages)
-        if not similarities or not self._retriever.embedder.understands(language):
-            return ""
-        similarity = max(similarities)
-        if similarity < self._answering.min_similarity:
-            return f"the nearest passage has similarity {similarity:.2f} to the question"
-        return ""
+    def _completed(self, course: _Course, grounder: Grounder, shown: Sequence[Evidence], trace: Trace) -> Answer:
+        if declines(grounder.text, self._answering):
+            return self._refused(course, shown, _MODEL_DECLINED, trace)
+        answer = course.answer(grounder.text, shown, trace)
+        if self._answering.unsupported == "show" or any(sentence.supported for sentence in grounder.sentences):
+            return replace(answer, sentences=tuple(grounder.sentences))
+        instead = quote(course.question, shown, self.retriever.embedder, self.retriever.weights)
+        if instead is None:
+            return self._refused(course, shown, "no passage supports what the model said", trace)
+        course.done("quote")
+        return replace(answer, text=instead.text, sentences=(instead,), quoted=True, timings=dict(course.timings))
 
-    def _coverage(self, question: str, found: Sequence[Evidence]) -> float:
-        """Part of the weight of the question's words that the passages hold, in the better of the languages."""
-        return max(
-            (self._coverage_in(language, question, found) for language in self._retriever.languages or ("en",)),
-            default=0.0,
-        )
+    def _refused(
+        self, course: _Course, nearest: Sequence[Evidence], reason: str, trace: Trace, readings: tuple[str, ...] = ()
+    ) -> Answer:
+        answer = course.answer(refusal_text(course.question, self._answering), nearest, trace)
+        return replace(answer, refused=True, refusal_reason=reason, readings=readings)
 
-    def _coverage_in(self, language: str, question: str, found: Sequence[Evidence]) -> float:
-        wanted = self._weights(content_stems(question, language))
-        present = {term for hit in found for term in stems(f"{hit.context} {hit.text}", language)}
-        return weighted_coverage(wanted, present)
-
-    def _weights(self, some: Iterable[str]) -> Mapping[str, float]:
-        """Inverse document frequency of terms, as BM25 counts it; unknown ones weigh most."""
-        wanted = list(dict.fromkeys(some))
-        catalog: Catalog = self._retriever.catalog
-        frequencies, count = catalog.document_frequencies(wanted), self._retriever.size
-        return {term: math.log(1 + count / (frequencies.get(term, 0) + 0.5)) for term in wanted}
-
-    def _refusal(self, question: str) -> str:
-        texts = self._answering.refusal
-        return texts.get(detect(question, texts), next(iter(texts.values())))
-
-
-def repeats_itself(text: str) -> bool:
-    """Whether a sentence of ``text`` stands in it twice: small models that have no more to say begin again."""
-    sentences = [text[start:end] for start, end in sentence_spans(text)]
-    return len(set(sentences)) < len(sentences)
-
-
-def without_repetition(text: str) -> str:
-    """``text`` up to the first sentence that was already said."""
-    said: set[str] = set()
-    for start, end in sentence_spans(text):
-        if text[start:end] in said:
-            return text[:start]
-        said.add(text[start:end])
-    return text
-
-
-def standalone_question(question: str, history: Sequence[Message]) -> str:
-    """The question to search for: a follow-up is searched together with the question before it."""
-    before = next((message.content for message in reversed(history) if message.role == "user"), "")
-    return f"{before} {question}" if before else question
+    @property
+    def _opened_engine(self) -> Engine:
+        self._engine = self._engine or self._make_engine()
+        return self._engine

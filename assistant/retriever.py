@@ -4,7 +4,8 @@ question ──▶ vector ──▶ FAISS ───┐
          ──▶ stems ──▶ BM25 ─────┴─▶ fusion ──▶ (reranker) ──▶ each text once ──▶ evidence
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -74,6 +75,12 @@ class Retriever:
                 candidates = self._reranked(question, candidates)
             hits = islice(self._distinct(candidates, only), wanted)
             return [self._as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
+
+    def weights(self, some: Iterable[str]) -> Mapping[str, float]:
+        """Inverse document frequency of terms, as BM25 counts it; unknown ones weigh most."""
+        wanted = list(dict.fromkeys(some))
+        frequencies = self.catalog.document_frequencies(wanted)
+        return {term: math.log(1 + self.size / (frequencies.get(term, 0) + 0.5)) for term in wanted}
 
     def _current_index(self) -> VectorIndex:
         generation = self.catalog.generation()

@@ -183,6 +183,26 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """Why an answer is what it is: every step from the question to the words of the model."""
+
+    searched: tuple[str, ...]
+    """The questions that were searched for: as asked, and as it stands by itself."""
+    rewriting: str
+    """What made a follow-up stand by itself; empty when it did already."""
+    found: tuple[Evidence, ...]
+    """Before the token budget, with the scores and ranks of each retriever."""
+    judgement: Mapping[str, float]
+    """What the evidence was judged by: ``probability``, ``threshold``, and the features behind them."""
+    dropped: tuple[int, ...] = ()
+    """Ranks of the evidence that the token budget left out of the prompt."""
+    prompt: str = ""
+    """What the model read; empty when it was not asked."""
+    said: str = ""
+    """What the model said, word for word."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the assistant says to a question: sentences, or a refusal with the nearest evidence.
 
@@ -197,7 +217,38 @@ class Answer:
     hits: tuple[Evidence, ...]
     refused: bool = False
     refusal_reason: str = ""
+    readings: tuple[str, ...] = ()
+    """What an unclear question may mean, when the assistant asks back instead of answering."""
     quoted: bool = False
+    notes: tuple[str, ...] = ()
+    """What a reader should know beside the answer, as that another version of a document differs."""
     adapter: str | None = None
     """Name of the adapter that was asked; None for the base model."""
-    timings: dict[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """An answer begins: the evidence is there, and the model is about to be asked."""
+
+    standalone_question: str
+    hits: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The next words of an answer as a reader may see them, without markers. They may still turn out unsupported."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """A sentence is complete and was held against the evidence; its words have been given before."""
+
+    sentence: Sentence
+
+
+Update = Retrieved | Words | Grounded | Answer
+"""What an answer consists of while it comes into being; the ``Answer`` is last and stands for all before it."""

@@ -72,6 +72,9 @@ class ScriptedEngine:
     def count(self, messages: Sequence[Message]) -> int:
         return int(sum(len(message.content) for message in messages) * self._tokens_a_character)
 
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        return "\n".join(message.content for message in messages)
+
     def stream(
         self,
         messages: Sequence[Message],

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from fakes import FakeEmbedder, ScriptedEngine
 
-from assistant.answer import Assistant, repeats_itself, standalone_question, without_repetition
+from assistant.answer import Assistant
 from assistant.config import Settings
+from assistant.conversation import rewritten
 from assistant.errors import ModelError
+from assistant.grounding import Grounder, without_repetition
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.types import Message
+from assistant.types import Answer, Grounded, Message, Retrieved, Words
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 
@@ -96,11 +98,25 @@ def test_the_adapter_is_asked_and_named_in_answers_and_refusals(retriever: Retri
     assert [answer.refused for answer in answers] == [False, True, False, True]
 
 
-def test_the_listener_hears_the_words_as_they_come(retriever: Retriever, settings: Settings) -> None:
-    heard: list[str] = []
-    engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
-    assistant_of(retriever, engine, settings).ask("hail damage deductible?", listener=heard.append)
-    assert "".join(heard) == "The deductible for hail damage is 150 euros." and len(heard) > 1
+def test_an_answer_comes_into_being_word_by_word(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros [1]. A trip may last up to 56 days.")
+    first, *updates, answer = assistant_of(retriever, engine, settings).stream("hail damage deductible?")
+    assert isinstance(first, Retrieved) and isinstance(answer, Answer)
+    assert first.hits == answer.hits
+    heard = [update.text for update in updates if isinstance(update, Words)]
+    assert len(heard) > 1
+    assert "".join(heard) == "The deductible for hail damage is 150 euros. A trip may last up to 56 days."
+    assert tuple(update.sentence for update in updates if isinstance(update, Grounded)) == answer.sentences
+
+
+def test_a_trace_says_how_an_answer_came_about(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros [1].")
+    answer = assistant_of(retriever, engine, settings).ask("hail damage deductible?")
+    assert answer.trace is not None
+    assert answer.trace.said == engine.answer
+    assert all(hit.text in answer.trace.prompt for hit in answer.hits)
+    assert answer.trace.found[0].dense_rank == 1 and answer.trace.judgement
+    assert {"retrieve", "judge", "prompt", "generate"} <= set(answer.timings)
 
 
 def test_a_model_that_repeats_itself_is_stopped(retriever: Retriever, settings: Settings) -> None:
@@ -134,8 +150,8 @@ def test_history_is_shown_to_the_model_and_searched_with(retriever: Retriever, s
 
 def test_the_standalone_question_keeps_the_question_before_it() -> None:
     history = [Message("user", "Is hail covered?"), Message("assistant", "Yes.")]
-    assert standalone_question("And floods?", history) == "Is hail covered? And floods?"
-    assert standalone_question("And floods?", []) == "And floods?"
+    assert rewritten("And floods?", history).standalone == "Is hail covered? And floods?"
+    assert rewritten("And floods?", []).standalone == "And floods?"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +160,9 @@ def test_the_standalone_question_keeps_the_question_before_it() -> None:
 )
 def test_repetition_is_cut_at_the_first_sentence_said_twice(text: str, kept: str) -> None:
     assert without_repetition(text) == kept
-    assert repeats_itself(text) == (kept != text)
+    grounder = Grounder((), lambda terms: dict.fromkeys(terms, 1.0), 0.6)
+    assert list(grounder.feed(text)) or not text
+    assert grounder.repeats_itself == (kept != text)
 
 
 def test_odd_questions_get_an_answer_or_a_refusal(retriever: Retriever, settings: Settings) -> None:

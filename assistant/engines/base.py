@@ -23,6 +23,9 @@ class Engine(Protocol):
     def count(self, messages: Sequence[Message]) -> int:
         """Tokens of the prompt made of ``messages``."""
 
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """The prompt made of ``messages`` as the model reads it, for people to look at."""
+
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
     ) -> Generator[str, None, None]:

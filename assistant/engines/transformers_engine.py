@@ -52,6 +52,10 @@ class TransformersEngine:
         """Tokens of the prompt made of ``messages``."""
         return len(self.template.prompt_ids(messages))
 
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """The prompt with the control tokens of the chat template."""
+        return self.template.prompt_text(messages)
+
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
     ) -> Generator[str, None, None]:
