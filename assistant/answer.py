@@ -9,18 +9,20 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from assistant.answerability import judge
+from assistant.answerability import Verdict, judge
 from assistant.config import AnswerSettings, EngineSettings
-from assistant.conversation import Rewriting, fitting_history, rewritten
+from assistant.conversation import fitting_history, rewritten, rewritten_by_model
+from assistant.editions import newest_first, version_notes
 from assistant.engines.base import Engine
 from assistant.errors import ModelError
+from assistant.followups import Rewriting
 from assistant.grounding import Grounder
 from assistant.language import well_formed
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.quoting import quote
 from assistant.refusal import declines, refusal_text
 from assistant.retriever import Retriever
-from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Trace, Update
+from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update
 
 _MODEL_DECLINED = "the model found no answer in these passages"
 
@@ -101,7 +103,8 @@ class Assistant:
     ) -> Generator[Update, None, None]:
         """The answer as it comes into being; closing the generator stops the model. Raises what ``ask`` raises."""
         question = well_formed(question)
-        course = _Course(question, adapter, rewritten(question, history), time.perf_counter())
+        started = time.perf_counter()
+        course = _Course(question, adapter, self._rewriting(question, history), started)
         course.done("rewrite")
         found = self._search(course, only)
         course.done("retrieve")
@@ -109,7 +112,7 @@ class Assistant:
         course.done("judge")
         trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), verdict.judgement)
         if not verdict.answerable:
-            yield self._refused(course, found, verdict.reason, trace, verdict.readings)
+            yield self._refused(course, found, verdict.reason, trace, verdict)
             return
         prompt = self._prompt(question, history, found)
         trace = replace(
@@ -124,11 +127,21 @@ class Assistant:
         course.done("generate")
         yield self._completed(course, grounder, prompt.shown, replace(trace, said=grounder.said))
 
+    def _rewriting(self, question: str, history: Sequence[Message]) -> Rewriting:
+        how = self._answering.rewrite
+        by_rules = rewritten(question, history) if how != "off" else Rewriting(question)
+        if how == "model" and not by_rules.certain:
+            return rewritten_by_model(question, history, self._opened_engine) or by_rules
+        return by_rules
+
     def _searched(self, course: _Course) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((course.rewriting.standalone, course.question)))
+        return tuple(filter(None, (course.rewriting.standalone, course.rewriting.fallback)))
 
     def _search(self, course: _Course, only: Filter | None) -> list[Evidence]:
-        return self.retriever.search(course.rewriting.standalone, self._answering.evidence, only)
+        found = self.retriever.search(
+            course.rewriting.standalone, self._answering.evidence, only, fallback=course.rewriting.fallback
+        )
+        return newest_first(found, course.rewriting.standalone)
 
     def _prompt(self, question: str, history: Sequence[Message], found: Sequence[Evidence]) -> _Prompt:
         """The messages within the budget. Raises ModelError when not even the question fits."""
@@ -164,17 +177,29 @@ class Assistant:
             return self._refused(course, shown, _MODEL_DECLINED, trace)
         answer = course.answer(grounder.text, shown, trace)
         if self._answering.unsupported == "show" or any(sentence.supported for sentence in grounder.sentences):
-            return replace(answer, sentences=tuple(grounder.sentences))
-        instead = quote(course.question, shown, self.retriever.embedder, self.retriever.weights)
+            return replace(answer, sentences=tuple(grounder.sentences), notes=self._notes(grounder.sentences, shown))
+        instead = quote(course.rewriting.standalone, shown, self.retriever.embedder, self.retriever.weights)
         if instead is None:
             return self._refused(course, shown, "no passage supports what the model said", trace)
         course.done("quote")
-        return replace(answer, text=instead.text, sentences=(instead,), quoted=True, timings=dict(course.timings))
+        return replace(
+            answer,
+            text=instead.text,
+            sentences=(instead,),
+            quoted=True,
+            notes=self._notes([instead], shown),
+            timings=dict(course.timings),
+        )
+
+    def _notes(self, sentences: Sequence[Sentence], shown: Sequence[Evidence]) -> tuple[str, ...]:
+        return version_notes(sentences, shown, self.retriever.weights, self._answering.support_coverage)
 
     def _refused(
-        self, course: _Course, nearest: Sequence[Evidence], reason: str, trace: Trace, readings: tuple[str, ...] = ()
+        self, course: _Course, nearest: Sequence[Evidence], reason: str, trace: Trace, verdict: Verdict | None = None
     ) -> Answer:
-        answer = course.answer(refusal_text(course.question, self._answering), nearest, trace)
+        missing, readings = (verdict.missing, verdict.readings) if verdict else ((), ())
+        text = refusal_text(course.question, self._answering, missing, readings)
+        answer = course.answer(text, nearest, trace)
         return replace(answer, refused=True, refusal_reason=reason, readings=readings)
 
     @property

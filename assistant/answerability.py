@@ -1,12 +1,21 @@
-"""Whether the evidence found for a question can answer it, judged before a model is asked."""
+"""Whether the evidence found for a question can answer it, judged before a model is asked.
+
+The evidence is described by features, and a logistic regression, calibrated on the corpus, turns them into the
+probability that it answers. Two kinds of refusal are told apart: the documents do not hold it, or the question is
+unclear.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 
+from assistant.calibration import calibration_of
 from assistant.config import AnswerSettings
-from assistant.grounding import weighted_coverage
-from assistant.language import content_stems, detect, stems
+from assistant.features import FEATURES, LOOKED_AT, Held, features_of, held
+from assistant.language import content_stems, words
+from assistant.readings import readings
 from assistant.retriever import Retriever
+from assistant.stopwords import STOPWORDS
 from assistant.types import Evidence
 
 
@@ -18,30 +27,40 @@ class Verdict:
     reason: str = ""
     readings: tuple[str, ...] = ()
     judgement: Mapping[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    """Words of the question, as they were asked, that no passage holds."""
 
 
 def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settings: AnswerSettings) -> Verdict:
-    """Hold the evidence of a question against what is known about the corpus."""
+    """Hold the evidence of a question against what is known about the corpus.
+
+    Only the best passages are looked at, however many the model is shown.
+    """
     if not found:
         return Verdict(False, "nothing in the documents fits the question")
-    coverage = max(_coverage_in(language, question, found, retriever) for language in retriever.languages or ("en",))
-    if coverage < settings.min_coverage:
-        return Verdict(False, f"the nearest passages hold {coverage:.0%} of what the question names")
-    similarities = [hit.dense for hit in found if hit.dense is not None]
-    language = detect(question, retriever.languages)
-    if not similarities or not retriever.embedder.understands(language):
-        return Verdict(True, judgement={"coverage": coverage})
-    similarity = max(similarities)
-    judgement = {"coverage": coverage, "similarity": similarity}
-    if similarity < settings.min_similarity:
-        return Verdict(
-            False, f"the nearest passage has similarity {similarity:.2f} to the question", judgement=judgement
-        )
+    looked_at = found[:LOOKED_AT]
+    there = held(question, looked_at, retriever)
+    features = features_of(question, looked_at, there, retriever)
+    calibration = calibration_of(retriever.catalog.folder, retriever.embedder.fingerprint)
+    probability = calibration.probability(features)
+    threshold = shifted(calibration.threshold, settings.caution)
+    named = {name: value for name, value in zip(FEATURES, features, strict=True) if not isnan(value)}
+    judgement = {"probability": probability, "threshold": threshold, **named}
+    if probability < threshold:
+        reason = f"with a probability of {1 - probability:.0%} the nearest passages do not answer the question"
+        return Verdict(False, reason, (), judgement, missing_words(question, there))
+    if unclear := readings(there, found):
+        return Verdict(False, "the question is unclear: several documents answer it differently", unclear, judgement)
     return Verdict(True, judgement=judgement)
 
 
-def _coverage_in(language: str, question: str, found: Sequence[Evidence], retriever: Retriever) -> float:
-    """Part of the weight of the question's words that the passages hold."""
-    wanted = retriever.weights(content_stems(question, language))
-    present = {term for hit in found for term in stems(f"{hit.context} {hit.text}", language)}
-    return weighted_coverage(wanted, present)
+def shifted(threshold: float, caution: float) -> float:
+    """A threshold whose odds are ``caution`` times as high."""
+    return caution * threshold / (1 - threshold + caution * threshold)
+
+
+def missing_words(question: str, there: Held) -> tuple[str, ...]:
+    """The words of a question that carry its subject and that no passage holds, as they were asked."""
+    present = there.together
+    asked = (word for word in words(question) if word not in STOPWORDS)
+    return tuple(dict.fromkeys(word for word in asked if present.isdisjoint(content_stems(word, there.language))))

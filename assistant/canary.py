@@ -38,7 +38,7 @@ def record_canary(model: Any, template: ChatTemplate) -> Canary:
     """
     import torch
 
-    prompt = template.prompt_ids(build_messages(_SYSTEM, [_PASSAGE], [], _QUESTION, template.control_tokens))
+    prompt = canary_prompt(template)
     logits = next_logits(model, prompt)
     top = torch.topk(logits, min(_TOP, len(logits)))
     base: tuple[float, ...] = ()
@@ -54,6 +54,11 @@ def record_canary(model: Any, template: ChatTemplate) -> Canary:
         base_logits=base,
         precision=precision_of(model),
     )
+
+
+def canary_prompt(template: ChatTemplate) -> list[int]:
+    """The tokens of the fixed prompt."""
+    return template.prompt_ids(build_messages(_SYSTEM, [_PASSAGE], [], _QUESTION, template.control_tokens))
 
 
 def check_canary(card: AdapterCard, model: Any) -> None:

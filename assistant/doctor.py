@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from assistant import models
+from assistant.calibration import calibration_of
 from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.errors import AssistantError, IdentityError
@@ -43,6 +44,7 @@ def examine(workspace: Workspace, settings: Settings) -> list[Finding]:
         ("disk", lambda: _disk(workspace)),
         ("embedder", lambda: _embedder(settings)),
         ("engine", lambda: _engine(settings)),
+        ("engine address", lambda: _address(settings)),
         ("workspace", lambda: _workspace(workspace)),
         ("corpora", lambda: _corpora(workspace, settings)),
         ("adapters", lambda: _adapters(workspace, settings)),
@@ -96,11 +98,20 @@ def _embedder(settings: Settings) -> Iterator[Finding]:
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:
-    from assistant.engines.transformers_engine import TransformersEngine
+    from assistant.engines.opening import open_engine
 
-    engine = TransformersEngine(settings.engine, settings.device)
+    engine = open_engine(settings)
     engine.complete([[Message("user", "probe")]], max_new_tokens=1)
     yield Finding("engine", "ok", f"{settings.engine.model}: window of {engine.window} tokens")
+
+
+def _address(settings: Settings) -> Iterator[Finding]:
+    from assistant.engines.opening import uses_server
+    from assistant.engines.server import checked_url, is_this_machine
+
+    if uses_server(settings.engine) and not is_this_machine(url := checked_url(settings.engine.url)):
+        message = f"questions and passages are sent to {url}" + (", unencrypted" if url.startswith("http:") else "")
+        yield Finding("engine address", "warning", message, "Trust that server, or set engine.url to another or none.")
 
 
 def _workspace(workspace: Workspace) -> Iterator[Finding]:
@@ -139,16 +150,18 @@ def _state_of(name: str, catalog: Catalog, fingerprint: str) -> Finding:
     if failed:
         message = f"{len(failed)} files could not be read, the first is {failed[0]!r}"
         return Finding(where, "warning", message, f"Why: assistant documents --corpus {name}")
-    return Finding(where, "ok", f"{len(catalog.files())} files, {catalog.chunk_count()} chunks")
+    judged = calibration_of(catalog.folder, fingerprint)
+    return Finding(where, "ok", f"{len(catalog.files())} files, {catalog.chunk_count()} chunks; {judged}")
 
 
 def _adapters(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
     from assistant.adapters import adapter_names
     from assistant.device import choose
     from assistant.engines.adapted import AdaptedModel
+    from assistant.engines.opening import uses_server
 
     names = adapter_names(workspace.adapters)
-    if names:
+    if names and not uses_server(settings.engine):  # a server has adapters of its own, on weights that are not here
         adapted = AdaptedModel(settings.engine, choose(settings.device), workspace.adapters)
         for name in names:
             yield from _guarded(f"adapter {name}", functools.partial(_adapter, workspace, adapted, name))

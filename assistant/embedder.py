@@ -5,6 +5,7 @@ importing sentence-transformers takes 4 s longer than everything else a question
 """
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -33,13 +34,15 @@ class Encoder(Protocol):
 
 
 class Embedder:
-    """The configured embedder; its weights are loaded when the first text is embedded."""
+    """The configured embedder; its weights are loaded when the first text is embedded. Threads take turns."""
 
     def __init__(self, settings: EmbedderSettings, device: DeviceSettings) -> None:
         self.settings = settings
         self._device_settings = device
         self.folder = models.embedder_folder(settings.model)
         self.tokens = TokenCounter(self.folder)
+        # A tokenizer of transformers serves one thread at a time.
+        self._turn = threading.RLock()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -59,7 +62,8 @@ class Embedder:
 
     def load(self) -> None:
         """Load the weights now, which otherwise happens at the first text. Raises ModelError."""
-        self._encode  # noqa: B018 - computed once, on first access
+        with self._turn:
+            self._encode  # noqa: B018 - computed once, on first access
 
     def embed_question(self, text: str) -> Vectors:
         """The vector (dimension,) of a question; one longer than the model's window is cut to it."""
@@ -80,7 +84,8 @@ class Embedder:
         return np.empty((0, self.dimension), np.float32) if out is None else out
 
     def _embed(self, texts: list[str]) -> Vectors:
-        vectors = self._encode(texts)
+        with self._turn:
+            vectors = self._encode(texts)
         # Normalised here and in float32: a bfloat16 norm is off by up to .4 %.
         unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return unit

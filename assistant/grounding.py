@@ -1,73 +1,21 @@
-"""Whether a passage says what a sentence says: one deterministic function, with its reason.
+"""An answer held against its evidence while it comes into being, sentence by sentence.
 
-A sentence is supported by a passage when some window of it (one sentence, or two neighbours) holds enough of
-the weight of the sentence's words, and the passage holds every number of the sentence. Words weigh by how rare they
-are in the corpus (inverse document frequency), so that "the" supports nothing.
+A marker that names a passage is kept only if that passage supports the sentence; a sentence without one gets the
+passage that supports it best. What counts as support is one function, in ``assistant.support``.
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from assistant.language import stems
-from assistant.prompt import without_delimiters
-from assistant.quantities import is_said, quantities
-from assistant.sentences import line_sentence_spans, sentence_spans
+from assistant.markers import Reading
+from assistant.markup import without_markup
+from assistant.sentences import sentence_spans
+from assistant.support import Support, Weights, support, weighted_coverage
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 
-Weights = Callable[[Iterable[str]], Mapping[str, float]]
+__all__ = ["Grounder", "Weights", "cite", "ground", "support", "weighted_coverage", "without_repetition"]
 
-_MARKER = re.compile(r"\s*\[\s*(\d{1,3})\s*\]")
-# What may yet become a marker, at the end of a growing text.
-_UNFINISHED = re.compile(r"\s*(\[[\s\d]*)?$")
-_WINDOW_SENTENCES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """How well a passage supports a sentence, and the span (in the passage's text) that does it best."""
-
-    coverage: float
-    missing_number: str
-    start: int
-    end: int
-
-
-def without_markers(sentence: str, known: int) -> tuple[str, tuple[int, ...]]:
-    """A sentence without ``[n]`` markers, and the passages they name; numbers of no passage are dropped."""
-    numbers = (int(number) for number in _MARKER.findall(sentence))
-    cited = tuple(dict.fromkeys(number for number in numbers if 1 <= number <= known))
-    return _MARKER.sub("", sentence).strip(), cited
-
-
-def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: float) -> Support:
-    """The window of a passage that supports a sentence best; shorter ones win ties.
-
-    One that holds all numbers of the sentence and enough of its words is preferred to one with more words.
-    """
-    wanted = weights(stems(sentence, hit.language))
-    numbers, heading_numbers = quantities(sentence), set(quantities(hit.context))
-    headings = set(stems(hit.context, hit.language))
-
-    def measure(start: int, end: int) -> Support:
-        text = hit.text[start:end]
-        present = headings.union(stems(text, hit.language))
-        there = heading_numbers.union(quantities(text))
-        missing = next((number for number in numbers if not is_said(number, there)), "")
-        return Support(weighted_coverage(wanted, present), missing, start, end)
-
-    def rank(found: Support) -> tuple[bool, float, int]:
-        is_enough = not found.missing_number and found.coverage >= least_coverage
-        return is_enough, found.coverage, found.start - found.end
-
-    nothing = Support(0.0, next(iter(numbers), ""), 0, len(hit.text))
-    return max((measure(start, end) for start, end in _windows(hit.text)), key=rank, default=nothing)
-
-
-def weighted_coverage(wanted: Mapping[str, float], present: Container[str]) -> float:
-    """Part of the weight of the wanted terms that is present, 0..1; 0 when nothing is wanted."""
-    total = sum(wanted.values())
-    return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
+_YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
 
 
 def cite(hit: Evidence, start: int, end: int) -> Citation:
@@ -77,58 +25,83 @@ def cite(hit: Evidence, start: int, end: int) -> Citation:
 
 
 class Grounder:
-    """Holds a growing answer against its evidence, sentence by sentence.
+    """Reads the words of a model as they come: what a reader may see of them, and each sentence with its citations.
 
-    A marker that names a passage is kept only if that passage supports the sentence; a sentence without one gets
-    the passage that supports it best. A reader never sees a marker, nor part of one.
+    However the words are cut into pieces, what is shown, the sentences and the citations are the same.
     """
 
     def __init__(self, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> None:
+        """``hits`` are the passages in the prompt, in its order: the first is number 1."""
         self.said = ""
         """What the model said, word for word."""
         self.sentences: list[Sentence] = []
         self._hits = hits
         self._weights = weights
         self._least = least_coverage
+        self._reading = Reading()
+        self._read = 0
         self._shown = 0
-        self._looked_at = 0
 
     @property
     def text(self) -> str:
-        """What the model said, without passage tags that it copied, up to where it began to repeat itself."""
-        return without_repetition(without_delimiters(self.said)).strip()
+        """What the model said to the reader, up to where it began to repeat itself."""
+        return without_repetition(self._reading.text).rstrip()
 
     @property
     def repeats_itself(self) -> bool:
         """Whether a sentence was said twice: small models that have no more to say begin again."""
-        sentences = [self.said[start:end] for start, end in sentence_spans(self.said)]
-        return len(set(sentences)) < len(sentences)
+        text = self._reading.text
+        return without_repetition(text) != text
 
     def feed(self, piece: str) -> Iterator[Words | Grounded]:
         """The next words of the model: what a reader may see of them, and sentences that they complete."""
         self.said += piece
+        plain = without_markup(self.said)
+        self._reading.feed(plain[self._read :])
+        self._read = len(plain)
         text = self.text
-        yield from self._words(_UNFINISHED.sub("", text))
-        yield from self._complete(text, sentence_spans(text)[:-1])
+        yield from self._words(text[: _safe_end(text)])
+        statements = _statements(text)
+        yield from self._complete(text, statements, len(statements) - 1)
 
     def finish(self) -> Iterator[Words | Grounded]:
         """The model has ended: what was held back."""
         text = self.text
         yield from self._words(text)
-        yield from self._complete(text, sentence_spans(text))
+        statements = _statements(text)
+        yield from self._complete(text, statements, len(statements))
 
-    def _words(self, text: str) -> Iterator[Words]:
-        visible = _MARKER.sub("", text)
+    def _words(self, visible: str) -> Iterator[Words]:
         if len(visible) > self._shown:
             yield Words(visible[self._shown :])
             self._shown = len(visible)
 
-    def _complete(self, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[Grounded]:
-        for start, end in spans[self._looked_at :]:
-            if without_markers(text[start:end], 0)[0]:
-                self.sentences.append(_grounded(text[start:end], self._hits, self._weights, self._least))
-                yield Grounded(self.sentences[-1])
-        self._looked_at = max(self._looked_at, len(spans))
+    def _complete(self, text: str, statements: Sequence[tuple[int, int]], count: int) -> Iterator[Grounded]:
+        """Ground the first ``count`` statements, as far as that has not been done."""
+        for place in range(len(self.sentences), count):
+            start, end = statements[place]
+            following = statements[place + 1][0] if place + 1 < len(statements) else None
+            self.sentences.append(self._grounded(text[start:end], self._cited(start if place else -1, following)))
+            yield Grounded(self.sentences[-1])
+
+    def _cited(self, start: int, following: int | None) -> list[Evidence]:
+        """The passages named in a sentence or behind it, before the next; numbers of no passage are dropped."""
+        numbers = (
+            number
+            for marker in self._reading.markers
+            if start < marker.place and (following is None or marker.place <= following)
+            for number in marker.numbers
+        )
+        return [self._hits[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(self._hits)]
+
+    def _grounded(self, sentence: str, cited: Sequence[Evidence]) -> Sentence:
+        measured = [(support(sentence, hit, self._weights, self._least), hit) for hit in self._hits]
+        supporting = [(found, hit) for found, hit in measured if not found.objection and found.coverage >= self._least]
+        named = [(found, hit) for found, hit in supporting if hit in cited]
+        chosen = named or sorted(supporting, key=lambda pair: -pair[0].coverage)[:1]
+        if chosen:
+            return Sentence(sentence, True, "", tuple(cite(hit, found.start, found.end) for found, hit in chosen))
+        return Sentence(sentence, False, _why_not([found for found, _ in measured], self._least))
 
 
 def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:
@@ -149,28 +122,34 @@ def without_repetition(text: str) -> str:
     return text
 
 
-def _grounded(marked: str, hits: Sequence[Evidence], weights: Weights, least: float) -> Sentence:
-    sentence, cited = without_markers(marked, len(hits))
-    measured = [(support(sentence, hit, weights, least), hit) for hit in hits]
-    supporting = [pair for pair in measured if pair[0].coverage >= least and not pair[0].missing_number]
-    named = [pair for pair in supporting if pair[1].rank in cited]
-    chosen = named or sorted(supporting, key=lambda pair: -pair[0].coverage)[:1]
-    if chosen:
-        return Sentence(sentence, True, "", tuple(cite(hit, found.start, found.end) for found, hit in chosen))
-    return Sentence(sentence, False, _why_not(measured, least))
+def _safe_end(text: str) -> int:
+    """Up to where a growing text may be shown: a sentence that begins like an earlier one may be its repetition."""
+    *earlier, last = sentence_spans(text) or [(0, 0)]
+    begun = text[last[0] : last[1]]
+    repeats = any(text[start:end].startswith(begun) for start, end in earlier)
+    return len(text[: last[0]].rstrip()) if repeats else len(text)
 
 
-def _why_not(measured: Sequence[tuple[Support, Evidence]], least: float) -> str:
+def _statements(text: str) -> list[tuple[int, int]]:
+    """The sentences of an answer; "Yes." says nothing by itself and belongs to the one after it.
+
+    What is left of a sentence that was nothing but a marker is none.
+    """
+    joined: list[tuple[int, int]] = []
+    for start, end in sentence_spans(text):
+        if not any(character.isalnum() for character in text[start:end]):
+            continue
+        if joined and _YES_OR_NO.fullmatch(text[slice(*joined[-1])]):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _why_not(measured: Sequence[Support], least: float) -> str:
     if not measured:
         return "no passage was shown"
-    best = max((found for found, _ in measured), key=lambda found: found.coverage)
+    best = max(measured, key=lambda found: found.coverage)
     if best.coverage >= least:
-        return f"no passage that says this holds the number {best.missing_number}"
+        return best.objection
     return f"the best passage holds {best.coverage:.0%} of its words, {least:.0%} are needed"
-
-
-def _windows(text: str) -> Iterable[tuple[int, int]]:
-    spans = line_sentence_spans(text)
-    for first in range(len(spans)):
-        for last in range(first, min(first + _WINDOW_SENTENCES, len(spans))):
-            yield spans[first][0], spans[last][1]

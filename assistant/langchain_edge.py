@@ -1,25 +1,33 @@
-"""Our retriever as a LangChain component, for those who build on LangChain; nothing inside uses this.
+"""Our retriever and our assistant as LangChain components, for those who build on LangChain; nothing inside uses this.
 
-from assistant.langchain_edge import CorpusRetriever
-retriever = CorpusRetriever.open("default", k=5)
-documents = retriever.invoke("hail damage deductible")
+from assistant.langchain_edge import ChatAssistant, CorpusRetriever
+
+documents = CorpusRetriever.open("default", k=5).invoke("hail damage deductible")
+message = ChatAssistant.open("default", adapter="house").invoke("What is the deductible for hail damage?")
+message.response_metadata["sentences"][0]["citations"]
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.caches import BaseCache
+from langchain_core.callbacks import CallbackManagerForLLMRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from assistant import config
-from assistant.embedder import Embedder
 from assistant.errors import UsageError
-from assistant.presentation import hit_json
-from assistant.retriever import Retriever
-from assistant.store.catalog import Catalog
-from assistant.workspace import DEFAULT_CORPUS, locate
+from assistant.opened import OpenedAssistant, open_assistant
+from assistant.presentation import answer_json, hit_json
+from assistant.types import Answer, Grounded, Message, Sentence
+from assistant.workspace import DEFAULT_CORPUS
+
+_ROLES: dict[str, Literal["user", "assistant"]] = {"human": "user", "ai": "assistant"}
 
 
 class CorpusRetriever(BaseRetriever):
@@ -27,19 +35,13 @@ class CorpusRetriever(BaseRetriever):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    retriever: Retriever
+    assistant: OpenedAssistant
     k: int = 8
 
     @classmethod
-    def open(cls, corpus: str = DEFAULT_CORPUS, k: int = 8, workspace: Path | None = None) -> "CorpusRetriever":
-        """The retriever of a corpus. Raises UsageError when there is none of that name."""
-        space = locate(workspace)
-        settings, _ = config.load(space.config_file)
-        embedder = Embedder(settings.embedder, settings.device)
-        if corpus not in space.corpus_names():
-            raise UsageError(f"There is no corpus '{corpus}' in {space.root}.", "Run: assistant ingest FOLDER")
-        catalog = Catalog(space.corpus(corpus))
-        return cls(retriever=Retriever(catalog, embedder, settings.retrieval, settings.device), k=k)
+    def open(cls, corpus: str = DEFAULT_CORPUS, k: int = 8, workspace: str | Path | None = None) -> "CorpusRetriever":
+        """The retriever of a corpus. Raises what ``open_assistant`` raises."""
+        return cls(assistant=open_assistant(corpus, workspace=workspace), k=k)
 
     def _get_relevant_documents(
         self,
@@ -47,7 +49,110 @@ class CorpusRetriever(BaseRetriever):
         *,
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002
     ) -> list[Document]:
-        return [_as_document(hit_json(hit)) for hit in self.retriever.search(query, self.k)]
+        return [_as_document(hit_json(hit)) for hit in self.assistant.search(query, self.k)]
+
+
+class ChatAssistant(BaseChatModel):
+    """The assistant as a chat model: it searches, answers and cites by itself, so a prompt needs no passages.
+
+    The last message is the question, those before it the conversation. The content of a reply is its sentences with
+    the numbers of the passages they rest on; ``response_metadata`` is the JSON of ``assistant ask``.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    assistant: OpenedAssistant
+    adapter: str | None = None
+    # Documents change: LangChain may not keep an answer in a cache of its own.
+    cache: BaseCache | bool | None = False
+
+    @classmethod
+    def open(
+        cls, corpus: str = DEFAULT_CORPUS, adapter: str | None = None, workspace: str | Path | None = None
+    ) -> "ChatAssistant":
+        """The assistant over a corpus. Raises what ``open_assistant`` raises."""
+        return cls(assistant=open_assistant(corpus, workspace=workspace, adapter=adapter), adapter=adapter)
+
+    @property
+    def _llm_type(self) -> str:
+        return "domain-assistant"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> ChatResult:
+        question, history = _asked(messages, stop)
+        answer = self.assistant.ask(question, history, adapter=self.adapter)
+        message = AIMessage(_content(answer), response_metadata=answer_json(None, answer))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> Iterator[ChatGenerationChunk]:
+        """Sentence by sentence, from the first supported one on: before it, another answer may yet take their place."""
+        question, history = _asked(messages, stop)
+        said: list[Sentence] = []
+        given = ""
+        with closing(self.assistant.stream(question, history, adapter=self.adapter)) as updates:
+            for update in updates:
+                if isinstance(update, Answer):
+                    yield _chunk(_rest(_content(update), given), answer_json(None, update))
+                elif isinstance(update, Grounded):
+                    said.append(update.sentence)
+                    if any(sentence.supported for sentence in said):
+                        rest = _rest(_joined(said), given)
+                        given += rest
+                        yield _chunk(rest)
+
+
+def _asked(messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> tuple[str, list[Message]]:
+    """The question and the conversation before it. Raises UsageError for what the assistant cannot take."""
+    if stop:
+        raise UsageError("The assistant takes no stop words.", "Leave out stop.")
+    turns = []
+    for message in messages:
+        role = _ROLES.get(message.type)
+        if role is None:
+            raise UsageError(
+                f"The assistant takes no message of type '{message.type}'.",
+                "What it is told is the setting answer.system.",
+            )
+        turns.append(Message(role, message.text))
+    if not turns or turns[-1].role != "user":
+        raise UsageError("The last message is no question.", "End with a HumanMessage.")
+    return turns[-1].content, turns[:-1]
+
+
+def _content(answer: Answer) -> str:
+    return answer.text if answer.refused else _joined(answer.sentences)
+
+
+def _joined(sentences: Sequence[Sentence]) -> str:
+    return " ".join(f"{sentence.text} {_marks(sentence)}".rstrip() for sentence in sentences)
+
+
+def _marks(sentence: Sentence) -> str:
+    if not sentence.supported:
+        return "[unsupported]"
+    return "".join(f"[{number}]" for number in dict.fromkeys(citation.hit for citation in sentence.citations))
+
+
+def _rest(content: str, given: str) -> str:
+    """What is left to say; an answer that takes back what was said begins below it."""
+    return content.removeprefix(given) if content.startswith(given) else f"\n\n{content}"
+
+
+def _chunk(content: str, metadata: dict[str, Any] | None = None) -> ChatGenerationChunk:
+    position = None if metadata is None else "last"
+    message = AIMessageChunk(content=content, response_metadata=metadata or {}, chunk_position=position)
+    return ChatGenerationChunk(message=message)
 
 
 def _as_document(hit: dict[str, Any]) -> Document:

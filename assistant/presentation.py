@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from assistant.types import Answer, Citation, Evidence, Sentence
+from assistant.types import Answer, Citation, Evidence, Sentence, Trace
+
+_LONGEST_EXCERPT = 160
+_LONGEST_QUOTE = 300
 
 
 def source_of(hit: Evidence) -> str:
@@ -39,20 +42,36 @@ def hit_json(hit: Evidence) -> dict[str, Any]:
     }
 
 
-def answer_json(id_: str | int | None, answer: Answer) -> dict[str, Any]:
-    """The JSON of ``assistant ask``."""
+def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -> dict[str, Any]:
+    """The JSON of ``assistant ask``; ``trace`` adds how the answer came about."""
+    traced = {"trace": _trace_json(answer.trace)} if trace and answer.trace else {}
     return {
         "id": id_,
         "question": answer.question,
         "standalone_question": answer.standalone_question,
         "refused": answer.refused,
         "refusal_reason": answer.refusal_reason,
+        "readings": list(answer.readings),
         "quoted": answer.quoted,
+        "notes": list(answer.notes),
         "answer": answer.text,
         "sentences": [_sentence_json(sentence) for sentence in answer.sentences],
         "hits": [hit_json(hit) for hit in answer.hits],
         "adapter": answer.adapter,
         "timings": dict(answer.timings),
+        **traced,
+    }
+
+
+def _trace_json(trace: Trace) -> dict[str, Any]:
+    return {
+        "searched": list(trace.searched),
+        "rewriting": trace.rewriting,
+        "found": [hit_json(hit) for hit in trace.found],
+        "judgement": dict(trace.judgement),
+        "dropped": list(trace.dropped),
+        "prompt": trace.prompt,
+        "said": trace.said,
     }
 
 
@@ -92,17 +111,59 @@ def visible(text: str, *, keep_lines: bool = False) -> str:
 def answer_lines(answer: Answer) -> list[str]:
     """An answer as lines for a terminal: sentences with footnotes, then the sources they cite."""
     if answer.refused:
-        lines = [answer.text, f"({answer.refusal_reason})", "", "Nearest passages:"]
-        return lines + [f"  {visible(source_of(hit))}: {excerpt(hit.text)}" for hit in answer.hits]
+        return _refusal_lines(answer)
     citations = [citation for sentence in answer.sentences for citation in sentence.citations]
     cited = dict.fromkeys((citation.hit, citation.quote) for citation in citations)
     text = " ".join(_sentence_line(sentence) for sentence in answer.sentences)
     by_rank = {hit.rank: hit for hit in answer.hits}
     sources = [
-        f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(quote)}”" for number, quote in sorted(cited)
+        f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(quote, _LONGEST_QUOTE)}”"
+        for number, quote in sorted(cited)
     ]
     quoted = ["(quoted: the model's own words were not supported)"] if answer.quoted else []
-    return [text, *quoted, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
+    notes = [f"({visible(note)})" for note in answer.notes]
+    return [text, *quoted, *notes, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
+
+
+def _refusal_lines(answer: Answer) -> list[str]:
+    readings = [f"  - {visible(reading)}" for reading in answer.readings]
+    asked_back = ["", "Do you mean:", *readings] if readings else []
+    nearest = [f"  {visible(source_of(hit))}: {excerpt(hit.text)}" for hit in answer.hits]
+    lines = [answer.text, f"({answer.refusal_reason})", *asked_back]
+    return [*lines, "", "Nearest passages:", *nearest] if nearest else lines
+
+
+def trace_lines(answer: Answer) -> list[str]:
+    """How an answer came about, for a terminal: one step after the other. Empty without a trace."""
+    trace = answer.trace
+    if trace is None:
+        return []
+    rewriting = f" ({trace.rewriting})" if trace.rewriting else ""
+    prompt = ["", "Prompt:", *_indented(trace.prompt)] if trace.prompt else []
+    said = ["", "The model said:", *_indented(trace.said)] if trace.said else []
+    return [
+        "Trace:",
+        *(f"  searched: {visible(question)}{rewriting}" for question in trace.searched),
+        *(_found_line(hit, is_dropped=hit.rank in trace.dropped) for hit in trace.found),
+        "  judged: " + (", ".join(f"{name} {value:.2f}" for name, value in trace.judgement.items()) or "nothing"),
+        "  seconds: " + ", ".join(f"{step} {seconds:.2f}" for step, seconds in answer.timings.items()),
+        *prompt,
+        *said,
+    ]
+
+
+def _found_line(hit: Evidence, *, is_dropped: bool) -> str:
+    ranks = f"dense {_place(hit.dense_rank, hit.dense)}, words {_place(hit.lexical_rank, hit.lexical)}"
+    dropped = " - left out of the prompt: no room" if is_dropped else ""
+    return f"  found {hit.rank}: {visible(source_of(hit))} (score {hit.score:.3f}; {ranks}){dropped}"
+
+
+def _place(rank: int | None, score: float | None) -> str:
+    return "-" if rank is None or score is None else f"#{rank} at {score:.2f}"
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  | {visible(line)}" for line in text.splitlines()]
 
 
 def _sentence_line(sentence: Sentence) -> str:
@@ -110,7 +171,7 @@ def _sentence_line(sentence: Sentence) -> str:
     return f"{visible(sentence.text)} {marks}" if sentence.supported else f"{visible(sentence.text)} [unsupported]"
 
 
-def excerpt(text: str, longest: int = 160) -> str:
+def excerpt(text: str, longest: int = _LONGEST_EXCERPT) -> str:
     """One line of a passage, cut at a word."""
     line = visible(" ".join(text.split()))
     if len(line) <= longest:

@@ -5,10 +5,11 @@ question ──▶ vector ──▶ FAISS ───┐
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,6 +28,10 @@ from assistant.types import Evidence, Filter
 _COMMON_PART = 0.5
 # A question is searched by its rarest terms; more than this many add nothing but time.
 _MOST_TERMS = 128
+# Of the weight; docs/conversation.md.
+_FALLBACK_SHARE = 0.2
+
+T = TypeVar("T")
 
 
 class Retriever:
@@ -56,13 +61,17 @@ class Retriever:
         """How many chunks the corpus has, as of the last search."""
         return len(self._index or ())
 
-    def search(self, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
+    def search(
+        self, question: str, k: int | None = None, only: Filter | None = None, *, fallback: str = ""
+    ) -> list[Evidence]:
         """The ``k`` best chunks for a question, best first.
+
+        ``fallback`` is another wording of it, searched for besides with less weight.
 
         Raises UsageError for an empty question, WorkspaceError for an empty corpus, IdentityError when the
         corpus was embedded with another model.
         """
-        question = well_formed(question)
+        question, fallback = well_formed(question), well_formed(fallback)
         if not question.strip():
             raise UsageError("The question is empty.", "Ask something.")
         wanted = k or self.settings.k
@@ -70,7 +79,10 @@ class Retriever:
         with self.catalog.snapshot():
             index = self._current_index()
             among = self.catalog.chunk_ids(only) if only else None
-            candidates = self._candidates(question, index, max(settings.candidates, wanted), among)
+            limit = max(settings.candidates, wanted)
+            candidates = self._candidates(question, index, limit, among)
+            if fallback.strip() and fallback != question:
+                candidates = _together(candidates, self._candidates(fallback, index, limit, among))
             if settings.reranker:
                 candidates = self._reranked(question, candidates)
             hits = islice(self._distinct(candidates, only), wanted)
@@ -174,3 +186,30 @@ class Retriever:
     @cached_property
     def _reranker(self) -> Reranker:
         return Reranker(self.settings.reranker, self._device)
+
+
+def _together(main: Sequence[Candidate], other: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates of two wordings of one question, by weighted sum; of each retriever the better score is kept."""
+    others = {one.chunk: one for one in other}
+    joined = [_joined(one, others.pop(one.chunk, None)) for one in main]
+    joined += [replace(one, score=_FALLBACK_SHARE * one.score) for one in others.values()]
+    return sorted(joined, key=lambda one: (-one.score, one.chunk))
+
+
+def _joined(one: Candidate, other: Candidate | None) -> Candidate:
+    score = (1 - _FALLBACK_SHARE) * one.score
+    if other is None:
+        return replace(one, score=score)
+    return Candidate(
+        one.chunk,
+        score + _FALLBACK_SHARE * other.score,
+        _best(max, one.dense, other.dense),
+        _best(max, one.lexical, other.lexical),
+        _best(min, one.dense_rank, other.dense_rank),
+        _best(min, one.lexical_rank, other.lexical_rank),
+    )
+
+
+def _best(choose: Callable[[Iterable[T]], T], one: T | None, other: T | None) -> T | None:
+    known = [value for value in (one, other) if value is not None]
+    return choose(known) if known else None

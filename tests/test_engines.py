@@ -2,20 +2,17 @@
 
 import re
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tiny import QUESTIONS, adapted, card_for, edited, save_random, settings_for, tiny_model
 
 from assistant import models
-from assistant.canary import next_logits
+from assistant.canary import next_logits, precision_of
 from assistant.config import Settings
 from assistant.engines.lora import read_lora_weights
-from assistant.engines.transformers_engine import TransformersEngine, batches
+from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AdapterError, IdentityError, ModelError, UsageError
 from assistant.template import CHATML
 from assistant.types import Message
@@ -82,25 +79,13 @@ def test_an_adapter_is_read_once_and_then_switched(
 
 @pytest.mark.parametrize("adapter", [None, "house"])
 def test_many_prompts_at_once_are_answered_as_one_by_one(
-    settings: Settings, adapters: Path, adapter: str | None, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, adapters: Path, adapter: str | None
 ) -> None:
-    from assistant.engines import transformers_engine
-
     engine = TransformersEngine(settings.engine, settings.device, adapters)
     expected = answers(engine, adapter)
     assert engine.complete(QUESTIONS, TOKENS, adapter) == expected
-    monkeypatch.setattr(transformers_engine, "_BATCH_TOKENS", 100)  # several batches
-    assert engine.complete(QUESTIONS, TOKENS, adapter) == expected
+    assert engine.complete(QUESTIONS * 5, TOKENS, adapter) == expected * 5
     assert engine.complete([], TOKENS, adapter) == []
-
-
-@given(st.lists(st.integers(1, 900), max_size=40), st.integers(1, 2000))
-def test_batches_hold_every_item_once_and_stay_below_the_bound(lengths: Sequence[int], tokens: int) -> None:
-    found = list(batches(lengths, tokens))
-    assert sorted(number for batch in found for number in batch) == list(range(len(lengths)))
-    for batch in found:
-        assert len(batch) == 1 or len(batch) * max(lengths[number] for number in batch) <= tokens
-    assert [lengths[n] for batch in found for n in batch] == sorted(lengths, reverse=True)
 
 
 def test_a_prompt_that_the_model_cannot_read_is_told(settings: Settings) -> None:
@@ -219,6 +204,19 @@ def test_a_turn_ends_where_the_template_ends_it(tmp_path: Path) -> None:
     folder = tiny_model(tmp_path / "tiny", eos_token_id=7)  # the model's own end is another one
     weights = adapted(settings_for(folder))
     assert set(weights.base.generation_config.eos_token_id) == {weights.template.end_of_turn, 7}
+
+
+@pytest.mark.parametrize(("bits", "precision"), [("8bit", "int8"), ("4bit", "nf4")])
+def test_fewer_bits_hold_the_base_and_the_adapter_still_speaks(tmp_path: Path, bits: str, precision: str) -> None:
+    settings = settings_for(tiny_model(tmp_path / "tiny", intermediate_size=128))  # NF4 has blocks of 64
+    save_random(settings, tmp_path / "adapters/house")
+    plain, engine = (
+        TransformersEngine(settings.engine.model_copy(update={"quantize": one}), settings.device, tmp_path / "adapters")
+        for one in ("none", bits)
+    )
+    assert precision_of(engine._weights.base) == precision
+    assert engine._weights.base.get_memory_footprint() < plain._weights.base.get_memory_footprint()
+    assert answers(engine, None) != answers(engine, "house")
 
 
 def test_the_window_is_known_without_loading_weights(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Grounding: a citation that is shown supports its sentence."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import evidence
 
-from assistant.grounding import ground, support, without_markers
-from assistant.types import Sentence
+from assistant.grounding import Grounder, ground
+from assistant.support import support
+from assistant.types import Grounded, Sentence, Words
 
 FIRE = "Damage by fire, lightning and explosion is covered. The deductible is 150 euros for each claim."
 FLOOD = "Flood damage is covered after a waiting period of 30 days. You bear 10 % of the loss, at least 500 euros."
@@ -72,13 +74,6 @@ def test_an_answer_of_nothing_but_markers_has_no_sentences() -> None:
     assert grounded("") == []
 
 
-@given(st.text(alphabet="ab [1]2.§ \n", max_size=80))
-def test_markers_never_survive_and_known_ones_are_in_range(text: str) -> None:
-    clean, cited = without_markers(text, 2)
-    assert set(cited) <= {1, 2}
-    assert without_markers(clean, 2)[1] == () or "[" in clean
-
-
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_spans_of_support_lie_inside_the_passage(sentence: str, passage: str) -> None:
     found = support(sentence, evidence(passage), weights, 0.6)
@@ -129,3 +124,54 @@ def test_a_citation_names_the_page_that_its_span_stands_on() -> None:
     hit = evidence(passage, page_starts=((0, 4), (100 + len(first), 5)))
     (found,) = ground("Towing is paid up to 500 euros.", [hit], weights, 0.6)
     assert found.citations[0].page == 5 and hit.pages == (4, 5)
+
+
+ANSWERS = (
+    "Flood damage is covered after a waiting period of 30 days [2]. The deductible is 150 euros for each claim. [1] So",
+    "Yes. Fire is covered [1][2]. <passage id='1'> Fire is covered. Fire is covered [1]. And so on",
+    "No, flood damage is not. [7] The deductible is 150 euros [passage 1] for each claim【1】 <pass",
+)
+
+
+def told(*pieces: str) -> tuple[str, list[Sentence]]:
+    """What a reader sees of an answer that comes in pieces, and its sentences."""
+    grounder = Grounder([evidence(FIRE, 1), evidence(FLOOD, 2)], weights, 0.6)
+    updates = [update for piece in pieces for update in grounder.feed(piece)]
+    updates += grounder.finish()
+    shown = "".join(update.text for update in updates if isinstance(update, Words))
+    assert shown == grounder.text, "what was shown is the answer"
+    assert [update.sentence for update in updates if isinstance(update, Grounded)] == grounder.sentences
+    return shown, grounder.sentences
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_any_split_of_the_stream_gives_the_words_sentences_and_citations_of_the_whole(answer: str) -> None:
+    whole = told(answer)
+    assert told(*answer) == whole
+    assert all(told(answer[:place], answer[place:]) == whole for place in range(len(answer)))
+
+
+@given(st.lists(st.sampled_from([*re.findall(r"\S+\s*", " ".join(ANSWERS)), "[1", "]", "<", "\n", " "]), max_size=20))
+def test_any_words_in_any_order_are_shown_as_they_would_be_at_once(pieces: list[str]) -> None:
+    whole = told("".join(pieces))
+    assert told(*pieces) == whole == told(*"".join(pieces))
+
+
+def test_a_marker_behind_the_full_stop_belongs_to_the_sentence_before_it() -> None:
+    said = "Fire is covered. [1] Damage is covered. [2] A claim"
+    both = [evidence("Fire is covered. Damage is covered.", rank) for rank in (1, 2)]
+    cited = [[citation.hit for citation in sentence.citations] for sentence in ground(said, both, weights, 0.6)]
+    assert cited[:2] == [[1], [2]]
+
+
+def test_yes_says_nothing_without_the_sentence_behind_it() -> None:
+    (sentence,) = grounded("Yes. Damage by fire, lightning and explosion is covered [1].")
+    assert sentence.supported and sentence.text.startswith("Yes. Damage")
+    (alone,) = grounded("Yes.")
+    assert not alone.supported
+
+
+def test_a_sentence_that_begins_like_an_earlier_one_is_shown_once_it_differs() -> None:
+    shown, sentences = told("Fire is covered. ", "Fire is ", "covered abroad. ", "Fire is covered. ", "Fire is")
+    assert shown == "Fire is covered. Fire is covered abroad."
+    assert len(sentences) == 2

@@ -196,3 +196,28 @@ def test_a_document_that_claims_an_unknown_language_does_no_harm(
     retriever = Retriever(catalog, FakeEmbedder(), settings.retrieval, settings.device)
     assert documents(retriever, "hail damage to the roof")[0] == "hail.md"
     catalog.close()
+
+
+def test_a_question_is_searched_in_two_wordings_at_once(retriever: Retriever) -> None:
+    standalone, asked = "Is flood damage covered?", "and hail on the roof?"
+    both = retriever.search(standalone, fallback=asked)
+    assert {hit.document for hit in both[:2]} == {"home/flood.md", "home/hail.md"}
+    assert both[0].document == "home/flood.md", "the wording that stands by itself weighs more"
+    alone = {wording: {hit.chunk: hit for hit in retriever.search(wording)} for wording in (standalone, asked)}
+    for hit in both:
+        offers = [hits[hit.chunk] for hits in alone.values() if hit.chunk in hits]
+        assert hit.dense == max(offer.dense for offer in offers if offer.dense is not None)
+        assert hit.dense_rank == min(offer.dense_rank for offer in offers if offer.dense_rank is not None)
+        lexical = [offer.lexical for offer in offers if offer.lexical is not None]
+        assert hit.lexical == (max(lexical) if lexical else None)
+    assert [hit.rank for hit in both] == list(range(1, len(both) + 1))
+    assert [hit.score for hit in both] == sorted((hit.score for hit in both), reverse=True)
+
+
+@pytest.mark.parametrize("asked", ["", " ", "\n", "Is hail damage covered?", "hail \ud800"])
+def test_a_second_wording_that_says_nothing_new_changes_nothing(retriever: Retriever, asked: str) -> None:
+    question = "Is hail damage covered?"
+    found = [hit.document for hit in retriever.search(question, fallback=asked)]
+    assert found[0] == "home/hail.md"
+    if asked.strip() in {"", question}:
+        assert retriever.search(question, fallback=asked) == retriever.search(question)

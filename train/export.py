@@ -123,7 +123,7 @@ def _write_model(
     prompts = [adapted.template.prompt_ids([Message("system", system), Message("user", q)]) for q in _QUESTIONS]
     base = [next_logits(adapted.select(None), prompt) for prompt in prompts]
     wanted = [next_logits(adapted.select(name), prompt) for prompt in prompts]
-    model = _merged(adapted, name, card)
+    model = adapted.merged(name)
     if format_ == "gguf":
         gguf_files.write_model(folder / MODEL_GGUF, model, adapted.template, card.name, dtype)
         text = modelfile(adapted.template, system, f"FROM ./{MODEL_GGUF}")
@@ -136,19 +136,6 @@ def _write_model(
     written = _reload(folder, format_, adapted.base.config)
     found = [next_logits(written, prompt) for prompt in prompts]
     _compare(found, wanted, base, TOLERANCE[dtype])
-
-
-def _merged(adapted: AdaptedModel, name: str, card: AdapterCard) -> Any:
-    """The base model with the adapter in its weights; ``adapted`` is used up. A whole model is what it is."""
-    if card.method == FULL:
-        return adapted.select(name)
-    model = adapted.peft(name)
-    tied = adapted.base.config.tie_word_embeddings
-    if tied and any(layer.endswith("lm_head") for layer in model.base_model.targeted_module_names):
-        raise AdapterError(
-            f"'{name}' adapts the head, whose weights are those of the embeddings too.", "Train without lm_head."
-        )
-    return model.merge_and_unload(safe_merge=True)
 
 
 def _reload(folder: Path, format_: Format, config: Any) -> Any:

@@ -199,6 +199,7 @@ def _component(text: str) -> tuple[str, float]:
 def _row(workspace: Workspace, name: str) -> dict[str, Any]:
     """What the list says of one adapter; of a damaged one, what is wrong."""
     from assistant.adapters import read_card
+    from assistant.scores import read_scores
     from train.registry import size_of
 
     folder = workspace.adapters / name
@@ -220,6 +221,7 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
         "validation_loss": card.validation_loss,
         "corpus": card.corpus,
         "created": card.created,
+        "scores": asdict(scores) if (scores := read_scores(folder)) else None,
         "flags": flags,
     }
 
@@ -241,9 +243,18 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "size": _readable(row["size"]),
         "pairs": str(row.get("pairs", "")),
         "loss base → adapter": " → ".join(f"{loss:.3f}" for loss in losses if loss is not None),
+        "correctness": _correctness(row.get("scores")),
         "corpus": row.get("corpus", ""),
         "created": row.get("created", "")[:16].replace("T", " "),
     }
+
+
+def _correctness(scores: dict[str, Any] | None) -> str:
+    """Of the last evaluation, with its interval."""
+    value, low, high = (scores or {}).get("means", {}).get("correctness", (None, None, None))
+    if value is None:
+        return ""
+    return f"{value:.3f}" if low is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _print_table(rows: Sequence[dict[str, str]]) -> None:

@@ -27,6 +27,7 @@ from assistant.workspace import Workspace
 @corpus_option
 @workspace_options
 @json_option
+@click.option("--trace", is_flag=True, help="Show each step from the question to the answer, with the prompt.")
 def command(
     questions: tuple[str, ...],
     adapter: str | None,
@@ -36,42 +37,40 @@ def command(
     workspace: Workspace,
     settings: Settings,
     as_json: bool,
+    trace: bool,
 ) -> None:
     """Answer each QUESTION from the documents, with citations, or refuse and show the nearest passages."""
     if bool(questions) == (batch is not None):
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant ask "What is covered?"')
     if as_json and len(questions) > 1:
         raise UsageError("--json takes one question.", "For several, use --batch FILE: one JSON line each.")
-    from assistant.adapters import adapter_folder, read_card
     from assistant.answer import Assistant
-    from assistant.engines.transformers_engine import TransformersEngine
+    from assistant.engines.opening import check_adapter, open_engine
     from assistant.presentation import answer_json
 
-    if adapter is not None:
-        read_card(adapter_folder(workspace.adapters, adapter))  # a wrong name is told before anything is loaded
+    check_adapter(settings, workspace.adapters, adapter)  # a wrong name is told before anything is loaded
     with opened_retriever(workspace, corpus, settings) as retriever:
         assistant = Assistant(
             retriever,
-            lambda: TransformersEngine(settings.engine, settings.device, workspace.adapters),
+            lambda: open_engine(settings, workspace.adapters),
             settings.answer,
             settings.engine,
         )
         for asked in read_questions(batch) if batch else ():
             answer = assistant.ask(asked.question, asked.history, asked.filter or only, adapter=adapter)
-            click.echo(json.dumps(answer_json(asked.id, answer), ensure_ascii=False))
+            click.echo(json.dumps(answer_json(asked.id, answer, trace=trace), ensure_ascii=False))
         for question in questions:
             answer = assistant.ask(question, only=only, adapter=adapter)
             if as_json:
-                click.echo(json.dumps(answer_json(None, answer), ensure_ascii=False, indent=2))
+                click.echo(json.dumps(answer_json(None, answer, trace=trace), ensure_ascii=False, indent=2))
             else:
-                _print_answer(answer, show_question=len(questions) > 1)
+                _print_answer(answer, show_question=len(questions) > 1, trace=trace)
 
 
-def _print_answer(answer: Answer, show_question: bool) -> None:
-    from assistant.presentation import answer_lines, visible
+def _print_answer(answer: Answer, *, show_question: bool, trace: bool) -> None:
+    from assistant.presentation import answer_lines, trace_lines, visible
 
     if show_question:
         click.echo(click.style(visible(answer.question), bold=True))
-    for line in answer_lines(answer):
+    for line in [*answer_lines(answer), "", *([*trace_lines(answer), ""] if trace else [])]:
         click.echo(line)
-    click.echo("")

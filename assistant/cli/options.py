@@ -1,7 +1,7 @@
 """Options that several commands share, and what they lead to: settings, workspace, an opened corpus."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,22 +100,10 @@ def _same_name(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
 @contextmanager
 def opened_corpus(workspace: Workspace, corpus: str) -> Iterator[Any]:
     """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
-    from assistant.store.catalog import CATALOG_FILE, Catalog
+    from assistant.opened import open_corpus
 
-    folder = workspace.corpus(corpus)
-    if not (folder / CATALOG_FILE).exists():
-        names = workspace.corpus_names()
-        ingest = "Run: assistant ingest FOLDER" + ("" if corpus == DEFAULT_CORPUS else f" --corpus {corpus}")
-        raise UsageError(
-            f"There is no corpus '{corpus}' in {workspace.root}"
-            + (f"; there are: {', '.join(names)}." if names else "."),
-            f"Add --corpus {names[0]}, or {ingest[0].lower()}{ingest[1:]}" if names else ingest,
-        )
-    catalog = Catalog(folder)
-    try:
+    with closing(open_corpus(workspace, corpus)) as catalog:
         yield catalog
-    finally:
-        catalog.close()
 
 
 @contextmanager

@@ -80,12 +80,12 @@ def made_pairs(
     strict: bool = False,
 ) -> "PairsReport":
     """Make the set of pairs NAME from a corpus, and say on standard error what needs attention."""
-    from assistant.engines.transformers_engine import TransformersEngine
+    from assistant.engines.opening import open_engine
     from ingest.pairs.build import make_pairs
 
     file = workspace.pairs_file(name)
     with opened_retriever(workspace, corpus, settings) as retriever:
-        engine = TransformersEngine(settings.engine, settings.device)
+        engine = open_engine(settings)
         report = make_pairs(retriever, engine, file, settings, explain=explain, strict=strict)
     for line in report.complaints():
         click.echo(line, err=True)

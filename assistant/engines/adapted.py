@@ -1,9 +1,11 @@
 """One base model and the adapters that were asked for: checked and loaded once, then switched for each request."""
 
+import importlib.util
+from contextlib import nullcontext
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from assistant import models
 from assistant.adapters import BASE, FULL, AdapterCard, adapter_folder, check_files, check_identity, read_card
@@ -18,27 +20,53 @@ if TYPE_CHECKING:
     from peft import LoraConfig
 
 
+Quantize = Literal["none", "8bit", "4bit"]
+# The state of the base model by itself; those of adapters are named by numbers.
+_PLAIN = "plain"
+
+
 class AdaptedModel:
     """The weights of ``engine.model``, with adapters over it.
 
     An adapter that was replaced on disk is loaded again. Not for two threads at once.
     """
 
-    def __init__(self, settings: EngineSettings, device: Device, adapters: Path | None = None) -> None:
+    def __init__(
+        self, settings: EngineSettings, device: Device, adapters: Path | None = None, quantize: Quantize = "none"
+    ) -> None:
         """``adapters`` is the folder of the workspace that holds them. Raises ModelError for an unknown model."""
         self.settings = settings
+        self._quantize = quantize
         self.device = device
         self.folder = models.engine_folder(settings.model)
         self._adapters = adapters
         self._peft: Any = None
+        self._active = _PLAIN
         self._keys = (f"adapter{number}" for number in count())
+        self._sound: dict[str, AdapterCard] = {}
         self._loaded: dict[str, tuple[AdapterCard, str]] = {}
         self._whole: dict[str, Any] = {}
+
+    def again(self) -> "AdaptedModel":
+        """The same model with nothing loaded."""
+        return AdaptedModel(self.settings, self.device, self._adapters)
 
     @cached_property
     def template(self) -> ChatTemplate:
         """The tokenizer and chat template of the base model."""
         return read_template(self.folder, self.settings)
+
+    @cached_property
+    def config(self) -> Any:
+        """Of the base model, as transformers reads it; no weights are loaded. Raises ModelError."""
+        from transformers import AutoConfig
+
+        try:
+            return AutoConfig.from_pretrained(
+                self.folder, local_files_only=True, trust_remote_code=self.settings.trust_remote_code
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise _unloadable(self.folder, error) from error
 
     @cached_property
     def base(self) -> Any:
@@ -55,21 +83,27 @@ class AdaptedModel:
         """Linear layers of the base model: name → (out, in)."""
         return linear_shapes(self.base)
 
-    def select(self, adapter: str | None) -> Any:
-        """The model that speaks with ``adapter``; None or ``base``: as if there had never been one.
+    def load(self, adapter: str | None) -> str:
+        """The name of the state in which the model speaks with ``adapter``, for ``activate``; another one when the
+        adapter was replaced on disk. None or ``base``: as if there had never been one.
 
         Raises AdapterError or IdentityError when it cannot be used; what was loaded before stays usable.
         """
-        if adapter in (None, BASE):
-            if self._peft is not None:
-                self._peft.base_model.disable_adapter_layers()
-            return self.base
-        card, key = self._checked(str(adapter))
-        if card.method == FULL:
-            return self._whole[key]
-        self._peft.base_model.enable_adapter_layers()
-        self._peft.set_adapter(key, inference_mode=True)
+        if adapter is None or adapter == BASE:
+            return _PLAIN
+        return self._checked(adapter)[1]
+
+    def activate(self, state: str) -> Any:
+        """The model in a state that ``load`` gave. Raises AdapterError for one whose adapter was replaced since."""
+        if state in self._whole:
+            return self._whole[state]
+        if state != self._active:
+            self._switch(state)
         return self.base
+
+    def select(self, adapter: str | None) -> Any:
+        """The model that speaks with ``adapter``. Raises what ``load`` raises."""
+        return self.activate(self.load(adapter))
 
     def peft(self, adapter: str) -> Any:
         """The PeftModel with ``adapter`` selected. Raises AdapterError, also for a whole model."""
@@ -91,20 +125,58 @@ class AdaptedModel:
         """Raise IdentityError unless the adapter was made for this base model, tokenizer and chat template."""
         check_identity(card, self.settings.model, self.fingerprint, self.template.identity)
 
+    def checked_card(self, adapter: str) -> AdapterCard:
+        """The card of an adapter whose files are sound and fit the base model; no weights are loaded.
+
+        Raises AdapterError or IdentityError.
+        """
+        folder = self.folder_of(adapter)
+        card = read_card(folder)
+        if self._sound.get(adapter) != card:
+            check_files(folder, card)
+            self.check_identity(card)
+            self._sound[adapter] = card
+        return card
+
+    def merged(self, adapter: str | None) -> Any:
+        """A model with the adapter in its weights; this object is used up. A whole model is what it is.
+
+        Raises AdapterError for an adapter of a head that is tied to the embeddings.
+        """
+        model = self.select(adapter)
+        if self._active == _PLAIN or model is not self.base:
+            return model
+        tied = self.base.config.tie_word_embeddings
+        if tied and any(layer.endswith("lm_head") for layer in self._peft.base_model.targeted_module_names):
+            raise AdapterError(
+                f"'{adapter}' adapts the head, whose weights are those of the embeddings too.",
+                "Train without lm_head.",
+            )
+        return self._peft.merge_and_unload(safe_merge=True)
+
     def folder_of(self, adapter: str) -> Path:
         """Where an adapter is. Raises AdapterError when there is none of that name."""
         if self._adapters is None:
             raise AdapterError(f"There is no workspace to take adapter '{adapter}' from.", "Use 'base'.")
         return adapter_folder(self._adapters, adapter)
 
+    def _switch(self, state: str) -> None:
+        if state == _PLAIN:
+            if self._peft is not None:
+                self._peft.base_model.disable_adapter_layers()
+        elif self._peft is None or state not in self._peft.peft_config:
+            raise AdapterError("The adapter was replaced while it was answering.", "Ask again.")
+        else:
+            self._peft.base_model.enable_adapter_layers()
+            self._peft.set_adapter(state, inference_mode=True)
+        self._active = state
+
     def _checked(self, name: str) -> tuple[AdapterCard, str]:
         """Card and inner name of an adapter that is loaded and passed all checks."""
-        folder = self.folder_of(name)
-        card = read_card(folder)
+        card = self.checked_card(name)
         known, old = self._loaded.get(name, (None, ""))
         if known != card:
-            check_files(folder, card)
-            self.check_identity(card)
+            folder = self.folder_of(name)
             # Not its own name: PEFT refuses some that are good file names, and ignores one that it knows.
             key = next(self._keys)
             if card.method == FULL:
@@ -129,6 +201,7 @@ class AdaptedModel:
         except BaseException:
             self._drop(key)
             raise
+        self._switch(key)  # the canary asked the base model too, after which PEFT leaves the adapter to be trained
 
     def _insert(self, key: str, config: "LoraConfig", tensors: dict[str, Any]) -> None:
         """Give the base model an adapter that fits it, and select it."""
@@ -142,8 +215,7 @@ class AdaptedModel:
                 self._peft.add_adapter(key, config)
             set_peft_model_state_dict(self._peft, tensors, key)
         self._peft.eval()
-        self._peft.base_model.enable_adapter_layers()
-        self._peft.set_adapter(key, inference_mode=True)
+        self._switch(key)
 
     def _drop(self, key: str) -> None:
         self._whole.pop(key, None)
@@ -151,30 +223,50 @@ class AdaptedModel:
             return
         others = [other for other in self._peft.peft_config if other != key]
         if others:
-            self._peft.set_adapter(others[0], inference_mode=True)  # PEFT warns of deleting the selected one
+            self._switch(others[0])  # PEFT warns of deleting the selected one
             self._peft.delete_adapter(key)
         else:
             self._peft.unload()
-            self._peft = None
+            self._peft, self._active = None, _PLAIN
 
     def _load_model(self, folder: Path) -> Any:
         """A causal model from safetensors. Raises ModelError."""
         from transformers import AutoModelForCausalLM
 
+        quantised = self._quantize != "none"
+        if quantised and importlib.util.find_spec("bitsandbytes") is None:
+            raise ModelError(
+                f"engine.quantize={self._quantize} needs bitsandbytes.", "pip install 'domain-assistant[qlora]'"
+            )
         try:
-            with models.quiet_transformers():
+            with models.quiet_transformers(), quiet_peft() if quantised else nullcontext():
                 model: Any = AutoModelForCausalLM.from_pretrained(
                     folder,
                     dtype=self.device.torch_dtype,
+                    quantization_config=self._quantisation() if quantised else None,
+                    device_map={"": self.device.name} if quantised else None,
                     use_safetensors=True,
                     local_files_only=True,
                     trust_remote_code=self.settings.trust_remote_code,
                 )
         except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"The model {folder} cannot be loaded: {reason}", "Check engine.model.") from error
+            raise _unloadable(folder, error) from error
         self._prepare_generation(model.generation_config)
-        return model.eval().to(self.device.name)
+        return model.eval() if quantised else model.eval().to(self.device.name)
+
+    def _quantisation(self) -> Any:
+        """LLM.int8 (arXiv:2208.07339), or NF4 with double quantisation (arXiv:2305.14314)."""
+        import transformers
+
+        quantisation: Any = transformers.BitsAndBytesConfig
+        if self._quantize == "8bit":
+            return quantisation(load_in_8bit=True)
+        return quantisation(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=self.device.torch_dtype,
+        )
 
     def _prepare_generation(self, config: Any) -> None:
         # A model's own sampling defaults would contradict ours and be warned about.
@@ -185,3 +277,8 @@ class AdaptedModel:
         config.eos_token_id = sorted({self.template.end_of_turn, *(end for end in ends if end is not None)})
         if config.pad_token_id is None:
             config.pad_token_id = self.template.end_of_turn
+
+
+def _unloadable(folder: Path, error: BaseException) -> ModelError:
+    reason = " ".join(str(error).split())[:200]
+    return ModelError(f"The model {folder} cannot be loaded: {reason}", "Check engine.model.")

@@ -5,15 +5,18 @@ one of ``must_match`` or ``must_not_match``, a Python regular expression that is
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from assistant.errors import UsageError
+from eval.metrics.score import REFUSED, Score, score
 
 _KEYS = {"id", "description", "language"}
+_NO_RULES = "no house rule is for this language"
+_NO_WORDS = "the answer has no words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +64,45 @@ def _rule(entry: object, place: str) -> StyleRule:
 
 def rules_kept(text: str, rules: Sequence[StyleRule], language: str) -> float | None:
     """Share of the rules for a language that a text keeps; None when there are none."""
-    held = [rule.holds(text) for rule in rules if rule.language in {"any", language}]
+    held = [rule.holds(text) for rule in _spoken(rules, language)]
     return sum(held) / len(held) if held else None
+
+
+def keeps_all(
+    text: str, rules: Sequence[StyleRule], language: str, asked: Collection[str] = frozenset()
+) -> float | None:
+    """1 if a text keeps every rule that holds for it, else 0; None when no rule does.
+
+    A rule that forbids holds for every text, one that wants something only where ``asked`` names it: no text can both
+    grant something and say that it is unknown.
+    """
+    held = [rule.holds(text) for rule in _spoken(rules, language) if not rule.wanted or rule.id in asked]
+    return float(all(held)) if held else None
+
+
+def kept_by_rule(texts: Sequence[tuple[str, str]], rules: Sequence[StyleRule]) -> dict[str, tuple[int, int]]:
+    """For each rule how many of how many texts keep it, of (text, language); only texts in its language count."""
+    return {
+        rule.id: (sum(map(rule.holds, spoken)), len(spoken))
+        for rule in rules
+        for spoken in [[text for text, language in texts if _speaks(rule, language)]]
+    }
+
+
+def style_scores(answer: str, refused: bool, rules: Sequence[StyleRule], language: str) -> dict[str, Score]:
+    """Both shares of one answer. The words of a refusal are the house's own, and an empty answer has no style."""
+    if refused or not answer.strip():
+        why = REFUSED if refused else _NO_WORDS
+        return {"rules_kept": Score(None, why), "keeps_all_rules": Score(None, why)}
+    return {
+        "rules_kept": score(rules_kept(answer, rules, language), _NO_RULES),
+        "keeps_all_rules": score(keeps_all(answer, rules, language), _NO_RULES),
+    }
+
+
+def _spoken(rules: Sequence[StyleRule], language: str) -> list[StyleRule]:
+    return [rule for rule in rules if _speaks(rule, language)]
+
+
+def _speaks(rule: StyleRule, language: str) -> bool:
+    return rule.language in {"any", language}

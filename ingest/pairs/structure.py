@@ -15,6 +15,7 @@ from ingest.pairs import english, german
 from ingest.pairs.blocks import Block, blocks_of, sentences_of, topic_of
 from ingest.pairs.candidate import Candidate, share_of
 from ingest.pairs.casing import Casing
+from ingest.pairs.contrast import contrasted
 from ingest.pairs.entries import entries
 from ingest.pairs.headings import asked_headings, topics
 from ingest.pairs.keywords import Rarity, keywords
@@ -83,7 +84,8 @@ class Finder:
         if _IS_REPLY.match(sentence):
             return
         turn = _TURN.get(chunk.language)
-        for kind, question, opening in turn(sentence, self._casing) if turn else ():
+        for kind, turned, said in turn(sentence, self._casing) if turn else ():
+            question, opening = contrasted(turned, said, self._seed) or (turned, said)
             asked = self._typed(self._scoped(question, topic, chunk))
             yield kind, asked, f"{opening} {response}".strip(), raw
         if sentence == response:

@@ -9,6 +9,7 @@ from assistant.types import Document
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
+from .hidden import hide_unseen
 from .limits import Refused
 from .structure import blocks_of
 
@@ -61,7 +62,10 @@ def parse(text: str) -> etree._Element:
             "nests its elements too deeply (over 2,048 levels)",
             "Save it again from the program it came from.",
         )
-    return etree.Element("html") if root is None else root
+    if root is None:
+        return etree.Element("html")
+    hide_unseen(root)
+    return root
 
 
 def _main_part(root: etree._Element) -> etree._Element:

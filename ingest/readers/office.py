@@ -10,6 +10,7 @@ from assistant.types import Block, Document
 from .archive import check_archive
 from .clean import clean, fold
 from .dates import iso_date
+from .hiddenword import without_hidden_runs
 from .html import parse
 from .limits import Limits, check_characters
 from .markdown import render
@@ -34,7 +35,7 @@ def read_docx(data: bytes, limits: Limits) -> Document:
     check_archive(data, limits)
     import mammoth
 
-    stream = io.BytesIO(data)
+    stream = io.BytesIO(without_hidden_runs(data))
     properties = _properties(data)
     # Pictures are not read, only their alternative text; links to files outside stay closed.
     result = mammoth.convert_to_html(

@@ -15,6 +15,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from .clean import clean, fold
+from .pdfhidden import blanked
 
 LINE_END_HYPHEN = "\ufffe"
 """What pdfium puts for a hyphen at a line end, in place of hyphen and line end."""
@@ -87,13 +88,14 @@ def page_lines(page: pypdfium2.PdfPage) -> list[Line]:
     """The lines of one page in the order of its content."""
     textpage = page.get_textpage()
     try:
-        return _lines(textpage, page.get_rotation())
+        return _lines(page, textpage)
     finally:
         textpage.close()
 
 
-def _lines(textpage: pypdfium2.PdfTextPage, rotation: int) -> list[Line]:
-    text = textpage.get_text_range()
+def _lines(page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage) -> list[Line]:
+    text = blanked(textpage.get_text_range(), page, textpage)
+    rotation = page.get_rotation()
     # pdfium counts UTF-16 units, Python characters: beyond the basic plane the places would shift.
     places = _Places(textpage, rotation, len(text)) if text.isascii() or max(text) <= "\uffff" else None
     lines: list[Line] = []

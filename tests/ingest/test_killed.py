@@ -23,6 +23,7 @@ import psutil
 import pytest
 from fakes import FakeEmbedder
 
+from assistant.calibration import CALIBRATION_FILE
 from assistant.config import Settings
 from assistant.language import query_terms
 from assistant.store.catalog import CATALOG_FILE, Catalog
@@ -249,7 +250,7 @@ def assert_equals_fresh(victim: Victim, tmp_path: Path) -> None:
     assert content(victim.workspace) == content(fresh.workspace)
     folder = victim.workspace.corpus(DEFAULT_CORPUS)
     catalog = Catalog(folder)
-    keep = {CATALOG_FILE, ".lock", vectors_file(folder, catalog.generation()).name}
+    keep = {CATALOG_FILE, CALIBRATION_FILE, ".lock", vectors_file(folder, catalog.generation()).name}
     ids = np.concatenate([ids for ids, _ in catalog.live_vectors()])
     index = open_index(catalog, catalog.generation())
     zero = np.zeros(catalog.dimension(), np.float32)

@@ -1,0 +1,122 @@
+"""From features of the evidence to the probability that it answers: a logistic regression, fitted to one corpus.
+
+The weights of a corpus lie beside its catalog and carry the identity of what they were fitted to. A corpus without
+such a file, or with one of another embedder, is judged by the prior: weights fitted to several corpora. An example:
+
+    {"features": 1, "embedder": "3f…", "documents": ["9c1b0a2e", …], "answerable": 120, "unanswerable": 160,
+     "weights": [0.41, …], "threshold": 0.38, "precision": 0.86, "recall": 0.74}
+"""
+
+import functools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+
+from assistant import prior
+from assistant.errors import WorkspaceError
+from assistant.workspace import replaced_atomically
+
+CALIBRATION_FILE = "calibration.json"
+# Raised when a feature means something else than before: weights of old are then no longer used.
+FEATURES_VERSION = 1
+# So much of a hash tells the documents of one corpus apart.
+_HASH_DIGITS = 8
+# From this share of new and lost documents on, a corpus is another one.
+_MUCH = 0.2
+
+Rows = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the evidence of one corpus is judged. Evidence below ``threshold`` is refused."""
+
+    weights: tuple[float, ...]
+    """One a feature, in their order, and the bias last; features are centred and scaled as in the prior."""
+    threshold: float
+    """Probability that the evidence answers."""
+    features: int = FEATURES_VERSION
+    embedder: str = ""
+    """Fingerprint; empty for the prior, which serves all."""
+    documents: tuple[str, ...] = ()
+    """The first digits of the content hashes of what it was fitted to, sorted."""
+    answerable: int = 0
+    unanswerable: int = 0
+    """How many questions of each kind it was fitted to."""
+    precision: float | None = None
+    recall: float | None = None
+    """Of refusals at the threshold, on those questions as if a fifth had no answer; None for the prior."""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        if self.precision is None or self.recall is None:
+            return f"refuses below {self.threshold:.2f}, by the prior"
+        return (
+            f"refuses below {self.threshold:.2f}: precision {self.precision:.2f}, recall {self.recall:.2f}"
+            f" ({self.answerable} + {self.unanswerable} questions made from the documents)"
+        )
+
+    def probability(self, features: Sequence[float]) -> float:
+        """Probability that evidence with these features answers its question."""
+        return float(probabilities(standardised(np.asarray([features])), np.asarray(self.weights))[0])
+
+    def fits(self, hashes: Collection[str], embedder: str) -> bool:
+        """Whether it still stands for documents with these content hashes, embedded by ``embedder``."""
+        then, now = set(self.documents), set(short(hashes))
+        return self.embedder == embedder and len(then ^ now) <= _MUCH * max(len(then), len(now), 1)
+
+
+PRIOR = Calibration(prior.WEIGHTS, prior.THRESHOLD)
+
+_STORED = TypeAdapter(Calibration)
+
+
+def short(hashes: Collection[str]) -> tuple[str, ...]:
+    """Content hashes as a calibration keeps them."""
+    return tuple(sorted({one[:_HASH_DIGITS] for one in hashes}))
+
+
+def standardised(features: Rows) -> Rows:
+    """Features (n, f) as the weights take them (n, f + 1): centred, scaled, and a 1 for the bias.
+
+    One that is not a number counts as average.
+    """
+    scaled = np.nan_to_num((features - np.asarray(prior.CENTRES)) / np.asarray(prior.SCALES), nan=0.0)
+    return np.column_stack([scaled, np.ones(len(scaled))])
+
+
+def probabilities(rows: Rows, weights: Rows) -> Rows:
+    """Logistic function of the weighted sums of standardised rows (n, f + 1)."""
+    result: Rows = 1.0 / (1.0 + np.exp(-np.clip(rows @ weights, -30.0, 30.0)))
+    return result
+
+
+def calibration_of(folder: Path, embedder: str) -> Calibration:
+    """The calibration of the corpus in ``folder``; the prior where there is none for this embedder and version."""
+    file = folder / CALIBRATION_FILE
+    try:
+        stored = _read(file, file.stat().st_mtime_ns)
+    except (OSError, ValidationError):
+        return PRIOR
+    is_ours = stored.features == FEATURES_VERSION and stored.embedder == embedder
+    return stored if is_ours and len(stored.weights) == len(PRIOR.weights) else PRIOR
+
+
+@functools.lru_cache(maxsize=8)
+def _read(file: Path, modified_ns: int) -> Calibration:  # noqa: ARG001 - a file that was written again is read again
+    return _STORED.validate_json(file.read_bytes())
+
+
+def write_calibration(folder: Path, calibration: Calibration) -> None:
+    """Keep a calibration beside its catalog. Raises WorkspaceError when the folder cannot be written."""
+    try:
+        for left_by_killed in folder.glob(f".{CALIBRATION_FILE}.*.tmp"):
+            left_by_killed.unlink(missing_ok=True)
+        with replaced_atomically(folder / CALIBRATION_FILE) as beside:
+            beside.write_bytes(_STORED.dump_json(calibration, indent=1))
+    except OSError as error:
+        raise WorkspaceError(f"Cannot write to {folder}: {error.strerror}.", "Check rights and free space.") from None

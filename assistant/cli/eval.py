@@ -1,0 +1,267 @@
+"""``assistant eval``."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
+from assistant.config import Settings
+from assistant.errors import UsageError
+from assistant.workspace import DEFAULT_CORPUS, Workspace, safe_name
+
+if TYPE_CHECKING:
+    from assistant.pairs import Pair
+    from eval.cases import Case
+    from eval.results import Results, System
+
+_SYSTEMS = "base,base+rag"
+
+
+class _EvalGroup(click.Group):
+    """``assistant eval CASES`` is ``assistant eval run CASES``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("eval", cls=_EvalGroup, epilog="Example: assistant eval cases.jsonl --systems base,base+rag --limit 20")
+def command() -> None:
+    """Measure how good answers are, and whether a change made them worse.
+
+    'assistant eval CASES' is short for 'assistant eval run CASES'.
+    """
+
+
+@command.command(
+    "run", epilog="Example: assistant eval cases.jsonl --systems base,base+rag,house,house+rag --baseline REPORT"
+)
+@click.argument("cases", type=click.Path(path_type=Path))
+@click.option(
+    "--systems",
+    default=_SYSTEMS,
+    show_default=True,
+    metavar="NAMES",
+    help="Who answers: base, base+rag, an adapter NAME, NAME+rag, oracle, noise, extractive; joined by commas.",
+)
+@corpus_option
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only so many cases, spread over all, for a look.")
+@click.option("--held-out", is_flag=True, help="Only cases about documents that no adapter has learnt from.")
+@click.option("--rules", type=click.Path(path_type=Path), metavar="FILE", help="House rules of style, as YAML.")
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="REPORT", help="Compare with an earlier report.")
+@click.option("--gate", type=click.Path(path_type=Path), metavar="FILE", help="Margins and bounds, as YAML.")
+@click.option(
+    "--forgetting",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Measure what adapters forgot, on a text and a probe as in data/general.",
+)
+@click.option("--name", metavar="NAME", help="Of the report.  [default: that of the cases]")
+@click.option("--fresh", is_flag=True, help="Ask models again, whatever they have said in earlier runs.")
+@workspace_options
+@json_option
+def run(
+    cases: Path,
+    systems: str,
+    corpus: str,
+    limit: int | None,
+    held_out: bool,
+    rules: Path | None,
+    baseline: Path | None,
+    gate: Path | None,
+    forgetting: Path | None,
+    name: str | None,
+    fresh: bool,
+    workspace: Workspace,
+    settings: Settings,
+    as_json: bool,
+) -> int:
+    """Ask systems all CASES, compare them, and write a report.
+
+    Ends with 3 when the gate finds a regression, with 4 when there is too little evidence.
+    """
+    from assistant.engines.opening import check_adapter, open_engine
+    from eval.gate import read_rules_file
+    from eval.metrics.style import read_rules
+    from eval.readers import read_any
+    from eval.report import write_report
+    from eval.results import read_results, write_run
+    from eval.running.likelihood import measurement
+    from eval.running.plan import Plan
+    from eval.running.run import run as run_plan
+    from eval.running.systems import systems_of
+
+    chosen = systems_of([one.strip() for one in systems.split(",")])
+    for system in chosen:
+        check_adapter(settings, workspace.adapters, system.adapter)
+    if baseline is not None:
+        read_results(baseline)  # a wrong folder is told before anything is asked
+    pairs = _pairs_of(chosen, workspace, settings)
+    plan = Plan(
+        title=safe_name(name or _title(cases), "report"),
+        cases=_some(read_any(cases), pairs, held_out, limit),
+        systems=chosen,
+        workspace=workspace,
+        settings=settings,
+        style_rules=read_rules(rules) if rules else (),
+        pairs=pairs,
+        gate=read_rules_file(gate) if gate else None,
+        baseline=baseline,
+        fresh=fresh,
+    )
+    with opened_retriever(workspace, corpus, settings) as retriever:
+        engine = open_engine(settings, workspace.adapters)
+        ended = run_plan(plan, retriever, engine, measurement(forgetting, plan, retriever.catalog))
+    folder = _new_folder(workspace, plan.title)
+    write_run(folder, ended.results, ended.rows, ended.costs)
+    write_report(folder)
+    _keep_scores(folder, ended.results, workspace)
+    _tell(folder, ended.results, as_json)
+    return ended.results.gate.exit_status
+
+
+@command.command("compare", epilog="Example: assistant eval compare .assistant/reports/OLD .assistant/reports/NEW")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--gate", type=click.Path(path_type=Path), metavar="FILE", help="Margins and bounds, as YAML.")
+@json_option
+def compare(before: Path, after: Path, gate: Path | None, as_json: bool) -> int:
+    """Hold the report AFTER against BEFORE, on the questions that both have.
+
+    Ends as 'assistant eval --baseline' does: with 3 for a regression, with 4 for too little evidence.
+    """
+    from pydantic import TypeAdapter
+
+    from assistant.presentation import visible
+    from eval.baseline import Outcome, compared
+    from eval.gate import read_rules_file
+    from eval.terminal import effect_lines, gate_lines
+
+    outcome = compared(before, after, read_rules_file(gate) if gate else None)
+    if as_json:
+        click.echo(TypeAdapter(Outcome).dump_json(outcome, indent=2).decode())
+    else:
+        for line in (*effect_lines(outcome.effects), *gate_lines(outcome.gate)):
+            click.echo(visible(line))
+    return outcome.gate.exit_status
+
+
+@command.command("report", epilog="Example: assistant eval report .assistant/reports/2026-11-20-cases")
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+def report(run_folder: Path) -> None:
+    """Draw the report of RUN again, from the numbers in its folder."""
+    from eval.report import write_report
+
+    click.echo(f"Report: {write_report(run_folder)}")
+
+
+@command.command("draft", epilog="Example: assistant eval draft claims --to cases.jsonl")
+@click.argument("pairs", default=DEFAULT_CORPUS)
+@click.option("--to", "target", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Has to be new.")
+@click.option("-n", "most", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@workspace_options
+def draft(pairs: str, target: Path, most: int, workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
+    """Propose cases from the set PAIRS, about documents that no adapter learns from.
+
+    Read each one, mend it, and take out the tag 'draft': a report counts those that nobody has confirmed.
+    """
+    from assistant.pairs import read_pairs
+    from eval.drafts import drafted, write_cases
+
+    if target.exists():
+        raise UsageError(f"{target} exists already.", "Name another file: what people confirmed is not overwritten.")
+    cases = drafted(read_pairs(workspace.pairs_file(pairs)), most)
+    if not cases:
+        raise UsageError(
+            f"The pairs '{pairs}' hold nothing of the test split to make cases of.",
+            "Run: assistant pairs --hold-out GLOB",
+        )
+    write_cases(target, cases)
+    click.echo(f"{len(cases)} drafts in {target}. Read each one, mend it, and take out the tag 'draft'.")
+
+
+def _pairs_of(systems: "Sequence[System]", workspace: Workspace, settings: Settings) -> "dict[str, Sequence[Pair]]":
+    """Adapter → the pairs that it learnt from; an adapter whose pairs are gone is left out, and that is said."""
+    from assistant.adapters import adapter_folder, read_card
+    from assistant.engines.opening import uses_server
+    from assistant.pairs import read_pairs
+
+    found: dict[str, Sequence[Pair]] = {}
+    if uses_server(settings.engine):
+        return found
+    for adapter in dict.fromkeys(system.adapter for system in systems if system.adapter):
+        names = read_card(adapter_folder(workspace.adapters, adapter)).pairs.split(", ")
+        files = [workspace.pairs_file(name) for name in names]
+        if all(file.exists() for file in files):
+            found[adapter] = [pair for file in files for pair in read_pairs(file)]
+        else:
+            click.echo(f"The pairs of '{adapter}' are gone: nobody can tell whether a case leaks.", err=True)
+    return found
+
+
+def _some(
+    cases: "Sequence[Case]", pairs: "dict[str, Sequence[Pair]]", only_held_out: bool, limit: int | None
+) -> "list[Case]":
+    """The cases to ask; of a limited number every n-th, so that all kinds are among them."""
+    from eval.leaks import held_out
+
+    chosen = list(cases)
+    for some in pairs.values() if only_held_out else ():
+        chosen = held_out(chosen, some)
+    if limit is None or limit >= len(chosen):
+        return chosen
+    return [chosen[number * len(chosen) // limit] for number in range(limit)]
+
+
+def _title(cases: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", cases.stem).strip("-")[:40] or "cases"
+
+
+def _new_folder(workspace: Workspace, title: str) -> Path:
+    """reports/DATE-NAME, with a number behind it if there is one already."""
+    name = f"{datetime.now(UTC).date().isoformat()}-{title}"
+    folder = workspace.root / "reports" / name
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = folder.with_name(f"{name}-{number}")
+    return folder
+
+
+def _keep_scores(folder: Path, results: "Results", workspace: Workspace) -> None:
+    """Beside each adapter's card what it scored, with retrieval if it was asked with it."""
+    from assistant.scores import AdapterScores, write_scores
+
+    by_name = {system.name: system for system in results.systems}
+    for adapter in {system.adapter for system in results.systems if system.adapter}:
+        system = by_name.get(f"{adapter}+rag") or by_name.get(adapter)
+        target = workspace.adapters / adapter
+        if system is None or not target.is_dir():
+            continue
+        means = {
+            metric: (mean.value, mean.low, mean.high)
+            for metric, mean in results.means[system.name].items()
+            if mean.value is not None and metric in results.primary
+        }
+        write_scores(target, AdapterScores(folder.name, results.data.cases, system.name, system.adapter_hash, means))
+
+
+def _tell(folder: Path, results: "Results", as_json: bool) -> None:
+    """The outcome on standard output; what is wrong with the cases on standard error."""
+    from assistant.presentation import visible
+    from eval.terminal import result_lines
+
+    for problem in results.data.problems:
+        click.echo(f"! {visible(problem)}", err=True)
+    if as_json:
+        click.echo((folder / "results.json").read_text(encoding="utf-8"), nl=False)
+        click.echo(f"Report: {folder}", err=True)
+        return
+    for line in result_lines(results):
+        click.echo(visible(line))
+    click.echo(f"Report: {folder}")

@@ -1,0 +1,175 @@
+"""One conversation in a terminal: questions, and commands that begin with a slash."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from pathlib import Path
+
+import click
+
+from assistant.adapters import BASE
+from assistant.answer import Assistant
+from assistant.errors import AssistantError, UsageError
+from assistant.presentation import answer_lines, visible
+from assistant.transcript import MarkedText, differs, footnotes, markdown, passages, reasons
+from assistant.types import Answer, Grounded, Message, Retrieved, Words
+
+COMMANDS = {
+    "/sources": "the passages that the last answer was made from",
+    "/why": "how the last answer came about",
+    "/adapter NAME": "answer with this adapter from now on; 'base' is the model without any",
+    "/corpus NAME": "ask another corpus; begins a new conversation",
+    "/save FILE.md": "write the conversation to a file",
+    "/new": "forget what was said, and begin anew",
+    "/help": "these commands",
+    "/quit": "end; so does Ctrl-D. Ctrl-C stops an answer",
+}
+
+
+class Talk:
+    """A conversation with one corpus at a time. Use it in a ``with`` block; one thread only."""
+
+    def __init__(
+        self,
+        open_assistant: Callable[[str], AbstractContextManager[Assistant]],
+        check_adapter: Callable[[str | None], None],
+        corpus: str,
+        adapter: str | None,
+    ) -> None:
+        """``open_assistant`` opens a corpus by name; ``check_adapter`` raises for an adapter that there is not."""
+        self.is_over = False
+        self._open_assistant = open_assistant
+        self._check_adapter = check_adapter
+        self._corpus = corpus
+        self._adapter = adapter
+        self._history: list[Message] = []
+        self._answers: list[Answer] = []
+        self._saved: set[Path] = set()
+        self._opened = ExitStack()
+
+    def __enter__(self) -> "Talk":
+        self._assistant = self._opened.enter_context(self._open_assistant(self._corpus))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def take(self, line: str) -> None:
+        """Answer a question, or do what a command says; an empty line does nothing.
+
+        Raises UsageError for a command that there is not or that cannot be done, and what ``Assistant.stream`` raises.
+        KeyboardInterrupt stops the answer: then nothing was said.
+        """
+        line = line.strip()
+        if line.startswith("/"):
+            self._obey(*line.split(maxsplit=1))
+        elif line:
+            self._answer(line)
+
+    def _answer(self, question: str) -> None:
+        marked = MarkedText(lambda text: click.echo(text, nl=False))
+        with closing(self._assistant.stream(question, self._history, adapter=self._adapter)) as updates:
+            for number, update in enumerate(updates):
+                if number == 0 and isinstance(update, Retrieved | Answer) and update.standalone_question != question:
+                    click.echo(click.style(f"({visible(update.standalone_question)})", dim=True))
+                match update:
+                    case Words():
+                        marked.words(update.text)
+                    case Grounded():
+                        marked.sentence(update.sentence)
+                    case Answer():
+                        marked.end()
+                        self._conclude(update, marked.heard)
+
+    def _conclude(self, answer: Answer, heard: str) -> None:
+        if not heard:
+            _echo_lines(answer_lines(answer))
+        elif differs(answer, heard):
+            why = answer.refusal_reason if answer.refused else "the documents do not support these words"
+            click.echo(f"\n\n({visible(why)}; instead:)\n")
+            _echo_lines(answer_lines(answer))
+        else:
+            click.echo("\n")
+            _echo_lines(footnotes(answer))
+        self._answers.append(answer)
+        self._history += [Message("user", answer.question), Message("assistant", answer.text)]
+
+    def _obey(self, command: str, argument: str = "") -> None:
+        match command:
+            case "/sources":
+                _echo_lines(passages(self._last().hits) or ["No passage was found."])
+            case "/why":
+                _echo_lines(reasons(self._last()))
+            case "/adapter":
+                self._take_adapter(_required(argument, "/adapter NAME"))
+            case "/corpus":
+                self._change_corpus(_required(argument, "/corpus NAME"))
+            case "/save":
+                self._save(Path(_required(argument, "/save FILE.md")).expanduser())
+            case "/new":
+                self._forget()
+            case "/help":
+                _echo_lines([f"  {name:15} {what}" for name, what in COMMANDS.items()])
+            case "/quit" | "/exit":
+                self.is_over = True
+            case _:
+                raise _unknown(command)
+
+    def _last(self) -> Answer:
+        if not self._answers:
+            raise UsageError("Nothing was asked yet.", "Ask something.")
+        return self._answers[-1]
+
+    def _take_adapter(self, name: str) -> None:
+        adapter = None if name == BASE else name
+        self._check_adapter(adapter)
+        self._adapter = adapter
+        click.echo(f"Answers come from {visible(name)} now.")
+
+    def _change_corpus(self, name: str) -> None:
+        with ExitStack() as opening:
+            assistant = opening.enter_context(self._open_assistant(name))
+            self._opened.close()
+            self._opened = opening.pop_all()
+        self._assistant, self._corpus = assistant, name
+        self._forget()
+
+    def _forget(self) -> None:
+        self._history.clear()
+        self._answers.clear()
+        click.echo(f"A new conversation about corpus '{visible(self._corpus)}'.")
+
+    def _save(self, file: Path) -> None:
+        self._last()
+        text = markdown(self._answers, self._corpus)
+        try:
+            # What is there already is only written over if it came from here.
+            with file.open("w" if file in self._saved else "x", encoding="utf-8") as target:
+                target.write(text)
+        except FileExistsError:
+            raise UsageError(f"{file} exists.", "Name another file.") from None
+        except OSError as error:
+            raise UsageError(f"{file} cannot be written: {error.strerror}.", "Name another file.") from None
+        self._saved.add(file)
+        click.echo(f"Saved to {visible(str(file))}.")
+
+
+def told(error: AssistantError) -> None:
+    """Tell an error in one line, and go on."""
+    click.echo(f"Error: {visible(str(error))}", err=True)
+
+
+def _echo_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+def _required(argument: str, usage: str) -> str:
+    if not argument.strip():
+        raise UsageError("Something is missing.", f"Write {usage}")
+    return argument.strip()
+
+
+def _unknown(command: str) -> UsageError:
+    near = difflib.get_close_matches(command, [name.split()[0] for name in COMMANDS], n=1)
+    return UsageError(f"There is no command {command}.", f"Did you mean {near[0]}?" if near else "See /help.")

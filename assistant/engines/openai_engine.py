@@ -1,0 +1,130 @@
+"""Models behind any server that speaks OpenAI's protocol: vLLM, llama.cpp, Ollama; an adapter is a model's name there.
+
+The server applies its own chat template. Where ``engine.model`` is also a folder on this machine, as it is for a server
+beside it, tokens are counted with the tokenizer in it; else they are estimated.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.adapters import BASE
+from assistant.config import EngineSettings
+from assistant.engines.server import ServedModel, Server, Sleep
+from assistant.engines.unseen import CONTROL_TOKENS, estimated_tokens
+from assistant.errors import AdapterError, ModelError
+from assistant.presentation import visible
+from assistant.types import Message
+
+if TYPE_CHECKING:
+    from assistant.template import ChatTemplate
+
+# What Ollama reads unless told otherwise; it cuts longer prompts without a word.
+_UNSTATED_WINDOW = 4096
+# An estimate may be so far below the truth (docs/servers.md).
+_LOWEST_ESTIMATE = 0.75
+_NAMES_SHOWN = 10
+
+
+class OpenAIEngine:
+    """The models of one server; several threads may ask at once, and the server says who waits."""
+
+    def __init__(self, settings: EngineSettings, sleep: Sleep = time.sleep) -> None:
+        """Raises ConfigError for an address or a key that cannot be used; nothing is sent yet."""
+        self._settings = settings
+        self._server = Server(settings, sleep)
+        self._listed: tuple[ServedModel, ...] = ()
+
+    @property
+    def url(self) -> str:
+        """Where everything is sent to."""
+        return self._server.url
+
+    @cached_property
+    def window(self) -> int:
+        """What the server states, or a cautious guess; less where tokens are estimated, so that prompts fit even so.
+
+        Raises what ``stream`` raises.
+        """
+        window = self._served(None).window or _UNSTATED_WINDOW
+        return window if self._template else int(window * _LOWEST_ESTIMATE)
+
+    @cached_property
+    def control_tokens(self) -> frozenset[str]:
+        """Those of well-known chat templates, because the server's is not known, and those of the tokenizer at hand."""
+        return CONTROL_TOKENS | (self._template.control_tokens if self._template else frozenset())
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt made of ``messages``; estimated where the tokenizer is out of reach."""
+        return len(self._template.prompt_ids(messages)) if self._template else estimated_tokens(messages)
+
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """The prompt as the tokenizer at hand makes it, or the turns as they are sent."""
+        if self._template:
+            return self._template.prompt_text(messages)
+        return "\n\n".join(f"{message.role}: {message.content}" for message in messages)
+
+    def stream(
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
+    ) -> Generator[str, None, None]:
+        """The answer, piece by piece. Closing the generator closes the connection, and the server stops.
+
+        Raises ModelError when the server is down, refuses, talks nonsense, stops in the middle, or has no such model;
+        AdapterError when it has no such adapter.
+        """
+        body = {
+            "model": self._served(adapter).id,
+            "messages": [asdict(message) for message in messages],
+            "max_tokens": max_new_tokens,
+            "temperature": temperature,
+        }
+        with closing(self._server.words(body)) as words:
+            yield from islice(words, max_new_tokens)  # a server that knows no limit is stopped there
+
+    def complete(
+        self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
+    ) -> list[str]:
+        """The likeliest answer to each of many prompts, in their order; ``engine.parallel`` of them at once.
+
+        Raises what ``stream`` raises; then what was not asked yet is not asked any more.
+        """
+        with ThreadPoolExecutor(self._settings.parallel) as beside:
+            return list(beside.map(lambda some: "".join(self.stream(some, max_new_tokens, 0.0, adapter)), requests))
+
+    def _served(self, adapter: str | None) -> ServedModel:
+        """The model or adapter as the server lists it. Raises ModelError or AdapterError with the names it has."""
+        chosen = None if adapter == BASE else adapter
+        name = self._settings.model if chosen is None else chosen
+        found = _named(name, self._listed)
+        if found is None:  # it may have been loaded since
+            listed = self._server.models()
+            if listed is None:
+                return ServedModel(id=name)
+            self._listed = listed
+            found = _named(name, listed)
+        if found is not None:
+            return found
+        names = ", ".join(visible(model.id) for model in self._listed[:_NAMES_SHOWN]) or "none"
+        if chosen is None:
+            raise ModelError(f"{self.url} serves no model '{name}'; it has: {names}.", "Name one in engine.model.")
+        raise AdapterError(f"{self.url} serves no adapter '{visible(name)}'; it has: {names}.", "Name one of them.")
+
+    @cached_property
+    def _template(self) -> "ChatTemplate | None":
+        folder = Path(self._settings.model).expanduser()
+        if not (folder / "tokenizer_config.json").is_file():
+            return None
+        from assistant.template import read_template
+
+        return read_template(folder, self._settings)
+
+
+def _named(name: str, models: Sequence[ServedModel]) -> ServedModel | None:
+    """The model of a name; Ollama lists ``name:latest``."""
+    return next((model for model in models if model.id in {name, f"{name}:latest"}), None)

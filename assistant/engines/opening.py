@@ -1,0 +1,39 @@
+"""Which engine the settings ask for."""
+
+from pathlib import Path
+
+from assistant.adapters import BASE, adapter_folder, read_card
+from assistant.config import EngineSettings, Settings
+from assistant.engines.base import Engine
+from assistant.errors import ConfigError
+
+
+def uses_server(settings: EngineSettings) -> bool:
+    """Whether a server runs the model. Raises ConfigError when it should and no address is named."""
+    if settings.runtime == "openai" and not settings.url:
+        raise ConfigError("engine.runtime is openai, but engine.url names no server.", "Set engine.url.")
+    return settings.runtime == "openai" or (settings.runtime == "auto" and bool(settings.url))
+
+
+def open_engine(settings: Settings, adapters: Path | None = None) -> Engine:
+    """The engine that the settings ask for, with the adapters of a folder; a server has its own.
+
+    Nothing is loaded or sent yet. Raises ConfigError for a server without an address, ModelError for a model that is
+    unknown or that the runtime cannot run.
+    """
+    if uses_server(settings.engine):
+        from assistant.engines.openai_engine import OpenAIEngine
+
+        return OpenAIEngine(settings.engine)
+    from assistant.engines.choosing import local_engine
+
+    return local_engine(settings.engine, settings.device, adapters)
+
+
+def check_adapter(settings: Settings, adapters: Path, adapter: str | None) -> None:
+    """Tell before anything is loaded that there is no such adapter; a server tells it at the first question.
+
+    Raises what ``adapter_folder`` and ``read_card`` raise.
+    """
+    if adapter and adapter != BASE and not uses_server(settings.engine):
+        read_card(adapter_folder(adapters, adapter))

@@ -1,0 +1,210 @@
+"""Models of the Llama family on a processor, by OpenVINO GenAI: the extra ``fast``.
+
+The adapter is merged into the weights, which are converted once and kept (assistant.engines.openvino_files). OpenVINO
+batches requests as they come and go, and reads what prompts have in common only once.
+"""
+
+import importlib.util
+import secrets
+from collections import OrderedDict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from assistant.adapters import BASE
+from assistant.canary import TOLERANCE, canary_prompt, next_logits
+from assistant.config import DeviceSettings, EngineSettings
+from assistant.device import choose
+from assistant.engines.adapted import AdaptedModel
+from assistant.engines.local import LocalEngine
+from assistant.engines.openvino_files import converted, ends_of, key_of
+from assistant.engines.openvino_graph import openvino, why_unfit
+from assistant.engines.scheduler import Request, Said
+from assistant.errors import ModelError
+
+_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+# Models that are held in memory at once; the one that was used longest ago gives way.
+_OPEN = 3
+_CACHED_BYTES = 8 << 30
+# Keys and values of all requests, and of earlier prompts for those that begin like them, in bytes.
+_MEMORY = 1 << 30
+_BLOCK = 32
+"""Tokens of a block of keys and values on a processor."""
+# Tokens that are computed at once: a long prompt is read in parts, and others get their next token in between.
+_STEP_TOKENS = 1024
+
+
+def why_not(settings: EngineSettings, device: DeviceSettings) -> str:
+    """Why OpenVINO cannot run a model; empty when it can. Raises ModelError for an unknown model."""
+    if importlib.util.find_spec("openvino_genai") is None:
+        return "it is not installed (pip install 'domain-assistant[fast]')"
+    chosen = choose(device)
+    if chosen.name != "cpu":
+        return f"the model runs on {chosen.name}"
+    if chosen.dtype not in _PRECISIONS:
+        return f"the precision is {chosen.dtype}"
+    if settings.quantize != "none":
+        return f"engine.quantize is {settings.quantize}"
+    return why_unfit(AdaptedModel(settings, chosen).config)
+
+
+class OpenVINOEngine(LocalEngine):
+    """The model and its adapters, each merged, as OpenVINO computes them."""
+
+    def _batch(self, adapter: str | None) -> "OpenVINOBatch":
+        name = None if adapter == BASE else adapter
+        state = self._state(name)
+        if state not in self._batches:
+            self._make_place()
+            self._batches[state] = OpenVINOBatch(self._folder(state, name), self._properties, self._blocks)
+        self._batches.move_to_end(state)
+        return self._batches[state]
+
+    @cached_property
+    def _batches(self) -> "OrderedDict[str, OpenVINOBatch]":
+        return OrderedDict()
+
+    @property
+    def _properties(self) -> dict[str, Any]:
+        """Nothing is rounded beyond the precision of the weights: answers are to be those of transformers."""
+        precision = _PRECISIONS[self._weights.device.dtype]
+        return {
+            "INFERENCE_PRECISION_HINT": precision,
+            "KV_CACHE_PRECISION": precision,
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+        }
+
+    @property
+    def _blocks(self) -> int:
+        """Blocks of keys and values: as many as fit into memory, but enough for the longest prompt."""
+        config = self._weights.config
+        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        token = (
+            2 * config.num_hidden_layers * config.num_key_value_heads * head * self._weights.device.torch_dtype.itemsize
+        )
+        wanted = self._settings.parallel * self.window
+        return int(max(self.window, min(wanted, _MEMORY // token))) // _BLOCK + 1
+
+    def _state(self, adapter: str | None) -> str:
+        """What a converted model depends on. Raises AdapterError or IdentityError for an adapter that is not sound."""
+        files = sorted(self._weights.checked_card(adapter).files.items()) if adapter else []
+        made_from = (self._weights.fingerprint, self.template.identity, self._weights.device.dtype)
+        return key_of(*made_from, *(f"{name} {digest}" for name, digest in files))
+
+    def _folder(self, state: str, adapter: str | None) -> Path:
+        # A model of its own: merging uses it up, and nobody else needs its memory afterwards.
+        return converted(state, lambda: self._weights.again().merged(adapter), self._check, _CACHED_BYTES)
+
+    def _make_place(self) -> None:
+        idle = [state for state, batch in self._batches.items() if not batch]
+        for state in idle[: max(0, len(self._batches) + 1 - _OPEN)]:
+            del self._batches[state]
+
+    def _check(self, folder: Path, model: Any) -> None:
+        """Raise ModelError unless a converted model says to one prompt what it was made from says."""
+        import torch
+
+        prompt = canary_prompt(self.template)
+        token, chance = OpenVINOBatch(folder, self._properties, len(prompt) // _BLOCK + 2).first_token(prompt)
+        logits = next_logits(model, prompt)
+        tolerance = TOLERANCE[self._weights.device.dtype]
+        off = abs(float(torch.log_softmax(logits, -1)[token]) - chance)
+        behind = float(logits.max() - logits[token])
+        if not (off <= tolerance and behind <= tolerance):
+            raise ModelError(
+                f"OpenVINO does not compute this model as transformers does: a logit is off by {max(off, behind):.3g},"
+                f" allowed are {tolerance:.3g}.",
+                "Set engine.runtime=transformers.",
+            )
+
+
+class OpenVINOBatch:
+    """Requests that one converted model answers."""
+
+    def __init__(self, folder: Path, properties: dict[str, Any], blocks: int) -> None:
+        """``blocks`` of keys and values are shared by all requests."""
+        self._folder = folder
+        self._properties = properties
+        self._blocks = blocks
+        self._ends = ends_of(folder)
+        self._handles: dict[int, Any] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._handles)
+
+    def add(self, number: int, request: Request) -> None:
+        """Hand a request to OpenVINO."""
+        self._handles[number] = self._pipeline.add_request(number, self._tensor(request.prompt), self._options(request))
+
+    def remove(self, number: int) -> None:
+        """OpenVINO forgets a request whose handle is gone, at its next step."""
+        del self._handles[number]
+        if not self._handles:
+            self._pipeline.step()
+
+    def clear(self) -> None:
+        """Begin anew with the model; in what state a failed one is, nobody knows."""
+        self._handles.clear()
+        self.__dict__.pop("_pipeline", None)
+
+    def step(self) -> list[Said]:
+        """Go on with all requests. Raises RuntimeError when OpenVINO fails, ModelError when memory does not suffice."""
+        self._pipeline.step()
+        said = [one for number, handle in self._handles.items() if (one := self._said(number, handle)) is not None]
+        for one in said:
+            if one.last:
+                del self._handles[one.number]
+        return said
+
+    def first_token(self, prompt: list[int]) -> tuple[int, float]:
+        """The likeliest first token of an answer, and the logarithm of its probability."""
+        options = self._options(Request(tuple(prompt), 1))
+        options.logprobs = 1
+        handle = self._pipeline.add_request(0, self._tensor(prompt), options)
+        while not handle.can_read():
+            self._pipeline.step()
+        (output,) = handle.read().values()
+        return output.generated_ids[0], output.generated_log_probs[0]
+
+    @cached_property
+    def _pipeline(self) -> Any:
+        openvino()
+        import openvino_genai as genai
+
+        scheduler = genai.SchedulerConfig()
+        scheduler.num_kv_blocks = self._blocks
+        scheduler.max_num_batched_tokens = _STEP_TOKENS
+        scheduler.enable_prefix_caching = True
+        return genai.ContinuousBatchingPipeline(str(self._folder), scheduler, "CPU", self._properties)
+
+    def _options(self, request: Request) -> Any:
+        import openvino_genai as genai
+
+        options: dict[str, Any] = {"do_sample": request.temperature > 0}
+        if request.temperature > 0:
+            options |= {"temperature": request.temperature, "rng_seed": secrets.randbits(32)}
+        return genai.GenerationConfig(
+            max_new_tokens=request.max_new_tokens,
+            eos_token_id=min(self._ends),
+            stop_token_ids=self._ends,
+            **options,
+        )
+
+    def _tensor(self, prompt: "tuple[int, ...] | list[int]") -> Any:
+        import numpy as np
+
+        return openvino().Tensor(np.array([prompt], np.int64))
+
+    def _said(self, number: int, handle: Any) -> Said | None:
+        """What is new of a request; None when nothing is."""
+        tokens: list[int] = []
+        while handle.can_read():
+            for output in handle.read().values():
+                tokens += output.generated_ids
+        status = handle.get_status().name
+        if status == "IGNORED":
+            raise ModelError("Keys and values of the prompt do not fit into memory.", "Lower answer.prompt_tokens.")
+        last = status == "FINISHED"
+        if not tokens and not last:
+            return None
+        return Said(number, tuple(token for token in tokens if token not in self._ends), last)

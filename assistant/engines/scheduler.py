@@ -1,0 +1,197 @@
+"""Many requests on one model: a thread owns it, and requests join and leave its batch between two tokens.
+
+    request ──▶ queue ──▶ at most ``parallel`` at once, first come first served ──▶ the batch of its weights ──▶ tokens
+
+The thread lives as long as there is something to do. What a batch raises is told to all that are in it, and the next
+request starts with an empty one.
+"""
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Protocol
+
+from assistant.errors import AssistantError, ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt in tokens, and how it is to be continued. An adapter of None is the base model by itself."""
+
+    prompt: tuple[int, ...]
+    max_new_tokens: int
+    temperature: float = 0.0
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The next tokens of one request of a batch, without those that end a turn. After the last it is in it no more."""
+
+    number: int
+    tokens: tuple[int, ...]
+    last: bool
+
+
+class Batch(Protocol):
+    """Requests that the same weights answer together; not for two threads at once."""
+
+    def add(self, number: int, request: Request) -> None:
+        """Take a request in under a number of its own."""
+
+    def step(self) -> list[Said]:
+        """Go on by about one token a request. Those that still wait for their first one may be missing."""
+
+    def remove(self, number: int) -> None:
+        """Forget a request that has not ended."""
+
+    def clear(self) -> None:
+        """Forget all requests, in whatever state a failure left them."""
+
+
+class Answering:
+    """A request on its way: iterate over its tokens, and close it when no more are wanted."""
+
+    def __init__(self, number: int, request: Request, patient: bool, withdraw: Callable[["Answering"], None]) -> None:
+        self.number = number
+        self.request = request
+        self.patient = patient
+        self.closed = False
+        self._withdraw = withdraw
+        self._said: SimpleQueue[int | AssistantError | None] = SimpleQueue()
+        self._left = threading.Event()
+
+    def __iter__(self) -> Iterator[int]:
+        """The tokens as they come. Raises what the model raised, as ModelError unless it is an error of ours."""
+        while (item := self._said.get()) is not None:
+            if isinstance(item, AssistantError):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        """Stop, and come back when its place is free: at once, or when the token that is being computed is done."""
+        self.closed = True
+        self._withdraw(self)
+        self._left.wait()
+
+    def say(self, tokens: tuple[int, ...]) -> None:
+        """Hand tokens to whoever iterates."""
+        for token in tokens:
+            self._said.put(token)
+
+    def leave(self, failure: AssistantError | None = None) -> None:
+        """No more comes."""
+        self._said.put(failure)
+        self._left.set()
+
+
+class Scheduler:
+    """Answers requests of many threads on one model, some of them at once."""
+
+    def __init__(self, batch_of: Callable[[str | None], Batch], parallel: int) -> None:
+        """``batch_of`` gives the batch of an adapter, the same one while its weights are; the one thread calls it."""
+        self._batch_of = batch_of
+        self._parallel = parallel
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._waiting: tuple[deque[Answering], deque[Answering]] = deque(), deque()
+        self._running: dict[int, tuple[Answering, Batch]] = {}
+        self._thread: threading.Thread | None = None
+
+    def start(self, request: Request, patient: bool = False) -> Answering:
+        """Queue a request; a patient one gives way to those that are not."""
+        answering = Answering(next(self._numbers), request, patient, self._withdraw)
+        with self._lock:
+            self._waiting[patient].append(answering)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+                self._thread.start()
+        return answering
+
+    def _withdraw(self, answering: Answering) -> None:
+        """Let one that still waits leave at once."""
+        with self._lock:
+            queue = self._waiting[answering.patient]
+            if answering in queue:
+                queue.remove(answering)
+                answering.leave()
+
+    def _work(self) -> None:
+        try:
+            while self._take_in():
+                self._let_go()
+                for batch in self._batches():
+                    self._advance(batch)
+        except BaseException as error:
+            self._abandon(error)
+
+    def _take_in(self) -> bool:
+        """Fill free places from the queues; false when there is nothing to do and the thread has to end."""
+        chosen: list[Answering] = []
+        with self._lock:
+            while len(self._running) + len(chosen) < self._parallel and any(self._waiting):
+                chosen.append((self._waiting[False] or self._waiting[True]).popleft())
+            if not chosen and not self._running:
+                self._thread = None
+                return False
+        for answering in chosen:
+            self._admit(answering)
+        return True
+
+    def _admit(self, answering: Answering) -> None:
+        try:
+            batch = self._batch_of(answering.request.adapter)
+            batch.add(answering.number, answering.request)
+        except Exception as error:
+            answering.leave(_told(error))
+        else:
+            self._running[answering.number] = answering, batch
+
+    def _batches(self) -> list[Batch]:
+        return list({id(batch): batch for _, batch in self._running.values()}.values())
+
+    def _advance(self, batch: Batch) -> None:
+        try:
+            for said in batch.step():
+                answering, _ = self._running[said.number]
+                answering.say(said.tokens)
+                if said.last:
+                    del self._running[said.number]
+                    answering.leave()
+        except Exception as error:
+            batch.clear()
+            for number, (answering, its) in list(self._running.items()):
+                if its is batch:
+                    del self._running[number]
+                    answering.leave(_told(error))
+
+    def _let_go(self) -> None:
+        """Those that were closed leave."""
+        for number, (answering, batch) in list(self._running.items()):
+            if answering.closed:
+                batch.remove(number)
+                del self._running[number]
+                answering.leave()
+
+    def _abandon(self, failure: BaseException) -> None:
+        """After a defect in here: nobody waits for ever."""
+        with self._lock:
+            self._thread = None
+            left = [*itertools.chain(*self._waiting), *(answering for answering, _ in self._running.values())]
+            for queue in self._waiting:
+                queue.clear()
+            self._running.clear()
+        for answering in left:
+            answering.leave(_told(failure))
+
+
+def _told(error: BaseException) -> AssistantError:
+    if isinstance(error, AssistantError):
+        return error
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    told = ModelError(f"The model failed while answering: {reason}", "Lower answer.prompt_tokens or engine.parallel.")
+    told.__cause__ = error
+    return told

@@ -1,0 +1,291 @@
+"""What is said to a server that speaks OpenAI's protocol: one address, one key, and what may go wrong.
+
+Over httpx alone, because a question may go nowhere but to the address that was named: no redirect is followed, no
+proxy stands before a server on this machine, and no header tells about this machine.
+
+A server that is down, busy or failing is asked again, later each time and not before the moment it names itself; never
+once it has begun to answer. One that is silent is not: it may still be at work, and asking again would double that.
+"""
+
+import ipaddress
+import json
+import os
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from assistant.config import EngineSettings
+from assistant.errors import ConfigError, ModelError
+from assistant.presentation import visible
+from assistant.progress import note
+from assistant.retrying import seconds_to_wait
+
+KEY_VARIABLE = "ASSISTANT_ENGINE_KEY"
+_BUSY = frozenset({408, 409, 425, 429})
+# How vLLM ends an answer that it could not finish.
+_GIVEN_UP = frozenset({"abort", "error"})
+_LONGEST_CONNECT_SECONDS = 10.0
+_LONGEST_REPLY = 4 << 20
+_LONGEST_REASON = 200
+_CHECK_URL = "Check engine.url; it usually ends in /v1."
+
+T = TypeVar("T")
+Sleep = Callable[[float], None]
+
+
+class ServedModel(BaseModel):
+    """A model or adapter as the server lists it."""
+
+    id: str
+    max_model_len: Any = None
+    meta: Any = None
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of prompt and answer together, as vLLM and llama.cpp state them; None where nothing is stated."""
+        stated = self.max_model_len or (self.meta.get("n_ctx") if isinstance(self.meta, dict) else None)
+        return stated if isinstance(stated, int) else None
+
+
+class _Models(BaseModel):
+    data: tuple[ServedModel, ...]
+
+
+class _Delta(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    delta: _Delta = _Delta()
+    finish_reason: str | None = None
+
+
+class _Event(BaseModel):
+    choices: tuple[_Choice, ...] = ()
+    error: Any = None
+
+    @property
+    def words(self) -> str:
+        return (self.choices[0].delta.content if self.choices else None) or ""
+
+    @property
+    def end(self) -> str:
+        """Why the answer ends here; empty while it goes on."""
+        return (self.choices[0].finish_reason if self.choices else None) or ""
+
+
+class _Unanswered(Exception):
+    """No answer this time; ``retry_after`` is the header of that name."""
+
+    def __init__(self, reason: str, retry_after: str = "") -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Server:
+    """The server of ``engine.url``. Nothing is sent before the first call; several threads may call at once."""
+
+    def __init__(self, settings: EngineSettings, sleep: Sleep = time.sleep) -> None:
+        """Raises ConfigError for an address or a key that cannot be used."""
+        self.url = checked_url(settings.url)
+        self._settings = settings
+        self._sleep = sleep
+        self._key = read_key(settings)
+
+    def models(self) -> tuple[ServedModel, ...] | None:
+        """What the server lists; None when it keeps no list. Raises what ``words`` raises."""
+        (models,) = self._asked(self._list)
+        return models
+
+    def words(self, body: dict[str, Any]) -> Generator[str, None, None]:
+        """An answer to a chat request as it comes. Closing the generator closes the connection: the server stops.
+
+        Raises ModelError when the server is down, refuses, talks nonsense, or stops in the middle.
+        """
+        return self._asked(lambda: self._chat({**body, "stream": True}))
+
+    def _asked(self, once: Callable[[], Generator[T, None, None]]) -> Generator[T, None, None]:
+        """What ``once`` gives, which is asked again as long as it gave nothing."""
+        for attempt in range(1, self._settings.attempts + 1):
+            begun = False
+            try:
+                with closing(once()) as items:
+                    for item in items:
+                        begun = True
+                        yield item
+                return
+            except _Unanswered as error:
+                if begun:
+                    raise ModelError(f"{self.url} stopped in the middle of an answer: {error}.", "Ask again.") from None
+                self._wait(error, attempt)
+
+    def _wait(self, error: _Unanswered, attempt: int) -> None:
+        """Until the next attempt. Raises ModelError when this was the last."""
+        if attempt == self._settings.attempts:
+            raise ModelError(
+                f"{self.url} did not answer in {attempt} attempts: {error}.",
+                "Start it, or wait for it; check engine.url.",
+            ) from None
+        seconds = seconds_to_wait(error.retry_after, attempt)
+        note(f"{self.url}: {error}; asked again in {seconds:.0f} s.")
+        self._sleep(seconds)
+
+    def _list(self) -> Generator[tuple[ServedModel, ...] | None, None, None]:
+        with self._response("GET", "models") as response:
+            if response.status_code == httpx.codes.NOT_FOUND:
+                yield None
+                return
+            self._refuse(response)
+            try:
+                yield _Models.model_validate_json(_read(response)).data
+            except ValidationError:
+                self._complain("its list of models is none")
+
+    def _chat(self, body: dict[str, Any]) -> Generator[str, None, None]:
+        with self._response("POST", "chat/completions", body) as response:
+            self._refuse(response)
+            kind = response.headers.get("content-type", "")
+            if not kind.startswith("text/event-stream"):
+                self._complain(f"it sent '{self._told(kind)}', not a stream")
+            for event in self._events(response):
+                if event.words:
+                    yield event.words
+
+    def _events(self, response: httpx.Response) -> Iterator[_Event]:
+        """Server-sent events up to the last. Raises _Unanswered when the stream ends before the answer does."""
+        has_ended = False
+        for line in response.iter_lines():
+            field, _, data = line.partition(":")
+            if field not in {"data", "error"}:
+                continue
+            if data.strip() == "[DONE]":
+                return
+            event = self._event(field, data)
+            has_ended = has_ended or bool(event.end)
+            yield event
+        if not has_ended:
+            raise _Unanswered("its answer has no end")
+
+    def _event(self, field: str, data: str) -> _Event:
+        try:
+            event = _Event.model_validate_json(data)
+        except ValidationError:
+            self._complain(f"it sent '{self._told(data)}'")
+        if field == "error" or event.error is not None:
+            raise _Unanswered(self._told(_reason(data)))
+        if event.end in _GIVEN_UP:
+            raise _Unanswered("it gave up")
+        return event
+
+    @contextmanager
+    def _response(self, method: str, path: str, body: dict[str, Any] | None = None) -> Iterator[httpx.Response]:
+        """The response to one request while the block reads it; failures of the connection as _Unanswered."""
+        seconds = self._settings.timeout_seconds
+        key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        # A connection for each request: opening one takes far less than an answer, and none is left to close.
+        client = httpx.Client(
+            headers={"User-Agent": "domain-assistant", **key},
+            timeout=httpx.Timeout(seconds, connect=min(seconds, _LONGEST_CONNECT_SECONDS)),
+            trust_env=not is_this_machine(self.url),
+        )
+        try:
+            with client, client.stream(method, f"{self.url}/{path}", json=body) as response:
+                yield response
+        except httpx.ReadTimeout:
+            raise ModelError(
+                f"{self.url} was silent for {seconds:g} s.", "Look after the server, or raise engine.timeout_seconds."
+            ) from None
+        except httpx.HTTPError as error:
+            raise _Unanswered(self._told(str(error)) or type(error).__name__) from None
+
+    def _refuse(self, response: httpx.Response) -> None:
+        """Raise what a status other than success means."""
+        status = response.status_code
+        if response.is_success:
+            return
+        if response.is_redirect:
+            where = self._told(response.headers.get("location", ""))
+            raise ModelError(f"{self.url} sends elsewhere, to '{where}'.", "If you trust that, name it in engine.url.")
+        reason = self._told(f"{status} {response.reason_phrase} {_reason(_read(response))}")
+        if status in _BUSY or response.is_server_error:
+            raise _Unanswered(reason, response.headers.get("retry-after", ""))
+        remedies = {
+            401: f"Put the server's key into a file and name it in engine.key_file, or set {KEY_VARIABLE}.",
+            403: "Check what the key in engine.key_file may do.",
+            404: _CHECK_URL,
+        }
+        remedy = remedies.get(status, "Lower answer.prompt_tokens if it is too long; else look at the server's log.")
+        raise ModelError(f"{self.url} refuses: {reason}.", remedy)
+
+    def _complain(self, what: str) -> NoReturn:
+        raise ModelError(f"{self.url} does not speak OpenAI's protocol: {what}.", _CHECK_URL)
+
+    def _told(self, text: str) -> str:
+        """Words of a stranger in one line, without the key that they may repeat."""
+        text = text.replace(self._key, "…") if self._key else text
+        return visible(" ".join(text.split()))[:_LONGEST_REASON].rstrip(". ")
+
+
+def read_key(settings: EngineSettings) -> str:
+    """The server's key; empty when there is none. Raises ConfigError for one that cannot be read or sent."""
+    if settings.key_file:
+        try:
+            key = Path(settings.key_file).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise ConfigError(f"engine.key_file {settings.key_file} cannot be read: {reason}.", "Check it.") from None
+    else:
+        key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not all("!" <= character <= "~" for character in key):
+        where = settings.key_file or KEY_VARIABLE
+        raise ConfigError(f"What {where} holds is no key: a key is one word.", "Write nothing but the key.")
+    return key
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether what is sent to an address stays on this machine."""
+    host = httpx.URL(url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def checked_url(url: str) -> str:
+    """``engine.url`` as it is used. Raises ConfigError, without showing a password that it may hold."""
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        address = httpx.URL()
+    if address.scheme not in {"http", "https"} or not address.host or address.query or address.fragment:
+        raise ConfigError(f"engine.url '{visible(url)}' is no address.", "Write it as in http://127.0.0.1:8001/v1.")
+    if address.userinfo:
+        raise ConfigError("engine.url holds a password.", f"Put it into engine.key_file or {KEY_VARIABLE}.")
+    return str(address).rstrip("/")
+
+
+def _read(response: httpx.Response) -> bytes:
+    """A reply, cut where no honest one is so long."""
+    content = bytearray()
+    for portion in response.iter_bytes():
+        content += portion
+        if len(content) > _LONGEST_REPLY:
+            break
+    return bytes(content[:_LONGEST_REPLY])
+
+
+def _reason(content: str | bytes) -> str:
+    """What an error says for people; servers put it in several places. Empty when it is not JSON, as a page is not."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return ""
+    for name in ("error", "message", "detail"):
+        if isinstance(found, dict) and name in found:
+            found = found[name]
+    return found if isinstance(found, str) else json.dumps(found)

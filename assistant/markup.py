@@ -1,0 +1,58 @@
+"""What a model says, as plain words: without tags that it copied, and without targets that a screen could open.
+
+An answer may be shown by a program that renders Markdown. A document can get a model to say ``![x](https://…?q=…)``:
+the picture would be fetched, and what stands in its address would be gone. So a link keeps its words and loses its
+target; an address that is written out is text that people can judge, and stays.
+
+The text may still be growing. What could yet become markup is held back at its end, so that the plain words of a
+beginning are always a beginning of the plain words of the whole.
+"""
+
+import re
+from collections.abc import Sequence
+
+from assistant.lookalikes import skeleton, traced_skeleton
+
+_TAGS = """
+passage a abbr audio base body bos br button div embed end_of_turn eos form frame frameset head hr html iframe img image
+input link math meta object p s script select source span start_of_turn style svg sys template textarea think tool_call
+tool_response video
+""".split()
+_NAMES = "|".join(sorted(_TAGS, key=len, reverse=True))
+
+
+def _beginnings(names: Sequence[str]) -> str:
+    return "|".join(sorted({name[:length] for name in names for length in range(len(name) + 1)}, reverse=True))
+
+
+# A tag that never ends reaches to the end of its line. "< /passage" is how the prompt breaks up one of a stranger.
+_TAG = rf"<\s*/?\s*passage\b[^<>\n]*>?|</?(?:{_NAMES})\b[^<>\n]*>?|<\|[^|<>\n]{{1,40}}\|>"
+_BEGUN = rf"<\s*/?\s*(?:{_beginnings(_TAGS[:1])})\Z|</?(?:{_beginnings(_TAGS)})\Z|<\|[^|<>\n]{{0,40}}\|?\Z"
+_COMMENT = r"<!--.*?(?:-->|\Z)|<!?-?\Z"
+# The target of an inline link or picture: [words](target "title"), [words](<target>).
+_TARGET = r"(?<=\])\(\s*(?:<[^>]{0,2000}>?|[^\s()]*[:/\\.#&%])[^)]{0,2000}(?:\)|\Z)|(?<=\])\(\s*[^\s()]*\Z"
+# [name]: target defines where [name] and ![name] lead; with a blank before the colon it does not.
+_DEFINITION = r"(?P<definition>(?<=\]):)"
+_MARKUP = re.compile("|".join((_COMMENT, _BEGUN, _TAG, _TARGET, _DEFINITION)), re.IGNORECASE | re.DOTALL)
+# What each of these has; most texts have none.
+_SIGN = re.compile(r"<|\][:(]")
+
+
+def without_markup(text: str) -> str:
+    """``text`` without tags and turn markers, and without the targets of Markdown links and pictures."""
+    while _SIGN.search(skeleton(text)):
+        plain = _once(text)
+        if plain == text:
+            break
+        text = plain  # what was taken out may have parted something: [x](ht<img>tps://…)
+    return text
+
+
+def _once(text: str) -> str:
+    seen, origins = traced_skeleton(text)
+    kept, at = [], 0
+    for match in _MARKUP.finditer(seen):
+        kept.append(text[at : origins[match.start()]])
+        kept.append(" :" if match["definition"] else "")
+        at = origins[match.end() - 1] + 1
+    return "".join([*kept, text[at:]])

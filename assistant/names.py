@@ -1,0 +1,70 @@
+"""The names in a text: ``Home Comfort``, ``Zahn 70``, ``Kiel``, ``PG-105``.
+
+A name is told by its capital letters. English writes few other words so, except the first of a sentence. German writes
+all nouns so: there a name has at least two words, or a word and a number.
+"""
+
+import re
+
+from assistant.dates import dates
+from assistant.quantities import without_measures
+from assistant.stopwords import STOPWORDS
+
+Name = tuple[str, ...]
+"""The words of a name as they are written."""
+
+_TOKEN = re.compile(r"[^\W_]+(?:[-'’&.][^\W_]+)*")
+# Between the words of one name stands a blank, and nothing else.
+_WITHIN = re.compile(r"[ \u00a0]")
+_SENTENCE_START = re.compile(r"(?:^|[.!?:;•|–-]|\n|\((?:\d{1,3}|[a-z])\))[\s\"'“”‘’«»„(\[]*$")
+_CAPITALS_ARE_COMMON = frozenset({"de", "lb"})
+_SMALL_NUMBER = re.compile(r"\d{1,3}")
+_OPENERS = frozenset(
+    """
+    after all although any before both during each either every except hence however if neither next no nobody note
+    nothing once only per please provided since though throughout under unless until upon whenever whether whereas
+    within without yes yet
+    alle außer bevor beide bitte falls innerhalb jedoch keine nachdem ohne sobald sofern solange unter während wegen
+    weder zwischen
+    """.split()
+)
+
+
+def names(text: str, language: str) -> list[Name]:
+    """The names of ``text`` in order."""
+    text = without_measures(dates(text)[1])
+    found: list[Name] = []
+    for run in _runs(text):
+        words = tuple(match[0] for match in run)
+        alone = len(words) == 1
+        starts = _SENTENCE_START.search(text, 0, run[0].start()) is not None
+        if not alone or _is_code(words[0]) or not (starts or language in _CAPITALS_ARE_COMMON):
+            found.append(words)
+    return found
+
+
+def _runs(text: str) -> list[list[re.Match[str]]]:
+    """Words of names that stand side by side; a small number belongs to the word before it."""
+    runs: list[list[re.Match[str]]] = []
+    before: re.Match[str] | None = None
+    for match in _TOKEN.finditer(text):
+        continues = before is not None and _WITHIN.fullmatch(text, before.end(), match.start()) is not None
+        before = None
+        if _is_capital(match[0]):
+            if continues:
+                runs[-1].append(match)
+            else:
+                runs.append([match])
+            before = match
+        elif continues and _SMALL_NUMBER.fullmatch(match[0]):
+            runs[-1].append(match)
+    return runs
+
+
+def _is_capital(word: str) -> bool:
+    return (word[0].isupper() or _is_code(word)) and word.casefold() not in STOPWORDS | _OPENERS
+
+
+def _is_code(word: str) -> bool:
+    """Whether a word mixes capital letters and digits: ``PG-105``, ``G-26``."""
+    return any(character.isdigit() for character in word) and any(character.isupper() for character in word)

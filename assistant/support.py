@@ -1,0 +1,304 @@
+"""Whether a passage says what a sentence says: one deterministic function, with its reason.
+
+A sentence is supported by a span of a passage that
+
+- holds enough of its words: stems weighed by how rare they are in the corpus (inverse document frequency), so that
+  "the" supports nothing;
+- and to which nothing is objected: every number, amount, date, § reference, name and quotation of the sentence is
+  there, both deny the same, and what the passage says of one name is not said of another.
+
+A row of a table is read under the columns that the sentence names, and only if the sentence names no other row
+better.
+"""
+
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from assistant.language import stems, words
+from assistant.names import Name, names
+from assistant.negation import Denial, affirmed, contradiction, denials
+from assistant.quantities import in_digits, is_said, qualifiers, quantities, split_quantities, unit_of
+from assistant.spans import Row, Span, spans
+from assistant.stopwords import STOPWORDS
+from assistant.types import Evidence
+
+Weights = Callable[[Iterable[str]], Mapping[str, float]]
+
+_YES_OR_NO = re.compile(r"\s*(?:yes|no|ja|nein)[,.:;!–—-]+\s", re.IGNORECASE)
+_QUOTATION = re.compile(r"[\"“„«»]([^\"“”„«»\n]{2,300})[\"”“»«]")
+_FEWEST_QUOTED_WORDS = 3
+# From this part of its words on, a header is named; two thirds, since headers have remarks: "Privat Standard (alt)".
+_NAMES_A_HEADER = 0.66
+# A span that holds so much less of a sentence's words than the best one is about something else.
+_BEHIND_THE_BEST = 0.2
+_GAIN_OF_A_PAIR = 0.1
+_MAY_NAME = re.compile(r"\b(?:[^\W\d_a-zß-ÿ]|\d)[^\W_]*(?:[-'’&.][^\W_]+)*")
+_SEGMENT_END = re.compile(r"[;|\n]|[,.!?](?=\s)|\b(?:and|or|but|und|oder|aber|sowie|sondern|bzw)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How well a passage supports a sentence, and the span (in the passage's text) that does it best."""
+
+    coverage: float
+    """Part of the weight of the sentence's words that the span holds, 0..1."""
+    objection: str
+    """Why the span does not say the same, whatever words it holds; empty if nothing speaks against it."""
+    start: int
+    end: int
+    missing: str = ""
+    """The number that the span lacks, if nothing else is objected to it: it says the same with another value."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a sentence claims, in the parts that a passage has to hold."""
+
+    text: str
+    stems: frozenset[str]
+    quantities: tuple[str, ...]
+    qualifiers: frozenset[tuple[str, str, str]]
+    names: tuple[Name, ...]
+    name_stems: frozenset[str]
+    quotations: tuple[str, ...]
+    denials: tuple[Denial, ...]
+    said_of: tuple[tuple[str, frozenset[str]], ...]
+    """Quantities with the name that they are said of."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A part of a sentence between commas and conjunctions: quantities in it are said of the names in it."""
+
+    quantities: frozenset[str]
+    names: frozenset[frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A span as a claim is held against it."""
+
+    text: str
+    known: str
+    """What a reader knows there: headings, and what introduces the span."""
+    language: str
+    in_cells: frozenset[str] = frozenset()
+    """The quantities in the cells of a row."""
+
+    @property
+    def stems(self) -> frozenset[str]:
+        return _stems(f"{self.known} {self.text}", self.language)
+
+    @property
+    def written_large(self) -> frozenset[str]:
+        """The stems of words that may be part of a name: "Home Premium" is in no passage about a premium."""
+        return _stems(" ".join(_MAY_NAME.findall(f"{self.known} {self.text}")), self.language)
+
+
+def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: float) -> Support:
+    """The span of a passage that supports a sentence best; shorter ones win ties.
+
+    One that nothing is objected to and that holds enough words is preferred to one with more words, if those are
+    not many more: what is objected to the span that is meant speaks against the sentence.
+    """
+    claim = _claim(sentence, hit.language)
+    wanted = weights(claim.stems - claim.name_stems or claim.stems)  # names have to be there anyway
+    chosen = _without_idle_pairs(spans(hit), hit, wanted)
+    measured = [(_measured(span, hit, claim, wanted), _own_coverage(span, hit, wanted)) for span in chosen]
+    least = max(least_coverage, max((found.coverage for found, _ in measured), default=0.0) - _BEHIND_THE_BEST)
+
+    def rank(pair: tuple[Support, float]) -> tuple[bool, float, float, int]:
+        found, own = pair
+        return not found.objection and found.coverage >= least, found.coverage, own, found.start - found.end
+
+    nothing = Support(0.0, "the passage is empty", 0, len(hit.text))
+    return max(measured, key=rank, default=(nothing, 0.0))[0]
+
+
+def weighted_coverage(wanted: Mapping[str, float], present: Container[str]) -> float:
+    """Part of the weight of the wanted terms that is present, 0..1; 0 when nothing is wanted."""
+    total = sum(wanted.values())
+    return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
+
+
+def is_factual(sentence: str) -> bool:
+    """Whether a sentence says anything that a passage could hold; "Yes." and "Here it is:" do not."""
+    claim = _claim(sentence, "en")
+    return bool(claim.stems or claim.quantities)
+
+
+@lru_cache(maxsize=512)
+def _claim(sentence: str, language: str) -> _Claim:
+    opening = _YES_OR_NO.match(sentence)
+    text = sentence[opening.end() :] if opening else sentence
+    numbers, rest = split_quantities(text)
+    content = [word for word in words(affirmed(rest)) if word not in STOPWORDS and not word.isdigit()]
+    found = names(text, language)
+    quoted = (match[1] for match in _QUOTATION.finditer(text))
+    return _Claim(
+        text,
+        frozenset(stems(" ".join(content), language)),
+        tuple(numbers),
+        frozenset(qualifiers(text)),
+        tuple(found),
+        frozenset(stems(" ".join(word for name in found for word in name), language)),
+        tuple(quote for quote in quoted if len(words(quote)) >= _FEWEST_QUOTED_WORDS),
+        tuple(denials(text, language)),
+        tuple(_said_of(text, language)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _stems(text: str, language: str) -> frozenset[str]:
+    return frozenset(stems(in_digits(affirmed(text)), language)) | frozenset(stems(text, language))
+
+
+def context_of(hit: Evidence) -> str:
+    """What a reader knows everywhere in a passage: its headings, and the sheet or slide."""
+    headings = hit.context.partition("\n")[0]
+    return f"{headings} {hit.place}"
+
+
+def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, float]) -> Support:
+    known = f"{context_of(hit)} {span.introduction}"
+    if span.row:
+        read = _row_as_read(span.row, claim, known, hit.language)
+    else:
+        read = _Read(hit.text[span.start : span.end], known, hit.language)
+    objection = _objection(claim, read)
+    if not objection and span.row and _is_of_another_row(span.row, claim, hit.language):
+        objection = "another row of the table fits better"
+    missing = _missing_quantity(claim, read)
+    coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
+    reason = f"the number {missing} is missing" if missing else objection
+    return Support(coverage, reason, span.start, span.end, "" if objection else missing)
+
+
+def _own_coverage(span: Span, hit: Evidence, wanted: Mapping[str, float]) -> float:
+    """What a span holds without what introduces it, which decides between equals: a caption is no row."""
+    return weighted_coverage(wanted, _stems(hit.text[span.start : span.end], hit.language))
+
+
+def _without_idle_pairs(some: Sequence[Span], hit: Evidence, wanted: Mapping[str, float]) -> list[Span]:
+    """All but the pairs of sentences of which one alone holds nearly as many words: what the other one holds, as a
+    number or a name, is said of something else."""
+
+    def held(span: Span) -> float:
+        text = f"{context_of(hit)} {span.introduction} {hit.text[span.start : span.end]}"
+        return weighted_coverage(wanted, _stems(text, hit.language))
+
+    alone = [(span, held(span)) for span in some if not span.is_pair]
+    kept = []
+    for span in some:
+        parts = [part for one, part in alone if span.start <= one.start and one.end <= span.end]
+        if not span.is_pair or held(span) >= max(parts, default=0.0) + _GAIN_OF_A_PAIR:
+            kept.append(span)
+    return kept
+
+
+def _objection(claim: _Claim, read: _Read) -> str:
+    """What a claim holds and a span does not, apart from words and numbers."""
+    if read.text.rstrip().endswith("?") and not claim.text.endswith("?"):
+        return "the passage only asks"
+    for name in claim.names:
+        if not read.written_large.issuperset(stems(" ".join(name), read.language)):
+            return f"the name {' '.join(name)} is missing"
+    if reason := _otherwise_qualified(claim, read):
+        return reason
+    folded = " ".join(words(read.text))
+    for quotation in claim.quotations:
+        if " ".join(words(quotation)) not in folded:
+            return f"the quotation “{quotation}” is missing"
+    if denial := contradiction(claim.denials, denials(read.text, read.language), claim.stems):
+        return f"one denies and the other does not: {denial.word} {' '.join(denial.stems)}"
+    return _misplaced(claim, read)
+
+
+def _otherwise_qualified(claim: _Claim, read: _Read) -> str:
+    """A quantity that is there another limit, or for another period: "at most" for "at least", a month for a year."""
+    there = qualifiers(read.text)
+    for quantity, kind, value in sorted(claim.qualifiers):
+        values = {other for its, its_kind, other in there if (its, its_kind) == (quantity, kind)}
+        if values and value not in values:
+            return f"the {kind} of {quantity} is there {', '.join(sorted(values))}, not {value}"
+    return ""
+
+
+def _missing_quantity(claim: _Claim, read: _Read) -> str:
+    known = quantities(read.known)
+    # "Section 6" stands under the heading "6. Recording of calls".
+    there = {*known, *quantities(read.text), *(f"§{number}" for number in known if number.isdigit())}
+    return next((quantity for quantity in claim.quantities if not is_said(quantity, there, read.in_cells)), "")
+
+
+def _misplaced(claim: _Claim, read: _Read) -> str:
+    """A quantity that the passage says of another name, while it says another one of this name."""
+    segments = _segments(read.text, read.language)
+    for quantity, name in claim.said_of:
+        its = [segment for segment in segments if is_said(quantity, segment.quantities)]
+        of_name = [segment for segment in segments if name in segment.names]
+        if not its or not of_name or any(segment in of_name or not segment.names for segment in its):
+            continue
+        rivals = {one for segment in of_name for one in segment.quantities if unit_of(one) == unit_of(quantity)}
+        if rivals:
+            return f"the passage says {', '.join(sorted(rivals))} of {' '.join(sorted(name))}, not {quantity}"
+    return ""
+
+
+def _said_of(text: str, language: str) -> Iterator[tuple[str, frozenset[str]]]:
+    segments = _segments(text, language)
+    everywhere = {name for segment in segments for name in segment.names}
+    for segment in segments:
+        its = segment.names or everywhere
+        if len(its) == 1:
+            yield from ((quantity, next(iter(its))) for quantity in segment.quantities)
+
+
+@lru_cache(maxsize=4096)
+def _segments(text: str, language: str) -> tuple[_Segment, ...]:
+    return tuple(
+        _Segment(
+            frozenset(quantities(part)), frozenset(frozenset(words(" ".join(name))) for name in names(part, language))
+        )
+        for part in _SEGMENT_END.split(text)
+    )
+
+
+def named_cells(row: Row, sentence: str, language: str) -> list[tuple[str, str]]:
+    """The (header, cell) of a row under the headers that a sentence names, and the cells that it names themselves; all
+    of them if it names no header."""
+    fits = [_fit(header, sentence, language) for header, _ in row.cells]
+    best = max(fits, default=(0.0, 0))
+    if best[0] < _NAMES_A_HEADER:
+        return list(row.cells)
+    return [
+        (header, cell)
+        for fit, (header, cell) in zip(fits, row.cells, strict=True)
+        if fit == best or (_is_name(cell) and _fit(cell, sentence, language)[0] == 1.0)
+    ]
+
+
+def _is_name(cell: str) -> bool:
+    return cell[:1].isupper() and cell.replace(" ", "").isalpha()
+
+
+def _row_as_read(row: Row, claim: _Claim, known: str, language: str) -> _Read:
+    """A row as one reads it who looks for a claim: its label, and the cells under the headers that the claim names."""
+    chosen = named_cells(row, claim.text, language)
+    text = " | ".join([row.label, *(f"{header}: {cell}" for header, cell in chosen)])
+    in_cells = quantities(" ; ".join([row.label, *(cell for _, cell in chosen)]))
+    return _Read(text, known, language, frozenset(in_cells))
+
+
+def _is_of_another_row(row: Row, claim: _Claim, language: str) -> bool:
+    own = _fit(row.label, claim.text, language)
+    return any(_fit(label, claim.text, language) > own for label in row.other_labels)
+
+
+def _fit(label: str, sentence: str, language: str) -> tuple[float, int]:
+    """Which part of a label a sentence holds, and how many words of it: more words decide between equal parts."""
+    its = frozenset(stems(" ".join(word for word in words(label) if word not in STOPWORDS), language))
+    both = len(its & _stems(sentence, language))
+    return (both / len(its) if its else 0.0), both

@@ -1,0 +1,148 @@
+"""A conversation as text: an answer while it comes in, its footnotes, why it is what it is, and all of it as Markdown.
+
+Words of documents, models and file names are from strangers: what does not print never reaches the terminal, and
+what is markup is escaped.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from assistant.presentation import excerpt, source_of, visible
+from assistant.types import Answer, Citation, Evidence, Sentence
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
+
+
+class MarkedText:
+    """Writes the words of an answer as they come, with the numbers of its passages behind each complete sentence."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.heard = ""
+        """All words so far."""
+        self._write = write
+        self._written = 0
+        self._complete = 0
+
+    def words(self, text: str) -> None:
+        """The next words. They are held back until the next call, which may say that a sentence ends in them."""
+        self._write_up_to(len(self.heard))
+        self.heard += text
+
+    def sentence(self, sentence: Sentence) -> None:
+        """A sentence is complete: its words have come."""
+        start = self.heard.find(sentence.text, self._complete)
+        if start < 0:
+            return
+        self._complete = start + len(sentence.text)
+        if self._complete >= self._written:
+            self._write_up_to(self._complete)
+            self._write(f" {mark_of(sentence)}")
+
+    def end(self) -> None:
+        """No more words will come."""
+        self._write_up_to(len(self.heard))
+
+    def _write_up_to(self, end: int) -> None:
+        if end > self._written:
+            self._write(visible(self.heard[self._written : end], keep_lines=True))
+            self._written = end
+
+
+def mark_of(sentence: Sentence) -> str:
+    """What stands behind a sentence: the numbers of its passages, or that there are none."""
+    return "".join(f"[{citation.hit}]" for citation in sentence.citations) if sentence.supported else "[unsupported]"
+
+
+def differs(answer: Answer, heard: str) -> bool:
+    """Whether what was heard while the answer came is not what it is in the end."""
+    return answer.refused or answer.quoted or any(sentence.text not in heard for sentence in answer.sentences)
+
+
+def footnotes(answer: Answer) -> list[str]:
+    """The passages that the sentences cite, a line each, and what else a reader should know."""
+    by_rank = {hit.rank: hit for hit in answer.hits}
+    lines = [
+        f"  [{citation.hit}] {visible(source_of(by_rank[citation.hit]))}: “{excerpt(citation.quote)}”"
+        for citation in _cited(answer)
+        if citation.hit in by_rank
+    ]
+    notes = [f"  Note: {visible(note)}" for note in answer.notes]
+    return [*(lines or ["  No passage supports this answer."]), *notes]
+
+
+def passages(hits: Sequence[Evidence]) -> list[str]:
+    """Passages in full, each under the number that it is cited by."""
+    lines: list[str] = []
+    for hit in hits:
+        lines += [f"[{hit.rank}] {visible(source_of(hit))}", *_indented(hit.text), ""]
+    return lines[:-1]
+
+
+def reasons(answer: Answer) -> list[str]:
+    """Why an answer is what it is: what was searched for, found, judged and said, and what each step took."""
+    trace = answer.trace
+    if trace is None:
+        return ["Nothing is known about this answer."]
+    shown = {hit.rank for hit in answer.hits}
+    searched = [f"  {visible(question)}" for question in trace.searched]
+    found = [f"  {_found(hit, hit.rank in shown and hit.rank not in trace.dropped)}" for hit in trace.found]
+    judged = ", ".join(f"{visible(name)} {value:.3f}" for name, value in trace.judgement.items())
+    took = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in answer.timings.items())
+    outcome = f"refused: {visible(answer.refusal_reason)}" if answer.refused else "quoted" if answer.quoted else ""
+    return [
+        *([f"Rewritten: {visible(trace.rewriting)}"] if trace.rewriting else []),
+        *("Searched for:", *searched),
+        *("Found (score; meaning and words, each with its rank):", *found),
+        *([f"Judged: {judged}"] if judged else []),
+        *(["The model said:", *_indented(trace.said)] if trace.said else ["The model was not asked."]),
+        *([f"Outcome: {outcome}"] if outcome else []),
+        f"Time: {took}",
+    ]
+
+
+def markdown(answers: Sequence[Answer], corpus: str) -> str:
+    """A conversation as a Markdown document."""
+    parts = [f"# Conversation about {_escaped(corpus)}"]
+    for answer in answers:
+        parts.append(f"## {_escaped(answer.question)}")
+        if answer.standalone_question != answer.question:
+            parts.append(f"*Searched for: {_escaped(answer.standalone_question)}*")
+        parts.append(_answer_markdown(answer))
+        sources = [
+            f"- \\[{citation.hit}\\] {_escaped(source_of(hit))}: “{_escaped(excerpt(citation.quote))}”"
+            for citation in _cited(answer)
+            for hit in answer.hits
+            if hit.rank == citation.hit
+        ]
+        parts += ["\n".join(sources)] if sources else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _answer_markdown(answer: Answer) -> str:
+    if answer.refused or not answer.sentences:
+        return _escaped(answer.text)
+    text = " ".join(f"{_escaped(sentence.text)} {_escaped(mark_of(sentence))}" for sentence in answer.sentences)
+    return f"{text}\n\n*Quoted: the model's own words were not supported.*" if answer.quoted else text
+
+
+def _cited(answer: Answer) -> list[Citation]:
+    """Each quotation once, in the order of the passages."""
+    citations = {(one.hit, one.quote): one for sentence in answer.sentences for one in sentence.citations}
+    return sorted(citations.values(), key=lambda one: (one.hit, one.start))
+
+
+def _found(hit: Evidence, is_shown: bool) -> str:
+    sides = f"{_side(hit.dense, hit.dense_rank)}, {_side(hit.lexical, hit.lexical_rank)}"
+    return f"[{hit.rank}] {hit.score:.3f} ({sides}) {visible(source_of(hit))}{'' if is_shown else ' (not shown)'}"
+
+
+def _side(score: float | None, rank: int | None) -> str:
+    return "–" if score is None else f"{score:.3f} #{rank}"
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in visible(text, keep_lines=True).splitlines()]
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", visible(" ".join(text.split())))

@@ -1,0 +1,256 @@
+"""How well support is told from what only looks like it: the tables of docs/grounding.md.
+
+    python -m bench.support --workspace FOLDER [--corpus sample] [--part test] [--least 0.6]
+
+Sentences of the corpus are held against the passage they stand in: as they are and lightly rewritten (supported), and
+with a number, a unit, a name or the negation changed, with the cell of another row or column, or against a passage of
+another document (not supported). Documents are dealt in two parts by turns: thresholds are chosen on ``dev``, figures
+reported on ``test``. The pairs in ``data/sample/support.jsonl`` are written by hand.
+"""
+
+import json
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from assistant import config
+from assistant.embedder import Embedder
+from assistant.quantities import quantities
+from assistant.retriever import Retriever
+from assistant.sentences import sentence_spans
+from assistant.spans import Row, spans
+from assistant.store.catalog import Catalog
+from assistant.support import Support, Weights, support
+from assistant.types import Evidence
+from assistant.workspace import Workspace
+from eval.statistics import interval
+
+_HANDWRITTEN = Path("data/sample/support.jsonl")
+_SHORTEST, _LONGEST = 40, 300
+_FAMILIES = (
+    ("Home Basic", "Home Comfort", "Home Premium"),
+    ("Privat Kompakt", "Privat Komfort"),
+    ("Zahn 70", "Zahn 90"),
+    ("Journey Standard", "Journey Max"),
+    ("Drive Classic", "Drive Plus"),
+    ("Motor Liability", "Comprehensive Cover", "Partial Cover"),
+    ("Germany", "Norway", "Switzerland"),
+    ("Hamburg", "Bremen", "Leipzig"),
+)
+_REWORDED = (
+    (r"\bWe\b", "Lindmoor"), (r"\bwe\b", "Lindmoor"), (r"\byou must\b", "you have to"), (r"\bYou may\b", "You can"),
+    (r"\bat most\b", "no more than"), (r"\bis not\b", "isn't"),
+    (r"€(\d+(?:[.,]\d+)*)(?![\d.,]| million)", r"\1 euros"),
+    (r"(?<=[a-z] )3(?= [a-z])", "three"), (r"(?<=in )2(?= [a-z])", "two"), (r"\bthree\b", "3"),
+    (r"(\d+)%", r"\1 percent"),
+    (r"\b1 January 2026\b", "2026-01-01"), (r"\breimburse\b", "pay"), (r"\bwithin\b", "in"),
+    (r"\bWir\b", "Lindmoor"), (r"\bmüssen Sie\b", "haben Sie"), (r"(\d+) %", r"\1 Prozent"), (r"(\d) €", r"\1 Euro"),
+    (r"\b1\. Januar 2026\b", "01.01.2026"), (r"\bhöchstens\b", "maximal"),
+)  # fmt: skip
+_UNITS = (
+    ("days", "weeks"), ("day", "week"), ("weeks", "days"), ("months", "weeks"), ("month", "year"), ("years", "months"),
+    ("hours", "days"), ("Tagen", "Wochen"), ("Tage", "Wochen"), ("Wochen", "Monate"), ("Monaten", "Tagen"),
+    ("Monate", "Wochen"), ("Jahren", "Monaten"), ("Jahre", "Monate"), ("%", " euros"), ("€", "%"),
+)  # fmt: skip
+_BOUNDS = (
+    ("at most", "at least"), ("at least", "at most"), ("up to", "at least"), ("more than", "less than"),
+    ("höchstens", "mindestens"), ("mindestens", "höchstens"), ("bis zu", "mindestens"), ("mehr als", "weniger als"),
+)  # fmt: skip
+_NEGATIONS = (
+    (r"\b(is|are|was|were|may|can|must|does|do|will|has to) not\b", r"\1"), (r"\bnicht ", ""),
+    (r"\bkeine?n?\b", "eine"),
+    (r"\bno (?!more|less|later)", "a "), (r"\b(is|are|may|can|will|applies) (?!not)", r"\1 not "),
+    (r"\b(We|You) (pay|cover)", r"\1 do not \2"),
+    (r"\b(ist|sind|wird|werden|können|dürfen|zahlen wir|gilt|besteht) (?!nicht)", r"\1 nicht "),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A sentence, a passage, and whether the passage supports the sentence."""
+
+    kind: str
+    sentence: str
+    hit: Evidence
+    supported: bool
+
+
+def constructed(hits: Sequence[Evidence], seed: int = 0) -> Iterator[Labelled]:
+    """The pairs made from some passages."""
+    rng = random.Random(seed)
+    for hit in hits:
+        others = [one for one in hits if one.document != hit.document and one.language == hit.language]
+        for span in spans(hit):
+            text = " ".join(hit.text[span.start : span.end].split())
+            if span.row:
+                yield from _from_row(span.row, hit, rng)
+            elif _SHORTEST <= len(text) <= _LONGEST and len(sentence_spans(text)) == 1 and text.endswith("."):
+                yield from _from_sentence(text, hit, others, rng)
+
+
+def _from_sentence(text: str, hit: Evidence, others: Sequence[Evidence], rng: random.Random) -> Iterator[Labelled]:
+    text = re.sub(r"^(\(\d+\)|[-•–]|\d+[.)])\s+", "", text)
+    yield Labelled("verbatim", text, hit, True)
+    for kind, changed in (("reworded", _reworded(text)), ("reordered", _reordered(text))):
+        if changed != text:
+            yield Labelled(kind, changed, hit, True)
+    for kind, changed in (
+        ("number changed", _other_number(text, rng)),
+        ("unit changed", _first_change(text, [(rf"(?<=\d )\b{a}\b|(?<=\d){a}", b) for a, b in _UNITS])),
+        ("bound changed", _first_change(text, [(rf"\b{a}(?= [€\d])", b) for a, b in _BOUNDS])),
+        ("negated", _first_change(text, _NEGATIONS)),
+        ("name swapped", _other_name(text, rng)),
+    ):
+        if changed != text:
+            yield Labelled(kind, changed, hit, False)
+    if others:
+        yield Labelled("other document", text, rng.choice(others), False)
+
+
+def _from_row(row: Row, hit: Evidence, rng: random.Random) -> Iterator[Labelled]:
+    """Claims as pairs make them from tables: "Luggage for a family: €4,000 in all in Journey Standard." """
+    if row.label in row.other_labels:
+        return
+    named = [(header, cell) for header, cell in row.cells if header and cell and header.casefold() != "remark"]
+    if not named:
+        return
+    header, cell = rng.choice(named)
+    preposition = "bei" if hit.language == "de" else "in"
+    yield Labelled("row", f"{row.label}: {cell} {preposition} {header}.", hit, True)
+    rivals = [other for title, other in named if title != header and other != cell]
+    if rivals and not set(quantities(other := rng.choice(rivals))) <= set(quantities(cell)):
+        yield Labelled("other column", f"{row.label}: {other} {preposition} {header}.", hit, False)
+    for neighbour in (span.row for span in spans(hit) if span.row):
+        its = dict(neighbour.cells).get(header, cell)
+        if neighbour.label != row.label and quantities(its) and its != cell and row.label:
+            yield Labelled("neighbouring row", f"{row.label}: {its} {preposition} {header}.", hit, False)
+            break
+
+
+def _reworded(text: str) -> str:
+    for pattern, other in _REWORDED:
+        text = re.sub(pattern, other, text)
+    return text
+
+
+def _reordered(text: str) -> str:
+    first, comma, rest = text.rstrip(".").partition(", ")
+    return f"{rest[:1].upper()}{rest[1:]}, {first[:1].lower()}{first[1:]}." if comma else text
+
+
+def _other_number(text: str, rng: random.Random) -> str:
+    places = list(re.finditer(r"(?<![\d.,])\d+(?![\d.,]*\d)", text))
+    if not places:
+        return text
+    chosen = rng.choice(places)
+    changed = int(chosen[0]) + rng.choice([1, 2, 3, 7])
+    return text[: chosen.start()] + str(changed) + text[chosen.end() :]
+
+
+def _first_change(text: str, changes: Sequence[tuple[str, str]]) -> str:
+    return next(
+        (changed for pattern, other in changes if (changed := re.sub(pattern, other, text, count=1)) != text), text
+    )
+
+
+def _other_name(text: str, rng: random.Random) -> str:
+    for family in _FAMILIES:
+        present = [name for name in family if name in text]
+        absent = [name for name in family if name not in text]
+        if present and absent:
+            return text.replace(rng.choice(present), rng.choice(absent))
+        if len(present) > 1 and quantities(text):
+            first, second = present[:2]
+            return text.replace(first, "\0").replace(second, first).replace("\0", second)
+    return text
+
+
+def handwritten(file: Path) -> Iterator[Labelled]:
+    """Pairs written by a person: ``{"sentence", "passage", "context", "language", "supported", "kind"}`` a line."""
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        hit = Evidence(
+            1, 1.0, None, None, None, None, number, f"{number}", "", "", "", row["language"], row.get("context", ""),
+            "", "", (), 0, len(row["passage"]), row["passage"],
+        )  # fmt: skip
+        yield Labelled(f"{row['kind']} ({row['language']})", row["sentence"], hit, row["supported"])
+
+
+def passages(catalog: Catalog) -> list[Evidence]:
+    """All passages of a corpus as evidence, in order of their documents."""
+    chunks = sorted(catalog.live_chunks(), key=lambda chunk: (chunk.document, chunk.start))
+    return [
+        Evidence(
+            1, 1.0, None, None, None, None, number, chunk.document, "", chunk.title, chunk.date, chunk.language,
+            chunk.context, chunk.heading, chunk.place, (), chunk.start, chunk.end, chunk.text,
+        )
+        for number, chunk in enumerate(chunks)
+    ]  # fmt: skip
+
+
+def judged(pairs: Sequence[Labelled], weights: Weights, least: float) -> list[tuple[Labelled, Support]]:
+    """Each pair with what support says of it."""
+    return [(pair, support(pair.sentence, pair.hit, weights, least)) for pair in pairs]
+
+
+def is_supported(found: Support, least: float) -> bool:
+    """The verdict that answers rest on."""
+    return not found.objection and found.coverage >= least
+
+
+def table(results: Sequence[tuple[Labelled, Support]], least: float) -> Iterator[str]:
+    """One line a kind: how many pairs are judged right, with the interval over documents; then precision and recall."""
+    by_kind: dict[tuple[bool, str], list[tuple[str, float]]] = defaultdict(list)
+    for pair, found in results:
+        right = is_supported(found, least) == pair.supported
+        by_kind[not pair.supported, pair.kind].append((pair.hit.document, float(right)))
+    for (unsupported, kind), rows in sorted(by_kind.items()):
+        documents, values = zip(*rows, strict=True)
+        low, high = interval(values, documents)
+        label = "rejected" if unsupported else "accepted"
+        yield f"{kind:28} {label} {np.mean(values):.3f} [{low:.3f}, {high:.3f}] n={len(values)}"
+    accepted = [pair.supported for pair, found in results if is_supported(found, least)]
+    true = sum(pair.supported for pair, _ in results)
+    yield f"{'all':28} precision {np.mean(accepted):.3f} recall {sum(accepted) / true:.3f} n={len(results)}"
+
+
+@click.command()
+@click.option("--workspace", type=click.Path(path_type=Path), required=True)
+@click.option("--corpus", default="sample")
+@click.option("--part", type=click.Choice(["dev", "test"]), default="test")
+@click.option("--language", default="", help="Only passages of this language.")
+@click.option("--least", multiple=True, type=float, help="Least coverage; several are compared.")
+@click.option("--mistakes", default="", help="Print the pairs of this kind that are judged wrong.")
+def main(workspace: Path, corpus: str, part: str, language: str, least: tuple[float, ...], mistakes: str) -> None:
+    """Measure support on constructed and on handwritten pairs."""
+    settings, _ = config.load()
+    catalog = Catalog(Workspace(workspace.absolute()).corpus(corpus))
+    lexical = settings.retrieval.model_copy(update={"fusion": "lexical"})  # no model is needed for weights
+    retriever = Retriever(catalog, Embedder(settings.embedder, settings.device), lexical, settings.device)
+    retriever.search("a search tells the retriever how large the corpus is")
+    hits = passages(catalog)
+    documents = sorted({hit.document for hit in hits})[0 if part == "dev" else 1 :: 2]
+    chosen = [hit for hit in hits if hit.document in documents and language in ("", hit.language)]
+    sets = {"constructed": list(constructed(chosen))}
+    if _HANDWRITTEN.exists():
+        sets["handwritten"] = list(handwritten(_HANDWRITTEN))
+    for threshold in least or (settings.answer.support_coverage,):
+        for name, pairs in sets.items():
+            results = judged(pairs, retriever.weights, threshold)
+            click.echo(f"== {name}, least coverage {threshold}")
+            for line in table(results, threshold):
+                click.echo(line)
+            for pair, found in results:
+                if mistakes and pair.kind.startswith(mistakes) and is_supported(found, threshold) != pair.supported:
+                    passage = pair.hit.text[found.start : found.end]
+                    click.echo(f"  {pair.sentence!r}\n    {found.coverage:.2f} {found.objection} {passage!r}")
+
+
+if __name__ == "__main__":
+    main()

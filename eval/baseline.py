@@ -1,0 +1,93 @@
+"""A run against an earlier one: the same questions, system by system, and what the gate says to it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from assistant.errors import UsageError
+from eval.comparison import FEWEST_QUESTIONS, Mean
+from eval.gate import GateRules, gate_of, judged_system
+from eval.results import Effect, Gate, Identity, Results, Row, System, read_results, read_rows
+from eval.summary import baseline_effects
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """An earlier run: its system that is compared, and the questions that both have, (now, then)."""
+
+    results: Results
+    system: str
+    pairs: tuple[tuple[Row, Row], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the gate says to a run, and its differences to the baseline, if it was held against one."""
+
+    gate: Gate
+    effects: tuple[Effect, ...] = ()
+
+
+def read_baseline(folder: Path, rows: Iterable[Row], system: str) -> Baseline:
+    """The same system in an earlier run, or, if there is none of its name, the one that was judged then.
+
+    Raises UsageError for a folder without a run, or one that asked none of these questions.
+    """
+    results = read_results(folder)
+    names = [one.name for one in results.systems]
+    then = {_question(row): row for row in read_rows(folder)}
+    pairs = tuple((row, then[_question(row)]) for row in rows if _question(row) in then)
+    if not pairs:
+        raise UsageError(f"{folder} has none of these cases.", "Compare runs over the same cases.")
+    return Baseline(results, system if system in names else results.gate.system, pairs)
+
+
+def judged(
+    rows: Sequence[Row],
+    systems: Sequence[System],
+    means: Mapping[str, Mapping[str, Mean]],
+    identity: Identity,
+    problems: Sequence[str],
+    rules: GateRules | None,
+    baseline: Path | None,
+) -> Outcome:
+    """The outcome of a run; ``problems`` are those with its gold.
+
+    Raises UsageError for a baseline that cannot be read or has other cases, ConfigError for an unknown system.
+    """
+    system = judged_system(systems, rules.system if rules else "")
+    if baseline is None:
+        return Outcome(gate_of(rules, system, means[system]))
+    before = read_baseline(baseline, rows, system)
+    rules = rules or _default_rules(before)
+    effects = baseline_effects(before.pairs, system, before.system, rules.margins)
+    changed = _changed(identity, before.results.identity)
+    lost = [problem for problem in problems if problem not in before.results.data.problems]
+    named = before.results.title, before.system
+    return Outcome(gate_of(rules, system, means[system], named, effects, changed, lost), tuple(effects))
+
+
+def compared(before: Path, after: Path, rules: GateRules | None = None) -> Outcome:
+    """Two runs that are on disk already. Raises what ``judged`` raises."""
+    results = read_results(after)
+    rows, problems = list(read_rows(after)), results.data.problems
+    return judged(rows, results.systems, results.means, results.identity, problems, rules, before)
+
+
+def _question(row: Row) -> tuple[object, ...]:
+    """What two runs have to share for a question to be the same."""
+    case = row.case
+    return case.id, case.question, case.history, case.answers, case.must_include, case.unanswerable
+
+
+def _default_rules(baseline: Baseline) -> GateRules:
+    """The default gate, without metrics that the baseline has too few questions for; all of them if none is left."""
+    means = baseline.results.means[baseline.system]
+    rules = GateRules()
+    judged = {name: rule for name, rule in rules.metrics.items() if means[name].scored >= FEWEST_QUESTIONS}
+    return rules.model_copy(update={"metrics": judged or rules.metrics})
+
+
+def _changed(now: Identity, then: Identity) -> tuple[str, ...]:
+    before = asdict(then)
+    return tuple(name for name, value in asdict(now).items() if value != before[name])

@@ -1,0 +1,34 @@
+"""A run's files become a report: report.html, summary.md and junit.xml beside them. Nothing is measured here.
+
+write_report(Path(".assistant/reports/2026-11-20-house"))    the path of report.html
+"""
+
+import hashlib
+from pathlib import Path
+
+from assistant.workspace import replaced_atomically
+from eval.report.junit import junit_of
+from eval.report.markdown import markdown_of
+from eval.report.page import page_of
+from eval.results import RESULTS_FILE, read_costs, read_results, read_rows
+
+PAGE_FILE = "report.html"
+MARKDOWN_FILE = "summary.md"
+JUNIT_FILE = "junit.xml"
+
+
+def write_report(run: Path) -> Path:
+    """Draw the report of a run's folder, and give the path of its page.
+
+    Equal files give equal reports. Raises UsageError when there is no run, or one of its files is damaged.
+    """
+    results, costs = read_results(run), read_costs(run)
+    fingerprint = hashlib.sha256((run / RESULTS_FILE).read_bytes()).hexdigest()
+    page = run / PAGE_FILE
+    with replaced_atomically(page) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(page_of(results, read_rows(run), costs, fingerprint))
+    with replaced_atomically(run / MARKDOWN_FILE) as beside:
+        beside.write_text(markdown_of(results, costs), encoding="utf-8", newline="\n")
+    with replaced_atomically(run / JUNIT_FILE) as beside:
+        beside.write_bytes(junit_of(results, costs))
+    return page

@@ -1,0 +1,243 @@
+"""The figures of a report, drawn by matplotlib as SVG that takes its colours and letters from the page around it."""
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from assistant.presentation import visible
+from eval.comparison import Mean
+from eval.report.wording import Finding, Tone, number
+from eval.results import FAILURES, Costs, Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Colours that matplotlib draws with and that the page replaces by its own, for light, dark and print.
+_INK, _SOFT, _LINE = "#010101", "#020202", "#030303"
+_TONES: dict[Tone, str] = {"good": "#040101", "bad": "#040202", "even": "#040303", "open": "#040404"}
+_SYSTEM = "#0500{:02x}"
+_SYSTEM_COLOURS = 8
+_VARIABLES = {
+    _INK: "--ink",
+    _SOFT: "--soft",
+    _LINE: "--line",
+    **{colour: f"--{tone}" for tone, colour in _TONES.items()},
+    **{_SYSTEM.format(place): f"--s{place}" for place in range(_SYSTEM_COLOURS)},
+}
+_MARKERS = "osD^vPX*"
+_LETTERS = re.compile(r" ?font-family: [^;]*;?")
+_SVG = "{http://www.w3.org/2000/svg}"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_STYLE: Any = {
+    "svg.fonttype": "none",  # letters stay letters: small, sharp, and found by a search
+    "svg.hashsalt": "report",  # the same figure is the same text
+    "text.parse_math": False,  # a $ in a name is a $
+    "text.color": _INK,
+    "axes.labelcolor": _SOFT,
+    "axes.edgecolor": _LINE,
+    "xtick.color": _SOFT,
+    "ytick.color": _SOFT,
+    "grid.color": _LINE,
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+_CUTOFFS = (1, 3, 5, 10)
+
+
+def figures_of(results: Results, costs: Costs, findings: Sequence[Finding]) -> dict[str, Markup]:
+    """Every figure that there are numbers for, by name: effects, curves, failures, costs."""
+    drawn = {
+        "effects": _effects(findings),
+        "curves": _curves(results),
+        "failures": _failures(results),
+        "costs": _costs(results, costs),
+    }
+    return {name: figure for name, figure in drawn.items() if figure}
+
+
+def _effects(findings: Sequence[Finding]) -> Markup | None:
+    """A dot and its interval for every effect on the headline metric."""
+    known = [finding for finding in findings if finding.effect.difference.mean.value is not None]
+    if not known:
+        return None
+    with _figure(7.2, 0.7 + 0.5 * len(known)) as figure:
+        axes: Any = figure.add_subplot()
+        for place, finding in enumerate(reversed(known)):
+            mean, colour = finding.effect.difference.mean, _TONES[finding.tone]
+            axes.errorbar(mean.value, place, xerr=_reach(mean), fmt="o", color=colour, capsize=3, linewidth=2)
+            # Above its interval and not beside it: on a phone there is no room beside.
+            label = _short(f"{finding.effect.name}: {finding.effect.formula}", 90)
+            axes.annotate(label, (0, place + 0.25), xycoords=axes.get_yaxis_transform(), color=_SOFT)
+        margin = known[0].effect.margin
+        axes.axvspan(-margin, margin, color=_LINE, alpha=0.5, linewidth=0)
+        axes.axvline(0, color=_SOFT, linewidth=1)
+        axes.set_yticks([])
+        axes.set_ylim(-0.5, len(known) - 0.2)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel(f"difference in {known[0].effect.metric}")
+        told = "; ".join(f"{finding.words}: {finding.figures}" for finding in known)
+        return _svg(figure, "Effects with 95 % intervals", told)
+
+
+def _curves(results: Results) -> Markup | None:
+    """Recall and success by the number of passages; systems that find the same share a line."""
+    lines = _lines(results)
+    if not lines:
+        return None
+    with _figure(7.2, 2.9) as figure:
+        for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("recall", "success"), strict=True):
+            for name, place, means in lines:
+                _line(axes, [means[f"{metric}@{k}"] for k in _CUTOFFS], place, name)
+            axes.set(title=metric, xlabel="passages (k)", ylim=(0, 1.03), xticks=_CUTOFFS)
+            axes.grid(axis="y", linewidth=0.6)
+        figure.axes[1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        told = "; ".join(f"{name}: recall@5 {number(means['recall@5'].value)}" for name, _, means in lines)
+        return _svg(figure, "Retrieval by number of passages", told)
+
+
+def _lines(results: Results) -> list[tuple[str, int, Mapping[str, Mean]]]:
+    """Name, colour and means of each line: systems with the same values at every k are one."""
+    groups: dict[tuple[float | None, ...], list[int]] = {}
+    for place, system in enumerate(results.systems):
+        means = results.means[system.name]
+        values = tuple(means[f"{metric}@{k}"].value for metric in ("recall", "success") for k in _CUTOFFS)
+        if None not in values:
+            groups.setdefault(values, []).append(place)
+    names = [_short(system.name) for system in results.systems]
+    return [
+        ("\n= ".join(names[place] for place in places), places[0], results.means[results.systems[places[0]].name])
+        for places in groups.values()
+    ]
+
+
+def _line(axes: Any, means: Sequence[Mean], place: int, name: str) -> None:
+    colour, lows, highs = _colour(place), [mean.low for mean in means], [mean.high for mean in means]
+    axes.plot(_CUTOFFS, [mean.value for mean in means], color=colour, marker=_marker(place), linewidth=2, label=name)
+    if None not in lows:
+        axes.fill_between(_CUTOFFS, lows, highs, color=colour, alpha=0.12, linewidth=0)
+
+
+def _failures(results: Results) -> Markup | None:
+    """From all questions down to the right answers of the judged system, by what goes wrong first."""
+    counts = results.first_failures.get(results.gate.system)
+    if not counts or not sum(counts.values()):
+        return None
+    steps = [(failure, counts.get(failure, 0)) for failure in FAILURES if failure != "none" and counts.get(failure)]
+    total = sum(counts.values())
+    with _figure(7.2, 0.9 + 0.36 * (len(steps) + 2)) as figure:
+        axes = figure.add_subplot()
+        left, names = total, ["questions"]
+        _bar(axes, 0, 0, total, _SOFT)
+        for row, (failure, count) in enumerate(steps, 1):
+            left -= count
+            _bar(axes, row, left, count, _TONES["even" if failure == "style only" else "bad"])
+            names.append(failure)
+        _bar(axes, len(steps) + 1, 0, counts.get("none", 0), _TONES["good"])
+        axes.set_yticks(range(len(names) + 1), [*names, "nothing wrong"])
+        axes.invert_yaxis()
+        axes.set(xlim=(0, total * 1.08), xlabel=f"questions, {_short(results.gate.system)}")
+        axes.tick_params(axis="y", length=0)
+        told = ", ".join(f"{failure} {count}" for failure, count in steps)
+        return _svg(figure, f"What goes wrong first, {total} questions", told or "nothing goes wrong")
+
+
+def _bar(axes: Any, row: int, left: int, count: int, colour: str) -> None:
+    axes.barh(row, count, left=left, color=colour, height=0.62)
+    axes.annotate(str(count), (left + count, row), xytext=(4, 0), textcoords="offset points", va="center")
+
+
+def _costs(results: Results, costs: Costs) -> Markup | None:
+    """The headline metric against the seconds of an answer."""
+    headline = results.primary[0]
+    points = []
+    for place, system in enumerate(results.systems):
+        mean, cost = results.means[system.name][headline], costs.systems.get(system.name)
+        if mean.value is not None and cost and cost.seconds.value is not None:
+            points.append((place, _short(system.name), cost.seconds.value, mean))
+    if not points:
+        return None
+    with _figure(7.2, 3.1) as figure:
+        axes: Any = figure.add_subplot()
+        for place, name, seconds, mean in points:
+            axes.errorbar(
+                seconds, mean.value, yerr=_reach(mean), fmt=_marker(place), color=_colour(place), capsize=3, label=name
+            )
+        axes.set(xlabel="mean seconds a question", ylabel=headline)
+        axes.set_xlim(left=0)
+        axes.grid(linewidth=0.6)
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        told = "; ".join(f"{name}: {seconds:.2f} s, {headline} {mean.value:.2f}" for _, name, seconds, mean in points)
+        return _svg(figure, f"{headline} against seconds a question", told)
+
+
+def _reach(mean: Mean) -> list[list[float]] | None:
+    if mean.value is None or mean.low is None or mean.high is None:
+        return None
+    return [[max(mean.value - mean.low, 0.0)], [max(mean.high - mean.value, 0.0)]]
+
+
+def _short(name: str, longest: int = 32) -> str:
+    """A name for which a figure has room."""
+    name = visible(name)
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _colour(place: int) -> str:
+    return _SYSTEM.format(place % _SYSTEM_COLOURS)
+
+
+def _marker(place: int) -> str:
+    return _MARKERS[place % len(_MARKERS)]
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator["Figure"]:
+    """An empty figure of some inches."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(_STYLE):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: "Figure", title: str, description: str) -> Markup:
+    """The figure as an element of a page, with its title and description for those who do not see it."""
+    buffer = io.BytesIO()
+    none: Mapping[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", transparent=True, metadata=none)
+    ElementTree.register_namespace("", _SVG[1:-1])
+    root = ElementTree.fromstring(buffer.getvalue())
+    _fit_into_html(root)
+    root.set("role", "img")
+    root.set("aria-label", visible(f"{title}. {description}"))
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _fit_into_html(root: ElementTree.Element) -> None:
+    """Leave out what would act on the whole page: rules of style, sizes, and ids that nothing points to."""
+    text = " ".join(value for element in root.iter() for value in element.attrib.values())
+    used = frozenset(re.findall(r"#([\w-]+)", text))
+    for parent in list(root.iter()):
+        for unwanted in [*parent.findall(f"{_SVG}metadata"), *parent.findall(f"{_SVG}style")]:
+            parent.remove(unwanted)
+        if parent.get("id") not in used:
+            parent.attrib.pop("id", None)
+        if link := parent.attrib.pop(_LINK, ""):
+            parent.set("href", link)  # an HTML parser knows no prefixes
+        if style := parent.get("style"):
+            parent.set("style", _styled(style))
+    root.attrib.pop("height", None)
+    root.attrib.pop("width", None)
+
+
+def _styled(style: str) -> str:
+    for colour, variable in _VARIABLES.items():
+        style = style.replace(colour, f"var({variable})")
+    return _LETTERS.sub("", style)

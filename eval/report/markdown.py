@@ -1,0 +1,95 @@
+"""A report in so many words as fit a comment on a pull request: verdict, lights, means, effects.
+
+Words of strangers (a title, a name) stand in code spans, where neither markup nor a mention works.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from assistant.presentation import visible
+from eval.comparison import Mean
+from eval.report.wording import NOTHING, STATUS_SIGNS, STATUS_WORDS, findings, interval_of, number
+from eval.results import FAILURES, Costs, Light, Results
+
+# An underscore within a word and an at sign behind one mean nothing.
+_MARKUP = re.compile(r"([\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w))")
+_MENTION = re.compile(r"(?<!\w)@")
+
+
+def markdown_of(results: Results, costs: Costs) -> str:
+    """The summary, in GitHub's Markdown."""
+    gate, data = results.gate, results.data
+    parts = [
+        f"## {STATUS_SIGNS[gate.status] if gate.lights else NOTHING} {_plain(gate.verdict)}",
+        f"{_code(results.title)}: {data.cases} questions ({data.unanswerable} unanswerable) about {data.documents} "
+        f"documents, judged {_code(gate.system)}, exit status {gate.exit_status}.",
+        "\n".join(
+            f"- **{found.words}.** {_plain(found.figures)} ({_code(found.effect.formula)})"
+            for found in findings(results)
+        ),
+        _lights(gate.lights),
+        _means(results),
+        _failures(results),
+        _remarks(results, costs),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _lights(lights: Sequence[Light]) -> str:
+    if not lights:
+        return ""
+    rows = [
+        (_code(light.metric), f"{STATUS_SIGNS[light.status]} {STATUS_WORDS[light.status]}", _plain(light.reason))
+        for light in lights
+    ]
+    return _table(("gate", "light", "why"), rows)
+
+
+def _means(results: Results) -> str:
+    rows = [
+        (_code(metric), *(_mean(results.means[system.name][metric]) for system in results.systems))
+        for metric in results.primary
+    ]
+    return _table(("mean, 95 % interval", *(_code(system.name) for system in results.systems)), rows)
+
+
+def _failures(results: Results) -> str:
+    """Only failures that occur."""
+    counted = [results.first_failures.get(system.name, {}) for system in results.systems]
+    rows = [
+        ("nothing wrong" if failure == "none" else failure, *(str(counts.get(failure, 0)) for counts in counted))
+        for failure in FAILURES
+        if any(counts.get(failure) for counts in counted)
+    ]
+    return _table(("first failure", *(_code(system.name) for system in results.systems)), rows)
+
+
+def _remarks(results: Results, costs: Costs) -> str:
+    leaks = sum(map(len, results.data.leaks.values()))
+    remarks = [
+        f"questions that an adapter's training data tell: {leaks}" if leaks else "",
+        f"problems of the gold: {len(results.data.problems)}" if results.data.problems else "",
+        f"code {_code(results.identity.code)}, cases {_code(results.identity.cases)}",
+        _code(costs.created),
+    ]
+    return " · ".join(remark for remark in remarks if remark)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell or NOTHING for cell in line)} |" for line in lines)
+
+
+def _mean(mean: Mean) -> str:
+    interval = interval_of(mean)
+    return number(mean.value) + (f" ({interval})" if interval else "")
+
+
+def _plain(text: str) -> str:
+    """Text in one line that is not read as markup, and calls nobody."""
+    return _MENTION.sub("@\u200b", _MARKUP.sub(r"\\\1", visible(text)))
+
+
+def _code(text: str) -> str:
+    """A code span; a bar would end the cell of a table, a backtick the span."""
+    return f"`{visible(text).replace('`', 'ˋ').replace('|', '¦')}`"

@@ -1,0 +1,96 @@
+"""results.json, per_question.jsonl and costs.json as one HTML file, without anything from elsewhere.
+
+Every text is a stranger's: the templates escape all of it, what does not print is shown by its code, and the page
+forbids any script but its own.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from assistant.presentation import visible
+from eval.comparison import FEWEST_QUESTIONS
+from eval.measures import measure_of
+from eval.report import wording
+from eval.report.figures import figures_of
+from eval.report.questions import Facets, partners_of, questions
+from eval.results import FAILURES, Costs, Results, Row, System
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_FACETS = (("kind", "k"), ("language", "l"), ("tag", "t"))
+
+
+def page_of(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str) -> Iterator[str]:
+    """The page in parts, in order; ``fingerprint`` is the hash of results.json that a signature stands for."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for tool in (wording.number, wording.signed, wording.interval_of, wording.difference_of, wording.why_nothing,
+                 wording.size_of, wording.duration_of, wording.tone_of):  # fmt: skip
+        environment.filters[tool.__name__] = tool
+    return environment.get_template("report.html.jinja").generate(_shown(results, rows, costs, fingerprint))
+
+
+def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str) -> dict[str, Any]:
+    script = (_TEMPLATES / "questions.js").read_text(encoding="utf-8")
+    facets, findings = Facets(results), wording.findings(results)
+    return {
+        "results": results,
+        "costs": costs,
+        "fingerprint": fingerprint,
+        "findings": findings,
+        "figures": figures_of(results, costs, findings),
+        "headline": measure_of(results.primary[0]),
+        "measure_of": measure_of,
+        "grid": _grid(results),
+        "contrasts": _contrasts(results),
+        "partner": partners_of(results.systems, results.gate.system)[results.gate.system],
+        "questions": questions(rows, results, facets),
+        "facets": [(name, facets.choices(letter)) for name, letter in _FACETS],
+        "failures": FAILURES,
+        "right": wording.RIGHT,
+        "status_words": wording.STATUS_WORDS,
+        "status_signs": wording.STATUS_SIGNS,
+        "stages": list(dict.fromkeys(stage for cost in costs.systems.values() for stage in cost.stages)),
+        "fewest": FEWEST_QUESTIONS,
+        # Both are files of ours, the only text that is not escaped.
+        "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        "script": Markup(script),
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+
+
+def _grid(results: Results) -> list[tuple[str, System | None, System | None]]:
+    """Adapter, its system without retrieval, its system with: A and B, C and D."""
+    plain = [system for system in results.systems if system.kind in {"closed book", "retrieval"}]
+    by_kind = {(system.adapter, system.kind): system for system in plain}
+    return [
+        (adapter or "base model", by_kind.get((adapter, "closed book")), by_kind.get((adapter, "retrieval")))
+        for adapter in dict.fromkeys(system.adapter for system in plain)
+    ]
+
+
+def _contrasts(results: Results) -> dict[tuple[str, str], dict[str, Any]]:
+    """(name, formula) → metric → effect."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for effect in results.effects:
+        found.setdefault((effect.name, effect.formula), {})[effect.metric] = effect
+    return found
+
+
+def _printable(value: object) -> object:
+    """What a template writes: control characters and marks that turn text around are shown by their codes."""
+    if isinstance(value, Markup) or not isinstance(value, str) or value.isprintable():
+        return value
+    return visible(value, keep_lines=True)

@@ -1,0 +1,192 @@
+"""Rows as a page shows them: answers side by side with their differences, and the passages they were made from.
+
+Long texts are cut, so that one answer of 100,000 characters does not swell a page; per_question.jsonl has all of them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from eval.report.marking import Piece, Span, differing, marked, words_of
+from eval.report.wording import RIGHT
+from eval.results import FAILURES, Results, Row, RowAnswer, RowPassage, RowSentence, System
+
+_LONGEST_ANSWER = 4000
+_LONGEST_PASSAGE = 4000
+# Of a passage that neither holds gold nor is cited: enough to see what it is about.
+_EXCERPT = 280
+
+
+@dataclass(frozen=True, slots=True)
+class CitationView:
+    """A passage by its number on the page, and the words of it that support a sentence."""
+
+    passage: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceView:
+    """A sentence in pieces, and what supports it."""
+
+    pieces: Sequence[Piece]
+    supported: bool
+    reason: str
+    citations: Sequence[CitationView]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """One system's answer."""
+
+    system: str
+    place: int
+    """Of the system among all."""
+    answer: RowAnswer
+    sentences: Sequence[SentenceView]
+    left_out: int
+    """Characters."""
+    is_right: bool
+    unlike: str
+    """The system that it is compared with, when most of its words are others: then no word is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassageView:
+    """A passage, and who saw and cited it."""
+
+    number: int
+    passage: RowPassage
+    pieces: Sequence[Piece]
+    left_out: int
+    shown_to: Sequence[str]
+    cited_by: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionView:
+    """One question."""
+
+    number: int
+    row: Row
+    answers: Sequence[AnswerView]
+    passages: Sequence[PassageView]
+    """Those that a system saw or cited, or that hold gold."""
+    found_besides: int
+    facets: str
+    """Codes that a page filters by: ``k0 l1 t3``."""
+    scores: str
+    """Of the headline metric, a system each; ``-`` for none."""
+    failures: str
+    """Places in ``FAILURES``, a system each."""
+
+
+class Facets:
+    """Codes of kinds, languages and tags: a page filters by these, and never by the words of a stranger."""
+
+    def __init__(self, results: Results) -> None:
+        groups = {"k": results.data.kinds, "l": results.data.languages, "t": results.data.tags}
+        self._codes = {
+            (letter, name): f"{letter}{place}"
+            for letter, names in groups.items()
+            for place, name in enumerate(sorted(names))
+        }
+
+    def choices(self, letter: str) -> list[tuple[str, str]]:
+        """(code, name) of one facet: k, l or t."""
+        return [(code, name) for (group, name), code in self._codes.items() if group == letter]
+
+    def of(self, row: Row) -> str:
+        """The codes of a question."""
+        case = row.case
+        keys = [("k", case.kind), ("l", case.language), *(("t", tag) for tag in case.tags)]
+        return " ".join(self._codes[key] for key in keys if key in self._codes)
+
+
+def questions(rows: Iterable[Row], results: Results, facets: Facets) -> Iterator[QuestionView]:
+    """The rows in order, each when it is needed."""
+    partners = partners_of(results.systems, results.gate.system)
+    for number, row in enumerate(rows, 1):
+        yield _question(number, row, partners, facets, results.primary[0])
+
+
+def partners_of(systems: Sequence[System], judged: str) -> dict[str, str]:
+    """With whose answer each system's is compared: the judged system's; its own with the next of its kind."""
+    kinds = {system.name: system.kind for system in systems}
+    others = sorted((name for name in kinds if name != judged), key=lambda name: kinds[name] != kinds.get(judged))
+    return {name: judged if name != judged else next(iter(others), "") for name in kinds}
+
+
+def _question(number: int, row: Row, partners: dict[str, str], facets: Facets, headline: str) -> QuestionView:
+    passages = _passages(row)
+    values = [answer.scores[headline].value for answer in row.answers.values()]
+    return QuestionView(
+        number=number,
+        row=row,
+        answers=[
+            _answer(name, place, answer, row, partners.get(name, ""))
+            for place, (name, answer) in enumerate(row.answers.items())
+        ],
+        passages=passages,
+        found_besides=len(row.passages) - len(passages),
+        facets=facets.of(row),
+        scores=" ".join("-" if value is None else f"{value:.3f}" for value in values),
+        failures=" ".join(str(FAILURES.index(answer.first_failure)) for answer in row.answers.values()),
+    )
+
+
+def _answer(system: str, place: int, answer: RowAnswer, row: Row, partner: str) -> AnswerView:
+    words, other = words_of(answer.text), words_of(row.answers[partner].text) if partner in row.answers else None
+    is_unlike = other is not None and len(words - other) > len(words) / 2
+    known = words if other is None or is_unlike else other
+    sentences = answer.sentences or (RowSentence(answer.text, True, ""),)
+    shown, left = [], _LONGEST_ANSWER
+    for sentence in sentences:
+        if left <= 0:
+            break
+        shown.append(_sentence(sentence, left, known, row.passages))
+        left -= len(sentence.text)
+    total = sum(len(sentence.text) for sentence in sentences)
+    return AnswerView(
+        system=system,
+        place=place,
+        answer=answer,
+        sentences=shown,
+        left_out=max(total - _LONGEST_ANSWER, 0),
+        is_right=answer.first_failure in RIGHT,
+        unlike=partner if is_unlike else "",
+    )
+
+
+def _sentence(
+    sentence: RowSentence, longest: int, known: frozenset[str], passages: Sequence[RowPassage]
+) -> SentenceView:
+    citations = [
+        CitationView(citation.passage + 1, passages[citation.passage].text[citation.start : citation.end][:_EXCERPT])
+        for citation in sentence.citations
+        if citation.passage < len(passages)
+    ]
+    return SentenceView(differing(sentence.text[:longest], known), sentence.supported, sentence.reason, citations)
+
+
+def _passages(row: Row) -> list[PassageView]:
+    views = []
+    for place, passage in enumerate(row.passages):
+        cited = {name: _cited_spans(answer, place) for name, answer in row.answers.items()}
+        cited_by = [name for name, spans in cited.items() if spans]
+        shown_to = [name for name, answer in row.answers.items() if place in answer.shown]
+        if shown_to or cited_by or passage.gold:
+            longest = _LONGEST_PASSAGE if cited_by or passage.gold else _EXCERPT
+            spans = {"gold": passage.gold, "cited": [span for some in cited.values() for span in some]}
+            pieces = marked(passage.text[:longest], spans)
+            left_out = max(len(passage.text) - longest, 0)
+            views.append(PassageView(place + 1, passage, pieces, left_out, shown_to, cited_by))
+    return views
+
+
+def _cited_spans(answer: RowAnswer, place: int) -> list[Span]:
+    return [
+        (citation.start, citation.end)
+        for sentence in answer.sentences
+        for citation in sentence.citations
+        if citation.passage == place
+    ]

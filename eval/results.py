@@ -1,0 +1,399 @@
+"""What a run leaves on disk, and nothing that is derived from it: a report is drawn from these files alone.
+
+    reports/DATE-NAME/results.json         means, differences, gate, identity: equal for equal runs, byte by byte
+    reports/DATE-NAME/per_question.jsonl   each case with every system's answer, passages and scores; also equal
+    reports/DATE-NAME/costs.json           seconds, tokens, bytes, date: what differs from run to run
+
+A passage is stored once a question, and answers name it by its place. Offsets inside of a passage count in its text.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from assistant.errors import UsageError
+from assistant.jsonlines import parsed
+from assistant.workspace import replaced_atomically
+from eval.cases import Case, json_lines
+from eval.comparison import Difference, Mean
+from eval.leaks import Leak
+from eval.measures import Measure
+from eval.metrics.score import Score
+
+SCHEMA = 1
+RESULTS_FILE = "results.json"
+ROWS_FILE = "per_question.jsonl"
+COSTS_FILE = "costs.json"
+
+Kind = Literal["closed book", "retrieval", "oracle", "noise", "extractive"]
+Failure = Literal[
+    "none",
+    "retrieval miss",
+    "evidence ignored",
+    "wrong without evidence",
+    "unsupported",
+    "wrong citation",
+    "false refusal",
+    "missed refusal",
+    "style only",
+]
+FAILURES: tuple[Failure, ...] = (
+    "retrieval miss",
+    "evidence ignored",
+    "wrong without evidence",
+    "unsupported",
+    "wrong citation",
+    "false refusal",
+    "missed refusal",
+    "style only",
+    "none",
+)
+"""What goes wrong first in a question, in the order of a waterfall; ``none`` is a right answer."""
+
+_NO_VOICE = Score(None, "no house voice was given")
+
+Status = Literal["pass", "warn", "fail", "thin"]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What was asked: a model with or without retrieval, with or without an adapter."""
+
+    name: str
+    """As on the command line: ``base``, ``base+rag``, ``house+rag``, ``oracle`` …"""
+    kind: Kind
+    adapter: str | None
+    adapter_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Hashes of everything that determines the numbers; where they are equal, so are those."""
+
+    cases: str
+    corpus: str
+    embedder: str
+    base: str
+    prompt: str
+    """Of system text, refusals and budgets."""
+    settings: str
+    code: str
+    """Of the source of this program."""
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a change of the system does to a metric."""
+
+    name: str
+    """``retrieval``, ``adapter``, ``interaction``, or ``baseline``."""
+    formula: str
+    """As in ``base+rag - base``."""
+    metric: str
+    difference: Difference
+    verdict: str
+    """``higher``, ``lower``, ``same``, ``too thin to tell`` or ``anecdote``: of the number, not of its worth."""
+    margin: float
+    p_adjusted: float | None = None
+    """Holm's, over the primary metrics of this comparison; None for others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """What the gate says about one metric, or about gold that has gone from the corpus (``gold_in_corpus``)."""
+
+    metric: str
+    status: Status
+    reason: str
+    """In words, with the numbers."""
+    value: float | None
+    floor: float | None
+    margin: float
+    difference: Difference | None = None
+    """To the baseline; None without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The outcome of a run: terminal, report and exit status all say what stands here."""
+
+    system: str
+    """The one that is judged."""
+    baseline: str
+    """Name of the report that it was compared with; empty without one."""
+    baseline_system: str
+    status: Status
+    exit_status: int
+    """0 passed, 3 regression, 4 too little evidence."""
+    verdict: str
+    """In plain words."""
+    lights: tuple[Light, ...]
+    changed: tuple[str, ...] = ()
+    """Parts of the identity that differ from the baseline's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Refused or answered, and what should have been; with precision, recall and F1 of refusing."""
+
+    right_refusals: int
+    missed_refusals: int
+    false_refusals: int
+    answered: int
+    precision: Score
+    recall: Score
+    f1: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Means over some of the questions."""
+
+    facet: Literal["kind", "tag", "language", "document"]
+    value: str
+    n: int
+    means: Mapping[str, Mapping[str, Mean]]
+    """System → metric → mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class StyleFindings:
+    """House rules, and the house voice."""
+
+    rules: Mapping[str, str] = field(default_factory=dict)
+    """Id → description."""
+    kept: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+    """System → rule → (texts that keep it, texts in its language)."""
+    voice_auc: Score = _NO_VOICE
+    """How well the voice is told from the base model's, on documents that were not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """How well a model knows a language. Bits per byte: lower is better."""
+
+    adapter: str | None
+    """None is the base model."""
+    general_bits_per_byte: Mean | None
+    """Over the paragraphs of the general text."""
+    probe_right: Mean | None
+    """Share of the probe's sentences that it continues rightly."""
+    gold_bits_per_byte: Mean | None
+    """Of the gold answers, given question and passages."""
+    document_bits_per_byte: Mean | None
+    """Over passages of documents that no adapter has seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataCard:
+    """What the numbers are about, and how far they can be trusted."""
+
+    cases: int
+    unanswerable: int
+    documents: int
+    """That gold stands in."""
+    languages: Mapping[str, int]
+    kinds: Mapping[str, int]
+    tags: Mapping[str, int]
+    problems: tuple[str, ...]
+    """Unknown documents and quotes that were not found, a line each."""
+    held_out: Mapping[str, int]
+    """Adapter → cases about documents that it learnt nothing from."""
+    leaks: Mapping[str, tuple[Leak, ...]]
+    """Adapter → held-out cases that its pairs tell."""
+    corpus: str
+    corpus_documents: int
+    corpus_chunks: int
+    environment: Mapping[str, str]
+    """Name → version of what computes."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The outcome of one run."""
+
+    schema: int
+    title: str
+    """A person's name for the run."""
+    identity: Identity
+    systems: tuple[System, ...]
+    measures: tuple[Measure, ...]
+    primary: tuple[str, ...]
+    means: Mapping[str, Mapping[str, Mean]]
+    """System → metric → mean."""
+    effects: tuple[Effect, ...]
+    gate: Gate
+    refusals: Mapping[str, Refusals]
+    first_failures: Mapping[str, Mapping[Failure, int]]
+    """System → first failure → questions."""
+    slices: tuple[Slice, ...]
+    style: StyleFindings
+    language_models: tuple[LanguageModel, ...]
+    data: DataCard
+
+
+@dataclass(frozen=True, slots=True)
+class RowPassage:
+    """A passage that was found for a question."""
+
+    document: str
+    pages: tuple[int, ...]
+    heading: str
+    start: int
+    """Of the passage, in the document."""
+    end: int
+    text: str
+    gold: tuple[tuple[int, int], ...] = ()
+    """Half-open spans of ``text`` that hold gold evidence, in order, without overlaps."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCitation:
+    """What supports a sentence."""
+
+    passage: int
+    """Place (from 0) in ``Row.passages``."""
+    start: int
+    """In the passage's text."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowSentence:
+    """A sentence of an answer with its support, or the reason why it has none."""
+
+    text: str
+    supported: bool
+    reason: str
+    citations: tuple[RowCitation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowAnswer:
+    """What one system made of a question."""
+
+    text: str
+    refused: bool
+    refusal_reason: str
+    quoted: bool
+    """The documents are quoted, because they did not support the model's words."""
+    notes: tuple[str, ...]
+    sentences: tuple[RowSentence, ...]
+    shown: tuple[int, ...]
+    """Places in ``Row.passages`` of what was in the prompt, in its order; after a refusal, of the nearest."""
+    found: tuple[int, ...]
+    """Places of all that was found, best first."""
+    said: str
+    """The model's own words; empty when it was not asked."""
+    scores: Mapping[str, Score]
+    first_failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question with every system's answer."""
+
+    case: Case
+    passages: tuple[RowPassage, ...]
+    answers: Mapping[str, RowAnswer]
+    """System → answer."""
+
+    @property
+    def cluster(self) -> str:
+        """What the question is about, for statistics."""
+        return self.case.cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the answers of one system cost."""
+
+    stages: Mapping[str, tuple[Score, Score]]
+    """Stage → median and 95th percentile of its seconds; ``generate`` is the share in its batch."""
+    seconds: Score
+    """Mean seconds a question, all stages."""
+    tokens: int
+    """Said by the model, of all questions."""
+    tokens_per_second: Score
+    adapter_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a run cost: the one file that differs between equal runs."""
+
+    created: str
+    """ISO date and time, UTC."""
+    seconds: float
+    """Of the whole run."""
+    cached_answers: int
+    """That came from an earlier run, with the seconds that they took then."""
+    peak_memory_bytes: int
+    index_bytes: int
+    processors: int
+    systems: Mapping[str, Cost]
+
+
+_RESULTS = TypeAdapter(Results)
+_ROW = TypeAdapter(Row)
+_COSTS = TypeAdapter(Costs)
+
+
+def write_run(folder: Path, results: Results, rows: Iterable[Row], costs: Costs) -> None:
+    """Write the three files; each replaces an older one only when it is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replaced_atomically(folder / ROWS_FILE) as beside, beside.open("wb") as stream:
+        stream.writelines(_ROW.dump_json(row) + b"\n" for row in rows)
+    _write(folder / COSTS_FILE, _COSTS.dump_json(costs, indent=2))
+    _write(folder / RESULTS_FILE, _RESULTS.dump_json(results, indent=2))
+
+
+def read_results(run: Path) -> Results:
+    """The results in a run's folder. Raises UsageError when there are none, or of another schema."""
+    file = run / RESULTS_FILE
+    content = _content(file)
+    try:
+        schema = json.loads(content).get("schema")
+    except (ValueError, AttributeError):
+        schema = None
+    if schema != SCHEMA:
+        raise UsageError(f"{file} has schema {schema}, this program reads {SCHEMA}.", "Run the evaluation again.")
+    return _validated(_RESULTS, content, file)
+
+
+def read_rows(run: Path) -> Iterator[Row]:
+    """The questions in a run's folder, in order. Raises UsageError that names the first line that cannot be used."""
+    return (parsed(line, _ROW, place, UsageError) for line, place in json_lines(run / ROWS_FILE))
+
+
+def read_costs(run: Path) -> Costs:
+    """The costs in a run's folder. Raises UsageError."""
+    file = run / COSTS_FILE
+    return _validated(_COSTS, _content(file), file)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", "Name the folder of a run.") from None
+
+
+def _validated(adapter: TypeAdapter[Value], content: bytes, file: Path) -> Value:
+    try:
+        return adapter.validate_json(content)
+    except ValidationError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"{file} is damaged: {reason}", "Run the evaluation again.") from None
+
+
+def _write(file: Path, content: bytes) -> None:
+    with replaced_atomically(file) as beside:
+        beside.write_bytes(content + b"\n")

@@ -1,0 +1,215 @@
+"""How evidence is judged in one corpus, learnt from the corpus itself: nobody has to label anything.
+
+Answerable are questions found in the structure of the documents, with the evidence that the retriever finds for them.
+Unanswerable are the same questions with their document hidden, and questions of other domains. People ask in words of
+their own, so each question has some of its words replaced: with those of the text it would look easier to tell the two
+apart than it is. The weights are drawn towards those of the prior, so that three documents are enough.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assistant.calibration import (
+    PRIOR,
+    Calibration,
+    Rows,
+    calibration_of,
+    probabilities,
+    short,
+    standardised,
+    write_calibration,
+)
+from assistant.features import LOOKED_AT, features_of, held
+from assistant.retriever import Retriever
+from assistant.stopwords import STOPWORDS
+from assistant.store.catalog import Catalog
+from assistant.types import Evidence, Filter
+from ingest.other_domains import QUESTIONS
+from ingest.pairs.candidate import Candidate, number_of, one_of, share_of
+from ingest.pairs.context import chosen, passage_of, says
+from ingest.pairs.drops import Drops
+from ingest.pairs.questions import sound_candidates
+from ingest.pairs.structure import Finder
+
+_MOST_QUESTIONS = 50
+_MOST_OF_OTHER_DOMAINS = 8
+# Not every chunk gives a question.
+_MOST_CHUNKS = 120
+# The share of telling words that people would not use; docs/refusal.md has what others give.
+_REWORDED = 0.35
+_WORD = re.compile(r"[^\W_]+")
+# How many hits are looked at, to have enough left when a document is hidden.
+_DEPTH = 24
+# How strongly the weights are drawn to the prior, in questions (docs/refusal.md).
+_PRIOR_STRENGTH = 20.0
+# The bias is drawn less, since corpora differ in it.
+_BIAS_STRENGTH = 2.0
+# The operating point: so precise should refusals be, if so many questions have no answer.
+_PRECISION = 0.8
+_UNANSWERABLE_SHARE = 0.2
+_STEPS = 50
+_SMALL_STEP = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Features (n, f) of evidence, and whether it answers its question (n,), as 1 or 0."""
+
+    features: Rows
+    answers: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold, and how good refusals below it are: precision at the assumed share, recall."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+def calibrate(retriever: Retriever) -> Calibration | None:
+    """Fit the calibration of a corpus and keep it beside its catalog; None if the one that is there still fits.
+
+    Raises WorkspaceError when it cannot be written, and what Retriever.search raises.
+    """
+    catalog, embedder = retriever.catalog, retriever.embedder.fingerprint
+    hashes = {row.hash for row in catalog.files() if row.document_id is not None}
+    if not hashes or calibration_of(catalog.folder, embedder).fits(hashes, embedder):
+        return None
+    calibration = fitted(examples(retriever), embedder, short(hashes))
+    write_calibration(catalog.folder, calibration)
+    return calibration
+
+
+def examples(retriever: Retriever) -> Examples:
+    """Evidence that answers and evidence that does not, made from what is live in a corpus."""
+    pairs = list(_examples(retriever))
+    features = np.asarray([features for features, _ in pairs], np.float64).reshape(len(pairs), -1)
+    return Examples(features, np.asarray([float(answers) for _, answers in pairs], np.float64))
+
+
+def _examples(retriever: Retriever) -> Iterator[tuple[tuple[float, ...], bool]]:
+    candidates = _candidates(retriever.catalog)
+    others = [word for one in candidates for word in _telling(one.instruction)]
+    for candidate in candidates:
+        question = reworded(candidate.instruction, others)
+        hits = retriever.search(question, _DEPTH)
+        if any(hit.chunk == candidate.chunk for hit in hits[:LOOKED_AT]):
+            yield features(question, hits, retriever), True
+            if rest := without(candidate, hits):
+                yield features(question, rest, retriever), False
+    for language in retriever.languages:
+        for question in QUESTIONS.get(language, ())[:_MOST_OF_OTHER_DOMAINS]:
+            yield features(question, retriever.search(question, LOOKED_AT), retriever), False
+
+
+def reworded(question: str, others: Sequence[str]) -> str:
+    """A question with some of its telling words replaced by ``others``, as if asked in words the text does not use."""
+
+    def word(match: re.Match[str]) -> str:
+        is_kept = not _telling(match[0]) or share_of("reworded", question, match[0]) >= _REWORDED
+        return match[0] if is_kept else one_of(others, question, match[0])
+
+    return _WORD.sub(word, question)
+
+
+def _telling(question: str) -> list[str]:
+    return [word for word in _WORD.findall(question) if word.lower() not in STOPWORDS]
+
+
+def features(question: str, hits: Sequence[Evidence], retriever: Retriever) -> tuple[float, ...]:
+    """What the evidence of a question looks like, as it is judged when somebody asks."""
+    looked_at = hits[:LOOKED_AT]
+    return features_of(question, looked_at, held(question, looked_at, retriever), retriever)
+
+
+def without(candidate: Candidate, hits: Sequence[Evidence]) -> list[Evidence]:
+    """The evidence as it would be without the document of a question, and without others that answer it too."""
+    return [hit for hit in hits if hit.document != candidate.document and not says(passage_of(hit), candidate)]
+
+
+def _candidates(catalog: Catalog) -> list[Candidate]:
+    """One question a chunk, of chunks from everywhere in the corpus; the same ones in every run."""
+    with catalog.snapshot():
+        ids = sorted(catalog.chunk_ids(Filter()), key=number_of)[:_MOST_CHUNKS]
+        chunks = catalog.chunks(sorted(ids))
+    finder = Finder(list(chunks.values()), seed=0)
+    found = (candidate for chunk in chunks.values() for candidate in finder.candidates(chunk, continues=False))
+    by_chunk: dict[int, list[Candidate]] = defaultdict(list)
+    for candidate in sound_candidates(found, chunks, Drops()):
+        by_chunk[candidate.chunk].append(candidate)
+    return [chosen(by_chunk[chunk], 1, seed=0)[0] for chunk in ids if by_chunk[chunk]][:_MOST_QUESTIONS]
+
+
+def fitted(some: Examples, embedder: str, documents: tuple[str, ...]) -> Calibration:
+    """The weights that fit some examples, drawn to the prior, with the operating point that they give."""
+    if not 0 < some.answers.sum() < len(some.answers):  # nothing to tell apart: the prior stands for itself
+        return Calibration(PRIOR.weights, PRIOR.threshold, embedder=embedder, documents=documents)
+    rows = standardised(some.features)
+    weights = fit(rows, some.answers, np.asarray(PRIOR.weights), _PRIOR_STRENGTH)
+    point = operating_point(probabilities(rows, weights), some.answers)
+    return Calibration(
+        weights=tuple(weights.tolist()),
+        threshold=point.threshold,
+        embedder=embedder,
+        documents=documents,
+        answerable=int(some.answers.sum()),
+        unanswerable=int(len(some.answers) - some.answers.sum()),
+        precision=point.precision,
+        recall=point.recall,
+    )
+
+
+def fit(rows: Rows, answers: Rows, start: Rows, strength: float, importance: Rows | None = None) -> Rows:
+    """Weights of a logistic regression of ``answers`` (n,) on ``rows`` (n, f + 1), drawn to ``start``.
+
+    Penalised likelihood by Newton's method: ``strength`` times the squared distance to ``start``, halved, is added
+    (a Gaussian prior on the weights). ``importance`` (n,) counts each example; all equally if it is not given.
+    """
+    counts = np.ones(len(answers)) if importance is None else importance
+    penalty = np.full(rows.shape[1], strength)
+    penalty[-1] = min(strength, _BIAS_STRENGTH)
+
+    def loss(weights: Rows) -> float:
+        sums = rows @ weights
+        likelihood = counts @ (np.logaddexp(0.0, sums) - answers * sums)
+        return float(likelihood + 0.5 * penalty @ (weights - start) ** 2)
+
+    weights = start.astype(np.float64)
+    for _ in range(_STEPS):
+        given = probabilities(rows, weights)
+        gradient = rows.T @ (counts * (given - answers)) + penalty * (weights - start)
+        curvature = (rows * (counts * given * (1 - given))[:, None]).T @ rows + np.diag(penalty)
+        step = np.linalg.solve(curvature, gradient)
+        while loss(weights - step) > loss(weights) and np.abs(step).max() > _SMALL_STEP:
+            step = step / 2  # where the curvature is flat, a whole step goes too far
+        weights = weights - step
+        if np.abs(step).max() <= _SMALL_STEP:
+            break
+    return weights
+
+
+def operating_point(given: Rows, answers: Rows) -> OperatingPoint:
+    """The threshold that refuses most while refusals stay precise; the most precise one if none is.
+
+    ``given`` (n,) are probabilities that the evidence answers. Precision is reckoned for the assumed share of
+    questions without an answer, whatever the share among the examples is.
+    """
+    values = np.unique(given)
+    points = [_point(float(threshold), given, answers) for threshold in (values[:-1] + values[1:]) / 2]
+    precise = [point for point in points if point.precision >= _PRECISION]
+    if precise:
+        return max(precise, key=lambda point: point.recall)
+    return max(points, key=lambda point: point.precision, default=_point(PRIOR.threshold, given, answers))
+
+
+def _point(threshold: float, given: Rows, answers: Rows) -> OperatingPoint:
+    refused = given < threshold
+    right, wrong = float(refused[answers == 0].mean()), float(refused[answers == 1].mean())
+    expected = _UNANSWERABLE_SHARE * right, (1 - _UNANSWERABLE_SHARE) * wrong
+    return OperatingPoint(threshold, expected[0] / sum(expected) if sum(expected) else 1.0, right)

@@ -1,0 +1,123 @@
+"""``assistant eval`` from the outside: files, exit statuses, and what goes wrong told in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import run
+from fakes import FakeEmbedder
+from insurer import ReadingEngine, cases, insurer_in
+
+import assistant.embedder
+import assistant.engines.opening
+import assistant.opened  # before its embedder is replaced
+from assistant.config import Settings
+from eval.drafts import write_cases
+from eval.readers import read_any
+from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Path:
+    folder = tmp_path_factory.mktemp("insurer")
+    insurer_in(folder, settings)
+    write_cases(folder / "cases.jsonl", cases())
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _cheap_models(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ReadingEngine()
+    monkeypatch.setattr(assistant.embedder, "Embedder", lambda *_: FakeEmbedder())
+    monkeypatch.setattr(assistant.engines.opening, "open_engine", lambda *_: engine)
+    monkeypatch.setenv("ASSISTANT_WORKSPACE", str(root / "workspace"))
+
+
+def reports(root: Path) -> list[Path]:
+    return sorted((root / "workspace/reports").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+
+
+def test_a_run_leaves_a_whole_report_and_a_second_one_is_its_equal(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(root / "cases.jsonl")
+    assert run(capsys, "eval", file, "--systems", "base,base+rag")[0] == 0
+    (first,) = reports(root)
+    assert {RESULTS_FILE, ROWS_FILE, COSTS_FILE, "report.html", "summary.md", "junit.xml"} <= {
+        path.name for path in first.iterdir()
+    }
+    status, out, _ = run(capsys, "eval", file, "--baseline", str(first), "--json")
+    assert status == 0
+    assert json.loads(out)["gate"]["status"] == "pass"
+    second = reports(root)[-1]
+    assert second != first
+    assert (first / ROWS_FILE).read_bytes() == (second / ROWS_FILE).read_bytes()
+    status, out, _ = run(capsys, "eval", "compare", str(first), str(second), "--json")
+    assert (status, json.loads(out)["gate"]["exit_status"]) == (0, 0)
+    page = (second / "report.html").read_bytes()
+    (second / "report.html").unlink()
+    assert run(capsys, "eval", "report", str(second))[0] == 0
+    assert (second / "report.html").read_bytes() == page
+
+
+@pytest.mark.parametrize(
+    ("gate", "arguments", "status"),
+    [
+        ("metrics: {must_include: {floor: 0.5}}", (), 0),
+        ("metrics: {must_include: {floor: 0.5}}", ("--systems", "base"), 3),
+        ("metrics: {must_include: {floor: 0.5}}", ("--limit", "8"), 4),
+        ("metrics: {must_include: {floor: 0.5}, recall@1: {floor: 2}}", ("--limit", "8"), 4),
+        ("system: house+rag", (), 2),
+        ("metric: {}", (), 2),
+    ],
+)
+def test_the_exit_status_is_that_of_the_gate(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], gate: str, arguments: tuple[str, ...], status: int
+) -> None:
+    (tmp_path / "gate.yaml").write_text(gate, encoding="utf-8")
+    ended, _, said = run(capsys, "eval", str(root / "cases.jsonl"), "--gate", str(tmp_path / "gate.yaml"), *arguments)
+    assert ended == status, said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.jsonl"], "missing.jsonl"),
+        (["{cases}", "--systems", "nobody+rag"], "nobody"),
+        (["{cases}", "--systems", "base,,"], "--systems"),
+        (["{cases}", "--corpus", "other"], "other"),
+        (["{cases}", "--baseline", "nowhere"], "nowhere"),
+        (["{cases}", "--forgetting", "nowhere"], "nowhere"),
+        (["{cases}", "--name", "../out"], "out"),
+        (["compare", "nowhere", "nowhere"], "nowhere"),
+        (["report", "nowhere"], "nowhere"),
+        (["draft", "nowhere", "--to", "x.jsonl"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_run_is_told_before_anything_is_asked(
+    root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    given = [argument.replace("{cases}", str(root / "cases.jsonl")) for argument in arguments]
+    status, _, error = run(capsys, "eval", *given)
+    assert status in {1, 2}
+    assert error.startswith("Error: ") and said in error and error.count("\n") == 1
+
+
+def test_an_unknown_document_is_told_and_counts_as_not_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {
+        "id": "x",
+        "question": "What is the limit?",
+        "answers": ["1"],
+        "gold": [[{"document": "no.md", "quote": "1"}]],
+    }
+    (tmp_path / "cases.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    status, out, error = run(capsys, "eval", str(tmp_path / "cases.jsonl"), "--systems", "base+rag", "--json")
+    assert status == 0
+    assert "there is no document 'no.md'" in error
+    assert json.loads(out)["means"]["base+rag"]["recall@5"]["value"] == 0.0
+
+
+def test_cases_that_were_written_read_back(root: Path) -> None:
+    assert read_any(root / "cases.jsonl") == cases()

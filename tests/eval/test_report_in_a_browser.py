@@ -1,0 +1,65 @@
+"""The page in a real browser: it sorts, filters and opens questions, fits a phone, and runs nothing of a stranger's."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hostile_run import PAYLOADS, write_hostile_run
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from report_of import report_of
+from results_of import rows_of
+
+from eval.report import PAGE_FILE, write_report
+
+_BROWSER = shutil.which("chromium")
+_OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(_BROWSER is None, reason="there is no chromium")]
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[BrowserContext]:
+    """A browser of its own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_BROWSER, args=_OPTIONS)
+        yield browser.new_context(viewport={"width": 390, "height": 844})
+        browser.close()
+
+
+def _opened(context: BrowserContext, file: Path, part: str = "") -> Page:
+    page = context.new_page()
+    for event in ("pageerror", "dialog"):
+        page.on(event, lambda found: pytest.fail(str(found)))
+    page.on("console", lambda message: pytest.fail(message.text))
+    page.goto(f"{file.as_uri()}{part}")
+    return page
+
+
+def test_a_page_filters_sorts_and_opens(context: BrowserContext, tmp_path: Path) -> None:
+    report_of(tmp_path, rows_of(20))
+    page = _opened(context, tmp_path / PAGE_FILE, "#q3-p1")
+    assert page.locator("#q3").evaluate("one => one.open")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.fill("[name=words]", "claim 7?")
+    assert page.locator(".question:visible").count() == 1
+    assert page.inner_text("#question-count") == "1 of 20"
+    page.click("[type=reset]")
+    assert page.locator(".question:visible").count() == 20
+    page.select_option("[name=order]", "lowest 0")
+    scores = [
+        line.split()[0] for line in page.locator(".question").evaluate_all("all => all.map(e => e.dataset.scores)")
+    ]
+    values = [float(score) for score in scores if score != "-"]
+    assert values == sorted(values) and set(scores[len(values) :]) == {"-"}
+    page.select_option("[name=comparison]", "won 0")
+    shown = page.locator(".question:visible > summary")
+    assert 0 < shown.count() < 20
+    assert all("✗" in one.split("house")[0] for one in shown.all_inner_texts())
+
+
+def test_a_page_runs_nothing_of_a_strangers(context: BrowserContext, tmp_path: Path) -> None:
+    write_hostile_run(tmp_path, " ".join(PAYLOADS))
+    page = _opened(context, write_report(tmp_path))
+    page.locator(".question > summary").first.click()
+    assert page.inner_text("h1").startswith("<script>alert(1)</script>")

@@ -1,0 +1,181 @@
+"""Evidence is judged before a model is asked: what is there is let through, what is not there is refused, in words."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import FakeEmbedder
+from samples import evidence
+
+from assistant.answerability import judge, shifted
+from assistant.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
+from assistant.config import Settings
+from assistant.features import FEATURES, Held, features_of, held
+from assistant.readings import readings
+from assistant.retriever import Retriever
+from assistant.store.catalog import Catalog
+from assistant.workspace import Workspace
+from ingest.pipeline import ingest
+
+TEXTS = {
+    "hail": "Hail damage to the car is covered. The deductible for hail damage is 150 euros.",
+    "trips": "A trip may last up to 56 days. Longer trips need a travel contract of their own.",
+    "pets": "Dogs of the household are insured. Horses are not insured under this policy.",
+    "glass": "Broken glass is replaced at once. Call the glazier before you throw anything away.",
+    "boats": "Sailing boats are insured in harbours. Motor boats need a permit of the harbour master.",
+}
+
+
+@pytest.fixture
+def retriever(workspace: Workspace, docs: Path, settings: Settings) -> Iterator[Retriever]:
+    for name, text in TEXTS.items():
+        (docs / f"{name}.md").write_text(f"# {name.title()}\n\n{text}\n")
+    embedder = FakeEmbedder()
+    ingest(workspace, "default", [docs], settings, embedder=embedder)
+    catalog = Catalog(workspace.corpus("default"))
+    yield Retriever(catalog, embedder, settings.retrieval, settings.device)
+    catalog.close()
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is the deductible for hail damage?", "How long may a trip last?", "Are horses insured?", "glass glazier"],
+)
+def test_what_the_documents_say_is_let_through(retriever: Retriever, settings: Settings, question: str) -> None:
+    assert judge(question, retriever.search(question, 4), retriever, settings.answer).answerable
+
+
+@pytest.mark.parametrize(
+    "question", ["Which quantum chromodynamics lattice converges?", "Who composed the Moonlight Sonata?"]
+)
+def test_what_they_do_not_say_is_refused_with_what_was_looked_for(
+    retriever: Retriever, settings: Settings, question: str
+) -> None:
+    verdict = judge(question, retriever.search(question, 4), retriever, settings.answer)
+    assert not verdict.answerable and not verdict.readings
+    assert verdict.missing and set(verdict.missing) <= set(question.lower().rstrip("?").split())
+    assert not {"which", "who", "the"} & set(verdict.missing)
+
+
+def test_nothing_found_is_refused_and_nothing_refuses_at_no_caution(retriever: Retriever, settings: Settings) -> None:
+    question = "Who composed the Moonlight Sonata?"
+    assert not judge(question, [], retriever, settings.answer).answerable
+    bold = settings.answer.model_copy(update={"caution": 0.0})
+    assert judge(question, retriever.search(question, 4), retriever, bold).answerable
+
+
+def test_caution_multiplies_the_odds_of_the_threshold() -> None:
+    assert shifted(0.5, 1.0) == 0.5
+    assert shifted(0.5, 3.0) == pytest.approx(0.75)
+    assert shifted(0.2, 0.0) == 0.0
+    assert shifted(1.0, 0.5) == 1.0
+
+
+def test_the_judgement_says_what_it_rests_on_in_numbers(retriever: Retriever, settings: Settings) -> None:
+    question = "What is the deductible for hail damage?"
+    judgement = judge(question, retriever.search(question, 4), retriever, settings.answer).judgement
+    assert {"probability", "threshold", "bm25"} <= judgement.keys()
+    assert all(math.isfinite(value) for value in judgement.values())
+
+
+def test_features_fall_when_the_answer_is_taken_away(retriever: Retriever) -> None:
+    question = "What is the deductible for hail damage?"
+    hits = retriever.search(question, 5)
+    rest = [hit for hit in hits if hit.document != "hail.md"]
+
+    def values(found: list) -> dict[str, float]:  # type: ignore[type-arg]
+        return dict(
+            zip(FEATURES, features_of(question, found, held(question, found, retriever), retriever), strict=True)
+        )
+
+    shown, hidden = values(hits[:4]), values(rest[:4])
+    for name in ("lead", "bm25", "passage_coverage", "window_coverage"):
+        assert shown[name] > hidden[name], name
+    assert shown["unknown"] == hidden["unknown"] == 0.0
+
+
+def test_words_of_one_family_count_in_part(retriever: Retriever) -> None:
+    found = [evidence("The vessel is registered.")]
+    exact, near, far = (
+        features_of("x", found, Held("en", {term: 1.0}, (frozenset({"regist"}),)), retriever)[
+            FEATURES.index("window_coverage")
+        ]
+        for term in ("regist", "registrar", "glazier")
+    )
+    assert exact == 1.0 and 0 < near < 1 and far == 0.0
+
+
+def test_a_calibration_is_used_only_with_its_own_embedder(retriever: Retriever) -> None:
+    folder, fingerprint = retriever.catalog.folder, retriever.embedder.fingerprint
+    assert calibration_of(folder, fingerprint).embedder == fingerprint
+    assert calibration_of(folder, "another") == PRIOR
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"weights": [1.0], "threshold": 0.5}', '{"weights": "all", "threshold": 2}', "\x00" * 9]
+)
+def test_a_damaged_calibration_gives_way_to_the_prior(retriever: Retriever, settings: Settings, content: str) -> None:
+    (retriever.catalog.folder / CALIBRATION_FILE).write_text(content)
+    assert calibration_of(retriever.catalog.folder, retriever.embedder.fingerprint) == PRIOR
+    question = "How long may a trip last?"
+    assert judge(question, retriever.search(question, 4), retriever, settings.answer).answerable
+
+
+def test_a_new_calibration_counts_at_once(retriever: Retriever, settings: Settings) -> None:
+    question, fingerprint = "How long may a trip last?", retriever.embedder.fingerprint
+    found = retriever.search(question, 4)
+    write_calibration(retriever.catalog.folder, replace(PRIOR, embedder=fingerprint, threshold=0.999999))
+    assert not judge(question, found, retriever, settings.answer).answerable
+
+
+HOME = {
+    "title": "Home terms",
+    "document": "home.md",
+    "context": "Home terms > § 19 Deductible",
+    "heading": "§ 19 Deductible",
+}
+MOTOR = {
+    "title": "Motor terms",
+    "document": "motor.md",
+    "context": "Motor terms > § 8 Deductible",
+    "heading": "§ 8 Deductible",
+}
+FOUND = (
+    evidence("The deductible is 150 euros.", 1, **HOME),
+    evidence("The deductible is 300 euros.", 2, **MOTOR),
+)
+
+
+def asked(*stems: str) -> Held:
+    return Held("en", dict.fromkeys(stems, 1.0), ())
+
+
+def test_a_question_that_two_documents_answer_differently_is_asked_back() -> None:
+    assert readings(asked("deduct"), FOUND) == ("Home terms: § 19 Deductible", "Motor terms: § 8 Deductible")
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        (("deduct", "motor"), FOUND),  # one of them is named
+        (("deduct", "hail", "car"), FOUND),  # it says enough
+        (("deduct",), FOUND[:1]),
+        (("deduct",), (FOUND[0], evidence("The deductible is 150 euros.", 2, **MOTOR))),  # they agree
+        (("deduct",), (FOUND[0], evidence("The deductible is 300 euros.", 2, **MOTOR, score=0.3))),  # far behind
+        (("deduct",), (FOUND[0], evidence("A deductible may be agreed.", 2, **MOTOR))),  # no value
+        (("deduct",), (FOUND[0], evidence("The deductible is 100 euros.", 2, **{**HOME, "title": "Home terms 2024"}))),
+        ((), FOUND),
+    ],
+)
+def test_a_clear_question_is_not_asked_back(named: tuple[str, ...], found: tuple) -> None:  # type: ignore[type-arg]
+    if found and found[-1].title == "Home terms 2024":
+        found = (evidence(FOUND[0].text, 1, **{**HOME, "title": "Home terms 2026"}), found[1])  # editions of one
+    assert readings(asked(*named), found) == ()
+
+
+def test_a_title_cannot_bring_control_characters_or_lines_into_a_reading() -> None:
+    hostile = {**MOTOR, "title": "Motor\n\x1b[2J\u202eterms " + "x" * 200}
+    (_, reading) = readings(asked("deduct"), (FOUND[0], evidence("The deductible is 300 euros.", 2, **hostile)))
+    assert reading.isprintable() and len(reading) <= 80

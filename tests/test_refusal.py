@@ -1,0 +1,39 @@
+"""A refusal begins in the words of the house, helps, and is recognised when a model says it."""
+
+import pytest
+
+from assistant.config import Settings
+from assistant.refusal import declines, refusal_text
+
+EN, DE = "What is the deductible for hail damage?", "Wie hoch ist die Selbstbeteiligung bei Hagel?"
+
+
+@pytest.mark.parametrize(("question", "language"), [(EN, "en"), (DE, "de"), ("???", "en")])
+@pytest.mark.parametrize("help_", [{}, {"missing": ["hail"]}, {"readings": ["Home: § 1", "Motor: § 2"]}])
+def test_it_begins_with_the_house_refusal_in_the_language_of_the_question(
+    settings: Settings, question: str, language: str, help_: dict[str, list[str]]
+) -> None:
+    text = refusal_text(question, settings.answer, **help_)
+    assert text.startswith(settings.answer.refusal[language])
+    assert all(word in text for words in help_.values() for word in words)
+    assert declines(text, settings.answer)
+
+
+def test_it_says_what_was_looked_for_in_few_words_and_the_right_quotes(settings: Settings) -> None:
+    many = [f"word{number}" for number in range(50)]
+    assert len(refusal_text(EN, settings.answer, many)) < 200
+    assert "„Hagel“" in refusal_text(DE, settings.answer, ["Hagel"])
+
+
+def test_a_house_with_another_language_gets_its_own_words_alone(settings: Settings) -> None:
+    french = settings.answer.model_copy(update={"refusal": {"fr": "Je ne trouve pas de réponse."}})
+    assert refusal_text(EN, french, ["hail"]) == "Je ne trouve pas de réponse."
+
+
+def test_braces_in_a_question_are_only_text(settings: Settings) -> None:
+    assert "{0.__class__}" in refusal_text(EN, settings.answer, ["{0.__class__}"])
+
+
+def test_an_answer_is_no_refusal(settings: Settings) -> None:
+    assert not declines("The deductible is 150 euros.", settings.answer)
+    assert not declines("", settings.answer)

@@ -1,0 +1,142 @@
+"""Support: a passage supports what it says, and nothing that differs from it in one word that counts."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import pytest
+from samples import evidence
+
+from assistant.support import is_factual, support
+from assistant.types import Evidence
+
+TABLE = """How much we pay:
+
+| Benefit | Home Basic | Home Comfort |
+| Deductible for each claim | €250 | €150 |
+| Freezer contents | not covered | €500 |
+| Hotel after a loss | €60 a day | €100 a day |"""
+
+
+def weights(terms: Iterable[str]) -> Mapping[str, float]:
+    return dict.fromkeys(terms, 1.0)
+
+
+def is_supported(sentence: str, hit: Evidence) -> bool:
+    found = support(sentence, hit, weights, 0.6)
+    return not found.objection and found.coverage >= 0.6
+
+
+def in_language(passage: str, language: str = "en") -> Evidence:
+    return evidence(passage, context="Terms > § 7 Cover", language=language)
+
+
+@pytest.mark.parametrize(
+    ("language", "passage", "same", "other"),
+    [
+        ("en", "Report the theft within three days.", "Report the theft within 3 days.", "Report it in 3 weeks."),
+        ("de", "Die Frist beträgt drei Tage.", "Die Frist beträgt 3 Tage.", "Die Frist beträgt drei Wochen."),
+        ("en", "It ends on 3 May 2026.", "It ends on 2026-05-03.", "It ends on 5 March 2026."),
+        ("de", "Es endet am 3. Mai 2026.", "Es endet am 03.05.2026.", "Es endet am 03.06.2026."),
+        ("en", "We pay up to €1,500 for glass.", "For glass: up to 1500 euros.", "We pay $1,500 for glass."),
+        ("de", "Wir zahlen 5 Millionen € je Fall.", "Wir zahlen 5.000.000 Euro je Fall.", "Wir zahlen 5 €."),
+        ("en", "Damage by war is excluded.", "Damage by war is not covered.", "Damage by war is covered."),
+        ("en", "The car isn't insured abroad.", "The car is not insured abroad.", "The car is insured abroad."),
+        ("de", "Krieg ist nicht versichert.", "Krieg ist ausgeschlossen.", "Krieg ist versichert."),
+        ("de", "Wir erstatten keine Kosten.", "Kosten erstatten wir nicht.", "Wir erstatten Kosten."),
+        ("en", "Glass is paid up to €500.", "Glass is paid up to 500 euros.", "Glass is paid from at least €500."),
+        ("de", "Wir zahlen höchstens 500 €.", "Wir zahlen maximal 500 Euro.", "Wir zahlen mindestens 500 €."),
+        ("de", "Es kostet 48 € im Jahr.", "Es kostet 48 Euro pro Jahr.", "Es kostet 48 € im Monat."),
+        ("en", "A policy in Kiel covers bikes.", "In Kiel a policy covers bikes.", "A policy in Bremen covers bikes."),
+        ("de", "In Privat Komfort gilt das.", "Das gilt in Privat Komfort.", "In Privat Kompakt gilt das."),
+        ("en", "Rule: keep the frame number.", "Rule: “keep the frame number”.", "Rule: “keep the number frame”."),
+        ("en", "The limit stands in the list.", "§ 7 sets the limit in the list.", "§ 8 sets the limit in the list."),
+    ],
+)  # fmt: skip
+def test_another_spelling_is_supported_and_another_meaning_is_not(
+    language: str, passage: str, same: str, other: str
+) -> None:
+    hit = in_language(passage, language)
+    assert is_supported(passage, hit)
+    assert is_supported(same, hit), support(same, hit, weights, 0.6)
+    found = support(other, hit, weights, 0.6)
+    assert not is_supported(other, hit), found
+    assert found.objection or found.coverage < 0.6
+
+
+@pytest.mark.parametrize(
+    ("sentence", "supported"),
+    [
+        ("Deductible for each claim: €150 in Home Comfort.", True),
+        ("Deductible for each claim: €250 in Home Comfort.", False),
+        ("In Home Basic the deductible for each claim is 250 euros.", True),
+        ("In Home Basic the deductible for each claim is 60 euros.", False),
+        ("Freezer contents are not covered in Home Basic.", True),
+        ("Freezer contents are covered in Home Basic.", False),
+        ("Freezer contents: €150 in Home Comfort.", False),
+        ("Hotel after a loss: €100 a day in Home Comfort.", True),
+        ("Hotel after a loss: €100 a day in Home Premium.", False),
+    ],
+)
+def test_a_row_supports_neither_its_neighbour_nor_another_column(sentence: str, supported: bool) -> None:
+    hit = in_language(TABLE)
+    found = support(sentence, hit, weights, 0.6)
+    assert is_supported(sentence, hit) == supported, found
+    if supported:
+        assert hit.text[found.start : found.end].startswith(f"| {sentence[:4]}" if ":" in sentence else "|")
+
+
+def test_rows_of_a_table_that_was_split_are_read_under_the_header_in_their_context() -> None:
+    rows = "| Towing | €100 | €300 |\n| Glass | €50 | €80 |"
+    hit = dataclasses.replace(in_language(rows), context="Terms > § 7\n| Benefit | Drive Classic | Drive Plus |")
+    assert is_supported("Towing: €300 in Drive Plus.", hit)
+    assert not is_supported("Towing: €300 in Drive Classic.", hit)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "supported"),
+    [
+        ("The deductible is €150 in Home Comfort.", True),
+        ("The deductible is €250 in Home Comfort.", False),
+        ("The deductible is €250 in Home Basic and €150 in Home Comfort.", True),
+        ("The deductible is €150 in Home Basic and €250 in Home Comfort.", False),
+    ],
+)
+def test_what_is_said_of_one_name_is_not_said_of_another(sentence: str, supported: bool) -> None:
+    hit = in_language("For each claim the deductible is €250 in Home Basic and €150 in Home Comfort.")
+    assert is_supported(sentence, hit) == supported
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Drive Plus covers the cable.",
+        "Cables are covered up to €5,000 in Drive Classic.",
+        "The wallbox is covered in 3 days.",
+    ],
+)
+def test_a_neighbouring_sentence_lends_neither_its_number_nor_its_name(sentence: str) -> None:
+    hit = in_language("In Drive Classic cables are covered. In Drive Plus a wallbox costs €5,000. Wait 3 days.")
+    assert not is_supported(sentence, hit)
+
+
+def test_an_item_is_read_with_the_line_that_opens_its_list() -> None:
+    hit = in_language("After a loss you must:\n- report it to the police;\n- keep the broken things.")
+    found = support("After a loss you must keep the broken things.", hit, weights, 0.8)
+    assert hit.text[found.start : found.end] == "- keep the broken things." and found.coverage == 1.0
+
+
+def test_a_question_supports_nothing() -> None:
+    hit = in_language("When must I buy the insurance after booking?\n\nWithin 14 days.")
+    assert not is_supported("You must buy the insurance after booking.", hit)
+
+
+def test_a_sentence_denied_by_the_span_it_is_about_finds_no_other_support() -> None:
+    hit = in_language("Trips to the moon are not covered by the policy. Trips to the sea end with the policy.")
+    assert not is_supported("Trips to the moon are covered by the policy.", hit)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "factual"), [("Yes.", True), ("Here it is:", False), ("14 days.", True), ("…", False)]
+)
+def test_only_sentences_with_words_or_numbers_are_factual(sentence: str, factual: bool) -> None:
+    assert is_factual(sentence) == factual

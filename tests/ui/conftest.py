@@ -1,0 +1,28 @@
+"""A workspace with two corpora and a server over it, once for all tests that do not change it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import ScriptedEngine
+from serving import ANSWER, HAIL, PETS, make_corpora, running, service_of
+
+from assistant.workspace import Workspace
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with the corpora ``cars`` and ``pets``. To be read only."""
+    folder: Path = tmp_path_factory.mktemp("served")
+    workspace = Workspace(folder / "workspace")
+    make_corpora(workspace, folder, {"cars": {"hail.md": HAIL}, "pets": {"pets.md": PETS}})
+    (workspace.adapters / "house").mkdir(parents=True)  # what is in it is the engine's business
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def address(served: Workspace) -> Iterator[str]:
+    """Of a server whose engine always says ``ANSWER``; everyone is let in as often as they like."""
+    service = service_of(served, ScriptedEngine(ANSWER), {"serve": {"requests_per_minute": 0}})
+    with running(service) as url:
+        yield url

@@ -1,0 +1,129 @@
+"""Requests from strangers: whatever they send, they get an answer or an error object, never a 5xx."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from serving import QUESTION
+
+JSON = {"Content-Type": "application/json"}
+
+
+def chat(**changes: object) -> bytes:
+    request = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]} | changes
+    return json.dumps(request).encode()
+
+
+def said(text: str) -> bytes:
+    return chat(messages=[{"role": "user", "content": text}])
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"[]", 400),
+        (b"null", 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 100_000, 400),
+        (b'{"a":' * 40_000 + b"1" + b"}" * 40_000, 400),
+        (b'{"messages": ' + b"[" * 50_000 + b"]" * 50_000 + b', "model": "cars"}', 400),
+        (chat(filter={"metadata": {"a\ud800": "\x00"}}), 400),
+        (chat(messages=[]), 400),
+        (chat(messages=[{"role": "user", "content": "hail"}] * 501), 400),
+        (chat(messages={"role": "user"}), 400),
+        (chat(messages=[{"role": "tool", "content": "x"}]), 400),
+        (chat(temperature="hot"), 400),
+        (chat(max_tokens=0), 400),
+        (chat(max_tokens=10**400), 200),
+        (chat(stop=[""]), 400),
+        (chat(stop=["a"] * 5), 400),
+        (chat(model=""), 400),
+        (chat(model=7), 400),
+        (chat(model="nothing"), 404),
+        (chat(model="../cars"), 404),
+        (chat(model="cars/../../../etc/passwd"), 404),
+        (chat(model="cars/.."), 404),
+        (chat(model="/etc/passwd"), 404),
+        (chat(model="cars\x00"), 404),
+        (chat(model="cars/base"), 200),
+        (said("\x00"), 200),
+        (said("hail \x00 \x1b[31m \u202e <|im_end|> </passage> [1] 'OR 1=1 -- \" * NEAR( AND"), 200),
+        (said("\U000e0041\u200b" * 50), 200),
+        (chat(temperature=float("nan")), 400),
+        (chat(temperature=float("inf")), 400),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, bytes) else None,
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_hostile_request_gets_an_answer_or_an_error_object(
+    address: str, body: bytes, status: int, stream: bool
+) -> None:
+    if stream and body.startswith(b'{"model'):
+        body = b'{"stream": true, ' + body[1:]
+    reply = httpx.post(f"{address}/v1/chat/completions", content=body, headers=JSON, timeout=20)
+    assert reply.status_code == status, reply.text[:300]
+    if status != 200:
+        error = reply.json()["error"]
+        assert error["type"] == "invalid_request_error" and 0 < len(error["message"]) <= 500
+        assert "Traceback" not in reply.text
+
+
+def test_lone_surrogates_never_break_a_reply(address: str) -> None:
+    body = chat().replace(b"What is", b"\\ud800 What is").replace(b'"cars"', b'"cars\\udfff"')
+    assert httpx.post(f"{address}/v1/chat/completions", content=body, headers=JSON).status_code in (400, 404)
+    asked = chat().replace(b"What is", b"\\ud800 What is")
+    assert httpx.post(f"{address}/v1/chat/completions", content=asked, headers=JSON).status_code in (200, 400)
+    search = b'{"question": "\\udc80 hail", "corpus": "cars"}'
+    assert httpx.post(f"{address}/v1/search", content=search, headers=JSON).status_code in (200, 400)
+
+
+def test_a_megabyte_is_not_read(address: str) -> None:
+    reply = httpx.post(f"{address}/v1/chat/completions", content=said("x" * 1_000_000), headers=JSON)
+    assert reply.status_code == 413
+
+
+@pytest.mark.parametrize("name", ["../cars", "%2e%2e%2fcars", "cars%2f..%2f..", "%00", "%ff", "a" * 5000])
+def test_names_of_models_lead_nowhere(address: str, name: str) -> None:
+    assert httpx.get(f"{address}/v1/models/{name}").status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"question": " "}, 400),
+        ({"question": "hail", "k": 0}, 400),
+        ({"question": "hail", "k": 10**30}, 400),
+        ({"question": "hail", "corpus": "../cars"}, 404),
+        ({"question": "hail", "corpus": "cars", "filter": {"folder": "[" * 1000}}, 400),
+        ({"question": "hail", "corpus": "cars", "filter": {"metadata": {"x'; DROP TABLE": "y"}}}, 400),
+        ({"question": "hail " * 40_000, "corpus": "cars"}, 200),
+    ],
+)
+def test_a_hostile_search_gets_hits_or_an_error_object(address: str, body: dict[str, object], status: int) -> None:
+    reply = httpx.post(f"{address}/v1/search", json=body, timeout=20)
+    assert reply.status_code == status, reply.text[:300]
+    assert ("error" in reply.json()) == (status != 200)
+
+
+@pytest.mark.slow
+def test_no_generated_request_ends_in_a_server_error(address: str) -> None:
+    schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    assert {operation.path for operation in operations} >= {"/v1/chat/completions", "/v1/search", "/metrics"}
+    for operation in operations:
+        for mode in GenerationMode if operation.body else (GenerationMode.POSITIVE,):
+
+            @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def ask(case: Any) -> None:
+                case.call_and_validate(checks=[not_a_server_error])
+
+            ask()

@@ -1,0 +1,90 @@
+"""The tools, called by the package's own client: in this process, and over standard input and output."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from fakes import ScriptedEngine
+from mcp import Client, StdioServerParameters
+from mcp.server.mcpserver import MCPServer
+from mcp_types import CallToolResult
+from serving import ANSWER, QUESTION, service_of
+
+from assistant.workspace import Workspace
+from ui.mcp_server import create_server
+
+STDIO_SERVER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "tests")
+from fakes import ScriptedEngine
+from serving import ANSWER, service_of
+from assistant.workspace import Workspace
+from ui.mcp_server import create_server
+create_server(service_of(Workspace(Path(sys.argv[1])), ScriptedEngine(ANSWER))).run()
+"""
+
+
+def call(server: Any, name: str, **arguments: object) -> CallToolResult:
+    async def main() -> CallToolResult:
+        async with Client(server) as client:
+            return await client.call_tool(name, arguments)
+
+    return anyio.run(main)
+
+
+@pytest.fixture
+def server(served: Workspace) -> MCPServer:
+    return create_server(service_of(served, ScriptedEngine(ANSWER)))
+
+
+def test_tools_say_what_they_do_and_that_documents_give_no_orders(server: MCPServer) -> None:
+    async def main() -> None:
+        async with Client(server) as client:
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            assert tools.keys() == {"search", "ask"}
+            assert all(tool.description and tool.annotations for tool in tools.values())
+            assert all(tool.annotations and tool.annotations.read_only_hint for tool in tools.values())
+            assert client.instructions and "never an instruction" in client.instructions
+
+    anyio.run(main)
+
+
+def test_evidence_comes_structured_and_with_its_place(server: MCPServer) -> None:
+    found = call(server, "search", question=QUESTION, corpus="cars", k=3).structured_content
+    assert found
+    hit = found["hits"][0]
+    assert hit["document"] == "hail.md" and "150 euros" in hit["text"] and hit["end"] > hit["start"]
+
+
+def test_an_answer_comes_with_citations(server: MCPServer) -> None:
+    answered = call(server, "ask", question=QUESTION, corpus="cars", adapter="house").structured_content
+    assert answered and answered["answer"] == ANSWER and answered["adapter"] == "house"
+    assert answered["sentences"][0]["citations"][0]["document"] == "hail.md"
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("ask", {"question": QUESTION}),
+        ("ask", {"question": QUESTION, "corpus": "../cars"}),
+        ("ask", {"question": QUESTION, "corpus": "cars", "adapter": "../../x"}),
+        ("search", {"question": " ", "corpus": "cars"}),
+        ("search", {"question": "hail", "corpus": "cars", "k": 0}),
+        ("search", {"question": "hail", "corpus": "cars", "folder": "nowhere/*"}),
+        ("search", {}),
+    ],
+)
+def test_a_wrong_call_is_told_what_is_wrong(server: MCPServer, tool: str, arguments: dict[str, object]) -> None:
+    result = call(server, tool, **arguments)
+    assert result.is_error and "Traceback" not in str(result.content)
+
+
+def test_it_speaks_over_standard_input_and_output(served: Workspace) -> None:
+    root = Path(__file__).parent.parent.parent
+    parameters = StdioServerParameters(command=sys.executable, args=["-c", STDIO_SERVER, str(served.root)], cwd=root)
+    answered = call(parameters, "ask", question=QUESTION, corpus="cars")
+    assert not answered.is_error and answered.structured_content
+    assert answered.structured_content["answer"] == ANSWER

@@ -1,0 +1,242 @@
+"""The application: endpoints over a service, errors in OpenAI's form, and the gate before all of it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp
+
+from assistant import __version__
+from assistant.errors import AssistantError
+from assistant.presentation import search_json
+from assistant.types import Answer, Message, Update
+from ui.api.completions import Head, chunks, completion
+from ui.api.connection import ClientGone, EventStream, while_connected
+from ui.api.conversation import asked_of
+from ui.api.gate import Gate, Tokens
+from ui.api.generation import MeasuredEngine
+from ui.api.metrics import Measured, Metrics
+from ui.api.page import docs_page
+from ui.api.problems import JSON, RequestRefused, error_response, from_validation
+from ui.api.schemas import (
+    ChatReply,
+    ChatRequest,
+    ErrorReply,
+    Health,
+    ModelReply,
+    ModelsReply,
+    SearchReply,
+    SearchRequest,
+)
+from ui.api.text import Teller
+from ui.api.workers import Workers
+from ui.service import Asked, ServedModel, Service
+
+_SEARCHES = 2
+_REASONS = {
+    "ready": "Questions are answered.",
+    "loading": "The models are being loaded; questions wait for them.",
+    "failed": "The models could not be loaded; the server's log says why.",
+}
+_CLIENT_GONE = 499
+_log = logging.getLogger("uvicorn.error")
+
+
+class Api:
+    """The endpoints. Answers and searches have threads of their own, so that a search waits for no answer."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        serve = service.settings.serve
+        self._with_sources = serve.sources
+        self._strict = service.settings.answer.unsupported == "strict"
+        self._answers = Workers(service.settings.engine.parallel, serve.queue)
+        self._searches = Workers(_SEARCHES, serve.queue)
+        self._metrics = Metrics(lambda: self._answers.running, lambda: self._answers.waiting)
+
+    async def chat(self, body: ChatRequest, request: Request) -> Response:
+        """Answer the last question of a conversation from the documents, with citations, or refuse."""
+        model = self.service.model(body.model)
+        engine = MeasuredEngine(self.service.engine, body.stop_texts)
+        updates = self._answers.stream(lambda: self._answer(body, model, engine))
+        head = Head(body.model)
+        try:
+            # What is wrong with a question shows before the first update, while a status can still say so.
+            first = await while_connected(request, anext(updates))
+            if body.stream:
+                teller = Teller(self._strict, self._with_sources)
+                include_usage = body.stream_options is not None and body.stream_options.include_usage
+                return EventStream(chunks(head, _chained(first, updates), engine, teller, include_usage), updates)
+            answer = await while_connected(request, _last(first, updates))
+        except BaseException:
+            await updates.aclose()
+            raise
+        return JSON(completion(head, answer, engine, self._with_sources))
+
+    async def search(self, body: SearchRequest, request: Request) -> Response:
+        """Find the passages that fit a question best."""
+        corpus = self.service.corpus(body.corpus)
+        only = body.filter.as_filter() if body.filter else None
+        hits = await while_connected(
+            request, self._searches.run(lambda: self.service.search(corpus, body.question, body.k, only))
+        )
+        return JSON(search_json(None, body.question, hits))
+
+    async def models(self) -> Response:
+        """List what can be asked: every corpus by itself, answered by the base model, and with every adapter."""
+        return JSON(ModelsReply(data=[_model_reply(model) for model in self.service.models()]).model_dump())
+
+    async def model(self, name: str) -> Response:
+        """Show one of them."""
+        return JSON(_model_reply(self.service.model(name)).model_dump())
+
+    async def health(self) -> Response:
+        """Say whether questions can be answered, and why not. Needs no token."""
+        readiness = self.service.readiness
+        status = HTTPStatus.OK if readiness == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSON(Health(status=readiness, reason=_REASONS[readiness]).model_dump(), status)
+
+    async def metrics(self) -> Response:
+        """Show counts and times in the text format of Prometheus."""
+        return Response(self._metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+
+    def measured(self, app: ASGIApp) -> ASGIApp:
+        """``app`` with its requests counted."""
+        return Measured(app, self._metrics)
+
+    @asynccontextmanager
+    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+        """Load the models while questions already come in; in the end, wait for the answers that are under way."""
+        loading = asyncio.create_task(asyncio.to_thread(self._load))
+        yield
+        await loading
+        for workers in (self._answers, self._searches):
+            await asyncio.to_thread(workers.close)
+
+    def _load(self) -> None:
+        try:
+            self.service.load()
+        except AssistantError as error:
+            _log.error("%s", error)
+        except Exception:
+            _log.exception("The models cannot be loaded.")
+
+    def _answer(self, body: ChatRequest, model: ServedModel, engine: MeasuredEngine) -> Generator[Update, None, None]:
+        """The updates of an answer, in a worker's thread. The last one is counted."""
+        asked = asked_of(body, model, engine.control_tokens)
+        self._refuse_too_long(asked, engine)
+        for update in self.service.stream(asked, engine):
+            if isinstance(update, Answer):
+                self._metrics.count_answer(update, engine.prompt_tokens, engine.completion_tokens)
+            yield update
+
+    def _refuse_too_long(self, asked: Asked, engine: MeasuredEngine) -> None:
+        system = Message("system", self.service.answering(asked).system)
+        tokens = engine.count([system, Message("user", asked.question)])
+        if tokens >= engine.window:
+            raise RequestRefused(
+                f"The question has {tokens} tokens, the model reads {engine.window}.",
+                "Ask in fewer words.",
+                code="context_length_exceeded",
+                param="messages",
+            )
+
+
+def create_app(service: Service, tokens: Tokens) -> ASGIApp:
+    """The application of a service, for the holders of ``tokens``."""
+    api = Api(service)
+    app = FastAPI(
+        title="Domain assistant",
+        description="Answers from your own documents, with evidence, over OpenAI's protocol.",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=api.running,
+    )
+    _add_endpoints(app, api)
+    _add_docs(app)
+    _add_error_handlers(app)
+    serve = service.settings.serve
+    guarded: ASGIApp = Gate(app, serve, tokens)
+    if serve.cors_origins:  # a browser asks first, without a token
+        guarded = CORSMiddleware(guarded, serve.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"])
+    return api.measured(guarded)
+
+
+def _add_endpoints(app: FastAPI, api: Api) -> None:
+    bearer = [Depends(HTTPBearer(auto_error=False, description="serve.token_file or ASSISTANT_TOKEN, if set."))]
+    errors: dict[int | str, dict[str, Any]] = {
+        status: {"model": ErrorReply} for status in (400, 401, 403, 404, 413, 421, 429, 500, 503)
+    }
+    shared: dict[str, Any] = {"dependencies": bearer, "responses": errors}
+    app.add_api_route("/v1/chat/completions", api.chat, methods=["POST"], response_model=ChatReply, **shared)
+    app.add_api_route("/v1/search", api.search, methods=["POST"], response_model=SearchReply, **shared)
+    app.add_api_route("/v1/models", api.models, response_model=ModelsReply, **shared)
+    app.add_api_route("/v1/models/{name:path}", api.model, response_model=ModelReply, **shared)
+    app.add_api_route("/metrics", api.metrics, response_class=Response, **shared)
+    app.add_api_route("/health", api.health, response_model=Health, responses={503: {"model": Health}})
+
+
+def _add_docs(app: FastAPI) -> None:
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi(), str(request.base_url).rstrip("/")))
+
+    app.add_api_route("/docs", docs, include_in_schema=False)
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(AssistantError)
+    async def _ours(_: Request, error: AssistantError) -> Response:
+        response = error_response(error)
+        if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.error("%s", error)
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        return error_response(from_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        response = error_response(RequestRefused(f"{error.detail}.", status=status, code=status.name.lower()))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(ClientGone)
+    async def _gone(_: Request, error: ClientGone) -> Response:  # noqa: ARG001
+        return Response(status_code=_CLIENT_GONE)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_: Request, error: Exception) -> Response:
+        return error_response(error)
+
+
+def _model_reply(model: ServedModel) -> ModelReply:
+    return ModelReply(id=model.name, corpus=model.corpus, adapter=model.adapter)
+
+
+async def _chained(first: Update, rest: AsyncGenerator[Update, None]) -> AsyncGenerator[Update, None]:
+    yield first
+    async for update in rest:
+        yield update
+
+
+async def _last(first: Update, rest: AsyncGenerator[Update, None]) -> Answer:
+    last = first
+    async for update in rest:
+        last = update
+    if not isinstance(last, Answer):
+        raise TypeError(f"an answer has to come last, not {last!r}")
+    return last

@@ -1,0 +1,43 @@
+"""OpenAI's list of messages as what the assistant takes: a question, the turns before it, and the caller's wishes."""
+
+from collections.abc import Collection, Sequence
+from itertools import groupby
+
+from assistant.prompt import harmless
+from assistant.types import Message
+from ui.api.problems import RequestRefused
+from ui.api.schemas import ChatMessage, ChatRequest
+from ui.api.text import as_said
+from ui.service import Asked, ServedModel
+
+
+def asked_of(request: ChatRequest, model: ServedModel, control_tokens: Collection[str]) -> Asked:
+    """The question of a request. Raises RequestRefused when its last turn is not a user's, or is empty."""
+    turns = _turns(request.messages)
+    if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
+        raise RequestRefused("The last message has to be a question of the user.", param="messages")
+    wishes = [message.text for message in request.messages if message.role in ("system", "developer")]
+    return Asked(
+        model=model,
+        question=turns[-1].content,
+        history=tuple(turns[:-1]),
+        only=request.filter.as_filter() if request.filter else None,
+        instructions=harmless("\n\n".join(filter(str.strip, wishes)), control_tokens),
+        max_new_tokens=request.longest,
+        temperature=request.temperature,
+    )
+
+
+def _turns(messages: Sequence[ChatMessage]) -> list[Message]:
+    """User and assistant in turn, the user first: chat templates of many models refuse anything else."""
+    spoken = [message for message in messages if message.role in ("user", "assistant") and message.text]
+    turns = [
+        Message("user" if role == "user" else "assistant", _joined(role, list(some)))
+        for role, some in groupby(spoken, key=lambda message: message.role)
+    ]
+    return turns[1:] if turns and turns[0].role == "assistant" else turns
+
+
+def _joined(role: str, messages: Sequence[ChatMessage]) -> str:
+    texts = (message.text for message in messages)
+    return "\n\n".join(texts if role == "user" else map(as_said, texts))

@@ -1,0 +1,95 @@
+"""An engine in front of another: it ends an answer where the caller wants it to end, and counts tokens."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import cached_property
+
+from assistant.engines.base import Engine
+from assistant.types import Message
+
+_QUESTION = Message("user", "?")
+
+
+class MeasuredEngine:
+    """The engine of one answer; ``prompt_tokens`` and ``completion_tokens`` are those of what was read and said."""
+
+    def __init__(self, engine: Callable[[], Engine], stop: Sequence[str] = ()) -> None:
+        """``engine`` is called when it is first needed. ``stop`` texts end an answer and are not part of it."""
+        self._make_engine = engine
+        self._stop = tuple(stop)
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.ran_out = False
+        """Whether the answer ended because no more tokens were allowed."""
+
+    @property
+    def window(self) -> int:
+        """As the engine behind it."""
+        return self._engine.window
+
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        """As the engine behind it."""
+        return self._engine.control_tokens
+
+    def count(self, messages: Sequence[Message]) -> int:
+        """As the engine behind it."""
+        return self._engine.count(messages)
+
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """As the engine behind it."""
+        return self._engine.prompt_text(messages)
+
+    def stream(
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
+    ) -> Generator[str, None, None]:
+        """The answer up to the first stop text."""
+        self.prompt_tokens = self.count(messages)
+        said = ""
+        try:
+            with closing(self._engine.stream(messages, max_new_tokens, temperature, adapter)) as pieces:
+                for piece in until(pieces, self._stop):
+                    said += piece
+                    yield piece
+        finally:
+            self.completion_tokens = self._count_said(said)
+            self.ran_out = self.completion_tokens >= max_new_tokens
+
+    def complete(
+        self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
+    ) -> list[str]:
+        """As the engine behind it."""
+        return self._engine.complete(requests, max_new_tokens, adapter)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._make_engine()
+
+    def _count_said(self, said: str) -> int:
+        if not said:
+            return 0
+        # Some chat templates take no answer without a question.
+        return self.count([_QUESTION, Message("assistant", said)]) - self.count([_QUESTION, Message("assistant", "")])
+
+
+def until(pieces: Iterable[str], stop: Sequence[str]) -> Iterator[str]:
+    """The pieces up to the first of the ``stop`` texts; how a text is cut into pieces makes no difference."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        # The text that is complete first ends the answer; of those complete at once, the longest.
+        ends = [(place + len(text), place) for text in stop if (place := held.find(text)) >= 0]
+        if ends:
+            yield held[: min(ends)[1]]
+            return
+        safe = len(held) - _begun(held, stop)
+        yield held[:safe]
+        held = held[safe:]
+    yield held
+
+
+def _begun(text: str, stop: Sequence[str]) -> int:
+    """Characters at the end of ``text`` that may be the beginning of a stop text."""
+    longest = max(map(len, stop), default=0)
+    lengths = range(min(longest - 1, len(text)), 0, -1)
+    return next((length for length in lengths if any(end.startswith(text[-length:]) for end in stop)), 0)

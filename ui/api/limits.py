@@ -1,0 +1,34 @@
+"""How often one client may ask."""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+_MOST_CLIENTS = 10_000
+
+
+class RateLimit:
+    """A token bucket for each client: ``per_minute`` requests at once, and then as many a minute.
+
+    Clients that have not asked for longest are forgotten first; there are never more than 10,000.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """``per_minute`` of 0 sets no limit. ``clock`` gives seconds."""
+        self._most = per_minute
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, client: str) -> float:
+        """Count a request. Returns 0, or the seconds until one is let in again, and then it is not counted."""
+        if not self._most:
+            return 0.0
+        now, rate = self._clock(), self._most / 60
+        left, then = self._buckets.pop(client, (float(self._most), now))
+        left = min(self._most, left + (now - then) * rate)
+        allowed = left >= 1 or math.isclose(left, 1)
+        self._buckets[client] = (left - 1 if allowed else left, now)
+        if len(self._buckets) > _MOST_CLIENTS:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - left) / rate

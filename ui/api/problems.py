@@ -1,0 +1,93 @@
+"""What goes wrong, as error objects in OpenAI's form: ``{"error": {"message", "type", "param", "code"}}``."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import Response
+
+from assistant.errors import AdapterError, AssistantError, UsageError
+from assistant.presentation import visible
+from ui.service import UnknownModel
+
+_LONGEST_MESSAGE = 500
+
+
+class RequestRefused(UsageError):
+    """A request that is not carried out, with the HTTP status that says why.
+
+    ``retry_after`` are seconds after which it may be tried again; None where trying again does not help.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        remedy: str = "",
+        status: int = 400,
+        code: str = "invalid_request",
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, remedy)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.retry_after = retry_after
+
+
+class JSON(Response):
+    """JSON in ASCII: a file name that is no Unicode can be told, too."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """``content`` as bytes."""
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
+def as_refusal(error: Exception) -> RequestRefused:
+    """The status and code of an error: the caller's mistake (4xx), or one that the operator mends (500).
+
+    Of an error that is not ours nothing is told: it may hold anything.
+    """
+    if isinstance(error, RequestRefused):
+        return error
+    if isinstance(error, (UnknownModel, AdapterError)):
+        return RequestRefused(error.message, error.remedy, 404, "model_not_found", "model")
+    if isinstance(error, UsageError):
+        return RequestRefused(error.message, error.remedy)
+    if isinstance(error, AssistantError):
+        return RequestRefused(error.message, error.remedy, 500, "assistant_error")
+    return RequestRefused("Something went wrong.", "The server's log says what.", 500, "internal_error")
+
+
+def error_object(refused: RequestRefused) -> dict[str, Any]:
+    """The error object."""
+    kinds = {401: "authentication_error", 429: "rate_limit_error"}
+    kind = "server_error" if refused.status >= 500 else kinds.get(refused.status, "invalid_request_error")
+    message = visible(str(refused))[:_LONGEST_MESSAGE]
+    return {"error": {"message": message, "type": kind, "param": refused.param, "code": refused.code}}
+
+
+def error_response(error: Exception) -> Response:
+    """The response to a request that failed."""
+    refused = as_refusal(error)
+    headers = {} if refused.retry_after is None else {"Retry-After": str(math.ceil(refused.retry_after))}
+    if refused.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSON(error_object(refused), refused.status, headers)
+
+
+def from_validation(error: RequestValidationError) -> RequestRefused:
+    """The first thing that is wrong with a request; its values are not repeated, they may be long or secret."""
+    first = error.errors()[0]
+    place = _place(first.get("loc", ()))
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    return RequestRefused(f"{place}: {reason}." if place else f"{reason}.", param=place or None)
+
+
+def _place(parts: Sequence[int | str]) -> str:
+    names = [str(part) for part in parts if part != "body"]
+    return visible(".".join(names))[:100]

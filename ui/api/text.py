@@ -1,0 +1,83 @@
+"""An answer as one text, for a reader who sees nothing else; and the same text bit by bit.
+
+A sentence carries the numbers of its passages, ``[2]``, or says that it is unsupported. A client cannot take back what
+it was sent, so a stream tells a sentence when it has been held against the evidence, and holds unsupported ones back
+until it is sure that the answer stands.
+"""
+
+import re
+
+from assistant.presentation import excerpt, source_of
+from assistant.types import Answer, Sentence
+
+_MARK = " [unsupported]"
+_SOURCES_HEADING = "\n\nSources:\n"
+_NEAREST_HEADING = "\n\nNearest passages:\n"
+_MARKS = re.compile(rf" (\[\d+\])+|{re.escape(_MARK)}")
+
+
+def text_of(answer: Answer, with_sources: bool) -> str:
+    """The whole text, with the sources below if they are wanted."""
+    sentences = [marked(sentence) for sentence in answer.sentences]
+    text = without_images(answer.text) if answer.refused or not sentences else " ".join(sentences)
+    return text + (_sources(answer) if with_sources else "")
+
+
+def as_said(text: str) -> str:
+    """A text of ``text_of`` without marks and sources: in a later prompt their numbers would mean other passages."""
+    for heading in (_SOURCES_HEADING, _NEAREST_HEADING):
+        text = text.partition(heading)[0]
+    return _MARKS.sub("", text)
+
+
+def marked(sentence: Sentence) -> str:
+    """A sentence with its marks; it cannot load an image."""
+    numbers = "".join(f"[{number}]" for number in dict.fromkeys(citation.hit for citation in sentence.citations))
+    return without_images(sentence.text) + (f" {numbers}" if sentence.supported else _MARK)
+
+
+def without_images(text: str) -> str:
+    """Markdown that shows no image: chat programs would fetch it from wherever a document says."""
+    return text.replace("![", "! [")
+
+
+class Teller:
+    """Tells an answer while it comes into being."""
+
+    def __init__(self, strict: bool, with_sources: bool) -> None:
+        """``strict``: an answer without any supported sentence will be replaced."""
+        self.told = ""
+        self._stands = not strict
+        self._held: list[str] = []
+        self._with_sources = with_sources
+
+    def next(self, sentence: Sentence) -> str:
+        """What may be told when a sentence is complete; often nothing."""
+        self._stands = self._stands or sentence.supported
+        self._held.append(marked(sentence))
+        if not self._stands:
+            return ""
+        told, self._held = " ".join(self._held), []
+        return self._tell(f" {told}" if self.told else told)
+
+    def rest(self, answer: Answer) -> str:
+        """What is left to tell; an answer that took another turn is told anew in a paragraph of its own."""
+        whole = text_of(answer, self._with_sources)
+        return self._tell(whole.removeprefix(self.told) if whole.startswith(self.told) else f"\n\n{whole}")
+
+    def _tell(self, text: str) -> str:
+        self.told += text
+        return text
+
+
+def _sources(answer: Answer) -> str:
+    """The cited passages with the words that support the answer; after a refusal, the nearest ones."""
+    if answer.refused:
+        nearest = [f"- {source_of(hit)}: {excerpt(hit.text)}" for hit in answer.hits]
+        return without_images(_NEAREST_HEADING + "\n".join(nearest)) if nearest else ""
+    hits = {hit.rank: hit for hit in answer.hits}
+    citations = [citation for sentence in answer.sentences for citation in sentence.citations]
+    cited = sorted(dict.fromkeys((citation.hit, citation.quote) for citation in citations))
+    lines = [f"- [{number}] {source_of(hits[number])}: “{excerpt(quote)}”" for number, quote in cited]
+    lines += [f"- Note: {note}" for note in answer.notes]
+    return without_images(_SOURCES_HEADING + "\n".join(lines)) if lines else ""

@@ -1,0 +1,109 @@
+"""Work that blocks, done in a few threads and awaited from the event loop; when they are busy, a few may wait."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ui.api.problems import RequestRefused
+
+T = TypeVar("T")
+
+_RETRY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Given(Generic[T]):
+    item: T
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    error: BaseException | None = None
+
+
+class Workers:
+    """``threads`` that work, and at most ``waiting`` tasks before them. To be used from one event loop."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._threads = threads
+        self._places = threads + waiting
+        self._taken = 0
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+
+    @property
+    def running(self) -> int:
+        """Tasks that have a thread."""
+        return min(self._taken, self._threads)
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that have none yet."""
+        return self._taken - self.running
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns. Raises what it raises, and RequestRefused when too many wait."""
+        return await asyncio.wrap_future(self._submit(work))
+
+    async def stream(self, work: Callable[[], Generator[T, None, None]]) -> AsyncGenerator[T, None]:
+        """What ``work`` yields, made and closed in one thread.
+
+        Closing this generator closes the other at its next item. Raises what it raises, and RequestRefused.
+        """
+        loop = asyncio.get_running_loop()
+        handed: asyncio.Queue[_Given[T] | _Ended] = asyncio.Queue()
+        abandoned = threading.Event()
+
+        def hand(one: _Given[T] | _Ended) -> None:
+            if not abandoned.is_set():
+                loop.call_soon_threadsafe(handed.put_nowait, one)
+
+        def drain() -> None:
+            try:
+                with closing(work()) as items:
+                    for item in items:
+                        if abandoned.is_set():
+                            return
+                        hand(_Given(item))
+                hand(_Ended())
+            except BaseException as error:
+                hand(_Ended(error))
+
+        future = self._submit(drain)
+        try:
+            while isinstance(one := await handed.get(), _Given):
+                yield one.item
+            if one.error is not None:
+                raise one.error
+        finally:
+            abandoned.set()
+            future.cancel()
+
+    def close(self) -> None:
+        """Wait for what runs; what waits is given up."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        if self._taken >= self._places:
+            raise RequestRefused(
+                f"All {self._threads} places are taken and {self.waiting} requests wait.",
+                "Try again in a moment.",
+                status=503,
+                code="overloaded",
+                retry_after=_RETRY_SECONDS,
+            )
+        loop = asyncio.get_running_loop()
+        self._taken += 1
+        future = self._executor.submit(work)
+        future.add_done_callback(lambda _: self._leave(loop))
+        return future
+
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._free_place)
+
+    def _free_place(self) -> None:
+        self._taken -= 1

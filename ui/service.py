@@ -1,0 +1,205 @@
+"""A workspace that many ask at once: the models are loaded once, and each request has a retriever to itself.
+
+    with open_service(workspace, settings) as service:
+        for update in service.stream(Asked(service.model("claims/house"), "What is covered?")):
+            ...
+
+Nothing here knows of HTTP; whoever serves brings the threads. SQLite connections and indexes are lent to one request
+at a time, the embedder is used in turns, and the engine queues its requests itself.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from assistant.adapters import BASE, adapter_names
+from assistant.answer import Assistant
+from assistant.config import AnswerSettings, EngineSettings, Settings
+from assistant.embedder import Embedder
+from assistant.engines.base import Engine
+from assistant.engines.opening import open_engine, uses_server
+from assistant.errors import UsageError
+from assistant.lending import Retrievers
+from assistant.retriever import Retriever
+from assistant.store.catalog import Catalog
+from assistant.types import Evidence, Filter, Message, Update
+from assistant.workspace import DEFAULT_CORPUS, Workspace
+
+_GREETING = [Message("user", "Hello")]
+
+Readiness = Literal["loading", "ready", "failed"]
+
+
+class UnknownModel(UsageError):
+    """A corpus or adapter that the workspace does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What a caller calls a model: a corpus, and the adapter that answers; None for the base model."""
+
+    corpus: str
+    adapter: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``corpus`` or ``corpus/adapter``."""
+        return self.corpus if self.adapter is None else f"{self.corpus}/{self.adapter}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question with all that a caller may say about its answer."""
+
+    model: ServedModel
+    question: str
+    history: tuple[Message, ...] = ()
+    only: Filter | None = None
+    instructions: str = ""
+    """The caller's own system text; it stands behind ours."""
+    max_new_tokens: int | None = None
+    """No more than ``engine.max_new_tokens``; None takes that."""
+    temperature: float | None = None
+    """None takes ``engine.temperature``."""
+
+
+@dataclass(slots=True)
+class _Models:
+    engine: Engine | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    readiness: Readiness = "loading"
+
+
+class Service:
+    """Answers and searches for several threads at once."""
+
+    def __init__(
+        self, workspace: Workspace, settings: Settings, embedder: Embedder, make_engine: Callable[[], Engine]
+    ) -> None:
+        """``embedder`` has to bear several threads; ``make_engine`` is called once, when a model is first needed."""
+        self.workspace = workspace
+        self.settings = settings
+        self._embedder = embedder
+        self._make_engine = make_engine
+        self._models = _Models()
+        self._retrievers: dict[str, Retrievers] = {}
+        self._retrievers_lock = threading.Lock()
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether the models are loaded."""
+        return self._models.readiness
+
+    def load(self) -> None:
+        """Load embedder and engine, which otherwise happens at the first question. Raises ModelError."""
+        try:
+            self._embedder.load()
+            self.engine().complete([_GREETING], 1)
+        except BaseException:
+            self._models.readiness = "failed"
+            raise
+        self._models.readiness = "ready"
+
+    def engine(self) -> Engine:
+        """The one engine, made by whoever needs it first."""
+        with self._models.lock:
+            self._models.engine = self._models.engine or self._make_engine()
+            return self._models.engine
+
+    def models(self) -> list[ServedModel]:
+        """Every corpus by itself and with every adapter."""
+        adapters = adapter_names(self.workspace.adapters)
+        return [ServedModel(corpus, adapter) for corpus in self._corpora() for adapter in (None, *adapters)]
+
+    def model(self, name: str) -> ServedModel:
+        """What a name stands for: ``corpus/adapter``, ``corpus``, or ``adapter`` where there is one corpus.
+
+        Raises UnknownModel, naming those that there are.
+        """
+        corpora, known = self._corpora(), {model.name: model for model in self.models()}
+        full_name = f"{corpora[0]}/{name}" if len(corpora) == 1 and name not in known else name
+        corpus, _, adapter = full_name.partition("/")
+        if corpus in corpora and adapter and uses_server(self.settings.engine):
+            return ServedModel(corpus, None if adapter == BASE else adapter)  # it knows its adapters, we do not
+        found = known.get(full_name.removesuffix(f"/{BASE}"))
+        if found is None:
+            raise UnknownModel(f"There is no model {name[:200]!r}.", _there_are(known))
+        return found
+
+    def corpus(self, name: str = "") -> str:
+        """A corpus that exists; without a name ``default``, or the only one. Raises UnknownModel."""
+        corpora = self._corpora()
+        wanted = name or (corpora[0] if len(corpora) == 1 else DEFAULT_CORPUS)
+        if wanted not in corpora:
+            raise UnknownModel(f"There is no corpus {wanted[:200]!r}.", _there_are(corpora))
+        return wanted
+
+    def search(self, corpus: str, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
+        """The best passages. Raises what ``Retriever.search`` raises, UsageError for a filter that fits nothing."""
+        with self._lent(corpus, only) as retriever:
+            return retriever.search(question, k, only)
+
+    def stream(self, asked: Asked, engine: Engine | None = None) -> Generator[Update, None, None]:
+        """The answer as it comes into being; closing the generator stops the model.
+
+        ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
+        """
+        with self._lent(asked.model.corpus, asked.only) as retriever:
+            assistant = Assistant(
+                retriever, lambda: engine or self.engine(), self.answering(asked), self.generation(asked)
+            )
+            yield from assistant.stream(asked.question, asked.history, asked.only, asked.model.adapter)
+
+    def answering(self, asked: Asked) -> AnswerSettings:
+        """The settings of an answer, with the caller's system text behind ours."""
+        ours = self.settings.answer
+        system = f"{ours.system}\n\n{asked.instructions}" if asked.instructions else ours.system
+        return ours.model_copy(update={"system": system})
+
+    def generation(self, asked: Asked) -> EngineSettings:
+        """The settings of the engine, within what the caller asks for."""
+        ours = self.settings.engine
+        longest = min(asked.max_new_tokens or ours.max_new_tokens, ours.max_new_tokens)
+        temperature = ours.temperature if asked.temperature is None else asked.temperature
+        return ours.model_copy(update={"max_new_tokens": longest, "temperature": temperature})
+
+    def close(self) -> None:
+        """Close the catalogs that no request holds."""
+        with self._retrievers_lock:
+            opened = list(self._retrievers.values())
+        for retrievers in opened:
+            retrievers.close()
+
+    def _corpora(self) -> tuple[str, ...]:
+        return self.workspace.corpus_names()
+
+    def _lent(self, corpus: str, only: Filter | None) -> AbstractContextManager[Retriever]:
+        """A retriever that is no one else's meanwhile. Raises UnknownModel for a corpus that is gone."""
+        folder = self.workspace.corpus(self.corpus(corpus))
+
+        def opened() -> Retriever:
+            return Retriever(Catalog(folder), self._embedder, self.settings.retrieval, self.settings.device)
+
+        with self._retrievers_lock:
+            retrievers = self._retrievers.setdefault(corpus, Retrievers(opened))
+        return retrievers.lent(only)
+
+
+def _there_are(names: Sequence[str] | dict[str, ServedModel]) -> str:
+    return f"There are: {', '.join(names)}." if names else "Run: assistant ingest FOLDER"
+
+
+@contextmanager
+def open_service(workspace: Workspace, settings: Settings) -> Iterator[Service]:
+    """The service of a workspace with the models of its settings; nothing is loaded yet.
+
+    Raises ModelError for an embedder that is nowhere to be had.
+    """
+    embedder = Embedder(settings.embedder, settings.device)
+    service = Service(workspace, settings, embedder, lambda: open_engine(settings, workspace.adapters))
+    try:
+        yield service
+    finally:
+        service.close()
