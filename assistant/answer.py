@@ -9,18 +9,18 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from assistant.answerability import Verdict, judge
 from assistant.config import AnswerSettings, EngineSettings
-from assistant.conversation import fitting_history, rewritten, rewritten_by_model
-from assistant.editions import newest_first, version_notes
+from assistant.conversation.followups import Rewriting
+from assistant.conversation.rewriting import fitting_history, rewritten, rewritten_by_model
 from assistant.engines.base import Engine
 from assistant.errors import ModelError
-from assistant.followups import Rewriting
-from assistant.grounding import Grounder
+from assistant.grounding.editions import newest_first, version_notes
+from assistant.grounding.grounder import Grounder
+from assistant.grounding.quoting import quote
 from assistant.language import well_formed
 from assistant.prompt import build_messages, fitting_evidence
-from assistant.quoting import quote
-from assistant.refusal import declines, refusal_text
+from assistant.refusal.answerability import Verdict, judge
+from assistant.refusal.wording import declines, refusal_text
 from assistant.retriever import Retriever
 from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from assistant import models
-from assistant.calibration import calibration_of
 from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.errors import AssistantError, IdentityError
+from assistant.refusal.calibration import calibration_of
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from assistant.workspace import Workspace

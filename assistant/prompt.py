@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from assistant.lookalikes import skeleton, traced_skeleton
 from assistant.types import Evidence, Message
+from assistant.untrusted.lookalikes import skeleton, traced_skeleton
 
 TURN_MARKERS = frozenset(
     """

@@ -24,12 +24,12 @@ from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.engines.opening import open_engine
-from assistant.grounding import ground
+from assistant.grounding.grounder import ground
+from assistant.grounding.support import is_factual
 from assistant.prompt import harmless
 from assistant.retriever import Retriever
 from assistant.sentences import line_sentence_spans
 from assistant.store.catalog import Catalog
-from assistant.support import is_factual
 from assistant.types import Answer, Citation, Evidence, Sentence
 from assistant.workspace import Workspace
 from bench.retrieval import folded

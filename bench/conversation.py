@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from assistant import config
-from assistant.conversation import rewritten
+from assistant.conversation.rewriting import rewritten
 from assistant.embedder import Embedder
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog

@@ -21,13 +21,13 @@ from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import open_engine
+from assistant.grounding.support import support
 from assistant.language import words
-from assistant.lookalikes import skeleton
 from assistant.prompt import MACHINERY
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.support import support
 from assistant.types import Answer, Citation, Message, Sentence
+from assistant.untrusted.lookalikes import skeleton
 from assistant.workspace import Workspace
 from eval.statistics import interval
 from ingest.pipeline import ingest

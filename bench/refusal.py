@@ -1,4 +1,4 @@
-"""Refusal before the model: the tables of docs/refusal.md, and the prior in assistant/prior.py.
+"""Refusal before the model: the tables of docs/refusal.md, and the prior in assistant/refusal/prior.py.
 
     python -m bench.refusal --corpora FOLDER [--only sample] [--workspace FOLDER]
     python -m bench.refusal --corpora FOLDER --prior
@@ -16,14 +16,14 @@ import click
 import numpy as np
 
 from assistant import config
-from assistant.answerability import Verdict, judge, shifted
-from assistant.calibration import Rows
 from assistant.config import Settings
 from assistant.embedder import Embedder
-from assistant.features import FEATURES, LOOKED_AT, held
+from assistant.grounding.support import weighted_coverage
+from assistant.refusal.answerability import Verdict, judge, shifted
+from assistant.refusal.calibration import Rows
+from assistant.refusal.features import FEATURES, LOOKED_AT, held
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.support import weighted_coverage
 from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace
 from bench.corpora import beir_questions, corpora_folder, read_jsonl, write_beir_documents
@@ -187,7 +187,7 @@ def _resampled(rows: Sequence[Judged]) -> tuple[float, float]:
 
 
 def print_prior(corpora: Path, space: Workspace, settings: Settings) -> None:
-    """Fit the prior and print it as it stands in assistant/prior.py; each corpus counts the same."""
+    """Fit the prior and print it as it stands in assistant/refusal/prior.py; each corpus counts the same."""
     found = []
     for name in _PRIOR_CORPORA:
         retriever = opened(space, name, _documents(corpora, name, space), settings)

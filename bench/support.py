@@ -21,12 +21,12 @@ import numpy as np
 
 from assistant import config
 from assistant.embedder import Embedder
-from assistant.quantities import quantities
+from assistant.grounding.quantities import quantities
+from assistant.grounding.spans import Row, spans
+from assistant.grounding.support import Support, Weights, support
 from assistant.retriever import Retriever
 from assistant.sentences import sentence_spans
-from assistant.spans import Row, spans
 from assistant.store.catalog import Catalog
-from assistant.support import Support, Weights, support
 from assistant.types import Evidence
 from assistant.workspace import Workspace
 from eval.statistics import interval

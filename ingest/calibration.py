@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.calibration import (
+from assistant.refusal.calibration import (
     PRIOR,
     Calibration,
     Rows,
@@ -23,7 +23,7 @@ from assistant.calibration import (
     standardised,
     write_calibration,
 )
-from assistant.features import LOOKED_AT, features_of, held
+from assistant.refusal.features import LOOKED_AT, features_of, held
 from assistant.retriever import Retriever
 from assistant.stopwords import STOPWORDS
 from assistant.store.catalog import Catalog

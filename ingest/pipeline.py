@@ -15,11 +15,11 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from assistant.calibration import calibration_of
 from assistant.config import Settings
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import IdentityError, IngestError, ReadError
 from assistant.progress import progress_bar
+from assistant.refusal.calibration import calibration_of
 from assistant.retriever import Retriever
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest

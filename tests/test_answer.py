@@ -9,7 +9,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.errors import ModelError
-from assistant.grounding import Grounder, without_repetition
+from assistant.grounding.grounder import Grounder, without_repetition
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Grounded, Message, Retrieved, Words

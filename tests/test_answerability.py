@@ -9,11 +9,11 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
-from assistant.answerability import judge, shifted
-from assistant.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
 from assistant.config import Settings
-from assistant.features import FEATURES, Held, features_of, held
-from assistant.readings import readings
+from assistant.refusal.answerability import judge, shifted
+from assistant.refusal.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
+from assistant.refusal.features import FEATURES, Held, features_of, held
+from assistant.refusal.readings import readings
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace

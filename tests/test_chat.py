@@ -20,10 +20,10 @@ from fakes import FakeEmbedder, ScriptedEngine
 from assistant.answer import Assistant
 from assistant.cli.talk import COMMANDS, Talk
 from assistant.config import Settings
+from assistant.conversation.transcript import MarkedText, markdown
 from assistant.errors import AdapterError, UsageError
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.transcript import MarkedText, markdown
 from assistant.types import Sentence
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest

@@ -14,7 +14,7 @@ from tiny import tokenizer
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.conversation import fitting_history, rewritten, rewritten_by_model
+from assistant.conversation.rewriting import fitting_history, rewritten, rewritten_by_model
 from assistant.prompt import build_messages
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog

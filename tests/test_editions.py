@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 import pytest
 from samples import evidence
 
-from assistant.editions import are_editions, is_superseded, newest_first, version_notes
-from assistant.grounding import ground
+from assistant.grounding.editions import are_editions, is_superseded, newest_first, version_notes
+from assistant.grounding.grounder import ground
 from assistant.types import Evidence
 
 QUESTION = "When do I have to report a claim?"

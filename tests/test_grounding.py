@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import evidence
 
-from assistant.grounding import Grounder, ground
-from assistant.support import support
+from assistant.grounding.grounder import Grounder, ground
+from assistant.grounding.support import support
 from assistant.types import Grounded, Sentence, Words
 
 FIRE = "Damage by fire, lightning and explosion is covered. The deductible is 150 euros for each claim."

@@ -16,13 +16,13 @@ from reportlab.pdfgen.canvas import Canvas
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.instructions import believed_end, is_order, statement_spans
-from assistant.lookalikes import skeleton, traced_skeleton
-from assistant.markup import without_markup
 from assistant.prompt import MACHINERY
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Document, Words
+from assistant.untrusted.instructions import believed_end, is_order, statement_spans
+from assistant.untrusted.lookalikes import skeleton, traced_skeleton
+from assistant.untrusted.markup import without_markup
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ingest.readers import read

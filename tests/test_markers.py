@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.markers import Reading
+from assistant.grounding.markers import Reading
 
 ANY_MARKER = re.compile(r"[\[【]\s*\d{1,3}\s*[\]】]")
 ANSWERS = (

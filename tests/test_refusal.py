@@ -3,7 +3,7 @@
 import pytest
 
 from assistant.config import Settings
-from assistant.refusal import declines, refusal_text
+from assistant.refusal.wording import declines, refusal_text
 
 EN, DE = "What is the deductible for hail damage?", "Wie hoch ist die Selbstbeteiligung bei Hagel?"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 from samples import evidence
 
-from assistant.support import is_factual, support
+from assistant.grounding.support import is_factual, support
 from assistant.types import Evidence
 
 TABLE = """How much we pay:

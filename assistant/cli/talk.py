@@ -9,9 +9,9 @@ import click
 
 from assistant.adapters import BASE
 from assistant.answer import Assistant
+from assistant.conversation.transcript import MarkedText, differs, footnotes, markdown, passages, reasons
 from assistant.errors import AssistantError, UsageError
 from assistant.presentation import answer_lines, visible
-from assistant.transcript import MarkedText, differs, footnotes, markdown, passages, reasons
 from assistant.types import Answer, Grounded, Message, Retrieved, Words
 
 COMMANDS = {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from assistant.markers import Reading
+from assistant.grounding.markers import Reading
 from assistant.sentences import sentence_spans
 from assistant.types import Evidence
 from eval.gold import Group, ranks

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from assistant.grounding.support import support
 from assistant.pairs import Pair
 from assistant.retriever import Retriever
-from assistant.support import support
 from assistant.types import Answer, Evidence
 from eval.cases import Case
 from eval.metrics.citations import Supports

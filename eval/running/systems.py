@@ -16,11 +16,11 @@ from typing import Literal
 from assistant.adapters import BASE
 from assistant.answer import Assistant
 from assistant.config import AnswerSettings, Settings
-from assistant.conversation import fitting_history
+from assistant.conversation.rewriting import fitting_history
 from assistant.errors import UsageError
-from assistant.grounding import Grounder
+from assistant.grounding.grounder import Grounder
 from assistant.prompt import build_messages
-from assistant.refusal import declines
+from assistant.refusal.wording import declines
 from assistant.retriever import Retriever
 from assistant.types import Answer, Message, Trace
 from eval.cases import Case

@@ -8,7 +8,8 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
-from assistant.calibration import (
+from assistant.config import Settings
+from assistant.refusal.calibration import (
     CALIBRATION_FILE,
     PRIOR,
     Calibration,
@@ -17,8 +18,7 @@ from assistant.calibration import (
     short,
     standardised,
 )
-from assistant.config import Settings
-from assistant.features import FEATURES
+from assistant.refusal.features import FEATURES
 from assistant.workspace import Workspace
 from ingest.calibration import Examples, fit, fitted, operating_point, reworded, without
 from ingest.other_domains import QUESTIONS

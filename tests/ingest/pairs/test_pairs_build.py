@@ -17,7 +17,7 @@ from pairing import CORPUS, House
 
 from assistant.config import PairsSettings, Settings
 from assistant.errors import PairsError, UsageError, WorkspaceBusy
-from assistant.grounding import ground
+from assistant.grounding.grounder import ground
 from assistant.pairs import Pair, header_file, read_header
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from assistant import prior
 from assistant.errors import WorkspaceError
+from assistant.refusal import prior
 from assistant.workspace import replaced_atomically
 
 CALIBRATION_FILE = "calibration.json"

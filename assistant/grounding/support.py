@@ -16,11 +16,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from functools import lru_cache
 
+from assistant.grounding.names import Name, names
+from assistant.grounding.negation import Denial, affirmed, contradiction, denials
+from assistant.grounding.quantities import in_digits, is_said, qualifiers, quantities, split_quantities, unit_of
+from assistant.grounding.spans import Row, Span, spans
 from assistant.language import stems, words
-from assistant.names import Name, names
-from assistant.negation import Denial, affirmed, contradiction, denials
-from assistant.quantities import in_digits, is_said, qualifiers, quantities, split_quantities, unit_of
-from assistant.spans import Row, Span, spans
 from assistant.stopwords import STOPWORDS
 from assistant.types import Evidence
 

@@ -1,7 +1,7 @@
 """What a question is about, in its own words: what a pronoun in the next question stands for."""
 
-from assistant.agreement import MARKER
-from assistant.functionwords import POINTERS, QUESTION_WORDS, SPEAKERS, VERBS
+from assistant.conversation.agreement import MARKER
+from assistant.conversation.functionwords import POINTERS, QUESTION_WORDS, SPEAKERS, VERBS
 from assistant.language import words
 from assistant.sentences import sentence_spans
 

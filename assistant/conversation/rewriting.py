@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from assistant.agreement import is_courtesy
+from assistant.conversation.agreement import is_courtesy
+from assistant.conversation.followups import Rewriting, stand_alone
 from assistant.engines.base import Engine
-from assistant.followups import Rewriting, stand_alone
 from assistant.language import content_stems, well_formed
 from assistant.prompt import harmless
 from assistant.types import Message

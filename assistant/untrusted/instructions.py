@@ -12,9 +12,9 @@ lookalike letters too. It does not find every order (``docs/safety.md`` says how
 import re
 from dataclasses import astuple, dataclass, fields
 
-from assistant.lookalikes import skeleton, traced_skeleton
 from assistant.prompt import MACHINERY
 from assistant.sentences import line_sentence_spans
+from assistant.untrusted.lookalikes import skeleton, traced_skeleton
 
 _MACHINE = (
     r"(?:a\.?i\.?|ki|ia|llms?|gpt|chat ?bots?|(?:large )?language models?|sprachmodelle?|modeles? de langage"

@@ -8,12 +8,12 @@ short.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.editions import is_superseded
 from assistant.embedder import Embedder
-from assistant.grounding import cite
+from assistant.grounding.editions import is_superseded
+from assistant.grounding.grounder import cite
+from assistant.grounding.spans import Span, spans
+from assistant.grounding.support import Weights, context_of, named_cells, weighted_coverage
 from assistant.language import content_stems, stems
-from assistant.spans import Span, spans
-from assistant.support import Weights, context_of, named_cells, weighted_coverage
 from assistant.types import Evidence, Sentence
 
 _LONGEST_QUOTE = 300

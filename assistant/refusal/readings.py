@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from assistant.features import Held, windows
+from assistant.grounding.quantities import quantities
 from assistant.language import stems
 from assistant.presentation import visible
-from assistant.quantities import quantities
+from assistant.refusal.features import Held, windows
 from assistant.types import Evidence
 
 # A question of more words says what it is about.

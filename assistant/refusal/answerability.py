@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 
-from assistant.calibration import calibration_of
 from assistant.config import AnswerSettings
-from assistant.features import FEATURES, LOOKED_AT, Held, features_of, held
 from assistant.language import content_stems, words
-from assistant.readings import readings
+from assistant.refusal.calibration import calibration_of
+from assistant.refusal.features import FEATURES, LOOKED_AT, Held, features_of, held
+from assistant.refusal.readings import readings
 from assistant.retriever import Retriever
 from assistant.stopwords import STOPWORDS
 from assistant.types import Evidence

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.instructions import believed_end
 from assistant.sentences import sentence_spans
 from assistant.types import Evidence
+from assistant.untrusted.instructions import believed_end
 
 _ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
 _PARAGRAPH_NUMBER = re.compile(r"\s*(\(\d{1,3}\))")

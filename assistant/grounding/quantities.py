@@ -8,7 +8,7 @@ stands under § 10 does not say "10 %". Small numbers may be written as words, i
 import re
 from collections.abc import Set
 
-from assistant.dates import dates, is_dated
+from assistant.grounding.dates import dates, is_dated
 
 _REFERENCE = re.compile(
     r"(?P<sign>§+|\b(?:art|artikel|article|clause|section|sec|ziffer|ziff|abs|absatz|no|nr|para|paragraph|page|seite)\b\.?)"

@@ -1,17 +1,17 @@
 """An answer held against its evidence while it comes into being, sentence by sentence.
 
 A marker that names a passage is kept only if that passage supports the sentence; a sentence without one gets the
-passage that supports it best. What counts as support is one function, in ``assistant.support``.
+passage that supports it best. What counts as support is one function, in ``assistant.grounding.support``.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 
-from assistant.markers import Reading
-from assistant.markup import without_markup
+from assistant.grounding.markers import Reading
+from assistant.grounding.support import Support, Weights, support, weighted_coverage
 from assistant.sentences import sentence_spans
-from assistant.support import Support, Weights, support, weighted_coverage
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
+from assistant.untrusted.markup import without_markup
 
 __all__ = ["Grounder", "Weights", "cite", "ground", "support", "weighted_coverage", "without_repetition"]
 

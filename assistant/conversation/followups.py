@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assistant.agreement import agrees, is_courtesy, offered, without_courtesy
-from assistant.functionwords import (
+from assistant.conversation.agreement import agrees, is_courtesy, offered, without_courtesy
+from assistant.conversation.functionwords import (
     CONDITIONS,
     CONJUNCTIONS,
     DETERMINERS,
@@ -26,9 +26,9 @@ from assistant.functionwords import (
     SPEAKERS,
     VERBS,
 )
+from assistant.conversation.likeparts import with_like_part
+from assistant.conversation.topics import topic
 from assistant.language import detect, words
-from assistant.likeparts import with_like_part
-from assistant.topics import topic
 
 # Longer ones name their subject, and a page that was pasted is no follow-up.
 _LONGEST_FOLLOW_UP = 24

@@ -29,7 +29,7 @@ OPPOSITES = {
 # Words of negation that deny nothing.
 _IDIOM = re.compile(
     r"\b(?:without (?:undue )?delay|no-claims?|no matter|ohne weiteres|ohne schuldhaftes zögern"
-    # These bound a number: assistant.quantities sees to them.
+    # These bound a number: assistant.grounding.quantities sees to them.
     r"|(?:not|no) (?:later|more|less|earlier|longer) than|nicht (?:später|mehr|weniger|länger) als)\b",
     re.IGNORECASE,
 )

@@ -6,8 +6,8 @@ all nouns so: there a name has at least two words, or a word and a number.
 
 import re
 
-from assistant.dates import dates
-from assistant.quantities import without_measures
+from assistant.grounding.dates import dates
+from assistant.grounding.quantities import without_measures
 from assistant.stopwords import STOPWORDS
 
 Name = tuple[str, ...]

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import log1p, nan
 
+from assistant.grounding.support import weighted_coverage
 from assistant.language import DEFAULT_LANGUAGE, content_stems, detect, query_terms, stems
 from assistant.retriever import Retriever
 from assistant.sentences import line_sentence_spans
-from assistant.support import weighted_coverage
 from assistant.types import Evidence
 
 FEATURES = ("lead", "bm25", "passage_coverage", "window_coverage", "unknown", "length")

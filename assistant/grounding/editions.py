@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from assistant.grounding.quantities import as_written, quantities, unit_of
+from assistant.grounding.support import Weights, support
 from assistant.language import detect
-from assistant.quantities import as_written, quantities, unit_of
-from assistant.support import Weights, support
 from assistant.types import Evidence, Sentence
 
 # A passage of another edition says the same with another value when it holds this part of the sentence's words.

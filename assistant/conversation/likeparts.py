@@ -8,7 +8,7 @@ one with the same kind of article.
 import re
 from collections.abc import Iterator, Sequence
 
-from assistant.functionwords import (
+from assistant.conversation.functionwords import (
     CONJUNCTIONS,
     DETERMINERS,
     PREPOSITIONS,

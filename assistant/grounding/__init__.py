@@ -1,0 +1,1 @@
+"""Answers held against their evidence: what supports a sentence, and where."""

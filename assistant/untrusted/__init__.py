@@ -1,0 +1,1 @@
+"""Texts of strangers, documents and models alike: what they must not do."""
