@@ -102,7 +102,21 @@ def _engine(settings: Settings) -> Iterator[Finding]:
 
     engine = open_engine(settings)
     engine.complete([[Message("user", "probe")]], max_new_tokens=1)
-    yield Finding("engine", "ok", f"{settings.engine.model}: window of {engine.window} tokens")
+    message = f"{settings.engine.model}, run by {_runtime(settings)}: window of {engine.window} tokens"
+    yield Finding("engine", "ok", message)
+
+
+def _runtime(settings: Settings) -> str:
+    """What runs the model, and why nothing faster does."""
+    from assistant.engines.opening import uses_server
+    from assistant.engines.openvino_engine import why_not
+
+    if uses_server(settings.engine):
+        return "a server"
+    if settings.engine.runtime == "transformers":
+        return "transformers"
+    reason = why_not(settings.engine, settings.device)
+    return f"transformers ({reason})" if reason else "OpenVINO"
 
 
 def _address(settings: Settings) -> Iterator[Finding]:
