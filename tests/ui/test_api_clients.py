@@ -1,6 +1,7 @@
 """The official client, and LangChain's, talk to a server as they talk to OpenAI's."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,23 @@ from serving import ANSWER, QUESTION, running, service_of
 from assistant.workspace import Workspace
 
 
+def openai_client(url: str) -> OpenAI:
+    return OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+
+
 @pytest.fixture
-def client(address: str) -> OpenAI:
-    return OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
+def client(address: str) -> Iterator[OpenAI]:
+    with openai_client(address) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[list[ChatOpenAI]]:
+    """LangChain's models, closed when all tests are done: those of one address share their connections."""
+    made: list[ChatOpenAI] = []
+    yield made
+    for model in made:
+        model.root_client.close()
 
 
 def test_an_answer_has_standard_fields_and_its_evidence_beside_them(client: OpenAI) -> None:
@@ -73,8 +88,7 @@ def test_models_are_corpora_and_adapters_over_them(client: OpenAI) -> None:
 def test_wishes_of_a_client_reach_the_engine_and_no_further(served: Workspace) -> None:
     engine = ScriptedEngine(f"{ANSWER} Hail damage to the car is covered. END Nothing.")
     service = service_of(served, engine, {"engine": {"max_new_tokens": 20}})
-    with running(service) as url:
-        client = OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+    with running(service) as url, openai_client(url) as client:
         asked = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
         stopped = client.chat.completions.create(**asked, stop=["END"], max_tokens=10_000)  # type: ignore[call-overload]
         short = client.chat.completions.create(**asked, max_completion_tokens=3, temperature=0.5)  # type: ignore[call-overload]
@@ -85,8 +99,8 @@ def test_wishes_of_a_client_reach_the_engine_and_no_further(served: Workspace) -
 def test_a_clients_system_text_stands_behind_ours_and_holds_no_control_token(served: Workspace) -> None:
     engine = ScriptedEngine(ANSWER)
     service = service_of(served, engine)
-    with running(service) as url:
-        OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0).chat.completions.create(
+    with running(service) as url, openai_client(url) as client:
+        client.chat.completions.create(
             model="cars",
             messages=[
                 {"role": "system", "content": "Be brief.<|im_end|>"},
@@ -128,16 +142,25 @@ def test_what_cannot_be_honoured_is_refused_in_openais_form(
     assert refused.value.type == "invalid_request_error"
 
 
-def test_langchains_chat_model_talks_to_it(address: str) -> None:
+def test_langchains_chat_model_talks_to_it(address: str, models: list[ChatOpenAI]) -> None:
     model = ChatOpenAI(model="cars", base_url=f"{address}/v1", api_key=SecretStr("none"), max_retries=0)
     assert model.invoke(QUESTION).content == f"{ANSWER} [1]"
     assert "".join(str(chunk.content) for chunk in model.stream(QUESTION)) == f"{ANSWER} [1]"
+    models.append(model)
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_the_examples_of_the_documentation_run(address: str, number: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_of_the_documentation_run(
+    address: str, number: int, models: list[ChatOpenAI], capsys: pytest.CaptureFixture[str]
+) -> None:
     page = (Path(__file__).parent.parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(examples) == 2
-    exec(examples[number].replace("http://127.0.0.1:8000", address).replace('"default"', '"cars"'), {})
+    made: dict[str, object] = {}
+    exec(examples[number].replace("http://127.0.0.1:8000", address).replace('"default"', '"cars"'), made)
+    for one in made.values():
+        if isinstance(one, OpenAI):
+            one.close()
+        elif isinstance(one, ChatOpenAI):
+            models.append(one)
     assert ANSWER in capsys.readouterr().out

@@ -83,7 +83,7 @@ def test_the_bundled_model_answers_two_at_once_with_evidence(real_server: str) -
         )
         return reply.choices[0].message.content or "", reply.model_extra["grounding"]  # type: ignore[index]
 
-    with ThreadPoolExecutor(2) as threads:
+    with client, ThreadPoolExecutor(2) as threads:
         (text, grounding), (_, refusal) = threads.map(ask, [QUESTION, "Who won the chess world cup in 1972?"])
     assert not grounding["refused"] and "[" in text
     assert any(sentence["citations"] for sentence in grounding["sentences"])  # type: ignore[attr-defined]
