@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -273,6 +274,8 @@ class Terminal:
             stdout=child,
             stderr=child,
             start_new_session=True,
+            # What runs in the background may have been told to ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env=environment,
             cwd=TESTS.parent,
         )

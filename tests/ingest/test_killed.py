@@ -357,7 +357,13 @@ def test_interrupted_it_says_one_line_and_the_next_ingest_goes_on(docs: Path, wo
         # A session of its own: as at a terminal, the signal goes to the reading processes too.
         ready.unlink(missing_ok=True)
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            # What runs in the background may have been told to ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         while not ready.exists():
             time.sleep(0.01)
