@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from assistant.errors import ModelError
@@ -208,3 +209,17 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def quantisation(bits: str, dtype: Any) -> Any:
+    """How transformers holds weights in fewer bits: ``8bit`` (LLM.int8, arXiv:2208.07339), else NF4 with double
+    quantisation that computes in ``dtype`` (arXiv:2305.14314).
+    """
+    import transformers
+
+    configuration: Any = transformers.BitsAndBytesConfig
+    if bits == "8bit":
+        return configuration(load_in_8bit=True)
+    return configuration(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )

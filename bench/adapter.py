@@ -19,7 +19,7 @@ from assistant.adapters import read_card
 from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.engines.transformers_engine import TransformersEngine
-from assistant.pairs import Pair, read_pairs
+from assistant.pairs import read_pairs
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
@@ -27,6 +27,7 @@ from assistant.types import Evidence, Message
 from assistant.workspace import Workspace
 from bench.retrieval import folded
 from eval.cases import Case, read_cases
+from eval.leaks import held_out
 from eval.metrics.answers import must_include, token_f1, token_recall
 from eval.metrics.style import StyleRule, read_rules, rules_kept
 from eval.statistics import interval
@@ -57,13 +58,6 @@ class Scores:
     facts: float | None
     cited: float | None
     style: float | None
-
-
-def held_out(cases: Sequence[Case], pairs: Sequence[Pair]) -> list[Case]:
-    """Cases about documents that no training or validation pair shows; unanswerable ones are about none."""
-    seen = {pair.document for pair in pairs if pair.split != "test"}
-    seen |= {passage.document for pair in pairs if pair.split != "test" for passage in pair.passages}
-    return [case for case in cases if not case.documents & seen]
 
 
 def ask(cases: Sequence[Case], retriever: Retriever, engine: TransformersEngine, settings: Settings) -> list[Asked]:

@@ -16,7 +16,7 @@ from assistant.errors import ConfigError, ModelError
 from train.config import TrainSettings
 from train.memory import Parameters
 
-_QUANTISED = ("qlora", "lora-8bit")
+_QUANTISED = {"qlora": "4bit", "lora-8bit": "8bit"}
 
 
 def computes_in_bfloat16(device: Device) -> bool:
@@ -74,7 +74,7 @@ def load_base(folder: Path, engine: EngineSettings, device: Device, settings: Tr
             model: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=dtype,
-                quantization_config=_quantisation(settings.method, dtype) if quantised else None,
+                quantization_config=models.quantisation(_QUANTISED[settings.method], dtype) if quantised else None,
                 device_map={"": place} if quantised else None,
                 use_safetensors=True,
                 local_files_only=True,
@@ -161,17 +161,6 @@ def _check_targets(base: Any, settings: TrainSettings) -> None:
         raise ConfigError(
             f"layers_to_transform={beyond[0]}: the model has {layers} layers.", f"Name some of 0 to {layers - 1}."
         )
-
-
-def _quantisation(method: str, dtype: Any) -> Any:
-    import transformers
-
-    quantisation: Any = transformers.BitsAndBytesConfig
-    if method == "lora-8bit":
-        return quantisation(load_in_8bit=True)
-    return quantisation(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )
 
 
 def _unloadable(engine: EngineSettings, error: BaseException) -> ModelError:

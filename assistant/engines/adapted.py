@@ -243,7 +243,9 @@ class AdaptedModel:
                 model: Any = AutoModelForCausalLM.from_pretrained(
                     folder,
                     dtype=self.device.torch_dtype,
-                    quantization_config=self._quantisation() if quantised else None,
+                    quantization_config=models.quantisation(self._quantize, self.device.torch_dtype)
+                    if quantised
+                    else None,
                     device_map={"": self.device.name} if quantised else None,
                     use_safetensors=True,
                     local_files_only=True,
@@ -253,20 +255,6 @@ class AdaptedModel:
             raise _unloadable(folder, error) from error
         self._prepare_generation(model.generation_config)
         return model.eval() if quantised else model.eval().to(self.device.name)
-
-    def _quantisation(self) -> Any:
-        """LLM.int8 (arXiv:2208.07339), or NF4 with double quantisation (arXiv:2305.14314)."""
-        import transformers
-
-        quantisation: Any = transformers.BitsAndBytesConfig
-        if self._quantize == "8bit":
-            return quantisation(load_in_8bit=True)
-        return quantisation(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=self.device.torch_dtype,
-        )
 
     def _prepare_generation(self, config: Any) -> None:
         # A model's own sampling defaults would contradict ours and be warned about.

@@ -8,12 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from assistant.grounding.markers import Reading
-from assistant.grounding.support import Support, Weights, support, weighted_coverage
+from assistant.grounding.support import Support, Weights, support
 from assistant.sentences import sentence_spans
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
-
-__all__ = ["Grounder", "Weights", "cite", "ground", "support", "weighted_coverage", "without_repetition"]
 
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
 

@@ -16,13 +16,13 @@ from assistant.config import PairsSettings
 from assistant.engines.base import Engine
 from assistant.errors import ModelError, PairsError
 from assistant.progress import note
+from assistant.retrying import seconds_to_wait
 from assistant.types import Message
 
 BASE = "base"
 _LONGEST_LINE = 48
 _BATCH = 32
 _AT_ONCE = 4
-_LONGEST_WAIT = 60.0
 # An answer that will be the same however often it is asked for.
 _FINAL = frozenset({400, 401, 403, 404, 405, 413, 422})
 
@@ -160,10 +160,9 @@ def _status(error: BaseException) -> int | None:
 
 
 def _wait(error: BaseException, attempt: int) -> float:
-    """Seconds until the next attempt: what the endpoint asks for (RFC 9110, Retry-After), else 1, 2, 4 …"""
+    """Seconds until the next attempt."""
     headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
-    named = headers.get("retry-after", "")
-    return min(_LONGEST_WAIT, float(named) if named.replace(".", "", 1).isdigit() else 2.0 ** (attempt - 1))
+    return seconds_to_wait(headers.get("retry-after", ""), attempt)
 
 
 def _in_a_line(error: BaseException) -> str:
