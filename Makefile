@@ -51,7 +51,7 @@ $(VENV)/installed-bench: $(VENV)/installed
 	@touch $@
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
