@@ -179,15 +179,15 @@ class Assistant:
         if self._answering.unsupported == "show" or any(sentence.supported for sentence in grounder.sentences):
             return replace(answer, sentences=tuple(grounder.sentences), notes=self._notes(grounder.sentences, shown))
         instead = quote(course.rewriting.standalone, shown, self.retriever.embedder, self.retriever.weights)
-        if instead is None:
+        if not instead:
             return self._refused(course, shown, "no passage supports what the model said", trace)
         course.done("quote")
         return replace(
             answer,
-            text=instead.text,
-            sentences=(instead,),
+            text="\n".join(sentence.text for sentence in instead),
+            sentences=instead,
             quoted=True,
-            notes=self._notes([instead], shown),
+            notes=self._notes(instead, shown),
             timings=dict(course.timings),
         )
 

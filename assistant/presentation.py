@@ -114,7 +114,7 @@ def answer_lines(answer: Answer) -> list[str]:
         return _refusal_lines(answer)
     citations = [citation for sentence in answer.sentences for citation in sentence.citations]
     cited = dict.fromkeys((citation.hit, citation.quote) for citation in citations)
-    text = " ".join(_sentence_line(sentence) for sentence in answer.sentences)
+    text = ("\n" if answer.quoted else " ").join(_sentence_line(sentence) for sentence in answer.sentences)
     by_rank = {hit.rank: hit for hit in answer.hits}
     sources = [
         f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(quote, _LONGEST_QUOTE)}”"

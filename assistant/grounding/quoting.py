@@ -1,8 +1,9 @@
 """An answer in the documents' own words, for when a model has none that they support.
 
-Each sentence and row of the passages is scored by the similarity of its vector to the question's plus the weight of the
-question's words that it and its headings hold. The best one is quoted, a sentence with the one after it where both are
-short.
+Each sentence and row of the passages is scored by the similarity of its vector to the question's, plus the weight of
+the question's words that it and its headings hold, less a little for every rank. The best one is quoted, a sentence
+with the one after it where both are short; and a second one that is nearly as good, since the best is not always it
+(docs/log.md).
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,10 @@ from assistant.types import Evidence, Sentence
 _LONGEST_QUOTE = 300
 # Shorter pieces are headings and labels.
 _SHORTEST_SENTENCE = 25
+_MOST_QUOTES = 2
+# A second quotation may be so much worse than the first.
+_NEARLY_AS_GOOD = 0.15
+_RANK_COSTS = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +34,11 @@ class _Candidate:
     """The sentence, or the row under the headers that the question names."""
 
 
-def quote(
-    question: str,
-    hits: Sequence[Evidence],
-    embedder: Embedder,
-    weights: Weights,
-) -> Sentence | None:
-    """The sentence of the passages that fits the question best, cited; None when there is no sentence at all."""
+def quote(question: str, hits: Sequence[Evidence], embedder: Embedder, weights: Weights) -> tuple[Sentence, ...]:
+    """The sentences of the passages that fit the question best, cited, best first; at most two, none if there is none.
+
+    ``weights`` gives each stem its weight.
+    """
     candidates = [
         candidate
         for hit in hits
@@ -44,20 +47,37 @@ def quote(
         if not span.is_pair and len((candidate := _candidate(hit, span, question)).text) >= _SHORTEST_SENTENCE
     ]
     if not candidates:
-        return None
+        return ()
+    scores = _scores(question, candidates, embedder, weights)
+    by_score = sorted(range(len(candidates)), key=lambda place: -scores[place])
+    quotes: list[Sentence] = []
+    for place in by_score:
+        if len(quotes) == _MOST_QUOTES or scores[place] < scores[by_score[0]] - _NEARLY_AS_GOOD:
+            break
+        quoted = _quoted(candidates[place])
+        if not any(_overlap(quoted, other) for other in quotes):
+            quotes.append(quoted)
+    return tuple(quotes)
+
+
+def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder, weights: Weights) -> list[float]:
     vectors = embedder.embed_texts([f"{one.hit.heading}\n{one.text}" for one in candidates])
     similarities = vectors @ embedder.embed_question(question)
-    languages = {hit.language for hit in hits}
+    languages = {one.hit.language for one in candidates}
     wanted = {language: weights(content_stems(question, language)) for language in languages}
 
-    def score(place: int) -> float:
-        one = candidates[place]
-        language = one.hit.language
-        held = frozenset(stems(f"{context_of(one.hit)} {one.text}", language))
-        return float(similarities[place]) + weighted_coverage(wanted[language], held)
+    def score(one: _Candidate, similarity: float) -> float:
+        held = frozenset(stems(f"{context_of(one.hit)} {one.text}", one.hit.language))
+        return similarity + weighted_coverage(wanted[one.hit.language], held) - _RANK_COSTS * one.hit.rank
 
-    best = candidates[max(range(len(candidates)), key=score)]
-    return _quoted(best)
+    return [score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True)]
+
+
+def _overlap(one: Sentence, other: Sentence) -> bool:
+    """Whether two quotations share words of a document, or say the same in two."""
+    (first,), (second,) = one.citations, other.citations
+    share_place = first.document == second.document and first.start < second.end and second.start < first.end
+    return share_place or one.text in other.text or other.text in one.text
 
 
 def _candidate(hit: Evidence, span: Span, question: str) -> _Candidate:

@@ -1,0 +1,50 @@
+"""Quotations: the best words of the documents, and a second place only where it is nearly as good."""
+
+from collections.abc import Iterable, Mapping
+
+import pytest
+from fakes import FakeEmbedder
+from samples import evidence
+
+from assistant.grounding.quoting import quote
+from assistant.types import Sentence
+
+HAIL = "The deductible for hail damage to a car is 150 euros. " + "A workshop of ours lowers it. " * 6
+FLOOD = "Whoever lives by a river bears ten percent of each flood loss. " + "Water from a burst pipe is no flood. " * 8
+OTHER_HAIL = "The deductible for hail damage to a car is 200 euros. " + "Old contracts stay. " * 8
+
+
+def alike(stems: Iterable[str]) -> Mapping[str, float]:
+    return dict.fromkeys(stems, 1.0)
+
+
+def quoted(question: str, *texts: str) -> tuple[Sentence, ...]:
+    hits = [evidence(text, rank, document=f"{rank}.md") for rank, text in enumerate(texts, 1)]
+    return quote(question, hits, FakeEmbedder(), alike)
+
+
+def test_one_place_that_fits_best_by_far_is_quoted_alone() -> None:
+    (only,) = quoted("What is the deductible for hail damage to a car?", FLOOD, HAIL)
+    assert "150 euros" in only.text and only.supported
+    assert only.citations[0].document == "2.md"
+
+
+def test_a_second_place_that_fits_nearly_as_well_is_quoted_too() -> None:
+    first, second = quoted("What is the deductible for hail damage to a car?", HAIL, OTHER_HAIL, FLOOD)
+    assert "150 euros" in first.text and "200 euros" in second.text
+    assert [one.citations[0].document for one in (first, second)] == ["1.md", "2.md"]
+
+
+def test_the_same_words_are_not_quoted_twice() -> None:
+    assert len(quoted("What is the deductible for hail damage to a car?", HAIL, HAIL)) == 1
+
+
+def test_never_more_than_two_places_are_quoted() -> None:
+    texts = [HAIL.replace("150", str(amount)) for amount in (150, 160, 170, 180)]
+    assert len(quoted("What is the deductible for hail damage to a car?", *texts)) == 2
+
+
+@pytest.mark.parametrize("text", ["", "Hail", "# Hail\n\nCar"])
+def test_without_a_sentence_nothing_is_quoted(text: str) -> None:
+    assert quoted("What is the deductible for hail damage?", text) == ()
+    assert quote("What is it?", [], FakeEmbedder(), alike) == ()
