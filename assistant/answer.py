@@ -24,6 +24,8 @@ from assistant.refusal.wording import declines, refusal_text
 from assistant.retriever import Retriever
 from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update
 
+# So many unsupported sentences in a row, and a model is not asked to go on (docs/log.md).
+_PATIENCE = 3
 _MODEL_DECLINED = "the model found no answer in these passages"
 
 
@@ -122,7 +124,8 @@ class Assistant:
         )
         course.done("prompt")
         yield Retrieved(course.rewriting.standalone, tuple(prompt.shown))
-        grounder = Grounder(prompt.shown, self.retriever.weights, self._answering.support_coverage)
+        patience = _PATIENCE if self._answering.unsupported == "strict" else None
+        grounder = Grounder(prompt.shown, self.retriever.weights, self._answering.support_coverage, patience)
         yield from self._generate(prompt, grounder, adapter)
         course.done("generate")
         yield self._completed(course, grounder, prompt.shown, replace(trace, said=grounder.said))
@@ -168,7 +171,7 @@ class Assistant:
         with closing(engine.stream(prompt.messages, prompt.max_new_tokens, temperature, adapter)) as stream:
             for piece in stream:
                 yield from grounder.feed(piece)
-                if grounder.repeats_itself:
+                if grounder.is_over:
                     break
         yield from grounder.finish()
 

@@ -125,6 +125,29 @@ def test_a_model_that_repeats_itself_is_stopped(retriever: Retriever, settings: 
     assert engine.pieces_given < 40
 
 
+def test_a_model_that_strays_from_the_passages_is_stopped(retriever: Retriever, settings: Settings) -> None:
+    astray = [f"Number {number} of the moons is made of cheese." for number in range(20)]
+    engine = ScriptedEngine(" ".join(["Hail damage to the car is covered.", *astray]))
+    answer = assistant_of(retriever, engine, settings).ask("Is hail damage covered?")
+    assert [sentence.supported for sentence in answer.sentences] == [True, False, False, False]
+    assert answer.text.endswith("Number 2 of the moons is made of cheese.")
+    assert engine.pieces_given < 60
+    shown = settings.answer.model_copy(update={"unsupported": "show"})
+    answer = Assistant(retriever, lambda: engine, shown, settings.engine).ask("Is hail damage covered?")
+    assert len(answer.sentences) == 21
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_where_a_model_strays_does_not_depend_on_how_its_words_are_cut(retriever: Retriever, size: int) -> None:
+    text = "One is true. Two is true. Three is true. Four is true. Five"
+    grounder = Grounder((), retriever.weights, 0.6, patience=3)
+    cut = [text[start : start + size] for start in range(0, len(text), size)]
+    updates = [update for piece in cut for update in grounder.feed(piece)] + list(grounder.finish())
+    assert grounder.text == "One is true. Two is true. Three is true."
+    assert "".join(update.text for update in updates if isinstance(update, Words)).startswith(grounder.text)
+    assert len(grounder.sentences) == 3 and grounder.is_over
+
+
 def test_copied_delimiters_never_reach_the_reader(retriever: Retriever, settings: Settings) -> None:
     engine = ScriptedEngine('<passage id="1" source="Hail"> Hail damage to the car is covered. </passage> <passage')
     answer = assistant_of(retriever, engine, settings).ask("Is hail damage covered?")
@@ -155,7 +178,7 @@ def test_repetition_is_cut_at_the_first_sentence_said_twice(text: str, kept: str
     assert without_repetition(text) == kept
     grounder = Grounder((), lambda terms: dict.fromkeys(terms, 1.0), 0.6)
     assert list(grounder.feed(text)) or not text
-    assert grounder.repeats_itself == (kept != text)
+    assert grounder.is_over == (kept != text)
 
 
 def test_odd_questions_get_an_answer_or_a_refusal(retriever: Retriever, settings: Settings) -> None:

@@ -28,28 +28,35 @@ class Grounder:
     However the words are cut into pieces, what is shown, the sentences and the citations are the same.
     """
 
-    def __init__(self, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> None:
-        """``hits`` are the passages in the prompt, in its order: the first is number 1."""
+    def __init__(
+        self, hits: Sequence[Evidence], weights: Weights, least_coverage: float, patience: int | None = None
+    ) -> None:
+        """``hits`` are the passages in the prompt, in its order: the first is number 1.
+
+        After ``patience`` unsupported sentences in a row the model has strayed; None bears any number.
+        """
         self.said = ""
         """What the model said, word for word."""
         self.sentences: list[Sentence] = []
         self._hits = hits
         self._weights = weights
         self._least = least_coverage
+        self._patience = patience
+        self._end: int | None = None
         self._reading = Reading()
         self._read = 0
         self._shown = 0
 
     @property
     def text(self) -> str:
-        """What the model said to the reader, up to where it began to repeat itself."""
-        return without_repetition(self._reading.text).rstrip()
+        """What the model said to the reader, up to where it strayed or began to repeat itself."""
+        return without_repetition(self._reading.text).rstrip()[: self._end]
 
     @property
-    def repeats_itself(self) -> bool:
-        """Whether a sentence was said twice: small models that have no more to say begin again."""
+    def is_over(self) -> bool:
+        """Whether nothing that the model may yet say counts: small models begin again, or stray from the passages."""
         text = self._reading.text
-        return without_repetition(text) != text
+        return self._end is not None or without_repetition(text) != text
 
     def feed(self, piece: str) -> Iterator[Words | Grounded]:
         """The next words of the model: what a reader may see of them, and sentences that they complete."""
@@ -58,29 +65,38 @@ class Grounder:
         self._reading.feed(plain[self._read :])
         self._read = len(plain)
         text = self.text
-        yield from self._words(text[: _safe_end(text)])
         statements = _statements(text)
         yield from self._complete(text, statements, len(statements) - 1)
+        yield from self._words(self.text[: _safe_end(text)])
 
     def finish(self) -> Iterator[Words | Grounded]:
         """The model has ended: what was held back."""
         text = self.text
-        yield from self._words(text)
         statements = _statements(text)
         yield from self._complete(text, statements, len(statements))
+        yield from self._words(self.text)
 
     def _words(self, visible: str) -> Iterator[Words]:
         if len(visible) > self._shown:
             yield Words(visible[self._shown :])
             self._shown = len(visible)
 
-    def _complete(self, text: str, statements: Sequence[tuple[int, int]], count: int) -> Iterator[Grounded]:
+    def _complete(self, text: str, statements: Sequence[tuple[int, int]], count: int) -> Iterator[Words | Grounded]:
         """Ground the first ``count`` statements, as far as that has not been done."""
         for place in range(len(self.sentences), count):
             start, end = statements[place]
+            yield from self._words(text[:end])
             following = statements[place + 1][0] if place + 1 < len(statements) else None
             self.sentences.append(self._grounded(text[start:end], self._cited(start if place else -1, following)))
             yield Grounded(self.sentences[-1])
+            if self._strays:
+                self._end = end
+                return
+
+    @property
+    def _strays(self) -> bool:
+        latest = self.sentences[-self._patience :] if self._patience else []
+        return len(latest) == self._patience and not any(sentence.supported for sentence in latest)
 
     def _cited(self, start: int, following: int | None) -> list[Evidence]:
         """The passages named in a sentence or behind it, before the next; numbers of no passage are dropped."""
