@@ -16,7 +16,7 @@ from assistant.engines.base import Engine
 from assistant.errors import ModelError
 from assistant.grounding.editions import newest_first, version_notes
 from assistant.grounding.grounder import Grounder
-from assistant.grounding.quoting import quote
+from assistant.grounding.quoting import Places
 from assistant.language import well_formed
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
@@ -124,11 +124,11 @@ class Assistant:
         )
         course.done("prompt")
         yield Retrieved(course.rewriting.standalone, tuple(prompt.shown))
-        patience = _PATIENCE if self._answering.unsupported == "strict" else None
-        grounder = Grounder(prompt.shown, self.retriever.weights, self._answering.support_coverage, patience)
+        places = Places(course.rewriting.standalone, prompt.shown, self.retriever.embedder, self.retriever.weights)
+        grounder = self._grounder(prompt.shown, places)
         yield from self._generate(prompt, grounder, adapter)
         course.done("generate")
-        yield self._completed(course, grounder, prompt.shown, replace(trace, said=grounder.said))
+        yield self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
 
     def _rewriting(self, question: str, history: Sequence[Message]) -> Rewriting:
         how = self._answering.rewrite
@@ -166,6 +166,12 @@ class Assistant:
             )
         return _Prompt(prompt, shown, min(self._generation.max_new_tokens, room))
 
+    def _grounder(self, shown: Sequence[Evidence], places: Places) -> Grounder:
+        weights, least = self.retriever.weights, self._answering.support_coverage
+        if self._answering.unsupported == "show":
+            return Grounder(shown, weights, least)
+        return Grounder(shown, weights, least, _PATIENCE, places.are_cited)
+
     def _generate(self, prompt: _Prompt, grounder: Grounder, adapter: str | None) -> Iterator[Update]:
         engine, temperature = self._opened_engine, self._generation.temperature
         with closing(engine.stream(prompt.messages, prompt.max_new_tokens, temperature, adapter)) as stream:
@@ -175,13 +181,15 @@ class Assistant:
                     break
         yield from grounder.finish()
 
-    def _completed(self, course: _Course, grounder: Grounder, shown: Sequence[Evidence], trace: Trace) -> Answer:
+    def _completed(
+        self, course: _Course, grounder: Grounder, shown: Sequence[Evidence], places: Places, trace: Trace
+    ) -> Answer:
         if declines(grounder.text, self._answering):
             return self._refused(course, shown, _MODEL_DECLINED, trace)
         answer = course.answer(grounder.text, shown, trace)
-        if self._answering.unsupported == "show" or any(sentence.supported for sentence in grounder.sentences):
+        if self._answering.unsupported == "show" or grounder.stands:
             return replace(answer, sentences=tuple(grounder.sentences), notes=self._notes(grounder.sentences, shown))
-        instead = quote(course.rewriting.standalone, shown, self.retriever.embedder, self.retriever.weights)
+        instead = places.quotes()
         if not instead:
             return self._refused(course, shown, "no passage supports what the model said", trace)
         course.done("quote")

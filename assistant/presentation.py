@@ -120,7 +120,7 @@ def answer_lines(answer: Answer) -> list[str]:
         f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(quote, _LONGEST_QUOTE)}”"
         for number, quote in sorted(cited)
     ]
-    quoted = ["(quoted: the model's own words were not supported)"] if answer.quoted else []
+    quoted = ["(quoted: the model's own words had no support or missed the question)"] if answer.quoted else []
     notes = [f"({visible(note)})" for note in answer.notes]
     return [text, *quoted, *notes, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
 

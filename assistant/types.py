@@ -180,6 +180,8 @@ class Sentence:
     supported: bool
     reason: str
     citations: tuple[Citation, ...] = ()
+    to_the_point: bool = True
+    """False where other words of the passages fit the question clearly better than those that support this."""
 
 
 @dataclass(frozen=True, slots=True)

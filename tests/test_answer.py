@@ -77,6 +77,16 @@ def test_words_that_nothing_supports_give_way_to_a_quotation(retriever: Retrieve
     assert not answer.quoted and not answer.sentences[0].supported
 
 
+def test_a_supported_answer_to_another_question_gives_way_to_a_quotation(
+    retriever: Retriever, settings: Settings
+) -> None:
+    engine = ScriptedEngine("Dogs of the household are insured.")
+    answer = assistant_of(retriever, engine, settings).ask("What is the deductible for hail damage?")
+    assert answer.quoted and "150 euros" in answer.text
+    answer = assistant_of(retriever, engine, settings).ask("Are dogs of the household insured?")
+    assert not answer.quoted and answer.text == engine.answer
+
+
 def test_a_refusal_in_the_words_of_the_house_is_a_refusal_also_when_the_model_says_it(
     retriever: Retriever, settings: Settings
 ) -> None:

@@ -6,7 +6,8 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
-from assistant.grounding.quoting import quote
+from assistant.grounding.grounder import cite
+from assistant.grounding.quoting import Places
 from assistant.types import Sentence
 
 HAIL = "The deductible for hail damage to a car is 150 euros. " + "A workshop of ours lowers it. " * 6
@@ -20,7 +21,7 @@ def alike(stems: Iterable[str]) -> Mapping[str, float]:
 
 def quoted(question: str, *texts: str) -> tuple[Sentence, ...]:
     hits = [evidence(text, rank, document=f"{rank}.md") for rank, text in enumerate(texts, 1)]
-    return quote(question, hits, FakeEmbedder(), alike)
+    return Places(question, hits, FakeEmbedder(), alike).quotes()
 
 
 def test_one_place_that_fits_best_by_far_is_quoted_alone() -> None:
@@ -47,4 +48,14 @@ def test_never_more_than_two_places_are_quoted() -> None:
 @pytest.mark.parametrize("text", ["", "Hail", "# Hail\n\nCar"])
 def test_without_a_sentence_nothing_is_quoted(text: str) -> None:
     assert quoted("What is the deductible for hail damage?", text) == ()
-    assert quote("What is it?", [], FakeEmbedder(), alike) == ()
+    assert Places("What is it?", [], FakeEmbedder(), alike).quotes() == ()
+
+
+def test_citations_are_to_the_point_unless_other_words_fit_clearly_better() -> None:
+    hits = [evidence(HAIL, 1, document="1.md"), evidence(FLOOD, 2, document="2.md")]
+    places = Places("What is the deductible for hail damage to a car?", hits, FakeEmbedder(), alike)
+    (best,) = places.quotes()
+    assert places.are_cited(best.citations)
+    assert not places.are_cited([cite(hits[1], 0, 40)])
+    assert places.are_cited([cite(hits[1], 0, 40), *best.citations]), "one that fits is enough"
+    assert places.are_cited([cite(evidence(OTHER_HAIL, 3, document="3.md"), 0, 40)]), "not ranked, not doubted"

@@ -102,14 +102,14 @@ def reasons(answer: Answer) -> list[str]:
 
 def markdown(answers: Sequence[Answer], corpus: str) -> str:
     """A conversation as a Markdown document."""
-    parts = [f"# Conversation about {_escaped(corpus)}"]
+    parts = [f"# Conversation about {escaped(corpus)}"]
     for answer in answers:
-        parts.append(f"## {_escaped(answer.question)}")
+        parts.append(f"## {escaped(answer.question)}")
         if answer.standalone_question != answer.question:
-            parts.append(f"*Searched for: {_escaped(answer.standalone_question)}*")
+            parts.append(f"*Searched for: {escaped(answer.standalone_question)}*")
         parts.append(_answer_markdown(answer))
         sources = [
-            f"- \\[{citation.hit}\\] {_escaped(source_of(hit))}: “{_escaped(excerpt(citation.quote))}”"
+            f"- \\[{citation.hit}\\] {escaped(source_of(hit))}: “{escaped(excerpt(citation.quote))}”"
             for citation in _cited(answer)
             for hit in answer.hits
             if hit.rank == citation.hit
@@ -120,9 +120,10 @@ def markdown(answers: Sequence[Answer], corpus: str) -> str:
 
 def _answer_markdown(answer: Answer) -> str:
     if answer.refused or not answer.sentences:
-        return _escaped(answer.text)
-    text = " ".join(f"{_escaped(sentence.text)} {_escaped(mark_of(sentence))}" for sentence in answer.sentences)
-    return f"{text}\n\n*Quoted: the model's own words were not supported.*" if answer.quoted else text
+        return escaped(answer.text)
+    text = " ".join(f"{escaped(sentence.text)} {escaped(mark_of(sentence))}" for sentence in answer.sentences)
+    quoted = "\n\n*Quoted: the model's own words had no support or missed the question.*"
+    return text + quoted if answer.quoted else text
 
 
 def _cited(answer: Answer) -> list[Citation]:
@@ -144,5 +145,6 @@ def _indented(text: str) -> list[str]:
     return [f"  {line}" for line in visible(text, keep_lines=True).splitlines()]
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text from a stranger as one line of Markdown that formats nothing."""
     return _MARKUP.sub(r"\\\1", visible(" ".join(text.split())))

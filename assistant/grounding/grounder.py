@@ -5,7 +5,7 @@ passage that supports it best. What counts as support is one function, in ``assi
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from assistant.grounding.markers import Reading
 from assistant.grounding.support import Support, Weights, support
@@ -29,11 +29,17 @@ class Grounder:
     """
 
     def __init__(
-        self, hits: Sequence[Evidence], weights: Weights, least_coverage: float, patience: int | None = None
+        self,
+        hits: Sequence[Evidence],
+        weights: Weights,
+        least_coverage: float,
+        patience: int | None = None,
+        to_the_point: Callable[[Sequence[Citation]], bool] = lambda _: True,
     ) -> None:
         """``hits`` are the passages in the prompt, in its order: the first is number 1.
 
         After ``patience`` unsupported sentences in a row the model has strayed; None bears any number.
+        ``to_the_point`` says of citations whether they bear on the question.
         """
         self.said = ""
         """What the model said, word for word."""
@@ -42,6 +48,7 @@ class Grounder:
         self._weights = weights
         self._least = least_coverage
         self._patience = patience
+        self._to_the_point = to_the_point
         self._end: int | None = None
         self._reading = Reading()
         self._read = 0
@@ -51,6 +58,11 @@ class Grounder:
     def text(self) -> str:
         """What the model said to the reader, up to where it strayed or began to repeat itself."""
         return without_repetition(self._reading.text).rstrip()[: self._end]
+
+    @property
+    def stands(self) -> bool:
+        """Whether a sentence is supported and to the point."""
+        return any(sentence.supported and sentence.to_the_point for sentence in self.sentences)
 
     @property
     def is_over(self) -> bool:
@@ -114,7 +126,8 @@ class Grounder:
         named = [(found, hit) for found, hit in supporting if hit in cited]
         chosen = named or sorted(supporting, key=lambda pair: -pair[0].coverage)[:1]
         if chosen:
-            return Sentence(sentence, True, "", tuple(cite(hit, found.start, found.end) for found, hit in chosen))
+            citations = tuple(cite(hit, found.start, found.end) for found, hit in chosen)
+            return Sentence(sentence, True, "", citations, self._to_the_point(citations))
         return Sentence(sentence, False, _why_not([found for found, _ in measured], self._least))
 
 

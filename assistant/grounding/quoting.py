@@ -1,13 +1,14 @@
-"""An answer in the documents' own words, for when a model has none that they support.
+"""The places of the passages that fit a question best: quoted where a model has no answer, and a measure of the others.
 
 Each sentence and row of the passages is scored by the similarity of its vector to the question's, plus the weight of
 the question's words that it and its headings hold, less a little for every rank. The best one is quoted, a sentence
-with the one after it where both are short; and a second one that is nearly as good, since the best is not always it
-(docs/log.md).
+with the one after it where both are short; and a second one that is nearly as good, since the best is not always it.
+An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from assistant.embedder import Embedder
 from assistant.grounding.editions import is_superseded
@@ -15,7 +16,7 @@ from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, context_of, named_cells, weighted_coverage
 from assistant.language import content_stems, stems
-from assistant.types import Evidence, Sentence
+from assistant.types import Citation, Evidence, Sentence
 
 _LONGEST_QUOTE = 300
 # Shorter pieces are headings and labels.
@@ -24,6 +25,8 @@ _MOST_QUOTES = 2
 # A second quotation may be so much worse than the first.
 _NEARLY_AS_GOOD = 0.15
 _RANK_COSTS = 0.06
+# By so much less than the best place a citation may fit, and still be to the point.
+_CLEARLY_WORSE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +37,52 @@ class _Candidate:
     """The sentence, or the row under the headers that the question names."""
 
 
-def quote(question: str, hits: Sequence[Evidence], embedder: Embedder, weights: Weights) -> tuple[Sentence, ...]:
-    """The sentences of the passages that fit the question best, cited, best first; at most two, none if there is none.
+class Places:
+    """The sentences and rows of some passages, by how well they fit a question; ranked when that is first needed."""
 
-    ``weights`` gives each stem its weight.
-    """
-    candidates = [
-        candidate
-        for hit in hits
-        if not is_superseded(hit, hits, question)
-        for span in spans(hit)
-        if not span.is_pair and len((candidate := _candidate(hit, span, question)).text) >= _SHORTEST_SENTENCE
-    ]
-    if not candidates:
-        return ()
-    scores = _scores(question, candidates, embedder, weights)
-    by_score = sorted(range(len(candidates)), key=lambda place: -scores[place])
-    quotes: list[Sentence] = []
-    for place in by_score:
-        if len(quotes) == _MOST_QUOTES or scores[place] < scores[by_score[0]] - _NEARLY_AS_GOOD:
-            break
-        quoted = _quoted(candidates[place])
-        if not any(_overlap(quoted, other) for other in quotes):
-            quotes.append(quoted)
-    return tuple(quotes)
+    def __init__(self, question: str, hits: Sequence[Evidence], embedder: Embedder, weights: Weights) -> None:
+        """``weights`` gives each stem its weight."""
+        self._question = question
+        self._hits = hits
+        self._embedder = embedder
+        self._weights = weights
+
+    def quotes(self) -> tuple[Sentence, ...]:
+        """The best places as sentences with citations, best first: at most two, none where there is no sentence."""
+        quotes: list[Sentence] = []
+        for score, candidate in self._ranked:
+            if len(quotes) == _MOST_QUOTES or score < self._best - _NEARLY_AS_GOOD:
+                break
+            quoted = _quoted(candidate)
+            if not any(_overlap(quoted, other) for other in quotes):
+                quotes.append(quoted)
+        return tuple(quotes)
+
+    def are_cited(self, citations: Sequence[Citation]) -> bool:
+        """Whether one of the citations fits the question not clearly worse than the best place.
+
+        Citations of places that are not ranked, as those of older editions, are not doubted.
+        """
+        scores = [score for score, one in self._ranked for citation in citations if _holds(one, citation)]
+        return not scores or max(scores) >= self._best - _CLEARLY_WORSE
+
+    @property
+    def _best(self) -> float:
+        return self._ranked[0][0]
+
+    @cached_property
+    def _ranked(self) -> list[tuple[float, _Candidate]]:
+        candidates = [
+            candidate
+            for hit in self._hits
+            if not is_superseded(hit, self._hits, self._question)
+            for span in spans(hit)
+            if not span.is_pair and len((candidate := _candidate(hit, span, self._question)).text) >= _SHORTEST_SENTENCE
+        ]
+        if not candidates:
+            return []
+        scores = _scores(self._question, candidates, self._embedder, self._weights)
+        return sorted(zip(scores, candidates, strict=True), key=lambda one: -one[0])
 
 
 def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder, weights: Weights) -> list[float]:
@@ -71,6 +96,11 @@ def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder,
         return similarity + weighted_coverage(wanted[one.hit.language], held) - _RANK_COSTS * one.hit.rank
 
     return [score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True)]
+
+
+def _holds(one: _Candidate, citation: Citation) -> bool:
+    start, end = one.hit.start + one.span.start, one.hit.start + one.span.end
+    return one.hit.document == citation.document and citation.start < end and start < citation.end
 
 
 def _overlap(one: Sentence, other: Sentence) -> bool:

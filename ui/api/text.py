@@ -1,8 +1,8 @@
 """An answer as one text, for a reader who sees nothing else; and the same text bit by bit.
 
 A sentence carries the numbers of its passages, ``[2]``, or says that it is unsupported. A client cannot take back what
-it was sent, so a stream tells a sentence when it has been held against the evidence, and holds unsupported ones back
-until it is sure that the answer stands.
+it was sent, so a stream tells a sentence when it has been held against the evidence, and holds sentences back until it
+is sure that the answer stands.
 """
 
 import re
@@ -45,7 +45,7 @@ class Teller:
     """Tells an answer while it comes into being."""
 
     def __init__(self, strict: bool, with_sources: bool) -> None:
-        """``strict``: an answer without any supported sentence will be replaced."""
+        """``strict``: an answer without any sentence that is supported and to the point will be replaced."""
         self.told = ""
         self._stands = not strict
         self._held: list[str] = []
@@ -53,7 +53,7 @@ class Teller:
 
     def next(self, sentence: Sentence) -> str:
         """What may be told when a sentence is complete; often nothing."""
-        self._stands = self._stands or sentence.supported
+        self._stands = self._stands or (sentence.supported and sentence.to_the_point)
         self._held.append(marked(sentence))
         if not self._stands:
             return ""
