@@ -1,13 +1,26 @@
 """A run against an earlier one: the same questions, system by system, and what the gate says to it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from assistant.errors import UsageError
 from eval.comparison import FEWEST_QUESTIONS, Mean
 from eval.gate import GateRules, gate_of, judged_system
-from eval.results import Effect, Gate, Identity, Results, Row, System, read_results, read_rows
+from eval.measures import PRIMARY
+from eval.results import (
+    RIGHT,
+    Effect,
+    Gate,
+    Identity,
+    Results,
+    Row,
+    RowAnswer,
+    RowBefore,
+    System,
+    read_results,
+    read_rows,
+)
 from eval.summary import baseline_effects
 
 
@@ -64,7 +77,16 @@ def judged(
     changed = _changed(identity, before.results.identity)
     lost = [problem for problem in problems if problem not in before.results.data.problems]
     named = before.results.title, before.system
-    return Outcome(gate_of(rules, system, means[system], named, effects, changed, lost), tuple(effects))
+    gate = gate_of(rules, system, means[system], named, effects, changed, lost)
+    regressed, mended = _turned(before, system)
+    return Outcome(replace(gate, regressed=regressed, mended=mended), tuple(effects))
+
+
+def with_baseline(rows: Sequence[Row], baseline: Path, system: str) -> tuple[Row, ...]:
+    """The rows with what an earlier run made of each question. Raises what ``read_baseline`` raises."""
+    before = read_baseline(baseline, rows, system)
+    then = {now.case.id: _before(row.answers[before.system], before.system) for now, row in before.pairs}
+    return tuple(replace(row, before=then.get(row.case.id)) for row in rows)
 
 
 def compared(before: Path, after: Path, rules: GateRules | None = None) -> Outcome:
@@ -72,6 +94,20 @@ def compared(before: Path, after: Path, rules: GateRules | None = None) -> Outco
     results = read_results(after)
     rows, problems = list(read_rows(after)), results.data.problems
     return judged(rows, results.systems, results.means, results.identity, problems, rules, before)
+
+
+def _before(answer: RowAnswer, system: str) -> RowBefore:
+    return RowBefore(system, answer.text, answer.scores[PRIMARY[0]], answer.first_failure)
+
+
+def _turned(baseline: Baseline, system: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The cases that were right and are not any more, and the other way round."""
+    outcomes = [
+        (now.case.id, then.answers[baseline.system].first_failure in RIGHT, now.answers[system].first_failure in RIGHT)
+        for now, then in baseline.pairs
+    ]
+    regressed = tuple(case for case, was_right, is_right in outcomes if was_right and not is_right)
+    return regressed, tuple(case for case, was_right, is_right in outcomes if is_right and not was_right)
 
 
 def _question(row: Row) -> tuple[object, ...]:

@@ -51,6 +51,13 @@ def leaks(cases: Sequence[Case], pairs: Iterable[Pair]) -> list[Leak]:
     return [leak for leak in found if leak]
 
 
+def unlearnt(cases: Iterable[Case], pairs: Sequence[Pair]) -> list[Case]:
+    """The cases that are held out and do not leak: nothing told any of them to who learnt these pairs."""
+    some = held_out(cases, pairs)
+    leaked = {leak.case for leak in leaks(some, pairs)}
+    return [case for case in some if case.id not in leaked]
+
+
 def _learnt(pairs: Iterable[Pair]) -> list[Pair]:
     return [pair for pair in pairs if pair.split != "test"]
 

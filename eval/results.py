@@ -11,15 +11,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from assistant.errors import UsageError
 from assistant.jsonlines import parsed
 from assistant.workspace import replaced_atomically
 from eval.cases import Case, json_lines
 from eval.comparison import Difference, Mean
+from eval.files import content_of, validated
 from eval.leaks import Leak
 from eval.measures import Measure
 from eval.metrics.score import Score
@@ -41,6 +42,8 @@ Failure = Literal[
     "missed refusal",
     "style only",
 ]
+RIGHT: frozenset[Failure] = frozenset({"none", "style only"})
+"""First failures of answers that say what they should."""
 FAILURES: tuple[Failure, ...] = (
     "retrieval miss",
     "evidence ignored",
@@ -57,7 +60,6 @@ FAILURES: tuple[Failure, ...] = (
 _NO_VOICE = Score(None, "no house voice was given")
 
 Status = Literal["pass", "warn", "fail", "thin"]
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,10 @@ class Gate:
     lights: tuple[Light, ...]
     changed: tuple[str, ...] = ()
     """Parts of the identity that differ from the baseline's."""
+    regressed: tuple[str, ...] = ()
+    """Cases that the baseline answered rightly and this run does not."""
+    mended: tuple[str, ...] = ()
+    """The other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +303,17 @@ class RowAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class RowBefore:
+    """What the baseline made of a question."""
+
+    system: str
+    text: str
+    score: Score
+    """Of the headline metric."""
+    first_failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One question with every system's answer."""
 
@@ -304,6 +321,8 @@ class Row:
     passages: tuple[RowPassage, ...]
     answers: Mapping[str, RowAnswer]
     """System → answer."""
+    before: RowBefore | None = None
+    """None without a baseline, or where that did not ask the question."""
 
     @property
     def cluster(self) -> str:
@@ -311,12 +330,16 @@ class Row:
         return self.case.cluster
 
 
+ALL_STAGES = "all"
+"""Name of the sum of all stages among them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What the answers of one system cost."""
 
     stages: Mapping[str, tuple[Score, Score]]
-    """Stage → median and 95th percentile of its seconds; ``generate`` is the share in its batch."""
+    """Stage → median and 95th percentile of its seconds; ``generate`` is the share in its batch, ``all`` their sum."""
     seconds: Score
     """Mean seconds a question, all stages."""
     tokens: int
@@ -339,6 +362,8 @@ class Costs:
     index_bytes: int
     processors: int
     systems: Mapping[str, Cost]
+    timings: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """Case → system → stage → seconds."""
 
 
 _RESULTS = TypeAdapter(Results)
@@ -358,14 +383,14 @@ def write_run(folder: Path, results: Results, rows: Iterable[Row], costs: Costs)
 def read_results(run: Path) -> Results:
     """The results in a run's folder. Raises UsageError when there are none, or of another schema."""
     file = run / RESULTS_FILE
-    content = _content(file)
+    content = content_of(file)
     try:
         schema = json.loads(content).get("schema")
     except (ValueError, AttributeError):
         schema = None
     if schema != SCHEMA:
         raise UsageError(f"{file} has schema {schema}, this program reads {SCHEMA}.", "Run the evaluation again.")
-    return _validated(_RESULTS, content, file)
+    return validated(_RESULTS, content, file)
 
 
 def read_rows(run: Path) -> Iterator[Row]:
@@ -376,22 +401,7 @@ def read_rows(run: Path) -> Iterator[Row]:
 def read_costs(run: Path) -> Costs:
     """The costs in a run's folder. Raises UsageError."""
     file = run / COSTS_FILE
-    return _validated(_COSTS, _content(file), file)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.", "Name the folder of a run.") from None
-
-
-def _validated(adapter: TypeAdapter[Value], content: bytes, file: Path) -> Value:
-    try:
-        return adapter.validate_json(content)
-    except ValidationError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"{file} is damaged: {reason}", "Run the evaluation again.") from None
+    return validated(_COSTS, content_of(file), file)
 
 
 def _write(file: Path, content: bytes) -> None:

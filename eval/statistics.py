@@ -6,13 +6,16 @@ are differences of two systems on the same questions. A *cluster* is the documen
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+Statistic = Callable[[Array], Array]
+"""Weights of the values, (resamples, values), to a figure each, (resamples,); NaN where it is not defined."""
 
 _RESAMPLES = 10_000
 _LEVEL = 0.95
@@ -37,6 +40,24 @@ def interval(values: Sequence[float], clusters: Sequence[str], resamples: int = 
     means = np.concatenate([(counts @ sums) / (counts @ sizes) for counts in np.array_split(drawn, _BLOCKS)])
     tail = _tail(len(sums))
     low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def weighted_interval(statistic: Statistic, clusters: Sequence[str], resamples: int = 2_000) -> Interval | None:
+    """The same interval of any statistic that takes weights: how often each value was drawn, (resamples, values).
+
+    Resamples for which it is not defined (NaN) are left out; None when these are more than one in ten.
+    """
+    _, members = np.unique(clusters, return_inverse=True)
+    count = int(members.max()) + 1
+    drawn = _resampled(count, resamples)
+    blocks = [statistic(counts[:, members].astype(np.float64)) for counts in np.array_split(drawn, _BLOCKS)]
+    values = np.concatenate(blocks)
+    defined = values[np.isfinite(values)]
+    if len(defined) < 0.9 * resamples:
+        return None
+    tail = _tail(count)
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -24,6 +24,8 @@ def gate_lines(gate: Gate) -> Iterator[str]:
     for light in gate.lights:
         yield f"  {_SHOWN[light.status]:22} {light.metric}: {light.reason}"
     yield gate.verdict
+    if gate.regressed or gate.mended:
+        yield f"Right then and wrong now: {len(gate.regressed)}; wrong then and right now: {len(gate.mended)}."
     if gate.changed:
         yield f"Differs from the baseline in: {', '.join(gate.changed)}."
 

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
+from assistant.cli.options import corpus_option, json_option, opened_corpus, opened_retriever, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.workspace import DEFAULT_CORPUS, Workspace, safe_name
 
 if TYPE_CHECKING:
+    from assistant.engines.base import Engine
     from assistant.pairs import Pair
     from eval.cases import Case
     from eval.results import Results, System
+    from eval.running.plan import Plan
+    from eval.running.run import Run
 
 _SYSTEMS = "base,base+rag"
 
@@ -52,6 +55,7 @@ def command() -> None:
 @corpus_option
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only so many cases, spread over all, for a look.")
 @click.option("--held-out", is_flag=True, help="Only cases about documents that no adapter has learnt from.")
+@click.option("--no-feedback", is_flag=True, help="Only CASES, without the corrections that people accepted.")
 @click.option("--rules", type=click.Path(path_type=Path), metavar="FILE", help="House rules of style, as YAML.")
 @click.option("--baseline", type=click.Path(path_type=Path), metavar="REPORT", help="Compare with an earlier report.")
 @click.option("--gate", type=click.Path(path_type=Path), metavar="FILE", help="Margins and bounds, as YAML.")
@@ -62,6 +66,11 @@ def command() -> None:
     help="Measure what adapters forgot, on a text and a probe as in data/general.",
 )
 @click.option("--name", metavar="NAME", help="Of the report.  [default: that of the cases]")
+@click.option(
+    "--judge",
+    metavar="MODEL",
+    help="A model that judges every answer, named as in engine.model, or as eval.judge_url serves it; it never gates.",
+)
 @click.option("--fresh", is_flag=True, help="Ask models again, whatever they have said in earlier runs.")
 @workspace_options
 @json_option
@@ -71,11 +80,13 @@ def run(
     corpus: str,
     limit: int | None,
     held_out: bool,
+    no_feedback: bool,
     rules: Path | None,
     baseline: Path | None,
     gate: Path | None,
     forgetting: Path | None,
     name: str | None,
+    judge: str | None,
     fresh: bool,
     workspace: Workspace,
     settings: Settings,
@@ -89,8 +100,7 @@ def run(
     from eval.gate import read_rules_file
     from eval.metrics.style import read_rules
     from eval.readers import read_any
-    from eval.report import write_report
-    from eval.results import read_results, write_run
+    from eval.results import read_results
     from eval.running.likelihood import measurement
     from eval.running.plan import Plan
     from eval.running.run import run as run_plan
@@ -99,12 +109,16 @@ def run(
     chosen = systems_of([one.strip() for one in systems.split(",")])
     for system in chosen:
         check_adapter(settings, workspace.adapters, system.adapter)
+    judging = _opened_judge(settings, judge)
     if baseline is not None:
         read_results(baseline)  # a wrong folder is told before anything is asked
     pairs = _pairs_of(chosen, workspace, settings)
+    asked = read_any(cases)
+    if not no_feedback:
+        asked += _corrections(asked, chosen, pairs, workspace, corpus)
     plan = Plan(
         title=safe_name(name or _title(cases), "report"),
-        cases=_some(read_any(cases), pairs, held_out, limit),
+        cases=_some(asked, pairs, held_out, limit),
         systems=chosen,
         workspace=workspace,
         settings=settings,
@@ -117,11 +131,7 @@ def run(
     with opened_retriever(workspace, corpus, settings) as retriever:
         engine = open_engine(settings, workspace.adapters)
         ended = run_plan(plan, retriever, engine, measurement(forgetting, plan, retriever.catalog))
-    folder = _new_folder(workspace, plan.title)
-    write_run(folder, ended.results, ended.rows, ended.costs)
-    write_report(folder)
-    _keep_scores(folder, ended.results, workspace)
-    _tell(folder, ended.results, as_json)
+    _tell(_written(plan, ended, judging), ended.results, as_json)
     return ended.results.gate.exit_status
 
 
@@ -185,6 +195,20 @@ def draft(pairs: str, target: Path, most: int, workspace: Workspace, settings: S
     click.echo(f"{len(cases)} drafts in {target}. Read each one, mend it, and take out the tag 'draft'.")
 
 
+def _opened_judge(settings: Settings, model: str | None) -> "tuple[Engine, Settings] | None":
+    """The judge and its settings. Nothing is loaded or sent yet; a model that is nowhere is told before anything is
+    asked."""
+    from assistant.engines.opening import open_engine
+    from eval.running.identity import base_identity
+    from eval.running.judge import judge_settings
+
+    if model is None:
+        return None
+    judging = judge_settings(settings, model)
+    base_identity(judging)
+    return open_engine(judging), judging
+
+
 def _pairs_of(systems: "Sequence[System]", workspace: Workspace, settings: Settings) -> "dict[str, Sequence[Pair]]":
     """Adapter → the pairs that it learnt from; an adapter whose pairs are gone is left out, and that is said."""
     from assistant.adapters import adapter_folder, read_card
@@ -204,6 +228,33 @@ def _pairs_of(systems: "Sequence[System]", workspace: Workspace, settings: Setti
     return found
 
 
+def _corrections(
+    cases: "Sequence[Case]",
+    systems: "Sequence[System]",
+    pairs: "dict[str, Sequence[Pair]]",
+    workspace: Workspace,
+    corpus: str,
+) -> "list[Case]":
+    """The corrections that people accepted, as cases, but for those that an adapter under test may have learnt from."""
+    from assistant.feedback.lessons import cases_file
+    from eval.cases import read_cases
+    from eval.leaks import unlearnt
+
+    with opened_corpus(workspace, corpus) as catalog:
+        file = cases_file(workspace, catalog)
+    if file is None:
+        return []
+    asked = {case.question.casefold() for case in cases}
+    found = [case for case in read_cases(file) if case.question.casefold() not in asked]
+    known = {system.adapter for system in systems if system.adapter} <= pairs.keys()
+    fit = unlearnt(found, [pair for some in pairs.values() for pair in some]) if known else []
+    told = f"Accepted corrections that are asked too: {len(fit)}; --no-feedback asks none."
+    if len(fit) < len(found):
+        told += f" Left out, since an adapter may have learnt from them: {len(found) - len(fit)}."
+    click.echo(told, err=True)
+    return fit
+
+
 def _some(
     cases: "Sequence[Case]", pairs: "dict[str, Sequence[Pair]]", only_held_out: bool, limit: int | None
 ) -> "list[Case]":
@@ -220,6 +271,22 @@ def _some(
 
 def _title(cases: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", cases.stem).strip("-")[:40] or "cases"
+
+
+def _written(plan: "Plan", ended: "Run", judging: "tuple[Engine, Settings] | None") -> Path:
+    """The folder of a new report, with all that is in it."""
+    from eval.judgement import write_judgement
+    from eval.report import write_report
+    from eval.results import write_run
+    from eval.running.judge import judged_by
+
+    folder = _new_folder(plan.workspace, plan.title)
+    write_run(folder, ended.results, ended.rows, ended.costs)
+    if judging is not None:
+        write_judgement(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
+    write_report(folder)
+    _keep_scores(folder, ended.results, plan.workspace)
+    return folder
 
 
 def _new_folder(workspace: Workspace, title: str) -> Path:

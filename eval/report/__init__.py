@@ -1,4 +1,6 @@
-"""A run's files become a report: report.html, summary.md and junit.xml beside them. Nothing is measured here.
+"""A run's files become a report: report.html, summary.md and junit.xml beside them. No model is asked.
+
+What people and a judge have said about answers until now is compared with the metrics, and kept as trust.json.
 
 write_report(Path(".assistant/reports/2026-11-20-house"))    the path of report.html
 """
@@ -7,8 +9,10 @@ import hashlib
 from pathlib import Path
 
 from assistant.workspace import replaced_atomically
+from eval.rated import keep_trust
 from eval.report.junit import junit_of
 from eval.report.markdown import markdown_of
+from eval.report.opinions import read_opinions
 from eval.report.page import page_of
 from eval.results import RESULTS_FILE, read_costs, read_results, read_rows
 
@@ -23,12 +27,14 @@ def write_report(run: Path) -> Path:
     Equal files give equal reports. Raises UsageError when there is no run, or one of its files is damaged.
     """
     results, costs = read_results(run), read_costs(run)
+    opinions = read_opinions(run)
+    keep_trust(run, opinions.trust)
     fingerprint = hashlib.sha256((run / RESULTS_FILE).read_bytes()).hexdigest()
     page = run / PAGE_FILE
     with replaced_atomically(page) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(page_of(results, read_rows(run), costs, fingerprint))
+        stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions))
     with replaced_atomically(run / MARKDOWN_FILE) as beside:
-        beside.write_text(markdown_of(results, costs), encoding="utf-8", newline="\n")
+        beside.write_text(markdown_of(results, costs, opinions), encoding="utf-8", newline="\n")
     with replaced_atomically(run / JUNIT_FILE) as beside:
         beside.write_bytes(junit_of(results, costs))
     return page

@@ -8,15 +8,18 @@ from collections.abc import Iterable, Sequence
 
 from assistant.presentation import visible
 from eval.comparison import Mean
+from eval.report.opinions import NO_OPINIONS, Opinions
 from eval.report.wording import NOTHING, STATUS_SIGNS, STATUS_WORDS, findings, interval_of, number
-from eval.results import FAILURES, Costs, Light, Results
+from eval.results import FAILURES, Costs, Gate, Light, Results
+from eval.trust import Agreement
 
 # An underscore within a word and an at sign behind one mean nothing.
 _MARKUP = re.compile(r"([\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w))")
+_REGRESSED_SHOWN = 10
 _MENTION = re.compile(r"(?<!\w)@")
 
 
-def markdown_of(results: Results, costs: Costs) -> str:
+def markdown_of(results: Results, costs: Costs, opinions: Opinions = NO_OPINIONS) -> str:
     """The summary, in GitHub's Markdown."""
     gate, data = results.gate, results.data
     parts = [
@@ -29,7 +32,9 @@ def markdown_of(results: Results, costs: Costs) -> str:
         ),
         _lights(gate.lights),
         _means(results),
+        _turned(gate),
         _failures(results),
+        _trust(opinions),
         _remarks(results, costs),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -62,6 +67,34 @@ def _failures(results: Results) -> str:
         if any(counts.get(failure) for counts in counted)
     ]
     return _table(("first failure", *(_code(system.name) for system in results.systems)), rows)
+
+
+def _turned(gate: Gate) -> str:
+    """How many answers turned since the baseline, and the first that are wrong now."""
+    if not gate.regressed and not gate.mended:
+        return ""
+    named = ", ".join(_code(case) for case in gate.regressed[:_REGRESSED_SHOWN])
+    more = len(gate.regressed) - _REGRESSED_SHOWN
+    which = f" ({named}{f' and {more} more' if more > 0 else ''})" if named else ""
+    return f"Right then and wrong now: {len(gate.regressed)}{which}. Wrong then and right now: {len(gate.mended)}."
+
+
+def _trust(opinions: Opinions) -> str:
+    """How the metrics go together with what people said."""
+    trust = opinions.trust
+    if trust is None or not trust.answers:
+        return ""
+    rows = [
+        (_code(one.metric), one.statistic, f"{number(one.value)}{_bounds(one)}", str(one.n), one.verdict)
+        for one in trust.metrics
+    ]
+    who = "1 person" if trust.raters == 1 else f"{trust.raters} people"
+    about = f"{trust.ratings} ratings of {trust.answers} answers by {who}"
+    return _table((about, "agreement", "value, 95 % interval", "n", "verdict"), rows)
+
+
+def _bounds(one: Agreement) -> str:
+    return "" if one.low is None else f" ({number(one.low)} to {number(one.high)})"
 
 
 def _remarks(results: Results, costs: Costs) -> str:

@@ -3,12 +3,17 @@
 Long texts are cut, so that one answer of 100,000 characters does not swell a page; per_question.jsonl has all of them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from eval.metrics.score import Score
 from eval.report.marking import Piece, Span, differing, marked, words_of
-from eval.report.wording import RIGHT
-from eval.results import FAILURES, Results, Row, RowAnswer, RowPassage, RowSentence, System
+from eval.report.opinions import NO_OPINIONS, Opinions
+from eval.results import FAILURES, RIGHT, Results, Row, RowAnswer, RowPassage, RowSentence, System
+
+Timings = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Case → system → stage → seconds."""
+NO_TIMINGS: Timings = {}
 
 _LONGEST_ANSWER = 4000
 _LONGEST_PASSAGE = 4000
@@ -48,6 +53,12 @@ class AnswerView:
     is_right: bool
     unlike: str
     """The system that it is compared with, when most of its words are others: then no word is marked."""
+    people: Sequence[str]
+    """What they said about it."""
+    judged: Score | None
+    """What the judge said; None without one."""
+    timings: Mapping[str, float]
+    """Stage → seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,8 @@ class QuestionView:
     """Of the headline metric, a system each; ``-`` for none."""
     failures: str
     """Places in ``FAILURES``, a system each."""
+    before: str
+    """``regressed`` or ``mended`` since the baseline, ``same``; empty without a baseline."""
 
 
 class Facets:
@@ -102,11 +115,21 @@ class Facets:
         return " ".join(self._codes[key] for key in keys if key in self._codes)
 
 
-def questions(rows: Iterable[Row], results: Results, facets: Facets) -> Iterator[QuestionView]:
+def questions(
+    rows: Iterable[Row],
+    results: Results,
+    facets: Facets,
+    opinions: Opinions = NO_OPINIONS,
+    timings: Timings = NO_TIMINGS,
+) -> Iterator[QuestionView]:
     """The rows in order, each when it is needed."""
     partners = partners_of(results.systems, results.gate.system)
     for number, row in enumerate(rows, 1):
-        yield _question(number, row, partners, facets, results.primary[0])
+        answers = [
+            _answer(name, place, row, partners.get(name, ""), opinions, timings.get(row.case.id, {}).get(name, {}))
+            for place, name in enumerate(row.answers)
+        ]
+        yield _question(number, row, answers, facets, results)
 
 
 def partners_of(systems: Sequence[System], judged: str) -> dict[str, str]:
@@ -116,25 +139,33 @@ def partners_of(systems: Sequence[System], judged: str) -> dict[str, str]:
     return {name: judged if name != judged else next(iter(others), "") for name in kinds}
 
 
-def _question(number: int, row: Row, partners: dict[str, str], facets: Facets, headline: str) -> QuestionView:
+def _question(number: int, row: Row, answers: Sequence[AnswerView], facets: Facets, results: Results) -> QuestionView:
     passages = _passages(row)
-    values = [answer.scores[headline].value for answer in row.answers.values()]
+    values = [answer.scores[results.primary[0]].value for answer in row.answers.values()]
     return QuestionView(
         number=number,
         row=row,
-        answers=[
-            _answer(name, place, answer, row, partners.get(name, ""))
-            for place, (name, answer) in enumerate(row.answers.items())
-        ],
+        answers=answers,
         passages=passages,
         found_besides=len(row.passages) - len(passages),
         facets=facets.of(row),
         scores=" ".join("-" if value is None else f"{value:.3f}" for value in values),
         failures=" ".join(str(FAILURES.index(answer.first_failure)) for answer in row.answers.values()),
+        before=_since(row, results.gate.system),
     )
 
 
-def _answer(system: str, place: int, answer: RowAnswer, row: Row, partner: str) -> AnswerView:
+def _since(row: Row, judged: str) -> str:
+    if row.before is None or judged not in row.answers:
+        return ""
+    was, is_now = row.before.first_failure in RIGHT, row.answers[judged].first_failure in RIGHT
+    return "same" if was == is_now else "mended" if is_now else "regressed"
+
+
+def _answer(
+    system: str, place: int, row: Row, partner: str, opinions: Opinions, timings: Mapping[str, float]
+) -> AnswerView:
+    answer = row.answers[system]
     words, other = words_of(answer.text), words_of(row.answers[partner].text) if partner in row.answers else None
     is_unlike = other is not None and len(words - other) > len(words) / 2
     known = words if other is None or is_unlike else other
@@ -154,6 +185,9 @@ def _answer(system: str, place: int, answer: RowAnswer, row: Row, partner: str) 
         left_out=max(total - _LONGEST_ANSWER, 0),
         is_right=answer.first_failure in RIGHT,
         unlike=partner if is_unlike else "",
+        people=opinions.people(row.case.id, answer.text),
+        judged=opinions.verdicts.get(row.case.id, {}).get(system),
+        timings=timings,
     )
 
 

@@ -5,21 +5,29 @@ signed(-0.04)       −0.04
 findings(results)   Retrieval helps: correctness +0.31 [+0.22, +0.40] (base+rag - base).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from eval.comparison import FEWEST_QUESTIONS, Difference, Mean
 from eval.measures import measure_of
-from eval.results import Effect, Failure, Results, Status
+from eval.results import Effect, Results, Status
+from eval.trust import Question
 
 Tone = Literal["good", "bad", "even", "open"]
 
 NOTHING = "–"
 """Stands where there is no number."""
-RIGHT: frozenset[Failure] = frozenset({"none", "style only"})
-"""First failures of answers that say what they should."""
 STATUS_WORDS: dict[Status, str] = {"pass": "pass", "warn": "look", "fail": "fail", "thin": "too thin"}
 STATUS_SIGNS: dict[Status, str] = {"pass": "✓", "warn": "!", "fail": "✗", "thin": "?"}
+
+ASKED_WORDS: dict[Question, str] = {
+    "right": "Is it right?",
+    "supported": "Do the passages say it?",
+    "tone": "Is it the house's tone?",
+    "refuse": "Should it be refused?",
+}
+"""What people are asked that a metric is held against."""
 
 _MINUS = "−"
 # What an effect means when it is good, bad, too small to matter, or open.
@@ -75,6 +83,12 @@ def findings(results: Results) -> list[Finding]:
     """The effects on the headline metric, in words; what changed since a baseline comes first."""
     about = [effect for effect in results.effects if effect.metric == results.primary[0]]
     return [_finding(effect) for effect in sorted(about, key=lambda effect: effect.name != "baseline")]
+
+
+def summed_up(findings: Sequence[Finding]) -> str:
+    """What a run without a gate says in one line: everything that is certain, each thing once."""
+    certain = dict.fromkeys(f"{one.words}." for one in findings if one.tone in {"good", "bad"})
+    return " ".join(certain) or "Nothing is certain yet."
 
 
 def tone_of(effect: Effect) -> Tone:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from eval.cases import Case
 from eval.metrics.cost import p50, p95, tokens_per_second
 from eval.metrics.score import score
-from eval.results import Cost, Costs
+from eval.results import ALL_STAGES, Cost, Costs
 from eval.running.asking import Reply
 
 
@@ -17,18 +18,37 @@ def cost_of(replies: Sequence[Reply], adapter_bytes: int = 0) -> Cost:
     timings = [reply.answer.timings for reply in replies]
     stages = list(dict.fromkeys(stage for one in timings for stage in one))
     seconds = {stage: [one[stage] for one in timings if stage in one] for stage in stages}
+    seconds[ALL_STAGES] = [sum(one.values()) for one in timings]
     tokens = sum(reply.tokens for reply in replies)
-    spent = sum(sum(one.values()) for one in timings)
     return Cost(
         stages={stage: (p50(some), p95(some)) for stage, some in seconds.items()},
-        seconds=score(spent / len(replies) if replies else None, "nothing was asked"),
+        seconds=score(sum(seconds[ALL_STAGES]) / len(replies) if replies else None, "nothing was asked"),
         tokens=tokens,
         tokens_per_second=tokens_per_second(tokens, sum(seconds.get("generate", [])) if tokens else 0.0),
         adapter_bytes=adapter_bytes,
     )
 
 
-def costs_of(systems: Mapping[str, Cost], seconds: float, cached: int, index: Path) -> Costs:
+def timings_of(
+    cases: Sequence[Case], replies: Mapping[str, Sequence[Reply]]
+) -> dict[str, dict[str, Mapping[str, float]]]:
+    """Case → system → stage → seconds."""
+
+    def rounded(reply: Reply) -> dict[str, float]:
+        return {stage: round(seconds, 4) for stage, seconds in reply.answer.timings.items()}
+
+    return {
+        case.id: {system: rounded(some[place]) for system, some in replies.items()} for place, case in enumerate(cases)
+    }
+
+
+def costs_of(
+    systems: Mapping[str, Cost],
+    timings: Mapping[str, Mapping[str, Mapping[str, float]]],
+    seconds: float,
+    cached: int,
+    index: Path,
+) -> Costs:
     """The costs of a run, as of now."""
     return Costs(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -38,6 +58,7 @@ def costs_of(systems: Mapping[str, Cost], seconds: float, cached: int, index: Pa
         index_bytes=size_of(index),
         processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         systems=systems,
+        timings=timings,
     )
 
 

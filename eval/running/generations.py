@@ -17,6 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.types import Message
 
+GENERATIONS_FILE = "cache/generations.jsonl"
+"""Of what all models said, in the workspace."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

@@ -14,14 +14,15 @@ from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Evidence
 from assistant.workspace import Workspace
+from eval.baseline import with_baseline
 from eval.cases import Case
 from eval.gold import located
 from eval.metrics.voice import Voice
 from eval.results import Costs, LanguageModel, Results, Row, System
 from eval.running.asking import Reply, replies_of
 from eval.running.assembly import Found, assembled
-from eval.running.costs import cost_of, costs_of, size_of
-from eval.running.generations import Generations
+from eval.running.costs import cost_of, costs_of, size_of, timings_of
+from eval.running.generations import GENERATIONS_FILE, Generations
 from eval.running.gold_retriever import GoldRetriever
 from eval.running.identity import generation_identities
 from eval.running.judging import embed_of, supports_by, voice_of, voice_score
@@ -31,7 +32,6 @@ from eval.running.rows import row_of
 from eval.running.systems import Ask, Setting, ask_with
 from eval.scoring import Judges
 
-GENERATIONS_FILE = "cache/generations.jsonl"
 # Retrieval is scored down to this rank, whatever a prompt holds.
 _DEEP = 10
 
@@ -69,7 +69,11 @@ def run(
     rows, voice = _rows(plan, cases, replies, retriever)
     results = assembled(plan, Found(tuple(problems), rows, voice, language_models(cases), runtime), catalog)
     costs = {one.name: cost_of(replies[one.name], _adapter_bytes(plan.workspace, one)) for one in plan.systems}
-    return Run(results, rows, costs_of(costs, time.perf_counter() - started, generations.earlier, catalog.folder))
+    if plan.baseline is not None:
+        rows = with_baseline(rows, plan.baseline, results.gate.system)
+    spent = time.perf_counter() - started
+    timings = timings_of(cases, replies)
+    return Run(results, rows, costs_of(costs, timings, spent, generations.earlier, catalog.folder))
 
 
 def text_of(catalog: Catalog) -> Callable[[str], str | None]:

@@ -1,6 +1,7 @@
 """``assistant eval`` from the outside: files, exit statuses, and what goes wrong told in one line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import assistant.opened  # before its embedder is replaced
 from assistant.config import Settings
 from eval.drafts import write_cases
 from eval.readers import read_any
-from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE
+from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, read_rows
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,14 @@ def test_a_run_leaves_a_whole_report_and_a_second_one_is_its_equal(
     assert json.loads(out)["gate"]["status"] == "pass"
     second = reports(root)[-1]
     assert second != first
-    assert (first / ROWS_FILE).read_bytes() == (second / ROWS_FILE).read_bytes()
+    rows = list(read_rows(second))
+    assert [replace(row, before=None) for row in rows] == list(read_rows(first))
+    befores = [row.before for row in rows]
+    assert all(one and one.text == row.answers["base+rag"].text for one, row in zip(befores, rows, strict=True))
+    assert run(capsys, "eval", file)[0] == 0
+    third = reports(root)[-1]
+    assert (first / ROWS_FILE).read_bytes() == (third / ROWS_FILE).read_bytes()
+    assert (first / RESULTS_FILE).read_bytes() == (third / RESULTS_FILE).read_bytes()
     status, out, _ = run(capsys, "eval", "compare", str(first), str(second), "--json")
     assert (status, json.loads(out)["gate"]["exit_status"]) == (0, 0)
     page = (second / "report.html").read_bytes()

@@ -2,14 +2,16 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hostile_run import PAYLOADS, write_hostile_run
 from playwright.sync_api import BrowserContext, Page, sync_playwright
-from report_of import report_of
+from report_of import report_of, results_with_effects
 from results_of import rows_of
 
+from eval.baseline import with_baseline
 from eval.report import PAGE_FILE, write_report
 
 _BROWSER = shutil.which("chromium")
@@ -63,3 +65,16 @@ def test_a_page_runs_nothing_of_a_strangers(context: BrowserContext, tmp_path: P
     page = _opened(context, write_report(tmp_path))
     page.locator(".question > summary").first.click()
     assert page.inner_text("h1").startswith("<script>alert(1)</script>")
+
+
+def test_questions_that_regressed_can_be_filtered(context: BrowserContext, tmp_path: Path) -> None:
+    report_of(tmp_path / "then", rows_of(30, seed=1))
+    rows = with_baseline(rows_of(30, seed=2), tmp_path / "then", "house+rag")
+    results = results_with_effects(rows)
+    report_of(tmp_path, rows, replace(results, gate=replace(results.gate, baseline="then")))
+    page = _opened(context, tmp_path / PAGE_FILE)
+    page.select_option("[name=comparison]", "regressed")
+    shown = page.locator(".question:visible")
+    assert 0 < shown.count() < 30
+    assert all("regressed" in one for one in shown.all_inner_texts())
+    assert page.locator(".question:visible > summary .outcome:last-child.good").count() == 0

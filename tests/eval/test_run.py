@@ -17,7 +17,7 @@ from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from eval.results import RESULTS_FILE, ROWS_FILE, write_run
-from eval.running.run import GENERATIONS_FILE
+from eval.running.generations import GENERATIONS_FILE
 from eval.running.systems import systems_of
 
 ALL = "base,base+rag,house,house+rag,oracle,noise,extractive"

@@ -12,6 +12,7 @@
     facets: new Set(element.dataset.facets.split(" ")),
     scores: element.dataset.scores.split(" ").map((text) => (text === "-" ? null : Number(text))),
     failures: element.dataset.failures.split(" "),
+    before: element.dataset.before,
     text: null,
   }));
   const control = (name) => tools.querySelector(`[name=${name}]`);
@@ -20,6 +21,7 @@
   const compared = (item, choice) => {
     if (!choice) return true;
     const [relation, other] = choice.split(" ");
+    if (other === undefined) return item.before === relation;
     const [ours, theirs] = [item.scores[judged], item.scores[other]];
     const [oursWrong, theirsWrong] = [wrong.has(item.failures[judged]), wrong.has(item.failures[other])];
     switch (relation) {

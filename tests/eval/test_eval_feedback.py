@@ -1,0 +1,63 @@
+"""Corrections that people accepted are asked in the next evaluation by themselves."""
+
+from pathlib import Path
+
+import pytest
+from commands import run
+from fakes import FakeEmbedder
+from insurer import ReadingEngine, cases, insurer_in, sentence
+from opinions import VERSIONS
+from samples import evidence
+
+import assistant.embedder
+import assistant.engines.opening
+import assistant.opened  # before its embedder is replaced
+from assistant.config import Settings
+from assistant.feedback.store import FeedbackStore
+from assistant.feedback.types import Judgement
+from assistant.types import Answer
+from eval.drafts import write_cases
+from eval.results import read_rows
+
+QUESTION = "How much does everybody pay for a broken boat?"
+
+
+@pytest.fixture
+def place(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a workspace, four cases, and a correction that was accepted."""
+    engine = ReadingEngine()
+    monkeypatch.setattr(assistant.embedder, "Embedder", lambda *_: FakeEmbedder())
+    monkeypatch.setattr(assistant.engines.opening, "open_engine", lambda *_: engine)
+    workspace = insurer_in(tmp_path, settings).workspace
+    monkeypatch.setenv("ASSISTANT_WORKSPACE", str(workspace.root))
+    write_cases(tmp_path / "cases.jsonl", cases()[:4])
+    says = sentence(9, 0)
+    shown = Answer(QUESTION, QUESTION, "Nobody.", (), (evidence(says, document="boat.md"),))
+    store = FeedbackStore(workspace.root)
+    number = store.add("ana", "default", shown, VERSIONS, Judgement("wrong", (), "", says, (1,)), {})
+    store.accept(number, "eve")
+    return tmp_path
+
+
+def asked(place: Path) -> list[str]:
+    (report,) = (place / "workspace/reports").iterdir()
+    return [row.case.id for row in read_rows(report)]
+
+
+def test_an_accepted_correction_is_a_case(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, told = run(capsys, "eval", str(place / "cases.jsonl"), "--systems", "base+rag")
+    assert "that are asked too: 1;" in told and status in {0, 4}
+    assert asked(place) == [*(case.id for case in cases()[:4]), "feedback-1"]
+
+
+def test_it_can_be_left_out(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, told = run(capsys, "eval", str(place / "cases.jsonl"), "--systems", "base+rag", "--no-feedback")
+    assert "corrections" not in told and "feedback-1" not in asked(place)
+
+
+def test_it_is_left_out_where_nobody_knows_what_an_adapter_has_learnt(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = ("--set", "engine.url=http://127.0.0.1:9/v1", "--set", "engine.runtime=openai")
+    _, _, told = run(capsys, "eval", str(place / "cases.jsonl"), "--systems", "house+rag", *changes)
+    assert "learnt from them: 1." in told and "feedback-1" not in asked(place)
