@@ -23,7 +23,7 @@ from assistant.workspace import replaced_atomically
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-Source = Literal["generated", "structure", "set", "tone", "refusal", "general"]
+Source = Literal["generated", "structure", "set", "feedback", "tone", "refusal", "general"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ def ingest(
             _refuse_great_loss(plan, len(run.known), confirmed)
             run.carry_out(plan)
             if settings.ingest.calibrate:
-                calibrate(Retriever(catalog, embedder, settings.retrieval, settings.device))
+                with progress_bar("Calibrating refusals", None):
+                    calibrate(Retriever(catalog, embedder, settings.retrieval, settings.device))
         files, documents, chunks = run.results(plan)
         judged = str(calibration_of(catalog.folder, embedder.fingerprint))
     seconds = round(time.perf_counter() - started, 3)
@@ -215,7 +216,9 @@ class _Run:
         with progress_bar("Reading and embedding", len(tasks)) as bar, ThreadPoolExecutor(1) as beside:
             loaded = beside.submit(self._embedder.load)  # while the first files are read
             for reading in read_all(tasks, self._recipe):
-                waiting[keys[reading.task.location]] = reading
+                key = keys[reading.task.location]
+                waiting[key] = reading
+                bar.item(unread[key].path, reading.failure)
                 if sum(len(chunk.windows) for one in waiting.values() for chunk in one.chunks) >= _EMBED_WINDOWS:
                     loaded.result()
                     bar.advance(self._stage(waiting))

@@ -10,6 +10,7 @@ from assistant.config import Settings
 from assistant.pairs import Pair, read_pairs
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
+from assistant.types import Evidence
 from assistant.workspace import Workspace
 from ingest import pipeline
 from ingest.pairs.build import make_pairs
@@ -150,13 +151,28 @@ class House:
         """Make the corpus say what the folder says."""
         pipeline.ingest(self.workspace, CORPUS, [self.docs], self.settings, embedder=self.embedder, confirmed=True)
 
-    def make(self, explain: Path | None = None, strict: bool = False, **settings: object) -> PairsReport:
+    def search(self, question: str) -> list[Evidence]:
+        """What the corpus has for a question."""
+        with closing(Catalog(self.workspace.corpus(CORPUS))) as catalog:
+            return Retriever(catalog, self.embedder, self.settings.retrieval, self.settings.device).search(question)
+
+    def make(
+        self, explain: Path | None = None, strict: bool = False, corrections: Path | None = None, **settings: object
+    ) -> PairsReport:
         """Make pairs with some settings of ``pairs`` changed."""
         chosen = self.settings.pairs.model_copy(update=settings)
         changed = self.settings.model_copy(update={"pairs": chosen})
         with closing(Catalog(self.workspace.corpus(CORPUS))) as catalog:
             retriever = Retriever(catalog, self.embedder, changed.retrieval, changed.device)
-            return make_pairs(retriever, ScriptedEngine(""), self.file, changed, explain=explain, strict=strict)
+            return make_pairs(
+                retriever,
+                ScriptedEngine(""),
+                self.file,
+                changed,
+                explain=explain,
+                strict=strict,
+                corrections=corrections,
+            )
 
     @property
     def pairs(self) -> list[Pair]:

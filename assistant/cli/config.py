@@ -6,7 +6,8 @@ import click
 
 from assistant import config
 from assistant.cli.options import json_option
-from assistant.workspace import locate, replaced_atomically, write_lock
+from assistant.config_file import change_settings
+from assistant.workspace import locate
 
 
 @click.group("config", epilog="Example: assistant config show")
@@ -39,9 +40,5 @@ def show(folder: str | None, assignments: tuple[str, ...], as_json: bool) -> Non
 def set_(assignments: tuple[str, ...], folder: str | None) -> None:
     """Write settings into the workspace's config.yaml."""
     workspace = locate(folder)
-    with write_lock(workspace.root):
-        config.load(workspace.config_file, environment={}, assignments=assignments)  # refuses what is wrong
-        text = config.with_assignments(workspace.config_file, assignments)
-        with replaced_atomically(workspace.config_file) as beside:
-            beside.write_text(text, encoding="utf-8")
+    change_settings(workspace, assignments)
     click.echo(f"Written to {workspace.config_file}.")

@@ -81,12 +81,21 @@ def made_pairs(
 ) -> "PairsReport":
     """Make the set of pairs NAME from a corpus, and say on standard error what needs attention."""
     from assistant.engines.opening import open_engine
+    from assistant.feedback.lessons import pairs_file
     from ingest.pairs.build import make_pairs
 
     file = workspace.pairs_file(name)
     with opened_retriever(workspace, corpus, settings) as retriever:
         engine = open_engine(settings)
-        report = make_pairs(retriever, engine, file, settings, explain=explain, strict=strict)
+        report = make_pairs(
+            retriever,
+            engine,
+            file,
+            settings,
+            explain=explain,
+            strict=strict,
+            corrections=pairs_file(workspace, retriever.catalog),
+        )
     for line in report.complaints():
         click.echo(line, err=True)
     return report

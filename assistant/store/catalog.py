@@ -159,18 +159,25 @@ class Catalog:
 
     # Files and documents
 
-    def files(self) -> list[FileRow]:
-        """All known files, by root and path."""
-        return [FileRow(*row) for row in self._connection.execute("SELECT * FROM files ORDER BY root, path")]
+    def files(self, path: str | None = None, document_id: int | None = None) -> list[FileRow]:
+        """Known files by root and path: all, those with one relative path, or those that hold one document."""
+        rows = self._connection.execute(
+            "SELECT * FROM files WHERE coalesce(path = ?, true) AND coalesce(document_id = ?, ? IS NULL)"
+            " ORDER BY root, path",
+            (path, document_id, document_id),
+        )
+        return [FileRow(*row) for row in rows]
 
     def document_ids(self) -> dict[str, int]:
         """Key → id of every document, live or staged."""
         return dict(self._connection.execute("SELECT key, id FROM documents"))
 
-    def document_summaries(self) -> list[DocumentSummary]:
-        """What is known of each document, live or staged."""
+    def document_summaries(self, document_id: int | None = None) -> list[DocumentSummary]:
+        """What is known of each document, live or staged, or of one."""
         rows = self._connection.execute(
             "SELECT id, title, format, language, date, pages, characters, chunks, warnings FROM documents"
+            " WHERE coalesce(id = ?, true)",
+            (document_id,),
         )
         return [DocumentSummary(*(*row[:-1], tuple(json.loads(row[-1])))) for row in rows]
 

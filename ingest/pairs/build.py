@@ -51,12 +51,13 @@ def make_pairs(
     *,
     explain: Path | None = None,
     strict: bool = False,
+    corrections: Path | None = None,
 ) -> PairsReport:
     """Write the pairs of a corpus to ``file``, and what was dropped to ``explain``.
 
-    ``engine`` counts the tokens of prompts. ``strict`` refuses a user's file for one bad row. Raises PairsError when
-    none came out, UsageError for a ``hold_out`` that fits no document or an ``explain`` in no folder, and what
-    Retriever.search raises; then the old file stands.
+    ``engine`` counts the tokens of prompts. ``strict`` refuses a user's file for one bad row; ``corrections`` is such a
+    file, of answers that people corrected. Raises PairsError when none came out, UsageError for a ``hold_out`` that
+    fits no document or an ``explain`` in no folder, and what Retriever.search raises; then the old file stands.
     """
     started = time.perf_counter()
     if explain and not explain.absolute().parent.is_dir():
@@ -64,7 +65,7 @@ def make_pairs(
     drops = Drops()
     with write_lock(file.parent):
         recipe = recipe_of(settings)
-        taught = read_taught(settings.pairs, strict)
+        taught = read_taught(settings.pairs, strict, corrections)
         corpus = read_corpus(retriever.catalog, settings.pairs, splits_before(file, recipe))
         _refuse_unknown(settings.pairs.hold_out, corpus)
         before = before_of(file, corpus, recipe)

@@ -4,7 +4,7 @@
     {"conversations": [{"from": "human", "value"}, …]}      ShareGPT
     {"messages": [{"role": "user", "content"}, …]}          OpenAI
     {"prompt", "completion"}                                 completions
-    {"instruction" | "question", "response" | "answer", "context"?, "language"?}, also as CSV with a header
+    {"instruction" | "question", "response" | "answer", "context"?, "document"?, "language"?}, also as CSV
 
 A file is JSON lines, one JSON list, or CSV; each row is read in the format that it has.
 """
@@ -41,6 +41,8 @@ class Row:
     system: str = ""
     history: tuple[Message, ...] = ()
     language: str = ""
+    document: str = ""
+    """The document that ``context`` is from, where the row says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ def _plain_row(raw: Mapping[str, Any], place: str) -> Row:
         context=_text(raw, "context"),
         system=_text(raw, "system"),
         language=_text(raw, "language"),
+        document=_text(raw, "document"),
     )
 
 

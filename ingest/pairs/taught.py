@@ -1,4 +1,4 @@
-"""Pairs that people wrote: their own sets, and examples of the house voice (``tone.jsonl``).
+"""Pairs that people wrote: their own sets, corrections of answers, and examples of the house voice (``tone.jsonl``).
 
 A row that brings the text it answers from is shown it among negatives; for any other the documents are searched for
 what supports its response. Where nothing does, it is shown no passages.
@@ -20,6 +20,8 @@ from ingest.pairs.split import sketch
 
 # From this share of its word sequences on, a row's text is taken from a document.
 _SAME_TEXT = 0.5
+# So many characters of a text find the chunk that it is from.
+_ASKED_WITH = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ class Taught:
         return [row for source, row in self.rows if source == "tone"]
 
 
-def read_taught(settings: PairsSettings, strict: bool) -> Taught:
-    """The files of ``tone`` and ``data``. Raises PairsError as ``read_rows`` does."""
+def read_taught(settings: PairsSettings, strict: bool, corrections: Path | None = None) -> Taught:
+    """The files of ``tone`` and ``data``, and accepted ``corrections``. Raises PairsError as ``read_rows`` does."""
     files: list[tuple[Source, str]] = [("tone", name) for name in settings.tone]
     files += [("set", name) for name in settings.data]
+    files += [("feedback", str(corrections))] if corrections else []
     rows: list[tuple[Source, Row]] = []
     bad: list[BadRow] = []
     for source, name in files:
@@ -62,7 +65,7 @@ def taught_pair(
         response=row.response,
         source=source,
         split=bench.splits.get(document) or _drawn(row.context or row.instruction, settings),
-        kind="tone" if source == "tone" else "set",
+        kind=source,
         history=row.history,
         system=row.system,
         language=language,
@@ -77,9 +80,14 @@ def _golden(row: Row, candidate: Candidate, hits: Sequence[Evidence], bench: Wor
         found = next((hit for hit in hits if says(passage_of(hit), candidate)), None)
         return (passage_of(found), found.document) if found else (None, "")
     source, _, text = row.context.partition("\n")
-    own = Passage("", 0, len(text or source), source if text else "", text or source)
+    document = row.document if row.document in bench.splits else ""
+    own = Passage(document, 0, len(text or source), source if text else "", text or source)
+    if document:
+        near = [*hits, *bench.search(text[:_ASKED_WITH])]
+        same = (hit for hit in near if hit.document == document and hit.text.strip() == text.strip())
+        return next(map(passage_of, same), own), document
     words = sketch(row.context)
-    near = [*hits, *bench.search(row.context[:400])]
+    near = [*hits, *bench.search(row.context[:_ASKED_WITH])]
     # Of two editions that say the same, it is from the one in force.
     ranked = ((len(words & sketch(hit.text)), hit.document not in bench.older, hit.document) for hit in near)
     shared, _, document = max(ranked, default=(0, False, ""))

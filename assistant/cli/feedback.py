@@ -1,0 +1,107 @@
+"""``assistant feedback``."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from assistant.cli.options import json_option, workspace_options
+from assistant.config import Settings
+from assistant.workspace import Workspace
+
+if TYPE_CHECKING:
+    from assistant.feedback.store import FeedbackStore
+    from assistant.feedback.types import Feedback, State
+
+# As in assistant.feedback.types, which is not loaded for --help.
+_STATES = ("new", "accepted", "edited", "rejected")
+_TERMINAL = "terminal"
+
+
+@click.group("feedback", epilog="Example: assistant feedback list --state new")
+def command() -> None:
+    """Look at what people said about answers, and decide what is learnt from it.
+
+    What is accepted reaches the next 'assistant pairs' and the next 'assistant eval' by itself.
+    """
+
+
+@command.command("list", epilog="Example: assistant feedback list --state new --json")
+@click.option("--state", type=click.Choice(_STATES), help="Only feedback in one state.")
+@click.option("--corpus", default="", metavar="NAME", help="Only feedback on one corpus.")
+@workspace_options
+@json_option
+def list_feedback(
+    state: "State | None",
+    corpus: str,
+    workspace: Workspace,
+    settings: Settings,  # noqa: ARG001 - comes with the workspace
+    as_json: bool,
+) -> None:
+    """List what people said, the latest first."""
+    from assistant.feedback.types import STATES
+
+    store = _store(workspace)
+    found = store.listed(states=(state,) if state else STATES, corpus=corpus)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2, default=str))
+        return
+    for one in found:
+        for line in _lines(one):
+            click.echo(line)
+    counts = ", ".join(f"{count} {name}" for name, count in store.counts().items())
+    click.echo(f"{len(found)} shown; in all {counts}.")
+
+
+@command.command("accept", epilog="Example: assistant feedback accept 3")
+@click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
+@click.option(
+    "--as", "edited", default="", metavar="TEXT", help="How the answer should read, where it has to be mended."
+)
+@workspace_options
+def accept(numbers: tuple[int, ...], edited: str, workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
+    """Have feedback NUMBERS learnt from and measured with."""
+    for number in numbers:
+        one = _store(workspace).accept(number, _TERMINAL, edited)
+        click.echo(f"{number} is {one.state}: {_effect(one)}.")
+
+
+@command.command("reject", epilog="Example: assistant feedback reject 3")
+@click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
+@workspace_options
+def reject(numbers: tuple[int, ...], workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
+    """Have nothing learnt from feedback NUMBERS; it is kept."""
+    for number in numbers:
+        _store(workspace).reject(number, _TERMINAL)
+        click.echo(f"{number} is rejected.")
+
+
+def _store(workspace: Workspace) -> "FeedbackStore":
+    from assistant.feedback.store import FeedbackStore
+
+    return FeedbackStore(workspace.root)
+
+
+def _lines(one: "Feedback") -> Iterator[str]:
+    from assistant.presentation import excerpt, visible
+
+    faults = f" ({', '.join(one.judgement.faults)})" if one.judgement.faults else ""
+    about = f"{one.judgement.verdict}{faults}, {one.state}, by {one.user}, {one.made:%Y-%m-%d}, corpus {one.corpus}"
+    yield click.style(f"── {one.id}  {visible(about)}", dim=True)
+    yield click.style(f"Q {visible(one.question)}", bold=True)
+    yield f"A {excerpt(one.answer, 300)}"
+    if one.wanted and one.wanted != one.answer:
+        yield f"→ {excerpt(one.wanted, 300)}"
+    if one.judgement.note:
+        yield f"  {excerpt(one.judgement.note, 300)}"
+    yield ""
+
+
+def _effect(one: "Feedback") -> str:
+    from assistant.feedback.lessons import lesson_of
+
+    if lesson_of(one).row is None:
+        return "a case for the next evaluation, but no pair, since its passages do not say so"
+    return "a pair for the next training, and a case for the next evaluation"

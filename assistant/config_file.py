@@ -1,0 +1,15 @@
+"""The workspace's ``config.yaml``, changed: by ``assistant config set`` and by the app."""
+
+from collections.abc import Sequence
+
+from assistant import config
+from assistant.workspace import Workspace, replaced_atomically, write_lock
+
+
+def change_settings(workspace: Workspace, assignments: Sequence[str]) -> None:
+    """Write some ``key=value`` into the file, whose comments stay. Raises ConfigError for what is wrong with one."""
+    with write_lock(workspace.root):
+        config.load(workspace.config_file, environment={}, assignments=assignments)  # refuses what is wrong
+        text = config.with_assignments(workspace.config_file, assignments)
+        with replaced_atomically(workspace.config_file) as beside:
+            beside.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What experts say about answers, and what it teaches."""

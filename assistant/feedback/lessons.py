@@ -1,0 +1,148 @@
+"""What accepted feedback teaches: rows for ``assistant pairs``, and cases for ``assistant eval``.
+
+    feedback/CORPUS.pairs.jsonl    {"id", "instruction", "response", "context", "document", "language"}
+    feedback/CORPUS.cases.jsonl    {"id", "question", "answers", "gold", "unanswerable", "kind", "language", "tags"}
+
+Both files are made anew from ``feedback.sqlite`` whenever they are needed. The id leads back to the row there.
+
+A correction is trained on only if its passages say what it says: facts are never learnt by heart. It is never trained
+on and measured with: its pair is in the split of its document, and ``assistant eval`` leaves out what an adapter under
+test has learnt from. It teaches nothing once a document that it stands on says otherwise or was forgotten.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.feedback.store import FeedbackStore
+from assistant.feedback.types import TAUGHT, Feedback, Shown
+from assistant.grounding.grounder import ground
+from assistant.language import detect
+from assistant.store.catalog import Catalog
+from assistant.types import Evidence, Sentence
+from assistant.workspace import Workspace, replaced_atomically
+
+TAG = "feedback"
+# As answer.support_coverage by default; words weigh the same here, since a correction may be older than the corpus.
+_LEAST_COVERAGE = 0.6
+_ALL = 1_000_000
+_LINE = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one correction becomes. ``row`` is None where its passages do not say what it says."""
+
+    row: dict[str, object] | None
+    case: dict[str, object]
+
+
+def lesson_of(feedback: Feedback) -> Lesson:
+    """What an accepted correction teaches."""
+    language = detect(feedback.standalone_question) or "en"
+    question: dict[str, object] = {"id": f"feedback-{feedback.id}", "language": language, "kind": TAG, "tags": [TAG]}
+    if feedback.wants_refusal:
+        return Lesson(None, {**question, "question": feedback.standalone_question, "unanswerable": True})
+    sources = _sources(feedback)
+    sentences = ground(feedback.wanted, [_evidence(one) for one in sources], _equally, _LEAST_COVERAGE)
+    case = {
+        **question,
+        "question": feedback.standalone_question,
+        "answers": [feedback.wanted],
+        "gold": _gold(sources, sentences),
+    }
+    return Lesson(_row(feedback, sources, sentences, language), case)
+
+
+def is_supported(feedback: Feedback, wanted: str) -> bool:
+    """Whether the passages of a correction say all that ``wanted`` says."""
+    sentences = ground(wanted, [_evidence(one) for one in _sources(feedback)], _equally, _LEAST_COVERAGE)
+    return bool(sentences) and all(sentence.supported for sentence in sentences)
+
+
+def lessons(workspace: Workspace, catalog: Catalog) -> list[Lesson]:
+    """What the accepted corrections of a corpus teach; the last one stands where a question was corrected twice."""
+    corrections: dict[str, Feedback] = {}
+    for feedback in FeedbackStore(workspace.root).listed(states=TAUGHT, corpus=catalog.folder.name, most=_ALL):
+        corrections.setdefault(feedback.standalone_question.casefold(), feedback)
+    return [lesson_of(feedback) for feedback in reversed(corrections.values()) if still_stands(feedback, catalog)]
+
+
+def still_stands(feedback: Feedback, catalog: Catalog) -> bool:
+    """Whether the documents still hold the passages that a correction stands on."""
+    return feedback.wants_refusal or all(_holds(catalog, source) for source in _sources(feedback))
+
+
+def _holds(catalog: Catalog, source: Shown) -> bool:
+    ids = {file.document_id for file in catalog.files(path=source.document)}
+    return any(source.text in catalog.text(one) for one in ids if one is not None)
+
+
+def pairs_file(workspace: Workspace, catalog: Catalog) -> Path | None:
+    """The corrections of a corpus as a user's set for ``assistant pairs``, written now; None if there are none."""
+    rows = [lesson.row for lesson in lessons(workspace, catalog) if lesson.row is not None]
+    return _written(workspace.root / "feedback" / f"{catalog.folder.name}.pairs.jsonl", rows)
+
+
+def cases_file(workspace: Workspace, catalog: Catalog) -> Path | None:
+    """The corrections of a corpus as evaluation cases, written now; None if there are none."""
+    rows = [lesson.case for lesson in lessons(workspace, catalog)]
+    return _written(workspace.root / "feedback" / f"{catalog.folder.name}.cases.jsonl", rows)
+
+
+def _row(
+    feedback: Feedback, sources: list[Shown], sentences: list[Sentence], language: str
+) -> dict[str, object] | None:
+    if not sentences or not all(sentence.supported for sentence in sentences):
+        return None
+    # Of one document: a pair is in one split, and shows nothing of another.
+    document = sources[0].document
+    texts = [one.text for one in sources if one.document == document]
+    return {
+        "id": f"feedback-{feedback.id}",
+        "instruction": feedback.standalone_question,
+        "response": feedback.wanted,
+        "context": f"{sources[0].context.partition(_LINE)[0] or document}\n" + "\n\n".join(texts),
+        "document": document,
+        "language": language,
+    }
+
+
+def _sources(feedback: Feedback) -> list[Shown]:
+    """The passages that say how it should read: those named, else those the answer cited, else all that were shown."""
+    named = [one for one in feedback.evidence if one.number in feedback.judgement.sources]
+    cited = [one for one in feedback.evidence if one.cited]
+    return named or cited or list(feedback.evidence)
+
+
+def _gold(sources: list[Shown], sentences: list[Sentence]) -> list[list[dict[str, object]]]:
+    """One group a quote that supports a sentence; where none does, any of the passages."""
+    quotes = dict.fromkeys((one.document, one.quote) for sentence in sentences for one in sentence.citations[:1])
+    if quotes:
+        return [[{"document": document, "quote": quote}] for document, quote in quotes]
+    spans: list[dict[str, object]] = [{"document": one.document, "quote": one.text} for one in sources]
+    return [spans] if spans else []
+
+
+def _evidence(shown: Shown) -> Evidence:
+    return Evidence(
+        rank=shown.number, score=0.0, dense=None, lexical=None, dense_rank=None, lexical_rank=None, chunk=0,
+        document=shown.document, path="", title="", date="", language="", context=shown.context, heading="", place="",
+        page_starts=(), start=shown.start, end=shown.end, text=shown.text,
+    )  # fmt: skip
+
+
+def _equally(stems: Iterable[str]) -> Mapping[str, float]:
+    return dict.fromkeys(stems, 1.0)
+
+
+def _written(file: Path, rows: list[dict[str, object]]) -> Path | None:
+    if not rows:
+        file.unlink(missing_ok=True)
+        return None
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with replaced_atomically(file) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(lines)
+    return file
