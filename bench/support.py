@@ -1,19 +1,21 @@
 """How well support is told from what only looks like it: the tables of docs/grounding.md.
 
-    python -m bench.support --workspace FOLDER [--corpus sample] [--part test] [--least 0.6]
+    python -m bench.support --workspace FOLDER [--corpus sample] [--part test] [--least 0.6] [--write]
 
 Sentences of the corpus are held against the passage they stand in: as they are and lightly rewritten (supported), and
 with a number, a unit, a name or the negation changed, with the cell of another row or column, or against a passage of
 another document (not supported). Documents are dealt in two parts by turns: thresholds are chosen on ``dev``, figures
-reported on ``test``. The pairs in ``data/sample/support.jsonl`` are written by hand.
+reported on ``test``. The pairs in ``data/sample/support.jsonl`` are written by hand. ``--write`` keeps the figures that
+reports show.
 """
 
 import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -29,9 +31,10 @@ from assistant.sentences import sentence_spans
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence
 from assistant.workspace import Workspace
+from eval.report.support import CheckerFigures, Measured, Rate, write_measured
 from eval.statistics import interval
 
-_HANDWRITTEN = Path("data/sample/support.jsonl")
+HANDWRITTEN = Path(__file__).parent.parent / "data/sample/support.jsonl"
 _SHORTEST, _LONGEST = 40, 300
 _FAMILIES = (
     ("Home Basic", "Home Comfort", "Home Premium"),
@@ -220,6 +223,23 @@ def table(results: Sequence[tuple[Labelled, Support]], least: float) -> Iterator
     yield f"{'all':28} precision {np.mean(accepted):.3f} recall {sum(accepted) / true:.3f} n={len(results)}"
 
 
+def figures(results: Sequence[tuple[Labelled, Support]], least: float) -> CheckerFigures:
+    """How many of the supported pairs are accepted, and of the others rejected."""
+
+    def rate(supported: bool) -> Rate:
+        some = [(pair, found) for pair, found in results if pair.supported == supported]
+        values = [float(is_supported(found, least) == supported) for _, found in some]
+        low, high = interval(values, [pair.hit.document for pair, _ in some])
+        return Rate(round(float(np.mean(values)), 4), round(low, 4), round(high, 4), len(values))
+
+    return CheckerFigures(rate(True), rate(False))
+
+
+def even(terms: Iterable[str]) -> Mapping[str, float]:
+    """Every word counts the same."""
+    return dict.fromkeys(terms, 1.0)
+
+
 @click.command()
 @click.option("--workspace", type=click.Path(path_type=Path), required=True)
 @click.option("--corpus", default="sample")
@@ -227,7 +247,10 @@ def table(results: Sequence[tuple[Labelled, Support]], least: float) -> Iterator
 @click.option("--language", default="", help="Only passages of this language.")
 @click.option("--least", multiple=True, type=float, help="Least coverage; several are compared.")
 @click.option("--mistakes", default="", help="Print the pairs of this kind that are judged wrong.")
-def main(workspace: Path, corpus: str, part: str, language: str, least: tuple[float, ...], mistakes: str) -> None:
+@click.option("--write", is_flag=True, help="Keep the figures as those that reports show.")
+def main(
+    workspace: Path, corpus: str, part: str, language: str, least: tuple[float, ...], mistakes: str, write: bool
+) -> None:
     """Measure support on constructed and on handwritten pairs."""
     settings, _ = config.load()
     catalog = Catalog(Workspace(workspace.absolute()).corpus(corpus))
@@ -237,9 +260,7 @@ def main(workspace: Path, corpus: str, part: str, language: str, least: tuple[fl
     hits = passages(catalog)
     documents = sorted({hit.document for hit in hits})[0 if part == "dev" else 1 :: 2]
     chosen = [hit for hit in hits if hit.document in documents and language in ("", hit.language)]
-    sets = {"constructed": list(constructed(chosen))}
-    if _HANDWRITTEN.exists():
-        sets["handwritten"] = list(handwritten(_HANDWRITTEN))
+    sets = {"constructed": list(constructed(chosen)), "handwritten": list(handwritten(HANDWRITTEN))}
     for threshold in least or (settings.answer.support_coverage,):
         for name, pairs in sets.items():
             results = judged(pairs, retriever.weights, threshold)
@@ -250,6 +271,14 @@ def main(workspace: Path, corpus: str, part: str, language: str, least: tuple[fl
                 if mistakes and pair.kind.startswith(mistakes) and is_supported(found, threshold) != pair.supported:
                     passage = pair.hit.text[found.start : found.end]
                     click.echo(f"  {pair.sentence!r}\n    {found.coverage:.2f} {found.objection} {passage!r}")
+    if write:
+        _keep(sets["constructed"], sets["handwritten"], retriever.weights, settings.answer.support_coverage)
+
+
+def _keep(made: Sequence[Labelled], written: Sequence[Labelled], weights: Weights, least: float) -> None:
+    sets = ((made, weights), (written, weights), (written, even))
+    found = [figures(judged(pairs, some, least), least) for pairs, some in sets]
+    write_measured(Measured(datetime.now(UTC).date().isoformat(), *found))
 
 
 if __name__ == "__main__":

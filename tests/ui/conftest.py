@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import chromium as chromium
+from browser import visit as visit
 from fakes import ScriptedEngine
 from serving import ANSWER, HAIL, PETS, make_corpora, running, service_of
 

@@ -1,0 +1,61 @@
+"""``assistant ui``."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from assistant.cli.options import workspace_options
+from assistant.config import Settings, load
+from assistant.workspace import Workspace
+
+
+@click.command("ui", epilog="Example: assistant ui --port 7860")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: ui.host]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: ui.port]")
+@click.option(
+    "--auth",
+    "users_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Who may sign in, as 'assistant users add' writes it.  [default: ui.users_file]",
+)
+@click.option(
+    "--api", "with_api", is_flag=True, help="Serve 'assistant serve' below /api too: base URL ADDRESS/api/v1."
+)
+@workspace_options
+def command(
+    host: str | None,
+    port: int | None,
+    users_file: Path | None,
+    with_api: bool,
+    workspace: Workspace,
+    settings: Settings,
+) -> None:
+    """Open the app: ask, see the source beside the answer, teach; documents, training and reports.
+
+    Without a users file only this machine is let in, and whoever sits at it may do everything. Ctrl-C ends it.
+    """
+    from ui.api.gate import read_tokens
+    from ui.app import create_app, listening_socket
+    from ui.context import make_context
+    from ui.server import address_of, server_of
+    from ui.service import open_service
+
+    changes = {"host": host, "port": port, "users_file": users_file and str(users_file)}
+    changed = settings.ui.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    settings = settings.model_copy(update={"ui": changed})
+    tokens = read_tokens(settings.serve) if with_api else None
+    _, origins = load(workspace.config_file)
+    with open_service(workspace, settings) as service:
+        context = make_context(workspace, settings, origins, service)
+        with listening_socket(context) as listening:
+            address = address_of(listening)
+
+            def started() -> None:
+                click.echo(f"The app is open: {address}  (workspace {workspace.root}; Ctrl-C ends it)")
+                if tokens is not None:
+                    click.echo(f"Programs ask {address}/api/v1; {address}/api/docs says how.")
+
+            with suppress(KeyboardInterrupt):  # Ctrl-C ends it as it should
+                server_of(create_app(context, tokens), started, patience_seconds=5).run([listening])

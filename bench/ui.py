@@ -1,0 +1,159 @@
+"""How soon the app answers a person: start-up, the page, the first words, and a source on its page.
+
+    python -m bench.ui [--questions 20] [--docs data/sample/docs]
+
+A browser asks the running app with the real models, after one question that is not counted. The sources that are
+opened stand on a PDF of 80 pages, each page for the first time: neither the app nor the browser has it yet.
+"""
+
+import io
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import click
+from playwright.sync_api import Page, sync_playwright
+
+PDF_PAGES = 80
+_ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
+_RISKS = ("hail", "storm", "flood", "theft", "fire", "frost", "glass breakage", "collision", "vandalism", "lightning")
+_THINGS = ("car", "bicycle", "garage", "roof", "boat", "caravan", "garden shed", "cellar")
+_SAMPLE_QUESTIONS = Path("data/sample/questions.txt")
+# True once the question stands on the page with its first words, or with a refusal.
+_HAS_WORDS = """(question) => {
+  const turn = document.querySelector("#chat-now .turn");
+  return turn?.querySelector(".question")?.textContent === question && turn.querySelector(".prose, .refusal");
+}"""
+_HAS_PAGE = """() => {
+  const picture = document.querySelector("#source figure img");
+  return picture?.complete && picture.naturalWidth > 0 && document.querySelector("#source .found");
+}"""
+
+
+def long_pdf() -> bytes:
+    """80 pages of terms, each page about other things."""
+    from reportlab.lib.pagesizes import A4
+    from reportlab.pdfgen.canvas import Canvas
+
+    chance, buffer = random.Random(0), io.BytesIO()
+    canvas = Canvas(buffer, pagesize=A4)
+    for number, (risk, thing) in enumerate(_subjects(), 1):
+        canvas.setFont("Helvetica-Bold", 13)
+        canvas.drawString(72, 770, f"§ {number} {risk.capitalize()} and the {thing}")
+        canvas.setFont("Helvetica", 10)
+        for line in range(38):
+            amount, days = chance.randint(50, 5000), chance.randint(2, 90)
+            text = f"({line + 1}) The deductible for {risk} damage to the {thing} in class {line + 1} is {amount} euros"
+            canvas.drawString(72, 745 - 17 * line, f"{text}, to be reported within {days} days.")
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+@contextmanager
+def running(workspace: Path) -> Iterator[tuple[str, float]]:
+    """The address of the app, and the seconds until it was there."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--workspace", str(workspace)]
+    command += ["--set", "ui.questions_per_minute=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            yield line.split()[4], time.perf_counter() - started
+        finally:
+            process.terminate()
+
+
+def first_words(page: Page, question: str) -> float:
+    """Seconds from Enter to the first words of the answer; returns when the answer is complete."""
+    box = page.get_by_role("textbox", name="Your question")
+    box.fill(question)
+    started = time.perf_counter()
+    box.press("Enter")
+    page.wait_for_function(_HAS_WORDS, arg=question, timeout=120_000)
+    seconds = time.perf_counter() - started
+    page.locator("#chat-now .turn:not(.is-coming) .actions").wait_for(timeout=120_000)
+    return seconds
+
+
+def opened_pages(page: Page, most: int) -> Iterator[float]:
+    """Seconds from the click on each passage of the last answer to its page with the words marked."""
+    for number in range(most):
+        page.locator("#chat-now [data-do=why]").click()
+        passages = page.locator("#source .passage").filter(has_text="long.pdf")
+        page.locator("#source .reasons").wait_for()
+        if passages.count() <= number:
+            return
+        started = time.perf_counter()
+        passages.nth(number).click()
+        page.wait_for_function(_HAS_PAGE, timeout=30_000)
+        yield time.perf_counter() - started
+
+
+def told(name: str, seconds: Sequence[float]) -> str:
+    """One line: median, slowest tenth, and how many."""
+    ordered = sorted(seconds)
+    slow = ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
+    return f"{name:44} p50 {statistics.median(ordered):5.2f} s   p90 {slow:5.2f} s   n {len(ordered)}"
+
+
+def _subjects() -> list[tuple[str, str]]:
+    return [(risk, thing) for risk in _RISKS for thing in _THINGS][:PDF_PAGES]
+
+
+def _ingested(docs: Path, folder: Path) -> Path:
+    """A workspace with the documents and the long PDF."""
+    shutil.copytree(docs, folder / "docs")
+    (folder / "docs" / "long.pdf").write_bytes(long_pdf())
+    workspace = folder / "workspace"
+    command = [sys.executable, "-m", "assistant", "ingest", str(folder / "docs"), "--workspace", str(workspace)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return workspace
+
+
+@click.command()
+@click.option("--questions", default=20, show_default=True, help="How many are asked about the documents.")
+@click.option("--docs", type=click.Path(path_type=Path), default=Path("data/sample/docs"), show_default=True)
+def main(questions: int, docs: Path) -> None:
+    """Measure the app with a browser; a few minutes."""
+    sample = _SAMPLE_QUESTIONS.read_text(encoding="utf-8").splitlines()
+    about_pdf = [f"What is the deductible for {risk} damage to the {thing}?" for risk, thing in _subjects()]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(_ingested(docs, Path(folder))) as (address, start),
+        sync_playwright() as playwright,
+        closing(playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_ARGUMENTS))) as browser,
+    ):
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB")
+        began = time.perf_counter()
+        page.goto(f"{address}/en/")
+        page.locator(".suggestion").first.wait_for()
+        interactive = time.perf_counter() - began
+        first_words(page, sample[0])
+        words: list[float] = []
+        sources: list[float] = []
+        for question in (sample * questions)[:questions]:
+            page.locator("#chat-new").click()  # no history: the same prompt length for each
+            page.locator(".welcome").wait_for()
+            words.append(first_words(page, question))
+        for question in about_pdf[:: max(1, len(about_pdf) // questions)][:questions]:
+            page.locator("#chat-new").click()
+            page.locator(".welcome").wait_for()
+            words.append(first_words(page, question))
+            sources.extend(opened_pages(page, 3))
+    click.echo(f"{'start-up, models cached':44} {start:9.2f} s")
+    click.echo(f"{'page can be used, first visit':44} {interactive:9.2f} s")
+    click.echo(told("first words after Enter", words))
+    click.echo(told("click to the marked page, 80-page PDF", sources))
+
+
+if __name__ == "__main__":
+    main()

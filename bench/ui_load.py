@@ -1,0 +1,260 @@
+"""Ten people ask at once: errors, mixed answers, times, and whether the app's memory stays flat.
+
+    python -m bench.ui_load --workspace FOLDER [--people 10] [--minutes 5]
+
+``FOLDER`` has to hold the corpus ``sample``; a copy of it is served by ``assistant ui`` in a process of its own, with
+users who sign in. Each person speaks Gradio's protocol as a browser does, keeps one conversation of a few questions,
+then begins another. An answer is mixed when it holds another person's question, or when a conversation on disk does.
+"""
+
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import psutil
+
+from assistant.workspace import Workspace
+from ui.conversations import Conversations
+from ui.people import People
+
+PASSWORD = "ten people ask at once"
+_QUESTIONS = (
+    "What is the deductible for hail damage?",
+    "How long may I take to report a claim?",
+    "Are bicycles insured at night?",
+    "What does Lindmoor Journey pay for lost luggage?",
+    "Who won the chess championship in Lisbon?",
+    "Was zahlt die Zahnzusatzversicherung für Kronen?",
+)
+_TURNS = 4
+"""Questions of one conversation."""
+_SAMPLE_SECONDS = 2.0
+_WARM_UP = 0.2
+"""Part of the time after which memory has to stay as it is."""
+_ADDRESS = re.compile(r"http://[\d.]+:\d+")
+
+
+@dataclass
+class Person:
+    """One who asks, and what came of it."""
+
+    name: str
+    errors: list[str] = field(default_factory=list)
+    mixed: list[str] = field(default_factory=list)
+    first_seconds: list[float] = field(default_factory=list)
+    """Until anything of an answer came."""
+    seconds: list[float] = field(default_factory=list)
+    """Until all of it was there."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What of the page's configuration is needed to ask."""
+
+    ask: int
+    load: int
+    defaults: tuple[Any, ...]
+
+
+def read_page(config: dict[str, Any]) -> Page:
+    """The functions behind the question box and the loading of the page, by what Gradio tells browsers."""
+    components = {one["id"]: one for one in config["components"]}
+    by_name = {one["props"].get("elem_id"): id_ for id_, one in components.items()}
+    box, corpus = by_name["chat-question"], by_name["chat-corpus"]
+    functions = config["dependencies"]
+    asked = next(one for one in functions if [box, "submit"] in [list(target) for target in one["targets"]])
+    loaded = next(
+        one for one in functions if corpus in one["outputs"] and "load" in [event for _, event in one["targets"]]
+    )
+    values = {box: "", corpus: "sample"}
+    defaults = tuple(values.get(id_, components[id_]["props"].get("value")) for id_ in asked["inputs"])
+    return Page(asked["id"], loaded["id"], defaults)
+
+
+def load(client: httpx.Client, page: Page, session: str) -> None:
+    """Open the page in a session of its own, as a browser's new tab does."""
+    for _ in called(client, session, page.load, []):
+        pass
+
+
+def ask(client: httpx.Client, page: Page, session: str, question: str, person: Person) -> str:
+    """Ask a question as the page does; what came at last. Notes times and errors."""
+    started, first, shown = time.perf_counter(), 0.0, ""
+    for message in called(client, session, page.ask, [question, *page.defaults[1:]]):
+        if message["msg"] == "process_generating":
+            first = first or time.perf_counter() - started
+        if message["msg"] == "process_completed":
+            shown = json.dumps(message["output"])
+            if not message["success"]:
+                person.errors.append(shown[:200])
+    person.seconds.append(time.perf_counter() - started)
+    person.first_seconds.append(first or person.seconds[-1])
+    return shown
+
+
+def called(client: httpx.Client, session: str, function: int, data: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """What a function of the page sends, message by message, until it has ended."""
+    body = {"data": list(data), "fn_index": function, "session_hash": session}
+    client.post("/en/gradio_api/queue/join", json=body).raise_for_status()
+    with client.stream("GET", "/en/gradio_api/queue/data", params={"session_hash": session}) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                message = json.loads(line.removeprefix("data: "))
+                yield message
+                if message["msg"] == "process_completed":
+                    return
+
+
+def keep_asking(address: str, person: Person, until: float, everyone: Sequence[str]) -> None:
+    """Sign in and ask until the time is over."""
+    with httpx.Client(base_url=address, timeout=120, headers={"origin": address}) as client:
+        signed_in = client.post("/sign-in", data={"name": person.name, "password": PASSWORD, "next": "/en/"})
+        if signed_in.status_code != 303:
+            person.errors.append(f"sign-in: {signed_in.status_code}")
+            return
+        page = read_page(client.get("/en/config").json())
+        started = time.monotonic_ns()
+        for number in count():
+            if number and time.monotonic() > until:
+                return
+            session = f"{person.name}{started}{number // _TURNS}"
+            question = f"{_QUESTIONS[number % len(_QUESTIONS)]} ({person.name} asks)"
+            try:
+                if number % _TURNS == 0:
+                    load(client, page, session)
+                shown = ask(client, page, session, question, person)
+            except (httpx.HTTPError, KeyError, ValueError) as error:
+                person.errors.append(f"{type(error).__name__}: {error}"[:200])
+                continue
+            others = [name for name in everyone if name != person.name and f"({name} asks)" in shown]
+            person.mixed += others
+            if f"({person.name} asks)" not in shown:
+                person.errors.append("an answer did not come")
+
+
+@contextmanager
+def app_of(workspace: Workspace) -> Iterator[tuple[str, psutil.Process]]:
+    """The address and process of an app that runs while the block does."""
+    command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--workspace", str(workspace.root)]
+    settings = ["ui.questions_per_minute=0", "ui.sign_ins_per_minute=1000"]
+    for setting in settings:
+        command += ["--set", setting]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield _address_in(process), psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _address_in(process: "subprocess.Popen[str]") -> str:
+    for line in process.stdout or ():
+        if found := _ADDRESS.search(line):
+            return found[0]
+    raise click.ClickException("The app did not start.")
+
+
+def memory_of(process: psutil.Process, until: float) -> list[tuple[float, int]]:
+    """(seconds, unique bytes) of a process until a time."""
+    started, samples = time.monotonic(), []
+    while time.monotonic() < until:
+        samples.append((time.monotonic() - started, process.memory_full_info().uss))
+        time.sleep(_SAMPLE_SECONDS)
+    return samples
+
+
+def drift(samples: Sequence[tuple[float, int]]) -> float:
+    """By which part memory grew from just after the warm-up to the end; medians of a fifth each."""
+    fifth = max(1, len(samples) // 5)
+    warm = samples[int(len(samples) * _WARM_UP) :]
+    before, after = (statistics.median(size for _, size in part) for part in (warm[:fifth], warm[-fifth:]))
+    return after / before - 1
+
+
+def mixed_on_disk(workspace: Workspace, everyone: Sequence[str]) -> list[str]:
+    """Turns of one person's conversations that hold another's question."""
+    kept, found = Conversations(workspace.root), []
+    for name in everyone:
+        for heading in kept.listed(name, most=100_000):
+            for turn in kept.turns(name, heading.id):
+                if f"({name} asks)" not in turn.question:
+                    found.append(f"{name}: {turn.question}")
+    return found
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """The value below which a part of them lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+@click.command()
+@click.option("--workspace", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--people", type=click.IntRange(1, 100), default=10, show_default=True)
+@click.option("--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True)
+def main(workspace: Path, people: int, minutes: float) -> None:
+    """Measure, and print one JSON object; ends with 1 for an error, a mixed answer, or memory that grew by over 5 %."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Workspace(Path(folder) / "workspace")
+        shutil.copytree(workspace, copy.root)
+        result = measured(copy, [f"person{number:02}" for number in range(people)], minutes)
+    click.echo(json.dumps(result, indent=2))
+    sys.exit(bool(result["errors"] or result["mixed"] or abs(result["memory_drift"]) > 0.05))
+
+
+def measured(workspace: Workspace, names: Sequence[str], minutes: float) -> dict[str, Any]:
+    """What came of it, in figures."""
+    users = People(workspace.root / "users.json", (10, 8, 1))
+    for name in names:
+        users.add(name, "expert", PASSWORD)
+    everyone = [Person(name) for name in names]
+    with app_of(workspace) as (address, process):
+        keep_asking(address, Person(names[0]), time.monotonic(), names)  # once, until the models are loaded
+        until = time.monotonic() + minutes * 60
+        threads = [
+            threading.Thread(target=keep_asking, args=(address, person, until, names), daemon=True)
+            for person in everyone
+        ]
+        for thread in threads:
+            thread.start()
+        samples = memory_of(process, until)
+        for thread in threads:
+            thread.join(180)
+    return figures(everyone, samples, mixed_on_disk(workspace, names))
+
+
+def figures(everyone: Sequence[Person], samples: Sequence[tuple[float, int]], on_disk: Sequence[str]) -> dict[str, Any]:
+    """The outcome as it is printed; memory in MiB."""
+    seconds = [value for person in everyone for value in person.seconds]
+    first = [value for person in everyone for value in person.first_seconds]
+    errors = [error for person in everyone for error in person.errors]
+    return {
+        "people": len(everyone),
+        "answers": len(seconds),
+        "errors": len(errors),
+        "first_errors": errors[:3],
+        "mixed": sum(len(person.mixed) for person in everyone) + len(on_disk),
+        "first_sign_p50": round(quantile(first, 0.5), 2),
+        "whole_answer_p50": round(quantile(seconds, 0.5), 2),
+        "whole_answer_p95": round(quantile(seconds, 0.95), 2),
+        "memory_mib": [round(size / (1 << 20)) for _, size in samples[:: max(1, len(samples) // 20)]],
+        "memory_drift": round(drift(samples), 4),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""A real browser and a running app, for the few tests that look at a page.
+
+    @pytest.mark.slow
+    def test_a_question_is_answered(app_page: AppPage) -> None:
+        app_page.page.get_by_role("textbox", name="Your question").fill("What is covered?")
+
+Whatever a page does, it may ask no other host for anything and may not write an error to its console: the ``visit``
+fixture looks at that when the test has ended.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from ui.api.server import address_of
+
+ARGUMENTS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+SCREENSHOTS = Path(".screenshots")
+
+
+@dataclass
+class Visit:
+    """A page of the app in a browser of its own, and what went wrong on it."""
+
+    page: Page
+    address: str
+    errors: list[str] = field(default_factory=list)
+    """What the console was told as an error."""
+    elsewhere: list[str] = field(default_factory=list)
+    """Addresses on other hosts that were asked for."""
+
+    def open(self, path: str = "/en/") -> Page:
+        """Open the app and wait until it can be used."""
+        self.page.goto(self.address + path)
+        self.page.locator("#pages").wait_for(timeout=30_000)
+        return self.page
+
+    def tab(self, name: str) -> Page:
+        """Change to a tab by its title."""
+        self.page.get_by_role("tab", name=name, exact=True).click()
+        return self.page
+
+    def picture(self, name: str) -> None:
+        """Keep what is seen as ``.screenshots/NAME.png``."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+Visits = Callable[..., Visit]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, started once."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.fail("There is no chromium: apt-get install chromium")
+    with (
+        sync_playwright() as playwright,
+        closing(playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Visits]:
+    """``visit(address, width=1440, height=900, **options)``: the app as one more person sees it."""
+    visits: list[Visit] = []
+
+    def begin(address: str, width: int = 1440, height: int = 900, **options: object) -> Visit:
+        chosen: dict[str, Any] = {"locale": "en-GB", **options}
+        context = chromium.new_context(viewport={"width": width, "height": height}, **chosen)
+        one = Visit(context.new_page(), address)
+        one.page.on("console", lambda message: one.errors.append(message.text) if message.type == "error" else None)
+        one.page.on("pageerror", lambda error: one.errors.append(str(error)))
+        one.page.on("request", lambda request: _note_elsewhere(one, request.url))
+        visits.append(one)
+        return one
+
+    yield begin
+    for one in visits:
+        one.page.context.close()
+    assert [found for one in visits for found in one.elsewhere] == [], "a page asked another host"
+    assert [found for one in visits for found in one.errors] == [], "a page wrote errors to its console"
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """The address of an app that runs while the block does."""
+    import socket
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(app, lifespan="on", log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    try:
+        yield address_of(listening)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the server did not end"
+
+
+def _note_elsewhere(visit: Visit, address: str) -> None:
+    if urlsplit(address).scheme not in ("data", "blob") and not address.startswith(visit.address):
+        visit.elsewhere.append(address)

@@ -1,0 +1,156 @@
+"""The app's own addresses, the line of questions, and what refuses to start."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from apps import app_context
+from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine
+from starlette.testclient import TestClient
+
+from assistant.errors import UsageError
+from assistant.types import Answer
+from assistant.workspace import Workspace
+from ui.answering import Answering, Event, Waiting
+from ui.api.gate import Tokens
+from ui.api.problems import RequestRefused
+from ui.app import create_app, listening_socket
+from ui.people import People
+from ui.service import Asked, ServedModel
+
+LOCAL = "http://127.0.0.1"
+
+
+def asked(question: str = QUESTION, corpus: str = "cars") -> Asked:
+    return Asked(ServedModel(corpus), question)
+
+
+async def heard(answering: Answering, question: Asked, stop: asyncio.Event | None = None) -> list[Event]:
+    together = answering.together([question], stop or asyncio.Event())
+    return [what async for some in together for _, what in some]
+
+
+@pytest.fixture(scope="module")
+def client(served: Workspace) -> TestClient:
+    app = create_app(app_context(served, LoadedEngine(ANSWER)), Tokens())
+    return TestClient(app, base_url=LOCAL, follow_redirects=False)
+
+
+@pytest.mark.parametrize(("header", "language"), [("de", "de"), ("fr", "en"), ("", "en")])
+def test_the_start_leads_to_the_language_of_the_browser(client: TestClient, header: str, language: str) -> None:
+    assert client.get("/", headers={"accept-language": header}).headers["location"] == f"/{language}/"
+
+
+@pytest.mark.parametrize("name", ["app.css", "app.js", "icon.svg"])
+def test_our_own_files_are_served(client: TestClient, name: str) -> None:
+    assert client.get(f"/assets/{name}").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["..%2fapp.py", "%2e%2e/app.py", "app.py", ".", "", "app.css%00", "%2fetc%2fpasswd"])
+def test_no_other_file_is_served(client: TestClient, name: str) -> None:
+    assert client.get(f"/assets/{name}").status_code == 404
+
+
+def test_the_api_answers_in_the_same_process(client: TestClient) -> None:
+    body = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
+    reply = client.post("/api/v1/chat/completions", json=body)
+    assert "150 euros" in reply.json()["choices"][0]["message"]["content"]
+
+
+def test_without_the_api_its_address_is_not_there(served: Workspace) -> None:
+    client = TestClient(create_app(app_context(served, LoadedEngine(ANSWER))), base_url=LOCAL)
+    assert client.get("/api/v1/models").status_code == 404
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_others_are_not_let_in_where_nobody_signs_in(served: Workspace, host: str) -> None:
+    open_to_all = app_context(served, LoadedEngine(ANSWER), {"ui": {"host": host, "port": 0}})
+    with pytest.raises(UsageError, match="without signing in"):
+        listening_socket(open_to_all)
+
+
+def test_others_are_let_in_where_people_sign_in(served: Workspace, tmp_path: Path) -> None:
+    users = tmp_path / "users.json"
+    People(users).add("ana", "expert", "correct horse battery")
+    changes = {"ui": {"host": "0.0.0.0", "port": 0, "users_file": str(users)}}
+    listening_socket(app_context(served, LoadedEngine(ANSWER), changes)).close()
+
+
+def test_questions_get_their_own_answers_in_turn(served: Workspace) -> None:
+    answering = Answering(app_context(served, EchoEngine()).service)
+
+    async def all_at_once() -> list[list[Event]]:
+        questions = [asked(QUESTION, "cars"), asked("Are dogs insured?", "pets")] * 4
+        return await asyncio.gather(*(heard(answering, one) for one in questions))
+
+    for number, events in enumerate(asyncio.run(all_at_once())):
+        answer = events[-1]
+        assert isinstance(answer, Answer)
+        assert ("ail" in answer.text, "og" in answer.text) == ((True, False) if number % 2 == 0 else (False, True))
+    answering.close()
+
+
+def test_who_waits_is_told_the_place_and_who_comes_too_late_is_told_that(served: Workspace) -> None:
+    engine = SlowEngine(ANSWER)
+    context = app_context(served, engine, {"engine": {"parallel": 1}, "ui": {"queue": 2}, "answer": {"caution": 0}})
+    answering = context.answering
+
+    async def four() -> list[list[Event] | BaseException]:
+        first = asyncio.create_task(heard(answering, asked()))
+        await asyncio.to_thread(engine.begun.acquire)
+        others = [asyncio.create_task(heard(answering, asked())) for _ in range(2)]
+        await asyncio.sleep(0.6)
+        late = asyncio.create_task(heard(answering, asked()))
+        await asyncio.sleep(0.1)
+        engine.may_go_on.release(100)
+        return await asyncio.gather(first, *others, late, return_exceptions=True)
+
+    first, second, third, late = asyncio.run(four())
+    assert isinstance(first, list) and not any(isinstance(one, Waiting) for one in first)
+    for place, events in ((1, second), (2, third)):
+        assert isinstance(events, list) and events[0] == Waiting(place) and isinstance(events[-1], Answer)
+    assert isinstance(late, RequestRefused)
+    answering.close()
+
+
+def test_a_stop_ends_the_model(served: Workspace) -> None:
+    engine = SlowEngine(ANSWER)
+    answering = app_context(served, engine, {"answer": {"caution": 0}}).answering
+
+    async def stopped() -> list[Event]:
+        stop = asyncio.Event()
+        task = asyncio.create_task(heard(answering, asked(), stop))
+        await asyncio.to_thread(engine.begun.acquire)
+        stop.set()
+        events = await asyncio.wait_for(task, 5)
+        engine.may_go_on.release(100)
+        return events
+
+    assert not any(isinstance(event, Answer) for event in asyncio.run(stopped()))
+    assert engine.closed.wait(10) and engine.pieces_given < 5
+    answering.close()
+
+
+@pytest.mark.slow
+def test_the_command_says_where_the_app_is_and_ends_on_request(served: Workspace) -> None:
+    command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--api", "--workspace", str(served.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        watchdog = threading.Timer(90, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("The app is open: http://127.0.0.1:"), line
+            address = line.split()[4]
+            assert httpx.get(f"{address}/en/", timeout=20).status_code == 200
+            assert httpx.get(f"{address}/api/v1/models", timeout=20).status_code == 200
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            watchdog.cancel()
+            process.kill()

@@ -1,0 +1,113 @@
+"""The whole page in a real browser: every tab, both languages, light and dark, wide and narrow, and no barrier."""
+
+from collections.abc import Iterator
+
+import pytest
+from apps import app_context
+from axe_playwright_python.sync_playwright import Axe
+from browser import Visit, Visits, serving
+from playwright.sync_api import Page, expect
+from serving import ANSWER, QUESTION, LoadedEngine
+
+from assistant.workspace import Workspace
+from ui.app import PAGES, create_app
+from ui.texts import text
+
+pytestmark = pytest.mark.slow
+
+SEVERE = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def address(served: Workspace) -> Iterator[str]:
+    context = app_context(served, LoadedEngine(ANSWER), {"answer": {"caution": 0, "unsupported": "show"}})
+    with serving(create_app(context)) as address:
+        yield address
+
+
+def barriers(page: Page) -> list[str]:
+    """Serious and critical findings of axe, with the element and why."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+        for one in found
+        if one["impact"] in SEVERE
+        for node in one["nodes"]
+    ]
+
+
+def open_tab(visit: Visit, name: str, language: str) -> Page:
+    page = visit.page
+    tab = page.get_by_role("tab", name=text(f"tabs.{name}", language), exact=True)  # type: ignore[arg-type]
+    tab.click()
+    expect(page.locator(f"#page-{name}")).to_be_visible()
+    page.wait_for_timeout(400)
+    return page
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark")])
+def test_no_tab_has_a_barrier(address: str, visit: Visits, language: str, scheme: str) -> None:
+    one = visit(address, color_scheme=scheme)
+    one.open(f"/{language}/")
+    found = {page.name: barriers(open_tab(one, page.name, language)) for page in PAGES}
+    assert {name: some for name, some in found.items() if some} == {}
+
+
+def test_an_answer_with_its_source_has_no_barrier(address: str, visit: Visits) -> None:
+    page = visit(address).open()
+    box = page.get_by_role("textbox", name="Your question")
+    box.fill(QUESTION)
+    box.press("Enter")
+    expect(page.locator("#chat-now .actions")).to_be_visible(timeout=20_000)
+    page.locator("#chat-now .mark").first.click()
+    expect(page.locator("#source .found").first).to_be_visible()
+    page.locator("#chat-now .teach summary").click()
+    assert barriers(page) == []
+
+
+def test_the_keyboard_alone_gets_from_question_to_source(address: str, visit: Visits) -> None:
+    page = visit(address).open()
+    expect(page.get_by_role("textbox", name="Your question")).to_be_focused()
+    page.keyboard.type(QUESTION)
+    page.keyboard.press("Enter")
+    mark = page.locator("#chat-now .mark").first
+    expect(mark).to_be_visible(timeout=20_000)
+    expect(page.locator("#chat-now .actions")).to_be_visible(timeout=20_000)
+    for _ in range(60):
+        page.keyboard.press("Shift+Tab")
+        if mark.evaluate("one => one === document.activeElement"):
+            break
+    expect(page.locator(".hint")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#source h2")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(mark).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_nothing_hangs_over_the_edge(address: str, visit: Visits, width: int) -> None:
+    one = visit(address, width, 844)
+    page = one.open()
+    for tab in page.locator("#pages > .tab-wrapper [role=tablist]:not(.visually-hidden) [role=tab]").all():
+        if tab.is_visible():
+            tab.click()
+            page.wait_for_timeout(200)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_light_and_dark_is_remembered(address: str, visit: Visits) -> None:
+    page = visit(address, color_scheme="light").open()
+    page.get_by_role("button", name="Light or dark").click()
+    expect(page.locator("body.dark")).to_have_count(1)
+    page.reload()
+    expect(page.locator("body.dark")).to_have_count(1)
+
+
+def test_the_browser_s_language_is_chosen_and_can_be_changed(address: str, visit: Visits) -> None:
+    one = visit(address, locale="de-AT")
+    page = one.open("/")
+    expect(page.get_by_role("tab", name="Dokumente")).to_be_visible()
+    expect(page.locator(".welcome")).to_be_visible()
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("tab", name="Documents")).to_be_visible()
+    expect(page.locator(".welcome")).to_be_visible()

@@ -1,0 +1,251 @@
+"""The chat in a real browser: asked, cited, followed up, refused, compared, kept, and nothing from elsewhere."""
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from apps import app_context
+from browser import Visit, Visits, serving
+from fakes import FakeEmbedder
+from playwright.sync_api import Page, expect
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+from serving import LoadedEngine, SlowEngine
+
+from assistant.config import Settings
+from assistant.workspace import Workspace
+from ingest.pipeline import ingest
+from ui.app import create_app
+from ui.conversations import Conversations
+
+pytestmark = pytest.mark.slow
+
+FAQ = "# Questions\n\n## Is hail damage to my car covered?\n\nYes, hail damage to the car is covered.\n"
+TERMS = ["Terms of the motor policy", "", "Hail damage to the car is covered.", "The deductible for hail is 150 euros."]
+QUESTION = "What is the deductible for hail damage to the car?"
+ANSWER = "The deductible for hail is 150 euros [1]. Elephants pay nothing at all in spring."
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    folder = tmp_path_factory.mktemp("chat")
+    docs = folder / "docs"
+    docs.mkdir()
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=A4)
+    for number, line in enumerate(TERMS):
+        canvas.drawString(72, 760 - 18 * number, line)
+    canvas.save()
+    (docs / "terms.pdf").write_bytes(buffer.getvalue())
+    (docs / "faq.md").write_text(FAQ, encoding="utf-8")
+    workspace = Workspace(folder / "workspace")
+    ingest(workspace, "cars", [docs], Settings.model_validate({"ingest": {"workers": 1}}), embedder=FakeEmbedder())
+    (workspace.adapters / "house").mkdir(parents=True)
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def address(workspace: Workspace) -> Iterator[str]:
+    context = app_context(workspace, LoadedEngine(ANSWER), {"answer": {"caution": 0, "unsupported": "show"}})
+    with serving(create_app(context)) as address:
+        yield address
+
+
+def ask(page: Page, question: str) -> None:
+    box = page.get_by_role("textbox", name="Your question")
+    box.fill(question)
+    box.press("Enter")
+    expect(page.locator("#chat-now .question")).to_have_text(question)
+    expect(page.locator("#chat-now .actions, #chat-now .failure")).to_be_visible(timeout=20_000)
+
+
+def new_conversation(page: Page) -> None:
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.locator(".welcome")).to_be_visible()
+
+
+@pytest.fixture
+def chat(address: str, visit: Visits) -> Visit:
+    one = visit(address)
+    expect(one.open().locator(".welcome")).to_be_visible()
+    return one
+
+
+def test_a_mark_opens_the_page_with_the_words_marked(chat: Visit) -> None:
+    page = chat.page
+    ask(page, QUESTION)
+    answer = page.locator("#chat-now .prose")
+    expect(answer.locator(".unsupported")).to_have_text("Elephants pay nothing at all in spring.")
+    expect(answer.locator(".tag")).to_have_text("not in the documents")
+    mark = answer.get_by_role("button", name=re.compile("^Source 1: terms.pdf, p. 1"))
+    mark.hover()
+    expect(page.locator(".hint")).to_contain_text("The deductible for hail is 150 euros.")
+    mark.click()
+    picture = page.locator("#source figure img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1240
+    found = page.locator("#source figure .found")
+    expect(found).to_have_count(1)
+    expect(found).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.locator("#source .source")).to_have_count(0)
+    expect(mark).to_be_focused()
+
+
+def test_a_conversation_is_kept_searched_renamed_and_deleted(chat: Visit) -> None:
+    page = chat.page
+    ask(page, "What does hail cost me, once more?")
+    page.reload()
+    listed = page.locator(".conversations li").filter(has_text="once more")
+    listed.locator(".title").click()
+    expect(page.locator("#chat-now .question")).to_have_text("What does hail cost me, once more?")
+    page.get_by_role("textbox", name="Search conversations").fill("no such words")
+    expect(page.locator("#chat-list")).to_contain_text("Nothing found.")
+    page.get_by_role("textbox", name="Search conversations").fill("once")
+    expect(listed).to_have_count(1)
+    listed.locator("summary").click()
+    listed.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="Rename").fill("My <b>hail</b> claim")
+    page.keyboard.press("Enter")
+    page.get_by_role("textbox", name="Search conversations").fill("")
+    renamed = page.locator(".conversations li").filter(has_text="My <b>hail</b> claim")
+    expect(renamed).to_have_count(1)
+    with page.expect_download() as download:
+        renamed.locator("summary").click()
+        renamed.get_by_role("link", name="Save as PDF").click()
+    assert download.value.suggested_filename == "My b hail b claim.pdf"
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF")
+    renamed.locator("summary").click()
+    delete = renamed.locator(".danger")
+    delete.click()
+    expect(delete).to_have_text("Delete it for good?")
+    delete.click()
+    expect(renamed).to_have_count(0)
+    expect(page.locator(".welcome")).to_be_visible()
+
+
+def test_an_earlier_question_can_be_changed_and_what_followed_goes(chat: Visit) -> None:
+    page = chat.page
+    ask(page, QUESTION)
+    ask(page, "And for water?")
+    expect(page.locator("#chat-past .turn")).to_have_count(1)
+    page.locator("#chat-past").get_by_role("button", name="Edit question").click()
+    box = page.get_by_role("textbox", name="Your question")
+    expect(box).to_have_value(QUESTION)
+    expect(page.locator("#chat-editing")).to_contain_text("will be replaced")
+    ask(page, "What does hail cost?")
+    expect(page.locator("#chat-log .turn")).to_have_count(1)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#chat-now .actions")).to_be_visible()
+    expect(page.locator("#chat-log .turn")).to_have_count(1)
+
+
+def test_why_tells_the_steps(chat: Visit) -> None:
+    ask(chat.page, QUESTION)
+    chat.page.get_by_role("button", name="Why this answer?").click()
+    panel = chat.page.locator("#source")
+    expect(panel).to_contain_text("What was searched for")
+    expect(panel).to_contain_text("What was found")
+    panel.get_by_role("button", name=re.compile("terms.pdf")).first.click()
+    expect(panel.locator("figure img")).to_be_visible()
+
+
+def test_two_models_are_compared_blind_and_the_vote_is_kept(chat: Visit) -> None:
+    page = chat.page
+    page.get_by_label("Compare two models").check()
+    page.get_by_label("Hide their names until I have chosen").check()
+    ask(page, QUESTION)
+    replies = page.locator("#chat-now .reply")
+    expect(replies).to_have_count(2)
+    expect(page.locator("#chat-now .who").first).to_have_text("Answer A")
+    expect(page.locator("#chat-now")).not_to_contain_text("house")
+    page.get_by_role("button", name="Answer B").click()
+    expect(page.locator("#chat-now")).to_contain_text("cars · house")
+    expect(page.locator("#chat-now .who").nth(1)).to_contain_text("chosen")
+    page.reload()
+    page.locator(".conversations .title").first.click()
+    expect(page.locator("#chat-now .who").nth(1)).to_contain_text("chosen")
+
+
+def test_a_suggested_question_is_asked_by_a_click(chat: Visit) -> None:
+    chat.page.get_by_role("button", name="Is hail damage to my car covered?").click()
+    expect(chat.page.locator("#chat-now .question")).to_have_text("Is hail damage to my car covered?")
+    expect(chat.page.locator("#chat-now .actions")).to_be_visible(timeout=20_000)
+
+
+def test_what_is_said_of_an_answer_is_kept(chat: Visit) -> None:
+    page = chat.page
+    ask(page, QUESTION)
+    page.locator("#chat-now .teach").get_by_text("Not quite").click()
+    form = page.locator("#chat-now .teach-form")
+    form.get_by_label("partly right").check()
+    form.get_by_label("something is missing").check()
+    form.get_by_label(re.compile("How it should read")).fill("The deductible for hail is 150 euros.")
+    form.get_by_role("button", name="Send correction").click()
+    expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
+    page.reload()
+    page.locator(".conversations .title").first.click()
+    expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
+
+
+def test_what_cannot_be_done_is_told_in_words(chat: Visit, workspace: Workspace) -> None:
+    page = chat.page
+    ask(page, "What does hail cost, in a conversation that is deleted elsewhere?")
+    kept = Conversations(workspace.root)
+    kept.delete("local", kept.listed("local")[0].id)
+    page.locator(".conversations .title").first.click()
+    expect(page.locator(".toast-wrap")).to_contain_text("This conversation is not there any more. Begin a new one.")
+
+
+def test_stopping_keeps_what_has_come(workspace: Workspace, visit: Visits) -> None:
+    engine = SlowEngine("The deductible for hail is 150 euros. Then much more would follow, if nobody stopped it.")
+    context = app_context(workspace, engine, {"answer": {"caution": 0, "unsupported": "show"}})
+    with serving(create_app(context)) as address:
+        page = visit(address).open()
+        box = page.get_by_role("textbox", name="Your question")
+        box.fill(QUESTION)
+        box.press("Enter")
+        for _ in range(9):
+            engine.may_go_on.release()
+        expect(page.locator("#chat-now .prose")).to_contain_text("150 euros.")
+        page.locator("#chat-question .stop-button").click()
+        expect(page.locator("#chat-now")).to_contain_text("Stopped before the end.")
+        engine.may_go_on.release(50)
+        assert engine.closed.wait(10)
+        expect(page.locator("#chat-question .submit-button")).to_be_visible()
+
+
+def test_a_model_that_fails_is_told_and_the_question_stays(workspace: Workspace, visit: Visits) -> None:
+    class Broken(LoadedEngine):
+        def stream(self, *_: Any, **__: Any) -> NoReturn:
+            raise RuntimeError("a secret of the machine")
+
+    context = app_context(workspace, Broken(""), {"answer": {"caution": 0}})
+    with serving(create_app(context)) as address:
+        page = visit(address).open()
+        ask(page, QUESTION)
+        expect(page.get_by_role("alert").first).to_contain_text("Something went wrong")
+        expect(page.locator("body")).not_to_contain_text("a secret of the machine")
+        expect(page.get_by_role("textbox", name="Your question")).to_have_value(QUESTION)
+
+
+def test_on_a_phone_the_source_lies_over_the_chat(address: str, visit: Visits) -> None:
+    page = visit(address, 390, 844, has_touch=True, color_scheme="dark", is_mobile=True).open("/de/")
+    box = page.get_by_role("textbox", name="Ihre Frage")
+    box.fill(QUESTION)
+    box.press("Enter")
+    expect(page.locator("#chat-now .actions")).to_be_visible(timeout=20_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator("#chat-now .mark").first.tap()
+    panel = page.locator("#chat-panel")
+    expect(panel.locator("figure img")).to_be_visible()
+    size = panel.bounding_box()
+    assert size is not None and size["width"] == 390 and size["height"] == 844
+    page.get_by_role("button", name="Schließen").tap()
+    expect(page.locator("#source .source")).to_have_count(0)
+    page.get_by_role("button", name="Gespräche", exact=True).tap()
+    expect(page.get_by_role("button", name="Neues Gespräch")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.lang") == "de"

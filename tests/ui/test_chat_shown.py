@@ -1,0 +1,186 @@
+"""An answer as HTML, as copied text and as a file: the same words everywhere, and never anyone else's markup."""
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from docx import Document
+from pypdf import PdfReader
+from samples import evidence
+
+from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
+from assistant.types import Words as NewWords
+from ui.answering import Waiting
+from ui.conversations import Reply, Turn
+from ui.export import as_docx, as_markdown, as_pdf, paragraphs_of
+from ui.shown.answers import Draft, answer_html, draft_html
+from ui.shown.copied import copied_text
+from ui.shown.headings import welcome_html
+from ui.shown.reasons import reasons_html
+from ui.shown.safe import escaped, markdown
+from ui.shown.turns import asking_html, failed_html, turn_html
+from ui.texts import text
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(1)</script>"
+HIT = evidence("The deductible for hail is 150 euros.", page_starts=((0, 4),))
+SUPPORTED = Sentence(
+    "The deductible is 150 euros.",
+    True,
+    "",
+    (Citation(1, HIT.document, HIT.path, 4, HIT.start, HIT.end, HIT.text),),
+)
+UNSUPPORTED = Sentence("Elephants pay nothing.", False, "no passage says this")
+
+
+def words(key: str, /, **values: object) -> str:
+    return text(key, "en", **values)
+
+
+def answer(**changes: object) -> Answer:
+    said = Answer(
+        "What does hail cost?",
+        "What does hail cost?",
+        "The deductible is 150 euros. Elephants pay nothing.",
+        (SUPPORTED, UNSUPPORTED),
+        (HIT,),
+    )
+    return replace(said, **changes)  # type: ignore[arg-type]
+
+
+def turn(*answers: Answer, **changes: object) -> Turn:
+    replies = tuple(Reply("cars", "house" if number else None, one) for number, one in enumerate(answers))
+    return replace(Turn(7, answers[0].question, replies), **changes)  # type: ignore[arg-type]
+
+
+def parsed(html: str) -> BeautifulSoup:
+    return BeautifulSoup(html, "html.parser")
+
+
+def one(soup: BeautifulSoup, selector: str) -> Tag:
+    found = soup.select(selector)
+    assert len(found) == 1, f"{selector}: {len(found)}"
+    return found[0]
+
+
+def test_each_sentence_has_its_mark_or_says_that_it_has_none() -> None:
+    soup = parsed(answer_html(answer(), "cars", words))
+    mark = one(soup, ".mark")
+    assert mark.text == "1" and mark["aria-label"] == "Source 1: terms-1.md, p. 4 · § 1 Cover"
+    assert (mark["data-corpus"], mark["data-start"], mark["data-quote"]) == ("cars", "100", HIT.text)
+    assert one(soup, ".unsupported").text == "Elephants pay nothing."
+    assert one(soup, ".prose").text == "The deductible is 150 euros.1 Elephants pay nothing.not in the documents"
+
+
+def test_an_answer_looks_the_same_at_the_end_as_when_its_last_word_came() -> None:
+    draft = Draft("cars")
+    for event in (
+        Retrieved("What does hail cost?", (HIT,)),
+        NewWords("The deductible is 150 euros. Eleph"),
+        Grounded(SUPPORTED),
+        NewWords("ants pay nothing."),
+        Grounded(UNSUPPORTED),
+    ):
+        draft.take(event)
+    coming = one(parsed(draft_html(draft, "What does hail cost?", words)), ".prose")
+    one(parsed(str(coming)), ".caret").decompose()
+    assert coming.text == one(parsed(answer_html(answer(), "cars", words)), ".prose").text
+
+
+def test_words_that_are_no_sentence_yet_look_unchecked() -> None:
+    draft = Draft("cars", searched="?", hits=(HIT,), heard="The deductible is 150 euros. Eleph", sentences=[SUPPORTED])
+    soup = parsed(draft_html(draft, "?", words))
+    assert one(soup, ".unchecked").text == " Eleph" and one(soup, ".mark")
+
+
+def test_a_question_that_waits_says_its_place() -> None:
+    draft = Draft("cars")
+    draft.take(Waiting(3))
+    assert "Your place in the queue: 3" in draft_html(draft, "?", words)
+    draft.take(Retrieved("?", (HIT,)))
+    assert "queue" not in draft_html(draft, "?", words)
+
+
+def test_a_follow_up_shows_what_was_searched_for_and_offers_to_change_it() -> None:
+    soup = parsed(answer_html(answer(question="And hail?", standalone_question="What does hail cost?"), "cars", words))
+    assert one(soup, ".rewritten q").text == "What does hail cost?"
+    assert one(soup, "[data-do=reword]")["data-question"] == "What does hail cost?"
+    assert not parsed(answer_html(answer(), "cars", words)).select(".rewritten")
+
+
+def test_a_refusal_is_no_error_and_helps() -> None:
+    refused = answer(refused=True, text="I can't find it.", sentences=(), readings=("motor", "travel"))
+    soup = parsed(answer_html(refused, "cars", words, suggestions=("Is hail covered?",)))
+    asks = [button["data-question"] for button in soup.select("[data-do=suggest]")]
+    assert asks == ["What does hail cost? – motor", "What does hail cost? – travel", "Is hail covered?"]
+    assert one(soup, ".nearest [data-do=cite]")["data-quote"] == HIT.text
+    assert not soup.select(".mark") and not soup.select("[role=alert]")
+
+
+def test_two_answers_keep_their_names_until_the_vote() -> None:
+    both = turn(answer(), answer(text="Second.", sentences=(SUPPORTED,)), blind=True)
+    hidden = turn_html(both, words)
+    assert "house" not in hidden and len(parsed(hidden).select("[data-do=vote]")) == 3
+    shown = parsed(turn_html(replace(both, preferred=1), words))
+    assert [who.text for who in shown.select(".who")] == [
+        "Answer A: cars · base model",
+        "Answer B: cars · house · chosen",
+    ]
+    assert not shown.select("[data-do=vote]") and shown.select(".teach")
+
+
+def hostile_answer() -> Answer:
+    hit: Evidence = evidence(HOSTILE, document=f"{HOSTILE}.md", heading=HOSTILE, title=HOSTILE, place=HOSTILE)
+    said = Sentence(HOSTILE, True, "", (Citation(1, hit.document, hit.path, None, hit.start, hit.end, hit.text),))
+    return Answer(HOSTILE, HOSTILE + "?", HOSTILE, (said, replace(UNSUPPORTED, text=HOSTILE)), (hit,), notes=(HOSTILE,))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        turn_html(turn(hostile_answer()), words),
+        turn_html(turn(hostile_answer(), hostile_answer()), words),
+        turn_html(turn(replace(hostile_answer(), refused=True, sentences=(), readings=(HOSTILE,))), words),
+        asking_html(HOSTILE, [Draft(HOSTILE, heard=HOSTILE, searched=HOSTILE, hits=hostile_answer().hits)], words),
+        failed_html(HOSTILE, HOSTILE, HOSTILE, words),
+        welcome_html([HOSTILE], ["cars"], words),
+        reasons_html((Reply("cars", HOSTILE, hostile_answer()),), words),
+        markdown(HOSTILE + "\n\n[a](javascript:alert(1)) ![b](http://elsewhere/x.png) <b onclick=alert(1)>x</b>"),
+    ],
+)
+def test_markup_of_strangers_is_shown_and_never_obeyed(html: str) -> None:
+    soup = parsed(html)
+    assert not soup.select("script, img, iframe, object, style, svg, link, meta")
+    for tag in soup.find_all(True):
+        assert not [name for name in tag.attrs if name.startswith("on")]
+        assert not str(tag.get("href", "")).startswith(("javascript", "data"))
+
+
+def test_characters_that_hide_or_turn_others_are_named() -> None:
+    assert escaped("a\u202eb\u0000c\u200b") == "a\\u202eb\\u0000c\\u200b"
+
+
+def test_copied_text_has_numbers_and_references() -> None:
+    assert copied_text(turn(answer()), words).splitlines() == [
+        "The deductible is 150 euros. [1] Elephants pay nothing. [not in the documents]",
+        "",
+        "[1] terms-1.md, p. 4 · § 1 Cover: “The deductible for hail is 150 euros.”",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["md", "pdf", "docx"])
+def test_a_file_holds_question_answer_and_sources(kind: str) -> None:
+    asked = turn(answer(question="Größe & Straße <b>?", text="x"), answer())
+    paragraphs = list(paragraphs_of("Hail ☂", [asked], words, "de"))
+    if kind == "md":
+        content = as_markdown(paragraphs).decode()
+        assert "## Größe \\& Straße \\<b\\>?" in content
+        content = re.sub(r"\\(.)", r"\1", content)
+    elif kind == "pdf":
+        content = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(as_pdf(paragraphs))).pages)
+    else:
+        content = "\n".join(one.text for one in Document(io.BytesIO(as_docx(paragraphs))).paragraphs)
+    plain = " ".join(content.split())
+    for expected in ("Größe & Straße <b>?", "The deductible is 150 euros. [1]", "cars · house", "p. 4 · § 1 Cover"):
+        assert expected in plain

@@ -1,0 +1,135 @@
+"""Conversations: kept with all of an answer, found again, and nobody else's."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from samples import evidence
+
+from assistant.errors import UsageError, WorkspaceError
+from assistant.types import Answer, Citation, Message, Sentence, Trace
+from ui.conversations import Conversations, Reply, history_of
+
+
+def answer(text: str = "Hail is covered.", question: str = "Is hail covered?") -> Answer:
+    hit = evidence("Hail damage is covered.")
+    citation = Citation(1, hit.document, hit.path, None, hit.start, hit.end, hit.text)
+    trace = Trace((question,), "", (hit,), {"probability": 0.9}, (2,), "prompt", "said")
+    return Answer(question, question, text, (Sentence(text, True, "", (citation,)),), (hit,), trace=trace)
+
+
+def reply(text: str = "Hail is covered.", adapter: str | None = None) -> Reply:
+    return Reply("cars", adapter, answer(text))
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Conversations:
+    return Conversations(tmp_path / "workspace")
+
+
+def test_an_answer_comes_back_as_it_was_kept(kept: Conversations) -> None:
+    conversation = kept.begin("ana", "Is hail covered?")
+    added = kept.add("ana", conversation, "Is hail covered?", [reply(), reply("No.", "house")], blind=True)
+    assert kept.turns("ana", conversation) == [added]
+    assert added.replies[0].answer.trace == answer().trace
+
+
+def test_nobody_reaches_what_is_anothers(kept: Conversations) -> None:
+    conversation = kept.begin("ana", "Is hail covered?")
+    turn = kept.add("ana", conversation, "Is hail covered?", [reply()])
+    attempts: list[Callable[[], object]] = [
+        lambda: kept.turns("ben", conversation),
+        lambda: kept.turn("ben", turn.id),
+        lambda: kept.title("ben", conversation),
+        lambda: kept.add("ben", conversation, "?", [reply()]),
+        lambda: kept.prefer("ben", turn.id, 0),
+        lambda: kept.judge("ben", turn.id, "right"),
+        lambda: kept.drop_from("ben", conversation, turn.id),
+        lambda: kept.rename("ben", conversation, "mine"),
+        lambda: kept.delete("ben", conversation),
+    ]
+    for attempt in attempts:
+        with pytest.raises(UsageError):
+            attempt()
+    assert kept.listed("ben") == [] and kept.listed("ben", "hail") == []
+    assert kept.title("ana", conversation) == "Is hail covered?"
+    assert kept.turns("ana", conversation) == [turn]
+
+
+def test_all_searched_words_have_to_stand_in_a_conversation(kept: Conversations) -> None:
+    first, second = kept.begin("ana", "Hail on the roof?"), kept.begin("ana", "Dogs?")
+    kept.add("ana", first, "Hail on the roof?", [reply("It is covered up to 100%.")])
+    kept.add("ana", second, "Dogs?", [reply("Dogs are insured.")])
+
+    def found(words: str) -> list[int]:
+        return [heading.id for heading in kept.listed("ana", words)]
+
+    assert found("hail") == [first]
+    assert found("COVERED roof") == [first]
+    assert found("insured hail") == []
+    assert found("100%") == [first]
+    assert found("%") == [first] and found("_") == [] and found("\\") == []
+    assert found("' OR 1=1 --") == []
+
+
+def test_the_latest_conversation_stands_first(kept: Conversations) -> None:
+    first, second = kept.begin("ana", "one"), kept.begin("ana", "two")
+    kept.add("ana", first, "one", [reply()])
+    assert [heading.id for heading in kept.listed("ana")] == [first, second]
+
+
+def test_a_question_asked_anew_replaces_all_after_it(kept: Conversations) -> None:
+    conversation = kept.begin("ana", "one")
+    turns = [kept.add("ana", conversation, question, [reply()]) for question in ("one", "two", "three")]
+    kept.drop_from("ana", conversation, turns[1].id)
+    assert kept.turns("ana", conversation) == turns[:1]
+    kept.delete("ana", conversation)
+    assert kept.listed("ana") == []
+    with pytest.raises(UsageError):
+        kept.turn("ana", turns[0].id)
+
+
+def test_titles_are_one_line_and_never_empty(kept: Conversations) -> None:
+    conversation = kept.begin("ana", "Is hail\n\n covered?" + " and so on" * 40)
+    assert (
+        kept.title("ana", conversation).startswith("Is hail covered? and")
+        and len(kept.title("ana", conversation)) <= 80
+    )
+    kept.rename("ana", conversation, " \n ")
+    assert kept.title("ana", conversation).startswith("Is hail")
+    kept.rename("ana", conversation, " My  claims ")
+    assert kept.title("ana", conversation) == "My claims"
+
+
+def test_a_conversation_goes_on_with_the_better_answer(kept: Conversations) -> None:
+    conversation = kept.begin("ana", "Is hail covered?")
+    turn = kept.add("ana", conversation, "Is hail covered?", [reply("First."), reply("Second.", "house")])
+    assert history_of([turn])[1] == Message("assistant", "First.")
+    assert history_of([kept.prefer("ana", turn.id, 1)])[1] == Message("assistant", "Second.")
+    assert history_of([kept.prefer("ana", turn.id, -1)])[1] == Message("assistant", "First.")
+    with pytest.raises(UsageError):
+        kept.prefer("ana", turn.id, 2)
+
+
+def test_many_may_write_at_once(kept: Conversations) -> None:
+    def talk(user: str) -> None:
+        conversation = kept.begin(user, user)
+        for number in range(5):
+            kept.add(user, conversation, f"{user} {number}", [reply(user)])
+
+    threads = [threading.Thread(target=talk, args=(f"user{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(6):
+        user = f"user{number}"
+        (only,) = kept.listed(user)
+        assert [turn.question for turn in kept.turns(user, only.id)] == [f"{user} {count}" for count in range(5)]
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "conversations.sqlite").write_text("nonsense " * 100)
+    with pytest.raises(WorkspaceError, match="cannot be used"):
+        Conversations(tmp_path).listed("ana")

@@ -1,0 +1,214 @@
+"""The page of evaluation starts what was chosen, and shows reports where they can do nothing but be read."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from fakes import ScriptedEngine
+from fastapi import FastAPI
+from serving import service_of
+from signing import client_of, make_people, sign_in
+from starlette.testclient import TestClient
+from working import EDITOR, EXPERT, ROLES, as_, choosing, run_instead, save_report, started
+
+from assistant.config import UiSettings
+from assistant.errors import UsageError
+from assistant.workspace import Workspace
+from ui.context import AppContext, make_context
+from ui.gate import guard
+from ui.pages.evaluation.actions import Actions, case_names, systems_of
+from ui.reports import add_report_routes, read_comparison, report_file, reports
+from ui.shown.evaluation import comparison_html, frame_html, reports_html
+from ui.uploads import Arrivals
+
+SCRIPT = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def context(workspace: Workspace) -> AppContext:
+    """The app of an empty workspace, with an expert, an editor and an admin."""
+    make_people(workspace.root, **ROLES)
+    service = service_of(workspace, ScriptedEngine(""))
+    return make_context(workspace, service.settings, (), service)
+
+
+@pytest.fixture
+def actions(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> Actions:
+    """What the page does; the jobs it starts do nothing."""
+    run_instead(monkeypatch)
+    return Actions(context)
+
+
+def save_cases(workspace: Workspace, name: str = "cases.jsonl") -> Path:
+    file = workspace.root / "cases" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text('{"id": "1", "question": "What?", "unanswerable": true}\n', encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda actions, who: actions.send("/tmp/x", who),
+        lambda actions, who: actions.draft("cars", who),
+        lambda actions, who: actions.start("cases.jsonl", "cars", ["base"], 0, False, "", who),
+        lambda actions, who: actions.compare("a", "b", who),
+        lambda actions, who: actions.open(choosing("one"), who),
+    ],
+)
+def test_experts_and_strangers_evaluate_nothing(actions: Actions, act: Callable[[Actions, Any], Any]) -> None:
+    save_cases(actions.context.workspace)
+    save_report(actions.context.workspace, "one")
+    for name in (EXPERT, "nobody", ""):
+        with pytest.raises(gr.Error, match=r"role|signed in"):
+            act(actions, as_(name))
+    assert actions.context.jobs.all() == []
+
+
+def test_what_was_chosen_is_evaluated(actions: Actions) -> None:
+    file = save_cases(actions.context.workspace)
+    folder = save_report(actions.context.workspace, "2026-11-25-cases")
+    actions.start("cases.jsonl", "cars", ["base", "house+rag"], 5.0, True, folder.name, as_(EDITOR))
+    assert started(actions.context) == (
+        "eval", "run", "--json", "--corpus", "cars", "--systems=base,house+rag", "--limit", "5", "--held-out",
+        "--baseline", str(folder), "--", str(file),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["../cases/cases.jsonl", "/etc/passwd", "", None, "--fresh", "other.jsonl"])
+def test_only_cases_of_the_workspace_are_asked(actions: Actions, name: str | None) -> None:
+    save_cases(actions.context.workspace)
+    with pytest.raises(gr.Error, match="file of questions"):
+        actions.start(name, "cars", ["base"], 0, False, "", as_(EDITOR))
+    assert actions.context.jobs.all() == []
+
+
+def test_cases_of_experts_can_be_chosen_too(context: AppContext) -> None:
+    save_cases(context.workspace)
+    (context.workspace.root / "feedback").mkdir()
+    (context.workspace.root / "feedback" / "cars.cases.jsonl").write_text("{}\n", encoding="utf-8")
+    assert case_names(context) == ["cases.jsonl", "cars.cases.jsonl"]
+
+
+def test_cases_are_kept_in_the_workspace(actions: Actions, tmp_path: Path) -> None:
+    sent = tmp_path / "mine.jsonl"
+    sent.write_text("{}\n", encoding="utf-8")
+    with pytest.raises(gr.Error, match="someone else"):
+        actions.send(str(sent), as_(EDITOR))
+    actions.context.arrivals.note(str(sent), EDITOR)
+    actions.send(str(sent), as_(EDITOR))
+    assert case_names(actions.context) == ["mine.jsonl"]
+    other = tmp_path / "cases.sh"
+    other.write_text("exit\n", encoding="utf-8")
+    actions.context.arrivals.note(str(other), EDITOR)
+    with pytest.raises(gr.Error, match="cannot be taken"):
+        actions.send(str(other), as_(EDITOR))
+
+
+def test_drafts_never_replace_what_people_have_mended(actions: Actions) -> None:
+    mended = save_cases(actions.context.workspace, "cars-draft-1.jsonl")
+    actions.draft("cars", as_(EDITOR))
+    target = str(mended.with_name("cars-draft-2.jsonl"))
+    assert started(actions.context) == ("eval", "draft", "--to", target, "--", "cars")
+
+
+def test_every_adapter_can_answer_with_and_without_documents(context: AppContext) -> None:
+    (context.workspace.adapters / "house").mkdir(parents=True)
+    expected = ["base", "base+rag", "house", "house+rag", "oracle", "noise", "extractive"]
+    assert systems_of(context) == expected
+
+
+def test_reports_are_listed_and_damaged_ones_left_out(context: AppContext) -> None:
+    light = {"metric": "correctness", "status": "fail", "reason": "fell"}
+    save_report(context.workspace, "one", title=SCRIPT, status="fail", lights=[light])
+    damaged = save_report(context.workspace, "two")
+    found = {view.name: view.status for view in reports(context.workspace)}
+    assert found == {"one": "fail", "two": ""}
+    html = reports_html(context, reports(context.workspace))
+    assert "<img" not in html and "base 0.25, base+rag –" in html and "worse" in html
+    (damaged / "results.json").write_text('{"title": ', encoding="utf-8")
+    assert [view.name for view in reports(context.workspace)] == ["one"]
+
+
+@pytest.mark.parametrize("name", ["..", "../adapters", "/etc", "", "a/b", "nothing", ".hidden"])
+def test_only_reports_can_be_opened(workspace: Workspace, name: str) -> None:
+    with pytest.raises(UsageError):
+        report_file(workspace, name)
+
+
+def test_a_link_out_of_the_reports_is_not_followed(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "report.html").write_text("secret", encoding="utf-8")
+    (workspace.root / "reports").mkdir(parents=True)
+    (workspace.root / "reports" / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(UsageError):
+        report_file(workspace, "link")
+
+
+@pytest.fixture
+def client(context: AppContext) -> TestClient:
+    """A browser before the app's own gate."""
+    app = FastAPI()
+    add_report_routes(app, context.workspace)
+    guard(app, UiSettings(), context.people, Arrivals())
+    return client_of(app)
+
+
+def test_a_report_is_shown_without_any_right(client: TestClient, context: AppContext) -> None:
+    save_report(context.workspace, "one")
+    assert client.get("/reports/one").status_code == 401
+    sign_in(client, EDITOR)
+    shown = client.get("/reports/one")
+    assert shown.status_code == 200 and "Report" in shown.text
+    policy = shown.headers["content-security-policy"]
+    assert policy.startswith("sandbox allow-scripts;") and "default-src 'none'" in policy
+    assert "allow-same-origin" not in policy and "frame-ancestors 'self'" in policy
+    assert shown.headers["x-frame-options"] == "SAMEORIGIN"
+    for path in ("/reports/two", "/reports/..%2f..%2fusers.json", "/reports/%2e%2e", "/reports/one/results.json"):
+        assert client.get(path).status_code == 404
+    frame = frame_html(context, f'one" onload="{SCRIPT}')
+    assert 'sandbox="allow-scripts"' in frame and 'onload="' not in frame and "<img" not in frame
+
+
+def test_an_expert_opens_no_report(client: TestClient, context: AppContext) -> None:
+    save_report(context.workspace, "one")
+    sign_in(client, EXPERT)
+    assert client.get("/reports/one").status_code == 403
+
+
+COMPARISON = {
+    "gate": {
+        "status": "fail", "verdict": f"Worse. {SCRIPT}", "changed": ["prompt"], "system": "base+rag",
+        "lights": [{"metric": "correctness", "status": "fail", "reason": SCRIPT, "value": None}],
+    },
+    "effects": [
+        {
+            "metric": "correctness", "verdict": "lower",
+            "difference": {"mean": {"value": -0.1, "low": -0.2, "high": -0.05}},
+        },
+        {"metric": "crag", "verdict": "anecdote", "difference": {"mean": {"value": None, "low": None, "high": None}}},
+    ],
+}  # fmt: skip
+
+
+def test_a_comparison_tells_verdict_lights_and_intervals(context: AppContext) -> None:
+    found = read_comparison(json.dumps(COMPARISON))
+    assert found is not None
+    html = comparison_html(context, found)
+    assert "-0.100 [-0.200, -0.050]" in html and "too few questions to tell" in html and "prompt" in html
+    assert "<img" not in html
+    assert "-0,100" in comparison_html(context.in_language("de"), found)
+    assert read_comparison("Error") is None
+
+
+def test_two_reports_are_compared_by_their_names(actions: Actions) -> None:
+    folders = [save_report(actions.context.workspace, name) for name in ("one", "two")]
+    with pytest.raises(gr.Error, match="two reports"):
+        actions.compare("one", None, as_(EDITOR))
+    with pytest.raises(gr.Error, match="not a name"):
+        actions.compare("one", "../two", as_(EDITOR))
+    actions.compare("one", "two", as_(EDITOR))
+    assert started(actions.context) == ("eval", "compare", "--json", "--", *map(str, folders))

@@ -1,0 +1,52 @@
+"""The page of health shows what doctor found, worst first."""
+
+import json
+
+import gradio as gr
+import pytest
+from fakes import ScriptedEngine
+from serving import service_of
+from signing import make_people
+from working import EDITOR, EXPERT, ROLES, as_, ended, run_instead
+
+from assistant.workspace import Workspace
+from ui.context import AppContext, make_context
+from ui.pages.health import Actions
+
+FINDINGS = [
+    {"name": "disk", "severity": "ok", "message": "plenty", "remedy": ""},
+    {"name": "engine", "severity": "error", "message": "<img src=x onerror=alert(1)>", "remedy": "Run: it"},
+    {"name": "memory", "severity": "warning", "message": "little", "remedy": "Close programs."},
+]
+
+
+@pytest.fixture
+def context(workspace: Workspace) -> AppContext:
+    """The app of an empty workspace."""
+    make_people(workspace.root, **ROLES)
+    service = service_of(workspace, ScriptedEngine(""))
+    return make_context(workspace, service.settings, (), service)
+
+
+def test_what_is_wrong_comes_first_with_its_remedy(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_instead(monkeypatch, f"print({json.dumps(json.dumps(FINDINGS))}); exit(1)")
+    actions = Actions(context)
+    actions.start(as_(EDITOR))
+    status = ended(context)
+    html = actions.result(status)
+    assert status.state == "done", "that something is wrong is a result"
+    assert html.index("engine") < html.index("memory") < html.index("disk")
+    assert "Run: it" in html and "<img" not in html
+
+
+def test_a_check_that_broke_off_shows_no_findings(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_instead(monkeypatch, "print('['); exit(2)")
+    actions = Actions(context)
+    actions.start(as_(EDITOR))
+    assert actions.result(ended(context)) == ""
+
+
+def test_an_expert_checks_nothing(context: AppContext) -> None:
+    with pytest.raises(gr.Error, match="role"):
+        Actions(context).start(as_(EXPERT))
+    assert context.jobs.all() == []

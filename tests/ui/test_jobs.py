@@ -1,0 +1,217 @@
+"""Jobs are found again whoever looks, say truly how they stand, and stop when they are asked to."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from assistant import config
+from assistant.errors import UsageError
+from assistant.workspace import Workspace
+from ui.jobs import Jobs, Kind, Status, variables_of
+
+
+@pytest.fixture
+def jobs(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+    """Jobs whose commands are small programs: ``assistant CODE`` runs the code."""
+    monkeypatch.setattr(Jobs, "command", lambda _self, job: [sys.executable, "-c", *job.arguments])
+    made = Jobs(workspace)
+    yield made
+    for status in made.all():
+        while status.is_under_way:
+            made.stop(status.job.id)
+            time.sleep(0.05)
+            status = made.status(status.job.id)
+
+
+def waited(
+    jobs: Jobs, job_id: str, is_there: Callable[[Status], Any] = lambda status: not status.is_under_way
+) -> Status:
+    """The status of a job once something is true of it."""
+    began = time.monotonic()
+    while not is_there(status := jobs.status(job_id)):
+        assert time.monotonic() - began < 20, status
+        time.sleep(0.02)
+    return status
+
+
+def speaks(jobs: Jobs, job_id: str) -> Status:
+    """The status of a job once it has printed something."""
+    return waited(jobs, job_id, lambda status: jobs.output(status.job.id))
+
+
+WAITS = "import time\nprint('here', flush=True)\ntime.sleep(60)"
+
+
+def test_a_command_of_the_assistant_runs_in_the_workspace(workspace: Workspace) -> None:
+    jobs = Jobs(workspace, {"ASSISTANT_RETRIEVAL__K": "3"})
+    job = jobs.start("doctor", "", ["config", "show", "--json"], "ada")
+    status = waited(jobs, job.id)
+    assert (status.state, status.exit_status) == ("done", 0), jobs.log(job.id)
+    assert json.loads(jobs.output(job.id))["retrieval.k"] == {"value": 3, "source": "ASSISTANT_RETRIEVAL__K"}
+    assert (job.user, job.kind) == ("ada", "doctor")
+
+
+def test_settings_of_the_command_line_reach_the_commands(workspace: Workspace) -> None:
+    given = ["retrieval.k=3", "engine.url=", 'answer.refusal={"en": "No: 1"}', "ingest.calibrate=false"]
+    settings, origins = config.load(workspace.config_file, environment={}, assignments=given)
+    found, _ = config.load(workspace.config_file, environment=variables_of(settings, origins))
+    assert found == settings
+
+
+def test_a_job_is_found_by_an_app_that_was_started_again(jobs: Jobs, workspace: Workspace) -> None:
+    job = jobs.start("train", "house", [WAITS], "ada")
+    speaks(jobs, job.id)
+    found = Jobs(workspace).newest("train")
+    assert found and found.job == job and found.state == "running"
+
+
+def test_a_job_outlives_the_app_that_started_it(jobs: Jobs, workspace: Workspace) -> None:
+    app = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from assistant.workspace import Workspace\nfrom ui.jobs import Jobs\n"
+        "Jobs.command = lambda self, job: [sys.executable, '-c', *job.arguments]\n"
+        f"Jobs(Workspace(Path({str(workspace.root)!r}))).start('eval', 'cases', [{WAITS!r}], 'ada')\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", app], check=False)
+    found = jobs.newest("eval")
+    assert found
+    assert speaks(jobs, found.job.id).state == "running"
+
+
+def test_a_stopped_job_has_been_asked_as_by_ctrl_c(jobs: Jobs) -> None:
+    code = f"import time\ntry:\n {'; '.join(WAITS.splitlines())}\nexcept KeyboardInterrupt:\n print('saved'); exit(1)"
+    job = jobs.start("train", "house", [code], "ada")
+    speaks(jobs, job.id)
+    jobs.stop(job.id)
+    assert waited(jobs, job.id).state == "stopped"
+    assert jobs.output(job.id).split() == ["here", "saved"]
+
+
+def test_a_job_hears_ctrl_c_although_the_app_ignores_it(jobs: Jobs) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a background job of a shell
+    try:
+        job = jobs.start("train", "house", [WAITS], "ada")
+        speaks(jobs, job.id)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    jobs.stop(job.id)
+    assert waited(jobs, job.id).state == "stopped"
+    assert "KeyboardInterrupt" in jobs.log(job.id)
+
+
+def test_a_job_that_will_not_stop_is_stopped_when_asked_again(jobs: Jobs) -> None:
+    code = f"import signal\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\n{WAITS}"
+    job = jobs.start("train", "house", [code], "ada")
+    speaks(jobs, job.id)
+    for _ in range(2):
+        jobs.stop(job.id)
+        assert jobs.status(job.id).state == "stopping"
+    jobs.stop(job.id)
+    assert waited(jobs, job.id).state == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "state", "error"),
+    [
+        ("pairs", "", "done", ""),
+        ("eval", "exit(3)", "done", ""),
+        ("compare", "exit(4)", "done", ""),
+        ("doctor", "exit(1)", "done", ""),
+        ("ingest", "exit(3)", "failed", ""),
+        ("pairs", "import sys; print('Error: no pairs. Run.', file=sys.stderr); exit(2)", "failed", "no pairs. Run."),
+        ("pairs", "raise ValueError('x')", "failed", "ValueError: x"),
+        ("pairs", "import os; os.kill(os.getpid(), 11)", "failed", ""),
+    ],
+)  # fmt: skip
+def test_how_a_job_ended_is_told(jobs: Jobs, kind: Kind, code: str, state: str, error: str) -> None:
+    status = waited(jobs, jobs.start(kind, "cars", [code], "ada").id)
+    assert (status.state, status.error) == (state, error)
+
+
+def test_a_job_whose_machine_died_is_lost_and_not_running(jobs: Jobs, workspace: Workspace) -> None:
+    job = jobs.start("train", "house", [WAITS], "ada")
+    speaks(jobs, job.id)
+    process = json.loads((workspace.root / "jobs" / job.id / "process.json").read_text())
+    os.killpg(process["pid"], signal.SIGKILL)
+    assert waited(jobs, job.id).state == "lost"
+
+
+def test_a_number_that_another_process_has_now_is_not_the_job(jobs: Jobs, workspace: Workspace) -> None:
+    job = jobs.start("train", "house", [""], "ada")
+    waited(jobs, job.id)
+    folder = workspace.root / "jobs" / job.id
+    (folder / "ended.json").unlink()
+    (folder / "process.json").write_text(json.dumps({"pid": os.getpid(), "created": psutil.boot_time() - 1000}))
+    assert jobs.status(job.id).state == "lost"
+    jobs.stop(job.id)  # does not hit us
+
+
+def test_a_command_whose_keeper_was_killed_still_counts(jobs: Jobs, workspace: Workspace) -> None:
+    job = jobs.start("train", "house", [WAITS], "ada")
+    speaks(jobs, job.id)
+    os.kill(json.loads((workspace.root / "jobs" / job.id / "process.json").read_text())["pid"], signal.SIGKILL)
+    time.sleep(0.3)
+    assert jobs.status(job.id).state == "running"
+    jobs.stop(job.id)
+    assert waited(jobs, job.id).state == "stopped"
+
+
+def test_one_of_a_kind_at_a_time(jobs: Jobs) -> None:
+    job = jobs.start("train", "house", [WAITS], "ada")
+    with pytest.raises(UsageError, match="'house' is still under way"):
+        jobs.start("train", "other", [""], "bob")
+    waited(jobs, job.id, lambda status: status.state == "running")
+    jobs.stop(job.id)
+    waited(jobs, job.id)
+    assert waited(jobs, jobs.start("train", "other", [""], "bob").id).state == "done"
+
+
+@pytest.mark.parametrize("name", ["../corpora", "/etc", "", ".", "a/b", "nothing"])
+def test_only_jobs_can_be_looked_at(jobs: Jobs, name: str) -> None:
+    for look in (jobs.status, jobs.log, jobs.output, jobs.stop):
+        with pytest.raises(UsageError):
+            assert not look(name)
+            raise UsageError("nothing was told of it", "")
+
+
+def test_progress_and_items_are_told_while_it_runs(jobs: Jobs) -> None:
+    code = (
+        "from assistant.progress import progress_bar\n"
+        "with progress_bar('Reading', 3) as bar:\n"
+        " bar.item('a.pdf'); bar.advance(); bar.item('b.pdf', 'is broken'); bar.describe('now')"
+    )
+    job = jobs.start("ingest", "cars", [code], "ada")
+    status = waited(jobs, job.id)
+    assert status.progress and (status.progress.done, status.progress.total, status.progress.text) == (1, 3, "now")
+    assert [(one.item, one.remark) for one in jobs.items(job.id)] == [("a.pdf", ""), ("b.pdf", "is broken")]
+
+
+def test_damaged_files_of_a_job_break_nothing(jobs: Jobs, workspace: Workspace) -> None:
+    job = jobs.start("eval", "cases", [""], "ada")
+    waited(jobs, job.id)
+    folder = workspace.root / "jobs" / job.id
+    (folder / "progress.jsonl").write_text('{"label": "x", "done": 1}\n[]\n{"label": "x", "do')
+    (folder / "ended.json").write_text('{"sta')
+    (folder / "log").write_bytes(b"\xff\xfe\n")
+    status = waited(jobs, job.id)  # its keeper may still be about to end
+    assert status.state == "lost" and status.progress and status.progress.done == 1
+    (folder / "job.json").write_text("{")
+    assert jobs.all() == []
+
+
+def test_old_jobs_are_dropped(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.jobs._MOST_KEPT", 2)
+    ids = []
+    for _ in range(3):
+        ids.append(jobs.start("pairs", "cars", [""], "ada").id)
+        waited(jobs, ids[-1])
+    assert [status.job.id for status in jobs.all()] == [ids[2], ids[1]]

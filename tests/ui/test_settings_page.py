@@ -1,0 +1,85 @@
+"""The page of settings tells what holds and why, and only an admin changes it."""
+
+import gradio as gr
+import pytest
+from fakes import ScriptedEngine
+from serving import service_of
+from signing import make_people
+from working import ADMIN, EDITOR, EXPERT, ROLES, as_
+
+from assistant import config
+from assistant.workspace import Workspace
+from ui.context import AppContext, make_context
+from ui.pages.settings import Actions
+from ui.shown.running import settings_html
+
+
+@pytest.fixture
+def context(workspace: Workspace) -> AppContext:
+    """The app started with ``--set retrieval.k=7``, over a workspace whose file says something else too."""
+    make_people(workspace.root, **ROLES)
+    workspace.config_file.write_text("retrieval:\n  k: 3\nengine:\n  url: ''  # none\n", encoding="utf-8")
+    settings, origins = config.load(workspace.config_file, environment={}, assignments=["retrieval.k=7"])
+    service = service_of(workspace, ScriptedEngine(""))
+    return make_context(workspace, settings, origins, service)
+
+
+def test_every_setting_is_shown_with_value_origin_and_description(context: AppContext) -> None:
+    html = Actions(context).shown(as_(ADMIN))
+    for key in config.setting_keys():
+        assert f"<code>{key}</code>" in html
+    assert "<code>retrieval.k</code> = <code>7</code>" in html and "command line" in html and "config.yaml" in html
+    assert "Budget of a conversation" in html
+
+
+@pytest.mark.parametrize("name", [EXPERT, EDITOR, "nobody", ""])
+def test_only_an_admin_sees_and_changes_settings(context: AppContext, name: str) -> None:
+    actions = Actions(context)
+    before = context.workspace.config_file.read_text(encoding="utf-8")
+    assert actions.shown(as_(name)) == ""
+    with pytest.raises(gr.Error, match=r"role|signed in"):
+        actions.save("retrieval.k", "5", as_(name))
+    with pytest.raises(gr.Error, match=r"role|signed in"):
+        actions.chosen("retrieval.k", as_(name))
+    assert context.workspace.config_file.read_text(encoding="utf-8") == before
+
+
+def test_a_change_is_written_with_comments_and_told_to_need_a_start(context: AppContext) -> None:
+    html = Actions(context).save("answer.history_tokens", "99", as_(ADMIN))
+    text = context.workspace.config_file.read_text(encoding="utf-8")
+    assert "history_tokens: 99" in text and "# none" in text
+    assert "<code>99</code>" in html and "after the next start" in html
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("retrieval.k", "0"),
+        ("retrieval.k", "many"),
+        ("retrieval.kk", "5"),
+        ("", "5"),
+        (None, ""),
+        ("k=1 engine.url", "x"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_nothing_written(context: AppContext, key: str | None, value: str) -> None:
+    before = context.workspace.config_file.read_text(encoding="utf-8")
+    with pytest.raises(gr.Error):
+        Actions(context).save(key, value, as_(ADMIN))
+    assert context.workspace.config_file.read_text(encoding="utf-8") == before
+
+
+def test_values_are_shown_so_that_they_can_be_typed_again(context: AppContext) -> None:
+    actions = Actions(context)
+    before, _ = config.load(context.workspace.config_file, environment={})
+    for key in config.setting_keys():
+        if key != "retrieval.k":  # which the command line holds
+            actions.save(key, actions.chosen(key, as_(ADMIN)).value, as_(ADMIN))
+    after, _ = config.load(context.workspace.config_file, environment={})
+    assert after == before
+
+
+def test_values_of_strangers_stay_text(context: AppContext) -> None:
+    settings, origins = config.load(environment={"ASSISTANT_ANSWER__SYSTEM": "<img src=x onerror=alert(1)>"})
+    html = settings_html(context, settings, origins)
+    assert "<img" not in html and "ASSISTANT_ANSWER__SYSTEM" in html

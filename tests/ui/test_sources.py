@@ -1,0 +1,247 @@
+"""Sources: the right words are marked on the right page, and only what was ingested is ever shown."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fakes import FakeEmbedder
+from fastapi import FastAPI
+from PIL import Image
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+from starlette.testclient import TestClient
+
+from assistant.config import Settings
+from assistant.errors import ReadError, UsageError
+from assistant.opened import open_corpus
+from assistant.workspace import Workspace
+from ingest.pipeline import ingest
+from ui.sources.library import Library, Span
+from ui.sources.panel import panel_html
+from ui.sources.pdfpages import PdfPages
+from ui.sources.routes import add_source_routes
+from ui.sources.words import aligned
+from ui.texts import text
+
+PAGES = (
+    ["§ 1 Cover", "", "Hail damage to the car is covered.", "The deductible for hail is 150 euros."],
+    ["§ 2 Limits", "", "Water damage is covered up to 5,000 euros.", "Dogs of the household are insured."],
+)
+NOTE = "# Pets\n\nDogs & cats <b>of</b> the household are insured.\n\nHorses are not.\n"
+
+
+def make_pdf(pages: Sequence[Sequence[str]], rotated: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=A4)
+    for lines in pages:
+        canvas.setPageRotation(rotated)
+        for number, line in enumerate(lines):
+            canvas.drawString(72, 760 - 18 * number, line)
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    folder = tmp_path_factory.mktemp("sources")
+    docs = folder / "docs"
+    docs.mkdir()
+    (docs / "terms.pdf").write_bytes(make_pdf(PAGES))
+    (docs / "pets.md").write_text(NOTE, encoding="utf-8")
+    (folder / "secret.txt").write_text("the secret of the house", encoding="utf-8")
+    workspace = Workspace(folder / "workspace")
+    settings = Settings.model_validate({"ingest": {"workers": 1}})
+    ingest(workspace, "cars", [docs], settings, embedder=FakeEmbedder())
+    other = folder / "other"
+    other.mkdir()
+    (other / "internal.md").write_text("# Internal\n\nOnly for the board.\n", encoding="utf-8")
+    ingest(workspace, "board", [other], settings, embedder=FakeEmbedder())
+    return workspace
+
+
+@pytest.fixture
+def library(workspace: Workspace) -> Library:
+    return Library(workspace)
+
+
+def span(library: Library, document: str, quote: str) -> Span:
+    found = library.passage(Span("cars", document, -1, -1, quote))
+    return Span("cars", document, found.start, found.end, quote)
+
+
+def panel(library: Library, one: Span) -> str:
+    return panel_html(library, PdfPages(), one, lambda key, /, **values: text(key, "en", **values))
+
+
+# Words on a page
+
+
+@pytest.mark.parametrize(
+    ("words", "page", "found"),
+    [
+        ("Hail is covered.", "A. Hail is covered. B.", "Hail is covered"),
+        ("Versicherung gilt", "Die Versi\ufffe\r\ncherung gilt ab", "Versi\ufffe\r\ncherung gilt"),
+        ("file office", "the ﬁle oﬃce", "ﬁle oﬃce"),
+        ("is   not\n\ncovered", "Hail is not covered", "is not covered"),
+        ("Straße", "STRASSE 5", "STRASSE"),
+    ],
+)
+def test_words_are_found_however_they_are_set(words: str, page: str, found: str) -> None:
+    places = aligned(words, page)
+    assert page[places[0] : places[-1] + 1] == found
+
+
+def test_a_footer_between_the_words_is_not_marked() -> None:
+    page = "The deductible for hail damage\r\nPage 7 of 9\r\nto the car is 150 euros in all cases."
+    marked = aligned("The deductible for hail damage to the car is 150 euros in all cases.", page)
+    assert "".join(page[place] for place in marked if place < page.index("Page")).startswith("The deductible for hail")
+    assert not any("Page 7 of 9"[0] == page[place] for place in marked)
+    assert page[marked[-1]] == "s"
+
+
+def test_of_two_places_the_one_that_is_meant_is_marked() -> None:
+    page = "Hail is covered here. " + "Other words stand between. " * 5 + "Hail is covered there."
+    assert aligned("Hail is covered", page, at=0)[0] == 0
+    assert aligned("Hail is covered", page, at=110)[0] == page.rindex("Hail")
+
+
+@pytest.mark.parametrize("words", ["", "...", "words that stand nowhere on this page at all"])
+def test_what_is_not_there_is_not_marked(words: str) -> None:
+    assert aligned(words, "Hail is covered.") == []
+
+
+# A passage in its document
+
+
+def test_the_page_and_the_words_on_it_are_those_of_the_span(library: Library) -> None:
+    passage = library.passage(span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."))
+    assert [page for _, page in passage.pages] == [2]
+    html = panel(library, span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."))
+    assert "/pages/2?" in html and html.count('class="found"') == 1
+    # The line was drawn 18 * 2 points below 760 on a page of 842.
+    top = float(html.split("top:")[1].split("%")[0])
+    assert top == pytest.approx((842 - 760 + 36 - 12) / 842 * 100, abs=1.0)
+    left = float(html.split("left:")[1].split("%")[0])
+    assert left == pytest.approx(72 / 595 * 100, abs=1.0)
+
+
+@pytest.mark.parametrize("rotated", [90, 180, 270])
+def test_boxes_stand_on_the_words_of_a_turned_page(rotated: int) -> None:
+    content = make_pdf([[*[""] * 16, "covered"]], rotated)
+    pages = PdfPages()
+    boxes = pages.sheet("turned", lambda: content, 1, "covered").boxes
+    picture = Image.open(io.BytesIO(pages.picture("turned", lambda: content, 1))).convert("L")
+    ink = sum(picture.histogram()[:128])
+    for box in boxes:
+        across, down = picture.width / 100, picture.height / 100
+        corners = (box.left * across, box.top * down, (box.left + box.width) * across, (box.top + box.height) * down)
+        picture.paste(255, tuple(round(place) for place in corners))  # type: ignore[arg-type]
+    assert ink and sum(picture.histogram()[:128]) <= 0.02 * ink, "the boxes leave words uncovered"
+
+
+def test_text_of_a_document_is_shown_as_text_with_the_words_marked(library: Library) -> None:
+    html = panel(library, span(library, "pets.md", "Horses are not."))
+    assert '<mark class="found" tabindex="-1">Horses are not.</mark>' in html
+    assert "Dogs &amp; cats" in html and "<b>" not in html
+
+
+def test_words_are_found_again_after_the_document_has_grown(library: Library) -> None:
+    known = span(library, "pets.md", "Horses are not.")
+    moved = Span("cars", "pets.md", known.start + 7, known.end + 7, known.quote)
+    assert library.passage(moved).start == known.start
+
+
+def test_words_that_are_gone_are_shown_as_they_were_cited(library: Library) -> None:
+    html = panel(library, Span("cars", "pets.md", 0, 10, "Cats are <i>not</i> insured."))
+    assert "not in pets.md any more" in html and "Cats are &lt;i&gt;not&lt;/i&gt; insured." in html
+
+
+@pytest.mark.parametrize(
+    ("corpus", "document"),
+    [
+        ("cars", "../secret.txt"),
+        ("cars", "/etc/passwd"),
+        ("cars", "internal.md"),
+        ("cars", ""),
+        ("cars", "terms.pdf\0"),
+        ("nowhere", "pets.md"),
+        ("../corpora/cars", "pets.md"),
+        ("", "pets.md"),
+    ],
+)
+def test_only_documents_of_the_corpus_are_opened(library: Library, corpus: str, document: str) -> None:
+    with pytest.raises(UsageError):
+        library.passage(Span(corpus, document, 0, 5, "Dogs"))
+    assert "<mark" not in panel(library, Span(corpus, document, 0, 5, "Dogs"))
+
+
+# Addresses
+
+
+@pytest.fixture(scope="module")
+def client(workspace: Workspace) -> TestClient:
+    app = FastAPI()
+    add_source_routes(app, Library(workspace), PdfPages())
+    return TestClient(app)
+
+
+def number_of(workspace: Workspace, corpus: str, path: str) -> int:
+    catalog = open_corpus(workspace, corpus)
+    try:
+        (row,) = catalog.files(path=path)
+        assert row.document_id is not None
+        return row.document_id
+    finally:
+        catalog.close()
+
+
+def test_a_page_is_a_picture_and_the_file_is_saved(client: TestClient, workspace: Workspace) -> None:
+    number = number_of(workspace, "cars", "terms.pdf")
+    page = client.get(f"/sources/cars/{number}/pages/1")
+    assert page.headers["content-type"] == "image/webp"
+    assert Image.open(io.BytesIO(page.content)).width == 1240
+    file = client.get(f"/sources/cars/{number}/original")
+    assert file.content == make_pdf(PAGES) or file.content.startswith(b"%PDF")
+    assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''terms.pdf"
+    assert file.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/sources/cars/1/pages/0", "/sources/cars/1/pages/99", "/sources/cars/1/pages/-1", "/sources/cars/999/original",
+        "/sources/board/999/original", "/sources/nowhere/1/original", "/sources/..%2fcorpora%2fcars/1/original",
+        "/sources/cars/..%2f1/original", "/sources/cars/terms.pdf/original", "/sources/%2e%2e/1/original",
+        "/sources/cars/1e0/original", "/sources/cars/1/../../../etc/passwd", "/sources/cars/%00/original",
+    ],
+)  # fmt: skip
+def test_nothing_else_has_an_address(client: TestClient, address: str) -> None:
+    assert client.get(address).status_code in (404, 422)
+
+
+def test_a_file_that_was_changed_or_replaced_is_not_given_out(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    file, secret = docs / "terms.pdf", tmp_path / "secret.pdf"
+    file.write_bytes(make_pdf(PAGES))
+    secret.write_bytes(make_pdf([["the secret"]]))
+    workspace = Workspace(tmp_path / "workspace")
+    ingest(workspace, "cars", [docs], Settings.model_validate({"ingest": {"workers": 1}}), embedder=FakeEmbedder())
+    library = Library(workspace)
+    known = library.document("cars", number_of(workspace, "cars", "terms.pdf"))
+    cited = span(library, "terms.pdf", "Water damage is covered up to 5,000 euros.")
+    file.unlink()
+    file.symlink_to(secret)
+    with pytest.raises(ReadError, match="has changed"):
+        library.original(known)
+    html = panel(library, cited)
+    assert "<img" not in html and '<mark class="found" tabindex="-1">Water damage is covered' in html
+    file.unlink()
+    assert "cannot be read" in panel(library, cited)
+
+
+def test_a_pdf_that_cannot_be_drawn_is_told() -> None:
+    with pytest.raises(ReadError, match="cannot be drawn"):
+        PdfPages().picture("broken", lambda: b"%PDF-1.7 nonsense", 1)

@@ -1,0 +1,168 @@
+"""Teaching from the chat to the next training: what a form says, who may decide, and what comes of it."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from fakes import ScriptedEngine
+from serving import ANSWER, HAIL, QUESTION, make_corpora, service_of
+from signing import make_people
+
+from assistant.errors import UsageError
+from assistant.feedback.lessons import cases_file, pairs_file
+from assistant.feedback.types import Judgement
+from assistant.store.catalog import Catalog
+from assistant.types import Answer
+from assistant.workspace import Workspace
+from eval.cases import read_cases
+from ingest.pairs.rows import read_rows
+from ui.context import AppContext, make_context
+from ui.conversations import Reply, Turn
+from ui.pages.teaching import _Actions
+from ui.people import User
+from ui.service import Asked, ServedModel
+from ui.shown.teaching import teaching_html
+from ui.teach import judgement_of, taught, vote_of
+
+ANA = User("ana", "expert")
+CORRECTION = "The deductible for hail damage is 150 euros."
+
+
+@pytest.fixture
+def context(workspace: Workspace, tmp_path: Path) -> AppContext:
+    """The app over one document about hail, with an expert, an editor and an admin."""
+    make_corpora(workspace, tmp_path, {"cars": {"hail.md": HAIL}})
+    make_people(workspace.root, ana="expert", eve="editor", adam="admin")
+    service = service_of(workspace, ScriptedEngine(ANSWER))
+    return make_context(workspace, service.settings, (), service)
+
+
+@pytest.fixture
+def turn(context: AppContext) -> Turn:
+    """A question that was really answered."""
+    *_, answer = context.service.stream(Asked(ServedModel("cars"), QUESTION))
+    assert isinstance(answer, Answer)
+    return Turn(1, QUESTION, (Reply("cars", None, answer),))
+
+
+def as_(name: str) -> gr.Request:
+    return gr.Request(username=name, session_hash="s")
+
+
+def look(number: int) -> gr.EventData:
+    return gr.EventData(None, {"do": "choose", "choice": str(number)})
+
+
+FORM: dict[str, Any] = {
+    "do": "teach", "turn": "1", "verdict": ["wrong"], "faults": ["tone", "incomplete"], "sources": ["1"],
+    "correction": [f" {CORRECTION}\n"], "note": [""],
+}  # fmt: skip
+
+
+def test_what_the_form_says_is_kept_with_versions_and_hashes(context: AppContext, turn: Turn) -> None:
+    shown = taught(context, ANA, turn, {**FORM, "correction": ["The deductible is 150 euros."]})
+    assert "looked at before anything is learnt" in shown
+    (one,) = context.feedback.listed()
+    assert (one.user, one.corpus, one.state) == ("ana", "cars", "new")
+    expected = Judgement("wrong", ("tone", "incomplete"), "", "The deductible is 150 euros.", (1,))
+    assert one.judgement == expected
+    assert one.evidence[0].document == "hail.md" and len(one.evidence[0].hash) == 64
+    assert (one.versions.model, one.versions.adapter, one.versions.generation) == ("bundled", None, 1)
+
+
+def test_an_answer_that_was_left_as_it_was_is_no_correction(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, {**FORM, "correction": [turn.standing.answer.text]})
+    assert context.feedback.listed()[0].judgement.correction == ""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"verdict": "splendid"},
+        {"verdict": None},
+        {"verdict": []},
+        {"verdict": {"a": 1}},
+        {"verdict": ["wrong"], "sources": ["99"]},
+        {"verdict": ["wrong"], "correction": ["x" * 8001]},
+    ],
+)
+def test_what_no_form_of_ours_can_say_is_refused(context: AppContext, turn: Turn, data: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        taught(context, ANA, turn, data)
+    assert context.feedback.listed() == []
+
+
+def test_unknown_faults_and_numbers_are_left_out() -> None:
+    said = judgement_of({"verdict": "wrong", "faults": ["tone", "<script>"], "sources": ["1", "-1", "x", "9" * 50]})
+    assert said == Judgement("wrong", ("tone",), "", "", (1,))
+
+
+def test_the_form_names_every_passage_and_holds_the_answer_to_be_changed(context: AppContext, turn: Turn) -> None:
+    html = teaching_html(turn, context.text)
+    assert html.count('name="sources"') == len(turn.standing.answer.hits) and ANSWER in html
+    assert html.count("<label") >= 8 and html.count("<fieldset") == html.count("<legend") == 3
+
+
+def test_an_accepted_correction_is_a_pair_and_a_case(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, {**FORM, "correction": ["The deductible for hail damage is 150 euros. It applies."]})
+    number, actions = context.feedback.listed()[0].id, _Actions(context)
+    opened = actions.look("new", look(number), as_("eve"))
+    assert "for evaluation only" in "".join(map(str, opened)), "the second sentence stands nowhere"
+    shown = actions.accept("new", number, CORRECTION, as_("eve"))
+    assert context.feedback.get(number).state == "edited" and context.feedback.get(number).decided_by == "eve"
+    assert "an example for training and a question" in "".join(map(str, shown))
+    with closing(Catalog(context.workspace.corpus("cars"))) as catalog:
+        pairs, cases = pairs_file(context.workspace, catalog), cases_file(context.workspace, catalog)
+    assert pairs is not None and cases is not None
+    (row,), _ = read_rows(pairs, strict=True)
+    assert (row.instruction, row.response, row.document) == (QUESTION, CORRECTION, "hail.md")
+    assert [case.answers for case in read_cases(cases)] == [(CORRECTION,)]
+
+
+def test_only_those_who_may_decide_see_and_decide(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, FORM)
+    number, actions = context.feedback.listed()[0].id, _Actions(context)
+    for name in ("ana", "nobody", ""):
+        with pytest.raises(gr.Error):
+            actions.look("new", look(number), as_(name))
+        with pytest.raises(gr.Error):
+            actions.accept("new", number, "", as_(name))
+        with pytest.raises(gr.Error):
+            actions.reject("new", number, as_(name))
+    assert QUESTION not in "".join(map(str, actions.listed("new", as_("ana"))))
+    assert context.feedback.get(number).state == "new"
+    for name in ("eve", "adam"):
+        assert QUESTION in "".join(map(str, actions.listed("new", as_(name))))
+
+
+def test_nothing_can_be_decided_about_what_is_not_there(context: AppContext) -> None:
+    for number in (0, -1, 7):
+        with pytest.raises(gr.Error, match="There is no feedback"):
+            _Actions(context).accept("new", number, "x", as_("eve"))
+
+
+def test_a_correction_whose_document_is_gone_says_so(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, FORM)
+    for file in context.workspace.corpus("cars").iterdir():
+        file.unlink()
+    shown = _Actions(context).look("new", look(context.feedback.listed()[0].id), as_("eve"))
+    assert "has changed or was removed" in "".join(map(str, shown))
+
+
+def test_an_empty_list_says_what_to_do(context: AppContext) -> None:
+    assert "Under each answer in the chat" in "".join(map(str, _Actions(context).listed("new", as_("eve"))))
+    german = _Actions(context.in_language("de")).listed("new", as_("eve"))
+    assert "Unter jeder Antwort" in "".join(map(str, german))
+
+
+@pytest.mark.parametrize(("preferred", "choice"), [(0, "first"), (1, "second"), (-1, "neither")])
+def test_a_vote_names_who_answered(turn: Turn, preferred: int, choice: str) -> None:
+    reply = turn.standing
+    two = Turn(1, QUESTION, (reply, Reply("cars", "house", reply.answer)), blind=True, preferred=preferred)
+    vote = vote_of(ANA, two)
+    assert (vote.first, vote.second, vote.choice, vote.blind) == ("base", "house", choice, True)
+    with pytest.raises(UsageError):
+        vote_of(ANA, turn)

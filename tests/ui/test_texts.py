@@ -1,0 +1,54 @@
+"""The words of the interface: the same in every language, and numbers and dates as each writes them."""
+
+import string
+from datetime import UTC, date, datetime
+
+import pytest
+
+from ui.texts import LANGUAGES, Language, preferred, shown_date, shown_number, text, texts
+
+
+def places(of: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(of) if name is not None}
+
+
+def test_every_language_has_the_same_keys_with_the_same_places() -> None:
+    english, german = texts("en"), texts("de")
+    assert english.keys() == german.keys()
+    assert {key for key in english if places(english[key]) != places(german[key])} == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_empty_or_of_another_type(language: Language) -> None:
+    assert all(value.strip() and value not in ("None", "True", "False") for value in texts(language).values())
+
+
+def test_a_key_that_there_is_not_is_told() -> None:
+    with pytest.raises(KeyError):
+        text("chat.no_such_text", "en")
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.5", "de"),
+        ("en-GB,en;q=0.9", "en"),
+        ("fr,de;q=0.3", "de"),
+        ("en;q=0,de;q=0.1", "de"),
+        ("", "en"),
+        ("fr", "en"),
+        ("de;q=x,,;q=", "en"),
+    ],
+)
+def test_the_browser_says_which_language(header: str, language: str) -> None:
+    assert preferred(header) == language
+
+
+def test_numbers_and_dates_are_written_as_each_language_does() -> None:
+    assert (shown_number(1234.5, "en", 1), shown_number(1234.5, "de", 1)) == ("1,234.5", "1.234,5")
+    assert (shown_date(date(2026, 11, 5), "en"), shown_date(date(2026, 11, 5), "de")) == ("05 Nov 2026", "05.11.2026")
+    assert shown_date(datetime(2026, 11, 5, 14, 3, tzinfo=UTC), "de") == "05.11.2026, 14:03"
+
+
+def test_values_are_put_in_as_they_are() -> None:
+    assert text("app.forbidden", "en", role="{admin}", name="<b>", own="{}").count("{admin}") == 1

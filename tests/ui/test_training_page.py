@@ -1,0 +1,255 @@
+"""The page of training starts what was chosen, shows how it goes, and lets nobody slip in more."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from fakes import ScriptedEngine
+from serving import service_of
+from signing import make_people
+from tiny import adapted, card_for, settings_for, tiny_model
+from working import ADMIN, EDITOR, EXPERT, ROLES, as_, choosing, ended, run_instead, started
+
+from assistant.adapters import write_card
+from assistant.pairs import Pair, PairsHeader, write_pairs
+from assistant.train_settings import TrainSettings
+from assistant.types import Passage
+from assistant.workspace import Workspace
+from ui.context import AppContext, make_context
+from ui.pages.controls import assignments, control, shown_value
+from ui.pages.training.actions import FIRST, MORE, Actions
+from ui.plots import PlotWords, loss_svg
+from ui.shown.training import adapters_html, card_html, check_html
+from ui.training import AdapterView, Course, adapters, course_of, interrupted, pairs_sets, read_check, smoothed
+
+SCRIPT = "<img src=x onerror=alert(1)>"
+DEFAULTS = [shown_value(TrainSettings.model_fields[key].default) for key in (*FIRST, *MORE)]
+
+
+@pytest.fixture
+def context(workspace: Workspace) -> AppContext:
+    """The app of an empty workspace, with an expert, an editor and an admin."""
+    make_people(workspace.root, **ROLES)
+    service = service_of(workspace, ScriptedEngine(""))
+    return make_context(workspace, service.settings, (), service)
+
+
+@pytest.fixture
+def actions(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> Actions:
+    """What the page does; the jobs it starts do nothing."""
+    run_instead(monkeypatch)
+    return Actions(context)
+
+
+def save_card(workspace: Workspace, name: str, tmp_path: Path, **changes: Any) -> None:
+    """An adapter as far as its card goes."""
+    settings = settings_for(tiny_model(tmp_path / "base"))
+    folder = workspace.adapter(name)
+    folder.mkdir(parents=True)
+    write_card(folder, card_for(settings, adapted(settings), name=name, **changes))
+
+
+def write_metrics(folder: Path, *records: object, end: str = "") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records) + end, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda actions, who: actions.make_pairs("cars", who),
+        lambda actions, who: actions.check(who, "cars", "", False, *DEFAULTS),
+        lambda actions, who: actions.start(who, "cars", "", False, *DEFAULTS),
+        lambda actions, who: actions.resume("house", who),
+        lambda actions, who: actions.open(choosing("house"), who),
+        lambda actions, who: actions.export("house", "gguf", who),
+        lambda actions, who: actions.compose(["a", "b"], {}, "c", "cat", who),
+        lambda actions, who: actions.remove("house", who),
+    ],
+)
+def test_experts_and_strangers_train_nothing(actions: Actions, act: Callable[[Actions, Any], Any]) -> None:
+    for name in (EXPERT, "nobody", ""):
+        with pytest.raises(gr.Error, match=r"role|signed in"):
+            act(actions, as_(name))
+    assert actions.context.jobs.all() == []
+
+
+def test_only_what_differs_from_the_defaults_is_said(actions: Actions) -> None:
+    chosen = dict(zip((*FIRST, *MORE), DEFAULTS, strict=True)) | {"max_steps": 2.0, "checkpointing": True, "alpha": 0.5}
+    actions.start(as_(EDITOR), "cars", "bundled", True, *chosen.values())
+    given = ["--", "name=cars", "pairs=cars", "alpha=0.5", "max_steps=2", "checkpointing=true"]
+    assert list(started(actions.context)) == ["train", "--json", "--force", *given]
+
+
+def test_another_base_is_a_setting_of_the_run(actions: Actions) -> None:
+    actions.check(as_(EDITOR), "cars", " /models/other ", False, *DEFAULTS)
+    expected = ("train", "--check", "--json", "--set", "engine.model=/models/other", "--", "name=cars", "pairs=cars")
+    assert started(actions.context) == expected
+
+
+@pytest.mark.parametrize("name", ["../house", "--force", "a b", ".runs", "x=y", SCRIPT])
+def test_names_cannot_leave_the_workspace_or_pose_as_options(actions: Actions, name: str) -> None:
+    values = [name, *DEFAULTS[1:]]
+    acts: tuple[Callable[[], Any], ...] = (
+        lambda: actions.start(as_(EDITOR), "cars", "", False, *values),
+        lambda: actions.start(as_(EDITOR), name, "", False, *DEFAULTS),
+        lambda: actions.resume(name, as_(EDITOR)),
+        lambda: actions.make_pairs(name, as_(EDITOR)),
+        lambda: actions.export(name, "gguf", as_(EDITOR)),
+        lambda: actions.remove(name, as_(ADMIN)),
+        lambda: actions.compose([name, "b"], {}, "c", "cat", as_(EDITOR)),
+        lambda: actions.compose(["a", "b"], {}, name, "cat", as_(EDITOR)),
+        lambda: actions.open(choosing(name), as_(EDITOR)),
+    )
+    for act in acts:
+        with pytest.raises(gr.Error):
+            act()
+    assert actions.context.jobs.all() == []
+
+
+def test_a_check_waits_for_a_training_and_says_so(actions: Actions, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_instead(monkeypatch, "import time; time.sleep(60)")
+    actions.start(as_(EDITOR), "cars", "", False, *DEFAULTS)
+    with pytest.raises(gr.Error, match="“cars” is being trained"):
+        actions.check(as_(EDITOR), "cars", "", False, *DEFAULTS)
+    running = actions.context.jobs.under_way("train")
+    assert running is not None
+    while running.is_under_way:
+        actions.context.jobs.stop(running.job.id)
+        running = actions.context.jobs.status(running.job.id)
+
+
+def test_a_sum_has_two_parts_and_their_weights(actions: Actions) -> None:
+    with pytest.raises(gr.Error, match="two"):
+        actions.compose(["terms"], {}, "both", "cat", as_(EDITOR))
+    actions.compose(["terms", "tone"], {"tone": 0.3}, "both", "cat", as_(EDITOR))
+    assert started(actions.context)[-3:] == ("--", "terms:1.0", "tone:0.3")
+
+
+def test_controls_say_what_the_command_line_says() -> None:
+    for key, field in TrainSettings.model_fields.items():
+        shown = control(TrainSettings, key, "train")
+        assert shown.info == field.description
+        assert assignments(TrainSettings, {key: shown.value}) == [], "an untouched control says nothing"
+    rank = control(TrainSettings, "rank", "train")
+    assert (rank.minimum, rank.maximum, rank.precision) == (1, 1024, 0)
+
+
+def test_the_course_goes_on_while_a_training_writes(workspace: Workspace) -> None:
+    run = workspace.adapters / ".runs" / "house"
+    write_metrics(run, {"step": 1, "loss": 2.0}, {"step": 1, "validation_loss": 1.9}, end='{"step": 2, "lo')
+    assert course_of(workspace, "house") == Course(((1, 2.0),), ((1, 1.9),))
+    write_metrics(run, {"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.5}, [], {"step": "x", "loss": 1}, {"loss": 1})
+    assert course_of(workspace, "house").losses == ((1, 2.0), (2, 1.5))
+    assert course_of(workspace, "other") == Course()
+
+
+def test_an_interrupted_training_can_be_found(workspace: Workspace) -> None:
+    run = workspace.adapters / ".runs" / "house"
+    run.mkdir(parents=True)
+    (run / ".lock").touch()
+    assert interrupted(workspace) == []
+    (run / "run.json").write_text("{}")
+    assert interrupted(workspace) == ["house"]
+
+
+WORDS = PlotWords(f"Loss of {SCRIPT}", "steps", "training", "held back", "base", "en")
+
+
+def test_a_plot_shows_every_point_inside_of_its_frame() -> None:
+    losses = tuple((float(step), 5.0 / step) for step in range(1, 300))
+    svg = loss_svg(Course(losses, ((10, 0.6), (200, 0.1)), base=4.0), WORDS, total=400)
+    numbers = [float(number) for points in re.findall(r'points="([^"]*)"', svg) for number in re.split("[ ,]", points)]
+    xs, ys = numbers[::2], numbers[1::2]
+    assert min(xs) >= 0 and max(xs) <= 640 and min(ys) >= 0 and max(ys) <= 260
+    assert svg.count("<circle") == 2 and 'class="base"' in svg
+    assert "held back: 0.100" in svg and "<img" not in svg
+
+
+@pytest.mark.parametrize("losses", [(), ((1.0, 2.0),), ((1.0, 2.0), (2.0, 2.0)), ((1.0, 1e30), (2.0, 0.0))])
+def test_few_and_flat_losses_can_be_drawn(losses: tuple[tuple[float, float], ...]) -> None:
+    svg = loss_svg(Course(losses), WORDS)
+    assert bool(svg) == bool(losses) and "nan" not in svg and "inf" not in svg
+
+
+def test_smoothing_keeps_the_number_and_the_mean_of_flat_values() -> None:
+    points = [(float(step), 2.0) for step in range(50)]
+    assert smoothed(points) == points
+
+
+def test_adapters_are_listed_with_what_is_wrong(context: AppContext, tmp_path: Path) -> None:
+    save_card(context.workspace, "house", tmp_path)
+    context.workspace.adapter("broken").mkdir()
+    found = {view.name: view for view in adapters(context.workspace)}
+    assert found["house"].card is not None and found["broken"].card is None and "damaged" in found["broken"].flags[0]
+    html = adapters_html(context, list(found.values()))
+    assert 'data-choice="house"' in html and "2.500 → 1.500" in html
+    assert "2,500 → 1,500" in adapters_html(context.in_language("de"), list(found.values()))
+    assert "bundled" not in card_html(context, found["house"], Course()) and "lora" in html
+
+
+def test_a_card_of_a_stranger_stays_text(context: AppContext, tmp_path: Path) -> None:
+    save_card(context.workspace, "house", tmp_path)
+    view = adapters(context.workspace)[0]
+    assert view.card is not None
+    card = replace(view.card, base=SCRIPT, method=SCRIPT, corpus=SCRIPT, pairs=SCRIPT, machine=SCRIPT, created=SCRIPT)
+    hostile = AdapterView(SCRIPT, card, 1, None, (SCRIPT,))
+    for html in (card_html(context, hostile, Course()), adapters_html(context, [hostile])):
+        assert "<img" not in html and "&lt;img" in html
+
+
+CHECK: dict[str, Any] = {
+    "name": "house", "method": "lora", "base": "bundled", "rows": 785, "validation_rows": 64, "steps": 198,
+    "parameters": 1, "base_parameters": 100, "memory_total": 1 << 30, "memory_free": 1 << 31,
+    "examples": [{"prompt": SCRIPT, "trained": "Yes."}], "probe": {"tokens_per_second": 400.0, "seconds": 125.0},
+}  # fmt: skip
+
+
+def test_a_check_tells_memory_and_time(context: AppContext) -> None:
+    found = read_check(json.dumps(CHECK))
+    assert found is not None
+    html = check_html(context, found)
+    assert "1.00 GiB" in html and "at most 2 min 5 s" in html and "<img" not in html
+    short = read_check(json.dumps(CHECK | {"memory_free": 1, "probe": None}))
+    assert short is not None and "only" in check_html(context, short) and "not tried" in check_html(context, short)
+    assert read_check("Error") is None
+
+
+def save_pairs(workspace: Workspace) -> None:
+    passage = Passage("terms.md", 0, 23, "Terms > Hail", "Hail damage is covered.")
+    pairs = [
+        Pair(f"p{number}", f"Is hail {number} covered?", "Yes. [1]", "structure", passages=(passage,), golden=1)
+        for number in range(16)
+    ]
+    write_pairs(workspace.pairs_file("cars"), pairs, PairsHeader("cars", 1, "", 0, {}, {"structure": 16}, {}, {}, "1"))
+
+
+@pytest.mark.slow
+def test_a_real_training_is_stopped_goes_on_and_is_shown(context: AppContext, tmp_path: Path) -> None:
+    base, actions, jobs = tiny_model(tmp_path / "base"), Actions(context), context.jobs
+    save_pairs(context.workspace)
+    assert pairs_sets(context.workspace) == ["cars"]
+    chosen = dict(zip((*FIRST, *MORE), DEFAULTS, strict=True)) | {"name": "house", "max_steps": 150}
+    # The base comes from a file, so that going on finds the same one.
+    context.workspace.config_file.write_text(f"engine:\n  model: {base}\n", encoding="utf-8")
+    actions.start(as_(EDITOR), "cars", context.settings.engine.model, False, *chosen.values())
+    running = jobs.newest("train")
+    assert running is not None
+    while running.is_under_way and not course_of(context.workspace, "house").losses:
+        running = jobs.status(running.job.id)
+    jobs.stop(running.job.id)
+    stopped = ended(context)
+    assert stopped.state == "stopped" and "Go on with" in stopped.error, jobs.log(stopped.job.id)
+    done = len(course_of(context.workspace, "house").losses)
+    assert interrupted(context.workspace) == ["house"] and 0 < done < 150
+    actions.resume("house", as_(EDITOR))
+    status = ended(context)
+    assert status.state == "done", jobs.log(status.job.id)
+    assert status.progress and (status.progress.done, status.progress.total) == (150, 150)
+    assert len(course_of(context.workspace, "house").losses) == 150
+    assert "polyline" in actions.result(status) and interrupted(context.workspace) == []

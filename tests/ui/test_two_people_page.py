@@ -1,0 +1,203 @@
+"""Several people at once in real browsers: each sees their own, and what strangers wrote does nothing to anyone."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from apps import app_context
+from browser import Visit, Visits, serving
+from payloads import PAYLOADS
+from playwright.sync_api import Page, expect
+from serving import HAIL, PETS, EchoEngine, make_corpora
+from signing import PASSWORD, make_people
+
+from assistant.feedback.lessons import cases_file, pairs_file
+from assistant.feedback.store import FeedbackStore
+from assistant.feedback.types import Judgement, Versions
+from assistant.store.catalog import Catalog
+from assistant.types import Answer, Citation, Evidence, Sentence, Trace
+from assistant.workspace import Workspace
+from bench import ui_load
+from bench.ui_load import Person, keep_asking, mixed_on_disk
+from ui.app import create_app
+from ui.context import AppContext
+from ui.conversations import Reply
+
+pytestmark = pytest.mark.slow
+
+_SETTINGS: dict[str, dict[str, object]] = {
+    "answer": {"caution": 0, "unsupported": "show"},
+    "ui": {"sign_ins_per_minute": 1000},
+}
+CORRECTION = "The deductible for hail damage is 150 euros."
+FILE_NAMES = ("a <img src=x onerror=window.pwned=1>.md", "[x](javascript:window.pwned=1).md", "${window.pwned=1}.md")
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> AppContext:
+    """Documents with hostile names and texts, an expert, another one, an editor and an admin."""
+    folder = tmp_path_factory.mktemp("people")
+    workspace = Workspace(folder / "workspace")
+    hostile = dict.fromkeys(FILE_NAMES, "\n\n".join(PAYLOADS).replace("\0", ""))
+    make_corpora(workspace, folder, {"sample": {"hail.md": HAIL, "pets.md": PETS, **hostile}})
+    people = make_people(workspace.root, ana="expert", ben="expert", eve="editor", adam="admin")
+    people.add("o'brien@firm.example", "editor", PASSWORD)
+    return app_context(workspace, EchoEngine(), _SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def address(context: AppContext) -> Iterator[str]:
+    with serving(create_app(context)) as address:
+        yield address
+
+
+def signed_in(visit: Visits, address: str, name: str) -> Visit:
+    """The app as someone sees it who has signed in by the form."""
+    one = visit(address)
+    one.page.goto(f"{address}/en/")
+    one.page.get_by_label("Name").fill(name)
+    one.page.get_by_label("Password").fill(PASSWORD)
+    one.page.get_by_role("button", name="Sign in").click()
+    one.page.locator("#pages").wait_for(timeout=30_000)
+    expect(one.page.locator(".user")).to_have_text(name)
+    return one
+
+
+def begin(page: Page, question: str) -> None:
+    box = page.get_by_role("textbox", name="Your question")
+    box.fill(question)
+    box.press("Enter")
+
+
+def answered(page: Page, question: str) -> str:
+    expect(page.locator("#chat-now .question")).to_have_text(question)
+    expect(page.locator("#chat-now .actions")).to_be_visible(timeout=30_000)
+    return page.locator("#chat-now .prose").inner_text()
+
+
+def test_two_people_at_once_see_nothing_of_each_other(visit: Visits, address: str, context: AppContext) -> None:
+    ana, ben = (signed_in(visit, address, name).page for name in ("ana", "ben"))
+    begin(ana, "What is the deductible for hail damage to the car?")
+    begin(ben, "Are dogs of the household insured?")
+    assert "Hail damage" in answered(ana, "What is the deductible for hail damage to the car?")
+    assert "Dogs of the household" in answered(ben, "Are dogs of the household insured?")
+    for page, own, other in ((ana, "deductible", "dogs"), (ben, "dogs", "deductible")):
+        page.reload()
+        expect(page.locator(".conversations li")).to_have_count(1)
+        expect(page.locator(".conversations")).to_contain_text(own)
+        assert other not in page.content()
+    (conversation,) = context.conversations.listed("ana")
+    for kind in ("md", "pdf", "docx"):
+        path = f"{address}/conversations/{conversation.id}/export.{kind}"
+        assert (ana.request.get(path).status, ben.request.get(path).status) == (200, 404), kind
+
+
+def test_ten_people_at_once_get_their_own_answers(address: str, context: AppContext) -> None:
+    everyone = [Person(f"person{number}") for number in range(10)]
+    names = [person.name for person in everyone]
+    assert context.people is not None
+    for name in names:
+        context.people.add(name, "expert", ui_load.PASSWORD)
+    until = time.monotonic() + 5
+    threads = [threading.Thread(target=keep_asking, args=(address, person, until, names)) for person in everyone]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [person.errors for person in everyone] == [[]] * 10
+    assert all(person.seconds for person in everyone), "everyone got answers"
+    assert not [name for person in everyone for name in person.mixed]
+    assert mixed_on_disk(context.workspace, names) == []
+
+
+def test_an_expert_sees_the_chat_and_an_editor_what_they_may_change(visit: Visits, address: str) -> None:
+    ana, eve = (signed_in(visit, address, name).page for name in ("ana", "eve"))
+    expect(ana.get_by_role("tab", name="Chat", exact=True)).to_be_visible()
+    for name in ("Documents", "Train", "Teaching", "Settings", "Health"):
+        expect(ana.get_by_role("tab", name=name, exact=True)).to_have_count(0)
+    expect(eve.get_by_role("tab", name="Teaching", exact=True)).to_be_visible()
+    expect(eve.get_by_role("tab", name="Settings", exact=True)).to_have_count(0)
+    ana.get_by_role("button", name="Sign out").click()
+    expect(ana.get_by_label("Password")).to_be_visible()
+    assert ana.request.get(f"{address}/en/config").status == 401
+
+
+def test_a_correction_becomes_a_pair_and_a_case(visit: Visits, address: str, context: AppContext) -> None:
+    ana, eve = (signed_in(visit, address, name) for name in ("ana", "eve"))
+    question = "How high is the deductible for hail?"
+    begin(ana.page, question)
+    answered(ana.page, question)
+    ana.page.locator("#chat-now").get_by_text("Not quite").click()
+    form = ana.page.locator("#chat-now .teach-form")
+    form.get_by_label("wrong", exact=True).check()
+    form.get_by_label("something is missing").check()
+    form.locator("input[name=sources]").first.check()
+    form.get_by_label("How it should read").fill(CORRECTION)
+    ana.picture("teach-form")
+    form.get_by_role("button", name="Send correction").click()
+    expect(ana.page.locator("#chat-now .teach")).to_contain_text("looked at before anything is learnt")
+
+    eve.tab("Teaching")
+    eve.page.locator("#teaching-list").get_by_text(question).click()
+    expect(eve.page.locator(".said")).to_contain_text(CORRECTION)
+    eve.picture("teaching")
+    eve.page.get_by_role("button", name="Accept", exact=True).click()
+    expect(eve.page.locator(".said")).to_contain_text("accepted by eve")
+    with closing(Catalog(context.workspace.corpus("sample"))) as catalog:
+        pairs, cases = pairs_file(context.workspace, catalog), cases_file(context.workspace, catalog)
+    assert pairs is not None and CORRECTION in pairs.read_text(encoding="utf-8")
+    assert cases is not None and question in cases.read_text(encoding="utf-8")
+
+
+def hostile_answer(payload: str) -> Answer:
+    """An answer of a model that was taken over, about documents that were, too."""
+    text = f"{payload} {payload}"
+    hit = Evidence(
+        rank=1, score=1.0, dense=0.5, lexical=1.0, dense_rank=1, lexical_rank=1, chunk=1, document=payload,
+        path=payload, title=payload, date=payload, language="en", context=payload, heading=payload, place=payload,
+        page_starts=(), start=0, end=len(text), text=text,
+    )  # fmt: skip
+    citation = Citation(1, payload, payload, None, 0, len(payload), payload)
+    sentences = (Sentence(payload, True, "", (citation,)), Sentence(payload, False, payload))
+    trace = Trace((payload, payload), payload, (hit,), {"probability": 0.9, "threshold": 0.5}, (), payload, payload)
+    return Answer(
+        payload, f"{payload}?", text, sentences, (hit,), refusal_reason=payload, readings=(payload,),
+        notes=(payload,), adapter=payload, trace=trace,
+    )  # fmt: skip
+
+
+def test_nothing_that_strangers_wrote_runs_on_any_page(visit: Visits, address: str, context: AppContext) -> None:
+    name, conversations = "o'brien@firm.example", context.conversations
+    store = FeedbackStore(context.workspace.root)
+    conversation = conversations.begin(name, "All of them")
+    for number, payload in enumerate(one.replace("\0", "") for one in PAYLOADS):
+        answer = hostile_answer(payload)
+        replies = [Reply("sample", payload, answer)] * (2 if number % 10 == 0 else 1)
+        conversations.add(name, conversation, payload, replies, False)
+        conversations.begin(name, payload)
+        judgement = Judgement("wrong", ("tone",), payload, payload, (1,))
+        store.add(payload, "sample", answer, Versions(payload, payload, 1), judgement, {payload: payload})
+    one = signed_in(visit, address, name)
+    page = one.page
+    page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
+    page.locator(".conversations .title").filter(has_text="All of them").click()
+    expect(page.locator("#chat-past .turn")).to_have_count(len(PAYLOADS) - 1)
+    page.locator("#chat-now").get_by_role("button", name="Why this answer?").click()
+    expect(page.locator("#source")).to_contain_text("What was searched for")
+    one.picture("payloads")
+    one.tab("Teaching")
+    expect(page.locator("#teaching-list li")).to_have_count(len(PAYLOADS))
+    for number in (0, 10, len(PAYLOADS) - 1):
+        page.locator("#teaching-list button").nth(number).click()
+        expect(page.locator(".said")).to_be_visible()
+    page.get_by_role("button", name="Accept", exact=True).click()
+    one.tab("Documents")
+    expect(page.locator("#documents-list")).to_contain_text("onerror")
+    page.locator("#documents-list").get_by_text(re.compile("onerror")).first.click()
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.pwned") is None
+    injected = "img[src=x], svg[onload], iframe[srcdoc], base[href*=evil], marquee, embed, object"
+    expect(page.locator(injected)).to_have_count(0)

@@ -1,0 +1,140 @@
+"""The pages of the person who runs the assistant, in a real browser: files in, two steps of training, a report."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from browser import Visits, serving
+from fakes import ScriptedEngine
+from playwright.sync_api import Locator, Page, expect
+from tiny import tiny_model
+from working import save_report
+
+from assistant import config
+from assistant.embedder import Embedder
+from assistant.pairs import Pair, PairsHeader, write_pairs
+from assistant.types import Passage
+from assistant.workspace import Workspace
+from ui.app import create_app
+from ui.context import make_context
+from ui.service import Service
+from ui.texts import Language, text
+
+_SOON, _LATER = 20_000, 120_000
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A running app over a workspace of its own."""
+
+    workspace: Workspace
+    address: str
+    base: Path
+    """A model of two layers to train on."""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """An app whose commands have little to do: one reader, no calibration, a tiny model."""
+    folder = tmp_path_factory.mktemp("work")
+    workspace, base = Workspace(folder / "workspace"), tiny_model(folder / "base")
+    workspace.root.mkdir()
+    workspace.config_file.write_text("ingest:\n  workers: 1\n  calibrate: false\n", encoding="utf-8")
+    passage = Passage("terms.md", 0, 23, "Terms > Hail", "Hail damage is covered.")
+    pairs = [
+        Pair(f"p{number}", f"Is hail {number} covered?", "Yes. [1]", "structure", passages=(passage,), golden=1)
+        for number in range(16)
+    ]
+    write_pairs(workspace.pairs_file("cars"), pairs, PairsHeader("cars", 1, "", 0, {}, {"structure": 16}, {}, {}, "1"))
+    report = save_report(workspace, "2026-11-25-cars", title="Cars")
+    script = "<script>try { parent.document.title = 'stolen' } catch { document.body.append('caught') }</script>"
+    (report / "report.html").write_text(f"<!doctype html><body><h1>Report of cars</h1>{script}", encoding="utf-8")
+    settings, origins = config.load(workspace.config_file, environment={})
+    service = Service(workspace, settings, Embedder(settings.embedder, settings.device), lambda: ScriptedEngine(""))
+    with serving(create_app(make_context(workspace, settings, origins, service))) as address:
+        yield App(workspace, address, base)
+
+
+def test_a_good_and_a_broken_file_are_read_shown_and_forgotten(app: App, visit: Visits, tmp_path: Path) -> None:
+    (tmp_path / "hail.md").write_text("# Hail brochure\n\nThe premium for hail is 99 euros a year.\n", encoding="utf-8")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-broken")
+    (tmp_path / "program.txt").write_bytes(b"MZ\x00\x01")
+    visited = visit(app.address)
+    page = visited.open()
+    visited.tab("Documents")
+    here = page.locator("#page-documents")
+    expect(here.get_by_text("Nothing here yet")).to_be_visible(timeout=_SOON)
+    sent = [tmp_path / name for name in ("hail.md", "broken.pdf", "program.txt")]
+    here.locator("input[type=file]").set_input_files(sent)
+    expect(page.get_by_text("program.txt: Its content is not what its name says")).to_be_visible(timeout=_SOON)
+    expect(here.locator(".job.good")).to_be_visible(timeout=_LATER)
+    expect(here.get_by_text("1 not read, 1 new.")).to_be_visible()
+    here.get_by_role("button", name="Hail brochure").click(timeout=_SOON)
+    expect(here.get_by_text("The premium for hail is 99 euros a year.")).to_be_visible(timeout=_SOON)
+    here.get_by_role("button", name="Forget …").click()
+    here.get_by_role("button", name="Yes, forget").click(timeout=_SOON)
+    expect(here.get_by_text("1 forgotten")).to_be_visible(timeout=_LATER)
+    expect(here.get_by_role("button", name="Hail brochure")).to_have_count(0, timeout=_SOON)
+
+
+def test_two_steps_of_training_survive_a_reload_and_are_plotted(app: App, visit: Visits) -> None:
+    visited = visit(app.address)
+    page = visited.open()
+    here = training(visited.tab("Train"))
+    expect(here.get_by_text("No adapter yet")).to_be_visible(timeout=_SOON)
+    here.get_by_label("Base").fill(str(app.base))
+    here.locator("#train-name").get_by_role("textbox").fill("house")
+    here.get_by_role("button", name="More settings").click()
+    steps = here.locator("#train-max_steps input")
+    steps.fill("2")
+    here.get_by_role("button", name="Start training").click()
+    expect(here.locator(".job.busy")).to_be_visible(timeout=_SOON)
+    page.reload()
+    here = training(visited.tab("Train"))
+    expect(here.locator(".job")).to_contain_text("Training “house”", timeout=_SOON)
+    expect(here.locator(".job.good")).to_be_visible(timeout=_LATER)
+    expect(here.locator("figure.plot svg").first).to_be_visible()
+    here.locator("#adapters-list").get_by_role("button", name="house").click(timeout=_SOON)
+    expect(here.get_by_role("rowheader", name="Base model")).to_be_visible(timeout=_SOON)
+    assert (app.workspace.adapter("house") / "card.json").exists()
+
+
+def test_a_report_is_shown_in_the_app_and_cannot_reach_it(app: App, visit: Visits) -> None:
+    visited = visit(app.address)
+    page = visited.open()
+    here = visited.tab("Evaluate").locator("#page-evaluation")
+    here.get_by_role("button", name="Cars").click(timeout=_SOON)
+    framed = here.frame_locator("iframe.report")
+    expect(framed.get_by_role("heading", name="Report of cars")).to_be_visible(timeout=_SOON)
+    expect(framed.get_by_text("caught")).to_be_visible()
+    assert page.title() != "stolen"
+
+
+@pytest.mark.parametrize(
+    ("width", "language", "scheme"), [(390, "de", "dark"), (1024, "en", "light"), (390, "en", "light")]
+)
+def test_the_pages_fit_in_every_width(app: App, visit: Visits, width: int, language: Language, scheme: str) -> None:
+    visited = visit(app.address, width=width, color_scheme=scheme)
+    page = visited.open(f"/{language}/")
+    for name in ("documents", "training", "evaluation", "settings", "health"):
+        go_to(page, text(f"tabs.{name}", language))
+        expect(page.locator(f"#page-{name}")).to_be_visible(timeout=_SOON)
+        page.wait_for_timeout(700)
+        visited.picture(f"{name}-{width}-{scheme}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is too wide"
+
+
+def go_to(page: Page, title: str) -> None:
+    """Open a tab, also where it stands in the menu of those that have no room."""
+    tab = page.locator("#pages > .tab-wrapper").get_by_role("tab", name=title, exact=True)
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+        return
+    page.locator("#pages .overflow-menu > button").click()
+    page.locator("#pages .overflow-dropdown button", has_text=title).click()
+
+
+def training(page: Page) -> Locator:
+    return page.locator("#page-training")

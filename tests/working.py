@@ -1,0 +1,72 @@
+"""Jobs that end at once and reports, for tests of the pages that show them; and who clicks on those pages."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from assistant.workspace import Workspace
+from ui.context import AppContext
+from ui.jobs import Job, Jobs, Status
+from ui.people import Role
+
+EXPERT, EDITOR, ADMIN = "ana", "eve", "adam"
+ROLES: dict[str, Role] = {EXPERT: "expert", EDITOR: "editor", ADMIN: "admin"}
+
+
+def as_(name: str) -> gr.Request:
+    """A request of someone who is signed in."""
+    return gr.Request(username=name, session_hash="s")
+
+
+def choosing(choice: object) -> gr.EventData:
+    """A click on an entry of a list."""
+    return gr.EventData(None, {"do": "choose", "choice": choice})
+
+
+def run_instead(monkeypatch: pytest.MonkeyPatch, code: str = "") -> None:
+    """Have jobs run a few lines of Python instead of the command that was asked for."""
+
+    def command(_: Jobs, __: Job) -> list[str]:
+        return [sys.executable, "-c", code]
+
+    monkeypatch.setattr(Jobs, "command", command)
+
+
+def ended(context: AppContext, timeout: float = 60) -> Status:
+    """The newest job once it has ended."""
+    began = time.monotonic()
+    while True:
+        status = context.jobs.newest()
+        assert status is not None, "nothing was started"
+        if not status.is_under_way:
+            return status
+        assert time.monotonic() - began < timeout, status
+        time.sleep(0.02)
+
+
+def started(context: AppContext) -> Sequence[str]:
+    """What the newest job was asked to do."""
+    return ended(context).job.arguments
+
+
+def save_report(workspace: Workspace, name: str, title: str = "cases", **gate: Any) -> Path:
+    """A report as far as the list looks at it."""
+    folder = workspace.root / "reports" / name
+    folder.mkdir(parents=True)
+    content = {
+        "title": title,
+        "primary": ["correctness"],
+        "systems": [{"name": "base"}, {"name": "base+rag"}],
+        "means": {"base": {"correctness": {"value": 0.25}}, "base+rag": {"correctness": {"value": None}}},
+        "gate": {"status": "pass", "verdict": "Fine.", "lights": [], **gate},
+        "data": {"cases": 20},
+    }
+    (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    (folder / "report.html").write_text("<!doctype html><h1>Report</h1>", encoding="utf-8")
+    return folder

@@ -1,0 +1,131 @@
+"""Answers for the page: a few at a time, the others in a line that shows its places, two side by side, and a stop."""
+
+import asyncio
+import itertools
+import threading
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field
+
+from assistant.types import Update
+from ui.api.workers import Workers
+from ui.service import Asked, Service
+
+_LOOK_SECONDS = 0.25
+"""So often a place in the line, and whether someone has pressed stop, is looked at."""
+_GATHER_SECONDS = 0.03
+"""Updates so near to each other are shown at once: a page cannot be drawn for every token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The question has not begun; ``place`` counts from 1."""
+
+    place: int
+
+
+Event = Waiting | Update
+
+
+@dataclass(slots=True)
+class _Line:
+    """Questions begin in the order in which they came: a place is a ticket less the tickets that were called."""
+
+    tickets: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    called: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def call(self) -> None:
+        with self.lock:
+            self.called += 1
+
+
+class Answering:
+    """Asks a service for a page's callbacks. To be used from one event loop."""
+
+    def __init__(self, service: Service) -> None:
+        settings = service.settings
+        self.service = service
+        self._workers = Workers(settings.engine.parallel, settings.ui.queue)
+        self._line = _Line()
+
+    async def together(
+        self, questions: Sequence[Asked], stop: asyncio.Event
+    ) -> AsyncGenerator[list[tuple[int, Event]], None]:
+        """What happens to some questions at once: lists of (which question, what).
+
+        Ends when all are answered or ``stop`` is set. Closing it stops the models. Raises what ``Assistant.stream``
+        raises, and RequestRefused when too many wait.
+        """
+        happened: asyncio.Queue[tuple[int, Event | BaseException | None]] = asyncio.Queue()
+        async with AsyncExitStack() as running:
+            pumps = [asyncio.create_task(self._pump(at, asked, happened)) for at, asked in enumerate(questions)]
+            running.push_async_callback(_cancelled, pumps)
+            left = len(pumps)
+            while left and not stop.is_set():
+                some = await _gathered(happened)
+                for _, what in some:
+                    if isinstance(what, BaseException):
+                        raise what
+                left -= sum(what is None for _, what in some)
+                if shown := [
+                    (at, what) for at, what in some if what is not None and not isinstance(what, BaseException)
+                ]:
+                    yield shown
+
+    def close(self) -> None:
+        """Wait for the answers under way; what waits is given up."""
+        self._workers.close()
+
+    async def _pump(
+        self, at: int, asked: Asked, happened: "asyncio.Queue[tuple[int, Event | BaseException | None]]"
+    ) -> None:
+        try:
+            async with aclosing(self._stream(asked)) as events:
+                async for event in events:
+                    happened.put_nowait((at, event))
+            happened.put_nowait((at, None))
+        except Exception as error:
+            happened.put_nowait((at, error))
+
+    async def _stream(self, asked: Asked) -> AsyncGenerator[Event, None]:
+        ticket = next(self._line.tickets)
+        updates = self._workers.stream(lambda: self._called(asked))
+        first = asyncio.ensure_future(anext(updates))
+        try:
+            place = 0
+            while not first.done():
+                await asyncio.wait((first,), timeout=_LOOK_SECONDS)
+                if (now := ticket - self._line.called) > 0 and now != place:
+                    place = now
+                    yield Waiting(place)
+            yield await first
+            async for update in updates:
+                yield update
+        finally:
+            first.cancel()
+            await updates.aclose()
+
+    def _called(self, asked: Asked) -> Generator[Update, None, None]:
+        self._line.call()
+        yield from self.service.stream(asked)
+
+
+async def _gathered(
+    happened: "asyncio.Queue[tuple[int, Event | BaseException | None]]",
+) -> list[tuple[int, Event | BaseException | None]]:
+    """What has happened; empty when nothing does for a while."""
+    try:
+        some = [await asyncio.wait_for(happened.get(), _LOOK_SECONDS)]
+    except TimeoutError:
+        return []
+    await asyncio.sleep(_GATHER_SECONDS)
+    while not happened.empty():
+        some.append(happened.get_nowait())
+    return some
+
+
+async def _cancelled(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

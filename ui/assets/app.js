@@ -1,0 +1,178 @@
+"use strict";
+// What Gradio's components do not do: hints over marks, steps between sources, copying, renaming, light and dark.
+// Everything is told by data- attributes of our own HTML; text from elsewhere is only ever set as text.
+
+(() => {
+  const KEY = "assistant-dark";
+  const byId = (id) => document.getElementById(id);
+  const act = (element, name, detail) => element.dispatchEvent(new CustomEvent(name, {detail, bubbles: true}));
+
+  // Light and dark: as the system says, until someone chooses.
+  const setDark = (dark) => document.body.classList.toggle("dark", dark);
+  const chosen = localStorage.getItem(KEY);
+  if (chosen !== null) {
+    const apply = () => setDark(chosen === "1");
+    document.body ? apply() : document.addEventListener("DOMContentLoaded", apply);
+    window.addEventListener("load", () => { apply(); setTimeout(apply, 300); });
+  }
+  document.documentElement.lang = location.pathname.split("/")[1] || "en";
+
+  // Hints: the words of a passage, while the mark is under the pointer or has the focus.
+  let hint = null;
+  const hideHint = () => { hint?.remove(); hint = null; };
+  const showHint = (mark) => {
+    hideHint();
+    hint = document.createElement("div");
+    hint.className = "hint";
+    hint.setAttribute("aria-hidden", "true");
+    const source = document.createElement("strong");
+    source.textContent = mark.dataset.source;
+    const quote = document.createElement("span");
+    quote.textContent = mark.dataset.quote.length > 420 ? mark.dataset.quote.slice(0, 420) + " …" : mark.dataset.quote;
+    hint.append(source, quote);
+    document.body.append(hint);
+    const at = mark.getBoundingClientRect(), size = hint.getBoundingClientRect();
+    const left = Math.max(8, Math.min(at.left - 24, innerWidth - size.width - 8));
+    const top = at.bottom + 8 + size.height < innerHeight ? at.bottom + 8 : Math.max(8, at.top - size.height - 8);
+    hint.style.left = `${left}px`;
+    hint.style.top = `${top}px`;
+  };
+  const canHover = matchMedia("(hover: hover)");
+  document.addEventListener("mouseover", (event) => {
+    const mark = event.target.closest?.(".mark");
+    if (mark && canHover.matches) showHint(mark); else if (hint) hideHint();
+  });
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches?.(".mark:focus-visible")) showHint(event.target); else hideHint();
+  });
+  document.addEventListener("scroll", hideHint, true);
+
+  // Sources: the marks of one answer, one after the other.
+  let current = null;
+  const neighbours = () => {
+    const turn = current?.closest(".turn");
+    const marks = turn ? [...turn.querySelectorAll(".mark")] : [];
+    const key = (one) => [one.dataset.document, one.dataset.start, one.dataset.end].join("\n");
+    const distinct = marks.filter((one, at) => marks.findIndex((other) => key(other) === key(one)) === at);
+    return [distinct, current ? distinct.findIndex((one) => key(one) === key(current)) : -1];
+  };
+  const markCurrent = () => {
+    document.querySelectorAll("[data-do=cite][aria-pressed]").forEach((one) => one.removeAttribute("aria-pressed"));
+    current?.setAttribute("aria-pressed", "true");
+  };
+  window.assistant = {
+    opened(element) {
+      const panel = element.querySelector(".source");
+      document.body.classList.toggle("has-source", Boolean(panel));
+      if (!panel) return;
+      markCurrent();
+      const [marks, at] = neighbours();
+      panel.querySelectorAll("[data-step]").forEach((one) => {
+        const next = at + Number(one.dataset.step);
+        one.disabled = at < 0 || next < 0 || next >= marks.length;
+      });
+      const found = panel.querySelector(".found");
+      if (found) found.scrollIntoView({block: "center"}); else element.scrollTop = 0;
+      panel.querySelector("h2")?.focus({preventScroll: true});
+    },
+    closed() {
+      document.body.classList.remove("has-source");
+      const opener = current;
+      current = null;
+      markCurrent();
+      opener?.focus();
+    },
+    step(by) {
+      const [marks, at] = neighbours();
+      marks[at + by]?.click();
+    },
+  };
+
+  document.addEventListener("click", async (event) => {
+    const target = event.target;
+    if (target.closest("#chat-log [data-do=cite]")) { current = target.closest("[data-do=cite]"); hideHint(); }
+    if (target.closest("[data-dark]")) {
+      const dark = !document.body.classList.contains("dark");
+      setDark(dark);
+      localStorage.setItem(KEY, dark ? "1" : "0");
+    }
+    const copies = target.closest("[data-copy]");
+    if (copies) {
+      await navigator.clipboard.writeText(copies.dataset.copy);
+      const label = copies.textContent;
+      copies.textContent = copies.dataset.copied;
+      setTimeout(() => { copies.textContent = label; }, 1500);
+    }
+    if (target.closest("[data-side]")) document.body.classList.toggle("has-side");
+    else if (target.closest("[data-do=open], #chat-new") || !target.closest("#chat-side")) document.body.classList.remove("has-side");
+    document.querySelectorAll("details.menu[open]").forEach((one) => { if (!one.contains(target) || target.closest("a")) one.open = false; });
+  });
+
+  // A conversation is deleted by the second click on the same button.
+  document.addEventListener("click", (event) => {
+    const deletes = event.target.closest("[data-sure]");
+    if (deletes && !deletes.classList.contains("is-sure")) {
+      event.stopPropagation();
+      deletes.classList.add("is-sure");
+      deletes.textContent = deletes.dataset.sure;
+    }
+  }, true);
+
+  // Renaming happens in the list.
+  document.addEventListener("click", (event) => {
+    const renames = event.target.closest("[data-rename]");
+    if (!renames) return;
+    const item = renames.closest("li"), title = item.querySelector(".title");
+    const field = document.createElement("input");
+    field.className = "renaming";
+    field.value = title.dataset.title;
+    field.maxLength = 80;
+    field.setAttribute("aria-label", renames.textContent);
+    renames.closest("details").open = false;
+    title.hidden = true;
+    item.prepend(field);
+    field.focus();
+    field.select();
+    let over = false;
+    const end = (keep) => {
+      if (over) return;
+      over = true;  // removing the field takes the focus from it, which calls this again
+      field.remove();
+      title.hidden = false;
+      if (keep && field.value.trim()) act(item, "renamed", {conversation: renames.dataset.rename, title: field.value});
+    };
+    field.addEventListener("keydown", (key) => {
+      if (key.key === "Enter") end(true);
+      if (key.key === "Escape") { key.stopPropagation(); end(false); }
+    });
+    field.addEventListener("blur", () => end(true));
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    hideHint();
+    document.body.classList.remove("has-side");
+    const close = document.querySelector("#source [data-close]");
+    if (close) close.click();
+  });
+
+  // The end of an answer stays in sight while it comes in, unless someone has scrolled away.
+  let follows = true;
+  const log = () => byId("chat-log");
+  document.addEventListener("scroll", (event) => {
+    const one = event.target;
+    if (one === log()) follows = one.scrollHeight - one.scrollTop - one.clientHeight < 120;
+  }, true);
+  const watch = () => {
+    const now = byId("chat-now");
+    if (!now) return setTimeout(watch, 200);
+    let came = false;
+    new MutationObserver(() => {
+      const comes = Boolean(now.querySelector(".is-coming"));
+      if (comes && !came) follows = true;  // a question was asked just now
+      if ((comes || came) && follows) log().scrollTop = log().scrollHeight;
+      came = comes;
+    }).observe(now, {childList: true, subtree: true, characterData: true});
+  };
+  watch();
+})();

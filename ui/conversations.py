@@ -1,0 +1,261 @@
+"""What each person asked and was told: one SQLite file a workspace, every row belongs to a user.
+
+    conversations    one row a conversation, with its title
+    turns            one row a question, with the replies to it as JSON
+
+Nobody reaches a conversation by its number: whatever is asked for is looked up together with the user, and what
+belongs to someone else is not there.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from assistant.errors import UsageError, WorkspaceError
+from assistant.feedback.types import Verdict
+from assistant.types import Answer, Message
+
+FILE = "conversations.sqlite"
+_LONGEST_TITLE = 80
+_TABLES = (
+    """
+    CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user TEXT NOT NULL,
+        title TEXT NOT NULL,
+        updated TEXT NOT NULL                -- ISO date and time, UTC
+    )
+    """,
+    "CREATE INDEX conversations_user ON conversations (user, updated)",
+    """
+    CREATE TABLE turns (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        question TEXT NOT NULL,
+        replies TEXT NOT NULL,               -- JSON
+        blind INTEGER NOT NULL,
+        preferred INTEGER,                   -- which reply was voted for; -1: neither is better
+        verdict TEXT,                        -- what the one who asked said of the answer; all of it is feedback
+        words TEXT NOT NULL                  -- question and answers, to search in
+    )
+    """,
+    "CREATE INDEX turns_conversation ON turns (conversation)",
+)
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, and what gave it."""
+
+    corpus: str
+    adapter: str | None
+    answer: Answer
+    stopped: bool = False
+    """The one who asked did not wait for the end."""
+    suggestions: tuple[str, ...] = ()
+    """Questions that the documents answer, where they did not answer this one."""
+
+
+_REPLIES = TypeAdapter(tuple[Reply, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and the reply to it; two replies where models were compared."""
+
+    id: int
+    question: str
+    replies: tuple[Reply, ...]
+    blind: bool = False
+    """The names of what replied are not shown before the vote."""
+    preferred: int | None = None
+    """Which reply was voted for; -1: neither is better."""
+    verdict: Verdict | None = None
+    """What the one who asked said of the answer."""
+
+    @property
+    def standing(self) -> Reply:
+        """The reply that the conversation goes on with."""
+        return self.replies[max(0, self.preferred or 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A conversation in a list."""
+
+    id: int
+    title: str
+    updated: datetime
+
+
+class Conversations:
+    """The conversations of a workspace. Bears several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder``: of the workspace; it is made when the first question is kept."""
+        self._file = folder / FILE
+
+    def listed(self, user: str, searched: str = "", most: int = 200) -> list[Heading]:
+        """A user's conversations, the latest first; only those in which all searched words stand."""
+        words = searched.split()
+        conditions = "".join(
+            " AND (title LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM turns WHERE conversation = conversations.id"
+            " AND words LIKE ? ESCAPE '\\'))"
+            for _ in words
+        )
+        values = [pattern for word in words for pattern in (_containing(word),) * 2]
+        with self._opened() as database:
+            rows = database.execute(
+                f"SELECT id, title, updated FROM conversations WHERE user = ?{conditions}"
+                " ORDER BY updated DESC, id DESC LIMIT ?",
+                (user, *values, most),
+            ).fetchall()
+        return [Heading(id_, title, datetime.fromisoformat(updated)) for id_, title, updated in rows]
+
+    def turns(self, user: str, conversation: int) -> list[Turn]:
+        """The questions and replies of a conversation, in order. Raises UsageError for one that the user has not."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            rows = database.execute(
+                "SELECT id, question, replies, blind, preferred, verdict FROM turns WHERE conversation = ? ORDER BY id",
+                (conversation,),
+            ).fetchall()
+        return [_turn(row) for row in rows]
+
+    def turn(self, user: str, turn: int) -> Turn:
+        """One of a user's turns. Raises UsageError for one that the user has not."""
+        with self._opened() as database:
+            row = database.execute(
+                "SELECT turns.id, question, replies, blind, preferred, verdict FROM turns JOIN conversations"
+                " ON conversations.id = conversation WHERE turns.id = ? AND user = ?",
+                (turn, user),
+            ).fetchone()
+        if row is None:
+            raise _gone()
+        return _turn(row)
+
+    def title(self, user: str, conversation: int) -> str:
+        """What a conversation is called. Raises UsageError for one that the user has not."""
+        with self._opened() as database:
+            return _owned(database, user, conversation)
+
+    def begin(self, user: str, question: str) -> int:
+        """A new conversation, called by its first question."""
+        with self._opened() as database:
+            cursor = database.execute(
+                "INSERT INTO conversations (user, title, updated) VALUES (?, ?, ?)", (user, _title(question), _now())
+            )
+            return int(cursor.lastrowid or 0)
+
+    def add(self, user: str, conversation: int, question: str, replies: Sequence[Reply], blind: bool = False) -> Turn:
+        """Keep a question and what was replied. Raises UsageError for a conversation that the user has not."""
+        words = "\n".join([question, *(reply.answer.text for reply in replies)])
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            cursor = database.execute(
+                "INSERT INTO turns (conversation, question, replies, blind, words) VALUES (?, ?, ?, ?, ?)",
+                (conversation, question, _REPLIES.dump_json(tuple(replies)).decode(), blind, words),
+            )
+            database.execute("UPDATE conversations SET updated = ? WHERE id = ?", (_now(), conversation))
+        return Turn(int(cursor.lastrowid or 0), question, tuple(replies), blind)
+
+    def prefer(self, user: str, turn: int, reply: int) -> Turn:
+        """Keep which of two replies is better; -1: neither. Raises UsageError for a turn that the user has not."""
+        known = self.turn(user, turn)
+        if not -1 <= reply < len(known.replies):
+            raise UsageError(f"There is no reply {reply}.", "Choose one of those shown.")
+        with self._opened() as database:
+            database.execute("UPDATE turns SET preferred = ? WHERE id = ?", (reply, turn))
+        return self.turn(user, turn)
+
+    def judge(self, user: str, turn: int, verdict: Verdict) -> None:
+        """Keep that something was said of an answer. Raises UsageError for a turn that the user has not."""
+        self.turn(user, turn)
+        with self._opened() as database:
+            database.execute("UPDATE turns SET verdict = ? WHERE id = ?", (verdict, turn))
+
+    def drop_from(self, user: str, conversation: int, turn: int) -> None:
+        """Take out a turn and all after it, as when its question is asked anew."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            database.execute("DELETE FROM turns WHERE conversation = ? AND id >= ?", (conversation, turn))
+
+    def rename(self, user: str, conversation: int, title: str) -> None:
+        """Call a conversation something else; an empty title changes nothing."""
+        if named := _title(title):
+            with self._opened() as database:
+                _owned(database, user, conversation)
+                database.execute("UPDATE conversations SET title = ? WHERE id = ?", (named, conversation))
+
+    def delete(self, user: str, conversation: int) -> None:
+        """Delete a conversation with all in it."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction, for this call alone."""
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._file, timeout=30)) as database, database:
+                _prepare(database)
+                yield database
+        except (OSError, sqlite3.Error) as error:
+            raise WorkspaceError(f"{self._file} cannot be used: {error}.", "Check rights and free space.") from None
+
+
+def history_of(turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """A conversation as a model is told it."""
+    return tuple(
+        message
+        for turn in turns
+        for message in (Message("user", turn.question), Message("assistant", turn.standing.answer.text))
+    )
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA foreign_keys = ON")
+    if database.execute("PRAGMA user_version").fetchone()[0] >= _VERSION:
+        return
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("BEGIN IMMEDIATE")
+    if database.execute("PRAGMA user_version").fetchone()[0] < _VERSION:  # another thread may have been first
+        for statement in _TABLES:
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _owned(database: sqlite3.Connection, user: str, conversation: int) -> str:
+    row = database.execute("SELECT title FROM conversations WHERE id = ? AND user = ?", (conversation, user)).fetchone()
+    if row is None:
+        raise _gone()
+    return str(row[0])
+
+
+def _gone() -> UsageError:
+    return UsageError("This conversation is not there any more.", "Begin a new one.")
+
+
+def _turn(row: tuple[int, str, str, int, int | None, Verdict | None]) -> Turn:
+    id_, question, replies, blind, preferred, verdict = row
+    return Turn(id_, question, _REPLIES.validate_json(replies), bool(blind), preferred, verdict)
+
+
+def _title(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST_TITLE]
+
+
+def _containing(word: str) -> str:
+    escaped = "".join(f"\\{letter}" if letter in "\\%_" else letter for letter in word)
+    return f"%{escaped}%"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,161 @@
+"""A conversation as a file: Markdown, PDF or Word, with the sources of every answer.
+
+What is written is data from strangers: Markdown is escaped, and PDF and Word take it as plain text.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse, Response
+
+from assistant.conversation.transcript import escaped
+from assistant.errors import AssistantError
+from assistant.presentation import visible
+from ui.context import AppContext
+from ui.conversations import Reply, Turn
+from ui.people import LOCAL
+from ui.shown.copied import mark, references
+from ui.shown.turns import model_name
+from ui.signin import signed_in
+from ui.sources.routes import saved_as
+from ui.texts import Language, Words, shown_date
+
+Kind = Literal["md", "pdf", "docx"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Style = Literal["title", "question", "answer", "remark", "source"]
+Paragraphs = Sequence[tuple[Style, str]]
+
+
+def add_export_route(app: FastAPI, context: AppContext) -> None:
+    """``/conversations/NUMBER/export.KIND?lang=LANGUAGE``: a conversation of the one who asks."""
+
+    async def export(request: Request, conversation: int, kind: Kind, lang: Language = "en") -> Response:
+        user = signed_in(request.scope) or LOCAL
+        try:
+            content, name = await run_in_threadpool(exported, context.in_language(lang), user.name, conversation, kind)
+        except AssistantError as error:
+            return PlainTextResponse(str(error), 404)
+        return Response(content, media_type="application/octet-stream", headers=saved_as(name))
+
+    app.add_api_route("/conversations/{conversation}/export.{kind}", export, include_in_schema=False)
+
+
+def exported(context: AppContext, user: str, conversation: int, kind: Kind) -> tuple[bytes, str]:
+    """A conversation as the bytes of a file, and a name for it. Raises UsageError for one that the user has not."""
+    title = context.conversations.title(user, conversation)
+    turns = context.conversations.turns(user, conversation)
+    paragraphs = list(paragraphs_of(title, turns, context.text, context.language))
+    write: dict[Kind, Callable[[Paragraphs], bytes]] = {"md": as_markdown, "pdf": as_pdf, "docx": as_docx}
+    plain = "".join(letter if letter.isalnum() or letter in " -_" else " " for letter in title)
+    return write[kind](paragraphs), f"{' '.join(plain.split())[:60] or context.text('export.title')}.{kind}"
+
+
+def paragraphs_of(title: str, turns: Sequence[Turn], words: Words, language: Language) -> Iterator[tuple[Style, str]]:
+    """A conversation as paragraphs, each with what it is."""
+    corpora = ", ".join(dict.fromkeys(reply.corpus for turn in turns for reply in turn.replies))
+    yield "title", visible(title)
+    now = datetime.now().astimezone()
+    yield "remark", words("export.exported", date=shown_date(now, language), corpora=corpora)
+    for turn in turns:
+        yield "question", visible(turn.question)
+        for reply in turn.replies:
+            if len(turn.replies) > 1:
+                yield "remark", visible(model_name(reply, words))
+            yield from _reply(reply, words)
+
+
+def as_markdown(paragraphs: Paragraphs) -> bytes:
+    """The paragraphs as Markdown in UTF-8."""
+    forms: dict[Style, str] = {"title": "# {}", "question": "## {}", "answer": "{}", "remark": "*{}*", "source": "- {}"}
+    return ("\n\n".join(forms[style].format(escaped(text)) for style, text in paragraphs) + "\n").encode()
+
+
+def as_docx(paragraphs: Paragraphs) -> bytes:
+    """The paragraphs as a Word document."""
+    from docx import Document
+
+    names: dict[Style, str] = {
+        "title": "Title",
+        "question": "Heading 1",
+        "answer": "Normal",
+        "remark": "Subtitle",
+        "source": "List Bullet",
+    }
+    document = Document()
+    for style, text in paragraphs:
+        document.add_paragraph(_xml_text(text), names[style])
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def as_pdf(paragraphs: Paragraphs) -> bytes:
+    """The paragraphs as a PDF of A4 pages."""
+    from reportlab.lib.pagesizes import A4
+    from reportlab.lib.units import mm
+    from reportlab.platypus import Paragraph, SimpleDocTemplate
+
+    styles = _pdf_styles()
+    buffer = io.BytesIO()
+    margins = {"leftMargin": 22 * mm, "rightMargin": 22 * mm, "topMargin": 20 * mm, "bottomMargin": 20 * mm}
+    title = next((text for style, text in paragraphs if style == "title"), "")
+    SimpleDocTemplate(buffer, pagesize=A4, title=title, **margins).build(
+        [Paragraph(escape(_xml_text(text)), styles[style]) for style, text in paragraphs]
+    )
+    return buffer.getvalue()
+
+
+def _reply(reply: Reply, words: Words) -> Iterator[tuple[Style, str]]:
+    answer = reply.answer
+    if answer.standalone_question != answer.question:
+        yield "remark", words("export.searched", question=visible(answer.standalone_question))
+    if answer.refused or not answer.sentences:
+        yield "answer", visible(answer.text)
+        return
+    if answer.quoted:
+        yield "remark", words("export.quoted")
+    yield "answer", " ".join(f"{visible(one.text)} {mark(one, words)}" for one in answer.sentences)
+    for note in answer.notes:
+        yield "remark", visible(note)
+    for line in references(answer, words):
+        yield "source", line
+
+
+def _xml_text(text: str) -> str:
+    """Without what XML cannot hold."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t ")
+
+
+@cache
+def _pdf_styles() -> dict[Style, Any]:
+    import matplotlib
+    from reportlab.lib.colors import HexColor
+    from reportlab.lib.styles import ParagraphStyle
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    # The fonts of PDF itself know Western letters only; these come with a library that we have anyway.
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    for name in ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique"):
+        pdfmetrics.registerFont(TTFont(name, str(fonts / f"{name}.ttf")))
+    grey = HexColor("#57534e")
+
+    def style(size: float, font: str = "DejaVuSans", before: float = 0, **more: Any) -> ParagraphStyle:
+        return ParagraphStyle(
+            font, fontName=font, fontSize=size, leading=size * 1.5, spaceBefore=before, spaceAfter=6, **more
+        )
+
+    return {
+        "title": style(17, "DejaVuSans-Bold"),
+        "question": style(12.5, "DejaVuSans-Bold", before=16),
+        "answer": style(10.5),
+        "remark": style(9, "DejaVuSans-Oblique", textColor=grey),
+        "source": style(9, textColor=grey, leftIndent=10),
+    }

@@ -1,0 +1,55 @@
+"""The process that a job lives in: runs one command of ``assistant``, and writes down how it ended.
+
+    python -m ui.job_process FOLDER COMMAND…
+
+It leads a session of its own, so that neither a closed terminal nor an app that ends takes it along. Signals go to
+the whole session: this process passes them over and waits for the command.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from assistant.workspace import replaced_atomically
+
+OUTPUT_FILE = "output"
+LOG_FILE = "log"
+PROCESS_FILE = "process.json"
+ENDED_FILE = "ended.json"
+
+
+def main(folder: Path, command: list[str]) -> None:
+    """Run ``command``, with its output and its log in ``folder``."""
+    # A handler, unlike SIG_IGN, is not inherited: the command hears the signals even where we were told to ignore them.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    _write(folder / PROCESS_FILE, {"pid": os.getpid(), "created": _created()})
+    with (folder / OUTPUT_FILE).open("wb") as output, (folder / LOG_FILE).open("wb") as log:
+        status = _run(command, output.fileno(), log.fileno())
+    _write(folder / ENDED_FILE, {"status": status, "at": time.time()})
+
+
+def _run(command: list[str], output: int, log: int) -> int:
+    """Exit status of the command; negative for the signal that ended it."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=log) as process:
+        return process.wait()
+
+
+def _created() -> float:
+    """When this process began, as others see it: with the number it tells this process from a later one."""
+    import psutil
+
+    return psutil.Process().create_time()
+
+
+def _write(file: Path, content: dict[str, float]) -> None:
+    with replaced_atomically(file) as beside:
+        beside.write_text(json.dumps(content), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,288 @@
+"""Long work that the app starts: commands of ``assistant`` in processes of their own, known by files alone.
+
+    workspace/jobs/ID/job.json         what was asked for, by whom
+    workspace/jobs/ID/process.json     where it runs
+    workspace/jobs/ID/output, log      what the command prints on standard output and on standard error
+    workspace/jobs/ID/progress.jsonl   see assistant.progress
+    workspace/jobs/ID/stops            a line for each time it was asked to stop
+    workspace/jobs/ID/ended.json       how it ended
+
+So a job is found again after the page is loaded anew, the browser closed, or the app started again.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from assistant.config import ENVIRONMENT_PREFIX, Origin, Settings, value_of
+from assistant.errors import UsageError
+from assistant.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
+from assistant.workspace import Workspace, replaced_atomically, safe_name
+from ui.job_process import ENDED_FILE, LOG_FILE, OUTPUT_FILE, PROCESS_FILE
+
+Kind = Literal[
+    "ingest", "forget", "pairs", "check", "train", "compose", "export", "remove", "eval", "compare", "draft", "doctor"
+]
+State = Literal["starting", "running", "stopping", "done", "stopped", "failed", "lost"]
+UNDER_WAY: frozenset[State] = frozenset({"starting", "running", "stopping"})
+
+_JOB_FILE = "job.json"
+_PROGRESS_FILE = "progress.jsonl"
+_STOPS_FILE = "stops"
+_MOST_KEPT = 100
+_LONGEST_START = 30
+"""Seconds in which the process has to tell that it is there."""
+_LOG_TAIL = 64 << 10
+# Exit statuses that tell of a result: a gate that lets nothing through has done its work, and so has doctor.
+_OUTCOMES: Mapping[Kind, frozenset[int]] = {
+    "eval": frozenset({0, 3, 4}),
+    "compare": frozenset({0, 3, 4}),
+    "doctor": frozenset({0, 1}),
+}
+# Each time a person asks again, we ask less kindly.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was asked for."""
+
+    id: str
+    kind: Kind
+    about: str
+    """What it is about, for people: a corpus, an adapter, a set of cases."""
+    arguments: tuple[str, ...]
+    """Of ``assistant``; the workspace is told by the environment."""
+    user: str
+    created: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a job stands now."""
+
+    job: Job
+    state: State
+    seconds: float
+    """From its start until now, or until it ended."""
+    exit_status: int | None
+    progress: Progress | None
+    error: str
+    """The line in which the command said what went wrong, and the remedy."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it may still change."""
+        return self.state in UNDER_WAY
+
+
+_JOB = TypeAdapter(Job)
+_starting = threading.Lock()
+
+
+class Jobs:
+    """The jobs of one workspace."""
+
+    def __init__(self, workspace: Workspace, variables: Mapping[str, str] | None = None) -> None:
+        """``variables`` are those of the environment that every command gets besides."""
+        self.folder = workspace.root / "jobs"
+        self._variables = {"ASSISTANT_WORKSPACE": str(workspace.root), **(variables or {})}
+
+    def start(self, kind: Kind, about: str, arguments: Sequence[str], user: str) -> Job:
+        """Start ``assistant ARGUMENTS``. Raises UsageError when a job of this kind is under way."""
+        with _starting:
+            if running := self.under_way(kind):
+                raise UsageError(f"'{running.job.about}' is still under way.", "Wait until it has ended, or stop it.")
+            self._drop_old()
+            job = Job(_new_id(kind), kind, about, tuple(arguments), user, time.time())
+            folder = self._folder(job.id)
+            folder.mkdir(parents=True)
+            _write(folder / _JOB_FILE, asdict(job))
+            self._spawn(folder, job)
+        return job
+
+    def all(self, *kinds: Kind) -> list[Status]:
+        """Every job, or those of some kinds, the newest first."""
+        return [self._status(job) for job in self._jobs(kinds)]
+
+    def newest(self, *kinds: Kind) -> Status | None:
+        """The newest job of some kinds."""
+        return next((self._status(job) for job in self._jobs(kinds)), None)
+
+    def under_way(self, *kinds: Kind) -> Status | None:
+        """A job of some kinds that has not ended."""
+        found = (self._status(job) for job in self._jobs(kinds))
+        return next((status for status in found if status.is_under_way), None)
+
+    def status(self, job_id: str) -> Status:
+        """How a job stands. Raises UsageError for one that there is not."""
+        job = self._job(safe_name(job_id, "job"))
+        if job is None:
+            raise UsageError(f"There is no job '{job_id}'.", "It may be so old that it was dropped.")
+        return self._status(job)
+
+    def stop(self, job_id: str) -> None:
+        """Ask a job to stop: in order at first (what was done is kept), at once when it is asked again."""
+        status = self.status(job_id)
+        if not status.is_under_way or (process := _process(self._folder(job_id))) is None:
+            return
+        stops = self._folder(job_id) / _STOPS_FILE
+        asked = len(_text(stops).splitlines())
+        with stops.open("a", encoding="utf-8") as stream:
+            stream.write(f"{datetime.now(UTC).isoformat()}\n")
+        try:
+            os.killpg(process[0], _SIGNALS[min(asked, len(_SIGNALS) - 1)])
+        except ProcessLookupError:
+            return  # it has just ended
+
+    def log(self, job_id: str) -> str:
+        """The end of what the command has told on standard error."""
+        return tail(self._folder(job_id) / LOG_FILE, _LOG_TAIL)
+
+    def output(self, job_id: str) -> str:
+        """What the command has printed."""
+        return _text(self._folder(job_id) / OUTPUT_FILE)
+
+    def items(self, job_id: str) -> list[Progress]:
+        """What was worked on so far, one after the other, and what went wrong."""
+        return [one for one in read_progress(self._folder(job_id) / _PROGRESS_FILE) if one.item]
+
+    def command(self, job: Job) -> list[str]:
+        """What is run."""
+        return [sys.executable, "-m", "assistant", *job.arguments]
+
+    def _folder(self, job_id: str) -> Path:
+        return self.folder / safe_name(job_id, "job")
+
+    def _spawn(self, folder: Path, job: Job) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ui.job_process", str(folder), *self.command(job)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **self._variables, PROGRESS_VARIABLE: str(folder / _PROGRESS_FILE)},
+            start_new_session=True,
+        )
+        threading.Thread(target=process.wait, daemon=True).start()  # so that it does not stay as a zombie
+
+    def _drop_old(self) -> None:
+        for status in self.all()[_MOST_KEPT - 1 :]:
+            if not status.is_under_way:
+                shutil.rmtree(self._folder(status.job.id), ignore_errors=True)
+
+    def _jobs(self, kinds: Sequence[Kind]) -> Iterator[Job]:
+        """Jobs of some kinds, of all where none is named, the newest first."""
+        if self.folder.is_dir():
+            for name in sorted((path.name for path in self.folder.iterdir() if path.is_dir()), reverse=True):
+                job = self._job(name)
+                if job is not None and (not kinds or job.kind in kinds):
+                    yield job
+
+    def _job(self, name: str) -> Job | None:
+        try:
+            return _JOB.validate_json((self.folder / name / _JOB_FILE).read_bytes())
+        except (OSError, ValidationError):
+            return None  # being made, or damaged
+
+    def _status(self, job: Job) -> Status:
+        folder = self._folder(job.id)
+        ended = _content(folder / ENDED_FILE)
+        asked = bool(_text(folder / _STOPS_FILE))
+        state = _state(job, folder, ended, asked)
+        until = ended["at"] if ended else time.time()
+        progress = last_progress(folder / _PROGRESS_FILE)
+        error = _error(tail(folder / LOG_FILE, _LOG_TAIL)) if state in {"failed", "stopped"} else ""
+        exit_status = int(ended["status"]) if ended else None
+        return Status(job, state, max(until - job.created, 0.0), exit_status, progress, error)
+
+
+def variables_of(settings: Settings, origins: Sequence[Origin]) -> dict[str, str]:
+    """The settings that were given on the command line, as variables for the commands that are started."""
+    given = [origin.key for origin in origins if origin.source == "command line"]
+    return {f"{ENVIRONMENT_PREFIX}{key.replace('.', '__').upper()}": _typed(value_of(settings, key)) for key in given}
+
+
+def _typed(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _new_id(kind: Kind) -> str:
+    """Sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{kind}-{secrets.token_hex(2)}"
+
+
+def _state(job: Job, folder: Path, ended: Mapping[str, Any] | None, asked_to_stop: bool) -> State:
+    if ended:
+        is_outcome = ended["status"] in _OUTCOMES.get(job.kind, {0})
+        return "done" if is_outcome else "stopped" if asked_to_stop else "failed"
+    process = _process(folder)
+    if process is None:
+        return "starting" if time.time() - job.created < _LONGEST_START else "lost"
+    if _lives(*process):
+        return "stopping" if asked_to_stop else "running"
+    if _content(folder / ENDED_FILE):
+        return _state(job, folder, _content(folder / ENDED_FILE), asked_to_stop)  # in just this moment
+    return "stopped" if asked_to_stop else "lost"
+
+
+def _process(folder: Path) -> tuple[int, float] | None:
+    """Number of the process, which is that of its session, and when it began."""
+    content = _content(folder / PROCESS_FILE)
+    return (int(content["pid"]), float(content["created"])) if content else None
+
+
+def _lives(pid: int, created: float) -> bool:
+    """Whether the process lives, or at least the command that it started."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        pass
+    try:
+        os.killpg(pid, 0)  # no other process gets this number as long as one of the session is left
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _error(log: str) -> str:
+    """The last line that tells an error, else the last line."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    told = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    return (told or lines or [""])[-1]
+
+
+def _content(file: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    with replaced_atomically(file) as beside:
+        beside.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""One page a tab: ``build(context)`` lays out its components and wires thin callbacks."""

@@ -1,0 +1,60 @@
+"""HTML of ours that acts: a click on ``<button data-do="cite" data-start="4">`` calls ``component.cite`` with its data.
+
+    shown = acting_html(("cite", "vote"), elem_id="log")
+    shown.cite(open_passage, outputs=panel)        # def open_passage(event: gr.EventData): data_of(event)["start"]
+
+What comes back from a browser may be anything: callbacks look everything up for the one who asks.
+"""
+
+import json
+from collections.abc import Sequence
+
+import gradio as gr
+
+_SCRIPT = """
+const known = %s;
+const shown = () => [...element.querySelectorAll(".turn[id]")].map((turn) => turn.id.replace("turn-", "")).join();
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do]:not(form)");  // a form acts when it is sent
+  if (button && element.contains(button) && known.includes(button.dataset.do)) {
+    trigger(button.dataset.do, {...button.dataset, shown: shown()});
+  }
+});
+element.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-do]");
+  if (!form || !known.includes(form.dataset.do)) return;
+  event.preventDefault();
+  const fields = new FormData(form);
+  const data = {...form.dataset, shown: shown()};
+  for (const name of new Set(fields.keys())) data[name] = fields.getAll(name);
+  if (event.submitter && event.submitter.name) data[event.submitter.name] = [event.submitter.value];
+  trigger(form.dataset.do, data);
+});
+"""
+
+
+def acting_html(events: Sequence[str], value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
+    """HTML whose buttons and forms with ``data-do`` raise ``events``; ``script`` runs with them."""
+    return gr.HTML(
+        value,
+        elem_id=elem_id,
+        js_on_load=_SCRIPT % json.dumps(list(events)) + script,
+        apply_default_css=False,
+    )
+
+
+def data_of(event: gr.EventData) -> dict[str, str]:
+    """What a button carries."""
+    data = event._data
+    return {str(name): str(value) for name, value in data.items()} if isinstance(data, dict) else {}
+
+
+def number_of(event: gr.EventData, name: str) -> int:
+    """A number that a button carries; -1 when it carries none."""
+    text = data_of(event).get(name, "")
+    return int(text) if text.lstrip("-").isdecimal() and len(text) < 16 else -1
+
+
+def shown_turns(event: gr.EventData) -> frozenset[int]:
+    """Numbers of the turns that stand in the component that was clicked."""
+    return frozenset(int(number) for number in data_of(event).get("shown", "").split(",") if number.isdecimal())

@@ -1,0 +1,73 @@
+"""The chat: questions, answers with their sources beside them, and what experts say about them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gradio.context import Context
+
+from ui.context import AppContext
+from ui.pages.chat.asking import Asking
+from ui.pages.chat.callbacks import Chat
+from ui.pages.chat.parts import Parts, lay_out
+from ui.pages.told import telling
+
+
+def build(context: AppContext) -> None:
+    """Lay out the page and say what its parts do."""
+    parts = lay_out(context)
+    chat = Chat(context, parts, Asking(context))
+    _wire_asking(chat, parts)
+    _wire_turns(chat, parts)
+    _wire_conversations(chat, parts)
+
+
+def _wire_asking(chat: Chat, parts: Parts) -> None:
+    models = [parts.corpus, parts.adapter, parts.compares, parts.other, parts.blind]
+    page = [parts.log, parts.now, parts.question, parts.editing, parts.replaced, parts.conversation, parts.listed]
+    asked = [parts.question, parts.conversation, parts.replaced, *models]
+    _on(parts.question.submit, chat.ask, asked, page)
+    _on(parts.question.stop, chat.stop, [], [])
+    for turns in (parts.log, parts.now):
+        _on(turns.retry, chat.retry, [parts.conversation, *models], page)
+        _on(turns.edit, chat.edit, [], [parts.question, parts.replaced, parts.editing])
+        _on(turns.reword, chat.reword, [], [parts.question])
+        suggested = _on(turns.suggest, chat.reword, [], [parts.question])
+        _on(suggested.then, chat.ask, asked, page)
+    _on(parts.editing.keep, chat.keep, [], [parts.question, parts.replaced, parts.editing])
+    _on(parts.compares.change, chat.compare, [parts.compares], [parts.other, parts.blind])
+
+
+def _wire_turns(chat: Chat, parts: Parts) -> None:
+    for turns in (parts.log, parts.now):
+        _on(turns.cite, chat.cite, [], [parts.panel])
+        _on(turns.why, chat.why, [], [parts.panel])
+        _on(turns.vote, chat.vote, [parts.conversation], [turns])
+        _on(turns.teach, chat.teach, [parts.conversation], [turns])
+    _on(parts.panel.cite, chat.cite, [], [parts.panel])
+
+
+def _wire_conversations(chat: Chat, parts: Parts) -> None:
+    shown = [parts.conversation, parts.replaced, parts.editing, parts.log, parts.now, parts.panel, parts.listed]
+    choices = [parts.corpus, parts.adapter, parts.other, parts.compares]
+    _on(parts.listed.open, chat.open, [], shown)
+    _on(parts.new.click, chat.begin, [parts.corpus], [*shown, parts.question])
+    _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
+    _on(parts.listed.rename, chat.rename, [parts.conversation], [parts.listed])
+    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.corpus], [*shown, parts.question])
+    if Context.root_block is not None:
+        _on(Context.root_block.load, chat.load, [], [*choices, *shown])
+
+
+def _on(event: Callable[..., Any], callback: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    """Call ``callback`` at an event, without waiting for others: ``ui.answering`` says who waits for the model.
+
+    It goes through Gradio's queue all the same: what is called past it cannot tell an error to the page.
+    """
+    return event(
+        telling(callback),
+        inputs=inputs,
+        outputs=outputs,
+        show_progress="hidden",
+        concurrency_limit=None,
+        api_visibility="private",
+    )

@@ -1,0 +1,238 @@
+"""What happens when something on the chat page is clicked: looked up for the one who asks, and shown."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ui.context import AppContext
+from ui.conversations import Turn, history_of
+from ui.pages.acting import data_of, number_of, shown_turns
+from ui.pages.chat.asking import Asking, Question, in_any_order
+from ui.pages.chat.choices import choices_of
+from ui.pages.chat.parts import Parts
+from ui.service import ServedModel
+from ui.shown.headings import conversations_html, welcome_html
+from ui.shown.reasons import reasons_html
+from ui.shown.safe import escaped
+from ui.shown.turns import turn_html
+from ui.sources.library import Span
+from ui.sources.panel import panel_html
+from ui.suggestions import first_questions
+from ui.teach import judgement_of, taught, vote_of
+
+Changes = dict[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The callbacks of the page in one language."""
+
+    context: AppContext
+    parts: Parts
+    asking: Asking
+
+    # Asking
+
+    async def ask(
+        self,
+        question: str,
+        conversation: int | None,
+        replaced: int | None,
+        corpus: str,
+        adapter: str,
+        compares: bool,
+        other: str,
+        blind: bool,
+        request: gr.Request,
+    ) -> AsyncGenerator[Changes, None]:
+        """Answer what stands in the box."""
+        if not question.strip():
+            return
+        asked = Question(
+            self._name(request),
+            question.strip(),
+            self._models(corpus, adapter, other if compares else None, blind),
+            conversation,
+            replaced,
+            blind and compares,
+        )
+        async for changes in self.asking.answered(asked, self.parts, request.session_hash or ""):
+            yield changes
+
+    async def retry(
+        self,
+        conversation: int | None,
+        corpus: str,
+        adapter: str,
+        compares: bool,
+        other: str,
+        blind: bool,
+        request: gr.Request,
+        event: gr.EventData,
+    ) -> AsyncGenerator[Changes, None]:
+        """Ask a question once more; what followed it goes."""
+        turn = self._turn(event, request)
+        async for changes in self.ask(
+            turn.question, conversation, turn.id, corpus, adapter, compares, other, blind, request
+        ):
+            yield changes
+
+    def stop(self, request: gr.Request) -> None:
+        """End the answer that is coming in."""
+        self.asking.stop(request.session_hash or "")
+
+    def edit(self, request: gr.Request, event: gr.EventData) -> Changes:
+        """Put an earlier question into the box; the next one asked takes its place."""
+        turn = self._turn(event, request)
+        return {
+            self.parts.question: turn.question,
+            self.parts.replaced: turn.id,
+            self.parts.editing: self._editing(),
+        }
+
+    def keep(self) -> Changes:
+        """Leave the earlier question as it is."""
+        return {self.parts.question: "", self.parts.replaced: None, self.parts.editing: ""}
+
+    def reword(self, event: gr.EventData) -> Changes:
+        """Put another wording into the box."""
+        return {self.parts.question: data_of(event).get("question", "")}
+
+    # Sources and reasons
+
+    def cite(self, event: gr.EventData, request: gr.Request) -> str:
+        """Open a passage beside the chat."""
+        self._name(request)
+        data = data_of(event)
+        span = Span(
+            data.get("corpus", ""),
+            data.get("document", ""),
+            number_of(event, "start"),
+            number_of(event, "end"),
+            data.get("quote", ""),
+        )
+        return panel_html(self.context.library, self.context.pdf_pages, span, self.context.text)
+
+    def why(self, event: gr.EventData, request: gr.Request) -> str:
+        """Open the steps that led to an answer."""
+        return reasons_html(self._turn(event, request).replies, self.context.text)
+
+    # Conversations
+
+    def open(self, event: gr.EventData, request: gr.Request) -> Changes:
+        """Show a conversation."""
+        user, conversation = self._name(request), number_of(event, "conversation")
+        turns = self.context.conversations.turns(user, conversation)
+        return {
+            **self._shown(turns, conversation),
+            self.parts.listed: self._listed(user, conversation),
+        }
+
+    def begin(self, corpus: str, request: gr.Request) -> Changes:
+        """An empty chat."""
+        user = self._name(request)
+        return {**self._shown((), None, corpus), self.parts.listed: self._listed(user, None), self.parts.question: ""}
+
+    def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
+        """The conversations in which some words stand."""
+        return self._listed(self._name(request), conversation, searched)
+
+    def rename(self, conversation: int | None, request: gr.Request, event: gr.EventData) -> str:
+        """Call a conversation something else."""
+        user = self._name(request)
+        self.context.conversations.rename(user, number_of(event, "conversation"), data_of(event).get("title", ""))
+        return self._listed(user, conversation)
+
+    def delete(self, conversation: int | None, corpus: str, request: gr.Request, event: gr.EventData) -> Changes:
+        """Delete a conversation; the one that is open is closed."""
+        user, deleted = self._name(request), number_of(event, "conversation")
+        self.context.conversations.delete(user, deleted)
+        if deleted == conversation:
+            return self.begin(corpus, request)
+        return {self.parts.listed: self._listed(user, conversation)}
+
+    # What people say about answers
+
+    def vote(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
+        """Keep which of two answers is better."""
+        user, turn = self.context.who(request), self._turn(event, request)
+        turn = self.context.conversations.prefer(user.name, turn.id, number_of(event, "reply"))
+        self.context.feedback.add_vote(vote_of(user, turn))
+        return self._again(user.name, conversation, event)
+
+    def teach(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
+        """Keep what someone says about an answer."""
+        user, turn = self.context.who(request), self._turn(event, request)
+        earlier = [one for one in self.context.conversations.turns(user.name, conversation) if one.id < turn.id]
+        data = event._data if isinstance(event._data, dict) else {}
+        taught(self.context, user, turn, data, history_of(earlier))
+        self.context.conversations.judge(user.name, turn.id, judgement_of(data).verdict)
+        return self._again(user.name, conversation, event)
+
+    def _again(self, user: str, conversation: int, event: gr.EventData) -> str:
+        """The turns of the component that was clicked, as they are now."""
+        shown = shown_turns(event)
+        turns = self.context.conversations.turns(user, conversation)
+        return "".join(turn_html(turn, self.context.text) for turn in turns if turn.id in shown)
+
+    # Choosing what answers
+
+    def load(self, request: gr.Request) -> Changes:
+        """What the page shows first: who may be asked, and what to ask."""
+        user, choices = self._name(request), choices_of(self.context)
+        return {
+            self.parts.corpus: gr.Dropdown(**choices.corpus),
+            self.parts.adapter: gr.Dropdown(**choices.adapter),
+            self.parts.other: gr.Dropdown(**choices.other),
+            self.parts.compares: gr.Checkbox(visible=choices.may_compare),
+            self.parts.listed: self._listed(user, None),
+            **self._shown((), None, choices.corpus["value"]),
+        }
+
+    def compare(self, compares: bool) -> Changes:
+        """Show or hide what a comparison needs."""
+        return {self.parts.other: gr.Dropdown(visible=compares), self.parts.blind: gr.Checkbox(visible=compares)}
+
+    def _shown(self, turns: Sequence[Turn], conversation: int | None, corpus: str | None = None) -> Changes:
+        words = self.context.text
+        *earlier, last = [turn_html(turn, words) for turn in turns] or [self._welcome(corpus)]
+        return {
+            self.parts.conversation: conversation,
+            self.parts.replaced: None,
+            self.parts.editing: "",
+            self.parts.log: "".join(earlier),
+            self.parts.now: last,
+            self.parts.panel: "",
+        }
+
+    def _welcome(self, corpus: str | None) -> str:
+        corpora = self.context.workspace.corpus_names()
+        questions = first_questions(self.context.workspace, corpus, self.context.language) if corpus in corpora else []
+        return welcome_html(questions, corpora, self.context.text)
+
+    def _listed(self, user: str, conversation: int | None, searched: str = "") -> str:
+        found = self.context.conversations.listed(user, searched)
+        if searched.strip() and not found:
+            return f'<p class="empty">{escaped(self.context.text("chat.none_found"))}</p>'
+        return conversations_html(found, conversation, self.context.text, self.context.language)
+
+    def _models(self, corpus: str, adapter: str, other: str | None, blind: bool) -> tuple[ServedModel, ...]:
+        """What is asked. Raises UnknownModel."""
+        service = self.context.service
+        first = service.model(f"{service.corpus(corpus)}/{adapter}" if adapter else service.corpus(corpus))
+        return (first,) if other is None else in_any_order((first, service.model(other)), blind)
+
+    def _editing(self) -> str:
+        words = self.context.text
+        return (
+            f'<p class="editing">{escaped(words("chat.editing"))} <button type="button" class="link" data-do="keep">'
+            f"{escaped(words('chat.editing_cancel'))}</button></p>"
+        )
+
+    def _turn(self, event: gr.EventData, request: gr.Request) -> Turn:
+        return self.context.conversations.turn(self._name(request), number_of(event, "turn"))
+
+    def _name(self, request: gr.Request) -> str:
+        return self.context.who(request).name

@@ -1,0 +1,61 @@
+"""Controls of settings: label, help, bounds and default come from the field that the command line has them from."""
+
+from typing import Any, Literal, get_args, get_origin
+
+import gradio as gr
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+
+def control(section: type[BaseModel], key: str, prefix: str) -> Any:
+    """The control of one setting of a section; its element is called ``PREFIX-KEY``."""
+    field = section.model_fields[key]
+    named: dict[str, Any] = {
+        "label": label_of(key),
+        "info": field.description,
+        "value": shown_value(field.default),
+        "elem_id": f"{prefix}-{key}",
+    }
+    if get_origin(field.annotation) is Literal:
+        return gr.Dropdown(list(get_args(field.annotation)), **named)
+    if field.annotation is bool:
+        return gr.Checkbox(**named)
+    if field.annotation in (int, float):
+        return gr.Number(precision=0 if field.annotation is int else None, **_bounds(field), **named)
+    return gr.Textbox(**named)
+
+
+def label_of(key: str) -> str:
+    """A key as a label: ``max_steps`` → ``Max steps``."""
+    return key.replace("_", " ").capitalize()
+
+
+def shown_value(value: Any) -> Any:
+    """A default as a control shows it: lists as the command line takes them."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def assignments(section: type[BaseModel], values: dict[str, Any]) -> list[str]:
+    """What differs from the defaults, as ``key=value``."""
+    return [
+        f"{key}={_written(value)}"
+        for key, value in values.items()
+        if value is not None and value != shown_value(section.model_fields[key].default)
+    ]
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _bounds(field: FieldInfo) -> dict[str, Any]:
+    """The least and the greatest value, as far as they are stated and belong to the range."""
+    found: dict[str, Any] = {}
+    for rule in field.metadata:
+        if (least := getattr(rule, "ge", None)) is not None:
+            found["minimum"] = least
+        if (greatest := getattr(rule, "le", None)) is not None:
+            found["maximum"] = greatest
+    return found

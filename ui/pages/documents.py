@@ -1,0 +1,236 @@
+"""The page of documents: what the assistant has read, and how more gets in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from assistant.workspace import DEFAULT_CORPUS, safe_name
+from ui.context import AppContext
+from ui.documents import DocumentRow, document, documents_of, matching, preview, read_outcome
+from ui.jobs import Kind, Status
+from ui.pages.acting import data_of
+from ui.pages.job_panel import CLICKED, QUIET, JobPanel, choice_list, job_panel, may, still_html, when_opened
+from ui.pages.told import telling
+from ui.people import User
+from ui.shown.documents import empty_html, list_html, live_html, outcome_html, preview_html
+from ui.shown.safe import escaped
+from ui.uploads import stored
+
+_KINDS: tuple[Kind, ...] = ("ingest", "forget")
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What the page does when something is clicked."""
+
+    context: AppContext
+
+    def result(self, status: Status) -> str:
+        """The report of an ingest, or its files so far."""
+        if status.is_under_way:
+            return live_html(self.context, self.context.jobs.items(status.job.id))
+        outcome = read_outcome(self.context.jobs.output(status.job.id))
+        return outcome_html(self.context, outcome) if outcome else ""
+
+    @telling
+    def upload(self, corpus: str, files: list[str] | None, request: gr.Request) -> None:
+        """Keep files in the workspace and read them."""
+        user = self.context.require(request, "editor")
+        if not files:
+            return
+        taken = stored(files, self.context.workspace, corpus, user, self.context.arrivals, self.context.settings.ui)
+        for one in taken.refused:
+            gr.Warning(
+                escaped(f"{one.name}: {self.context.text(one.reason)}"), title=self.context.text("jobs.not_taken")
+            )
+        if taken.files:
+            self._ingest(corpus, user, [str(taken.folder)])
+
+    @telling
+    def read_folder(self, corpus: str, folder: str, request: gr.Request) -> None:
+        """Read a folder of the server, which only an admin may name."""
+        user = self.context.require(request, "admin")
+        if not folder.strip():
+            raise gr.Error(self.context.text("documents.no_folder"))
+        self._ingest(corpus, user, [str(Path(folder.strip()).expanduser())])
+
+    @telling
+    def look(self, corpus: str, confirmed: bool, request: gr.Request) -> None:
+        """Look again at all folders that the corpus was made from."""
+        user = self.context.require(request, "editor")
+        self._ingest(corpus, user, [], ["--yes"] if confirmed else [])
+
+    @telling
+    def rebuild(self, corpus: str, confirmed: bool, request: gr.Request) -> None:
+        """Read everything anew."""
+        user = self.context.require(request, "editor")
+        self._ingest(corpus, user, [], ["--rebuild", *(["--yes"] if confirmed else [])])
+
+    @telling
+    def again(self, corpus: str, key: str, request: gr.Request) -> None:
+        """Look at one file again."""
+        user = self.context.require(request, "editor")
+        self._ingest(corpus, user, [str(self._document(corpus, key).location)])
+
+    @telling
+    def listed(self, corpus: str, query: str, request: gr.Request) -> list[Any]:
+        """How many documents there are, and those that fit the query."""
+        if not may(self.context, request, "editor"):
+            return ["", ""]
+        rows = self._rows(corpus)
+        if not rows:
+            return ["", empty_html(self.context, "documents.empty")]
+        found = matching(rows, query or "")
+        failed = sum(bool(row.failure) for row in rows)
+        line = self.context.text("documents.count", shown=len(found), count=len(rows), failed=failed)
+        return [f'<p class="meta">{line}</p>', list_html(self.context, found)]
+
+    @telling
+    def open(self, corpus: str, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show a document as the assistant reads it."""
+        self.context.require(request, "editor")
+        key = data_of(event).get("choice", "")
+        shown = preview(self.context.workspace, corpus, key)
+        closed, opened = gr.Column(visible=False), gr.Column(visible=True)
+        return [preview_html(self.context, shown), closed, opened, closed, key]
+
+    def close(self) -> list[Any]:
+        """Show again how documents are added."""
+        return [gr.Column(visible=True), gr.Column(visible=False)]
+
+    @telling
+    def ask_to_forget(self, corpus: str, key: str, request: gr.Request) -> list[Any]:
+        """Say what would be forgotten."""
+        self.context.require(request, "editor")
+        row = self._document(corpus, key)
+        if self._is_own(row):
+            text = self.context.text("documents.forget_one", name=row.path)
+        else:
+            others = sum(one.root == row.root for one in self._rows(corpus))
+            text = self.context.text("documents.forget_folder", folder=row.root, count=others)
+        return [f'<p class="question">{escaped(text)}</p>', gr.Column(visible=True)]
+
+    @telling
+    def forget(self, corpus: str, key: str, request: gr.Request) -> None:
+        """Forget an uploaded file, which is deleted, or a folder of the server, which is not."""
+        user = self.context.require(request, "editor")
+        row = self._document(corpus, key)
+        if self._is_own(row):
+            row.location.unlink(missing_ok=True)
+            self._ingest(corpus, user, [str(row.location)], ["--yes"])
+        else:
+            self._start("forget", corpus, user, ["forget", "--json", "--yes", "--corpus", corpus, "--", str(row.root)])
+
+    def _rows(self, corpus: str) -> list[DocumentRow]:
+        return documents_of(self.context.workspace, corpus or "")
+
+    def _document(self, corpus: str, key: str) -> DocumentRow:
+        return document(self.context.workspace, corpus, key)
+
+    def _is_own(self, row: DocumentRow) -> bool:
+        """Whether a file was uploaded, and is ours to delete."""
+        return row.location.is_relative_to(self.context.workspace.root / "uploads")
+
+    def _ingest(self, corpus: str, user: User, targets: Sequence[str], options: Sequence[str] = ()) -> None:
+        arguments = ["ingest", "--json", "--corpus", corpus, *options, "--", *targets]
+        self._start("ingest", corpus, user, arguments)
+
+    def _start(self, kind: Kind, corpus: str, user: User, arguments: Sequence[str]) -> None:
+        self.context.jobs.start(kind, safe_name(corpus or "", "corpus"), arguments, user.name)
+
+
+def build(context: AppContext) -> None:
+    """Lay out the page and wire it: the documents, and beside them the one that is open, or how to add more."""
+    actions = Actions(context)
+    with gr.Row(elem_classes="columns"):
+        with gr.Column(scale=2, min_width=320):
+            listing = _listing(context)
+        with gr.Column(scale=3, min_width=320):
+            with gr.Column(visible=True) as adding:
+                panel = _adding(context, actions, listing.corpus)
+            with gr.Column(visible=False, elem_classes="card") as opened:
+                _opened(context, actions, _Open(listing, panel, adding, opened))
+    shown = [listing.count, listing.listed]
+    for event in (listing.query.change, listing.corpus.change, panel.ended.change):
+        event(actions.listed, [listing.corpus, listing.query], shown, **QUIET)
+    when_opened(actions.listed, shown, [listing.corpus, listing.query])
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    corpus: gr.Dropdown
+    query: gr.Textbox
+    count: gr.HTML
+    listed: gr.HTML
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What changes when a document is opened or closed."""
+
+    listing: _Listing
+    panel: JobPanel
+    adding: gr.Column
+    opened: gr.Column
+
+
+def _listing(context: AppContext) -> _Listing:
+    corpus = gr.Dropdown(
+        list(context.workspace.corpus_names()) or [DEFAULT_CORPUS],
+        label=context.text("documents.corpus"),
+        info=context.text("documents.corpus_help"),
+        allow_custom_value=True,
+    )
+    query = gr.Textbox(label=context.text("documents.search"), elem_classes="search")
+    return _Listing(corpus, query, still_html(), choice_list("documents-list"))
+
+
+def _adding(context: AppContext, actions: Actions, corpus: gr.Dropdown) -> JobPanel:
+    """How more gets in, and what became of it."""
+    files = gr.File(label=context.text("documents.drop"), file_count="multiple", height=180, elem_classes="drop")
+    look = gr.Button(context.text("documents.look"), variant="secondary")
+    panel = job_panel(context, _KINDS, "editor", actions.result)
+    with gr.Accordion(context.text("documents.from_server"), open=False):
+        folder = gr.Textbox(label=context.text("documents.folder"), info=context.text("documents.folder_help"))
+        read = gr.Button(context.text("documents.read_folder"))
+    with gr.Accordion(context.text("documents.anew"), open=False):
+        gr.Markdown(context.text("documents.anew_help"))
+        confirmed = gr.Checkbox(label=context.text("documents.confirmed"), value=False)
+        rebuild = gr.Button(context.text("documents.rebuild"))
+    for event, action, inputs in (
+        (files.upload, actions.upload, [corpus, files]),
+        (read.click, actions.read_folder, [corpus, folder]),
+        (look.click, actions.look, [corpus, confirmed]),
+        (rebuild.click, actions.rebuild, [corpus, confirmed]),
+    ):
+        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+    files.upload(lambda: None, outputs=files, **CLICKED)
+    return panel
+
+
+def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
+    """The open document, read again or forgotten from here."""
+    chosen, corpus = gr.State(""), parts.listing.corpus
+    with gr.Row():
+        close = gr.Button(context.text("documents.close"), size="sm")
+        again = gr.Button(context.text("documents.again"), size="sm")
+        forget = gr.Button(context.text("documents.forget"), size="sm")
+    with gr.Column(visible=False) as asked:
+        question = still_html()
+        with gr.Row():
+            confirmed = gr.Button(context.text("documents.forget_yes"), size="sm", variant="stop")
+            kept = gr.Button(context.text("documents.forget_no"), size="sm")
+    shown = still_html()
+    sides = [parts.adding, parts.opened]
+    parts.listing.listed.choose(actions.open, corpus, [shown, *sides, asked, chosen], **CLICKED)
+    forget.click(actions.ask_to_forget, [corpus, chosen], [question, asked], **CLICKED)
+    kept.click(lambda: gr.Column(visible=False), outputs=asked, **CLICKED)
+    for event in (close.click, corpus.change):
+        event(actions.close, outputs=sides, **CLICKED)
+    for event, action in ((again.click, actions.again), (confirmed.click, actions.forget)):
+        started = event(action, [corpus, chosen], **CLICKED)
+        started.success(actions.close, outputs=sides, **CLICKED)
+        started.then(parts.panel.refresh, outputs=parts.panel.outputs, scroll_to_output=True, **QUIET)

@@ -1,0 +1,100 @@
+"""The page of evaluation: reports, and beside them the one that is open, or how a new one is made."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from assistant.workspace import DEFAULT_CORPUS
+from ui.context import AppContext
+from ui.pages.evaluation.actions import KINDS, Actions, case_names, systems_of
+from ui.pages.job_panel import CLICKED, QUIET, JobPanel, choice_list, job_panel, still_html, when_opened
+from ui.reports import reports
+from ui.training import pairs_sets
+
+
+def build(context: AppContext) -> None:
+    """Lay out the page and wire it."""
+    actions = Actions(context)
+    with gr.Row(elem_classes="columns"):
+        with gr.Column(scale=2, min_width=320):
+            new = gr.Button(context.text("evaluation.new"), variant="primary")
+            listed = choice_list("reports-list")
+            with gr.Accordion(context.text("evaluation.compare.title"), open=False):
+                compare = _comparing(context)
+        with gr.Column(scale=4, min_width=320):
+            panel = job_panel(context, KINDS, "editor", actions.result)
+            with gr.Column(visible=True) as making:
+                lists = _making(context, actions, panel)
+            with gr.Column(visible=False) as opened:
+                close = gr.Button(context.text("documents.close"), size="sm")
+                shown = still_html()
+    sides = [making, opened]
+    listed.choose(actions.open, outputs=[shown, *sides], **CLICKED)
+    for button in (new, close):
+        button.click(actions.close, outputs=[shown, *sides], **CLICKED)
+    compared = compare.start.click(actions.compare, [compare.before, compare.after], **CLICKED)
+    compared.then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+    outputs = [listed, *lists, compare.before, compare.after]
+    panel.ended.change(actions.listed, outputs=outputs, **QUIET)
+    when_opened(actions.listed, outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparing:
+    before: gr.Dropdown
+    after: gr.Dropdown
+    start: gr.Button
+
+
+def _comparing(context: AppContext) -> _Comparing:
+    names = [view.name for view in reports(context.workspace)]
+    before = gr.Dropdown(names, value=None, label=context.text("evaluation.compare.before"))
+    after = gr.Dropdown(names, value=None, label=context.text("evaluation.compare.after"))
+    return _Comparing(before, after, gr.Button(context.text("evaluation.compare.start")))
+
+
+def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]:
+    """A new evaluation: its cases, who answers, its baseline. Returns what has to be brought up to date."""
+    cases = gr.Dropdown(
+        case_names(context), label=context.text("evaluation.cases"), info=context.text("evaluation.cases_help")
+    )
+    with gr.Accordion(context.text("evaluation.more_cases"), open=False):
+        file = gr.File(label=context.text("evaluation.send"), file_types=[".jsonl"], height=120)
+        pairs = gr.Dropdown(
+            pairs_sets(context.workspace),
+            label=context.text("evaluation.draft_from"),
+            info=context.text("evaluation.draft_help"),
+        )
+        draft = gr.Button(context.text("evaluation.draft"))
+    corpus = gr.Dropdown(
+        list(context.workspace.corpus_names()) or [DEFAULT_CORPUS], label=context.text("documents.corpus")
+    )
+    systems = gr.CheckboxGroup(
+        systems_of(context),
+        value=["base", "base+rag"],
+        label=context.text("evaluation.systems"),
+        info=context.text("evaluation.systems_help"),
+    )
+    with gr.Accordion(context.text("training.more"), open=False):
+        limit = gr.Number(
+            0,
+            precision=0,
+            minimum=0,
+            label=context.text("evaluation.limit"),
+            info=context.text("evaluation.limit_help"),
+            elem_id="eval-limit",
+        )
+        held_out = gr.Checkbox(label=context.text("evaluation.held_out"), value=False)
+        baseline = gr.Dropdown(
+            [], label=context.text("evaluation.baseline"), info=context.text("evaluation.baseline_help")
+        )
+    start = gr.Button(context.text("evaluation.start"), variant="primary")
+    given = [cases, corpus, systems, limit, held_out, baseline]
+    for event, action, inputs in (
+        (draft.click, actions.draft, [pairs]),
+        (start.click, actions.start, given),
+    ):
+        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+    file.upload(actions.send, file, [file, cases], **CLICKED)
+    return [cases, pairs, corpus, systems, baseline]

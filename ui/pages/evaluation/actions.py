@@ -1,0 +1,141 @@
+"""What the page of evaluation does when something is clicked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from assistant.adapters import adapter_names
+from assistant.errors import UsageError
+from assistant.workspace import safe_name
+from ui.context import AppContext
+from ui.jobs import Kind, Status
+from ui.pages.acting import data_of
+from ui.pages.job_panel import may
+from ui.pages.told import telling
+from ui.people import User
+from ui.reports import CASES_FOLDER, case_files, read_comparison, report_file, reports
+from ui.shown.evaluation import comparison_html, frame_html, reports_html
+from ui.training import pairs_sets
+from ui.uploads import kept_as
+
+KINDS: tuple[Kind, ...] = ("eval", "compare", "draft")
+_WITHOUT_ADAPTER = ("base", "base+rag")
+_REFERENCES = ("oracle", "noise", "extractive")
+
+
+def case_names(context: AppContext) -> list[str]:
+    """The files of cases to choose from, by name."""
+    return [file.name for file in case_files(context.workspace)]
+
+
+def systems_of(context: AppContext) -> list[str]:
+    """Who can answer: the base model and each adapter, without and with retrieval, and what they are held against."""
+    adapters = adapter_names(context.workspace.adapters)
+    return [*_WITHOUT_ADAPTER, *(system for name in adapters for system in (name, f"{name}+rag")), *_REFERENCES]
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """Callbacks of the page in one language."""
+
+    context: AppContext
+
+    def result(self, status: Status) -> str:
+        """What two reports say about each other; a report itself stands in the list."""
+        if status.is_under_way or status.job.kind != "compare":
+            return ""
+        found = read_comparison(self.context.jobs.output(status.job.id))
+        return comparison_html(self.context, found) if found else ""
+
+    def listed(self, request: gr.Request) -> list[Any]:
+        """Reports, and all that an evaluation can be made of."""
+        if not may(self.context, request, "editor"):
+            return [gr.skip()] * 8
+        space = self.context.workspace
+        views, cases, sets, corpora = reports(space), case_names(self.context), pairs_sets(space), space.corpus_names()
+        names = [view.name for view in views]
+        return [
+            reports_html(self.context, views),
+            gr.Dropdown(cases, value=cases[0] if cases else None),
+            gr.Dropdown(sets, value=sets[0] if sets else None),
+            gr.Dropdown(list(corpora), value=corpora[0] if corpora else None),
+            gr.CheckboxGroup(systems_of(self.context)),
+            gr.Dropdown(["", *names]),
+            gr.Dropdown(names, value=names[1] if len(names) > 1 else None),
+            gr.Dropdown(names, value=names[0] if names else None),
+        ]
+
+    @telling
+    def send(self, file: str | None, request: gr.Request) -> list[Any]:
+        """Keep a file of cases in the workspace."""
+        user = self.context.require(request, "editor")
+        if file is None:
+            return [None, gr.skip()]
+        folder = self.context.workspace.root / CASES_FOLDER
+        kept = kept_as(file, folder, user, self.context.arrivals, self.context.settings.ui, (".jsonl",))
+        return [None, gr.Dropdown(case_names(self.context), value=kept.name)]
+
+    @telling
+    def draft(self, pairs: str | None, request: gr.Request) -> None:
+        """Propose cases from a set of pairs, for a person to read and mend."""
+        user = self.context.require(request, "editor")
+        name = safe_name(pairs or "", "set of pairs")
+        folder = self.context.workspace.root / CASES_FOLDER
+        number = next(n for n in range(1, 10_000) if not (folder / f"{name}-draft-{n}.jsonl").exists())
+        target = folder / f"{name}-draft-{number}.jsonl"
+        self._start("draft", target.name, user, ["eval", "draft", "--to", str(target), "--", name])
+
+    @telling
+    def start(
+        self,
+        cases: str | None,
+        corpus: str,
+        systems: list[str],
+        limit: float | None,
+        held_out: bool,
+        baseline: str | None,
+        request: gr.Request,
+    ) -> None:
+        """Evaluate."""
+        user = self.context.require(request, "editor")
+        file = self._cases(cases)
+        if not systems:
+            raise UsageError(self.context.text("evaluation.no_systems"))
+        options = ["--json", "--corpus", safe_name(corpus or "", "corpus"), f"--systems={','.join(systems)}"]
+        options += ["--limit", str(int(limit))] if limit else []
+        options += ["--held-out"] if held_out else []
+        options += ["--baseline", str(report_file(self.context.workspace, baseline).parent)] if baseline else []
+        self._start("eval", file.name, user, ["eval", "run", *options, "--", str(file)])
+
+    @telling
+    def compare(self, before: str | None, after: str | None, request: gr.Request) -> None:
+        """Hold one report against another."""
+        user = self.context.require(request, "editor")
+        if not before or not after:
+            raise UsageError(self.context.text("evaluation.compare.two"))
+        folders = [str(report_file(self.context.workspace, name).parent) for name in (before, after)]
+        self._start("compare", f"{before} → {after}", user, ["eval", "compare", "--json", "--", *folders])
+
+    @telling
+    def open(self, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show a report."""
+        self.context.require(request, "editor")
+        name = data_of(event).get("choice", "")
+        report_file(self.context.workspace, name)
+        return [frame_html(self.context, name), gr.Column(visible=False), gr.Column(visible=True)]
+
+    def close(self) -> list[Any]:
+        """Show again how a report is made."""
+        return ["", gr.Column(visible=True), gr.Column(visible=False)]
+
+    def _cases(self, name: str | None) -> Path:
+        found = next((file for file in case_files(self.context.workspace) if file.name == name), None)
+        if found is None:
+            raise UsageError(self.context.text("evaluation.no_cases"))
+        return found
+
+    def _start(self, kind: Kind, about: str, user: User, arguments: Sequence[str]) -> None:
+        self.context.jobs.start(kind, about, arguments, user.name)

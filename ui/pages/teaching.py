@@ -1,0 +1,137 @@
+"""The page where what people say about answers is looked at: accept, change, reject."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from assistant.errors import UsageError
+from assistant.feedback.lessons import is_supported, still_stands
+from assistant.feedback.types import STATES, Feedback, State
+from assistant.opened import open_corpus
+from ui.context import AppContext
+from ui.pages.acting import number_of
+from ui.pages.job_panel import CLICKED, choice_list, still_html, when_opened
+from ui.pages.told import telling
+from ui.people import Role
+from ui.shown.safe import escaped
+from ui.shown.teaching import feedback_html, inbox_html
+
+_ROLE: Role = "editor"
+_ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    state: gr.Dropdown
+    counts: gr.HTML
+    inbox: gr.HTML
+    shown: gr.HTML
+    wanted: gr.Textbox
+    buttons: gr.Row
+    number: gr.State
+    """Of the judgement that is open; 0 when none is."""
+
+    @property
+    def opened(self) -> list[Any]:
+        """What shows one judgement."""
+        return [self.shown, self.wanted, self.buttons, self.number]
+
+    @property
+    def all(self) -> list[Any]:
+        """All that changes."""
+        return [self.counts, self.inbox, *self.opened]
+
+
+def build(context: AppContext) -> None:
+    """Lay out the page and wire it: the list, and beside it the one that is open."""
+    words, actions = context.text, _Actions(context)
+    title, lead = escaped(words("teaching.title")), escaped(words("teaching.lead"))
+    heading = f'<h2 class="page-title">{title}</h2><p class="lead">{lead}</p>'
+    gr.HTML(heading, js_on_load=None, apply_default_css=False)
+    choices = [(words(f"teaching.state_{state}"), state) for state in STATES] + [(words("teaching.all"), _ALL)]
+    with gr.Row(elem_classes="columns"):
+        with gr.Column(scale=2, min_width=320):
+            state = gr.Dropdown(choices, value="new", label=words("teaching.state"))
+            counts = still_html()
+            inbox = choice_list("teaching-list")
+        with gr.Column(scale=3, min_width=320, elem_classes="card"):
+            shown = still_html()
+            wanted = gr.Textbox(
+                label=words("teaching.wanted"), info=words("teaching.wanted_help"), lines=4, visible=False
+            )
+            with gr.Row(visible=False) as buttons:
+                accept = gr.Button(words("teaching.accept"), variant="primary")
+                reject = gr.Button(words("teaching.reject"))
+    parts = _Parts(state, counts, inbox, shown, wanted, buttons, gr.State(0))
+    inbox.choose(actions.look, state, parts.all, **CLICKED)
+    accept.click(actions.accept, [state, parts.number, wanted], parts.all, **CLICKED)
+    reject.click(actions.reject, [state, parts.number], parts.all, **CLICKED)
+    state.change(actions.listed, state, parts.all, **CLICKED)
+    when_opened(actions.listed, parts.all, [state])
+
+
+@dataclass(frozen=True, slots=True)
+class _Actions:
+    """What the page does when something is clicked."""
+
+    context: AppContext
+
+    @telling
+    def listed(self, state: str, request: gr.Request) -> list[Any]:
+        """The list, and nothing opened."""
+        if not self.context.who(request).may(_ROLE):
+            return ["", "", *self._nothing("")]
+        return [*self._list(state, None), *self._nothing(self.context.text("teaching.choose"))]
+
+    @telling
+    def look(self, state: str, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Open one."""
+        self.context.require(request, _ROLE)
+        return self._with(state, self.context.feedback.get(number_of(event, "choice")))
+
+    @telling
+    def accept(self, state: str, number: int, wanted: str, request: gr.Request) -> list[Any]:
+        """Have it learnt from as it now reads."""
+        user = self.context.require(request, _ROLE)
+        before = self.context.feedback.get(number)
+        changed = "" if wanted.strip() == before.wanted else wanted
+        return self._with(state, self.context.feedback.accept(number, user.name, changed))
+
+    @telling
+    def reject(self, state: str, number: int, request: gr.Request) -> list[Any]:
+        """Have nothing learnt from it."""
+        user = self.context.require(request, _ROLE)
+        return self._with(state, self.context.feedback.reject(number, user.name))
+
+    def _with(self, state: str, one: Feedback) -> list[Any]:
+        context = self.context
+        html = feedback_html(one, self._stands(one), is_supported(one, one.wanted), context.text, context.language)
+        wanted = gr.Textbox(value=one.wanted, visible=True)
+        return [*self._list(state, one.id), html, wanted, gr.Row(visible=True), one.id]
+
+    def _list(self, state: str, chosen: int | None) -> list[Any]:
+        states: tuple[State, ...] = tuple(one for one in STATES if state in (one, _ALL))
+        counts = self.context.feedback.counts()
+        told = self.context.text(
+            "teaching.counts",
+            new=counts["new"],
+            accepted=counts["accepted"] + counts["edited"],
+            rejected=counts["rejected"],
+        )
+        some = self.context.feedback.listed(states=states) if states else []
+        html = inbox_html(some, chosen, self.context.text, self.context.language)
+        return [f'<p class="meta">{escaped(told)}</p>', html]
+
+    def _nothing(self, told: str) -> list[Any]:
+        hint = f'<p class="meta">{escaped(told)}</p>' if told else ""
+        return [hint, gr.Textbox(value="", visible=False), gr.Row(visible=False), 0]
+
+    def _stands(self, one: Feedback) -> bool:
+        """Whether the documents still hold what it stands on; a corpus that is gone holds nothing."""
+        try:
+            with closing(open_corpus(self.context.workspace, one.corpus)) as catalog:
+                return still_stands(one, catalog)
+        except UsageError:
+            return False

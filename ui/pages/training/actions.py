@@ -1,0 +1,160 @@
+"""What the page of training does when something is clicked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from assistant.adapters import adapter_folder
+from assistant.errors import UsageError
+from assistant.train_settings import TrainSettings
+from assistant.workspace import safe_name
+from ui.context import AppContext
+from ui.jobs import Kind, Status
+from ui.pages.acting import data_of
+from ui.pages.controls import assignments
+from ui.pages.job_panel import may
+from ui.pages.told import telling
+from ui.people import User
+from ui.shown.training import adapters_html, card_html, check_html, pairs_html, plot_html
+from ui.training import adapters, course_of, header_of, interrupted, pairs_sets, read_check
+
+KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remove")
+FIRST = ("name", "method", "epochs")
+"""Settings of a training that stand open; the others are behind a fold."""
+MORE = ("rank", "alpha", "learning_rate", "max_steps", "batch", "batch_tokens", "checkpointing", "patience", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """Callbacks of the page in one language."""
+
+    context: AppContext
+
+    def result(self, status: Status) -> str:
+        """What a job gives: the course of a training, the report of a check."""
+        job, jobs = status.job, self.context.jobs
+        if job.kind == "train":
+            total = status.progress.total if status.progress and status.is_under_way else None
+            return plot_html(self.context, course_of(self.context.workspace, job.about), job.about, total)
+        if status.is_under_way:
+            return ""
+        if job.kind == "check" and (found := read_check(jobs.output(job.id))):
+            return check_html(self.context, found)
+        if job.kind == "pairs" and (header := header_of(self.context.workspace, job.about)):
+            return pairs_html(self.context, header.counts)
+        return ""
+
+    def listed(self, request: gr.Request) -> list[Any]:
+        """Adapters, corpora, sets of pairs, interrupted trainings, and the adapters to compose."""
+        if not may(self.context, request, "editor"):
+            return [gr.skip()] * 6
+        space = self.context.workspace
+        found, unfinished, sets = adapters(space), interrupted(space), pairs_sets(space)
+        corpora = list(space.corpus_names())
+        return [
+            adapters_html(self.context, found),
+            gr.Dropdown(corpora, value=corpora[0] if corpora else None),
+            gr.Dropdown(sets, value=sets[0] if sets else None),
+            gr.Row(visible=bool(unfinished)),
+            gr.Dropdown(unfinished, value=unfinished[0] if unfinished else None),
+            gr.CheckboxGroup([view.name for view in found if view.card]),
+        ]
+
+    def describe_pairs(self, pairs: str | None, request: gr.Request) -> str:
+        """How many pairs there are in a set."""
+        if not pairs or not may(self.context, request, "editor"):
+            return ""
+        header = header_of(self.context.workspace, pairs)
+        return pairs_html(self.context, header.counts) if header else ""
+
+    @telling
+    def make_pairs(self, corpus: str | None, request: gr.Request) -> None:
+        """Make pairs from a corpus."""
+        user = self.context.require(request, "editor")
+        name = safe_name(corpus or "", "corpus")
+        self._start("pairs", name, user, ["pairs", "--json", "--corpus", name])
+
+    @telling
+    def check(self, request: gr.Request, pairs: str | None, base: str, _force: bool, *values: Any) -> None:
+        """See what a training would need; ``values`` are those of ``FIRST`` and ``MORE``."""
+        user = self.context.require(request, "editor")
+        name, given = self._given(pairs, values)
+        self._start("check", name, user, ["train", "--check", "--json", *self._base(base), "--", *given])
+
+    @telling
+    def start(self, request: gr.Request, pairs: str | None, base: str, force: bool, *values: Any) -> None:
+        """Train; ``values`` are those of ``FIRST`` and ``MORE``."""
+        user = self.context.require(request, "editor")
+        name, given = self._given(pairs, values)
+        options = ["--json", *(["--force"] if force else []), *self._base(base)]
+        self._start("train", name, user, ["train", *options, "--", *given])
+
+    @telling
+    def resume(self, name: str | None, request: gr.Request) -> None:
+        """Go on with a training that was interrupted."""
+        user = self.context.require(request, "editor")
+        name = safe_name(name or "", "adapter")
+        self._start("train", name, user, ["train", "--json", "--resume", "--", f"name={name}"])
+
+    @telling
+    def open(self, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show an adapter's card."""
+        self.context.require(request, "editor")
+        name = data_of(event).get("choice", "")
+        view = next((one for one in adapters(self.context.workspace) if one.name == name), None)
+        if view is None:
+            raise UsageError(self.context.text("training.gone"))
+        shown = card_html(self.context, view, course_of(self.context.workspace, name))
+        return [shown, gr.Column(visible=False), gr.Column(visible=True), gr.Row(visible=False), name]
+
+    def close(self) -> list[Any]:
+        """Show again how adapters are made."""
+        return [gr.Column(visible=True), gr.Column(visible=False)]
+
+    @telling
+    def remove(self, name: str, request: gr.Request) -> None:
+        """Delete an adapter."""
+        user = self.context.require(request, "admin")
+        adapter_folder(self.context.workspace.adapters, name)
+        self._start("remove", name, user, ["adapters", "remove", "--yes", "--", name])
+
+    @telling
+    def export(self, name: str, format_: str, request: gr.Request) -> None:
+        """Write an adapter for other programs, into the workspace."""
+        user = self.context.require(request, "editor")
+        adapter_folder(self.context.workspace.adapters, name)
+        target = self.context.workspace.root / "exports" / safe_name(f"{name}-{format_}", "export")
+        options = ["--json", "--force", "--format", format_, "--to", str(target)]
+        self._start("export", name, user, ["adapters", "export", *options, "--", name])
+
+    @telling
+    def compose(self, parts: list[str], weights: dict[str, float], name: str, method: str, request: gr.Request) -> None:
+        """Add adapters up, each times its weight."""
+        user = self.context.require(request, "editor")
+        if len(parts) < 2:
+            raise UsageError(self.context.text("training.compose.too_few"))
+        name = safe_name(name.strip(), "adapter")
+        terms = [f"{safe_name(part, 'adapter')}:{float(weights.get(part, 1.0))}" for part in parts]
+        options = ["--json", "--name", name, "--method", method]
+        self._start("compose", name, user, ["adapters", "compose", *options, "--", *terms])
+
+    def _given(self, pairs: str | None, values: Sequence[Any]) -> tuple[str, list[str]]:
+        """The adapter's name and the settings of a run. Raises UsageError where there are no pairs."""
+        if not pairs:
+            raise UsageError(self.context.text("training.no_pairs"))
+        settings = dict(zip((*FIRST, *MORE), values, strict=True))
+        name = str(settings.pop("name") or "").strip() or pairs
+        chosen = [f"name={safe_name(name, 'adapter')}", f"pairs={safe_name(pairs, 'set of pairs')}"]
+        return name, [*chosen, *assignments(TrainSettings, settings)]
+
+    def _base(self, base: str) -> list[str]:
+        """The option for another base model than that of the settings."""
+        chosen = base.strip()
+        return ["--set", f"engine.model={chosen}"] if chosen and chosen != self.context.settings.engine.model else []
+
+    def _start(self, kind: Kind, about: str, user: User, arguments: Sequence[str]) -> None:
+        if kind in {"train", "check"} and (running := self.context.jobs.under_way("train", "check")):
+            raise UsageError(self.context.text("training.busy", name=running.job.about))
+        self.context.jobs.start(kind, about, arguments, user.name)

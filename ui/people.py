@@ -1,0 +1,279 @@
+"""Who may sign in: names, roles, and passwords that nobody can read, in one file.
+
+    {"users": [{"name": "ana", "role": "editor", "password": "scrypt:15:8:3:SALT:KEY"}]}
+
+A name without a password can only come from a proxy that has signed it in (``ui.trusted_header``). Every change is
+seen by the next request: nobody has to start the app again to take a right away.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from assistant.config import UiSettings
+from assistant.errors import ConfigError, UsageError
+from assistant.workspace import Workspace, replaced_atomically, write_lock
+
+Role = Literal["expert", "editor", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+SHORTEST_PASSWORD = 8
+# Far above any real one; hashing gets no longer with it, but a request might.
+LONGEST_PASSWORD = 1024
+USERS_FILE = "users.json"
+# Letters and digits of any script; nothing that hides, reorders, or means something to a shell, a path or HTML.
+_NAME = re.compile(r"[^\W_](?:[\w .@+'-]{0,62}[\w.])?")
+Cost = tuple[int, int, int]
+# 32 MiB and three passes, as OWASP's "Password Storage Cheat Sheet" gives them: (log2 of N, r, p).
+_COST: Cost = (15, 8, 3)
+_SALT_BYTES, _KEY_BYTES = 16, 32
+_HASH = re.compile(r"scrypt:(?:1[0-9]|20):[1-9]\d?:[1-9]\d?:[A-Za-z0-9+/]{20,}=*:[A-Za-z0-9+/]{20,}=*")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Someone who may use the app: an expert asks and teaches, an editor also changes what is known, an admin all."""
+
+    name: str
+    role: Role
+
+    def may(self, role: Role) -> bool:
+        """Whether they may do what needs ``role``."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+LOCAL = User("local", "admin")
+"""Who asks where nobody signs in: whoever sits at this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One line of the file. ``password`` is its hash; empty where a proxy signs in."""
+
+    name: str
+    role: Role
+    password: str = field(default="", repr=False)
+
+    @property
+    def user(self) -> User:
+        """The person without the password."""
+        return User(self.name, self.role)
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    role: Role
+    password: str = ""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    users: list[_Row] = []
+
+
+class People:
+    """Those who may sign in, as the file stands now."""
+
+    def __init__(self, file: Path, cost: Cost = _COST) -> None:
+        """``cost`` is what a new password's hash is made with."""
+        self.file = file
+        self._cost = cost
+        self._read_at: tuple[int, int] | None = None
+        self._accounts: dict[str, Account] = {}
+
+    def accounts(self) -> dict[str, Account]:
+        """Name → account. Raises ConfigError for a file that cannot be used."""
+        try:
+            stat = self.file.stat()
+        except FileNotFoundError:
+            return {}
+        if self._read_at != (stat.st_mtime_ns, stat.st_ino):
+            self._accounts = {account.name: account for account in _read(self.file)}
+            self._read_at = (stat.st_mtime_ns, stat.st_ino)
+        return self._accounts
+
+    def users(self) -> list[User]:
+        """Everyone, by name."""
+        return [account.user for _, account in sorted(self.accounts().items())]
+
+    def user(self, name: str) -> User | None:
+        """The person of that name; None if there is none."""
+        account = self.accounts().get(_composed(name))
+        return account.user if account else None
+
+    def verified(self, name: str, password: str) -> User | None:
+        """The person if the password is theirs. Takes as long for a name that is not there."""
+        account = self.accounts().get(_composed(name))
+        known = account.password if account and account.password else _no_password(self._cost)
+        fits = _fits(password[:LONGEST_PASSWORD], known)
+        return account.user if account and account.password and fits else None
+
+    def stamp(self, name: str) -> str:
+        """What changes with someone's password, so that sessions end with the old one; empty for nobody."""
+        account = self.accounts().get(_composed(name))
+        return hashlib.sha256(account.password.encode()).hexdigest() if account else ""
+
+    def add(self, name: str, role: Role, password: str) -> User:
+        """Let someone in. Raises UsageError for a name that is taken or a password that is too short."""
+        new = Account(usable_name(name), role, _hashed(password, self._cost))
+        with self._changing() as accounts:
+            if new.name in accounts:
+                raise UsageError(
+                    f"There is a user '{new.name}' already.", "See 'assistant users --help' for role and password."
+                )
+            accounts[new.name] = new
+        return new.user
+
+    def set_password(self, name: str, password: str) -> None:
+        """Give someone another password, which ends their sessions. Raises UsageError."""
+        self._change(name, password=_hashed(password, self._cost))
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Give someone another role, from their next click on. Raises UsageError for nobody."""
+        self._change(name, role=role)
+
+    def remove(self, name: str) -> None:
+        """Let someone in no more, from their next click on. Raises UsageError for nobody."""
+        with self._changing() as accounts:
+            del accounts[_known(name, accounts)]
+
+    def _change(self, name: str, *, role: Role | None = None, password: str | None = None) -> None:
+        with self._changing() as accounts:
+            known = accounts[_known(name, accounts)]
+            accounts[known.name] = replace(
+                known,
+                role=known.role if role is None else role,
+                password=known.password if password is None else password,
+            )
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Account]]:
+        with write_lock(self.file.parent, timeout=10):
+            accounts = dict(self.accounts())
+            yield accounts
+            _write(self.file, accounts.values())
+
+
+def people_of(workspace: Workspace, settings: UiSettings) -> People | None:
+    """Those who may sign in; None where there is no users file, and nobody has to.
+
+    Raises ConfigError for a ``ui.users_file`` that names nobody, and for a ``ui.trusted_header`` without users.
+    """
+    people = People(users_file(workspace, settings))
+    if people.accounts():
+        return people
+    if settings.users_file:
+        raise ConfigError(f"ui.users_file {people.file} names nobody.", "Run: assistant users add NAME")
+    if settings.trusted_header:
+        raise ConfigError(
+            "ui.trusted_header needs to know who may come in.", "Run: assistant users add NAME --no-password"
+        )
+    return None
+
+
+def users_file(workspace: Workspace, settings: UiSettings) -> Path:
+    """Where the users stand."""
+    return Path(settings.users_file).expanduser() if settings.users_file else workspace.root / USERS_FILE
+
+
+def usable_name(name: str) -> str:
+    """``name``, in one Unicode form. Raises UsageError for one that could deceive."""
+    composed = _composed(name)
+    if not _NAME.fullmatch(composed):
+        raise UsageError(
+            f"{name[:80]!r} is not a name for a user.",
+            "Use 1 to 64 letters, digits, spaces and . _ - @ + ', beginning with a letter or digit.",
+        )
+    return composed
+
+
+def usable_password(password: str) -> str:
+    """``password``. Raises UsageError for one that is too short, or too long to be meant."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise UsageError(
+            f"The password has {len(password)} characters.",
+            f"Use {SHORTEST_PASSWORD} to {LONGEST_PASSWORD:,}; four words that nobody else puts together are good.",
+        )
+    return password
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _known(name: str, accounts: dict[str, Account]) -> str:
+    composed = _composed(name)
+    if composed not in accounts:
+        raise UsageError(f"There is no user '{name[:80]}'.", "See: assistant users list")
+    return composed
+
+
+def _hashed(password: str, cost: Cost) -> str:
+    """``password`` salted and hashed; empty for an empty one, which fits no password."""
+    if not password:
+        return ""
+    salt = secrets.token_bytes(_SALT_BYTES)
+    return _written_as(cost, salt, _key(usable_password(password), salt, *cost))
+
+
+def _fits(password: str, hashed: str) -> bool:
+    _, cost, block, passes, salt, key = hashed.split(":")
+    found = _key(password, base64.b64decode(salt), int(cost), int(block), int(passes))
+    return hmac.compare_digest(found, base64.b64decode(key))
+
+
+def _key(password: str, salt: bytes, cost: int, block: int, passes: int) -> bytes:
+    memory = 128 * block * (1 << cost) * 2
+    text = unicodedata.normalize("NFC", password).encode()
+    return hashlib.scrypt(text, salt=salt, n=1 << cost, r=block, p=passes, dklen=_KEY_BYTES, maxmem=memory)
+
+
+def _no_password(cost: Cost) -> str:
+    """A hash that takes as long as any and that nothing fits."""
+    return _written_as(cost, bytes(_SALT_BYTES), bytes(_KEY_BYTES))
+
+
+def _written_as(cost: Cost, salt: bytes, key: bytes) -> str:
+    parts = (base64.b64encode(part).decode() for part in (salt, key))
+    return ":".join(["scrypt", *map(str, cost), *parts])
+
+
+def _read(file: Path) -> list[Account]:
+    try:
+        rows = _File.model_validate_json(file.read_bytes()).users
+    except (OSError, ValidationError) as error:
+        raise ConfigError(
+            f"The users in {file} cannot be read: {' '.join(str(error).split())[:200]}.",
+            "Mend or delete it, then run: assistant users add NAME",
+        ) from None
+    accounts = [Account(usable_name(row.name), row.role, row.password) for row in rows]
+    for account in accounts:
+        if account.password and not _HASH.fullmatch(account.password):
+            raise ConfigError(
+                f"{file}: the password of '{account.name}' is not hashed.", "Run: assistant users password NAME"
+            )
+    return accounts
+
+
+def _write(file: Path, accounts: Iterable[Account]) -> None:
+    rows = [_Row(name=one.name, role=one.role, password=one.password) for one in accounts]
+    text = _File(users=sorted(rows, key=lambda row: row.name)).model_dump_json(indent=2) + "\n"
+    with replaced_atomically(file) as beside:
+        # Its rights before its content: hashes can be guessed at by whoever reads them.
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)

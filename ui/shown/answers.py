@@ -1,0 +1,174 @@
+"""An answer as HTML: sentences with the numbers of their passages, what is unsupported, refusals, and what is cited.
+
+Buttons carry what they do in ``data-do`` and what they do it to in other ``data-`` attributes; the page's callbacks
+get exactly these (``ui.pages.acting``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from assistant.presentation import excerpt
+from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
+from assistant.types import Words as NewWords
+from ui.answering import Event, Waiting
+from ui.shown.places import source_line
+from ui.shown.safe import attributes, button, escaped
+from ui.texts import Words
+
+_MOST_NEAREST = 3
+_SHORT = 24
+"""Letters of a word that need not be broken."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """An answer that is coming in."""
+
+    corpus: str
+    place: int = 0
+    """In the line; 0 when it has begun."""
+    searched: str = ""
+    hits: tuple[Evidence, ...] = ()
+    heard: str = ""
+    sentences: list[Sentence] = field(default_factory=list)
+    answer: Answer | None = None
+
+    def take(self, event: Event) -> None:
+        """What happened next."""
+        match event:
+            case Waiting():
+                self.place = event.place
+            case Retrieved():
+                self.place, self.searched, self.hits = 0, event.standalone_question, event.hits
+            case NewWords():
+                self.heard += event.text
+            case Grounded():
+                self.sentences.append(event.sentence)
+            case Answer():
+                self.answer = event
+
+
+def draft_html(draft: Draft, question: str, words: Words) -> str:
+    """An answer while it comes in."""
+    if draft.answer is not None:
+        return answer_html(draft.answer, draft.corpus, words)
+    if draft.place:
+        return _status(words("chat.waiting", place=draft.place))
+    if not draft.hits:
+        return _status(words("chat.searching"))
+    if not draft.heard:
+        return _rewritten(question, draft.searched, words) + _status(words("chat.reading", count=len(draft.hits)))
+    text = _prose(draft.heard, draft.sentences, draft.hits, draft.corpus, words, with_rest=True)
+    return f'{_rewritten(question, draft.searched, words)}<div class="prose">{text}<span class="caret"></span></div>'
+
+
+def answer_html(answer: Answer, corpus: str, words: Words, suggestions: Sequence[str] = ()) -> str:
+    """A whole answer, or a refusal with what helps: ``suggestions`` are questions that have an answer."""
+    rewritten = _rewritten(answer.question, answer.standalone_question, words)
+    if answer.refused:
+        return rewritten + _refusal(answer, corpus, words, suggestions)
+    quoted = f'<p class="label">{escaped(words("chat.quoted"))}</p>' if answer.quoted else ""
+    notes = "".join(f'<p class="note">{escaped(note)}</p>' for note in answer.notes)
+    prose = _prose(answer.text, answer.sentences, answer.hits, corpus, words, with_rest=not answer.sentences)
+    return f'{rewritten}{quoted}<div class="prose">{prose}</div>{notes}{_cited(answer, corpus, words)}'
+
+
+def cite_data(corpus: str, document: str, start: int, end: int, quote: str) -> dict[str, object]:
+    """What a button carries that opens a passage."""
+    return {"do": "cite", "corpus": corpus, "document": document, "start": start, "end": end, "quote": quote}
+
+
+def _status(text: str) -> str:
+    return f'<p class="status"><span class="pulse"></span>{escaped(text)}</p>'
+
+
+def _rewritten(question: str, searched: str, words: Words) -> str:
+    if not searched or searched == question:
+        return ""
+    change = button(words("chat.change"), "link", do="reword", question=searched)
+    return f'<p class="rewritten">{escaped(words("chat.searched_for"))} <q>{escaped(searched)}</q> {change}</p>'
+
+
+def _prose(
+    text: str,
+    sentences: Sequence[Sentence],
+    hits: Sequence[Evidence],
+    corpus: str,
+    words: Words,
+    *,
+    with_rest: bool = False,
+) -> str:
+    """Sentences where they stand in the text, with their marks; with the words that are no sentence yet."""
+    known = {hit.rank: hit for hit in hits}
+    parts: list[str] = []
+    at = 0
+    for sentence in sentences:
+        start = text.find(sentence.text, at)
+        parts.append(escaped(text[at:start]) if start >= 0 else " ")
+        at = start + len(sentence.text) if start >= 0 else at
+        parts.append(_sentence(sentence, known, corpus, words))
+    rest = text[at:] if with_rest else ""
+    return "".join(parts) + (f'<span class="unchecked">{escaped(rest)}</span>' if rest else "")
+
+
+def _sentence(sentence: Sentence, known: dict[int, Evidence], corpus: str, words: Words) -> str:
+    if sentence.supported:
+        # The marks stay on the line of the last word.
+        begun, blank, last = sentence.text.rpartition(" ")
+        marks = "".join(_mark(citation, known, corpus, words) for citation in sentence.citations)
+        together = f'<span class="last">{escaped(last)}{marks}</span>' if len(last) <= _SHORT else escaped(last) + marks
+        return escaped(begun + blank) + together
+    why = escaped(words("chat.unsupported_why"))
+    tag = f'<span class="tag">{escaped(words("chat.unsupported"))}</span>'
+    return f'<span class="unsupported" title="{why}">{escaped(sentence.text)}</span>{tag}'
+
+
+def _mark(citation: Citation, known: dict[int, Evidence], corpus: str, words: Words) -> str:
+    source = source_line(known[citation.hit], words) if citation.hit in known else citation.document
+    label = escaped(words("chat.mark", number=citation.hit, source=source))
+    data = cite_data(corpus, citation.document, citation.start, citation.end, citation.quote)
+    carried = attributes({**data, "source": source})
+    return f'<button type="button" class="mark"{carried} aria-label="{label}">{citation.hit}</button>'
+
+
+def _cited(answer: Answer, corpus: str, words: Words) -> str:
+    """The passages that are cited, each once."""
+    cited = {one.hit: one for sentence in answer.sentences for one in reversed(sentence.citations)}
+    items = "".join(_chip(hit, cited[hit.rank], corpus, words) for hit in answer.hits if hit.rank in cited)
+    return f'<ul class="cited" aria-label="{escaped(words("chat.sources"))}">{items}</ul>' if items else ""
+
+
+def _chip(hit: Evidence, citation: Citation, corpus: str, words: Words) -> str:
+    carried = attributes(cite_data(corpus, citation.document, citation.start, citation.end, citation.quote))
+    number = f'<span class="number">{hit.rank}</span>'
+    source = escaped(source_line(hit, words))
+    return f'<li><button type="button" class="source-chip"{carried}>{number}{source}</button></li>'
+
+
+def _refusal(answer: Answer, corpus: str, words: Words, suggestions: Sequence[str]) -> str:
+    asked_back = _chips([(reading, f"{answer.question} – {reading}") for reading in answer.readings])
+    others = _chips([(one, one) for one in suggestions])
+    like = f"<h3>{escaped(words('chat.like'))}</h3>{others}" if others else ""
+    nearest = "".join(_nearest(hit, corpus, words) for hit in answer.hits[:_MOST_NEAREST])
+    passages = f'<h3>{escaped(words("chat.nearest"))}</h3><ul class="nearest">{nearest}</ul>' if nearest else ""
+    return (
+        f'<div class="refusal"><p class="lead">{escaped(answer.text)}</p>{asked_back}'
+        f"<p>{escaped(words('chat.ask_differently'))}</p>{like}{passages}</div>"
+    )
+
+
+def _chips(questions: Sequence[tuple[str, str]]) -> str:
+    """Buttons that ask: what is read on each, and the question."""
+    items = "".join(f"<li>{button(label, 'chip', do='suggest', question=one)}</li>" for label, one in questions)
+    return f'<ul class="chips">{items}</ul>' if items else ""
+
+
+def _nearest(hit: Evidence, corpus: str, words: Words) -> str:
+    return f"<li>{passage_button(hit, corpus, excerpt(hit.text), words)}</li>"
+
+
+def passage_button(hit: Evidence, corpus: str, below: str, words: Words) -> str:
+    """A button that opens a whole passage: where it stands, and a line below."""
+    carried = attributes(cite_data(corpus, hit.document, hit.start, hit.end, hit.text))
+    source = f"<strong>{escaped(source_line(hit, words))}</strong>"
+    return f'<button type="button" class="passage"{carried}>{source}<span>{escaped(below)}</span></button>'

@@ -1,0 +1,34 @@
+"""An answer as plain text with its references, to be put into a letter."""
+
+from assistant.conversation.transcript import mark_of
+from assistant.presentation import excerpt, visible
+from assistant.types import Answer, Sentence
+from ui.conversations import Turn
+from ui.shown.places import source_line
+from ui.texts import Words
+
+_LONGEST_QUOTE = 300
+
+
+def copied_text(turn: Turn, words: Words) -> str:
+    """The standing answer of a turn, its sentences numbered, with the references below."""
+    answer = turn.standing.answer
+    if answer.refused or not answer.sentences:
+        return visible(answer.text, keep_lines=True)
+    sentences = [f"{visible(one.text, keep_lines=True)} {mark(one, words)}" for one in answer.sentences]
+    return "\n".join([" ".join(sentences), "", *references(answer, words)])
+
+
+def mark(sentence: Sentence, words: Words) -> str:
+    """What stands behind a sentence: the numbers of its passages, or that there are none."""
+    return mark_of(sentence) if sentence.supported else f"[{words('chat.unsupported')}]"
+
+
+def references(answer: Answer, words: Words) -> list[str]:
+    """The cited passages, a line each: number, place and words."""
+    cited = dict.fromkeys((one.hit, one.quote) for sentence in answer.sentences for one in sentence.citations)
+    known = {hit.rank: hit for hit in answer.hits}
+    quoted = (
+        (number, words("chat.quoted_words", quote=excerpt(quote, _LONGEST_QUOTE))) for number, quote in sorted(cited)
+    )
+    return [f"[{number}] {source_line(known[number], words)}: {quote}" for number, quote in quoted if number in known]

@@ -1,0 +1,106 @@
+"""Reports of evaluations in a list, in a frame, and two of them compared, as HTML."""
+
+from collections.abc import Mapping, Sequence
+
+from ui.context import AppContext
+from ui.reports import ComparisonView, MeanView, ReportView
+from ui.shown.safe import escaped
+from ui.shown.work import day_of
+from ui.texts import shown_number
+
+
+def reports_html(context: AppContext, views: Sequence[ReportView]) -> str:
+    """Reports as a list to choose from."""
+    if not views:
+        return (
+            f'<div class="empty"><h3>{_text(context, "evaluation.empty.title")}</h3>'
+            f"<p>{_text(context, 'evaluation.empty.what')}</p></div>"
+        )
+    return f'<ul class="choices">{"".join(_choice(context, view) for view in views)}</ul>'
+
+
+def frame_html(context: AppContext, name: str) -> str:
+    """A report in a frame that may do nothing but show itself."""
+    title = escaped(context.text("evaluation.report", name=name))
+    return (
+        f'<iframe class="report" src="/reports/{escaped(name)}" title="{title}" sandbox="allow-scripts"'
+        ' referrerpolicy="no-referrer" loading="lazy"></iframe>'
+    )
+
+
+def comparison_html(context: AppContext, found: ComparisonView) -> str:
+    """What two reports say about each other: the verdict, the lights, the differences."""
+    lights = "".join(
+        f"<li>{_badge(context, light.status)} <strong>{escaped(light.metric)}</strong> {escaped(light.reason)}</li>"
+        for light in found.gate.lights
+    )
+    rows = "".join(
+        f"<tr><th scope='row'>{escaped(effect.metric)}</th><td>{escaped(_mean(context, effect.difference.mean))}</td>"
+        f"<td>{escaped(_verdict(context, effect.verdict))}</td></tr>"
+        for effect in found.effects
+    )
+    changed = (
+        f'<p class="meta">{escaped(context.text("evaluation.changed", parts=", ".join(found.gate.changed)))}</p>'
+        if found.gate.changed
+        else ""
+    )
+    heads = "".join(f"<th scope='col'>{_text(context, f'evaluation.columns.{key}')}</th>" for key in _COLUMNS)
+    table = f"<table class='grid'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+    return (
+        f'<p class="summary">{_badge(context, found.gate.status)} {escaped(found.gate.verdict)}</p>{changed}'
+        f'<ul class="files">{lights}</ul><div class="scroll" tabindex="0">{table}</div>'
+    )
+
+
+_COLUMNS = ("metric", "difference", "verdict")
+_STATUSES = frozenset({"pass", "warn", "fail", "thin"})
+# As the commands say them → the key of the words for it.
+_VERDICTS: Mapping[str, str] = {
+    "higher": "higher",
+    "lower": "lower",
+    "same": "same",
+    "too thin to tell": "thin",
+    "anecdote": "anecdote",
+}
+
+
+def _choice(context: AppContext, view: ReportView) -> str:
+    cases = context.text("evaluation.cases_of", count=shown_number(view.cases, context.language))
+    means = ", ".join(f"{name} {_value(context, value)}" for name, value in view.means.items())
+    status = _badge(context, view.status) if view.status else ""
+    facts = " · ".join((day_of(context, view.name), cases, f"{view.headline}: {means}"))
+    return (
+        f'<li><button type="button" class="choice" data-do="choose" data-choice="{escaped(view.name)}"'
+        f' aria-pressed="false"><span class="name">{escaped(view.title)}</span>{status}'
+        f'<span class="meta">{escaped(facts)}</span></button></li>'
+    )
+
+
+def _badge(context: AppContext, status: str) -> str:
+    if status not in _STATUSES:
+        return ""
+    return f'<span class="badge {status}">{_text(context, f"evaluation.status.{status}")}</span>'
+
+
+def _verdict(context: AppContext, verdict: str) -> str:
+    return context.text(f"evaluation.verdict.{_VERDICTS[verdict]}") if verdict in _VERDICTS else verdict
+
+
+def _mean(context: AppContext, mean: MeanView) -> str:
+    if mean.value is None:
+        return "–"
+    if mean.low is None or mean.high is None:
+        return _signed(context, mean.value)
+    return f"{_signed(context, mean.value)} [{_signed(context, mean.low)}, {_signed(context, mean.high)}]"
+
+
+def _signed(context: AppContext, value: float) -> str:
+    return ("+" if value > 0 else "") + shown_number(value, context.language, 3)
+
+
+def _value(context: AppContext, value: float | None) -> str:
+    return "–" if value is None else shown_number(value, context.language, 2)
+
+
+def _text(context: AppContext, key: str) -> str:
+    return escaped(context.text(key))

@@ -1,0 +1,31 @@
+"""What stands above every page: the name of the app, the other language, light or dark, and who has signed in."""
+
+from ui.context import AppContext
+from ui.people import User
+from ui.shown.safe import escaped
+from ui.signin import SIGN_OUT
+
+
+def header_html(context: AppContext, user: User | None = None) -> str:
+    """The header, for one who has signed in."""
+    words = context.text
+    other = "en" if context.language == "de" else "de"
+    signed_in = (
+        ""
+        if context.people is None or user is None
+        else f'<span class="user">{escaped(user.name)}</span><form method="post" action="{SIGN_OUT}">'
+        f'<button class="quiet">{escaped(words("app.sign_out"))}</button></form>'
+    )
+    name, dark = escaped(words("app.title")), escaped(words("app.dark"))
+    icon = '<img src="/assets/icon.svg" alt="" width="24" height="24">'
+    switch = f'<button type="button" class="quiet" data-dark aria-label="{dark}" title="{dark}">◐</button>'
+    language = (
+        f'<a class="quiet" href="/{other}/" hreflang="{other}" lang="{other}">'
+        f"{escaped(words('app.other_language'))}</a>"
+    )
+    listed = escaped(words("chat.conversations"))
+    side = f'<button type="button" class="quiet side-toggle" data-side aria-label="{listed}">☰</button>'
+    return (
+        f'<div class="brand">{icon}<span>{name}</span>{side}</div>'
+        f'<div class="tools">{language}{switch}{signed_in}</div>'
+    )

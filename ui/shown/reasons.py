@@ -1,0 +1,82 @@
+"""Why an answer is what it is, step by step, for the panel beside the chat."""
+
+from collections.abc import Iterable, Mapping
+
+from assistant.types import Answer, Evidence, Trace
+from ui.conversations import Reply
+from ui.shown.answers import passage_button
+from ui.shown.passages import close_button
+from ui.shown.safe import escaped
+from ui.texts import Words
+
+
+def reasons_html(replies: tuple[Reply, ...], words: Words) -> str:
+    """The steps from the question to each reply."""
+    parts = "".join(_reply(reply, words) for reply in replies)
+    title = escaped(words("why.title"))
+    header = f'<header>{close_button(words)}<h2 tabindex="-1">{title}</h2></header>'
+    return f'<section class="source reasons" aria-label="{title}">{header}{parts}</section>'
+
+
+def _reply(reply: Reply, words: Words) -> str:
+    answer, trace = reply.answer, reply.answer.trace
+    if trace is None:
+        return f'<p class="note">{escaped(words("why.nothing"))}</p>'
+    return "".join(
+        (
+            _step(words("why.searched"), _list(trace.searched)),
+            _step(words("why.found", count=len(trace.found)), _found(answer, trace, reply.corpus, words)),
+            _step(words("why.judged"), _judged(trace.judgement, words)) if trace.judgement else "",
+            _step(words("why.outcome"), f"<p>{escaped(_outcome(answer, words))}</p>"),
+            _long(words("why.said"), trace.said),
+            _long(words("why.prompt"), trace.prompt),
+            _step(words("why.took"), _list(f"{step}: {seconds:.2f} s" for step, seconds in answer.timings.items())),
+        )
+    )
+
+
+def _step(title: str, content: str) -> str:
+    return f"<h3>{escaped(title)}</h3>{content}"
+
+
+def _list(items: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in items)}</ul>"
+
+
+def _found(answer: Answer, trace: Trace, corpus: str, words: Words) -> str:
+    left_out = {hit.chunk for hit in trace.found if hit.rank in trace.dropped}
+    read = {hit.chunk for hit in answer.hits} - left_out if trace.prompt else set()
+    hits = "".join(_hit(hit, hit.chunk in read, corpus, words) for hit in trace.found)
+    return f'<ol class="nearest">{hits}</ol>'
+
+
+def _hit(hit: Evidence, is_read: bool, corpus: str, words: Words) -> str:
+    sides = [
+        words("why.meaning", rank=hit.dense_rank) if hit.dense_rank else "",
+        words("why.wording", rank=hit.lexical_rank) if hit.lexical_rank else "",
+        "" if is_read else words("why.unread"),
+    ]
+    return f"<li>{passage_button(hit, corpus, ', '.join(filter(None, sides)), words)}</li>"
+
+
+def _judged(judgement: Mapping[str, float], words: Words) -> str:
+    probability, threshold = judgement.get("probability"), judgement.get("threshold")
+    if probability is None or threshold is None:
+        return ""
+    told = words("why.probability", probability=f"{probability:.0%}", threshold=f"{threshold:.0%}")
+    features = ((name, value) for name, value in judgement.items() if name not in ("probability", "threshold"))
+    numbers = _list(f"{name}: {value:.3f}" for name, value in features)
+    return f"<p>{escaped(told)}</p><details><summary>{escaped(words('why.numbers'))}</summary>{numbers}</details>"
+
+
+def _outcome(answer: Answer, words: Words) -> str:
+    if answer.refused:
+        return words("why.refused", reason=answer.refusal_reason)
+    unsupported = [sentence for sentence in answer.sentences if not sentence.supported]
+    if answer.quoted:
+        return words("why.quoted")
+    return words("why.partly", count=len(unsupported)) if unsupported else words("why.supported")
+
+
+def _long(title: str, text: str) -> str:
+    return f"<details><summary>{escaped(title)}</summary><pre>{escaped(text)}</pre></details>" if text else ""

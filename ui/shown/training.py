@@ -1,0 +1,170 @@
+"""Trainings and adapters, as HTML."""
+
+from collections.abc import Mapping, Sequence
+
+from ui.context import AppContext
+from ui.plots import PlotWords, loss_svg
+from ui.shown.safe import escaped
+from ui.shown.work import day_of, duration
+from ui.texts import shown_number
+from ui.training import AdapterView, CheckOutcome, Course
+
+_MIB, _GIB = 1 << 20, 1 << 30
+
+
+def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> str:
+    """Adapters as a list to choose from."""
+    if not views:
+        return (
+            f'<div class="empty"><h3>{_text(context, "training.empty.title")}</h3>'
+            f"<p>{_text(context, 'training.empty.what')}</p></div>"
+        )
+    return f'<ul class="choices">{"".join(_choice(context, view) for view in views)}</ul>'
+
+
+def plot_html(context: AppContext, course: Course, name: str, total: float | None = None) -> str:
+    """The losses of a training; empty where there are none yet."""
+    words = PlotWords(
+        title=context.text("training.plot.title", name=name),
+        step=context.text("training.plot.step"),
+        training=context.text("training.plot.training"),
+        validation=context.text("training.plot.validation"),
+        base=context.text("training.plot.base"),
+        language=context.language,
+    )
+    return loss_svg(course, words, total)
+
+
+def card_html(context: AppContext, view: AdapterView, course: Course) -> str:
+    """What an adapter is, what it learnt from and how good it is."""
+    flags = "".join(f'<p class="remark">{escaped(flag)}</p>' for flag in view.flags)
+    head = f"<header><h3>{escaped(view.name)}</h3></header>{flags}"
+    body = f"{plot_html(context, course, view.name)}{_table(_facts(context, view))}"
+    return f'<article class="adapter">{head}{body}</article>'
+
+
+def check_html(context: AppContext, found: CheckOutcome) -> str:
+    """What a training would need and learn."""
+    fits = found.memory_total <= found.memory_free
+    memory = context.text(
+        "training.check.memory" if fits else "training.check.too_little",
+        needed=_bytes(context, found.memory_total),
+        free=_bytes(context, found.memory_free),
+    )
+    rows = {
+        "training.check.fits": memory,
+        "training.check.time": _time(context, found),
+        "training.check.pairs": context.text(
+            "training.check.pairs_of",
+            train=_number(context, found.rows),
+            validation=_number(context, found.validation_rows),
+        ),
+        "training.check.steps": _number(context, found.steps),
+        "training.facts.parameters": _parameters(context, found.parameters, found.base_parameters),
+    }
+    examples = "".join(_example(context, one.prompt, one.trained) for one in found.examples)
+    details = f"<details><summary>{_text(context, 'training.check.examples')}</summary>{examples}</details>"
+    return f"{_table({context.text(key): text for key, text in rows.items()})}{details}"
+
+
+def pairs_html(context: AppContext, counts: Mapping[str, int]) -> str:
+    """How many pairs a set holds, by where they come from."""
+    parts = ", ".join(f"{_number(context, count)} {source}" for source, count in counts.items())
+    total = _number(context, sum(counts.values()))
+    return f'<p class="meta">{escaped(context.text("training.pairs_hold", total=total, parts=parts))}</p>'
+
+
+def _choice(context: AppContext, view: AdapterView) -> str:
+    facts = [_text(context, "training.damaged")] if view.card is None else _short_facts(context, view)
+    stale = f'<span class="badge warn">{_text(context, "training.stale")}</span>' if view.flags else ""
+    return (
+        f'<li><button type="button" class="choice" data-do="choose" data-choice="{escaped(view.name)}"'
+        f' aria-pressed="false"><span class="name">{escaped(view.name)}</span>{stale}'
+        f'<span class="meta">{escaped(" · ".join(facts))}</span></button></li>'
+    )
+
+
+def _short_facts(context: AppContext, view: AdapterView) -> list[str]:
+    assert view.card is not None
+    loss = _losses(context, view)
+    return [part for part in (view.card.method, view.card.corpus, loss, day_of(context, view.card.created)) if part]
+
+
+def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:
+    card = view.card
+    if card is None:
+        return {}
+    composed = " + ".join(f"{weight:g} × {name}" for name, weight in card.components)
+    pairs = sum(card.pairs_counts.values())
+    rows = {
+        "method": card.method,
+        "base": card.base,
+        "components": composed,
+        "losses": _losses(context, view),
+        "scores": _scores(context, view),
+        "pairs": f"{card.pairs} ({_number(context, pairs)})" if pairs else card.pairs,
+        "documents": f"{card.corpus} ({_number(context, len(card.documents))})" if card.documents else card.corpus,
+        "parameters": _parameters(context, card.parameters, card.base_parameters),
+        "size": _bytes(context, view.size),
+        "training": f"{_number(context, card.steps)} · {duration(context, card.seconds)}" if card.steps else "",
+        "created": day_of(context, card.created),
+        "machine": card.machine,
+    }
+    return {context.text(f"training.facts.{key}"): text for key, text in rows.items() if text}
+
+
+def _losses(context: AppContext, view: AdapterView) -> str:
+    card = view.card
+    if card is None:
+        return ""
+    known = [loss for loss in (card.base_validation_loss, card.validation_loss) if loss is not None]
+    return " → ".join(shown_number(loss, context.language, 3) for loss in known)
+
+
+def _scores(context: AppContext, view: AdapterView) -> str:
+    value, low, high = (view.scores.means if view.scores else {}).get("correctness", (None, None, None))
+    if value is None:
+        return ""
+    shown = shown_number(value, context.language, 3)
+    if low is None or high is None:
+        return shown
+    return f"{shown} [{shown_number(low, context.language, 3)}, {shown_number(high, context.language, 3)}]"
+
+
+def _time(context: AppContext, found: CheckOutcome) -> str:
+    if found.probe is None:
+        return context.text("training.check.not_tried")
+    return context.text("training.check.at_most", time=duration(context, found.probe.seconds))
+
+
+def _example(context: AppContext, prompt: str, trained: str) -> str:
+    learnt = _text(context, "training.check.learnt")
+    return f'<pre class="log">{escaped(prompt)}<mark title="{learnt}">{escaped(trained)}</mark></pre>'
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    lines = "".join(
+        f'<tr><th scope="row">{escaped(label)}</th><td>{escaped(text)}</td></tr>' for label, text in rows.items()
+    )
+    return f'<table class="facts">{lines}</table>' if lines else ""
+
+
+def _parameters(context: AppContext, trained: int, base: int) -> str:
+    share = shown_number(100 * trained / max(base, 1), context.language, 2)
+    return context.text("training.share", count=_number(context, trained), share=share)
+
+
+def _bytes(context: AppContext, size: int) -> str:
+    return (
+        f"{shown_number(size / _MIB, context.language, 1)} MiB"
+        if size < _GIB
+        else f"{shown_number(size / _GIB, context.language, 2)} GiB"
+    )
+
+
+def _number(context: AppContext, number: float) -> str:
+    return shown_number(number, context.language)
+
+
+def _text(context: AppContext, key: str) -> str:
+    return escaped(context.text(key))

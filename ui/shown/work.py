@@ -1,0 +1,88 @@
+"""Jobs as people read them: one line in words, a bar, a log."""
+
+from datetime import date
+
+from ui.context import AppContext
+from ui.jobs import Status
+from ui.shown.safe import escaped
+from ui.texts import shown_date, shown_number
+
+# What commands call their bars → the key of the words for it.
+_STEPS = {
+    "Reading and embedding": "reading",
+    "Calibrating refusals": "calibrating",
+    "Asking the retriever": "asking_retriever",
+    "training": "training",
+    "asking": "asking",
+    "generating": "generating",
+}
+_TONES = {"done": "good", "failed": "bad", "lost": "bad", "stopped": "calm"}
+
+
+def state_line(context: AppContext, status: Status) -> str:
+    """How a job stands, in one line."""
+    what = context.text(f"jobs.kind.{status.job.kind}", about=status.job.about)
+    how = context.text(f"jobs.state.{status.state}", time=duration(context, status.seconds))
+    return f"{what}: {how}"
+
+
+def step_line(context: AppContext, status: Status) -> str:
+    """What is being done now, and how far it is; empty where nothing is known."""
+    progress = status.progress
+    if progress is None or not status.is_under_way:
+        return ""
+    label = context.text(f"jobs.step.{_STEPS[progress.label]}") if progress.label in _STEPS else progress.label
+    count = ""
+    if progress.total:
+        done, total = (shown_number(value, context.language) for value in (progress.done, progress.total))
+        count = context.text("jobs.of", done=done, total=total)
+    return " · ".join(filter(None, (label, count, progress.text)))
+
+
+def state_html(context: AppContext, status: Status) -> str:
+    """The line, with a bar while it runs, and the error behind it if there was one."""
+    tone = _TONES.get(status.state, "busy")
+    error = f'<p class="job-error">{escaped(status.error)}</p>' if status.error and status.state == "failed" else ""
+    step = f'<p class="job-step">{escaped(line)}</p>' if (line := step_line(context, status)) else ""
+    return (
+        f'<div class="job {tone}" role="status"><p class="job-line">{escaped(state_line(context, status))}</p>'
+        f"{_bar(context, status)}{step}{error}</div>"
+    )
+
+
+def log_html(text: str) -> str:
+    """A log as it is, the newest lines in sight."""
+    return f'<pre class="log" tabindex="0">{escaped(text.strip())}</pre>'
+
+
+def duration(context: AppContext, seconds: float) -> str:
+    """A time that people can take in: ``4 s``, ``2 min 5 s``, ``3 h 12 min``."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return context.text("jobs.hours", hours=hours, minutes=minutes)
+    if minutes:
+        return context.text("jobs.minutes", minutes=minutes, seconds=whole % 60)
+    return context.text("jobs.seconds", seconds=whole)
+
+
+def day_of(context: AppContext, moment: str) -> str:
+    """The day of an ISO date or time as people write it; what is none as it is."""
+    try:
+        return shown_date(date.fromisoformat(moment[:10]), context.language)
+    except ValueError:
+        return moment
+
+
+def _bar(context: AppContext, status: Status) -> str:
+    if not status.is_under_way:
+        return ""
+    progress = status.progress
+    name = escaped(context.text("jobs.bar"))
+    if progress is None or not progress.total:
+        return f'<div class="bar endless" role="progressbar" aria-label="{name}"><span></span></div>'
+    percent = min(max(100 * progress.done / progress.total, 0), 100)
+    return (
+        f'<div class="bar" role="progressbar" aria-label="{name}" aria-valuemin="0" aria-valuemax="100"'
+        f' aria-valuenow="{percent:.0f}"><span style="width:{percent:.1f}%"></span></div>'
+    )

@@ -1,0 +1,125 @@
+"""The documents of all corpora, by what an answer says of them."""
+
+import hashlib
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.errors import ReadError, UsageError
+from assistant.opened import open_corpus
+from assistant.store.catalog import Catalog, file_location
+from assistant.types import Filter
+from assistant.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """A document of a corpus, and the file that it was read from."""
+
+    id: int
+    corpus: str
+    path: str
+    """Relative to the ingested folder."""
+    title: str
+    format: str
+    pages: int | None
+    hash: str
+    """SHA-256 of the file, in hex, when it was read."""
+    location: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Words of a document, as an answer cites them. Offsets count in the stored text."""
+
+    corpus: str
+    document: str
+    """Path relative to the ingested folder."""
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A span where it stands now."""
+
+    document: SourceDocument
+    text: str
+    """Of the whole document."""
+    start: int
+    end: int
+    pages: tuple[tuple[int, int], ...]
+    """(offset, page) of the pages that the span stands on; empty for formats without pages."""
+    heading: str
+    place: str
+
+
+class Library:
+    """Bears several threads."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def passage(self, span: Span) -> Passage:
+        """Where a span stands. Raises UsageError when the corpus does not hold its words any more."""
+        with closing(open_corpus(self._workspace, span.corpus)) as catalog, catalog.snapshot():
+            for document in _documents(catalog, span.corpus, path=span.document):
+                text = catalog.text(document.id)
+                if (start := _start_of(span, text)) >= 0:
+                    end = start + len(span.quote)
+                    pages = catalog.page_starts(document.id, start, end) if document.pages else ()
+                    return Passage(document, text, start, end, pages, *_heading(catalog, document, start))
+        raise UsageError(f"These words are not in {span.document} any more.", "Ask again: the documents have changed.")
+
+    def document(self, corpus: str, id_: int) -> SourceDocument:
+        """A document by the number that the catalog gave it. Raises UsageError for one that it does not hold."""
+        with closing(open_corpus(self._workspace, corpus)) as catalog:
+            for document in _documents(catalog, corpus, id_=id_):
+                return document
+        raise UsageError("There is no such document.", "Ask again: the documents have changed.")
+
+    def original(self, document: SourceDocument) -> bytes:
+        """The file as it was ingested. Raises ReadError when it is gone or is another one now."""
+        name = document.path
+        try:
+            content = document.location.read_bytes()
+        except OSError as error:
+            raise ReadError(f"{name} cannot be read: {error.strerror}.", "Its text is still in the corpus.") from None
+        if hashlib.sha256(content).hexdigest() != document.hash:
+            raise ReadError(f"{name} has changed since it was read.", "Read it again: assistant ingest.")
+        return content
+
+
+def _documents(catalog: Catalog, corpus: str, path: str | None = None, id_: int | None = None) -> list[SourceDocument]:
+    """The documents with a path, or with an id. One that lies in two folders is there twice."""
+    return [
+        SourceDocument(
+            one.id,
+            corpus,
+            row.path,
+            one.title,
+            one.format,
+            one.pages,
+            row.hash,
+            file_location(Path(row.root), row.path),
+        )
+        for row in catalog.files(path, id_)
+        if row.document_id is not None
+        for one in catalog.document_summaries(row.document_id)
+    ]
+
+
+def _start_of(span: Span, text: str) -> int:
+    """Where the quoted words stand in a text now; -1 when they do not."""
+    if text[span.start : span.end] == span.quote:
+        return span.start
+    return text.find(span.quote) if span.quote else -1
+
+
+def _heading(catalog: Catalog, document: SourceDocument, start: int) -> tuple[str, str]:
+    """Heading path, and the place that is no page, of the chunk at an offset."""
+    for chunk in catalog.chunks(catalog.chunk_ids(Filter(documents=(document.path,)))).values():
+        if chunk.document_id == document.id and chunk.start <= start < chunk.end:
+            return chunk.heading, chunk.place
+    return "", ""

@@ -1,0 +1,58 @@
+"""Addresses of pages and files: a corpus, the number of a document, a page; never a path. The gate says who may ask."""
+
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse, Response
+
+from assistant.errors import AssistantError
+from ui.sources.library import Library
+from ui.sources.pdfpages import PdfPages
+
+_A_DAY = "private, max-age=86400"
+"""The address names the content: a page may be kept by the browser of the one who asked."""
+
+
+def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
+    """The pictures of pages, and the files themselves."""
+
+    async def picture(corpus: str, document: int, page: int) -> Response:
+        try:
+            content = await run_in_threadpool(_picture, library, pages, corpus, document, page)
+        except AssistantError as error:
+            return _missing(error)
+        return Response(content, media_type="image/webp", headers={"Cache-Control": _A_DAY})
+
+    async def original(corpus: str, document: int) -> Response:
+        try:
+            content, name = await run_in_threadpool(_original, library, corpus, document)
+        except AssistantError as error:
+            return _missing(error)
+        return Response(content, media_type="application/octet-stream", headers=saved_as(name))
+
+    app.add_api_route("/sources/{corpus}/{document}/pages/{page}", picture, include_in_schema=False)
+    app.add_api_route("/sources/{corpus}/{document}/original", original, include_in_schema=False)
+
+
+def saved_as(name: str) -> dict[str, str]:
+    """Headers under which a browser saves a file and never shows it."""
+    return {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+    }
+
+
+def _picture(library: Library, pages: PdfPages, corpus: str, document: int, page: int) -> bytes:
+    known = library.document(corpus, document)
+    return pages.picture(known.hash, lambda: library.original(known), page)
+
+
+def _original(library: Library, corpus: str, document: int) -> tuple[bytes, str]:
+    known = library.document(corpus, document)
+    return library.original(known), known.path.rpartition("/")[2]
+
+
+def _missing(error: AssistantError) -> Response:
+    return PlainTextResponse(str(error), 404)

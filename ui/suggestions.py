@@ -1,0 +1,78 @@
+"""Questions to begin with, from the documents themselves: headings that are questions, else what headings are about."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import lru_cache
+from pathlib import Path
+
+from assistant.language import stems
+from assistant.opened import open_corpus
+from assistant.store.catalog import Catalog
+from assistant.types import Filter
+from assistant.workspace import Workspace
+from ui.texts import Language, text
+
+_MOST_CHUNKS = 4000
+_SHORTEST, _LONGEST = 12, 110
+_LEAST_QUESTIONS = 3
+Suggestion = tuple[str, str, str]
+"""A question, the document it is from, and its language."""
+
+
+def first_questions(workspace: Workspace, corpus: str, language: Language, most: int = 4) -> list[str]:
+    """Questions that a corpus answers: from as many documents as may be, those in the reader's language first."""
+    known = questions_of(workspace, corpus)
+    ours = [one for one in known if one[2] == language]
+    others = [one for one in known if one[2] != language]
+    return [question for question, *_ in itertools.islice(itertools.chain(_in_turn(ours), _in_turn(others)), most)]
+
+
+def like_questions(workspace: Workspace, corpus: str, asked: str, most: int = 3) -> list[str]:
+    """Questions that a corpus answers and that share the most words with one that it does not."""
+    shared = [
+        (len(set(stems(asked, language)) & set(stems(question, language))), question)
+        for question, _, language in questions_of(workspace, corpus)
+        if question != asked
+    ]
+    return [question for count, question in sorted(shared, key=lambda pair: -pair[0]) if count][:most]
+
+
+def questions_of(workspace: Workspace, corpus: str) -> tuple[Suggestion, ...]:
+    """All questions of a corpus, as of its last ingest."""
+    with closing(open_corpus(workspace, corpus)) as catalog:
+        return _questions(workspace.corpus(corpus), catalog.generation())
+
+
+@lru_cache(maxsize=32)
+def _questions(folder: Path, generation: int) -> tuple[Suggestion, ...]:  # noqa: ARG001 - a new one is another answer
+    with closing(Catalog(folder)) as catalog:
+        found = list(_headings(catalog))
+    questions = [(heading, document, language) for heading, _, document, language in found if heading.endswith("?")]
+    if len(questions) < _LEAST_QUESTIONS:
+        questions += [
+            (text("chat.about", "de" if language == "de" else "en", heading=heading, title=title), document, language)
+            for heading, title, document, language in found
+            if not heading.endswith("?")
+        ]
+    return tuple(dict.fromkeys(questions))
+
+
+def _headings(catalog: Catalog) -> Iterator[tuple[str, str, str, str]]:
+    """(heading, title, document, language), once each."""
+    ids = catalog.chunk_ids(Filter())[:_MOST_CHUNKS]
+    seen: set[tuple[str, str]] = set()
+    for chunk in catalog.chunks(ids).values():
+        heading = chunk.heading.rpartition(" > ")[2].strip()
+        if _SHORTEST <= len(heading) <= _LONGEST and (chunk.document, heading) not in seen:
+            seen.add((chunk.document, heading))
+            yield heading, chunk.title, chunk.document, chunk.language
+
+
+def _in_turn(suggestions: Sequence[Suggestion]) -> Iterable[Suggestion]:
+    """One of each document, then the second of each, and so on."""
+    by_document: dict[str, list[Suggestion]] = {}
+    for one in suggestions:
+        by_document.setdefault(one[1], []).append(one)
+    rounds = itertools.zip_longest(*by_document.values())
+    return (one for some in rounds for one in some if one is not None)

@@ -1,0 +1,87 @@
+"""What someone says about an answer on the chat page, kept with all that it is about.
+
+teaching_html(turn, words)                     stands under the answer; its buttons and form raise ``teach``
+taught(context, user, turn, event._data)       keeps what came back, and says thanks
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+
+from assistant.errors import UsageError
+from assistant.feedback.types import CHOICES, FAULTS, VERDICTS, Choice, Judgement, Versions, Vote
+from assistant.opened import open_corpus
+from assistant.types import Message
+from ui.context import AppContext
+from ui.conversations import Reply, Turn
+from ui.people import User
+from ui.shown.teaching import thanks_html
+
+_BASE = "base"
+
+
+def taught(
+    context: AppContext, user: User, turn: Turn, data: Mapping[str, object], history: tuple[Message, ...] = ()
+) -> str:
+    """Keep what ``user`` says about an answer of theirs; what to show instead of the form.
+
+    ``data`` is what a browser sent. Raises UsageError for what cannot be a judgement, or comes after too many.
+    """
+    reply = turn.standing
+    judgement = judgement_of(data)
+    if judgement.correction == reply.answer.text.strip():
+        judgement = replace(judgement, correction="")  # the form begins with the answer, and nobody changed it
+    with closing(open_corpus(context.workspace, reply.corpus)) as catalog:
+        hashes = {file.path: file.hash for hit in reply.answer.hits for file in catalog.files(path=hit.document)}
+        versions = Versions(context.settings.engine.model, reply.adapter, catalog.generation())
+    context.feedback.add(user.name, reply.corpus, reply.answer, versions, judgement, hashes, history)
+    return thanks_html(turn.id, judgement, context.text)
+
+
+def judgement_of(data: Mapping[str, object]) -> Judgement:
+    """What a form says. Raises UsageError for what no form of ours can say."""
+    verdict = _one(data, "verdict")
+    if verdict not in VERDICTS:
+        raise UsageError("Say whether the answer is right, partly right or wrong.")
+    faults = [fault for fault in _several(data, "faults") if fault in FAULTS]
+    sources = [int(number) for number in _several(data, "sources") if number.isdecimal() and len(number) < 6]
+    return Judgement(
+        verdict,
+        tuple(faults),
+        _one(data, "note"),
+        _one(data, "correction"),
+        tuple(sources),
+    )
+
+
+def vote_of(user: User, turn: Turn) -> Vote:
+    """The vote that stands in a turn of two replies. Raises UsageError where there is none."""
+    if len(turn.replies) != 2 or turn.preferred is None:
+        raise UsageError("There is no vote yet.")
+    first, second = turn.replies
+    choice: Choice = CHOICES[turn.preferred] if turn.preferred >= 0 else "neither"
+    return Vote(
+        user=user.name,
+        corpus=first.corpus,
+        question=turn.question,
+        first=_who(first),
+        second=_who(second),
+        first_answer=first.answer.text,
+        second_answer=second.answer.text,
+        choice=choice,
+        blind=turn.blind,
+    )
+
+
+def _who(reply: Reply) -> str:
+    return reply.adapter or _BASE
+
+
+def _one(data: Mapping[str, object], name: str) -> str:
+    return next(iter(_several(data, name)), "").strip()
+
+
+def _several(data: Mapping[str, object], name: str) -> list[str]:
+    value = data.get(name, ())
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(one) for one in values[:50]]

@@ -1,0 +1,76 @@
+"""The words of the interface, one file a language: ``en.yaml``, ``de.yaml``, with the same keys in each.
+
+    text("chat.ask", "de")                       →  "Fragen"
+    text("documents.count", "en", count=3)       →  "3 documents"
+
+A key is a page and a name, as deep as the file is. Values are put in as they are: whoever shows a text as HTML
+escapes it.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import yaml
+
+Language = Literal["en", "de"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+_FOLDER = Path(__file__).parent
+
+
+class Words(Protocol):
+    """The texts of one language, as ``AppContext.text`` gives them."""
+
+    def __call__(self, key: str, /, **values: object) -> str:
+        """The text behind a key."""
+        ...
+
+
+def text(key: str, language: Language, **values: object) -> str:
+    """The text behind a dotted key, with ``values`` in its places. Raises KeyError for a key that there is not."""
+    found = texts(language)[key]
+    return found.format(**values) if values else found
+
+
+@cache
+def texts(language: Language) -> Mapping[str, str]:
+    """All texts of a language by dotted key."""
+    content = yaml.safe_load((_FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
+    return dict(_flattened(content, ""))
+
+
+def preferred(accepted: str) -> Language:
+    """The language of ours that an ``Accept-Language`` header wants most; English when it names none."""
+    weighted = sorted((_weighted(part) for part in accepted.split(",")), key=lambda pair: -pair[1])
+    return next((ours for name, weight in weighted for ours in LANGUAGES if weight and name == ours), LANGUAGES[0])
+
+
+def shown_number(number: float, language: Language, decimals: int = 0) -> str:
+    """A number as people of a language write it: ``1,234.5`` or ``1.234,5``."""
+    written = f"{number:,.{decimals}f}"
+    return written if language == "en" else written.translate(str.maketrans(",.", ".,"))
+
+
+def shown_date(day: date, language: Language) -> str:
+    """A day as people of a language write it: ``25 Nov 2026`` or ``25.11.2026``; with the time where it has one."""
+    pattern = "%d.%m.%Y" if language == "de" else "%d %b %Y"
+    return day.strftime(f"{pattern}, %H:%M" if isinstance(day, datetime) else pattern)
+
+
+def _flattened(content: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", str(value)
+
+
+def _weighted(part: str) -> tuple[str, float]:
+    """``de-AT;q=0.8`` as ``("de", 0.8)``."""
+    name, _, weight = part.strip().partition(";q=")
+    try:
+        return name.partition("-")[0].lower(), float(weight or 1)
+    except ValueError:
+        return "", 0.0

@@ -1,0 +1,172 @@
+"""Trainings and adapters as their files say: plain values for the page of training."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from assistant.adapters import AdapterCard, adapter_names, read_card
+from assistant.errors import AssistantError
+from assistant.lineage import staleness
+from assistant.pairs import PairsHeader, read_header
+from assistant.scores import AdapterScores, read_scores
+from assistant.workspace import Workspace, safe_name
+
+_METRICS_FILE = "metrics.jsonl"
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Losses of a training, in nats a token: (step, loss) of each step and of each validation."""
+
+    losses: tuple[Point, ...] = ()
+    validations: tuple[Point, ...] = ()
+    base: float | None = None
+    """Validation loss before training; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterView:
+    """An adapter as the page shows it; ``card`` is None for a damaged one, whose ``flags`` say what is wrong."""
+
+    name: str
+    card: AdapterCard | None
+    size: int
+    """Bytes on disk."""
+    scores: AdapterScores | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckProbe:
+    """Two steps that were tried."""
+
+    tokens_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckExample:
+    """One row as text."""
+
+    prompt: str
+    trained: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What ``assistant train --check --json`` printed, as far as the page shows it. Memory is in bytes."""
+
+    name: str
+    method: str
+    base: str
+    rows: int
+    validation_rows: int
+    steps: int
+    parameters: int
+    base_parameters: int
+    memory_total: int
+    memory_free: int
+    examples: tuple[CheckExample, ...]
+    probe: CheckProbe | None
+
+
+_CHECK = TypeAdapter(CheckOutcome)
+
+
+def pairs_sets(workspace: Workspace) -> list[str]:
+    """Names of the sets of pairs, the newest first."""
+    if not workspace.pairs.is_dir():
+        return []
+    files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
+    return [file.stem for file in files]
+
+
+def header_of(workspace: Workspace, name: str) -> PairsHeader | None:
+    """What a set of pairs was made from; None where that is not known."""
+    try:
+        return read_header(workspace.pairs_file(name))
+    except AssistantError:
+        return None
+
+
+def interrupted(workspace: Workspace) -> list[str]:
+    """Names of the trainings that were begun and not ended, running ones among them."""
+    return sorted(file.parent.name for file in (workspace.adapters / ".runs").glob("*/run.json"))
+
+
+def course_of(workspace: Workspace, name: str) -> Course:
+    """The course of the training of ``name``: of the one that is under way, else of the one that made the adapter."""
+    running = workspace.adapters / ".runs" / safe_name(name, "adapter") / _METRICS_FILE
+    file = running if running.exists() else workspace.adapter(name) / _METRICS_FILE
+    records = _records(file)
+    base = None if file == running else _base_loss(workspace.adapter(name))
+    return Course(_series(records, "loss"), _series(records, "validation_loss"), base)
+
+
+def adapters(workspace: Workspace) -> list[AdapterView]:
+    """All adapters by name."""
+    return [_view(workspace, name) for name in adapter_names(workspace.adapters)]
+
+
+def read_check(output: str) -> CheckOutcome | None:
+    """What a check printed; None if it printed nothing of use."""
+    try:
+        return _CHECK.validate_json(output)
+    except ValidationError:
+        return None
+
+
+def smoothed(points: Sequence[Point]) -> list[Point]:
+    """Mean of each value and its neighbours, a twentieth of all to either side."""
+    reach = len(points) // 20 + 1
+    values = [value for _, value in points]
+    windows = (values[max(at - reach, 0) : at + reach + 1] for at in range(len(values)))
+    return [(step, sum(some) / len(some)) for (step, _), some in zip(points, windows, strict=True)]
+
+
+def _view(workspace: Workspace, name: str) -> AdapterView:
+    folder = workspace.adapters / name
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    try:
+        card = read_card(folder)
+        stale = staleness(card, workspace)
+    except AssistantError as error:
+        return AdapterView(name, None, size, None, (str(error),))
+    return AdapterView(name, card, size, read_scores(folder), (str(stale),) if stale else ())
+
+
+def _records(file: Path) -> list[Mapping[str, Any]]:
+    """The lines that are whole: the last one may be being written."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found: list[Mapping[str, Any]] = []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            found.append(record)
+    return found
+
+
+def _series(records: Sequence[Mapping[str, Any]], key: str) -> tuple[Point, ...]:
+    return tuple((one["step"], one[key]) for one in records if _is_number(one.get("step")) and _is_number(one.get(key)))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _base_loss(folder: Path) -> float | None:
+    try:
+        return read_card(folder).base_validation_loss
+    except AssistantError:
+        return None

@@ -1,0 +1,195 @@
+"""Files that people bring: whose they are while they arrive, and where they are kept once they were looked at.
+
+    uploads/.arriving/…            what Gradio has taken in, each with the one person who may use it
+    uploads/CORPUS/NAME            what was let in; this folder is ingested, and keeps its files
+
+A name is made safe, a type is told by content, and nothing is written outside the workspace.
+"""
+
+import os
+import re
+import shutil
+import time
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.config import UiSettings
+from assistant.errors import UsageError
+from assistant.workspace import Workspace, replaced_atomically, safe_name
+from ui.people import User
+
+_MIB = 1 << 20
+_MOST_ARRIVALS = 100_000
+_DAY_SECONDS = 24 * 3600
+_LONGEST_NAME = 120
+_HEAD_BYTES = 4096
+_ZIP, _PDF = b"PK\x03\x04", b"%PDF-"
+_OFFICE = frozenset({".docx", ".docm", ".pptx", ".xlsx", ".xlsm", ".epub"})
+_TEXT = frozenset(
+    {".csv", ".tsv", ".tab", ".html", ".htm", ".xhtml", ".md", ".markdown", ".txt", ".text", ".rst", ".eml"}
+)
+SUFFIXES = frozenset({".pdf"}) | _OFFICE | _TEXT
+"""What ingestion reads; a test holds the two lists together."""
+_WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
+_NEVER_TEXT = (
+    _ZIP, _PDF, b"\x7fELF", b"MZ", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\x89PNG", b"\xff\xd8\xff", b"GIF8",
+    b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3", b"\xd0\xcf\x11\xe0", b"{\\rtf",
+)  # fmt: skip
+_UNSAFE = re.compile(r"[^\w.()+,@=&' -]+")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A file that was not let in: its name as it was shown, and the key of a text that says why (``uploads.…``)."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an upload. ``folder`` is to be ingested; ``files`` are in it now."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    refused: tuple[NotTaken, ...]
+
+
+class Arrivals:
+    """Who has sent each file that lies in the folder of arrivals."""
+
+    def __init__(self) -> None:
+        self._owners: OrderedDict[str, set[str]] = OrderedDict()
+
+    def note(self, path: str, name: str) -> None:
+        """Somebody has sent a file; another who has sent the very same is its owner too."""
+        self._owners.setdefault(path, set()).add(name)
+        self._owners.move_to_end(path)
+        if len(self._owners) > _MOST_ARRIVALS:
+            self._owners.popitem(last=False)
+
+    def belongs(self, path: str, name: str) -> bool:
+        """Whether somebody has sent a file."""
+        return name in self._owners.get(path, ())
+
+
+def keep_arrivals_in(workspace: Workspace) -> Path:
+    """Have Gradio take files into the workspace, where nobody else of this machine can read them.
+
+    Has to be called before its components are made. What has lain there for a day is deleted.
+    """
+    folder = workspace.root / "uploads" / ".arriving"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for one in folder.iterdir():
+        if one.is_dir() and time.time() - one.stat().st_mtime > _DAY_SECONDS:
+            shutil.rmtree(one, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    return folder
+
+
+def stored(
+    arrived: Sequence[str | Path],
+    workspace: Workspace,
+    corpus: str,
+    user: User,
+    arrivals: Arrivals,
+    settings: UiSettings,
+) -> Taken:
+    """Keep what ``user`` has sent in the folder of a corpus; a file of a name that is there already replaces it.
+
+    Raises UsageError for a corpus whose name could leave the workspace, for too many files, and for one that someone
+    else has sent.
+    """
+    folder = workspace.root / "uploads" / safe_name(corpus, "corpus")
+    if len(arrived) > settings.upload_files:
+        raise UsageError(
+            f"These are {len(arrived)} files; at most {settings.upload_files} are taken at once.",
+            "Send fewer at a time, or raise ui.upload_files.",
+        )
+    files: list[Path] = []
+    refused: list[NotTaken] = []
+    for path in map(Path, arrived):
+        if not arrivals.belongs(str(path), user.name):
+            raise UsageError("A file that someone else has sent cannot be taken.", "Send it yourself.")
+        reason = _objection(path, settings)
+        if reason:
+            refused.append(NotTaken(safe_file_name(path.name), reason))
+            continue
+        files.append(_kept(path, folder))
+    return Taken(folder, tuple(files), tuple(refused))
+
+
+def kept_as(
+    arrived: str, folder: Path, user: User, arrivals: Arrivals, settings: UiSettings, suffixes: Sequence[str]
+) -> Path:
+    """Keep one file that ``user`` has sent in ``folder`` of the workspace; it has to be text of one of the suffixes.
+
+    Raises UsageError for one that someone else has sent, that is too large, or of another kind.
+    """
+    path = Path(arrived)
+    if not arrivals.belongs(str(path), user.name):
+        raise UsageError("A file that someone else has sent cannot be taken.", "Send it yourself.")
+    if path.is_symlink() or path.suffix.lower() not in suffixes or path.stat().st_size > settings.upload_mb * _MIB:
+        raise UsageError(
+            f"{safe_file_name(path.name)} cannot be taken.",
+            f"Send a file of at most {settings.upload_mb} MiB that ends with {' or '.join(suffixes)}.",
+        )
+    return _kept(path, folder)
+
+
+def safe_file_name(name: str) -> str:
+    """A name that is one everywhere: no folder, nothing hidden, nothing that a shell, a page or Windows reads into."""
+    plain = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
+    visible = _UNSAFE.sub("_", "".join(one for one in plain if one.isprintable()))
+    stem, dot, suffix = visible.strip(" .").rpartition(".")
+    stem, suffix = (stem, f".{suffix}") if dot and stem else (f"{stem}{suffix}", "")
+    stem = _shortened(stem.strip(" .-") or "file", _LONGEST_NAME)
+    safe = f"{stem}{_shortened(suffix, 16)}"
+    return f"_{safe}" if _RESERVED.fullmatch(safe) else safe
+
+
+def _shortened(text: str, most_bytes: int) -> str:
+    return text.encode()[:most_bytes].decode(errors="ignore")
+
+
+def _objection(path: Path, settings: UiSettings) -> str:
+    """The key of what speaks against a file; empty if nothing does."""
+    if path.is_symlink() or not path.is_file():
+        return "uploads.gone"
+    size = path.stat().st_size
+    if size > settings.upload_mb * _MIB:
+        return "uploads.too_large"
+    if not size:
+        return "uploads.empty"
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        return "uploads.unknown_type"
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    return "" if _is(suffix, head) else "uploads.other_content"
+
+
+def _is(suffix: str, head: bytes) -> bool:
+    """Whether a file begins as its suffix says."""
+    if suffix == ".pdf":
+        return _PDF in head[:1024]
+    if suffix in _OFFICE:
+        return head.startswith(_ZIP)
+    return not _starts(head, _NEVER_TEXT) and (b"\0" not in head or _starts(head, _WIDE_TEXT))
+
+
+def _starts(head: bytes, beginnings: Iterable[bytes]) -> bool:
+    return head.startswith(tuple(beginnings))
+
+
+def _kept(path: Path, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = folder / safe_file_name(path.name)
+    with replaced_atomically(target) as beside:
+        # A copy: the same file may have been sent by someone else, too.
+        shutil.copyfile(path, beside, follow_symlinks=False)
+    return target
