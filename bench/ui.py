@@ -1,9 +1,10 @@
 """How soon the app answers a person: start-up, the page, the first words, and a source on its page.
 
-    python -m bench.ui [--questions 20] [--docs data/sample/docs]
+    python -m bench.ui [--questions 40] [--sources 20]
 
-A browser asks the running app with the real models, after one question that is not counted. The sources that are
-opened stand on a PDF of 80 pages, each page for the first time: neither the app nor the browser has it yet.
+A browser asks the running app with the real models, after one question that is not counted, different questions of
+the sample that its documents answer. The sources that are opened stand on a PDF of 80 pages, each page for the first
+time: neither the app nor the browser has it yet.
 """
 
 import io
@@ -21,11 +22,15 @@ from pathlib import Path
 import click
 from playwright.sync_api import Page, sync_playwright
 
+from eval.cases import read_cases
+
 PDF_PAGES = 80
 _ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 _RISKS = ("hail", "storm", "flood", "theft", "fire", "frost", "glass breakage", "collision", "vandalism", "lightning")
 _THINGS = ("car", "bicycle", "garage", "roof", "boat", "caravan", "garden shed", "cellar")
-_SAMPLE_QUESTIONS = Path("data/sample/questions.txt")
+_SAMPLE = Path("data/sample")
+# Looking at every frame would have the browser draw all of them, on the processor that the model needs.
+_LOOK_MS = 20
 # True once the question stands on the page with its first words, or with a refusal.
 _HAS_WORDS = """(question) => {
   const turn = document.querySelector("#chat-now .turn");
@@ -78,7 +83,7 @@ def first_words(page: Page, question: str) -> float:
     box.fill(question)
     started = time.perf_counter()
     box.press("Enter")
-    page.wait_for_function(_HAS_WORDS, arg=question, timeout=120_000)
+    page.wait_for_function(_HAS_WORDS, arg=question, timeout=120_000, polling=_LOOK_MS)
     seconds = time.perf_counter() - started
     page.locator("#chat-now .turn:not(.is-coming) .actions").wait_for(timeout=120_000)
     return seconds
@@ -94,7 +99,7 @@ def opened_pages(page: Page, most: int) -> Iterator[float]:
             return
         started = time.perf_counter()
         passages.nth(number).click()
-        page.wait_for_function(_HAS_PAGE, timeout=30_000)
+        page.wait_for_function(_HAS_PAGE, timeout=30_000, polling=_LOOK_MS)
         yield time.perf_counter() - started
 
 
@@ -109,9 +114,19 @@ def _subjects() -> list[tuple[str, str]]:
     return [(risk, thing) for risk in _RISKS for thing in _THINGS][:PDF_PAGES]
 
 
-def _ingested(docs: Path, folder: Path) -> Path:
-    """A workspace with the documents and the long PDF."""
-    shutil.copytree(docs, folder / "docs")
+def sample_questions(count: int) -> list[str]:
+    """Different questions of the sample that its documents answer, in any order."""
+    cases = [case for case in read_cases(_SAMPLE / "cases.jsonl") if not case.unanswerable and not case.history]
+    return [case.question for case in random.Random(0).sample(cases, count)]
+
+
+def _about_pdf() -> list[str]:
+    return [f"What is the deductible for {risk} damage to the {thing}?" for risk, thing in _subjects()]
+
+
+def _ingested(folder: Path) -> Path:
+    """A workspace with the sample's documents and the long PDF."""
+    shutil.copytree(_SAMPLE / "docs", folder / "docs")
     (folder / "docs" / "long.pdf").write_bytes(long_pdf())
     workspace = folder / "workspace"
     command = [sys.executable, "-m", "assistant", "ingest", str(folder / "docs"), "--workspace", str(workspace)]
@@ -120,15 +135,16 @@ def _ingested(docs: Path, folder: Path) -> Path:
 
 
 @click.command()
-@click.option("--questions", default=20, show_default=True, help="How many are asked about the documents.")
-@click.option("--docs", type=click.Path(path_type=Path), default=Path("data/sample/docs"), show_default=True)
-def main(questions: int, docs: Path) -> None:
+@click.option("--questions", default=40, show_default=True, help="How many of the sample's cases are asked.")
+@click.option(
+    "--sources", default=20, show_default=True, help="How many questions about the long PDF have theirs opened."
+)
+def main(questions: int, sources: int) -> None:
     """Measure the app with a browser; a few minutes."""
-    sample = _SAMPLE_QUESTIONS.read_text(encoding="utf-8").splitlines()
-    about_pdf = [f"What is the deductible for {risk} damage to the {thing}?" for risk, thing in _subjects()]
+    first, *others = sample_questions(questions + 1)
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(_ingested(docs, Path(folder))) as (address, start),
+        running(_ingested(Path(folder))) as (address, start),
         sync_playwright() as playwright,
         closing(playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_ARGUMENTS))) as browser,
     ):
@@ -137,22 +153,24 @@ def main(questions: int, docs: Path) -> None:
         page.goto(f"{address}/en/")
         page.locator(".suggestion").first.wait_for()
         interactive = time.perf_counter() - began
-        first_words(page, sample[0])
-        words: list[float] = []
-        sources: list[float] = []
-        for question in (sample * questions)[:questions]:
-            page.locator("#chat-new").click()  # no history: the same prompt length for each
-            page.locator(".welcome").wait_for()
-            words.append(first_words(page, question))
-        for question in about_pdf[:: max(1, len(about_pdf) // questions)][:questions]:
-            page.locator("#chat-new").click()
-            page.locator(".welcome").wait_for()
-            words.append(first_words(page, question))
-            sources.extend(opened_pages(page, 3))
+        first_words(page, first)
+        words = [first_words(page, question) for question in _each_in_a_new_chat(page, others)]
+        opened: list[float] = []
+        for question in _each_in_a_new_chat(page, random.Random(0).sample(_about_pdf(), sources)):
+            first_words(page, question)
+            opened.extend(opened_pages(page, 3))
     click.echo(f"{'start-up, models cached':44} {start:9.2f} s")
     click.echo(f"{'page can be used, first visit':44} {interactive:9.2f} s")
     click.echo(told("first words after Enter", words))
-    click.echo(told("click to the marked page, 80-page PDF", sources))
+    click.echo(told("click to the marked page, 80-page PDF", opened))
+
+
+def _each_in_a_new_chat(page: Page, questions: Sequence[str]) -> Iterator[str]:
+    """The questions, each to be asked without a history."""
+    for question in questions:
+        page.locator("#chat-new").click()
+        page.locator(".welcome").wait_for()
+        yield question
 
 
 if __name__ == "__main__":

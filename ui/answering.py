@@ -13,8 +13,8 @@ from ui.service import Asked, Service
 
 _LOOK_SECONDS = 0.25
 """So often a place in the line, and whether someone has pressed stop, is looked at."""
-_GATHER_SECONDS = 0.03
-"""Updates so near to each other are shown at once: a page cannot be drawn for every token."""
+_DRAWING_SECONDS = 0.03
+"""What happens while the page is drawn is shown at once after that: it cannot be drawn for every token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Answering:
                     (at, what) for at, what in some if what is not None and not isinstance(what, BaseException)
                 ]:
                     yield shown
+                    await asyncio.sleep(_DRAWING_SECONDS)
 
     def close(self) -> None:
         """Wait for the answers under way; what waits is given up."""
@@ -119,7 +120,6 @@ async def _gathered(
         some = [await asyncio.wait_for(happened.get(), _LOOK_SECONDS)]
     except TimeoutError:
         return []
-    await asyncio.sleep(_GATHER_SECONDS)
     while not happened.empty():
         some.append(happened.get_nowait())
     return some

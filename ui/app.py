@@ -152,10 +152,9 @@ def _mount(app: FastAPI, context: AppContext) -> None:
 def _running(context: AppContext) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
-        """Load the models while the page is open already; in the end, wait for the answers that are under way."""
-        loading = asyncio.create_task(asyncio.to_thread(_load, context))
+        """Load the models before a page takes the processor; in the end, wait for the answers that are under way."""
+        await asyncio.to_thread(_load, context)
         yield
-        await loading
         await asyncio.to_thread(context.answering.close)
 
     return running

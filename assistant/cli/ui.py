@@ -57,5 +57,6 @@ def command(
                 if tokens is not None:
                     click.echo(f"Programs ask {address}/api/v1; {address}/api/docs says how.")
 
+            click.echo("Loading the models ...", err=True)
             with suppress(KeyboardInterrupt):  # Ctrl-C ends it as it should
                 server_of(create_app(context, tokens), started, patience_seconds=5).run([listening])
