@@ -1,6 +1,6 @@
 """Ten people ask at once: errors, mixed answers, times, and whether the app's memory stays flat.
 
-    python -m bench.ui_load --workspace FOLDER [--people 10] [--minutes 5]
+    python -m bench.ui_load --workspace FOLDER [--people 10] [--warm-up 3] [--minutes 5]
 
 ``FOLDER`` has to hold the corpus ``sample``; a copy of it is served by ``assistant ui`` in a process of its own, with
 users who sign in. Each person speaks Gradio's protocol as a browser does, keeps one conversation of a few questions,
@@ -43,8 +43,6 @@ _QUESTIONS = (
 _TURNS = 4
 """Questions of one conversation."""
 _SAMPLE_SECONDS = 2.0
-_WARM_UP = 0.2
-"""Part of the time after which memory has to stay as it is."""
 _ADDRESS = re.compile(r"http://[\d.]+:\d+")
 
 
@@ -178,10 +176,9 @@ def memory_of(process: psutil.Process, until: float) -> list[tuple[float, int]]:
 
 
 def drift(samples: Sequence[tuple[float, int]]) -> float:
-    """By which part memory grew from just after the warm-up to the end; medians of a fifth each."""
+    """By which part memory grew from the beginning to the end; medians of a fifth each."""
     fifth = max(1, len(samples) // 5)
-    warm = samples[int(len(samples) * _WARM_UP) :]
-    before, after = (statistics.median(size for _, size in part) for part in (warm[:fifth], warm[-fifth:]))
+    before, after = (statistics.median(size for _, size in part) for part in (samples[:fifth], samples[-fifth:]))
     return after / before - 1
 
 
@@ -205,18 +202,19 @@ def quantile(values: Sequence[float], part: float) -> float:
 @click.command()
 @click.option("--workspace", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--people", type=click.IntRange(1, 100), default=10, show_default=True)
+@click.option("--warm-up", type=click.FloatRange(0), default=3.0, show_default=True, help="Minutes not measured.")
 @click.option("--minutes", type=click.FloatRange(0.1), default=5.0, show_default=True)
-def main(workspace: Path, people: int, minutes: float) -> None:
+def main(workspace: Path, people: int, warm_up: float, minutes: float) -> None:
     """Measure, and print one JSON object; ends with 1 for an error, a mixed answer, or memory that grew by over 5 %."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Workspace(Path(folder) / "workspace")
         shutil.copytree(workspace, copy.root)
-        result = measured(copy, [f"person{number:02}" for number in range(people)], minutes)
+        result = measured(copy, [f"person{number:02}" for number in range(people)], warm_up, minutes)
     click.echo(json.dumps(result, indent=2))
     sys.exit(bool(result["errors"] or result["mixed"] or abs(result["memory_drift"]) > 0.05))
 
 
-def measured(workspace: Workspace, names: Sequence[str], minutes: float) -> dict[str, Any]:
+def measured(workspace: Workspace, names: Sequence[str], warm_up: float, minutes: float) -> dict[str, Any]:
     """What came of it, in figures."""
     users = People(workspace.root / "users.json", (10, 8, 1))
     for name in names:
@@ -224,13 +222,14 @@ def measured(workspace: Workspace, names: Sequence[str], minutes: float) -> dict
     everyone = [Person(name) for name in names]
     with app_of(workspace) as (address, process):
         keep_asking(address, Person(names[0]), time.monotonic(), names)  # once, until the models are loaded
-        until = time.monotonic() + minutes * 60
+        until = time.monotonic() + (warm_up + minutes) * 60
         threads = [
             threading.Thread(target=keep_asking, args=(address, person, until, names), daemon=True)
             for person in everyone
         ]
         for thread in threads:
             thread.start()
+        time.sleep(warm_up * 60)  # keys and values of earlier prompts are kept, up to a limit that is reached by then
         samples = memory_of(process, until)
         for thread in threads:
             thread.join(180)
