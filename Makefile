@@ -28,7 +28,7 @@ run: install
 	$(BIN)/assistant ingest $(if $(filter $(SAMPLE),$(DOCS)),--corpus sample) "$(DOCS)"
 ifdef CHECK
 	tr '\n' '\0' < data/sample/questions.txt | xargs -0 $(BIN)/assistant ask --corpus sample
-	timeout --signal=INT 30 $(BIN)/assistant ui --port 0 | grep "The app is open"
+	.ci/opens $(BIN)/assistant ui --port 0
 else
 	$(BIN)/assistant ui
 endif
