@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -151,13 +151,16 @@ def read_yaml(file: Path) -> Any:
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not valid YAML: {' '.join(str(error).split())}.", "Mend the line.") from None
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{file} cannot be read, it is not valid YAML: {reason}.", "Mend the line.") from None
 
 
 def parse_value(text: str, annotation: Any, source: str) -> Any:
-    """A value as typed: texts stay as they are, YAML gives numbers, booleans and lists their types."""
+    """A value as typed: texts and words to choose from stay as they are, YAML gives numbers and lists their types."""
     if annotation is str:
         return text
+    if get_origin(annotation) is Literal:
+        return text.strip()
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -222,6 +225,8 @@ def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][:2])
+        if key in Settings.model_fields:  # several settings of a section do not fit each other
+            raise ConfigError(f"{key}: {first['msg'].removeprefix('Value error, ')}.", "Change one of them.") from None
         raise ConfigError(
             f"{key}={first['input']!r} ({origins.get(key, 'default')}): {first['msg']}.",
             f"{key}: {description_of(key)}",

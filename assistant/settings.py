@@ -1,14 +1,19 @@
 """Every setting, written once: its default, its bounds and its description; ``assistant.config`` gives them values."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
-    """A group of settings: frozen, bounded, and closed to unknown names."""
+    """A group of settings: frozen, bounded, finite, and closed to unknown names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+def _off(value: Any) -> Any:
+    """The word ``off``, which YAML takes for a no."""
+    return "off" if value is False else value
 
 
 class EmbedderSettings(Section):
@@ -158,7 +163,7 @@ class AnswerSettings(Section):
         " marked as unsupported.",
     )
     history_tokens: int = Field(384, ge=0, le=1_000_000, description="Budget of a conversation's earlier turns.")
-    rewrite: Literal["rules", "model", "off"] = Field(
+    rewrite: Annotated[Literal["rules", "model", "off"], BeforeValidator(_off)] = Field(
         "rules",
         description="How a follow-up is made to stand by itself: by rules, by the model where rules leave it open, or"
         " not at all.",
@@ -170,7 +175,8 @@ class AnswerSettings(Section):
         "If the passages do not answer the question, say so.",
         description="What the model is told about its task.",
     )
-    refusal: dict[str, str] = Field(
+    # A refusal without words would make every answer one: answers are compared with its beginning.
+    refusal: dict[str, Annotated[str, Field(pattern=r"\S")]] = Field(
         {
             "en": "I can't find an answer to this in the documents.",
             "de": "Dazu finde ich in den Dokumenten keine Antwort.",
@@ -271,6 +277,12 @@ class PairsSettings(Section):
         4, ge=1, le=20, description="Questions that the teacher is asked to write a chunk."
     )
     judge: str = Field("", description="Model that judges what the teacher wrote, named like the teacher; empty: none.")
+
+    @model_validator(mode="after")
+    def _leave_some_to_train_on(self) -> "PairsSettings":
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test together leave nothing to train on")
+        return self
 
 
 class EvalSettings(Section):

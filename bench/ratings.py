@@ -7,6 +7,7 @@ time, whatever models say today. The workspace lends the embedder, and how rare 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,20 +134,21 @@ def _citation(hit: Evidence) -> Citation:
 def main(workspace: Path, corpus: str) -> None:
     """Hold every metric against what was said of the sample's rated answers."""
     settings, _ = config.load()
-    catalog = Catalog(Workspace(workspace.absolute()).corpus(corpus))
     embedder = Embedder(settings.embedder, settings.device)
-    retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
-    retriever.search("a search tells the retriever how large the corpus is")
-    cases, _ = located(read_cases(_SAMPLE / "cases.jsonl"), text_of(catalog))
     answers = read_rated()
-    by_id = {case.id: case for case in cases}
-    said = [answer_of(one, by_id[one.question]) for one in answers]
-    judges = Judges(
-        supports_by(retriever, settings.answer.support_coverage),
-        embed_of(cases, said, embedder.embed_texts),
-        read_rules(_SAMPLE / "tone_rules.yaml"),
-    )
-    for line in lines_of(trust_of(list(rated_with(answers, cases, judges)))):
+    with closing(Catalog(Workspace(workspace.absolute()).corpus(corpus))) as catalog:
+        retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
+        retriever.search("a search tells the retriever how large the corpus is")
+        cases, _ = located(read_cases(_SAMPLE / "cases.jsonl"), text_of(catalog))
+        by_id = {case.id: case for case in cases}
+        said = [answer_of(one, by_id[one.question]) for one in answers]
+        judges = Judges(
+            supports_by(retriever, settings.answer.support_coverage),
+            embed_of(cases, said, embedder.embed_texts),
+            read_rules(_SAMPLE / "tone_rules.yaml"),
+        )
+        trust = trust_of(list(rated_with(answers, cases, judges)))
+    for line in lines_of(trust):
         click.echo(line)
 
 

@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from assistant.errors import UsageError
+from eval.cases import Case
 from eval.comparison import FEWEST_QUESTIONS, Mean
 from eval.gate import GateRules, gate_of, judged_system
+from eval.gold import gold_problem
 from eval.measures import PRIMARY
 from eval.results import (
     RIGHT,
@@ -41,17 +43,25 @@ class Outcome:
     effects: tuple[Effect, ...] = ()
 
 
+def check_baseline(folder: Path, cases: Iterable[Case]) -> None:
+    """Raise UsageError for a folder without a run, or one that asked none of these questions."""
+    read_results(folder)
+    then = {_question(row.case) for row in read_rows(folder)}
+    if not any(_question(case) in then for case in cases):
+        raise _other_cases(folder)
+
+
 def read_baseline(folder: Path, rows: Iterable[Row], system: str) -> Baseline:
     """The same system in an earlier run, or, if there is none of its name, the one that was judged then.
 
-    Raises UsageError for a folder without a run, or one that asked none of these questions.
+    Raises what ``check_baseline`` raises.
     """
     results = read_results(folder)
     names = [one.name for one in results.systems]
-    then = {_question(row): row for row in read_rows(folder)}
-    pairs = tuple((row, then[_question(row)]) for row in rows if _question(row) in then)
+    then = {_question(row.case): row for row in read_rows(folder)}
+    pairs = tuple((row, then[_question(row.case)]) for row in rows if _question(row.case) in then)
     if not pairs:
-        raise UsageError(f"{folder} has none of these cases.", "Compare runs over the same cases.")
+        raise _other_cases(folder)
     return Baseline(results, system if system in names else results.gate.system, pairs)
 
 
@@ -64,7 +74,7 @@ def judged(
     rules: GateRules | None,
     baseline: Path | None,
 ) -> Outcome:
-    """The outcome of a run; ``problems`` are those with its gold.
+    """The outcome of a run; ``problems`` are those with its cases.
 
     Raises UsageError for a baseline that cannot be read or has other cases, ConfigError for an unknown system.
     """
@@ -75,9 +85,8 @@ def judged(
     rules = rules or _default_rules(before)
     effects = baseline_effects(before.pairs, system, before.system, rules.margins)
     changed = _changed(identity, before.results.identity)
-    lost = [problem for problem in problems if problem not in before.results.data.problems]
     named = before.results.title, before.system
-    gate = gate_of(rules, system, means[system], named, effects, changed, lost)
+    gate = gate_of(rules, system, means[system], named, effects, changed, _lost_gold(problems, before))
     regressed, mended = _turned(before, system)
     return Outcome(replace(gate, regressed=regressed, mended=mended), tuple(effects))
 
@@ -96,6 +105,10 @@ def compared(before: Path, after: Path, rules: GateRules | None = None) -> Outco
     return judged(rows, results.systems, results.means, results.identity, problems, rules, before)
 
 
+def _other_cases(folder: Path) -> UsageError:
+    return UsageError(f"{folder} has none of these cases.", "Compare runs over the same cases.")
+
+
 def _before(answer: RowAnswer, system: str) -> RowBefore:
     return RowBefore(system, answer.text, answer.scores[PRIMARY[0]], answer.first_failure)
 
@@ -110,9 +123,14 @@ def _turned(baseline: Baseline, system: str) -> tuple[tuple[str, ...], tuple[str
     return regressed, tuple(case for case, was_right, is_right in outcomes if is_right and not was_right)
 
 
-def _question(row: Row) -> tuple[object, ...]:
+def _lost_gold(problems: Iterable[str], baseline: Baseline) -> list[str]:
+    """The problems with gold of questions that both runs asked which the baseline did not have."""
+    both = tuple(gold_problem(now.case.id) for now, _ in baseline.pairs)
+    return [one for one in problems if one.startswith(both) and one not in baseline.results.data.problems]
+
+
+def _question(case: Case) -> tuple[object, ...]:
     """What two runs have to share for a question to be the same."""
-    case = row.case
     return case.id, case.question, case.history, case.answers, case.must_include, case.unanswerable
 
 

@@ -55,6 +55,11 @@ class Case:
     standalone_question: str = ""
 
     @property
+    def kind_named(self) -> str:
+        """Its kind, with a name for having none."""
+        return self.kind or "unnamed"
+
+    @property
     def documents(self) -> frozenset[str]:
         """All documents that a gold span stands in."""
         return frozenset(span.document for group in self.gold for span in group)
@@ -88,7 +93,9 @@ def text_of(file: Path) -> str:
     """The text of a UTF-8 file. Raises UsageError."""
     try:
         return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
+    except UnicodeDecodeError as error:
         raise UsageError(f"{file} cannot be read: {error}.", "It has to be a UTF-8 file.") from None
 
 

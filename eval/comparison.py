@@ -25,6 +25,8 @@ FEWEST_DOCUMENTS = 5
 """With fewer, no interval holds what it promises."""
 MOST_PRIMARY = 5
 """Metrics that a run may be judged by; more would only make each of them harder to show."""
+# .3 - .1 - .4 + .2 is no difference, though floats say that it is one.
+_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,5 @@ def _summed(factors: Sequence[float], row: Sequence[Score]) -> Score:
     missing = next((score.reason for score in row if score.value is None), "")
     if missing:
         return Score(None, missing)
-    return Score(
-        sum(factor * score.value for factor, score in zip(factors, row, strict=True) if score.value is not None)
-    )
+    total = sum(factor * score.value for factor, score in zip(factors, row, strict=True) if score.value is not None)
+    return Score(round(total, _DIGITS))

@@ -13,8 +13,8 @@ from eval.statistics import Array, Statistic
 
 
 def kendall_tau_b(one: Sequence[float], other: Sequence[float]) -> Statistic:
-    """Kendall's tau-b: pairs of answers in the same order less those in the opposite order, over all pairs that are
-    tied in neither (Kendall 1945).
+    """Kendall's tau-b: pairs of answers in the same order less those in the opposite order; a pair that is tied in one
+    of the two counts against it, a pair that is tied in both not at all (Kendall 1945).
 
     (C - D) / sqrt((C + D + tied in one only) * (C + D + tied in other only))
     """

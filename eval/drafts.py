@@ -60,6 +60,9 @@ def _kinds_in_turn(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _without_empty(case: Case) -> dict[str, object]:
-    gold = [[{key: value for key, value in asdict(span).items() if value} for span in group] for group in case.gold]
+    gold = [
+        [{key: value for key, value in asdict(span).items() if value not in ("", None)} for span in group]
+        for group in case.gold
+    ]
     row = {**asdict(case), "gold": gold}
     return {key: value for key, value in row.items() if value or key == "unanswerable"}

@@ -1,8 +1,10 @@
 """The gate: whether a system may replace what is in use. One rule decides terminal, report and exit status.
 
-A metric *fails* when its mean breaks its bound, or when the whole interval of its paired difference to the baseline
-lies further below 0 than the margin. It is *thin* when it has less than 30 questions or 5 documents, or when a fall as
-large as ``detects`` would go unseen. It *warns* when the mean fell and the interval does not say whether by chance.
+A metric is *thin* when it has less than 30 questions or 5 documents, whatever its mean. Else it *fails* when the mean
+breaks its bound, or when the whole interval of its paired difference to the baseline lies further below 0 than the
+margin. Else it is *thin* too when a fall as large as ``detects`` would go unseen; it *warns* when the mean fell and
+the interval does not say whether by chance.
+
 A run fails with any metric that fails, else it is thin with any that is thin, else it passes. It fails too when gold
 that the baseline found has gone from the corpus: one document of many moves no mean far enough.
 
@@ -37,7 +39,7 @@ _ROUNDING = 1e-9
 class MetricRule(BaseModel):
     """What is asked of one metric."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     margin: float = Field(MARGIN, ge=0, le=1, description="A fall from the baseline that nobody would mind.")
     floor: float | None = Field(None, description="The least mean, where higher is better.")
@@ -47,7 +49,7 @@ class MetricRule(BaseModel):
 class GateRules(BaseModel):
     """What is asked of a run; the content of a gate file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     system: str = Field("", description="Which system is judged; empty takes the last one with retrieval.")
     detects: float = Field(
@@ -150,19 +152,18 @@ def _light(metric: str, rule: MetricRule, mean: Mean, difference: Difference | N
 def _bound_status(metric: str, bound: float | None, mean: Mean) -> tuple[Status, str]:
     if bound is None:
         return "pass", ""
-    if mean.value is None or mean.scored < FEWEST_QUESTIONS:
-        return "thin", f"{_questions(mean)}, {FEWEST_QUESTIONS} are needed"
+    lacking = _lacking(mean)
+    if mean.value is None or lacking:
+        return "thin", lacking
     is_broken = measure_of(metric).gain(mean.value - bound) < 0
     least = "most" if measure_of(metric).better == "lower" else "least"
     return ("fail" if is_broken else "pass"), f"{mean.value:.3f}, at {least} {bound:.3f} is asked"
 
 
 def _change_status(metric: str, margin: float, difference: Difference, detects: float) -> tuple[Status, str]:
-    mean = difference.mean
-    if mean.value is None or mean.scored < FEWEST_QUESTIONS:
-        return "thin", f"{_questions(mean)}, {FEWEST_QUESTIONS} are needed"
-    if mean.low is None or mean.high is None:
-        return "thin", f"about {mean.documents} documents, {FEWEST_DOCUMENTS} are needed"
+    mean, lacking = difference.mean, _lacking(difference.mean)
+    if mean.value is None or mean.low is None or mean.high is None or lacking:
+        return "thin", lacking
     words = f"{mean.value:+.3f} [{mean.low:+.3f}, {mean.high:+.3f}]"
     gain = measure_of(metric).gain
     best = max(gain(mean.low), gain(mean.high))
@@ -175,9 +176,15 @@ def _change_status(metric: str, margin: float, difference: Difference, detects: 
     return "pass", f"{words}: no fall"
 
 
-def _questions(mean: Mean) -> str:
-    why = max(mean.reasons, key=lambda reason: mean.reasons[reason], default="")
-    return f"scored on {mean.scored} of {mean.n} questions" + (f" ({why})" if why and not mean.scored else "")
+def _lacking(mean: Mean) -> str:
+    """What a mean has too little of to be judged; empty if of nothing."""
+    if mean.scored < FEWEST_QUESTIONS:
+        why = max(mean.reasons, key=lambda reason: mean.reasons[reason], default="")
+        because = f" ({why})" if why and not mean.scored else ""
+        return f"scored on {mean.scored} of {mean.n} questions{because}, {FEWEST_QUESTIONS} are needed"
+    if mean.documents < FEWEST_DOCUMENTS:
+        return f"about {mean.documents} documents, {FEWEST_DOCUMENTS} are needed"
+    return ""
 
 
 def _worst(lights: Sequence[Light]) -> Status:

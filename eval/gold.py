@@ -32,26 +32,23 @@ def ranks(gold: Sequence[Group], hits: Sequence[Evidence]) -> tuple[int | None, 
     return tuple(_best(_rank(span, hits) for span in group) for group in gold)
 
 
-def by_document(hits: Iterable[Evidence]) -> list[Evidence]:
-    """The best hit of each document, in order: for gold that names whole documents, as BEIR's does."""
-    best: dict[str, Evidence] = {}
-    for hit in hits:
-        best.setdefault(hit.document, hit)
-    return list(best.values())
+def gold_problem(case: str, what: str = "") -> str:
+    """How a problem with the gold of a case is told; without ``what`` the words that all of them begin with."""
+    return f"case '{case}': {what}"
 
 
 def _placed(case: str, group: Group, text_of: Callable[[str], str | None], problems: list[str]) -> Iterable[GoldSpan]:
     for span in group:
         text = text_of(span.document)
         if text is None:
-            problems.append(f"case '{case}': there is no document '{span.document}'")
+            problems.append(gold_problem(case, f"there is no document '{span.document}'"))
             yield span
             continue
         if span.end is not None and span.end > len(text):
-            problems.append(f"case '{case}': '{span.document}' ends before character {span.end}")
+            problems.append(gold_problem(case, f"'{span.document}' ends before character {span.end}"))
         places = occurrences(span.quote, text) if span.quote and span.start is None else []
         if span.quote and span.start is None and not places:
-            problems.append(f"case '{case}': '{span.document}' does not say “{span.quote[:60]}”")
+            problems.append(gold_problem(case, f"'{span.document}' does not say “{span.quote[:60]}”"))
         yield from (replace(span, start=start, end=end) for start, end in places)
         if not places:
             yield span

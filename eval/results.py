@@ -40,9 +40,10 @@ Failure = Literal[
     "wrong citation",
     "false refusal",
     "missed refusal",
+    "quoted",
     "style only",
 ]
-RIGHT: frozenset[Failure] = frozenset({"none", "style only"})
+RIGHT: frozenset[Failure] = frozenset({"none", "quoted", "style only"})
 """First failures of answers that say what they should."""
 FAILURES: tuple[Failure, ...] = (
     "retrieval miss",
@@ -52,10 +53,14 @@ FAILURES: tuple[Failure, ...] = (
     "wrong citation",
     "false refusal",
     "missed refusal",
+    "quoted",
     "style only",
     "none",
 )
-"""What goes wrong first in a question, in the order of a waterfall; ``none`` is a right answer."""
+"""What goes wrong first in a question, in the order of a waterfall; ``none`` is a right answer.
+
+``quoted``: it is right because passages were quoted in place of the model's own words.
+"""
 
 _NO_VOICE = Score(None, "no house voice was given")
 
@@ -75,15 +80,20 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Hashes of everything that determines the numbers; where they are equal, so are those."""
+    """Hashes of everything that determines the numbers of the base model; each adapter has one of its own.
+
+    ``house_voice`` depends on which systems were asked, too.
+    """
 
     cases: str
     corpus: str
+    """Of the documents, and of how they were read and cut."""
     embedder: str
     base: str
     prompt: str
-    """Of system text, refusals and budgets."""
+    """Of system texts and refusals."""
     settings: str
+    """Of retrieval, answering, engine and device, and of the house rules."""
     code: str
     """Of the source of this program."""
     version: str
@@ -94,7 +104,7 @@ class Effect:
     """What a change of the system does to a metric."""
 
     name: str
-    """``retrieval``, ``adapter``, ``interaction``, or ``baseline``."""
+    """``retrieval``, ``adapter``, ``interaction``, ``perfect retrieval``, ``distraction``, ``model``, ``baseline``."""
     formula: str
     """As in ``base+rag - base``."""
     metric: str
@@ -191,9 +201,9 @@ class LanguageModel:
     probe_right: Mean | None
     """Share of the probe's sentences that it continues rightly."""
     gold_bits_per_byte: Mean | None
-    """Of the gold answers, given question and passages."""
+    """Of the gold answers, given the question alone."""
     document_bits_per_byte: Mean | None
-    """Over passages of documents that no adapter has seen."""
+    """Over the beginnings of documents that no adapter has seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +218,7 @@ class DataCard:
     kinds: Mapping[str, int]
     tags: Mapping[str, int]
     problems: tuple[str, ...]
-    """Unknown documents and quotes that were not found, a line each."""
+    """Of the cases and of what is known about them, a line each: documents and quotes that were not found, drafts …"""
     held_out: Mapping[str, int]
     """Adapter → cases about documents that it learnt nothing from."""
     leaks: Mapping[str, tuple[Leak, ...]]

@@ -87,17 +87,6 @@ def sign_flip(differences: Sequence[float], clusters: Sequence[str], flips: int 
     return float(1 + extreme) / (1 + flips)
 
 
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact p that two systems are right equally often (McNemar 1947); takes questions as independent.
-
-    Of the questions that exactly one of the two gets right, each then has half.
-    """
-    discordant = only_first + only_second
-    fewer = min(only_first, only_second)
-    tail = sum(math.comb(discordant, number) for number in range(fewer + 1))
-    return min(1.0, float(2 * tail / 2**discordant))
-
-
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """p of several tests, adjusted so that a false alarm among all of them stays at the level (Holm 1979)."""
     adjusted: dict[str, float] = {}

@@ -75,7 +75,7 @@ def slices_of(rows: Sequence[Row]) -> list[Slice]:
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         case = row.case
-        groups["kind", case.kind or "unnamed"].append(row)
+        groups["kind", case.kind_named].append(row)
         groups["language", case.language].append(row)
         for tag in dict.fromkeys(case.tags):
             groups["tag", tag].append(row)

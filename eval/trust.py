@@ -133,29 +133,31 @@ def _agreement(metric: str, rated: Sequence[Rated]) -> Agreement:
     asked = ASKED[metric]
     points = [(_metric_value(metric, one), _people_value(asked, one), one.cluster) for one in rated]
     known = [(value, people, cluster) for value, people, cluster in points if value is not None and people is not None]
+    values, said = [value for value, _, _ in known], [people for _, people, _ in known]
     clusters = [cluster for _, _, cluster in known]
-    documents, is_yes_or_no = len(set(clusters)), metric in YES_OR_NO
+    name: Literal["tau-b", "kappa"] = "kappa" if metric in YES_OR_NO else "tau-b"
+    documents = len(set(clusters))
     value, bounds = None, None
     verdict: Agrees = "too few ratings"
     if len(known) >= FEWEST_RATINGS and documents >= FEWEST_DOCUMENTS:
-        statistic = _statistic([value for value, _, _ in known], [people for _, people, _ in known], is_yes_or_no)
-        value = value_of(statistic, len(known)) if _vary(known) else None
-        bounds = None if value is None else weighted_interval(statistic, clusters)
+        statistic = _statistic(name, values, said)
+        value = value_of(statistic, len(known)) if statistic else None
+        bounds = weighted_interval(statistic, clusters) if statistic and value is not None else None
         verdict = _verdict(value, bounds)
     low, high = bounds or (None, None)
-    name: Literal["tau-b", "kappa"] = "kappa" if is_yes_or_no else "tau-b"
     return Agreement(metric, asked, name, value, low, high, len(known), documents, verdict)
 
 
-def _vary(known: Sequence[tuple[float, float, str]]) -> bool:
-    """Whether neither the metric nor people said the same of every answer."""
-    return len({value for value, _, _ in known}) > 1 and len({people for _, people, _ in known}) > 1
+def _statistic(name: Literal["tau-b", "kappa"], values: Sequence[float], people: Sequence[float]) -> Statistic | None:
+    """How the two are compared; None where one of them says the same of every answer."""
+    if name == "tau-b":
+        return kendall_tau_b(values, people) if _vary(values) and _vary(people) else None
+    yes, also = [value == 1 for value in values], [one >= _MOSTLY for one in people]
+    return cohen_kappa(yes, also) if _vary(yes) and _vary(also) else None
 
 
-def _statistic(values: Sequence[float], people: Sequence[float], is_yes_or_no: bool) -> Statistic:
-    if is_yes_or_no:
-        return cohen_kappa([value == 1 for value in values], [one >= _MOSTLY for one in people])
-    return kendall_tau_b(values, people)
+def _vary(said: Sequence[float]) -> bool:
+    return len(set(said)) > 1
 
 
 def _verdict(value: float | None, bounds: Interval | None) -> Agrees:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from assistant import config
+from assistant import config, config_file
 from assistant.cli import main
 from assistant.errors import ConfigError
+from assistant.workspace import Workspace
 
 
 def test_later_layers_win_and_every_origin_is_told(tmp_path: Path) -> None:
@@ -63,6 +64,31 @@ def test_an_impossible_value_is_refused_with_key_value_and_origin(assignment: st
         config.load(None, {}, [assignment])
     key, value = assignment.split("=")
     assert key in caught.value.message and value in caught.value.message and "command line" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("assignments", "said"),
+    [
+        (["engine.temperature=.nan"], "engine.temperature"),
+        (["ingest.timeout_seconds=.inf"], "ingest.timeout_seconds"),
+        (["answer.refusal={en: ' '}"], "answer.refusal"),
+        (["pairs.validation=0.5", "pairs.test=0.5"], "pairs: validation and test together leave nothing"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused(assignments: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(None, {}, assignments)
+    assert said in caught.value.message and caught.value.remedy and "Value error" not in caught.value.message
+
+
+def test_a_word_that_yaml_takes_for_a_no_is_the_word(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("answer:\n  rewrite: off\n")
+    assert config.load(file, {})[0].answer.rewrite == "off"
+    assert config.load(None, {"ASSISTANT_ANSWER__REWRITE": "off"})[0].answer.rewrite == "off"
+    assert config.load(None, {}, ["answer.rewrite=off"])[0].answer.rewrite == "off"
+    config_file.change_settings(Workspace(tmp_path), ["answer.rewrite=off"])
+    assert file.read_text() == 'answer:\n  rewrite: "off"\n'
 
 
 @pytest.mark.parametrize("content", ["retrieval: 5\n", "- a\n- b\n", "retrieval:\n\tk: 5\n", "just words", "a: [1,"])

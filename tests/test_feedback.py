@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from commands import run
 from opinions import QUESTION, SAYS, VERSIONS, answer, say
 
 from assistant.errors import UsageError, WorkspaceError
-from assistant.feedback.lessons import lesson_of
+from assistant.feedback.lessons import is_supported, lesson_of
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import FAULTS, Feedback, Judgement, Vote
 from assistant.types import Message
@@ -74,6 +75,37 @@ def test_nothing_is_accepted_that_says_nothing(tmp_path: Path) -> None:
         store.accept(number, "eve")
     assert store.get(number).state == "new"
     assert store.accept(number, "eve", CORRECTION).state == "edited"
+
+
+@pytest.mark.parametrize("judgement", [WRONG, Judgement("wrong", ("tone",)), Judgement("right")])
+def test_what_someone_wrote_stands_when_it_is_accepted_once_more(tmp_path: Path, judgement: Judgement) -> None:
+    store, number = FeedbackStore(tmp_path), say(tmp_path, judgement)
+    store.accept(number, "eve", "We pay 95 euros a night.")
+    for again in ("", "We pay 95 euros a night."):
+        found = store.accept(number, "adam", again)
+        assert (found.state, found.wanted, found.decided_by) == ("edited", "We pay 95 euros a night.", "adam")
+
+
+def test_a_text_without_a_word_is_not_accepted(tmp_path: Path) -> None:
+    store = FeedbackStore(tmp_path)
+    number = say(tmp_path, Judgement("wrong", correction="—"))
+    for text in ("", " …! "):
+        with pytest.raises(UsageError, match="no letter or digit"):
+            store.accept(number, "eve", text)
+    assert store.get(number).state == "new"
+
+
+def test_asking_for_what_was_never_said_makes_no_file(tmp_path: Path) -> None:
+    store = FeedbackStore(tmp_path / "workspace")
+    calls: list[Callable[[], object]] = [
+        lambda: store.get(3),
+        lambda: store.accept(3, "eve"),
+        lambda: store.reject(3, "eve"),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match="no feedback 3"):
+            call()
+    assert not (tmp_path / "workspace").exists()
 
 
 @pytest.mark.parametrize(
@@ -160,6 +192,21 @@ def test_a_pair_shows_the_text_of_one_document_only(tmp_path: Path) -> None:
     assert lesson.row is not None and "deductible" not in str(lesson.row["context"])
 
 
+def test_a_pair_is_of_the_document_that_says_it_all(tmp_path: Path) -> None:
+    hail = "The station halves the deductible of 150 euros."
+    lesson = lesson_of(kept(tmp_path, Judgement("wrong", (), "", hail, (1, 2))))
+    assert lesson.row is not None
+    assert (lesson.row["document"], lesson.row["context"]) == ("hail.md", f"Hail\n{hail}")
+
+
+def test_what_only_two_documents_together_say_is_no_pair_and_a_case_of_both(tmp_path: Path) -> None:
+    both = f"{CORRECTION} The station halves the deductible of 150 euros."
+    one = kept(tmp_path, Judgement("wrong", (), "", both, (1, 2)))
+    lesson = lesson_of(one)
+    assert lesson.row is None and not is_supported(one, both)
+    assert [group[0]["document"] for group in lesson.case["gold"]] == ["fire.md", "hail.md"]  # type: ignore[attr-defined]
+
+
 def test_an_answer_that_is_right_teaches_itself(tmp_path: Path) -> None:
     lesson = lesson_of(kept(tmp_path, Judgement("right"), text="We pay a hotel room up to 95 euros."))
     assert lesson.row is not None and lesson.row["response"] == "We pay a hotel room up to 95 euros."
@@ -197,6 +244,7 @@ def test_commands_list_accept_and_reject(tmp_path: Path, capsys: pytest.CaptureF
     assert QUESTION in out and "→" in out and "2 new" in out
     assert "a pair for the next training" in feedback("accept", "1")[1]
     assert feedback("accept", "2")[0] == 2
+    assert feedback("accept", "1", "2", "--as", "The moon.")[0] == 2, "one text is of one answer"
     assert feedback("accept", "2", "--as", "The moon.")[1].startswith("2 is edited: a case")
     assert feedback("reject", "1")[0] == 0
     assert feedback("accept", "7")[0] == 2

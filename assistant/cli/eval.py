@@ -1,7 +1,9 @@
 """``assistant eval``."""
 
+import itertools
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +17,9 @@ from assistant.workspace import DEFAULT_CORPUS, Workspace, safe_name
 
 if TYPE_CHECKING:
     from assistant.engines.base import Engine
-    from assistant.pairs import Pair
     from eval.cases import Case
     from eval.results import Results, System
+    from eval.running.learnt import Learnt
     from eval.running.plan import Plan
     from eval.running.run import Run
 
@@ -100,7 +102,6 @@ def run(
     from eval.gate import read_rules_file
     from eval.metrics.style import read_rules
     from eval.readers import read_any
-    from eval.results import read_results
     from eval.running.likelihood import measurement
     from eval.running.plan import Plan
     from eval.running.run import run as run_plan
@@ -110,20 +111,19 @@ def run(
     for system in chosen:
         check_adapter(settings, workspace.adapters, system.adapter)
     judging = _opened_judge(settings, judge)
-    if baseline is not None:
-        read_results(baseline)  # a wrong folder is told before anything is asked
-    pairs = _pairs_of(chosen, workspace, settings)
+    learnt = _learnt(chosen, workspace, settings, held_out)
     asked = read_any(cases)
     if not no_feedback:
-        asked += _corrections(asked, chosen, pairs, workspace, corpus)
+        asked += _corrections(asked, learnt, workspace, corpus)
     plan = Plan(
         title=safe_name(name or _title(cases), "report"),
-        cases=_some(asked, pairs, held_out, limit),
+        cases=_some(asked, learnt, held_out, limit),
         systems=chosen,
         workspace=workspace,
         settings=settings,
         style_rules=read_rules(rules) if rules else (),
-        pairs=pairs,
+        pairs=learnt.pairs,
+        changed_pairs=learnt.changed,
         gate=read_rules_file(gate) if gate else None,
         baseline=baseline,
         fresh=fresh,
@@ -209,32 +209,24 @@ def _opened_judge(settings: Settings, model: str | None) -> "tuple[Engine, Setti
     return open_engine(judging), judging
 
 
-def _pairs_of(systems: "Sequence[System]", workspace: Workspace, settings: Settings) -> "dict[str, Sequence[Pair]]":
-    """Adapter → the pairs that it learnt from; an adapter whose pairs are gone is left out, and that is said."""
-    from assistant.adapters import adapter_folder, read_card
-    from assistant.engines.opening import uses_server
-    from assistant.pairs import read_pairs
+def _learnt(systems: "Sequence[System]", workspace: Workspace, settings: Settings, only_held_out: bool) -> "Learnt":
+    """What the adapters have learnt from; where nothing is known of it, that is said.
 
-    found: dict[str, Sequence[Pair]] = {}
-    if uses_server(settings.engine):
-        return found
-    for adapter in dict.fromkeys(system.adapter for system in systems if system.adapter):
-        names = read_card(adapter_folder(workspace.adapters, adapter)).pairs.split(", ")
-        files = [workspace.pairs_file(name) for name in names]
-        if all(file.exists() for file in files):
-            found[adapter] = [pair for file in files for pair in read_pairs(file)]
-        else:
-            click.echo(f"The pairs of '{adapter}' are gone: nobody can tell whether a case leaks.", err=True)
-    return found
+    Raises UsageError where only held-out cases are to be asked, and nobody knows which these are.
+    """
+    from eval.running.learnt import learnt_by
+
+    learnt = learnt_by(dict.fromkeys(one.adapter for one in systems if one.adapter), workspace, settings)
+    if learnt.unknown and only_held_out:
+        raise UsageError(
+            f"Nobody knows what '{learnt.unknown[0]}' has learnt from: its pairs are not here.", "Leave out --held-out."
+        )
+    for adapter in learnt.unknown:
+        click.echo(f"The pairs of '{adapter}' are not here: nobody can tell whether a case leaks.", err=True)
+    return learnt
 
 
-def _corrections(
-    cases: "Sequence[Case]",
-    systems: "Sequence[System]",
-    pairs: "dict[str, Sequence[Pair]]",
-    workspace: Workspace,
-    corpus: str,
-) -> "list[Case]":
+def _corrections(cases: "Sequence[Case]", learnt: "Learnt", workspace: Workspace, corpus: str) -> "list[Case]":
     """The corrections that people accepted, as cases, but for those that an adapter under test may have learnt from."""
     from assistant.feedback.lessons import cases_file
     from eval.cases import read_cases
@@ -244,10 +236,9 @@ def _corrections(
         file = cases_file(workspace, catalog)
     if file is None:
         return []
-    asked = {case.question.casefold() for case in cases}
-    found = [case for case in read_cases(file) if case.question.casefold() not in asked]
-    known = {system.adapter for system in systems if system.adapter} <= pairs.keys()
-    fit = unlearnt(found, [pair for some in pairs.values() for pair in some]) if known else []
+    asked = {name for case in cases for name in (case.id, case.question.casefold())}
+    found = [case for case in read_cases(file) if not asked & {case.id, case.question.casefold()}]
+    fit = unlearnt(found, [pair for some in learnt.pairs.values() for pair in some]) if learnt.is_certain else []
     told = f"Accepted corrections that are asked too: {len(fit)}; --no-feedback asks none."
     if len(fit) < len(found):
         told += f" Left out, since an adapter may have learnt from them: {len(found) - len(fit)}."
@@ -255,14 +246,12 @@ def _corrections(
     return fit
 
 
-def _some(
-    cases: "Sequence[Case]", pairs: "dict[str, Sequence[Pair]]", only_held_out: bool, limit: int | None
-) -> "list[Case]":
+def _some(cases: "Sequence[Case]", learnt: "Learnt", only_held_out: bool, limit: int | None) -> "list[Case]":
     """The cases to ask; of a limited number every n-th, so that all kinds are among them."""
     from eval.leaks import held_out
 
     chosen = list(cases)
-    for some in pairs.values() if only_held_out else ():
+    for some in learnt.pairs.values() if only_held_out else ():
         chosen = held_out(chosen, some)
     if limit is None or limit >= len(chosen):
         return chosen
@@ -282,21 +271,23 @@ def _written(plan: "Plan", ended: "Run", judging: "tuple[Engine, Settings] | Non
 
     folder = _new_folder(plan.workspace, plan.title)
     write_run(folder, ended.results, ended.rows, ended.costs)
-    if judging is not None:
-        write_judgement(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
-    write_report(folder)
     _keep_scores(folder, ended.results, plan.workspace)
+    try:
+        if judging is not None:
+            write_judgement(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
+    finally:
+        write_report(folder)  # a judge that fails takes no report with it
     return folder
 
 
 def _new_folder(workspace: Workspace, title: str) -> Path:
-    """reports/DATE-NAME, with a number behind it if there is one already."""
+    """reports/DATE-NAME, made; with a number behind it if there is one already."""
     name = f"{datetime.now(UTC).date().isoformat()}-{title}"
-    folder = workspace.root / "reports" / name
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = folder.with_name(f"{name}-{number}")
+    for number in itertools.count(1):
+        folder = workspace.root / "reports" / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):  # two runs may end at once
+            folder.mkdir(parents=True)
+            break
     return folder
 
 

@@ -9,6 +9,7 @@ import click
 
 from assistant.cli.options import json_option, workspace_options
 from assistant.config import Settings
+from assistant.errors import UsageError
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def list_feedback(
 @workspace_options
 def accept(numbers: tuple[int, ...], edited: str, workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
     """Have feedback NUMBERS learnt from and measured with."""
+    if edited and len(numbers) > 1:
+        raise UsageError(f"--as is one text for {len(numbers)} answers.", "Name one number with it.")
     for number in numbers:
         one = _store(workspace).accept(number, _TERMINAL, edited)
         click.echo(f"{number} is {one.state}: {_effect(one)}.")
@@ -102,6 +105,8 @@ def _lines(one: "Feedback") -> Iterator[str]:
 def _effect(one: "Feedback") -> str:
     from assistant.feedback.lessons import lesson_of
 
+    if one.wants_refusal:
+        return "a case to refuse in the next evaluation"
     if lesson_of(one).row is None:
         return "a case for the next evaluation, but no pair, since its passages do not say so"
     return "a pair for the next training, and a case for the next evaluation"

@@ -31,7 +31,7 @@ _MEMORY = 1 << 30
 _BLOCK = 32
 """Tokens of a block of keys and values on a processor."""
 # Tokens that are computed at once: a long prompt is read in parts, and others get their next token in between. While
-# OpenVINO computes, no other thread runs Python: with 1,024, the app stood still for .8 s; with 128, prompts took longer.
+# OpenVINO computes, no other thread runs Python: with 1,024, the app stood still for .8 s; with 128, prompts took more.
 _STEP_TOKENS = 256
 
 

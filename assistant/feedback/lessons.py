@@ -5,9 +5,10 @@
 
 Both files are made anew from ``feedback.sqlite`` whenever they are needed. The id leads back to the row there.
 
-A correction is trained on only if its passages say what it says: facts are never learnt by heart. It is never trained
-on and measured with: its pair is in the split of its document, and ``assistant eval`` leaves out what an adapter under
-test has learnt from. It teaches nothing once a document that it stands on says otherwise or was forgotten.
+A correction is trained on only if the passages of one document say what it says: facts are never learnt by heart, and
+a pair is in one split, so it shows nothing of a second document. It is never trained on and measured with: its pair is
+in the split of its document, and ``assistant eval`` leaves out what an adapter under test may have learnt from. It
+teaches nothing once a document that it stands on says otherwise or was forgotten.
 """
 
 import json
@@ -44,21 +45,18 @@ def lesson_of(feedback: Feedback) -> Lesson:
     question: dict[str, object] = {"id": f"feedback-{feedback.id}", "language": language, "kind": TAG, "tags": [TAG]}
     if feedback.wants_refusal:
         return Lesson(None, {**question, "question": feedback.standalone_question, "unanswerable": True})
-    sources = _sources(feedback)
-    sentences = ground(feedback.wanted, [_evidence(one) for one in sources], _equally, _LEAST_COVERAGE)
     case = {
         **question,
         "question": feedback.standalone_question,
         "answers": [feedback.wanted],
-        "gold": _gold(sources, sentences),
+        "gold": _gold(feedback.wanted, _sources(feedback)),
     }
-    return Lesson(_row(feedback, sources, sentences, language), case)
+    return Lesson(_row(feedback, language), case)
 
 
 def is_supported(feedback: Feedback, wanted: str) -> bool:
-    """Whether the passages of a correction say all that ``wanted`` says."""
-    sentences = ground(wanted, [_evidence(one) for one in _sources(feedback)], _equally, _LEAST_COVERAGE)
-    return bool(sentences) and all(sentence.supported for sentence in sentences)
+    """Whether the passages of a correction, those of one document, say all that ``wanted`` says."""
+    return bool(_proof(wanted, _sources(feedback)))
 
 
 def lessons(workspace: Workspace, catalog: Catalog) -> list[Lesson]:
@@ -91,22 +89,33 @@ def cases_file(workspace: Workspace, catalog: Catalog) -> Path | None:
     return _written(workspace.root / "feedback" / f"{catalog.folder.name}.cases.jsonl", rows)
 
 
-def _row(
-    feedback: Feedback, sources: list[Shown], sentences: list[Sentence], language: str
-) -> dict[str, object] | None:
-    if not sentences or not all(sentence.supported for sentence in sentences):
+def _row(feedback: Feedback, language: str) -> dict[str, object] | None:
+    shown = _proof(feedback.wanted, _sources(feedback))
+    if not shown:
         return None
-    # Of one document: a pair is in one split, and shows nothing of another.
-    document = sources[0].document
-    texts = [one.text for one in sources if one.document == document]
+    document, heading = shown[0].document, shown[0].context.partition(_LINE)[0]
     return {
         "id": f"feedback-{feedback.id}",
         "instruction": feedback.standalone_question,
         "response": feedback.wanted,
-        "context": f"{sources[0].context.partition(_LINE)[0] or document}\n" + "\n\n".join(texts),
+        "context": f"{heading or document}\n" + "\n\n".join(one.text for one in shown),
         "document": document,
         "language": language,
     }
+
+
+def _proof(wanted: str, sources: list[Shown]) -> list[Shown]:
+    """The passages of the first document that says all of a text; none where no document alone does."""
+    for document in dict.fromkeys(one.document for one in sources):
+        own = [one for one in sources if one.document == document]
+        sentences = _grounded(wanted, own)
+        if sentences and all(sentence.supported for sentence in sentences):
+            return own
+    return []
+
+
+def _grounded(wanted: str, sources: list[Shown]) -> list[Sentence]:
+    return ground(wanted, [_evidence(one) for one in sources], _equally, _LEAST_COVERAGE)
 
 
 def _sources(feedback: Feedback) -> list[Shown]:
@@ -116,9 +125,10 @@ def _sources(feedback: Feedback) -> list[Shown]:
     return named or cited or list(feedback.evidence)
 
 
-def _gold(sources: list[Shown], sentences: list[Sentence]) -> list[list[dict[str, object]]]:
+def _gold(wanted: str, sources: list[Shown]) -> list[list[dict[str, object]]]:
     """One group a quote that supports a sentence; where none does, any of the passages."""
-    quotes = dict.fromkeys((one.document, one.quote) for sentence in sentences for one in sentence.citations[:1])
+    cited = [one for sentence in _grounded(wanted, sources) for one in sentence.citations[:1]]
+    quotes = dict.fromkeys((one.document, one.quote) for one in cited)
     if quotes:
         return [[{"document": document, "quote": quote}] for document, quote in quotes]
     spans: list[dict[str, object]] = [{"document": one.document, "quote": one.text} for one in sources]

@@ -8,6 +8,7 @@ votes       one row a vote between two answers to the same question
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -116,8 +117,10 @@ class FeedbackStore:
 
     def get(self, number: int) -> Feedback:
         """One judgement. Raises UsageError for a number that there is not."""
-        with self._opened() as database:
-            row = database.execute("SELECT * FROM feedback WHERE id = ?", (number,)).fetchone()
+        row = None
+        if self.file.exists():
+            with self._opened() as database:
+                row = database.execute("SELECT * FROM feedback WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise UsageError(f"There is no feedback {number}.", "See: assistant feedback list")
         return _feedback(row)
@@ -149,18 +152,20 @@ class FeedbackStore:
         return counts
 
     def accept(self, number: int, by: str, edited: str = "") -> Feedback:
-        """Have it learnt from and measured with, as it is or as ``edited`` says.
+        """Have it learnt from and measured with: as ``edited`` says, else as it reads by now.
 
-        Raises UsageError when nobody has said how the answer should read.
+        Raises UsageError when nobody has said how the answer should read, or not in words.
         """
-        edited = edited.strip()
         before = self.get(number)
-        if len(edited) > LONGEST_TEXT:
-            raise UsageError(f"The text has {len(edited):,} characters.", f"Use at most {LONGEST_TEXT:,}.")
-        if not edited and not before.wanted and not before.wants_refusal:
+        wanted = edited.strip() or before.wanted
+        if len(wanted) > LONGEST_TEXT:
+            raise UsageError(f"The text has {len(wanted):,} characters.", f"Use at most {LONGEST_TEXT:,}.")
+        if not wanted and not before.wants_refusal:
             raise UsageError("Nobody has said how this answer should read.", "Write it, then accept.")
-        is_new = bool(edited) and edited not in {before.judgement.correction, before.wanted}
-        return self._decide(number, "edited" if is_new else "accepted", by, edited if is_new else "")
+        if wanted and not any(map(str.isalnum, wanted)):
+            raise UsageError("The text has no letter or digit.", "Write how the answer should read.")
+        is_edit = wanted != replace(before, edited="").wanted
+        return self._decide(number, "edited" if is_edit else "accepted", by, wanted if is_edit else "")
 
     def reject(self, number: int, by: str) -> Feedback:
         """Have nothing learnt from it; it is kept. Raises UsageError for a number that there is not."""

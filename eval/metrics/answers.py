@@ -13,17 +13,23 @@ _ARTICLES = {
     "en": frozenset({"a", "an", "the"}),
     "de": frozenset("der die das den dem des ein eine einen einem einer eines".split()),
 }
-_THOUSANDS = {"en": re.compile(r"(?<=\d),(?=\d{3}(?!\d))"), "de": re.compile(r"(?<=\d)[.  '](?=\d{3}(?!\d))")}
+# One to three digits before the first separator: "2024 150 euros" is a year and an amount.
+_THOUSANDS = {
+    "en": re.compile(r"(?<!\d)(?<!\d[.,])\d{1,3}(?:,\d{3})+(?!\d)"),
+    "de": re.compile(r"(?<!\d)(?<!\d[.,])\d{1,3}(?:[. ']\d{3})+(?!\d)"),
+}
+_SEPARATOR = re.compile(r"\D")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+")
 _MARKER = re.compile(r"\[\d+(?:\s*,\s*\d+)*\]")
 
 
 def tokens(text: str, language: str = "en") -> list[str]:
-    """Normalised tokens of an answer; citation markers such as ``[1]`` are no part of it."""
-    text = unicodedata.normalize("NFKC", _MARKER.sub(" ", text)).casefold()
-    text = _THOUSANDS.get(language, _THOUSANDS["en"]).sub("", text)
-    found = [_number(token, language) for token in _TOKEN.findall(text)]
-    return [token for token in found if token not in _ARTICLES.get(language, frozenset())]
+    """Normalised tokens of an answer; citation markers such as ``[1]`` are no part of it.
+
+    A text of articles alone keeps them: "A" may be a class of energy.
+    """
+    found = _with_articles(text, language)
+    return [token for token in found if token not in _ARTICLES.get(language, frozenset())] or found
 
 
 def exact_match(answer: str, golds: Sequence[str], language: str = "en") -> float | None:
@@ -57,9 +63,22 @@ def must_include(answer: str, facts: Sequence[Sequence[str]], language: str = "e
 
     Like the string match of ALCE (Gao et al. 2023), which matches inside of words too.
     """
-    own = tokens(answer, language)
-    found = [any(_contains(own, tokens(alias, language)) for alias in aliases) for aliases in facts]
+    own, every = tokens(answer, language), _with_articles(answer, language)
+    found = [
+        any(
+            _contains(own, tokens(alias, language)) or _contains(every, _with_articles(alias, language))
+            for alias in aliases
+        )
+        for aliases in facts
+    ]
     return sum(found) / len(found) if found else None
+
+
+def _with_articles(text: str, language: str) -> list[str]:
+    text = unicodedata.normalize("NFKC", _MARKER.sub(" ", text)).casefold()
+    thousands = _THOUSANDS.get(language, _THOUSANDS["en"])
+    text = thousands.sub(lambda number: _SEPARATOR.sub("", number[0]), text)
+    return [_number(token, language) for token in _TOKEN.findall(text)]
 
 
 def _number(token: str, language: str) -> str:

@@ -5,12 +5,11 @@ one of ``must_match`` or ``must_not_match``, a Python regular expression that is
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from assistant.config import read_yaml
 from assistant.errors import UsageError
 from eval.metrics.score import REFUSED, Score, score
 
@@ -36,30 +35,40 @@ class StyleRule:
 
 def read_rules(file: Path) -> tuple[StyleRule, ...]:
     """The rules of a file, in order. Raises UsageError that names the rule that cannot be used."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{file} cannot be read: {' '.join(str(error).split())}.", "It has to be YAML.") from None
-    rules = content.get("rules") if isinstance(content, dict) else None
-    if not isinstance(rules, list):
+    content = read_yaml(file)
+    entries = content.get("rules") if isinstance(content, dict) else None
+    if not isinstance(entries, list):
         raise UsageError(f"{file} holds no list of rules.", "Write 'rules:' and a list below it.")
-    return tuple(_rule(entry, f"{file}, rule {number}") for number, entry in enumerate(rules, 1))
+    rules: dict[str, StyleRule] = {}
+    for number, entry in enumerate(entries, 1):
+        rule = _rule(entry, f"{file}, rule {number}")
+        if rule.id in rules:
+            raise UsageError(f"{file}, rule {number}: the id '{rule.id}' stands there twice.", "Give it another one.")
+        rules[rule.id] = rule
+    return tuple(rules.values())
 
 
 def _rule(entry: object, place: str) -> StyleRule:
     if not isinstance(entry, dict) or not set(entry) >= _KEYS:
         raise UsageError(f"{place}: id, description or language is missing.", "Add it.")
-    patterns = {key: entry[key] for key in ("must_match", "must_not_match") if key in entry}
+    patterns = [key for key in ("must_match", "must_not_match") if key in entry]
     if len(patterns) != 1:
         raise UsageError(f"{place}: it needs must_match or must_not_match.", "Write one of the two.")
-    ((kind, pattern),) = patterns.items()
+    (kind,) = patterns
     try:
-        compiled = re.compile(str(pattern))
+        pattern = re.compile(_text(entry, kind, place))
     except re.error as error:
         raise UsageError(f"{place}: {kind} is no regular expression: {error}.", "Mend the pattern.") from None
-    return StyleRule(
-        str(entry["id"]), str(entry["description"]), str(entry["language"]), compiled, kind == "must_match"
-    )
+    id_, description, language = (_text(entry, key, place) for key in ("id", "description", "language"))
+    return StyleRule(id_, description, language, pattern, kind == "must_match")
+
+
+def _text(entry: Mapping[str, object], key: str, place: str) -> str:
+    """One value as it was written; of ``no`` and of nothing YAML makes something else, which would fit no text."""
+    value = entry[key]
+    if isinstance(value, bool) or value is None or not str(value).strip():
+        raise UsageError(f"{place}: {key} is {value!r}, not a text.", "Put it in quotes.")
+    return str(value)
 
 
 def rules_kept(text: str, rules: Sequence[StyleRule], language: str) -> float | None:

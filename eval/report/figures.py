@@ -12,7 +12,7 @@ from markupsafe import Markup
 from assistant.presentation import visible
 from eval.comparison import Mean
 from eval.report.wording import Finding, Tone, number
-from eval.results import FAILURES, Costs, Results
+from eval.results import FAILURES, RIGHT, Costs, Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,7 +137,7 @@ def _failures(results: Results) -> Markup | None:
         _bar(axes, 0, 0, total, _SOFT)
         for row, (failure, count) in enumerate(steps, 1):
             left -= count
-            _bar(axes, row, left, count, _TONES["even" if failure == "style only" else "bad"])
+            _bar(axes, row, left, count, _TONES["even" if failure in RIGHT else "bad"])
             names.append(failure)
         _bar(axes, len(steps) + 1, 0, counts.get("none", 0), _TONES["good"])
         axes.set_yticks(range(len(names) + 1), [*names, "nothing wrong"])

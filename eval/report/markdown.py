@@ -101,7 +101,7 @@ def _remarks(results: Results, costs: Costs) -> str:
     leaks = sum(map(len, results.data.leaks.values()))
     remarks = [
         f"questions that an adapter's training data tell: {leaks}" if leaks else "",
-        f"problems of the gold: {len(results.data.problems)}" if results.data.problems else "",
+        f"problems of the cases: {len(results.data.problems)}" if results.data.problems else "",
         f"code {_code(results.identity.code)}, cases {_code(results.identity.cases)}",
         _code(costs.created),
     ]

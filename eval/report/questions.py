@@ -111,7 +111,7 @@ class Facets:
     def of(self, row: Row) -> str:
         """The codes of a question."""
         case = row.case
-        keys = [("k", case.kind), ("l", case.language), *(("t", tag) for tag in case.tags)]
+        keys = [("k", case.kind_named), ("l", case.language), *(("t", tag) for tag in case.tags)]
         return " ".join(self._codes[key] for key in keys if key in self._codes)
 
 

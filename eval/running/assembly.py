@@ -49,7 +49,8 @@ class Found:
 def assembled(plan: Plan, found: Found, catalog: Catalog) -> Results:
     """Means, effects, gate and all else. Raises UsageError for a baseline that cannot be read or has other cases."""
     rows, names = found.rows, [system.name for system in plan.systems]
-    identity, means = identity_of(plan.cases, catalog, plan.settings, found.runtime), means_of(rows)
+    identity = identity_of(plan.cases, catalog, plan.settings, plan.style_rules, found.runtime)
+    means = means_of(rows)
     outcome = judged(rows, plan.systems, means, identity, found.problems, plan.gate, plan.baseline)
     margins = plan.gate.margins if plan.gate else {}
     return Results(
@@ -92,9 +93,9 @@ def _data_card(plan: Plan, found: Found, catalog: Catalog) -> DataCard:
         unanswerable=sum(case.unanswerable for case in cases),
         documents=len({document for case in cases for document in case.documents}),
         languages=_counted(case.language for case in cases),
-        kinds=_counted(case.kind or "unnamed" for case in cases),
+        kinds=_counted(case.kind_named for case in cases),
         tags=_counted(tag for case in cases for tag in case.tags),
-        problems=(*found.problems, *_unconfirmed(cases)),
+        problems=(*found.problems, *_unconfirmed(cases), *_uncertain(plan.changed_pairs)),
         held_out={adapter: len(held_out(cases, pairs)) for adapter, pairs in plan.pairs.items()},
         leaks={adapter: _leaks(cases, pairs) for adapter, pairs in plan.pairs.items()},
         corpus=catalog.folder.name,
@@ -110,6 +111,11 @@ def _leaks(cases: Sequence[Case], pairs: Sequence[Pair]) -> tuple[Leak, ...]:
 
 def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
+
+
+def _uncertain(adapters: Iterable[str]) -> list[str]:
+    told = "the pairs of '{}' have changed since it learnt: leaks are told by those of today"
+    return [told.format(name) for name in adapters]
 
 
 def _unconfirmed(cases: Sequence[Case]) -> list[str]:

@@ -13,6 +13,7 @@ from assistant.config import Settings
 from assistant.engines.opening import uses_server
 from assistant.store.catalog import Catalog
 from eval.cases import Case
+from eval.metrics.style import StyleRule
 from eval.results import Identity
 from eval.running.generations import hashed
 from eval.running.systems import CLOSED_BOOK
@@ -23,17 +24,23 @@ _LIBRARIES = ("torch", "transformers", "peft", "openvino", "faiss-cpu", "numpy",
 _NO_MATTER = {"key_file", "timeout_seconds", "attempts", "parallel", "temperature"}
 
 
-def identity_of(cases: Sequence[Case], catalog: Catalog, settings: Settings, runtime: str) -> Identity:
+def identity_of(
+    cases: Sequence[Case], catalog: Catalog, settings: Settings, rules: Sequence[StyleRule], runtime: str
+) -> Identity:
     """The identity of a run; ``runtime`` names what ran the model. Raises ModelError when the model is nowhere."""
-    embedder = catalog.identity()
-    answering = settings.answer
+    made_with = catalog.identity()
+    answering, device = settings.answer, settings.device.model_dump()
+    files = sorted((file.path, file.hash) for file in catalog.files() if file.document_id is not None)
+    style = [(rule.id, rule.language, rule.pattern.pattern, rule.wanted) for rule in rules]
     return Identity(
         cases=hashed([asdict(case) for case in cases]),
-        corpus=hashed(sorted((file.path, file.hash) for file in catalog.files() if file.document_id is not None)),
-        embedder=embedder.fingerprint if embedder else "",
+        corpus=hashed([files, made_with.recipe if made_with else ""]),
+        embedder=made_with.fingerprint if made_with else "",
         base=base_identity(settings),
         prompt=hashed([CLOSED_BOOK, answering.system, answering.refusal]),
-        settings=hashed([settings.retrieval.model_dump(), answering.model_dump(), _engine(settings), runtime]),
+        settings=hashed(
+            [settings.retrieval.model_dump(), answering.model_dump(), _engine(settings), device, style, runtime]
+        ),
         code=_code_hash(),
         version=__version__,
     )

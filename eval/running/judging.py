@@ -1,5 +1,6 @@
 """What scores need beside arithmetic: whether passages support a sentence, meaning, and the voice of the house."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -38,7 +39,7 @@ def supports_by(retriever: Retriever, least_coverage: float) -> Supports[Evidenc
         if key not in known:
             found = support(sentence, hit, weights, least_coverage)
             says_so = not found.objection and found.coverage >= least_coverage
-            known[key] = says_so or _plain(sentence) in _plain(hit.text)
+            known[key] = says_so or _quotes(sentence, hit.text)
         return known[key]
 
     return lambda sentence, hits: any(is_supported(sentence, hit) for hit in hits)
@@ -56,7 +57,8 @@ def voice_of(cases: Sequence[Case], answers: Mapping[System, Sequence[Answer]], 
     None without either. The base model's own answers have taught the classifier and look further from the house than
     they are; compare adapters with each other, or read the AUC beside it.
     """
-    house = [_house_text(pair) for pair in pairs if pair.source == "tone"]
+    # Each once: adapters may have learnt from the same pairs.
+    house = list(dict.fromkeys(_house_text(pair) for pair in pairs if pair.source == "tone"))
     base = [
         VoiceText(_masked(answer, case.language), case.cluster, is_house=False)
         for system, some in answers.items()
@@ -76,8 +78,10 @@ def voice_score(voice: Voice | None, answer: Answer, language: str) -> Score:
     return voice.score(_masked(answer, language)) if voice else NO_VOICE
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.split())
+def _quotes(sentence: str, text: str) -> bool:
+    """Whether a text has a sentence word for word, however it is broken into lines; "5 euros" is not in "15 euros"."""
+    words = r"\s+".join(map(re.escape, sentence.split()))
+    return bool(words) and re.search(rf"(?<!\w)(?<!\d[.,]){words}(?!\w)", text) is not None
 
 
 def _masked(answer: Answer, language: str) -> str:

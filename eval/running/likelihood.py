@@ -46,6 +46,7 @@ def measurement(
     if uses_server(settings.engine):
         raise UsageError("A server does not tell probabilities.", "Leave out --forgetting, or run the model here.")
     read_probe(general)  # a wrong folder is told before anything is asked
+    read_general_text(general)
     adapters = list(dict.fromkeys(system.adapter for system in plan.systems if system.adapter))
 
     def measure(cases: Sequence[Case]) -> tuple[LanguageModel, ...]:

@@ -25,6 +25,8 @@ class Plan:
     style_rules: Sequence[StyleRule] = ()
     pairs: Mapping[str, Sequence[Pair]] = field(default_factory=dict)
     """Adapter → the pairs that it learnt from, as far as they are still there."""
+    changed_pairs: tuple[str, ...] = ()
+    """Adapters that learnt from other pairs than these."""
     gate: GateRules | None = None
     baseline: Path | None = None
     """Folder of an earlier run."""

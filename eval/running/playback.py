@@ -122,6 +122,7 @@ def _together(one: Prompt, other: Prompt) -> bool:
     return (one.adapter, one.max_new_tokens) == (other.adapter, other.max_new_tokens)
 
 
-def _order(prompt: Prompt) -> tuple[str, int, int, str]:
+def _order(prompt: Prompt) -> tuple[str, int, int, list[tuple[str, str]]]:
     size = sum(len(message.content) for message in prompt.messages)
-    return prompt.adapter or "", -prompt.max_new_tokens, -size, prompt.messages[-1].content
+    words: list[tuple[str, str]] = [(message.role, message.content) for message in prompt.messages]
+    return prompt.adapter or "", -prompt.max_new_tokens, -size, words

@@ -58,6 +58,8 @@ def first_failure(case: Case, system: System, answer: Answer, scores: Mapping[st
         return "unsupported"
     if _below(scores["citation_recall"], 1.0) or scores["cites_gold"].value == 0.0:
         return "wrong citation"
+    if answer.quoted and system.kind != "extractive":  # which has no words of its own
+        return "quoted"
     return "style only" if _below(scores["keeps_all_rules"], 1.0) else "none"
 
 

@@ -14,8 +14,9 @@ from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Evidence
 from assistant.workspace import Workspace
-from eval.baseline import with_baseline
+from eval.baseline import check_baseline, with_baseline
 from eval.cases import Case
+from eval.gate import judged_system
 from eval.gold import located
 from eval.metrics.voice import Voice
 from eval.results import Costs, LanguageModel, Results, Row, System
@@ -54,10 +55,10 @@ def run(
     """Ask every system every case, and score and compare what it says. ``language_models`` measures models by
     themselves.
 
-    Raises UsageError for a set without cases, and what ``Assistant.ask`` raises; what models have said is kept.
+    Raises UsageError for a plan that cannot be judged, before anything is asked, and what ``Assistant.ask`` raises;
+    what models have said is kept.
     """
-    if not plan.cases:
-        raise UsageError("There is no case to ask.", "Name another file, or leave out --held-out and --limit.")
+    _refuse_what_cannot_be_judged(plan)
     started = time.perf_counter()
     catalog = retriever.catalog
     cases, problems = located(plan.cases, text_of(catalog))
@@ -74,6 +75,15 @@ def run(
     spent = time.perf_counter() - started
     timings = timings_of(cases, replies)
     return Run(results, rows, costs_of(costs, timings, spent, generations.earlier, catalog.folder))
+
+
+def _refuse_what_cannot_be_judged(plan: Plan) -> None:
+    """Raise UsageError for a plan without cases, with a baseline of others, or a gate for another system."""
+    if not plan.cases:
+        raise UsageError("There is no case to ask.", "Name another file, or leave out --held-out and --limit.")
+    judged_system(plan.systems, plan.gate.system if plan.gate else "")
+    if plan.baseline is not None:
+        check_baseline(plan.baseline, plan.cases)
 
 
 def text_of(catalog: Catalog) -> Callable[[str], str | None]:

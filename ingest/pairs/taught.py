@@ -95,10 +95,10 @@ def _golden(row: Row, candidate: Candidate, hits: Sequence[Evidence], bench: Wor
 
 
 def _drawn(text: str, settings: PairsSettings) -> Split:
-    place = share_of(settings.seed, text)
-    if place < settings.test:
+    place, test = share_of(settings.seed, text), 0.0 if settings.hold_out else settings.test
+    if place < test:
         return "test"
-    return "validation" if place < settings.test + settings.validation else "train"
+    return "validation" if place < test + settings.validation else "train"
 
 
 def _shown(pair: Pair, golden: Passage, candidate: Candidate, hits: Sequence[Evidence], bench: Workbench) -> Pair:

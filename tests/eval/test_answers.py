@@ -18,6 +18,19 @@ def test_the_same_amount_counts_the_same_however_it_is_written() -> None:
     assert tokens("€1,500.00") == tokens("1500 €") == tokens("1.500,00 €", "de")
 
 
+def test_a_year_before_an_amount_is_no_part_of_it() -> None:
+    assert tokens("Seit 2024 150 Euro", "de") == ["seit", "2024", "150", "euro"]
+    assert tokens("12 345 Euro", "de") == tokens("12.345 Euro", "de") == ["12345", "euro"]
+    assert tokens("1,234,567 in 2024,100 more") == ["1234567", "in", "2024,100", "more"]
+
+
+def test_a_letter_that_is_an_article_too_is_an_answer() -> None:
+    assert exact_match("A", ["a"]) == 1.0
+    for said in ("", "B", "class B"):
+        assert exact_match(said, ["A"]) == token_f1(said, ["A"]) == must_include(said, [["A"]]) == 0.0
+    assert must_include("It is in class A.", [["A"]]) == must_include("the hail", [["a hail"]]) == 1.0
+
+
 @pytest.mark.parametrize(
     ("answer", "gold", "f1", "recall"),
     [

@@ -60,6 +60,12 @@ def test_the_interaction_is_the_difference_of_the_differences() -> None:
     assert found.mean.value == pytest.approx((np.mean(d) - np.mean(b)) - (np.mean(c) - np.mean(a)))
 
 
+def test_what_rounding_leaves_is_no_effect() -> None:
+    four = [(factor, scores([value] * 40)) for factor, value in ((1, 0.3), (-1, 0.1), (-1, 0.4), (1, 0.2))]
+    assert sum(factor * (some[0].value or 0) for factor, some in four) != 0
+    assert contrast(four, documents(40)).verdict(0.02) == "same"
+
+
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [

@@ -9,8 +9,8 @@ from toys import toy_pair, write_toy_pairs
 
 from assistant.pairs import Pair
 from assistant.workspace import Workspace
-from eval.cases import read_cases
-from eval.drafts import DRAFT, drafted
+from eval.cases import Case, GoldSpan, read_cases
+from eval.drafts import DRAFT, drafted, write_cases
 
 
 def pair(number: int, **changes: object) -> Pair:
@@ -48,3 +48,9 @@ def test_drafts_are_written_once_and_read_back(
     status, _, error = run(capsys, *arguments)
     assert status == 2 and "exists already" in error
     assert target.read_bytes() == before
+
+
+def test_a_span_at_the_beginning_of_a_document_is_written_whole(tmp_path: Path) -> None:
+    case = Case("a", "Hail?", ("yes",), gold=((GoldSpan("t.md", start=0, end=9),),))
+    write_cases(tmp_path / "cases.jsonl", [case])
+    assert read_cases(tmp_path / "cases.jsonl") == [case]

@@ -148,6 +148,17 @@ def test_any_systems_and_a_single_question_make_a_report(tmp_path: Path, systems
     assert [head.get_text() for head in page.select(".heads span")][2:] == list(systems)
 
 
+def test_an_adapter_of_which_nothing_is_known_is_named(tmp_path: Path) -> None:
+    rows = rows_of(12)
+    results = results_with_effects(rows)
+    unknown = replace(results, data=replace(results.data, held_out={}, leaks={}))
+    page = report_of(tmp_path / "unknown", rows, unknown)
+    assert page.count("Nobody knows any more what house has learnt from") == 1 and "No adapter was asked" not in page
+    known = report_of(tmp_path / "known", rows, results)
+    assert "Nobody knows any more" not in known and "house learnt nothing from the documents of 12" in known
+    assert "No adapter was asked" in report_of(tmp_path / "none", rows_of(12, ("base", "base+rag")))
+
+
 def test_equal_runs_have_equal_reports(tmp_path: Path) -> None:
     for name in ("one", "other"):
         report_of(tmp_path / name)

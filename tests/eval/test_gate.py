@@ -14,7 +14,7 @@ from results_of import costs_of, results_of, rows_of
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.errors import ConfigError
+from assistant.errors import ConfigError, UsageError
 from assistant.retriever import Retriever
 from assistant.types import Answer, Evidence, Filter, Message
 from eval.baseline import compared
@@ -62,7 +62,7 @@ def test_a_damaged_adapter_is_caught(insurer: Insurer, baseline: Path) -> None:
     results = broken.run(gated(insurer, baseline)).results
     assert results.gate.exit_status == 3
     assert "correctness" in failed(results.gate)
-    assert _most(results.first_failures[SYSTEMS]) == "evidence ignored"
+    assert _most(results.first_failures[SYSTEMS]) == "quoted", "which says more than is asked"
 
 
 class BlindRetriever(Retriever):
@@ -122,8 +122,9 @@ def test_one_missing_document_is_caught(baseline: Path, tmp_path: Path, settings
 
 
 def _most(failures: Mapping[Failure, int]) -> Failure:
-    """What goes wrong most often."""
-    return max((name for name in failures if name != "none"), key=failures.__getitem__)
+    """What goes wrong most often; ``none`` if nothing does."""
+    wrong = [name for name in failures if name != "none" and failures[name]]
+    return max(wrong, key=failures.__getitem__, default="none")
 
 
 def test_few_cases_are_too_little_evidence(insurer: Insurer, baseline: Path) -> None:
@@ -141,6 +142,32 @@ def test_two_reports_are_held_against_each_other_as_a_run_is(tmp_path: Path) -> 
     assert (gate.status, gate.exit_status, gate.baseline) == ("fail", 3, "better")
     assert {effect.name for effect in outcome.effects} == {"baseline"}
     assert compared(tmp_path / "worse", tmp_path / "better", rules).gate.exit_status == 0
+
+
+def test_only_gold_that_the_baseline_had_is_missed(tmp_path: Path) -> None:
+    rows = rows_of(200)
+    problems = {
+        "before": ("3 cases are drafts that nobody has confirmed",),
+        "drafts": ("2 cases are drafts that nobody has confirmed",),
+        "new": ("case 'of another file': there is no document 'new.md'",),
+        "lost": ("case 'q-0007': there is no document 'terms-7.md'",),
+    }
+    for name, told in problems.items():
+        results = results_of(rows, name)
+        write_run(tmp_path / name, replace(results, data=replace(results.data, problems=told)), rows, costs_of())
+    rules = GateRules(metrics={"correctness": MetricRule()})
+    status = {name: compared(tmp_path / "before", tmp_path / name, rules).gate.status for name in problems}
+    assert status == {"before": "pass", "drafts": "pass", "new": "pass", "lost": "fail"}
+
+
+def test_what_cannot_be_judged_is_told_before_anything_is_asked(insurer: Insurer, baseline: Path) -> None:
+    asked = replace(insurer, engine=ReadingEngine())
+    others = [replace(case, id=f"other {case.id}") for case in insurer.plan().cases]
+    wrong: list[dict[str, object]] = [{"gate": GateRules(system="nobody")}, {"cases": others}]
+    for changes in wrong:
+        with pytest.raises(UsageError, match=r"nobody|none of these cases"):
+            asked.run(gated(asked, baseline, **changes))
+    assert asked.engine.batches == []
 
 
 def _gate(after: Sequence[float], before: Sequence[float], metric: str = "correctness", **rule: float) -> Gate:
@@ -179,6 +206,15 @@ def test_bounds_are_kept_in_both_directions() -> None:
     assert _gate(half, half, "false_refusal", ceiling=0.6).exit_status == 0
 
 
+@pytest.mark.parametrize(("questions", "documents"), [(29, 29), (40, 4)])
+def test_a_bound_is_held_against_enough_questions_and_documents(questions: int, documents: int) -> None:
+    about = [f"d{number % documents}" for number in range(questions)]
+    rules = GateRules(metrics={"correctness": MetricRule(floor=0.5)})
+    for value in (0.0, 1.0):
+        gate = gate_of(rules, "house+rag", {"correctness": mean([Score(value)] * questions, about)})
+        assert gate.status == "thin" and "are needed" in gate.lights[0].reason
+
+
 def test_a_fall_that_would_not_be_seen_is_not_passed_over() -> None:
     chance = random.Random(0)
     after, before = ([float(chance.random() < 0.5) for _ in range(40)] for _ in "ab")
@@ -213,6 +249,9 @@ def test_status_and_exit_status_always_agree(values: list[float], fall: float) -
         ("metrics: {}", "metrics"),
         ("metric: {}", "metric"),
         ("detects: 0", "detects"),
+        ("detects: .nan", "detects"),
+        ("metrics: {correctness: {floor: .nan}}", "metrics.correctness.floor"),
+        ("metrics: {correctness: {margin: .nan}}", "metrics.correctness.margin"),
         ("- 1", "dictionary"),
         ("{", "not valid YAML"),
     ],

@@ -1,6 +1,6 @@
 """Grounding metrics follow their published algorithms, worked out by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ from eval.metrics.claims import (
     self_knowledge,
 )
 from eval.metrics.copying import copied_fragments, copy_coverage, copy_density, copy_scores
+from eval.running.judging import supports_by
 
 Said = CitedSentence
 
@@ -204,3 +205,17 @@ def test_a_copy_is_all_covered_and_as_dense_as_long() -> None:
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
 def test_fragments_never_exceed_the_answer(answer: list[str], source: list[str]) -> None:
     assert sum(copied_fragments(answer, source)) == sum(token in source for token in answer)
+
+
+class EvenRetriever:
+    """Every word weighs the same."""
+
+    def weights(self, some: Iterable[str]) -> Mapping[str, float]:
+        return dict.fromkeys(some, 1.0)
+
+
+def test_what_a_passage_says_word_for_word_it_supports_and_no_part_of_a_word() -> None:
+    supports = supports_by(EvenRetriever(), 0.6)  # type: ignore[arg-type]
+    passage = evidence("The fee is\n15 euros. The rate is 2.5 percent.")
+    assert supports("15 euros.", [passage]) and supports("The fee is 15 euros.", [passage])
+    assert not supports("5 euros.", [passage]) and not supports("5 percent.", [passage])

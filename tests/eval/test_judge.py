@@ -159,3 +159,11 @@ def test_a_judge_that_is_nowhere_is_told_before_anything_is_asked(
     status, _, said = run(capsys, "eval", file, "--judge", "/nowhere/at-all")
     assert status == 1 and "/nowhere/at-all" in said and said.count("\n") == 1
     assert not command.exists() or set(command.iterdir()) == before
+
+
+def test_a_judge_that_fails_takes_no_report_with_it(command: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(Reply("no such thing", status=400), models=["m"]) as endpoint:
+        status, said = judged_run(capsys, command, endpoint, "--name", "unjudged", "--fresh")
+    assert status == 1 and said.splitlines()[-1].startswith("Error: ")
+    (folder,) = command.glob("*-unjudged")
+    assert (folder / "report.html").exists() and not (folder / JUDGE_FILE).exists()

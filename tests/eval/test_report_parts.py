@@ -131,6 +131,14 @@ def test_facets_are_codes_and_tell_questions_apart() -> None:
         assert set(view.facets.split()) == {codes[name] for name in (case.kind, case.language, *case.tags)}
 
 
+def test_a_question_without_a_kind_is_found_among_the_unnamed() -> None:
+    rows = [replace(row, case=replace(row.case, kind="")) for row in rows_of(3)]
+    results = results_of(rows)
+    facets = Facets(replace(results, data=replace(results.data, kinds={"fact": 1, "unnamed": 3})))
+    (code,) = [code for code, name in facets.choices("k") if name == "unnamed"]
+    assert all(code in facets.of(row).split() for row in rows)
+
+
 def test_figures_take_their_colours_from_the_page_and_name_themselves() -> None:
     results = results_with_effects(rows_of(40))
     figures = figures_of(results, costs_of(), findings(results))

@@ -10,7 +10,7 @@ from samples import evidence
 from assistant.types import Evidence
 from eval.cases import Case, GoldSpan
 from eval.folding import occurrences
-from eval.gold import by_document, located, ranks
+from eval.gold import located, ranks
 from eval.metrics.retrieval import context_precision, ndcg, recall, reciprocal_rank, retrieval_scores, success
 
 TEXT = "The deductible for hail is 150 euros. It is halved at a hail station. Glass is covered too."
@@ -110,11 +110,6 @@ def test_a_quote_that_stands_twice_is_met_by_either() -> None:
     case = Case("1", "?", ("x",), gold=((GoldSpan("a", quote="hail"),),))
     (placed,), _ = located([case], {"a": TEXT}.get)
     assert [TEXT[span.start : span.end] for span in placed.gold[0]] == ["hail", "hail"]
-
-
-def test_documents_are_ranked_by_their_best_passage() -> None:
-    hits = [hit("a", 1), hit("b", 2), hit("a", 3), hit("c", 4)]
-    assert [(one.document, one.rank) for one in by_document(hits)] == [("a", 1), ("b", 2), ("c", 4)]
 
 
 def test_a_passage_that_meets_everything_at_once_is_perfect() -> None:

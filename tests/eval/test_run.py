@@ -1,6 +1,7 @@
 """A run asks as ``ask`` does, asks nothing twice, and gives the same numbers each time."""
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -11,13 +12,15 @@ from fakes import FakeEmbedder
 from insurer import Insurer, ReadingEngine, cases, insurer_in
 
 from assistant.answer import Assistant
-from assistant.config import Settings
+from assistant.config import DeviceSettings, Settings
 from assistant.errors import UsageError
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
+from eval.metrics.style import StyleRule
 from eval.results import RESULTS_FILE, ROWS_FILE, write_run
-from eval.running.generations import GENERATIONS_FILE
+from eval.running.generations import GENERATIONS_FILE, Generations, Prompt
+from eval.running.playback import PlaybackEngine
 from eval.running.systems import systems_of
 
 ALL = "base,base+rag,house,house+rag,oracle,noise,extractive"
@@ -142,6 +145,32 @@ def test_what_determines_an_answer_determines_whether_it_is_known(insurer: Insur
     insurer.engine = OtherEngine()
     insurer.run(insurer.plan("base+rag"))
     assert insurer.engine.batches, "another runtime computes other numbers"
+
+
+def test_what_determines_the_numbers_is_in_the_identity(insurer: Insurer, tmp_path: Path) -> None:
+    some = cases()[:3]
+    before = insurer.run(insurer.plan("base+rag", cases=some)).results.identity
+    half = insurer.settings.model_copy(update={"device": DeviceSettings(dtype="float16")})
+    rules = [StyleRule("a", "b", "any", re.compile("x"), wanted=True)]
+    for after in (
+        insurer.run(insurer.plan("base+rag", cases=some, settings=half)).results.identity,
+        insurer.run(insurer.plan("base+rag", cases=some, style_rules=rules)).results.identity,
+    ):
+        assert after.settings != before.settings and replace(after, settings=before.settings) == before
+    cut = insurer.settings.ingest.model_copy(update={"chunk_characters": 0, "min_window_tokens": 0})
+    other = insurer_in(tmp_path, insurer.settings.model_copy(update={"ingest": cut}))
+    after = other.run(other.plan("base+rag", cases=some)).results.identity
+    assert after.corpus != before.corpus and replace(after, corpus=before.corpus) == before
+
+
+def test_prompts_are_put_together_in_one_way_whatever_their_order(tmp_path: Path) -> None:
+    prompts = [Prompt((Message("system", system), Message("user", "Hail?")), 9, None) for system in ("ab", "ba", "cc")]
+    seen = []
+    for number, some in enumerate((prompts, prompts[::-1])):
+        engine = ReadingEngine()
+        PlaybackEngine(engine, Generations(tmp_path / str(number), {None: "x"})).generate(some)
+        seen.append(engine.prompts)
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize("some", [cases()[:1], cases()[-4:], cases()[-1:]], ids=["one", "all unanswerable", "one none"])

@@ -7,7 +7,6 @@ from eval.statistics import (
     detectable_effect,
     holm,
     interval,
-    mcnemar,
     questions_needed,
     sign_flip,
     standard_error,
@@ -101,13 +100,6 @@ def test_the_sign_flip_test_draws_where_there_are_too_many_patterns() -> None:
 def test_without_any_difference_there_is_no_evidence_of_one() -> None:
     assert sign_flip([0.0] * 40, names(40)) == 1.0
     assert sign_flip([0.3, -0.3], ["a", "a"]) == 1.0
-
-
-@pytest.mark.parametrize(("first", "second"), [(0, 0), (5, 0), (3, 9), (12, 12), (40, 70), (300, 900)])
-def test_mcnemar_agrees_with_statsmodels(first: int, second: int) -> None:
-    from statsmodels.stats.contingency_tables import mcnemar as reference
-
-    assert mcnemar(first, second) == pytest.approx(reference([[7, first], [second, 3]], exact=True).pvalue)
 
 
 def test_holm_agrees_with_statsmodels() -> None:

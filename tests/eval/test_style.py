@@ -67,6 +67,9 @@ def test_without_rules_for_a_language_there_is_no_score() -> None:
         ("rules:\n  - {id: a, description: b, language: en}", "must_match"),
         ("rules:\n  - {id: a, description: b, language: en, must_match: '('}", "no regular expression"),
         ("rules: [", "cannot be read"),
+        ("rules:\n  - {id: a, description: b, language: no, must_match: x}", "language is False, not a text"),
+        ("rules:\n  - {id: a, description: b, language: en, must_match: }", "must_match is None, not a text"),
+        ("rules:" + "\n  - {id: a, description: b, language: en, must_match: x}" * 2, "rule 2: the id 'a' stands"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, content: str, said: str) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,14 @@ def test_few_ratings_few_documents_and_no_variety_give_no_figure() -> None:
     assert (one_document.verdict, one_document.documents) == ("too few ratings", 1)
     same = agreement([rated("right", number / 40, number) for number in range(40)])
     assert (same.verdict, same.value) == ("does not vary", None)
+
+
+def test_two_judgements_of_which_one_is_always_no_agree_about_nothing() -> None:
+    labels: list[Label] = ["partly", "wrong"] * 20
+    some = [replace(rated(label, 0.5, number), scores={"exact_match": Score(float(number % 3 == 0))})
+            for number, label in enumerate(labels)]  # fmt: skip
+    found = agreement(some, "exact_match")
+    assert (found.statistic, found.value, found.verdict) == ("kappa", None, "does not vary")
 
 
 def test_less_is_better_is_turned_round() -> None:

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
+from assistant.pairs import Pair
 from assistant.stopwords import STOPWORDS
+from assistant.types import Answer
+from eval.cases import Case
 from eval.metrics.voice import VoiceText, learn_voice, masked
+from eval.results import System
+from eval.running.judging import voice_of
 
 TOPICS = {
     "hail": "hail dents the bonnet of the car and the appraiser counts them",
@@ -90,3 +95,10 @@ def test_the_same_texts_teach_the_same() -> None:
     some = texts({True: house, False: base}, each=2)
     assert learn_voice(some).auc == learn_voice(some).auc
     assert learn_voice(some).score("we pay") == learn_voice(some).score("we pay")
+
+
+def test_a_text_that_two_adapters_learnt_from_is_heard_once() -> None:
+    pairs = [Pair(f"p{number}", f"Question {number}?", f"Yes, {number}.", "tone") for number in range(4)]
+    answers = {System("base", "closed book", None): [Answer("Hail?", "Hail?", "Perhaps.", (), (), refused=False)]}
+    voice = voice_of([Case("1", "Hail?", ("yes",))], answers, [*pairs, *pairs])
+    assert voice is not None and voice.texts == 5
