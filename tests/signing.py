@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from fastapi import FastAPI
@@ -16,6 +16,8 @@ from ui.gate import guard
 from ui.people import People, Role
 from ui.signin import name_for_gradio
 from ui.uploads import Arrivals, keep_arrivals_in
+
+T = TypeVar("T")
 
 PASSWORD = "correct horse battery"
 CHEAP = (10, 8, 1)
@@ -42,10 +44,10 @@ def small_app(workspace: Workspace, people: People | None = None, **changes: Any
             os.environ["GRADIO_TEMP_DIR"] = before
 
 
-def in_a_loop(make: Callable[[], FastAPI]) -> FastAPI:
+def in_a_loop(make: Callable[[], T]) -> T:
     """What ``make`` makes, inside of an event loop: without one, Gradio makes its own and leaves it open."""
 
-    async def made() -> FastAPI:
+    async def made() -> T:
         return make()
 
     return asyncio.run(made())

@@ -1,11 +1,11 @@
 """Answers for the page: a few at a time, the others in a line that shows its places, two side by side, and a stop."""
 
 import asyncio
-import itertools
 import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from assistant.types import Update
 from ui.api.workers import Workers
@@ -27,17 +27,38 @@ class Waiting:
 Event = Waiting | Update
 
 
-@dataclass(slots=True)
+class Stop(Protocol):
+    """Says whether nobody wants the answer any more, as an event does."""
+
+    def is_set(self) -> bool:
+        """Whether it is to end."""
+        ...
+
+
 class _Line:
-    """Questions begin in the order in which they came: a place is a ticket less the tickets that were called."""
+    """The questions that have not begun, in the order in which they came."""
 
-    tickets: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    called: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self._waiting: list[object] = []
+        self._lock = threading.Lock()
 
-    def call(self) -> None:
-        with self.lock:
-            self.called += 1
+    def join(self) -> object:
+        """A ticket at the end of the line."""
+        ticket = object()
+        with self._lock:
+            self._waiting.append(ticket)
+        return ticket
+
+    def leave(self, ticket: object) -> None:
+        """The question begins, or is given up."""
+        with self._lock:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+
+    def place(self, ticket: object) -> int:
+        """Counts from 1; 0 for one that waits no more."""
+        with self._lock:
+            return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
 
 
 class Answering:
@@ -49,9 +70,7 @@ class Answering:
         self._workers = Workers(settings.engine.parallel, settings.ui.queue)
         self._line = _Line()
 
-    async def together(
-        self, questions: Sequence[Asked], stop: asyncio.Event
-    ) -> AsyncGenerator[list[tuple[int, Event]], None]:
+    async def together(self, questions: Sequence[Asked], stop: Stop) -> AsyncGenerator[list[tuple[int, Event]], None]:
         """What happens to some questions at once: lists of (which question, what).
 
         Ends when all are answered or ``stop`` is set. Closing it stops the models. Raises what ``Assistant.stream``
@@ -90,25 +109,26 @@ class Answering:
             happened.put_nowait((at, error))
 
     async def _stream(self, asked: Asked) -> AsyncGenerator[Event, None]:
-        ticket = next(self._line.tickets)
-        updates = self._workers.stream(lambda: self._called(asked))
+        ticket = self._line.join()
+        updates = self._workers.stream(lambda: self._begun(asked, ticket))
         first = asyncio.ensure_future(anext(updates))
         try:
-            place = 0
+            shown = 0
             while not first.done():
                 await asyncio.wait((first,), timeout=_LOOK_SECONDS)
-                if (now := ticket - self._line.called) > 0 and now != place:
-                    place = now
+                if (place := self._line.place(ticket)) and place != shown:
+                    shown = place
                     yield Waiting(place)
             yield await first
             async for update in updates:
                 yield update
         finally:
-            first.cancel()
+            self._line.leave(ticket)
+            await _cancelled([first])  # a generator that is running cannot be closed
             await updates.aclose()
 
-    def _called(self, asked: Asked) -> Generator[Update, None, None]:
-        self._line.call()
+    def _begun(self, asked: Asked, ticket: object) -> Generator[Update, None, None]:
+        self._line.leave(ticket)
         yield from self.service.stream(asked)
 
 
@@ -125,7 +145,8 @@ async def _gathered(
     return some
 
 
-async def _cancelled(tasks: Sequence["asyncio.Task[None]"]) -> None:
+async def _cancelled(tasks: "Sequence[asyncio.Future[Any]]") -> None:
+    """Cancel tasks, and wait until they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

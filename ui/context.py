@@ -66,8 +66,15 @@ class AppContext:
             raise gr.Error(self.text("app.signed_out"))
         return user
 
+    def may(self, request: gr.Request, role: Role) -> bool:
+        """Whether the person behind a request has a role; False for one who is not signed in any more."""
+        try:
+            return self.who(request).may(role)
+        except gr.Error:
+            return False
+
     def require(self, request: gr.Request, role: Role) -> User:
-        """The same, if their role is enough. Raises gr.Error, which the page shows."""
+        """The person behind a request, if their role is enough. Raises gr.Error, which the page shows."""
         user = self.who(request)
         if not user.may(role):
             raise gr.Error(self.text("app.forbidden", role=role, name=user.name, own=user.role))

@@ -22,6 +22,9 @@ from assistant.types import Answer, Message
 
 FILE = "conversations.sqlite"
 _LONGEST_TITLE = 80
+_MOST_SEARCHED = 20
+"""Words; a text that was pasted into the box is more than SQLite takes."""
+_TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?)"
 _TABLES = (
     """
     CREATE TABLE conversations (
@@ -103,16 +106,14 @@ class Conversations:
 
     def listed(self, user: str, searched: str = "", most: int = 200) -> list[Heading]:
         """A user's conversations, the latest first; only those in which all searched words stand."""
-        words = searched.split()
-        conditions = "".join(
-            " AND (title LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM turns WHERE conversation = conversations.id"
-            " AND words LIKE ? ESCAPE '\\'))"
-            for _ in words
-        )
-        values = [pattern for word in words for pattern in (_containing(word),) * 2]
+        words = searched.casefold().split()[:_MOST_SEARCHED]
+        conditions = " AND (instr(folded(title), ?) OR EXISTS (" + _TURN_WITH + "))"
+        values = [word for word in words for _ in range(2)]
         with self._opened() as database:
+            # SQLite itself knows the two cases of English letters only.
+            database.create_function("folded", 1, str.casefold, deterministic=True)
             rows = database.execute(
-                f"SELECT id, title, updated FROM conversations WHERE user = ?{conditions}"
+                f"SELECT id, title, updated FROM conversations WHERE user = ?{conditions * len(words)}"
                 " ORDER BY updated DESC, id DESC LIMIT ?",
                 (user, *values, most),
             ).fetchall()
@@ -166,19 +167,23 @@ class Conversations:
         return Turn(int(cursor.lastrowid or 0), question, tuple(replies), blind)
 
     def prefer(self, user: str, turn: int, reply: int) -> Turn:
-        """Keep which of two replies is better; -1: neither. Raises UsageError for a turn that the user has not."""
+        """Keep which of two replies is better; -1: neither.
+
+        Raises UsageError for a turn that the user has not, that has one reply, or whose vote is kept already.
+        """
         known = self.turn(user, turn)
-        if not -1 <= reply < len(known.replies):
-            raise UsageError(f"There is no reply {reply}.", "Choose one of those shown.")
-        with self._opened() as database:
-            database.execute("UPDATE turns SET preferred = ? WHERE id = ?", (reply, turn))
+        if len(known.replies) < 2 or not -1 <= reply < len(known.replies):
+            raise UsageError(f"There is no reply {reply} to choose.", "Choose one of those shown.")
+        self._say_once(turn, "preferred", reply)
         return self.turn(user, turn)
 
     def judge(self, user: str, turn: int, verdict: Verdict) -> None:
-        """Keep that something was said of an answer. Raises UsageError for a turn that the user has not."""
+        """Keep that something was said of an answer.
+
+        Raises UsageError for a turn that the user has not, and for one of which something was said already.
+        """
         self.turn(user, turn)
-        with self._opened() as database:
-            database.execute("UPDATE turns SET verdict = ? WHERE id = ?", (verdict, turn))
+        self._say_once(turn, "verdict", verdict)
 
     def drop_from(self, user: str, conversation: int, turn: int) -> None:
         """Take out a turn and all after it, as when its question is asked anew."""
@@ -198,6 +203,13 @@ class Conversations:
         with self._opened() as database:
             _owned(database, user, conversation)
             database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
+
+    def _say_once(self, turn: int, column: str, value: int | str) -> None:
+        """Of two clicks at the same time, one counts."""
+        with self._opened() as database:
+            kept = database.execute(f"UPDATE turns SET {column} = ? WHERE id = ? AND {column} IS NULL", (value, turn))
+        if not kept.rowcount:
+            raise said_already()
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -220,9 +232,19 @@ def history_of(turns: Sequence[Turn]) -> tuple[Message, ...]:
     )
 
 
+def said_already() -> UsageError:
+    """For one who votes for or judges the same answer twice, as on two pages at a time."""
+    return UsageError("You have said what you think of this answer already.", "Load the page again to see it.")
+
+
 def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA foreign_keys = ON")
-    if database.execute("PRAGMA user_version").fetchone()[0] >= _VERSION:
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > _VERSION:
+        raise WorkspaceError(
+            f"{FILE} has version {version}; this program knows versions up to {_VERSION}.", "Update domain-assistant."
+        )
+    if version == _VERSION:
         return
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("BEGIN IMMEDIATE")
@@ -250,11 +272,6 @@ def _turn(row: tuple[int, str, str, int, int | None, Verdict | None]) -> Turn:
 
 def _title(text: str) -> str:
     return " ".join(text.split())[:_LONGEST_TITLE]
-
-
-def _containing(word: str) -> str:
-    escaped = "".join(f"\\{letter}" if letter in "\\%_" else letter for letter in word)
-    return f"%{escaped}%"
 
 
 def _now() -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -20,15 +20,13 @@ from assistant.errors import AssistantError
 from assistant.presentation import visible
 from ui.context import AppContext
 from ui.conversations import Reply, Turn
-from ui.people import LOCAL
 from ui.shown.copied import mark, references
-from ui.shown.turns import model_name
+from ui.shown.turns import reply_name
 from ui.signin import signed_in
-from ui.sources.routes import saved_as
+from ui.sources.routes import Number, saved_as
 from ui.texts import Language, Words, shown_date
 
 Kind = Literal["md", "pdf", "docx"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 Style = Literal["title", "question", "answer", "remark", "source"]
 Paragraphs = Sequence[tuple[Style, str]]
 
@@ -36,8 +34,10 @@ Paragraphs = Sequence[tuple[Style, str]]
 def add_export_route(app: FastAPI, context: AppContext) -> None:
     """``/conversations/NUMBER/export.KIND?lang=LANGUAGE``: a conversation of the one who asks."""
 
-    async def export(request: Request, conversation: int, kind: Kind, lang: Language = "en") -> Response:
-        user = signed_in(request.scope) or LOCAL
+    async def export(request: Request, conversation: Number, kind: Kind, lang: Language = "en") -> Response:
+        user = signed_in(request.scope)
+        if user is None:
+            return PlainTextResponse("You are not signed in.", 401)
         try:
             content, name = await run_in_threadpool(exported, context.in_language(lang), user.name, conversation, kind)
         except AssistantError as error:
@@ -65,9 +65,9 @@ def paragraphs_of(title: str, turns: Sequence[Turn], words: Words, language: Lan
     yield "remark", words("export.exported", date=shown_date(now, language), corpora=corpora)
     for turn in turns:
         yield "question", visible(turn.question)
-        for reply in turn.replies:
-            if len(turn.replies) > 1:
-                yield "remark", visible(model_name(reply, words))
+        for at, reply in enumerate(turn.replies):
+            if name := reply_name(turn, at, words):
+                yield "remark", visible(name)
             yield from _reply(reply, words)
 
 

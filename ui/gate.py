@@ -8,6 +8,7 @@ It stands before all routes, ours and Gradio's, so that none can forget to ask.
 
 import gzip
 import json
+import logging
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.config import UiSettings
+from assistant.errors import ConfigError
 from ui import gradio_routes
 from ui.headers import SIGN_IN_POLICY, app_policy, protect
 from ui.people import People, User
@@ -26,6 +28,7 @@ _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_BODY_BYTES = 4 << 20
 _MIB = 1 << 20
+_log = logging.getLogger("uvicorn.error")
 
 
 class Refused(Exception):
@@ -75,7 +78,7 @@ class Gate:
         guarded = _Sender(send, scope, rest, self._arrivals)
         try:
             self._refuse_foreign(scope)
-            user = self._sign_in.user_of(scope)
+            user = self._user_of(scope)
             if user is None and scope["path"] != SIGN_IN:
                 await _to_sign_in(scope)(scope, receive, guarded)
                 return
@@ -88,6 +91,14 @@ class Gate:
         except Refused as refused:
             guarded.drop()
             await JSONResponse({"detail": str(refused)}, refused.status)(scope, receive, guarded)
+
+    def _user_of(self, scope: Scope) -> User | None:
+        """Who a request comes from. Raises Refused where the users file does not say who there is."""
+        try:
+            return self._sign_in.user_of(scope)
+        except ConfigError as error:
+            _log.error("%s", error)
+            raise Refused(503, "Nobody can be let in: the users file cannot be read. The log says why.") from None
 
     def _has_own_gate(self, path: str) -> bool:
         return any(path == one or path.startswith(f"{one}/") for one in self._beside)

@@ -52,8 +52,8 @@ _OUTCOMES: Mapping[Kind, frozenset[int]] = {
     "compare": frozenset({0, 3, 4}),
     "doctor": frozenset({0, 1}),
 }
-# Each time a person asks again, we ask less kindly.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+_CLOCK_SECONDS = 5.0
+"""So far apart may two processes see the beginning of a third, where the machine's clock was set meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,7 @@ class Jobs:
     def start(self, kind: Kind, about: str, arguments: Sequence[str], user: str) -> Job:
         """Start ``assistant ARGUMENTS``. Raises UsageError when a job of this kind is under way."""
         with _starting:
-            if running := self.under_way(kind):
-                raise UsageError(f"'{running.job.about}' is still under way.", "Wait until it has ended, or stop it.")
+            self.refuse_second(kind)
             self._drop_old()
             job = Job(_new_id(kind), kind, about, tuple(arguments), user, time.time())
             folder = self._folder(job.id)
@@ -114,6 +113,15 @@ class Jobs:
             _write(folder / _JOB_FILE, asdict(job))
             self._spawn(folder, job)
         return job
+
+    def refuse_second(self, kind: Kind) -> None:
+        """Raise UsageError where no job of this kind can be started now."""
+        if not hasattr(os, "killpg"):
+            raise UsageError(
+                "The app cannot start long work on this system.", "Run it in a terminal; see: assistant --help"
+            )
+        if running := self.under_way(kind):
+            raise UsageError(f"'{running.job.about}' is still under way.", "Wait until it has ended, or stop it.")
 
     def all(self, *kinds: Kind) -> list[Status]:
         """Every job, or those of some kinds, the newest first."""
@@ -145,9 +153,9 @@ class Jobs:
         with stops.open("a", encoding="utf-8") as stream:
             stream.write(f"{datetime.now(UTC).isoformat()}\n")
         try:
-            os.killpg(process[0], _SIGNALS[min(asked, len(_SIGNALS) - 1)])
-        except ProcessLookupError:
-            return  # it has just ended
+            os.killpg(process[0], _signal(asked))
+        except (ProcessLookupError, PermissionError):
+            return  # it has just ended, and the number may be someone else's by now
 
     def log(self, job_id: str) -> str:
         """The end of what the command has told on standard error."""
@@ -220,6 +228,11 @@ def _typed(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _signal(asked: int) -> int:
+    """Each time a person asks again, we ask less kindly."""
+    return (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[min(asked, 2)]
+
+
 def _new_id(kind: Kind) -> str:
     """Sorts by time."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{kind}-{secrets.token_hex(2)}"
@@ -251,12 +264,13 @@ def _lives(pid: int, created: float) -> bool:
 
     try:
         process = psutil.Process(pid)
-        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+        is_same = abs(process.create_time() - created) < _CLOCK_SECONDS
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         pass
     try:
         os.killpg(pid, 0)  # no other process gets this number as long as one of the session is left
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
     return True
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ui.shown.safe import escaped
 from ui.texts import Language, shown_number
 from ui.training import Course, Point, smoothed
 
+T = TypeVar("T")
 _WIDTH, _HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 32
 _TICKS = 4
@@ -44,7 +46,8 @@ def loss_svg(course: Course, words: PlotWords, total: float | None = None) -> st
     """The drawing; ``total`` are the steps that there will be. Empty where there is nothing to draw yet."""
     if not course.losses:
         return ""
-    losses, smooth = _thinned(course.losses), _thinned(smoothed(course.losses))
+    losses = _thinned(course.losses)
+    smooth = smoothed(course.losses, _thinned(range(len(course.losses))))
     base = [] if course.base is None else [course.base]
     values = [value for _, value in (*smooth, *course.validations)] + base
     every = [value for _, value in losses]
@@ -55,7 +58,7 @@ def loss_svg(course: Course, words: PlotWords, total: float | None = None) -> st
         f'<figure class="plot"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escaped(words.title)}">'
         f"{_axes(scale, words)}{_line(scale, losses, 'each')}{_line(scale, smooth, 'smooth')}"
         f"{_line(scale, course.validations, 'validation')}{_dots(scale, course.validations)}{_base(scale, course)}"
-        f"</svg><figcaption>{_legend(course, words)}</figcaption></figure>"
+        f"</svg><figcaption>{_legend(smooth[-1][1], course, words)}</figcaption></figure>"
     )
 
 
@@ -94,15 +97,15 @@ def _base(scale: _Scale, course: Course) -> str:
     return f'<line class="base" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
 
-def _legend(course: Course, words: PlotWords) -> str:
+def _legend(loss: float, course: Course, words: PlotWords) -> str:
     """Names with the last values: the same for those who do not see the drawing."""
-    values = [(words.training, smoothed(course.losses)[-1][1])]
+    values = [(words.training, loss)]
     values += [(words.validation, value) for _, value in course.validations[-1:]]
     values += [] if course.base is None else [(words.base, course.base)]
     return escaped(" · ".join(f"{name}: {shown_number(value, words.language, 3)}" for name, value in values))
 
 
-def _thinned(points: Sequence[Point]) -> list[Point]:
+def _thinned(points: Sequence[T]) -> list[T]:
     """Every n-th point and the last one."""
     every = len(points) // _MOST_POINTS + 1
     return [*points[:-1:every], points[-1]]

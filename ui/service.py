@@ -177,13 +177,14 @@ class Service:
 
     def _lent(self, corpus: str, only: Filter | None) -> AbstractContextManager[Retriever]:
         """A retriever that is no one else's meanwhile. Raises UnknownModel for a corpus that is gone."""
-        folder = self.workspace.corpus(self.corpus(corpus))
+        name = self.corpus(corpus)
+        folder = self.workspace.corpus(name)
 
         def opened() -> Retriever:
             return Retriever(Catalog(folder), self._embedder, self.settings.retrieval, self.settings.device)
 
         with self._retrievers_lock:
-            retrievers = self._retrievers.setdefault(corpus, Retrievers(opened))
+            retrievers = self._retrievers.setdefault(name, Retrievers(opened))
         return retrievers.lent(only)
 
 

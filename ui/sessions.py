@@ -43,10 +43,14 @@ class Sessions:
         """Whose token it is, which counts as use; None for one that has ended or never was."""
         key, now = _digest(token), self._clock()
         with self._lock:
-            session = self._sessions.pop(key, None)
-            if session is None or now - session.used_at > self._seconds or stamp_of(session.name) != session.stamp:
+            session = self._sessions.get(key)
+            if session is None:
+                return None
+            if now - session.used_at > self._seconds or stamp_of(session.name) != session.stamp:
+                del self._sessions[key]
                 return None
             self._sessions[key] = _Session(session.name, session.stamp, now)
+            self._sessions.move_to_end(key)
             return session.name
 
     def end(self, token: str) -> None:

@@ -141,7 +141,10 @@ def name_for_gradio(request: Request) -> str | None:
 
 def local_target(address: str) -> str:
     """``address`` if it is a path of this app, else the start: a link must not lead from here to another site."""
-    parts = urlsplit(address.replace("\\", "/"))
+    try:
+        parts = urlsplit(address.replace("\\", "/"))
+    except ValueError:
+        return "/"
     is_local = not parts.scheme and not parts.netloc and parts.path.startswith("/") and address.isprintable()
     return address if is_local and not address.startswith(("//", "/\\")) else "/"
 

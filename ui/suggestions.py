@@ -30,9 +30,11 @@ def first_questions(workspace: Workspace, corpus: str, language: Language, most:
 
 def like_questions(workspace: Workspace, corpus: str, asked: str, most: int = 3) -> list[str]:
     """Questions that a corpus answers and that share the most words with one that it does not."""
+    known = questions_of(workspace, corpus)
+    wanted = {language: set(stems(asked, language)) for language in {language for _, _, language in known}}
     shared = [
-        (len(set(stems(asked, language)) & set(stems(question, language))), question)
-        for question, _, language in questions_of(workspace, corpus)
+        (len(wanted[language] & set(stems(question, language))), question)
+        for question, _, language in known
         if question != asked
     ]
     return [question for count, question in sorted(shared, key=lambda pair: -pair[0]) if count][:most]

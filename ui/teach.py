@@ -1,32 +1,32 @@
 """What someone says about an answer on the chat page, kept with all that it is about.
 
 teaching_html(turn, words)                     stands under the answer; its buttons and form raise ``teach``
-taught(context, user, turn, event._data)       keeps what came back, and says thanks
+taught(context, user, turn, event._data)       keeps what came back
 """
 
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
+from assistant.adapters import BASE
 from assistant.errors import UsageError
 from assistant.feedback.types import CHOICES, FAULTS, VERDICTS, Choice, Judgement, Versions, Vote
 from assistant.opened import open_corpus
 from assistant.types import Message
 from ui.context import AppContext
-from ui.conversations import Reply, Turn
+from ui.conversations import Reply, Turn, said_already
 from ui.people import User
-from ui.shown.teaching import thanks_html
-
-_BASE = "base"
 
 
 def taught(
     context: AppContext, user: User, turn: Turn, data: Mapping[str, object], history: tuple[Message, ...] = ()
-) -> str:
-    """Keep what ``user`` says about an answer of theirs; what to show instead of the form.
+) -> None:
+    """Keep what ``user`` says about an answer of theirs.
 
-    ``data`` is what a browser sent. Raises UsageError for what cannot be a judgement, or comes after too many.
+    ``data`` is what a browser sent. Raises UsageError for what cannot be a judgement, and for a second one.
     """
+    if turn.verdict is not None:
+        raise said_already()
     reply = turn.standing
     judgement = judgement_of(data)
     if judgement.correction == reply.answer.text.strip():
@@ -35,7 +35,6 @@ def taught(
         hashes = {file.path: file.hash for hit in reply.answer.hits for file in catalog.files(path=hit.document)}
         versions = Versions(context.settings.engine.model, reply.adapter, catalog.generation())
     context.feedback.add(user.name, reply.corpus, reply.answer, versions, judgement, hashes, history)
-    return thanks_html(turn.id, judgement, context.text)
 
 
 def judgement_of(data: Mapping[str, object]) -> Judgement:
@@ -74,7 +73,7 @@ def vote_of(user: User, turn: Turn) -> Vote:
 
 
 def _who(reply: Reply) -> str:
-    return reply.adapter or _BASE
+    return reply.adapter or BASE
 
 
 def _one(data: Mapping[str, object], name: str) -> str:

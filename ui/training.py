@@ -1,9 +1,10 @@
 """Trainings and adapters as their files say: plain values for the page of training."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -121,12 +122,11 @@ def read_check(output: str) -> CheckOutcome | None:
         return None
 
 
-def smoothed(points: Sequence[Point]) -> list[Point]:
-    """Mean of each value and its neighbours, a twentieth of all to either side."""
+def smoothed(points: Sequence[Point], places: Iterable[int]) -> list[Point]:
+    """At each of some places the mean of the value there and its neighbours, a twentieth of all to either side."""
     reach = len(points) // 20 + 1
-    values = [value for _, value in points]
-    windows = (values[max(at - reach, 0) : at + reach + 1] for at in range(len(values)))
-    return [(step, sum(some) / len(some)) for (step, _), some in zip(points, windows, strict=True)]
+    windows = ((place, points[max(place - reach, 0) : place + reach + 1]) for place in places)
+    return [(points[place][0], fmean(value for _, value in window)) for place, window in windows]
 
 
 def _view(workspace: Workspace, name: str) -> AdapterView:

@@ -85,8 +85,12 @@ def keep_arrivals_in(workspace: Workspace) -> Path:
     folder = workspace.root / "uploads" / ".arriving"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for one in folder.iterdir():
-        if one.is_dir() and time.time() - one.stat().st_mtime > _DAY_SECONDS:
+        if time.time() - one.lstat().st_mtime < _DAY_SECONDS:
+            continue
+        if one.is_dir() and not one.is_symlink():
             shutil.rmtree(one, ignore_errors=True)
+        else:
+            one.unlink(missing_ok=True)  # Gradio leaves an empty file for each that it hands on
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     return folder
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from apps import app_context
+from fastapi import FastAPI
 from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine
 from starlette.testclient import TestClient
 
@@ -20,6 +21,7 @@ from ui.answering import Answering, Event, Waiting
 from ui.api.gate import Tokens
 from ui.api.problems import RequestRefused
 from ui.app import create_app, listening_socket
+from ui.export import add_export_route
 from ui.people import People
 from ui.service import Asked, ServedModel
 
@@ -30,8 +32,8 @@ def asked(question: str = QUESTION, corpus: str = "cars") -> Asked:
     return Asked(ServedModel(corpus), question)
 
 
-async def heard(answering: Answering, question: Asked, stop: asyncio.Event | None = None) -> list[Event]:
-    together = answering.together([question], stop or asyncio.Event())
+async def heard(answering: Answering, question: Asked, stop: threading.Event | None = None) -> list[Event]:
+    together = answering.together([question], stop or threading.Event())
     return [what async for some in together for _, what in some]
 
 
@@ -54,6 +56,17 @@ def test_our_own_files_are_served(client: TestClient, name: str) -> None:
 @pytest.mark.parametrize("name", ["..%2fapp.py", "%2e%2e/app.py", "app.py", ".", "", "app.css%00", "%2fetc%2fpasswd"])
 def test_no_other_file_is_served(client: TestClient, name: str) -> None:
     assert client.get(f"/assets/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("number", ["0", "7", "-1", "x", "99999999999999999999"])
+def test_only_conversations_of_the_one_who_asks_are_saved(client: TestClient, number: str) -> None:
+    assert client.get(f"/conversations/{number}/export.md").status_code in {404, 422}
+
+
+def test_nothing_is_saved_for_nobody(served: Workspace) -> None:
+    app = FastAPI()
+    add_export_route(app, app_context(served, LoadedEngine(ANSWER)))
+    assert TestClient(app).get("/conversations/1/export.md").status_code == 401
 
 
 def test_the_api_answers_in_the_same_process(client: TestClient) -> None:
@@ -118,12 +131,38 @@ def test_who_waits_is_told_the_place_and_who_comes_too_late_is_told_that(served:
     answering.close()
 
 
+def test_who_gives_up_leaves_the_line(served: Workspace) -> None:
+    engine = SlowEngine(ANSWER)
+    context = app_context(served, engine, {"engine": {"parallel": 1}, "ui": {"queue": 1}, "answer": {"caution": 0}})
+    answering = context.answering
+
+    async def given_up() -> list[Event]:
+        first = asyncio.create_task(heard(answering, asked()))
+        await asyncio.to_thread(engine.begun.acquire)
+        for _ in range(2):
+            stop = threading.Event()
+            second = asyncio.create_task(heard(answering, asked(), stop))
+            await asyncio.sleep(0.3)
+            with pytest.raises(RequestRefused):
+                await heard(answering, asked())
+            stop.set()
+            await second
+        last = asyncio.create_task(heard(answering, asked()))
+        await asyncio.sleep(0.6)
+        engine.may_go_on.release(100)
+        await first
+        return await last
+
+    assert [event for event in asyncio.run(given_up()) if isinstance(event, Waiting)] == [Waiting(1)]
+    answering.close()
+
+
 def test_a_stop_ends_the_model(served: Workspace) -> None:
     engine = SlowEngine(ANSWER)
     answering = app_context(served, engine, {"answer": {"caution": 0}}).answering
 
     async def stopped() -> list[Event]:
-        stop = asyncio.Event()
+        stop = threading.Event()
         task = asyncio.create_task(heard(answering, asked(), stop))
         await asyncio.to_thread(engine.begun.acquire)
         stop.set()

@@ -191,6 +191,41 @@ def test_what_is_said_of_an_answer_is_kept(chat: Visit) -> None:
     expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
 
 
+def test_an_answer_is_copied_where_the_browser_has_no_clipboard(chat: Visit) -> None:
+    page = chat.page
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    ask(page, QUESTION)
+    page.get_by_role("button", name="Copy with sources").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    box = page.get_by_role("textbox", name="Your question")
+    box.focus()
+    page.keyboard.press("Control+V")
+    expect(box).to_have_value(re.compile(r"150 euros\. \[1\]"))
+
+
+def test_another_conversation_is_not_mixed_with_an_answer_that_comes_in(workspace: Workspace, visit: Visits) -> None:
+    engine = SlowEngine("The deductible for hail is 150 euros. Then much more would follow, if nobody left.")
+    context = app_context(workspace, engine, {"answer": {"caution": 0, "unsupported": "show"}})
+    other = context.conversations.begin("local", "An older one")
+    with serving(create_app(context)) as address:
+        page = visit(address).open()
+        box = page.get_by_role("textbox", name="Your question")
+        box.fill(QUESTION)
+        box.press("Enter")
+        engine.may_go_on.release(5)
+        expect(page.locator("#chat-now .is-coming .prose")).to_be_visible()
+        page.locator(f".conversations [data-conversation='{other}'].title").click()
+        expect(page.locator(".conversations [aria-current=true]")).to_contain_text("An older one")
+        engine.may_go_on.release(50)
+        assert engine.closed.wait(10)
+        page.wait_for_timeout(500)
+        expect(page.locator(".conversations [aria-current=true]")).to_contain_text("An older one")
+        expect(page.locator("#chat-now")).not_to_contain_text("150 euros")
+        expect(page.locator("#chat-question .submit-button")).to_be_visible()
+        page.locator(".conversations .title").filter(has_text=QUESTION).first.click()
+        expect(page.locator("#chat-now")).to_contain_text("Stopped before the end.")
+
+
 def test_what_cannot_be_done_is_told_in_words(chat: Visit, workspace: Workspace) -> None:
     page = chat.page
     ask(page, "What does hail cost, in a conversation that is deleted elsewhere?")

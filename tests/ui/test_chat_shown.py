@@ -19,7 +19,7 @@ from ui.shown.answers import Draft, answer_html, draft_html
 from ui.shown.copied import copied_text
 from ui.shown.headings import welcome_html
 from ui.shown.reasons import reasons_html
-from ui.shown.safe import escaped, markdown
+from ui.shown.safe import escaped
 from ui.shown.turns import asking_html, failed_html, turn_html
 from ui.texts import text
 
@@ -146,7 +146,6 @@ def hostile_answer() -> Answer:
         failed_html(HOSTILE, HOSTILE, HOSTILE, words),
         welcome_html([HOSTILE], ["cars"], words),
         reasons_html((Reply("cars", HOSTILE, hostile_answer()),), words),
-        markdown(HOSTILE + "\n\n[a](javascript:alert(1)) ![b](http://elsewhere/x.png) <b onclick=alert(1)>x</b>"),
     ],
 )
 def test_markup_of_strangers_is_shown_and_never_obeyed(html: str) -> None:
@@ -167,6 +166,14 @@ def test_copied_text_has_numbers_and_references() -> None:
         "",
         "[1] terms-1.md, p. 4 · § 1 Cover: “The deductible for hail is 150 euros.”",
     ]
+
+
+def test_a_file_does_not_tell_names_before_the_vote() -> None:
+    both = turn(answer(), answer(text="Second."), blind=True)
+    told = "\n".join(line for _, line in paragraphs_of("Hail", [both], words, "en"))
+    assert "Answer A" in told and "house" not in told
+    voted = replace(both, preferred=0)
+    assert any("cars · house" in line for _, line in paragraphs_of("Hail", [voted], words, "en"))
 
 
 @pytest.mark.parametrize("kind", ["md", "pdf", "docx"])

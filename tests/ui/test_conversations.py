@@ -1,7 +1,9 @@
 """Conversations: kept with all of an answer, found again, and nobody else's."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,9 @@ def test_all_searched_words_have_to_stand_in_a_conversation(kept: Conversations)
     assert found("100%") == [first]
     assert found("%") == [first] and found("_") == [] and found("\\") == []
     assert found("' OR 1=1 --") == []
+    kept.rename("ana", second, "Überschwemmung")
+    assert found("überschwemmung") == found("ÜBERSCHWEMMUNG") == [second]
+    assert found("hail " * 5000) == [first]
 
 
 def test_the_latest_conversation_stands_first(kept: Conversations) -> None:
@@ -104,12 +109,31 @@ def test_titles_are_one_line_and_never_empty(kept: Conversations) -> None:
 
 def test_a_conversation_goes_on_with_the_better_answer(kept: Conversations) -> None:
     conversation = kept.begin("ana", "Is hail covered?")
-    turn = kept.add("ana", conversation, "Is hail covered?", [reply("First."), reply("Second.", "house")])
-    assert history_of([turn])[1] == Message("assistant", "First.")
-    assert history_of([kept.prefer("ana", turn.id, 1)])[1] == Message("assistant", "Second.")
-    assert history_of([kept.prefer("ana", turn.id, -1)])[1] == Message("assistant", "First.")
-    with pytest.raises(UsageError):
-        kept.prefer("ana", turn.id, 2)
+    one, other = (
+        kept.add("ana", conversation, "Is hail covered?", [reply("First."), reply("Second.", "house")])
+        for _ in range(2)
+    )
+    assert history_of([one])[1] == Message("assistant", "First.")
+    assert history_of([kept.prefer("ana", one.id, 1)])[1] == Message("assistant", "Second.")
+    for reply_ in (2, -2):
+        with pytest.raises(UsageError):
+            kept.prefer("ana", other.id, reply_)
+    assert history_of([kept.prefer("ana", other.id, -1)])[1] == Message("assistant", "First.")
+
+
+def test_what_was_said_of_an_answer_is_said_once(kept: Conversations) -> None:
+    conversation = kept.begin("ana", "Is hail covered?")
+    both = kept.add("ana", conversation, "Is hail covered?", [reply("First."), reply("Second.", "house")])
+    only = kept.add("ana", conversation, "Is hail covered?", [reply()])
+    kept.prefer("ana", both.id, 1)
+    kept.judge("ana", both.id, "right")
+    for again in (lambda: kept.prefer("ana", both.id, 0), lambda: kept.judge("ana", both.id, "wrong")):
+        with pytest.raises(UsageError, match="already"):
+            again()
+    with pytest.raises(UsageError, match="no reply"):
+        kept.prefer("ana", only.id, 0)
+    now = kept.turn("ana", both.id)
+    assert (now.preferred, now.verdict, kept.turn("ana", only.id).preferred) == (1, "right", None)
 
 
 def test_many_may_write_at_once(kept: Conversations) -> None:
@@ -127,6 +151,15 @@ def test_many_may_write_at_once(kept: Conversations) -> None:
         user = f"user{number}"
         (only,) = kept.listed(user)
         assert [turn.question for turn in kept.turns(user, only.id)] == [f"{user} {count}" for count in range(5)]
+
+
+def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    kept = Conversations(tmp_path)
+    kept.begin("ana", "Is hail covered?")
+    with closing(sqlite3.connect(tmp_path / "conversations.sqlite")) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(WorkspaceError, match="version 99"):
+        kept.listed("ana")
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The page of documents shows what the assistant has read, and lets in only what it should."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,34 @@ def test_forgetting_deletes_uploads_and_leaves_the_servers_files(actions: Action
     actions.forget("cars", key_of(context, "hail.md"), as_(EDITOR))
     assert started(context) == ("forget", "--json", "--yes", "--corpus", "cars", "--", str(tmp_path / "cars"))
     assert (tmp_path / "cars" / "hail.md").exists()
+
+
+def test_nothing_is_deleted_while_documents_are_read(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_instead(monkeypatch, "import time; time.sleep(60)")
+    actions = Actions(context)
+    own = context.workspace.root / "uploads" / "cars" / "own.md"
+    own.parent.mkdir(parents=True)
+    own.write_text("# Own\n\nStorms are covered.\n", encoding="utf-8")
+    settings = Settings.model_validate({"ingest": {"workers": 1}})
+    ingest(context.workspace, "cars", [own.parent], settings, embedder=FakeEmbedder())
+    actions.look("cars", False, as_(EDITOR))
+    with pytest.raises(gr.Error, match="under way"):
+        actions.forget("cars", key_of(context, "own.md"), as_(EDITOR))
+    assert own.exists()
+    while (status := context.jobs.newest()) and status.is_under_way:
+        context.jobs.stop(status.job.id)
+        time.sleep(0.05)
+
+
+def test_a_corpus_that_was_made_meanwhile_can_be_chosen(actions: Actions, tmp_path: Path) -> None:
+    make_corpora(actions.context.workspace, tmp_path, {"storms": {"storm.md": "Storms are covered."}})
+    assert [name for name, _ in actions.corpora(as_(EDITOR)).choices] == ["cars", "storms"]
+    assert "choices" not in actions.corpora(as_(EXPERT))
+
+
+def test_an_empty_field_is_told(actions: Actions) -> None:
+    with pytest.raises(gr.Error, match="folder"):
+        actions.read_folder("cars", None, as_(ADMIN))
 
 
 def test_a_real_ingest_tells_each_file_and_its_report(context: AppContext, tmp_path: Path) -> None:

@@ -155,6 +155,36 @@ def test_a_number_that_another_process_has_now_is_not_the_job(jobs: Jobs, worksp
     jobs.stop(job.id)  # does not hit us
 
 
+def test_a_job_is_known_although_the_clock_was_set(jobs: Jobs, workspace: Workspace) -> None:
+    job = jobs.start("train", "house", [WAITS], "ada")
+    speaks(jobs, job.id)
+    file = workspace.root / "jobs" / job.id / "process.json"
+    process = json.loads(file.read_text())
+    file.write_text(json.dumps({**process, "created": process["created"] + 1}))
+    assert jobs.status(job.id).state == "running"
+
+
+def test_a_number_that_someone_else_has_now_is_not_the_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_ours(*_: int) -> None:
+        raise PermissionError
+
+    job = jobs.start("train", "house", [WAITS], "ada")
+    speaks(jobs, job.id)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "killpg", not_ours)
+        jobs.stop(job.id)
+        patch.setattr(psutil, "Process", lambda pid: (_ for _ in ()).throw(psutil.NoSuchProcess(pid)))
+        assert jobs.status(job.id).state == "stopped"
+
+
+def test_where_there_are_no_sessions_long_work_is_refused_in_words(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "killpg")
+        with pytest.raises(UsageError, match="terminal"):
+            jobs.start("train", "house", [""], "ada")
+    assert jobs.all() == []
+
+
 def test_a_command_whose_keeper_was_killed_still_counts(jobs: Jobs, workspace: Workspace) -> None:
     job = jobs.start("train", "house", [WAITS], "ada")
     speaks(jobs, job.id)

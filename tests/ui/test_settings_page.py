@@ -69,6 +69,15 @@ def test_what_is_wrong_is_refused_and_nothing_written(context: AppContext, key: 
     assert context.workspace.config_file.read_text(encoding="utf-8") == before
 
 
+def test_a_file_that_was_broken_meanwhile_is_told(context: AppContext) -> None:
+    context.workspace.config_file.write_text("answer: {history_tokens: many}", encoding="utf-8")
+    actions = Actions(context)
+    with pytest.raises(gr.Error, match="history_tokens"):
+        actions.shown(as_(ADMIN))
+    with pytest.raises(gr.Error, match="history_tokens"):
+        actions.chosen("retrieval.k", as_(ADMIN))
+
+
 def test_values_are_shown_so_that_they_can_be_typed_again(context: AppContext) -> None:
     actions = Actions(context)
     before, _ = config.load(context.workspace.config_file, environment={})

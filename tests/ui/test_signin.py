@@ -113,6 +113,20 @@ def test_a_session_ends_when_it_is_not_used() -> None:
     assert sessions.name_of(token, lambda _: "stamp") is None, "it does not come back"
 
 
+def test_a_users_file_that_cannot_be_read_lets_nobody_in_and_signs_nobody_out(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    people = make_people(tmp_path, ana="editor")
+    whole = people.file.read_text(encoding="utf-8")
+    with client_of(small_app(workspace, people)) as ana:
+        sign_in(ana, "ana")
+        people.file.write_text("{", encoding="utf-8")
+        answer = ana.get("/en/")
+        assert answer.status_code == 503 and str(people.file) not in answer.text
+        people.file.write_text(whole, encoding="utf-8")
+        assert ana.get("/en/").status_code == 200
+
+
 def test_a_session_ends_with_the_password_and_with_the_user(workspace: Workspace, tmp_path: Path) -> None:
     people = make_people(tmp_path, ana="editor", ben="expert")
     app = small_app(workspace, people)
@@ -219,6 +233,8 @@ def test_a_public_address_is_known_behind_a_proxy_that_changes_the_host(workspac
         "",
         "///evil.example",
         "http:evil.example",
+        "//[",
+        "http://[x]y",
     ],
 )
 def test_signing_in_leads_nowhere_else(client: TestClient, address: str) -> None:

@@ -215,6 +215,7 @@ def test_a_page_is_a_picture_and_the_file_is_saved(client: TestClient, workspace
         "/sources/board/999/original", "/sources/nowhere/1/original", "/sources/..%2fcorpora%2fcars/1/original",
         "/sources/cars/..%2f1/original", "/sources/cars/terms.pdf/original", "/sources/%2e%2e/1/original",
         "/sources/cars/1e0/original", "/sources/cars/1/../../../etc/passwd", "/sources/cars/%00/original",
+        "/sources/cars/99999999999999999999/original",
     ],
 )  # fmt: skip
 def test_nothing_else_has_an_address(client: TestClient, address: str) -> None:

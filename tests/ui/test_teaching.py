@@ -1,6 +1,7 @@
 """Teaching from the chat to the next training: what a form says, who may decide, and what comes of it."""
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from fakes import ScriptedEngine
 from serving import ANSWER, HAIL, QUESTION, make_corpora, service_of
 from signing import make_people
+from working import as_, choosing
 
 from assistant.errors import UsageError
 from assistant.feedback.lessons import cases_file, pairs_file
@@ -47,14 +49,6 @@ def turn(context: AppContext) -> Turn:
     return Turn(1, QUESTION, (Reply("cars", None, answer),))
 
 
-def as_(name: str) -> gr.Request:
-    return gr.Request(username=name, session_hash="s")
-
-
-def look(number: int) -> gr.EventData:
-    return gr.EventData(None, {"do": "choose", "choice": str(number)})
-
-
 FORM: dict[str, Any] = {
     "do": "teach", "turn": "1", "verdict": ["wrong"], "faults": ["tone", "incomplete"], "sources": ["1"],
     "correction": [f" {CORRECTION}\n"], "note": [""],
@@ -62,14 +56,19 @@ FORM: dict[str, Any] = {
 
 
 def test_what_the_form_says_is_kept_with_versions_and_hashes(context: AppContext, turn: Turn) -> None:
-    shown = taught(context, ANA, turn, {**FORM, "correction": ["The deductible is 150 euros."]})
-    assert "looked at before anything is learnt" in shown
+    taught(context, ANA, turn, {**FORM, "correction": ["The deductible is 150 euros."]})
     (one,) = context.feedback.listed()
     assert (one.user, one.corpus, one.state) == ("ana", "cars", "new")
     expected = Judgement("wrong", ("tone", "incomplete"), "", "The deductible is 150 euros.", (1,))
     assert one.judgement == expected
     assert one.evidence[0].document == "hail.md" and len(one.evidence[0].hash) == 64
     assert (one.versions.model, one.versions.adapter, one.versions.generation) == ("bundled", None, 1)
+
+
+def test_an_answer_is_judged_once(context: AppContext, turn: Turn) -> None:
+    with pytest.raises(UsageError, match="already"):
+        taught(context, ANA, replace(turn, verdict="right"), FORM)
+    assert context.feedback.listed() == []
 
 
 def test_an_answer_that_was_left_as_it_was_is_no_correction(context: AppContext, turn: Turn) -> None:
@@ -109,7 +108,7 @@ def test_the_form_names_every_passage_and_holds_the_answer_to_be_changed(context
 def test_an_accepted_correction_is_a_pair_and_a_case(context: AppContext, turn: Turn) -> None:
     taught(context, ANA, turn, {**FORM, "correction": ["The deductible for hail damage is 150 euros. It applies."]})
     number, actions = context.feedback.listed()[0].id, _Actions(context)
-    opened = actions.look("new", look(number), as_("eve"))
+    opened = actions.look("new", choosing(number), as_("eve"))
     assert "for evaluation only" in "".join(map(str, opened)), "the second sentence stands nowhere"
     shown = actions.accept("new", number, CORRECTION, as_("eve"))
     assert context.feedback.get(number).state == "edited" and context.feedback.get(number).decided_by == "eve"
@@ -127,7 +126,7 @@ def test_only_those_who_may_decide_see_and_decide(context: AppContext, turn: Tur
     number, actions = context.feedback.listed()[0].id, _Actions(context)
     for name in ("ana", "nobody", ""):
         with pytest.raises(gr.Error):
-            actions.look("new", look(number), as_(name))
+            actions.look("new", choosing(number), as_(name))
         with pytest.raises(gr.Error):
             actions.accept("new", number, "", as_(name))
         with pytest.raises(gr.Error):
@@ -148,7 +147,7 @@ def test_a_correction_whose_document_is_gone_says_so(context: AppContext, turn: 
     taught(context, ANA, turn, FORM)
     for file in context.workspace.corpus("cars").iterdir():
         file.unlink()
-    shown = _Actions(context).look("new", look(context.feedback.listed()[0].id), as_("eve"))
+    shown = _Actions(context).look("new", choosing(context.feedback.listed()[0].id), as_("eve"))
     assert "has changed or was removed" in "".join(map(str, shown))
 
 

@@ -1,11 +1,15 @@
 """The words of the interface: the same in every language, and numbers and dates as each writes them."""
 
+import re
 import string
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
 from ui.texts import LANGUAGES, Language, preferred, shown_date, shown_number, text, texts
+
+CODE = Path(__file__).parents[2] / "ui"
 
 
 def places(of: str) -> set[str]:
@@ -16,6 +20,13 @@ def test_every_language_has_the_same_keys_with_the_same_places() -> None:
     english, german = texts("en"), texts("de")
     assert english.keys() == german.keys()
     assert {key for key in english if places(english[key]) != places(german[key])} == set()
+
+
+def test_every_text_stands_somewhere() -> None:
+    code = "\n".join(file.read_text(encoding="utf-8") for file in CODE.rglob("*.py"))
+    whole = set(re.findall(r"""["']([a-z_]+(?:\.[a-z0-9_]+)+)["']""", code))
+    begun = tuple(re.findall(r"""f["']([a-z_]+\.[a-z0-9_.]*)\{""", code))
+    assert [key for key in texts("en") if key not in whole and not key.startswith(begun)] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -179,7 +180,14 @@ def test_few_and_flat_losses_can_be_drawn(losses: tuple[tuple[float, float], ...
 
 def test_smoothing_keeps_the_number_and_the_mean_of_flat_values() -> None:
     points = [(float(step), 2.0) for step in range(50)]
-    assert smoothed(points) == points
+    assert smoothed(points, range(50)) == points
+
+
+def test_a_long_training_is_drawn_as_fast_as_a_short_one() -> None:
+    course = Course(tuple((float(step), 2.0) for step in range(100_000)))
+    began = time.process_time()
+    assert loss_svg(course, WORDS)
+    assert time.process_time() - began < 5, "it is drawn anew every second"
 
 
 def test_adapters_are_listed_with_what_is_wrong(context: AppContext, tmp_path: Path) -> None:

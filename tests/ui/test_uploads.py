@@ -189,7 +189,10 @@ def test_what_arrived_days_ago_is_deleted_and_the_folder_is_the_owners_alone(
     for one in (old, new):
         one.mkdir()
         (one / "a.txt").write_bytes(TEXT)
-    os.utime(old, (0, 0))
+    handed_on = folder / "tmp0x1"
+    handed_on.touch()
+    for one in (old, handed_on):
+        os.utime(one, (0, 0))
     keep_arrivals_in(workspace)
     assert [one.name for one in folder.iterdir()] == ["new"]
     assert os.environ["GRADIO_TEMP_DIR"] == str(folder)

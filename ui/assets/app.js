@@ -88,6 +88,17 @@
     },
   };
 
+  // Browsers have a clipboard only where the connection is encrypted, or on this machine itself.
+  const copyText = async (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  };
+
   document.addEventListener("click", async (event) => {
     const target = event.target;
     if (target.closest("#chat-log [data-do=cite]")) { current = target.closest("[data-do=cite]"); hideHint(); }
@@ -98,7 +109,7 @@
     }
     const copies = target.closest("[data-copy]");
     if (copies) {
-      await navigator.clipboard.writeText(copies.dataset.copy);
+      await copyText(copies.dataset.copy);
       const label = copies.textContent;
       copies.textContent = copies.dataset.copied;
       setTimeout(() => { copies.textContent = label; }, 1500);

@@ -7,10 +7,14 @@ What comes back from a browser may be anything: callbacks look everything up for
 """
 
 import json
+import re
 from collections.abc import Sequence
 
 import gradio as gr
 
+from ui.shown.safe import escaped
+
+_NUMBER = re.compile(r"-?\d{1,15}")
 _SCRIPT = """
 const known = %s;
 const shown = () => [...element.querySelectorAll(".turn[id]")].map((turn) => turn.id.replace("turn-", "")).join();
@@ -31,6 +35,13 @@ element.addEventListener("submit", (event) => {
   trigger(form.dataset.do, data);
 });
 """
+_MARK_CHOSEN = """
+element.addEventListener("click", (event) => {
+  const chosen = event.target.closest("[data-do=choose]");
+  if (!chosen) return;
+  element.querySelectorAll("[data-do=choose]").forEach((one) => one.setAttribute("aria-pressed", one === chosen));
+});
+"""
 
 
 def acting_html(events: Sequence[str], value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
@@ -43,6 +54,22 @@ def acting_html(events: Sequence[str], value: str = "", *, elem_id: str, script:
     )
 
 
+def still_html() -> gr.HTML:
+    """HTML that only shows."""
+    return gr.HTML(js_on_load=None, apply_default_css=False)
+
+
+def choice_list(elem_id: str) -> gr.HTML:
+    """A list of ours in which one entry can be chosen: ``data-do="choose"`` with ``data-choice``."""
+    return acting_html(("choose",), elem_id=elem_id, script=_MARK_CHOSEN)
+
+
+def titled_html(title: str, lead: str) -> gr.HTML:
+    """What a page is called, and what it is for."""
+    heading = f'<h2 class="page-title">{escaped(title)}</h2><p class="lead">{escaped(lead)}</p>'
+    return gr.HTML(heading, js_on_load=None, apply_default_css=False)
+
+
 def data_of(event: gr.EventData) -> dict[str, str]:
     """What a button carries."""
     data = event._data
@@ -52,9 +79,9 @@ def data_of(event: gr.EventData) -> dict[str, str]:
 def number_of(event: gr.EventData, name: str) -> int:
     """A number that a button carries; -1 when it carries none."""
     text = data_of(event).get(name, "")
-    return int(text) if text.lstrip("-").isdecimal() and len(text) < 16 else -1
+    return int(text) if _NUMBER.fullmatch(text) else -1
 
 
 def shown_turns(event: gr.EventData) -> frozenset[int]:
     """Numbers of the turns that stand in the component that was clicked."""
-    return frozenset(int(number) for number in data_of(event).get("shown", "").split(",") if number.isdecimal())
+    return frozenset(int(one) for one in data_of(event).get("shown", "").split(",") if _NUMBER.fullmatch(one))

@@ -11,11 +11,13 @@ from assistant.workspace import DEFAULT_CORPUS, safe_name
 from ui.context import AppContext
 from ui.documents import DocumentRow, document, documents_of, matching, preview, read_outcome
 from ui.jobs import Kind, Status
-from ui.pages.acting import data_of
-from ui.pages.job_panel import CLICKED, QUIET, JobPanel, choice_list, job_panel, may, still_html, when_opened
+from ui.pages.acting import choice_list, data_of, still_html
+from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
+from ui.pages.wiring import CLICKED, QUIET, when_opened
 from ui.people import User
-from ui.shown.documents import empty_html, list_html, live_html, outcome_html, preview_html
+from ui.shown.documents import list_html, live_html, outcome_html, preview_html
+from ui.shown.pieces import empty_html
 from ui.shown.safe import escaped
 from ui.uploads import stored
 
@@ -41,7 +43,8 @@ class Actions:
         user = self.context.require(request, "editor")
         if not files:
             return
-        taken = stored(files, self.context.workspace, corpus, user, self.context.arrivals, self.context.settings.ui)
+        context = self.context
+        taken = stored(files, context.workspace, corpus or "", user, context.arrivals, context.settings.ui)
         for one in taken.refused:
             gr.Warning(
                 escaped(f"{one.name}: {self.context.text(one.reason)}"), title=self.context.text("jobs.not_taken")
@@ -50,12 +53,13 @@ class Actions:
             self._ingest(corpus, user, [str(taken.folder)])
 
     @telling
-    def read_folder(self, corpus: str, folder: str, request: gr.Request) -> None:
+    def read_folder(self, corpus: str, folder: str | None, request: gr.Request) -> None:
         """Read a folder of the server, which only an admin may name."""
         user = self.context.require(request, "admin")
-        if not folder.strip():
+        named = (folder or "").strip()
+        if not named:
             raise gr.Error(self.context.text("documents.no_folder"))
-        self._ingest(corpus, user, [str(Path(folder.strip()).expanduser())])
+        self._ingest(corpus, user, [str(Path(named).expanduser())])
 
     @telling
     def look(self, corpus: str, confirmed: bool, request: gr.Request) -> None:
@@ -75,14 +79,19 @@ class Actions:
         user = self.context.require(request, "editor")
         self._ingest(corpus, user, [str(self._document(corpus, key).location)])
 
+    def corpora(self, request: gr.Request) -> Any:
+        """The corpora to choose from, those among them that were made since the app was started."""
+        return gr.Dropdown(_corpora(self.context)) if self.context.may(request, "editor") else gr.skip()
+
     @telling
     def listed(self, corpus: str, query: str, request: gr.Request) -> list[Any]:
         """How many documents there are, and those that fit the query."""
-        if not may(self.context, request, "editor"):
+        if not self.context.may(request, "editor"):
             return ["", ""]
         rows = self._rows(corpus)
         if not rows:
-            return ["", empty_html(self.context, "documents.empty")]
+            words = self.context.text
+            return ["", empty_html(words("documents.empty.title"), words("documents.empty.what"))]
         found = matching(rows, query or "")
         failed = sum(bool(row.failure) for row in rows)
         line = self.context.text("documents.count", shown=len(found), count=len(rows), failed=failed)
@@ -119,6 +128,7 @@ class Actions:
         user = self.context.require(request, "editor")
         row = self._document(corpus, key)
         if self._is_own(row):
+            self.context.jobs.refuse_second("ingest")  # before anything is deleted
             row.location.unlink(missing_ok=True)
             self._ingest(corpus, user, [str(row.location)], ["--yes"])
         else:
@@ -157,6 +167,8 @@ def build(context: AppContext) -> None:
     for event in (listing.query.change, listing.corpus.change, panel.ended.change):
         event(actions.listed, [listing.corpus, listing.query], shown, **QUIET)
     when_opened(actions.listed, shown, [listing.corpus, listing.query])
+    panel.ended.change(actions.corpora, outputs=listing.corpus, **QUIET)
+    when_opened(actions.corpora, [listing.corpus])
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +189,13 @@ class _Open:
     opened: gr.Column
 
 
+def _corpora(context: AppContext) -> list[str]:
+    return list(context.workspace.corpus_names()) or [DEFAULT_CORPUS]
+
+
 def _listing(context: AppContext) -> _Listing:
     corpus = gr.Dropdown(
-        list(context.workspace.corpus_names()) or [DEFAULT_CORPUS],
+        _corpora(context),
         label=context.text("documents.corpus"),
         info=context.text("documents.corpus_help"),
         allow_custom_value=True,

@@ -8,8 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.doctor import Finding
 from ui.context import AppContext
 from ui.jobs import Status
-from ui.pages.job_panel import CLICKED, QUIET, job_panel
+from ui.pages.job_panel import job_panel
 from ui.pages.told import telling
+from ui.pages.wiring import CLICKED, QUIET
 from ui.shown.running import findings_html
 
 _FINDINGS = TypeAdapter(list[Finding])

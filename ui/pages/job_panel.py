@@ -9,27 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from ui.context import AppContext
 from ui.jobs import Kind, Status
-from ui.pages.acting import acting_html
+from ui.pages.acting import still_html
+from ui.pages.told import telling
+from ui.pages.wiring import CLICKED, QUIET, when_opened
 from ui.people import Role
 from ui.shown.work import log_html, state_html
 
 _SECONDS = 1.0
-# What is called by the page only, and not worth a place in a queue.
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-# What someone clicked; through the queue, which tells of an error without failing the request.
-CLICKED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-
-_MARK_CHOSEN = """
-element.addEventListener("click", (event) => {
-  const chosen = event.target.closest("[data-do=choose]");
-  if (!chosen) return;
-  element.querySelectorAll("[data-do=choose]").forEach((one) => one.setAttribute("aria-pressed", one === chosen));
-});
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +47,10 @@ def job_panel(context: AppContext, kinds: Sequence[Kind], role: Role, result: Ca
     outputs = [view, stop, shown, details, log, timer, ended]
 
     def refresh(request: gr.Request) -> list[Any]:
-        status = context.jobs.newest(*kinds) if may(context, request, role) else None
+        status = context.jobs.newest(*kinds) if context.may(request, role) else None
         return _nothing() if status is None else _panel(context, status, result(status))
 
+    @telling
     def stopped(request: gr.Request) -> list[Any]:
         context.require(request, role)
         if status := context.jobs.under_way(*kinds):
@@ -89,37 +79,3 @@ def _panel(context: AppContext, status: Status, result: str) -> list[Any]:
         gr.Timer(active=status.is_under_way),
         gr.skip() if status.is_under_way else status.job.id,
     ]
-
-
-def when_opened(refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
-    """Call ``refresh`` when the page is loaded, and when its tab is opened."""
-    root = Context.root_block
-    if root is not None:
-        root.load(refresh, list(inputs), list(outputs), **QUIET)
-    if isinstance(tab := _tab(), gr.Tab):
-        tab.select(refresh, list(inputs), list(outputs), **QUIET)
-
-
-def may(context: AppContext, request: gr.Request, role: Role) -> bool:
-    """Whether the person behind a request has a role; False for one who is not signed in any more."""
-    try:
-        return context.who(request).may(role)
-    except gr.Error:
-        return False
-
-
-def still_html() -> gr.HTML:
-    """HTML that only shows."""
-    return gr.HTML(js_on_load=None, apply_default_css=False)
-
-
-def choice_list(elem_id: str) -> gr.HTML:
-    """A list of ours in which one entry can be chosen: ``data-do="choose"`` with ``data-choice``."""
-    return acting_html(("choose",), elem_id=elem_id, script=_MARK_CHOSEN)
-
-
-def _tab() -> Any:
-    block = Context.block
-    while block is not None and not isinstance(block, gr.Tab):
-        block = block.parent
-    return block

@@ -15,13 +15,12 @@ import gradio as gr
 from assistant.errors import UsageError
 from assistant.ratings import LABELS, LONGEST_COMMENT, Degree, Rating, add_rating
 from ui.context import AppContext
-from ui.pages.acting import acting_html, number_of
-from ui.pages.job_panel import QUIET, may, when_opened
+from ui.pages.acting import acting_html, number_of, titled_html
 from ui.pages.told import telling
+from ui.pages.wiring import QUIET, when_opened
 from ui.people import Role
 from ui.rateable import Rateable, given_by, next_unrated, rateable, rateable_reports, report_folder
 from ui.shown.rating import finished_html, no_reports_html, rateable_html
-from ui.shown.safe import escaped
 
 _ROLE: Role = "editor"
 _HOW_MANY = (20, 60, 200)
@@ -47,12 +46,7 @@ watch("value", () => { if (element.offsetParent) window.scrollTo({top: 0}); });
 def build(context: AppContext) -> None:
     """Lay out the page and wire it."""
     words, actions = context.text, _Actions(context)
-    gr.HTML(
-        f"<h2 class='page-title'>{escaped(words('rating.title'))}</h2>"
-        f"<p class='lead'>{escaped(words('rating.lead'))}</p>",
-        js_on_load=None,
-        apply_default_css=False,
-    )
+    titled_html(words("rating.title"), words("rating.lead"))
     many = [*((str(number), number) for number in _HOW_MANY), (words("rating.all"), _ALL)]
     with gr.Row():
         with gr.Column(scale=3, min_width=240):
@@ -79,7 +73,7 @@ class _Actions:
     @telling
     def open(self, report: str | None, most: int, request: gr.Request) -> list[Any]:
         """The reports, and the first answer of the one that is chosen."""
-        if not may(self.context, request, _ROLE):
+        if not self.context.may(request, _ROLE):
             return [gr.Dropdown([], value=None), "", ()]
         names = rateable_reports(self.context.workspace)
         if not names:

@@ -9,8 +9,9 @@ from assistant import config
 from assistant.config import Origin, Settings, description_of, setting_keys, value_of
 from assistant.config_file import change_settings
 from ui.context import AppContext
-from ui.pages.job_panel import CLICKED, may, still_html, when_opened
+from ui.pages.acting import still_html
 from ui.pages.told import telling
+from ui.pages.wiring import CLICKED, when_opened
 from ui.shown.running import settings_html, written
 
 
@@ -36,10 +37,12 @@ class Actions:
 
     context: AppContext
 
+    @telling
     def shown(self, request: gr.Request) -> str:
         """All settings."""
-        return self._html() if may(self.context, request, "admin") else ""
+        return self._html() if self.context.may(request, "admin") else ""
 
+    @telling
     def chosen(self, key: str | None, request: gr.Request) -> Any:
         """The value of a setting and what it does."""
         self.context.require(request, "admin")

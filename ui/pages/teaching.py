@@ -11,9 +11,9 @@ from assistant.feedback.lessons import is_supported, still_stands
 from assistant.feedback.types import STATES, Feedback, State
 from assistant.opened import open_corpus
 from ui.context import AppContext
-from ui.pages.acting import number_of
-from ui.pages.job_panel import CLICKED, choice_list, still_html, when_opened
+from ui.pages.acting import choice_list, number_of, still_html, titled_html
 from ui.pages.told import telling
+from ui.pages.wiring import CLICKED, when_opened
 from ui.people import Role
 from ui.shown.safe import escaped
 from ui.shown.teaching import feedback_html, inbox_html
@@ -47,9 +47,7 @@ class _Parts:
 def build(context: AppContext) -> None:
     """Lay out the page and wire it: the list, and beside it the one that is open."""
     words, actions = context.text, _Actions(context)
-    title, lead = escaped(words("teaching.title")), escaped(words("teaching.lead"))
-    heading = f'<h2 class="page-title">{title}</h2><p class="lead">{lead}</p>'
-    gr.HTML(heading, js_on_load=None, apply_default_css=False)
+    titled_html(words("teaching.title"), words("teaching.lead"))
     choices = [(words(f"teaching.state_{state}"), state) for state in STATES] + [(words("teaching.all"), _ALL)]
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
@@ -81,7 +79,7 @@ class _Actions:
     @telling
     def listed(self, state: str, request: gr.Request) -> list[Any]:
         """The list, and nothing opened."""
-        if not self.context.who(request).may(_ROLE):
+        if not self.context.may(request, _ROLE):
             return ["", "", *self._nothing("")]
         return [*self._list(state, None), *self._nothing(self.context.text("teaching.choose"))]
 

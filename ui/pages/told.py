@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
@@ -18,8 +19,10 @@ def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(callback)
         async def each(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
             try:
-                async for changes in callback(*args, **kwargs):
-                    yield changes
+                # Closed with this one: what it has begun ends at once, and not when it is collected.
+                async with aclosing(callback(*args, **kwargs)) as all_changes:
+                    async for changes in all_changes:
+                        yield changes
             except AssistantError as error:
                 raise gr.Error(escaped(error), print_exception=False) from None
 

@@ -11,6 +11,7 @@ from assistant.presentation import excerpt
 from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
 from assistant.types import Words as NewWords
 from ui.answering import Event, Waiting
+from ui.shown.pieces import note_html
 from ui.shown.places import source_line
 from ui.shown.safe import attributes, button, escaped
 from ui.texts import Words
@@ -68,7 +69,7 @@ def answer_html(answer: Answer, corpus: str, words: Words, suggestions: Sequence
     if answer.refused:
         return rewritten + _refusal(answer, corpus, words, suggestions)
     quoted = f'<p class="label">{escaped(words("chat.quoted"))}</p>' if answer.quoted else ""
-    notes = "".join(f'<p class="note">{escaped(note)}</p>' for note in answer.notes)
+    notes = "".join(map(note_html, answer.notes))
     prose = _prose(answer.text, answer.sentences, answer.hits, corpus, words, with_rest=not answer.sentences)
     return f'{rewritten}{quoted}<div class="prose">{prose}</div>{notes}{_cited(answer, corpus, words)}'
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ui.context import AppContext
 from ui.reports import ComparisonView, MeanView, ReportView
+from ui.shown.pieces import Badge, badge_html, choice_html, empty_html, interval, said
 from ui.shown.safe import escaped
 from ui.shown.work import day_of
 from ui.texts import shown_number
@@ -12,10 +13,7 @@ from ui.texts import shown_number
 def reports_html(context: AppContext, views: Sequence[ReportView]) -> str:
     """Reports as a list to choose from."""
     if not views:
-        return (
-            f'<div class="empty"><h3>{_text(context, "evaluation.empty.title")}</h3>'
-            f"<p>{_text(context, 'evaluation.empty.what')}</p></div>"
-        )
+        return empty_html(context.text("evaluation.empty.title"), context.text("evaluation.empty.what"))
     return f'<ul class="choices">{"".join(_choice(context, view) for view in views)}</ul>'
 
 
@@ -31,7 +29,7 @@ def frame_html(context: AppContext, name: str) -> str:
 def comparison_html(context: AppContext, found: ComparisonView) -> str:
     """What two reports say about each other: the verdict, the lights, the differences."""
     lights = "".join(
-        f"<li>{_badge(context, light.status)} <strong>{escaped(light.metric)}</strong> {escaped(light.reason)}</li>"
+        f"<li>{_status(context, light.status)} <strong>{escaped(light.metric)}</strong> {escaped(light.reason)}</li>"
         for light in found.gate.lights
     )
     rows = "".join(
@@ -44,10 +42,10 @@ def comparison_html(context: AppContext, found: ComparisonView) -> str:
         if found.gate.changed
         else ""
     )
-    heads = "".join(f"<th scope='col'>{_text(context, f'evaluation.columns.{key}')}</th>" for key in _COLUMNS)
+    heads = "".join(f"<th scope='col'>{said(context, f'evaluation.columns.{key}')}</th>" for key in _COLUMNS)
     table = f"<table class='grid'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
     return (
-        f'<p class="summary">{_badge(context, found.gate.status)} {escaped(found.gate.verdict)}</p>{changed}'
+        f'<p class="summary">{_status(context, found.gate.status)} {escaped(found.gate.verdict)}</p>{changed}'
         f'<ul class="files">{lights}</ul><div class="scroll" tabindex="0">{table}</div>'
     )
 
@@ -67,19 +65,18 @@ _VERDICTS: Mapping[str, str] = {
 def _choice(context: AppContext, view: ReportView) -> str:
     cases = context.text("evaluation.cases_of", count=shown_number(view.cases, context.language))
     means = ", ".join(f"{name} {_value(context, value)}" for name, value in view.means.items())
-    status = _badge(context, view.status) if view.status else ""
     facts = " · ".join((day_of(context, view.name), cases, f"{view.headline}: {means}"))
-    return (
-        f'<li><button type="button" class="choice" data-do="choose" data-choice="{escaped(view.name)}"'
-        f' aria-pressed="false"><span class="name">{escaped(view.title)}</span>{status}'
-        f'<span class="meta">{escaped(facts)}</span></button></li>'
-    )
+    return choice_html(view.name, view.title, facts, _badge(context, view.status))
 
 
-def _badge(context: AppContext, status: str) -> str:
-    if status not in _STATUSES:
-        return ""
-    return f'<span class="badge {status}">{_text(context, f"evaluation.status.{status}")}</span>'
+def _status(context: AppContext, status: str) -> str:
+    badge = _badge(context, status)
+    return badge_html(badge) if badge else ""
+
+
+def _badge(context: AppContext, status: str) -> Badge | None:
+    """Of what the gate says; None for what it never does, and where no gate was asked for."""
+    return Badge(context.text(f"evaluation.status.{status}"), status) if status in _STATUSES else None
 
 
 def _verdict(context: AppContext, verdict: str) -> str:
@@ -89,9 +86,7 @@ def _verdict(context: AppContext, verdict: str) -> str:
 def _mean(context: AppContext, mean: MeanView) -> str:
     if mean.value is None:
         return "–"
-    if mean.low is None or mean.high is None:
-        return _signed(context, mean.value)
-    return f"{_signed(context, mean.value)} [{_signed(context, mean.low)}, {_signed(context, mean.high)}]"
+    return interval(mean.value, mean.low, mean.high, lambda value: _signed(context, value))
 
 
 def _signed(context: AppContext, value: float) -> str:
@@ -100,7 +95,3 @@ def _signed(context: AppContext, value: float) -> str:
 
 def _value(context: AppContext, value: float | None) -> str:
     return "–" if value is None else shown_number(value, context.language, 2)
-
-
-def _text(context: AppContext, key: str) -> str:
-    return escaped(context.text(key))

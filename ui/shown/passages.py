@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote as url_quote
 
+from ui.shown.pieces import note_html
 from ui.shown.places import heading_line, place_line
 from ui.shown.safe import button, escaped
 from ui.sources.library import Passage, SourceDocument
@@ -16,7 +17,7 @@ _AROUND = 2400
 def pages_html(passage: Passage, sheets: Sequence[tuple[int, Sheet]], words: Words) -> str:
     """A passage on the pages of its file: ``sheets`` by page number."""
     figures = "".join(_figure(passage.document, page, sheet, words) for page, sheet in sheets)
-    unmarked = "" if any(sheet.boxes for _, sheet in sheets) else _note(words("sources.not_marked"))
+    unmarked = "" if any(sheet.boxes for _, sheet in sheets) else note_html(words("sources.not_marked"))
     return _panel(passage, f'{unmarked}<div class="sheets">{figures}</div>{_quote(passage)}', words)
 
 
@@ -33,7 +34,7 @@ def text_html(passage: Passage, words: Words, note: str = "") -> str:
     body = f'{escaped(before)}<mark class="found" tabindex="-1">{escaped(marked)}</mark>{escaped(behind)}'
     return _panel(
         passage,
-        f'{_note(note) if note else ""}<div class="text">{cut if first else ""}{body}'
+        f'{note_html(note) if note else ""}<div class="text">{cut if first else ""}{body}'
         f"{cut if last < len(passage.text) else ''}</div>",
         words,
     )
@@ -43,7 +44,7 @@ def missing_html(message: str, remedy: str, quote: str, words: Words) -> str:
     """A passage that is not there any more: the words as they were cited."""
     return (
         f'<section class="source" aria-label="{escaped(words("sources.title"))}"><header>{close_button(words)}</header>'
-        f'{_note(f"{message} {remedy}")}<blockquote class="quoted">{escaped(quote)}</blockquote></section>'
+        f'{note_html(f"{message} {remedy}")}<blockquote class="quoted">{escaped(quote)}</blockquote></section>'
     )
 
 
@@ -93,7 +94,3 @@ def _box(box: Box) -> str:
 def _quote(passage: Passage) -> str:
     """The marked words, for those who do not see a picture."""
     return f'<blockquote class="quoted">{escaped(passage.text[passage.start : passage.end])}</blockquote>'
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{escaped(text)}</p>'

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from assistant.ratings import DEGREES, LABELS, LONGEST_COMMENT, Label
 from ui.rateable import Rateable, ShownPassage
+from ui.shown.pieces import empty_html
 from ui.shown.places import heading_line, place_line
-from ui.shown.safe import escaped
+from ui.shown.safe import button, escaped
 from ui.texts import Words
 
 _REFUSAL_LABELS: tuple[Label, ...] = ("right", "wrong")
@@ -27,7 +28,7 @@ def rateable_html(one: Rateable, done: int, total: int, words: Words) -> str:
 
 def finished_html(total: int, words: Words) -> str:
     """Nothing is left to rate."""
-    undo = f'<button type="button" class="quiet" data-do="undo">{escaped(words("rating.undo"))}</button>'
+    undo = button(words("rating.undo"), "quiet", do="undo")
     return (
         f'<div class="empty"><h3>{escaped(words("rating.finished", total=total))}</h3>'
         f"<p>{escaped(words('rating.finished_help'))}</p>{undo if total else ''}</div>"
@@ -36,9 +37,7 @@ def finished_html(total: int, words: Words) -> str:
 
 def no_reports_html(words: Words) -> str:
     """There is nothing that could be rated."""
-    return (
-        f'<div class="empty"><h3>{escaped(words("rating.none"))}</h3><p>{escaped(words("rating.none_help"))}</p></div>'
-    )
+    return empty_html(words("rating.none"), words("rating.none_help"))
 
 
 def _progress(done: int, total: int, words: Words) -> str:
@@ -66,8 +65,8 @@ def _form(one: Rateable, words: Words) -> str:
         f'<label class="rating-comment">{escaped(words("rating.comment"))}'
         f'<textarea name="comment" rows="2" maxlength="{LONGEST_COMMENT}"></textarea></label>'
         f'<div class="rating-buttons"><button type="submit" class="primary">{escaped(words("rating.save"))}</button>'
-        f'<button type="button" class="quiet" data-do="skip" data-place="{one.place}">{escaped(words("rating.skip"))}'
-        f'</button><button type="button" class="quiet" data-do="undo">{escaped(words("rating.undo"))}</button></div>'
+        f"{button(words('rating.skip'), 'quiet', do='skip', place=one.place)}"
+        f"{button(words('rating.undo'), 'quiet', do='undo')}</div>"
         f'<p class="meta">{escaped(words("rating.keys"))}</p></form>'
     )
 

@@ -6,6 +6,7 @@ from assistant.types import Answer, Evidence, Trace
 from ui.conversations import Reply
 from ui.shown.answers import passage_button
 from ui.shown.passages import close_button
+from ui.shown.pieces import note_html
 from ui.shown.safe import escaped
 from ui.texts import Words
 
@@ -21,7 +22,7 @@ def reasons_html(replies: tuple[Reply, ...], words: Words) -> str:
 def _reply(reply: Reply, words: Words) -> str:
     answer, trace = reply.answer, reply.answer.trace
     if trace is None:
-        return f'<p class="note">{escaped(words("why.nothing"))}</p>'
+        return note_html(words("why.nothing"))
     return "".join(
         (
             _step(words("why.searched"), _list(trace.searched)),

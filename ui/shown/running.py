@@ -9,6 +9,7 @@ from typing import Any
 from assistant.config import Origin, Settings, description_of, value_of
 from assistant.doctor import Finding
 from ui.context import AppContext
+from ui.shown.pieces import Badge, badge_html
 from ui.shown.safe import escaped
 
 _DEFAULT = "default"
@@ -34,7 +35,7 @@ def written(value: Any) -> str:
 
 def _section(context: AppContext, settings: Settings, name: str, origins: Sequence[Origin]) -> str:
     changed = sum(origin.source != _DEFAULT for origin in origins)
-    told = f' <span class="badge">{escaped(context.text("settings.changed", count=changed))}</span>' if changed else ""
+    told = f" {badge_html(Badge(context.text('settings.changed', count=changed)))}" if changed else ""
     rows = "".join(_row(context, settings, origin) for origin in origins)
     is_open = " open" if changed else ""
     return f'<details class="section"{is_open}><summary>{escaped(name)}{told}</summary><dl>{rows}</dl></details>'
@@ -42,14 +43,9 @@ def _section(context: AppContext, settings: Settings, name: str, origins: Sequen
 
 def _row(context: AppContext, settings: Settings, origin: Origin) -> str:
     value = value_of(settings, origin.key)
-    source = (
-        "" if origin.source == _DEFAULT else f'<span class="badge ok">{escaped(_source(context, origin.source))}</span>'
-    )
-    later = (
-        f' <span class="badge warn">{escaped(context.text("settings.later"))}</span>'
-        if value != value_of(context.settings, origin.key)
-        else ""
-    )
+    source = "" if origin.source == _DEFAULT else badge_html(Badge(_source(context, origin.source), "ok"))
+    differs = value != value_of(context.settings, origin.key)
+    later = f" {badge_html(Badge(context.text('settings.later'), 'warn'))}" if differs else ""
     return (
         f"<div><dt><code>{escaped(origin.key)}</code> = <code>{escaped(written(value))}</code> {source}{later}</dt>"
         f"<dd>{escaped(description_of(origin.key))}</dd></div>"
@@ -64,9 +60,6 @@ def _source(context: AppContext, source: str) -> str:
 
 
 def _finding(context: AppContext, finding: Finding) -> str:
-    word = escaped(context.text(f"health.severity.{finding.severity}"))
+    badge = badge_html(Badge(context.text(f"health.severity.{finding.severity}"), finding.severity))
     remedy = f'<span class="remark">{escaped(finding.remedy)}</span>' if finding.remedy else ""
-    return (
-        f'<li><span class="badge {finding.severity}">{word}</span> <strong>{escaped(finding.name)}</strong> '
-        f"{escaped(finding.message)}{remedy}</li>"
-    )
+    return f"<li>{badge} <strong>{escaped(finding.name)}</strong> {escaped(finding.message)}{remedy}</li>"

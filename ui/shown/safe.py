@@ -1,21 +1,10 @@
 """The one place where text from strangers becomes HTML: document text, names, words of a model, questions.
 
-``escaped`` is for what we put into markup of our own; ``markdown`` for text that may be formatted. Neither lets a
-script, a style, a form, an image or an address of another scheme through.
+It is put into markup of our own as text: nothing of it is ever a tag, an attribute or an address.
 """
 
 from collections.abc import Mapping
-from functools import cache
 from html import escape
-
-import nh3
-from markdown_it import MarkdownIt
-
-_TAGS = {
-    "a", "blockquote", "br", "code", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "s",
-    "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
-}  # fmt: skip
-_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 
 
 def escaped(text: object) -> str:
@@ -31,23 +20,6 @@ def button(label: str, css: str, /, **data: object) -> str:
 def attributes(data: Mapping[str, object]) -> str:
     """Values as data- attributes, each behind a blank."""
     return "".join(f' data-{name}="{escaped(value)}"' for name, value in data.items())
-
-
-def markdown(text: str) -> str:
-    """Markdown as HTML, without the HTML in it, without images, with links that only lead to web pages."""
-    return nh3.clean(
-        _parser().render(text),
-        tags=_TAGS,
-        attributes=_ATTRIBUTES,
-        url_schemes={"http", "https"},
-        link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={"a": {"target": "_blank"}},
-    )
-
-
-@cache
-def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
 
 
 def _visible(character: str) -> str:

@@ -6,8 +6,9 @@ from assistant.feedback.types import FAULTS, Feedback, Judgement, Shown
 from assistant.presentation import excerpt
 from assistant.types import Evidence
 from ui.conversations import Turn
+from ui.shown.pieces import Badge, choice_html
 from ui.shown.places import source_line
-from ui.shown.safe import escaped
+from ui.shown.safe import button, escaped
 from ui.texts import Language, Words, shown_date
 
 _BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}
@@ -16,10 +17,7 @@ _BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}
 def teaching_html(turn: Turn, words: Words) -> str:
     """The form under an answer: one click says that it is right, a short form what is wrong and how it should read."""
     answer = turn.standing.answer
-    right = (
-        f'<button type="button" class="quiet" data-do="teach" data-turn="{turn.id}" data-verdict="right">'
-        f"{escaped(words('teach.right'))}</button>"
-    )
+    right = button(words("teach.right"), "quiet", do="teach", turn=turn.id, verdict="right")
     form = (
         f'<form class="teach-form" data-do="teach" data-turn="{turn.id}">'
         f"{_verdicts(turn.id, words)}{_faults(words)}{_sources(answer.hits, words)}"
@@ -102,15 +100,9 @@ def _sources(hits: Sequence[Evidence], words: Words) -> str:
 
 def _entry(one: Feedback, is_chosen: bool, words: Words, language: Language) -> str:
     date = shown_date(one.made.astimezone().date(), language)
-    state = escaped(words(f"teaching.state_{one.state}"))
-    pressed = "true" if is_chosen else "false"
+    badge = Badge(words(f"teaching.state_{one.state}"), _BADGES[one.state])
     about = f"{words(f'teach.verdict_{one.judgement.verdict}')} · {one.user} · {date}"
-    return (
-        f'<li><button type="button" class="choice" data-do="choose" data-choice="{one.id}" aria-pressed="{pressed}">'
-        f'<span class="name">{escaped(excerpt(one.question, 90))}</span>'
-        f'<span class="badge {_BADGES[one.state]}">{state}</span>'
-        f'<span class="meta">{escaped(about)}</span></button></li>'
-    )
+    return choice_html(one.id, excerpt(one.question, 90), about, badge, is_chosen=is_chosen)
 
 
 def _verdict(one: Feedback, words: Words) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ui.context import AppContext
 from ui.plots import PlotWords, loss_svg
+from ui.shown.pieces import Badge, choice_html, empty_html, interval, said
 from ui.shown.safe import escaped
 from ui.shown.work import day_of, duration
 from ui.texts import shown_number
@@ -15,10 +16,7 @@ _MIB, _GIB = 1 << 20, 1 << 30
 def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> str:
     """Adapters as a list to choose from."""
     if not views:
-        return (
-            f'<div class="empty"><h3>{_text(context, "training.empty.title")}</h3>'
-            f"<p>{_text(context, 'training.empty.what')}</p></div>"
-        )
+        return empty_html(context.text("training.empty.title"), context.text("training.empty.what"))
     return f'<ul class="choices">{"".join(_choice(context, view) for view in views)}</ul>'
 
 
@@ -63,7 +61,7 @@ def check_html(context: AppContext, found: CheckOutcome) -> str:
         "training.facts.parameters": _parameters(context, found.parameters, found.base_parameters),
     }
     examples = "".join(_example(context, one.prompt, one.trained) for one in found.examples)
-    details = f"<details><summary>{_text(context, 'training.check.examples')}</summary>{examples}</details>"
+    details = f"<details><summary>{said(context, 'training.check.examples')}</summary>{examples}</details>"
     return f"{_table({context.text(key): text for key, text in rows.items()})}{details}"
 
 
@@ -75,19 +73,16 @@ def pairs_html(context: AppContext, counts: Mapping[str, int]) -> str:
 
 
 def _choice(context: AppContext, view: AdapterView) -> str:
-    facts = [_text(context, "training.damaged")] if view.card is None else _short_facts(context, view)
-    stale = f'<span class="badge warn">{_text(context, "training.stale")}</span>' if view.flags else ""
-    return (
-        f'<li><button type="button" class="choice" data-do="choose" data-choice="{escaped(view.name)}"'
-        f' aria-pressed="false"><span class="name">{escaped(view.name)}</span>{stale}'
-        f'<span class="meta">{escaped(" · ".join(facts))}</span></button></li>'
-    )
+    stale = Badge(context.text("training.stale"), "warn") if view.flags else None
+    return choice_html(view.name, view.name, _short_facts(context, view), stale)
 
 
-def _short_facts(context: AppContext, view: AdapterView) -> list[str]:
-    assert view.card is not None
-    loss = _losses(context, view)
-    return [part for part in (view.card.method, view.card.corpus, loss, day_of(context, view.card.created)) if part]
+def _short_facts(context: AppContext, view: AdapterView) -> str:
+    card = view.card
+    if card is None:
+        return context.text("training.damaged")
+    parts = (card.method, card.corpus, _losses(context, view), day_of(context, card.created))
+    return " · ".join(filter(None, parts))
 
 
 def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:
@@ -125,10 +120,7 @@ def _scores(context: AppContext, view: AdapterView) -> str:
     value, low, high = (view.scores.means if view.scores else {}).get("correctness", (None, None, None))
     if value is None:
         return ""
-    shown = shown_number(value, context.language, 3)
-    if low is None or high is None:
-        return shown
-    return f"{shown} [{shown_number(low, context.language, 3)}, {shown_number(high, context.language, 3)}]"
+    return interval(value, low, high, lambda number: shown_number(number, context.language, 3))
 
 
 def _time(context: AppContext, found: CheckOutcome) -> str:
@@ -138,7 +130,7 @@ def _time(context: AppContext, found: CheckOutcome) -> str:
 
 
 def _example(context: AppContext, prompt: str, trained: str) -> str:
-    learnt = _text(context, "training.check.learnt")
+    learnt = said(context, "training.check.learnt")
     return f'<pre class="log">{escaped(prompt)}<mark title="{learnt}">{escaped(trained)}</mark></pre>'
 
 
@@ -164,7 +156,3 @@ def _bytes(context: AppContext, size: int) -> str:
 
 def _number(context: AppContext, number: float) -> str:
     return shown_number(number, context.language)
-
-
-def _text(context: AppContext, key: str) -> str:
-    return escaped(context.text(key))

@@ -7,6 +7,7 @@ from assistant.feedback.types import Judgement
 from ui.conversations import Reply, Turn
 from ui.shown.answers import Draft, answer_html, draft_html
 from ui.shown.copied import copied_text
+from ui.shown.pieces import note_html
 from ui.shown.safe import button, escaped
 from ui.shown.teaching import teaching_html, thanks_html
 from ui.texts import Words
@@ -16,7 +17,7 @@ _LETTERS = "AB"
 
 def turn_html(turn: Turn, words: Words) -> str:
     """A turn that is complete, and below it the form to say what is right and wrong in the answer."""
-    replies = [_reply(_said(reply, words), _name(turn, at, words)) for at, reply in enumerate(turn.replies)]
+    replies = [_reply(_said(reply, words), reply_name(turn, at, words)) for at, reply in enumerate(turn.replies)]
     vote = _vote(turn, words) if len(turn.replies) > 1 else ""
     return (
         f'<article class="turn" id="turn-{turn.id}" aria-label="{escaped(turn.question)}">{_question(turn.question)}'
@@ -53,21 +54,21 @@ def _reply(content: str, name: str) -> str:
 
 
 def _said(reply: Reply, words: Words) -> str:
-    stopped = f'<p class="note">{escaped(words("chat.stopped"))}</p>' if reply.stopped else ""
+    stopped = note_html(words("chat.stopped")) if reply.stopped else ""
     return answer_html(reply.answer, reply.corpus, words, reply.suggestions) + stopped
 
 
-def _name(turn: Turn, at: int, words: Words) -> str:
+def reply_name(turn: Turn, at: int, words: Words) -> str:
     """What replied: its name, or a letter while it is hidden; nothing where only one did."""
     if len(turn.replies) == 1:
         return ""
     hidden = turn.blind and turn.preferred is None
     letter = words("chat.answer_letter", letter=_LETTERS[at])
     chosen = f" · {words('chat.preferred')}" if turn.preferred == at else ""
-    return f"{letter}{chosen}" if hidden else f"{letter}: {model_name(turn.replies[at], words)}{chosen}"
+    return f"{letter}{chosen}" if hidden else f"{letter}: {_model_name(turn.replies[at], words)}{chosen}"
 
 
-def model_name(reply: Reply, words: Words) -> str:
+def _model_name(reply: Reply, words: Words) -> str:
     """``sample · house``; the base model in words."""
     return f"{reply.corpus} · {words('chat.base') if reply.adapter in (None, BASE) else reply.adapter}"
 

@@ -1,8 +1,9 @@
 """Addresses of pages and files: a corpus, the number of a document, a page; never a path. The gate says who may ask."""
 
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
@@ -10,6 +11,8 @@ from assistant.errors import AssistantError
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
 
+Number = Annotated[int, Path(ge=0, lt=1 << 63)]
+"""In an address; SQLite can look up no larger one."""
 _A_DAY = "private, max-age=86400"
 """The address names the content: a page may be kept by the browser of the one who asked."""
 
@@ -17,14 +20,14 @@ _A_DAY = "private, max-age=86400"
 def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
     """The pictures of pages, and the files themselves."""
 
-    async def picture(corpus: str, document: int, page: int) -> Response:
+    async def picture(corpus: str, document: Number, page: Number) -> Response:
         try:
             content = await run_in_threadpool(_picture, library, pages, corpus, document, page)
         except AssistantError as error:
             return _missing(error)
         return Response(content, media_type="image/webp", headers={"Cache-Control": _A_DAY})
 
-    async def original(corpus: str, document: int) -> Response:
+    async def original(corpus: str, document: Number) -> Response:
         try:
             content, name = await run_in_threadpool(_original, library, corpus, document)
         except AssistantError as error:

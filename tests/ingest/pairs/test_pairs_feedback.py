@@ -1,5 +1,6 @@
 """Accepted corrections reach the next pairs and the next cases, and never both for one adapter."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -124,3 +125,16 @@ def test_a_document_that_says_otherwise_or_is_gone_takes_its_corrections_along(l
 def test_corrections_of_another_corpus_stay_there(taught: House, tmp_path: Path) -> None:
     with closing(Catalog(tmp_path / "other")) as catalog:
         assert cases_file(taught.workspace, catalog) is None
+
+
+def test_where_documents_are_held_out_no_row_of_another_is_tested_with(house: House, tmp_path: Path) -> None:
+    words = [
+        f"{first}{second}" for first in ("bor", "dal", "fen", "gur", "mip", "zot") for second in ("ax", "el", "on")
+    ]
+    rows = [{"instruction": f"Who invented the {word}?", "response": f"Professor {word}ski."} for word in words]
+    (tmp_path / "set.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    splits = []
+    for hold_out in ((), ("fire.md",)):
+        house.make(data=(str(tmp_path / "set.jsonl"),), hold_out=hold_out, test=0.4)
+        splits.append({pair.split for pair in house.pairs if pair.source == "set"})
+    assert "test" in splits[0] and "test" not in splits[1]

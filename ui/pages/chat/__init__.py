@@ -47,13 +47,16 @@ def _wire_turns(chat: Chat, parts: Parts) -> None:
 
 
 def _wire_conversations(chat: Chat, parts: Parts) -> None:
-    shown = [parts.conversation, parts.replaced, parts.editing, parts.log, parts.now, parts.panel, parts.listed]
+    shown = [
+        parts.conversation, parts.replaced, parts.editing, parts.log, parts.now, parts.panel, parts.listed,
+        parts.question,
+    ]  # fmt: skip
     choices = [parts.corpus, parts.adapter, parts.other, parts.compares]
     _on(parts.listed.open, chat.open, [], shown)
-    _on(parts.new.click, chat.begin, [parts.corpus], [*shown, parts.question])
+    _on(parts.new.click, chat.begin, [parts.corpus], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
     _on(parts.listed.rename, chat.rename, [parts.conversation], [parts.listed])
-    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.corpus], [*shown, parts.question])
+    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.corpus], shown)
     if Context.root_block is not None:
         _on(Context.root_block.load, chat.load, [], [*choices, *shown])
 

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import random
+import threading
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,8 @@ from ui.shown.turns import asking_html, failed_html, turn_html
 from ui.suggestions import like_questions
 
 _log = logging.getLogger("uvicorn.error")
+_LONGEST_END_SECONDS = 10.0
+"""A page that takes no more of an answer must not hold up the next one for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,51 +40,91 @@ class Question:
     blind: bool = False
 
 
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A question that is being answered."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    is_shown: bool = True
+    """False as soon as the page shows something else; what has come is kept all the same."""
+
+
 @dataclass(slots=True)
 class Asking:
     """Asks questions for a page, and stops them."""
 
     context: AppContext
-    stops: dict[str, asyncio.Event] = field(default_factory=dict)
-    """Of the questions that are being answered, by the session of the page."""
+    running: dict[str, _Running] = field(default_factory=dict)
+    """By the session of the page, which shows one answer at a time."""
 
     def stop(self, session: str) -> None:
         """End the answer that is coming in; what has come stays."""
-        if event := self.stops.get(session):
-            event.set()
+        if running := self.running.get(session):
+            running.stop.set()
+
+    def leave(self, session: str) -> None:
+        """The same, because the page is to show something else: afterwards nothing of the answer comes there any more.
+
+        Waits, and is not to be called in the event loop.
+        """
+        if running := self.running.get(session):
+            running.is_shown = False
+            running.stop.set()
+            running.ended.wait(_LONGEST_END_SECONDS)
+            self._forget(session, running)
 
     async def answered(self, question: Question, parts: Parts, session: str) -> AsyncGenerator[dict[Any, Any], None]:
-        """What changes on the page until the answer is there."""
-        words, stop = self.context.text, asyncio.Event()
-        earlier = self._earlier(question)
-        drafts = [Draft(model.corpus) for model in question.models]
-        self.stops[session] = stop
+        """What changes on the page until the answer is there; an answer that is still coming in ends before."""
+        while session in self.running:
+            await asyncio.to_thread(self.leave, session)
+        running = self.running[session] = _Running()
         try:
-            yield {
-                parts.log: "".join(turn_html(turn, words) for turn in earlier),
-                parts.now: asking_html(question.text, drafts, words),
-                parts.question: gr.Textbox(value="", submit_btn=False, stop_btn=True),
-                parts.editing: "",
-                parts.replaced: None,
-            }
+            async with aclosing(self._changes(question, parts, running.stop)) as all_changes:
+                async for changes in all_changes:
+                    if running.is_shown:
+                        yield changes
+        finally:
+            self._forget(session, running)
+            running.ended.set()
+
+    async def _changes(
+        self, question: Question, parts: Parts, stop: threading.Event
+    ) -> AsyncGenerator[dict[Any, Any], None]:
+        words = self.context.text
+        drafts = [Draft(model.corpus) for model in question.models]
+        try:
+            earlier = await asyncio.to_thread(self._earlier, question)
+            yield self._begun(question, earlier, drafts, parts)
             self._admit(question.user)
             asked = [Asked(model, question.text, history_of(earlier)) for model in question.models]
-            async for happened in self.context.answering.together(asked, stop):
-                for at, event in happened:
-                    drafts[at].take(event)
-                yield {parts.now: asking_html(question.text, drafts, words)}
-            yield self._kept(question, drafts, parts)
+            async with aclosing(self.context.answering.together(asked, stop)) as events:
+                async for happened in events:
+                    for at, event in happened:
+                        drafts[at].take(event)
+                    yield {parts.now: asking_html(question.text, drafts, words)}
+            yield await asyncio.to_thread(self._kept, question, drafts, parts)
         except AssistantError as error:
-            yield {
-                parts.now: failed_html(question.text, error.message, error.remedy, words),
-                **self._again(question, parts),
-            }
+            yield self._failed(question, parts, error.message, error.remedy)
         except Exception:
             _log.exception("A question could not be answered.")
-            told = words("chat.unexpected"), words("chat.unexpected_help")
-            yield {parts.now: failed_html(question.text, *told, words), **self._again(question, parts)}
-        finally:
-            self.stops.pop(session, None)
+            yield self._failed(question, parts, words("chat.unexpected"), words("chat.unexpected_help"))
+
+    def _forget(self, session: str, running: _Running) -> None:
+        if self.running.get(session) is running:
+            del self.running[session]
+
+    def _begun(
+        self, question: Question, earlier: Sequence[Turn], drafts: Sequence[Draft], parts: Parts
+    ) -> dict[Any, Any]:
+        words = self.context.text
+        return {
+            parts.log: "".join(turn_html(turn, words) for turn in earlier),
+            parts.now: asking_html(question.text, drafts, words),
+            parts.question: gr.Textbox(value="", submit_btn=False, stop_btn=True),
+            parts.editing: "",
+            parts.replaced: None,
+        }
 
     def _admit(self, user: str) -> None:
         if seconds := self.context.questions.wait(user):
@@ -109,7 +153,7 @@ class Asking:
             parts.now: turn_html(turn, self.context.text),
             parts.conversation: conversation,
             parts.listed: conversations_html(listed, conversation, self.context.text, self.context.language),
-            parts.question: _ready(),
+            parts.question: ready(),
         }
 
     def _reply(self, draft: Draft, model: ServedModel, question: str) -> Reply:
@@ -122,9 +166,13 @@ class Asking:
         like = like_questions(self.context.workspace, model.corpus, question) if refused else ()
         return Reply(model.corpus, model.adapter, draft.answer, suggestions=tuple(like))
 
-    def _again(self, question: Question, parts: Parts) -> dict[Any, Any]:
-        """The question stands in its box again, to be asked once more."""
-        return {parts.question: _ready(question.text), parts.replaced: question.replaced}
+    def _failed(self, question: Question, parts: Parts, message: str, remedy: str) -> dict[Any, Any]:
+        """Why there is no answer; the question stands in its box again, to be asked once more."""
+        return {
+            parts.now: failed_html(question.text, message, remedy, self.context.text),
+            parts.question: ready(question.text),
+            parts.replaced: question.replaced,
+        }
 
 
 def in_any_order(models: Sequence[ServedModel], blind: bool) -> tuple[ServedModel, ...]:
@@ -132,6 +180,7 @@ def in_any_order(models: Sequence[ServedModel], blind: bool) -> tuple[ServedMode
     return tuple(random.sample(models, len(models)) if blind else models)
 
 
-def _ready(text: str | None = None) -> gr.Textbox:
+def ready(text: str | None = None) -> gr.Textbox:
+    """The box for a question that can be asked; its text stays as it is where none is given."""
     changed: dict[str, Any] = {} if text is None else {"value": text}
     return gr.Textbox(submit_btn=True, stop_btn=False, **changed)

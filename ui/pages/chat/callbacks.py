@@ -1,6 +1,8 @@
 """What happens when something on the chat page is clicked: looked up for the one who asks, and shown."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +11,13 @@ import gradio as gr
 from ui.context import AppContext
 from ui.conversations import Turn, history_of
 from ui.pages.acting import data_of, number_of, shown_turns
-from ui.pages.chat.asking import Asking, Question, in_any_order
+from ui.pages.chat.asking import Asking, Question, in_any_order, ready
 from ui.pages.chat.choices import choices_of
 from ui.pages.chat.parts import Parts
 from ui.service import ServedModel
 from ui.shown.headings import conversations_html, welcome_html
 from ui.shown.reasons import reasons_html
-from ui.shown.safe import escaped
+from ui.shown.safe import button, escaped
 from ui.shown.turns import turn_html
 from ui.sources.library import Span
 from ui.sources.panel import panel_html
@@ -50,16 +52,12 @@ class Chat:
         """Answer what stands in the box."""
         if not question.strip():
             return
-        asked = Question(
-            self._name(request),
-            question.strip(),
-            self._models(corpus, adapter, other if compares else None, blind),
-            conversation,
-            replaced,
-            blind and compares,
-        )
-        async for changes in self.asking.answered(asked, self.parts, request.session_hash or ""):
-            yield changes
+        user = await asyncio.to_thread(self._name, request)
+        models = await asyncio.to_thread(self._models, corpus, adapter, other if compares else None, blind)
+        asked = Question(user, question.strip(), models, conversation, replaced, blind and compares)
+        async with aclosing(self.asking.answered(asked, self.parts, request.session_hash or "")) as all_changes:
+            async for changes in all_changes:
+                yield changes
 
     async def retry(
         self,
@@ -73,11 +71,11 @@ class Chat:
         event: gr.EventData,
     ) -> AsyncGenerator[Changes, None]:
         """Ask a question once more; what followed it goes."""
-        turn = self._turn(event, request)
-        async for changes in self.ask(
-            turn.question, conversation, turn.id, corpus, adapter, compares, other, blind, request
-        ):
-            yield changes
+        turn = await asyncio.to_thread(self._turn, event, request)
+        asked = self.ask(turn.question, conversation, turn.id, corpus, adapter, compares, other, blind, request)
+        async with aclosing(asked) as all_changes:
+            async for changes in all_changes:
+                yield changes
 
     def stop(self, request: gr.Request) -> None:
         """End the answer that is coming in."""
@@ -122,8 +120,9 @@ class Chat:
     # Conversations
 
     def open(self, event: gr.EventData, request: gr.Request) -> Changes:
-        """Show a conversation."""
+        """Show a conversation; an answer that is coming in to another one ends there."""
         user, conversation = self._name(request), number_of(event, "conversation")
+        self.asking.leave(request.session_hash or "")
         turns = self.context.conversations.turns(user, conversation)
         return {
             **self._shown(turns, conversation),
@@ -131,9 +130,11 @@ class Chat:
         }
 
     def begin(self, corpus: str, request: gr.Request) -> Changes:
-        """An empty chat."""
+        """An empty chat; an answer that is coming in ends."""
         user = self._name(request)
-        return {**self._shown((), None, corpus), self.parts.listed: self._listed(user, None), self.parts.question: ""}
+        self.asking.leave(request.session_hash or "")
+        shown = self._shown((), None, corpus)
+        return {**shown, self.parts.listed: self._listed(user, None), self.parts.question: ready("")}
 
     def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
         """The conversations in which some words stand."""
@@ -205,6 +206,7 @@ class Chat:
             self.parts.log: "".join(earlier),
             self.parts.now: last,
             self.parts.panel: "",
+            self.parts.question: ready(),
         }
 
     def _welcome(self, corpus: str | None) -> str:
@@ -226,10 +228,8 @@ class Chat:
 
     def _editing(self) -> str:
         words = self.context.text
-        return (
-            f'<p class="editing">{escaped(words("chat.editing"))} <button type="button" class="link" data-do="keep">'
-            f"{escaped(words('chat.editing_cancel'))}</button></p>"
-        )
+        cancel = button(words("chat.editing_cancel"), "link", do="keep")
+        return f'<p class="editing">{escaped(words("chat.editing"))} {cancel}</p>'
 
     def _turn(self, event: gr.EventData, request: gr.Request) -> Turn:
         return self.context.conversations.turn(self._name(request), number_of(event, "turn"))

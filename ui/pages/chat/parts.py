@@ -40,36 +40,17 @@ class Parts:
 
 def lay_out(context: AppContext) -> Parts:
     """All components, in their columns."""
-    words = context.text
     conversation, replaced = gr.State(None), gr.State(None)
     with gr.Row(elem_id="chat", equal_height=False):
         with gr.Column(elem_id="chat-side", min_width=0):
-            new = gr.Button(words("chat.new"), elem_id="chat-new", size="sm")
-            searched = gr.Textbox(
-                label=words("chat.search"),
-                placeholder=words("chat.search"),
-                container=False,
-                show_label=False,
-                elem_id="chat-search",
-            )
-            listed = acting_html(LIST_EVENTS, elem_id="chat-list", script=_RENAMING)
+            new, searched, listed = _conversations(context)
         with gr.Column(elem_id="chat-main", min_width=0):
             with gr.Column(elem_id="chat-log", min_width=0):
                 log = acting_html(TURN_EVENTS, elem_id="chat-past")
                 now = acting_html(TURN_EVENTS, elem_id="chat-now")
             with gr.Column(elem_id="chat-composer", min_width=0):
                 editing = acting_html(("keep",), elem_id="chat-editing")
-                question = gr.Textbox(
-                    label=words("chat.question"),
-                    placeholder=words("chat.placeholder"),
-                    show_label=False,
-                    container=False,
-                    lines=1,
-                    max_lines=8,
-                    submit_btn=True,
-                    elem_id="chat-question",
-                    autofocus=True,
-                )
+                question = _question(context)
                 corpus, adapter, compares, other, blind = _options(context)
         with gr.Column(elem_id="chat-panel", min_width=0):
             panel = acting_html(("cite",), elem_id="source", script=_PANEL)
@@ -77,6 +58,33 @@ def lay_out(context: AppContext) -> Parts:
         conversation, replaced, new, searched, listed, log, now, editing, question,
         corpus, adapter, compares, other, blind, panel,
     )  # fmt: skip
+
+
+def _conversations(context: AppContext) -> tuple[gr.Button, gr.Textbox, gr.HTML]:
+    words = context.text
+    new = gr.Button(words("chat.new"), elem_id="chat-new", size="sm")
+    searched = gr.Textbox(
+        label=words("chat.search"),
+        placeholder=words("chat.search"),
+        container=False,
+        show_label=False,
+        elem_id="chat-search",
+    )
+    return new, searched, acting_html(LIST_EVENTS, elem_id="chat-list", script=_RENAMING)
+
+
+def _question(context: AppContext) -> gr.Textbox:
+    return gr.Textbox(
+        label=context.text("chat.question"),
+        placeholder=context.text("chat.placeholder"),
+        show_label=False,
+        container=False,
+        lines=1,
+        max_lines=8,
+        submit_btn=True,
+        elem_id="chat-question",
+        autofocus=True,
+    )
 
 
 def _options(context: AppContext) -> tuple[gr.Dropdown, gr.Dropdown, gr.Checkbox, gr.Dropdown, gr.Checkbox]:

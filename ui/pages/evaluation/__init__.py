@@ -7,8 +7,10 @@ import gradio as gr
 
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
+from ui.pages.acting import choice_list, still_html
 from ui.pages.evaluation.actions import KINDS, Actions, case_names, systems_of
-from ui.pages.job_panel import CLICKED, QUIET, JobPanel, choice_list, job_panel, still_html, when_opened
+from ui.pages.job_panel import JobPanel, job_panel
+from ui.pages.wiring import CLICKED, QUIET, when_opened
 from ui.reports import reports
 from ui.training import pairs_sets
 
@@ -59,14 +61,7 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
     cases = gr.Dropdown(
         case_names(context), label=context.text("evaluation.cases"), info=context.text("evaluation.cases_help")
     )
-    with gr.Accordion(context.text("evaluation.more_cases"), open=False):
-        file = gr.File(label=context.text("evaluation.send"), file_types=[".jsonl"], height=120)
-        pairs = gr.Dropdown(
-            pairs_sets(context.workspace),
-            label=context.text("evaluation.draft_from"),
-            info=context.text("evaluation.draft_help"),
-        )
-        draft = gr.Button(context.text("evaluation.draft"))
+    file, pairs, draft = _more_cases(context)
     corpus = gr.Dropdown(
         list(context.workspace.corpus_names()) or [DEFAULT_CORPUS], label=context.text("documents.corpus")
     )
@@ -76,6 +71,33 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
         label=context.text("evaluation.systems"),
         info=context.text("evaluation.systems_help"),
     )
+    limit, held_out, baseline = _more_settings(context)
+    start = gr.Button(context.text("evaluation.start"), variant="primary")
+    given = [cases, corpus, systems, limit, held_out, baseline]
+    for event, action, inputs in (
+        (draft.click, actions.draft, [pairs]),
+        (start.click, actions.start, given),
+    ):
+        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+    file.upload(actions.send, file, [file, cases], **CLICKED)
+    return [cases, pairs, corpus, systems, baseline]
+
+
+def _more_cases(context: AppContext) -> tuple[gr.File, gr.Dropdown, gr.Button]:
+    """How more cases come in: sent as a file, or drafted from pairs."""
+    with gr.Accordion(context.text("evaluation.more_cases"), open=False):
+        file = gr.File(label=context.text("evaluation.send"), file_types=[".jsonl"], height=120)
+        pairs = gr.Dropdown(
+            pairs_sets(context.workspace),
+            label=context.text("evaluation.draft_from"),
+            info=context.text("evaluation.draft_help"),
+        )
+        draft = gr.Button(context.text("evaluation.draft"))
+    return file, pairs, draft
+
+
+def _more_settings(context: AppContext) -> tuple[gr.Number, gr.Checkbox, gr.Dropdown]:
+    """Which of the cases are asked, and the report that the new one is held against."""
     with gr.Accordion(context.text("training.more"), open=False):
         limit = gr.Number(
             0,
@@ -89,12 +111,4 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
         baseline = gr.Dropdown(
             [], label=context.text("evaluation.baseline"), info=context.text("evaluation.baseline_help")
         )
-    start = gr.Button(context.text("evaluation.start"), variant="primary")
-    given = [cases, corpus, systems, limit, held_out, baseline]
-    for event, action, inputs in (
-        (draft.click, actions.draft, [pairs]),
-        (start.click, actions.start, given),
-    ):
-        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
-    file.upload(actions.send, file, [file, cases], **CLICKED)
-    return [cases, pairs, corpus, systems, baseline]
+    return limit, held_out, baseline

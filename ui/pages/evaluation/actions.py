@@ -13,7 +13,6 @@ from assistant.workspace import safe_name
 from ui.context import AppContext
 from ui.jobs import Kind, Status
 from ui.pages.acting import data_of
-from ui.pages.job_panel import may
 from ui.pages.told import telling
 from ui.people import User
 from ui.reports import CASES_FOLDER, case_files, read_comparison, report_file, reports
@@ -52,7 +51,7 @@ class Actions:
 
     def listed(self, request: gr.Request) -> list[Any]:
         """Reports, and all that an evaluation can be made of."""
-        if not may(self.context, request, "editor"):
+        if not self.context.may(request, "editor"):
             return [gr.skip()] * 8
         space = self.context.workspace
         views, cases, sets, corpora = reports(space), case_names(self.context), pairs_sets(space), space.corpus_names()

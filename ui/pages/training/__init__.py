@@ -8,9 +8,11 @@ import gradio as gr
 from assistant.config import description_of
 from assistant.train_settings import TrainSettings
 from ui.context import AppContext
+from ui.pages.acting import choice_list, still_html
 from ui.pages.controls import control
-from ui.pages.job_panel import CLICKED, QUIET, JobPanel, choice_list, job_panel, still_html, when_opened
+from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.training.actions import FIRST, KINDS, MORE, Actions
+from ui.pages.wiring import CLICKED, QUIET, when_opened
 from ui.training import interrupted, pairs_sets
 
 _FORMATS = ("merged", "gguf", "gguf-lora", "hub")

@@ -14,7 +14,6 @@ from ui.context import AppContext
 from ui.jobs import Kind, Status
 from ui.pages.acting import data_of
 from ui.pages.controls import assignments
-from ui.pages.job_panel import may
 from ui.pages.told import telling
 from ui.people import User
 from ui.shown.training import adapters_html, card_html, check_html, pairs_html, plot_html
@@ -48,7 +47,7 @@ class Actions:
 
     def listed(self, request: gr.Request) -> list[Any]:
         """Adapters, corpora, sets of pairs, interrupted trainings, and the adapters to compose."""
-        if not may(self.context, request, "editor"):
+        if not self.context.may(request, "editor"):
             return [gr.skip()] * 6
         space = self.context.workspace
         found, unfinished, sets = adapters(space), interrupted(space), pairs_sets(space)
@@ -64,7 +63,7 @@ class Actions:
 
     def describe_pairs(self, pairs: str | None, request: gr.Request) -> str:
         """How many pairs there are in a set."""
-        if not pairs or not may(self.context, request, "editor"):
+        if not pairs or not self.context.may(request, "editor"):
             return ""
         header = header_of(self.context.workspace, pairs)
         return pairs_html(self.context, header.counts) if header else ""
@@ -130,12 +129,14 @@ class Actions:
         self._start("export", name, user, ["adapters", "export", *options, "--", name])
 
     @telling
-    def compose(self, parts: list[str], weights: dict[str, float], name: str, method: str, request: gr.Request) -> None:
+    def compose(
+        self, parts: list[str], weights: dict[str, float], name: str | None, method: str, request: gr.Request
+    ) -> None:
         """Add adapters up, each times its weight."""
         user = self.context.require(request, "editor")
         if len(parts) < 2:
             raise UsageError(self.context.text("training.compose.too_few"))
-        name = safe_name(name.strip(), "adapter")
+        name = safe_name((name or "").strip(), "adapter")
         terms = [f"{safe_name(part, 'adapter')}:{float(weights.get(part, 1.0))}" for part in parts]
         options = ["--json", "--name", name, "--method", method]
         self._start("compose", name, user, ["adapters", "compose", *options, "--", *terms])

@@ -1,0 +1,189 @@
+"""A page shows one answer at a time: what ends it, what is kept of it, and who has to wait for that."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from apps import app_context
+from serving import ANSWER, HAIL, QUESTION, SlowEngine, make_corpora
+from signing import in_a_loop
+
+from assistant.workspace import Workspace
+from ui.context import AppContext
+from ui.conversations import Conversations
+from ui.pages.chat.asking import Asking, Question
+from ui.pages.chat.callbacks import Chat
+from ui.pages.chat.parts import Parts, lay_out
+from ui.pages.told import telling
+from ui.service import ServedModel
+
+SESSION = "s"
+
+
+@pytest.fixture
+def engine() -> SlowEngine:
+    return SlowEngine(ANSWER)
+
+
+@pytest.fixture
+def context(workspace: Workspace, tmp_path: Path, engine: SlowEngine) -> AppContext:
+    make_corpora(workspace, tmp_path, {"cars": {"hail.md": HAIL}})
+    return app_context(workspace, engine, {"answer": {"caution": 0}, "engine": {"parallel": 2}})
+
+
+@pytest.fixture
+def parts(context: AppContext) -> Parts:
+    def laid_out() -> Parts:
+        with gr.Blocks(analytics_enabled=False):
+            return lay_out(context)
+
+    return in_a_loop(laid_out)
+
+
+class Page:
+    """What a page is sent while questions are answered for it."""
+
+    def __init__(self, asking: Asking, parts: Parts, engine: SlowEngine) -> None:
+        self.changes: list[dict[Any, Any]] = []
+        self._asking, self._parts, self._engine = asking, parts, engine
+
+    async def begin(self, text: str = QUESTION, conversation: int | None = None) -> "asyncio.Task[None]":
+        """Ask, and return when the model has begun."""
+        task = asyncio.create_task(self._ask(Question("ana", text, (ServedModel("cars"),), conversation)))
+        await asyncio.to_thread(self._engine.begun.acquire, timeout=10)
+        return task
+
+    async def _ask(self, question: Question) -> None:
+        async for changes in self._asking.answered(question, self._parts, SESSION):
+            self.changes.append(changes)
+
+
+def test_an_answer_that_the_page_has_left_is_kept_and_shown_no_more(
+    context: AppContext, parts: Parts, engine: SlowEngine
+) -> None:
+    asking = Asking(context)
+    page = Page(asking, parts, engine)
+
+    async def left() -> int:
+        task = await page.begin()
+        await asyncio.to_thread(asking.leave, SESSION)
+        shown = len(page.changes)
+        await asyncio.wait_for(task, 5)
+        engine.may_go_on.release(50)
+        return shown
+
+    assert asyncio.run(left()) == len(page.changes) > 0
+    assert not any(parts.conversation in changes for changes in page.changes), "that would open it again"
+    (kept,) = context.conversations.listed("ana")
+    assert context.conversations.turns("ana", kept.id)[0].replies[0].stopped
+    assert asking.running == {}
+
+
+def test_a_new_question_ends_the_one_before_it_and_can_be_stopped_itself(
+    context: AppContext, parts: Parts, engine: SlowEngine
+) -> None:
+    asking = Asking(context)
+    page = Page(asking, parts, engine)
+
+    async def two() -> None:
+        conversation = context.conversations.begin("ana", QUESTION)
+        first = await page.begin(QUESTION, conversation)
+        second = await page.begin("And how much is it for hail?", conversation)
+        await asyncio.wait_for(first, 5)
+        asking.stop(SESSION)
+        await asyncio.wait_for(second, 5)
+        engine.may_go_on.release(50)
+
+    asyncio.run(two())
+    (kept,) = context.conversations.listed("ana")
+    turns = context.conversations.turns("ana", kept.id)
+    assert [turn.question for turn in turns] == [QUESTION, "And how much is it for hail?"]
+    assert all(turn.replies[0].stopped for turn in turns) and asking.running == {}
+
+
+def opened(chat: Chat, request: gr.Request) -> Any:
+    other = chat.context.conversations.begin("local", "another")
+    return chat.open(gr.EventData(None, {"conversation": other}), request)
+
+
+def begun(chat: Chat, request: gr.Request) -> Any:
+    return chat.begin("cars", request)
+
+
+@pytest.mark.parametrize("look", [begun, opened])
+def test_looking_at_something_else_ends_the_answer(
+    context: AppContext, parts: Parts, engine: SlowEngine, look: Callable[[Chat, gr.Request], Any]
+) -> None:
+    asking = Asking(context)
+    page = Page(asking, parts, engine)
+    chat = Chat(context, parts, asking)
+
+    async def looked() -> None:
+        task = await page.begin()
+        changes = await asyncio.to_thread(look, chat, gr.Request(session_hash=SESSION))
+        assert context.conversations.listed("ana"), "what has come is kept before the list is shown"
+        assert parts.question in changes, "the box takes a question again"
+        await asyncio.wait_for(task, 5)
+        engine.may_go_on.release(50)
+
+    asyncio.run(looked())
+
+
+def test_another_page_does_not_end_an_answer(context: AppContext, parts: Parts, engine: SlowEngine) -> None:
+    asking = Asking(context)
+    page = Page(asking, parts, engine)
+
+    async def stayed() -> None:
+        task = await page.begin()
+        asking.stop("another")
+        asking.leave("another")
+        engine.may_go_on.release(50)
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(stayed())
+    (kept,) = context.conversations.listed("ana")
+    assert not context.conversations.turns("ana", kept.id)[0].replies[0].stopped
+
+
+def test_nothing_is_looked_up_or_kept_in_the_event_loop(
+    context: AppContext, parts: Parts, engine: SlowEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Conversations._opened
+
+    def watched(self: Conversations) -> Any:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return opened(self)
+
+    conversation = context.conversations.begin("ana", QUESTION)
+    monkeypatch.setattr(Conversations, "_opened", watched)
+    page = Page(Asking(context), parts, engine)
+
+    async def answered() -> None:
+        task = await page.begin(QUESTION, conversation)
+        engine.may_go_on.release(50)
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(answered())
+    assert parts.conversation in page.changes[-1], "it was kept"
+
+
+def test_what_is_closed_ends_what_it_has_begun_at_once() -> None:
+    ended: list[bool] = []
+
+    async def work() -> Any:
+        try:
+            yield 1
+        finally:
+            ended.append(True)
+
+    async def closed() -> list[bool]:
+        each = telling(work)()
+        await anext(each)
+        await each.aclose()
+        return list(ended)
+
+    assert asyncio.run(closed()) == [True]

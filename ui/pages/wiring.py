@@ -1,0 +1,28 @@
+"""How callbacks are bound to events: quietly or through the queue, and when the page or its tab is opened."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+# What is called by the page only, and not worth a place in a queue.
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# What someone clicked; through the queue, which tells of an error without failing the request.
+CLICKED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+
+
+def when_opened(refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
+    """Call ``refresh`` when the page is loaded, and when its tab is opened."""
+    root = Context.root_block
+    if root is not None:
+        root.load(refresh, list(inputs), list(outputs), **QUIET)
+    if isinstance(tab := _tab(), gr.Tab):
+        tab.select(refresh, list(inputs), list(outputs), **QUIET)
+
+
+def _tab() -> Any:
+    block = Context.block
+    while block is not None and not isinstance(block, gr.Tab):
+        block = block.parent
+    return block
