@@ -6,6 +6,7 @@ the lock is held by the operating system on an open file, so that a dead process
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def write_lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
 @contextmanager
 def replaced_atomically(target: Path) -> Iterator[Path]:
     """Yield a path beside ``target``; on success it is flushed and renamed over it, on failure removed."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield beside
         flush_to_disk(beside)

@@ -46,8 +46,11 @@ def add(
     people, name = _people(workspace, settings), usable_name(name)
     if people.user(name):
         raise UsageError(f"There is a user '{name}' already.", "See: assistant users --help")
+    is_first = not people.users()
     user = people.add(name, role, "" if no_password else _asked_password(password_stdin))
     click.echo(f"'{user.name}' may sign in as {user.role}. Users are in {people.file}.")
+    if is_first:
+        click.echo("An app that is open has to be started again: it lets everyone on this machine in.")
 
 
 @command.command("password", epilog="Example: assistant users password ana")

@@ -160,8 +160,10 @@ def test_users_are_kept_by_commands(
         return run(capsys, "users", *arguments, "--workspace", str(tmp_path))
 
     monkeypatch.setattr(sys, "stdin", _Lines([PASSWORD, "another password"]))
-    assert users("add", "ana", "--role", "editor", "--password-stdin")[0] == 0
-    assert users("add", "proxied", "--no-password")[0] == 0
+    status, said, _ = users("add", "ana", "--role", "editor", "--password-stdin")
+    assert status == 0 and "has to be started again" in said
+    status, said, _ = users("add", "proxied", "--no-password")
+    assert status == 0 and "has to be started again" not in said
     assert users("role", "ana", "admin")[0] == 0
     assert users("password", "ana", "--password-stdin")[0] == 0
     listed = json.loads(users("list", "--json")[1])["users"]
