@@ -21,10 +21,10 @@ from assistant.errors import ConfigError
 from ui import gradio_routes
 from ui.headers import SIGN_IN_POLICY, app_policy, protect
 from ui.people import People, User
+from ui.requests import LOCAL_HOSTS, again, body_of, host_of, stated_length
 from ui.signin import SIGN_IN, SIGN_OUT, SignIn, remember, sign_in_address
 from ui.uploads import Arrivals
 
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_BODY_BYTES = 4 << 20
 _MIB = 1 << 20
@@ -107,7 +107,7 @@ class Gate:
         """Raise Refused for what another web page sends, or a page whose name was made to point here."""
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self._sign_in.is_open and _name(f"//{host}") not in _LOCAL_HOSTS:
+        if self._sign_in.is_open and host_of(f"//{host}") not in LOCAL_HOSTS:
             raise Refused(421, "Without sign-in this app answers to localhost only. Run: assistant users add NAME")
         if origin is not None and not self._is_own(origin, host):
             raise Refused(403, "Another web page may not ask here. Behind a proxy, pass Host on or set ui.public_url.")
@@ -122,7 +122,7 @@ class Gate:
     async def _checked(self, scope: Scope, rest: str | None, user: User, receive: Receive) -> Receive:
         """``receive`` for a request that may go on. Raises Refused."""
         if rest is None:
-            return receive if scope["method"] in _SAFE_METHODS else _again(await _body(receive, scope), receive)
+            return receive if scope["method"] in _SAFE_METHODS else again(await _body(receive, scope), receive)
         file = gradio_routes.file_of(rest)
         if file is not None and not self._arrivals.belongs(file, user.name):
             raise Refused(403, "This file is not yours.")
@@ -137,7 +137,7 @@ class Gate:
         if scope["method"] == "POST":
             body = await _body(receive, scope)
             sessions.append(_session_of(body))
-            receive = _again(body, receive)
+            receive = again(body, receive)
         if not all(self._owners.belongs(session, user.name) for session in sessions if session):
             raise Refused(403, "This page belongs to someone else.")
         return receive
@@ -231,7 +231,7 @@ def _uncompressed(scope: Scope) -> Scope:
 def _limited(receive: Receive, most: int, scope: Scope) -> Receive:
     """``receive`` that raises Refused as soon as more than ``most`` bytes have come."""
     too_large = Refused(413, f"That is larger than {most // _MIB} MiB.")
-    if _stated_length(scope) > most:
+    if stated_length(Headers(scope=scope)) > most:
         raise too_large
     seen = 0
 
@@ -247,34 +247,9 @@ def _limited(receive: Receive, most: int, scope: Scope) -> Receive:
 
 
 async def _body(receive: Receive, scope: Scope) -> bytes:
-    """The whole body. Raises Refused for one that is too large, before it is all there."""
+    """The whole body. Raises Refused for one that is too large."""
     too_large = Refused(413, f"That is larger than {_MOST_BODY_BYTES // _MIB} MiB.")
-    if _stated_length(scope) > _MOST_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _MOST_BODY_BYTES:
-            raise too_large
-    return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """``receive`` that gives a body which was read already, and then what comes after it."""
-    parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> Message:
-        return parts.pop() if parts else await receive()
-
-    return replayed
-
-
-def _stated_length(scope: Scope) -> int:
-    stated = Headers(scope=scope).get("content-length", "")
-    return int(stated) if stated.isdecimal() and len(stated) < 20 else 0
+    return await body_of(receive, Headers(scope=scope), _MOST_BODY_BYTES, too_large)
 
 
 def _session_of(body: bytes) -> str:
@@ -284,13 +259,6 @@ def _session_of(body: bytes) -> str:
     except (ValueError, RecursionError):
         raise Refused(400, "That is no JSON.") from None
     return str(content.get("session_hash") or "") if isinstance(content, dict) else ""
-
-
-def _name(address: str) -> str:
-    try:
-        return (urlsplit(address).hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 def _place(origin: str) -> str:

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,10 +18,10 @@ from assistant.config import ServeSettings
 from assistant.errors import ConfigError
 from ui.api.limits import RateLimit
 from ui.api.problems import RequestRefused, error_response
+from ui.requests import LOCAL_HOSTS, again, body_of, host_of
 
 TOKEN_VARIABLE = "ASSISTANT_TOKEN"
 _OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -93,11 +92,15 @@ class Gate:
 
         try:
             self._admit(scope)
-            body = await self._body(Headers(scope=scope), receive)
+            too_large = RequestRefused(
+                f"The request is larger than {self._most_bytes // 1024} KiB.",
+                "Send less, or raise serve.max_request_kb.", 413, "request_too_large",
+            )  # fmt: skip
+            body = await body_of(receive, Headers(scope=scope), self._most_bytes, too_large)
         except RequestRefused as refused:
             await error_response(refused)(scope, receive, guarded)
             return
-        await self._app(scope, _again(body, receive), guarded)
+        await self._app(scope, again(body, receive), guarded)
 
     def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
@@ -120,52 +123,16 @@ class Gate:
             )  # fmt: skip
 
     def _refuse_foreign(self, headers: Headers) -> None:
-        host, origin = _host(f"//{headers.get('host', '')}"), headers.get("origin")
-        if host not in _LOCAL_HOSTS:
+        host, origin = host_of(f"//{headers.get('host', '')}"), headers.get("origin")
+        if host not in LOCAL_HOSTS:
             raise RequestRefused(
                 "Without a token this server answers to localhost only.",
                 "Set serve.token_file or ASSISTANT_TOKEN.", 421, "wrong_host",
             )  # fmt: skip
-        if origin is not None and origin not in self._origins and _host(origin) not in _LOCAL_HOSTS:
+        if origin is not None and origin not in self._origins and host_of(origin) not in LOCAL_HOSTS:
             raise RequestRefused(
                 "This web page may not ask here.", "Add it to serve.cors_origins.", 403, "wrong_origin"
             )
-
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
-        """The whole body, which is small. Raises RequestRefused for one that is too large, before it is all there."""
-        stated = headers.get("content-length", "")
-        too_large = RequestRefused(
-            f"The request is larger than {self._most_bytes // 1024} KiB.",
-            "Send less, or raise serve.max_request_kb.", 413, "request_too_large",
-        )  # fmt: skip
-        if stated.isdecimal() and len(stated) < 20 and int(stated) > self._most_bytes:
-            raise too_large
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._most_bytes:
-                raise too_large
-        return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """``receive`` that gives a body which was read already, and then what comes after it."""
-    parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> Message:
-        return parts.pop() if parts else await receive()
-
-    return replayed
-
-
-def _host(address: str) -> str:
-    try:
-        return (urlsplit(address).hostname or "").lower()
-    except ValueError:
-        return ""
 
 
 def _digest(token: bytes) -> bytes:
