@@ -9,14 +9,24 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from fakes import ScriptedEngine
+from serving import service_of
+from signing import make_people
 
 from assistant.workspace import Workspace
-from ui.context import AppContext
+from ui.context import AppContext, make_context
 from ui.jobs import Job, Jobs, Status
 from ui.people import Role
 
 EXPERT, EDITOR, ADMIN = "ana", "eve", "adam"
 ROLES: dict[str, Role] = {EXPERT: "expert", EDITOR: "editor", ADMIN: "admin"}
+
+
+def work_context(workspace: Workspace) -> AppContext:
+    """The app of a workspace, with an expert, an editor and an admin."""
+    make_people(workspace.root, **ROLES)
+    service = service_of(workspace, ScriptedEngine(""))
+    return make_context(workspace, service.settings, (), service)
 
 
 def as_(name: str) -> gr.Request:

@@ -7,17 +7,15 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from fakes import ScriptedEngine
 from fastapi import FastAPI
-from serving import service_of
-from signing import client_of, make_people, sign_in
+from signing import client_of, sign_in
 from starlette.testclient import TestClient
-from working import EDITOR, EXPERT, ROLES, as_, choosing, run_instead, save_report, started
+from working import EDITOR, EXPERT, as_, choosing, run_instead, save_report, started, work_context
 
 from assistant.config import UiSettings
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
-from ui.context import AppContext, make_context
+from ui.context import AppContext
 from ui.gate import guard
 from ui.pages.evaluation.actions import Actions, case_names, systems_of
 from ui.reports import add_report_routes, read_comparison, report_file, reports
@@ -30,9 +28,7 @@ SCRIPT = "<img src=x onerror=alert(1)>"
 @pytest.fixture
 def context(workspace: Workspace) -> AppContext:
     """The app of an empty workspace, with an expert, an editor and an admin."""
-    make_people(workspace.root, **ROLES)
-    service = service_of(workspace, ScriptedEngine(""))
-    return make_context(workspace, service.settings, (), service)
+    return work_context(workspace)
 
 
 @pytest.fixture

@@ -4,13 +4,10 @@ import json
 
 import gradio as gr
 import pytest
-from fakes import ScriptedEngine
-from serving import service_of
-from signing import make_people
-from working import EDITOR, EXPERT, ROLES, as_, ended, run_instead
+from working import EDITOR, EXPERT, as_, ended, run_instead, work_context
 
 from assistant.workspace import Workspace
-from ui.context import AppContext, make_context
+from ui.context import AppContext
 from ui.pages.health import Actions
 
 FINDINGS = [
@@ -23,9 +20,7 @@ FINDINGS = [
 @pytest.fixture
 def context(workspace: Workspace) -> AppContext:
     """The app of an empty workspace."""
-    make_people(workspace.root, **ROLES)
-    service = service_of(workspace, ScriptedEngine(""))
-    return make_context(workspace, service.settings, (), service)
+    return work_context(workspace)
 
 
 def test_what_is_wrong_comes_first_with_its_remedy(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,18 +10,15 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from fakes import ScriptedEngine
-from serving import service_of
-from signing import make_people
 from tiny import adapted, card_for, settings_for, tiny_model
-from working import ADMIN, EDITOR, EXPERT, ROLES, as_, choosing, ended, run_instead, started
+from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
 from assistant.adapters import write_card
 from assistant.pairs import Pair, PairsHeader, write_pairs
 from assistant.train_settings import TrainSettings
 from assistant.types import Passage
 from assistant.workspace import Workspace
-from ui.context import AppContext, make_context
+from ui.context import AppContext
 from ui.pages.controls import assignments, control, shown_value
 from ui.pages.training.actions import FIRST, MORE, Actions
 from ui.plots import PlotWords, loss_svg
@@ -35,9 +32,7 @@ DEFAULTS = [shown_value(TrainSettings.model_fields[key].default) for key in (*FI
 @pytest.fixture
 def context(workspace: Workspace) -> AppContext:
     """The app of an empty workspace, with an expert, an editor and an admin."""
-    make_people(workspace.root, **ROLES)
-    service = service_of(workspace, ScriptedEngine(""))
-    return make_context(workspace, service.settings, (), service)
+    return work_context(workspace)
 
 
 @pytest.fixture
