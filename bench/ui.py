@@ -16,12 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import click
 from playwright.sync_api import Page, sync_playwright
 
+from bench.app import running
 from eval.cases import read_cases
 
 PDF_PAGES = 80
@@ -60,21 +61,6 @@ def long_pdf() -> bytes:
         canvas.showPage()
     canvas.save()
     return buffer.getvalue()
-
-
-@contextmanager
-def running(workspace: Path) -> Iterator[tuple[str, float]]:
-    """The address of the app, and the seconds until it was there."""
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--workspace", str(workspace)]
-    command += ["--set", "ui.questions_per_minute=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            yield line.split()[4], time.perf_counter() - started
-        finally:
-            process.terminate()
 
 
 def first_words(page: Page, question: str) -> float:
@@ -144,13 +130,13 @@ def main(questions: int, sources: int) -> None:
     first, *others = sample_questions(questions + 1)
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(_ingested(Path(folder))) as (address, start),
+        running(_ingested(Path(folder)), "ui.questions_per_minute=0") as app,
         sync_playwright() as playwright,
         closing(playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_ARGUMENTS))) as browser,
     ):
         page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB")
         began = time.perf_counter()
-        page.goto(f"{address}/en/")
+        page.goto(f"{app.address}/en/")
         page.locator(".suggestion").first.wait_for()
         interactive = time.perf_counter() - began
         first_words(page, first)
@@ -159,7 +145,7 @@ def main(questions: int, sources: int) -> None:
         for question in _each_in_a_new_chat(page, random.Random(0).sample(_about_pdf(), sources)):
             first_words(page, question)
             opened.extend(opened_pages(page, 3))
-    click.echo(f"{'start-up, models cached':44} {start:9.2f} s")
+    click.echo(f"{'start-up, models cached':44} {app.start_seconds:9.2f} s")
     click.echo(f"{'page can be used, first visit':44} {interactive:9.2f} s")
     click.echo(told("first words after Enter", words))
     click.echo(told("click to the marked page, 80-page PDF", opened))

@@ -8,16 +8,13 @@ then begins another. An answer is mixed when it holds another person's question,
 """
 
 import json
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -28,6 +25,7 @@ import httpx
 import psutil
 
 from assistant.workspace import Workspace
+from bench.app import running
 from ui.conversations import Conversations
 from ui.people import People
 
@@ -43,7 +41,6 @@ _QUESTIONS = (
 _TURNS = 4
 """Questions of one conversation."""
 _SAMPLE_SECONDS = 2.0
-_ADDRESS = re.compile(r"http://[\d.]+:\d+")
 
 
 @dataclass
@@ -144,28 +141,6 @@ def keep_asking(address: str, person: Person, until: float, everyone: Sequence[s
                 person.errors.append("an answer did not come")
 
 
-@contextmanager
-def app_of(workspace: Workspace) -> Iterator[tuple[str, psutil.Process]]:
-    """The address and process of an app that runs while the block does."""
-    command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--workspace", str(workspace.root)]
-    settings = ["ui.questions_per_minute=0", "ui.sign_ins_per_minute=1000"]
-    for setting in settings:
-        command += ["--set", setting]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield _address_in(process), psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _address_in(process: "subprocess.Popen[str]") -> str:
-    for line in process.stdout or ():
-        if found := _ADDRESS.search(line):
-            return found[0]
-    raise click.ClickException("The app did not start.")
-
-
 def memory_of(process: psutil.Process, until: float) -> list[tuple[float, int]]:
     """(seconds, unique bytes) of a process until a time."""
     started, samples = time.monotonic(), []
@@ -220,7 +195,8 @@ def measured(workspace: Workspace, names: Sequence[str], warm_up: float, minutes
     for name in names:
         users.add(name, "expert", PASSWORD)
     everyone = [Person(name) for name in names]
-    with app_of(workspace) as (address, process):
+    with running(workspace.root, "ui.questions_per_minute=0", "ui.sign_ins_per_minute=1000") as app:
+        address, process = app.address, psutil.Process(app.pid)
         keep_asking(address, Person(names[0]), time.monotonic(), names)  # once, until the models are loaded
         until = time.monotonic() + (warm_up + minutes) * 60
         threads = [
