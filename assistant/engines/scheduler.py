@@ -43,7 +43,7 @@ class Batch(Protocol):
         """Take a request in under a number of its own."""
 
     def step(self) -> list[Said]:
-        """Go on by about one token a request. Those that still wait for their first one may be missing."""
+        """Go on by a token or a few a request. Those that still wait for their first one may be missing."""
 
     def remove(self, number: int) -> None:
         """Forget a request that has not ended."""
