@@ -31,6 +31,7 @@ from ui.context import AppContext
 from ui.export import add_export_route
 from ui.gate import guard
 from ui.pages import chat, documents, evaluation, health, rating, settings, teaching, training
+from ui.pages.wiring import QUIET
 from ui.people import Role
 from ui.reports import add_report_routes
 from ui.server import open_socket
@@ -122,7 +123,7 @@ def make_blocks(context: AppContext) -> Any:
                 *(gr.Tab(visible=user.may(page.role)) for page in PAGES),
             ]
 
-        blocks.load(show_frame, outputs=[header, *tabs], queue=False, show_progress="hidden", api_visibility="private")
+        blocks.load(show_frame, outputs=[header, *tabs], **QUIET)
     return blocks
 
 

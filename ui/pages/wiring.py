@@ -6,10 +6,12 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
+# No part of the page shows that it waits: Gradio would look each one up in the whole page at every answer of the server.
+_PRIVATE: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # What is called by the page only, and not worth a place in a queue.
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+QUIET: dict[str, Any] = {**_PRIVATE, "queue": False}
 # What someone clicked; through the queue, which tells of an error without failing the request.
-CLICKED: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+CLICKED: dict[str, Any] = {**_PRIVATE, "concurrency_limit": None}
 
 
 def when_opened(refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:

@@ -10,6 +10,7 @@ from ui.pages.chat.asking import Asking
 from ui.pages.chat.callbacks import Chat
 from ui.pages.chat.parts import Parts, lay_out
 from ui.pages.told import telling
+from ui.pages.wiring import CLICKED
 
 
 def build(context: AppContext) -> None:
@@ -66,11 +67,4 @@ def _on(event: Callable[..., Any], callback: Callable[..., Any], inputs: Sequenc
 
     It goes through Gradio's queue all the same: what is called past it cannot tell an error to the page.
     """
-    return event(
-        telling(callback),
-        inputs=inputs,
-        outputs=outputs,
-        show_progress="hidden",
-        concurrency_limit=None,
-        api_visibility="private",
-    )
+    return event(telling(callback), inputs, outputs, **CLICKED)
