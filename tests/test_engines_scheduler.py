@@ -72,11 +72,25 @@ def test_the_first_to_come_is_the_first_to_be_answered_and_the_patient_wait() ->
     gate = threading.Event()
     batch = CountingBatch(lambda: (gate.wait(5), None)[1])
     scheduler = Scheduler(lambda _: batch, parallel=1)
-    started = [scheduler.start(Request((number,), 1), patient=number in (1, 2)) for number in range(5)]
+    started = [scheduler.start(Request((0,), 1)), *scheduler.start_all([Request((1,), 1), Request((2,), 1)])]
+    started += [scheduler.start(Request((number,), 1)) for number in (3, 4)]
     gate.set()
     for one in started:
         list(one)
     assert batch.order == [0, 3, 4, 1, 2]
+
+
+def test_who_runs_together_of_many_depends_on_the_requests_alone() -> None:
+    def together() -> list[list[int]]:
+        seen: list[list[int]] = []
+        batch = CountingBatch(lambda: seen.append([request.prompt[0] for request, _ in batch.inside.values()]))
+        for one in Scheduler(lambda _: batch, parallel=3).start_all([Request((n,), 1 + n % 4) for n in range(12)]):
+            list(one)
+        return seen
+
+    first = together()
+    assert first[:2] == [[0, 1, 2], [1, 2, 3]]
+    assert all(together() == first for _ in range(50))
 
 
 def test_what_is_closed_frees_its_place_at_once_running_or_waiting() -> None:

@@ -17,8 +17,8 @@ from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def workspace_options(command: Command) -> Command:
-    """--workspace and --set, as ``workspace: Workspace`` and ``settings: Settings``."""
+def assignment_options(command: Command) -> Command:
+    """--workspace and --set, as ``workspace: Workspace`` and ``assignments: tuple[str, ...]``."""
 
     @click.option(
         "--workspace",
@@ -35,12 +35,21 @@ def workspace_options(command: Command) -> Command:
         help="Change a setting for this run, as in retrieval.k=5; 'assistant config show' lists them.",
     )
     @_same_name(command)
-    def with_workspace(*args: Any, workspace_folder: Path | None, assignments: tuple[str, ...], **kwargs: Any) -> Any:
-        workspace = locate(workspace_folder)
+    def with_assignments(*args: Any, workspace_folder: Path | None, **kwargs: Any) -> Any:
+        return command(*args, workspace=locate(workspace_folder), **kwargs)
+
+    return with_assignments  # type: ignore[return-value]
+
+
+def workspace_options(command: Command) -> Command:
+    """--workspace and --set, as ``workspace: Workspace`` and ``settings: Settings``."""
+
+    @_same_name(command)
+    def with_settings(*args: Any, workspace: Workspace, assignments: tuple[str, ...], **kwargs: Any) -> Any:
         settings, _ = config.load(workspace.config_file, assignments=assignments)
         return command(*args, workspace=workspace, settings=settings, **kwargs)
 
-    return with_workspace  # type: ignore[return-value]
+    return assignment_options(with_settings)  # type: ignore[return-value]
 
 
 def corpus_option(command: Command) -> Command:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from assistant.cli.options import workspace_options
-from assistant.config import Settings, load
+from assistant.cli.options import assignment_options
+from assistant.config import load
 from assistant.workspace import Workspace
 
 
@@ -23,14 +23,14 @@ from assistant.workspace import Workspace
 @click.option(
     "--api", "with_api", is_flag=True, help="Serve 'assistant serve' below /api too: base URL ADDRESS/api/v1."
 )
-@workspace_options
+@assignment_options
 def command(
     host: str | None,
     port: int | None,
     users_file: Path | None,
     with_api: bool,
     workspace: Workspace,
-    settings: Settings,
+    assignments: tuple[str, ...],
 ) -> None:
     """Open the app: ask, see the source beside the answer, teach; documents, training and reports.
 
@@ -42,11 +42,10 @@ def command(
     from ui.server import address_of, server_of
     from ui.service import open_service
 
-    changes = {"host": host, "port": port, "users_file": users_file and str(users_file)}
-    changed = settings.ui.model_copy(update={name: value for name, value in changes.items() if value is not None})
-    settings = settings.model_copy(update={"ui": changed})
+    given = {"host": host, "port": port, "users_file": users_file}
+    own = [f"ui.{name}={value}" for name, value in given.items() if value is not None]
+    settings, origins = load(workspace.config_file, assignments=[*assignments, *own])
     tokens = read_tokens(settings.serve) if with_api else None
-    _, origins = load(workspace.config_file)
     with open_service(workspace, settings) as service:
         context = make_context(workspace, settings, origins, service)
         with listening_socket(context) as listening:

@@ -79,8 +79,9 @@ class LocalEngine:
 
         Raises what ``stream`` raises.
         """
-        prompts = [self._request(messages, max_new_tokens, 0.0, adapter) for messages in requests]
-        started = [self._scheduler.start(prompt, patient=True) for prompt in prompts]
+        started = self._scheduler.start_all(
+            [self._request(messages, max_new_tokens, 0.0, adapter) for messages in requests]
+        )
         try:
             return [self._text(answering) for answering in started]
         finally:

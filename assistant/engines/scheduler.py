@@ -9,7 +9,7 @@ request starts with an empty one.
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
@@ -101,15 +101,25 @@ class Scheduler:
         self._running: dict[int, tuple[Answering, Batch]] = {}
         self._thread: threading.Thread | None = None
 
-    def start(self, request: Request, patient: bool = False) -> Answering:
-        """Queue a request; a patient one gives way to those that are not."""
-        answering = Answering(next(self._numbers), request, patient, self._withdraw)
+    def start(self, request: Request) -> Answering:
+        """Queue a request."""
+        return self._queued([request], patient=False)[0]
+
+    def start_all(self, requests: Sequence[Request]) -> list[Answering]:
+        """Queue many at one moment; each gives way to those that are started alone.
+
+        Which of them run together depends on nothing but the requests: a model that rounds says the same in every run.
+        """
+        return self._queued(requests, patient=True)
+
+    def _queued(self, requests: Sequence[Request], *, patient: bool) -> list[Answering]:
+        queued = [Answering(next(self._numbers), request, patient, self._withdraw) for request in requests]
         with self._lock:
-            self._waiting[patient].append(answering)
-            if self._thread is None:
+            self._waiting[patient].extend(queued)
+            if self._thread is None and queued:
                 self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
                 self._thread.start()
-        return answering
+        return queued
 
     def _withdraw(self, answering: Answering) -> None:
         """Let one that still waits leave at once."""

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine
 from starlette.testclient import TestClient
 
+from assistant.cli import main
+from assistant.config import Origin, Settings
 from assistant.errors import UsageError
 from assistant.types import Answer
 from assistant.workspace import Workspace
@@ -176,6 +178,19 @@ def test_a_stop_ends_the_model(served: Workspace) -> None:
 
 
 @pytest.mark.slow
+def test_the_settings_of_the_command_line_are_told_as_its_own(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def seen(_workspace: Workspace, settings: Settings, origins: tuple[Origin, ...], _service: object) -> None:
+        given = [origin.key for origin in origins if origin.source == "command line"]
+        raise UsageError(f"{settings.retrieval.k} {settings.ui.port} {given}")
+
+    monkeypatch.setattr("ui.context.make_context", seen)
+    with pytest.raises(SystemExit):
+        main(["ui", "--set", "retrieval.k=7", "--port", "0", "--workspace", str(workspace.root)])
+    assert "7 0 ['retrieval.k', 'ui.port']" in capsys.readouterr().err
+
+
 def test_the_command_says_where_the_app_is_and_ends_on_request(served: Workspace) -> None:
     command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--api", "--workspace", str(served.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -50,7 +50,7 @@ def save_cases(workspace: Workspace, name: str = "cases.jsonl") -> Path:
     [
         lambda actions, who: actions.send("/tmp/x", who),
         lambda actions, who: actions.draft("cars", who),
-        lambda actions, who: actions.start("cases.jsonl", "cars", ["base"], 0, False, "", who),
+        lambda actions, who: actions.start("cases.jsonl", "cars", ["base"], 0, False, "", "", who),
         lambda actions, who: actions.compare("a", "b", who),
         lambda actions, who: actions.open(choosing("one"), who),
     ],
@@ -67,18 +67,29 @@ def test_experts_and_strangers_evaluate_nothing(actions: Actions, act: Callable[
 def test_what_was_chosen_is_evaluated(actions: Actions) -> None:
     file = save_cases(actions.context.workspace)
     folder = save_report(actions.context.workspace, "2026-11-25-cases")
-    actions.start("cases.jsonl", "cars", ["base", "house+rag"], 5.0, True, folder.name, as_(EDITOR))
+    actions.start("cases.jsonl", "cars", ["base", "house+rag"], 5.0, True, folder.name, " smollm2 ", as_(EDITOR))
     assert started(actions.context) == (
         "eval", "run", "--json", "--corpus", "cars", "--systems=base,house+rag", "--limit", "5", "--held-out",
-        "--baseline", str(folder), "--", str(file),
+        "--baseline", str(folder), "--judge=smollm2", "--", str(file),
     )  # fmt: skip
+
+
+def test_what_is_chosen_stays_while_it_is_there(actions: Actions) -> None:
+    save_cases(actions.context.workspace)
+    for name in ("one", "two", "three"):
+        save_report(actions.context.workspace, name)
+    all_names = ["three", "two", "one"]  # of the same second: by name
+    for name, (before, after) in {"one": ("one", "two"), "gone": ("two", "three")}.items():
+        shown = actions.listed("gone", None, "gone", ["base", "gone+rag"], name, before, after, as_(EDITOR))
+        assert [part.value for part in shown[4:]] == [["base"], name if name in all_names else "", before, after]
+        assert shown[1].value == "cases.jsonl", "what is gone gives way to the first"
 
 
 @pytest.mark.parametrize("name", ["../cases/cases.jsonl", "/etc/passwd", "", None, "--fresh", "other.jsonl"])
 def test_only_cases_of_the_workspace_are_asked(actions: Actions, name: str | None) -> None:
     save_cases(actions.context.workspace)
     with pytest.raises(gr.Error, match="file of questions"):
-        actions.start(name, "cars", ["base"], 0, False, "", as_(EDITOR))
+        actions.start(name, "cars", ["base"], 0, False, "", None, as_(EDITOR))
     assert actions.context.jobs.all() == []
 
 

@@ -82,6 +82,14 @@ def test_only_what_differs_from_the_defaults_is_said(actions: Actions) -> None:
     assert list(started(actions.context)) == ["train", "--json", "--force", *given]
 
 
+def test_what_is_chosen_stays_while_it_is_there(actions: Actions, tmp_path: Path) -> None:
+    for name in ("formal", "warm"):
+        save_card(actions.context.workspace, name, tmp_path)
+    shown = actions.listed("gone", None, None, ["warm", "gone"], as_(EDITOR))
+    assert shown[-1].value == ["warm"] and [name for name, _ in shown[-1].choices] == ["formal", "warm"]
+    assert shown[1].value is None
+
+
 def test_another_base_is_a_setting_of_the_run(actions: Actions) -> None:
     actions.check(as_(EDITOR), "cars", " /models/other ", False, *DEFAULTS)
     expected = ("train", "--check", "--json", "--set", "engine.model=/models/other", "--", "name=cars", "pairs=cars")

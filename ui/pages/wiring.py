@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-# No part of the page shows that it waits: Gradio would look each one up in the whole page at every answer of the server.
+# No part of the page shows that it waits: Gradio would look each one up in the whole page at every update.
 _PRIVATE: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # What is called by the page only, and not worth a place in a queue.
 QUIET: dict[str, Any] = {**_PRIVATE, "queue": False}
@@ -28,3 +28,10 @@ def _tab() -> Any:
     while block is not None and not isinstance(block, gr.Tab):
         block = block.parent
     return block
+
+
+def choosing(names: Sequence[str], chosen: str | None, first: int = 0) -> gr.Dropdown:
+    """A list of names as it is now: what was chosen stays chosen, else it is the one at ``first``, if there is one."""
+    if chosen not in names:
+        chosen = names[first] if len(names) > first else None
+    return gr.Dropdown(list(names), value=chosen)

@@ -37,9 +37,9 @@ def build(context: AppContext) -> None:
         button.click(actions.close, outputs=[shown, *sides], **CLICKED)
     compared = compare.start.click(actions.compare, [compare.before, compare.after], **CLICKED)
     compared.then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
-    outputs = [listed, *lists, compare.before, compare.after]
-    panel.ended.change(actions.listed, outputs=outputs, **QUIET)
-    when_opened(actions.listed, outputs)
+    chosen = [*lists, compare.before, compare.after]
+    panel.ended.change(actions.listed, chosen, [listed, *chosen], **QUIET)
+    when_opened(actions.listed, [listed, *chosen], chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
         label=context.text("evaluation.systems"),
         info=context.text("evaluation.systems_help"),
     )
-    limit, held_out, baseline = _more_settings(context)
+    limit, held_out, baseline, judge = _more_settings(context)
     start = gr.Button(context.text("evaluation.start"), variant="primary")
-    given = [cases, corpus, systems, limit, held_out, baseline]
+    given = [cases, corpus, systems, limit, held_out, baseline, judge]
     for event, action, inputs in (
         (draft.click, actions.draft, [pairs]),
         (start.click, actions.start, given),
@@ -96,8 +96,8 @@ def _more_cases(context: AppContext) -> tuple[gr.File, gr.Dropdown, gr.Button]:
     return file, pairs, draft
 
 
-def _more_settings(context: AppContext) -> tuple[gr.Number, gr.Checkbox, gr.Dropdown]:
-    """Which of the cases are asked, and the report that the new one is held against."""
+def _more_settings(context: AppContext) -> tuple[gr.Number, gr.Checkbox, gr.Dropdown, gr.Textbox]:
+    """Which of the cases are asked, the report that the new one is held against, and who judges beside the measures."""
     with gr.Accordion(context.text("training.more"), open=False):
         limit = gr.Number(
             0,
@@ -111,4 +111,5 @@ def _more_settings(context: AppContext) -> tuple[gr.Number, gr.Checkbox, gr.Drop
         baseline = gr.Dropdown(
             [], label=context.text("evaluation.baseline"), info=context.text("evaluation.baseline_help")
         )
-    return limit, held_out, baseline
+        judge = gr.Textbox(label=context.text("evaluation.judge"), info=context.text("evaluation.judge_help"))
+    return limit, held_out, baseline, judge

@@ -14,6 +14,7 @@ from ui.context import AppContext
 from ui.jobs import Kind, Status
 from ui.pages.acting import data_of
 from ui.pages.told import telling
+from ui.pages.wiring import choosing
 from ui.people import User
 from ui.reports import CASES_FOLDER, case_files, read_comparison, report_file, reports
 from ui.shown.evaluation import comparison_html, frame_html, reports_html
@@ -49,22 +50,32 @@ class Actions:
         found = read_comparison(self.context.jobs.output(status.job.id))
         return comparison_html(self.context, found) if found else ""
 
-    def listed(self, request: gr.Request) -> list[Any]:
-        """Reports, and all that an evaluation can be made of."""
+    def listed(
+        self,
+        cases: str | None,
+        pairs: str | None,
+        corpus: str | None,
+        systems: list[str],
+        baseline: str | None,
+        before: str | None,
+        after: str | None,
+        request: gr.Request,
+    ) -> list[Any]:
+        """Reports, and all that an evaluation can be made of; what is chosen stays."""
         if not self.context.may(request, "editor"):
             return [gr.skip()] * 8
         space = self.context.workspace
-        views, cases, sets, corpora = reports(space), case_names(self.context), pairs_sets(space), space.corpus_names()
+        views, known = reports(space), systems_of(self.context)
         names = [view.name for view in views]
         return [
             reports_html(self.context, views),
-            gr.Dropdown(cases, value=cases[0] if cases else None),
-            gr.Dropdown(sets, value=sets[0] if sets else None),
-            gr.Dropdown(list(corpora), value=corpora[0] if corpora else None),
-            gr.CheckboxGroup(systems_of(self.context)),
-            gr.Dropdown(["", *names]),
-            gr.Dropdown(names, value=names[1] if len(names) > 1 else None),
-            gr.Dropdown(names, value=names[0] if names else None),
+            choosing(case_names(self.context), cases),
+            choosing(pairs_sets(space), pairs),
+            choosing(space.corpus_names(), corpus),
+            gr.CheckboxGroup(known, value=[system for system in systems if system in known]),
+            choosing(["", *names], baseline),
+            choosing(names, before, first=1),
+            choosing(names, after),
         ]
 
     @telling
@@ -96,6 +107,7 @@ class Actions:
         limit: float | None,
         held_out: bool,
         baseline: str | None,
+        judge: str | None,
         request: gr.Request,
     ) -> None:
         """Evaluate."""
@@ -107,6 +119,7 @@ class Actions:
         options += ["--limit", str(int(limit))] if limit else []
         options += ["--held-out"] if held_out else []
         options += ["--baseline", str(report_file(self.context.workspace, baseline).parent)] if baseline else []
+        options += [f"--judge={judge.strip()}"] if judge and judge.strip() else []
         self._start("eval", file.name, user, ["eval", "run", *options, "--", str(file)])
 
     @telling

@@ -37,8 +37,9 @@ def build(context: AppContext) -> None:
     new.click(actions.close, outputs=[making, opened], **CLICKED)
     compose.done(panel)
     outputs = [listed, *lists, compose.parts]
-    panel.ended.change(actions.listed, outputs=outputs, **QUIET)
-    when_opened(actions.listed, outputs)
+    chosen = [part for part in outputs if isinstance(part, gr.Dropdown | gr.CheckboxGroup)]
+    panel.ended.change(actions.listed, chosen, outputs, **QUIET)
+    when_opened(actions.listed, outputs, chosen)
 
 
 @dataclass(frozen=True, slots=True)

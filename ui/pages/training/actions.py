@@ -15,6 +15,7 @@ from ui.jobs import Kind, Status
 from ui.pages.acting import data_of
 from ui.pages.controls import assignments
 from ui.pages.told import telling
+from ui.pages.wiring import choosing
 from ui.people import User
 from ui.shown.training import adapters_html, card_html, check_html, pairs_html, plot_html
 from ui.training import adapters, course_of, header_of, interrupted, pairs_sets, read_check
@@ -45,20 +46,22 @@ class Actions:
             return pairs_html(self.context, header.counts)
         return ""
 
-    def listed(self, request: gr.Request) -> list[Any]:
-        """Adapters, corpora, sets of pairs, interrupted trainings, and the adapters to compose."""
+    def listed(
+        self, corpus: str | None, pairs: str | None, unfinished: str | None, parts: list[str], request: gr.Request
+    ) -> list[Any]:
+        """All adapters, and what new ones can be made of; what is chosen stays."""
         if not self.context.may(request, "editor"):
             return [gr.skip()] * 6
         space = self.context.workspace
-        found, unfinished, sets = adapters(space), interrupted(space), pairs_sets(space)
-        corpora = list(space.corpus_names())
+        found, resumable = adapters(space), interrupted(space)
+        names = [view.name for view in found if view.card]
         return [
             adapters_html(self.context, found),
-            gr.Dropdown(corpora, value=corpora[0] if corpora else None),
-            gr.Dropdown(sets, value=sets[0] if sets else None),
-            gr.Row(visible=bool(unfinished)),
-            gr.Dropdown(unfinished, value=unfinished[0] if unfinished else None),
-            gr.CheckboxGroup([view.name for view in found if view.card]),
+            choosing(space.corpus_names(), corpus),
+            choosing(pairs_sets(space), pairs),
+            gr.Row(visible=bool(resumable)),
+            choosing(resumable, unfinished),
+            gr.CheckboxGroup(names, value=[part for part in parts if part in names]),
         ]
 
     def describe_pairs(self, pairs: str | None, request: gr.Request) -> str:
