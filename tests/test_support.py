@@ -30,6 +30,11 @@ def in_language(passage: str, language: str = "en") -> Evidence:
     return evidence(passage, context="Terms > § 7 Cover", language=language)
 
 
+@pytest.mark.parametrize("asked", ["Wie lange ist die Wartezeit?", "“Wie lange ist die Wartezeit?”", "Wartezeit? "])
+def test_a_question_is_supported_by_nothing(asked: str) -> None:
+    assert not is_supported(asked, in_language("Wie lange ist die Wartezeit? Die Wartezeit ist lang.", "de"))
+
+
 @pytest.mark.parametrize(
     ("language", "passage", "same", "other"),
     [

@@ -23,6 +23,8 @@ from assistant.types import Answer, Message
 FILE = "conversations.sqlite"
 _LONGEST_TITLE = 80
 _MOST_SEARCHED = 20
+MOST_LISTED = 60
+"""Conversations in a list; more would stand in the way of who goes through the page by keyboard."""
 """Words; a text that was pasted into the box is more than SQLite takes."""
 _TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?)"
 _TABLES = (
@@ -104,7 +106,7 @@ class Conversations:
         """``folder``: of the workspace; it is made when the first question is kept."""
         self._file = folder / FILE
 
-    def listed(self, user: str, searched: str = "", most: int = 200) -> list[Heading]:
+    def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[Heading]:
         """A user's conversations, the latest first; only those in which all searched words stand."""
         words = searched.casefold().split()[:_MOST_SEARCHED]
         conditions = " AND (instr(folded(title), ?) OR EXISTS (" + _TURN_WITH + "))"

@@ -31,6 +31,12 @@ def taught(
     judgement = judgement_of(data)
     if judgement.correction == reply.answer.text.strip():
         judgement = replace(judgement, correction="")  # the form begins with the answer, and nobody changed it
+    elif "correction" in data and not judgement.correction:
+        judgement = replace(
+            judgement, faults=tuple(dict.fromkeys((*judgement.faults, "not_in_source")))
+        )  # as the form says
+    if judgement == Judgement(judgement.verdict) and judgement.verdict != "right":
+        raise UsageError(context.text("teach.nothing_said"))
     with closing(open_corpus(context.workspace, reply.corpus)) as catalog:
         hashes = {file.path: file.hash for hit in reply.answer.hits for file in catalog.files(path=hit.document)}
         versions = Versions(context.settings.engine.model, reply.adapter, catalog.generation())

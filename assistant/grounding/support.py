@@ -27,6 +27,7 @@ from assistant.types import Evidence
 Weights = Callable[[Iterable[str]], Mapping[str, float]]
 
 _YES_OR_NO = re.compile(r"\s*(?:yes|no|ja|nein)[,.:;!–—-]+\s", re.IGNORECASE)
+_ASKS = re.compile(r"\?[\"'”’»)\]]*\s*$")
 _QUOTATION = re.compile(r"[\"“„«»]([^\"“”„«»\n]{2,300})[\"”“»«]")
 _FEWEST_QUOTED_WORDS = 3
 # From this part of its words on, a header is named; two thirds, since headers have remarks: "Privat Standard (alt)".
@@ -103,6 +104,8 @@ def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: floa
     One that nothing is objected to and that holds enough words is preferred to one with more words, if those are
     not many more: what is objected to the span that is meant speaks against the sentence.
     """
+    if _ASKS.search(sentence):
+        return Support(0.0, "a question says nothing", 0, len(hit.text))
     claim = _claim(sentence, hit.language)
     wanted = weights(claim.stems - claim.name_stems or claim.stems)  # names have to be there anyway
     chosen = _without_idle_pairs(spans(hit), hit, wanted)

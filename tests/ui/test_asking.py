@@ -82,6 +82,40 @@ def test_an_answer_that_the_page_has_left_is_kept_and_shown_no_more(
     assert asking.running == {}
 
 
+def test_an_answer_is_kept_though_the_browser_is_gone(context: AppContext, parts: Parts, engine: SlowEngine) -> None:
+    asking = Asking(context)
+    page = Page(asking, parts, engine)
+
+    async def gone() -> None:
+        task = await page.begin()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+        engine.may_go_on.release(50)
+
+    asyncio.run(gone())
+    (kept,) = context.conversations.listed("ana")
+    (turn,) = context.conversations.turns("ana", kept.id)
+    assert turn.question == QUESTION and turn.replies[0].stopped and asking.running == {}
+
+
+def test_an_answer_that_was_closed_after_its_end_is_kept_once(
+    context: AppContext, parts: Parts, engine: SlowEngine
+) -> None:
+    engine.may_go_on.release(1000)
+
+    async def closed() -> None:
+        changes = Asking(context).answered(Question("ana", QUESTION, (ServedModel("cars"),)), parts, SESSION)
+        async for change in changes:
+            if parts.conversation in change:
+                break
+        await changes.aclose()
+
+    asyncio.run(closed())
+    (kept,) = context.conversations.listed("ana")
+    assert len(context.conversations.turns("ana", kept.id)) == 1
+
+
 def test_a_new_question_ends_the_one_before_it_and_can_be_stopped_itself(
     context: AppContext, parts: Parts, engine: SlowEngine
 ) -> None:

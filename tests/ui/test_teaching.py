@@ -76,10 +76,17 @@ def test_an_answer_that_was_left_as_it_was_is_no_correction(context: AppContext,
     assert context.feedback.listed()[0].judgement.correction == ""
 
 
+def test_an_answer_that_was_emptied_is_one_that_the_documents_do_not_have(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, {**FORM, "faults": ["outdated"], "correction": [""]})
+    (one,) = context.feedback.listed()
+    assert set(one.judgement.faults) == {"outdated", "not_in_source"} and one.wants_refusal
+
+
 @pytest.mark.parametrize(
     "data",
     [
         {},
+        {"verdict": ["wrong"]},
         {"verdict": "splendid"},
         {"verdict": None},
         {"verdict": []},
@@ -88,7 +95,9 @@ def test_an_answer_that_was_left_as_it_was_is_no_correction(context: AppContext,
         {"verdict": ["wrong"], "correction": ["x" * 8001]},
     ],
 )
-def test_what_no_form_of_ours_can_say_is_refused(context: AppContext, turn: Turn, data: dict[str, Any]) -> None:
+def test_what_says_nothing_and_what_no_form_of_ours_can_say_is_refused(
+    context: AppContext, turn: Turn, data: dict[str, Any]
+) -> None:
     with pytest.raises(UsageError):
         taught(context, ANA, turn, data)
     assert context.feedback.listed() == []

@@ -124,9 +124,20 @@
     const deletes = event.target.closest("[data-sure]");
     if (deletes && !deletes.classList.contains("is-sure")) {
       event.stopPropagation();
+      deletes.dataset.label = deletes.textContent;
       deletes.classList.add("is-sure");
       deletes.textContent = deletes.dataset.sure;
     }
+  }, true);
+
+  // What is unfolded comes into sight: a menu above its button where there is no room below, a form below an answer.
+  document.addEventListener("toggle", (event) => {
+    const one = event.target, items = one.querySelector(".items");
+    if (one.matches("details.menu")) {
+      items.classList.remove("is-above");
+      if (one.open && items.getBoundingClientRect().bottom > innerHeight) items.classList.add("is-above");
+      one.querySelectorAll(".is-sure").forEach((sure) => { sure.classList.remove("is-sure"); sure.textContent = sure.dataset.label; });
+    } else if (one.open && one.closest(".teach")) one.closest(".teach").scrollIntoView({block: "start", behavior: "smooth"});
   }, true);
 
   // Renaming happens in the list.
@@ -162,13 +173,29 @@
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     hideHint();
+    const menu = document.querySelector("details.menu[open]");
+    if (menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
     document.body.classList.remove("has-side");
     const close = document.querySelector("#source [data-close]");
     if (close) close.click();
   });
 
-  // The end of an answer stays in sight while it comes in, unless someone has scrolled away.
+  // The end of an answer stays in sight while it comes in, as far as its question does not leave the top, and unless
+  // someone has scrolled away. It is read aloud when it is complete.
+  const aloud = document.createElement("div");
+  aloud.className = "said-aloud";
+  aloud.setAttribute("role", "status");
   let follows = true;
+  // Gradio's buttons beside the question have no name of their own.
+  const nameButtons = () => {
+    const box = byId("chat-question"), names = document.querySelector("#header .brand")?.dataset;
+    const name = () => {
+      box.querySelector(".submit-button")?.setAttribute("aria-label", names?.send);
+      box.querySelector(".stop-button")?.setAttribute("aria-label", names?.stop);
+    };
+    new MutationObserver(name).observe(box, {childList: true, subtree: true});
+    name();
+  };
   const log = () => byId("chat-log");
   document.addEventListener("scroll", (event) => {
     const one = event.target;
@@ -181,9 +208,15 @@
     new MutationObserver(() => {
       const comes = Boolean(now.querySelector(".is-coming"));
       if (comes && !came) follows = true;  // a question was asked just now
-      if ((comes || came) && follows) log().scrollTop = log().scrollHeight;
+      if ((comes || came) && follows) {
+        const top = log().scrollTop + now.getBoundingClientRect().top - log().getBoundingClientRect().top;
+        log().scrollTop = Math.min(log().scrollHeight, top - 12);
+      }
+      if (came && !comes) aloud.textContent = [...now.querySelectorAll(".reply")].map((one) => one.innerText).join("\n");
       came = comes;
     }).observe(now, {childList: true, subtree: true, characterData: true});
+    document.body.append(aloud);
+    nameButtons();
   };
   watch();
 })();

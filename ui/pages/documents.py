@@ -14,7 +14,7 @@ from ui.jobs import Kind, Status
 from ui.pages.acting import choice_list, data_of, still_html
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED, QUIET, when_opened
+from ui.pages.wiring import CLICKED, OPENED, QUIET, SCROLLED, when_opened
 from ui.people import User
 from ui.shown.documents import list_html, live_html, outcome_html, preview_html
 from ui.shown.pieces import empty_html
@@ -222,7 +222,7 @@ def _adding(context: AppContext, actions: Actions, corpus: gr.Dropdown) -> JobPa
         (look.click, actions.look, [corpus, confirmed]),
         (rebuild.click, actions.rebuild, [corpus, confirmed]),
     ):
-        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     files.upload(lambda: None, outputs=files, **CLICKED)
     return panel
 
@@ -241,7 +241,7 @@ def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
             kept = gr.Button(context.text("documents.forget_no"), size="sm")
     shown = still_html()
     sides = [parts.adding, parts.opened]
-    parts.listing.listed.choose(actions.open, corpus, [shown, *sides, asked, chosen], **CLICKED)
+    parts.listing.listed.choose(actions.open, corpus, [shown, *sides, asked, chosen], **OPENED)
     forget.click(actions.ask_to_forget, [corpus, chosen], [question, asked], **CLICKED)
     kept.click(lambda: gr.Column(visible=False), outputs=asked, **CLICKED)
     for event in (close.click, corpus.change):
@@ -249,4 +249,4 @@ def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
     for event, action in ((again.click, actions.again), (confirmed.click, actions.forget)):
         started = event(action, [corpus, chosen], **CLICKED)
         started.success(actions.close, outputs=sides, **CLICKED)
-        started.then(parts.panel.refresh, outputs=parts.panel.outputs, scroll_to_output=True, **QUIET)
+        started.then(parts.panel.refresh, outputs=parts.panel.outputs, **SCROLLED)

@@ -2,7 +2,7 @@
 
 from ui.context import AppContext
 from ui.people import User
-from ui.shown.safe import escaped
+from ui.shown.safe import attributes, escaped
 from ui.signin import SIGN_OUT
 
 
@@ -25,7 +25,9 @@ def header_html(context: AppContext, user: User | None = None) -> str:
     )
     listed = escaped(words("chat.conversations"))
     side = f'<button type="button" class="quiet side-toggle" data-side aria-label="{listed}">☰</button>'
+    named = attributes({"send": words("chat.send"), "stop": words("chat.stop")})
+    skip = f'<a class="skip" href="#chat-question">{escaped(words("chat.skip"))}</a>'
     return (
-        f'<div class="brand">{icon}<span>{name}</span>{side}</div>'
+        f'{skip}<div class="brand"{named}>{icon}<span>{name}</span>{side}</div>'
         f'<div class="tools">{language}{switch}{signed_in}</div>'
     )

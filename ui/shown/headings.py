@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from ui.conversations import Heading
+from ui.conversations import MOST_LISTED, Heading
 from ui.shown.safe import attributes, button, escaped
 from ui.texts import Language, Words, shown_date
 
@@ -15,7 +15,9 @@ def conversations_html(headings: Sequence[Heading], current: int | None, words: 
     if not headings:
         return f'<p class="empty">{escaped(words("chat.no_conversations"))}</p>'
     items = "".join(_conversation(heading, heading.id == current, words, language) for heading in headings)
-    return f'<ul class="conversations" aria-label="{escaped(words("chat.conversations"))}">{items}</ul>'
+    more = f'<p class="empty">{escaped(words("chat.not_all_listed", count=MOST_LISTED))}</p>'
+    all_of_them = f'<ul class="conversations" aria-label="{escaped(words("chat.conversations"))}">{items}</ul>'
+    return all_of_them + (more if len(headings) >= MOST_LISTED else "")
 
 
 def welcome_html(suggestions: Iterable[str], corpora: Sequence[str], words: Words) -> str:

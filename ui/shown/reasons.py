@@ -1,6 +1,6 @@
 """Why an answer is what it is, step by step, for the panel beside the chat."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from assistant.types import Answer, Evidence, Trace
 from ui.conversations import Reply
@@ -9,6 +9,8 @@ from ui.shown.passages import close_button
 from ui.shown.pieces import note_html
 from ui.shown.safe import escaped
 from ui.texts import Words
+
+_STEPS = ("rewrite", "retrieve", "judge", "prompt", "generate", "quote")
 
 
 def reasons_html(replies: tuple[Reply, ...], words: Words) -> str:
@@ -31,7 +33,7 @@ def _reply(reply: Reply, words: Words) -> str:
             _step(words("why.outcome"), f"<p>{escaped(_outcome(answer, words))}</p>"),
             _long(words("why.said"), trace.said),
             _long(words("why.prompt"), trace.prompt),
-            _step(words("why.took"), _list(f"{step}: {seconds:.2f} s" for step, seconds in answer.timings.items())),
+            _step(words("why.took"), _list(_took(answer.timings, words))),
         )
     )
 
@@ -42,6 +44,12 @@ def _step(title: str, content: str) -> str:
 
 def _list(items: Iterable[str]) -> str:
     return f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in items)}</ul>"
+
+
+def _took(timings: Mapping[str, float], words: Words) -> Iterator[str]:
+    for step in _STEPS:
+        if step in timings:
+            yield f"{words(f'why.step_{step}')}: {timings[step]:.2f} s"
 
 
 def _found(answer: Answer, trace: Trace, corpus: str, words: Words) -> str:
@@ -64,7 +72,7 @@ def _judged(judgement: Mapping[str, float], words: Words) -> str:
     probability, threshold = judgement.get("probability"), judgement.get("threshold")
     if probability is None or threshold is None:
         return ""
-    told = words("why.probability", probability=f"{probability:.0%}", threshold=f"{threshold:.0%}")
+    told = words("why.probability", probability=_percent(probability, words), threshold=_percent(threshold, words))
     features = ((name, value) for name, value in judgement.items() if name not in ("probability", "threshold"))
     numbers = _list(f"{name}: {value:.3f}" for name, value in features)
     return f"<p>{escaped(told)}</p><details><summary>{escaped(words('why.numbers'))}</summary>{numbers}</details>"
@@ -72,7 +80,7 @@ def _judged(judgement: Mapping[str, float], words: Words) -> str:
 
 def _outcome(answer: Answer, words: Words) -> str:
     if answer.refused:
-        return words("why.refused", reason=answer.refusal_reason)
+        return _refusal(answer, words)
     unsupported = [sentence for sentence in answer.sentences if not sentence.supported]
     if answer.quoted:
         return words("why.quoted")
@@ -81,3 +89,19 @@ def _outcome(answer: Answer, words: Words) -> str:
 
 def _long(title: str, text: str) -> str:
     return f"<details><summary>{escaped(title)}</summary><pre>{escaped(text)}</pre></details>" if text else ""
+
+
+def _refusal(answer: Answer, words: Words) -> str:
+    trace = answer.trace
+    if trace is None or not trace.found:
+        return words("why.refused_nothing")
+    if answer.readings:
+        return words("why.refused_unclear")
+    if trace.prompt:
+        return words("why.refused_model")
+    probability = 1 - trace.judgement.get("probability", 0.0)
+    return words("why.refused_weak", probability=_percent(probability, words))
+
+
+def _percent(share: float, words: Words) -> str:
+    return words("why.percent", percent=f"{100 * share:.0f}")

@@ -93,6 +93,7 @@ class Asking:
     ) -> AsyncGenerator[dict[Any, Any], None]:
         words = self.context.text
         drafts = [Draft(model.corpus) for model in question.models]
+        is_kept = False
         try:
             earlier = await asyncio.to_thread(self._earlier, question)
             yield self._begun(question, earlier, drafts, parts)
@@ -103,7 +104,13 @@ class Asking:
                     for at, event in happened:
                         drafts[at].take(event)
                     yield {parts.now: asking_html(question.text, drafts, words)}
-            yield await asyncio.to_thread(self._kept, question, drafts, parts)
+            last = await asyncio.to_thread(self._kept, question, drafts, parts)
+            is_kept = True
+            yield last
+        except (GeneratorExit, asyncio.CancelledError):  # the page was left: what has come is there when it is back
+            if not is_kept:
+                self._kept(question, drafts, parts)
+            raise
         except AssistantError as error:
             yield self._failed(question, parts, error.message, error.remedy)
         except Exception:

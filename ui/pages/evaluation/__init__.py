@@ -10,7 +10,7 @@ from ui.context import AppContext
 from ui.pages.acting import choice_list, still_html
 from ui.pages.evaluation.actions import KINDS, Actions, case_names, systems_of
 from ui.pages.job_panel import JobPanel, job_panel
-from ui.pages.wiring import CLICKED, QUIET, when_opened
+from ui.pages.wiring import CLICKED, OPENED, QUIET, SCROLLED, when_opened
 from ui.reports import reports
 from ui.training import pairs_sets
 
@@ -32,11 +32,11 @@ def build(context: AppContext) -> None:
                 close = gr.Button(context.text("documents.close"), size="sm")
                 shown = still_html()
     sides = [making, opened]
-    listed.choose(actions.open, outputs=[shown, *sides], **CLICKED)
+    listed.choose(actions.open, outputs=[shown, *sides], **OPENED)
     for button in (new, close):
         button.click(actions.close, outputs=[shown, *sides], **CLICKED)
     compared = compare.start.click(actions.compare, [compare.before, compare.after], **CLICKED)
-    compared.then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+    compared.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     chosen = [*lists, compare.before, compare.after]
     panel.ended.change(actions.listed, chosen, [listed, *chosen], **QUIET)
     when_opened(actions.listed, [listed, *chosen], chosen)
@@ -78,7 +78,7 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
         (draft.click, actions.draft, [pairs]),
         (start.click, actions.start, given),
     ):
-        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     file.upload(actions.send, file, [file, cases], **CLICKED)
     return [cases, pairs, corpus, systems, baseline]
 

@@ -12,7 +12,7 @@ from ui.pages.acting import choice_list, still_html
 from ui.pages.controls import control
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.training.actions import FIRST, KINDS, MORE, Actions
-from ui.pages.wiring import CLICKED, QUIET, when_opened
+from ui.pages.wiring import CLICKED, OPENED, QUIET, SCROLLED, when_opened
 from ui.training import interrupted, pairs_sets
 
 _FORMATS = ("merged", "gguf", "gguf-lora", "hub")
@@ -64,7 +64,7 @@ class _Composing:
     def done(self, panel: JobPanel) -> None:
         """Wire it, now that there is a panel to tell of it."""
         started = self.start.click(self.actions.compose, self.inputs, **CLICKED)
-        started.then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+        started.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
 
 
 def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]:
@@ -94,7 +94,7 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
         (start.click, actions.start, inputs),
         (resume.click, actions.resume, [which]),
     ):
-        event(action, given, **CLICKED).then(panel.refresh, outputs=panel.outputs, scroll_to_output=True, **QUIET)
+        event(action, given, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     pairs.change(actions.describe_pairs, pairs, summary, **CLICKED)
     return [corpus, pairs, unfinished, which]
 
@@ -114,7 +114,7 @@ def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
         format_ = gr.Dropdown(list(_FORMATS), value="merged", label=context.text("training.export.format"))
         export = gr.Button(context.text("training.export.start"))
     sides = [parts.making, parts.opened]
-    parts.listed.choose(actions.open, outputs=[shown, *sides, asked, chosen], **CLICKED)
+    parts.listed.choose(actions.open, outputs=[shown, *sides, asked, chosen], **OPENED)
     remove.click(lambda: gr.Row(visible=True), outputs=asked, **CLICKED)
     kept.click(lambda: gr.Row(visible=False), outputs=asked, **CLICKED)
     close.click(actions.close, outputs=sides, **CLICKED)
@@ -122,7 +122,7 @@ def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
     removed.success(actions.close, outputs=sides, **CLICKED)
     exported = export.click(actions.export, [chosen, format_], **CLICKED)
     for done in (removed, exported):
-        done.then(parts.panel.refresh, outputs=parts.panel.outputs, scroll_to_output=True, **QUIET)
+        done.then(parts.panel.refresh, outputs=parts.panel.outputs, **SCROLLED)
 
 
 def _composing(context: AppContext, actions: Actions) -> _Composing:
