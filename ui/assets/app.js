@@ -186,10 +186,11 @@
   aloud.className = "said-aloud";
   aloud.setAttribute("role", "status");
   let follows = true;
-  // Gradio's buttons beside the question have no name of their own.
-  const nameButtons = () => {
-    const box = byId("chat-question"), names = document.querySelector("#header .brand")?.dataset;
+  // Gradio's buttons beside the question have no name of their own; theirs would become part of the name of the box.
+  const nameButtons = (box) => {
+    const names = document.querySelector("#header .brand")?.dataset;
     const name = () => {
+      box.querySelector("textarea")?.setAttribute("aria-label", names?.ask);
       box.querySelector(".submit-button")?.setAttribute("aria-label", names?.send);
       box.querySelector(".stop-button")?.setAttribute("aria-label", names?.stop);
     };
@@ -202,8 +203,8 @@
     if (one === log()) follows = one.scrollHeight - one.scrollTop - one.clientHeight < 120;
   }, true);
   const watch = () => {
-    const now = byId("chat-now");
-    if (!now) return setTimeout(watch, 200);
+    const now = byId("chat-now"), box = byId("chat-question");
+    if (!now || !box) return setTimeout(watch, 200);
     let came = false;
     new MutationObserver(() => {
       const comes = Boolean(now.querySelector(".is-coming"));
@@ -216,7 +217,7 @@
       came = comes;
     }).observe(now, {childList: true, subtree: true, characterData: true});
     document.body.append(aloud);
-    nameButtons();
+    nameButtons(box);
   };
   watch();
 })();

@@ -1,4 +1,4 @@
-"""How callbacks are bound to events: quietly or through the queue, and when the page or its tab is opened."""
+"""How callbacks are bound to events: quietly or through the queue, and when a tab is opened."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,10 +19,7 @@ OPENED: dict[str, Any] = {**CLICKED, **_INTO_SIGHT}
 
 
 def when_opened(refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
-    """Call ``refresh`` when the page is loaded, and when its tab is opened."""
-    root = Context.root_block
-    if root is not None:
-        root.load(refresh, list(inputs), list(outputs), **QUIET)
+    """Call ``refresh`` when the tab that is being laid out is opened; what nobody looks at is not asked for."""
     if isinstance(tab := _tab(), gr.Tab):
         tab.select(refresh, list(inputs), list(outputs), **QUIET)
 

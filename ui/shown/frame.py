@@ -25,7 +25,7 @@ def header_html(context: AppContext, user: User | None = None) -> str:
     )
     listed = escaped(words("chat.conversations"))
     side = f'<button type="button" class="quiet side-toggle" data-side aria-label="{listed}">☰</button>'
-    named = attributes({"send": words("chat.send"), "stop": words("chat.stop")})
+    named = attributes({"ask": words("chat.question"), "send": words("chat.send"), "stop": words("chat.stop")})
     skip = f'<a class="skip" href="#chat-question">{escaped(words("chat.skip"))}</a>'
     return (
         f'{skip}<div class="brand"{named}>{icon}<span>{name}</span>{side}</div>'

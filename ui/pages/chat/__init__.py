@@ -26,7 +26,8 @@ def _wire_asking(chat: Chat, parts: Parts) -> None:
     models = [parts.corpus, parts.adapter, parts.compares, parts.other, parts.blind]
     page = [parts.log, parts.now, parts.question, parts.editing, parts.replaced, parts.conversation, parts.listed]
     asked = [parts.question, parts.conversation, parts.replaced, *models]
-    _on(parts.question.submit, chat.ask, asked, page)
+    # Gradio would drop what is sent before the answer before it has ended on the wire as well.
+    _on(parts.question.submit, chat.ask, asked, page, trigger_mode="always_last")
     _on(parts.question.stop, chat.stop, [], [])
     for turns in (parts.log, parts.now):
         _on(turns.retry, chat.retry, [parts.conversation, *models], page)
@@ -62,9 +63,15 @@ def _wire_conversations(chat: Chat, parts: Parts) -> None:
         _on(Context.root_block.load, chat.load, [], [*choices, *shown])
 
 
-def _on(event: Callable[..., Any], callback: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+def _on(
+    event: Callable[..., Any],
+    callback: Callable[..., Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    **options: Any,
+) -> Any:
     """Call ``callback`` at an event, without waiting for others: ``ui.answering`` says who waits for the model.
 
     It goes through Gradio's queue all the same: what is called past it cannot tell an error to the page.
     """
-    return event(telling(callback), inputs, outputs, **CLICKED)
+    return event(telling(callback), inputs, outputs, **CLICKED, **options)
