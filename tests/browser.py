@@ -47,7 +47,7 @@ class Visit:
     def open(self, path: str = "/en/") -> Page:
         """Open the app and wait until it can be used."""
         self.page.goto(self.address + path)
-        self.page.locator("#pages").wait_for(timeout=30_000)
+        self.page.locator(".welcome").wait_for(timeout=30_000)
         return self.page
 
     def tab(self, name: str) -> Page:

@@ -99,6 +99,21 @@ def test_an_answer_is_kept_though_the_browser_is_gone(context: AppContext, parts
     assert turn.question == QUESTION and turn.replies[0].stopped and asking.running == {}
 
 
+def test_the_first_page_does_not_come_over_an_answer(context: AppContext, parts: Parts, engine: SlowEngine) -> None:
+    asking = Asking(context)
+    page, chat = Page(asking, parts, engine), Chat(context, parts, asking)
+
+    async def loaded() -> tuple[Any, Any]:
+        task = await page.begin()
+        during = await asyncio.to_thread(chat.load, gr.Request(session_hash=SESSION))
+        engine.may_go_on.release(1000)
+        await asyncio.wait_for(task, 5)
+        return during, await asyncio.to_thread(chat.load, gr.Request(session_hash="another"))
+
+    during, first = asyncio.run(loaded())
+    assert parts.now not in during and parts.corpus in during and parts.now in first
+
+
 def test_an_answer_that_was_closed_after_its_end_is_kept_once(
     context: AppContext, parts: Parts, engine: SlowEngine
 ) -> None:

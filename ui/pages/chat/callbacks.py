@@ -181,15 +181,16 @@ class Chat:
     # Choosing what answers
 
     def load(self, request: gr.Request) -> Changes:
-        """What the page shows first: who may be asked, and what to ask."""
+        """What the page shows first: who may be asked, and what to ask; not over the answer to one who was faster."""
         user, choices = self._name(request), choices_of(self.context)
+        is_asked = (request.session_hash or "") in self.asking.running
         return {
             self.parts.corpus: gr.Dropdown(**choices.corpus),
             self.parts.adapter: gr.Dropdown(**choices.adapter),
             self.parts.other: gr.Dropdown(**choices.other),
             self.parts.compares: gr.Checkbox(visible=choices.may_compare),
             self.parts.listed: self._listed(user, None),
-            **self._shown((), None, choices.corpus["value"]),
+            **({} if is_asked else self._shown((), None, choices.corpus["value"])),
         }
 
     def compare(self, compares: bool) -> Changes:
