@@ -40,6 +40,12 @@ element.addEventListener("click", (event) => {
   const chosen = event.target.closest("[data-do=choose]");
   if (!chosen) return;
   element.querySelectorAll("[data-do=choose]").forEach((one) => one.setAttribute("aria-pressed", one === chosen));
+  const side = element.closest(".columns")?.lastElementChild;
+  if (!side || innerWidth > 800) return;
+  // On a phone what is opened stands below the list.
+  const changes = new MutationObserver(() => side.scrollIntoView({block: "start"}));
+  changes.observe(side, {childList: true, subtree: true});
+  setTimeout(() => changes.disconnect(), 1500);  // it comes in parts
 });
 """
 

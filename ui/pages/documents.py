@@ -14,7 +14,7 @@ from ui.jobs import Kind, Status
 from ui.pages.acting import choice_list, data_of, still_html
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED, OPENED, QUIET, SCROLLED, when_opened
+from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
 from ui.people import User
 from ui.shown.documents import list_html, live_html, outcome_html, preview_html
 from ui.shown.pieces import empty_html
@@ -241,7 +241,7 @@ def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
             kept = gr.Button(context.text("documents.forget_no"), size="sm")
     shown = still_html()
     sides = [parts.adding, parts.opened]
-    parts.listing.listed.choose(actions.open, corpus, [shown, *sides, asked, chosen], **OPENED)
+    parts.listing.listed.choose(actions.open, corpus, [shown, *sides, asked, chosen], **CLICKED)
     forget.click(actions.ask_to_forget, [corpus, chosen], [question, asked], **CLICKED)
     kept.click(lambda: gr.Column(visible=False), outputs=asked, **CLICKED)
     for event in (close.click, corpus.change):

@@ -13,7 +13,7 @@ from assistant.opened import open_corpus
 from ui.context import AppContext
 from ui.pages.acting import choice_list, number_of, still_html, titled_html
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED, OPENED, when_opened
+from ui.pages.wiring import CLICKED, when_opened
 from ui.people import Role
 from ui.shown.safe import escaped
 from ui.shown.teaching import feedback_html, inbox_html
@@ -63,7 +63,7 @@ def build(context: AppContext) -> None:
                 accept = gr.Button(words("teaching.accept"), variant="primary")
                 reject = gr.Button(words("teaching.reject"))
     parts = _Parts(state, counts, inbox, shown, wanted, buttons, gr.State(0))
-    inbox.choose(actions.look, state, parts.all, **OPENED)
+    inbox.choose(actions.look, state, parts.all, **CLICKED)
     accept.click(actions.accept, [state, parts.number, wanted], parts.all, **CLICKED)
     reject.click(actions.reject, [state, parts.number], parts.all, **CLICKED)
     state.change(actions.listed, state, parts.all, **CLICKED)

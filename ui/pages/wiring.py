@@ -12,10 +12,8 @@ _PRIVATE: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "
 QUIET: dict[str, Any] = {**_PRIVATE, "queue": False}
 # What someone clicked; through the queue, which tells of an error without failing the request.
 CLICKED: dict[str, Any] = {**_PRIVATE, "concurrency_limit": None}
-# What changes comes into sight, on a phone too; Gradio scrolls to parts that it knows to wait.
-_INTO_SIGHT: dict[str, Any] = {"show_progress_on": None, "scroll_to_output": True}
-SCROLLED: dict[str, Any] = {**QUIET, **_INTO_SIGHT}
-OPENED: dict[str, Any] = {**CLICKED, **_INTO_SIGHT}
+# What changes comes into sight; Gradio scrolls to parts that it knows to wait.
+SCROLLED: dict[str, Any] = {**QUIET, "show_progress_on": None, "scroll_to_output": True}
 
 
 def when_opened(refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:

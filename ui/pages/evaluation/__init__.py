@@ -10,7 +10,7 @@ from ui.context import AppContext
 from ui.pages.acting import choice_list, still_html
 from ui.pages.evaluation.actions import KINDS, Actions, case_names, systems_of
 from ui.pages.job_panel import JobPanel, job_panel
-from ui.pages.wiring import CLICKED, OPENED, QUIET, SCROLLED, when_opened
+from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
 from ui.reports import reports
 from ui.training import pairs_sets
 
@@ -32,7 +32,7 @@ def build(context: AppContext) -> None:
                 close = gr.Button(context.text("documents.close"), size="sm")
                 shown = still_html()
     sides = [making, opened]
-    listed.choose(actions.open, outputs=[shown, *sides], **OPENED)
+    listed.choose(actions.open, outputs=[shown, *sides], **CLICKED)
     for button in (new, close):
         button.click(actions.close, outputs=[shown, *sides], **CLICKED)
     compared = compare.start.click(actions.compare, [compare.before, compare.after], **CLICKED)

@@ -12,7 +12,7 @@ from ui.pages.acting import choice_list, still_html
 from ui.pages.controls import control
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.training.actions import FIRST, KINDS, MORE, Actions
-from ui.pages.wiring import CLICKED, OPENED, QUIET, SCROLLED, when_opened
+from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
 from ui.training import interrupted, pairs_sets
 
 _FORMATS = ("merged", "gguf", "gguf-lora", "hub")
@@ -114,7 +114,7 @@ def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
         format_ = gr.Dropdown(list(_FORMATS), value="merged", label=context.text("training.export.format"))
         export = gr.Button(context.text("training.export.start"))
     sides = [parts.making, parts.opened]
-    parts.listed.choose(actions.open, outputs=[shown, *sides, asked, chosen], **OPENED)
+    parts.listed.choose(actions.open, outputs=[shown, *sides, asked, chosen], **CLICKED)
     remove.click(lambda: gr.Row(visible=True), outputs=asked, **CLICKED)
     kept.click(lambda: gr.Row(visible=False), outputs=asked, **CLICKED)
     close.click(actions.close, outputs=sides, **CLICKED)
