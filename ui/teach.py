@@ -32,9 +32,8 @@ def taught(
     if judgement.correction == reply.answer.text.strip():
         judgement = replace(judgement, correction="")  # the form begins with the answer, and nobody changed it
     elif "correction" in data and not judgement.correction:
-        judgement = replace(
-            judgement, faults=tuple(dict.fromkeys((*judgement.faults, "not_in_source")))
-        )  # as the form says
+        # Emptied: the form says that this means that the documents have no answer.
+        judgement = replace(judgement, faults=tuple(dict.fromkeys((*judgement.faults, "not_in_source"))))
     if judgement == Judgement(judgement.verdict) and judgement.verdict != "right":
         raise UsageError(context.text("teach.nothing_said"))
     with closing(open_corpus(context.workspace, reply.corpus)) as catalog:

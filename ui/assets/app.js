@@ -187,12 +187,11 @@
   aloud.setAttribute("role", "status");
   let follows = true;
   // Gradio's buttons beside the question have no name of their own; theirs would become part of the name of the box.
-  const nameButtons = (box) => {
-    const names = document.querySelector("#header .brand")?.dataset;
+  const nameButtons = (box, names) => {
     const name = () => {
-      box.querySelector("textarea")?.setAttribute("aria-label", names?.ask);
-      box.querySelector(".submit-button")?.setAttribute("aria-label", names?.send);
-      box.querySelector(".stop-button")?.setAttribute("aria-label", names?.stop);
+      box.querySelector("textarea")?.setAttribute("aria-label", names.ask);
+      box.querySelector(".submit-button")?.setAttribute("aria-label", names.send);
+      box.querySelector(".stop-button")?.setAttribute("aria-label", names.stop);
     };
     new MutationObserver(name).observe(box, {childList: true, subtree: true});
     name();
@@ -203,8 +202,8 @@
     if (one === log()) follows = one.scrollHeight - one.scrollTop - one.clientHeight < 120;
   }, true);
   const watch = () => {
-    const now = byId("chat-now"), box = byId("chat-question");
-    if (!now || !box) return setTimeout(watch, 200);
+    const now = byId("chat-now"), box = byId("chat-question"), brand = document.querySelector("#header .brand");
+    if (!now || !box || !brand) return setTimeout(watch, 200);
     let came = false;
     new MutationObserver(() => {
       const comes = Boolean(now.querySelector(".is-coming"));
@@ -217,7 +216,7 @@
       came = comes;
     }).observe(now, {childList: true, subtree: true, characterData: true});
     document.body.append(aloud);
-    nameButtons(box);
+    nameButtons(box, brand.dataset);
   };
   watch();
 })();
