@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from eval.comparison import Mean
+from eval.report.names import formula_of, typeset
+from eval.report.wording import NOTHING, number, signed
 from eval.results import Effect, Gate, Results
 
 _SHOWN = {"pass": "passed", "warn": "passed, with a warning", "fail": "FAILED", "thin": "too little evidence"}
@@ -22,7 +24,7 @@ def result_lines(results: Results) -> Iterator[str]:
 def gate_lines(gate: Gate) -> Iterator[str]:
     """The verdict, and why, a line a metric."""
     for light in gate.lights:
-        yield f"  {_SHOWN[light.status]:22} {light.metric}: {light.reason}"
+        yield f"  {_SHOWN[light.status]:22} {light.metric}: {typeset(light.reason)}"
     yield gate.verdict
     if gate.regressed or gate.mended:
         yield f"Right then and wrong now: {len(gate.regressed)}; wrong then and right now: {len(gate.mended)}."
@@ -31,19 +33,19 @@ def gate_lines(gate: Gate) -> Iterator[str]:
 
 
 def effect_lines(effects: Iterable[Effect]) -> Iterator[str]:
-    """What each comparison found, with its interval."""
+    """What each comparison found, with its interval, which alone decides."""
     for effect in effects:
-        mean = effect.difference.mean
-        yield f"{effect.name}: {effect.formula} in {effect.metric}: {mean_text(mean, signed=True)}, {effect.verdict}"
+        found = mean_text(effect.difference.mean, is_difference=True)
+        yield f"{effect.name}: {formula_of(effect.formula)} in {effect.metric}: {found}, {effect.verdict}"
 
 
-def mean_text(mean: Mean, *, signed: bool = False) -> str:
-    """A mean with its interval, as in ``.61 [.55, .67]``; ``-`` where nothing was scored."""
+def mean_text(mean: Mean, *, is_difference: bool = False) -> str:
+    """``0.612 [0.551, 0.672] n 208``: a mean, its interval, the questions that it is of; ``–`` where there is none."""
     if mean.value is None:
-        return "-"
-    sign = "+" if signed else ""
-    value = f"{mean.value:{sign}.3f}"
-    return value if mean.low is None or mean.high is None else f"{value} [{mean.low:{sign}.3f}, {mean.high:{sign}.3f}]"
+        return NOTHING
+    write = signed if is_difference else number
+    bounds = "" if mean.low is None else f" [{write(mean.low, 3)}, {write(mean.high, 3)}]"
+    return f"{write(mean.value, 3)}{bounds} n {mean.scored}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

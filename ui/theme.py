@@ -96,5 +96,8 @@ def head() -> str:
     """What stands in the page's head."""
     names = ("app.css", "work.css", "teaching.css")
     sheets = "".join(f'<link rel="stylesheet" href="/assets/{name}">' for name in names)
+    scripts = "".join(
+        f'<script src="/assets/{name}.js" defer></script>' for name in ("app", "focus", "drafts", "address")
+    )
     icon = '<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">'
-    return f'{icon}{sheets}<script src="/assets/app.js" defer></script>'
+    return icon + sheets + scripts

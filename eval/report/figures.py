@@ -2,6 +2,7 @@
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from markupsafe import Markup
 
 from assistant.presentation import visible
 from eval.comparison import Mean
+from eval.report.names import FAILURE_TITLES, effect_title, failure_groups, formula_of, title_of
 from eval.report.wording import Finding, Tone, number
-from eval.results import FAILURES, RIGHT, Costs, Results
+from eval.results import Costs, Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,6 +51,7 @@ _STYLE: Any = {
     "legend.frameon": False,
 }
 _CUTOFFS = (1, 3, 5, 10)
+_CURVES = {"recall": "right passages found (recall)", "success": "any of them found (success)"}
 
 
 def figures_of(results: Results, costs: Costs, findings: Sequence[Finding]) -> dict[str, Markup]:
@@ -67,23 +70,26 @@ def _effects(findings: Sequence[Finding]) -> Markup | None:
     known = [finding for finding in findings if finding.effect.difference.mean.value is not None]
     if not known:
         return None
-    with _figure(7.2, 0.7 + 0.5 * len(known)) as figure:
+    with _figure(7.2, 0.7 + 0.56 * len(known)) as figure:
         axes: Any = figure.add_subplot()
-        for place, finding in enumerate(reversed(known)):
+        for place, finding in enumerate(known):
             mean, colour = finding.effect.difference.mean, _TONES[finding.tone]
             axes.errorbar(mean.value, place, xerr=_reach(mean), fmt="o", color=colour, capsize=3, linewidth=2)
-            # Above its interval and not beside it: on a phone there is no room beside.
-            label = _short(f"{finding.effect.name}: {finding.effect.formula}", 90)
-            axes.annotate(label, (0, place + 0.25), xycoords=axes.get_yaxis_transform(), color=_SOFT)
-        margin = known[0].effect.margin
+        margin, metric = known[0].effect.margin, known[0].effect.metric
         axes.axvspan(-margin, margin, color=_LINE, alpha=0.5, linewidth=0)
         axes.axvline(0, color=_SOFT, linewidth=1)
-        axes.set_yticks([])
-        axes.set_ylim(-0.5, len(known) - 0.2)
+        axes.set_yticks(range(len(known)), [_effect_name(finding) for finding in known])
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(len(known) - 0.5, -0.5)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(f"difference in {known[0].effect.metric}")
+        axes.set_xlabel(f"difference in {title_of(metric)}")
         told = "; ".join(f"{finding.words}: {finding.figures}" for finding in known)
         return _svg(figure, "Effects with 95 % intervals", told)
+
+
+def _effect_name(finding: Finding) -> str:
+    formula = _short(formula_of(finding.effect.formula), 46)
+    return "\n".join([effect_title(finding.effect.name), *textwrap.wrap(formula, 24, break_on_hyphens=False)])
 
 
 def _curves(results: Results) -> Markup | None:
@@ -92,10 +98,11 @@ def _curves(results: Results) -> Markup | None:
     if not lines:
         return None
     with _figure(7.2, 2.9) as figure:
-        for axes, metric in zip(figure.subplots(1, 2, sharey=True), ("recall", "success"), strict=True):
+        for axes, (metric, title) in zip(figure.subplots(1, 2, sharey=True), _CURVES.items(), strict=True):
             for name, place, means in lines:
                 _line(axes, [means[f"{metric}@{k}"] for k in _CUTOFFS], place, name)
-            axes.set(title=metric, xlabel="passages (k)", ylim=(0, 1.03), xticks=_CUTOFFS)
+            axes.set_title(title, fontsize="medium")
+            axes.set(xlabel="passages (k)", ylim=(0, 1.03), xticks=_CUTOFFS)
             axes.grid(axis="y", linewidth=0.6)
         figure.axes[1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         told = "; ".join(f"{name}: recall@5 {number(means['recall@5'].value)}" for name, _, means in lines)
@@ -107,7 +114,7 @@ def _lines(results: Results) -> list[tuple[str, int, Mapping[str, Mean]]]:
     groups: dict[tuple[float | None, ...], list[int]] = {}
     for place, system in enumerate(results.systems):
         means = results.means[system.name]
-        values = tuple(means[f"{metric}@{k}"].value for metric in ("recall", "success") for k in _CUTOFFS)
+        values = tuple(means[f"{metric}@{k}"].value for metric in _CURVES for k in _CUTOFFS)
         if None not in values:
             groups.setdefault(values, []).append(place)
     names = [_short(system.name) for system in results.systems]
@@ -125,27 +132,30 @@ def _line(axes: Any, means: Sequence[Mean], place: int, name: str) -> None:
 
 
 def _failures(results: Results) -> Markup | None:
-    """From all questions down to the right answers of the judged system, by what goes wrong first."""
+    """From all questions of the judged system down to its right answers, by what goes wrong first; then their kinds."""
     counts = results.first_failures.get(results.gate.system)
     if not counts or not sum(counts.values()):
         return None
-    steps = [(failure, counts.get(failure, 0)) for failure in FAILURES if failure != "none" and counts.get(failure)]
-    total = sum(counts.values())
-    with _figure(7.2, 0.9 + 0.36 * (len(steps) + 2)) as figure:
+    right, wrong = ([one for one in group if counts.get(one)] for _, group in failure_groups(results))
+    total = left = sum(counts.values())
+    bars = [("questions", 0, total, _SOFT)]
+    for failure in wrong:
+        left -= counts[failure]
+        bars.append((failure, left, counts[failure], _TONES["bad"]))
+    bars.append(("right in all", 0, left, _TONES["good"]))
+    for failure in right:
+        left -= counts[failure]
+        bars.append((f"of these {FAILURE_TITLES[failure]}", left, counts[failure], _TONES["even"]))
+    with _figure(7.2, 0.9 + 0.36 * len(bars)) as figure:
         axes = figure.add_subplot()
-        left, names = total, ["questions"]
-        _bar(axes, 0, 0, total, _SOFT)
-        for row, (failure, count) in enumerate(steps, 1):
-            left -= count
-            _bar(axes, row, left, count, _TONES["even" if failure in RIGHT else "bad"])
-            names.append(failure)
-        _bar(axes, len(steps) + 1, 0, counts.get("none", 0), _TONES["good"])
-        axes.set_yticks(range(len(names) + 1), [*names, "nothing wrong"])
+        for row, (_, start, count, colour) in enumerate(bars):
+            _bar(axes, row, start, count, colour)
+        axes.set_yticks(range(len(bars)), [name for name, *_ in bars])
         axes.invert_yaxis()
         axes.set(xlim=(0, total * 1.08), xlabel=f"questions, {_short(results.gate.system)}")
         axes.tick_params(axis="y", length=0)
-        told = ", ".join(f"{failure} {count}" for failure, count in steps)
-        return _svg(figure, f"What goes wrong first, {total} questions", told or "nothing goes wrong")
+        told = ", ".join(f"{name} {count}" for name, _, count, _ in bars[1:])
+        return _svg(figure, f"What goes wrong first, {total} questions", told)
 
 
 def _bar(axes: Any, row: int, left: int, count: int, colour: str) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from assistant.presentation import visible
 from eval.comparison import Mean
+from eval.report.names import FAILURE_TITLES, failure_groups, formula_of, in_all, typeset
 from eval.report.opinions import NO_OPINIONS, Opinions
 from eval.report.wording import NOTHING, STATUS_SIGNS, STATUS_WORDS, findings, interval_of, number
-from eval.results import FAILURES, Costs, Gate, Light, Results
+from eval.results import Costs, Gate, Light, Results
 from eval.trust import Agreement
 
 # An underscore within a word and an at sign behind one mean nothing.
@@ -27,7 +28,7 @@ def markdown_of(results: Results, costs: Costs, opinions: Opinions = NO_OPINIONS
         f"{_code(results.title)}: {data.cases} questions ({data.unanswerable} unanswerable) about {data.documents} "
         f"documents, judged {_code(gate.system)}, exit status {gate.exit_status}.",
         "\n".join(
-            f"- **{found.words}.** {_plain(found.figures)} ({_code(found.effect.formula)})"
+            f"- **{found.words}.** {_plain(found.figures)} ({_code(formula_of(found.effect.formula))})"
             for found in findings(results)
         ),
         _lights(gate.lights),
@@ -44,7 +45,11 @@ def _lights(lights: Sequence[Light]) -> str:
     if not lights:
         return ""
     rows = [
-        (_code(light.metric), f"{STATUS_SIGNS[light.status]} {STATUS_WORDS[light.status]}", _plain(light.reason))
+        (
+            _code(light.metric),
+            f"{STATUS_SIGNS[light.status]} {STATUS_WORDS[light.status]}",
+            _plain(typeset(light.reason)),
+        )
         for light in lights
     ]
     return _table(("gate", "light", "why"), rows)
@@ -59,13 +64,14 @@ def _means(results: Results) -> str:
 
 
 def _failures(results: Results) -> str:
-    """Only failures that occur."""
+    """Only failures that occur, those of right answers first."""
     counted = [results.first_failures.get(system.name, {}) for system in results.systems]
-    rows = [
-        ("nothing wrong" if failure == "none" else failure, *(str(counts.get(failure, 0)) for counts in counted))
-        for failure in FAILURES
-        if any(counts.get(failure) for counts in counted)
-    ]
+    rows = []
+    for group, failures in failure_groups(results):
+        rows.append((f"**{group} in all**", *(f"**{in_all(counts, failures)}**" for counts in counted)))
+        rows += [
+            (FAILURE_TITLES[failure], *(str(counts.get(failure, 0)) for counts in counted)) for failure in failures
+        ]
     return _table(("first failure", *(_code(system.name) for system in results.systems)), rows)
 
 

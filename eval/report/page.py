@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from assistant.presentation import visible
 from eval.comparison import FEWEST_QUESTIONS
 from eval.measures import measure_of
-from eval.report import wording
+from eval.report import names, wording
 from eval.report.figures import figures_of
 from eval.report.opinions import Opinions
 from eval.report.questions import Facets, partners_of, questions
@@ -40,7 +40,8 @@ def page_of(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: st
         lstrip_blocks=True,
     )
     for tool in (wording.number, wording.signed, wording.interval_of, wording.difference_of, wording.why_nothing,
-                 wording.size_of, wording.duration_of, wording.tone_of, _breakable):  # fmt: skip
+                 wording.size_of, wording.duration_of, wording.tone_of, names.title_of, names.meaning_of,
+                 names.effect_title, names.system_words, names.formula_of, names.typeset, _breakable):  # fmt: skip
         environment.filters[tool.__name__.lstrip("_")] = tool
     return environment.get_template("report.html.jinja").generate(_shown(results, rows, costs, fingerprint, opinions))
 
@@ -56,7 +57,7 @@ def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str
         "verdict": results.gate.verdict if results.gate.lights else wording.summed_up(findings),
         "figures": figures_of(results, costs, findings),
         "headline": measure_of(results.primary[0]),
-        "measure_of": measure_of,
+        "primary": [measure_of(name) for name in results.primary],
         "grid": _grid(results),
         "contrasts": _contrasts(results),
         "partner": partners_of(results.systems, results.gate.system)[results.gate.system],
@@ -66,10 +67,15 @@ def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str
         "asked": wording.ASKED_WORDS,
         "facets": [(name, facets.choices(letter)) for name, letter in _FACETS],
         "failures": FAILURES,
+        "failure_titles": names.FAILURE_TITLES,
+        "failure_meanings": names.FAILURE_MEANINGS,
+        "failure_groups": names.failure_groups(results),
+        "in_all": names.in_all,
         "right": RIGHT,
         "status_words": wording.STATUS_WORDS,
         "status_signs": wording.STATUS_SIGNS,
         "stages": _stages(costs),
+        "all_stages": ALL_STAGES,
         "fewest": FEWEST_QUESTIONS,
         "fewest_ratings": FEWEST_RATINGS,
         # Both are files of ours, the only text that is not escaped.

@@ -11,6 +11,7 @@ from typing import Literal
 
 from eval.comparison import FEWEST_QUESTIONS, Difference, Mean
 from eval.measures import measure_of
+from eval.report.names import MINUS
 from eval.results import Effect, Results, Status
 from eval.trust import Question
 
@@ -29,7 +30,6 @@ ASKED_WORDS: dict[Question, str] = {
 }
 """What people are asked that a metric is held against."""
 
-_MINUS = "−"
 # What an effect means when it is good, bad, too small to matter, or open.
 _MEANINGS: dict[str, tuple[str, str, str, str]] = {
     "retrieval": ("Retrieval helps", "Retrieval hurts", "Retrieval adds nothing", "whether retrieval helps"),
@@ -155,7 +155,7 @@ def _finding(effect: Effect) -> Finding:
 
 
 def _typeset(digits: str) -> str:
-    return digits.replace("-", _MINUS) if float(digits) else digits.lstrip("+-")
+    return digits.replace("-", MINUS) if float(digits) else digits.lstrip("+-")
 
 
 def _doubt(effect: Effect) -> str:

@@ -60,6 +60,49 @@ def test_a_page_filters_sorts_and_opens(context: BrowserContext, tmp_path: Path)
     assert all("✗" in one.split("house")[0] for one in shown.all_inner_texts())
 
 
+_CUT = """() => [...document.querySelectorAll("main table, main svg")].filter(one => {
+    const box = one.getBoundingClientRect(), around = one.closest(".scroll");
+    const sees = around && around.tabIndex === 0 && around.role === "region" && around.ariaLabel
+        && getComputedStyle(around).backgroundImage !== "none" && around.getBoundingClientRect().right <= innerWidth;
+    return box.width && box.right > innerWidth && !sees;
+}).map(one => one.textContent.slice(0, 80))"""
+_CROSSED = """() => {
+    const figure = document.querySelector("[aria-label^='Effects with']").getBoundingClientRect();
+    const boxes = name => [...document.querySelectorAll(`[aria-label^='Effects with'] ${name}`)].map(
+        one => one.getBoundingClientRect());
+    const zero = boxes("path").filter(box => box.width < 3 && box.height > figure.height / 2);
+    return [zero.length, boxes("text").filter(box => zero.some(
+        line => box.left < line.right && box.right > line.left && box.top < line.bottom - 2)).length];
+}"""
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_what_is_wider_than_the_page_can_be_scrolled_by_keys_and_shows_that_it_goes_on(
+    context: BrowserContext, tmp_path: Path, width: int
+) -> None:
+    report_of(tmp_path, rows_of(30))
+    page = _opened(context, tmp_path / PAGE_FILE)
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate("document.querySelectorAll('details.more').forEach(one => { one.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(_CUT) == []
+    wider = page.locator(".scroll").evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth).length")
+    assert (wider > 0) == (width == 390)
+    assert page.evaluate(_CROSSED) == [1, 0]
+
+
+def test_paper_holds_every_table_and_no_row_is_cut_in_two(context: BrowserContext, tmp_path: Path) -> None:
+    report_of(tmp_path, rows_of(30))
+    page = _opened(context, tmp_path / PAGE_FILE)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 1000})  # A4 without its margins
+    right = page.locator("main table, main svg").evaluate_all("all => all.map(e => e.getBoundingClientRect().right)")
+    assert max(right) <= 680
+    for kind, rule in (("breakInside", "tr, table, svg, .whole"), ("breakAfter", "h2, h3, p:has(+ .scroll)")):
+        found = page.locator(rule).evaluate_all(f"all => all.map(e => getComputedStyle(e).{kind})")
+        assert set(found) == {"avoid"}
+
+
 def test_a_page_runs_nothing_of_a_strangers(context: BrowserContext, tmp_path: Path) -> None:
     write_hostile_run(tmp_path, " ".join(PAYLOADS))
     page = _opened(context, write_report(tmp_path))

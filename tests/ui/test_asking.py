@@ -105,10 +105,10 @@ def test_the_first_page_does_not_come_over_an_answer(context: AppContext, parts:
 
     async def loaded() -> tuple[Any, Any]:
         task = await page.begin()
-        during = await asyncio.to_thread(chat.load, gr.Request(session_hash=SESSION))
+        during = await asyncio.to_thread(chat.load, None, gr.Request(session_hash=SESSION))
         engine.may_go_on.release(1000)
         await asyncio.wait_for(task, 5)
-        return during, await asyncio.to_thread(chat.load, gr.Request(session_hash="another"))
+        return during, await asyncio.to_thread(chat.load, None, gr.Request(session_hash="another"))
 
     during, first = asyncio.run(loaded())
     assert parts.now not in during and parts.corpus in during and parts.now in first
@@ -155,11 +155,11 @@ def test_a_new_question_ends_the_one_before_it_and_can_be_stopped_itself(
 
 def opened(chat: Chat, request: gr.Request) -> Any:
     other = chat.context.conversations.begin("local", "another")
-    return chat.open(gr.EventData(None, {"conversation": other}), request)
+    return chat.open("", gr.EventData(None, {"conversation": other}), request)
 
 
 def begun(chat: Chat, request: gr.Request) -> Any:
-    return chat.begin("cars", request)
+    return chat.begin("cars", "", request)
 
 
 @pytest.mark.parametrize("look", [begun, opened])

@@ -110,7 +110,6 @@ def test_a_conversation_is_kept_searched_renamed_and_deleted(chat: Visit) -> Non
     listed.get_by_role("button", name="Rename").click()
     page.get_by_role("textbox", name="Rename").fill("My <b>hail</b> claim")
     page.keyboard.press("Enter")
-    page.get_by_role("textbox", name="Search conversations").fill("")
     renamed = page.locator(".conversations li").filter(has_text="My <b>hail</b> claim")
     expect(renamed).to_have_count(1)
     with page.expect_download() as download:
@@ -166,7 +165,6 @@ def test_two_models_are_compared_blind_and_the_vote_is_kept(chat: Visit) -> None
     expect(page.locator("#chat-now")).to_contain_text("cars · house")
     expect(page.locator("#chat-now .who").nth(1)).to_contain_text("chosen")
     page.reload()
-    page.locator(".conversations .title").first.click()
     expect(page.locator("#chat-now .who").nth(1)).to_contain_text("chosen")
 
 
@@ -187,7 +185,6 @@ def test_what_is_said_of_an_answer_is_kept(chat: Visit) -> None:
     form.get_by_role("button", name="Send correction").click()
     expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
     page.reload()
-    page.locator(".conversations .title").first.click()
     expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
 
 
@@ -225,6 +222,124 @@ def test_another_conversation_is_not_mixed_with_an_answer_that_comes_in(workspac
         page.locator(".conversations .title").filter(has_text=QUESTION).first.click()
         expect(page.locator("#chat-now")).to_contain_text("Stopped before the end.")
         page.context.close()  # before its server ends
+
+
+def test_the_address_leads_back_to_what_was_open(chat: Visit, address: str) -> None:
+    page = chat.page
+    ask(page, "What does hail cost, and where am I?")
+    expect(page).to_have_url(re.compile(r"/en/#chat/\d+$"))
+    there = page.url
+    chat.tab("Documents")
+    expect(page).to_have_url(f"{address}/en/#documents")
+    page.go_back()
+    expect(page.get_by_role("tab", name="Chat", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page).to_have_url(there)
+    new_conversation(page)
+    expect(page).to_have_url(f"{address}/en/")
+    page.go_back()
+    expect(page.locator("#chat-now .question")).to_have_text("What does hail cost, and where am I?")
+    page.reload()
+    expect(page.locator("#chat-now .question")).to_have_text("What does hail cost, and where am I?")
+    expect(page.locator(".conversations [aria-current]")).to_contain_text("and where am I?")
+    page.go_forward()
+    expect(page.locator(".welcome")).to_be_visible()
+
+
+def test_an_address_of_nothing_opens_the_first_page(chat: Visit, address: str) -> None:
+    page = chat.page
+    for nothing in ("#chat/999999", "#chat/<b>", "#nowhere", "#constructor"):
+        page.goto("about:blank")
+        page.goto(f"{address}/en/{nothing}")
+        expect(page.locator(".welcome")).to_be_visible()
+        expect(page).to_have_url(f"{address}/en/")
+    page.goto("about:blank")
+    page.goto(f"{address}/en/#teaching")
+    expect(page.locator("#page-teaching")).to_be_visible()
+
+
+def test_the_conversation_and_the_question_move_to_the_other_language(chat: Visit) -> None:
+    page = chat.page
+    ask(page, QUESTION)
+    page.get_by_role("textbox", name="Your question").fill("Half a question")
+    page.get_by_role("link", name="Deutsch").click()
+    expect(page.get_by_role("button", name="Warum diese Antwort?")).to_be_visible()
+    expect(page.locator("#chat-now .question")).to_have_text(QUESTION)
+    expect(page.get_by_role("textbox", name="Ihre Frage")).to_have_value("Half a question")
+
+
+def test_what_stood_in_the_box_stands_there_again(chat: Visit) -> None:
+    page = chat.page
+    ask(page, QUESTION)
+    box = page.get_by_role("textbox", name="Your question")
+    box.fill("Half a question")
+    page.get_by_role("button", name="Edit question").click()
+    expect(box).to_have_value(QUESTION)
+    expect(box).to_be_focused()
+    page.get_by_role("button", name="Keep it as it is").click()
+    expect(box).to_have_value("Half a question")
+    expect(box).to_be_focused()
+    page.get_by_role("button", name="Edit question").click()
+    expect(box).to_have_value(QUESTION)
+    ask(page, "What does hail cost?")
+    expect(box).to_have_value("Half a question")
+    page.get_by_role("button", name="Try again").press("Enter")
+    expect(page.locator("#chat-now .actions")).to_be_visible()
+    expect(box).to_have_value("Half a question")
+    expect(box).to_be_focused()
+
+
+def test_a_correction_that_was_begun_is_there_after_the_next_answer(chat: Visit) -> None:
+    page = chat.page
+    ask(page, QUESTION)
+    page.locator("#chat-now .teach").get_by_text("Not quite").click()
+    form = page.locator(".teach-form")
+    form.get_by_label("something is missing").check()
+    form.get_by_label(re.compile("How it should read")).fill("The deductible is 150 euros, and 500 for glass.")
+    ask(page, "And for glass?")
+    begun = page.locator("#chat-past .teach-form")
+    expect(begun.get_by_label("something is missing")).to_be_checked()
+    expect(begun.get_by_label("the tone")).not_to_be_checked()
+    expect(begun.get_by_label(re.compile("How it should read"))).to_have_value(re.compile("500 for glass"))
+    begun.get_by_role("button", name="Send correction").click()
+    expect(page.locator("#chat-past .teach [role=status]")).to_be_visible()
+
+
+def test_the_keyboard_stays_where_the_work_goes_on(chat: Visit) -> None:
+    page = chat.page
+    ask(page, QUESTION)
+    why = page.get_by_role("button", name="Why this answer?")
+    why.press("Enter")
+    expect(page.locator("#source h2")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(why).to_be_focused()
+    page.locator("#chat-now .teach").get_by_role("button", name="Yes").press("Enter")
+    expect(page.locator("#chat-now .teach")).to_be_focused()
+    expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
+    menu = page.locator(".conversations li:has([aria-current]) summary")
+    menu.press("Enter")
+    page.get_by_role("button", name="Rename").press("Enter")
+    page.keyboard.type("By the keyboard")
+    page.keyboard.press("Enter")
+    expect(page.locator(".conversations [aria-current]")).to_contain_text("By the keyboard")
+    expect(menu).to_be_focused()
+    menu.press("Enter")
+    delete = page.locator("details.menu[open] .danger")
+    delete.press("Enter")
+    delete.press("Enter")
+    expect(page.locator(".welcome")).to_be_visible()
+    expect(page.get_by_role("button", name="New conversation")).to_be_focused()
+    page.locator(".suggestion").first.press("Enter")
+    expect(page.get_by_role("textbox", name="Your question")).to_be_focused()
+
+
+def test_a_question_closes_the_source_of_the_answer_before(chat: Visit) -> None:
+    page = chat.page
+    ask(page, QUESTION)
+    page.locator("#chat-now .mark").first.click()
+    expect(page.locator("#source .source")).to_be_visible()
+    ask(page, "And for glass?")
+    expect(page.locator("#source .source")).to_have_count(0)
+    expect(page.locator("body.has-source")).to_have_count(0)
 
 
 def test_what_cannot_be_done_is_told_in_words(chat: Visit, workspace: Workspace) -> None:

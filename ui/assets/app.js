@@ -57,15 +57,29 @@
     return [distinct, current ? distinct.findIndex((one) => key(one) === key(current)) : -1];
   };
   const markCurrent = () => {
-    document.querySelectorAll("[data-do=cite][aria-pressed]").forEach((one) => one.removeAttribute("aria-pressed"));
+    document.querySelectorAll("#chat [aria-pressed]").forEach((one) => one.removeAttribute("aria-pressed"));
     current?.setAttribute("aria-pressed", "true");
   };
   window.assistant = {
+    // Gradio builds the page after the scripts have run: `then` is called with what `find` finds, once it does.
+    when(find, then) {
+      const found = find();
+      if (found) { then(found); return; }
+      const changes = new MutationObserver(() => {
+        const found = find();
+        if (!found) return;
+        changes.disconnect();
+        then(found);
+      });
+      changes.observe(document.documentElement, {childList: true, subtree: true});
+      setTimeout(() => changes.disconnect(), 20_000);
+    },
     opened(element) {
       const panel = element.querySelector(".source");
       document.body.classList.toggle("has-source", Boolean(panel));
-      if (!panel) return;
+      if (!panel) current = null;
       markCurrent();
+      if (!panel) return;
       const [marks, at] = neighbours();
       panel.querySelectorAll("[data-step]").forEach((one) => {
         const next = at + Number(one.dataset.step);
@@ -77,10 +91,10 @@
     },
     closed() {
       document.body.classList.remove("has-source");
-      const opener = current;
+      const opener = current?.isConnected ? current : document.querySelector("#chat-question textarea");
       current = null;
       markCurrent();
-      opener?.focus();
+      opener.focus();
     },
     step(by) {
       const [marks, at] = neighbours();
@@ -101,7 +115,8 @@
 
   document.addEventListener("click", async (event) => {
     const target = event.target;
-    if (target.closest("#chat-log [data-do=cite]")) { current = target.closest("[data-do=cite]"); hideHint(); }
+    const opens = target.closest("#chat-log :is([data-do=cite], [data-do=why])");
+    if (opens) { current = opens; hideHint(); }
     if (target.closest("[data-dark]")) {
       const dark = !document.body.classList.contains("dark");
       setDark(dark);
@@ -137,7 +152,7 @@
       items.classList.remove("is-above");
       if (one.open && items.getBoundingClientRect().bottom > innerHeight) items.classList.add("is-above");
       one.querySelectorAll(".is-sure").forEach((sure) => { sure.classList.remove("is-sure"); sure.textContent = sure.dataset.label; });
-    } else if (one.open && one.closest(".teach")) one.closest(".teach").scrollIntoView({block: "start", behavior: "smooth"});
+    } else if (one.open && one.closest(".teach") && !("kept" in one.dataset)) one.closest(".teach").scrollIntoView({block: "start", behavior: "smooth"});
   }, true);
 
   // Renaming happens in the list.
@@ -156,16 +171,17 @@
     field.focus();
     field.select();
     let over = false;
-    const end = (keep) => {
+    const end = (keep, isKey) => {
       if (over) return;
       over = true;  // removing the field takes the focus from it, which calls this again
       field.remove();
       title.hidden = false;
+      if (isKey) item.querySelector("summary").focus();
       if (keep && field.value.trim()) act(item, "renamed", {conversation: renames.dataset.rename, title: field.value});
     };
     field.addEventListener("keydown", (key) => {
-      if (key.key === "Enter") end(true);
-      if (key.key === "Escape") { key.stopPropagation(); end(false); }
+      if (key.key === "Enter") end(true, true);
+      if (key.key === "Escape") { key.stopPropagation(); end(false, true); }
     });
     field.addEventListener("blur", () => end(true));
   });
@@ -201,9 +217,7 @@
     const one = event.target;
     if (one === log()) follows = one.scrollHeight - one.scrollTop - one.clientHeight < 120;
   }, true);
-  const watch = () => {
-    const now = byId("chat-now"), box = byId("chat-question"), brand = document.querySelector("#header .brand");
-    if (!now || !box || !brand) return setTimeout(watch, 200);
+  const watch = (now) => {
     let came = false;
     new MutationObserver(() => {
       const comes = Boolean(now.querySelector(".is-coming"));
@@ -216,7 +230,9 @@
       came = comes;
     }).observe(now, {childList: true, subtree: true, characterData: true});
     document.body.append(aloud);
-    nameButtons(box, brand.dataset);
   };
-  watch();
+  window.assistant.when(() => byId("chat-now"), watch);
+  window.assistant.when(() => byId("chat-question") && document.querySelector("#header .brand"), (brand) => {
+    nameButtons(byId("chat-question"), brand.dataset);
+  });
 })();

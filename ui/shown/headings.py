@@ -10,10 +10,18 @@ from ui.texts import Language, Words, shown_date
 _EXPORTS = ("md", "pdf", "docx")
 
 
-def conversations_html(headings: Sequence[Heading], current: int | None, words: Words, language: Language) -> str:
-    """The conversations, the latest first."""
+def conversations_html(
+    headings: Sequence[Heading], current: int | None, words: Words, language: Language, searched: str = ""
+) -> str:
+    """The conversations, the latest first; it carries the number of the one that is open, listed or not."""
+    carried = attributes({"current": current or ""})
+    return f"<div{carried}>{_listing(headings, current, words, language, searched)}</div>"
+
+
+def _listing(headings: Sequence[Heading], current: int | None, words: Words, language: Language, searched: str) -> str:
     if not headings:
-        return f'<p class="empty">{escaped(words("chat.no_conversations"))}</p>'
+        said = "chat.none_found" if searched.strip() else "chat.no_conversations"
+        return f'<p class="empty">{escaped(words(said))}</p>'
     items = "".join(_conversation(heading, heading.id == current, words, language) for heading in headings)
     more = f'<p class="empty">{escaped(words("chat.not_all_listed", count=MOST_LISTED))}</p>'
     all_of_them = f'<ul class="conversations" aria-label="{escaped(words("chat.conversations"))}">{items}</ul>'

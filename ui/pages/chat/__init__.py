@@ -12,6 +12,9 @@ from ui.pages.chat.parts import Parts, lay_out
 from ui.pages.told import telling
 from ui.pages.wiring import CLICKED
 
+_ADDRESS = "() => [Number((/^#chat\\/(\\d+)$/.exec(location.hash) || [])[1]) || null]"
+"""The number of a conversation in the page's address, as ``ui/assets/address.js`` writes it there."""
+
 
 def build(context: AppContext) -> None:
     """Lay out the page and say what its parts do."""
@@ -24,18 +27,20 @@ def build(context: AppContext) -> None:
 
 def _wire_asking(chat: Chat, parts: Parts) -> None:
     models = [parts.corpus, parts.adapter, parts.compares, parts.other, parts.blind]
-    page = [parts.log, parts.now, parts.question, parts.editing, parts.replaced, parts.conversation, parts.listed]
-    asked = [parts.question, parts.conversation, parts.replaced, *models]
+    page = [
+        parts.log, parts.now, parts.question, parts.editing, parts.edit, parts.conversation, parts.listed, parts.panel,
+    ]  # fmt: skip
+    asked = [parts.question, parts.conversation, parts.edit, *models]
+    asked_elsewhere = [parts.question, parts.conversation, *models]
     # Gradio would drop what is sent before the answer before it has ended on the wire as well.
     _on(parts.question.submit, chat.ask, asked, page, trigger_mode="always_last")
     _on(parts.question.stop, chat.stop, [], [])
     for turns in (parts.log, parts.now):
-        _on(turns.retry, chat.retry, [parts.conversation, *models], page)
-        _on(turns.edit, chat.edit, [], [parts.question, parts.replaced, parts.editing])
+        _on(turns.retry, chat.retry, asked_elsewhere, page)
+        _on(turns.suggest, chat.suggest, asked_elsewhere, page)
+        _on(turns.edit, chat.edit, [parts.question, parts.edit], [parts.question, parts.edit, parts.editing])
         _on(turns.reword, chat.reword, [], [parts.question])
-        suggested = _on(turns.suggest, chat.reword, [], [parts.question])
-        _on(suggested.then, chat.ask, asked, page)
-    _on(parts.editing.keep, chat.keep, [], [parts.question, parts.replaced, parts.editing])
+    _on(parts.editing.keep, chat.keep, [parts.edit], [parts.question, parts.edit, parts.editing])
     _on(parts.compares.change, chat.compare, [parts.compares], [parts.other, parts.blind])
 
 
@@ -50,17 +55,17 @@ def _wire_turns(chat: Chat, parts: Parts) -> None:
 
 def _wire_conversations(chat: Chat, parts: Parts) -> None:
     shown = [
-        parts.conversation, parts.replaced, parts.editing, parts.log, parts.now, parts.panel, parts.listed,
+        parts.conversation, parts.edit, parts.editing, parts.log, parts.now, parts.panel, parts.listed,
         parts.question,
     ]  # fmt: skip
     choices = [parts.corpus, parts.adapter, parts.other, parts.compares]
-    _on(parts.listed.open, chat.open, [], shown)
-    _on(parts.new.click, chat.begin, [parts.corpus], shown)
+    _on(parts.listed.open, chat.open, [parts.searched], shown)
+    _on(parts.new.click, chat.begin, [parts.corpus, parts.searched], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
-    _on(parts.listed.rename, chat.rename, [parts.conversation], [parts.listed])
-    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.corpus], shown)
+    _on(parts.listed.rename, chat.rename, [parts.conversation, parts.searched], [parts.listed])
+    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.corpus, parts.searched], shown)
     if Context.root_block is not None:
-        _on(Context.root_block.load, chat.load, [], [*choices, *shown])
+        _on(Context.root_block.load, chat.load, [parts.address], [*choices, *shown], js=_ADDRESS)
 
 
 def _on(

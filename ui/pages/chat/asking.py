@@ -38,6 +38,17 @@ class Question:
     replaced: int | None = None
     """The turn that it takes the place of, and of all after it."""
     blind: bool = False
+    draft: str = ""
+    """What else stood in the box; it stands there again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An earlier question that is being changed."""
+
+    turn: int
+    draft: str
+    """What stood in the box before."""
 
 
 @dataclass(slots=True, eq=False)
@@ -128,9 +139,10 @@ class Asking:
         return {
             parts.log: "".join(turn_html(turn, words) for turn in earlier),
             parts.now: asking_html(question.text, drafts, words),
-            parts.question: gr.Textbox(value="", submit_btn=False, stop_btn=True),
+            parts.question: gr.Textbox(value=question.draft, submit_btn=False, stop_btn=True),
             parts.editing: "",
-            parts.replaced: None,
+            parts.edit: None,
+            parts.panel: "",
         }
 
     def _admit(self, user: str) -> None:
@@ -178,7 +190,7 @@ class Asking:
         return {
             parts.now: failed_html(question.text, message, remedy, self.context.text),
             parts.question: ready(question.text),
-            parts.replaced: question.replaced,
+            parts.edit: None if question.replaced is None else Edit(question.replaced, question.draft),
         }
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
+from assistant.errors import UsageError
 from ui.context import AppContext
 from ui.conversations import Turn, history_of
 from ui.pages.acting import data_of, number_of, shown_turns
-from ui.pages.chat.asking import Asking, Question, in_any_order, ready
+from ui.pages.chat.asking import Asking, Edit, Question, in_any_order, ready
 from ui.pages.chat.choices import choices_of
 from ui.pages.chat.parts import Parts
 from ui.service import ServedModel
@@ -41,26 +42,48 @@ class Chat:
         self,
         question: str,
         conversation: int | None,
-        replaced: int | None,
+        edit: Edit | None,
         corpus: str,
         adapter: str,
         compares: bool,
         other: str,
         blind: bool,
         request: gr.Request,
+        draft: str = "",
     ) -> AsyncGenerator[Changes, None]:
-        """Answer what stands in the box."""
+        """Answer what stands in the box; what stood there before an edit, or ``draft``, stands there again."""
         if not question.strip():
             return
         user = await asyncio.to_thread(self._name, request)
         models = await asyncio.to_thread(self._models, corpus, adapter, other if compares else None, blind)
-        asked = Question(user, question.strip(), models, conversation, replaced, blind and compares)
+        replaced, draft = (edit.turn, edit.draft) if edit else (None, draft)
+        asked = Question(user, question.strip(), models, conversation, replaced, blind and compares, draft)
         async with aclosing(self.asking.answered(asked, self.parts, request.session_hash or "")) as all_changes:
+            async for changes in all_changes:
+                yield changes
+
+    async def suggest(
+        self,
+        draft: str,
+        conversation: int | None,
+        corpus: str,
+        adapter: str,
+        compares: bool,
+        other: str,
+        blind: bool,
+        request: gr.Request,
+        event: gr.EventData,
+    ) -> AsyncGenerator[Changes, None]:
+        """Answer a question that the page has suggested."""
+        question = data_of(event).get("question", "")
+        asked = self.ask(question, conversation, None, corpus, adapter, compares, other, blind, request, draft)
+        async with aclosing(asked) as all_changes:
             async for changes in all_changes:
                 yield changes
 
     async def retry(
         self,
+        draft: str,
         conversation: int | None,
         corpus: str,
         adapter: str,
@@ -72,7 +95,8 @@ class Chat:
     ) -> AsyncGenerator[Changes, None]:
         """Ask a question once more; what followed it goes."""
         turn = await asyncio.to_thread(self._turn, event, request)
-        asked = self.ask(turn.question, conversation, turn.id, corpus, adapter, compares, other, blind, request)
+        edit = Edit(turn.id, draft)
+        asked = self.ask(turn.question, conversation, edit, corpus, adapter, compares, other, blind, request)
         async with aclosing(asked) as all_changes:
             async for changes in all_changes:
                 yield changes
@@ -81,18 +105,18 @@ class Chat:
         """End the answer that is coming in."""
         self.asking.stop(request.session_hash or "")
 
-    def edit(self, request: gr.Request, event: gr.EventData) -> Changes:
+    def edit(self, question: str, before: Edit | None, request: gr.Request, event: gr.EventData) -> Changes:
         """Put an earlier question into the box; the next one asked takes its place."""
         turn = self._turn(event, request)
         return {
             self.parts.question: turn.question,
-            self.parts.replaced: turn.id,
+            self.parts.edit: Edit(turn.id, before.draft if before else question),
             self.parts.editing: self._editing(),
         }
 
-    def keep(self) -> Changes:
+    def keep(self, edit: Edit | None) -> Changes:
         """Leave the earlier question as it is."""
-        return {self.parts.question: "", self.parts.replaced: None, self.parts.editing: ""}
+        return {self.parts.question: edit.draft if edit else "", self.parts.edit: None, self.parts.editing: ""}
 
     def reword(self, event: gr.EventData) -> Changes:
         """Put another wording into the box."""
@@ -119,40 +143,42 @@ class Chat:
 
     # Conversations
 
-    def open(self, event: gr.EventData, request: gr.Request) -> Changes:
+    def open(self, searched: str, event: gr.EventData, request: gr.Request) -> Changes:
         """Show a conversation; an answer that is coming in to another one ends there."""
         user, conversation = self._name(request), number_of(event, "conversation")
         self.asking.leave(request.session_hash or "")
         turns = self.context.conversations.turns(user, conversation)
         return {
             **self._shown(turns, conversation),
-            self.parts.listed: self._listed(user, conversation),
+            self.parts.listed: self._listed(user, conversation, searched),
         }
 
-    def begin(self, corpus: str, request: gr.Request) -> Changes:
+    def begin(self, corpus: str, searched: str, request: gr.Request) -> Changes:
         """An empty chat; an answer that is coming in ends."""
         user = self._name(request)
         self.asking.leave(request.session_hash or "")
         shown = self._shown((), None, corpus)
-        return {**shown, self.parts.listed: self._listed(user, None), self.parts.question: ready("")}
+        return {**shown, self.parts.listed: self._listed(user, None, searched), self.parts.question: ready("")}
 
     def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
         """The conversations in which some words stand."""
         return self._listed(self._name(request), conversation, searched)
 
-    def rename(self, conversation: int | None, request: gr.Request, event: gr.EventData) -> str:
+    def rename(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Call a conversation something else."""
         user = self._name(request)
         self.context.conversations.rename(user, number_of(event, "conversation"), data_of(event).get("title", ""))
-        return self._listed(user, conversation)
+        return self._listed(user, conversation, searched)
 
-    def delete(self, conversation: int | None, corpus: str, request: gr.Request, event: gr.EventData) -> Changes:
+    def delete(
+        self, conversation: int | None, corpus: str, searched: str, request: gr.Request, event: gr.EventData
+    ) -> Changes:
         """Delete a conversation; the one that is open is closed."""
         user, deleted = self._name(request), number_of(event, "conversation")
         self.context.conversations.delete(user, deleted)
         if deleted == conversation:
-            return self.begin(corpus, request)
-        return {self.parts.listed: self._listed(user, conversation)}
+            return self.begin(corpus, searched, request)
+        return {self.parts.listed: self._listed(user, conversation, searched)}
 
     # What people say about answers
 
@@ -180,29 +206,41 @@ class Chat:
 
     # Choosing what answers
 
-    def load(self, request: gr.Request) -> Changes:
-        """What the page shows first: who may be asked, and what to ask; not over the answer to one who was faster."""
+    def load(self, address: int | None, request: gr.Request) -> Changes:
+        """What the page shows first: who may be asked, and the conversation of its address or what to ask.
+
+        Not over the answer to one who was faster.
+        """
         user, choices = self._name(request), choices_of(self.context)
         is_asked = (request.session_hash or "") in self.asking.running
+        turns = self._turns_at(user, address)
+        conversation = address if turns else None
         return {
             self.parts.corpus: gr.Dropdown(**choices.corpus),
             self.parts.adapter: gr.Dropdown(**choices.adapter),
             self.parts.other: gr.Dropdown(**choices.other),
             self.parts.compares: gr.Checkbox(visible=choices.may_compare),
-            self.parts.listed: self._listed(user, None),
-            **({} if is_asked else self._shown((), None, choices.corpus["value"])),
+            self.parts.listed: self._listed(user, conversation),
+            **({} if is_asked else self._shown(turns, conversation, choices.corpus["value"])),
         }
 
     def compare(self, compares: bool) -> Changes:
         """Show or hide what a comparison needs."""
         return {self.parts.other: gr.Dropdown(visible=compares), self.parts.blind: gr.Checkbox(visible=compares)}
 
+    def _turns_at(self, user: str, address: int | None) -> list[Turn]:
+        """Of the conversation of an address; none where the user has not, or no longer, such a one."""
+        try:
+            return [] if address is None else self.context.conversations.turns(user, address)
+        except UsageError:
+            return []
+
     def _shown(self, turns: Sequence[Turn], conversation: int | None, corpus: str | None = None) -> Changes:
         words = self.context.text
         *earlier, last = [turn_html(turn, words) for turn in turns] or [self._welcome(corpus)]
         return {
             self.parts.conversation: conversation,
-            self.parts.replaced: None,
+            self.parts.edit: None,
             self.parts.editing: "",
             self.parts.log: "".join(earlier),
             self.parts.now: last,
@@ -217,9 +255,7 @@ class Chat:
 
     def _listed(self, user: str, conversation: int | None, searched: str = "") -> str:
         found = self.context.conversations.listed(user, searched)
-        if searched.strip() and not found:
-            return f'<p class="empty">{escaped(self.context.text("chat.none_found"))}</p>'
-        return conversations_html(found, conversation, self.context.text, self.context.language)
+        return conversations_html(found, conversation, self.context.text, self.context.language, searched)
 
     def _models(self, corpus: str, adapter: str, other: str | None, blind: bool) -> tuple[ServedModel, ...]:
         """What is asked. Raises UnknownModel."""

@@ -19,8 +19,10 @@ class Parts:
 
     conversation: gr.State
     """Number of the open conversation; None before its first question is answered."""
-    replaced: gr.State
-    """Number of the turn whose question is being changed; None otherwise."""
+    address: gr.Number
+    """Number of the conversation in the page's address when it is loaded."""
+    edit: gr.State
+    """The ``Edit`` of an earlier question; None otherwise."""
     new: gr.Button
     searched: gr.Textbox
     listed: gr.HTML
@@ -40,7 +42,8 @@ class Parts:
 
 def lay_out(context: AppContext) -> Parts:
     """All components, in their columns."""
-    conversation, replaced = gr.State(None), gr.State(None)
+    conversation, edit = gr.State(None), gr.State(None)
+    address = gr.Number(precision=0, visible=False)
     with gr.Row(elem_id="chat", equal_height=False):
         with gr.Column(elem_id="chat-side", min_width=0):
             new, searched, listed = _conversations(context)
@@ -55,7 +58,7 @@ def lay_out(context: AppContext) -> Parts:
         with gr.Column(elem_id="chat-panel", min_width=0):
             panel = acting_html(("cite",), elem_id="source", script=_PANEL)
     return Parts(
-        conversation, replaced, new, searched, listed, log, now, editing, question,
+        conversation, address, edit, new, searched, listed, log, now, editing, question,
         corpus, adapter, compares, other, blind, panel,
     )  # fmt: skip
 
@@ -70,7 +73,7 @@ def _conversations(context: AppContext) -> tuple[gr.Button, gr.Textbox, gr.HTML]
         show_label=False,
         elem_id="chat-search",
     )
-    return new, searched, acting_html(LIST_EVENTS, elem_id="chat-list", script=_RENAMING)
+    return new, searched, acting_html(LIST_EVENTS, elem_id="chat-list", script=_LIST)
 
 
 def _question(context: AppContext) -> gr.Textbox:
@@ -110,6 +113,7 @@ element.addEventListener("click", (event) => {
 element.addEventListener("close", () => { props.value = ""; window.assistant.closed(); });
 watch("value", () => window.assistant.opened(element));
 """
-_RENAMING = """
+_LIST = """
 element.addEventListener("renamed", (event) => trigger("rename", event.detail));
+element.addEventListener("opened", (event) => trigger("open", event.detail));
 """

@@ -1,0 +1,34 @@
+"use strict";
+// Where the focus goes when what had it is replaced: a press of a button must not leave the keyboard nowhere.
+
+(() => {
+  const question = () => document.querySelector("#chat-question textarea");
+  // What is written next stands in the box; on a phone its keyboard would cover the answer to what was only tapped.
+  const WRITES = ["edit", "reword", "keep"], ASKS = ["retry", "suggest", "ask"];
+
+  // Once what was pressed is gone, the place where something was said of a turn has the focus.
+  const thenSaid = (turn) => {
+    const changes = new MutationObserver(() => {
+      const said = document.getElementById(`teach-${turn}`);
+      if (!said || document.activeElement !== document.body) return;
+      changes.disconnect();
+      said.setAttribute("tabindex", "-1");
+      said.focus({preventScroll: true});
+    });
+    changes.observe(document.getElementById("chat-log"), {childList: true, subtree: true});
+    setTimeout(() => changes.disconnect(), 10_000);
+  };
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest(".skip")) { event.preventDefault(); question().focus(); return; }
+    const pressed = event.target.closest("button[data-do], #chat-question button");
+    if (!pressed) return;
+    const isKey = event.detail === 0, {do: does = "ask", turn} = pressed.dataset;
+    if (WRITES.includes(does) || (isKey && ASKS.includes(does))) question().focus();
+    if (does === "delete") document.getElementById("chat-new").focus();
+    if (does === "vote" || does === "teach") thenSaid(turn);
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.dataset.do === "teach") thenSaid(event.target.dataset.turn);
+  });
+})();
