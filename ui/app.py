@@ -107,13 +107,13 @@ def make_blocks(context: AppContext) -> Any:
     with gr.Blocks(
         title=context.text("app.title"), analytics_enabled=False, fill_width=True, delete_cache=_UPLOADS_SECONDS
     ) as blocks:
-        names = [page.name for page in PAGES]
-        header = gr.HTML(header_html(context, names), elem_id="header", apply_default_css=False)
+        titles = {page.name: context.text(f"tabs.{page.name}") for page in PAGES}
+        header = gr.HTML(header_html(context, titles), elem_id="header", apply_default_css=False)
         tabs = []
         with gr.Tabs(elem_id="pages"):
             for page in PAGES:
-                title, is_open = context.text(f"tabs.{page.name}"), context.people is None or page.role == "expert"
-                with gr.Tab(title, id=page.name, elem_id=f"page-{page.name}", visible=is_open) as tab:
+                is_open = context.people is None or page.role == "expert"
+                with gr.Tab(titles[page.name], id=page.name, elem_id=f"page-{page.name}", visible=is_open) as tab:
                     page.build(context)
                 tab.select(None, js=f"() => window.assistant.at('{page.name}')", **QUIET)
                 tabs.append(tab)
@@ -121,7 +121,7 @@ def make_blocks(context: AppContext) -> Any:
         def show_frame(request: gr.Request) -> list[object]:
             user = context.who(request)
             return [
-                header_html(context, names, user),
+                header_html(context, titles, user),
                 *(gr.Tab(visible=user.may(page.role)) for page in PAGES),
             ]
 

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.feedback.types import Verdict
+from assistant.presentation import excerpt
 from assistant.types import Answer, Message
 
 FILE = "conversations.sqlite"
@@ -273,7 +274,7 @@ def _turn(row: tuple[int, str, str, int, int | None, Verdict | None]) -> Turn:
 
 
 def _title(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST_TITLE]
+    return excerpt(text, _LONGEST_TITLE)
 
 
 def _now() -> str:

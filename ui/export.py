@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from assistant.conversation.transcript import escaped
 from assistant.errors import AssistantError
-from assistant.presentation import visible
+from assistant.presentation import excerpt, visible
 from ui.context import AppContext
 from ui.conversations import Reply, Turn
 from ui.shown.copied import mark, references
@@ -29,6 +29,7 @@ from ui.texts import Language, Words, shown_date
 Kind = Literal["md", "pdf", "docx"]
 Style = Literal["title", "question", "answer", "remark", "source"]
 Paragraphs = Sequence[tuple[Style, str]]
+_LONGEST_NAME = 60
 
 
 def add_export_route(app: FastAPI, context: AppContext) -> None:
@@ -54,7 +55,8 @@ def exported(context: AppContext, user: str, conversation: int, kind: Kind) -> t
     paragraphs = list(paragraphs_of(title, turns, context.text, context.language))
     write: dict[Kind, Callable[[Paragraphs], bytes]] = {"md": as_markdown, "pdf": as_pdf, "docx": as_docx}
     plain = "".join(letter if letter.isalnum() or letter in " -_" else " " for letter in title)
-    return write[kind](paragraphs), f"{' '.join(plain.split())[:60] or context.text('export.title')}.{kind}"
+    name = excerpt(plain, _LONGEST_NAME).removesuffix(" …") or context.text("export.title")
+    return write[kind](paragraphs), f"{name}.{kind}"
 
 
 def paragraphs_of(title: str, turns: Sequence[Turn], words: Words, language: Language) -> Iterator[tuple[Style, str]]:
@@ -89,6 +91,8 @@ def as_docx(paragraphs: Paragraphs) -> bytes:
         "source": "List Bullet",
     }
     document = Document()
+    document.core_properties.author = ""  # else it would be the library's name
+    document.core_properties.title = _xml_text(_title_of(paragraphs))
     for style, text in paragraphs:
         document.add_paragraph(_xml_text(text), names[style])
     buffer = io.BytesIO()
@@ -105,11 +109,14 @@ def as_pdf(paragraphs: Paragraphs) -> bytes:
     styles = _pdf_styles()
     buffer = io.BytesIO()
     margins = {"leftMargin": 22 * mm, "rightMargin": 22 * mm, "topMargin": 20 * mm, "bottomMargin": 20 * mm}
-    title = next((text for style, text in paragraphs if style == "title"), "")
-    SimpleDocTemplate(buffer, pagesize=A4, title=title, **margins).build(
+    SimpleDocTemplate(buffer, pagesize=A4, title=_title_of(paragraphs), **margins).build(
         [Paragraph(escape(_xml_text(text)), styles[style]) for style, text in paragraphs]
     )
     return buffer.getvalue()
+
+
+def _title_of(paragraphs: Paragraphs) -> str:
+    return next((text for style, text in paragraphs if style == "title"), "")
 
 
 def _reply(reply: Reply, words: Words) -> Iterator[tuple[Style, str]]:

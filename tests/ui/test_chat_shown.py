@@ -130,6 +130,14 @@ def test_two_answers_keep_their_names_until_the_vote() -> None:
     assert not shown.select("[data-do=vote]") and shown.select(".teach")
 
 
+def test_the_reasons_for_two_answers_are_told_apart_and_hide_what_is_hidden() -> None:
+    both = turn(answer(), answer(), blind=True)
+    assert [who.text for who in parsed(reasons_html(both, words)).select(".who")] == ["Answer A", "Answer B"]
+    chosen = parsed(reasons_html(replace(both, preferred=0), words)).select(".who")
+    assert chosen[1].text == "Answer B: cars · house"
+    assert not parsed(reasons_html(turn(answer()), words)).select(".who")
+
+
 def hostile_answer() -> Answer:
     hit: Evidence = evidence(HOSTILE, document=f"{HOSTILE}.md", heading=HOSTILE, title=HOSTILE, place=HOSTILE)
     said = Sentence(HOSTILE, True, "", (Citation(1, hit.document, hit.path, None, hit.start, hit.end, hit.text),))
@@ -145,7 +153,7 @@ def hostile_answer() -> Answer:
         asking_html(HOSTILE, [Draft(HOSTILE, heard=HOSTILE, searched=HOSTILE, hits=hostile_answer().hits)], words),
         failed_html(HOSTILE, HOSTILE, HOSTILE, words),
         welcome_html([HOSTILE], ["cars"], words),
-        reasons_html((Reply("cars", HOSTILE, hostile_answer()),), words),
+        reasons_html(turn(hostile_answer(), hostile_answer()), words),
     ],
 )
 def test_markup_of_strangers_is_shown_and_never_obeyed(html: str) -> None:
@@ -158,6 +166,11 @@ def test_markup_of_strangers_is_shown_and_never_obeyed(html: str) -> None:
 
 def test_characters_that_hide_or_turn_others_are_named() -> None:
     assert escaped("a\u202eb\u0000c\u200b") == "a\\u202eb\\u0000c\\u200b"
+
+
+def test_copied_text_says_that_it_is_quoted() -> None:
+    first, *_ = copied_text(turn(answer(quoted=True)), words).splitlines()
+    assert first == words("export.quoted")
 
 
 def test_copied_text_has_numbers_and_references() -> None:

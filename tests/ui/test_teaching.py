@@ -117,7 +117,7 @@ def test_the_form_names_every_passage_and_holds_the_answer_to_be_changed(context
 def test_an_accepted_correction_is_a_pair_and_a_case(context: AppContext, turn: Turn) -> None:
     taught(context, ANA, turn, {**FORM, "correction": ["The deductible for hail damage is 150 euros. It applies."]})
     number, actions = context.feedback.listed()[0].id, _Actions(context)
-    opened = actions.look("new", choosing(number), as_("eve"))
+    opened = actions.look("new", 0, "", {}, choosing(number), as_("eve"))
     assert "for evaluation only" in "".join(map(str, opened)), "the second sentence stands nowhere"
     shown = actions.accept("new", number, CORRECTION, as_("eve"))
     assert context.feedback.get(number).state == "edited" and context.feedback.get(number).decided_by == "eve"
@@ -130,12 +130,34 @@ def test_an_accepted_correction_is_a_pair_and_a_case(context: AppContext, turn: 
     assert [case.answers for case in read_cases(cases)] == [(CORRECTION,)]
 
 
+def test_what_was_written_for_one_is_there_when_it_is_opened_again(context: AppContext, turn: Turn) -> None:
+    for _ in range(2):
+        taught(context, ANA, turn, FORM)
+    (second, first), actions = [one.id for one in context.feedback.listed()], _Actions(context)
+    eve = as_("eve")
+
+    def wanted(number: int, left: int, written: str, drafts: dict[int, str]) -> tuple[str, dict[int, str]]:
+        *shown, kept = actions.look("new", left, written, drafts, choosing(number), eve)
+        return next(part.value for part in shown if isinstance(part, gr.Textbox)), kept
+
+    unchanged, drafts = wanted(first, 0, "", {})
+    assert wanted(second, first, f" {unchanged}\n", drafts) == (unchanged, {}), "nothing was changed"
+    _, drafts = wanted(second, first, "Half of a better answer", drafts)
+    assert wanted(first, second, unchanged, drafts) == ("Half of a better answer", {})
+
+
+def test_a_rejected_correction_does_not_say_what_it_would_become(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, FORM)
+    shown = _Actions(context).reject("new", context.feedback.listed()[0].id, as_("eve"))
+    assert "Nothing is learnt from this" in "".join(map(str, shown)) and "it becomes" not in "".join(map(str, shown))
+
+
 def test_only_those_who_may_decide_see_and_decide(context: AppContext, turn: Turn) -> None:
     taught(context, ANA, turn, FORM)
     number, actions = context.feedback.listed()[0].id, _Actions(context)
     for name in ("ana", "nobody", ""):
         with pytest.raises(gr.Error):
-            actions.look("new", choosing(number), as_(name))
+            actions.look("new", 0, "", {}, choosing(number), as_(name))
         with pytest.raises(gr.Error):
             actions.accept("new", number, "", as_(name))
         with pytest.raises(gr.Error):
@@ -156,7 +178,7 @@ def test_a_correction_whose_document_is_gone_says_so(context: AppContext, turn: 
     taught(context, ANA, turn, FORM)
     for file in context.workspace.corpus("cars").iterdir():
         file.unlink()
-    shown = _Actions(context).look("new", choosing(context.feedback.listed()[0].id), as_("eve"))
+    shown = _Actions(context).look("new", 0, "", {}, choosing(context.feedback.listed()[0].id), as_("eve"))
     assert "has changed or was removed" in "".join(map(str, shown))
 
 

@@ -10,14 +10,17 @@ from typing import Any
 
 import gradio as gr
 import pytest
+import yaml
 from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
 from assistant.adapters import write_card
+from assistant.config import setting_keys
 from assistant.pairs import Pair, PairsHeader, write_pairs
 from assistant.train_settings import TrainSettings
 from assistant.types import Passage
 from assistant.workspace import Workspace
+from ui import texts
 from ui.context import AppContext
 from ui.pages.controls import assignments, control, shown_value
 from ui.pages.training.actions import FIRST, MORE, Actions
@@ -137,11 +140,20 @@ def test_a_sum_has_two_parts_and_their_weights(actions: Actions) -> None:
 
 def test_controls_say_what_the_command_line_says() -> None:
     for key, field in TrainSettings.model_fields.items():
-        shown = control(TrainSettings, key, "train")
+        shown = control(TrainSettings, key, "train", "en")
         assert shown.info == field.description
         assert assignments(TrainSettings, {key: shown.value}) == [], "an untouched control says nothing"
-    rank = control(TrainSettings, "rank", "train")
+    rank = control(TrainSettings, "rank", "train", "en")
     assert (rank.minimum, rank.maximum, rank.precision) == (1, 1024, 0)
+
+
+def test_every_control_has_german_words_and_the_name_of_the_command_line() -> None:
+    for key in (*FIRST, *MORE):
+        shown = control(TrainSettings, key, "train", "de")
+        assert shown.label.endswith(f"({key})") and shown.info != TrainSettings.model_fields[key].description
+    known = {f"train.{key}" for key in TrainSettings.model_fields} | set(setting_keys())
+    written = yaml.safe_load((Path(texts.__file__).parent / "fields.de.yaml").read_text(encoding="utf-8"))
+    assert set(written) <= known, "no setting is called so any more"
 
 
 def test_the_course_goes_on_while_a_training_writes(workspace: Workspace) -> None:

@@ -84,7 +84,7 @@ def test_two_steps_of_training_survive_a_reload_and_are_plotted(app: App, visit:
     page = visited.open()
     here = training(visited.tab("Train"))
     expect(here.get_by_text("No adapter yet")).to_be_visible(timeout=_SOON)
-    here.get_by_label("Base").fill(str(app.base))
+    here.get_by_label("Base model").fill(str(app.base))
     here.locator("#train-name").get_by_role("textbox").fill("house")
     here.get_by_role("button", name="More settings").click()
     steps = here.locator("#train-max_steps input")

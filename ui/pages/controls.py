@@ -1,4 +1,7 @@
-"""Controls of settings: label, help, bounds and default come from the field that the command line has them from."""
+"""Controls of settings: label, help, bounds and default come from the field that the command line has them from.
+
+Where a language has words of its own for a field, the name that the command line knows stands behind them.
+"""
 
 from typing import Any, Literal, get_args, get_origin
 
@@ -6,13 +9,14 @@ import gradio as gr
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from ui.texts import Language, field_words
 
-def control(section: type[BaseModel], key: str, prefix: str) -> Any:
-    """The control of one setting of a section; its element is called ``PREFIX-KEY``."""
+
+def control(section: type[BaseModel], key: str, prefix: str, language: Language) -> Any:
+    """The control of one setting of the section ``prefix``; its element is called ``PREFIX-KEY``."""
     field = section.model_fields[key]
     named: dict[str, Any] = {
-        "label": label_of(key),
-        "info": field.description,
+        **named_in(language, f"{prefix}.{key}", field.description or ""),
         "value": shown_value(field.default),
         "elem_id": f"{prefix}-{key}",
     }
@@ -23,6 +27,14 @@ def control(section: type[BaseModel], key: str, prefix: str) -> Any:
     if field.annotation in (int, float):
         return gr.Number(precision=0 if field.annotation is int else None, **_bounds(field), **named)
     return gr.Textbox(**named)
+
+
+def named_in(language: Language, setting: str, description: str) -> dict[str, str]:
+    """Label and help of a setting in a language."""
+    key = setting.rpartition(".")[2]
+    if words := field_words(setting, language):
+        return {"label": f"{words[0]} ({key})", "info": words[1]}
+    return {"label": label_of(key), "info": description}
 
 
 def label_of(key: str) -> str:

@@ -63,7 +63,8 @@ def build(context: AppContext) -> None:
                 accept = gr.Button(words("teaching.accept"), variant="primary")
                 reject = gr.Button(words("teaching.reject"))
     parts = _Parts(state, counts, inbox, shown, wanted, buttons, gr.State(0))
-    inbox.choose(actions.look, state, parts.all, **CLICKED)
+    drafts = gr.State({})
+    inbox.choose(actions.look, [state, parts.number, wanted, drafts], [*parts.all, drafts], **CLICKED)
     accept.click(actions.accept, [state, parts.number, wanted], parts.all, **CLICKED)
     reject.click(actions.reject, [state, parts.number], parts.all, **CLICKED)
     state.change(actions.listed, state, parts.all, **CLICKED)
@@ -84,10 +85,22 @@ class _Actions:
         return [*self._list(state, None), *self._nothing(self.context.text("teaching.choose"))]
 
     @telling
-    def look(self, state: str, event: gr.EventData, request: gr.Request) -> list[Any]:
-        """Open one."""
+    def look(
+        self,
+        state: str,
+        left: int,
+        written: str,
+        drafts: dict[int, str],
+        event: gr.EventData,
+        request: gr.Request,
+    ) -> list[Any]:
+        """Open one; what was ``written`` for the one that is ``left`` is there when it is opened again."""
         self.context.require(request, _ROLE)
-        return self._with(state, self.context.feedback.get(number_of(event, "choice")))
+        one = self.context.feedback.get(number_of(event, "choice"))
+        if left and written.strip() != self.context.feedback.get(left).wanted:
+            drafts = {**drafts, left: written}
+        shown = self._with(state, one, drafts.get(one.id))
+        return [*shown, {number: draft for number, draft in drafts.items() if number != one.id}]
 
     @telling
     def accept(self, state: str, number: int, wanted: str, request: gr.Request) -> list[Any]:
@@ -103,10 +116,10 @@ class _Actions:
         user = self.context.require(request, _ROLE)
         return self._with(state, self.context.feedback.reject(number, user.name))
 
-    def _with(self, state: str, one: Feedback) -> list[Any]:
+    def _with(self, state: str, one: Feedback, draft: str | None = None) -> list[Any]:
         context = self.context
         html = feedback_html(one, self._stands(one), is_supported(one, one.wanted), context.text, context.language)
-        wanted = gr.Textbox(value=one.wanted, visible=True)
+        wanted = gr.Textbox(value=one.wanted if draft is None else draft, visible=True)
         return [*self._list(state, one.id), html, wanted, gr.Row(visible=True), one.id]
 
     def _list(self, state: str, chosen: int | None) -> list[Any]:

@@ -16,7 +16,8 @@ def copied_text(turn: Turn, words: Words) -> str:
     if answer.refused or not answer.sentences:
         return visible(answer.text, keep_lines=True)
     sentences = [f"{visible(one.text, keep_lines=True)} {mark(one, words)}" for one in answer.sentences]
-    return "\n".join([" ".join(sentences), "", *references(answer, words)])
+    quoted = [f"{words('export.quoted')}\n"] if answer.quoted else []
+    return "\n".join([*quoted, " ".join(sentences), "", *references(answer, words)])
 
 
 def mark(sentence: Sentence, words: Words) -> str:

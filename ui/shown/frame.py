@@ -1,7 +1,7 @@
 """What stands above every page: the name of the app, the other language, light or dark, and who has signed in."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from ui.context import AppContext
 from ui.people import User
@@ -9,8 +9,8 @@ from ui.shown.safe import attributes, escaped
 from ui.signin import SIGN_OUT
 
 
-def header_html(context: AppContext, pages: Sequence[str], user: User | None = None) -> str:
-    """The header, for one who has signed in; the scripts find the titles of ``pages`` and of buttons in it."""
+def header_html(context: AppContext, titles: Mapping[str, str], user: User | None = None) -> str:
+    """The header, for one who has signed in; the scripts find the titles of pages and buttons in it."""
     words = context.text
     other = "en" if context.language == "de" else "de"
     signed_in = (
@@ -28,9 +28,8 @@ def header_html(context: AppContext, pages: Sequence[str], user: User | None = N
     )
     listed = escaped(words("chat.conversations"))
     side = f'<button type="button" class="quiet side-toggle" data-side aria-label="{listed}">☰</button>'
-    titles = json.dumps({page: words(f"tabs.{page}") for page in pages})
     buttons = {"ask": words("chat.question"), "send": words("chat.send"), "stop": words("chat.stop")}
-    named = attributes({"pages": titles, **buttons})
+    named = attributes({"pages": json.dumps(dict(titles)), **buttons})
     skip = f'<a class="skip" href="#chat-question">{escaped(words("chat.skip"))}</a>'
     return (
         f'{skip}<div class="brand"{named}>{icon}<span>{name}</span>{side}</div>'

@@ -21,7 +21,8 @@ def rateable_html(one: Rateable, done: int, total: int, words: Words) -> str:
         f'<section class="rating-answer">'
         f'<p class="eyebrow">{escaped(words("rating.question"))}</p>{history}<h3>{escaped(one.asked)}</h3>'
         f'<p class="eyebrow">{escaped(words("rating.answer"))}</p>{answer}{_form(one, words)}</section>'
-        f'<section class="rating-passages"><p class="eyebrow">{escaped(words("rating.passages"))}</p>'
+        f'<section class="rating-passages" tabindex="0" aria-label="{escaped(words("rating.passages"))}">'
+        f'<p class="eyebrow">{escaped(words("rating.passages"))}</p>'
         f"{_passages(one.passages, words)}</section></div></div>"
     )
 

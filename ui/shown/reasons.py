@@ -3,22 +3,28 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from assistant.types import Answer, Evidence, Trace
-from ui.conversations import Reply
+from ui.conversations import Reply, Turn
 from ui.shown.answers import passage_button
 from ui.shown.passages import close_button
 from ui.shown.pieces import note_html
 from ui.shown.safe import escaped
+from ui.shown.turns import reply_name
 from ui.texts import Words
 
 _STEPS = ("rewrite", "retrieve", "judge", "prompt", "generate", "quote")
 
 
-def reasons_html(replies: tuple[Reply, ...], words: Words) -> str:
-    """The steps from the question to each reply."""
-    parts = "".join(_reply(reply, words) for reply in replies)
+def reasons_html(turn: Turn, words: Words) -> str:
+    """The steps from the question to each reply, by its name where there are two."""
+    names = [reply_name(turn, at, words) for at in range(len(turn.replies))]
+    parts = "".join(_named(name) + _reply(reply, words) for name, reply in zip(names, turn.replies, strict=True))
     title = escaped(words("why.title"))
     header = f'<header>{close_button(words)}<h2 tabindex="-1">{title}</h2></header>'
     return f'<section class="source reasons" aria-label="{title}">{header}{parts}</section>'
+
+
+def _named(name: str) -> str:
+    return f'<p class="who">{escaped(name)}</p>' if name else ""
 
 
 def _reply(reply: Reply, words: Words) -> str:

@@ -11,6 +11,7 @@ from ui.shown.places import source_line
 from ui.shown.safe import button, escaped
 from ui.texts import Language, Words, shown_date
 
+_LONGEST_PASSAGE = 200
 _BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}
 
 
@@ -90,12 +91,16 @@ def _faults(words: Words) -> str:
 def _sources(hits: Sequence[Evidence], words: Words) -> str:
     if not hits:
         return ""
-    options = "".join(
-        f'<label title="{escaped(excerpt(hit.text, 300))}"><input type="checkbox" name="sources" value="{hit.rank}">'
-        f" {hit.rank} · {escaped(source_line(hit, words))}</label>"
-        for hit in hits
+    options = "".join(_source(hit, words) for hit in hits)
+    return f'<fieldset class="teach-sources"><legend>{escaped(words("teach.sources"))}</legend>{options}</fieldset>'
+
+
+def _source(hit: Evidence, words: Words) -> str:
+    said = f"<small>{escaped(excerpt(hit.text, _LONGEST_PASSAGE))}</small>"
+    return (
+        f'<label><input type="checkbox" name="sources" value="{hit.rank}">'
+        f"<span>{hit.rank} · {escaped(source_line(hit, words))}{said}</span></label>"
     )
-    return f"<fieldset><legend>{escaped(words('teach.sources'))}</legend>{options}</fieldset>"
 
 
 def _entry(one: Feedback, is_chosen: bool, words: Words, language: Language) -> str:
@@ -137,7 +142,9 @@ def _passage(shown: Shown, is_named: bool, words: Words) -> str:
 
 def _effect(one: Feedback, stands: bool, supported: bool, words: Words) -> str:
     """What accepting it would do, or has done."""
-    if not stands:
+    if one.state == "rejected":
+        key = "teaching.not_learnt"
+    elif not stands:
         key = "teaching.outdated"
     elif one.wants_refusal:
         key = "teaching.refusal"

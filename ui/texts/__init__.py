@@ -7,7 +7,7 @@ A key is a page and a name, as deep as the file is. Values are put in as they ar
 escapes it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,12 @@ def texts(language: Language) -> Mapping[str, str]:
     return dict(_flattened(content, ""))
 
 
+def field_words(setting: str, language: Language) -> tuple[str, str] | None:
+    """What a setting is called and its explanation, where a language has words of its own for it."""
+    words = _fields(language).get(setting)
+    return None if words is None else (words[0], words[1])
+
+
 def preferred(accepted: str) -> Language:
     """The language of ours that an ``Accept-Language`` header wants most; English when it names none."""
     weighted = sorted((_weighted(part) for part in accepted.split(",")), key=lambda pair: -pair[1])
@@ -57,6 +63,12 @@ def shown_date(day: date, language: Language) -> str:
     """A day as people of a language write it: ``25 Nov 2026`` or ``25.11.2026``; with the time where it has one."""
     pattern = "%d.%m.%Y" if language == "de" else "%d %b %Y"
     return day.strftime(f"{pattern}, %H:%M" if isinstance(day, datetime) else pattern)
+
+
+@cache
+def _fields(language: Language) -> Mapping[str, Sequence[str]]:
+    file = _FOLDER / f"fields.{language}.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def _flattened(content: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:

@@ -139,7 +139,7 @@ class Chat:
 
     def why(self, event: gr.EventData, request: gr.Request) -> str:
         """Open the steps that led to an answer."""
-        return reasons_html(self._turn(event, request).replies, self.context.text)
+        return reasons_html(self._turn(event, request), self.context.text)
 
     # Conversations
 

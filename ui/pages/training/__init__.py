@@ -9,7 +9,7 @@ from assistant.config import description_of
 from assistant.train_settings import TrainSettings
 from ui.context import AppContext
 from ui.pages.acting import choice_list, still_html
-from ui.pages.controls import control
+from ui.pages.controls import control, named_in
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.training.actions import FIRST, KINDS, MORE, Actions
 from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
@@ -72,14 +72,18 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
     with gr.Accordion(context.text("training.data"), open=False):
         corpus = gr.Dropdown(list(context.workspace.corpus_names()), label=context.text("documents.corpus"))
         pairs_made = gr.Button(context.text("training.make_pairs"))
-    pairs = gr.Dropdown(
-        pairs_sets(context.workspace), label="Pairs", info=TrainSettings.model_fields["pairs"].description
-    )
+    which_pairs = named_in(context.language, "train.pairs", TrainSettings.model_fields["pairs"].description or "")
+    pairs = gr.Dropdown(pairs_sets(context.workspace), label=which_pairs["label"], info=which_pairs["info"])
     summary = still_html()
-    base = gr.Textbox(context.settings.engine.model, label="Base", info=description_of("engine.model"))
-    first = {key: control(TrainSettings, key, "train") for key in FIRST}
+    base = gr.Textbox(
+        context.settings.engine.model,
+        label=context.text("training.facts.base"),
+        info=named_in(context.language, "engine.model", description_of("engine.model"))["info"],
+        elem_id="train-base",
+    )
+    first = {key: control(TrainSettings, key, "train", context.language) for key in FIRST}
     with gr.Accordion(context.text("training.more"), open=False):
-        more = {key: control(TrainSettings, key, "train") for key in MORE}
+        more = {key: control(TrainSettings, key, "train", context.language) for key in MORE}
     force = gr.Checkbox(label=context.text("training.force"), value=False)
     with gr.Row():
         check = gr.Button(context.text("training.check.start"))
