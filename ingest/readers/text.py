@@ -7,7 +7,7 @@ from assistant.types import Block, BlockKind, Document
 
 from .clean import clean, fold
 from .encoding import decode
-from .headings import BULLET, LIST_ITEM, heading_level
+from .headings import BULLET, LIST_ITEM, heading_level, is_numbered
 from .limits import Limits, check_characters
 
 _UNDERLINE = re.compile(r"\s*([=\-~^*#])\1{2,}\s*$")
@@ -56,9 +56,17 @@ def _heading(lines: list[str]) -> tuple[tuple[int, str] | None, list[str]]:
     first = fold(lines[0])
     if len(lines) > 1 and _UNDERLINE.match(lines[1]) and len(first) <= 120:
         return (1 if "=" in lines[1] else 2, first), lines[2:]
-    if (level := heading_level(first)) and (len(lines) == 1 or first.startswith("§")):
+    if (level := heading_level(first)) and (len(lines) == 1 or first.startswith("§") or _stands_apart(lines)):
         return (level, first), lines[1:]
     return None, [line for line in lines if not _UNDERLINE.match(line)]
+
+
+def _stands_apart(lines: list[str]) -> bool:
+    """Whether only the first line is numbered, and ends where the next word, which begins anew, had room."""
+    first, *others = map(fold, lines)
+    has_room = len(first) + 1 + len(others[0].split()[0]) <= max(map(len, lines))
+    begins_anew = others[0][0].isupper() or bool(LIST_ITEM.match(others[0]))
+    return has_room and begins_anew and is_numbered(first) and not any(map(is_numbered, others))
 
 
 def _joined(lines: list[str]) -> tuple[BlockKind, str]:

@@ -33,6 +33,35 @@ def test_html_head_gives_title_date_language_and_description(tmp_path: Path) -> 
     assert document.metadata == {"description": "About cover"}
 
 
+def plain(folder: Path, text: str) -> list[tuple[str, str]]:
+    return [(kind, body) for kind, body in outline(read(write(folder, "p.txt", text))) if body != PROSE]
+
+
+def test_a_numbered_line_that_ends_early_heads_the_text_below_it(tmp_path: Path) -> None:
+    below = "If a garage repairs the damage, the deductible is halved and nothing has to be paid in advance."
+    assert plain(tmp_path, f"{PROSE}\n\n2. Deductible\n{below}\n") == [
+        ("heading", "2. Deductible"),
+        ("paragraph", below),
+    ]
+    assert plain(tmp_path, f"{PROSE}\n\n4. WHAT WE NEED\n- the number of the policy\n- a photo\n") == [
+        ("heading", "4. WHAT WE NEED"),
+        ("list", "- the number of the policy\n- a photo"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "1. Apples\n2. Pears and bananas",
+        "1. Call us when the damage is greater than\nthe deductible, and send us a photo of it.",
+        "1. Rufen Sie bei einem Einbruch sofort die\nPolizei und danach uns an.",
+        "Deductible\nIf a garage repairs the damage, the deductible is halved.",
+    ],
+)
+def test_a_line_that_goes_on_is_no_heading(tmp_path: Path, lines: str) -> None:
+    assert [kind for kind, _ in plain(tmp_path, f"{PROSE}\n\n{lines}\n")] != ["heading", "paragraph"]
+
+
 @pytest.mark.parametrize(
     "hidden",
     [
