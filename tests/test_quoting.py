@@ -45,6 +45,14 @@ def test_never_more_than_two_places_are_quoted() -> None:
     assert len(quoted("What is the deductible for hail damage to a car?", *texts)) == 2
 
 
+def test_an_item_of_a_list_is_quoted_without_its_bullet_and_its_neighbour() -> None:
+    terms = "- The deductible for hail damage to a car is 150 euros.\n- Cars of guests are not insured here."
+    (only,) = quoted("What is the deductible for hail damage to a car?", terms)
+    assert only.text == "The deductible for hail damage to a car is 150 euros."
+    before = "The deductible for hail damage to a car is 150 euros.\n- Cars of guests are not insured here."
+    assert quoted("What is the deductible for hail damage to a car?", before)[0].text == only.text
+
+
 @pytest.mark.parametrize("text", ["", "Hail", "# Hail\n\nCar"])
 def test_without_a_sentence_nothing_is_quoted(text: str) -> None:
     assert quoted("What is the deductible for hail damage?", text) == ()

@@ -6,6 +6,7 @@ with the one after it where both are short; and a second one that is nearly as g
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from assistant.grounding.support import Weights, context_of, named_cells, weight
 from assistant.language import content_stems, stems
 from assistant.types import Citation, Evidence, Sentence
 
+_BULLET = re.compile(r"[-*•–]\s+")
 _LONGEST_QUOTE = 300
 # Shorter pieces are headings and labels.
 _SHORTEST_SENTENCE = 25
@@ -121,11 +123,12 @@ def _candidate(hit: Evidence, span: Span, question: str) -> _Candidate:
 
 
 def _quoted(best: _Candidate) -> Sentence:
-    """The sentence with the one after it, if both are short; a row stands for itself."""
+    """The sentence with the one after it, if both are short; a row and an item of a list stand for themselves."""
     hit, span = best.hit, best.span
     following = (other for other in spans(hit) if not other.is_pair and other.start >= span.end)
     after = next(following, None)
-    if span.row or after is None or after.row or after.end - span.start > _LONGEST_QUOTE:
-        return Sentence(best.text, True, "", (cite(hit, span.start, span.end),))
-    text = " ".join(hit.text[span.start : after.end].split())
+    stands_alone = span.row or after is None or after.row or _BULLET.match(hit.text, after.start)
+    if after is None or stands_alone or after.end - span.start > _LONGEST_QUOTE:
+        return Sentence(_BULLET.sub("", best.text), True, "", (cite(hit, span.start, span.end),))
+    text = _BULLET.sub("", " ".join(hit.text[span.start : after.end].split()))
     return Sentence(text, True, "", (cite(hit, span.start, after.end),))

@@ -33,7 +33,8 @@ def named_in(language: Language, setting: str, description: str) -> dict[str, st
     """Label and help of a setting in a language."""
     key = setting.rpartition(".")[2]
     if words := field_words(setting, language):
-        return {"label": f"{words[0]} ({key})", "info": words[1]}
+        label, help_ = words
+        return {"label": label if label.lower() == key else f"{label} ({key})", "info": help_}
     return {"label": label_of(key), "info": description}
 
 
