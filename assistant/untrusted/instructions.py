@@ -11,6 +11,7 @@ lookalike letters too. It does not find every order (``docs/safety.md`` says how
 
 import re
 from dataclasses import astuple, dataclass, fields
+from functools import lru_cache
 
 from assistant.prompt import MACHINERY
 from assistant.sentences import line_sentence_spans
@@ -175,6 +176,7 @@ def is_order(sentence: str) -> bool:
     return bool(_ORDER.search(seen) or MACHINERY.search(seen))
 
 
+@lru_cache(maxsize=256)  # each sentence of an answer asks of the same passages again
 def believed_end(text: str, context: str = "") -> int:
     """Up to where in a passage sentences count: where its first order begins, or its end.
 
