@@ -27,7 +27,7 @@ from assistant.refusal.features import LOOKED_AT, features_of, held
 from assistant.retriever import Retriever
 from assistant.stopwords import STOPWORDS
 from assistant.store.catalog import Catalog
-from assistant.types import Evidence, Filter
+from assistant.types import Evidence
 from ingest.other_domains import QUESTIONS
 from ingest.pairs.candidate import Candidate, number_of, one_of, share_of
 from ingest.pairs.context import chosen, passage_of, says
@@ -134,10 +134,15 @@ def without(candidate: Candidate, hits: Sequence[Evidence]) -> list[Evidence]:
 
 
 def _candidates(catalog: Catalog) -> list[Candidate]:
-    """One question a chunk, of chunks from everywhere in the corpus; the same ones in every run."""
+    """One question a chunk, of chunks from everywhere in the corpus.
+
+    The same ones whenever the documents are the same: ids depend on which of them was read first.
+    """
     with catalog.snapshot():
-        ids = sorted(catalog.chunk_ids(Filter()), key=number_of)[:_MOST_CHUNKS]
-        chunks = catalog.chunks(sorted(ids))
+        places = catalog.chunk_places()
+        ids = sorted(places, key=lambda chunk: number_of(*places[chunk]))[:_MOST_CHUNKS]
+        found_chunks = catalog.chunks(ids)
+    chunks = {chunk: found_chunks[chunk] for chunk in ids}
     finder = Finder(list(chunks.values()), seed=0)
     found = (candidate for chunk in chunks.values() for candidate in finder.candidates(chunk, continues=False))
     by_chunk: dict[int, list[Candidate]] = defaultdict(list)

@@ -4,8 +4,9 @@ import hashlib
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from ingest.chunker import Budget, chunk_document
 from ingest.readers import Limits, read
 
 _HASH_BYTES = 1 << 20
-_TASKS_WAITING_A_WORKER = 2
+_TASKS_A_WORKER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +81,20 @@ def file_hash(file: Path) -> str:
 
 
 def read_all(tasks: Iterable[Task], recipe: Recipe) -> Iterator[Reading]:
-    """Read files on all cores, in the order they are done. Few tasks wait at a time: memory is bounded."""
+    """Read files on all cores, and give them in their order, so that the same files make the same corpus.
+
+    Few tasks are under way at a time: memory is bounded.
+    """
     with _pool(recipe) as pool:
-        waiting: dict[Future[Reading], Task] = {}
+        begun: deque[tuple[Task, Future[Reading]]] = deque()
         remaining = iter(tasks)
         while True:
-            while len(waiting) < recipe.workers * _TASKS_WAITING_A_WORKER and (task := next(remaining, None)):
-                waiting[pool.schedule(_read, args=[task], timeout=recipe.timeout_seconds)] = task
-            if not waiting:
+            while len(begun) < recipe.workers * _TASKS_A_WORKER and (task := next(remaining, None)):
+                begun.append((task, pool.schedule(_read, args=[task], timeout=recipe.timeout_seconds)))
+            if not begun:
                 return
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield _outcome(future, waiting.pop(future), recipe)
+            task, future = begun.popleft()
+            yield _outcome(task, future, recipe)
 
 
 @contextmanager
@@ -136,7 +140,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _outcome(future: "Future[Reading]", task: Task, recipe: Recipe) -> Reading:
+def _outcome(task: Task, future: "Future[Reading]", recipe: Recipe) -> Reading:
     from pebble import ProcessExpired
 
     try:

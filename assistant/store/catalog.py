@@ -323,6 +323,13 @@ class Catalog:
         )
         return [row[0] for row in rows]
 
+    def chunk_places(self) -> dict[int, tuple[str, int]]:
+        """Where each live chunk stands, by its id: the first path of its document, and its start in the text."""
+        rows = self._connection.execute(
+            "SELECT chunks.id, min(path), start FROM chunks JOIN files USING (document_id) GROUP BY chunks.id"
+        )
+        return {id_: (path, start) for id_, path, start in rows}
+
     def live_vectors(self) -> Iterator[tuple[np.ndarray, Vectors]]:
         """Chunk ids (n,) and vectors (n, dimension) of all windows of live chunks, a portion at a time."""
         rows = self._connection.execute(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -817,3 +818,15 @@ def test_read_all_reads_in_other_processes_what_it_would_read_here(
     there = {reading.task: reading for reading in read_all(tasks, recipe)}
     for here in _read_here(tasks, recipe):
         assert (there[here.task].document, there[here.task].chunks) == (here.document, here.chunks)
+
+
+def test_files_come_in_their_order_however_long_each_takes(
+    docs: Path, settings: Settings, embedder: FakeEmbedder
+) -> None:
+    from ingest.worker import recipe_from
+
+    fill(docs, "b.md", "c.md", "d.md")
+    (docs / "a.md").write_text("The deductible for hail is 150 euros. " * 40_000, encoding="utf-8")
+    tasks = [Task(file, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(docs.iterdir())]
+    recipe = replace(recipe_from(settings.ingest, embedder.tokens), workers=2)
+    assert [reading.task for reading in read_all(tasks, recipe)] == tasks
