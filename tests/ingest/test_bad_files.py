@@ -257,7 +257,7 @@ def test_a_fault_of_ours_costs_one_file(docs: Path) -> None:
     future: Future[Reading] = Future()
     future.set_exception(ValueError("no\nsuch thing"))
     recipe = recipe_from(Settings().ingest, FakeEmbedder().tokens)
-    reading = _outcome(future, Task(docs / "a.md", 0, 0), recipe)
+    reading = _outcome(Task(docs / "a.md", 0, 0), future, recipe)
     assert reading.failure == "a.md could not be read: ValueError: no such thing."
 
 
