@@ -21,7 +21,10 @@ def refuse_unmatched(only: Filter, catalog: Catalog) -> None:
     if only.folder and not catalog.chunk_ids(Filter(folder=only.folder)):
         folders = {str(parent) for row in catalog.files() for parent in PurePosixPath(row.path).parents[:-1]}
         ending = "/*" if set("*?[") & set(only.folder) else ""
-        near = _nearest(only.folder, (folder + ending for folder in folders))
+        is_file = any(row.path == only.folder for row in catalog.files())
+        near = (
+            "It is a document: use --document." if is_file else _nearest(only.folder, (one + ending for one in folders))
+        )
         raise UsageError(f"No document of the corpus '{catalog.folder.name}' lies in '{only.folder}'.", near)
     for name, value in only.metadata.items():
         if not catalog.chunk_ids(Filter(metadata={name: value})):

@@ -64,6 +64,7 @@ def test_what_fits_a_document_passes(catalog: Catalog, only: Filter) -> None:
         (Filter(("de/frist.md", "polices/travel.md")), "polices/travel.md", "Did you mean policies/travel.md?"),
         (Filter(("#",)), "'#'", "assistant documents"),
         (Filter(("empty.pdf",)), "could not be read: empty.pdf is empty", "assistant ingest"),
+        (Filter(folder="policies/travel.md"), "policies/travel.md", "It is a document: use --document."),
         (Filter(folder="polices"), "'polices'", "Did you mean policies?"),
         (Filter(folder="polices/*"), "'polices/*'", "Did you mean policies/*?"),
         (Filter(folder="policy/home/*.md"), "policy/home", "Did you mean policies/home/*?"),

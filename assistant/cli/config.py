@@ -41,4 +41,4 @@ def set_(assignments: tuple[str, ...], folder: str | None) -> None:
     """Write settings into the workspace's config.yaml."""
     workspace = locate(folder)
     change_settings(workspace, assignments)
-    click.echo(f"Written to {workspace.config_file}.")
+    click.echo(f"Written to {workspace.config_file}: {', '.join(assignments)}")
