@@ -87,7 +87,7 @@ class Identity:
 
     cases: str
     corpus: str
-    """Of the documents, and of how they were read and cut."""
+    """Of the documents, of how they were read and cut, and of what is weak evidence in them."""
     embedder: str
     base: str
     prompt: str
@@ -229,6 +229,8 @@ class DataCard:
     environment: Mapping[str, str]
     """Name → version of what computes."""
     seed: int = 0
+    weak_evidence: str = ""
+    """Below which probability the corpus refuses before the model, and how well that fits it; empty in old runs."""
 
 
 @dataclass(frozen=True, slots=True)

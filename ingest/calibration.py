@@ -35,10 +35,10 @@ from ingest.pairs.drops import Drops
 from ingest.pairs.questions import sound_candidates
 from ingest.pairs.structure import Finder
 
-_MOST_QUESTIONS = 50
+_MOST_QUESTIONS = 100
 _MOST_OF_OTHER_DOMAINS = 8
 # Not every chunk gives a question.
-_MOST_CHUNKS = 120
+_MOST_CHUNKS = 240
 # The share of telling words that people would not use; docs/refusal.md has what others give.
 _REWORDED = 0.35
 _WORD = re.compile(r"[^\W_]+")

@@ -75,7 +75,7 @@ def save_report(workspace: Workspace, name: str, title: str = "cases", **gate: A
         "systems": [{"name": "base"}, {"name": "base+rag"}],
         "means": {"base": {"correctness": {"value": 0.25}}, "base+rag": {"correctness": {"value": None}}},
         "gate": {"status": "pass", "verdict": "Fine.", "lights": [], **gate},
-        "data": {"cases": 20},
+        "data": {"cases": 20, "corpus": "cars"},
     }
     (folder / "results.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "report.html").write_text("<!doctype html><h1>Report</h1>", encoding="utf-8")

@@ -38,6 +38,7 @@ class ReportView:
     status: str
     """Of the gate: pass, warn, fail, thin; empty where no gate was asked for."""
     verdict: str
+    corpus: str
     cases: int
     headline: str
     """The metric that a run is judged by first."""
@@ -168,6 +169,7 @@ def _report(name: str, content: Mapping[str, Any]) -> ReportView:
         title=str(content["title"]),
         status=str(gate["status"]) if gate["lights"] else "",
         verdict=str(gate["verdict"]),
+        corpus=str(content["data"]["corpus"]),
         cases=int(content["data"]["cases"]),
         headline=headline,
         means=means,

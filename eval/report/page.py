@@ -58,6 +58,7 @@ def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str
         "figures": figures_of(results, costs, findings),
         "headline": measure_of(results.primary[0]),
         "primary": [measure_of(name) for name in results.primary],
+        "less_is_better": {name for name in results.primary if measure_of(name).better == "lower"},
         "grid": _grid(results),
         "contrasts": _contrasts(results),
         "partner": partners_of(results.systems, results.gate.system)[results.gate.system],

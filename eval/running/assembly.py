@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from assistant.pairs import Pair
+from assistant.refusal.calibration import calibration_of
 from assistant.store.catalog import Catalog
 from eval.baseline import judged
 from eval.cases import Case
@@ -102,7 +103,13 @@ def _data_card(plan: Plan, found: Found, catalog: Catalog) -> DataCard:
         corpus_documents=sum(file.document_id is not None for file in catalog.files()),
         corpus_chunks=catalog.chunk_count(),
         environment={"engine": found.runtime, **environment()},
+        weak_evidence=_weak_evidence(catalog),
     )
+
+
+def _weak_evidence(catalog: Catalog) -> str:
+    made_with = catalog.identity()
+    return str(calibration_of(catalog.folder, made_with.fingerprint)) if made_with else ""
 
 
 def _leaks(cases: Sequence[Case], pairs: Sequence[Pair]) -> tuple[Leak, ...]:

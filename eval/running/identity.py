@@ -11,6 +11,7 @@ from assistant import __version__, models
 from assistant.adapters import adapter_folder, read_card
 from assistant.config import Settings
 from assistant.engines.opening import uses_server
+from assistant.refusal.calibration import calibration_of
 from assistant.store.catalog import Catalog
 from eval.cases import Case
 from eval.metrics.style import StyleRule
@@ -29,13 +30,16 @@ def identity_of(
 ) -> Identity:
     """The identity of a run; ``runtime`` names what ran the model. Raises ModelError when the model is nowhere."""
     made_with = catalog.identity()
+    embedder = made_with.fingerprint if made_with else ""
+    calibration = calibration_of(catalog.folder, embedder)
+    weights, threshold = calibration.weights, calibration.threshold
     answering, device = settings.answer, settings.device.model_dump()
     files = sorted((file.path, file.hash) for file in catalog.files() if file.document_id is not None)
     style = [(rule.id, rule.language, rule.pattern.pattern, rule.wanted) for rule in rules]
     return Identity(
         cases=hashed([asdict(case) for case in cases]),
-        corpus=hashed([files, made_with.recipe if made_with else ""]),
-        embedder=made_with.fingerprint if made_with else "",
+        corpus=hashed([files, made_with.recipe if made_with else "", weights, threshold]),
+        embedder=embedder,
         base=base_identity(settings),
         prompt=hashed([CLOSED_BOOK, answering.system, answering.refusal]),
         settings=hashed(

@@ -153,13 +153,34 @@ def test_a_new_question_ends_the_one_before_it_and_can_be_stopped_itself(
     assert all(turn.replies[0].stopped for turn in turns) and asking.running == {}
 
 
+def test_a_question_during_the_first_answer_of_a_conversation_belongs_to_it(
+    context: AppContext, parts: Parts, engine: SlowEngine
+) -> None:
+    asking = Asking(context)
+    page = Page(asking, parts, engine)
+
+    async def two() -> None:
+        first = await page.begin()
+        second = await page.begin("And how much is it for hail?")  # the page does not know the conversation yet
+        await asyncio.wait_for(first, 5)
+        engine.may_go_on.release(1000)
+        await asyncio.wait_for(second, 5)
+
+    asyncio.run(two())
+    (kept,) = context.conversations.listed("ana")
+    assert [turn.question for turn in context.conversations.turns("ana", kept.id)] == [
+        QUESTION,
+        "And how much is it for hail?",
+    ]
+
+
 def opened(chat: Chat, request: gr.Request) -> Any:
     other = chat.context.conversations.begin("local", "another")
-    return chat.open("", gr.EventData(None, {"conversation": other}), request)
+    return chat.open("", None, gr.EventData(None, {"conversation": other}), request)
 
 
 def begun(chat: Chat, request: gr.Request) -> Any:
-    return chat.begin("cars", "", request)
+    return chat.begin("cars", "", None, request)
 
 
 @pytest.mark.parametrize("look", [begun, opened])

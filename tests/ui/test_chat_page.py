@@ -98,7 +98,7 @@ def test_a_mark_opens_the_page_with_the_words_marked(chat: Visit) -> None:
 def test_a_conversation_is_kept_searched_renamed_and_deleted(chat: Visit) -> None:
     page = chat.page
     ask(page, "What does hail cost me, once more?")
-    page.reload()
+    new_conversation(page)
     listed = page.locator(".conversations li").filter(has_text="once more")
     listed.locator(".title").click()
     expect(page.locator("#chat-now .question")).to_have_text("What does hail cost me, once more?")
@@ -252,6 +252,8 @@ def test_an_address_of_nothing_opens_the_first_page(chat: Visit, address: str) -
         page.goto(f"{address}/en/{nothing}")
         expect(page.locator(".welcome")).to_be_visible()
         expect(page).to_have_url(f"{address}/en/")
+    page.evaluate("location.hash = '#nowhere'")
+    expect(page).to_have_url(f"{address}/en/")
     page.goto("about:blank")
     page.goto(f"{address}/en/#teaching")
     expect(page.locator("#page-teaching")).to_be_visible()
@@ -286,6 +288,13 @@ def test_what_stood_in_the_box_stands_there_again(chat: Visit) -> None:
     expect(page.locator("#chat-now .actions")).to_be_visible()
     expect(box).to_have_value("Half a question")
     expect(box).to_be_focused()
+    page.reload()
+    expect(page.locator("#chat-now .actions")).to_be_visible()
+    expect(box).to_have_value("Half a question")
+    page.get_by_role("button", name="Edit question").click()
+    expect(box).to_have_value("What does hail cost?")
+    new_conversation(page)
+    expect(box).to_have_value("Half a question")
 
 
 def test_a_correction_that_was_begun_is_there_after_the_next_answer(chat: Visit) -> None:

@@ -7,8 +7,9 @@
   const tabOf = (name) => [...document.querySelectorAll("#pages > .tab-wrapper :is([role=tablist], .overflow-dropdown) button")]
     .find((one) => one.textContent.trim() === titles()[name]);
   const read = () => {
-    const [name, conversation = ""] = location.hash.slice(1).split("/");
-    return Object.hasOwn(titles(), name) ? {name, conversation} : {name: "chat", conversation: ""};
+    const [, name, conversation = ""] = /^#?(\w*)(?:\/(\d+))?$/.exec(location.hash) ?? [];
+    if (name === "") return {name: "chat", conversation: ""};
+    return Object.hasOwn(titles(), name) ? {name, conversation} : null;
   };
 
   let open = null;  // what is open: {name, conversation}; nothing is told before it is known
@@ -19,9 +20,9 @@
   };
   const lead = () => {
     const was = open;
-    open = read();
+    open = read() ?? was;
     if (open.name !== was.name) tabOf(open.name)?.click();
-    if (open.name !== "chat") open.conversation = was.conversation;
+    if (open.name !== "chat" || open.conversation === was.conversation) { open.conversation = was.conversation; tell(); }
     else if (open.conversation && open.conversation !== was.conversation) {
       list().querySelector("[data-current]").dispatchEvent(new CustomEvent("opened", {detail: {conversation: open.conversation}, bubbles: true}));
     } else if (!open.conversation && was.conversation) document.getElementById("chat-new").click();
@@ -35,7 +36,7 @@
 
   // The list of conversations comes with the first answer of the server, and with it the tabs of who has signed in.
   window.assistant.when(() => list()?.querySelector("[data-current]"), (first) => {
-    const {name} = read();
+    const name = read()?.name ?? "chat";
     open = {name: "chat", conversation: first.dataset.current};
     if (name !== "chat") window.assistant.when(() => tabOf(name), (tab) => tab.click());
     else tell();

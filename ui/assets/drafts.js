@@ -1,15 +1,19 @@
 "use strict";
-// What someone has typed stays: a correction under an answer while others come in, a question in the other language.
+// What someone has typed stays: a correction under an answer while others come in, a question over a reload and in the
+// other language.
 
 (() => {
   const KEY = "assistant-draft";
   const box = () => document.querySelector("#chat-question textarea");
 
+  let isKept = true;
+  addEventListener("pagehide", () => isKept && sessionStorage.setItem(KEY, box()?.value ?? ""));
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches(".tools form")) isKept = false;  // who signs in next is someone else
+  });
   document.addEventListener("click", (event) => {
     const language = event.target.closest("a[hreflang]");
-    if (!language) return;
-    sessionStorage.setItem(KEY, box()?.value ?? "");
-    language.hash = location.hash;
+    if (language) language.hash = location.hash;
   });
   const draft = sessionStorage.getItem(KEY);
   sessionStorage.removeItem(KEY);

@@ -6,7 +6,6 @@ from ui.context import AppContext
 from ui.reports import ComparisonView, MeanView, ReportView
 from ui.shown.pieces import Badge, badge_html, choice_html, empty_html, interval, said
 from ui.shown.safe import escaped
-from ui.shown.work import day_of
 from ui.texts import shown_number
 
 
@@ -65,7 +64,7 @@ _VERDICTS: Mapping[str, str] = {
 def _choice(context: AppContext, view: ReportView) -> str:
     cases = context.text("evaluation.cases_of", count=shown_number(view.cases, context.language))
     means = ", ".join(f"{name} {_value(context, value)}" for name, value in view.means.items())
-    facts = " · ".join((day_of(context, view.name), cases, f"{view.headline}: {means}"))
+    facts = " · ".join((view.name, view.corpus, cases, f"{view.headline}: {means}"))
     return choice_html(view.name, view.title, facts, _badge(context, view.status))
 
 

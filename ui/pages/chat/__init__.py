@@ -59,11 +59,11 @@ def _wire_conversations(chat: Chat, parts: Parts) -> None:
         parts.question,
     ]  # fmt: skip
     choices = [parts.corpus, parts.adapter, parts.other, parts.compares]
-    _on(parts.listed.open, chat.open, [parts.searched], shown)
-    _on(parts.new.click, chat.begin, [parts.corpus, parts.searched], shown)
+    _on(parts.listed.open, chat.open, [parts.searched, parts.edit], shown)
+    _on(parts.new.click, chat.begin, [parts.corpus, parts.searched, parts.edit], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
     _on(parts.listed.rename, chat.rename, [parts.conversation, parts.searched], [parts.listed])
-    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.corpus, parts.searched], shown)
+    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.corpus, parts.searched, parts.edit], shown)
     if Context.root_block is not None:
         _on(Context.root_block.load, chat.load, [parts.address], [*choices, *shown], js=_ADDRESS)
 

@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -59,6 +59,8 @@ class _Running:
     ended: threading.Event = field(default_factory=threading.Event)
     is_shown: bool = True
     """False as soon as the page shows something else; what has come is kept all the same."""
+    conversation: int | None = None
+    """In which it is kept."""
 
 
 @dataclass(slots=True)
@@ -87,11 +89,13 @@ class Asking:
 
     async def answered(self, question: Question, parts: Parts, session: str) -> AsyncGenerator[dict[Any, Any], None]:
         """What changes on the page until the answer is there; an answer that is still coming in ends before."""
-        while session in self.running:
+        while before := self.running.get(session):
             await asyncio.to_thread(self.leave, session)
+            if question.conversation is None:  # the page has not heard yet where the answer before is kept
+                question = replace(question, conversation=before.conversation)
         running = self.running[session] = _Running()
         try:
-            async with aclosing(self._changes(question, parts, running.stop)) as all_changes:
+            async with aclosing(self._changes(question, parts, running)) as all_changes:
                 async for changes in all_changes:
                     if running.is_shown:
                         yield changes
@@ -100,7 +104,7 @@ class Asking:
             running.ended.set()
 
     async def _changes(
-        self, question: Question, parts: Parts, stop: threading.Event
+        self, question: Question, parts: Parts, running: _Running
     ) -> AsyncGenerator[dict[Any, Any], None]:
         words = self.context.text
         drafts = [Draft(model.corpus) for model in question.models]
@@ -110,13 +114,13 @@ class Asking:
             yield self._begun(question, earlier, drafts, parts)
             self._admit(question.user)
             asked = [Asked(model, question.text, history_of(earlier)) for model in question.models]
-            async with aclosing(self.context.answering.together(asked, stop)) as events:
+            async with aclosing(self.context.answering.together(asked, running.stop)) as events:
                 async for happened in events:
                     for at, event in happened:
                         drafts[at].take(event)
                     yield {parts.now: asking_html(question.text, drafts, words)}
             last = await asyncio.to_thread(self._kept, question, drafts, parts)
-            is_kept = True
+            is_kept, running.conversation = True, last[parts.conversation]
             yield last
         except (GeneratorExit, asyncio.CancelledError):  # the page was left: what has come is there when it is back
             if not is_kept:

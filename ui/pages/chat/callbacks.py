@@ -143,22 +143,22 @@ class Chat:
 
     # Conversations
 
-    def open(self, searched: str, event: gr.EventData, request: gr.Request) -> Changes:
+    def open(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
         """Show a conversation; an answer that is coming in to another one ends there."""
         user, conversation = self._name(request), number_of(event, "conversation")
         self.asking.leave(request.session_hash or "")
         turns = self.context.conversations.turns(user, conversation)
         return {
-            **self._shown(turns, conversation),
+            **self._shown(turns, conversation, edit=edit),
             self.parts.listed: self._listed(user, conversation, searched),
         }
 
-    def begin(self, corpus: str, searched: str, request: gr.Request) -> Changes:
-        """An empty chat; an answer that is coming in ends."""
+    def begin(self, corpus: str, searched: str, edit: Edit | None, request: gr.Request) -> Changes:
+        """An empty chat; an answer that is coming in ends. What was typed stays in the box."""
         user = self._name(request)
         self.asking.leave(request.session_hash or "")
-        shown = self._shown((), None, corpus)
-        return {**shown, self.parts.listed: self._listed(user, None, searched), self.parts.question: ready("")}
+        shown = self._shown((), None, corpus, edit=edit)
+        return {**shown, self.parts.listed: self._listed(user, None, searched)}
 
     def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
         """The conversations in which some words stand."""
@@ -171,13 +171,19 @@ class Chat:
         return self._listed(user, conversation, searched)
 
     def delete(
-        self, conversation: int | None, corpus: str, searched: str, request: gr.Request, event: gr.EventData
+        self,
+        conversation: int | None,
+        corpus: str,
+        searched: str,
+        edit: Edit | None,
+        request: gr.Request,
+        event: gr.EventData,
     ) -> Changes:
         """Delete a conversation; the one that is open is closed."""
         user, deleted = self._name(request), number_of(event, "conversation")
         self.context.conversations.delete(user, deleted)
         if deleted == conversation:
-            return self.begin(corpus, searched, request)
+            return self.begin(corpus, searched, edit, request)
         return {self.parts.listed: self._listed(user, conversation, searched)}
 
     # What people say about answers
@@ -235,7 +241,9 @@ class Chat:
         except UsageError:
             return []
 
-    def _shown(self, turns: Sequence[Turn], conversation: int | None, corpus: str | None = None) -> Changes:
+    def _shown(
+        self, turns: Sequence[Turn], conversation: int | None, corpus: str | None = None, edit: Edit | None = None
+    ) -> Changes:
         words = self.context.text
         *earlier, last = [turn_html(turn, words) for turn in turns] or [self._welcome(corpus)]
         return {
@@ -245,7 +253,7 @@ class Chat:
             self.parts.log: "".join(earlier),
             self.parts.now: last,
             self.parts.panel: "",
-            self.parts.question: ready(),
+            self.parts.question: ready(edit.draft if edit else None),
         }
 
     def _welcome(self, corpus: str | None) -> str:

@@ -21,6 +21,13 @@ class Choices:
     may_compare: bool
 
 
+def _another(context: AppContext, corpus: str | None) -> str | None:
+    """What the base model is compared with at first: an adapter on the same documents, else the same on others."""
+    names = [model.name for model in context.service.models()]
+    adapters = [model.name for model in context.service.models() if model.corpus == corpus and model.adapter]
+    return next(iter(adapters or reversed(names)), None)
+
+
 def choices_of(context: AppContext) -> Choices:
     """What the workspace holds now."""
     corpora = context.workspace.corpus_names()
@@ -31,6 +38,6 @@ def choices_of(context: AppContext) -> Choices:
     return Choices(
         corpus={"choices": list(corpora), "value": corpus, "visible": len(corpora) > 1},
         adapter={"choices": [(base, BASE), *adapters], "value": BASE, "visible": bool(adapters)},
-        other={"choices": others, "value": others[-1][1] if others else None},
+        other={"choices": others, "value": _another(context, corpus)},
         may_compare=len(others) > 1,
     )
