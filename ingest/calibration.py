@@ -35,10 +35,10 @@ from ingest.pairs.drops import Drops
 from ingest.pairs.questions import sound_candidates
 from ingest.pairs.structure import Finder
 
-_MOST_QUESTIONS = 100
+_MOST_QUESTIONS = 50
 _MOST_OF_OTHER_DOMAINS = 8
 # Not every chunk gives a question.
-_MOST_CHUNKS = 240
+_MOST_CHUNKS = 120
 # The share of telling words that people would not use; docs/refusal.md has what others give.
 _REWORDED = 0.35
 _WORD = re.compile(r"[^\W_]+")
@@ -72,14 +72,16 @@ class OperatingPoint:
     recall: float
 
 
-def calibrate(retriever: Retriever) -> Calibration | None:
+def calibrate(retriever: Retriever, *, anew: bool = False) -> Calibration | None:
     """Fit the calibration of a corpus and keep it beside its catalog; None if the one that is there still fits.
 
+    ``anew`` fits it in any case, as after a rebuild: the same documents may be cut in other ways.
     Raises WorkspaceError when it cannot be written, and what Retriever.search raises.
     """
     catalog, embedder = retriever.catalog, retriever.embedder.fingerprint
     hashes = {row.hash for row in catalog.files() if row.document_id is not None}
-    if not hashes or calibration_of(catalog.folder, embedder).fits(hashes, embedder):
+    still_fits = calibration_of(catalog.folder, embedder).fits(hashes, embedder) and not anew
+    if not hashes or still_fits:
         return None
     calibration = fitted(examples(retriever), embedder, short(hashes))
     write_calibration(catalog.folder, calibration)

@@ -66,7 +66,8 @@ def ingest(
             run.carry_out(plan)
             if settings.ingest.calibrate:
                 with progress_bar("Calibrating refusals", None):
-                    calibrate(Retriever(catalog, embedder, settings.retrieval, settings.device))
+                    retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
+                    calibrate(retriever, anew=rebuild)
         files, documents, chunks = run.results(plan)
         judged = str(calibration_of(catalog.folder, embedder.fingerprint))
     seconds = round(time.perf_counter() - started, 3)

@@ -74,6 +74,23 @@ def test_it_is_made_again_only_when_the_corpus_changed_much_or_it_is_missing(
     assert run(workspace, docs, settings).read_bytes() == second
 
 
+def test_the_same_documents_give_the_same_whatever_was_there_before(
+    workspace: Workspace, docs: Path, settings: Settings
+) -> None:
+    """Read at once, or one after the other and then anew: ids of chunks are others."""
+    write_documents(docs)
+    file = run(workspace, docs, settings)
+    first = file.read_bytes()
+    for one in reversed(TOPICS):
+        (docs / f"{one}.md").rename(docs.parent / f"{one}.md")
+    for one in reversed(TOPICS):
+        (docs.parent / f"{one}.md").rename(docs / f"{one}.md")
+        ingest(workspace, "slowly", [docs], settings, embedder=FakeEmbedder())
+    assert (workspace.corpus("slowly") / CALIBRATION_FILE).read_bytes() != first, "it was made from fewer"
+    ingest(workspace, "slowly", [docs], settings, rebuild=True, embedder=FakeEmbedder())
+    assert (workspace.corpus("slowly") / CALIBRATION_FILE).read_bytes() == first
+
+
 def test_three_documents_are_enough_and_none_is_no_mistake(
     workspace: Workspace, docs: Path, settings: Settings
 ) -> None:
