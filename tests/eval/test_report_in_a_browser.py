@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hostile_run import PAYLOADS, write_hostile_run
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from report_of import report_of, results_with_effects
 from results_of import rows_of
 
@@ -47,7 +47,7 @@ def test_a_page_filters_sorts_and_opens(context: BrowserContext, tmp_path: Path)
     assert page.locator(".question:visible").count() == 1
     assert page.inner_text("#question-count") == "1 of 20"
     page.click("[type=reset]")
-    assert page.locator(".question:visible").count() == 20
+    expect(page.locator(".question:visible")).to_have_count(20)
     page.select_option("[name=order]", "lowest 0")
     scores = [
         line.split()[0] for line in page.locator(".question").evaluate_all("all => all.map(e => e.dataset.scores)")
