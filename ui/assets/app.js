@@ -151,7 +151,8 @@
     if (one.matches("details.menu")) {
       items.classList.remove("is-above");
       if (one.open && items.getBoundingClientRect().bottom > innerHeight) items.classList.add("is-above");
-      one.querySelectorAll(".is-sure").forEach((sure) => { sure.classList.remove("is-sure"); sure.textContent = sure.dataset.label; });
+      // Only of a menu that closes: the event comes late, when a quick hand has chosen already.
+      if (!one.open) one.querySelectorAll(".is-sure").forEach((sure) => { sure.classList.remove("is-sure"); sure.textContent = sure.dataset.label; });
     } else if (one.open && one.closest(".teach") && !("kept" in one.dataset)) one.closest(".teach").scrollIntoView({block: "start", behavior: "smooth"});
   }, true);
 
