@@ -127,8 +127,8 @@ def _quoted(best: _Candidate) -> Sentence:
     hit, span = best.hit, best.span
     following = (other for other in spans(hit) if not other.is_pair and other.start >= span.end)
     after = next(following, None)
-    stands_alone = span.row or after is None or after.row or _BULLET.match(hit.text, after.start)
-    if after is None or stands_alone or after.end - span.start > _LONGEST_QUOTE:
+    begins_item = after is not None and _BULLET.match(hit.text, after.start)
+    if span.row or after is None or after.row or begins_item or after.end - span.start > _LONGEST_QUOTE:
         return Sentence(_BULLET.sub("", best.text), True, "", (cite(hit, span.start, span.end),))
     text = _BULLET.sub("", " ".join(hit.text[span.start : after.end].split()))
     return Sentence(text, True, "", (cite(hit, span.start, after.end),))
