@@ -53,6 +53,8 @@ def test_a_question_is_supported_by_nothing(asked: str) -> None:
         ("de", "Es kostet 48 € im Jahr.", "Es kostet 48 Euro pro Jahr.", "Es kostet 48 € im Monat."),
         ("en", "A policy in Kiel covers bikes.", "In Kiel a policy covers bikes.", "A policy in Bremen covers bikes."),
         ("de", "In Privat Komfort gilt das.", "Das gilt in Privat Komfort.", "In Privat Kompakt gilt das."),
+        ("de", "Zum Auszug sind kräftige Farben zu streichen.", "Kräftige Farben sind zum Auszug zu streichen.",
+         "Kräftige Böden sind zum Auszug zu streichen."),
         ("en", "Rule: keep the frame number.", "Rule: “keep the frame number”.", "Rule: “keep the number frame”."),
         ("en", "The limit stands in the list.", "§ 7 sets the limit in the list.", "§ 8 sets the limit in the list."),
     ],
@@ -88,6 +90,25 @@ def test_a_row_supports_neither_its_neighbour_nor_another_column(sentence: str, 
     assert is_supported(sentence, hit) == supported, found
     if supported:
         assert hit.text[found.start : found.end].startswith(f"| {sentence[:4]}" if ":" in sentence else "|")
+
+
+PRICES = """| Ticket | Price | Validity | Deposit |
+| Day ticket | £3.50 | 1 day | £2.00 |
+| Week ticket | £14.00 | 7 days | £5.00 |"""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "supported"),
+    [
+        ("The week ticket costs £14.00 and is valid for 7 days.", True),
+        ("The week ticket costs £3.50 and is valid for 7 days.", False),
+        ("The week ticket costs £14.00 and is valid for 1 day.", False),
+        ("The validity of the week ticket is £14.00.", False),
+        ("The deposit for the week ticket is £14.00.", False),
+    ],
+)
+def test_a_column_need_not_be_named_where_its_number_can_be_of_no_other(sentence: str, supported: bool) -> None:
+    assert is_supported(sentence, in_language(PRICES)) == supported
 
 
 def test_rows_of_a_table_that_was_split_are_read_under_the_header_in_their_context() -> None:
