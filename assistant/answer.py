@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.conversation.followups import Rewriting
 from assistant.conversation.rewriting import fitting_history, rewritten, rewritten_by_model
+from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.errors import ModelError
 from assistant.grounding.editions import newest_first, version_notes
@@ -50,7 +51,7 @@ class _Course:
         """A step ends now; what it took is what no earlier one took."""
         self.timings[step] = time.perf_counter() - self.started - sum(self.timings.values())
 
-    def answer(self, text: str, hits: Sequence[Evidence], trace: Trace) -> Answer:
+    def answer(self, text: str, hits: Sequence[Evidence], trace: Trace | None = None) -> Answer:
         return Answer(
             self.question,
             self.rewriting.standalone,
@@ -106,6 +107,9 @@ class Assistant:
         """The answer as it comes into being; closing the generator stops the model. Raises what ``ask`` raises."""
         question = well_formed(question)
         started = time.perf_counter()
+        if said := reply(question, self._answering.greeting, self._answering.thanks):
+            yield _Course(question, adapter, Rewriting(question), started).answer(said, ())
+            return
         course = _Course(question, adapter, self._rewriting(question, history), started)
         course.done("rewrite")
         found = self._search(course, only)

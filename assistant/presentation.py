@@ -112,6 +112,8 @@ def answer_lines(answer: Answer) -> list[str]:
     """An answer as lines for a terminal: sentences with footnotes, then the sources they cite."""
     if answer.refused:
         return _refusal_lines(answer)
+    if answer.is_small_talk:
+        return [answer.text]
     citations = [citation for sentence in answer.sentences for citation in sentence.citations]
     cited = dict.fromkeys((citation.hit, citation.quote) for citation in citations)
     text = ("\n" if answer.quoted else " ").join(_sentence_line(sentence) for sentence in answer.sentences)

@@ -229,6 +229,11 @@ class Answer:
     timings: Mapping[str, float] = field(default_factory=dict)
     trace: Trace | None = None
 
+    @property
+    def is_small_talk(self) -> bool:
+        """Whether it says nothing about the documents, since nothing was asked of them: a greeting, or thanks."""
+        return not self.refused and not self.sentences
+
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:

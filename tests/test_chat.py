@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import click
+import pyte
 import pytest
 from commands import run
 from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.answer import Assistant
 from assistant.cli.talk import COMMANDS, Talk
+from assistant.cli.terminal import take_back
 from assistant.config import Settings
 from assistant.conversation.transcript import MarkedText, markdown
 from assistant.errors import AdapterError, UsageError
@@ -108,6 +111,54 @@ def test_words_that_give_way_to_a_quotation_are_followed_by_it(
         out = said(talk, capsys, "What is the deductible for hail damage?")
     before, _, after = out.partition("instead:")
     assert "Bananas" in before and "150 euros" in after and "[1] hail.md" in after
+
+
+class Screen(io.StringIO):
+    """Standard output of a terminal, of which ``display`` is what a person sees."""
+
+    def __init__(self, columns: int, lines: int) -> None:
+        super().__init__()
+        self._screen = pyte.Screen(columns, lines)
+        self._stream = pyte.Stream(self._screen)
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self._stream.feed(text.replace("\n", "\r\n"))
+        return len(text)
+
+    @property
+    def display(self) -> str:
+        return "\n".join(line.rstrip() for line in self._screen.display).strip()
+
+
+@pytest.mark.parametrize("columns", [20, 44, 200])
+@pytest.mark.parametrize("words", ["Bananas grow on every motorway.", "Bananas\nand 漢字漢字漢字漢字漢字漢字 " * 3])
+def test_a_terminal_shows_only_the_answer_that_stands(
+    filled: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch, columns: int, words: str
+) -> None:
+    screen = Screen(columns, 60)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "60")
+    monkeypatch.setattr(sys, "stdout", screen)
+    click.echo("What stood here before.")
+    with talk_with(filled, settings, ScriptedEngine(words)) as talk:
+        talk.take("What is the deductible for hail damage?")
+    shown = " ".join(screen.display.split())
+    assert screen.display.startswith("What stood here bef") and "150 euros" in shown
+    assert "Bananas" not in shown and "漢" not in shown and "instead:" not in shown
+
+
+def test_what_has_scrolled_away_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen(20, 12)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("LINES", "12")
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert not take_back("Bananas grow. " * 30)
+    assert take_back("Bananas grow. " * 5)
 
 
 def test_words_that_turn_out_to_be_a_refusal_are_followed_by_it_and_the_nearest_passages(

@@ -9,6 +9,7 @@ import click
 
 from assistant.adapters import BASE
 from assistant.answer import Assistant
+from assistant.cli.terminal import take_back
 from assistant.conversation.transcript import MarkedText, differs, footnotes, markdown, passages, reasons
 from assistant.errors import AssistantError, UsageError
 from assistant.presentation import answer_lines, visible
@@ -67,7 +68,13 @@ class Talk:
             self._answer(line)
 
     def _answer(self, question: str) -> None:
-        marked = MarkedText(lambda text: click.echo(text, nl=False))
+        shown: list[str] = []
+
+        def show(text: str) -> None:
+            shown.append(text)
+            click.echo(text, nl=False)
+
+        marked = MarkedText(show)
         with closing(self._assistant.stream(question, self._history, adapter=self._adapter)) as updates:
             for number, update in enumerate(updates):
                 if number == 0 and isinstance(update, Retrieved | Answer) and update.standalone_question != question:
@@ -79,14 +86,15 @@ class Talk:
                         marked.sentence(update.sentence)
                     case Answer():
                         marked.end()
-                        self._conclude(update, marked.heard)
+                        self._conclude(update, marked.heard, "".join(shown))
 
-    def _conclude(self, answer: Answer, heard: str) -> None:
+    def _conclude(self, answer: Answer, heard: str, shown: str) -> None:
         if not heard:
             _echo_lines(answer_lines(answer))
         elif differs(answer, heard):
-            why = answer.refusal_reason if answer.refused else "the documents do not support these words"
-            click.echo(f"\n\n({visible(why)}; instead:)\n")
+            if not take_back(shown):
+                why = answer.refusal_reason if answer.refused else "the documents do not support these words"
+                click.echo(f"\n\n({visible(why)}; instead:)\n")
             _echo_lines(answer_lines(answer))
         else:
             click.echo("\n")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from assistant.conversation.agreement import is_courtesy
 from assistant.conversation.followups import Rewriting, stand_alone
+from assistant.conversation.smalltalk import small_talk
 from assistant.engines.base import Engine
 from assistant.language import content_stems, well_formed
 from assistant.prompt import harmless
@@ -32,7 +33,7 @@ def rewritten(question: str, history: Sequence[Message]) -> Rewriting:
             said = message.content[-_LAST_CHARACTERS:]
         elif message.role == "user":
             turn = stand_alone(message.content, before, said)
-            if turn.rule or not is_courtesy(message.content):
+            if turn.rule or not (is_courtesy(message.content) or small_talk(message.content)):
                 before, said = turn.standalone[-_LAST_CHARACTERS:], ""
     return stand_alone(question, before, said)
 

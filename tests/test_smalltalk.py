@@ -1,0 +1,93 @@
+"""Greetings and thanks get a friendly word; whatever asks for something is searched for."""
+
+import pytest
+from fakes import ScriptedEngine
+
+from assistant.answer import Assistant
+from assistant.config import Settings
+from assistant.conversation.rewriting import rewritten
+from assistant.conversation.smalltalk import reply, small_talk
+from assistant.presentation import answer_lines
+from assistant.retriever import Retriever
+from assistant.types import Message
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "language"),
+    [
+        ("hello", "greeting", "en"),
+        ("Hi", "greeting", ""),
+        ("Hi there!", "greeting", ""),
+        ("  Good morning,  can you help me? ", "greeting", "en"),
+        ("Who are you?", "greeting", "en"),
+        ("What can you do for me?", "greeting", "en"),
+        ("Hallo zusammen", "greeting", "de"),
+        ("Guten Tag!", "greeting", "de"),
+        ("Hi, wie geht’s?", "greeting", "de"),
+        ("Was können Sie alles?", "greeting", "de"),
+        ("thanks", "thanks", "en"),
+        ("Thank you very much. Bye!", "thanks", "en"),
+        ("Vielen Dank, tschüss", "thanks", "de"),
+        ("Danke schön!", "thanks", "de"),
+    ],
+)
+def test_what_asks_for_nothing_is_known(said: str, kind: str, language: str) -> None:
+    assert small_talk(said) == (kind, language)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        " ?! ",
+        "yes",
+        "ja bitte",
+        "Hello, is hail damage covered?",
+        "Hail",
+        "High",
+        "Hilfe bei Unfall",
+        "help desk hours",
+        "Danke, und wie lange?",
+        "thanks to whom is the fee waived",
+        "Who are you insured with?",
+        "What can you do about hail?",
+        "Hello " * 40,
+        "goodbye clause",
+    ],
+)
+def test_what_may_ask_for_something_is_searched_for(said: str) -> None:
+    assert small_talk(said) is None
+
+
+def test_the_reply_is_the_house_s_own_in_the_language_spoken() -> None:
+    greeting, thanks = {"en": "Hello.", "de": "Moin."}, {"en": "Always."}
+    assert reply("Hallo", greeting, thanks) == "Moin."
+    assert reply("hi", greeting, thanks) == "Hello."
+    assert reply("Danke", greeting, thanks) == "Always."
+    assert reply("Hallo, was kostet das?", greeting, thanks) == ""
+
+
+def test_small_talk_is_answered_without_search_and_model(settings: Settings) -> None:
+    class Nothing:
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(f"{name} was asked for")
+
+    retriever: Retriever = Nothing()  # type: ignore[assignment]
+    assistant = Assistant(retriever, lambda: ScriptedEngine("never"), settings.answer, settings.engine)
+    answer = assistant.ask("Guten Morgen!")
+    assert answer.text == settings.answer.greeting["de"]
+    assert answer.is_small_talk and not answer.refused and not answer.hits
+    assert answer_lines(answer) == [answer.text]
+
+
+def test_a_conversation_that_began_with_a_greeting_leans_on_its_questions_only() -> None:
+    history = [
+        Message("user", "What is the deductible for hail damage?"),
+        Message("assistant", "150 euros."),
+        Message("user", "thanks a lot"),
+        Message("assistant", "You're welcome."),
+    ]
+    assert "storm" in rewritten("and for storm damage?", history).standalone
+    assert "deductible" in rewritten("and for storm damage?", history).standalone
+    greeted = [Message("user", "Hello"), Message("assistant", "Hello.")]
+    assert rewritten("and for students?", greeted).standalone == "and for students?"
