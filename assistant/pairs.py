@@ -23,7 +23,7 @@ from assistant.workspace import replaced_atomically
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-Source = Literal["generated", "structure", "set", "feedback", "tone", "refusal", "general"]
+Source = Literal["generated", "structure", "set", "feedback", "tone", "refusal", "reading", "general"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,13 @@ class Pair:
     """Path, relative to the ingested folder, of the document it comes from; empty if from none."""
     edited: bool = False
     """Set by a person who changed the pair: it is kept as it is from then on."""
+
+    @property
+    def documents(self) -> frozenset[str]:
+        """Paths of the documents that it shows or comes from; those of reading exercises are made up."""
+        if self.source == "reading":
+            return frozenset()
+        return frozenset({self.document, *(passage.document for passage in self.passages)} - {""})
 
     def messages(self, system: str, control_tokens: Collection[str] = ()) -> list[Message]:
         """What the model is shown before it responds: the one prompt."""

@@ -137,6 +137,10 @@ class RetrievalSettings(Section):
     rerank_candidates: int = Field(50, ge=1, le=1000, description="How many hits the reranker sees.")
 
 
+Texts = dict[str, Annotated[str, Field(pattern=r"\S")]]
+"""Texts by language (ISO 639-1)."""
+
+
 class AnswerSettings(Section):
     """When and how a question is answered."""
 
@@ -176,13 +180,26 @@ class AnswerSettings(Section):
         description="What the model is told about its task.",
     )
     # A refusal without words would make every answer one: answers are compared with its beginning.
-    refusal: dict[str, Annotated[str, Field(pattern=r"\S")]] = Field(
+    refusal: Texts = Field(
         {
             "en": "I can't find an answer to this in the documents.",
             "de": "Dazu finde ich in den Dokumenten keine Antwort.",
         },
         min_length=1,
         description="What a refusal says, by language; the first one serves all others.",
+    )
+    greeting: Texts = Field(
+        {
+            "en": "Hello. I answer from the documents and show the passages. What would you like to know?",
+            "de": "Guten Tag. Ich antworte aus den Dokumenten und zeige die Stellen. Was möchten Sie wissen?",
+        },
+        min_length=1,
+        description="What is said to a greeting, by language.",
+    )
+    thanks: Texts = Field(
+        {"en": "You're welcome. Ask again whenever you like.", "de": "Gern. Fragen Sie jederzeit wieder."},
+        min_length=1,
+        description="What is said to thanks and to a goodbye, by language.",
     )
 
 
@@ -248,7 +265,17 @@ class PairsSettings(Section):
         4000, ge=0, description="About so many questions at most; chunks are then chosen evenly. 0 takes every chunk."
     )
     refusals: float = Field(
-        0.12, ge=0.0, le=0.9, description="Share of pairs whose passages do not answer; more makes a model refuse more."
+        0.12,
+        ge=0.0,
+        le=0.9,
+        description="Share of the pairs from documents whose passages do not answer; more makes a model refuse more.",
+    )
+    reading: float = Field(
+        0.25,
+        ge=0.0,
+        le=0.9,
+        description="Share of pairs, at most, from reading exercises that come with the program: made-up documents, and"
+        " questions as people ask them.",
     )
     general: float = Field(
         0.04, ge=0.0, le=0.9, description="Share of pairs that are general chat, against forgetting."

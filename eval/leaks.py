@@ -34,8 +34,7 @@ class Leak:
 
 def held_out(cases: Iterable[Case], pairs: Iterable[Pair]) -> list[Case]:
     """The cases about documents that nothing was learnt from; unanswerable ones are about none."""
-    learnt = _learnt(pairs)
-    seen = {pair.document for pair in learnt} | {passage.document for pair in learnt for passage in pair.passages}
+    seen = frozenset[str]().union(*(pair.documents for pair in _learnt(pairs)))
     return [case for case in cases if not case.documents & seen]
 
 

@@ -1,5 +1,6 @@
 """Evidence made by hand."""
 
+from assistant.pairs import Pair
 from assistant.types import Evidence
 
 
@@ -27,3 +28,11 @@ def evidence(text: str, rank: int = 1, **changes: object) -> Evidence:
         "text": text,
     }
     return Evidence(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def evidence_of(pair: Pair) -> list[Evidence]:
+    """The passages of a pair as grounding sees them."""
+    return [
+        evidence(passage.text, rank, document=passage.document, context=passage.context, language=pair.language)
+        for rank, passage in enumerate(pair.passages, 1)
+    ]

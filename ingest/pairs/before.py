@@ -54,7 +54,10 @@ def before_of(file: Path, corpus: Corpus, recipe: Mapping[str, object]) -> Befor
     live = {(chunk.document, chunk.text): passage_of(chunk) for chunk in corpus.chunks}
     known = [pair for pair in read_pairs(file) if not pair.document or pair.document in corpus.hashes]
     edited = tuple(replace(pair, edited=True) for pair in known if is_edited(pair))
-    stale = sum(any(passage.document and _text(passage) not in live for passage in pair.passages) for pair in edited)
+    stale = sum(
+        any(passage.document in pair.documents and _text(passage) not in live for passage in pair.passages)
+        for pair in edited
+    )
     if header is None or header.settings != recipe:
         return Before((), edited, stale)
     unchanged = {path for path, hash_ in corpus.hashes.items() if header.documents.get(path) == hash_}

@@ -30,6 +30,7 @@ from ingest.pairs.drops import Drops
 from ingest.pairs.general import general_pairs
 from ingest.pairs.generated import Writer
 from ingest.pairs.leaks import leaking, leaks
+from ingest.pairs.reading import reading_pairs
 from ingest.pairs.replies import Replies, replies_file
 from ingest.pairs.report import PairsReport
 from ingest.pairs.rows import BadRow
@@ -37,7 +38,7 @@ from ingest.pairs.taught import Taught, read_taught, taught_pair
 from ingest.pairs.teacher import opened_teacher
 
 # Raised when the same documents would give other pairs: those of before are then made anew.
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 # How many hits are looked at for each passage of a list: some are of another split, or answer too.
 _DEPTH = 3
 _MOST_NAMED = 900
@@ -116,8 +117,20 @@ def _pairs(
             f" ({sum(drops.counts.values())} candidates dropped).",
             "See why with --explain FILE; --teacher MODEL writes questions where the documents hold none.",
         )
-    share = chosen.general
-    return _in_order([*pairs, *general_pairs(share / (1 - share) * len(pairs), corpus.languages, chosen.seed)])
+    pairs += reading_pairs(
+        _beside(chosen.reading, pairs),
+        corpus.languages,
+        settings.answer.refusal,
+        chosen.validation,
+        bench.fits,
+        chosen.seed,
+    )
+    return _in_order([*pairs, *general_pairs(_beside(chosen.general, pairs), corpus.languages, chosen.seed)])
+
+
+def _beside(share: float, pairs: Sequence[Pair]) -> float:
+    """How many others make up ``share`` of all, if they come to ``pairs``."""
+    return share / (1 - share) * len(pairs)
 
 
 def recipe_of(settings: Settings) -> dict[str, object]:
@@ -173,13 +186,16 @@ def _sound(pairs: Sequence[Pair], drops: Drops) -> list[Pair]:
 
 
 def _in_order(pairs: Sequence[Pair]) -> list[Pair]:
-    """By document, and the pairs of one evidence list together: as a person reads them, and training runs them."""
+    """By document, and the pairs of one evidence list together: as a person reads them, and training runs them.
+
+    What is from no document comes last.
+    """
     owners = {pair.passages: (pair.document, pair.passages[pair.golden - 1].start) for pair in pairs if pair.golden}
 
     def place(pair: Pair) -> tuple[object, ...]:
         owner = owners.get(pair.passages, (pair.document, -1))
         texts = [(passage.document, passage.text) for passage in pair.passages]
-        return (not pair.passages, *owner, texts, pair.golden is None, pair.source, pair.id)
+        return (not pair.documents, not pair.passages, *owner, texts, pair.golden is None, pair.source, pair.id)
 
     return sorted(pairs, key=place)
 
@@ -187,7 +203,7 @@ def _in_order(pairs: Sequence[Pair]) -> list[Pair]:
 def _header(
     corpus: Corpus, settings: Settings, recipe: dict[str, object], pairs: Sequence[Pair], drops: Drops
 ) -> PairsHeader:
-    shown = {passage.document for pair in pairs for passage in pair.passages} | {pair.document for pair in pairs}
+    shown = frozenset[str]().union(*(pair.documents for pair in pairs))
     return PairsHeader(
         corpus=corpus.name,
         generation=corpus.generation,

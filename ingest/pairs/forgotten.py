@@ -1,7 +1,7 @@
 """When a document is forgotten, the pairs that are about it or show it go at once, and what models wrote about it."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Set
 from contextlib import closing
 from dataclasses import replace
 
@@ -45,6 +45,5 @@ def drop_forgotten(workspace: Workspace, corpus: str) -> dict[str, int]:
     return dropped
 
 
-def _is_live(pair: Pair, live: Collection[str]) -> bool:
-    shown = {passage.document for passage in pair.passages} | {pair.document}
-    return shown <= {"", *live}
+def _is_live(pair: Pair, live: Set[str]) -> bool:
+    return pair.documents <= live

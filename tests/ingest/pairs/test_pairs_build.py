@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from fakes import ScriptedEngine
 from pairing import CORPUS, House
+from samples import evidence_of
 
 from assistant.config import PairsSettings, Settings
 from assistant.errors import PairsError, UsageError, WorkspaceBusy
 from assistant.grounding.grounder import ground
-from assistant.pairs import Pair, header_file, read_header
+from assistant.pairs import header_file, read_header
 from assistant.store.catalog import Catalog
-from assistant.types import Evidence
 from assistant.workspace import Workspace, write_lock
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Asked, cited, says
@@ -33,17 +33,6 @@ from ingest.pairs.questions import ask
 REFUSAL = Settings().answer.refusal["en"]
 
 
-def evidence(pair: Pair) -> list[Evidence]:
-    """The passages of a pair as grounding sees them."""
-    return [
-        Evidence(
-            rank, 1.0, None, None, None, None, rank, passage.document, "", "", "", pair.language, passage.context,
-            "", "", (), passage.start, passage.end, passage.text,
-        )
-        for rank, passage in enumerate(pair.passages, 1)
-    ]  # fmt: skip
-
-
 def test_every_answer_cites_the_passage_that_holds_it(house: House) -> None:
     house.make()
     answered = [pair for pair in house.pairs if pair.source == "structure"]
@@ -52,7 +41,7 @@ def test_every_answer_cites_the_passage_that_holds_it(house: House) -> None:
         assert pair.golden is not None
         assert folded(pair.quote) in folded(pair.passages[pair.golden - 1].text)
         assert set(re.findall(r"\[(\d+)\]", pair.response)) == {str(pair.golden)}
-        sentences = ground(pair.response, evidence(pair), lambda terms: dict.fromkeys(terms, 1.0), 0.5)
+        sentences = ground(pair.response, evidence_of(pair), lambda terms: dict.fromkeys(terms, 1.0), 0.5)
         cited_hits = {citation.hit for sentence in sentences for citation in sentence.citations}
         assert pair.golden in cited_hits, pair.response
 
@@ -89,7 +78,7 @@ def test_no_passage_of_one_split_is_shown_in_another_and_the_leak_test_says_so(h
 
 
 def test_refusals_are_of_every_kind_near_and_truly_without_the_answer(house: House) -> None:
-    house.make(refusals=0.3)
+    house.make(refusals=0.3, reading=0.0)
     pairs = house.pairs
     refused = [pair for pair in pairs if pair.source == "refusal"]
     assert {pair.kind for pair in refused} == {"held-out", "near-miss", "other-domain"}
@@ -205,7 +194,8 @@ def test_passages_are_where_they_stand_today(living: House) -> None:
     with closing(Catalog(living.workspace.corpus(CORPUS))) as catalog:
         live = {(one.document, one.start, one.text) for one in catalog.live_chunks()}
     for pair in living.pairs:
-        assert all((passage.document, passage.start, passage.text) in live for passage in pair.passages)
+        shown = [passage for passage in pair.passages if passage.document in pair.documents]
+        assert all((passage.document, passage.start, passage.text) in live for passage in shown)
 
 
 def test_what_a_person_edited_is_never_touched(living: House) -> None:
