@@ -20,10 +20,13 @@ OUTPUT_FILE = "output"
 LOG_FILE = "log"
 PROCESS_FILE = "process.json"
 ENDED_FILE = "ended.json"
+# Whoever waits for an answer comes first: two models that compute on the same cores hold each other up (docs/log.md).
+_NICENESS = 10
 
 
 def main(folder: Path, command: list[str]) -> None:
     """Run ``command``, with its output and its log in ``folder``."""
+    os.nice(_NICENESS)
     # A handler, unlike SIG_IGN, is not inherited: the command hears the signals even where we were told to ignore them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)

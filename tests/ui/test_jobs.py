@@ -87,6 +87,12 @@ def test_a_job_outlives_the_app_that_started_it(jobs: Jobs, workspace: Workspace
     assert speaks(jobs, found.job.id).state == "running"
 
 
+def test_a_job_lets_those_who_ask_something_go_first(jobs: Jobs) -> None:
+    job = jobs.start("doctor", "", ["import os; print(os.nice(0))"], "ada")
+    assert waited(jobs, job.id).state == "done"
+    assert int(jobs.output(job.id)) >= min(os.nice(0) + 5, 19)
+
+
 def test_a_stopped_job_has_been_asked_as_by_ctrl_c(jobs: Jobs) -> None:
     code = f"import time\ntry:\n {'; '.join(WAITS.splitlines())}\nexcept KeyboardInterrupt:\n print('saved'); exit(1)"
     job = jobs.start("train", "house", [code], "ada")
