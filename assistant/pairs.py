@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import PairsError
-from assistant.jsonlines import parsed
+from assistant.jsonlines import parsed, write_lines
 from assistant.prompt import build_messages
 from assistant.types import Message, Passage
 from assistant.workspace import replaced_atomically
@@ -128,10 +128,8 @@ def _parsed(line: str, place: str) -> Pair:
 
 def write_pairs(file: Path, pairs: Iterable[Pair], header: PairsHeader) -> None:
     """Replace a set of pairs and its header; a killed writer leaves the old ones."""
-    lines = (json.dumps(asdict(pair), ensure_ascii=False) + "\n" for pair in pairs)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_atomically(file) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(lines)
+    write_lines(file, map(asdict, pairs))
     with replaced_atomically(header_file(file)) as beside:
         beside.write_text(json.dumps(asdict(header), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 

@@ -6,7 +6,6 @@ Cases count as held out when no pair that the adapter was trained or validated o
 documents. Both systems get the same evidence, from the whole corpus, and decode greedily.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from assistant.adapters import read_card
 from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.engines.transformers_engine import TransformersEngine
+from assistant.jsonlines import write_lines
 from assistant.pairs import read_pairs
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.retriever import Retriever
@@ -29,7 +29,7 @@ from bench.retrieval import folded
 from eval.cases import Case, read_cases
 from eval.leaks import held_out
 from eval.metrics.answers import must_include, token_f1, token_recall
-from eval.metrics.style import StyleRule, read_rules, rules_kept
+from eval.metrics.style import StyleRule, keeps_all, kept_by_rule, read_rules, rules_kept
 from eval.statistics import interval
 
 _SAMPLE = Path("data/sample")
@@ -58,6 +58,7 @@ class Scores:
     facts: float | None
     cited: float | None
     style: float | None
+    keeps_all: float | None
 
 
 def ask(cases: Sequence[Case], retriever: Retriever, engine: TransformersEngine, settings: Settings) -> list[Asked]:
@@ -104,6 +105,7 @@ def score(one: Asked, answer: str, settings: Settings, rules: Sequence[StyleRule
         facts=must_include(answer, case.must_include, case.language),
         cited=None if refused or not one.golden else float(bool(marked) and marked <= one.golden),
         style=None if refused else rules_kept(answer, rules, case.language),
+        keeps_all=None if refused else keeps_all(answer, rules, case.language),
     )
 
 
@@ -131,7 +133,7 @@ def differences(name: str, base: Sequence[Scores], adapter: Sequence[Scores], me
     return f"{name:44} {np.mean(values):+.3f} [{low:+.3f}, {high:+.3f}] n={len(values)}"
 
 
-def report(system: str, scores: Sequence[Scores]) -> list[str]:
+def report(system: str, scores: Sequence[Scores], rules: Sequence[StyleRule], languages: dict[str, str]) -> list[str]:
     """The lines of one system with evidence."""
     answerable = [one for one in scores if one.f1 is not None]
     shown = [one for one in answerable if one.retrieved]
@@ -147,7 +149,17 @@ def report(system: str, scores: Sequence[Scores]) -> list[str]:
         ),
         line(f"{system}: right refusals, unanswerable", unanswerable, lambda one: float(one.refused)),
         line(f"{system}: house rules kept", answerable, lambda one: one.style),
+        line(f"{system}: answers that keep all rules", answerable, lambda one: one.keeps_all),
+        *(f"{system}: {rule:40} {kept:3} of {of}" for rule, (kept, of) in _asked_for(answerable, rules, languages)),
     ]
+
+
+def _asked_for(
+    scores: Sequence[Scores], rules: Sequence[StyleRule], languages: dict[str, str]
+) -> list[tuple[str, tuple[int, int]]]:
+    """How many answers do what a rule asks for; a rule that only forbids something is kept by who says nothing."""
+    texts = [(one.answer, languages[one.id]) for one in scores if not one.refused]
+    return list(kept_by_rule(texts, [rule for rule in rules if rule.wanted]).items())
 
 
 @click.command()
@@ -196,7 +208,8 @@ def main(
             answers = engine.complete(prompts, max_new_tokens, name)
             system = f"{name or 'base'}{'+rag' if evidence else ''}"
             results[system] = [score(one, answer, settings, rules) for one, answer in zip(some, answers, strict=True)]
-            for text in report(system, results[system]) if evidence else ():
+            languages = {one.case.id: one.case.language for one in some}
+            for text in report(system, results[system], rules, languages) if evidence else ():
                 click.echo(text)
     click.echo(
         differences("difference of token-F1, all answerable", results["base+rag"], results[f"{adapter}+rag"], "f1")
@@ -206,7 +219,7 @@ def main(
     click.echo(differences("no context: difference of token recall", results["base"], results[adapter], "recall"))
     if out:
         rows = (asdict(one) | {"system": system} for system, scores in results.items() for one in scores)
-        out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        write_lines(out, rows)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 A draft carries the tag ``draft``. Who has read a case, mended it and agrees takes the tag out.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from assistant.jsonlines import write_lines
 from assistant.pairs import Pair
-from assistant.workspace import replaced_atomically
 from eval.cases import Case, GoldSpan
 from eval.metrics.citations import cited_sentences
 
@@ -26,10 +25,8 @@ def drafted(pairs: Iterable[Pair], most: int) -> list[Case]:
 
 def write_cases(file: Path, cases: Sequence[Case]) -> None:
     """Write cases as JSON lines; what was there before is replaced."""
-    lines = (json.dumps(_without_empty(case), ensure_ascii=False) + "\n" for case in cases)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with replaced_atomically(file) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(lines)
+    write_lines(file, map(_without_empty, cases))
 
 
 def _case(pair: Pair) -> Case | None:

@@ -11,7 +11,6 @@ in the split of its document, and ``assistant eval`` leaves out what an adapter 
 teaches nothing once a document that it stands on says otherwise or was forgotten.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,11 @@ from pathlib import Path
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import TAUGHT, Feedback, Shown
 from assistant.grounding.grounder import ground
+from assistant.jsonlines import write_lines
 from assistant.language import detect
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Sentence
-from assistant.workspace import Workspace, replaced_atomically
+from assistant.workspace import Workspace
 
 TAG = "feedback"
 # As answer.support_coverage by default; words weigh the same here, since a correction may be older than the corpus.
@@ -152,7 +152,5 @@ def _written(file: Path, rows: list[dict[str, object]]) -> Path | None:
         file.unlink(missing_ok=True)
         return None
     file.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    with replaced_atomically(file) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(lines)
+    write_lines(file, rows)
     return file

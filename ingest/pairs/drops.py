@@ -1,11 +1,10 @@
 """Candidates that were not taken, each with its reason: counted for everybody, listed for who asks."""
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from assistant.workspace import replaced_atomically
+from assistant.jsonlines import write_lines
 from ingest.pairs.candidate import Candidate
 
 
@@ -32,9 +31,7 @@ class Drops:
 
     def write(self, file: Path) -> None:
         """All of them as JSON lines; replaces ``file`` whole."""
-        lines = (json.dumps(_explained(reason, candidate), ensure_ascii=False) for reason, candidate in self._rows)
-        with replaced_atomically(file) as beside:
-            beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_lines(file, (_explained(reason, candidate) for reason, candidate in self._rows))
 
 
 def _explained(reason: str, candidate: Candidate) -> dict[str, str]:

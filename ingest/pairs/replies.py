@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from assistant.jsonlines import write_lines
 from assistant.progress import progress_bar
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message
-from assistant.workspace import replaced_atomically
 from ingest.pairs.teacher import Teacher
 
 # Raised when a prompt or what is read from replies changes: replies of before are then asked for anew.
@@ -67,9 +67,7 @@ class Replies:
         kept = [reply for reply in self._known.values() if reply.about in live]
         if len(kept) < len(self._known):
             self._known = {reply.key: reply for reply in kept}
-            with replaced_atomically(self._file) as beside:
-                lines = (json.dumps(asdict(reply), ensure_ascii=False) + "\n" for reply in kept)
-                beside.write_text("".join(lines), encoding="utf-8")
+            write_lines(self._file, map(asdict, kept))
 
 
 def replies_file(pairs: Path) -> Path:
