@@ -51,7 +51,7 @@ class _Course:
         """A step ends now; what it took is what no earlier one took."""
         self.timings[step] = time.perf_counter() - self.started - sum(self.timings.values())
 
-    def answer(self, text: str, hits: Sequence[Evidence], trace: Trace | None = None) -> Answer:
+    def answer(self, text: str, hits: Sequence[Evidence], trace: Trace) -> Answer:
         return Answer(
             self.question,
             self.rewriting.standalone,
@@ -107,8 +107,8 @@ class Assistant:
         """The answer as it comes into being; closing the generator stops the model. Raises what ``ask`` raises."""
         question = well_formed(question)
         started = time.perf_counter()
-        if said := reply(question, self._answering.greeting, self._answering.thanks):
-            yield _Course(question, adapter, Rewriting(question), started).answer(said, ())
+        if said := reply(question, history, self._answering):
+            yield Answer(question, question, said, (), (), small_talk=True, adapter=adapter)
             return
         course = _Course(question, adapter, self._rewriting(question, history), started)
         course.done("rewrite")

@@ -131,7 +131,7 @@ def _asked(messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> tuple
 
 
 def _content(answer: Answer) -> str:
-    return answer.text if answer.refused or answer.is_small_talk else _joined(answer.sentences)
+    return answer.text if answer.refused or answer.small_talk else _joined(answer.sentences)
 
 
 def _joined(sentences: Sequence[Sentence]) -> str:

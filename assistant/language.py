@@ -9,7 +9,7 @@ Index and questions go through the same functions.
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import Stemmer
 
@@ -96,6 +96,11 @@ def whole_questions(text: str, languages: Iterable[str]) -> list[str]:
     """The question as one phrase in every language: a section headed by it is the one that is meant."""
     phrases = (" ".join(stems(text, language)[:_LONGEST_PHRASE]) for language in languages)
     return [phrase for phrase in dict.fromkeys(phrases) if " " in phrase]
+
+
+def text_in(texts: Mapping[str, str], language: str) -> str:
+    """The text in a language; the first one serves all others."""
+    return texts.get(language) or next(iter(texts.values()))
 
 
 def detect(text: str, among: Iterable[str] = ()) -> str:

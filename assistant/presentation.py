@@ -53,6 +53,7 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
         "refusal_reason": answer.refusal_reason,
         "readings": list(answer.readings),
         "quoted": answer.quoted,
+        "small_talk": answer.small_talk,
         "notes": list(answer.notes),
         "answer": answer.text,
         "sentences": [_sentence_json(sentence) for sentence in answer.sentences],
@@ -112,7 +113,7 @@ def answer_lines(answer: Answer) -> list[str]:
     """An answer as lines for a terminal: sentences with footnotes, then the sources they cite."""
     if answer.refused:
         return _refusal_lines(answer)
-    if answer.is_small_talk:
+    if answer.small_talk:
         return [answer.text]
     citations = [citation for sentence in answer.sentences for citation in sentence.citations]
     cited = dict.fromkeys((citation.hit, citation.quote) for citation in citations)

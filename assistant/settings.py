@@ -193,13 +193,11 @@ class AnswerSettings(Section):
             "en": "Hello. I answer from the documents and show the passages. What would you like to know?",
             "de": "Guten Tag. Ich antworte aus den Dokumenten und zeige die Stellen. Was möchten Sie wissen?",
         },
-        min_length=1,
-        description="What is said to a greeting, by language.",
+        description="What is said to a greeting, by language; the first one serves all others, and {} answers none.",
     )
     thanks: Texts = Field(
         {"en": "You're welcome. Ask again whenever you like.", "de": "Gern. Fragen Sie jederzeit wieder."},
-        min_length=1,
-        description="What is said to thanks and to a goodbye, by language.",
+        description="What is said to thanks and to a goodbye, by language; {} answers none.",
     )
 
 

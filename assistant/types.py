@@ -206,7 +206,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the assistant says to a question: sentences, or a refusal with the nearest evidence.
+    """What the assistant says to a question: sentences, a refusal with the nearest evidence, or small talk.
 
     ``hits`` are the passages that were in the prompt; after a refusal, the nearest ones. ``quoted`` says that
     the documents did not support the model's words and are quoted instead. ``timings`` are in seconds.
@@ -222,17 +222,14 @@ class Answer:
     readings: tuple[str, ...] = ()
     """What an unclear question may mean, when the assistant asks back instead of answering."""
     quoted: bool = False
+    small_talk: bool = False
+    """Says nothing about the documents, since nothing was asked of them: a greeting, or a reply to thanks."""
     notes: tuple[str, ...] = ()
     """What a reader should know beside the answer, as that another version of a document differs."""
     adapter: str | None = None
     """Name of the adapter that was asked; None for the base model."""
     timings: Mapping[str, float] = field(default_factory=dict)
     trace: Trace | None = None
-
-    @property
-    def is_small_talk(self) -> bool:
-        """Whether it says nothing about the documents, since nothing was asked of them: a greeting, or thanks."""
-        return not self.refused and not self.sentences
 
 
 @dataclass(frozen=True, slots=True)

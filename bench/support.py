@@ -34,7 +34,7 @@ from assistant.types import Evidence
 from assistant.workspace import Workspace
 from eval.report.support import CheckerFigures, Measured, Rate, write_measured
 from eval.statistics import interval
-from ingest.pairs.reading import exercises
+from ingest.pairs.reading import Answered, exercises
 
 HANDWRITTEN = Path(__file__).parent.parent / "data/sample/support.jsonl"
 _SHORTEST, _LONGEST = 40, 300
@@ -189,19 +189,22 @@ def handwritten(file: Path) -> Iterator[Labelled]:
 def answers_read() -> Iterator[Labelled]:
     """The answers of the reading exercises against the passage that they are read from, and the three beside it."""
     for number, exercise in enumerate(exercises()):
-        language = exercise["language"]
+        language = exercise.language
         hits = [
-            _passage(4 * number + place, one["text"].strip(), one["context"], language)
-            for place, one in enumerate(exercise["passages"], 1)
+            _passage(4 * number + place, one.text, one.context, language)
+            for place, one in enumerate(exercise.passages, 1)
         ]
-        for question in exercise["questions"]:
-            answer = question.get("answer", "")
+        for question in (one for one in exercise.questions if isinstance(one, Answered)):
+            answer = question.answer
             for sentence in (answer[start:end] for start, end in sentence_spans(answer)):
-                for place, hit in enumerate(hits, 1):
-                    if is_factual(sentence) and len(sentence.split()) > _FRAGMENT:
-                        is_its = place == question["passage"]
-                        kind = "answer" if is_its else "passage beside it"
-                        yield Labelled(f"{kind} ({language})", sentence, hit, is_its)
+                if is_factual(sentence) and len(sentence.split()) > _FRAGMENT:
+                    yield from _read_from(sentence, hits, question.passage, language)
+
+
+def _read_from(sentence: str, hits: Sequence[Evidence], its: int, language: str) -> Iterator[Labelled]:
+    for place, hit in enumerate(hits, 1):
+        kind = "answer" if place == its else "passage beside it"
+        yield Labelled(f"{kind} ({language})", sentence, hit, place == its)
 
 
 def _passage(number: int, text: str, context: str, language: str) -> Evidence:

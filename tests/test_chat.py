@@ -22,7 +22,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.answer import Assistant
 from assistant.cli.talk import COMMANDS, Talk
-from assistant.cli.terminal import take_back
+from assistant.cli.terminal import rows_of, take_back
 from assistant.config import Settings
 from assistant.conversation.transcript import MarkedText, markdown
 from assistant.errors import AdapterError, UsageError
@@ -133,16 +133,21 @@ class Screen(io.StringIO):
         return "\n".join(line.rstrip() for line in self._screen.display).strip()
 
 
+def on_screen(monkeypatch: pytest.MonkeyPatch, screen: Screen, columns: int, lines: int) -> None:
+    """Standard output goes to a screen."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(screen, "fileno", lambda: 1)
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((columns, lines)))
+
+
 @pytest.mark.parametrize("columns", [20, 44, 200])
 @pytest.mark.parametrize("words", ["Bananas grow on every motorway.", "Bananas\nand 漢字漢字漢字漢字漢字漢字 " * 3])
 def test_a_terminal_shows_only_the_answer_that_stands(
     filled: Workspace, settings: Settings, monkeypatch: pytest.MonkeyPatch, columns: int, words: str
 ) -> None:
     screen = Screen(columns, 60)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setenv("LINES", "60")
-    monkeypatch.setattr(sys, "stdout", screen)
+    on_screen(monkeypatch, screen, columns, 60)
     click.echo("What stood here before.")
     with talk_with(filled, settings, ScriptedEngine(words)) as talk:
         talk.take("What is the deductible for hail damage?")
@@ -152,13 +157,22 @@ def test_a_terminal_shows_only_the_answer_that_stands(
 
 
 def test_what_has_scrolled_away_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Screen(20, 12)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "20")
-    monkeypatch.setenv("LINES", "12")
-    monkeypatch.setattr(sys, "stdout", screen)
-    assert not take_back("Bananas grow. " * 30)
-    assert take_back("Bananas grow. " * 5)
+    screen = Screen(20, 4)
+    on_screen(monkeypatch, screen, 20, 4)
+    words = "0123456789" * 8
+    click.echo("before")
+    click.echo(words, nl=False)
+    assert take_back(words) and screen.display in {"", "before"}
+    click.echo(f"{words}0", nl=False)
+    assert not take_back(f"{words}0") and screen.display.endswith("0")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "rows"),
+    [("", 5, 1), ("abcde", 5, 1), ("abcdef", 5, 2), ("a\nb", 5, 2), ("a\n", 5, 2), ("漢" * 21, 21, 3), ("a漢漢", 4, 2)],
+)
+def test_rows_of_a_screen_are_counted_as_it_wraps_them(text: str, columns: int, rows: int) -> None:
+    assert rows_of(text, columns) == rows
 
 
 def test_words_that_turn_out_to_be_a_refusal_are_followed_by_it_and_the_nearest_passages(

@@ -4,10 +4,11 @@ import pytest
 from fakes import ScriptedEngine
 
 from assistant.answer import Assistant
-from assistant.config import Settings
+from assistant.config import AnswerSettings, Settings
 from assistant.conversation.rewriting import rewritten
 from assistant.conversation.smalltalk import reply, small_talk
-from assistant.presentation import answer_lines
+from assistant.conversation.transcript import reasons
+from assistant.presentation import answer_json, answer_lines
 from assistant.retriever import Retriever
 from assistant.types import Message
 
@@ -18,17 +19,23 @@ from assistant.types import Message
         ("hello", "greeting", "en"),
         ("Hi", "greeting", ""),
         ("Hi there!", "greeting", ""),
-        ("  Good morning,  can you help me? ", "greeting", "en"),
-        ("Who are you?", "greeting", "en"),
-        ("What can you do for me?", "greeting", "en"),
+        ("  Good morning,  can you help me? ", "introduction", "en"),
+        ("Hallo …", "greeting", "de"),
+        ("Hi 👋", "greeting", ""),
+        ("Who are you?", "introduction", "en"),
+        ("What can you do for me?", "introduction", "en"),
+        ("Hilfe!", "introduction", "de"),
         ("Hallo zusammen", "greeting", "de"),
         ("Guten Tag!", "greeting", "de"),
-        ("Hi, wie geht’s?", "greeting", "de"),
-        ("Was können Sie alles?", "greeting", "de"),
+        ("Hi, wie geht’s?", "introduction", "de"),
+        ("Was können Sie alles?", "introduction", "de"),
         ("thanks", "thanks", "en"),
         ("Thank you very much. Bye!", "thanks", "en"),
         ("Vielen Dank, tschüss", "thanks", "de"),
         ("Danke schön!", "thanks", "de"),
+        ("ok, thanks!", "thanks", "en"),
+        ("Great, thank you for your help :)", "thanks", "en"),
+        ("Alles klar, danke dir", "thanks", "de"),
     ],
 )
 def test_what_asks_for_nothing_is_known(said: str, kind: str, language: str) -> None:
@@ -41,6 +48,10 @@ def test_what_asks_for_nothing_is_known(said: str, kind: str, language: str) -> 
         "",
         " ?! ",
         "yes",
+        "ok",
+        "great!",
+        "hihelp",
+        "hellothere",
         "ja bitte",
         "Hello, is hail damage covered?",
         "Hail",
@@ -60,11 +71,20 @@ def test_what_may_ask_for_something_is_searched_for(said: str) -> None:
 
 
 def test_the_reply_is_the_house_s_own_in_the_language_spoken() -> None:
-    greeting, thanks = {"en": "Hello.", "de": "Moin."}, {"en": "Always."}
-    assert reply("Hallo", greeting, thanks) == "Moin."
-    assert reply("hi", greeting, thanks) == "Hello."
-    assert reply("Danke", greeting, thanks) == "Always."
-    assert reply("Hallo, was kostet das?", greeting, thanks) == ""
+    answering = AnswerSettings(greeting={"en": "Hello.", "de": "Moin."}, thanks={"en": "Always."})
+    assert reply("Hallo", (), answering) == "Moin."
+    assert reply("hi", (), answering) == "Hello."
+    assert reply("hi", [Message("user", "Ist Hagel an meinem Auto versichert?")], answering) == "Moin."
+    assert reply("Danke", (), answering) == "Always."
+    assert reply("Hallo, was kostet das?", (), answering) == ""
+    assert reply("Hallo", (), AnswerSettings(greeting={})) == ""
+
+
+def test_in_a_conversation_a_call_for_help_asks_for_something(settings: Settings) -> None:
+    assert reply("Can you help me?", (), settings.answer)
+    stolen = [Message("user", "My bicycle was stolen."), Message("assistant", "Report it.")]
+    assert reply("Can you help me?", stolen, settings.answer) == ""
+    assert reply("thanks", stolen, settings.answer)
 
 
 def test_small_talk_is_answered_without_search_and_model(settings: Settings) -> None:
@@ -76,8 +96,10 @@ def test_small_talk_is_answered_without_search_and_model(settings: Settings) -> 
     assistant = Assistant(retriever, lambda: ScriptedEngine("never"), settings.answer, settings.engine)
     answer = assistant.ask("Guten Morgen!")
     assert answer.text == settings.answer.greeting["de"]
-    assert answer.is_small_talk and not answer.refused and not answer.hits
+    assert answer.small_talk and not answer.refused and not answer.hits
     assert answer_lines(answer) == [answer.text]
+    assert answer_json(None, answer)["small_talk"] is True
+    assert "nothing was searched" in reasons(answer)[0]
 
 
 def test_a_conversation_that_began_with_a_greeting_leans_on_its_questions_only() -> None:

@@ -1,27 +1,39 @@
 """What people say that asks for nothing in the documents, English and German: greetings, thanks, and who is there."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Literal
 
-Kind = Literal["greeting", "thanks"]
+from assistant.config import AnswerSettings
+from assistant.language import detect, text_in
+from assistant.types import Message
 
-_LONGEST = 60
-_ADDRESSED = r"(?: (?:there|all|everyone|everybody|together|assistant|again|zusammen|nochmal|wieder))?"
-_SAID: tuple[tuple[Kind, str, str], ...] = (
+Kind = Literal["greeting", "introduction", "thanks"]
+
+_LONGEST = 80
+_ADDRESSED = r"(?: (?:there|all|everyone|everybody|together|assistant|again|you|zusammen|nochmals?|wieder))?"
+_HELP = r"(?: for (?:all )?(?:the|your) help| für (?:die|ihre|deine) hilfe)?"
+_SAID: tuple[tuple[Kind | None, str, str], ...] = (
     ("greeting", "", "hi|hey"),
     ("greeting", "en", r"hello|greetings|good (?:morning|afternoon|evening|day)"),
-    ("greeting", "en", r"who are you|what are you|what can you do(?: for me)?|how are you(?: today)?|are you there"),
-    ("greeting", "en", r"(?:can|could) you help me|help"),
+    (
+        "introduction",
+        "en",
+        r"who are you|what are you|what can you do(?: for me)?|how are you(?: today)?|are you there",
+    ),
+    ("introduction", "en", r"(?:can|could) you help me|help"),
     ("greeting", "de", r"hallo|guten (?:tag|morgen|abend)|moin|servus|gr(?:ü|ue)(?:ß|ss) gott|gr(?:ü|ue)ezi"),
-    ("greeting", "de", r"wer (?:bist du|sind sie)|was (?:kannst du|können sie)(?: alles)?(?: (?:tun|für mich tun))?"),
-    ("greeting", "de", r"wie geht(?:'s| es|s)?(?: dir| ihnen)?|(?:kannst du|können sie) mir helfen|hilfe"),
-    ("thanks", "en", r"thanks(?: a lot| so much)?|thank you(?: very much| so much)?|that helped|(?:good)?bye"),
-    ("thanks", "de", r"danke(?: schön| sehr)?|dankeschön|(?:vielen|besten|herzlichen) dank|tschüss|auf wiedersehen"),
+    ("introduction", "de", r"wer (?:bist du|sind sie)|was (?:kannst du|können sie)(?: alles)?(?: (?:für mich )?tun)?"),
+    ("introduction", "de", r"wie geht(?:'s| es|s)?(?: dir| ihnen)?|(?:kannst du|können sie) mir helfen|hilfe"),
+    ("thanks", "en", rf"(?:thanks|thank you|thx)(?: a lot| (?:so|very) much)?{_HELP}|that helped|(?:good)?bye"),
+    ("thanks", "de", rf"(?:danke|dankeschön|(?:vielen|besten|herzlichen) dank)(?: schön| sehr| dir| ihnen)?{_HELP}"),
+    ("thanks", "de", r"tschüss|auf wiedersehen"),
+    # Alone they agree to something, and are understood from what was said before.
+    (None, "", r"ok|okay|great|perfect|fine|nice|super|gut|prima|alles klar"),
 )
-_BETWEEN = r"[\s,.!?–-]*"
+# Symbols and smileys say nothing of their own.
 _PATTERNS = tuple(
-    (kind, language, re.compile(rf"(?:{said}){_ADDRESSED}{_BETWEEN}", re.IGNORECASE)) for kind, language, said in _SAID
+    (kind, language, re.compile(rf"(?:{said}){_ADDRESSED}(?!\w)\W*", re.IGNORECASE)) for kind, language, said in _SAID
 )
 
 
@@ -36,20 +48,22 @@ def small_talk(text: str) -> tuple[Kind, str] | None:
     kind: Kind | None = None
     language = ""
     while rest:
-        for said, of, pattern in _PATTERNS:
-            if found := pattern.match(rest):
-                kind, language, rest = said, of or language, rest[found.end() :]
-                break
-        else:
+        found = next((one for one in ((*of, of[2].match(rest)) for of in _PATTERNS) if one[3]), None)
+        if found is None or found[3] is None:
             return None
+        kind, language, rest = found[0] or kind, found[1] or language, rest[found[3].end() :]
     return (kind, language) if kind else None
 
 
-def reply(text: str, greeting: Mapping[str, str], thanks: Mapping[str, str]) -> str:
-    """What is said to small talk, from texts by language; the first one serves all others. Empty for all else."""
+def reply(text: str, history: Sequence[Message], settings: AnswerSettings) -> str:
+    """What is said to small talk, in its language or that of the conversation; empty for all else.
+
+    In a conversation "can you help me?" asks for something: only greetings and thanks are small talk there. Without
+    texts in the settings nothing is.
+    """
     found = small_talk(text)
-    if found is None:
+    if found is None or (found[0] == "introduction" and history):
         return ""
-    kind, language = found
-    texts = greeting if kind == "greeting" else thanks
-    return texts.get(language) or next(iter(texts.values()))
+    texts = settings.thanks if found[0] == "thanks" else settings.greeting
+    said = " ".join(message.content for message in history)
+    return text_in(texts, found[1] or detect(said, texts)) if texts else ""

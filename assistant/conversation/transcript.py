@@ -81,6 +81,8 @@ def passages(hits: Sequence[Evidence]) -> list[str]:
 def reasons(answer: Answer) -> list[str]:
     """Why an answer is what it is: what was searched for, found, judged and said, and what each step took."""
     trace = answer.trace
+    if answer.small_talk:
+        return ["Nothing was asked of the documents, so nothing was searched for."]
     if trace is None:
         return ["Nothing is known about this answer."]
     shown = {hit.rank for hit in answer.hits}

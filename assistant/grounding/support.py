@@ -12,7 +12,7 @@ better.
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -205,20 +205,26 @@ def _objection(claim: _Claim, read: _Read) -> str:
     """What a claim holds and a span does not, apart from words and numbers."""
     if read.text.rstrip().endswith("?") and not claim.text.endswith("?"):
         return "the passage only asks"
-    folded = " ".join(words(read.text))
     for name in claim.names:
-        # "Kräftige Farben" opens a sentence and is no name: the passage has it in small letters, word for word.
-        is_there = len(name) > 1 and f" {' '.join(words(' '.join(name)))} " in f" {folded} "
-        if not is_there and not read.written_large.issuperset(stems(" ".join(name), read.language)):
-            return f"the name {' '.join(name)} is missing"
+        its = " ".join(name)
+        is_there = read.written_large.issuperset(stems(its, read.language))
+        if not is_there and not (claim.text.startswith(its) and _stands_inside(its, read.text)):
+            return f"the name {its} is missing"
     if reason := _otherwise_qualified(claim, read):
         return reason
+    folded = " ".join(words(read.text))
     for quotation in claim.quotations:
         if " ".join(words(quotation)) not in folded:
             return f"the quotation “{quotation}” is missing"
     if denial := contradiction(claim.denials, denials(read.text, read.language), claim.stems):
         return f"one denies and the other does not: {denial.word} {' '.join(denial.stems)}"
     return _misplaced(claim, read)
+
+
+def _stands_inside(opening: str, text: str) -> bool:
+    """Whether words that open a sentence with a capital, as "Kräftige Farben", stand inside a text without it."""
+    inside = opening[:1].lower() + opening[1:]
+    return re.search(rf"(?<!\w){re.escape(inside)}(?!\w)", text) is not None
 
 
 def _otherwise_qualified(claim: _Claim, read: _Read) -> str:
@@ -291,20 +297,10 @@ def _is_name(cell: str) -> bool:
 
 def _row_as_read(row: Row, claim: _Claim, known: str, language: str) -> _Read:
     """A row as one reads it who looks for a claim: its label, and the cells under the headers that the claim names."""
-    named = named_cells(row, claim.text, language)
-    said = {quantity for _, cell in named for quantity in quantities(cell)}
-    # "The ticket costs €14 and is valid for 7 days" names only the header of the days, and tells them.
-    more = not said.isdisjoint(claim.quantities)
-    chosen = [one for one in row.cells if one in named or (more and _counts_something_else(one[1], said))]
+    chosen = named_cells(row, claim.text, language)
     text = " | ".join([row.label, *(f"{header}: {cell}" for header, cell in chosen)])
     in_cells = quantities(" ; ".join([row.label, *(cell for _, cell in chosen)]))
     return _Read(text, known, language, frozenset(in_cells))
-
-
-def _counts_something_else(cell: str, said: Set[str]) -> bool:
-    """Whether the quantities of a cell cannot be mistaken for those that are said: "14 €" beside "7 days"."""
-    its = {unit_of(quantity) for quantity in quantities(cell)}
-    return bool(its) and "" not in its and its.isdisjoint(map(unit_of, said))
 
 
 def _is_of_another_row(row: Row, claim: _Claim, language: str) -> bool:

@@ -7,7 +7,7 @@ question stand in no passage, or what an unclear question may mean.
 from collections.abc import Sequence
 
 from assistant.config import AnswerSettings
-from assistant.language import detect
+from assistant.language import detect, text_in
 
 _MOST_WORDS = 4
 _LOOKED_FOR = {
@@ -30,7 +30,7 @@ def refusal_text(
     """
     texts = settings.refusal
     language = detect(question, texts)
-    refusal = texts.get(language, next(iter(texts.values())))
+    refusal = text_in(texts, language)
     helped = language if language in _QUOTED and language in texts else next(iter(texts))
     if helped not in _QUOTED:
         return refusal

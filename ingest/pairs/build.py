@@ -117,15 +117,13 @@ def _pairs(
             f" ({sum(drops.counts.values())} candidates dropped).",
             "See why with --explain FILE; --teacher MODEL writes questions where the documents hold none.",
         )
-    pairs += reading_pairs(
-        _beside(chosen.reading, pairs),
-        corpus.languages,
-        settings.answer.refusal,
-        chosen.validation,
-        bench.fits,
-        chosen.seed,
+    most = _beside(chosen.reading, [pair for pair in pairs if pair.source != "reading"])
+    exercises = reading_pairs(
+        most, corpus.languages, settings.answer.refusal, chosen.validation, bench.fits, chosen.seed
     )
-    return _in_order([*pairs, *general_pairs(_beside(chosen.general, pairs), corpus.languages, chosen.seed)])
+    pairs = _sound([*pairs, *exercises], drops)
+    chats = general_pairs(_beside(chosen.general, pairs), corpus.languages, chosen.seed)
+    return _in_order(_sound([*pairs, *chats], drops))
 
 
 def _beside(share: float, pairs: Sequence[Pair]) -> float:

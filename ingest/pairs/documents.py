@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from assistant.config import Settings
+from assistant.language import text_in
 from assistant.pairs import SPLITS, Pair, Split
 from assistant.store.catalog import StoredChunk
 from ingest.pairs.before import Before
@@ -98,7 +99,7 @@ def _refused(row: Unanswerable, split: Split, texts: Mapping[str, str]) -> Pair:
     pair = Pair(
         id="",
         instruction=row.question,
-        response=texts.get(row.language, next(iter(texts.values()))),
+        response=text_in(texts, row.language),
         source="refusal",
         split=split,
         kind=row.kind,

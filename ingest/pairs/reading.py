@@ -5,27 +5,68 @@ ask for what nobody wrote down. A model that is tuned learns both here, whatever
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
+from assistant.language import text_in
 from assistant.pairs import Pair, Split
 from assistant.types import Passage
 from ingest.pairs.candidate import share_of
 from ingest.pairs.context import Fits, cited
 from ingest.pairs.identity import identified
 
-_FOLDER = "reading"
-Exercise = Mapping[str, Any]
-"""``language``, ``topic``, ``passages`` and ``questions``; a question without ``passage`` is answered by none."""
+_FOLDER = "exercises"
 
 
-def exercises() -> list[Exercise]:
+class _Row(BaseModel):
+    """A part of a file, in which a mistyped key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Shown(_Row):
+    """A passage of a made-up document."""
+
+    document: str
+    context: str
+    text: str
+
+
+class Answered(_Row):
+    """A question, the number of the passage that answers it, the words there that prove it, and the answer."""
+
+    ask: str
+    passage: int
+    quote: str
+    answer: str
+
+
+class Unanswered(_Row):
+    """A question that no passage answers, and why."""
+
+    ask: str
+    why: str
+
+
+class Exercise(_Row):
+    """Passages of one organisation, and questions about them."""
+
+    language: str
+    topic: str
+    passages: tuple[Shown, ...]
+    questions: tuple[Answered | Unanswered, ...]
+
+
+@cache
+def exercises() -> tuple[Exercise, ...]:
     """All of them, in the order of their files."""
     folder = files("ingest.pairs").joinpath(_FOLDER)
     found = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
-    return [one for file in found for one in yaml.safe_load(file.read_text("utf-8"))]
+    return tuple(Exercise.model_validate(one) for file in found for one in yaml.safe_load(file.read_text("utf-8")))
 
 
 def reading_pairs(
@@ -36,9 +77,9 @@ def reading_pairs(
     ``refusal`` is the house refusal by language.
     """
     pairs: list[Pair] = []
-    fitting = [one for one in exercises() if one["language"] in languages]
-    for exercise in sorted(fitting, key=lambda one: share_of(seed, one["topic"])):
-        split: Split = "validation" if share_of(seed, _FOLDER, exercise["topic"]) < validation else "train"
+    fitting = [one for one in exercises() if one.language in languages]
+    for exercise in sorted(fitting, key=lambda one: share_of(seed, one.topic)):
+        split: Split = "validation" if share_of(seed, _FOLDER, exercise.topic) < validation else "train"
         some = list(_pairs(exercise, split, refusal, fits))
         if len(pairs) + len(some) > most:
             break
@@ -47,29 +88,26 @@ def reading_pairs(
 
 
 def _pairs(exercise: Exercise, split: Split, refusal: Mapping[str, str], fits: Fits) -> Iterator[Pair]:
-    language = exercise["language"]
-    passages = tuple(
-        Passage(one["document"], 0, len(one["text"]), one["context"], one["text"].strip())
-        for one in exercise["passages"]
-    )
-    for question in exercise["questions"]:
-        golden = question.get("passage")
-        if fits(passages, question["ask"]):
-            yield identified(
-                Pair(
-                    id="",
-                    instruction=question["ask"],
-                    response=cited(question["answer"], golden) if golden else _said(refusal, language),
-                    source="reading",
-                    split=split,
-                    kind="reading" if golden else "near-miss",
-                    passages=passages,
-                    golden=golden,
-                    quote=question.get("quote", ""),
-                    language=language,
-                )
+    passages = tuple(Passage(one.document, 0, len(one.text), one.context, one.text) for one in exercise.passages)
+    for question in exercise.questions:
+        if not fits(passages, question.ask):
+            continue
+        pair = Pair(
+            id="",
+            instruction=question.ask,
+            response=text_in(refusal, exercise.language),
+            source="reading",
+            split=split,
+            kind="near-miss",
+            passages=passages,
+            language=exercise.language,
+        )
+        if isinstance(question, Answered):
+            pair = replace(
+                pair,
+                response=cited(question.answer, question.passage),
+                kind="reading",
+                golden=question.passage,
+                quote=question.quote,
             )
-
-
-def _said(refusal: Mapping[str, str], language: str) -> str:
-    return refusal.get(language, next(iter(refusal.values())))
+        yield identified(pair)

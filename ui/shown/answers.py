@@ -68,11 +68,12 @@ def answer_html(answer: Answer, corpus: str, words: Words, suggestions: Sequence
     rewritten = _rewritten(answer.question, answer.standalone_question, words)
     if answer.refused:
         return rewritten + _refusal(answer, corpus, words, suggestions)
-    if answer.is_small_talk:
+    if answer.small_talk:
         return f'<div class="prose">{escaped(answer.text)}</div>'
     quoted = f'<p class="label">{escaped(words("chat.quoted"))}</p>' if answer.quoted else ""
     notes = "".join(map(note_html, answer.notes))
-    prose = _prose(answer.text, answer.sentences, answer.hits, corpus, words)
+    # Words of an answer that was stopped in its first sentence are no sentence yet.
+    prose = _prose(answer.text, answer.sentences, answer.hits, corpus, words, with_rest=not answer.sentences)
     return f'{rewritten}{quoted}<div class="prose">{prose}</div>{notes}{_cited(answer, corpus, words)}'
 
 

@@ -18,7 +18,7 @@ _LETTERS = "AB"
 def turn_html(turn: Turn, words: Words) -> str:
     """A turn that is complete, and below it the form to say what is right and wrong in the answer."""
     replies = [_reply(_said(reply, words), reply_name(turn, at, words)) for at, reply in enumerate(turn.replies)]
-    vote = _vote(turn, words) if len(turn.replies) > 1 else ""
+    vote = _vote(turn, words) if len(turn.replies) > 1 and not _is_small_talk(turn) else ""
     return (
         f'<article class="turn" id="turn-{turn.id}" aria-label="{escaped(turn.question)}">{_question(turn.question)}'
         f"{_side_by_side(replies)}{vote}{_actions(turn, words)}{_teaching(turn, words)}</article>"
@@ -74,8 +74,8 @@ def _model_name(reply: Reply, words: Words) -> str:
 
 
 def _teaching(turn: Turn, words: Words) -> str:
-    """Nothing under two answers before one is chosen: the vote comes first."""
-    if len(turn.replies) > 1 and turn.preferred is None:
+    """Nothing under two answers before one is chosen: the vote comes first; nor where nothing was asked."""
+    if _is_small_talk(turn) or (len(turn.replies) > 1 and turn.preferred is None):
         return ""
     return thanks_html(turn.id, Judgement(turn.verdict), words) if turn.verdict else teaching_html(turn, words)
 
@@ -91,6 +91,11 @@ def _vote(turn: Turn, words: Words) -> str:
 
 def _actions(turn: Turn, words: Words) -> str:
     copies = button(words("chat.copy"), "quiet", copy=copied_text(turn, words), copied=words("chat.copied"))
-    others = (("retry", "chat.retry"), ("edit", "chat.edit"), ("why", "chat.why"))
-    buttons = "".join(button(words(key), "quiet", do=do, turn=turn.id) for do, key in others)
+    others = ["retry", "edit", *([] if _is_small_talk(turn) else ["why"])]
+    buttons = "".join(button(words(f"chat.{do}"), "quiet", do=do, turn=turn.id) for do in others)
     return f'<div class="actions">{copies}{buttons}</div>'
+
+
+def _is_small_talk(turn: Turn) -> bool:
+    """Whether nothing was asked of the documents: there is nothing to judge or to explain."""
+    return all(reply.answer.small_talk for reply in turn.replies)

@@ -27,10 +27,9 @@ def made(
     return reading_pairs(most, languages, REFUSAL, validation, lambda *_: True, seed)
 
 
-@pytest.mark.parametrize("exercise", exercises(), ids=lambda one: str(one["topic"]))
+@pytest.mark.parametrize("exercise", exercises(), ids=lambda one: str(one.topic))
 def test_each_answer_stands_in_its_passage_and_its_words_in_no_other(exercise: Exercise) -> None:
-    assert set(exercise) == {"language", "topic", "passages", "questions"}
-    pairs = [pair for pair in made() if pair.passages[0].text == exercise["passages"][0]["text"].strip()]
+    pairs = [pair for pair in made() if pair.passages[0].text == exercise.passages[0].text]
     assert len(pairs) == 8
     for pair in pairs:
         assert len(pair.passages) == 4
@@ -100,6 +99,19 @@ def test_exercises_stay_when_a_document_is_forgotten_and_edited_ones_are_not_sta
     house.edit(reading[0], response="Changed [1].")
     report = house.make(reading=0.5)
     assert report.edited == 1 and report.stale == 0
+    again = [pair for pair in house.pairs if pair.source == "reading"]
+    assert len({pair.id for pair in again}) == len(again)
+    assert [pair.response for pair in again if pair.id == reading[0]] == ["Changed [1]."]
+    assert house.make(reading=0.5).total == report.total
+
+
+def test_a_corpus_that_asks_what_an_exercise_asks_leaks_nothing(house: House) -> None:
+    asked = next(pair.instruction for pair in made(languages=["en"]) if pair.split == "train")
+    (house.docs / "pool.md").write_text(f"# Pool\n\n## {asked}\n\nThe pool of our own house has other rules.\n")
+    house.ingest()
+    report = house.make(reading=0.5, hold_out=("pool.md",))
+    assert asked in {pair.instruction for pair in house.pairs if pair.split == "test"}
+    assert not any(report.leaks.values())
 
 
 def test_the_share_is_of_all_pairs(house: House) -> None:
