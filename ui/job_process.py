@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from assistant.workspace import replaced_atomically
@@ -26,7 +27,7 @@ _NICENESS = 10
 
 def main(folder: Path, command: list[str]) -> None:
     """Run ``command``, with its output and its log in ``folder``."""
-    os.nice(_NICENESS)
+    _let_others_go_first()
     # A handler, unlike SIG_IGN, is not inherited: the command hears the signals even where we were told to ignore them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
@@ -34,6 +35,13 @@ def main(folder: Path, command: list[str]) -> None:
     with (folder / OUTPUT_FILE).open("wb") as output, (folder / LOG_FILE).open("wb") as log:
         status = _run(command, output.fileno(), log.fileno())
     _write(folder / ENDED_FILE, {"status": status, "at": time.time()})
+
+
+def _let_others_go_first() -> None:
+    os.nice(_NICENESS)
+    # Linux weighs sessions against each other first, and a job leads one.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _run(command: list[str], output: int, log: int) -> int:

@@ -53,7 +53,8 @@ def create_server(service: Service) -> MCPServer:
         adapter: Annotated[str, Field(description="Adapter that answers; empty: the base model.")] = "",
         folder: Folder = "",
     ) -> dict[str, Any]:
-        """Answer a question from the documents: sentences with the passages that support them, or a refusal."""
+        """Answer a question from the documents: sentences with the passages that support them, or a refusal.
+        A greeting gets a greeting (``small_talk``)."""
         return await _in_thread(lambda: answer_json(None, _answer(service, question, corpus, adapter, _only(folder))))
 
     return server

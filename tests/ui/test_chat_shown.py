@@ -204,3 +204,17 @@ def test_a_file_holds_question_answer_and_sources(kind: str) -> None:
     plain = " ".join(content.split())
     for expected in ("Größe & Straße <b>?", "The deductible is 150 euros. [1]", "cars · house", "p. 4 · § 1 Cover"):
         assert expected in plain
+
+
+def test_words_before_the_first_whole_sentence_look_unchecked() -> None:
+    stopped = answer(text="The deductible is 9,999 euros and", sentences=())
+    assert '<span class="unchecked">The deductible is 9,999 euros and</span>' in answer_html(stopped, "cars", words)
+
+
+def test_a_greeting_is_neither_judged_nor_explained() -> None:
+    greeted = turn(answer(question="Hello", text="Hello <b>there</b>.", sentences=(), hits=(), small_talk=True))
+    shown = turn_html(greeted, words)
+    assert "Hello &lt;b&gt;there" in shown and "unchecked" not in shown
+    assert 'data-do="why"' not in shown and "<form" not in shown and 'data-do="retry"' in shown
+    asked = turn_html(turn(answer()), words)
+    assert 'data-do="why"' in asked and "<form" in asked
