@@ -40,7 +40,12 @@ class TrainSettings(Section):
     layers_to_transform: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_listed)] = Field(
         (), description="Layers that get an adapter, counted from 0, as in 20,21,22; empty takes all."
     )
-    epochs: int = Field(2, ge=1, le=1000, description="How often each pair is seen, unless training stops early.")
+    epochs: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="How often each pair is seen, unless training stops early; few hundred pairs may want more.",
+    )
     max_steps: int = Field(0, ge=0, description="Optimiser steps instead of epochs; 0 goes by epochs.")
     batch: int = Field(8, ge=1, le=4096, description="Pairs in one optimiser step, over all processes.")
     learning_rate: float = Field(

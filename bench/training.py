@@ -1,6 +1,6 @@
 """Training against TRL's SFTTrainer on the same pairs, in one run: the table of docs/training.md.
 
-    python -m bench.training --workspace FOLDER --pairs NAME
+    python -m bench.training --workspace FOLDER --pairs NAME [--every 8]
 
 Each way is a process of its own: prompt/completion rows in TRL, with and without gradient checkpointing; our rows one
 by one; our rows with shared prefixes. Model, adapter, rate, batch and number of epochs are the same, and so is what
@@ -12,12 +12,15 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from assistant.config import Settings
+from assistant.jsonlines import write_lines
+from assistant.pairs import read_pairs
 from assistant.workspace import Workspace
 from bench.measured import run
 from train.config import validated
@@ -28,8 +31,6 @@ _WAYS = ("trl", "trl checkpointing", "ours one by one", "ours")
 
 def measure(way: str, job: Job, scratch: Path) -> dict[str, float]:
     """Train one way in this process: seconds, tokens of rows a second, validation loss."""
-    from dataclasses import replace
-
     from train.run import make_accelerator, make_trainer
 
     trainer = make_trainer(job, make_accelerator(job, scratch), scratch)
@@ -96,13 +97,29 @@ def _turn(message: Any) -> dict[str, str]:
     return {"role": message.role, "content": message.content}
 
 
+def _fewer(workspace: Workspace, name: str, every: int) -> str:
+    """A set with some of the evidence lists of another, whole; returns its name."""
+    lists: dict[object, int] = {}
+    kept = []
+    for pair in read_pairs(workspace.pairs_file(name)):
+        number = lists.setdefault(pair.passages or pair.id, len(lists))
+        if number % every == 0:
+            kept.append(pair)
+    fewer = f"{name}-every-{every}"
+    write_lines(workspace.pairs_file(fewer), map(asdict, kept))
+    return fewer
+
+
 @click.command()
 @click.option("--workspace", "folder", type=click.Path(path_type=Path), required=True)
 @click.option("--pairs", required=True)
 @click.option("--epochs", default=1, show_default=True)
+@click.option(
+    "--every", default=1, show_default=True, help="Train on every so manieth evidence list, to be done sooner."
+)
 @click.option("--way", type=click.Choice(_WAYS), hidden=True, help="Measure one way in this process.")
 @click.option("--to", type=click.Path(path_type=Path), hidden=True, help="Where its numbers go.")
-def main(folder: Path, pairs: str, epochs: int, way: str | None, to: Path | None) -> None:
+def main(folder: Path, pairs: str, epochs: int, every: int, way: str | None, to: Path | None) -> None:
     """Measure training."""
     with tempfile.TemporaryDirectory() as scratch:
         if way and to:
@@ -111,6 +128,8 @@ def main(folder: Path, pairs: str, epochs: int, way: str | None, to: Path | None
             job = prepare(named(validated(values), workspace), workspace, Settings())
             to.write_text(json.dumps(measure(way, job, Path(scratch))))
             return
+        if every > 1:
+            pairs = _fewer(Workspace(folder.absolute()), pairs, every)
         for one in _WAYS:
             result = Path(scratch) / "result.json"
             words = ["--workspace", str(folder), "--pairs", pairs, "--epochs", str(epochs), "--way", one]
