@@ -263,10 +263,10 @@ class PairsSettings(Section):
         4000, ge=0, description="About so many questions at most; chunks are then chosen evenly. 0 takes every chunk."
     )
     refusals: float = Field(
-        0.12,
+        0.05,
         ge=0.0,
         le=0.9,
-        description="Share of the pairs from documents whose passages do not answer; more makes a model refuse more.",
+        description="Share of pairs whose passages do not answer; more makes a model refuse more.",
     )
     reading: float = Field(
         0.25,

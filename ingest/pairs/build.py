@@ -119,7 +119,13 @@ def _pairs(
         )
     most = _beside(chosen.reading, [pair for pair in pairs if pair.source != "reading"])
     exercises = reading_pairs(
-        most, corpus.languages, settings.answer.refusal, chosen.validation, bench.fits, chosen.seed
+        most,
+        corpus.languages,
+        chosen.refusals,
+        settings.answer.refusal,
+        chosen.validation,
+        bench.fits,
+        chosen.seed,
     )
     pairs = _sound([*pairs, *exercises], drops)
     chats = general_pairs(_beside(chosen.general, pairs), corpus.languages, chosen.seed)

@@ -70,44 +70,53 @@ def exercises() -> tuple[Exercise, ...]:
 
 
 def reading_pairs(
-    most: float, languages: Sequence[str], refusal: Mapping[str, str], validation: float, fits: Fits, seed: int
+    most: float,
+    languages: Sequence[str],
+    refusals: float,
+    refusal: Mapping[str, str],
+    validation: float,
+    fits: Fits,
+    seed: int,
 ) -> list[Pair]:
     """Whole exercises in the languages of a corpus, together at most ``most`` pairs; ``validation`` of them watch.
 
-    ``refusal`` is the house refusal by language.
+    Of the questions that no passage answers so many are taken that they are a share of ``refusals``; what they get is
+    the house ``refusal`` in their language.
     """
     pairs: list[Pair] = []
     fitting = [one for one in exercises() if one.language in languages]
     for exercise in sorted(fitting, key=lambda one: share_of(seed, one.topic)):
         split: Split = "validation" if share_of(seed, _FOLDER, exercise.topic) < validation else "train"
-        some = list(_pairs(exercise, split, refusal, fits))
+        some = [*_answered(exercise, split), *_refused(exercise, split, text_in(refusal, exercise.language))]
+        some = [pair for pair in some if fits(pair.passages, pair.instruction)]
         if len(pairs) + len(some) > most:
             break
         pairs += some
-    return pairs
+    return _with_fewer_refusals(pairs, refusals, seed)
 
 
-def _pairs(exercise: Exercise, split: Split, refusal: Mapping[str, str], fits: Fits) -> Iterator[Pair]:
-    passages = tuple(Passage(one.document, 0, len(one.text), one.context, one.text) for one in exercise.passages)
+def _answered(exercise: Exercise, split: Split) -> Iterator[Pair]:
     for question in exercise.questions:
-        if not fits(passages, question.ask):
-            continue
-        pair = Pair(
-            id="",
-            instruction=question.ask,
-            response=text_in(refusal, exercise.language),
-            source="reading",
-            split=split,
-            kind="near-miss",
-            passages=passages,
-            language=exercise.language,
-        )
         if isinstance(question, Answered):
-            pair = replace(
-                pair,
-                response=cited(question.answer, question.passage),
-                kind="reading",
-                golden=question.passage,
-                quote=question.quote,
-            )
-        yield identified(pair)
+            pair = replace(_asked(exercise, question.ask, split), kind="reading", golden=question.passage)
+            response = cited(question.answer, question.passage)
+            yield identified(replace(pair, response=response, quote=question.quote))
+
+
+def _refused(exercise: Exercise, split: Split, refusal: str) -> Iterator[Pair]:
+    for question in exercise.questions:
+        if isinstance(question, Unanswered):
+            pair = replace(_asked(exercise, question.ask, split), kind="near-miss", response=refusal)
+            yield identified(pair)
+
+
+def _asked(exercise: Exercise, question: str, split: Split) -> Pair:
+    passages = tuple(Passage(one.document, 0, len(one.text), one.context, one.text) for one in exercise.passages)
+    return Pair("", question, "", source="reading", split=split, passages=passages, language=exercise.language)
+
+
+def _with_fewer_refusals(pairs: Sequence[Pair], share: float, seed: int) -> list[Pair]:
+    answered = sum(pair.golden is not None for pair in pairs)
+    refused = sorted((pair for pair in pairs if pair.golden is None), key=lambda pair: share_of(seed, pair.instruction))
+    kept = set(refused[: round(share / (1 - share) * answered)])
+    return [pair for pair in pairs if pair.golden is not None or pair in kept]
