@@ -90,12 +90,14 @@ def _vote(turn: Turn, words: Words) -> str:
 
 
 def _actions(turn: Turn, words: Words) -> str:
+    if _is_small_talk(turn):
+        return ""
     copies = button(words("chat.copy"), "quiet", copy=copied_text(turn, words), copied=words("chat.copied"))
-    others = ["retry", "edit", *([] if _is_small_talk(turn) else ["why"])]
-    buttons = "".join(button(words(f"chat.{do}"), "quiet", do=do, turn=turn.id) for do in others)
+    others = (("retry", "chat.retry"), ("edit", "chat.edit"), ("why", "chat.why"))
+    buttons = "".join(button(words(key), "quiet", do=do, turn=turn.id) for do, key in others)
     return f'<div class="actions">{copies}{buttons}</div>'
 
 
 def _is_small_talk(turn: Turn) -> bool:
-    """Whether nothing was asked of the documents: there is nothing to judge or to explain."""
+    """Whether nothing was asked of the documents: there is nothing to copy, to explain or to judge."""
     return all(reply.answer.small_talk for reply in turn.replies)
