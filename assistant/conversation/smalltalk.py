@@ -48,10 +48,12 @@ def small_talk(text: str) -> tuple[Kind, str] | None:
     kind: Kind | None = None
     language = ""
     while rest:
-        found = next((one for one in ((*of, of[2].match(rest)) for of in _PATTERNS) if one[3]), None)
-        if found is None or found[3] is None:
+        matches = ((said, of, match) for said, of, pattern in _PATTERNS if (match := pattern.match(rest)))
+        found = next(matches, None)
+        if found is None:
             return None
-        kind, language, rest = found[0] or kind, found[1] or language, rest[found[3].end() :]
+        said, of, match = found
+        kind, language, rest = said or kind, of or language, rest[match.end() :]
     return (kind, language) if kind else None
 
 

@@ -87,32 +87,23 @@ def reading_pairs(
     fitting = [one for one in exercises() if one.language in languages]
     for exercise in sorted(fitting, key=lambda one: share_of(seed, one.topic)):
         split: Split = "validation" if share_of(seed, _FOLDER, exercise.topic) < validation else "train"
-        some = [*_answered(exercise, split), *_refused(exercise, split, text_in(refusal, exercise.language))]
-        some = [pair for pair in some if fits(pair.passages, pair.instruction)]
+        asked = _pairs(exercise, split, text_in(refusal, exercise.language))
+        some = [pair for pair in asked if fits(pair.passages, pair.instruction)]
         if len(pairs) + len(some) > most:
             break
         pairs += some
     return _with_fewer_refusals(pairs, refusals, seed)
 
 
-def _answered(exercise: Exercise, split: Split) -> Iterator[Pair]:
-    for question in exercise.questions:
-        if isinstance(question, Answered):
-            pair = replace(_asked(exercise, question.ask, split), kind="reading", golden=question.passage)
-            response = cited(question.answer, question.passage)
-            yield identified(replace(pair, response=response, quote=question.quote))
-
-
-def _refused(exercise: Exercise, split: Split, refusal: str) -> Iterator[Pair]:
-    for question in exercise.questions:
-        if isinstance(question, Unanswered):
-            pair = replace(_asked(exercise, question.ask, split), kind="near-miss", response=refusal)
-            yield identified(pair)
-
-
-def _asked(exercise: Exercise, question: str, split: Split) -> Pair:
+def _pairs(exercise: Exercise, split: Split, refusal: str) -> Iterator[Pair]:
     passages = tuple(Passage(one.document, 0, len(one.text), one.context, one.text) for one in exercise.passages)
-    return Pair("", question, "", source="reading", split=split, passages=passages, language=exercise.language)
+    common = Pair("", "", "", source="reading", split=split, passages=passages, language=exercise.language)
+    for question in exercise.questions:
+        pair = replace(common, instruction=question.ask, response=refusal, kind="near-miss")
+        if isinstance(question, Answered):
+            response, golden = cited(question.answer, question.passage), question.passage
+            pair = replace(pair, response=response, kind="reading", golden=golden, quote=question.quote)
+        yield identified(pair)
 
 
 def _with_fewer_refusals(pairs: Sequence[Pair], share: float, seed: int) -> list[Pair]:

@@ -18,10 +18,13 @@ _LETTERS = "AB"
 def turn_html(turn: Turn, words: Words) -> str:
     """A turn that is complete, and below it the form to say what is right and wrong in the answer."""
     replies = [_reply(_said(reply, words), reply_name(turn, at, words)) for at, reply in enumerate(turn.replies)]
-    vote = _vote(turn, words) if len(turn.replies) > 1 and not _is_small_talk(turn) else ""
+    vote = _vote(turn, words) if len(turn.replies) > 1 else ""
+    # Of a greeting there is nothing to copy, to explain or to judge.
+    is_small_talk = all(reply.answer.small_talk for reply in turn.replies)
+    below = "" if is_small_talk else f"{vote}{_actions(turn, words)}{_teaching(turn, words)}"
     return (
         f'<article class="turn" id="turn-{turn.id}" aria-label="{escaped(turn.question)}">{_question(turn.question)}'
-        f"{_side_by_side(replies)}{vote}{_actions(turn, words)}{_teaching(turn, words)}</article>"
+        f"{_side_by_side(replies)}{below}</article>"
     )
 
 
@@ -74,8 +77,8 @@ def _model_name(reply: Reply, words: Words) -> str:
 
 
 def _teaching(turn: Turn, words: Words) -> str:
-    """Nothing under two answers before one is chosen: the vote comes first; nor where nothing was asked."""
-    if _is_small_talk(turn) or (len(turn.replies) > 1 and turn.preferred is None):
+    """Nothing under two answers before one is chosen: the vote comes first."""
+    if len(turn.replies) > 1 and turn.preferred is None:
         return ""
     return thanks_html(turn.id, Judgement(turn.verdict), words) if turn.verdict else teaching_html(turn, words)
 
@@ -90,14 +93,7 @@ def _vote(turn: Turn, words: Words) -> str:
 
 
 def _actions(turn: Turn, words: Words) -> str:
-    if _is_small_talk(turn):
-        return ""
     copies = button(words("chat.copy"), "quiet", copy=copied_text(turn, words), copied=words("chat.copied"))
     others = (("retry", "chat.retry"), ("edit", "chat.edit"), ("why", "chat.why"))
     buttons = "".join(button(words(key), "quiet", do=do, turn=turn.id) for do, key in others)
     return f'<div class="actions">{copies}{buttons}</div>'
-
-
-def _is_small_talk(turn: Turn) -> bool:
-    """Whether nothing was asked of the documents: there is nothing to copy, to explain or to judge."""
-    return all(reply.answer.small_talk for reply in turn.replies)
