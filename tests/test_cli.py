@@ -27,6 +27,7 @@ def place(tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "said"),
     [
         (("ingets",), "Did you mean 'ingest'?"),
+        (("--workspace", "x", "search", "y"), "Write it behind: assistant COMMAND --workspace"),
         (("ingest", "/no/such/folder"), "/no/such/folder"),
         (("search", "x", "--set", "retrieval.kk=3"), "Did you mean retrieval.k?"),
         (("search",), "--batch"),

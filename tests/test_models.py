@@ -38,6 +38,18 @@ def test_a_local_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     assert models.engine_folder(str(tmp_path)) == tmp_path
 
 
+def test_a_gguf_that_is_no_model_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_CACHE", str(tmp_path / "cache"))
+    junk = tmp_path / "junk.gguf"
+    with pytest.raises(ModelError, match=r"junk\.gguf cannot be read: No such file"):
+        models.engine_folder(str(junk))
+    junk.write_bytes(b"no model at all" * 1000)
+    with pytest.raises(ModelError, match=r"junk\.gguf cannot be unpacked") as caught:
+        models.engine_folder(str(junk))
+    assert "\n" not in str(caught.value) and caught.value.remedy
+    assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".lock"], "nothing half done is left"
+
+
 def test_a_fingerprint_changes_with_weights_names_and_small_files(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "weights.bin").write_bytes(b"\0" * (3 << 20))

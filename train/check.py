@@ -56,6 +56,8 @@ class Report:
     method: str
     base: str
     rows: int
+    repeated: int
+    """How often an epoch shows a row of the house voice again."""
     validation_rows: int
     steps: int
     learning_rate: float
@@ -67,7 +69,7 @@ class Report:
     longest: str
     """Id of the longest row."""
     tokens: int
-    """Of all training rows."""
+    """Of all that an epoch shows."""
     packed_tokens: int
     """The same, shared prefixes once."""
     loss_tokens: int
@@ -84,7 +86,7 @@ class Report:
 def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> Report:
     """Read pairs and sizes, and try two steps if memory allows; nothing is kept. Raises what training would."""
     job = prepare(named(validated(values), workspace), workspace, general)
-    rows = job.rows
+    rows = list({row.id: row for row in job.rows}.values())
     batches = [batch for step in _epoch(job) for batch in _computed(job, step)]
     needed = estimate(job.config, job.parameters, job.settings, computes_in_bfloat16(job.device), batches)
     free = free_bytes(job.device.name)
@@ -93,6 +95,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         method=job.settings.method,
         base=general.engine.model,
         rows=len(rows),
+        repeated=len(job.rows) - len(rows),
         validation_rows=len(job.validation),
         steps=job.schedule.total,
         learning_rate=job.schedule.peak,
@@ -101,9 +104,9 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         window=window_of(job.config),
         lengths=histogram([len(row) for row in rows]),
         longest=max(rows, key=len).id,
-        tokens=sum(map(len, rows)),
+        tokens=sum(map(len, job.rows)),
         packed_tokens=sum(len(one) for batch in batches for one in batch),
-        loss_tokens=loss_tokens(rows),
+        loss_tokens=loss_tokens(job.rows),
         ended=sum(row.response[-1] == job.template.end_of_turn for row in rows),
         memory=needed,
         memory_total=needed.total,
@@ -140,8 +143,9 @@ def lines(report: Report) -> Iterator[str]:
     """The report for people."""
     share = report.parameters / report.base_parameters
     yield f"Adapter '{report.name}': {report.method} on {report.base}, {report.parameters:,} parameters ({share:.2%})"
+    again = f" and {report.repeated} of the house voice again" if report.repeated else ""
     yield (
-        f"Pairs: {report.rows} to train on, {report.validation_rows} to validate; {report.steps} steps, "
+        f"Pairs: {report.rows} to train on{again}, {report.validation_rows} to validate; {report.steps} steps, "
         f"learning rate {report.learning_rate:.2g}"
     )
     packs = report.probe is None or report.probe.packed

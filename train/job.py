@@ -41,6 +41,7 @@ class Job:
     pairs: list[Pair]
     header: PairsHeader | None
     rows: list[Row]
+    """What an epoch shows: a row of the house voice stands there several times."""
     validation: list[Row]
     schedule: Schedule
 
@@ -87,7 +88,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     config = read_config(folder, general.engine)
     template = read_template(folder, general.engine)
     system, window = general.answer.system, window_of(config)
-    rows = rows_of(pairs, "train", template, system, window)
+    rows = _repeated(rows_of(pairs, "train", template, system, window), pairs, settings.tone_repeats)
     if not rows:
         raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
     return Job(
@@ -104,6 +105,12 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         validation=drawn(rows_of(pairs, "validation", template, system, window), settings),
         schedule=schedule_of(settings, len(rows), config.get_text_config().hidden_size),
     )
+
+
+def _repeated(rows: list[Row], pairs: list[Pair], times: int) -> list[Row]:
+    """The rows of an epoch, those of the house voice ``times`` times: behind one prefix they cost little."""
+    voice = {pair.id for pair in pairs if pair.source == "tone"}
+    return [row for row in rows for _ in range(times if row.id in voice else 1)]
 
 
 def drawn(rows: list[Row], settings: TrainSettings) -> list[Row]:

@@ -90,6 +90,11 @@ class Turn:
         """The reply that the conversation goes on with."""
         return self.replies[max(0, self.preferred or 0)]
 
+    @property
+    def is_small_talk(self) -> bool:
+        """Whether nothing was asked of the documents."""
+        return _is_small_talk(self.replies)
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -158,10 +163,15 @@ class Conversations:
             return int(cursor.lastrowid or 0)
 
     def add(self, user: str, conversation: int, question: str, replies: Sequence[Reply], blind: bool = False) -> Turn:
-        """Keep a question and what was replied. Raises UsageError for a conversation that the user has not."""
+        """Keep a question and what was replied. The first one after greetings names the conversation.
+
+        Raises UsageError for a conversation that the user has not.
+        """
         words = "\n".join([question, *(reply.answer.text for reply in replies)])
         with self._opened() as database:
-            _owned(database, user, conversation)
+            title = _owned(database, user, conversation)
+            if not _is_small_talk(replies) and title == _greeting_of(database, conversation):
+                _call(database, conversation, question)
             cursor = database.execute(
                 "INSERT INTO turns (conversation, question, replies, blind, words) VALUES (?, ?, ?, ?, ?)",
                 (conversation, question, _REPLIES.dump_json(tuple(replies)).decode(), blind, words),
@@ -196,10 +206,10 @@ class Conversations:
 
     def rename(self, user: str, conversation: int, title: str) -> None:
         """Call a conversation something else; an empty title changes nothing."""
-        if named := _title(title):
+        if _title(title):
             with self._opened() as database:
                 _owned(database, user, conversation)
-                database.execute("UPDATE conversations SET title = ? WHERE id = ?", (named, conversation))
+                _call(database, conversation, title)
 
     def delete(self, user: str, conversation: int) -> None:
         """Delete a conversation with all in it."""
@@ -262,6 +272,22 @@ def _owned(database: sqlite3.Connection, user: str, conversation: int) -> str:
     if row is None:
         raise _gone()
     return str(row[0])
+
+
+def _call(database: sqlite3.Connection, conversation: int, title: str) -> None:
+    database.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation))
+
+
+def _greeting_of(database: sqlite3.Connection, conversation: int) -> str | None:
+    """The title that a greeting gave a conversation, if it began with one."""
+    row = database.execute(
+        "SELECT question, replies FROM turns WHERE conversation = ? ORDER BY id LIMIT 1", (conversation,)
+    ).fetchone()
+    return _title(row[0]) if row and _is_small_talk(_REPLIES.validate_json(row[1])) else None
+
+
+def _is_small_talk(replies: Sequence[Reply]) -> bool:
+    return all(reply.answer.small_talk for reply in replies)
 
 
 def _gone() -> UsageError:

@@ -49,6 +49,15 @@ class _LazyGroup(click.Group):
             raise TypeError(f"assistant.cli.{cmd_name}.command is no command")
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            raise click.UsageError(
+                f"There is no option '{name}' before the command. Write it behind: assistant COMMAND {name} …"
+            ) from None
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -74,8 +83,8 @@ def assistant() -> None:
     Start:  assistant ingest ./docs
             assistant ask "What is the deadline for a claim?"
 
-    Everything is kept in one folder, the workspace: .assistant here, or the one that --workspace or
-    ASSISTANT_WORKSPACE names.
+    Everything is kept in one folder, the workspace: .assistant here, or the one that --workspace, behind the
+    command, or ASSISTANT_WORKSPACE names.
     """
 
 

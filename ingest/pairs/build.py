@@ -127,7 +127,7 @@ def _pairs(
         bench.fits,
         chosen.seed,
     )
-    pairs = _sound([*pairs, *exercises], drops)
+    pairs += exercises
     chats = general_pairs(_beside(chosen.general, pairs), corpus.languages, chosen.seed)
     return _in_order(_sound([*pairs, *chats], drops))
 

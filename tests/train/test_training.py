@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from train.passes import Done, Passes
 from train.run import make_accelerator, make_trainer, train
 from train.runs import run_folder
 
+VOICE = {"p1", "p5", "p18"}
 SHORT = {"max_steps": 2, "learning_rate": 0.01}
 
 
@@ -195,6 +197,19 @@ def test_test_pairs_change_nothing(place: Workspace, general: Settings) -> None:
         with_them.validation_loss,
         with_them.tokens,
     )
+
+
+def test_the_house_voice_is_shown_several_times_an_epoch_and_all_else_once(
+    place: Workspace, general: Settings
+) -> None:
+    pairs = [toy_pair(number, "validation" if number >= 16 else "train") for number in range(20)]
+    write_toy_pairs(place, [dataclasses.replace(pair, source="tone") if pair.id in VOICE else pair for pair in pairs])
+    for times in (1, 3):
+        job = prepare(named(validated({"tone_repeats": times}), place), place, general)
+        shown = Counter(row.id for row in job.rows)
+        assert shown == {f"p{number}": times if f"p{number}" in VOICE else 1 for number in range(16)}
+        assert len(job.validation) == 4, "what is validated on is seen once"
+        assert job.schedule.epoch == math.ceil(len(job.rows) / 8)
 
 
 def test_sharing_prefixes_changes_speed_and_not_the_result(place: Workspace, general: Settings) -> None:

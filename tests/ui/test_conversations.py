@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,22 @@ def test_a_question_asked_anew_replaces_all_after_it(kept: Conversations) -> Non
     assert kept.listed("ana") == []
     with pytest.raises(UsageError):
         kept.turn("ana", turns[0].id)
+
+
+def test_a_conversation_is_called_by_its_first_question_and_not_by_a_greeting(kept: Conversations) -> None:
+    def said(conversation: int, question: str, small_talk: bool = False) -> str:
+        kept.add("ana", conversation, question, [replace(reply(), answer=replace(answer(), small_talk=small_talk))])
+        return kept.title("ana", conversation)
+
+    greeted = kept.begin("ana", "Hello!")
+    assert said(greeted, "Hello!", small_talk=True) == "Hello!"
+    assert said(greeted, "Good morning!", small_talk=True) == "Hello!", "until something is asked"
+    assert said(greeted, "Is hail covered?") == "Is hail covered?"
+    assert said(greeted, "And dogs?") == "Is hail covered?"
+    named = kept.begin("ana", "Hello!")
+    said(named, "Hello!", small_talk=True)
+    kept.rename("ana", named, "My claims")
+    assert said(named, "Is hail covered?") == "My claims", "a name that a person gave stays"
 
 
 def test_titles_are_one_line_and_never_empty(kept: Conversations) -> None:

@@ -20,8 +20,7 @@ def turn_html(turn: Turn, words: Words) -> str:
     replies = [_reply(_said(reply, words), reply_name(turn, at, words)) for at, reply in enumerate(turn.replies)]
     vote = _vote(turn, words) if len(turn.replies) > 1 else ""
     # Of a greeting there is nothing to copy, to explain or to judge.
-    is_small_talk = all(reply.answer.small_talk for reply in turn.replies)
-    below = "" if is_small_talk else f"{vote}{_actions(turn, words)}{_teaching(turn, words)}"
+    below = "" if turn.is_small_talk else f"{vote}{_actions(turn, words)}{_teaching(turn, words)}"
     return (
         f'<article class="turn" id="turn-{turn.id}" aria-label="{escaped(turn.question)}">{_question(turn.question)}'
         f"{_side_by_side(replies)}{below}</article>"
