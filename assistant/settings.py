@@ -269,7 +269,7 @@ class PairsSettings(Section):
         description="Share of pairs whose passages do not answer; more makes a model refuse more.",
     )
     reading: float = Field(
-        0.25,
+        0.15,
         ge=0.0,
         le=0.9,
         description="Share of pairs, at most, from reading exercises that come with the program: made-up documents, and"

@@ -46,11 +46,11 @@ class TrainSettings(Section):
         le=1000,
         description="How often each pair is seen, unless training stops early; few hundred pairs may want more.",
     )
-    tone_repeats: int = Field(
-        4,
-        ge=1,
-        le=100,
-        description="How often an epoch shows each example of the house voice; documents give far more.",
+    tone_epochs: int = Field(
+        2,
+        ge=0,
+        le=1000,
+        description="Epochs behind all others that show the house voice alone: among documents it is not learnt.",
     )
     max_steps: int = Field(0, ge=0, description="Optimiser steps instead of epochs; 0 goes by epochs.")
     batch: int = Field(8, ge=1, le=4096, description="Pairs in one optimiser step, over all processes.")
@@ -77,7 +77,7 @@ class TrainSettings(Section):
     evaluate_every: int = Field(
         0, ge=0, description="Steps between validations; 0 takes a quarter of an epoch, at least 10."
     )
-    validation_pairs: int = Field(64, ge=0, description="Most pairs to validate on, drawn once by chance; 0 takes all.")
+    validation_pairs: int = Field(32, ge=0, description="Most pairs to validate on, drawn once by chance; 0 takes all.")
     patience: int = Field(4, ge=0, description="Validations without progress before training stops; 0 never stops.")
     checkpoint_minutes: float = Field(
         5.0, ge=0.0, description="Longest work that a crash can cost; 0 saves after every step."

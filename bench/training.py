@@ -42,7 +42,7 @@ def measure(way: str, job: Job, scratch: Path) -> dict[str, float]:
         passes = replace(passes, model=theirs.model)
     else:
         began = time.perf_counter()
-        trainer.run(job.rows, [])
+        trainer.run([replace(job.phases[0], validation=[])])
     seconds = time.perf_counter() - began
     tokens = sum(map(len, job.rows)) * job.settings.epochs
     loss = passes.mean_loss(job.validation)
@@ -129,7 +129,7 @@ def main(folder: Path, pairs: str, epochs: int, every: int, way: str | None, to:
                 "epochs": epochs,
                 "patience": 0,
                 "warmup": 0.0,
-                "tone_repeats": 1,
+                "tone_epochs": 0,
                 "share_prefixes": way != "ours one by one",
             }
             job = prepare(named(validated(values), workspace), workspace, Settings())

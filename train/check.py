@@ -56,10 +56,10 @@ class Report:
     method: str
     base: str
     rows: int
-    repeated: int
-    """How often an epoch shows a row of the house voice again."""
     validation_rows: int
     steps: int
+    voice_steps: int
+    """Of these, those that show the house voice alone."""
     learning_rate: float
     parameters: int
     base_parameters: int
@@ -69,7 +69,7 @@ class Report:
     longest: str
     """Id of the longest row."""
     tokens: int
-    """Of all that an epoch shows."""
+    """Of all training rows."""
     packed_tokens: int
     """The same, shared prefixes once."""
     loss_tokens: int
@@ -86,7 +86,7 @@ class Report:
 def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> Report:
     """Read pairs and sizes, and try two steps if memory allows; nothing is kept. Raises what training would."""
     job = prepare(named(validated(values), workspace), workspace, general)
-    rows = list({row.id: row for row in job.rows}.values())
+    rows = job.rows
     batches = [batch for step in _epoch(job) for batch in _computed(job, step)]
     needed = estimate(job.config, job.parameters, job.settings, computes_in_bfloat16(job.device), batches)
     free = free_bytes(job.device.name)
@@ -95,18 +95,18 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         method=job.settings.method,
         base=general.engine.model,
         rows=len(rows),
-        repeated=len(job.rows) - len(rows),
         validation_rows=len(job.validation),
-        steps=job.schedule.total,
+        steps=job.steps,
+        voice_steps=job.steps - job.schedule.total,
         learning_rate=job.schedule.peak,
         parameters=job.parameters.trained,
         base_parameters=job.parameters.base,
         window=window_of(job.config),
         lengths=histogram([len(row) for row in rows]),
         longest=max(rows, key=len).id,
-        tokens=sum(map(len, job.rows)),
+        tokens=sum(map(len, rows)),
         packed_tokens=sum(len(one) for batch in batches for one in batch),
-        loss_tokens=loss_tokens(job.rows),
+        loss_tokens=loss_tokens(rows),
         ended=sum(row.response[-1] == job.template.end_of_turn for row in rows),
         memory=needed,
         memory_total=needed.total,
@@ -143,9 +143,9 @@ def lines(report: Report) -> Iterator[str]:
     """The report for people."""
     share = report.parameters / report.base_parameters
     yield f"Adapter '{report.name}': {report.method} on {report.base}, {report.parameters:,} parameters ({share:.2%})"
-    again = f" and {report.repeated} of the house voice again" if report.repeated else ""
+    voice = f", the last {report.voice_steps} on the house voice alone" if report.voice_steps else ""
     yield (
-        f"Pairs: {report.rows} to train on{again}, {report.validation_rows} to validate; {report.steps} steps, "
+        f"Pairs: {report.rows} to train on, {report.validation_rows} to validate; {report.steps} steps{voice}, "
         f"learning rate {report.learning_rate:.2g}"
     )
     packs = report.probe is None or report.probe.packed
@@ -202,16 +202,16 @@ def _probe(job: Job, workspace: Workspace) -> Probe:
     folder = run_folder(workspace, job.settings.name)
     trainer = make_trainer(job, make_accelerator(job, folder), folder)
     with out_of_memory_told(job.most_tokens):
-        trainer.step(heaviest)
+        trainer.step(heaviest, job.schedule.rate(0))
         began = time.monotonic()
-        trainer.step(planned[0])
+        trainer.step(planned[0], job.schedule.rate(0))
     speed = sum(map(len, planned[0])) / (time.monotonic() - began)
     a_step = sum(map(len, job.rows)) / job.schedule.epoch
-    validations = 1 + job.schedule.total // job.schedule.evaluate_every
+    validations = len(job.phases) + job.steps // job.schedule.evaluate_every
     validated_tokens = validations * sum(map(len, job.validation)) * _VALIDATION_SHARE
     return Probe(
         tokens_per_second=speed,
-        seconds=(job.schedule.total * a_step + validated_tokens) / speed,
+        seconds=(job.steps * a_step + validated_tokens) / speed,
         peak_bytes=peak_bytes(job.device.name),
         packed=trainer.passes.kinds is not None,
     )

@@ -47,13 +47,20 @@ class State:
     best_train_loss: float | None = None
     stale: int = 0
     """Validations since the best one."""
-    over: bool = False
-    """Whether training has ended, and all that is left is to keep what it gave."""
+    phase: int = 0
+    """Which part of the training is next or goes on; as many as there are when it has ended."""
+    phase_start: int = 0
+    """The step before its first."""
+
+    @property
+    def phase_step(self) -> int:
+        """How far the phase has come."""
+        return self.step - self.phase_start
 
     @property
     def recent_loss(self) -> float:
-        """Mean over the last steps."""
-        return fmean(self.losses[-WINDOW:])
+        """Mean over the last steps of the phase, or of all where it has none yet."""
+        return fmean((self.losses[self.phase_start :] or self.losses)[-WINDOW:])
 
 
 def save(folder: Path, weights: Named, optimizer: "torch.optim.Optimizer", state: State) -> None:

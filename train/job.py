@@ -18,6 +18,7 @@ from train.batches import packed
 from train.config import TrainSettings
 from train.memory import Parameters
 from train.model import count_parameters, read_config, window_of
+from train.phases import Phase, voice_phase
 from train.rows import Row, rows_of
 from train.schedule import Schedule, schedule_of
 
@@ -41,14 +42,23 @@ class Job:
     pairs: list[Pair]
     header: PairsHeader | None
     rows: list[Row]
-    """What an epoch shows: a row of the house voice stands there several times."""
     validation: list[Row]
-    schedule: Schedule
+    phases: tuple[Phase, ...]
 
     @property
     def most_tokens(self) -> int:
         """Padded tokens of a micro-batch."""
         return self.settings.batch_tokens or (_CPU_TOKENS if self.device.name == "cpu" else _GPU_TOKENS)
+
+    @property
+    def schedule(self) -> Schedule:
+        """Of the phase that shows all pairs."""
+        return self.phases[0].schedule
+
+    @property
+    def steps(self) -> int:
+        """Of all phases, if none stops early."""
+        return sum(phase.schedule.total for phase in self.phases)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -88,9 +98,17 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     config = read_config(folder, general.engine)
     template = read_template(folder, general.engine)
     system, window = general.answer.system, window_of(config)
-    rows = _repeated(rows_of(pairs, "train", template, system, window), pairs, settings.tone_repeats)
+    rows = rows_of(pairs, "train", template, system, window)
     if not rows:
         raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
+    unseen = rows_of(pairs, "validation", template, system, window)
+    validation = drawn(unseen, settings)
+    width = config.get_text_config().hidden_size
+    phases = [Phase(rows, validation, schedule_of(settings, len(rows), width))]
+    voice = {pair.id for pair in pairs if pair.source == "tone"}
+    spoken, unspoken = ([row for row in some if row.id in voice] for some in (rows, unseen))
+    if spoken and settings.tone_epochs:
+        phases.append(voice_phase(spoken, drawn(unspoken, settings), settings, width))
     return Job(
         settings=settings,
         general=general,
@@ -102,15 +120,9 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         pairs=pairs,
         header=read_header(file),
         rows=rows,
-        validation=drawn(rows_of(pairs, "validation", template, system, window), settings),
-        schedule=schedule_of(settings, len(rows), config.get_text_config().hidden_size),
+        validation=validation,
+        phases=tuple(phases),
     )
-
-
-def _repeated(rows: list[Row], pairs: list[Pair], times: int) -> list[Row]:
-    """The rows of an epoch, those of the house voice ``times`` times: behind one prefix they cost little."""
-    voice = {pair.id for pair in pairs if pair.source == "tone"}
-    return [row for row in rows for _ in range(times if row.id in voice else 1)]
 
 
 def drawn(rows: list[Row], settings: TrainSettings) -> list[Row]:

@@ -67,7 +67,7 @@ def train(
         trainer = make_trainer(job, accelerator, folder)
         if run is not None and (folder / CHECKPOINT_FILE).exists():
             trainer.restore()
-        trainer.run(job.rows, job.validation)
+        trainer.run(job.phases)
         accelerator.end_training()
         if not accelerator.is_main_process:
             return None
@@ -111,7 +111,7 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
             if accelerator.is_main_process:
                 note(f"Pairs are computed one by one, which is slower: {why}.")
     passes = Passes(model, accelerator, job.most_tokens, kinds, bfloat16)
-    return Trainer(passes, job.settings, job.schedule, folder)
+    return Trainer(passes, job.settings, folder)
 
 
 def _refuse_taken(target: Path, force: bool) -> None:

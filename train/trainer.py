@@ -1,7 +1,7 @@
 """The training itself: a plain loop over optimiser steps that can be killed at any instant and go on.
 
     step      the rows of the step, in micro-batches; clip; AdamW
-    validate  every few steps; the best weights are kept, and training stops when they do not get better
+    validate  every few steps; the best weights are kept, and a phase ends when they do not get better
     save      after each validation, and when the last checkpoint is some minutes old
 
 Neither TRL's SFTTrainer nor transformers' Trainer stands behind it. Both write checkpoints in place and pickled, and
@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.errors import TrainingError
 from assistant.progress import note
@@ -31,9 +31,12 @@ from train.config import TrainSettings
 from train.memory import is_out_of_memory
 from train.model import trained
 from train.passes import Passes
+from train.phases import Phase
 from train.rows import Row
-from train.schedule import Schedule
 from train.watch import Watch, watching
+
+if TYPE_CHECKING:
+    import torch
 
 # A training whose loss is this many times what it was at the start has diverged.
 _DIVERGED = 2.0
@@ -42,23 +45,20 @@ _DIVERGED = 2.0
 class Trainer:
     """One run: weights, optimizer and state, and the folder that they are saved in."""
 
-    def __init__(self, passes: Passes, settings: TrainSettings, schedule: Schedule, folder: Path) -> None:
-        import torch
-
+    def __init__(self, passes: Passes, settings: TrainSettings, folder: Path) -> None:
         self.passes = passes
         self.settings = settings
-        self.schedule = schedule
         self.folder = folder
         self.weights = trained(passes.model)
-        self.optimizer = torch.optim.AdamW(_groups(self.weights, settings.weight_decay), lr=schedule.peak)
+        self.optimizer = self._new_optimizer()
         self.state = State()
 
     def restore(self) -> None:
         """Go back to the checkpoint in the folder. Raises TrainingError."""
         self.state = checkpoints.restore(self.folder, self.weights, self.optimizer)
 
-    def run(self, rows: Sequence[Row], validation: Sequence[Row]) -> None:
-        """Train until schedule or patience end; ``state`` says how it went, the weights are the best ones.
+    def run(self, phases: Sequence[Phase]) -> None:
+        """Train phase after phase; ``state`` says how it went, the weights are the best ones of the last.
 
         Raises TrainingError when a signal asks to stop (all is saved), when the loss is not a number or diverges, and
         when memory or disk are full.
@@ -66,14 +66,14 @@ class Trainer:
         with (
             out_of_memory_told(self.passes.most_tokens),
             _asked_to_stop(self.passes.accelerator.is_main_process) as stop,
-            watching(self.folder, self.schedule, self.passes.accelerator, self.state) as watch,
+            watching(self.folder, phases, self.passes.accelerator, self.state) as watch,
         ):
-            self._run(rows, validation, watch, stop)
-        if self.state.best_step:
-            checkpoints.restore_weights(checkpoints.best_file(self.folder, self.state.best_step), self.weights)
+            while self.state.phase < len(phases):
+                self._run(phases[self.state.phase], watch, stop)
+                self._end_phase(phases, watch)
 
-    def step(self, rows: Sequence[Row]) -> float:
-        """One optimiser step on ``rows``; returns the norm of the gradient.
+    def step(self, rows: Sequence[Row], rate: float) -> float:
+        """One optimiser step on ``rows`` with a learning rate; returns the norm of the gradient.
 
         Raises TrainingError when the loss is not a finite number or diverges; the weights are then as they were.
         """
@@ -83,7 +83,7 @@ class Trainer:
         # Dropout draws what it would have drawn without an interruption, and differently in each process.
         torch.manual_seed(hash((self.settings.seed, state.step, self.passes.accelerator.process_index)))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.rate(state.step)
+            group["lr"] = rate
         done = self.passes.backward(rows)
         weights = [weight for _, weight in self.weights]
         norm = float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
@@ -96,47 +96,77 @@ class Trainer:
         state.row_tokens += sum(map(len, rows))
         return norm
 
-    def _run(self, rows: Sequence[Row], validation: Sequence[Row], watch: Watch, stop: threading.Event) -> None:
-        state, settings, schedule = self.state, self.settings, self.schedule
+    def _run(self, phase: Phase, watch: Watch, stop: threading.Event) -> None:
+        state, schedule = self.state, phase.schedule
         origin = time.monotonic() - state.seconds
         saved = state.seconds
-        if state.step == 0 and validation:
+        if state.step == 0 and phase.validation:
             watch.describe("loss of the base model")
-            state.base_loss = self.passes.mean_loss(validation)
-        plan = steps(rows, settings.batch, settings.seed, share=self.passes.kinds is not None)
-        for step_rows in islice(plan, state.step, schedule.total):
-            if state.over:
+            state.base_loss = self.passes.mean_loss(phase.validation)
+        plan = steps(phase.rows, self.settings.batch, self.settings.seed, share=self.passes.kinds is not None)
+        for step_rows in islice(plan, state.phase_step, schedule.total):
+            if self._is_over(phase):
                 break
-            norm = self.step(step_rows)
+            rate = schedule.rate(state.phase_step)
+            norm = self.step(step_rows, rate)
             state.seconds = time.monotonic() - origin
-            watch.step(state, schedule.rate(state.step - 1), norm)
-            is_due = state.step % schedule.evaluate_every == 0 or state.step == schedule.total
-            if is_due and validation:
-                self._validate(validation, watch)
-            state.over = state.step == schedule.total or bool(settings.patience and state.stale >= settings.patience)
+            watch.step(state, rate, norm)
+            is_due = state.phase_step % schedule.evaluate_every == 0 or state.phase_step == schedule.total
+            if is_due and phase.validation:
+                self._validate(phase, watch)
             state.seconds = time.monotonic() - origin
-            stopping = self._agreed(stop) and not state.over
+            stopping = self._agreed(stop) and not self._is_over(phase)
             if is_due or stopping:
                 watch.plot(state)
-            if is_due or stopping or state.seconds - saved >= 60 * settings.checkpoint_minutes:
+            if is_due or stopping or state.seconds - saved >= 60 * self.settings.checkpoint_minutes:
                 self._save()
                 saved = state.seconds
             if stopping:
-                raise self._stopped()
+                raise self._stopped(watch)
 
-    def _validate(self, rows: Sequence[Row], watch: Watch) -> None:
+    def _is_over(self, phase: Phase) -> bool:
+        patience = self.settings.patience
+        return self.state.phase_step == phase.schedule.total or bool(patience and self.state.stale >= patience)
+
+    def _end_phase(self, phases: Sequence[Phase], watch: Watch) -> None:
+        """Go back to the best weights, and on to the next phase with an optimizer that knows nothing.
+
+        At the end of all, the loss on all that is validated on is measured anew: a later phase changes it.
+        """
         state = self.state
-        loss = self.passes.mean_loss(rows)
+        if state.best_step > state.phase_start:
+            checkpoints.restore_weights(checkpoints.best_file(self.folder, state.best_step), self.weights)
+        self.optimizer = self._new_optimizer()
+        began = time.monotonic()
+        state.phase, state.phase_start = state.phase + 1, state.step
+        if state.phase < len(phases):
+            state.best_loss, state.best_step, state.stale = None, 0, 0
+        elif len(phases) > 1 and phases[0].validation:
+            state.best_loss = self.passes.mean_loss(phases[0].validation)
+            watch.validation(state, state.best_loss)
+        state.seconds += time.monotonic() - began
+        watch.plot(state)
+        self._save()
+
+    def _validate(self, phase: Phase, watch: Watch) -> None:
+        state = self.state
+        loss = self.passes.mean_loss(phase.validation)
         if not math.isfinite(loss):
             raise self._failed(f"the validation loss became {loss}")
         if state.best_loss is None or loss < state.best_loss:
             state.best_loss, state.best_step, state.stale = loss, state.step, 0
-            state.best_train_loss = fmean(state.losses[-self.schedule.evaluate_every :])
+            state.best_train_loss = fmean(state.losses[state.phase_start :][-phase.schedule.evaluate_every :])
             if self.passes.accelerator.is_main_process:
                 checkpoints.save_weights(checkpoints.best_file(self.folder, state.step), self.weights)
         else:
             state.stale += 1
-        watch.validation(state, loss)
+        watch.validation(state, loss, phase.metric)
+
+    def _new_optimizer(self) -> "torch.optim.Optimizer":
+        import torch
+
+        # Its rate is set before each step.
+        return torch.optim.AdamW(_groups(self.weights, self.settings.weight_decay), lr=0.0)
 
     def _save(self) -> None:
         if self.passes.accelerator.is_main_process:
@@ -147,19 +177,21 @@ class Trainer:
         state = self.state
         if not (math.isfinite(state.losses[-1]) and math.isfinite(norm)):
             raise self._failed(f"the loss became {state.losses[-1]} (norm of the gradient {norm})")
-        start = state.base_loss or fmean(state.losses[:WINDOW])
-        if len(state.losses) > WINDOW and state.recent_loss > _DIVERGED * start:
+        losses = state.losses[state.phase_start :]
+        start = (state.base_loss if state.phase == 0 else None) or fmean(losses[:WINDOW])
+        if len(losses) > WINDOW and state.recent_loss > _DIVERGED * start:
             raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}")
 
     def _failed(self, what: str) -> TrainingError:
+        rate = self.optimizer.param_groups[0]["lr"]
         return TrainingError(
-            f"Training stopped at step {self.state.step + 1} of {self.schedule.total}: {what}.",
-            f"Lower learning_rate (the peak is {self.schedule.peak:.2g}) or max_gradient, and start anew with --force.",
+            f"Training stopped at step {self.state.step + 1}: {what}.",
+            f"Lower learning_rate (the rate was {rate:.2g}) or max_gradient, and start anew with --force.",
         )
 
-    def _stopped(self) -> TrainingError:
+    def _stopped(self, watch: Watch) -> TrainingError:
         return TrainingError(
-            f"Stopped after step {self.state.step} of {self.schedule.total}; all of it is saved.",
+            f"Stopped after step {self.state.step} of {watch.total}; all of it is saved.",
             f"Go on with: assistant train name={self.settings.name} --resume",
         )
 

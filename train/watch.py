@@ -1,6 +1,6 @@
 """What a training tells while it runs: a bar on a terminal, a line at each validation, metrics, plots, a tracker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from assistant.progress import Bar, note, progress_bar
 from train.checkpoints import State
 from train.config import TrainSettings
 from train.curves import Curves, Record
-from train.schedule import Schedule
+from train.phases import Phase
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 class Watch:
     """Tells the course of one run; silent in all processes but the first."""
 
-    def __init__(self, folder: Path, schedule: Schedule, accelerator: "Accelerator", bar: Bar, state: State) -> None:
-        self._schedule = schedule
+    def __init__(
+        self, folder: Path, phases: Sequence[Phase], accelerator: "Accelerator", bar: Bar, state: State
+    ) -> None:
+        self._phases = phases
+        self.total = _steps_in_all(phases, state)
         self._accelerator = accelerator
         self._bar = bar
         self._title = folder.name
@@ -35,10 +38,11 @@ class Watch:
     def step(self, state: State, rate: float, norm: float) -> None:
         """After an optimiser step; its loss is the last of ``state``."""
         speed = self._speed(state)
+        self.total = _steps_in_all(self._phases, state)
         self._tell(
             {
                 "step": state.step,
-                "epoch": round(state.step / self._schedule.epoch, 3),
+                "epoch": round(state.phase_step / self._phases[state.phase].schedule.epoch, 3),
                 "loss": state.losses[-1],
                 "learning_rate": rate,
                 "gradient_norm": norm,
@@ -48,15 +52,15 @@ class Watch:
         self._bar.advance()
         self._bar.describe(f"loss {state.recent_loss:.3f}{self._validation}, {speed:,.0f} tokens/s")
 
-    def validation(self, state: State, loss: float) -> None:
-        """After a validation that gave ``loss``."""
-        self._validation = f", validation {loss:.3f}"
-        self._tell({"step": state.step, "validation_loss": loss})
+    def validation(self, state: State, loss: float, metric: str = "validation_loss") -> None:
+        """After a validation that gave ``loss``, which is called ``metric``."""
+        self._validation = f", {metric.removesuffix('_loss').replace('_', ' ')} {loss:.3f}"
+        self._tell({"step": state.step, metric: loss})
         if self._curves:
-            left = (self._schedule.total - state.step) * (state.seconds - self._began[2])
+            left = (self.total - state.step) * (state.seconds - self._began[2])
             minutes = left / max(state.step - self._began[0], 1) / 60
             note(
-                f"step {state.step} of {self._schedule.total}: loss {state.recent_loss:.3f}{self._validation} "
+                f"step {state.step} of {self.total}: loss {state.recent_loss:.3f}{self._validation} "
                 f"(best {state.best_loss or loss:.3f}), {self._speed(state):,.0f} tokens/s, {minutes:.0f} min left"
             )
 
@@ -76,11 +80,16 @@ class Watch:
 
 
 @contextmanager
-def watching(folder: Path, schedule: Schedule, accelerator: "Accelerator", state: State) -> Iterator[Watch]:
+def watching(folder: Path, phases: Sequence[Phase], accelerator: "Accelerator", state: State) -> Iterator[Watch]:
     """A watch with its bar while the block runs."""
-    with progress_bar("training", schedule.total, shown=accelerator.is_main_process) as bar:
+    with progress_bar("training", _steps_in_all(phases, state), shown=accelerator.is_main_process) as bar:
         bar.advance(state.step)
-        yield Watch(folder, schedule, accelerator, bar, state)
+        yield Watch(folder, phases, accelerator, bar, state)
+
+
+def _steps_in_all(phases: Sequence[Phase], state: State) -> int:
+    """Those that were done before this phase, which may have stopped early, and all that are left."""
+    return state.phase_start + sum(phase.schedule.total for phase in phases[state.phase :])
 
 
 def check_tracker(settings: TrainSettings) -> None:

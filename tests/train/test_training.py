@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from assistant import models
 from assistant.adapters import read_card
 from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, PairsError, TrainingError, UsageError, WorkspaceBusy
+from assistant.pairs import Pair
 from assistant.workspace import Workspace, write_lock
 from train import registry
 from train.checkpoints import CHECKPOINT_FILE, read_state
@@ -26,6 +26,14 @@ from train.run import make_accelerator, make_trainer, train
 from train.runs import run_folder
 
 VOICE = {"p1", "p5", "p18"}
+
+
+def with_voice() -> list[Pair]:
+    """Toy pairs, some of them examples of the house voice."""
+    pairs = (toy_pair(number, "validation" if number >= 16 else "train") for number in range(20))
+    return [dataclasses.replace(pair, source="tone") if pair.id in VOICE else pair for pair in pairs]
+
+
 SHORT = {"max_steps": 2, "learning_rate": 0.01}
 
 
@@ -199,17 +207,40 @@ def test_test_pairs_change_nothing(place: Workspace, general: Settings) -> None:
     )
 
 
-def test_the_house_voice_is_shown_several_times_an_epoch_and_all_else_once(
-    place: Workspace, general: Settings
+def test_the_house_voice_is_shown_alone_behind_all_pairs(place: Workspace, general: Settings) -> None:
+    write_toy_pairs(place, with_voice())
+    job = prepare(named(validated({"tone_epochs": 3}), place), place, general)
+    everything, voice = job.phases
+    assert {row.id for row in everything.rows} == {f"p{number}" for number in range(16)}
+    assert {row.id for row in voice.rows} == VOICE - {"p18"} and [row.id for row in voice.validation] == ["p18"]
+    assert (everything.schedule.total, voice.schedule.total, job.steps) == (2, 3, 5)
+    assert voice.schedule.peak == everything.schedule.peak / 2
+    assert len(prepare(named(validated({"tone_epochs": 0}), place), place, general).phases) == 1
+    write_toy_pairs(place)
+    assert len(prepare(named(validated({}), place), place, general).phases) == 1, "no voice was given"
+
+
+def test_the_voice_phase_begins_with_the_best_weights_and_its_own_are_kept(
+    place: Workspace, general: Settings, validations: list[float]
 ) -> None:
-    pairs = [toy_pair(number, "validation" if number >= 16 else "train") for number in range(20)]
-    write_toy_pairs(place, [dataclasses.replace(pair, source="tone") if pair.id in VOICE else pair for pair in pairs])
-    for times in (1, 3):
-        job = prepare(named(validated({"tone_repeats": times}), place), place, general)
-        shown = Counter(row.id for row in job.rows)
-        assert shown == {f"p{number}": times if f"p{number}" in VOICE else 1 for number in range(16)}
-        assert len(job.validation) == 4, "what is validated on is seen once"
-        assert job.schedule.epoch == math.ceil(len(job.rows) / 8)
+    write_toy_pairs(place, with_voice())
+    values = {"max_steps": 3, "evaluate_every": 1, "learning_rate": 0.01, "tone_epochs": 2}
+    validations += [9.0, 5.0, 6.0, 7.0, 0.9, 0.8, 5.5]
+    card = train(place, general, values)
+    assert card is not None and not validations
+    assert (card.validation_loss, card.base_validation_loss, card.steps) == (5.5, 9.0, 5)
+    seen = records(place.adapter("toy"))
+    assert [one["step"] for one in seen if "loss" in one] == [1, 2, 3, 4, 5]
+    assert [one["voice_validation_loss"] for one in seen if "voice_validation_loss" in one] == [0.9, 0.8]
+    assert [one["validation_loss"] for one in seen if "validation_loss" in one] == [5.0, 6.0, 7.0, 5.5]
+    # The first phase kept its first step: a training of that step alone, and the voice, is the same.
+    validations += [9.0, 5.0, 0.9, 0.8, 5.5]
+    schedule = {"schedule": "constant", "warmup": 0.0}
+    train(place, general, values | {"name": "short", "max_steps": 1} | schedule)
+    validations += [9.0, 5.0, 6.0, 7.0, 0.9, 0.8, 5.5]
+    train(place, general, values | {"name": "long"} | schedule)
+    one, other = weights(place.adapter("short")), weights(place.adapter("long"))
+    assert apart(one, other) < 1e-6
 
 
 def test_sharing_prefixes_changes_speed_and_not_the_result(place: Workspace, general: Settings) -> None:
@@ -271,7 +302,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_the_reason(
     place: Workspace, general: Settings, losses: list[float], value: float
 ) -> None:
     losses += [3.0, 3.0, value]
-    with pytest.raises(TrainingError, match=f"step 3 of 9: the loss became {value}") as error:
+    with pytest.raises(TrainingError, match=f"step 3: the loss became {value}") as error:
         train(place, general, {"max_steps": 9, "checkpoint_minutes": 0.0})
     assert "learning_rate" in error.value.remedy
     assert not place.adapter("toy").exists()
