@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from train.rows import Row
 
 WORDS = "hail cover claim deductible euro days report storm policy roof letter broker limit within after paid".split()
 VOCABULARY = 97
+VOICE = {"p1", "p5", "p18"}
+"""Of the pairs of ``with_voice``, the examples of the house voice; the last one is to validate on."""
 SIZES: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 64,
@@ -91,6 +94,12 @@ def toy_pair(number: int, split: Split = "train", words: int = 30) -> Pair:
         golden=1,
         document=f"d{group}.md",
     )
+
+
+def with_voice() -> list[Pair]:
+    """Toy pairs, some of them examples of the house voice."""
+    pairs = (toy_pair(number, "validation" if number >= 16 else "train") for number in range(20))
+    return [replace(pair, source="tone") if pair.id in VOICE else pair for pair in pairs]
 
 
 def write_toy_pairs(workspace: Workspace, pairs: Sequence[Pair] | None = None, name: str = "toy") -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from toys import toy_pair, write_toy_pairs
+from toys import toy_pair, with_voice, write_toy_pairs
 
 from assistant.config import Settings
 from assistant.errors import ConfigError, TrainingError
@@ -99,31 +99,38 @@ def test_killed_at_any_instant_it_goes_on_to_the_same_weights(place: Workspace, 
     assert [path.name for path in run_folder(place, "toy").iterdir()] == [".lock"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("stops_early", [False, True])
 def test_a_crash_at_any_write_leaves_a_pair_of_files_that_fits(
-    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch, stops_early: bool
 ) -> None:
-    """The same as above for every single write, in this process."""
-    train(place, general, VALUES | {"name": "whole"})
-    whole = weights(place, "whole")
-    real = checkpoints._write
+    """The same as above for every single write of all phases, in this process."""
+    write_toy_pairs(place, with_voice())
+    # A rate at which the second validation is worse than the first ends the first phase.
+    early = {"learning_rate": 0.3, "evaluate_every": 1, "patience": 1, "warmup": 0.0}
+    values = VALUES | (early if stops_early else {})
+    real, left = checkpoints._write, [0]
 
-    for crash in (2, 3, 4):
-        left = [crash]
+    def write(file: Path, tensors: Any, metadata: Any) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        real(file, tensors, metadata)
 
-        def write(file: Path, tensors: Any, metadata: Any, left: list[int] = left) -> None:
-            left[0] -= 1
-            if left[0] == 0:
-                raise KeyboardInterrupt
-            real(file, tensors, metadata)
-
-        monkeypatch.setattr(checkpoints, "_write", write)
+    monkeypatch.setattr(checkpoints, "_write", write)
+    card = train(place, general, values | {"name": "whole"})
+    whole, writes = weights(place, "whole"), -left[0]
+    assert card is not None and (len(steps_of(place.adapter("whole"))) < 10) is stops_early
+    for crash in range(2, writes + 1):
+        left[0] = crash
         with pytest.raises(KeyboardInterrupt):
-            train(place, general, VALUES, force=True)
-        monkeypatch.setattr(checkpoints, "_write", real)
-        train(place, general, {}, resume=True, force=True)
-        resumed = weights(place, "toy")
-        assert all(torch.equal(resumed[name], whole[name]) for name in whole), f"write {crash}"
+            train(place, general, values, force=True)
+        resumed = train(place, general, {}, resume=True, force=True)
+        again = weights(place, "toy")
+        assert all(torch.equal(again[name], whole[name]) for name in whole), f"write {crash} of {writes}"
+        assert resumed is not None and resumed.validation_loss == card.validation_loss
+        assert steps_of(place.adapter("toy")) == steps_of(place.adapter("whole"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

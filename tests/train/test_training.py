@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from toys import apart, toy_pair, toy_rows, write_toy_pairs
+from toys import VOICE, apart, toy_pair, toy_rows, with_voice, write_toy_pairs
 
 from assistant import models
 from assistant.adapters import read_card
 from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, PairsError, TrainingError, UsageError, WorkspaceBusy
-from assistant.pairs import Pair
 from assistant.workspace import Workspace, write_lock
 from train import registry
 from train.checkpoints import CHECKPOINT_FILE, read_state
@@ -25,13 +24,6 @@ from train.passes import Done, Passes
 from train.run import make_accelerator, make_trainer, train
 from train.runs import run_folder
 
-VOICE = {"p1", "p5", "p18"}
-
-
-def with_voice() -> list[Pair]:
-    """Toy pairs, some of them examples of the house voice."""
-    pairs = (toy_pair(number, "validation" if number >= 16 else "train") for number in range(20))
-    return [dataclasses.replace(pair, source="tone") if pair.id in VOICE else pair for pair in pairs]
 
 
 SHORT = {"max_steps": 2, "learning_rate": 0.01}
