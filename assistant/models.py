@@ -31,6 +31,8 @@ _GGUF = ".gguf"
 _HUB_PATIENCE_SECONDS = 0.8
 # Never pickled weights, and no formats that this program cannot load.
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
+# What transformers raises for a file that is cut off, of no known architecture, or no model.
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError)
 _WHOLE_FILE_BYTES = 1 << 20
 _EDGE_BYTES = 1 << 16
 
@@ -98,12 +100,13 @@ def _bundled_engine() -> Path:
 def _gguf_engine(file: Path) -> Path:
     """The folder that a user's GGUF is unpacked into; another file of the same name gets another one."""
     try:
-        identity = hashlib.sha256(f"{file.stat().st_size}\0".encode() + _telling_bytes(file)).hexdigest()[:16]
+        found = file.stat()
+        told = f"{found.st_size}\0{found.st_mtime_ns}\0".encode() + _telling_bytes(file)
     except OSError as error:
         raise ModelError(
             f"The model file {file} cannot be read: {error.strerror}.", "Check the path in engine.model."
         ) from error
-    return _unpacked(file, cache_folder() / f"{file.stem}-{identity}")
+    return _unpacked(file, cache_folder() / f"{file.stem}-{hashlib.sha256(told).hexdigest()[:16]}")
 
 
 def _unpacked(source: Path, folder: Path) -> Path:
@@ -125,24 +128,32 @@ def _unpack_gguf(source: Path, target: Path) -> None:
 
     note(f"Unpacking {source.name} into {target} (once)")
     # The bar of the GGUF reader listens to no setting; it writes to whatever standard error is.
-    with _new_folder(target) as beside, quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):
+    with quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):
         try:
-            model = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 source.parent,
                 gguf_file=source.name,
                 dtype=torch.bfloat16,
                 quantization_config=GgufConfig(dequantize=True),
+                output_loading_info=True,
             )
             tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
-        except (ValueError, KeyError, IndexError, NotImplementedError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(
-                f"The model {source} cannot be unpacked: {reason}", "Name a GGUF of a causal model, or a folder."
-            ) from error
-        model.save_pretrained(beside)
-        tokenizer.save_pretrained(beside)
-        for name in ("config.json", "generation_config.json"):
-            _drop_version(beside / name)
+        except _UNREADABLE as error:
+            raise _not_unpacked(source, " ".join(str(error).split())[:200]) from error
+        model, loading = loaded
+        if missing := sorted(loading["missing_keys"]):
+            raise _not_unpacked(source, f"{len(missing)} tensors are missing, {missing[0]} among them")
+        with _new_folder(target) as beside:
+            model.save_pretrained(beside)
+            tokenizer.save_pretrained(beside)
+            for name in ("config.json", "generation_config.json"):
+                _drop_version(beside / name)
+
+
+def _not_unpacked(source: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"The model {source} cannot be unpacked: {reason}.", "Name a whole GGUF of a causal model, or a folder."
+    )
 
 
 def _drop_version(file: Path) -> None:

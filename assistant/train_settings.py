@@ -52,7 +52,7 @@ class TrainSettings(Section):
         le=1000,
         description="Epochs behind all others that show the house voice alone: among documents it is not learnt.",
     )
-    max_steps: int = Field(0, ge=0, description="Optimiser steps instead of epochs; 0 goes by epochs.")
+    max_steps: int = Field(0, ge=0, description="Optimiser steps over all pairs instead of epochs; 0 goes by epochs.")
     batch: int = Field(8, ge=1, le=4096, description="Pairs in one optimiser step, over all processes.")
     learning_rate: float = Field(
         0.0, ge=0.0, le=1.0, description="Peak rate; 0 chooses it from the model's width (1e-3 at 135M, 2e-4 at 7B)."
@@ -78,7 +78,9 @@ class TrainSettings(Section):
         0, ge=0, description="Steps between validations; 0 takes a quarter of an epoch, at least 10."
     )
     validation_pairs: int = Field(32, ge=0, description="Most pairs to validate on, drawn once by chance; 0 takes all.")
-    patience: int = Field(4, ge=0, description="Validations without progress before training stops; 0 never stops.")
+    patience: int = Field(
+        4, ge=0, description="Validations without progress that end a part of training; 0 never does."
+    )
     checkpoint_minutes: float = Field(
         5.0, ge=0.0, description="Longest work that a crash can cost; 0 saves after every step."
     )

@@ -31,7 +31,8 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
         began = time.perf_counter()
         with contextlib.suppress(psutil.Error):
             peak = max(peak, _memory(watched))
-        time.sleep(max(_SAMPLE_SECONDS, (time.perf_counter() - began) / _MOST_WATCHED))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(_SAMPLE_SECONDS, (time.perf_counter() - began) / _MOST_WATCHED))
     seconds = time.perf_counter() - started
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(command))

@@ -128,7 +128,7 @@ def main(folder: Path, pairs: str, epochs: int, every: int, way: str | None, to:
                 "pairs": pairs,
                 "epochs": epochs,
                 "patience": 0,
-                "warmup": 0.0,
+                "warmup": 0.0,  # TRL's first step of a warm-up learns nothing, ours does: of a few steps that is much
                 "tone_epochs": 0,
                 "share_prefixes": way != "ours one by one",
             }

@@ -1,6 +1,7 @@
 """Models: found without a hub, unpacked once, refused clearly."""
 
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -50,6 +51,24 @@ def test_a_gguf_that_is_no_model_is_refused_in_one_line(tmp_path: Path, monkeypa
     assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".lock"], "nothing half done is left"
 
 
+def test_a_gguf_is_unpacked_once_and_anew_when_it_was_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSISTANT_CACHE", str(tmp_path / "cache"))
+    unpacked: list[Path] = []
+
+    def unpack(_: Path, target: Path) -> None:
+        target.mkdir()
+        unpacked.append(target)
+
+    monkeypatch.setattr(models, "_unpack_gguf", unpack)
+    file = tmp_path / "model.gguf"
+    file.write_bytes(bytes(3 << 20))
+    first = models.engine_folder(str(file))
+    assert models.engine_folder(str(file)) == first and unpacked == [first]
+    file.write_bytes(bytes(1 << 20) + b"other" + bytes((2 << 20) - 5))
+    os.utime(file, (1, 1))
+    assert models.engine_folder(str(file)) != first, "a file of the same size, other in the middle"
+
+
 def test_a_fingerprint_changes_with_weights_names_and_small_files(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "weights.bin").write_bytes(b"\0" * (3 << 20))
@@ -73,8 +92,6 @@ def test_a_failed_unpacking_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
 
 
 def _unpack(cache: Path, done: "multiprocessing.Queue[str]") -> None:
-    import os
-
     os.environ["ASSISTANT_CACHE"] = str(cache)
     done.put(str(models.engine_folder(models.BUNDLED)))
 

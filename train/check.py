@@ -14,6 +14,7 @@ from train.config import validated
 from train.job import Job, named, prepare
 from train.memory import Memory, estimate, free_bytes, peak_bytes
 from train.model import computes_in_bfloat16, window_of
+from train.phases import Phase
 from train.rows import Row, loss_tokens
 from train.run import make_accelerator, make_trainer
 from train.runs import run_folder
@@ -202,16 +203,22 @@ def _probe(job: Job, workspace: Workspace) -> Probe:
     folder = run_folder(workspace, job.settings.name)
     trainer = make_trainer(job, make_accelerator(job, folder), folder)
     with out_of_memory_told(job.most_tokens):
-        trainer.step(heaviest, job.schedule.rate(0))
+        trainer.step(heaviest, job.schedule)
         began = time.monotonic()
-        trainer.step(planned[0], job.schedule.rate(0))
+        trainer.step(planned[0], job.schedule)
     speed = sum(map(len, planned[0])) / (time.monotonic() - began)
-    a_step = sum(map(len, job.rows)) / job.schedule.epoch
-    validations = len(job.phases) + job.steps // job.schedule.evaluate_every
-    validated_tokens = validations * sum(map(len, job.validation)) * _VALIDATION_SHARE
+    tokens = sum(map(_tokens, job.phases))
     return Probe(
         tokens_per_second=speed,
-        seconds=(job.steps * a_step + validated_tokens) / speed,
+        seconds=tokens / speed,
         peak_bytes=peak_bytes(job.device.name),
         packed=trainer.passes.kinds is not None,
     )
+
+
+def _tokens(phase: Phase) -> float:
+    """Tokens of rows of a phase that goes to its end; those of validations count as what they cost."""
+    schedule = phase.schedule
+    validations = 1 + schedule.total // schedule.evaluate_every
+    trained = schedule.total * sum(map(len, phase.rows)) / schedule.epoch
+    return trained + validations * sum(map(len, phase.validation)) * _VALIDATION_SHARE

@@ -42,9 +42,17 @@ class State:
     losses: list[float] = field(default_factory=list)
     """Of each step."""
     base_loss: float | None = None
+    """On what is validated on, before anything was trained."""
+    start_loss: float | None = None
+    """On what the phase is validated on, before it."""
     best_loss: float | None = None
+    """Of the phase, on what it is validated on."""
     best_step: int = 0
+    """When that was; 0 where the phase has none."""
     best_train_loss: float | None = None
+    """Of the steps before the best validation of the first phase."""
+    final_loss: float | None = None
+    """On what the first phase is validated on, of the weights that are kept at the end."""
     stale: int = 0
     """Validations since the best one."""
     phase: int = 0

@@ -3,6 +3,7 @@
 {"step": 12, "epoch": 0.4, "loss": 1.71, "learning_rate": 0.001, "gradient_norm": 0.9, "tokens_per_second": 643.0}
 {"step": 12, "validation_loss": 1.63}
 {"step": 15, "voice_validation_loss": 1.51}
+{"step": 15, "final_validation_loss": 1.65}
 """
 
 import json
@@ -30,7 +31,9 @@ class Curves:
             beside.write_text("".join(map(_line, self.records)), encoding="utf-8")
 
     def add(self, record: Mapping[str, float]) -> None:
-        """Append one line."""
+        """Append one line, unless it stands there already: what was told before a crash is told again."""
+        if any(one["step"] == record["step"] and one.keys() == record.keys() for one in self.records[-2:]):
+            return
         self.records.append(dict(record))
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(_line(record))

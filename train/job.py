@@ -107,7 +107,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     phases = [Phase(rows, validation, schedule_of(settings, len(rows), width))]
     voice = {pair.id for pair in pairs if pair.source == "tone"}
     spoken, unspoken = ([row for row in some if row.id in voice] for some in (rows, unseen))
-    if spoken and settings.tone_epochs:
+    if 0 < len(spoken) < len(rows) and settings.tone_epochs:
         phases.append(voice_phase(spoken, drawn(unspoken, settings), settings, width))
     return Job(
         settings=settings,

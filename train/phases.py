@@ -2,7 +2,7 @@
 
 Few examples of a voice among many pairs that speak otherwise are not learnt, however often they are repeated: a model
 says what is likeliest, and that is how most pairs end. Shown alone at the end, at half the rate, a dozen steps are
-enough, and what was learnt before stays (docs/log.md).
+enough; the loss on all pairs rises a little by that (docs/log.md).
 """
 
 from collections.abc import Sequence

@@ -142,7 +142,7 @@ def _finished(trainer: Trainer, job: Job) -> Any:
 
 def _card(job: Job, trainer: Trainer) -> AdapterCard:
     state, header, settings = trainer.state, job.header, job.settings
-    recent = fmean(state.losses[-job.schedule.evaluate_every :])
+    recent = fmean(state.losses[: job.schedule.total][-job.schedule.evaluate_every :])
     return AdapterCard(
         name=settings.name,
         method=settings.method,
@@ -162,7 +162,7 @@ def _card(job: Job, trainer: Trainer) -> AdapterCard:
         tokens=state.tokens,
         seconds=round(state.seconds, 1),
         train_loss=recent if state.best_train_loss is None else state.best_train_loss,
-        validation_loss=state.best_loss,
+        validation_loss=state.final_loss,
         base_validation_loss=state.base_loss,
         versions=_versions(),
         machine=_machine(job),

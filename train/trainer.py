@@ -33,6 +33,7 @@ from train.model import trained
 from train.passes import Passes
 from train.phases import Phase
 from train.rows import Row
+from train.schedule import Schedule
 from train.watch import Watch, watching
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class Trainer:
                 self._run(phases[self.state.phase], watch, stop)
                 self._end_phase(phases, watch)
 
-    def step(self, rows: Sequence[Row], rate: float) -> float:
-        """One optimiser step on ``rows`` with a learning rate; returns the norm of the gradient.
+    def step(self, rows: Sequence[Row], schedule: Schedule) -> float:
+        """One optimiser step on ``rows``; returns the norm of the gradient.
 
         Raises TrainingError when the loss is not a finite number or diverges; the weights are then as they were.
         """
@@ -83,12 +84,12 @@ class Trainer:
         # Dropout draws what it would have drawn without an interruption, and differently in each process.
         torch.manual_seed(hash((self.settings.seed, state.step, self.passes.accelerator.process_index)))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = schedule.rate(state.phase_step)
         done = self.passes.backward(rows)
         weights = [weight for _, weight in self.weights]
         norm = float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
         state.losses.append(done.loss)
-        self._refuse_divergence(norm)
+        self._refuse_divergence(norm, schedule)
         self.optimizer.step()
         self.optimizer.zero_grad()
         state.step += 1
@@ -100,50 +101,63 @@ class Trainer:
         state, schedule = self.state, phase.schedule
         origin = time.monotonic() - state.seconds
         saved = state.seconds
-        if state.step == 0 and phase.validation:
-            watch.describe("loss of the base model")
-            state.base_loss = self.passes.mean_loss(phase.validation)
+        if state.phase_step == 0 and phase.validation:
+            self._begin_phase(phase, watch)
         plan = steps(phase.rows, self.settings.batch, self.settings.seed, share=self.passes.kinds is not None)
         for step_rows in islice(plan, state.phase_step, schedule.total):
             if self._is_over(phase):
                 break
             rate = schedule.rate(state.phase_step)
-            norm = self.step(step_rows, rate)
+            norm = self.step(step_rows, schedule)
             state.seconds = time.monotonic() - origin
             watch.step(state, rate, norm)
             is_due = state.phase_step % schedule.evaluate_every == 0 or state.phase_step == schedule.total
             if is_due and phase.validation:
                 self._validate(phase, watch)
             state.seconds = time.monotonic() - origin
-            stopping = self._agreed(stop) and not self._is_over(phase)
+            is_old = state.seconds - saved >= 60 * self.settings.checkpoint_minutes
+            stopping, is_old = self._agreed(stop.is_set() and not self._is_over(phase), is_old)
             if is_due or stopping:
                 watch.plot(state)
-            if is_due or stopping or state.seconds - saved >= 60 * self.settings.checkpoint_minutes:
+            if is_due or stopping or is_old:
                 self._save()
                 saved = state.seconds
             if stopping:
-                raise self._stopped(watch)
+                raise self._stopped(schedule)
 
     def _is_over(self, phase: Phase) -> bool:
         patience = self.settings.patience
         return self.state.phase_step == phase.schedule.total or bool(patience and self.state.stale >= patience)
 
+    def _begin_phase(self, phase: Phase, watch: Watch) -> None:
+        """Measure what the phase begins with; of a later one these weights are the best ones so far."""
+        state = self.state
+        watch.describe("loss before the first step")
+        if state.phase == 0:
+            state.start_loss = state.base_loss = self.passes.mean_loss(phase.validation)
+        else:
+            self._validate(phase, watch)
+            state.start_loss = state.best_loss
+
     def _end_phase(self, phases: Sequence[Phase], watch: Watch) -> None:
         """Go back to the best weights, and on to the next phase with an optimizer that knows nothing.
 
-        At the end of all, the loss on all that is validated on is measured anew: a later phase changes it.
+        At the end of all, the loss on all that is validated on is measured anew if a later phase has changed it.
         """
-        state = self.state
-        if state.best_step > state.phase_start:
+        state, began = self.state, time.monotonic()
+        if state.best_step:
             checkpoints.restore_weights(checkpoints.best_file(self.folder, state.best_step), self.weights)
+        self.passes.accelerator.wait_for_everyone()  # the next checkpoint deletes what all of them have to read
         self.optimizer = self._new_optimizer()
-        began = time.monotonic()
+        watch.skip(phases[state.phase].schedule.total - state.phase_step)
         state.phase, state.phase_start = state.phase + 1, state.step
         if state.phase < len(phases):
-            state.best_loss, state.best_step, state.stale = None, 0, 0
-        elif len(phases) > 1 and phases[0].validation:
-            state.best_loss = self.passes.mean_loss(phases[0].validation)
-            watch.validation(state, state.best_loss)
+            state.best_loss, state.best_step, state.start_loss, state.stale = None, 0, None, 0
+        elif state.phase > 1 and phases[0].validation:
+            state.final_loss = self.passes.mean_loss(phases[0].validation)
+            watch.validation(state, state.final_loss, "final_validation_loss")
+        else:
+            state.final_loss = state.best_loss
         state.seconds += time.monotonic() - began
         watch.plot(state)
         self._save()
@@ -152,10 +166,11 @@ class Trainer:
         state = self.state
         loss = self.passes.mean_loss(phase.validation)
         if not math.isfinite(loss):
-            raise self._failed(f"the validation loss became {loss}")
+            raise self._failed(f"the validation loss became {loss}", phase.schedule)
         if state.best_loss is None or loss < state.best_loss:
             state.best_loss, state.best_step, state.stale = loss, state.step, 0
-            state.best_train_loss = fmean(state.losses[state.phase_start :][-phase.schedule.evaluate_every :])
+            if state.phase == 0:
+                state.best_train_loss = fmean(state.losses[-phase.schedule.evaluate_every :])
             if self.passes.accelerator.is_main_process:
                 checkpoints.save_weights(checkpoints.best_file(self.folder, state.step), self.weights)
         else:
@@ -173,37 +188,39 @@ class Trainer:
             checkpoints.save(self.folder, self.weights, self.optimizer, self.state)
         self.passes.accelerator.wait_for_everyone()
 
-    def _refuse_divergence(self, norm: float) -> None:
+    def _refuse_divergence(self, norm: float, schedule: Schedule) -> None:
         state = self.state
         if not (math.isfinite(state.losses[-1]) and math.isfinite(norm)):
-            raise self._failed(f"the loss became {state.losses[-1]} (norm of the gradient {norm})")
+            raise self._failed(f"the loss became {state.losses[-1]} (norm of the gradient {norm})", schedule)
         losses = state.losses[state.phase_start :]
-        start = (state.base_loss if state.phase == 0 else None) or fmean(losses[:WINDOW])
+        start = state.start_loss or fmean(losses[:WINDOW])
         if len(losses) > WINDOW and state.recent_loss > _DIVERGED * start:
-            raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}")
+            raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}", schedule)
 
-    def _failed(self, what: str) -> TrainingError:
-        rate = self.optimizer.param_groups[0]["lr"]
+    def _failed(self, what: str, schedule: Schedule) -> TrainingError:
+        state = self.state
+        less = "Set tone_epochs=0 or lower" if state.phase else "Lower"
         return TrainingError(
-            f"Training stopped at step {self.state.step + 1}: {what}.",
-            f"Lower learning_rate (the rate was {rate:.2g}) or max_gradient, and start anew with --force.",
+            f"Training stopped at step {state.step + 1} of {state.phase_start + schedule.total}: {what}.",
+            f"{less} learning_rate (the peak is {schedule.peak:.2g}) or max_gradient, and start anew with --force.",
         )
 
-    def _stopped(self, watch: Watch) -> TrainingError:
+    def _stopped(self, schedule: Schedule) -> TrainingError:
+        state = self.state
         return TrainingError(
-            f"Stopped after step {self.state.step} of {watch.total}; all of it is saved.",
+            f"Stopped after step {state.step} of {state.phase_start + schedule.total}; all of it is saved.",
             f"Go on with: assistant train name={self.settings.name} --resume",
         )
 
-    def _agreed(self, stop: threading.Event) -> bool:
-        """Whether any process was asked to stop: all of them have to, at the same step."""
+    def _agreed(self, *wishes: bool) -> list[bool]:
+        """Each wish, if any process has it: what all of them do together, they have to do at the same step."""
         import torch
 
         accelerator = self.passes.accelerator
         if accelerator.num_processes == 1:
-            return stop.is_set()
-        asked = torch.tensor(float(stop.is_set()), device=accelerator.device)
-        return bool(accelerator.reduce(asked, "sum") > 0)
+            return list(wishes)
+        wanted = torch.tensor([float(wish) for wish in wishes], device=accelerator.device)
+        return [bool(number > 0) for number in accelerator.reduce(wanted, "sum")]
 
 
 @contextmanager

@@ -23,7 +23,6 @@ class Watch:
         self, folder: Path, phases: Sequence[Phase], accelerator: "Accelerator", bar: Bar, state: State
     ) -> None:
         self._phases = phases
-        self.total = _steps_in_all(phases, state)
         self._accelerator = accelerator
         self._bar = bar
         self._title = folder.name
@@ -38,7 +37,6 @@ class Watch:
     def step(self, state: State, rate: float, norm: float) -> None:
         """After an optimiser step; its loss is the last of ``state``."""
         speed = self._speed(state)
-        self.total = _steps_in_all(self._phases, state)
         self._tell(
             {
                 "step": state.step,
@@ -57,12 +55,17 @@ class Watch:
         self._validation = f", {metric.removesuffix('_loss').replace('_', ' ')} {loss:.3f}"
         self._tell({"step": state.step, metric: loss})
         if self._curves:
-            left = (self.total - state.step) * (state.seconds - self._began[2])
+            total = _steps_in_all(self._phases, state)
+            left = (total - state.step) * (state.seconds - self._began[2])
             minutes = left / max(state.step - self._began[0], 1) / 60
             note(
-                f"step {state.step} of {self.total}: loss {state.recent_loss:.3f}{self._validation} "
+                f"step {state.step} of {total}: loss {state.recent_loss:.3f}{self._validation} "
                 f"(best {state.best_loss or loss:.3f}), {self._speed(state):,.0f} tokens/s, {minutes:.0f} min left"
             )
+
+    def skip(self, steps: int) -> None:
+        """Steps that are not needed."""
+        self._bar.advance(steps)
 
     def plot(self, state: State) -> None:
         """Draw the curves so far."""
@@ -82,8 +85,9 @@ class Watch:
 @contextmanager
 def watching(folder: Path, phases: Sequence[Phase], accelerator: "Accelerator", state: State) -> Iterator[Watch]:
     """A watch with its bar while the block runs."""
-    with progress_bar("training", _steps_in_all(phases, state), shown=accelerator.is_main_process) as bar:
-        bar.advance(state.step)
+    total = sum(phase.schedule.total for phase in phases)
+    with progress_bar("training", total, shown=accelerator.is_main_process) as bar:
+        bar.advance(total - (_steps_in_all(phases, state) - state.step))
         yield Watch(folder, phases, accelerator, bar, state)
 
 

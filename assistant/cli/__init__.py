@@ -53,6 +53,8 @@ class _LazyGroup(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            if error.possibilities:
+                raise
             name = error.option_name
             raise click.UsageError(
                 f"There is no option '{name}' before the command. Write it behind: assistant COMMAND {name} …"

@@ -24,8 +24,6 @@ from train.passes import Done, Passes
 from train.run import make_accelerator, make_trainer, train
 from train.runs import run_folder
 
-
-
 SHORT = {"max_steps": 2, "learning_rate": 0.01}
 
 
@@ -216,23 +214,62 @@ def test_the_voice_phase_begins_with_the_best_weights_and_its_own_are_kept(
     place: Workspace, general: Settings, validations: list[float]
 ) -> None:
     write_toy_pairs(place, with_voice())
-    values = {"max_steps": 3, "evaluate_every": 1, "learning_rate": 0.01, "tone_epochs": 2}
-    validations += [9.0, 5.0, 6.0, 7.0, 0.9, 0.8, 5.5]
+    values = {"max_steps": 3, "evaluate_every": 1, "learning_rate": 0.01, "schedule": "constant", "warmup": 0.0}
+    validations += [9.0, 5.0, 6.0, 7.0, 1.7, 0.9, 0.8, 5.5]
     card = train(place, general, values)
     assert card is not None and not validations
     assert (card.validation_loss, card.base_validation_loss, card.steps) == (5.5, 9.0, 5)
     seen = records(place.adapter("toy"))
     assert [one["step"] for one in seen if "loss" in one] == [1, 2, 3, 4, 5]
-    assert [one["voice_validation_loss"] for one in seen if "voice_validation_loss" in one] == [0.9, 0.8]
-    assert [one["validation_loss"] for one in seen if "validation_loss" in one] == [5.0, 6.0, 7.0, 5.5]
+    assert card.train_loss == next(one["loss"] for one in seen if one["step"] == 1), "of all pairs, not of the voice"
+    assert [one["validation_loss"] for one in seen if "validation_loss" in one] == [5.0, 6.0, 7.0]
+    spoken = [(one["step"], one["voice_validation_loss"]) for one in seen if "voice_validation_loss" in one]
+    assert spoken == [(3, 1.7), (4, 0.9), (5, 0.8)]
+    assert seen[-1] == {"step": 5, "final_validation_loss": 5.5}
     # The first phase kept its first step: a training of that step alone, and the voice, is the same.
-    validations += [9.0, 5.0, 0.9, 0.8, 5.5]
-    schedule = {"schedule": "constant", "warmup": 0.0}
-    train(place, general, values | {"name": "short", "max_steps": 1} | schedule)
-    validations += [9.0, 5.0, 6.0, 7.0, 0.9, 0.8, 5.5]
-    train(place, general, values | {"name": "long"} | schedule)
-    one, other = weights(place.adapter("short")), weights(place.adapter("long"))
-    assert apart(one, other) < 1e-6
+    validations += [9.0, 5.0, 1.7, 0.9, 0.8, 5.5]
+    train(place, general, values | {"name": "short", "max_steps": 1})
+    assert apart(weights(place.adapter("short")), weights(place.adapter("toy"))) < 1e-6
+
+
+def test_a_voice_that_gets_worse_leaves_the_weights_of_before(
+    place: Workspace, general: Settings, validations: list[float]
+) -> None:
+    write_toy_pairs(place, with_voice())
+    values = {"max_steps": 2, "evaluate_every": 1, "learning_rate": 0.01}
+    validations += [9.0, 5.0, 4.0, 1.7, 1.8, 1.9, 4.0]
+    card = train(place, general, values)
+    assert card is not None and not validations and card.steps == 2
+    validations += [9.0, 5.0, 4.0]
+    train(place, general, values | {"name": "without", "tone_epochs": 0})
+    assert apart(weights(place.adapter("without")), weights(place.adapter("toy"))) == 0
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_without_validation_the_last_weights_of_the_voice_are_kept(
+    place: Workspace, general: Settings, method: str
+) -> None:
+    write_toy_pairs(place, [pair for pair in with_voice() if pair.split == "train"])
+    values = {"max_steps": 2, "learning_rate": 0.01, "method": method}
+    card = train(place, general, values)
+    assert card is not None and (card.steps, card.validation_loss) == (4, None)
+    first = [one["loss"] for one in records(place.adapter("toy")) if one["step"] <= 2]
+    assert card.train_loss == pytest.approx(sum(first) / 2)
+
+
+def test_a_set_of_nothing_but_voice_is_trained_once(place: Workspace, general: Settings) -> None:
+    write_toy_pairs(place, [pair for pair in with_voice() if pair.source == "tone"])
+    assert len(prepare(named(validated({}), place), place, general).phases) == 1
+
+
+def test_a_voice_that_diverges_names_the_setting_that_leaves_it_out(
+    place: Workspace, general: Settings, losses: list[float]
+) -> None:
+    write_toy_pairs(place, with_voice())
+    losses += [3.0, 3.0, math.nan]
+    with pytest.raises(TrainingError, match="step 3 of 4") as error:
+        train(place, general, {"max_steps": 2})
+    assert error.value.remedy.startswith("Set tone_epochs=0 or lower learning_rate")
 
 
 def test_sharing_prefixes_changes_speed_and_not_the_result(place: Workspace, general: Settings) -> None:
@@ -294,7 +331,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_the_reason(
     place: Workspace, general: Settings, losses: list[float], value: float
 ) -> None:
     losses += [3.0, 3.0, value]
-    with pytest.raises(TrainingError, match=f"step 3: the loss became {value}") as error:
+    with pytest.raises(TrainingError, match=f"step 3 of 9: the loss became {value}") as error:
         train(place, general, {"max_steps": 9, "checkpoint_minutes": 0.0})
     assert "learning_rate" in error.value.remedy
     assert not place.adapter("toy").exists()
