@@ -58,9 +58,11 @@ class Watch:
             total = _steps_in_all(self._phases, state)
             left = (total - state.step) * (state.seconds - self._began[2])
             minutes = left / max(state.step - self._began[0], 1) / 60
+            # The best loss is of the phase that goes on; once all are over, another one is measured.
+            best = "" if state.phase == len(self._phases) else f" (best {state.best_loss or loss:.3f})"
             note(
-                f"step {state.step} of {total}: loss {state.recent_loss:.3f}{self._validation} "
-                f"(best {state.best_loss or loss:.3f}), {self._speed(state):,.0f} tokens/s, {minutes:.0f} min left"
+                f"step {state.step} of {total}: loss {state.recent_loss:.3f}{self._validation}{best}, "
+                f"{self._speed(state):,.0f} tokens/s, {minutes:.0f} min left"
             )
 
     def skip(self, steps: int) -> None:
