@@ -104,7 +104,7 @@ class ChatAssistant(BaseChatModel):
             for update in updates:
                 if isinstance(update, Answer):
                     yield _chunk(_rest(_content(update), given), answer_json(None, update))
-                elif isinstance(update, Grounded):
+                elif isinstance(update, Grounded) and update.stays:
                     said.append(update.sentence)
                     if any(sentence.supported for sentence in said):
                         rest = _rest(_joined(said), given)

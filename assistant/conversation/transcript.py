@@ -55,7 +55,7 @@ def mark_of(sentence: Sentence) -> str:
 
 def differs(answer: Answer, heard: str) -> bool:
     """Whether what was heard while the answer came is not what it is in the end."""
-    return answer.refused or answer.quoted or any(sentence.text not in heard for sentence in answer.sentences)
+    return heard.strip() != answer.text
 
 
 def footnotes(answer: Answer) -> list[str]:
@@ -116,6 +116,7 @@ def markdown(answers: Sequence[Answer], corpus: str) -> str:
             for hit in answer.hits
             if hit.rank == citation.hit
         ]
+        parts += [f"*{escaped(note)}*" for note in answer.notes]
         parts += ["\n".join(sources)] if sources else []
     return "\n\n".join(parts) + "\n"
 

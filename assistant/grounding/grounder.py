@@ -8,11 +8,17 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from assistant.grounding.markers import Reading
+from assistant.grounding.repetition import goes_in_circles, safe_end, without_repetition
 from assistant.grounding.support import Support, Weights, support
+from assistant.language import detect
 from assistant.sentences import sentence_spans
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
 
+_LEFT_OUT = {
+    "en": "Left out, since no passage says it: {count} of {all} sentences.",
+    "de": "Weggelassen, weil keine Stelle es sagt: {count} von {all} Sätzen.",
+}
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
 
 
@@ -38,8 +44,8 @@ class Grounder:
     ) -> None:
         """``hits`` are the passages in the prompt, in its order: the first is number 1.
 
-        After ``patience`` unsupported sentences in a row the model has strayed; None bears any number.
-        ``to_the_point`` says of citations whether they bear on the question.
+        After ``patience`` unsupported sentences in a row the model has strayed, and none of them stays in the answer;
+        None bears any number, and keeps them. ``to_the_point`` says of citations whether they bear on the question.
         """
         self.said = ""
         """What the model said, word for word."""
@@ -58,6 +64,16 @@ class Grounder:
     def text(self) -> str:
         """What the model said to the reader, up to where it strayed or began to repeat itself."""
         return without_repetition(self._reading.text).rstrip()[: self._end]
+
+    @property
+    def kept(self) -> tuple[str, tuple[Sentence, ...]]:
+        """What stays of it: the text and its sentences."""
+        text, kept, at = self.text, "", 0
+        for sentence in self.sentences:
+            end = text.index(sentence.text, at) + len(sentence.text)
+            kept += text[at:end] if self._stays(sentence) else ""
+            at = end
+        return kept.strip(), tuple(filter(self._stays, self.sentences))
 
     @property
     def stands(self) -> bool:
@@ -79,7 +95,7 @@ class Grounder:
         text = self.text
         statements = _statements(text)
         yield from self._complete(text, statements, len(statements) - 1)
-        yield from self._words(self.text[: _safe_end(text)])
+        yield from self._words(self.text[: safe_end(text)])
 
     def finish(self) -> Iterator[Words | Grounded]:
         """The model has ended: what was held back."""
@@ -100,10 +116,13 @@ class Grounder:
             yield from self._words(text[:end])
             following = statements[place + 1][0] if place + 1 < len(statements) else None
             self.sentences.append(self._grounded(text[start:end], self._cited(start if place else -1, following)))
-            yield Grounded(self.sentences[-1])
+            yield Grounded(self.sentences[-1], self._stays(self.sentences[-1]))
             if self._strays:
                 self._end = end
                 return
+
+    def _stays(self, sentence: Sentence) -> bool:
+        return sentence.supported or self._patience is None
 
     @property
     def _strays(self) -> bool:
@@ -121,6 +140,8 @@ class Grounder:
         return [self._hits[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(self._hits)]
 
     def _grounded(self, sentence: str, cited: Sequence[Evidence]) -> Sentence:
+        if goes_in_circles(sentence):
+            return Sentence(sentence, False, "it goes round in circles")
         measured = [(support(sentence, hit, self._weights, self._least), hit) for hit in self._hits]
         supporting = [(found, hit) for found, hit in measured if not found.objection and found.coverage >= self._least]
         named = [(found, hit) for found, hit in supporting if hit in cited]
@@ -139,22 +160,10 @@ def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage
     return grounder.sentences
 
 
-def without_repetition(text: str) -> str:
-    """``text`` up to the first sentence that was already said."""
-    said: set[str] = set()
-    for start, end in sentence_spans(text):
-        if text[start:end] in said:
-            return text[:start]
-        said.add(text[start:end])
-    return text
-
-
-def _safe_end(text: str) -> int:
-    """Up to where a growing text may be shown: a sentence that begins like an earlier one may be its repetition."""
-    *earlier, last = sentence_spans(text) or [(0, 0)]
-    begun = text[last[0] : last[1]]
-    repeats = any(text[start:end].startswith(begun) for start, end in earlier)
-    return len(text[: last[0]].rstrip()) if repeats else len(text)
+def left_out_note(kept: str, count: int, all_: int) -> tuple[str, ...]:
+    """What a reader is told, in the language of what is ``kept``, when sentences were left out; nothing if none was."""
+    language = detect(kept, _LEFT_OUT) or "en"
+    return (_LEFT_OUT[language].format(count=count, all=all_),) if count else ()
 
 
 def _statements(text: str) -> list[tuple[int, int]]:
