@@ -50,9 +50,11 @@ class TrainSettings(Section):
         2,
         ge=0,
         le=1000,
-        description="Epochs behind all others that show the house voice alone: among documents it is not learnt.",
+        description="Epochs of the house voice alone, behind all other pairs: among them it is not learnt. 0 mixes.",
     )
-    max_steps: int = Field(0, ge=0, description="Optimiser steps over all pairs instead of epochs; 0 goes by epochs.")
+    max_steps: int = Field(
+        0, ge=0, description="Optimiser steps instead of epochs, those of the voice aside; 0 goes by epochs."
+    )
     batch: int = Field(8, ge=1, le=4096, description="Pairs in one optimiser step, over all processes.")
     learning_rate: float = Field(
         0.0, ge=0.0, le=1.0, description="Peak rate; 0 chooses it from the model's width (1e-3 at 135M, 2e-4 at 7B)."

@@ -1,7 +1,7 @@
 """What is decided before a weight is loaded: settings, pairs as rows, model, device, the course of the training."""
 
-import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ from assistant.errors import PairsError, TrainingError
 from assistant.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
 from assistant.template import ChatTemplate, read_template
 from assistant.workspace import Workspace
-from train.batches import packed
 from train.config import TrainSettings
 from train.memory import Parameters
 from train.model import count_parameters, read_config, window_of
-from train.phases import Phase, voice_phase
+from train.phases import Phase, phases_of
 from train.rows import Row, rows_of
-from train.schedule import Schedule, schedule_of
+from train.schedule import Schedule
 
 _CPU_TOKENS, _GPU_TOKENS = 2048, 16384
 
@@ -42,7 +41,6 @@ class Job:
     pairs: list[Pair]
     header: PairsHeader | None
     rows: list[Row]
-    validation: list[Row]
     phases: tuple[Phase, ...]
 
     @property
@@ -51,8 +49,13 @@ class Job:
         return self.settings.batch_tokens or (_CPU_TOKENS if self.device.name == "cpu" else _GPU_TOKENS)
 
     @property
+    def validation(self) -> Sequence[Row]:
+        """What the loss is measured on that the card tells."""
+        return self.phases[0].validation
+
+    @property
     def schedule(self) -> Schedule:
-        """Of the phase that shows all pairs."""
+        """Of the phase that shows all pairs but the house voice."""
         return self.phases[0].schedule
 
     @property
@@ -102,13 +105,8 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     if not rows:
         raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
     unseen = rows_of(pairs, "validation", template, system, window)
-    validation = drawn(unseen, settings)
-    width = config.get_text_config().hidden_size
-    phases = [Phase(rows, validation, schedule_of(settings, len(rows), width))]
     voice = {pair.id for pair in pairs if pair.source == "tone"}
-    spoken, unspoken = ([row for row in some if row.id in voice] for some in (rows, unseen))
-    if 0 < len(spoken) < len(rows) and settings.tone_epochs:
-        phases.append(voice_phase(spoken, drawn(unspoken, settings), settings, width))
+    phases = phases_of(rows, unseen, voice, settings, config.get_text_config().hidden_size)
     return Job(
         settings=settings,
         general=general,
@@ -120,23 +118,8 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         pairs=pairs,
         header=read_header(file),
         rows=rows,
-        validation=validation,
-        phases=tuple(phases),
+        phases=phases,
     )
-
-
-def drawn(rows: list[Row], settings: TrainSettings) -> list[Row]:
-    """At most ``validation_pairs`` rows and those that share passages with them: they cost little more."""
-    most = settings.validation_pairs
-    if not most or len(rows) <= most:
-        return rows
-    clusters = packed(rows, most, most * max(map(len, rows)))
-    random.Random(settings.seed).shuffle(clusters)
-    chosen: list[Row] = []
-    for cluster in clusters:
-        if len(chosen) < most:
-            chosen.extend(cluster.rows)
-    return chosen
 
 
 def _newest(workspace: Workspace) -> str:

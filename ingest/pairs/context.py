@@ -5,7 +5,7 @@ All questions about one chunk share one list, so that training can run it once f
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from assistant.language import stems
@@ -81,22 +81,33 @@ def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) 
     found: dict[int, Evidence] = {}
     for one in asked:
         for hit in one.hits:
+            scores[hit.chunk] += 1 / hit.rank
             if hit.chunk != chunk.id and bench.may_show(hit, split):
-                scores[hit.chunk] += 1 / hit.rank
                 found[hit.chunk] = hit
     order = sorted(found, key=lambda number: (-scores[number], number))
     candidates = [one.candidate for one in asked]
     others = [passage_of(found[number]) for number in order]
+    better = {passage_of(found[number]) for number in order if scores[number] > scores[chunk.id]}
     if len(others) < bench.size:  # a small split: most of what was found is in another
         more = bench.search_in(candidates[0].instruction, split)
         others += [passage_of(hit) for hit in more if hit.chunk not in {chunk.id, *found}]
-    return among_others(passage_of(chunk), others, candidates, bench, chunk.id)
+    return among_others(passage_of(chunk), others, candidates, bench, chunk.id, better)
 
 
 def among_others(
-    golden: Passage, others: Sequence[Passage], candidates: Sequence[Candidate], bench: Workbench, chunk: int
+    golden: Passage,
+    others: Sequence[Passage],
+    candidates: Sequence[Candidate],
+    bench: Workbench,
+    chunk: int,
+    better: Set[Passage] | None = None,
 ) -> EvidenceList:
-    """The golden passage at a place that depends on the seed, among the best others that do not answer too."""
+    """The golden passage among the best others that do not answer too.
+
+    If it is known which of them the retriever finds ``better``, every second list is as the retriever shows it, mostly
+    with the golden passage at the top: there a model may look first. In the others, and where it is not known, its
+    place is drawn by the seed: a model may not rely on it.
+    """
     clean = [
         passage
         for passage in others
@@ -105,7 +116,11 @@ def among_others(
     kept = clean[: bench.size - 1]
     while kept and not all(bench.fits([golden, *kept], candidate.instruction) for candidate in candidates):
         kept.pop()
-    place = number_of(bench.seed, golden.document, golden.text) % (len(kept) + 1)
+    drawn = number_of(bench.seed, golden.document, golden.text)
+    if better is not None and drawn % 2 == 0:
+        place = sum(one in better for one in kept)
+    else:
+        place = drawn // 2 % (len(kept) + 1)
     passages = (*kept[:place], golden, *kept[place:])
     return EvidenceList(passages, place + 1, chunk, tuple(clean[len(kept) :]))
 
