@@ -16,7 +16,7 @@ from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.errors import ModelError
 from assistant.grounding.editions import newest_first, version_notes
-from assistant.grounding.grounder import Grounder, left_out_note
+from assistant.grounding.grounder import Grounder
 from assistant.grounding.quoting import Places
 from assistant.language import well_formed
 from assistant.prompt import build_messages, fitting_evidence
@@ -190,17 +190,21 @@ class Assistant:
     ) -> Answer:
         if declines(grounder.text, self._answering):
             return self._refused(course, shown, _MODEL_DECLINED, trace)
+        answer = course.answer(grounder.text, shown, trace)
         if self._answering.unsupported == "show" or grounder.stands:
-            text, sentences = grounder.kept
-            left_out = left_out_note(text, len(grounder.sentences) - len(sentences), len(grounder.sentences))
-            answer = course.answer(text, shown, trace)
-            return replace(answer, sentences=sentences, notes=(*left_out, *self._notes(sentences, shown)))
+            return replace(answer, sentences=tuple(grounder.sentences), notes=self._notes(grounder.sentences, shown))
         instead = places.quotes()
         if not instead:
             return self._refused(course, shown, "no passage supports what the model said", trace)
         course.done("quote")
-        answer = course.answer("\n".join(sentence.text for sentence in instead), shown, trace)
-        return replace(answer, sentences=instead, quoted=True, notes=self._notes(instead, shown))
+        return replace(
+            answer,
+            text="\n".join(sentence.text for sentence in instead),
+            sentences=instead,
+            quoted=True,
+            notes=self._notes(instead, shown),
+            timings=dict(course.timings),
+        )
 
     def _notes(self, sentences: Sequence[Sentence], shown: Sequence[Evidence]) -> tuple[str, ...]:
         return version_notes(sentences, shown, self.retriever.weights, self._answering.support_coverage)

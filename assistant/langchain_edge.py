@@ -96,7 +96,7 @@ class ChatAssistant(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,  # noqa: ARG002
     ) -> Iterator[ChatGenerationChunk]:
-        """Sentence by sentence, from the first supported one on: before it, another answer may yet take their place."""
+        """Sentence by sentence, from the first one that answers: before it, another answer may yet take their place."""
         question, history = _asked(messages, stop)
         said: list[Sentence] = []
         given = ""
@@ -104,9 +104,9 @@ class ChatAssistant(BaseChatModel):
             for update in updates:
                 if isinstance(update, Answer):
                     yield _chunk(_rest(_content(update), given), answer_json(None, update))
-                elif isinstance(update, Grounded) and update.stays:
+                elif isinstance(update, Grounded):
                     said.append(update.sentence)
-                    if any(sentence.supported for sentence in said):
+                    if any(sentence.supported and sentence.to_the_point for sentence in said):
                         rest = _rest(_joined(said), given)
                         given += rest
                         yield _chunk(rest)

@@ -163,8 +163,8 @@ class AnswerSettings(Section):
     )
     unsupported: Literal["strict", "show"] = Field(
         "strict",
-        description="Sentences that no passage supports: strict leaves them out, and where none is left it quotes the"
-        " documents or refuses; show shows them, marked as unsupported.",
+        description="An answer that no passage supports: strict quotes the documents instead or refuses, show shows it"
+        " marked as unsupported.",
     )
     history_tokens: int = Field(384, ge=0, le=1_000_000, description="Budget of a conversation's earlier turns.")
     rewrite: Annotated[Literal["rules", "model", "off"], BeforeValidator(_off)] = Field(

@@ -252,8 +252,6 @@ class Grounded:
     """A sentence is complete and was held against the evidence; its words have been given before."""
 
     sentence: Sentence
-    stays: bool = True
-    """False where no passage supports it and so the answer will be without it."""
 
 
 Update = Retrieved | Words | Grounded | Answer

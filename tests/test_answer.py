@@ -10,7 +10,7 @@ from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.errors import ModelError
 from assistant.grounding.grounder import Grounder
-from assistant.grounding.repetition import without_repetition
+from assistant.grounding.repetition import goes_in_circles, without_repetition
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Grounded, Message, Retrieved, Words
@@ -53,10 +53,10 @@ def test_citations_are_only_of_passages_that_were_in_the_prompt(retriever: Retri
     engine = ScriptedEngine("A trip may last up to 56 days. Horses are not insured. The moon is made of cheese.")
     answer = assistant_of(retriever, engine, settings).ask("How long may a trip last?")
     (prompt,) = engine.prompts
-    assert len(answer.sentences) == 2
     for sentence in answer.sentences:
         for citation in sentence.citations:
             assert citation.quote in prompt[-1].content
+    assert not answer.sentences[-1].supported
 
 
 def test_weak_evidence_is_refused_without_calling_the_model(retriever: Retriever, settings: Settings) -> None:
@@ -140,56 +140,44 @@ def test_a_model_that_strays_from_the_passages_is_stopped(retriever: Retriever, 
     astray = [f"Number {number} of the moons is made of cheese." for number in range(20)]
     engine = ScriptedEngine(" ".join(["Hail damage to the car is covered.", *astray]))
     answer = assistant_of(retriever, engine, settings).ask("Is hail damage covered?")
-    assert answer.text == "Hail damage to the car is covered."
+    assert [sentence.supported for sentence in answer.sentences] == [True, False, False, False]
+    assert answer.text.endswith("Number 2 of the moons is made of cheese.")
     assert engine.pieces_given < 60
     shown = settings.answer.model_copy(update={"unsupported": "show"})
     answer = Assistant(retriever, lambda: engine, shown, settings.engine).ask("Is hail damage covered?")
     assert len(answer.sentences) == 21
 
 
-@pytest.mark.parametrize(
-    ("said", "kept", "notes"),
-    [
-        (
-            "Bananas grow there. Hail damage to the car is covered.\n\nThe moon is cheese. Horses are not insured.",
-            "Hail damage to the car is covered. Horses are not insured.",
-            ("Left out, since no passage says it: 2 of 4 sentences.",),
-        ),
-        ("Hail damage to the car is covered.\n\nHorses are not insured.", None, ()),
-    ],
-)
-def test_an_answer_is_without_its_sentences_that_no_passage_supports_and_says_so(
-    retriever: Retriever, settings: Settings, said: str, kept: str | None, notes: tuple[str, ...]
-) -> None:
-    *updates, answer = assistant_of(retriever, ScriptedEngine(said), settings).stream("Is hail damage covered?")
-    assert isinstance(answer, Answer) and answer.trace and answer.trace.said == said
-    assert (answer.text, answer.notes) == (kept or said, notes)
-    grounded = [update for update in updates if isinstance(update, Grounded)]
-    assert tuple(update.sentence for update in grounded if update.stays) == answer.sentences
-    assert all(sentence.supported and sentence.text in answer.text for sentence in answer.sentences)
-    show = settings.answer.model_copy(update={"unsupported": "show"})
-    shown = Assistant(retriever, lambda: ScriptedEngine(said), show, settings.engine).ask("Is hail damage covered?")
-    assert shown.text == said and not shown.notes and len(shown.sentences) == len(grounded)
-
-
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-def test_a_sentence_that_goes_round_in_circles_ends_the_answer_and_is_not_in_it(
+def test_a_sentence_that_goes_round_in_circles_ends_the_answer_and_is_unsupported(
     retriever: Retriever, size: int
 ) -> None:
-    begun = "Hail damage to the car is covered. That says § 7"
-    circling = f"{begun} {'of the Part C ' * 20}of the law."
-    grounder = Grounder(retriever.search("hail damage", 3), retriever.weights, 0.6, patience=3)
-    cut = [circling[start : start + size] for start in range(0, len(circling), size)]
-    for piece in cut:
-        if grounder.is_over:
-            break
-        list(grounder.feed(piece))
-    list(grounder.finish())
-    assert grounder.is_over and grounder.text == f"{begun} {'of the Part C ' * 5}".strip()
+    begun = "Hail damage to the car is covered. Hail damage to the car is covered by § 7"
+    said = f"{begun} {'of the Part C ' * 20}of the law."
+    grounder = Grounder(retriever.search("hail damage", 3), retriever.weights, 0.6)
+    shown = ""
+    for start in range(0, len(said), size):
+        if not grounder.is_over:
+            updates = grounder.feed(said[start : start + size])
+            shown += "".join(update.text for update in updates if isinstance(update, Words))
+    shown += "".join(update.text for update in grounder.finish() if isinstance(update, Words))
+    assert grounder.is_over and grounder.text == shown == f"{begun} {'of the Part C ' * 4}".strip()
     assert [sentence.supported for sentence in grounder.sentences] == [True, False]
-    assert grounder.kept[0] == "Hail damage to the car is covered."
-    if size == 1:
-        assert len(grounder.said) < len(circling) / 2
+    assert len(grounder.said) < len(shown) + 8 or size > 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"| Plan {'| yes ' * 12}|\n{'| --- ' * 13}|\n| Basic | {'not covered | ' * 12}",
+        "Up to €5,000 per claim €5,000 per claim €5,000 per claim €5,000 per claim €5,000 per claim",
+        f"Deductible {'. ' * 40} 150",
+        "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
+        "Very, very, very, very, very, very, very, very, very, very, very, very good.",
+    ],
+)
+def test_tables_leaders_and_columns_of_numbers_are_no_circles(text: str) -> None:
+    assert without_repetition(f"{text} ") == f"{text} " and not goes_in_circles(text)
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])

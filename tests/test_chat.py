@@ -28,7 +28,7 @@ from assistant.conversation.transcript import MarkedText, markdown
 from assistant.errors import AdapterError, UsageError
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.types import Sentence
+from assistant.types import Answer, Sentence
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 
@@ -285,6 +285,11 @@ def test_marks_stand_behind_their_sentences_however_the_words_come(size: int) ->
 
 def test_an_empty_conversation_is_a_document_too() -> None:
     assert markdown([], "x_y") == "# Conversation about x\\_y\n"
+
+
+def test_a_saved_conversation_tells_the_notes() -> None:
+    answer = Answer("Q?", "Q?", "Yes.", (Sentence("Yes.", True, ""),), (), notes=("A newer version_differs.",))
+    assert "*A newer version\\_differs.*" in markdown([answer], "x")
 
 
 def test_questions_come_from_a_file_too(

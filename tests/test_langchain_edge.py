@@ -93,6 +93,17 @@ def test_no_unsupported_sentence_is_streamed_before_it_gives_way(
     assert "cheese" not in streamed and streamed
 
 
+def test_a_sentence_beside_the_point_is_not_streamed_before_it_gives_way(
+    opened: OpenedAssistant, engine: ScriptedEngine
+) -> None:
+    engine.answer = "Hail damage to the car is covered."
+    model = ChatAssistant(assistant=opened)
+    question = "What is the deductible for hail damage in euros?"
+    answered = model.invoke(question)
+    assert answered.response_metadata["quoted"], "supported, and no answer"
+    assert "".join(str(chunk.content) for chunk in model.stream(question)) == answered.content
+
+
 def test_a_refusal_says_so(opened: OpenedAssistant, engine: ScriptedEngine, settings: Settings) -> None:
     engine.answer = settings.answer.refusal["en"]
     message = ChatAssistant(assistant=opened).invoke(QUESTION)

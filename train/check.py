@@ -88,7 +88,9 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
     """Read pairs and sizes, and try two steps if memory allows; nothing is kept. Raises what training would."""
     job = prepare(named(validated(values), workspace), workspace, general)
     rows = job.rows
-    batches = [batch for step in _epoch(job) for batch in _computed(job, step)]
+    planned = [step for phase in job.phases for step in _epoch(job, phase)]
+    shown = [row for step in planned for row in step]
+    batches = [batch for step in planned for batch in _computed(job, step)]
     needed = estimate(job.config, job.parameters, job.settings, computes_in_bfloat16(job.device), batches)
     free = free_bytes(job.device.name)
     return Report(
@@ -105,15 +107,15 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         window=window_of(job.config),
         lengths=histogram([len(row) for row in rows]),
         longest=max(rows, key=len).id,
-        tokens=sum(map(len, rows)),
+        tokens=sum(map(len, shown)),
         packed_tokens=sum(len(one) for batch in batches for one in batch),
-        loss_tokens=loss_tokens(rows),
+        loss_tokens=loss_tokens(shown),
         ended=sum(row.response[-1] == job.template.end_of_turn for row in rows),
         memory=needed,
         memory_total=needed.total,
         memory_free=free,
         examples=_examples(job),
-        probe=_probe(job, workspace) if needed.total <= free else None,
+        probe=_probe(job, planned, workspace) if needed.total <= free else None,
     )
 
 
@@ -177,10 +179,10 @@ def _gib(size: int) -> str:
     return f"{size / 2**30:.2f} GiB"
 
 
-def _epoch(job: Job) -> Iterator[list[Row]]:
+def _epoch(job: Job, phase: Phase) -> Iterator[list[Row]]:
     settings = job.settings
-    endless = steps(job.rows, settings.batch, settings.seed, settings.share_prefixes)
-    return islice(endless, min(job.schedule.epoch, job.schedule.total))
+    endless = steps(phase.rows, settings.batch, settings.seed, settings.share_prefixes)
+    return islice(endless, min(phase.schedule.epoch, phase.schedule.total))
 
 
 def _computed(job: Job, rows: Sequence[Row]) -> list[tuple[Packed, ...]]:
@@ -197,8 +199,7 @@ def _examples(job: Job) -> tuple[Example, ...]:
     )
 
 
-def _probe(job: Job, workspace: Workspace) -> Probe:
-    planned = list(_epoch(job))
+def _probe(job: Job, planned: Sequence[list[Row]], workspace: Workspace) -> Probe:
     heaviest = max(planned, key=lambda rows: max(len(batch) * len(batch[0]) for batch in _computed(job, rows)))
     folder = run_folder(workspace, job.settings.name)
     trainer = make_trainer(job, make_accelerator(job, folder), folder)

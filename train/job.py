@@ -55,7 +55,7 @@ class Job:
 
     @property
     def schedule(self) -> Schedule:
-        """Of the phase that shows all pairs but the house voice."""
+        """Of the first phase; where there is a second one, it shows the house voice."""
         return self.phases[0].schedule
 
     @property
@@ -71,8 +71,10 @@ class Job:
     @property
     def identity(self) -> dict[str, str]:
         """What has to be the same for a training to go on."""
+        shown = (f"{phase.schedule.total} steps on {len(phase.rows)} pairs" for phase in self.phases)
         return {
             "pairs": pairs_hash(self.pairs),
+            "course of the training": ", then ".join(shown),
             "base model": models.fingerprint(self.folder),
             "chat template": self.template.identity,
         }

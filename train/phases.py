@@ -1,4 +1,4 @@
-"""The parts of a training: first what was found in documents and sets, then the house voice alone.
+"""The parts of a training: first all other pairs, then the house voice alone.
 
 Few examples of a voice among many pairs that speak otherwise are not learnt, however often they are repeated: a model
 says what is likeliest, and that is how most pairs end. Shown alone at the end, at half the rate, a dozen steps are
@@ -33,8 +33,9 @@ def phases_of(
 ) -> tuple[Phase, ...]:
     """What is shown when; ``voice`` holds the ids of the rows that come last, ``tone_epochs`` times.
 
-    ``unseen`` is validated on, all of it in the first phase. There is one phase when the voice is all there is, or not
-    there, or refused; ``width`` is that of the model's hidden states.
+    ``unseen`` is validated on; the first phase takes the voice in too, so that the loss on the card means the same
+    whatever ``tone_epochs`` is. There is one phase when the voice is all there is, or not there, or refused. ``width``
+    is that of the model's hidden states.
     """
     spoken, others = _parted(rows, voice)
     is_apart = bool(spoken and others and settings.tone_epochs)

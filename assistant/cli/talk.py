@@ -93,7 +93,7 @@ class Talk:
             _echo_lines(answer_lines(answer))
         elif differs(answer, heard):
             if not take_back(shown):
-                why = answer.refusal_reason if answer.refused else "the documents do not support all of these words"
+                why = answer.refusal_reason if answer.refused else "the documents do not support these words"
                 click.echo(f"\n\n({visible(why)}; instead:)\n")
             _echo_lines(answer_lines(answer))
         else:

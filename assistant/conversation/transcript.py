@@ -55,7 +55,7 @@ def mark_of(sentence: Sentence) -> str:
 
 def differs(answer: Answer, heard: str) -> bool:
     """Whether what was heard while the answer came is not what it is in the end."""
-    return heard.strip() != answer.text
+    return answer.refused or answer.quoted or any(sentence.text not in heard for sentence in answer.sentences)
 
 
 def footnotes(answer: Answer) -> list[str]:

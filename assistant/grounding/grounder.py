@@ -10,15 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from assistant.grounding.markers import Reading
 from assistant.grounding.repetition import goes_in_circles, safe_end, without_repetition
 from assistant.grounding.support import Support, Weights, support
-from assistant.language import detect
 from assistant.sentences import sentence_spans
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
 
-_LEFT_OUT = {
-    "en": "Left out, since no passage says it: {count} of {all} sentences.",
-    "de": "Weggelassen, weil keine Stelle es sagt: {count} von {all} Sätzen.",
-}
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
 
 
@@ -44,8 +39,8 @@ class Grounder:
     ) -> None:
         """``hits`` are the passages in the prompt, in its order: the first is number 1.
 
-        After ``patience`` unsupported sentences in a row the model has strayed, and none of them stays in the answer;
-        None bears any number, and keeps them. ``to_the_point`` says of citations whether they bear on the question.
+        After ``patience`` unsupported sentences in a row the model has strayed; None bears any number.
+        ``to_the_point`` says of citations whether they bear on the question.
         """
         self.said = ""
         """What the model said, word for word."""
@@ -64,16 +59,6 @@ class Grounder:
     def text(self) -> str:
         """What the model said to the reader, up to where it strayed or began to repeat itself."""
         return without_repetition(self._reading.text).rstrip()[: self._end]
-
-    @property
-    def kept(self) -> tuple[str, tuple[Sentence, ...]]:
-        """What stays of it: the text and its sentences."""
-        text, kept, at = self.text, "", 0
-        for sentence in self.sentences:
-            end = text.index(sentence.text, at) + len(sentence.text)
-            kept += text[at:end] if self._stays(sentence) else ""
-            at = end
-        return kept.strip(), tuple(filter(self._stays, self.sentences))
 
     @property
     def stands(self) -> bool:
@@ -116,13 +101,10 @@ class Grounder:
             yield from self._words(text[:end])
             following = statements[place + 1][0] if place + 1 < len(statements) else None
             self.sentences.append(self._grounded(text[start:end], self._cited(start if place else -1, following)))
-            yield Grounded(self.sentences[-1], self._stays(self.sentences[-1]))
+            yield Grounded(self.sentences[-1])
             if self._strays:
                 self._end = end
                 return
-
-    def _stays(self, sentence: Sentence) -> bool:
-        return sentence.supported or self._patience is None
 
     @property
     def _strays(self) -> bool:
@@ -158,12 +140,6 @@ def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage
     for _ in (*grounder.feed(text), *grounder.finish()):
         pass
     return grounder.sentences
-
-
-def left_out_note(kept: str, count: int, all_: int) -> tuple[str, ...]:
-    """What a reader is told, in the language of what is ``kept``, when sentences were left out; nothing if none was."""
-    language = detect(kept, _LEFT_OUT) or "en"
-    return (_LEFT_OUT[language].format(count=count, all=all_),) if count else ()
 
 
 def _statements(text: str) -> list[tuple[int, int]]:

@@ -4,13 +4,15 @@ import re
 
 from assistant.sentences import sentence_spans
 
-# Three words or more, five times in a row; the cells of a table's row are seldom that many, and a circle has no end.
-_CIRCLE = re.compile(r"(?<!\S)(?=((?:\S++\s++){3,12}?)\1{4})")
-_ROUNDS = 5
+_ROUNDS = 4
+_CIRCLE = re.compile(rf"(?<!\S)(?=((?:\S++\s++){{3,12}}?)\1{{{_ROUNDS - 1}}})")
+# Cells of tables, leaders and columns of numbers come again and again too.
+_FEWEST_WORDS = 3
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def without_repetition(text: str) -> str:
-    """``text`` up to the first sentence that was already said, or to the fifth time round in a circle."""
+    """``text`` up to the first sentence that was already said, or to the fourth time round in a circle."""
     text = text[: _end_of_circle(text)]
     said: set[str] = set()
     for start, end in sentence_spans(text):
@@ -34,4 +36,9 @@ def safe_end(text: str) -> int:
 
 
 def _end_of_circle(text: str) -> int | None:
-    return min((match.start() + _ROUNDS * len(match[1]) for match in _CIRCLE.finditer(text)), default=None)
+    ends = (match.start() + _ROUNDS * len(match[1]) for match in _CIRCLE.finditer(text) if _is_said(match[1]))
+    return min(ends, default=None)
+
+
+def _is_said(words: str) -> bool:
+    return "|" not in words and len(_WORD.findall(words)) >= _FEWEST_WORDS

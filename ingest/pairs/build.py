@@ -38,7 +38,7 @@ from ingest.pairs.taught import Taught, read_taught, taught_pair
 from ingest.pairs.teacher import opened_teacher
 
 # Raised when the same documents would give other pairs: those of before are then made anew.
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 # How many hits are looked at for each passage of a list: some are of another split, or answer too.
 _DEPTH = 3
 _MOST_NAMED = 900

@@ -87,11 +87,11 @@ def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) 
     order = sorted(found, key=lambda number: (-scores[number], number))
     candidates = [one.candidate for one in asked]
     others = [passage_of(found[number]) for number in order]
-    better = {passage_of(found[number]) for number in order if scores[number] > scores[chunk.id]}
+    above = {passage_of(found[number]) for number in order if scores[number] > scores[chunk.id]}
     if len(others) < bench.size:  # a small split: most of what was found is in another
         more = bench.search_in(candidates[0].instruction, split)
         others += [passage_of(hit) for hit in more if hit.chunk not in {chunk.id, *found}]
-    return among_others(passage_of(chunk), others, candidates, bench, chunk.id, better)
+    return among_others(passage_of(chunk), others, candidates, bench, chunk.id, above)
 
 
 def among_others(
@@ -100,13 +100,13 @@ def among_others(
     candidates: Sequence[Candidate],
     bench: Workbench,
     chunk: int,
-    better: Set[Passage] | None = None,
+    above: Set[Passage] | None = None,
 ) -> EvidenceList:
     """The golden passage among the best others that do not answer too.
 
-    If it is known which of them the retriever finds ``better``, every second list is as the retriever shows it, mostly
-    with the golden passage at the top: there a model may look first. In the others, and where it is not known, its
-    place is drawn by the seed: a model may not rely on it.
+    Where it is known which of them the retriever ranks ``above`` it, every second list stands as it is ranked, mostly
+    with the golden passage at the top: there a model may look first. In all others its place is drawn by the seed: a
+    model may not rely on it.
     """
     clean = [
         passage
@@ -117,10 +117,8 @@ def among_others(
     while kept and not all(bench.fits([golden, *kept], candidate.instruction) for candidate in candidates):
         kept.pop()
     drawn = number_of(bench.seed, golden.document, golden.text)
-    if better is not None and drawn % 2 == 0:
-        place = sum(one in better for one in kept)
-    else:
-        place = drawn // 2 % (len(kept) + 1)
+    rank = None if above is None else sum(one in above for one in kept)
+    place = drawn // 2 % (len(kept) + 1) if rank is None or drawn % 2 else rank
     passages = (*kept[:place], golden, *kept[place:])
     return EvidenceList(passages, place + 1, chunk, tuple(clean[len(kept) :]))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from toys import toy_pair, toy_rows, write_toy_pairs
+from toys import toy_pair, toy_rows, with_voice, write_toy_pairs
 
 from assistant import models
 from assistant.config import EngineSettings, Settings
@@ -13,7 +13,8 @@ from assistant.errors import TrainingError
 from assistant.workspace import Workspace
 from train.batches import computed_together
 from train.check import check, histogram, lines, problems
-from train.config import TrainSettings, load
+from train.config import TrainSettings, load, validated
+from train.job import named, prepare
 from train.loss import summed_loss
 from train.memory import Parameters, estimate
 from train.model import count_parameters, read_config, with_adapter
@@ -38,6 +39,16 @@ def test_the_report_is_what_training_then_does(place: Workspace, general: Settin
     assert 0 < report.loss_tokens < report.tokens
     assert sum(count for _, count in report.lengths) == report.rows
     assert report.probe is not None and report.probe.tokens_per_second > 0 and report.probe.seconds > 0
+
+
+def test_the_report_counts_what_each_part_of_a_training_shows(place: Workspace, general: Settings) -> None:
+    write_toy_pairs(place, with_voice())
+    values = {"rank": 4, "batch": 4, "tone_epochs": 1}
+    report = check(place, general, values)
+    card = train(place, general, values)
+    assert card is not None and (report.steps, report.voice_steps) == (5, 1)
+    rows = prepare(named(validated({}), place), place, general).rows
+    assert report.packed_tokens == card.tokens and report.tokens == sum(map(len, rows))
 
 
 def test_the_trained_tokens_are_marked_in_three_examples(place: Workspace, general: Settings) -> None:

@@ -1,13 +1,11 @@
 """The text of an answer: whole, and bit by bit to a reader who cannot take anything back."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from samples import evidence
 
-from assistant.types import Answer, Citation, Grounded, Sentence
+from assistant.types import Answer, Citation, Sentence
 from ui.api.generation import until
 from ui.api.text import Teller, as_said, marked, text_of
 
@@ -23,7 +21,7 @@ def answer(*sentences: Sentence, text: str = "", refused: bool = False) -> Answe
     return Answer("?", "?", text, sentences, (HIT,), refused=refused)
 
 
-def told(teller: Teller, heard: list[Grounded], final: Answer) -> str:
+def told(teller: Teller, heard: list[Sentence], final: Answer) -> str:
     return "".join([*(teller.next(one) for one in heard), teller.rest(final)])
 
 
@@ -33,26 +31,23 @@ def told(teller: Teller, heard: list[Grounded], final: Answer) -> str:
 def test_a_stream_tells_the_whole_text(strict: bool, with_sources: bool, supported: list[bool]) -> None:
     sentences = [sentence(f"Sentence {number}.", yes) for number, yes in enumerate(supported)]
     is_replaced = strict and not any(supported)
-    heard = [Grounded(one, one.supported or not strict) for one in sentences]
-    kept = [one.sentence for one in heard if one.stays]
-    final = answer(sentence("Quoted instead.")) if is_replaced else answer(*kept)
-    assert told(Teller(strict, with_sources), heard, final) == text_of(final, with_sources)
+    final = answer(sentence("Quoted instead.")) if is_replaced else answer(*sentences)
+    assert told(Teller(strict, with_sources), sentences, final) == text_of(final, with_sources)
 
 
-def test_words_are_not_told_before_it_is_sure_that_they_stay() -> None:
+def test_unsupported_words_are_not_told_before_it_is_sure_that_they_stay() -> None:
     strict, open_ = Teller(True, False), Teller(False, False)
-    cheese = sentence("The moon is made of cheese.", supported=False)
-    beside = replace(sentence("Hail is covered."), to_the_point=False)
-    assert strict.next(Grounded(cheese, stays=False)) == "" == strict.next(Grounded(beside))
-    assert strict.next(Grounded(sentence("A trip may last 56 days."))) == (
-        "Hail is covered. [1] A trip may last 56 days. [1]"
+    doubtful = sentence("The moon is made of cheese.", supported=False)
+    assert strict.next(doubtful) == ""
+    assert strict.next(sentence("A trip may last 56 days.")) == (
+        "The moon is made of cheese. [unsupported] A trip may last 56 days. [1]"
     )
-    assert open_.next(Grounded(cheese)) == "The moon is made of cheese. [unsupported]"
+    assert open_.next(doubtful) == "The moon is made of cheese. [unsupported]"
 
 
 def test_an_answer_that_takes_another_turn_is_told_anew() -> None:
     refusal = answer(text="I can't find that.", refused=True)
-    assert told(Teller(True, False), [Grounded(sentence("Yes."))], refusal) == "Yes. [1]\n\nI can't find that."
+    assert told(Teller(True, False), [sentence("Yes.")], refusal) == "Yes. [1]\n\nI can't find that."
 
 
 def test_sources_name_cited_passages_or_the_nearest_ones() -> None:

@@ -69,7 +69,7 @@ def usage_of(engine: MeasuredEngine) -> Usage:
 
 
 def _events(head: Head, update: Update, engine: MeasuredEngine, teller: Teller) -> Iterator[str]:
-    if isinstance(update, Grounded) and (text := teller.next(update)):
+    if isinstance(update, Grounded) and (text := teller.next(update.sentence)):
         yield _event(_chunk(head, {"content": text}))
     if isinstance(update, Answer):
         if text := teller.rest(update):

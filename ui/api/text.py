@@ -8,7 +8,7 @@ is sure that the answer stands.
 import re
 
 from assistant.presentation import excerpt, source_of
-from assistant.types import Answer, Grounded, Sentence
+from assistant.types import Answer, Sentence
 
 _MARK = " [unsupported]"
 _SOURCES_HEADING = "\n\nSources:\n"
@@ -51,11 +51,8 @@ class Teller:
         self._held: list[str] = []
         self._with_sources = with_sources
 
-    def next(self, complete: Grounded) -> str:
+    def next(self, sentence: Sentence) -> str:
         """What may be told when a sentence is complete; often nothing."""
-        sentence = complete.sentence
-        if not complete.stays:
-            return ""
         self._stands = self._stands or (sentence.supported and sentence.to_the_point)
         self._held.append(marked(sentence))
         if not self._stands:
