@@ -50,7 +50,7 @@ class TrainSettings(Section):
         2,
         ge=0,
         le=1000,
-        description="Epochs of the house voice alone, behind all other pairs: among them it is not learnt. 0 mixes.",
+        description="Epochs of the house voice alone, behind all pairs: among them it is not learnt.",
     )
     max_steps: int = Field(
         0, ge=0, description="Optimiser steps instead of epochs, those of the voice aside; 0 goes by epochs."

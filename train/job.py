@@ -55,7 +55,7 @@ class Job:
 
     @property
     def schedule(self) -> Schedule:
-        """Of the first phase; where there is a second one, it shows the house voice."""
+        """Of the phase that shows all pairs."""
         return self.phases[0].schedule
 
     @property

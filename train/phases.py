@@ -1,4 +1,4 @@
-"""The parts of a training: first all other pairs, then the house voice alone.
+"""The parts of a training: first all pairs, then the house voice alone.
 
 Few examples of a voice among many pairs that speak otherwise are not learnt, however often they are repeated: a model
 says what is likeliest, and that is how most pairs end. Shown alone at the end, at half the rate, a dozen steps are
@@ -31,28 +31,19 @@ class Phase:
 def phases_of(
     rows: Sequence[Row], unseen: Sequence[Row], voice: Collection[str], settings: TrainSettings, width: int
 ) -> tuple[Phase, ...]:
-    """What is shown when; ``voice`` holds the ids of the rows that come last, ``tone_epochs`` times.
+    """What is shown when: ``rows``, and once more ``tone_epochs`` times those whose ids are in ``voice``.
 
-    ``unseen`` is validated on; the first phase takes the voice in too, so that the loss on the card means the same
-    whatever ``tone_epochs`` is. There is one phase when the voice is all there is, or not there, or refused. ``width``
+    ``unseen`` is validated on. There is one phase when the voice is all there is, or not there, or refused. ``width``
     is that of the model's hidden states.
     """
-    spoken, others = _parted(rows, voice)
-    is_apart = bool(spoken and others and settings.tone_epochs)
-    first = others if is_apart else rows
-    phases = [Phase(first, drawn(unseen, settings), schedule_of(settings, len(first), width))]
-    if is_apart:
+    phases = [Phase(rows, drawn(unseen, settings), schedule_of(settings, len(rows), width))]
+    spoken, unspoken = ([row for row in some if row.id in voice] for some in (rows, unseen))
+    if 0 < len(spoken) < len(rows) and settings.tone_epochs:
         chosen = settings.model_copy(update={"epochs": settings.tone_epochs, "max_steps": 0})
         schedule = schedule_of(chosen, len(spoken), width)
         schedule = replace(schedule, peak=_VOICE_RATE * schedule.peak)
-        unspoken, _ = _parted(unseen, voice)
         phases.append(Phase(spoken, drawn(unspoken, settings), schedule, "voice_validation_loss"))
     return tuple(phases)
-
-
-def _parted(rows: Sequence[Row], voice: Collection[str]) -> tuple[list[Row], list[Row]]:
-    """Those of the house voice, and all others."""
-    return [row for row in rows if row.id in voice], [row for row in rows if row.id not in voice]
 
 
 def drawn(rows: Sequence[Row], settings: TrainSettings) -> Sequence[Row]:

@@ -34,7 +34,7 @@ from ingest.pairs.reading import reading_pairs
 from ingest.pairs.replies import Replies, replies_file
 from ingest.pairs.report import PairsReport
 from ingest.pairs.rows import BadRow
-from ingest.pairs.taught import Taught, read_taught, taught_pair
+from ingest.pairs.taught import Taught, read_taught, taught_pairs
 from ingest.pairs.teacher import opened_teacher
 
 # Raised when the same documents would give other pairs: those of before are then made anew.
@@ -109,7 +109,7 @@ def _pairs(
     judge = opened_teacher(chosen.judge, chosen, engine, base) if chosen.judge else None
     writer = Writer(teacher, judge, replies, chosen.generated_per_chunk, taught.voice, chosen.seed)
     made = list(document_pairs(corpus, writer, before, bench, settings, drops))
-    by_people = [taught_pair(row, source, bench, corpus.languages, chosen) for source, row in taught.rows]
+    by_people = taught_pairs(taught, bench, corpus.languages, chosen)
     pairs = _sound([*before.edited, *before.kept, *made, *by_people], drops)
     if not pairs:
         raise PairsError(

@@ -5,7 +5,7 @@ All questions about one chunk share one list, so that training can run it once f
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.language import stems
@@ -75,8 +75,13 @@ def passage_of(chunk: StoredChunk | Evidence) -> Passage:
 
 
 def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) -> EvidenceList:
-    """One list for all questions about a chunk: its passage, and what the retriever finds beside it."""
+    """One list for all questions about a chunk: its passage, and what the retriever finds beside it.
+
+    Every second list stands as the retriever ranks it, mostly with the golden passage at the top: there a model may
+    look first. In the others its place is drawn by the seed: a model may not rely on it.
+    """
     split = bench.splits[chunk.document]
+    golden, candidates = passage_of(chunk), [one.candidate for one in asked]
     scores: dict[int, float] = defaultdict(float)
     found: dict[int, Evidence] = {}
     for one in asked:
@@ -85,42 +90,30 @@ def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) 
             if hit.chunk != chunk.id and bench.may_show(hit, split):
                 found[hit.chunk] = hit
     order = sorted(found, key=lambda number: (-scores[number], number))
-    candidates = [one.candidate for one in asked]
     others = [passage_of(found[number]) for number in order]
-    above = {passage_of(found[number]) for number in order if scores[number] > scores[chunk.id]}
     if len(others) < bench.size:  # a small split: most of what was found is in another
         more = bench.search_in(candidates[0].instruction, split)
         others += [passage_of(hit) for hit in more if hit.chunk not in {chunk.id, *found}]
-    return among_others(passage_of(chunk), others, candidates, bench, chunk.id, above)
+    kept, spare = beside([golden], others, candidates, bench)
+    drawn = number_of(bench.seed, golden.document, golden.text)
+    above = {passage_of(found[number]) for number in order if scores[number] > scores[chunk.id]}
+    place = drawn // 2 % (len(kept) + 1) if drawn % 2 else sum(one in above for one in kept)
+    return EvidenceList((*kept[:place], golden, *kept[place:]), place + 1, chunk.id, tuple(spare))
 
 
-def among_others(
-    golden: Passage,
-    others: Sequence[Passage],
-    candidates: Sequence[Candidate],
-    bench: Workbench,
-    chunk: int,
-    above: Set[Passage] | None = None,
-) -> EvidenceList:
-    """The golden passage among the best others that do not answer too.
-
-    Where it is known which of them the retriever ranks ``above`` it, every second list stands as it is ranked, mostly
-    with the golden passage at the top: there a model may look first. In all others its place is drawn by the seed: a
-    model may not rely on it.
-    """
+def beside(
+    golden: Sequence[Passage], others: Sequence[Passage], candidates: Sequence[Candidate], bench: Workbench
+) -> tuple[list[Passage], list[Passage]]:
+    """Those of ``others`` that answer no candidate, best first: as many as there is room for, and the rest."""
     clean = [
         passage
         for passage in others
         if passage.document in bench.older or not any(says(passage, candidate) for candidate in candidates)
     ]
-    kept = clean[: bench.size - 1]
-    while kept and not all(bench.fits([golden, *kept], candidate.instruction) for candidate in candidates):
+    kept = clean[: bench.size - len(golden)]
+    while kept and not all(bench.fits([*golden, *kept], candidate.instruction) for candidate in candidates):
         kept.pop()
-    drawn = number_of(bench.seed, golden.document, golden.text)
-    rank = None if above is None else sum(one in above for one in kept)
-    place = drawn // 2 % (len(kept) + 1) if rank is None or drawn % 2 else rank
-    passages = (*kept[:place], golden, *kept[place:])
-    return EvidenceList(passages, place + 1, chunk, tuple(clean[len(kept) :]))
+    return kept, clean[len(kept) :]
 
 
 def says(passage: Passage, candidate: Candidate) -> bool:

@@ -4,7 +4,7 @@ A row that brings the text it answers from is shown it among negatives; for any 
 what supports its response. Where nothing does, it is shown no passages.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from assistant.config import PairsSettings
 from assistant.language import detect
 from assistant.pairs import Pair, Source, Split
 from assistant.types import Evidence, Passage
-from ingest.pairs.candidate import Candidate, share_of
-from ingest.pairs.context import Workbench, among_others, cited, passage_of, says, supports
+from ingest.pairs.candidate import Candidate, number_of, share_of
+from ingest.pairs.context import Workbench, beside, cited, passage_of, says, supports
 from ingest.pairs.identity import identified
 from ingest.pairs.rows import BadRow, Row, read_rows
 from ingest.pairs.split import sketch
@@ -51,10 +51,35 @@ def read_taught(settings: PairsSettings, strict: bool, corrections: Path | None 
     return Taught(tuple(rows), tuple(bad))
 
 
-def taught_pair(
-    row: Row, source: Source, bench: Workbench, languages: Collection[str], settings: PairsSettings
-) -> Pair:
-    """A row as a pair. It is in the split of the document that its text is from, else in one drawn by its words."""
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A row whose passage was looked for; ``golden`` is None where no document supports its response."""
+
+    pair: Pair
+    candidate: Candidate
+    hits: Sequence[Evidence]
+    golden: Passage | None
+
+
+def taught_pairs(taught: Taught, bench: Workbench, languages: Collection[str], settings: PairsSettings) -> list[Pair]:
+    """The rows as pairs, each in the split of the document that its text is from, else in one drawn by its words.
+
+    Examples of the voice are shown each other's passages as negatives, so that training runs one prompt for several of
+    them: where to look is not what they teach.
+    """
+    placed = [_placed(row, source, bench, languages, settings) for source, row in taught.rows]
+    groups: list[list[_Placed]] = []
+    for one in placed:
+        alike = groups if one.pair.source == "tone" and one.golden else []
+        group = next((group for group in alike if _share_a_list([*group, one], bench)), None)
+        if group is None:
+            groups.append([one])
+        else:
+            group.append(one)
+    return [identified(pair) for group in groups for pair in _shown(group, bench)]
+
+
+def _placed(row: Row, source: Source, bench: Workbench, languages: Collection[str], settings: PairsSettings) -> _Placed:
     language = row.language or detect(row.instruction, languages)
     candidate = Candidate(row.instruction, row.response, row.context or row.response, "", 0, "", language)
     hits = bench.search(row.instruction)
@@ -71,7 +96,41 @@ def taught_pair(
         language=language,
         document=document,
     )
-    return identified(pair if golden is None else _shown(pair, golden, candidate, hits, bench))
+    return _Placed(pair, candidate, hits, golden)
+
+
+def _share_a_list(group: Sequence[_Placed], bench: Workbench) -> bool:
+    """Whether prompts are equal but for the question, short enough, and answer each row in one passage alone."""
+    passages = _goldens(group)
+    return (
+        len({(row.pair.source, row.pair.split, row.pair.system, row.pair.history) for row in group}) == 1
+        and all(row.golden for row in group)
+        and len(passages) <= bench.size
+        and not any(passage != row.golden and says(passage, row.candidate) for row in group for passage in passages)
+        and all(bench.fits(passages, row.candidate.instruction) for row in group)
+    )
+
+
+def _shown(group: Sequence[_Placed], bench: Workbench) -> Iterator[Pair]:
+    """The pairs of a group with their list, whose order depends on the seed."""
+    goldens = _goldens(group)
+    hits = (passage_of(hit) for row in group for hit in row.hits if bench.may_show(hit, row.pair.split))
+    texts = {golden.text for golden in goldens}
+    others = [passage for passage in dict.fromkeys(hits) if passage.text not in texts]
+    kept, _ = beside(goldens, others, [row.candidate for row in group], bench)
+    shown = sorted([*goldens, *kept], key=lambda one: number_of(bench.seed, one.document, one.text))
+    for row in group:
+        yield _cited(row.pair, row.golden, shown) if row.golden else row.pair
+
+
+def _cited(pair: Pair, golden: Passage, shown: Sequence[Passage]) -> Pair:
+    number = shown.index(golden) + 1
+    response = cited(pair.response, number, lambda sentence: supports(golden, sentence, pair.language))
+    return replace(pair, response=response, passages=tuple(shown), golden=number)
+
+
+def _goldens(group: Sequence[_Placed]) -> list[Passage]:
+    return list(dict.fromkeys(row.golden for row in group if row.golden))
 
 
 def _golden(row: Row, candidate: Candidate, hits: Sequence[Evidence], bench: Workbench) -> tuple[Passage | None, str]:
@@ -99,16 +158,3 @@ def _drawn(text: str, settings: PairsSettings) -> Split:
     if place < test:
         return "test"
     return "validation" if place < test + settings.validation else "train"
-
-
-def _shown(pair: Pair, golden: Passage, candidate: Candidate, hits: Sequence[Evidence], bench: Workbench) -> Pair:
-    others = [passage_of(hit) for hit in hits if bench.may_show(hit, pair.split)]
-    beside = [passage for passage in others if passage.text != golden.text]
-    shown = among_others(golden, beside, [candidate], bench, 0)
-    number = shown.golden or 1
-    return replace(
-        pair,
-        response=cited(pair.response, number, lambda sentence: supports(golden, sentence, pair.language)),
-        passages=shown.passages,
-        golden=number,
-    )

@@ -47,8 +47,9 @@ def test_the_report_counts_what_each_part_of_a_training_shows(place: Workspace, 
     report = check(place, general, values)
     card = train(place, general, values)
     assert card is not None and (report.steps, report.voice_steps) == (5, 1)
-    rows = prepare(named(validated({}), place), place, general).rows
-    assert report.packed_tokens == card.tokens and report.tokens == sum(map(len, rows))
+    everything, voice = prepare(named(validated({}), place), place, general).phases
+    shown = [*everything.rows, *voice.rows]
+    assert report.packed_tokens == card.tokens and report.tokens == sum(map(len, shown))
 
 
 def test_the_trained_tokens_are_marked_in_three_examples(place: Workspace, general: Settings) -> None:

@@ -201,14 +201,12 @@ def test_test_pairs_change_nothing(place: Workspace, general: Settings) -> None:
 def test_the_house_voice_is_shown_alone_behind_all_pairs(place: Workspace, general: Settings) -> None:
     write_toy_pairs(place, with_voice())
     job = prepare(named(validated({"tone_epochs": 3}), place), place, general)
-    others, voice = job.phases
-    everything = {f"p{number}" for number in range(16)}
-    assert {row.id for row in others.rows} == everything - VOICE and len(others.validation) == 4
+    everything, voice = job.phases
+    assert {row.id for row in everything.rows} == {f"p{number}" for number in range(16)}
     assert {row.id for row in voice.rows} == VOICE - {"p18"} and [row.id for row in voice.validation] == ["p18"]
-    assert (others.schedule.total, voice.schedule.total, job.steps) == (2, 3, 5)
-    assert voice.schedule.peak == others.schedule.peak / 2
-    (only,) = prepare(named(validated({"tone_epochs": 0}), place), place, general).phases
-    assert {row.id for row in only.rows} == everything
+    assert (everything.schedule.total, voice.schedule.total, job.steps) == (2, 3, 5)
+    assert voice.schedule.peak == everything.schedule.peak / 2
+    assert len(prepare(named(validated({"tone_epochs": 0}), place), place, general).phases) == 1
     write_toy_pairs(place)
     assert len(prepare(named(validated({}), place), place, general).phases) == 1, "no voice was given"
 
@@ -243,10 +241,8 @@ def test_a_voice_that_gets_worse_leaves_the_weights_of_before(
     validations += [9.0, 5.0, 4.0, 1.7, 1.8, 1.9, 4.0]
     card = train(place, general, values)
     assert card is not None and not validations and card.steps == 2
-    others = [pair for pair in with_voice() if pair.source != "tone" or pair.split == "validation"]
-    write_toy_pairs(place, others, "others")
     validations += [9.0, 5.0, 4.0]
-    train(place, general, values | {"name": "without", "pairs": "others"})
+    train(place, general, values | {"name": "without", "tone_epochs": 0})
     assert apart(weights(place.adapter("without")), weights(place.adapter("toy"))) == 0
 
 
