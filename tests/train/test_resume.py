@@ -215,7 +215,7 @@ def test_a_resume_with_other_settings_is_refused_naming_the_difference(
 
 def test_a_resume_with_other_pairs_is_refused(interrupted: Workspace, general: Settings) -> None:
     write_toy_pairs(interrupted, [toy_pair(number) for number in range(5)])
-    with pytest.raises(TrainingError, match="pairs changed since"):
+    with pytest.raises(TrainingError, match="pairs and course of the training changed since"):
         train(interrupted, general, {}, resume=True)
 
 
