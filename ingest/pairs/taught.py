@@ -114,6 +114,9 @@ def _share_a_list(group: Sequence[_Placed], bench: Workbench) -> bool:
 def _shown(group: Sequence[_Placed], bench: Workbench) -> Iterator[Pair]:
     """The pairs of a group with their list, whose order depends on the seed."""
     goldens = _goldens(group)
+    if not goldens:
+        yield from (row.pair for row in group)
+        return
     hits = (passage_of(hit) for row in group for hit in row.hits if bench.may_show(hit, row.pair.split))
     texts = {golden.text for golden in goldens}
     others = [passage for passage in dict.fromkeys(hits) if passage.text not in texts]
