@@ -3,7 +3,7 @@
     python -m ui.job_process FOLDER COMMAND…
 
 It leads a session of its own, so that neither a closed terminal nor an app that ends takes it along. Signals go to
-the whole session: this process passes them over and waits for the command.
+the whole session: this process passes on those that came before the command was there to hear them, and waits for it.
 """
 
 import json
@@ -29,11 +29,12 @@ def main(folder: Path, command: list[str]) -> None:
     """Run ``command``, with its output and its log in ``folder``."""
     _let_others_go_first()
     # A handler, unlike SIG_IGN, is not inherited: the command hears the signals even where we were told to ignore them.
+    heard: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda number, _: heard.append(number))
     _write(folder / PROCESS_FILE, {"pid": os.getpid(), "created": _created()})
     with (folder / OUTPUT_FILE).open("wb") as output, (folder / LOG_FILE).open("wb") as log:
-        status = _run(command, output.fileno(), log.fileno())
+        status = _run(command, output.fileno(), log.fileno(), heard)
     _write(folder / ENDED_FILE, {"status": status, "at": time.time()})
 
 
@@ -44,9 +45,11 @@ def _let_others_go_first() -> None:
         Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
-def _run(command: list[str], output: int, log: int) -> int:
-    """Exit status of the command; negative for the signal that ended it."""
+def _run(command: list[str], output: int, log: int, heard: list[int]) -> int:
+    """Exit status of the command; negative for the signal that ended it. It is told of the signals ``heard`` so far."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=log) as process:
+        for number in tuple(heard):
+            process.send_signal(number)
         return process.wait()
 
 

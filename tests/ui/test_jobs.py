@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -202,6 +203,17 @@ def test_a_command_whose_keeper_was_killed_still_counts(jobs: Jobs, workspace: W
     assert jobs.status(job.id).state == "running"
     jobs.stop(job.id)
     assert waited(jobs, job.id).state == "stopped"
+
+
+def test_who_stops_a_job_before_its_command_runs_is_heard(tmp_path: Path) -> None:
+    stopped_early = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom ui import job_process\n"
+        "run = job_process._run\n"
+        "job_process._run = lambda *given: os.kill(os.getpid(), signal.SIGINT) or run(*given)\n"
+        f"job_process.main(Path(sys.argv[1]), [sys.executable, '-c', {WAITS!r}])"
+    )
+    subprocess.run([sys.executable, "-c", stopped_early, str(tmp_path)], check=True, timeout=30)
+    assert json.loads((tmp_path / "ended.json").read_text())["status"] == -signal.SIGINT
 
 
 def test_one_of_a_kind_at_a_time(jobs: Jobs) -> None:
