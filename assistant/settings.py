@@ -281,6 +281,13 @@ class PairsSettings(Section):
     round_trip: int = Field(
         8, ge=0, le=100, description="A question has to find its chunk among so many hits; 0 does not ask."
     )
+    shuffled: float = Field(
+        0.25,
+        ge=0.0,
+        le=1.0,
+        description="Share of a document's evidence lists in which the place of the passage that answers is drawn; the"
+        " others stand as the retriever ranks them.",
+    )
     validation: float = Field(0.1, ge=0.0, le=0.5, description="Share of the documents that training is watched on.")
     test: float = Field(0.1, ge=0.0, le=0.5, description="Share of the documents that are kept from training.")
     hold_out: tuple[str, ...] = Field(

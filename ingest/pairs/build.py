@@ -38,7 +38,7 @@ from ingest.pairs.taught import Taught, read_taught, taught_pairs
 from ingest.pairs.teacher import opened_teacher
 
 # Raised when the same documents would give other pairs: those of before are then made anew.
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 # How many hits are looked at for each passage of a list: some are of another split, or answer too.
 _DEPTH = 3
 _MOST_NAMED = 900
@@ -172,6 +172,7 @@ def _workbench(retriever: Retriever, engine: Engine, corpus: Corpus, settings: S
         older=corpus.older,
         size=answer.evidence,
         seed=settings.pairs.seed,
+        shuffled=settings.pairs.shuffled,
         fits=fits,
     )
 
@@ -194,7 +195,11 @@ def _in_order(pairs: Sequence[Pair]) -> list[Pair]:
 
     What is from no document comes last.
     """
-    owners = {pair.passages: (pair.document, pair.passages[pair.golden - 1].start) for pair in pairs if pair.golden}
+    owners: dict[tuple[Passage, ...], tuple[str, int]] = {}
+    for pair in pairs:
+        if pair.golden:
+            owner = pair.document, pair.passages[pair.golden - 1].start
+            owners[pair.passages] = min(owner, owners.get(pair.passages, owner))  # two chunks may be shown in one list
 
     def place(pair: Pair) -> tuple[object, ...]:
         owner = owners.get(pair.passages, (pair.document, -1))

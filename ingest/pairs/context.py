@@ -14,7 +14,7 @@ from assistant.sentences import sentence_spans
 from assistant.stopwords import STOPWORDS
 from assistant.store.catalog import StoredChunk
 from assistant.types import Evidence, Passage
-from ingest.pairs.candidate import Candidate, number_of
+from ingest.pairs.candidate import Candidate, number_of, share_of
 from ingest.pairs.filters import folded, numbers
 
 # From this share of its telling stems on, a passage may say what a response says.
@@ -50,6 +50,8 @@ class Workbench:
     size: int
     """Passages in a list."""
     seed: int
+    shuffled: float
+    """Share of the lists in which the place of the golden passage is drawn."""
     fits: Fits
 
     def may_show(self, hit: Evidence, split: Split) -> bool:
@@ -77,7 +79,7 @@ def passage_of(chunk: StoredChunk | Evidence) -> Passage:
 def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) -> EvidenceList:
     """One list for all questions about a chunk: its passage, and what the retriever finds beside it.
 
-    Every second list stands as the retriever ranks it, mostly with the golden passage at the top: there a model may
+    Most lists stand as the retriever ranks them, nearly always with the golden passage at the top: there a model may
     look first. In the others its place is drawn by the seed: a model may not rely on it.
     """
     split = bench.splits[chunk.document]
@@ -95,9 +97,11 @@ def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) 
         more = bench.search_in(candidates[0].instruction, split)
         others += [passage_of(hit) for hit in more if hit.chunk not in {chunk.id, *found}]
     kept, spare = beside([golden], others, candidates, bench)
-    drawn = number_of(bench.seed, golden.document, golden.text)
     above = {passage_of(found[number]) for number in order if scores[number] > scores[chunk.id]}
-    place = drawn // 2 % (len(kept) + 1) if drawn % 2 else sum(one in above for one in kept)
+    place = sum(one in above for one in kept)
+    drawn = share_of(bench.seed, golden.document, golden.text)
+    if drawn < bench.shuffled:
+        place = int(drawn / bench.shuffled * (len(kept) + 1))
     return EvidenceList((*kept[:place], golden, *kept[place:]), place + 1, chunk.id, tuple(spare))
 
 

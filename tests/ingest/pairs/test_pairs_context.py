@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from samples import evidence
 
 from assistant.config import PairsSettings
@@ -17,10 +18,10 @@ from ingest.pairs.taught import Taught, taught_pairs
 CHUNK = StoredChunk(100, 1, "hail.md", "/docs", "Hail", "en", "", "Hail is covered.", "", "", "", 0, 16)
 QUESTION = Candidate("What is covered?", "Hail is.", "Hail is covered", "fact", 100, "hail.md", "en")
 OTHERS = [f"Other rule {number} is about snow." for number in range(5)]
-BENCH = Workbench(lambda _: (), lambda *_: (), {"hail.md": "train"}, frozenset(), 4, 7, lambda *_: True)
+BENCH = Workbench(lambda _: (), lambda *_: (), {"hail.md": "train"}, frozenset(), 4, 7, 0.5, lambda *_: True)
 
 
-def places(rank: int) -> Counter[int]:
+def places(rank: int, shuffled: float) -> Counter[int]:
     """How many of 800 passages, found at a rank, stand at each place of their list."""
     found: Counter[int] = Counter()
     for number in range(800):
@@ -30,18 +31,21 @@ def places(rank: int) -> Counter[int]:
             evidence(text, place, document="hail.md", chunk=100 if text == chunk.text else place)
             for place, text in enumerate(texts, 1)
         )
-        shown = evidence_list(chunk, [Asked(QUESTION, tuple(hits))], BENCH)
+        shown = evidence_list(chunk, [Asked(QUESTION, tuple(hits))], replace(BENCH, shuffled=shuffled))
         assert shown.golden and shown.passages[shown.golden - 1].text == chunk.text
         assert [one.text for one in shown.passages if one.text != chunk.text] == OTHERS[:3], "best first"
         found[shown.golden] += 1
     return found
 
 
-def test_half_of_the_lists_stand_as_the_retriever_ranks_them_and_the_others_anyhow() -> None:
+@pytest.mark.parametrize("shuffled", [0.0, 0.5, 1.0])
+def test_a_share_of_the_lists_stands_anyhow_and_the_others_as_the_retriever_ranks_them(shuffled: float) -> None:
     for rank, place in ((1, 1), (2, 2), (6, 4)):
-        found = places(rank)
-        assert 450 < found[place] < 550, "half of them, and a fourth of the other half"
-        assert all(70 < found[other] < 130 for other in {1, 2, 3, 4} - {place})
+        found = places(rank, shuffled)
+        assert sum(found.values()) == 800 and set(found) <= {1, 2, 3, 4}
+        for other in (1, 2, 3, 4):
+            expected = 200 * shuffled + (800 * (1 - shuffled) if other == place else 0)
+            assert abs(found[other] - expected) < 50
 
 
 def voice(*answers: str) -> list[Row]:
