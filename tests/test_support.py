@@ -160,6 +160,29 @@ def test_an_item_is_read_with_the_line_that_opens_its_list() -> None:
     assert hit.text[found.start : found.end] == "- keep the broken things." and found.coverage == 1.0
 
 
+@pytest.mark.parametrize(
+    ("sentence", "supported"),
+    [
+        ("1. Report the theft.", True),
+        ("Step 1: Report the theft.", True),
+        ("What to do:\n2) Report the theft within 3 days.", True),
+        ("2. Report the theft within 5 days.", False),
+        ("1. Mahnung ist fällig.", False),
+    ],
+)
+def test_the_number_of_an_item_claims_nothing(sentence: str, supported: bool) -> None:
+    assert is_supported(sentence, in_language("Report the theft within three days.")) is supported
+
+
+def test_an_item_of_a_passage_is_not_its_neighbour() -> None:
+    steps = in_language("1. Report the theft.\n2. Send us the keys.")
+    assert is_supported("2. Send us the keys.", steps) and not is_supported("1. Send us the keys.", steps)
+    fees = in_language("1. Mahnung: 5 €.\n2. Mahnung: 10 €.", "de")
+    assert is_supported("2. Mahnung: 10 €.", fees) and not is_supported("1. Mahnung: 10 €.", fees)
+    ends = in_language("Es endet am 3. Mai 2026.", "de")
+    assert is_supported("3. Mai 2026 endet es.", ends) and not is_supported("4. Mai 2026 endet es.", ends)
+
+
 def test_a_question_supports_nothing() -> None:
     hit = in_language("When must I buy the insurance after booking?\n\nWithin 14 days.")
     assert not is_supported("You must buy the insurance after booking.", hit)

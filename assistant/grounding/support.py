@@ -35,6 +35,8 @@ _NAMES_A_HEADER = 0.66
 # A span that holds so much less of a sentence's words than the best one is about something else.
 _BEHIND_THE_BEST = 0.2
 _GAIN_OF_A_PAIR = 0.1
+# The number of an item says where it stands in a list, not how many there are of anything.
+_ITEM = re.compile(r"^\s*(?:(?:step|schritt)\s+)?(?P<number>\d{1,2})[.):]\s+", re.IGNORECASE | re.MULTILINE)
 _MAY_NAME = re.compile(r"\b(?:[^\W\d_a-zß-ÿ]|\d)[^\W_]*(?:[-'’&.][^\W_]+)*")
 _SEGMENT_END = re.compile(r"[;|\n]|[,.!?](?=\s)|\b(?:and|or|but|und|oder|aber|sowie|sondern|bzw)\b")
 
@@ -60,6 +62,8 @@ class _Claim:
     text: str
     stems: frozenset[str]
     quantities: tuple[str, ...]
+    items: tuple[str, ...]
+    """The numbers of its items, as "2" in "2. Send us the form.\""""
     qualifiers: frozenset[tuple[str, str, str]]
     names: tuple[Name, ...]
     name_stems: frozenset[str]
@@ -135,7 +139,7 @@ def is_factual(sentence: str) -> bool:
 @lru_cache(maxsize=512)
 def _claim(sentence: str, language: str) -> _Claim:
     opening = _YES_OR_NO.match(sentence)
-    text = sentence[opening.end() :] if opening else sentence
+    text, items = _without_items(sentence[opening.end() :] if opening else sentence)
     numbers, rest = split_quantities(text)
     content = [word for word in words(affirmed(rest)) if word not in STOPWORDS and not word.isdigit()]
     found = names(text, language)
@@ -144,6 +148,7 @@ def _claim(sentence: str, language: str) -> _Claim:
         text,
         frozenset(stems(" ".join(content), language)),
         tuple(numbers),
+        tuple(items),
         frozenset(qualifiers(text)),
         tuple(found),
         frozenset(stems(" ".join(word for name in found for word in name), language)),
@@ -151,6 +156,13 @@ def _claim(sentence: str, language: str) -> _Claim:
         tuple(denials(text, language)),
         tuple(_said_of(text, language)),
     )
+
+
+def _without_items(text: str) -> tuple[str, list[str]]:
+    """A text without the numbers of its items, and these; "3. Mai 2026" is a date and no third item."""
+    items = [match["number"] for match in _ITEM.finditer(text)]
+    rest = _ITEM.sub("", text)
+    return (rest, items) if sorted([*items, *quantities(rest)]) == sorted(quantities(text)) else (text, [])
 
 
 @lru_cache(maxsize=4096)
@@ -241,7 +253,9 @@ def _missing_quantity(claim: _Claim, read: _Read) -> str:
     known = quantities(read.known)
     # "Section 6" stands under the heading "6. Recording of calls".
     there = {*known, *quantities(read.text), *(f"§{number}" for number in known if number.isdigit())}
-    return next((quantity for quantity in claim.quantities if not is_said(quantity, there, read.in_cells)), "")
+    # An item of a passage is the one that is meant, not its neighbour.
+    wanted = (*claim.items, *claim.quantities) if _ITEM.match(read.text) else claim.quantities
+    return next((quantity for quantity in wanted if not is_said(quantity, there, read.in_cells)), "")
 
 
 def _misplaced(claim: _Claim, read: _Read) -> str:
