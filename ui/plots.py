@@ -24,6 +24,7 @@ class PlotWords:
     step: str
     training: str
     validation: str
+    voice: str
     base: str
     language: Language
 
@@ -49,7 +50,7 @@ def loss_svg(course: Course, words: PlotWords, total: float | None = None) -> st
     losses = _thinned(course.losses)
     smooth = smoothed(course.losses, _thinned(range(len(course.losses))))
     base = [] if course.base is None else [course.base]
-    values = [value for _, value in (*smooth, *course.validations)] + base
+    values = [value for _, value in (*smooth, *course.validations, *course.voice)] + base
     every = [value for _, value in losses]
     # Single steps scatter; one that shoots up must not flatten all the others.
     most = max(*values, sorted(every)[int(0.98 * (len(every) - 1))])
@@ -57,7 +58,8 @@ def loss_svg(course: Course, words: PlotWords, total: float | None = None) -> st
     return (
         f'<figure class="plot"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escaped(words.title)}">'
         f"{_axes(scale, words)}{_line(scale, losses, 'each')}{_line(scale, smooth, 'smooth')}"
-        f"{_line(scale, course.validations, 'validation')}{_dots(scale, course.validations)}{_base(scale, course)}"
+        f"{_validated(scale, course.validations, 'validation')}{_validated(scale, course.voice, 'voice')}"
+        f"{_base(scale, course)}"
         f"</svg><figcaption>{_legend(smooth[-1][1], course, words)}</figcaption></figure>"
     )
 
@@ -83,11 +85,11 @@ def _line(scale: _Scale, points: Sequence[Point], kind: str) -> str:
     return f'<polyline class="{kind}" points="{path}"/>'
 
 
-def _dots(scale: _Scale, points: Sequence[Point]) -> str:
-    return "".join(
-        f'<circle class="validation" cx="{scale.x(step):.1f}" cy="{scale.y(value):.1f}" r="3"/>'
-        for step, value in points
+def _validated(scale: _Scale, points: Sequence[Point], kind: str) -> str:
+    dots = (
+        f'<circle class="{kind}" cx="{scale.x(step):.1f}" cy="{scale.y(value):.1f}" r="3"/>' for step, value in points
     )
+    return _line(scale, points, kind) + "".join(dots)
 
 
 def _base(scale: _Scale, course: Course) -> str:
@@ -101,6 +103,7 @@ def _legend(loss: float, course: Course, words: PlotWords) -> str:
     """Names with the last values: the same for those who do not see the drawing."""
     values = [(words.training, loss)]
     values += [(words.validation, value) for _, value in course.validations[-1:]]
+    values += [(words.voice, value) for _, value in course.voice[-1:]]
     values += [] if course.base is None else [(words.base, course.base)]
     return escaped(" · ".join(f"{name}: {shown_number(value, words.language, 3)}" for name, value in values))
 

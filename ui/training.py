@@ -26,6 +26,8 @@ class Course:
 
     losses: tuple[Point, ...] = ()
     validations: tuple[Point, ...] = ()
+    voice: tuple[Point, ...] = ()
+    """Validations on examples of the house voice alone, while these are shown."""
     base: float | None = None
     """Validation loss before training; None where it is not known."""
 
@@ -106,7 +108,8 @@ def course_of(workspace: Workspace, name: str) -> Course:
     file = running if running.exists() else workspace.adapter(name) / _METRICS_FILE
     records = _records(file)
     base = None if file == running else _base_loss(workspace.adapter(name))
-    return Course(_series(records, "loss"), _series(records, "validation_loss"), base)
+    losses, validations, voice = (_series(records, key) for key in ("loss", "validation_loss", "voice_validation_loss"))
+    return Course(losses, validations, voice, base)
 
 
 def adapters(workspace: Workspace) -> list[AdapterView]:

@@ -158,8 +158,14 @@ def test_every_control_has_german_words_and_the_name_of_the_command_line() -> No
 
 def test_the_course_goes_on_while_a_training_writes(workspace: Workspace) -> None:
     run = workspace.adapters / ".runs" / "house"
-    write_metrics(run, {"step": 1, "loss": 2.0}, {"step": 1, "validation_loss": 1.9}, end='{"step": 2, "lo')
-    assert course_of(workspace, "house") == Course(((1, 2.0),), ((1, 1.9),))
+    write_metrics(
+        run,
+        {"step": 1, "loss": 2.0},
+        {"step": 1, "validation_loss": 1.9},
+        {"step": 1, "voice_validation_loss": 2.5},
+        end='{"step": 2, "lo',
+    )
+    assert course_of(workspace, "house") == Course(((1, 2.0),), ((1, 1.9),), ((1, 2.5),))
     write_metrics(run, {"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.5}, [], {"step": "x", "loss": 1}, {"loss": 1})
     assert course_of(workspace, "house").losses == ((1, 2.0), (2, 1.5))
     assert course_of(workspace, "other") == Course()
@@ -174,17 +180,17 @@ def test_an_interrupted_training_can_be_found(workspace: Workspace) -> None:
     assert interrupted(workspace) == ["house"]
 
 
-WORDS = PlotWords(f"Loss of {SCRIPT}", "steps", "training", "held back", "base", "en")
+WORDS = PlotWords(f"Loss of {SCRIPT}", "steps", "training", "held back", "voice", "base", "en")
 
 
 def test_a_plot_shows_every_point_inside_of_its_frame() -> None:
     losses = tuple((float(step), 5.0 / step) for step in range(1, 300))
-    svg = loss_svg(Course(losses, ((10, 0.6), (200, 0.1)), base=4.0), WORDS, total=400)
+    svg = loss_svg(Course(losses, ((10, 0.6), (200, 0.1)), ((250, 0.3), (290, 6.0)), base=4.0), WORDS, total=400)
     numbers = [float(number) for points in re.findall(r'points="([^"]*)"', svg) for number in re.split("[ ,]", points)]
     xs, ys = numbers[::2], numbers[1::2]
     assert min(xs) >= 0 and max(xs) <= 640 and min(ys) >= 0 and max(ys) <= 260
-    assert svg.count("<circle") == 2 and 'class="base"' in svg
-    assert "held back: 0.100" in svg and "<img" not in svg
+    assert svg.count("<circle") == 4 and 'class="base"' in svg
+    assert "held back: 0.100 · voice: 6.000" in svg and "<img" not in svg
 
 
 @pytest.mark.parametrize("losses", [(), ((1.0, 2.0),), ((1.0, 2.0), (2.0, 2.0)), ((1.0, 1e30), (2.0, 0.0))])

@@ -27,6 +27,7 @@ def plot_html(context: AppContext, course: Course, name: str, total: float | Non
         step=context.text("training.plot.step"),
         training=context.text("training.plot.training"),
         validation=context.text("training.plot.validation"),
+        voice=context.text("training.plot.voice"),
         base=context.text("training.plot.base"),
         language=context.language,
     )
