@@ -85,6 +85,8 @@ class PairsHeader:
     settings: dict[str, object]
     version: str
     """Of this program."""
+    state: str = ""
+    """Of all texts of the corpus; empty where it was made before there was one."""
 
 
 def read_pairs(file: Path) -> list[Pair]:
@@ -127,11 +129,15 @@ def _parsed(line: str, place: str) -> Pair:
 
 
 def write_pairs(file: Path, pairs: Iterable[Pair], header: PairsHeader) -> None:
-    """Replace a set of pairs and its header; a killed writer leaves the old ones."""
+    """Replace a set of pairs and its header; a full disk leaves the old ones, and so does a kill.
+
+    A kill between two renames leaves an old header beside new pairs: whoever makes pairs next finds other documents
+    than it names, or the same.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_lines(file, map(asdict, pairs))
     with replaced_atomically(header_file(file)) as beside:
         beside.write_text(json.dumps(asdict(header), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        write_lines(file, map(asdict, pairs))
 
 
 def header_file(file: Path) -> Path:

@@ -27,15 +27,14 @@ def command(
 
     What lies in an ingested folder is forgotten by the next ingest once it is deleted or moved elsewhere.
     """
-    from assistant.cli.pairs import tell_dropped
+    from assistant.cli.pairs import drop_pairs
     from ingest.forget import forget
-    from ingest.pairs.forgotten import drop_forgotten
     from ingest.report import print_report
 
     workspace = locate(workspace_folder)
     report = forget(workspace, corpus, folders, dry_run=dry_run, confirmed=confirmed)
     if not dry_run:
-        tell_dropped(drop_forgotten(workspace, corpus))
+        drop_pairs(workspace, corpus)
     if as_json:
         click.echo(report.to_json())
     else:

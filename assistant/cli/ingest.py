@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from assistant.cli.options import corpus_option, json_option, workspace_options
-from assistant.cli.pairs import made_pairs, print_pairs, tell_dropped
+from assistant.cli.pairs import drop_pairs, made_pairs, print_pairs
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
@@ -39,7 +39,6 @@ def command(
     """
     if with_pairs and dry_run:
         raise UsageError("--pairs needs what --dry-run leaves out.", "Leave one of them out.")
-    from ingest.pairs.forgotten import drop_forgotten
     from ingest.pipeline import ingest
     from ingest.report import print_report
 
@@ -48,8 +47,8 @@ def command(
         print_report(report)
     for line in report.complaints():
         click.echo(line, err=True)
-    if report.counts.get("forgotten") and not dry_run:
-        tell_dropped(drop_forgotten(workspace, corpus))
+    if not dry_run:
+        drop_pairs(workspace, corpus)
     pairs = made_pairs(workspace, corpus, corpus, settings) if with_pairs and not report.is_failure else None
     if as_json:
         content = json.loads(report.to_json())

@@ -1,7 +1,7 @@
 """``assistant pairs``."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -10,6 +10,7 @@ import click
 
 from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
 from assistant.config import Settings
+from assistant.errors import WorkspaceBusy
 from assistant.pairs import SPLITS, Pair, Source
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 
@@ -108,8 +109,16 @@ def print_pairs(report: "PairsReport") -> None:
     print_report(report)
 
 
-def tell_dropped(dropped: Mapping[str, int]) -> None:
-    """Say on standard error how many pairs went with the documents that were forgotten, by set."""
+def drop_pairs(workspace: Workspace, corpus: str) -> None:
+    """Drop the pairs of documents that were forgotten, and say on standard error how many went, by set."""
+    from ingest.pairs.forgotten import drop_forgotten
+
+    try:
+        dropped = drop_forgotten(workspace, corpus)
+    except WorkspaceBusy as error:
+        again = f"assistant ingest --corpus {corpus}"
+        click.echo(f"Warning: pairs of what was forgotten are still there. {error.message} Then run: {again}", err=True)
+        return
     for name, count in dropped.items():
         click.echo(f"{count} pairs of '{name}' showed what was forgotten, and went too.", err=True)
 

@@ -1,15 +1,15 @@
 """What of the pairs made before still stands: everything a person edited, and what shows only texts of today."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from assistant.pairs import Pair, Split, read_header, read_pairs
+from assistant.pairs import Pair, PairsHeader, Split, read_header, read_pairs
 from assistant.types import Passage
 from ingest.pairs.context import passage_of
 from ingest.pairs.corpus import Corpus
-from ingest.pairs.identity import is_edited
+from ingest.pairs.identity import identified, is_edited
 
 # Those of other sources are made anew each time, from their files.
 _FROM_DOCUMENTS = frozenset({"structure", "generated", "refusal"})
@@ -35,12 +35,16 @@ class Before:
         return {_text(pair.passages[pair.golden - 1]) for pair in self.kept if pair.golden is not None}
 
 
-def splits_before(file: Path, recipe: Mapping[str, object]) -> dict[str, Split]:
-    """The split of each document that has pairs in ``file``, if they were made by the same recipe."""
+def splits_before(file: Path, recipe: Mapping[str, object], hashes: Mapping[str, str]) -> dict[str, Split]:
+    """The split of each document that has pairs in ``file``, if they were made by the same recipe.
+
+    ``hashes`` are those of the documents of today, by path.
+    """
     header = read_header(file) if file.exists() else None
     if header is None or header.settings != recipe:
         return {}
-    return {pair.document: pair.split for pair in read_pairs(file) if pair.document and not is_edited(pair)}
+    pairs = under_todays_names(read_pairs(file), header, hashes)
+    return {pair.document: pair.split for pair in pairs if pair.document and not pair.edited}
 
 
 def before_of(file: Path, corpus: Corpus, recipe: Mapping[str, object]) -> Before:
@@ -52,21 +56,37 @@ def before_of(file: Path, corpus: Corpus, recipe: Mapping[str, object]) -> Befor
         return Before()
     header = read_header(file)
     live = {(chunk.document, chunk.text): passage_of(chunk) for chunk in corpus.chunks}
-    known = [pair for pair in read_pairs(file) if not pair.document or pair.document in corpus.hashes]
-    edited = tuple(replace(pair, edited=True) for pair in known if is_edited(pair))
+    pairs = under_todays_names(read_pairs(file), header, corpus.hashes)
+    known = [pair for pair in pairs if not pair.document or pair.document in corpus.hashes]
+    edited = tuple(pair for pair in known if pair.edited)
     stale = sum(
         any(passage.document in pair.documents and _text(passage) not in live for passage in pair.passages)
         for pair in edited
     )
     if header is None or header.settings != recipe:
         return Before((), edited, stale)
-    unchanged = {path for path, hash_ in corpus.hashes.items() if header.documents.get(path) == hash_}
+    known_hashes = set(header.documents.values())
+    unchanged = {path for path, hash_ in corpus.hashes.items() if hash_ in known_hashes}
     kept = [
         _shown_today(pair, live)
         for pair in known
-        if pair.source in _FROM_DOCUMENTS and not is_edited(pair) and _stands(pair, live, unchanged, corpus)
+        if pair.source in _FROM_DOCUMENTS and not pair.edited and _stands(pair, live, unchanged, corpus)
     ]
-    return Before(tuple(kept), edited, stale, header.generation == corpus.generation)
+    return Before(tuple(kept), edited, stale, header.state == corpus.state)
+
+
+def under_todays_names(pairs: Iterable[Pair], header: PairsHeader | None, hashes: Mapping[str, str]) -> Iterator[Pair]:
+    """The pairs, with documents that were renamed under their names of today; edited ones are marked so.
+
+    A document is known by its content; of two with the same, the first by name is taken.
+    """
+    documents = header.documents if header else {}
+    names = {hash_: path for path, hash_ in sorted(hashes.items(), reverse=True) if path not in documents}
+    renamed = {path: names[hash_] for path, hash_ in documents.items() if path not in hashes and hash_ in names}
+    for pair in pairs:
+        passages = tuple(replace(one, document=renamed.get(one.document, one.document)) for one in pair.passages)
+        today = replace(pair, document=renamed.get(pair.document, pair.document), passages=passages)
+        yield replace(today, edited=True) if is_edited(pair) else identified(today)
 
 
 def _text(passage: Passage) -> Text:

@@ -8,7 +8,8 @@ What stands unchanged in the documents keeps its pairs; what a person edited is 
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from assistant import __version__
 from assistant.config import Settings
 from assistant.engines.base import Engine
 from assistant.errors import PairsError, UsageError
-from assistant.pairs import SPLITS, Pair, PairsHeader, Split, header_file, write_pairs
+from assistant.pairs import SPLITS, Pair, PairsHeader, Split, read_header, write_pairs
 from assistant.prompt import build_messages
 from assistant.retriever import Retriever
 from assistant.types import Evidence, Filter, Passage
@@ -24,7 +25,7 @@ from assistant.workspace import write_lock
 from ingest.pairs.before import Before, before_of, splits_before
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Workbench
-from ingest.pairs.corpus import Corpus, read_corpus
+from ingest.pairs.corpus import Corpus, hashes_of, read_corpus
 from ingest.pairs.documents import document_pairs
 from ingest.pairs.drops import Drops
 from ingest.pairs.general import general_pairs
@@ -58,27 +59,49 @@ def make_pairs(
 
     ``engine`` counts the tokens of prompts. ``strict`` refuses a user's file for one bad row; ``corrections`` is such a
     file, of answers that people corrected. Raises PairsError when none came out, UsageError for a ``hold_out`` that
-    fits no document or an ``explain`` in no folder, and what Retriever.search raises; then the old file stands.
+    fits no document, an ``explain`` in no folder, or a file of another corpus, and what Retriever.search raises; then
+    the old file stands.
     """
     started = time.perf_counter()
     if explain and not explain.absolute().parent.is_dir():
         raise UsageError(f"There is no folder {explain.absolute().parent}.", "Make it, or write elsewhere.")
     drops = Drops()
     with write_lock(file.parent):
-        recipe = recipe_of(settings)
+        recipe, catalog = recipe_of(settings), retriever.catalog
+        earlier = read_header(file) if file.exists() else None
+        _refuse_other_corpus(earlier, catalog.folder.name, file)
         taught = read_taught(settings.pairs, strict, corrections)
-        corpus = read_corpus(retriever.catalog, settings.pairs, splits_before(file, recipe))
+        corpus = read_corpus(catalog, settings.pairs, splits_before(file, recipe, hashes_of(catalog)))
         _refuse_unknown(settings.pairs.hold_out, corpus)
         before = before_of(file, corpus, recipe)
+        if explain and before.is_current:
+            before = replace(before, kept=(), is_current=False)  # equal ones are made again, and why others are not
         try:
             pairs = _pairs(retriever, engine, file, settings, corpus, before, taught, drops)
         finally:
             if explain:
                 drops.write(explain)
-        header = _header(corpus, settings, recipe, pairs, drops)
-        header_file(file).unlink(missing_ok=True)  # never one of other pairs, whenever this is killed
+        live = hashes_of(catalog).keys()  # something may have been forgotten meanwhile
+        pairs = [pair for pair in pairs if pair.documents <= live]
+        dropped = earlier.dropped if earlier and before.is_current else drops.counts
+        header = _header(corpus, settings, recipe, pairs, dropped)
         write_pairs(file, pairs, header)
-    return _report(file, header, pairs, before, taught.bad, round(time.perf_counter() - started, 3))
+    others = _differing(earlier.settings, recipe) if earlier else ()
+    return _report(file, header, pairs, before, others, taught.bad, round(time.perf_counter() - started, 3))
+
+
+def _refuse_other_corpus(earlier: PairsHeader | None, corpus: str, file: Path) -> None:
+    """Raise UsageError for a set of another corpus: what people changed in it would be lost."""
+    if earlier and earlier.corpus != corpus:
+        raise UsageError(
+            f"The pairs '{file.stem}' are made from corpus '{earlier.corpus}', not from '{corpus}'.",
+            f"Name another set with --name, or move {file} elsewhere.",
+        )
+
+
+def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> tuple[str, ...]:
+    """Names of the settings that are others than ``before``."""
+    return tuple(key for key, value in now.items() if key in before and before[key] != value)
 
 
 def _refuse_unknown(patterns: Sequence[str], corpus: Corpus) -> None:
@@ -142,7 +165,7 @@ def recipe_of(settings: Settings) -> dict[str, object]:
     answer = settings.answer
     return {
         "recipe": RECIPE_VERSION,
-        **settings.pairs.model_dump(mode="json"),
+        **settings.pairs.model_dump(mode="json", exclude={"teacher_seconds", "teacher_attempts"}),
         "engine": settings.engine.model,
         "evidence": answer.evidence,
         "prompt_tokens": answer.prompt_tokens,
@@ -210,7 +233,7 @@ def _in_order(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _header(
-    corpus: Corpus, settings: Settings, recipe: dict[str, object], pairs: Sequence[Pair], drops: Drops
+    corpus: Corpus, settings: Settings, recipe: dict[str, object], pairs: Sequence[Pair], dropped: Mapping[str, int]
 ) -> PairsHeader:
     shown = frozenset[str]().union(*(pair.documents for pair in pairs))
     return PairsHeader(
@@ -220,9 +243,10 @@ def _header(
         seed=settings.pairs.seed,
         documents={path: corpus.hashes[path] for path in sorted(shown) if path in corpus.hashes},
         counts=dict(Counter(pair.source for pair in pairs).most_common()),
-        dropped=dict(drops.counts),
+        dropped=dict(dropped),
         settings=recipe,
         version=__version__,
+        state=corpus.state,
     )
 
 
@@ -231,6 +255,7 @@ def _report(
     header: PairsHeader,
     pairs: Sequence[Pair],
     before: Before,
+    others: Sequence[str],
     bad: Sequence[BadRow],
     seconds: float,
 ) -> PairsReport:
@@ -250,6 +275,7 @@ def _report(
         kept=len(before.kept),
         edited=len(before.edited),
         stale=before.stale,
+        other_settings=tuple(others),
         bad_rows=tuple(bad),
         seconds=seconds,
     )

@@ -1,7 +1,9 @@
 """The documents of a corpus, as pairs are made from them: their chunks, splits and editions."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from assistant.config import PairsSettings
 from assistant.pairs import Split
@@ -9,7 +11,7 @@ from assistant.store.catalog import Catalog, StoredChunk
 from ingest.pairs.split import deal, families, superseded
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Corpus:
     """One state of one corpus."""
 
@@ -23,9 +25,22 @@ class Corpus:
     """Documents that a newer edition takes the place of."""
     languages: tuple[str, ...]
 
+    @cached_property
+    def state(self) -> str:
+        """16 hex digits that change with any text."""
+        digest = hashlib.sha256()
+        for chunk in self.chunks:
+            digest.update(f"{chunk.document}\0{chunk.context}\0{chunk.text}\0".encode())
+        return digest.hexdigest()[:16]
+
     def paths(self, split: Split) -> list[str]:
         """The documents of one split."""
         return [path for path, own in self.splits.items() if own == split]
+
+
+def hashes_of(catalog: Catalog) -> dict[str, str]:
+    """Content hash of every document that is live in a catalog, by path."""
+    return {row.path: row.hash for row in catalog.files() if row.document_id is not None}
 
 
 def read_corpus(catalog: Catalog, settings: PairsSettings, before: Mapping[str, Split]) -> Corpus:
@@ -37,7 +52,7 @@ def read_corpus(catalog: Catalog, settings: PairsSettings, before: Mapping[str, 
             name=catalog.folder.name,
             generation=catalog.generation(),
             chunks=chunks,
-            hashes={row.path: row.hash for row in catalog.files() if row.document_id is not None},
+            hashes=hashes_of(catalog),
             splits=deal(related, settings.seed, settings.validation, settings.test, settings.hold_out, before),
             older=superseded(related, {chunk.document: chunk.date for chunk in chunks}),
             languages=catalog.languages(),

@@ -166,7 +166,7 @@ def _json_in(text: str) -> Iterator[Any]:
         try:
             value, position = decoder.raw_decode(text, found.start())
             yield value
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # json tells a number of thousands of digits by a plain ValueError
             position = found.start() + 1
 
 

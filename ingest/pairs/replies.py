@@ -56,15 +56,16 @@ class Replies:
                 stream.write("\n")  # behind a line that a killed run may have cut
                 for (key, (text, _)), reply in zip(missing.items(), teacher.replies(prompts, schema), strict=True):
                     self._known[key] = Reply(key, digest_of(text), reply)
-                    stream.write(json.dumps(asdict(self._known[key]), ensure_ascii=False) + "\n")
-                    stream.flush()
+                    if reply:  # a prompt that was refused is asked again by the next run
+                        stream.write(json.dumps(asdict(self._known[key]), ensure_ascii=False) + "\n")
+                        stream.flush()
                     bar.advance()
         return [self._known[key].reply for key in keys]
 
     def keep_only(self, chunks: Iterable[StoredChunk]) -> None:
         """Drop the replies about texts that no chunk has any more."""
         live = {digest_of(chunk.text) for chunk in chunks}
-        kept = [reply for reply in self._known.values() if reply.about in live]
+        kept = [reply for reply in self._known.values() if reply.about in live and reply.reply]
         if len(kept) < len(self._known):
             self._known = {reply.key: reply for reply in kept}
             write_lines(self._file, map(asdict, kept))

@@ -32,6 +32,8 @@ class PairsReport:
     """Pairs that a person changed, kept as they are."""
     stale: int
     """Edited ones among them that show a text that its document no longer has."""
+    other_settings: Sequence[str]
+    """Settings that differ from those that the set was made with before: all of it is made anew then."""
     bad_rows: Sequence[BadRow]
     seconds: float
 
@@ -53,6 +55,9 @@ class PairsReport:
         unread = self.dropped.get(UNREADABLE, 0)
         if unread and not self.counts.get("generated"):
             lines.append(f"Warning: no reply of the teacher could be used, {unread} could not even be read.")
+        if self.other_settings:
+            told = ", ".join(self.other_settings)
+            lines.append(f"Warning: made anew, since other settings were given than last time: {told}.")
         if self.stale:
             lines.append(f"Warning: {self.stale} edited pairs show texts that have changed; look at them.")
         found = {what: count for what, count in self.leaks.items() if count}

@@ -14,10 +14,12 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from assistant.errors import PairsError
+from assistant.language import well_formed
 from assistant.types import Message
 
 # Far more than any prompt holds: such a row is a mistake of whoever wrote the file.
@@ -124,7 +126,7 @@ def _csv_rows(file: Path, text: str) -> Iterator[tuple[str, Any]]:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a plain ValueError for a number of thousands of digits
         return _Unusable(f"no valid JSON, or cut off: {error}")
 
 
@@ -177,7 +179,7 @@ def _text(raw: Mapping[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise _Unusable(f"'{name}' is a {type(value).__name__}, not a text")
-    return value.strip()
+    return well_formed(value).strip()
 
 
 def _conversation(turns: Any, place: str) -> Row:
@@ -188,6 +190,8 @@ def _conversation(turns: Any, place: str) -> Row:
     spoken = [message for message in messages if message.role != "system"]
     if len(spoken) < 2 or [message.role for message in spoken[-2:]] != ["user", "assistant"]:
         raise _Unusable("the conversation does not end with a question and its answer")
+    if any(message.role != role for message, role in zip(spoken, cycle(("user", "assistant")), strict=False)):
+        raise _Unusable("the turns of the conversation do not alternate from a question on")
     return Row(place, spoken[-2].content, spoken[-1].content, system=system, history=tuple(spoken[:-2]))
 
 
@@ -200,7 +204,7 @@ def _message(turn: Any) -> Message:
         content = _joined_parts(content)
     if role is None or not isinstance(content, str) or not content.strip():
         raise _Unusable("a turn of the conversation has no known role or no text")
-    return Message(role, content.strip())  # type: ignore[arg-type]
+    return Message(role, well_formed(content).strip())  # type: ignore[arg-type]
 
 
 def _joined_parts(parts: Iterable[Any]) -> str:

@@ -1,7 +1,8 @@
 """Models that write and judge pairs: the configured base, or any chat model that LangChain knows.
 
-An endpoint that is down, slow or busy is asked again, later each time and not before the moment it names itself. What
-it said is kept by the caller as it comes, so that a run that ends here goes on where it was.
+An endpoint that is down, slow or busy is asked again, later each time and not before the moment it names itself (a
+minute at most). What it said is kept by the caller as it comes, so that a run that ends here goes on where it was. A
+prompt that it refuses, as one that is too long for it or that its filter does not like, costs only itself.
 """
 
 import os
@@ -23,8 +24,11 @@ BASE = "base"
 _LONGEST_LINE = 48
 _BATCH = 32
 _AT_ONCE = 4
-# An answer that will be the same however often it is asked for.
-_FINAL = frozenset({400, 401, 403, 404, 405, 413, 422})
+# Answers that will be the same however often, and whatever, is asked for.
+_FINAL = frozenset({401, 403, 404, 405})
+# Answers that will be the same for this prompt; after so many in a row, for any.
+_REFUSED = frozenset({400, 413, 422})
+_MOST_REFUSED = 8
 
 Sleep = Callable[[float], None]
 
@@ -43,7 +47,8 @@ class Teacher(Protocol):
     def replies(self, prompts: Sequence[Sequence[Message]], schema: type[BaseModel] | None) -> Iterator[str]:
         """One reply for each prompt, in order, as they come; JSON of ``schema`` where the model can be held to it.
 
-        Raises PairsError when the model does not answer, ModelError when it cannot be used at all.
+        Empty for a prompt that the model refuses. Raises PairsError when the model does not answer, ModelError when it
+        cannot be used at all.
         """
 
 
@@ -78,6 +83,7 @@ class ChatTeacher:
         self._sleep = sleep
         self._model = _chat_model(name, settings)
         self._can_be_held = True
+        self._refused = 0
 
     def replies(self, prompts: Sequence[Sequence[Message]], schema: type[BaseModel] | None) -> Iterator[str]:
         """Replies to a few prompts at a time."""
@@ -89,10 +95,16 @@ class ChatTeacher:
     def _reply(self, prompt: Sequence[Message], schema: type[BaseModel] | None) -> str:
         for attempt in range(1, self._attempts + 1):
             try:
-                return self._once(prompt, schema)
+                reply = self._once(prompt, schema)
+                self._refused = 0
+                return reply
             except Exception as error:  # each provider has errors of its own
-                if _status(error) in _FINAL:
+                self._refused += _status(error) in _REFUSED
+                if _status(error) in _FINAL or self._refused > _MOST_REFUSED:
                     raise ModelError(f"{self.name} refuses: {_in_a_line(error)}", "Check its name and key.") from None
+                if _status(error) in _REFUSED:
+                    note(f"{self.name} refuses one prompt: {_in_a_line(error)}")
+                    return ""
                 if attempt == self._attempts:
                     raise PairsError(
                         f"{self.name} did not answer in {attempt} attempts: {_in_a_line(error)}",
@@ -105,16 +117,18 @@ class ChatTeacher:
 
     def _once(self, prompt: Sequence[Message], schema: type[BaseModel] | None) -> str:
         turns = [(message.role, message.content) for message in prompt]
-        if schema is not None and self._can_be_held:
-            try:
-                return _held_reply(self._model, turns, schema)
-            except Exception as error:
-                # An endpoint that knows no schemas says so, or keeps to none (a ValueError of whoever parses its
-                # words); from then on they are read as they are.
-                if not isinstance(error, NotImplementedError | ValueError) and _status(error) not in {400, 422}:
-                    raise
-                self._can_be_held = False
-        return _text(self._model.invoke(turns))
+        if schema is None or not self._can_be_held:
+            return _text(self._model.invoke(turns))
+        try:
+            return _held_reply(self._model, turns, schema)
+        except Exception as error:
+            # An endpoint that knows no schemas says so, or keeps to none (a ValueError of whoever parses its words);
+            # where it then answers without, its words are read as they are from then on.
+            if not isinstance(error, NotImplementedError | ValueError) and _status(error) not in {400, 422}:
+                raise
+        reply = _text(self._model.invoke(turns))
+        self._can_be_held = False
+        return reply
 
 
 def opened_teacher(name: str, settings: PairsSettings, engine: Engine, base: str) -> Teacher:

@@ -1,8 +1,10 @@
 """A corpus becomes pairs: grounded, without leaks, the same every time, and never at the cost of what people edited."""
 
+import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import ScriptedEngine
@@ -20,13 +23,16 @@ from assistant.config import PairsSettings, Settings
 from assistant.errors import PairsError, UsageError, WorkspaceBusy
 from assistant.grounding.grounder import ground
 from assistant.pairs import header_file, read_header
+from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, write_lock
+from ingest.pairs.build import make_pairs
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Asked, cited, says
 from ingest.pairs.drops import Drops
 from ingest.pairs.filters import folded
 from ingest.pairs.forgotten import drop_forgotten
+from ingest.pairs.general import general_pairs
 from ingest.pairs.leaks import leaks
 from ingest.pairs.questions import ask
 
@@ -364,6 +370,73 @@ def test_a_damaged_file_of_before_is_not_overwritten(house: House) -> None:
     assert house.file.read_bytes() == cut
 
 
+def test_a_full_disk_leaves_pairs_and_header_as_they_were(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.make()
+    before = house.file.read_bytes(), header_file(house.file).read_bytes()
+
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("assistant.workspace.flush_to_disk", full)
+    with pytest.raises(OSError, match="No space left"):
+        house.make(seed=1)
+    assert (house.file.read_bytes(), header_file(house.file).read_bytes()) == before
+
+
+def test_a_set_of_another_corpus_is_not_replaced(living: House) -> None:
+    living.make()
+    before = living.file.read_bytes()
+    living.workspace.corpus(CORPUS).rename(living.workspace.corpus("other"))
+    with (
+        closing(Catalog(living.workspace.corpus("other"))) as catalog,
+        pytest.raises(UsageError, match=f"'{CORPUS}' are made from corpus '{CORPUS}', not from 'other'"),
+    ):
+        retriever = Retriever(catalog, living.embedder, living.settings.retrieval, living.settings.device)
+        make_pairs(retriever, ScriptedEngine(""), living.file, living.settings)
+    assert living.file.read_bytes() == before
+
+
+def test_a_corpus_that_was_made_anew_gets_new_pairs(living: House) -> None:
+    living.make()
+    shutil.rmtree(living.workspace.corpus(CORPUS))
+    (living.docs / "hail.md").write_text(
+        "# Hail\n\n## Whom do I call?\n\nCall the desk of the hail station by night.\n"
+    )
+    living.ingest()  # its first generation again
+    assert living.make().kept > 0
+    assert any("station by night" in pair.response for pair in living.pairs)
+
+
+def test_documents_that_were_renamed_keep_their_pairs_edits_and_splits(living: House) -> None:
+    living.make()
+    before = {(pair.instruction, pair.split) for pair in living.pairs}
+    target = next(pair for pair in living.pairs if pair.source == "structure")
+    living.edit(target.id, response="In our own words [1].")
+    for file in list(living.docs.glob("*.md")):
+        file.rename(file.with_name(f"new-{file.name}"))
+    living.ingest()
+    assert drop_forgotten(living.workspace, CORPUS) == {}
+    for _ in range(2):
+        assert {(pair.instruction, pair.split) for pair in living.pairs} == before
+        assert all(path.startswith("new-") for pair in living.pairs for path in pair.documents)
+        (edited,) = (pair for pair in living.pairs if pair.edited)
+        assert edited.response == "In our own words [1]."
+        living.make()
+    living.edit(target.id, response="Again [1].")
+    assert living.make().edited == 1
+
+
+def test_what_is_forgotten_while_pairs_are_made_is_in_none(living: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(*given: Any) -> Any:
+        (living.docs / "garden.md").unlink()
+        living.ingest()
+        return general_pairs(*given)
+
+    monkeypatch.setattr("ingest.pairs.build.general_pairs", forget)
+    living.make()
+    assert living.pairs and "garden.md" not in living.file.read_text(encoding="utf-8")
+
+
 def test_two_runs_at_once_do_not_mix(house: House) -> None:
     with write_lock(house.workspace.pairs), pytest.raises(WorkspaceBusy):
         house.make()
@@ -377,6 +450,23 @@ def test_dropped_rows_are_listed_with_their_reasons(house: House, tmp_path: Path
     for row in rows:
         counted[row["reason"]] = counted.get(row["reason"], 0) + 1
     assert counted == dict(report.dropped)
+    first, before = explain.read_text(encoding="utf-8"), house.file.read_bytes()
+    explain.unlink()
+    assert house.make(round_trip=1).dropped == report.dropped, "told again, though nothing was made"
+    house.make(explain=explain, round_trip=1)
+    assert explain.read_text(encoding="utf-8") == first and house.file.read_bytes() == before
+
+
+def test_a_run_with_other_settings_says_so(house: House) -> None:
+    house.make(hold_out=("hail.md",))
+    assert house.make(hold_out=("hail.md",)).complaints() == []
+    assert "other settings were given than last time: hold_out" in " ".join(house.make().complaints())
+
+
+def test_dropped_rows_have_all_that_is_needed_to_judge_them(house: House, tmp_path: Path) -> None:
+    explain = tmp_path / "why.jsonl"
+    house.make(explain=explain, round_trip=1)
+    rows = [json.loads(line) for line in explain.read_text(encoding="utf-8").splitlines()]
     assert all({"instruction", "response", "kind", "document", "quote"} <= set(row) for row in rows)
 
 
@@ -404,7 +494,7 @@ def test_killed_at_any_instant_the_old_file_stands(living: House, tmp_path: Path
         "import sys\nfrom pathlib import Path\nfrom pairing import House\nfrom assistant.config import Settings\n"
         "from assistant.workspace import Workspace\n"
         "house = House(Workspace(Path(sys.argv[1])), Path(sys.argv[2]), Settings())\n"
-        "while True:\n    living.make(seed=0)\n    living.make(seed=1)\n"
+        "while True:\n    house.make(seed=0)\n    house.make(seed=1)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["tests", *sys.path])}
     arguments = [sys.executable, str(script), str(living.workspace.root), str(living.docs)]

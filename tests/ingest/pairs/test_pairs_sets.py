@@ -84,6 +84,8 @@ def test_the_input_of_alpaca_is_part_of_the_instruction(tmp_path: Path) -> None:
         (lines(ALPACA | {"output": "x" * 1_000_000}), "line 2: 1,000,016 characters"),
         (lines(ALPACA | {"id": "a"}), "line 2: the id 'a' stands in set.jsonl, line 1"),
         (b"[" * 100_000 + b"\n", "line 2: no valid JSON"),
+        (b'{"instruction": "x", "output": "y", "n": ' + b"1" * 5000 + b"}", "line 2: no valid JSON"),
+        (lines({"messages": [{"role": "assistant", "content": "Hello."}, *CHAT["messages"][-2:]]}), "do not alternate"),
     ],
 )
 def test_a_bad_row_costs_only_itself_and_is_named(tmp_path: Path, bad_line: bytes, said: str) -> None:
@@ -95,6 +97,12 @@ def test_a_bad_row_costs_only_itself_and_is_named(tmp_path: Path, bad_line: byte
     assert "\n" not in bad[0].reason
     with pytest.raises(PairsError, match="line 2"):
         read_rows(file, strict=True)
+
+
+def test_half_a_character_is_replaced(tmp_path: Path) -> None:
+    content = rb'{"instruction": "Is hail \ud83d covered?", "output": "Yes \udc00."}'
+    ((row,), _) = read_rows(written(tmp_path, content))
+    assert (row.instruction, row.response) == ("Is hail ? covered?", "Yes ?.")
 
 
 def test_a_file_cut_in_its_last_line_gives_the_lines_before(tmp_path: Path) -> None:

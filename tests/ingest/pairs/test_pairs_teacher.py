@@ -88,6 +88,26 @@ def test_a_wrong_key_is_not_tried_again() -> None:
     assert len(endpoint.requests) == 1
 
 
+def test_a_prompt_that_is_refused_costs_only_itself_and_is_asked_again_by_the_next_run(tmp_path: Path) -> None:
+    asked = [(text, [Message("user", text)]) for text in "abcd"]
+    refused = Reply("the content filter", 400)
+    with serving(refused, refused, Reply(GOOD)) as endpoint:
+        replies, teacher = Replies(tmp_path / "some.replies"), Asked(endpoint).teacher
+        assert replies.all(teacher, asked[:1], Written, "Writing") == [""]
+        assert all(replies.all(teacher, asked[1:], Written, "Writing"))
+        assert sum("response_format" in request for request in endpoint.requests) == 4, "others are held to the schema"
+        assert all(Replies(tmp_path / "some.replies").all(teacher, asked, Written, "Writing"))
+        assert len(endpoint.requests) == 6
+
+
+def test_an_endpoint_that_refuses_everything_is_not_asked_for_ever() -> None:
+    with serving(Reply("no such model", 400)) as endpoint:
+        teacher = Asked(endpoint).teacher
+        with pytest.raises(ModelError, match="no such model"):
+            list(teacher.replies([PROMPT] * 100, Written))
+        assert len(endpoint.requests) < 40
+
+
 def test_an_unknown_provider_is_one_line() -> None:
     with pytest.raises(ModelError, match="PROVIDER:MODEL") as error:
         ChatTeacher("no-such-provider:x", PairsSettings())
@@ -106,6 +126,7 @@ def test_an_unknown_provider_is_one_line() -> None:
         ('{"pairs": [{"quote": "cut off', 0),
         ("", 0),
         ("[" * 5000, 0),
+        ('{"pairs": [' + "1" * 5000, 0),
         (json.dumps({"pairs": "none"}), 0),
         (json.dumps({**PAIR, "answer": " "}), 0),
     ],
