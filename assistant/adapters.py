@@ -63,7 +63,7 @@ class AdapterCard:
     """Of several, as those of a composed adapter, the names are joined by ``, ``."""
     generation: int
     documents: dict[str, str]
-    """Path → content hash of the documents behind its pairs."""
+    """Path → content hash of the documents behind its pairs; of several versions the hashes are joined by ``, ``."""
     pairs: str
     """Name of the set of pairs."""
     pairs_hash: str

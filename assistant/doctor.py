@@ -175,25 +175,28 @@ def _adapters(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
     from assistant.engines.opening import uses_server
 
     names = adapter_names(workspace.adapters)
-    if names and not uses_server(settings.engine):  # a server has adapters of its own, on weights that are not here
-        adapted = AdaptedModel(settings.engine, choose(settings.device), workspace.adapters)
-        for name in names:
-            yield from _guarded(f"adapter {name}", functools.partial(_adapter, workspace, adapted, name))
+    if not names:
+        return
+    adapted = AdaptedModel(settings.engine, choose(settings.device), workspace.adapters)
+    identity = not uses_server(settings.engine)  # its adapters are on weights that are not here
+    for name in names:
+        yield from _guarded(f"adapter {name}", functools.partial(_adapter, workspace, adapted, name, identity))
 
 
-def _adapter(workspace: Workspace, adapted: "AdaptedModel", name: str) -> Iterator[Finding]:
+def _adapter(workspace: Workspace, adapted: "AdaptedModel", name: str, identity: bool) -> Iterator[Finding]:
     from assistant.adapters import check_files
     from assistant.lineage import staleness
 
     what, card = f"adapter {name}", adapted.card(name)
     check_files(adapted.folder_of(name), card)
-    try:
-        adapted.check_identity(card)
-    except IdentityError as error:
-        yield Finding(what, "warning", error.message, error.remedy)
-        return
     if stale := staleness(card, workspace):
         examples = ", ".join((*stale.forgotten, *stale.changed)[:3])
         yield Finding(what, "warning", f"{stale}: {examples}", "Run: assistant pairs, then assistant train --force")
-    else:
+    try:
+        if identity:
+            adapted.check_identity(card)
+    except IdentityError as error:
+        yield Finding(what, "warning", error.message, error.remedy)
+        return
+    if not stale:
         yield Finding(what, "ok", f"{card.method} on {card.base}, made {card.created}")

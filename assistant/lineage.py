@@ -1,6 +1,6 @@
 """Where an adapter comes from, and whether that is still there: its documents compared with the corpora of today."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from assistant.adapters import AdapterCard
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.workspace import Workspace
 
-_CORPUS_SEPARATOR = ", "
+_SEPARATOR = ", "
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,16 @@ class Staleness:
 
 def joined_corpora(names: Collection[str]) -> str:
     """Several corpora as ``AdapterCard.corpus`` has them."""
-    return _CORPUS_SEPARATOR.join(dict.fromkeys(names))
+    return _SEPARATOR.join(dict.fromkeys(names))
+
+
+def joined_documents(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Documents of several adapters as ``AdapterCard.documents`` has them."""
+    found: dict[str, dict[str, None]] = {}
+    for documents in several:
+        for path, digests in documents.items():
+            found.setdefault(path, {}).update(dict.fromkeys(digests.split(_SEPARATOR)))
+    return {path: _SEPARATOR.join(digests) for path, digests in found.items()}
 
 
 def staleness(card: AdapterCard, workspace: Workspace) -> Staleness:
@@ -37,7 +46,7 @@ def staleness(card: AdapterCard, workspace: Workspace) -> Staleness:
     A document under another name is still there. Raises WorkspaceError when a catalog cannot be read.
     """
     present: set[tuple[str, str]] = set()
-    for name in filter(None, card.corpus.split(_CORPUS_SEPARATOR)):
+    for name in filter(None, card.corpus.split(_SEPARATOR)):
         folder = workspace.corpus(name)
         if not (folder / CATALOG_FILE).exists():
             return Staleness()
@@ -49,7 +58,7 @@ def staleness(card: AdapterCard, workspace: Workspace) -> Staleness:
 def compared(documents: dict[str, str], present: Collection[tuple[str, str]]) -> Staleness:
     """``documents`` (path → content hash) against the (path, content hash) that are ``present``."""
     paths, hashes = {path for path, _ in present}, {digest for _, digest in present}
-    gone = [path for path, digest in sorted(documents.items()) if digest not in hashes]
+    gone = [path for path, digests in sorted(documents.items()) if not hashes.issuperset(digests.split(_SEPARATOR))]
     return Staleness(tuple(path for path in gone if path not in paths), tuple(path for path in gone if path in paths))
 
 

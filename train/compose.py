@@ -10,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.adapters import AdapterCard
+from assistant.adapters import BASE, AdapterCard
 from assistant.engines.adapted import AdaptedModel
 from assistant.errors import AdapterError
-from assistant.lineage import joined_corpora
+from assistant.lineage import joined_corpora, joined_documents
 from train.mixing import METHODS, Factors, Update, mix, relative_error
 from train.new_folder import refuse_taken
 from train.registry import save_adapter
@@ -50,6 +50,8 @@ def compose(
         raise AdapterError(f"There is no method '{method}'.", f"Choose one of {', '.join(METHODS)}.")
     if not components or any(not math.isfinite(weight) or weight == 0.0 for _, weight in components):
         raise AdapterError("Every weight has to be a number other than 0.", "Example: terms:0.7 tone:0.3")
+    if any(name == BASE for name, _ in components):
+        raise AdapterError(f"'{BASE}' stands for the base model, which every adapter is added to.", "Leave it out.")
     refuse_taken(target, force)
     updates = [_update_of(adapted, name) for name, _ in components]
     weights = [weight for _, weight in components]
@@ -136,7 +138,7 @@ def _card(
         template=first.template,
         corpus=joined_corpora([card.corpus for card in cards]),
         generation=min(card.generation for card in cards),
-        documents={path: digest for card in cards for path, digest in card.documents.items()},
+        documents=joined_documents([card.documents for card in cards]),
         pairs=", ".join(dict.fromkeys(card.pairs for card in cards)),
         pairs_hash=hashlib.sha256("".join(card.pairs_hash for card in cards).encode()).hexdigest()[:16],
         pairs_counts=counts,

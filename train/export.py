@@ -54,8 +54,10 @@ def export(
     export is replaced.
 
     Raises AdapterError when the adapter cannot be used or written in this format, when what was written does not
-    answer as it should, when ``target`` exists, or when the disk is full.
+    answer as it should, when ``target`` exists or is among the adapters, or when the disk is full.
     """
+    if adapters.resolve() in (target.resolve(), *target.resolve().parents):
+        raise AdapterError(f"{target} is in the folder of the adapters.", "Export into a folder elsewhere.")
     if target.exists() and not (target / CARD_FILE).is_file():
         raise AdapterError(f"{target} exists and is no export.", "Name a folder that does not exist.")
     adapted = AdaptedModel(engine, Device("cpu", "float32", "exact merging"), adapters)

@@ -5,6 +5,7 @@ small updates would be lost in bfloat16. float16 has too little range to train i
 """
 
 import difflib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -137,30 +138,38 @@ def _targets(base: Any, settings: TrainSettings) -> str | list[str]:
         return list(settings.target_modules)
     if not settings.layers_to_transform:
         return "all-linear"
-    in_layers = (name for name in linear_shapes(base) if any(map(str.isdigit, name.split("."))))
-    return sorted({name.rsplit(".", 1)[-1] for name in in_layers})
-
-
-def _linear_names(base: Any) -> list[str]:
-    return sorted({name.rsplit(".", 1)[-1] for name in linear_shapes(base)})
+    return sorted({name.rsplit(".", 1)[-1] for name in linear_shapes(base) if _is_in_a_layer(name)})
 
 
 def _check_targets(base: Any, settings: TrainSettings) -> None:
     """PEFT passes over a name that fits nothing as long as another one fits."""
-    names = _linear_names(base)
     for target in () if _all_linear(settings) else settings.target_modules:
-        if target.rsplit(".", 1)[-1] not in names:
-            near = difflib.get_close_matches(target, names, n=1)
-            raise ConfigError(
-                f"target_modules={target}: the model has no such linear layer.",
-                f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}.",
-            )
+        _check_target(target, linear_shapes(base), bool(settings.layers_to_transform))
     layers = base.config.get_text_config().num_hidden_layers
     beyond = [layer for layer in settings.layers_to_transform if layer >= layers]
     if beyond:
         raise ConfigError(
             f"layers_to_transform={beyond[0]}: the model has {layers} layers.", f"Name some of 0 to {layers - 1}."
         )
+
+
+def _check_target(target: str, linears: Collection[str], in_layers: bool) -> None:
+    fitting = [name for name in linears if name == target or name.endswith(f".{target}")]
+    if not fitting:
+        names = sorted({name.rsplit(".", 1)[-1] for name in linears})
+        near = difflib.get_close_matches(target, names, n=1)
+        raise ConfigError(
+            f"target_modules={target}: the model has no such linear layer.",
+            f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}.",
+        )
+    if in_layers and not any(_is_in_a_layer(name) for name in fitting):
+        raise ConfigError(
+            f"target_modules={target}: it is in none of the model's layers.", "Leave out it or layers_to_transform."
+        )
+
+
+def _is_in_a_layer(name: str) -> bool:
+    return any(map(str.isdigit, name.split(".")))
 
 
 def _unloadable(engine: EngineSettings, error: BaseException) -> ModelError:

@@ -7,7 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assistant.adapters import BASE, FULL, PICKLES, README_FILE, WEIGHTS_FILE, AdapterCard, file_hash, write_card
+from assistant.adapters import (
+    BASE,
+    FULL,
+    PICKLES,
+    README_FILE,
+    WEIGHTS_FILE,
+    AdapterCard,
+    file_hash,
+    set_aside,
+    write_card,
+)
 from assistant.canary import record_canary
 from assistant.engines.lora import write_lora_config
 from assistant.errors import AdapterError
@@ -58,6 +68,7 @@ def save_adapter(
 
 def remove_adapter(folder: Path) -> None:
     """Delete an adapter: it loses its name at once, the disk is freed afterwards."""
+    shutil.rmtree(set_aside(folder), ignore_errors=True)  # what a killed replacement left would take the name back
     nameless = folder.with_name(f".{folder.name}.removed")
     shutil.rmtree(nameless, ignore_errors=True)
     folder.rename(nameless)

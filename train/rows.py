@@ -8,10 +8,14 @@ The loss counts on the response alone, end of turn included. A row is never cut 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from jinja2 import TemplateError
+
 from assistant.errors import TrainingError
 from assistant.pairs import Pair, Split
 from assistant.prompt import harmless
 from assistant.template import ChatTemplate
+
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,11 @@ def rows_of(pairs: Iterable[Pair], split: Split, template: ChatTemplate, system:
     rows = [_row(pair, template, system) for pair in pairs if pair.split == split]
     too_long = [row for row in rows if window is not None and len(row) > window]
     if too_long:
-        worst = max(too_long, key=len)
+        too_long.sort(key=len, reverse=True)
+        named = ", ".join(f"'{row.id}' has {len(row)}" for row in too_long[:_MOST_NAMED])
         raise TrainingError(
-            f"{len(too_long)} of {len(rows)} {split} pairs do not fit into the model's window of {window} tokens; "
-            f"'{worst.id}' has {len(worst)}.",
+            f"{len(too_long)} of {len(rows)} {split} pairs do not fit into the model's window of {window} tokens: "
+            f"{named}{', …' if len(too_long) > _MOST_NAMED else ''}.",
             "Shorten or delete them, make pairs that show fewer passages, or take another model.",
         )
     return rows
@@ -45,7 +50,12 @@ def rows_of(pairs: Iterable[Pair], split: Split, template: ChatTemplate, system:
 
 def _row(pair: Pair, template: ChatTemplate, system: str) -> Row:
     control = template.control_tokens
-    prompt = template.prompt_ids(pair.messages(system, control))
+    try:
+        prompt = template.prompt_ids(pair.messages(system, control))
+    except TemplateError as error:
+        raise TrainingError(
+            f"The chat template refuses the pair '{pair.id}': {error}.", "Mend its history or delete it."
+        ) from None
     response = template.response_ids(harmless(pair.response, control))
     if len(response) < 2 or not prompt:
         raise TrainingError(f"The pair '{pair.id}' has no tokens to learn from.", "Mend its response or delete it.")

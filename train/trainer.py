@@ -193,7 +193,8 @@ class Trainer:
         if not (math.isfinite(state.losses[-1]) and math.isfinite(norm)):
             raise self._failed(f"the loss became {state.losses[-1]} (norm of the gradient {norm})", schedule)
         losses = state.losses[state.phase_start :]
-        start = state.start_loss or fmean(losses[:WINDOW])
+        # Rows to train on may be harder than those to validate on: what they began with counts too.
+        start = max(state.start_loss or 0.0, losses[0])
         if len(losses) > WINDOW and state.recent_loss > _DIVERGED * start:
             raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}", schedule)
 

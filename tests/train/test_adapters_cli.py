@@ -8,7 +8,7 @@ from commands import run
 from tiny import save_random, settings_for, tiny_model
 
 from assistant.adapters import adapter_names, read_card
-from assistant.lineage import Staleness, compared, staleness
+from assistant.lineage import Staleness, compared, joined_documents, staleness
 from assistant.workspace import Workspace
 
 POLICY = "# Cover\n\nHail damage to the roof is covered. The deductible for hail damage is 150 euros for each claim.\n"
@@ -177,6 +177,12 @@ def test_an_adapter_from_elsewhere_is_not_called_stale(place: Workspace) -> None
         str(compared({"a": "1", "b": "2", "c": "3"}, {("b", "9")}))
         == "2 documents were forgotten since, 1 document was changed since"
     )
+
+
+def test_of_a_composed_adapter_each_version_of_a_document_has_to_be_there() -> None:
+    documents = joined_documents([{"a": "1", "b": "2"}, {"a": "9", "b": "2"}])
+    assert compared(documents, {("a", "9"), ("b", "2")}) == Staleness((), ("a",))
+    assert not compared(joined_documents([documents, {"c": "3"}]), {("a", "9"), ("z", "1"), ("b", "2"), ("c", "3")})
 
 
 def test_the_doctor_names_what_is_wrong_with_an_adapter(

@@ -213,6 +213,7 @@ def test_adapters_of_another_base_are_refused(settings: Settings, tmp_path: Path
         ([("a", 1.0), ("a", -1.0)], {}, "zero"),
         ([], {}, "other than 0"),
         ([("c", 1.0)], {}, "no adapter 'c'"),
+        ([("a", 0.5), ("base", 0.5)], {}, "'base' stands for the base model"),
     ],
 )
 def test_what_cannot_be_summed_is_refused_in_one_line(

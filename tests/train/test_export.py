@@ -205,6 +205,9 @@ def test_nothing_is_overwritten(settings: Settings, adapters: Path, tmp_path: Pa
     for force in (False, True):
         with pytest.raises(AdapterError, match="is no export"):
             export(settings.engine, SYSTEM, adapters, "house", mine, "hub", None, force)
+    for target in (adapters / "scaled", adapters / "house", adapters / "new"):
+        with pytest.raises(AdapterError, match="in the folder of the adapters"):
+            export(settings.engine, SYSTEM, adapters, "house", target, "hub", None, force=True)
     folder = exported(settings, adapters, tmp_path / "out", "hub")
     with pytest.raises(AdapterError, match="exists"):
         exported(settings, adapters, folder, "hub")

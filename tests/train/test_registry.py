@@ -172,6 +172,8 @@ def test_a_kill_between_the_two_renames_of_a_replacement_loses_nothing(adapters:
     shutil.copytree(adapters / "house", set_aside(adapters / "house"))  # a kill after the second one
     finish_replacement(adapters / "house")
     assert read_card(adapters / "house") == old
+    remove_adapter(adapters / "house")
+    assert adapter_names(adapters) == (), "the old one does not come back"
 
 
 def test_a_reader_that_undoes_a_replacement_does_not_cost_the_new_one(

@@ -1,5 +1,6 @@
 """Pairs become the tokens that the model is asked with; nothing is cut, dropped, or learnt that should not be."""
 
+import copy
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,17 @@ def test_a_row_that_does_not_fit_is_named_and_one_that_just_fits_is_whole(templa
     with pytest.raises(TrainingError, match=rf"1 of 2 .* 'p1' has {len(rows[1])}") as error:
         rows_of(pairs, "train", template, SYSTEM, len(rows[1]) - 1)
     assert "\n" not in str(error.value)
+    with pytest.raises(TrainingError, match=r"12 of 12 .*( 'p\d+' has \d+,){10} …\.") as error:
+        rows_of([toy_pair(number, words=60 + number) for number in range(12)], "train", template, SYSTEM, 5)
+
+
+def test_a_history_that_the_chat_template_refuses_names_its_pair(template: ChatTemplate) -> None:
+    strict = "{% if messages[1].role == 'assistant' %}{{ raise_exception('roles must alternate') }}{% endif %}"
+    tokenizer = copy.deepcopy(template.tokenizer)
+    tokenizer.chat_template = strict + tokenizer.chat_template
+    pair = dataclasses.replace(toy_pair(0), history=(Message("assistant", "Hello."),))
+    with pytest.raises(TrainingError, match="refuses the pair 'p0': roles must alternate"):
+        rows_of([pair], "train", ChatTemplate(tokenizer), "", None)
 
 
 def test_a_response_of_a_million_characters_is_named_and_not_cut() -> None:

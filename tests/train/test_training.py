@@ -348,6 +348,14 @@ def test_a_diverging_loss_stops_the_run_with_the_reason(
         train(place, general, {"max_steps": 40})
 
 
+def test_rows_that_are_harder_than_those_to_validate_on_are_no_divergence(
+    place: Workspace, general: Settings, losses: list[float], validations: list[float]
+) -> None:
+    losses += [10.0] * 15
+    validations += [2.0] * 4
+    assert train(place, general, {"max_steps": 15, "patience": 0, "evaluate_every": 5}) is not None
+
+
 def test_weights_that_explode_stop_the_run(place: Workspace, general: Settings) -> None:
     with pytest.raises(TrainingError, match="Training stopped at step"):
         train(place, general, {"max_steps": 30, "method": "full", "learning_rate": 1.0, "warmup": 0.0, "patience": 0})
@@ -432,6 +440,8 @@ def test_the_newest_pairs_are_taken_and_none_is_told(place: Workspace, general: 
     ("values", "said"),
     [
         ({"target_modules": ("q_porj",)}, "Did you mean q_proj?"),
+        ({"target_modules": ("q_proj", "foo.v_proj")}, "Did you mean v_proj?"),
+        ({"target_modules": ("model.layers.99.q_proj",)}, "target_modules=model.layers.99.q_proj"),
         ({"target_modules": ("q_proj", "wqkv")}, "target_modules=wqkv"),
         ({"layers_to_transform": (2,)}, "the model has 2 layers"),
         ({"report_to": "trackio"}, "not installed"),
