@@ -262,6 +262,9 @@ class PairsSettings(Section):
     most: int = Field(
         4000, ge=0, description="About so many questions at most; chunks are then chosen evenly. 0 takes every chunk."
     )
+    shares: dict[Literal["generated", "structure", "set", "feedback", "tone"], Annotated[float, Field(gt=0, le=1)]] = (
+        Field({}, description='Most that sources may be of all pairs, as in {"structure": 0.5}; others have no limit.')
+    )
     refusals: float = Field(
         0.05,
         ge=0.0,

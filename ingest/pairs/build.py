@@ -14,10 +14,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from assistant import __version__
-from assistant.config import Settings
+from assistant.config import PairsSettings, Settings
 from assistant.engines.base import Engine
 from assistant.errors import PairsError, UsageError
-from assistant.pairs import SPLITS, Pair, PairsHeader, Split, read_header, write_pairs
+from assistant.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
 from assistant.prompt import build_messages
 from assistant.retriever import Retriever
 from assistant.types import Evidence, Filter, Passage
@@ -35,6 +35,7 @@ from ingest.pairs.reading import reading_pairs
 from ingest.pairs.replies import Replies, replies_file
 from ingest.pairs.report import PairsReport
 from ingest.pairs.rows import BadRow
+from ingest.pairs.shares import beyond_shares
 from ingest.pairs.taught import Taught, read_taught, taught_pairs
 from ingest.pairs.teacher import opened_teacher
 
@@ -133,7 +134,7 @@ def _pairs(
     writer = Writer(teacher, judge, replies, chosen.generated_per_chunk, taught.voice, chosen.seed)
     made = list(document_pairs(corpus, writer, before, bench, settings, drops))
     by_people = taught_pairs(taught, bench, corpus.languages, chosen)
-    pairs = _sound([*before.edited, *before.kept, *made, *by_people], drops)
+    pairs = _in_shares(_sound([*before.edited, *before.kept, *made, *by_people], drops), chosen, drops)
     if not pairs:
         raise PairsError(
             f"No pairs came out of the {len(corpus.chunks)} chunks of '{corpus.name}'"
@@ -207,10 +208,25 @@ def _sound(pairs: Sequence[Pair], drops: Drops) -> list[Pair]:
         once.setdefault(pair.id, pair)
     leaked = {pair.id: what for pair, what in leaking(list(once.values())) if not pair.edited}
     for id_, what in leaked.items():
-        pair = once.pop(id_)
-        said = (pair.instruction, pair.response, pair.quote, pair.kind)
-        drops.add(f"leak: {what}", Candidate(*said, 0, pair.document, pair.language, pair.source))
+        _drop(once.pop(id_), f"leak: {what}", drops)
     return list(once.values())
+
+
+def _in_shares(pairs: Sequence[Pair], settings: PairsSettings, drops: Drops) -> list[Pair]:
+    """Without what is more than the share of its source; refusals then keep theirs of what is left."""
+    if not settings.shares:
+        return list(pairs)
+    shares: dict[Source, float] = {"refusal": settings.refusals}
+    beyond = beyond_shares(pairs, shares | settings.shares, settings.seed)
+    for pair in pairs:
+        if pair.id in beyond:
+            _drop(pair, "more than the share of its source", drops)
+    return [pair for pair in pairs if pair.id not in beyond]
+
+
+def _drop(pair: Pair, reason: str, drops: Drops) -> None:
+    said = (pair.instruction, pair.response, pair.quote, pair.kind)
+    drops.add(reason, Candidate(*said, 0, pair.document, pair.language, pair.source))
 
 
 def _in_order(pairs: Sequence[Pair]) -> list[Pair]:
