@@ -3,8 +3,10 @@
     python -m bench.training --workspace FOLDER --pairs NAME [--every 8]
 
 Each way is a process of its own: prompt/completion rows in TRL, with and without gradient checkpointing; our rows one
-by one; our rows with shared prefixes. Model, adapter, rate, batch and number of epochs are the same, and so is what
-measures the validation loss afterwards. Seconds are those of training, without loading; memory is that of the process.
+by one; our rows with shared prefixes. Model, fresh adapter, rate, batch and number of epochs are the same, and so is
+what measures the validation loss afterwards. TRL gets the rows in the order of our first epoch, since another order
+alone moves the loss of a short training by some percent. Seconds are those of training, without loading; memory is that
+of the process.
 """
 
 import json
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +23,10 @@ import click
 
 from assistant.config import Settings
 from assistant.jsonlines import write_lines
-from assistant.pairs import read_pairs
+from assistant.pairs import Pair, read_pairs
 from assistant.workspace import Workspace
 from bench.measured import run
+from train.batches import steps
 from train.config import validated
 from train.job import Job, named, prepare
 
@@ -36,7 +40,7 @@ def measure(way: str, job: Job, scratch: Path) -> dict[str, float]:
     trainer = make_trainer(job, make_accelerator(job, scratch), scratch)
     passes = trainer.passes
     if way.startswith("trl"):
-        theirs = _trl(job, scratch, checkpointing="checkpointing" in way)
+        theirs = _trl(job, passes.model, scratch, checkpointing="checkpointing" in way)
         began = time.perf_counter()
         theirs.train()
         passes = replace(passes, model=theirs.model)
@@ -49,12 +53,9 @@ def measure(way: str, job: Job, scratch: Path) -> dict[str, float]:
     return {"seconds": seconds, "tokens_per_second": tokens / seconds, "validation_loss": loss}
 
 
-def _trl(job: Job, scratch: Path, checkpointing: bool) -> Any:
-    """SFTTrainer with its usual settings, rows long enough for all."""
-    import torch
+def _trl(job: Job, model: Any, scratch: Path, checkpointing: bool) -> Any:
+    """SFTTrainer for a PeftModel with its usual settings but for the order of rows, rows long enough for all."""
     from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import AutoModelForCausalLM
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
@@ -64,11 +65,10 @@ def _trl(job: Job, scratch: Path, checkpointing: bool) -> Any:
             "prompt": [_turn(message) for message in pair.messages(job.general.answer.system, control)],
             "completion": [{"role": "assistant", "content": pair.response}],
         }
-        for pair in job.pairs
-        if pair.split == "train"
+        for pair in _in_our_order(job)
     ]
     return SFTTrainer(
-        AutoModelForCausalLM.from_pretrained(job.folder, dtype=torch.bfloat16),
+        model,
         args=SFTConfig(
             output_dir=str(scratch / "trl"),
             use_cpu=job.device.name == "cpu",
@@ -83,13 +83,20 @@ def _trl(job: Job, scratch: Path, checkpointing: bool) -> Any:
             warmup_steps=job.schedule.warmup,
             weight_decay=settings.weight_decay,
             seed=settings.seed,
+            train_sampling_strategy="sequential",
             save_strategy="no",
             report_to="none",
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=job.template.tokenizer,
-        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
+
+
+def _in_our_order(job: Job) -> list[Pair]:
+    """The pairs to train on as our first epoch shows them when prefixes are shared."""
+    pairs = {pair.id: pair for pair in job.pairs}
+    plan = islice(steps(job.rows, job.settings.batch, job.settings.seed, share=True), job.schedule.epoch)
+    return [pairs[row.id] for step in plan for row in step]
 
 
 def _turn(message: Any) -> dict[str, str]:
