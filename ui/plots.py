@@ -74,7 +74,7 @@ def _axes(scale: _Scale, words: PlotWords) -> str:
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{number}</text>')
         anchor = "end" if tick == _TICKS else "middle"
         parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - 14}" text-anchor="{anchor}">{step}</text>')
-    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 1}">{escaped(words.step)}</text>')
+    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 3}">{escaped(words.step)}</text>')
     return "".join(parts)
 
 
