@@ -174,7 +174,7 @@ GOOD = Candidate(
         ({"response": "It is covered up to €500."}, "does not stand alone"),
         ({"response": "Hail is covered in the cases listed below."}, "does not stand alone"),
         ({"instruction": "Ist der Hagel in der Versicherung enthalten oder nicht?"}, "other language"),
-        ({"response": "Ja, wird bei uns immer bis €500 bezahlt und erstattet.", "source": "generated"}, "other language"),
+        ({"response": "Ja, wird bei uns immer bis €500 erstattet.", "source": "generated"}, "other language"),
         ({"instruction": "How do I renew my passport?", "source": "generated"}, "asks of something else"),
     ],
 )
