@@ -101,8 +101,8 @@ def _refuse_other_corpus(earlier: PairsHeader | None, corpus: str, file: Path) -
 
 
 def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> tuple[str, ...]:
-    """Names of the settings that are others than ``before``."""
-    return tuple(key for key, value in now.items() if key in before and before[key] != value)
+    """Names of the settings that are others than ``before``; a newer program is nothing that was given."""
+    return tuple(key for key, value in now.items() if before.get(key, value) != value and key != "recipe")
 
 
 def _refuse_unknown(patterns: Sequence[str], corpus: Corpus) -> None:
