@@ -129,10 +129,10 @@ def _parsed(line: str, place: str) -> Pair:
 
 
 def write_pairs(file: Path, pairs: Iterable[Pair], header: PairsHeader) -> None:
-    """Replace a set of pairs and its header; a full disk leaves the old ones, and so does a kill.
+    """Replace a set of pairs and its header; a full disk or a kill leaves the old ones.
 
-    A kill between two renames leaves an old header beside new pairs: whoever makes pairs next finds other documents
-    than it names, or the same.
+    Both are on disk before either takes its name. Only a kill between the two renames leaves an old header beside new
+    pairs.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with replaced_atomically(header_file(file)) as beside:

@@ -143,8 +143,9 @@ def _targets(base: Any, settings: TrainSettings) -> str | list[str]:
 
 def _check_targets(base: Any, settings: TrainSettings) -> None:
     """PEFT passes over a name that fits nothing as long as another one fits."""
+    linears = linear_shapes(base)
     for target in () if _all_linear(settings) else settings.target_modules:
-        _check_target(target, linear_shapes(base), bool(settings.layers_to_transform))
+        _check_target(target, linears, bool(settings.layers_to_transform))
     layers = base.config.get_text_config().num_hidden_layers
     beyond = [layer for layer in settings.layers_to_transform if layer >= layers]
     if beyond:

@@ -161,6 +161,8 @@ def _claim(sentence: str, language: str) -> _Claim:
 def _without_items(text: str) -> tuple[str, list[str]]:
     """A text without the numbers of its items, and these; "3. Mai 2026" is a date and no third item."""
     items = [match["number"] for match in _ITEM.finditer(text)]
+    if not items:
+        return text, []
     rest = _ITEM.sub("", text)
     return (rest, items) if sorted([*items, *quantities(rest)]) == sorted(quantities(text)) else (text, [])
 

@@ -106,8 +106,9 @@ def _leans_on_others(candidate: Candidate, shown: str) -> bool:  # noqa: ARG001
 def _speaks_otherwise(candidate: Candidate, shown: str) -> bool:  # noqa: ARG001
     if not candidate.language or candidate.kind in {"search", "table", "entry", "definition"}:
         return False  # names and cells have no language that could be told
-    # What is found in a chunk is answered in its words; a model may answer in its own language.
-    said = (candidate.instruction, candidate.response)[: 1 + (candidate.source == "generated")]
+    said = [candidate.instruction]
+    if candidate.source == "generated":  # what is found in a chunk is answered in the chunk's own words
+        said.append(candidate.response)
     return any(detect(text, {"en", "de", candidate.language}) not in {"", candidate.language} for text in said)
 
 
