@@ -8,10 +8,13 @@ Two kinds of answers are held against the evidence that is found for each answer
 - asked (left out with ``--constructed``): what the assistant answers, in its own words or quoted.
 
 A citation is right when its span holds a gold quote of the case with the facts that the sentence states, or nine in ten
-of the sentence's words and all its numbers, or when the sentence is a quotation of it. What is none of these counts as
-wrong, though it may be right: the figures are lower bounds.
+of the sentence's words and all its numbers, or when the sentence is a quotation of it. "Yes,", "Next step:" and "§ 8 (3)
+of the General Terms says that" are not held against the span, but the clause has to be that of the passage. What is none
+of these counts as wrong, though it may be right: the figures are lower bounds. The share is given without next steps
+too, since the house voice asks for one whether a passage holds it or not.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +41,9 @@ from eval.metrics.answers import must_include, tokens
 from eval.statistics import interval
 
 _EXTRACT = 0.9
+_NEXT_STEP = re.compile(r"(?:next step|nächster schritt):\s", re.I)
+_OPENING = re.compile(rf"(?:(?:yes|no|ja|nein)[,.]\s|{_NEXT_STEP.pattern})+", re.I)
+_CLAUSE = re.compile(r"(?P<clause>§ ?\d+[^:“]{0,80}?) (?:says(?: that|:)|reads:|sagt(?:, dass|:)|lautet:)\s", re.I)
 _CASES = Path("data/sample/cases.jsonl")
 
 
@@ -56,18 +62,22 @@ class Judged:
         return any(right for _, right in self.citations)
 
 
-def judged(case: Case, sentences: Sequence[Sentence], *, quoted: bool = False) -> Iterator[Judged]:
+def judged(
+    case: Case, sentences: Sequence[Sentence], hits: Sequence[Evidence], *, quoted: bool = False
+) -> Iterator[Judged]:
     """The factual sentences of an answer with their citations; a quotation's are right by construction."""
     for sentence in sentences:
         if is_factual(sentence.text):
             citations = tuple(
-                (citation, quoted or _is_right(case, sentence, citation)) for citation in sentence.citations
+                (citation, quoted or _is_right(case, sentence, citation, hits)) for citation in sentence.citations
             )
             yield Judged(case.id, min(case.documents), sentence.text, citations)
 
 
-def _is_right(case: Case, sentence: Sentence, citation: Citation) -> bool:
-    if _is_extract(sentence.text, citation.quote, case.language):
+def _is_right(case: Case, sentence: Sentence, citation: Citation, hits: Sequence[Evidence]) -> bool:
+    (passage,) = (hit for hit in hits if hit.rank == citation.hit)
+    statement = _statement(sentence.text, f"{passage.context} {passage.text}", case.language)
+    if _is_extract(statement, citation.quote, case.language):
         return True
     gold = [span for group in case.gold for span in group if span.document == citation.document]
     facts = [
@@ -77,10 +87,21 @@ def _is_right(case: Case, sentence: Sentence, citation: Citation) -> bool:
     return said == 1.0 and any(_overlap(span, citation.quote) for span in gold)
 
 
+def _statement(sentence: str, passage: str, language: str) -> str:
+    """What a sentence states: less its opening, and less the clause that it names if that is the passage's."""
+    opening = _OPENING.match(sentence)
+    text = sentence[opening.end() :] if opening else sentence
+    named = _CLAUSE.match(text)
+    return text[named.end() :] if named and _numbers(named["clause"], language) <= _numbers(passage, language) else text
+
+
+def _numbers(text: str, language: str) -> set[str]:
+    return {token for token in tokens(text, language) if any(character.isdigit() for character in token)}
+
+
 def _is_extract(sentence: str, quote: str, language: str) -> bool:
     own, there = tokens(sentence, language), set(tokens(quote, language))
-    numbers = {token for token in own if any(character.isdigit() for character in token)}
-    return numbers <= there and sum(token in there for token in own) >= _EXTRACT * len(own)
+    return _numbers(sentence, language) <= there and sum(token in there for token in own) >= _EXTRACT * len(own)
 
 
 def _overlap(gold: GoldSpan, quote: str) -> bool:
@@ -159,7 +180,7 @@ def main(
     built: list[Judged] = []
     for case in cases:
         hits = retriever.search(case.standalone_question or case.question, settings.answer.evidence)
-        built += judged(case, ground(constructed_answer(case, hits), hits, retriever.weights, least))
+        built += judged(case, ground(constructed_answer(case, hits), hits, retriever.weights, least), hits)
     sets = {"constructed": built}
     if not only_constructed:
         assistant = Assistant(
@@ -167,8 +188,9 @@ def main(
         )
         answers = [(case, answer) for case, answer in _asked(assistant, cases, adapter) if not answer.refused]
         sets["asked"] = [
-            one for case, answer in answers for one in judged(case, answer.sentences, quoted=answer.quoted)
+            one for case, answer in answers for one in judged(case, answer.sentences, answer.hits, quoted=answer.quoted)
         ]
+        sets["asked, next steps left out"] = [one for one in sets["asked"] if not _NEXT_STEP.match(one.text)]
         quoted, outside = sum(answer.quoted for _, answer in answers), sum(outside_the_prompt(a) for _, a in answers)
         click.echo(
             f"asked: {len(cases)}, answered {len(answers)}, quoted {quoted}; sources not in the prompt: {outside}"

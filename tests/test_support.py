@@ -174,6 +174,23 @@ def test_the_number_of_an_item_claims_nothing(sentence: str, supported: bool) ->
     assert is_supported(sentence, in_language("Report the theft within three days.")) is supported
 
 
+@pytest.mark.parametrize(
+    ("step", "supported"),
+    [
+        ("Next step: send a list of the stolen goods to the police.", True),
+        ("Yes. Next step: send a list of the stolen goods to the police.", True),
+        ("Nächster Schritt: send a list of the stolen goods.", True),
+        ("Next step: send the list within 14 days.", True),
+        ("Next step: send the list within 15 days.", False),
+        ("Next step: send the list of broken goods to your doctor.", False),
+        ("Next step: send the list.", False),
+    ],
+)
+def test_a_step_is_held_against_a_passage_without_its_label_and_has_to_say_enough(step: str, supported: bool) -> None:
+    passage = in_language("You must send a list of the stolen goods to the police within 14 days. A next step follows.")
+    assert is_supported(step, passage) is supported, support(step, passage, weights, 0.6)
+
+
 def test_an_item_of_a_passage_is_not_its_neighbour() -> None:
     steps = in_language("1. Report the theft.\n2. Send us the keys.")
     assert is_supported("2. Send us the keys.", steps) and not is_supported("1. Send us the keys.", steps)

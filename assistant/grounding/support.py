@@ -26,7 +26,13 @@ from assistant.types import Evidence
 
 Weights = Callable[[Iterable[str]], Mapping[str, float]]
 
-_YES_OR_NO = re.compile(r"\s*(?:yes|no|ja|nein)[,.:;!–—-]+\s", re.IGNORECASE)
+# What opens a sentence and claims nothing.
+_OPENING = re.compile(
+    r"\s*(?:(?:yes|no|ja|nein)[,.:;!–—-]+\s+)?(?P<step>(?:next step|nächster schritt):\s)?", re.IGNORECASE
+)
+# A step is short and made of common words, which stand somewhere in many a passage: "Next step: close the file."
+_FEWEST_WORDS_OF_A_STEP = 3
+_LEAST_COVERAGE_OF_A_STEP = 0.8
 _ASKS = re.compile(r"\?[\"'”’»)\]]*\s*$")
 _QUOTATION = re.compile(r"[\"“„«»]([^\"“”„«»\n]{2,300})[\"”“»«]")
 _FEWEST_QUOTED_WORDS = 3
@@ -71,6 +77,8 @@ class _Claim:
     denials: tuple[Denial, ...]
     said_of: tuple[tuple[str, frozenset[str]], ...]
     """Quantities with the name that they are said of."""
+    is_step: bool
+    """Whether it is announced as what is to be done next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,7 @@ def is_factual(sentence: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _claim(sentence: str, language: str) -> _Claim:
-    opening = _YES_OR_NO.match(sentence)
+    opening = _OPENING.match(sentence)
     text, items = _without_items(sentence[opening.end() :] if opening else sentence)
     numbers, rest = split_quantities(text)
     content = [word for word in words(affirmed(rest)) if word not in STOPWORDS and not word.isdigit()]
@@ -155,6 +163,7 @@ def _claim(sentence: str, language: str) -> _Claim:
         tuple(quote for quote in quoted if len(words(quote)) >= _FEWEST_QUOTED_WORDS),
         tuple(denials(text, language)),
         tuple(_said_of(text, language)),
+        bool(opening and opening["step"]),
     )
 
 
@@ -189,6 +198,7 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
         objection = "another row of the table fits better"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
+    objection = objection or _too_little_of_a_step(claim, coverage)
     reason = f"the number {missing} is missing" if missing else objection
     return Support(coverage, reason, span.start, span.end, "" if objection else missing)
 
@@ -233,6 +243,16 @@ def _objection(claim: _Claim, read: _Read) -> str:
     if denial := contradiction(claim.denials, denials(read.text, read.language), claim.stems):
         return f"one denies and the other does not: {denial.word} {' '.join(denial.stems)}"
     return _misplaced(claim, read)
+
+
+def _too_little_of_a_step(claim: _Claim, coverage: float) -> str:
+    if not claim.is_step:
+        return ""
+    if len(claim.stems) < _FEWEST_WORDS_OF_A_STEP and not claim.quantities:
+        return "the step has too few words to be told from others"
+    if coverage < _LEAST_COVERAGE_OF_A_STEP:
+        return f"the passage holds {coverage:.0%} of the words of the step, {_LEAST_COVERAGE_OF_A_STEP:.0%} are needed"
+    return ""
 
 
 def _stands_inside(opening: str, text: str) -> bool:
