@@ -7,11 +7,11 @@ Two kinds of answers are held against the evidence that is found for each answer
 - constructed: the sentences of the evidence that hold a gold quote, without markers, as the answer;
 - asked (left out with ``--constructed``): what the assistant answers, in its own words or quoted.
 
-A citation is right when its span holds a gold quote of the case with the facts that the sentence states, or nine in ten
-of the sentence's words and all its numbers, or when the sentence is a quotation of it. "Yes,", "Next step:" and "§ 8 (3)
-of the General Terms says that" are not held against the span, but the clause has to be that of the passage. What is none
-of these counts as wrong, though it may be right: the figures are lower bounds. The share is given without next steps
-too, since the house voice asks for one whether a passage holds it or not.
+A citation is right when its span holds a gold quote of the case with the facts that the sentence states, or nine in
+ten of the sentence's words and all its numbers, or when the sentence is a quotation of it. "Yes,", "Next step:" and
+"§ 8 (3) of the General Terms says that" are not held against the span, but the clause has to be that of the passage.
+What is none of these counts as wrong, though it may be right: the figures are lower bounds. The share is given without
+next steps too, since the house voice asks for one whether a passage holds it or not.
 """
 
 import re

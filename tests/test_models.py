@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import gguf
 import pytest
 
 from assistant import models
@@ -91,22 +92,31 @@ def test_a_failed_unpacking_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
     assert not any(tmp_path.iterdir())
 
 
-def _unpack(cache: Path, done: "multiprocessing.Queue[str]") -> None:
+def _unpack(cache: Path, done: "multiprocessing.Queue[tuple[str, int]]") -> None:
+    read = []
+
+    class Counted(gguf.GGUFReader):
+        def __init__(self, path: str) -> None:
+            read.append(path)
+            super().__init__(path)
+
     os.environ["ASSISTANT_CACHE"] = str(cache)
-    done.put(str(models.engine_folder(models.BUNDLED)))
+    gguf.GGUFReader = Counted  # type: ignore[misc, assignment]
+    done.put((str(models.engine_folder(models.BUNDLED)), len(read)))
 
 
 @pytest.mark.slow
-def test_two_processes_that_unpack_at_once_do_no_harm(tmp_path: Path) -> None:
+def test_of_two_processes_that_unpack_at_once_one_does_and_reads_the_file_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    done: multiprocessing.Queue[str] = context.Queue()
+    done: multiprocessing.Queue[tuple[str, int]] = context.Queue()
     processes = [context.Process(target=_unpack, args=(tmp_path, done)) for _ in range(2)]
     for process in processes:
         process.start()
-    folders = {done.get(timeout=180) for _ in processes}
+    folders, reads = zip(*(done.get(timeout=180) for _ in processes), strict=True)
+    assert sum(reads) == 1
     for process in processes:
         process.join()
         assert process.exitcode == 0
-    (folder,) = folders
+    (folder,) = set(folders)
     assert (Path(folder) / "model.safetensors").exists()
     assert not list(tmp_path.glob("*.tmp")) and not list(tmp_path.glob(".*.tmp"))
