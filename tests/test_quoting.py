@@ -53,6 +53,31 @@ def test_an_item_of_a_list_is_quoted_without_its_bullet_and_its_neighbour() -> N
     assert quoted("What is the deductible for hail damage to a car?", before)[0].text == only.text
 
 
+@pytest.mark.parametrize(
+    "following",
+    [
+        "(2) Cars of guests are not.",
+        "\n(b) cars of guests;",
+        "\n\nKind regards, your service.",
+        "\n§ 8 Cars of guests",
+        "2.5 Cars",
+    ],
+)
+def test_a_quotation_goes_on_in_its_clause_and_ends_with_it(following: str) -> None:
+    clause = (
+        "(1) The deductible for hail damage to a car is 150 euros. It is halved at a hail station. It is due at once."
+    )
+    (only,) = quoted("What is the deductible for hail damage to a car?", f"{clause} {following}")
+    assert only.text == clause
+    assert only.citations[0].quote == clause
+
+
+def test_a_quotation_leaves_out_what_would_make_it_long() -> None:
+    first = "The deductible for hail damage to a car is 150 euros."
+    (only,) = quoted("What is the deductible for hail damage to a car?", f"{first} It is halved. {'And so on, ' * 40}.")
+    assert only.text == f"{first} It is halved."
+
+
 @pytest.mark.parametrize("text", ["", "Hail", "# Hail\n\nCar"])
 def test_without_a_sentence_nothing_is_quoted(text: str) -> None:
     assert quoted("What is the deductible for hail damage?", text) == ()

@@ -2,7 +2,7 @@
 
 Each sentence and row of the passages is scored by the similarity of its vector to the question's, plus the weight of
 the question's words that it and its headings hold, less a little for every rank. The best one is quoted, a sentence
-with the one after it where both are short; and a second one that is nearly as good, since the best is not always it.
+with those after it in its clause; and a second one that is nearly as good, since the best is not always it.
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
 """
 
@@ -20,7 +20,9 @@ from assistant.language import content_stems, stems
 from assistant.types import Citation, Evidence, Sentence
 
 _BULLET = re.compile(r"[-*•–]\s+")
-_LONGEST_QUOTE = 300
+# What begins so is said of something else: an item of a list, a clause as "(2)" or "(b)", a section as "§ 3" or "2.5".
+_BEGINS_ANEW = re.compile(rf"{_BULLET.pattern}|\((?:\d{{1,2}}|[a-z])\)\s|§\s?\d|\d{{1,2}}\.\d")
+_LONGEST_QUOTE = 400
 # Shorter pieces are headings and labels.
 _SHORTEST_SENTENCE = 25
 _MOST_QUOTES = 2
@@ -123,12 +125,17 @@ def _candidate(hit: Evidence, span: Span, question: str) -> _Candidate:
 
 
 def _quoted(best: _Candidate) -> Sentence:
-    """The sentence with the one after it, if both are short; a row and an item of a list stand for themselves."""
+    """The sentence with those after it in its clause or paragraph, while all are short; a row stands for itself."""
     hit, span = best.hit, best.span
-    following = (other for other in spans(hit) if not other.is_pair and other.start >= span.end)
-    after = next(following, None)
-    begins_item = after is not None and _BULLET.match(hit.text, after.start)
-    if span.row or after is None or after.row or begins_item or after.end - span.start > _LONGEST_QUOTE:
-        return Sentence(_BULLET.sub("", best.text), True, "", (cite(hit, span.start, span.end),))
-    text = _BULLET.sub("", " ".join(hit.text[span.start : after.end].split()))
-    return Sentence(text, True, "", (cite(hit, span.start, after.end),))
+    if span.row:
+        return Sentence(best.text, True, "", (cite(hit, span.start, span.end),))
+    end = span.end
+    for after in spans(hit):
+        if after.is_pair or after.start < end:
+            continue
+        is_apart = after.row or "\n\n" in hit.text[end : after.start] or _BEGINS_ANEW.match(hit.text, after.start)
+        if is_apart or after.end - span.start > _LONGEST_QUOTE:
+            break
+        end = after.end
+    text = _BULLET.sub("", " ".join(hit.text[span.start : end].split()))
+    return Sentence(text, True, "", (cite(hit, span.start, end),))
