@@ -14,7 +14,7 @@ from assistant.conversation.followups import Rewriting
 from assistant.conversation.rewriting import fitting_history, rewritten, rewritten_by_model
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
-from assistant.errors import ModelError
+from assistant.errors import PromptTooLongError
 from assistant.grounding.editions import newest_first, version_notes
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.quoting import Places
@@ -136,10 +136,15 @@ class Assistant:
 
     def _rewriting(self, question: str, history: Sequence[Message]) -> Rewriting:
         how = self._answering.rewrite
+        # "Who approves it?" was not answered by a refusal.
+        history = [replace(turn, content="") if self._is_refusal(turn) else turn for turn in history]
         by_rules = rewritten(question, history) if how != "off" else Rewriting(question)
         if how == "model" and not by_rules.certain:
             return rewritten_by_model(question, history, self._opened_engine) or by_rules
         return by_rules
+
+    def _is_refusal(self, turn: Message) -> bool:
+        return turn.role == "assistant" and declines(turn.content, self._answering)
 
     def _searched(self, course: _Course) -> tuple[str, ...]:
         return tuple(filter(None, (course.rewriting.standalone, course.rewriting.fallback)))
@@ -164,7 +169,7 @@ class Assistant:
         prompt = messages(past, shown)
         room = engine.window - engine.count(prompt)
         if room < 1:
-            raise ModelError(
+            raise PromptTooLongError(
                 f"The prompt is longer than the {engine.window} tokens that the model reads.",
                 "Lower answer.evidence, or shorten the question.",
             )

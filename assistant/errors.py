@@ -67,6 +67,10 @@ class ModelError(AssistantError):
     """A model cannot be found, loaded, or run."""
 
 
+class PromptTooLongError(ModelError):
+    """A question with its best passage is longer than what the model reads."""
+
+
 class ReadError(AssistantError):
     """One file cannot be turned into a document."""
 

@@ -10,12 +10,17 @@ from assistant.types import Filter
 
 _KNOWN_OF_ALL = ("title", "format", "language", "date")
 _FEW_VALUES = 8
+# SQLite refuses patterns of more than 50,000 bytes, and takes long for those of many stars.
+_LONGEST_PATTERN = 1000
 _LIST = "'assistant documents' lists what there is."
 
 
 def refuse_unmatched(only: Filter, catalog: Catalog) -> None:
     """Raise UsageError when a part of a filter, or all of it together, fits no document of the corpus."""
-    for path in only.documents:
+    if len(only.folder) > _LONGEST_PATTERN:
+        told = f"A folder of {len(only.folder):,} characters is none; the longest pattern has {_LONGEST_PATTERN:,}."
+        raise UsageError(told, "Name a folder, as in policies/*.")
+    for path in dict.fromkeys(only.documents):
         if not catalog.chunk_ids(Filter((path,))):
             raise _no_document(path, catalog)
     if only.folder and not catalog.chunk_ids(Filter(folder=only.folder)):

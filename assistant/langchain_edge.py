@@ -7,16 +7,17 @@ message = ChatAssistant.open("default", adapter="house").invoke("What is the ded
 message.response_metadata["sentences"][0]["citations"]
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.caches import BaseCache
 from langchain_core.callbacks import CallbackManagerForLLMRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
@@ -27,7 +28,8 @@ from assistant.presentation import answer_json, hit_json
 from assistant.types import Answer, Grounded, Message, Sentence
 from assistant.workspace import DEFAULT_CORPUS
 
-_ROLES: dict[str, Literal["user", "assistant"]] = {"human": "user", "ai": "assistant"}
+# In a later prompt the numbers of an answer would mean other passages.
+_MARKS = re.compile(r"\s?\[(?:\d+|unsupported)\]")
 
 
 class CorpusRetriever(BaseRetriever):
@@ -118,13 +120,15 @@ def _asked(messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> tuple
         raise UsageError("The assistant takes no stop words.", "Leave out stop.")
     turns = []
     for message in messages:
-        role = _ROLES.get(message.type)
-        if role is None:
+        if isinstance(message, HumanMessage):
+            turns.append(Message("user", message.text))
+        elif isinstance(message, AIMessage):  # whole, or added up from a stream
+            turns.append(Message("assistant", _MARKS.sub("", message.text)))
+        else:
             raise UsageError(
                 f"The assistant takes no message of type '{message.type}'.",
                 "What it is told is the setting answer.system.",
             )
-        turns.append(Message(role, message.text))
     if not turns or turns[-1].role != "user":
         raise UsageError("The last message is no question.", "End with a HumanMessage.")
     return turns[-1].content, turns[:-1]

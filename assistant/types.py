@@ -31,6 +31,13 @@ class Block:
     """Row of the source sheet that the first data line of a table came from."""
     header_lines: int = 0
     """How many leading lines of a table are its header, repeated in front of later rows."""
+    turns: tuple[tuple[int, int], ...] = ()
+    """(offset in the text, page) of the pages on which a sentence of ``page`` goes on."""
+
+    @property
+    def last_page(self) -> int | None:
+        """The page on which the block ends."""
+        return self.turns[-1][1] if self.turns else self.page
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +65,9 @@ class Document:
         starts: list[tuple[int, int]] = []
         offset = 0
         for block in self.blocks:
-            if block.page is not None and (not starts or starts[-1][1] != block.page):
-                starts.append((offset, block.page))
+            for start, page in ((0, block.page), *block.turns):
+                if page is not None and (not starts or starts[-1][1] != page):
+                    starts.append((offset + start, page))
             offset += len(block.text) + len(BLOCK_SEPARATOR)
         return tuple(starts)
 

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -41,6 +42,8 @@ _MOST_OF_OTHER_DOMAINS = 8
 _MOST_CHUNKS = 120
 # The share of telling words that people would not use; docs/refusal.md has what others give.
 _REWORDED = 0.35
+# Wordings of each question: with one, the threshold depends on which words were drawn (docs/refusal.md).
+_WORDINGS = 4
 _WORD = re.compile(r"[^\W_]+")
 # How many hits are looked at, to have enough left when a document is hidden.
 _DEPTH = 24
@@ -98,8 +101,8 @@ def examples(retriever: Retriever) -> Examples:
 def _examples(retriever: Retriever) -> Iterator[tuple[tuple[float, ...], bool]]:
     candidates = _candidates(retriever.catalog)
     others = [word for one in candidates for word in _telling(one.instruction)]
-    for candidate in candidates:
-        question = reworded(candidate.instruction, others)
+    for candidate, wording in product(candidates, range(_WORDINGS)):
+        question = reworded(candidate.instruction, others, wording)
         hits = retriever.search(question, _DEPTH)
         if any(hit.chunk == candidate.chunk for hit in hits[:LOOKED_AT]):
             yield features(question, hits, retriever), True
@@ -107,15 +110,16 @@ def _examples(retriever: Retriever) -> Iterator[tuple[tuple[float, ...], bool]]:
                 yield features(question, rest, retriever), False
     for language in retriever.languages:
         for question in QUESTIONS.get(language, ())[:_MOST_OF_OTHER_DOMAINS]:
-            yield features(question, retriever.search(question, LOOKED_AT), retriever), False
+            yield from [(features(question, retriever.search(question, LOOKED_AT), retriever), False)] * _WORDINGS
 
 
-def reworded(question: str, others: Sequence[str]) -> str:
-    """A question with some of its telling words replaced by ``others``, as if asked in words the text does not use."""
+def reworded(question: str, others: Sequence[str], wording: int) -> str:
+    """A question with some of its telling words replaced by ``others``, as if asked in words the text does not use;
+    other ones in each ``wording``."""
 
     def word(match: re.Match[str]) -> str:
-        is_kept = not _telling(match[0]) or share_of("reworded", question, match[0]) >= _REWORDED
-        return match[0] if is_kept else one_of(others, question, match[0])
+        is_kept = not _telling(match[0]) or share_of("reworded", question, match[0], wording) >= _REWORDED
+        return match[0] if is_kept else one_of(others, question, match[0], wording)
 
     return _WORD.sub(word, question)
 
@@ -158,7 +162,8 @@ def fitted(some: Examples, embedder: str, documents: tuple[str, ...]) -> Calibra
     if not 0 < some.answers.sum() < len(some.answers):  # nothing to tell apart: the prior stands for itself
         return Calibration(PRIOR.weights, PRIOR.threshold, embedder=embedder, documents=documents)
     rows = standardised(some.features)
-    weights = fit(rows, some.answers, np.asarray(PRIOR.weights), _PRIOR_STRENGTH)
+    importance = np.full(len(rows), 1 / _WORDINGS)
+    weights = fit(rows, some.answers, np.asarray(PRIOR.weights), _PRIOR_STRENGTH, importance)
     point = operating_point(probabilities(rows, weights), some.answers)
     return Calibration(
         weights=tuple(weights.tolist()),

@@ -8,7 +8,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.errors import ModelError
+from assistant.errors import PromptTooLongError
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.repetition import goes_in_circles, without_repetition
 from assistant.retriever import Retriever
@@ -35,6 +35,13 @@ def retriever(workspace: Workspace, docs: Path, settings: Settings) -> Iterator[
 
 def assistant_of(retriever: Retriever, engine: ScriptedEngine, settings: Settings) -> Assistant:
     return Assistant(retriever, lambda: engine, settings.answer, settings.engine)
+
+
+def test_a_refusal_names_nobody_that_the_next_question_could_be_about(retriever: Retriever, settings: Settings) -> None:
+    refused = settings.answer.refusal["de"]
+    past = [Message("user", "Wer genehmigt Rechnungen?"), Message("assistant", refused)]
+    answer = assistant_of(retriever, ScriptedEngine("Nein."), settings).ask("Wie erreiche ich ihn?", past)
+    assert refused.rstrip(".") not in answer.standalone_question
 
 
 def test_an_answer_cites_the_passage_that_says_it(retriever: Retriever, settings: Settings) -> None:
@@ -238,7 +245,7 @@ def test_odd_questions_get_an_answer_or_a_refusal(retriever: Retriever, settings
 
 def test_a_prompt_longer_than_the_window_is_a_clear_error(retriever: Retriever, settings: Settings) -> None:
     engine = ScriptedEngine("Yes.", window=4096)
-    with pytest.raises(ModelError, match="4096"):
+    with pytest.raises(PromptTooLongError, match="4096"):
         assistant_of(retriever, engine, settings).ask("hail " * 10_000)
     assert engine.prompts == []
 

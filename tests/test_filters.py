@@ -65,6 +65,7 @@ def test_what_fits_a_document_passes(catalog: Catalog, only: Filter) -> None:
         (Filter(("#",)), "'#'", "assistant documents"),
         (Filter(("empty.pdf",)), "could not be read: empty.pdf is empty", "assistant ingest"),
         (Filter(folder="policies/travel.md"), "policies/travel.md", "It is a document: use --document."),
+        (Filter(folder="*" * 60_000), "60,000 characters", "Name a folder"),
         (Filter(folder="polices"), "'polices'", "Did you mean policies?"),
         (Filter(folder="polices/*"), "'polices/*'", "Did you mean policies/*?"),
         (Filter(folder="policy/home/*.md"), "policy/home", "Did you mean policies/home/*?"),

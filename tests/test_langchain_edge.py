@@ -1,5 +1,7 @@
 """Our retriever and our assistant as LangChain sees them."""
 
+import functools
+import operator
 from collections.abc import Iterator
 
 import pytest
@@ -135,6 +137,17 @@ def test_what_it_cannot_take_is_refused_and_not_dropped(opened: OpenedAssistant,
         ChatAssistant(assistant=opened).invoke(messages)
     with pytest.raises(UsageError, match="stop"):
         ChatAssistant(assistant=opened).invoke(QUESTION, stop=["\n"])
+
+
+def test_a_streamed_answer_can_be_the_past_and_its_marks_are_left_out(
+    opened: OpenedAssistant, engine: ScriptedEngine
+) -> None:
+    chat = ChatAssistant(assistant=opened)
+    said = functools.reduce(operator.add, chat.stream(QUESTION))
+    assert "[1]" in said.text
+    chat.invoke([HumanMessage(QUESTION), said, HumanMessage(QUESTION)])
+    (past,) = (turn.content for turn in engine.prompts[-1] if turn.role == "assistant")
+    assert past == "Hail damage to the car is covered. The deductible for hail damage is 150 euros."
 
 
 def test_a_reader_who_leaves_stops_the_model(opened: OpenedAssistant, engine: ScriptedEngine) -> None:

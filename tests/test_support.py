@@ -1,6 +1,7 @@
 """Support: a passage supports what it says, and nothing that differs from it in one word that counts."""
 
 import dataclasses
+import time
 from collections.abc import Iterable, Mapping
 
 import pytest
@@ -28,6 +29,21 @@ def is_supported(sentence: str, hit: Evidence) -> bool:
 
 def in_language(passage: str, language: str = "en") -> Evidence:
     return evidence(passage, context="Terms > § 7 Cover", language=language)
+
+
+@pytest.mark.parametrize(
+    "number", ["ſieben Tage", "ſix weeks", "fıve days", "SİEBEN Tage", "5 thouſand", "5 mıllion €", "5 MİLLİONEN €"]
+)
+def test_letters_that_only_look_like_those_of_a_number_hurt_nobody(number: str) -> None:
+    sentence = f"It lasts {number} in all."
+    assert is_supported(sentence, in_language(sentence))
+    assert not is_supported("It lasts 99 days in all.", in_language(sentence))
+
+
+def test_a_passage_of_nothing_but_section_signs_takes_no_quadratic_time() -> None:
+    began = time.perf_counter()
+    is_supported("§ 7 covers it.", in_language("§" * 50_000))
+    assert time.perf_counter() - began < 2
 
 
 @pytest.mark.parametrize("asked", ["Wie lange ist die Wartezeit?", "“Wie lange ist die Wartezeit?”", "Wartezeit? "])

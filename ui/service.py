@@ -119,7 +119,8 @@ class Service:
         Raises UnknownModel, naming those that there are.
         """
         corpora, known = self._corpora(), {model.name: model for model in self.models()}
-        full_name = f"{corpora[0]}/{name}" if len(corpora) == 1 and name not in known else name
+        is_adapter = len(corpora) == 1 and name.partition("/")[0] not in corpora
+        full_name = f"{corpora[0]}/{name}" if is_adapter else name
         corpus, _, adapter = full_name.partition("/")
         if corpus in corpora and adapter and uses_server(self.settings.engine):
             return ServedModel(corpus, None if adapter == BASE else adapter)  # it knows its adapters, we do not

@@ -124,11 +124,15 @@ def _continue(model: Any, group: _Group) -> None:
         row.token, row.length, row.said = token, row.length + 1, row.said + 1
 
 
+# Below it nothing but the likeliest token has a chance; divided by much less, logits are no numbers any more.
+_COLDEST = 1e-3
+
+
 def _chosen(logits: torch.Tensor, requests: Sequence[Request]) -> list[int]:
     """The likeliest token of each row of (rows, vocabulary), or one drawn at the request's temperature."""
     chosen: list[int] = logits.argmax(-1).tolist()
     for row, request in enumerate(requests):
-        if request.temperature > 0:
+        if request.temperature > _COLDEST:
             chances = torch.softmax(logits[row].float() / request.temperature, -1)
             chosen[row] = int(torch.multinomial(chances, 1))
     return chosen

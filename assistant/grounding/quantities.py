@@ -11,10 +11,11 @@ from collections.abc import Set
 from assistant.grounding.dates import dates, is_dated
 
 _REFERENCE = re.compile(
-    r"(?P<sign>§+|\b(?:art|artikel|article|clause|section|sec|ziffer|ziff|abs|absatz|no|nr|para|paragraph|page|seite)\b\.?)"
+    r"(?P<sign>(?<!§)§{1,2}|\b(?:art|artikel|article|clause|section|sec|ziffer|ziff|abs|absatz|no|nr|para|paragraph|page|seite)\b\.?)"
     r"\s*(?P<number>\d+[a-z]?)",
     re.IGNORECASE,
 )
+_TAKEN_FOR = str.maketrans("ſıİ", "sii")
 _CLAUSE = re.compile(r"\((\d{1,3})\)")
 _WORDS = (
     "two three four five six seven eight nine ten eleven twelve",
@@ -121,7 +122,7 @@ def without_measures(text: str) -> str:
 
 def in_digits(text: str) -> str:
     """``text`` with its small number words as digits."""
-    text = _NUMBER_WORD.sub(lambda match: _DIGITS[match[0].lower()], text)
+    text = _NUMBER_WORD.sub(lambda match: _DIGITS[_small(match[0])], text)
     return _ONE.sub("1", _THOUSANDS.sub("", text))
 
 
@@ -150,10 +151,15 @@ def _unit_named(written: str) -> str:
     return next((unit for unit, names in _UNIT_NAMES.items() if names.fullmatch(written)), "")
 
 
+def _small(written: str) -> str:
+    """In small letters, also those that only a pattern that ignores case takes for an s or an i: "ſieben"."""
+    return written.translate(_TAKEN_FOR).lower()
+
+
 def _number_of(match: re.Match[str]) -> str:
     number = match["number"].replace(",", ".")
     if match["scale"]:
-        scale = next(value for name, value in _SCALES.items() if match["scale"].lower().startswith(name))
+        scale = next(value for name, value in _SCALES.items() if _small(match["scale"]).startswith(name))
         number = f"{float(number) * scale:.2f}" if number.count(".") <= 1 else number
     whole, point, rest = number.partition(".")
     return whole + (point + rest.rstrip("0")).rstrip(".") if rest.isdigit() else number

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from assistant.types import Block, Document
+from assistant.types import Document
 
 from .clean import clean, fold
 from .contents import contents
@@ -18,7 +18,7 @@ from .hyphens import words_of
 from .language import language_of
 from .limits import Limits, Refused, check_characters, too_many
 from .ocr import OCR_REMEDY, is_scan, ocr_lines
-from .pdflayout import layout_of, page_blocks, plain_title
+from .pdflayout import layout_of, over_pages, page_blocks, plain_title
 from .pdflines import POOR, Line, defects, page_lines, score, text_of
 from .pdfrepair import encrypted, mended, open_pypdf, page_count, pypdf_lines, quiet_pypdf
 
@@ -65,14 +65,12 @@ def _document(
     sample = "\n".join(map(text_of, pages[:20] + pages[len(pages) // 2 : len(pages) // 2 + 5]))
     language = language_of(sample)
     layout = layout_of(pages, words_of(line.text for lines in pages for line in lines), language, outline)
-    blocks: list[Block] = []
-    for number, lines in enumerate(pages, start=1):
-        blocks.extend(page_blocks(lines, number, layout))
+    blocks = (block for number, lines in enumerate(pages, start=1) for block in page_blocks(lines, number, layout))
     title = known.get("Title", "")
     named = {"author": "Author", "producer": "Producer", "subject": "Subject", "keywords": "Keywords"}
     return Document(
         title="" if _NO_TITLE.search(title) or sum(map(str.isalpha, title)) < 3 else title,
-        blocks=tuple(blocks),
+        blocks=tuple(over_pages(blocks, layout)),
         format="pdf",
         pages=len(pages),
         date=iso_date(known.get("CreationDate", "")),

@@ -1,9 +1,9 @@
-"""Lines of PDF pages to blocks: headings, paragraphs, lists and tables, page by page."""
+"""Lines of PDF pages to blocks: headings, paragraphs, lists and tables, page by page, and sentences over their ends."""
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from assistant.types import Block, BlockKind
@@ -75,6 +75,32 @@ def page_blocks(lines: list[Line], page: int, layout: Layout) -> Iterator[Block]
             kind, text, at = view.passage(at)
             if text:
                 yield Block(text, kind, layout.path(), page)
+
+
+def over_pages(blocks: Iterable[Block], layout: Layout) -> Iterator[Block]:
+    """The blocks of all pages in order; a sentence that the end of a page has parted is whole again."""
+    open_block: Block | None = None
+    for block in blocks:
+        if open_block and _goes_on_in(open_block, block):
+            text = join_lines((open_block.text, block.text), layout.words, layout.language)
+            turn = (len(text) - len(block.text), block.page or 0)
+            open_block = replace(open_block, text=text, turns=(*open_block.turns, turn))
+            continue
+        if open_block:
+            yield open_block
+        open_block = block
+    if open_block:
+        yield open_block
+
+
+def _goes_on_in(block: Block, following: Block) -> bool:
+    """Whether a sentence at the foot of a page goes on at the head of the next."""
+    if block.last_page is None or following.page != block.last_page + 1:
+        return False
+    if block.kind not in {"paragraph", "list"} or following.kind != "paragraph":
+        return False
+    is_open = not _SENTENCE_END.search(block.text) and following.text[:1].islower()
+    return is_open and block.heading_path == following.heading_path
 
 
 def _is_running_head(layout: Layout, text: str, end: int) -> bool:

@@ -164,8 +164,9 @@ def test_a_fifth_of_the_documents_may_change(changed: int, still: bool) -> None:
 
 def test_a_question_is_reworded_in_part_the_same_way_every_time() -> None:
     question = "How high is the yearly deductible for broken glass panes in rented holiday flats?"
-    changed = reworded(question, ["zebra", "quartz"])
-    assert changed == reworded(question, ["zebra", "quartz"]) != question
+    changed = reworded(question, ["zebra", "quartz"], 0)
+    assert changed == reworded(question, ["zebra", "quartz"], 0) != question
+    assert len({reworded(question, ["zebra", "quartz"], wording) for wording in range(4)}) > 1
     kept = set(question.split()) & set(changed.split())
     assert {"How", "is", "the", "for", "in"} <= kept and len(kept) >= 8
 

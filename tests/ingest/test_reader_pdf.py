@@ -37,6 +37,24 @@ def test_blocks_know_their_page_and_headings_their_place(tmp_path: Path) -> None
     assert document.blocks[-1].heading_path == ("1 Cover", "1.1 Claims")
 
 
+@pytest.mark.parametrize(
+    ("foot", "head", "passages"),
+    [
+        ("Frame locks are not", "enough for it. Others are.", {"Frame locks are not enough for it. Others are."}),
+        ("We insure washing ma-", "chines and dryers.", {"We insure washing machines and dryers."}),
+        ("It ends here.", "small letters begin anew.", {"It ends here.", "small letters begin anew."}),
+        ("Frame locks are not", "Germany has other rules.", {"Frame locks are not", "Germany has other rules."}),
+    ],
+)
+def test_a_sentence_that_a_page_has_parted_is_whole_and_knows_both_pages(
+    tmp_path: Path, foot: str, head: str, passages: set[str]
+) -> None:
+    pages = [[*BODY, "", foot], [head, "", *BODY, "", "A dryer dries all washing."]]
+    document = read(write(tmp_path, "p.pdf", pdf(pages)))
+    assert passages < {block.text for block in document.blocks}
+    assert document.page_starts == ((0, 1), (document.text.index(head), 2))
+
+
 def test_table_rows_stay_one_line_with_their_label(tmp_path: Path) -> None:
     rows = [
         "\t2019\t2018",

@@ -19,6 +19,7 @@ from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine, make
 
 from assistant.errors import ModelError
 from assistant.workspace import Workspace
+from ui.service import ServedModel
 
 CHAT = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
 CITIES = ("Aachen", "Bremen", "Dresden", "Erfurt", "Halle", "Jena", "Kiel", "Mainz")
@@ -144,6 +145,30 @@ def test_a_model_that_cannot_be_loaded_is_told(served: Workspace) -> None:
     with running(service_of(served, MissingEngine(ANSWER))) as url:
         wait_until(lambda: httpx.get(f"{url}/health").json()["status"] == "failed")
         assert "log" in httpx.get(f"{url}/health").json()["reason"]
+
+
+def test_a_server_of_models_that_comes_up_later_is_noticed(served: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.api.app._SECONDS_BETWEEN_LOADS", 0.1)
+    began = time.monotonic()
+
+    class LateEngine(LoadedEngine):
+        def complete(self, *_: Any, **__: Any) -> list[str]:
+            if time.monotonic() < began + 1:
+                raise ModelError("Nobody answers.", "Start the server.")
+            return [""]
+
+    engine = {"url": "http://127.0.0.1:9/v1", "model": "house"}
+    with running(service_of(served, LateEngine(ANSWER), {"engine": engine})) as url:
+        wait_until(lambda: httpx.get(f"{url}/health").json()["status"] == "failed")
+        wait_until(lambda: httpx.get(f"{url}/health").json()["status"] == "ready")
+
+
+def test_a_corpus_with_an_adapter_can_be_named_where_it_is_the_only_one(workspace: Workspace, tmp_path: Path) -> None:
+    make_corpora(workspace, tmp_path, {"cars": {"hail.md": "Hail damage costs 150 euros."}})
+    alone = service_of(workspace, EchoEngine())
+    assert alone.model("cars/base") == alone.model("base") == alone.model("cars")
+    served = service_of(workspace, EchoEngine(), {"engine": {"url": "http://127.0.0.1:9/v1", "model": "house"}})
+    assert served.model("cars/house") == served.model("house") == ServedModel("cars", "house")
 
 
 def test_a_corpus_that_is_made_anew_or_taken_away_is_noticed(workspace: Workspace, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from assistant import __version__
+from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
 from assistant.presentation import search_json
 from assistant.types import Answer, Message, Update
@@ -44,6 +45,7 @@ from ui.api.workers import Workers
 from ui.service import Asked, ServedModel, Service
 
 _SEARCHES = 2
+_SECONDS_BETWEEN_LOADS = 15.0
 _REASONS = {
     "ready": "Questions are answered.",
     "loading": "The models are being loaded; questions wait for them.",
@@ -118,11 +120,22 @@ class Api:
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         """Load the models while questions already come in; in the end, wait for the answers that are under way."""
-        loading = asyncio.create_task(asyncio.to_thread(self._load))
+        ending = asyncio.Event()
+        loading = asyncio.create_task(self._load_until_ready(ending))
         yield
+        ending.set()
         await loading
         for workers in (self._answers, self._searches):
             await asyncio.to_thread(workers.close)
+
+    async def _load_until_ready(self, ending: asyncio.Event) -> None:
+        """A server of models may come up later than this one; what is wrong on this machine stays so."""
+        await asyncio.to_thread(self._load)
+        while uses_server(self.service.settings.engine) and self.service.readiness != "ready" and not ending.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), _SECONDS_BETWEEN_LOADS)
+                return
+            await asyncio.to_thread(self._load)
 
     def _load(self) -> None:
         try:

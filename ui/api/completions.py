@@ -6,9 +6,9 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Literal
 
-from assistant.errors import AssistantError
 from assistant.presentation import answer_json
 from assistant.types import Answer, Grounded, Update
 from ui.api.generation import MeasuredEngine
@@ -53,9 +53,10 @@ async def chunks(
                 yield event
     except Exception as error:
         # The status is told already; what is left is to say so in the stream.
-        if not isinstance(error, AssistantError):
+        refused = as_refusal(error)
+        if refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.exception("An answer failed.")
-        yield _event(error_object(as_refusal(error)))
+        yield _event(error_object(refused))
         return
     if include_usage:
         yield _event({**_chunk(head, None), "usage": usage_of(engine).model_dump()})

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from assistant.errors import AdapterError, AssistantError, UsageError
+from assistant.errors import AdapterError, AssistantError, PromptTooLongError, UsageError
 from assistant.presentation import visible
 from ui.service import UnknownModel
 
@@ -56,6 +56,8 @@ def as_refusal(error: Exception) -> RequestRefused:
         return error
     if isinstance(error, (UnknownModel, AdapterError)):
         return RequestRefused(error.message, error.remedy, 404, "model_not_found", "model")
+    if isinstance(error, PromptTooLongError):
+        return RequestRefused(error.message, error.remedy, 400, "context_length_exceeded", "messages")
     if isinstance(error, UsageError):
         return RequestRefused(error.message, error.remedy)
     if isinstance(error, AssistantError):

@@ -26,7 +26,7 @@ class FilterBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    documents: tuple[Text, ...] = ()
+    documents: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
     folder: Text = ""
     metadata: dict[Text, Text] = Field(default_factory=dict)
 
