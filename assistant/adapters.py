@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from assistant.errors import AdapterError, IdentityError
+from assistant.errors import AdapterError, IdentityError, UnknownAdapterError
 from assistant.workspace import safe_name
 
 BASE = "base"
@@ -131,12 +131,13 @@ def adapter_names(adapters: Path) -> tuple[str, ...]:
 def adapter_folder(adapters: Path, name: str) -> Path:
     """The folder of an adapter that exists.
 
-    Raises UsageError for a name that could leave ``adapters``, AdapterError, naming the others, where there is none.
+    Raises UsageError for a name that could leave ``adapters``, and UnknownAdapterError, which names the others, where
+    there is none.
     """
     folder = adapters / safe_name(name, "adapter")
     names = adapter_names(adapters)
     if name not in names:
-        raise AdapterError(
+        raise UnknownAdapterError(
             f"There is no adapter '{name}' in {adapters}" + (f"; there are: {', '.join(names)}." if names else "."),
             "Train one (assistant train), or use 'base'.",
         )

@@ -12,7 +12,8 @@
     ├── IngestError                an ingest as a whole cannot go on
     ├── PairsError                 a file of pairs or a user's data set cannot be used, or no pairs came out
     ├── TrainingError              a training cannot begin or go on
-    └── AdapterError               an adapter is missing, damaged, unsafe, or cannot be combined
+    └── AdapterError               an adapter is damaged, unsafe, or cannot be combined
+        └── UnknownAdapterError    there is no adapter of that name
 
 A message says in one line what happened, with the values; ``remedy`` says what to do about it.
 The command line catches the root once and turns it into one line and an exit status.
@@ -88,4 +89,8 @@ class TrainingError(AssistantError):
 
 
 class AdapterError(AssistantError):
-    """An adapter is missing, damaged, unsafe, or cannot be combined."""
+    """An adapter is damaged, unsafe, or cannot be combined."""
+
+
+class UnknownAdapterError(AdapterError):
+    """There is no adapter of that name."""

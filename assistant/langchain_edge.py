@@ -7,8 +7,7 @@ message = ChatAssistant.open("default", adapter="house").invoke("What is the ded
 message.response_metadata["sentences"][0]["citations"]
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,12 @@ from pydantic import ConfigDict
 from assistant.errors import UsageError
 from assistant.opened import OpenedAssistant, open_assistant
 from assistant.presentation import answer_json, hit_json
-from assistant.types import Answer, Grounded, Message, Sentence
+from assistant.telling import Teller, as_said, text_of
+from assistant.types import Answer, Grounded, Message
 from assistant.workspace import DEFAULT_CORPUS
 
-# In a later prompt the numbers of an answer would mean other passages.
-_MARKS = re.compile(r"\s?\[(?:\d+|unsupported)\]")
+# What other chat models take; a caller who gives it relies on it.
+_NOT_TAKEN = ("tools", "functions", "response_format")
 
 
 class CorpusRetriever(BaseRetriever):
@@ -84,11 +84,11 @@ class ChatAssistant(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: Any,
     ) -> ChatResult:
-        question, history = _asked(messages, stop)
+        question, history = _asked(messages, stop, kwargs)
         answer = self.assistant.ask(question, history, adapter=self.adapter)
-        message = AIMessage(_content(answer), response_metadata=answer_json(None, answer))
+        message = AIMessage(text_of(answer, with_sources=False), response_metadata=answer_json(None, answer))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -96,34 +96,34 @@ class ChatAssistant(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         """Sentence by sentence, from the first one that answers: before it, another answer may yet take their place."""
-        question, history = _asked(messages, stop)
-        said: list[Sentence] = []
-        given = ""
+        question, history = _asked(messages, stop, kwargs)
+        teller = Teller(self.assistant.answering, with_sources=False)
         with closing(self.assistant.stream(question, history, adapter=self.adapter)) as updates:
             for update in updates:
                 if isinstance(update, Answer):
-                    yield _chunk(_rest(_content(update), given), answer_json(None, update))
-                elif isinstance(update, Grounded):
-                    said.append(update.sentence)
-                    if any(sentence.supported and sentence.to_the_point for sentence in said):
-                        rest = _rest(_joined(said), given)
-                        given += rest
-                        yield _chunk(rest)
+                    yield _chunk(teller.rest(update), answer_json(None, update))
+                elif isinstance(update, Grounded) and (told := teller.next(update.sentence)):
+                    yield _chunk(told)
 
 
-def _asked(messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> tuple[str, list[Message]]:
+def _asked(
+    messages: Sequence[BaseMessage], stop: Sequence[str] | None, options: Mapping[str, Any]
+) -> tuple[str, list[Message]]:
     """The question and the conversation before it. Raises UsageError for what the assistant cannot take."""
-    if stop:
-        raise UsageError("The assistant takes no stop words.", "Leave out stop.")
+    for name, value in {"stop": stop, **{name: options.get(name) for name in _NOT_TAKEN}}.items():
+        if value:
+            raise UsageError(f"The assistant takes no {name}.", f"Leave out {name}.")
     turns = []
     for message in messages:
+        if any(kind != "text" for kind in _kinds(message)):
+            raise UsageError("The assistant reads text alone, no images or files.", "Leave out the other parts.")
         if isinstance(message, HumanMessage):
             turns.append(Message("user", message.text))
         elif isinstance(message, AIMessage):  # whole, or added up from a stream
-            turns.append(Message("assistant", _MARKS.sub("", message.text)))
+            turns.append(Message("assistant", as_said(message.text)))
         else:
             raise UsageError(
                 f"The assistant takes no message of type '{message.type}'.",
@@ -134,23 +134,9 @@ def _asked(messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> tuple
     return turns[-1].content, turns[:-1]
 
 
-def _content(answer: Answer) -> str:
-    return answer.text if answer.refused or answer.small_talk else _joined(answer.sentences)
-
-
-def _joined(sentences: Sequence[Sentence]) -> str:
-    return " ".join(f"{sentence.text} {_marks(sentence)}".rstrip() for sentence in sentences)
-
-
-def _marks(sentence: Sentence) -> str:
-    if not sentence.supported:
-        return "[unsupported]"
-    return "".join(f"[{number}]" for number in dict.fromkeys(citation.hit for citation in sentence.citations))
-
-
-def _rest(content: str, given: str) -> str:
-    """What is left to say; an answer that takes back what was said begins below it."""
-    return content.removeprefix(given) if content.startswith(given) else f"\n\n{content}"
+def _kinds(message: BaseMessage) -> list[str]:
+    parts = message.content if isinstance(message.content, list) else [message.content]
+    return ["text" if isinstance(part, str) else str(part.get("type")) for part in parts]
 
 
 def _chunk(content: str, metadata: dict[str, Any] | None = None) -> ChatGenerationChunk:

@@ -14,7 +14,7 @@ from pathlib import Path
 from assistant import config
 from assistant.adapters import BASE
 from assistant.answer import Assistant
-from assistant.config import Settings
+from assistant.config import AnswerSettings, Settings
 from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import check_adapter, open_engine
@@ -47,6 +47,11 @@ class OpenedAssistant:
         self._adapter = adapter
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+
+    @property
+    def answering(self) -> AnswerSettings:
+        """When and how questions are answered."""
+        return self._settings.answer
 
     def __enter__(self) -> "OpenedAssistant":
         return self

@@ -163,7 +163,7 @@ def passages(corpora: Path, workspace: Workspace, settings: config.Settings, cor
 
 @click.command()
 @click.option("--corpora", type=click.Path(path_type=Path))
-@click.option("--only", multiple=True)
+@click.option("--only", multiple=True, type=click.Choice(("scifact", *_CORPORA)))
 @click.option("--workspace", type=click.Path(path_type=Path), default=Path("bench/results/workspace"))
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE")
 @click.option("--split", default="test", help="SciFact questions: test, or train to tune on.")

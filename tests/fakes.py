@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Generator, Sequence
 from functools import cached_property
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from assistant.embedder import Embedder, Vectors
 from assistant.types import Message
 
 DIMENSION = 64
+T = TypeVar("T")
 
 
 class FakeEmbedder(Embedder):
@@ -57,6 +59,15 @@ class FakeEmbedder(Embedder):
         return out
 
 
+def returned(stream: Generator[object, None, T]) -> T:
+    """What a stream says at its end."""
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            return cast(T, end.value)
+
+
 class ScriptedEngine:
     """An engine that says what it was told to, a word at a time, and keeps every prompt it was shown."""
 
@@ -81,12 +92,14 @@ class ScriptedEngine:
         max_new_tokens: int,
         temperature: float,  # noqa: ARG002
         adapter: str | None = None,
-    ) -> Generator[str, None, None]:
+    ) -> Generator[str, None, bool]:
         self.prompts.append(tuple(messages))
         self.adapters.append(adapter)
-        for piece in re.findall(r"\S+\s*", self.answer)[:max_new_tokens]:
+        pieces = re.findall(r"\S+\s*", self.answer)
+        for piece in pieces[:max_new_tokens]:
             self.pieces_given += 1
             yield piece
+        return len(pieces) > max_new_tokens
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None

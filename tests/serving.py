@@ -36,10 +36,11 @@ class EchoEngine(LoadedEngine):
     def __init__(self) -> None:
         super().__init__("")
 
-    def stream(self, messages: Sequence[Message], *_: Any, **__: Any) -> Generator[str, None, None]:
+    def stream(self, messages: Sequence[Message], *_: Any, **__: Any) -> Generator[str, None, bool]:
         passage = messages[-1].content.split("\n")[1]
         for word in passage.split(". ")[0].removesuffix(".").split(" "):
             yield f"{word} "
+        return False
 
 
 class SlowEngine(LoadedEngine):
@@ -51,12 +52,13 @@ class SlowEngine(LoadedEngine):
         self.begun = threading.Semaphore(0)
         self.closed = threading.Event()
 
-    def stream(self, *arguments: Any, **named: Any) -> Generator[str, None, None]:
+    def stream(self, *arguments: Any, **named: Any) -> Generator[str, None, bool]:
         self.begun.release()
         try:
             for piece in super().stream(*arguments, **named):
                 self.may_go_on.acquire(timeout=10)
                 yield piece
+            return False
         finally:
             self.closed.set()
 

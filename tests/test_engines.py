@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import returned
 from tiny import QUESTIONS, adapted, card_for, edited, save_random, settings_for, tiny_model
 
 from assistant import models
@@ -204,6 +205,16 @@ def test_a_turn_ends_where_the_template_ends_it(tmp_path: Path) -> None:
     folder = tiny_model(tmp_path / "tiny", eos_token_id=7)  # the model's own end is another one
     weights = adapted(settings_for(folder))
     assert set(weights.base.generation_config.eos_token_id) == {weights.template.end_of_turn, 7}
+
+
+@pytest.mark.parametrize("tokens", [1, TOKENS])
+def test_whether_an_answer_was_cut_is_known_from_its_tokens(tmp_path: Path, tokens: int) -> None:
+    settings = settings_for(tiny_model(tmp_path / "tiny"))
+    engine = TransformersEngine(settings.engine, settings.device)
+    assert returned(engine.stream(QUESTIONS[0], tokens, 0.0)) is True, "a random model never ends"
+    ends = list(range(engine.template.tokenizer.vocab_size))
+    engine._weights.base.generation_config.eos_token_id = ends
+    assert returned(engine.stream(QUESTIONS[0], tokens, 0.0)) is False
 
 
 @pytest.mark.parametrize(("bits", "precision"), [("8bit", "int8"), ("4bit", "nf4")])

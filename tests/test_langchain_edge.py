@@ -129,6 +129,7 @@ def test_it_is_a_part_of_a_chain_and_follows_a_conversation(opened: OpenedAssist
         [SystemMessage("You are a pirate."), HumanMessage("Ahoy?")],
         [HumanMessage("a"), AIMessage("b")],
         [ToolMessage("42", tool_call_id="1")],
+        [HumanMessage([{"type": "text", "text": "Is this covered?"}, {"type": "image_url", "image_url": "data:,"}])],
         [],
     ],
 )
@@ -137,6 +138,8 @@ def test_what_it_cannot_take_is_refused_and_not_dropped(opened: OpenedAssistant,
         ChatAssistant(assistant=opened).invoke(messages)
     with pytest.raises(UsageError, match="stop"):
         ChatAssistant(assistant=opened).invoke(QUESTION, stop=["\n"])
+    with pytest.raises(UsageError, match="tools"):
+        ChatAssistant(assistant=opened).invoke(QUESTION, tools=[{"type": "function"}])
 
 
 def test_a_streamed_answer_can_be_the_past_and_its_marks_are_left_out(

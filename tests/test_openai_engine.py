@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from commands import run
 from endpoint import Endpoint, Reply, serving
+from fakes import returned
 
 from assistant.config import Settings
 from assistant.engines.openai_engine import OpenAIEngine
@@ -286,6 +287,13 @@ def test_a_server_that_knows_no_limit_is_stopped() -> None:
     with serving(Reply("word " * 200, pause=0.001)) as endpoint:
         assert Asked(endpoint).answer(tokens=3) == "word word word"
         assert endpoint.hung_up.wait(5)
+
+
+@pytest.mark.parametrize(("end", "tokens", "is_cut"), [("stop", 32, False), ("length", 32, True), ("stop", 1, True)])
+def test_whether_an_answer_was_cut_is_what_the_server_says(end: str, tokens: int, is_cut: bool) -> None:
+    raw = TOKEN + TOKEN + f'data: {{"choices": [{{"delta": {{}}, "finish_reason": "{end}"}}]}}\n\ndata: [DONE]\n\n'
+    with serving(Reply(raw=raw, headers=SSE)) as endpoint:
+        assert returned(Asked(endpoint).engine.stream(MESSAGES, tokens, 0.0)) is is_cut
 
 
 def prompts(number: int) -> list[list[Message]]:

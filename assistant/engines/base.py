@@ -28,8 +28,11 @@ class Engine(Protocol):
 
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
-    ) -> Generator[str, None, None]:
-        """The answer, piece by piece. Closing the generator stops the model."""
+    ) -> Generator[str, None, bool]:
+        """The answer, piece by piece, and in the end whether it was cut since no more tokens were allowed.
+
+        Closing the generator stops the model.
+        """
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None

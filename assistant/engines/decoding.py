@@ -20,6 +20,9 @@ from assistant.engines.keyvalues import layers_of, roomy_cache
 from assistant.engines.prefixes import PrefixCache
 from assistant.engines.scheduler import Request, Said
 
+# Below it nothing but the likeliest token has a chance; divided by much less, logits are no numbers any more.
+_COLDEST = 1e-3
+
 
 @dataclass(slots=True)
 class _Row:
@@ -122,10 +125,6 @@ def _continue(model: Any, group: _Group) -> None:
     tokens = _chosen(logits, [row.request for row in group.rows])
     for row, token in zip(group.rows, tokens, strict=True):
         row.token, row.length, row.said = token, row.length + 1, row.said + 1
-
-
-# Below it nothing but the likeliest token has a chance; divided by much less, logits are no numbers any more.
-_COLDEST = 1e-3
 
 
 def _chosen(logits: torch.Tensor, requests: Sequence[Request]) -> list[int]:

@@ -60,8 +60,8 @@ class LocalEngine:
 
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
-    ) -> Generator[str, None, None]:
-        """The answer, piece by piece. Closing the generator frees its place for the next request.
+    ) -> Generator[str, None, bool]:
+        """The answer, piece by piece, and whether it was cut. Closing the generator frees its place for the next one.
 
         Raises ModelError when the model fails, as it does out of memory; AdapterError and IdentityError for an adapter
         that cannot be used.
@@ -69,6 +69,7 @@ class LocalEngine:
         answering = self._scheduler.start(self._request(messages, max_new_tokens, temperature, adapter))
         try:
             yield from pieces(answering, self.template.tokenizer)
+            return answering.ran_out
         finally:
             answering.close()
 

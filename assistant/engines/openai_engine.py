@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from assistant.adapters import BASE
 from assistant.config import EngineSettings
 from assistant.engines.server import ServedModel, Server, Sleep
 from assistant.engines.unseen import CONTROL_TOKENS, estimated_tokens
-from assistant.errors import AdapterError, ModelError
+from assistant.errors import ModelError, UnknownAdapterError
 from assistant.presentation import visible
 from assistant.types import Message
 
@@ -72,11 +71,12 @@ class OpenAIEngine:
 
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
-    ) -> Generator[str, None, None]:
-        """The answer, piece by piece. Closing the generator closes the connection, and the server stops.
+    ) -> Generator[str, None, bool]:
+        """The answer, piece by piece, and whether it was cut.
 
+        Closing the generator closes the connection, and the server stops.
         Raises ModelError when the server is down, refuses, talks nonsense, stops in the middle, or has no such model;
-        AdapterError when it has no such adapter.
+        UnknownAdapterError when it has no such adapter.
         """
         body = {
             "model": self._served(adapter).id,
@@ -84,8 +84,7 @@ class OpenAIEngine:
             "max_tokens": max_new_tokens,
             "temperature": temperature,
         }
-        with closing(self._server.words(body)) as words:
-            yield from islice(words, max_new_tokens)  # a server that knows no limit is stopped there
+        return (yield from _stopped(self._server.words(body), max_new_tokens))
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
@@ -98,7 +97,7 @@ class OpenAIEngine:
             return list(beside.map(lambda some: "".join(self.stream(some, max_new_tokens, 0.0, adapter)), requests))
 
     def _served(self, adapter: str | None) -> ServedModel:
-        """The model or adapter as the server lists it. Raises ModelError or AdapterError with the names it has."""
+        """The model or adapter as the server lists it. Else raises ModelError or UnknownAdapterError with its names."""
         chosen = None if adapter == BASE else adapter
         name = self._settings.model if chosen is None else chosen
         found = _named(name, self._listed)
@@ -113,7 +112,9 @@ class OpenAIEngine:
         names = ", ".join(visible(model.id) for model in self._listed[:_NAMES_SHOWN]) or "none"
         if chosen is None:
             raise ModelError(f"{self.url} serves no model '{name}'; it has: {names}.", "Name one in engine.model.")
-        raise AdapterError(f"{self.url} serves no adapter '{visible(name)}'; it has: {names}.", "Name one of them.")
+        raise UnknownAdapterError(
+            f"{self.url} serves no adapter '{visible(name)}'; it has: {names}.", "Name one of them."
+        )
 
     @cached_property
     def _template(self) -> "ChatTemplate | None":
@@ -123,6 +124,17 @@ class OpenAIEngine:
         from assistant.template import read_template
 
         return read_template(folder, self._settings)
+
+
+def _stopped(words: Generator[str, None, bool], most: int) -> Generator[str, None, bool]:
+    """The first ``most`` pieces, and whether there were more or the server cut them: some know no limit."""
+    with closing(words):
+        for _ in range(most):
+            try:
+                yield next(words)
+            except StopIteration as end:
+                return bool(end.value)
+    return True
 
 
 def _named(name: str, models: Sequence[ServedModel]) -> ServedModel | None:

@@ -61,6 +61,7 @@ class Answering:
         self.patient = patient
         self.closed = False
         self._withdraw = withdraw
+        self._count = 0
         self._said: SimpleQueue[int | AssistantError | None] = SimpleQueue()
         self._left = threading.Event()
 
@@ -77,8 +78,14 @@ class Answering:
         self._withdraw(self)
         self._left.wait()
 
+    @property
+    def ran_out(self) -> bool:
+        """Whether it said as many tokens as it may, and no end among them."""
+        return self._count >= self.request.max_new_tokens
+
     def say(self, tokens: tuple[int, ...]) -> None:
         """Hand tokens to whoever iterates."""
+        self._count += len(tokens)
         for token in tokens:
             self._said.put(token)
 

@@ -8,11 +8,12 @@ once it has begun to answer. One that is silent is not: it may still be at work,
 """
 
 import ipaddress
+import itertools
 import json
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -29,12 +30,14 @@ KEY_VARIABLE = "ASSISTANT_ENGINE_KEY"
 _BUSY = frozenset({408, 409, 425, 429})
 # How vLLM ends an answer that it could not finish.
 _GIVEN_UP = frozenset({"abort", "error"})
+_OUT_OF_TOKENS = "length"
 _LONGEST_CONNECT_SECONDS = 10.0
 _LONGEST_REPLY = 4 << 20
 _LONGEST_REASON = 200
 _CHECK_URL = "Check engine.url; it usually ends in /v1."
 
 T = TypeVar("T")
+R = TypeVar("R")
 Sleep = Callable[[float], None]
 
 
@@ -102,27 +105,23 @@ class Server:
         (models,) = self._asked(self._list)
         return models
 
-    def words(self, body: dict[str, Any]) -> Generator[str, None, None]:
-        """An answer to a chat request as it comes. Closing the generator closes the connection: the server stops.
+    def words(self, body: dict[str, Any]) -> Generator[str, None, bool]:
+        """An answer to a chat request as it comes, and in the end whether the server cut it, out of tokens.
+
+        Closing the generator closes the connection: the server stops.
 
         Raises ModelError when the server is down, refuses, talks nonsense, or stops in the middle.
         """
         return self._asked(lambda: self._chat({**body, "stream": True}))
 
-    def _asked(self, once: Callable[[], Generator[T, None, None]]) -> Generator[T, None, None]:
-        """What ``once`` gives, which is asked again as long as it gave nothing."""
-        for attempt in range(1, self._settings.attempts + 1):
-            begun = False
+    def _asked(self, once: Callable[[], Generator[T, None, R]]) -> Generator[T, None, R]:
+        """What ``once`` gives and returns, which is asked again as long as it raises _Unanswered."""
+        for attempt in itertools.count(1):
             try:
-                with closing(once()) as items:
-                    for item in items:
-                        begun = True
-                        yield item
-                return
+                return (yield from once())
             except _Unanswered as error:
-                if begun:
-                    raise ModelError(f"{self.url} stopped in the middle of an answer: {error}.", "Ask again.") from None
                 self._wait(error, attempt)
+        raise AssertionError("counting never ends")
 
     def _wait(self, error: _Unanswered, attempt: int) -> None:
         """Until the next attempt. Raises ModelError when this was the last."""
@@ -146,15 +145,24 @@ class Server:
             except ValidationError:
                 self._complain("its list of models is none")
 
-    def _chat(self, body: dict[str, Any]) -> Generator[str, None, None]:
-        with self._response("POST", "chat/completions", body) as response:
-            self._refuse(response)
-            kind = response.headers.get("content-type", "")
-            if not kind.startswith("text/event-stream"):
-                self._complain(f"it sent '{self._told(kind)}', not a stream")
-            for event in self._events(response):
-                if event.words:
-                    yield event.words
+    def _chat(self, body: dict[str, Any]) -> Generator[str, None, bool]:
+        end, begun = "", False
+        try:
+            with self._response("POST", "chat/completions", body) as response:
+                self._refuse(response)
+                kind = response.headers.get("content-type", "")
+                if not kind.startswith("text/event-stream"):
+                    self._complain(f"it sent '{self._told(kind)}', not a stream")
+                for event in self._events(response):
+                    end = event.end or end
+                    if event.words:
+                        begun = True
+                        yield event.words
+        except _Unanswered as error:
+            if begun:
+                raise ModelError(f"{self.url} stopped in the middle of an answer: {error}.", "Ask again.") from None
+            raise
+        return end == _OUT_OF_TOKENS
 
     def _events(self, response: httpx.Response) -> Iterator[_Event]:
         """Server-sent events up to the last. Raises _Unanswered when the stream ends before the answer does."""

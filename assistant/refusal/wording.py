@@ -45,3 +45,8 @@ def refusal_text(
 def declines(said: str, settings: AnswerSettings) -> bool:
     """Whether the model itself refused, in the words that it was trained to refuse in."""
     return said.startswith(tuple(settings.refusal.values()))
+
+
+def may_decline(begun: str, settings: AnswerSettings) -> bool:
+    """Whether what a model has said so far is a refusal, or may become one."""
+    return declines(begun, settings) or any(refusal.startswith(begun) for refusal in settings.refusal.values())

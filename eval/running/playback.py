@@ -57,9 +57,10 @@ class PlaybackEngine:
         max_new_tokens: int,
         temperature: float,  # noqa: ARG002 - an evaluation is greedy
         adapter: str | None = None,
-    ) -> Generator[str, None, None]:
+    ) -> Generator[str, None, bool]:
         """What the model said, in one piece. Raises Unanswered."""
         yield self._said(messages, max_new_tokens, adapter)
+        return False
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None

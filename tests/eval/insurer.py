@@ -78,9 +78,9 @@ class ReadingEngine(ScriptedEngine):
 
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
-    ) -> Generator[str, None, None]:
+    ) -> Generator[str, None, bool]:
         self.answer = _read(messages[-1].content, adapter in self.damaged)
-        yield from super().stream(messages, max_new_tokens, temperature, adapter)
+        return (yield from super().stream(messages, max_new_tokens, temperature, adapter))
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None

@@ -94,6 +94,7 @@ def test_wishes_of_a_client_reach_the_engine_and_no_further(served: Workspace) -
         short = client.chat.completions.create(**asked, max_completion_tokens=3, temperature=0.5)  # type: ignore[call-overload]
     assert stopped.choices[0].message.content == f"{ANSWER} [1] Hail damage to the car is covered. [1]"
     assert short.usage.completion_tokens <= 5
+    assert (stopped.choices[0].finish_reason, short.choices[0].finish_reason) == ("stop", "length")
 
 
 def test_a_clients_system_text_stands_behind_ours_and_holds_no_control_token(served: Workspace) -> None:

@@ -103,11 +103,11 @@ class FailingEngine(LoadedEngine):
         super().__init__(ANSWER)
         self.failures = [failure]
 
-    def stream(self, *arguments: Any, **named: Any) -> Generator[str, None, None]:
+    def stream(self, *arguments: Any, **named: Any) -> Generator[str, None, bool]:
         yield "The "
         if self.failures:
             raise self.failures.pop()
-        yield from super().stream(*arguments, **named)
+        return (yield from super().stream(*arguments, **named))
 
 
 @pytest.mark.parametrize("failure", [ModelError("Out of memory.", "Ask less."), RuntimeError("secret /etc/passwd")])

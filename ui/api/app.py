@@ -21,6 +21,7 @@ from assistant import __version__
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
 from assistant.presentation import search_json
+from assistant.telling import Teller
 from assistant.types import Answer, Message, Update
 from ui.api.completions import Head, chunks, completion
 from ui.api.connection import ClientGone, EventStream, while_connected
@@ -40,7 +41,6 @@ from ui.api.schemas import (
     SearchReply,
     SearchRequest,
 )
-from ui.api.text import Teller
 from ui.api.workers import Workers
 from ui.service import Asked, ServedModel, Service
 
@@ -62,7 +62,6 @@ class Api:
         self.service = service
         serve = service.settings.serve
         self._with_sources = serve.sources
-        self._strict = service.settings.answer.unsupported == "strict"
         self._answers = Workers(service.settings.engine.parallel, serve.queue)
         self._searches = Workers(_SEARCHES, serve.queue)
         self._metrics = Metrics(lambda: self._answers.running, lambda: self._answers.waiting)
@@ -77,7 +76,7 @@ class Api:
             # What is wrong with a question shows before the first update, while a status can still say so.
             first = await while_connected(request, anext(updates))
             if body.stream:
-                teller = Teller(self._strict, self._with_sources)
+                teller = Teller(self.service.settings.answer, self._with_sources)
                 include_usage = body.stream_options is not None and body.stream_options.include_usage
                 return EventStream(chunks(head, _chained(first, updates), engine, teller, include_usage), updates)
             answer = await while_connected(request, _last(first, updates))

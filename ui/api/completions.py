@@ -10,11 +10,11 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from assistant.presentation import answer_json
+from assistant.telling import Teller, text_of
 from assistant.types import Answer, Grounded, Update
 from ui.api.generation import MeasuredEngine
 from ui.api.problems import as_refusal, error_object
 from ui.api.schemas import ChatReply, Choice, Reply, Usage
-from ui.api.text import Teller, text_of
 
 _log = logging.getLogger("uvicorn.error")
 _DONE = "data: [DONE]\n\n"

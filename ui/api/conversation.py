@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from assistant.prompt import harmless
+from assistant.telling import as_said
 from assistant.types import Message
 from ui.api.problems import RequestRefused
 from ui.api.schemas import ChatMessage, ChatRequest
-from ui.api.text import as_said
 from ui.service import Asked, ServedModel
 
 

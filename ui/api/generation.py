@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
+from typing import Any
 
 from assistant.engines.base import Engine
 from assistant.types import Message
@@ -42,18 +43,21 @@ class MeasuredEngine:
 
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
-    ) -> Generator[str, None, None]:
-        """The answer up to the first stop text."""
+    ) -> Generator[str, None, bool]:
+        """The answer up to the first stop text, and whether it was cut."""
         self.prompt_tokens = self.count(messages)
         said = ""
         try:
-            with closing(self._engine.stream(messages, max_new_tokens, temperature, adapter)) as pieces:
+            with closing(self._stream(messages, max_new_tokens, temperature, adapter)) as pieces:
                 for piece in until(pieces, self._stop):
                     said += piece
                     yield piece
         finally:
             self.completion_tokens = self._count_said(said)
-            self.ran_out = self.completion_tokens >= max_new_tokens
+        return self.ran_out
+
+    def _stream(self, *request: Any) -> Generator[str, None, None]:
+        self.ran_out = yield from self._engine.stream(*request)
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from assistant.errors import AdapterError, AssistantError, PromptTooLongError, UsageError
+from assistant.errors import AssistantError, PromptTooLongError, UnknownAdapterError, UsageError
 from assistant.presentation import visible
 from ui.service import UnknownModel
 
@@ -54,7 +54,7 @@ def as_refusal(error: Exception) -> RequestRefused:
     """
     if isinstance(error, RequestRefused):
         return error
-    if isinstance(error, (UnknownModel, AdapterError)):
+    if isinstance(error, (UnknownModel, UnknownAdapterError)):
         return RequestRefused(error.message, error.remedy, 404, "model_not_found", "model")
     if isinstance(error, PromptTooLongError):
         return RequestRefused(error.message, error.remedy, 400, "context_length_exceeded", "messages")

@@ -1,4 +1,4 @@
-"""An answer as one text, for a reader who sees nothing else; and the same text bit by bit.
+"""An answer as one text, for a program that shows nothing else; and the same text bit by bit.
 
 A sentence carries the numbers of its passages, ``[2]``, or says that it is unsupported. A client cannot take back what
 it was sent, so a stream tells a sentence when it has been held against the evidence, and holds sentences back until it
@@ -7,13 +7,15 @@ is sure that the answer stands.
 
 import re
 
+from assistant.config import AnswerSettings
 from assistant.presentation import excerpt, source_of
+from assistant.refusal.wording import may_decline
 from assistant.types import Answer, Sentence
 
 _MARK = " [unsupported]"
 _SOURCES_HEADING = "\n\nSources:\n"
 _NEAREST_HEADING = "\n\nNearest passages:\n"
-_MARKS = re.compile(rf" (\[\d+\])+|{re.escape(_MARK)}")
+_MARKS = re.compile(rf" ?(\[\d+\])+|{re.escape(_MARK)}")
 
 
 def text_of(answer: Answer, with_sources: bool) -> str:
@@ -44,18 +46,24 @@ def without_images(text: str) -> str:
 class Teller:
     """Tells an answer while it comes into being."""
 
-    def __init__(self, strict: bool, with_sources: bool) -> None:
-        """``strict``: an answer without any sentence that is supported and to the point will be replaced."""
+    def __init__(self, answering: AnswerSettings, with_sources: bool) -> None:
         self.told = ""
-        self._stands = not strict
+        self._answering = answering
+        self._stands = answering.unsupported == "show"
+        self._said = ""
         self._held: list[str] = []
         self._with_sources = with_sources
 
     def next(self, sentence: Sentence) -> str:
-        """What may be told when a sentence is complete; often nothing."""
+        """What may be told when a sentence is complete; often nothing.
+
+        An answer that begins as a refusal will be one. Where unsupported answers are not shown, one without any
+        sentence that is supported and to the point will be replaced.
+        """
+        self._said = f"{self._said} {sentence.text}".lstrip()
         self._stands = self._stands or (sentence.supported and sentence.to_the_point)
         self._held.append(marked(sentence))
-        if not self._stands:
+        if not self._stands or may_decline(self._said, self._answering):
             return ""
         told, self._held = " ".join(self._held), []
         return self._tell(f" {told}" if self.told else told)
