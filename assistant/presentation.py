@@ -56,12 +56,19 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
         "small_talk": answer.small_talk,
         "notes": list(answer.notes),
         "answer": answer.text,
-        "sentences": [_sentence_json(sentence) for sentence in answer.sentences],
+        "sentences": [_sentence_json(sentence, answer.hits) for sentence in answer.sentences],
         "hits": [hit_json(hit) for hit in answer.hits],
         "adapter": answer.adapter,
         "timings": dict(answer.timings),
         **traced,
     }
+
+
+def cited_parts(answer: Answer) -> list[tuple[Citation, Evidence]]:
+    """What an answer cites, each quotation once, by number: the citation, and its hit with heading and pages there."""
+    hits = {hit.rank: hit for hit in answer.hits}
+    citations = {(one.hit, one.quote): one for sentence in answer.sentences for one in sentence.citations}
+    return [(one, hits[one.hit].part(one.start, one.end)) for _, one in sorted(citations.items()) if one.hit in hits]
 
 
 def _trace_json(trace: Trace) -> dict[str, Any]:
@@ -76,21 +83,23 @@ def _trace_json(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _sentence_json(sentence: Sentence) -> dict[str, Any]:
+def _sentence_json(sentence: Sentence, hits: Sequence[Evidence]) -> dict[str, Any]:
     return {
         "text": sentence.text,
         "supported": sentence.supported,
         "reason": sentence.reason,
-        "citations": [_citation_json(citation) for citation in sentence.citations],
+        "citations": [_citation_json(citation, hits) for citation in sentence.citations],
     }
 
 
-def _citation_json(citation: Citation) -> dict[str, Any]:
+def _citation_json(citation: Citation, hits: Sequence[Evidence]) -> dict[str, Any]:
+    heading = next((hit.heading_at(citation.start).path for hit in hits if hit.rank == citation.hit), "")
     return {
         "hit": citation.hit,
         "document": citation.document,
         "path": citation.path,
         "page": citation.page,
+        "heading": heading,
         "start": citation.start,
         "end": citation.end,
         "quote": citation.quote,
@@ -115,13 +124,10 @@ def answer_lines(answer: Answer) -> list[str]:
         return _refusal_lines(answer)
     if answer.small_talk:
         return [answer.text]
-    citations = [citation for sentence in answer.sentences for citation in sentence.citations]
-    cited = dict.fromkeys((citation.hit, citation.quote) for citation in citations)
     text = ("\n" if answer.quoted else " ").join(_sentence_line(sentence) for sentence in answer.sentences)
-    by_rank = {hit.rank: hit for hit in answer.hits}
     sources = [
-        f"  [{number}] {visible(source_of(by_rank[number]))}: “{excerpt(quote, _LONGEST_QUOTE)}”"
-        for number, quote in sorted(cited)
+        f"  [{one.hit}] {visible(source_of(hit))}: “{excerpt(one.quote, _LONGEST_QUOTE)}”"
+        for one, hit in cited_parts(answer)
     ]
     quoted = ["(quoted: the model's own words had no support or missed the question)"] if answer.quoted else []
     notes = [f"({visible(note)})" for note in answer.notes]

@@ -181,6 +181,7 @@ class Retriever:
             start=chunk.start,
             end=chunk.end,
             text=chunk.text,
+            headings=self.catalog.headings(chunk.document_id, chunk.start, chunk.end),
         )
 
     @cached_property

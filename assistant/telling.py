@@ -8,7 +8,7 @@ is sure that the answer stands.
 import re
 
 from assistant.config import AnswerSettings
-from assistant.presentation import excerpt, source_of
+from assistant.presentation import cited_parts, excerpt, source_of
 from assistant.refusal.wording import may_decline
 from assistant.types import Answer, Sentence
 
@@ -83,9 +83,6 @@ def _sources(answer: Answer) -> str:
     if answer.refused:
         nearest = [f"- {source_of(hit)}: {excerpt(hit.text)}" for hit in answer.hits]
         return without_images(_NEAREST_HEADING + "\n".join(nearest)) if nearest else ""
-    hits = {hit.rank: hit for hit in answer.hits}
-    citations = [citation for sentence in answer.sentences for citation in sentence.citations]
-    cited = sorted(dict.fromkeys((citation.hit, citation.quote) for citation in citations))
-    lines = [f"- [{number}] {source_of(hits[number])}: “{excerpt(quote)}”" for number, quote in cited]
+    lines = [f"- [{one.hit}] {source_of(hit)}: “{excerpt(one.quote)}”" for one, hit in cited_parts(answer)]
     lines += [f"- Note: {note}" for note in answer.notes]
     return without_images(_SOURCES_HEADING + "\n".join(lines)) if lines else ""

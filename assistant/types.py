@@ -5,12 +5,13 @@ All offsets are characters (Python code points) in ``Document.text``; spans are 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 
 BLOCK_SEPARATOR = "\n\n"
+HEADING_SEPARATOR = " > "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading with those above it, outermost first, and what stands under it: from ``start`` to the next one."""
+
+    start: int
+    end: int
+    """Where its own words end; ``start`` where they are not in the text."""
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """What a reader makes of one file: blocks in order, and what is known about the whole."""
 
@@ -58,6 +69,19 @@ class Document:
     def text(self) -> str:
         """The stored text: the blocks joined by one empty line. Spans count in it."""
         return BLOCK_SEPARATOR.join(block.text for block in self.blocks)
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """The headings in order; text above the first one, or behind a part of the document, has an empty one."""
+        found: list[Heading] = []
+        offset = 0
+        for block in self.blocks:
+            path = HEADING_SEPARATOR.join(block.heading_path)
+            if path != (found[-1].path if found else "") or block.kind == "heading":
+                words = len(block.text) if block.kind == "heading" else 0
+                found.append(Heading(offset, offset + words, path))
+            offset += len(block.text) + len(BLOCK_SEPARATOR)
+        return tuple(found)
 
     @property
     def page_starts(self) -> tuple[tuple[int, int], ...]:
@@ -135,11 +159,24 @@ class Evidence:
     start: int
     end: int
     text: str
+    headings: tuple[Heading, ...] = ()
+    """The one under which the text begins, and those in it; offsets count in the document."""
 
     @property
     def pages(self) -> tuple[int, ...]:
         """The pages that the text stands on, in order."""
         return tuple(page for _, page in self.page_starts)
+
+    def heading_at(self, offset: int) -> Heading:
+        """The heading under which the character at ``offset`` of the document stands."""
+        whole = Heading(self.start, self.start, self.heading)
+        return next((one for one in reversed(self.headings) if one.start <= offset), whole)
+
+    def part(self, start: int, end: int) -> "Evidence":
+        """The same evidence with the heading and the pages of a span of the document alone."""
+        first = max((offset for offset, _ in self.page_starts if offset <= start), default=0)
+        pages = tuple((offset, page) for offset, page in self.page_starts if first <= offset < end)
+        return replace(self, heading=self.heading_at(start).path, page_starts=pages)
 
     def page_at(self, offset: int) -> int | None:
         """The page on which the character at ``offset`` of the document stands."""

@@ -17,13 +17,12 @@ from itertools import groupby, pairwise
 
 from assistant.sentences import sentence_spans
 from assistant.tokens import TokenCounter
-from assistant.types import BLOCK_SEPARATOR, Block, Chunk, Document
+from assistant.types import BLOCK_SEPARATOR, HEADING_SEPARATOR, Block, Chunk, Document
 
 # Raised when the same document would be cut otherwise: old corpora are then cut anew.
 CHUNKER_VERSION = 3
 # The context may take this part of the window, and a table's header as much again; more is cut at its start.
 _CONTEXT_PART = 4
-_HEADING_SEPARATOR = " > "
 # Texts longer than this are cut before they are tokenised, to bound memory.
 _PIECE_CHARACTERS = 20_000
 # No token stands for more, whatever the tokenizer says: WordPiece makes one of a word of any length.
@@ -102,7 +101,7 @@ class _Room:
         key = (path, header)
         if key not in self._contexts:
             headings = [self._title, *(heading for heading in path if heading != self._title)]
-            parts = [_HEADING_SEPARATOR.join(filter(None, headings)), header]
+            parts = [HEADING_SEPARATOR.join(filter(None, headings)), header]
             context = "\n".join(self._shortened(part) for part in parts if part)
             self._contexts[key] = context, max(1, self._size - self._counter.count(context))
         return self._contexts[key]
@@ -264,7 +263,7 @@ def _chunk(window: _Window, room: _Room) -> Chunk:
     units = _without_leading_headings(window.units, context)
     start, end = units[0].start, units[-1].end
     text = room.text[start:end]
-    heading = _HEADING_SEPARATOR.join(lead.block.heading_path)
+    heading = HEADING_SEPARATOR.join(lead.block.heading_path)
     return Chunk(start, end, text, context, heading, lead.block.place, (_embedded(context, text),))
 
 

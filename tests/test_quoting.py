@@ -1,6 +1,7 @@
 """Quotations: the best words of the documents, and a second place only where it is nearly as good."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 from fakes import FakeEmbedder
@@ -8,7 +9,7 @@ from samples import evidence
 
 from assistant.grounding.grounder import cite
 from assistant.grounding.quoting import Places
-from assistant.types import Sentence
+from assistant.types import Evidence, Heading, Sentence
 
 HAIL = "The deductible for hail damage to a car is 150 euros. " + "A workshop of ours lowers it. " * 6
 FLOOD = "Whoever lives by a river bears ten percent of each flood loss. " + "Water from a burst pipe is no flood. " * 8
@@ -92,3 +93,54 @@ def test_citations_are_to_the_point_unless_other_words_fit_clearly_better() -> N
     assert not places.are_cited([cite(hits[1], 0, 40)])
     assert places.are_cited([cite(hits[1], 0, 40), *best.citations]), "one that fits is enough"
     assert places.are_cited([cite(evidence(OTHER_HAIL, 3, document="3.md"), 0, 40)]), "not ranked, not doubted"
+
+
+FAQ = """Are my things covered in a storage unit?
+
+Things in a self-storage unit are covered for at most 3, 6 or 12 months against fire, burglary and hail.
+
+I have a dog. Does the insurance pay if my dog chews the sofa?
+
+No. Damage by your own animals is not one of the insured perils.
+
+How fast is it paid
+
+We give a first decision within 10 working days of the report."""
+
+
+def faq() -> Evidence:
+    """The chunk of a page of questions; only the first heading is that of the chunk."""
+    titles = [block for block in FAQ.split("\n\n") if not block.endswith(".")]
+    places = [(100 + FAQ.index(title), title) for title in titles]
+    headings = [Heading(start, start + len(title), f"Home > {title}") for start, title in places]
+    return evidence(FAQ, heading=headings[0].path, headings=tuple(headings))
+
+
+def test_a_question_of_the_documents_is_answered_from_its_first_word_and_not_quoted() -> None:
+    question = "Does the insurance pay if my dog chews the sofa?"
+    for hit in (faq(), replace(faq(), heading="Home", headings=())):
+        first, *_ = Places(question, [hit], FakeEmbedder(), alike).quotes()
+        assert first.text == "No. Damage by your own animals is not one of the insured perils."
+        assert first.citations[0].quote == first.text
+
+
+def test_no_heading_is_quoted_and_what_stands_under_it_is_found_by_it() -> None:
+    hit = faq()
+    first, *_ = Places("How fast is it paid", [hit], FakeEmbedder(), alike).quotes()
+    assert first.text.startswith("We give a first decision")
+    assert hit.heading_at(first.citations[0].start).path == "Home > How fast is it paid"
+
+
+def test_an_item_is_quoted_with_what_opens_its_list() -> None:
+    terms = "(1) There is no cover for damage\n(a) by acts of war,\n(b) by moles in the garden of the house.\n(2) Hail."
+    (only,) = quoted("Damage by moles in the garden of the house?", terms)
+    assert only.text == "(1) There is no cover for damage (b) by moles in the garden of the house."
+    assert only.citations[0].quote == "(b) by moles in the garden of the house."
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+def test_what_opens_a_list_is_quoted_with_its_items(between: str) -> None:
+    items = "(a) war,\n(b) moles."
+    terms = f"(1) There is no cover for damage to the house that is caused by{between}{items}\n(2) All else is covered."
+    (only,) = quoted("What damage to the house is there no cover for?", terms)
+    assert only.text == "(1) There is no cover for damage to the house that is caused by (a) war, (b) moles."

@@ -3,11 +3,13 @@
 Each sentence and row of the passages is scored by the similarity of its vector to the question's, plus the weight of
 the question's words that it and its headings hold, less a little for every rank. The best one is quoted, a sentence
 with those after it in its clause; and a second one that is nearly as good, since the best is not always it.
+What says nothing by itself is not quoted by itself: a heading or a question never, an item with what opens its list,
+what opens a list with its items, and what answers a question from its first word on, which may be "No.".
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,13 +17,16 @@ from assistant.embedder import Embedder
 from assistant.grounding.editions import is_superseded
 from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
-from assistant.grounding.support import Weights, context_of, named_cells, weighted_coverage
+from assistant.grounding.support import Weights, named_cells, weighted_coverage
 from assistant.language import content_stems, stems
-from assistant.types import Citation, Evidence, Sentence
+from assistant.types import Citation, Evidence, Heading, Sentence
 
 _BULLET = re.compile(r"[-*•–]\s+")
-# What begins so is said of something else: an item of a list, a clause as "(2)" or "(b)", a section as "§ 3" or "2.5".
-_BEGINS_ANEW = re.compile(rf"{_BULLET.pattern}|\((?:\d{{1,2}}|[a-z])\)\s|§\s?\d|\d{{1,2}}\.\d")
+_ITEM = re.compile(rf"{_BULLET.pattern}|\([a-z]\)\s")
+# What begins so is said of something else: an item of a list, a clause as "(2)", a section as "§ 3" or "2.5".
+_BEGINS_ANEW = re.compile(rf"{_ITEM.pattern}|\(\d{{1,2}}\)\s|§\s?\d|\d{{1,2}}\.\d")
+_ASKS = re.compile(r"\?[\"'”’»)\]]*$")
+_ENDS = re.compile(r"[.!?…;][\"'”’»)\]]*$")
 _LONGEST_QUOTE = 400
 # Shorter pieces are headings and labels.
 _SHORTEST_SENTENCE = 25
@@ -38,7 +43,11 @@ class _Candidate:
     hit: Evidence
     span: Span
     text: str
-    """The sentence, or the row under the headers that the question names."""
+    """The sentence, behind what opens its list; or the row under the headers that the question names."""
+    heading: str
+    """Under which it stands; a question above it is one."""
+    answers_from: int | None
+    """Where the answer begins that it is part of; None where no question stands above it."""
 
 
 class Places:
@@ -80,8 +89,8 @@ class Places:
             candidate
             for hit in self._hits
             if not is_superseded(hit, self._hits, self._question)
-            for span in spans(hit)
-            if not span.is_pair and len((candidate := _candidate(hit, span, self._question)).text) >= _SHORTEST_SENTENCE
+            for candidate in _candidates(hit, self._question)
+            if len(candidate.text) >= _SHORTEST_SENTENCE
         ]
         if not candidates:
             return []
@@ -90,13 +99,13 @@ class Places:
 
 
 def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder, weights: Weights) -> list[float]:
-    vectors = embedder.embed_texts([f"{one.hit.heading}\n{one.text}" for one in candidates])
+    vectors = embedder.embed_texts([f"{one.heading}\n{one.text}" for one in candidates])
     similarities = vectors @ embedder.embed_question(question)
     languages = {one.hit.language for one in candidates}
     wanted = {language: weights(content_stems(question, language)) for language in languages}
 
     def score(one: _Candidate, similarity: float) -> float:
-        held = frozenset(stems(f"{context_of(one.hit)} {one.text}", one.hit.language))
+        held = frozenset(stems(f"{one.hit.title} {one.heading} {one.hit.place} {one.text}", one.hit.language))
         return similarity + weighted_coverage(wanted[one.hit.language], held) - _RANK_COSTS * one.hit.rank
 
     return [score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True)]
@@ -114,14 +123,32 @@ def _overlap(one: Sentence, other: Sentence) -> bool:
     return share_place or one.text in other.text or other.text in one.text
 
 
-def _candidate(hit: Evidence, span: Span, question: str) -> _Candidate:
-    text = " ".join(hit.text[span.start : span.end].split())
-    if span.row:
-        cells = [
-            f"{cell} ({header})" if header else cell for header, cell in named_cells(span.row, question, hit.language)
-        ]
-        text = f"{span.row.label}: {'; '.join(cells)}"
-    return _Candidate(hit, span, text)
+def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
+    """The sentences and rows of a passage that may be quoted, in order."""
+    asked: tuple[int, str] | None = None  # where its answer begins, and the question
+    section: Heading | None = None
+    for span in spans(hit):
+        if span.is_pair:
+            continue
+        under = hit.heading_at(hit.start + span.start)
+        if under != section:
+            section = under
+            asked = (max(0, under.end - hit.start), under.path) if _ASKS.search(under.path) else None
+        text = " ".join(hit.text[span.start : span.end].split())
+        if hit.start + span.start < under.end:
+            continue
+        if _ASKS.search(text):
+            asked = (span.end, f"{under.path} {text}")
+            continue
+        heading = asked[1] if asked else under.path
+        yield _Candidate(hit, span, _text(hit, span, question, text), heading, asked[0] if asked else None)
+
+
+def _text(hit: Evidence, span: Span, question: str, text: str) -> str:
+    if not span.row:
+        return f"{span.introduction} {text}" if span.introduction and _ITEM.match(text) else text
+    cells = [f"{cell} ({header})" if header else cell for header, cell in named_cells(span.row, question, hit.language)]
+    return f"{span.row.label}: {'; '.join(cells)}"
 
 
 def _quoted(best: _Candidate) -> Sentence:
@@ -129,13 +156,33 @@ def _quoted(best: _Candidate) -> Sentence:
     hit, span = best.hit, best.span
     if span.row:
         return Sentence(best.text, True, "", (cite(hit, span.start, span.end),))
-    end = span.end
+    start = span.start
+    if best.answers_from is not None and span.end - best.answers_from <= _LONGEST_QUOTE:
+        start = best.answers_from + _blank(hit.text, best.answers_from)
+    end = _end(hit, start, span)
+    text = " ".join(hit.text[start:end].split())
+    if start == span.start:  # behind what opens its list
+        text = best.text + text[len(" ".join(hit.text[start : span.end].split())) :]
+    return Sentence(_BULLET.sub("", text), True, "", (cite(hit, start, end),))
+
+
+def _blank(text: str, start: int) -> int:
+    return len(text) - start - len(text[start:].lstrip())
+
+
+def _end(hit: Evidence, start: int, least: Span) -> int:
+    """Where a quotation ends that begins at ``start`` and holds a span."""
+    end = least.end
+    opens_a_list = not _ENDS.search(hit.text[start:end]) and not _ITEM.match(hit.text, least.start)
     for after in spans(hit):
         if after.is_pair or after.start < end:
             continue
-        is_apart = after.row or "\n\n" in hit.text[end : after.start] or _BEGINS_ANEW.match(hit.text, after.start)
-        if is_apart or after.end - span.start > _LONGEST_QUOTE:
+        is_item = _ITEM.match(hit.text, after.start) is not None
+        if not (opens_a_list and is_item):
+            is_apart = "\n\n" in hit.text[end : after.start] or _BEGINS_ANEW.match(hit.text, after.start)
+            if after.row or is_apart:
+                break
+        if after.end - start > _LONGEST_QUOTE:
             break
         end = after.end
-    text = _BULLET.sub("", " ".join(hit.text[span.start : end].split()))
-    return Sentence(text, True, "", (cite(hit, span.start, end),))
+    return end

@@ -13,9 +13,12 @@ from assistant.sentences import sentence_spans
 from assistant.types import Evidence
 from assistant.untrusted.instructions import believed_end
 
-_ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s")
+_ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)]|\(?[a-z]\))\s")
+# Letters count the parts of a sentence that has begun above them.
+_LETTER = re.compile(r"\s*\(?[a-z]\)\s")
 _PARAGRAPH_NUMBER = re.compile(r"\s*(\(\d{1,3}\))")
 _OPENS_A_LIST = (":", ",", "–")
+_ENDS = (".", "!", "?", ";")
 # What opens a list or captions a table is short.
 _LONGEST_INTRODUCTION = 240
 
@@ -117,7 +120,7 @@ def _sentences(block: list[_Line], introduction: str) -> Iterator[Span]:
     for line in block:
         numbered = _PARAGRAPH_NUMBER.match(line.text)
         is_item = _ITEM.match(line.text) is not None
-        opens = is_item and opening.rstrip().endswith(_OPENS_A_LIST)
+        opens = is_item and _opens(opening.rstrip(), line.text)
         known = " ".join(filter(None, (numbered[1] if numbered else "", opening if opens else "")))
         places += [(line.start + start, line.start + end, known) for start, end in sentence_spans(line.text)]
         if not is_item:
@@ -126,6 +129,11 @@ def _sentences(block: list[_Line], introduction: str) -> Iterator[Span]:
         yield Span(start, end, known)
         if place + 1 < len(places):
             yield Span(start, places[place + 1][1], known, is_pair=True)
+
+
+def _opens(above: str, item: str) -> bool:
+    """Whether a list begins with the line above an item."""
+    return above.endswith(_OPENS_A_LIST) or (_LETTER.match(item) is not None and not above.endswith(_ENDS))
 
 
 def _short(text: str) -> str:

@@ -19,7 +19,7 @@ from assistant.embedder import Vectors
 from assistant.errors import WorkspaceError
 from assistant.language import terms
 from assistant.store.schema import connect, damage_told
-from assistant.types import Chunk, Document, Filter
+from assistant.types import Chunk, Document, Filter, Heading
 
 T = TypeVar("T")
 
@@ -205,6 +205,15 @@ class Catalog:
         first = max((number for number, (offset, _) in enumerate(starts) if offset <= start), default=0)
         return tuple((offset, page) for offset, page in starts[first:] if offset < end)
 
+    def headings(self, document_id: int, start: int, end: int) -> tuple[Heading, ...]:
+        """The heading under which a span of a document begins, and those in it."""
+        rows = self._connection.execute(
+            "SELECT start, end, path FROM headings WHERE document_id = ?1 AND start < ?3 AND start >="
+            " (SELECT coalesce(max(start), 0) FROM headings WHERE document_id = ?1 AND start <= ?2) ORDER BY start",
+            (document_id, start, end),
+        )
+        return tuple(Heading(*row) for row in rows)
+
     def languages(self) -> tuple[str, ...]:
         """Languages of live documents, most frequent first; documents of unknown language do not count."""
         rows = self._connection.execute(
@@ -240,6 +249,10 @@ class Catalog:
             row,
         )
         document_id = int(cursor.lastrowid or 0)
+        self._connection.executemany(
+            "INSERT INTO headings VALUES (?, ?, ?, ?)",
+            ((document_id, one.start, one.end, one.path) for one in document.headings),
+        )
         remaining = iter(vectors)
         for chunk in chunks:
             cursor = self._connection.execute(

@@ -2,6 +2,7 @@
 
     meta        identity of the corpus and the number of the live generation
     documents   one row a distinct content: its text and what is known of it
+    headings    where the headings of documents stand
     files       one row a path: which document it holds, or why it could not be read
     chunks      passages of documents
     windows     the parts of a chunk that the embedder reads at once, with their vectors (float16)
@@ -94,6 +95,15 @@ MIGRATIONS = (
     DROP TABLE copied_windows;
     CREATE INDEX windows_chunk ON windows (chunk_id);
     CREATE INDEX windows_digest ON windows (digest);
+    """,
+    """
+    CREATE TABLE headings (
+        document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+        start INTEGER NOT NULL,
+        end INTEGER NOT NULL,            -- of its own words
+        path TEXT NOT NULL,
+        PRIMARY KEY (document_id, start)
+    ) WITHOUT ROWID;
     """,
 )
 

@@ -128,7 +128,8 @@ def _sentence(sentence: Sentence, known: dict[int, Evidence], corpus: str, words
 
 
 def _mark(citation: Citation, known: dict[int, Evidence], corpus: str, words: Words) -> str:
-    source = source_line(known[citation.hit], words) if citation.hit in known else citation.document
+    hit = known.get(citation.hit)
+    source = source_line(hit.part(citation.start, citation.end), words) if hit else citation.document
     label = escaped(words("chat.mark", number=citation.hit, source=source))
     data = cite_data(corpus, citation.document, citation.start, citation.end, citation.quote)
     carried = attributes({**data, "source": source})
@@ -145,7 +146,7 @@ def _cited(answer: Answer, corpus: str, words: Words) -> str:
 def _chip(hit: Evidence, citation: Citation, corpus: str, words: Words) -> str:
     carried = attributes(cite_data(corpus, citation.document, citation.start, citation.end, citation.quote))
     number = f'<span class="number">{hit.rank}</span>'
-    source = escaped(source_line(hit, words))
+    source = escaped(source_line(hit.part(citation.start, citation.end), words))
     return f'<li><button type="button" class="source-chip"{carried}>{number}{source}</button></li>'
 
 

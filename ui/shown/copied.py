@@ -1,7 +1,7 @@
 """An answer as plain text with its references, to be put into a letter."""
 
 from assistant.conversation.transcript import mark_of
-from assistant.presentation import excerpt, visible
+from assistant.presentation import cited_parts, excerpt, visible
 from assistant.types import Answer, Sentence
 from ui.conversations import Turn
 from ui.shown.places import source_line
@@ -27,9 +27,8 @@ def mark(sentence: Sentence, words: Words) -> str:
 
 def references(answer: Answer, words: Words) -> list[str]:
     """The cited passages, a line each: number, place and words."""
-    cited = dict.fromkeys((one.hit, one.quote) for sentence in answer.sentences for one in sentence.citations)
-    known = {hit.rank: hit for hit in answer.hits}
-    quoted = (
-        (number, words("chat.quoted_words", quote=excerpt(quote, _LONGEST_QUOTE))) for number, quote in sorted(cited)
-    )
-    return [f"[{number}] {source_line(known[number], words)}: {quote}" for number, quote in quoted if number in known]
+    return [
+        f"[{one.hit}] {source_line(hit, words)}: "
+        + words("chat.quoted_words", quote=excerpt(one.quote, _LONGEST_QUOTE))
+        for one, hit in cited_parts(answer)
+    ]
