@@ -183,12 +183,15 @@ class Assistant:
 
     def _generate(self, prompt: _Prompt, grounder: Grounder, adapter: str | None) -> Iterator[Update]:
         engine, temperature = self._opened_engine, self._generation.temperature
+        is_cut = False
         with closing(engine.stream(prompt.messages, prompt.max_new_tokens, temperature, adapter)) as stream:
-            for piece in stream:
-                yield from grounder.feed(piece)
-                if grounder.is_over:
+            while not grounder.is_over:
+                try:
+                    yield from grounder.feed(next(stream))
+                except StopIteration as end:
+                    is_cut = bool(end.value)
                     break
-        yield from grounder.finish()
+        yield from grounder.finish(is_cut=is_cut)
 
     def _completed(
         self, course: _Course, grounder: Grounder, shown: Sequence[Evidence], places: Places, trace: Trace

@@ -173,6 +173,32 @@ def test_a_sentence_that_goes_round_in_circles_ends_the_answer_and_is_unsupporte
     assert len(grounder.said) < len(shown) + 8 or size > 8
 
 
+@pytest.mark.parametrize("size", [1, 3, 10_000])
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (
+            "1. Hail is covered.\n2. Storm is covered.\n3. Hail is covered.\n4. Storm is covered.",
+            "1. Hail is covered.\n2. Storm is covered.",
+        ),
+        (
+            "- Hail is covered\n- Storm is covered\n- Hail is covered\n- Fire is covered",
+            "- Hail is covered\n- Storm is covered",
+        ),
+        (f"Call {'1' * 200} now. Or not.", f"Call {'1' * 24}"),
+        (f"The line is {'Lindmoor Journey ' * 20}of us.", f"The line is {'Lindmoor Journey ' * 6}".rstrip()),
+    ],
+)
+def test_what_is_said_again_under_another_number_or_within_a_word_ends_an_answer(
+    retriever: Retriever, said: str, kept: str, size: int
+) -> None:
+    grounder = Grounder(retriever.search("hail damage", 3), retriever.weights, 0.6)
+    cut = [said[start : start + size] for start in range(0, len(said), size)]
+    updates = [update for piece in cut for update in grounder.feed(piece)] + list(grounder.finish())
+    assert grounder.is_over and grounder.text == kept
+    assert "".join(update.text for update in updates if isinstance(update, Words)) == grounder.text
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -25,6 +25,29 @@ def grounded(text: str) -> list[Sentence]:
     return ground(text, [evidence(FIRE, 1), evidence(FLOOD, 2)], weights, 0.6)
 
 
+def test_each_item_of_a_list_is_held_against_the_passages_with_what_opens_it() -> None:
+    hit = evidence("Not covered are: damage by moles, damage by war. Covered are: damage by hail, theft of bicycles.")
+    said = "Not covered are:\n- damage by moles\n- theft of bicycles\n- damage by Martians"
+    *_, moles, bicycles, martians = ground(said, [hit], weights, 0.6)
+    assert [moles.text, bicycles.text] == ["- damage by moles", "- theft of bicycles"]
+    assert [moles.supported, bicycles.supported, martians.supported] == [True, False, False]
+
+
+@pytest.mark.parametrize(("said", "kept"), [("Hail is covered. Storm is covered up to 2", 1), ("Hail is cov", 1)])
+def test_a_sentence_in_which_a_model_was_cut_supports_nothing(said: str, kept: int) -> None:
+    hit = evidence("Hail is covered. Storm is covered up to 2 percent.")
+    grounder = Grounder([hit], weights, 0.6)
+    for _ in (*grounder.feed(said), *grounder.finish(is_cut=True)):
+        pass
+    assert len(grounder.sentences) == kept
+    assert [sentence.supported for sentence in grounder.sentences] == [said.startswith("Hail is covered.")]
+    assert "2" not in grounder.text
+    whole = Grounder([hit], weights, 0.6)
+    for _ in (*whole.feed("Hail is covered."), *whole.finish(is_cut=True)):
+        pass
+    assert whole.sentences[0].supported, "it ended with its last token"
+
+
 def test_a_supported_sentence_without_marker_gets_its_citation() -> None:
     (sentence,) = grounded("Flood damage is covered after a waiting period of 30 days.")
     assert sentence.supported

@@ -31,6 +31,18 @@ def in_language(passage: str, language: str = "en") -> Evidence:
     return evidence(passage, context="Terms > § 7 Cover", language=language)
 
 
+@pytest.mark.parametrize("said", ["Yes, you can.", "No, you can't.", "Ja.", "You can. It is so.", "It does."])
+def test_what_says_nothing_is_supported_by_nothing(said: str) -> None:
+    hit = evidence("The desk answers within 2 working days. Nein.")
+    assert support(said, hit, weights, 0.6).objection == "it says nothing that a passage could hold"
+
+
+def test_what_only_the_headings_hold_is_not_supported_by_what_stands_under_them() -> None:
+    hit = evidence("Winter gear is insured.", context="Lindmoor Journey > Ski holidays", heading="Ski holidays")
+    assert support("Lindmoor Journey ski holidays.", hit, weights, 0.6).objection == "only the headings hold its words"
+    assert not support("Winter gear is insured on ski holidays.", hit, weights, 0.6).objection
+
+
 @pytest.mark.parametrize(
     "number", ["ſieben Tage", "ſix weeks", "fıve days", "SİEBEN Tage", "5 thouſand", "5 mıllion €", "5 MİLLİONEN €"]
 )

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from assistant.grounding.markers import Reading
 from assistant.grounding.repetition import goes_in_circles, safe_end, without_repetition
 from assistant.grounding.support import Support, Weights, support
-from assistant.sentences import sentence_spans
+from assistant.sentences import line_sentence_spans
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
 
+_IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]]*\s*$")
+_ITEM = re.compile(r"[ \t]*(?:[-*•–]|\d{1,2}[.)])\s")
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
 
 
@@ -51,6 +53,7 @@ class Grounder:
         self._patience = patience
         self._to_the_point = to_the_point
         self._end: int | None = None
+        self._cut_at: int | None = None
         self._reading = Reading()
         self._read = 0
         self._shown = 0
@@ -82,10 +85,15 @@ class Grounder:
         yield from self._complete(text, statements, len(statements) - 1)
         yield from self._words(self.text[: safe_end(text)])
 
-    def finish(self) -> Iterator[Words | Grounded]:
-        """The model has ended: what was held back."""
+    def finish(self, *, is_cut: bool = False) -> Iterator[Words | Grounded]:
+        """The model has ended: what was held back. A sentence in which it was cut is left out behind others."""
         text = self.text
         statements = _statements(text)
+        if is_cut and len(statements) > len(self.sentences) and not _IS_WHOLE.search(text):
+            self._cut_at = statements[-1][0]
+            if len(statements) > 1:
+                self._end = self._cut_at
+                text, statements = self.text, statements[:-1]
         yield from self._complete(text, statements, len(statements))
         yield from self._words(self.text)
 
@@ -100,7 +108,8 @@ class Grounder:
             start, end = statements[place]
             yield from self._words(text[:end])
             following = statements[place + 1][0] if place + 1 < len(statements) else None
-            self.sentences.append(self._grounded(text[start:end], self._cited(start if place else -1, following)))
+            cited = self._cited(start if place else -1, following)
+            self.sentences.append(self._grounded(text[start:end], cited, _opening(text, start), start == self._cut_at))
             yield Grounded(self.sentences[-1])
             if self._strays:
                 self._end = end
@@ -121,10 +130,12 @@ class Grounder:
         )
         return [self._hits[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(self._hits)]
 
-    def _grounded(self, sentence: str, cited: Sequence[Evidence]) -> Sentence:
-        if goes_in_circles(sentence):
-            return Sentence(sentence, False, "it goes round in circles")
-        measured = [(support(sentence, hit, self._weights, self._least), hit) for hit in self._hits]
+    def _grounded(self, sentence: str, cited: Sequence[Evidence], opening: str, is_cut: bool) -> Sentence:
+        """A sentence with what supports it; ``opening`` opens the list that it is an item of."""
+        if is_cut or goes_in_circles(sentence):
+            return Sentence(sentence, False, "it was cut off" if is_cut else "it goes round in circles")
+        said = f"{opening} {sentence}" if opening else sentence
+        measured = [(support(said, hit, self._weights, self._least), hit) for hit in self._hits]
         supporting = [(found, hit) for found, hit in measured if not found.objection and found.coverage >= self._least]
         named = [(found, hit) for found, hit in supporting if hit in cited]
         chosen = named or sorted(supporting, key=lambda pair: -pair[0].coverage)[:1]
@@ -148,7 +159,7 @@ def _statements(text: str) -> list[tuple[int, int]]:
     What is left of a sentence that was nothing but a marker is none.
     """
     joined: list[tuple[int, int]] = []
-    for start, end in sentence_spans(text):
+    for start, end in line_sentence_spans(text):
         if not any(character.isalnum() for character in text[start:end]):
             continue
         if joined and _YES_OR_NO.fullmatch(text[slice(*joined[-1])]):
@@ -156,6 +167,15 @@ def _statements(text: str) -> list[tuple[int, int]]:
         else:
             joined.append((start, end))
     return joined
+
+
+def _opening(text: str, start: int) -> str:
+    """The line that opens the list in which an item begins at ``start``; empty where none does."""
+    *above, line = text[:start].split("\n")
+    if line.strip() or not _ITEM.match(text, start):
+        return ""
+    before = next((one for one in reversed(above) if one.strip() and not _ITEM.match(one)), "")
+    return before.strip() if before.rstrip().endswith(":") else ""
 
 
 def _why_not(measured: Sequence[Support], least: float) -> str:

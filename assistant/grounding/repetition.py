@@ -2,43 +2,68 @@
 
 import re
 
-from assistant.sentences import sentence_spans
+from assistant.sentences import line_sentence_spans
 
-_ROUNDS = 4
-_CIRCLE = re.compile(rf"(?<!\S)(?=((?:\S++\s++){{3,12}}?)\1{{{_ROUNDS - 1}}})")
+# A circle of (fewest, most) words, and so many rounds of it: few words come again more often without going in circles.
+_CIRCLES = tuple(
+    (re.compile(rf"(?<!\S)(?=((?:\S++\s++){{{fewest},{most}}}?)\1{{{rounds - 1}}})"), rounds)
+    for fewest, most, rounds in ((3, 12, 4), (2, 2, 6))
+)
 # Cells of tables, leaders and columns of numbers come again and again too.
-_FEWEST_WORDS = 3
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+# A sentence of so many words, each of which it holds so often on average, says nothing either.
+_MANY_WORDS = 16
+_TIMES_EACH = 4
+# Within a word: digits without an end.
+_RUN = re.compile(r"([^\W_]{1,4}?)\1{23}")
+# The number of an item is another one each time.
+_ITEM = re.compile(r"^(?:\d{1,2}[.):]|[-*•–]|\(?[a-z]\))\s+")
+
+_BEGUN_NUMBER = re.compile(r"\d{1,2}[.):]?|[-*•–]|\(?[a-z]?\)?")
 
 
 def without_repetition(text: str) -> str:
-    """``text`` up to the first sentence that was already said, or to the fourth time round in a circle."""
+    """``text`` up to the first sentence that was already said, or to the end of the rounds of a circle."""
     text = text[: _end_of_circle(text)]
     said: set[str] = set()
-    for start, end in sentence_spans(text):
-        if text[start:end] in said:
+    for start, end in line_sentence_spans(text):
+        sentence = _without_number(text[start:end])
+        if sentence in said:
             return text[:start]
-        said.add(text[start:end])
+        said.add(sentence)
     return text
 
 
 def goes_in_circles(sentence: str) -> bool:
     """Whether some of its words come again and again, and nothing between them."""
-    return _end_of_circle(f"{sentence} ") is not None
+    its = [] if "|" in sentence else _WORD.findall(sentence.casefold())
+    says_little = len(its) >= _MANY_WORDS and len(its) >= _TIMES_EACH * len(set(its))
+    return says_little or _end_of_circle(f"{sentence} ") is not None
 
 
 def safe_end(text: str) -> int:
     """Up to where a growing text may be shown: a sentence that begins like an earlier one may be its repetition."""
-    *earlier, last = sentence_spans(text) or [(0, 0)]
-    begun = text[last[0] : last[1]]
-    repeats = any(text[start:end].startswith(begun) for start, end in earlier)
+    *earlier, last = line_sentence_spans(text) or [(0, 0)]
+    begun = _without_number(text[last[0] : last[1]])
+    repeats = any(_without_number(text[start:end]).startswith(begun) for start, end in earlier)
     return len(text[: last[0]].rstrip()) if repeats else len(text)
 
 
 def _end_of_circle(text: str) -> int | None:
-    ends = (match.start() + _ROUNDS * len(match[1]) for match in _CIRCLE.finditer(text) if _is_said(match[1]))
-    return min(ends, default=None)
+    ends = (
+        match.start() + rounds * len(match[1])
+        for circle, rounds in _CIRCLES
+        for match in circle.finditer(text)
+        if _is_said(match[1])
+    )
+    runs = (match.end() for match in _RUN.finditer(text))
+    return min((*ends, *runs), default=None)
+
+
+def _without_number(sentence: str) -> str:
+    return "" if _BEGUN_NUMBER.fullmatch(sentence) else _ITEM.sub("", sentence)
 
 
 def _is_said(words: str) -> bool:
-    return "|" not in words and len(_WORD.findall(words)) >= _FEWEST_WORDS
+    its = words.casefold().split()
+    return "|" not in words and len(_WORD.findall(words)) >= min(3, len(its)) and len(set(its)) > 1

@@ -119,9 +119,12 @@ def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: floa
     if _ASKS.search(sentence):
         return Support(0.0, "a question says nothing", 0, len(hit.text))
     claim = _claim(sentence, hit.language)
+    if not (claim.stems or claim.quantities):
+        return Support(0.0, "it says nothing that a passage could hold", 0, len(hit.text))
     wanted = weights(claim.stems - claim.name_stems or claim.stems)  # names have to be there anyway
     chosen = _without_idle_pairs(spans(hit), hit, wanted)
-    measured = [(_measured(span, hit, claim, wanted), _own_coverage(span, hit, wanted)) for span in chosen]
+    owned = [_own_coverage(span, hit, wanted) for span in chosen]
+    measured = [(_measured(span, hit, claim, wanted, own), own) for span, own in zip(chosen, owned, strict=True)]
     least = max(least_coverage, max((found.coverage for found, _ in measured), default=0.0) - _BEHIND_THE_BEST)
 
     def rank(pair: tuple[Support, float]) -> tuple[bool, float, float, int]:
@@ -187,7 +190,7 @@ def context_of(hit: Evidence) -> str:
     return f"{headings} {hit.place}"
 
 
-def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, float]) -> Support:
+def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, float], own: float) -> Support:
     known = f"{context_of(hit)} {span.introduction}"
     if span.row:
         read = _row_as_read(span.row, claim, known, hit.language)
@@ -198,6 +201,8 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
         objection = "another row of the table fits better"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
+    if wanted and not own and not claim.quantities:
+        objection = objection or "only the headings hold its words"
     objection = objection or _too_little_of_a_step(claim, coverage)
     reason = f"the number {missing} is missing" if missing else objection
     return Support(coverage, reason, span.start, span.end, "" if objection else missing)
