@@ -15,7 +15,7 @@ from assistant.conversation.rewriting import fitting_history, rewritten, rewritt
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.errors import PromptTooLongError
-from assistant.grounding.editions import newest_first, version_notes
+from assistant.grounding.editions import newest_first, version_notes, with_newest
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.quoting import Places
 from assistant.language import well_formed
@@ -120,9 +120,12 @@ class Assistant:
         if not verdict.answerable:
             yield self._refused(course, found, verdict.reason, trace, verdict)
             return
+        if not only:  # who chose the documents gets those
+            found = with_newest(found, course.rewriting.standalone, self.retriever.newest_edition)
         prompt = self._prompt(question, history, found)
         trace = replace(
             trace,
+            found=tuple(found),
             dropped=tuple(hit.rank for hit in found if hit not in prompt.shown),
             prompt=self._opened_engine.prompt_text(prompt.messages),
         )

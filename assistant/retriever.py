@@ -5,6 +5,7 @@ question ──▶ vector ──▶ FAISS ───┐
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,10 +15,11 @@ from typing import TypeVar
 import numpy as np
 
 from assistant.config import DeviceSettings, RetrievalSettings
-from assistant.duplicates import Duplicates
+from assistant.duplicates import Duplicates, jaccard, shingles
 from assistant.embedder import Embedder
 from assistant.errors import IdentityError, UsageError, WorkspaceError
 from assistant.fusion import Candidate, fuse
+from assistant.grounding.editions import state_otherwise, title_key
 from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, well_formed, whole_questions
 from assistant.reranker import Reranker
 from assistant.store.catalog import Catalog, StoredChunk
@@ -50,6 +52,7 @@ class Retriever:
         self._index: VectorIndex | None = None
         self._generation = -1
         self._languages: tuple[str, ...] = (DEFAULT_LANGUAGE,)
+        self._editions: dict[str, list[tuple[str, int]]] = {}
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -88,6 +91,24 @@ class Retriever:
             hits = islice(self._distinct(candidates, only), wanted)
             return [self._as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
 
+    def newest_edition(self, hit: Evidence) -> Evidence | None:
+        """The section of a hit in the newest edition of its document; None where the hit is of that, or it has none.
+
+        Call it after a search.
+        """
+        date, document = max(self._editions.get(title_key(hit.title), []), default=("", 0))
+        wanted = title_key(hit.heading)
+        if date <= hit.date or not wanted:
+            return None
+        with self.catalog.snapshot():
+            ids = [id_ for id_, heading in self.catalog.headed_chunks(document) if title_key(heading) == wanted]
+            if not ids:
+                return None
+            own = shingles(hit.text)
+            chunks = self.catalog.chunks(ids).values()
+            nearest = max(chunks, key=lambda chunk: jaccard(shingles(chunk.text), own))
+            return self._as_evidence(hit.rank, Candidate(nearest.id, hit.score, None, None, None, None), nearest)
+
     def weights(self, some: Iterable[str]) -> Mapping[str, float]:
         """Inverse document frequency of terms, as BM25 counts it; unknown ones weigh most."""
         wanted = list(dict.fromkeys(some))
@@ -101,6 +122,9 @@ class Retriever:
             self._index = open_index(self.catalog, generation)
             self._generation = generation
             self._languages = self.catalog.languages() or (DEFAULT_LANGUAGE,)
+            self._editions = defaultdict(list)
+            for document, title, date in self.catalog.dated_titles():
+                self._editions[title_key(title)].append((date, document))
         return self._index
 
     def _refuse_other_embedder(self) -> None:
@@ -153,11 +177,16 @@ class Retriever:
     def _distinct(
         self, candidates: Sequence[Candidate], only: Filter | None
     ) -> Iterator[tuple[Candidate, StoredChunk]]:
-        """The candidates with their chunks, without those that say nearly what a better one says."""
+        """The candidates with their chunks, without those that say nearly what a better one says.
+
+        Editions of one document that state other values do not: one number may be all that was changed.
+        """
         said = Duplicates(self.settings.duplicate_similarity)
+        shown: list[StoredChunk] = []
         for candidate in candidates:
             chunk = self.catalog.chunks([candidate.chunk], only)[candidate.chunk]
-            if said.is_new(chunk.text):
+            if said.is_new(chunk.text) or (chunk.date and state_otherwise(chunk, shown)):
+                shown.append(chunk)
                 yield candidate, chunk
 
     def _as_evidence(self, rank: int, hit: Candidate, chunk: StoredChunk) -> Evidence:

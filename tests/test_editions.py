@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 from samples import evidence
 
-from assistant.grounding.editions import are_editions, is_superseded, newest_first, version_notes
+from assistant.grounding.editions import are_editions, is_superseded, newest_first, version_notes, with_newest
 from assistant.grounding.grounder import ground
 from assistant.types import Evidence
 
@@ -58,6 +58,35 @@ def test_an_answer_says_what_another_edition_says_with_both_values_and_sources()
     )
     (note,) = notes("You must report every claim within 5 days.", OLD, NEW)
     assert note.startswith("A newer version differs: terms-2026.pdf, 2026-01-01, says 7 days")
+
+
+def test_an_older_edition_brings_the_newest_along_or_gives_way_to_it() -> None:
+    other = evidence("Hail is covered.", 2)
+    newest = {OLD.chunk: dataclasses.replace(NEW, chunk=9, rank=1)}
+    found = with_newest([OLD, other], QUESTION, lambda hit: newest.get(hit.chunk))
+    assert [(hit.document, hit.rank) for hit in found] == [
+        ("terms-2026.pdf", 1),
+        ("terms-2024.pdf", 2),
+        (other.document, 3),
+    ]
+    assert with_newest([OLD, NEW], QUESTION, lambda _: NEW) == [OLD, NEW]
+    assert with_newest([OLD], "When did I have to report a claim in 2024?", lambda _: NEW) == [OLD]
+    same = dataclasses.replace(edition(2026, 1, "5 days"), chunk=9)
+    assert with_newest([OLD, other], QUESTION, lambda hit: same if hit is OLD else None)[0].document == "terms-2026.pdf"
+
+
+def test_of_several_values_none_is_named_as_the_other_one() -> None:
+    old = dataclasses.replace(OLD, text="You must report every claim within 5 days, or 9 days, of learning of it.")
+    (note,) = notes("You must report every claim within 7 days of learning of it.", NEW, old)
+    assert "says “You must report every claim within 5 days, or 9 days, of learning of it.”, not 7 days" in note
+
+
+def test_values_without_a_unit_are_compared_too() -> None:
+    old, new = (
+        dataclasses.replace(one, text=f"Overdue books cost {value} cents a day.")
+        for one, value in ((OLD, 20), (NEW, 30))
+    )
+    assert len(notes("Overdue books cost 30 cents a day.", new, old)) == 1
 
 
 def test_editions_that_agree_need_no_note() -> None:

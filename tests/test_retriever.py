@@ -221,3 +221,44 @@ def test_a_second_wording_that_says_nothing_new_changes_nothing(retriever: Retri
     assert found[0] == "home/hail.md"
     if asked.strip() in {"", question}:
         assert retriever.search(question, fallback=asked) == retriever.search(question)
+
+
+def edition(year: int, days: int, section: str = "Loan period", tail: str = "") -> str:
+    """A long section of which one number differs from edition to edition."""
+    rest = " ".join(f"Rule {number} of the library holds for all who borrow books here." for number in range(20))
+    return (
+        f"---\ntitle: Rules {year}\ndate: {year}-01-01\n---\n\n# {section}\n\n"
+        f"Books are lent for {days} days. {rest}{tail}\n"
+    )
+
+
+@pytest.fixture
+def editions(workspace: Workspace, docs: Path, settings: Settings) -> Iterator[Callable[..., Retriever]]:
+    opened: list[Catalog] = []
+
+    def make(**files: str) -> Retriever:
+        for name, text in files.items():
+            (docs / f"{name}.md").write_text(text)
+        embedder = FakeEmbedder()
+        ingest(workspace, "default", [docs], settings, embedder=embedder)
+        opened.append(Catalog(workspace.corpus("default")))
+        return Retriever(opened[-1], embedder, settings.retrieval, settings.device)
+
+    yield make
+    for catalog in opened:
+        catalog.close()
+
+
+def test_an_edition_that_differs_in_one_number_is_no_duplicate(editions: Callable[..., Retriever]) -> None:
+    retriever = editions(old=edition(2023, 21), new=edition(2025, 28), copy=edition(2025, 28, tail=" Welcome."))
+    found = {hit.document for hit in retriever.search("For how many days are books lent?")}
+    assert "old.md" in found and len(found) == 2
+
+
+def test_the_section_of_the_newest_edition_is_found_from_an_older_one(editions: Callable[..., Retriever]) -> None:
+    other = edition(2026, 28, section="Opening hours").partition("# ")[2]
+    retriever = editions(old=edition(2023, 21), middle=edition(2024, 25), new=f"{edition(2025, 28)}\n# {other}")
+    by_document = {hit.document: hit for hit in retriever.search("For how many days are books lent?")}
+    newest = retriever.newest_edition(by_document["old.md"])
+    assert newest is not None and newest.document == "new.md" and newest.heading.endswith("Loan period")
+    assert retriever.newest_edition(newest) is None

@@ -1,14 +1,18 @@
 """Editions: documents of one title with different dates. The newest comes first, and what another says is told.
 
+A passage of an older edition brings the same section of the newest one along, or gives way to it if it says the same.
+
 Two passages are of one title when their documents' titles are equal but for numbers: "General Terms 2024" and
 "General Terms 2026".
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
+from assistant.duplicates import jaccard, shingles
 from assistant.grounding.quantities import as_written, quantities, unit_of
 from assistant.grounding.support import Weights, support
 from assistant.language import detect
@@ -17,17 +21,73 @@ from assistant.types import Evidence, Sentence
 # A passage of another edition says the same with another value when it holds this part of the sentence's words.
 _SAME_THING = 0.7
 _NUMBER = re.compile(r"\W*\d+\W*")
+# From this part of common word sequences on, two editions say the same; their numbers have to be equal besides.
+_SAME_TEXT = 0.9
+_LONGEST_QUOTE = 200
 _NOTES = {
     "en": "{which} version differs: {source} says {other}, not {own} as {cited}.",
     "de": "{which} Fassung weicht ab: {source} nennt {other}, nicht {own} wie {cited}.",
 }
+_QUOTED = {"en": "“{}”", "de": "„{}“"}
 _WHICH = {"en": ("A newer", "An older"), "de": ("Eine neuere", "Eine ältere")}
 
 
-def are_editions(one: Evidence, other: Evidence) -> bool:
+class Dated(Protocol):
+    """A passage of a document that may have other editions."""
+
+    @property
+    def document(self) -> str:
+        """Path of its document."""
+
+    @property
+    def date(self) -> str:
+        """ISO date of its document, or empty."""
+
+    @property
+    def title(self) -> str:
+        """Title of its document."""
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+
+
+def are_editions(one: Dated, other: Dated) -> bool:
     """Whether two passages come from different editions of one document."""
     differ = one.document != other.document and one.date != other.date
-    return bool(differ and one.date and other.date and one.title and _key(one.title) == _key(other.title))
+    return bool(differ and one.date and other.date and one.title and title_key(one.title) == title_key(other.title))
+
+
+def state_otherwise(one: Dated, others: Sequence[Dated]) -> bool:
+    """Whether another edition is among ``others``, and none of them that has this title has these numbers."""
+    titled = [other for other in others if title_key(other.title) == title_key(one.title)]
+    own = set(quantities(one.text))
+    is_other = any(are_editions(one, other) for other in titled)
+    return is_other and all(set(quantities(other.text)) != own for other in titled)
+
+
+def with_newest(
+    hits: Sequence[Evidence], question: str, newest: Callable[[Evidence], Evidence | None]
+) -> list[Evidence]:
+    """Evidence with the same section of the newest edition in front of an older one, or in its place if both say the
+    same. ``newest`` finds it, if there is one. A question that names the year of an edition gets that one.
+    """
+    asked = set(quantities(question))
+    found: list[Evidence] = []
+    known = {hit.chunk for hit in hits}
+    for hit in hits:
+        newer = newest(hit) if hit.date and hit.date[:4] not in asked else None
+        if newer is None or newer.chunk in known:
+            found.append(hit)
+            continue
+        known.add(newer.chunk)
+        found += [newer] if _say_the_same(newer, hit) else [newer, hit]
+    return [replace(hit, rank=rank) for rank, hit in enumerate(found, 1)]
+
+
+def _say_the_same(one: Evidence, other: Evidence) -> bool:
+    alike = jaccard(shingles(one.text), shingles(other.text)) >= _SAME_TEXT
+    return alike and set(quantities(one.text)) == set(quantities(other.text))
 
 
 def newest_first(hits: Sequence[Evidence], question: str) -> list[Evidence]:
@@ -39,7 +99,7 @@ def newest_first(hits: Sequence[Evidence], question: str) -> list[Evidence]:
     sections: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, hit in enumerate(hits):
         if hit.date:
-            sections[_key(hit.title), _key(hit.heading)].append(place)
+            sections[title_key(hit.title), title_key(hit.heading)].append(place)
     ordered = list(hits)
     for places in sections.values():
         editions = [hits[place] for place in places]
@@ -53,7 +113,7 @@ def newest_first(hits: Sequence[Evidence], question: str) -> list[Evidence]:
 def is_superseded(hit: Evidence, hits: Sequence[Evidence], question: str) -> bool:
     """Whether the evidence holds the same section of a newer edition, and the question does not ask for this one."""
     newer = (other for other in hits if are_editions(hit, other) and other.date > hit.date)
-    same_section = any(_key(other.heading) == _key(hit.heading) for other in newer)
+    same_section = any(title_key(other.heading) == title_key(hit.heading) for other in newer)
     return same_section and hit.date[:4] not in quantities(question)
 
 
@@ -76,19 +136,26 @@ def _note(sentence: str, quote: str, cited: Evidence, other: Evidence, weights: 
     """The note about one other edition; empty when it says nothing else."""
     found = support(sentence, other, weights, least_coverage)
     passage = other.text[found.start : found.end]
-    unit = unit_of(found.missing) if found.missing else ""
-    values = [value for value in quantities(passage) if unit_of(value) == unit]
-    if not unit or not values or found.coverage < _SAME_THING:
+    values = dict.fromkeys(value for value in quantities(passage) if unit_of(value) == unit_of(found.missing or "0"))
+    if not found.missing or not values or found.coverage < _SAME_THING:
         return ""
     language = detect(sentence, _NOTES) or "en"
+    # Of several values it is not known which one is meant.
+    several = _QUOTED[language].format(_short(passage))
     return _NOTES[language].format(
         which=_WHICH[language][other.date < cited.date],
         source=f"{other.document}, {other.date},",
-        other=as_written(values[0], passage),
+        other=as_written(next(iter(values)), passage) if len(values) == 1 else several,
         own=as_written(found.missing, quote),
         cited=f"{cited.document}, {cited.date}",
     )
 
 
-def _key(title: str) -> str:
+def _short(passage: str) -> str:
+    text = " ".join(passage.split())
+    return text if len(text) <= _LONGEST_QUOTE else text[: text.rfind(" ", 0, _LONGEST_QUOTE)] + " …"
+
+
+def title_key(title: str) -> str:
+    """A title or heading without its numbers, by which editions and their sections are known."""
     return _NUMBER.sub(" ", title.casefold()).strip()

@@ -18,13 +18,13 @@ import numpy as np
 from assistant.embedder import Vectors
 from assistant.errors import WorkspaceError
 from assistant.language import terms
+from assistant.store.conditions import conditions_of, marks_for
 from assistant.store.schema import connect, damage_told
 from assistant.types import Chunk, Document, Filter, Heading
 
 T = TypeVar("T")
 
 CATALOG_FILE = "catalog.sqlite"
-_FILTER_COLUMNS = frozenset({"title", "format", "language", "date"})
 # Words of title and headings count more than words of the text; measured in docs/retrieval.md.
 _CONTEXT_WEIGHT = 1.5
 _FETCH_ROWS = 4096
@@ -214,6 +214,18 @@ class Catalog:
         )
         return tuple(Heading(*row) for row in rows)
 
+    def dated_titles(self) -> list[tuple[int, str, str]]:
+        """(id, title, date) of the live documents that state a date."""
+        return self._connection.execute(
+            "SELECT id, title, date FROM documents WHERE date != '' AND id IN (SELECT document_id FROM files)"
+        ).fetchall()
+
+    def headed_chunks(self, document_id: int) -> list[tuple[int, str]]:
+        """(id, heading) of the chunks of a document, in order."""
+        return self._connection.execute(
+            "SELECT id, heading FROM chunks WHERE document_id = ? ORDER BY start", (document_id,)
+        ).fetchall()
+
     def languages(self) -> tuple[str, ...]:
         """Languages of live documents, most frequent first; documents of unknown language do not count."""
         rows = self._connection.execute(
@@ -273,7 +285,7 @@ class Catalog:
         found: dict[bytes, Vectors] = {}
         for some in _portions(digests):
             rows = self._connection.execute(
-                f"SELECT digest, vector FROM windows WHERE digest IN ({_marks(some)}) GROUP BY digest", some
+                f"SELECT digest, vector FROM windows WHERE digest IN ({marks_for(some)}) GROUP BY digest", some
             )
             found.update((row[0], _vector(row[1])) for row in rows)
         return found
@@ -328,7 +340,7 @@ class Catalog:
 
     def chunk_ids(self, only: Filter) -> list[int]:
         """Ids of the live chunks in documents that fit a filter."""
-        conditions, values = _conditions(only)
+        conditions, values = conditions_of(only)
         rows = self._connection.execute(
             "SELECT DISTINCT chunks.id FROM chunks JOIN documents ON documents.id = document_id"
             f" JOIN files USING (document_id) WHERE {' AND '.join(conditions)} ORDER BY chunks.id",
@@ -359,7 +371,7 @@ class Catalog:
         found: dict[str, int] = {}
         for some in _portions(query):
             found.update(
-                self._connection.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({_marks(some)})", some)
+                self._connection.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({marks_for(some)})", some)
             )
         return found
 
@@ -385,13 +397,13 @@ class Catalog:
     def chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
         """Chunks by id. A document with several files is shown under the first of them that fits ``only``."""
         found: dict[int, StoredChunk] = {}
-        conditions, values = _conditions(only or Filter())
+        conditions, values = conditions_of(only or Filter())
         for some in _portions(ids):
             rows = self._connection.execute(
                 "SELECT chunks.id, document_id, min(path), root, title, language, date,"
                 " substr(text, start + 1, end - start), context, heading, place, start, end"
                 " FROM chunks JOIN documents ON documents.id = document_id JOIN files USING (document_id)"
-                f" WHERE {' AND '.join(conditions)} AND chunks.id IN ({_marks(some)}) GROUP BY chunks.id",
+                f" WHERE {' AND '.join(conditions)} AND chunks.id IN ({marks_for(some)}) GROUP BY chunks.id",
                 (*values, *some),
             )
             found.update((row[0], StoredChunk(*row)) for row in rows)
@@ -414,28 +426,6 @@ class Catalog:
                 yield StoredChunk(*row)
 
 
-def _conditions(only: Filter) -> tuple[list[str], list[str]]:
-    """A filter as SQL conditions over documents and files, with their values."""
-    conditions, values = ["true"], list[str]()
-    if only.documents:
-        conditions.append(f"path IN ({_marks(only.documents)})")
-        values.extend(only.documents)
-    if only.folder:
-        conditions.append("path GLOB ?")
-        # A plain name means everything in that folder.
-        values.append(only.folder if set("*?[") & set(only.folder) else f"{only.folder.rstrip('/')}/*")
-    for name, value in only.metadata.items():
-        if name in _FILTER_COLUMNS:
-            conditions.append(f"{name} = ?")
-            values.append(value)
-        else:
-            conditions.append(
-                "EXISTS (SELECT 1 FROM json_each(metadata) WHERE json_each.key = ? AND json_each.value = ?)"
-            )
-            values.extend((name, value))
-    return conditions, values
-
-
 def file_location(root: Path, path: str) -> Path:
     """Where a known file is. A root is a folder with the file in it, or the file itself."""
     return root if root.name == path and not root.is_dir() else root / path
@@ -453,7 +443,3 @@ def _vector(blob: bytes) -> Vectors:
 def _portions(items: Sequence[T]) -> Iterator[list[T]]:
     for first in range(0, len(items), _VARIABLES):
         yield list(items[first : first + _VARIABLES])
-
-
-def _marks(items: Sequence[object]) -> str:
-    return ", ".join("?" * len(items))
