@@ -12,6 +12,7 @@ _ABBREVIATIONS = frozenset(
     """.split()
 )
 _END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s)")
+_QUESTION = re.compile(r"\?[\"'”’»)\]]*\s*$")
 _LAST_WORD = re.compile(r"(\S+)$")
 _STARTS_SENTENCE = re.compile(r"[\s\"'“‘«(\[]*[^\W\d_a-zß-ÿ]|[\s\"'“‘«(\[]*[\d§$€£•–-]")
 
@@ -39,6 +40,11 @@ def line_sentence_spans(text: str) -> list[tuple[int, int]]:
         spans.extend((offset + start, offset + end) for start, end in sentence_spans(line))
         offset += len(line) + 1
     return spans
+
+
+def asks(text: str) -> bool:
+    """Whether a text ends with a question."""
+    return _QUESTION.search(text) is not None
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:

@@ -86,7 +86,8 @@ def test_importing_it_loads_nothing_heavy() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert assistant.__all__ == ["open_assistant"]
-    assert {name for name in vars(OpenedAssistant) if not name.startswith("_")} == {"ask", "stream", "search", "close"}
+    public = {name for name in vars(OpenedAssistant) if not name.startswith("_")}
+    assert public == {"answering", "ask", "stream", "search", "close"}
     with pytest.raises(AttributeError, match="no_such_name"):
         assistant.no_such_name  # type: ignore[attr-defined] # noqa: B018
 

@@ -37,6 +37,39 @@ def test_what_says_nothing_is_supported_by_nothing(said: str) -> None:
     assert support(said, hit, weights, 0.6).objection == "it says nothing that a passage could hold"
 
 
+@pytest.mark.parametrize(
+    ("sentence", "passage", "supported"),
+    [
+        ("The return of a debit is free of charge.", "For the return of a debit we charge €6.50.", False),
+        ("The return of a debit is free of charge.", "No charge is made for the return of a debit.", True),
+        ("You can cancel the contract at any time.", "You can cancel the contract if we raise the premium.", False),
+        ("The contract can be cancelled whenever you like.", "You can cancel the contract at any time you like.", True),
+        ("Nur der Versicherer kann den Vertrag kündigen.", "Der Versicherer kann den Vertrag kündigen.", False),
+        ("Die Rückgabe ist kostenlos.", "Die Rückgabe kostet 5 Euro.", False),
+        (
+            "Die Rückgabe der Karte im ersten Jahr ist kostenlos.",
+            "Die Rückgabe der Karte ist im ersten Jahr gebührenfrei.",
+            True,
+        ),
+    ],
+)
+def test_words_that_decide_what_is_promised_have_to_be_there(sentence: str, passage: str, supported: bool) -> None:
+    language = "de" if "kann" in sentence or "Die" in sentence else "en"
+    assert is_supported(sentence, in_language(passage, language)) == supported
+
+
+def test_what_a_heading_asks_is_not_known_to_be_so() -> None:
+    text = "Nein. Hunde brauchen eine eigene Tierhalterhaftpflicht."
+    heading = "Haftpflicht > Ist mein Hund versichert?"
+    for hit in (
+        evidence(text, context=heading, heading=heading, language="de"),
+        evidence(f"Ist mein Hund versichert?\n\n{text}", context="Haftpflicht", heading="Haftpflicht", language="de"),
+        evidence(f"Ist mein Hund versichert? {text}", context="Haftpflicht", heading="Haftpflicht", language="de"),
+    ):
+        assert not is_supported("Ja, mein Hund ist versichert.", hit)
+        assert is_supported("Hunde brauchen eine eigene Tierhalterhaftpflicht.", hit)
+
+
 def test_what_only_the_headings_hold_is_not_supported_by_what_stands_under_them() -> None:
     hit = evidence("Winter gear is insured.", context="Lindmoor Journey > Ski holidays", heading="Ski holidays")
     assert support("Lindmoor Journey ski holidays.", hit, weights, 0.6).objection == "only the headings hold its words"

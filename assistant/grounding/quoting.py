@@ -19,13 +19,13 @@ from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, named_cells, weighted_coverage
 from assistant.language import content_stems, stems
+from assistant.sentences import asks
 from assistant.types import Citation, Evidence, Heading, Sentence
 
 _BULLET = re.compile(r"[-*•–]\s+")
 _ITEM = re.compile(rf"{_BULLET.pattern}|\([a-z]\)\s")
 # What begins so is said of something else: an item of a list, a clause as "(2)", a section as "§ 3" or "2.5".
 _BEGINS_ANEW = re.compile(rf"{_ITEM.pattern}|\(\d{{1,2}}\)\s|§\s?\d|\d{{1,2}}\.\d")
-_ASKS = re.compile(r"\?[\"'”’»)\]]*$")
 _ENDS = re.compile(r"[.!?…;][\"'”’»)\]]*$")
 _LONGEST_QUOTE = 400
 # Shorter pieces are headings and labels.
@@ -133,11 +133,11 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
         under = hit.heading_at(hit.start + span.start)
         if under != section:
             section = under
-            asked = (max(0, under.end - hit.start), under.path) if _ASKS.search(under.path) else None
+            asked = (max(0, under.end - hit.start), under.path) if asks(under.path) else None
         text = " ".join(hit.text[span.start : span.end].split())
         if hit.start + span.start < under.end:
             continue
-        if _ASKS.search(text):
+        if asks(text):
             asked = (span.end, f"{under.path} {text}")
             continue
         heading = asked[1] if asked else under.path

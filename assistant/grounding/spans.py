@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.sentences import sentence_spans
+from assistant.sentences import asks, sentence_spans
 from assistant.types import Evidence
 from assistant.untrusted.instructions import believed_end
 
@@ -115,19 +115,23 @@ def _rows(block: list[_Line], header: str, introduction: str) -> Iterator[Span]:
 
 def _sentences(block: list[_Line], introduction: str) -> Iterator[Span]:
     """Each sentence of a block, and each with the one after it."""
-    places: list[tuple[int, int, str]] = []
+    places: list[tuple[int, int, str, bool]] = []
     opening = introduction
     for line in block:
         numbered = _PARAGRAPH_NUMBER.match(line.text)
         is_item = _ITEM.match(line.text) is not None
         opens = is_item and _opens(opening.rstrip(), line.text)
         known = " ".join(filter(None, (numbered[1] if numbered else "", opening if opens else "")))
-        places += [(line.start + start, line.start + end, known) for start, end in sentence_spans(line.text)]
+        places += [
+            (line.start + start, line.start + end, known, asks(line.text[start:end]))
+            for start, end in sentence_spans(line.text)
+        ]
         if not is_item:
             opening = _short(line.text)
-    for place, (start, end, known) in enumerate(places):
+    for place, (start, end, known, is_question) in enumerate(places):
         yield Span(start, end, known)
-        if place + 1 < len(places):
+        # What answers no would support what it was asked.
+        if place + 1 < len(places) and not is_question:
             yield Span(start, places[place + 1][1], known, is_pair=True)
 
 

@@ -16,13 +16,15 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from functools import lru_cache
 
+from assistant.grounding.decisive import missing_word
 from assistant.grounding.names import Name, names
 from assistant.grounding.negation import Denial, affirmed, contradiction, denials
 from assistant.grounding.quantities import in_digits, is_said, qualifiers, quantities, split_quantities, unit_of
 from assistant.grounding.spans import Row, Span, spans
 from assistant.language import stems, words
+from assistant.sentences import asks
 from assistant.stopwords import STOPWORDS
-from assistant.types import Evidence
+from assistant.types import HEADING_SEPARATOR, Evidence
 
 Weights = Callable[[Iterable[str]], Mapping[str, float]]
 
@@ -33,7 +35,6 @@ _OPENING = re.compile(
 # A step is short and made of common words, which stand somewhere in many a passage: "Next step: close the file."
 _FEWEST_WORDS_OF_A_STEP = 3
 _LEAST_COVERAGE_OF_A_STEP = 0.8
-_ASKS = re.compile(r"\?[\"'”’»)\]]*\s*$")
 _QUOTATION = re.compile(r"[\"“„«»]([^\"“”„«»\n]{2,300})[\"”“»«]")
 _FEWEST_QUOTED_WORDS = 3
 # From this part of its words on, a header is named; two thirds, since headers have remarks: "Privat Standard (alt)".
@@ -116,7 +117,7 @@ def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: floa
     One that nothing is objected to and that holds enough words is preferred to one with more words, if those are
     not many more: what is objected to the span that is meant speaks against the sentence.
     """
-    if _ASKS.search(sentence):
+    if asks(sentence):
         return Support(0.0, "a question says nothing", 0, len(hit.text))
     claim = _claim(sentence, hit.language)
     if not (claim.stems or claim.quantities):
@@ -185,8 +186,13 @@ def _stems(text: str, language: str) -> frozenset[str]:
 
 
 def context_of(hit: Evidence) -> str:
-    """What a reader knows everywhere in a passage: its headings, and the sheet or slide."""
+    """What a reader knows everywhere in a passage: its headings, and the sheet or slide.
+
+    A heading that asks is not known: what stands under it may say no.
+    """
     headings = hit.context.partition("\n")[0]
+    if asks(headings):
+        headings = headings.rpartition(HEADING_SEPARATOR)[0]
     return f"{headings} {hit.place}"
 
 
@@ -232,8 +238,10 @@ def _without_idle_pairs(some: Sequence[Span], hit: Evidence, wanted: Mapping[str
 
 def _objection(claim: _Claim, read: _Read) -> str:
     """What a claim holds and a span does not, apart from words and numbers."""
-    if read.text.rstrip().endswith("?") and not claim.text.endswith("?"):
+    if asks(read.text):
         return "the passage only asks"
+    if word := missing_word(claim.text, f"{read.known} {read.text}"):
+        return f"the word {word} is missing"
     for name in claim.names:
         its = " ".join(name)
         is_there = read.written_large.issuperset(stems(its, read.language))
