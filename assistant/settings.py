@@ -107,6 +107,9 @@ class IngestSettings(Section):
     timeout_seconds: float = Field(120.0, gt=0, description="Longest time for reading one file.")
     memory_mb: int = Field(2048, ge=256, description="Most memory a reading process may take, in MiB.")
     max_file_mb: int = Field(512, ge=1, description="Larger files are not read, in MiB.")
+    max_unpacked_mb: int = Field(
+        1024, ge=1, description="Files that hold more once unpacked, as DOCX and EPUB are, are not taken in, in MiB."
+    )
     max_characters: int = Field(20_000_000, ge=1, description="Documents with more text are not taken in.")
     max_pages: int = Field(5_000, ge=1, description="PDFs with more pages are not taken in.")
     calibrate: bool = Field(

@@ -61,7 +61,12 @@ def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
     return Recipe(
         embedder_folder=counter.folder,
         budget=Budget(window, settings.min_window_tokens, settings.chunk_characters),
-        limits=Limits(max_characters=settings.max_characters, max_pages=settings.max_pages, ocr=settings.ocr),
+        limits=Limits(
+            max_characters=settings.max_characters,
+            max_pages=settings.max_pages,
+            max_unpacked_bytes=settings.max_unpacked_mb << 20,
+            ocr=settings.ocr,
+        ),
         timeout_seconds=settings.timeout_seconds,
         memory_bytes=settings.memory_mb << 20,
         workers=settings.workers or max(1, (os.cpu_count() or 1) - 1),

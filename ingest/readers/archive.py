@@ -35,10 +35,12 @@ def check_archive(data: bytes, limits: Limits, doctype_allowed: bool = False) ->
         members = archive.infolist()
         total = sum(member.file_size for member in members)
         packed = sum(member.compress_size for member in members)
-        if len(members) > MAX_MEMBERS or total > limits.max_unpacked_bytes:
+        if len(members) > MAX_MEMBERS:
+            raise Refused(f"unpacks to {len(members):,} files, over {MAX_MEMBERS:,}", "Split it into smaller files.")
+        if total > limits.max_unpacked_bytes:
             raise Refused(
-                f"unpacks to {total:,} bytes in {len(members):,} files, over {limits.max_unpacked_bytes:,}",
-                "Remove large pictures from it, or raise ingest.max_unpacked_bytes.",
+                f"unpacks to {total:,} bytes, over the limit of {limits.max_unpacked_bytes:,}",
+                "Remove large pictures from it, or raise ingest.max_unpacked_mb.",
             )
         if total > RATIO_FREE_BYTES and total > MAX_RATIO * max(1, min(packed, len(data))):
             raise Refused(f"is a ZIP bomb: {len(data):,} bytes unpack to {total:,}", "Do not open it.")

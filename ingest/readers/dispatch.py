@@ -77,7 +77,7 @@ def read(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Document:
 def _read(path: Path, name: str, limits: Limits) -> Document:
     size = path.stat().st_size
     if size > limits.max_unpacked_bytes:
-        raise too_many(size, "bytes", limits.max_unpacked_bytes, "ingest.max_unpacked_bytes")
+        raise too_many(size, "bytes", limits.max_unpacked_bytes, "ingest.max_unpacked_mb")
     data = path.read_bytes()
     if not data.strip():
         raise Refused("is empty", "Remove it, or put text into it.")

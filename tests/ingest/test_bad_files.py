@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from fakes import FakeEmbedder
+from files import docx, with_member
 from test_pipeline import _read_here, fill
 
 from assistant.config import Settings
@@ -319,6 +320,16 @@ def test_a_file_over_the_limit_is_not_even_opened(
         "huge.txt has 2 MiB; ingest.max_file_mb is 1. Raise the limit or split the file."
     )
     assert hashed == ["a.txt"]
+
+
+def test_what_a_file_may_unpack_to_is_a_setting(
+    workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (docs / "large.docx").write_bytes(with_member(docx(), "word/media/plan.bmp", b" " * (1 << 20)))
+    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    (refused,) = ingest(workspace, docs, max_unpacked_mb=1).files
+    assert refused.status == "failed" and "raise ingest.max_unpacked_mb" in refused.message
+    assert ingest(workspace, docs, max_unpacked_mb=2).counts == {"added": 1}
 
 
 # Many files, and no room

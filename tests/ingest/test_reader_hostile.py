@@ -14,8 +14,10 @@ from files import LAUGHS, PROSE, XXE, archive, docx, epub, mail, pdf, pptx, with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assistant.config import setting_keys
 from assistant.errors import ReadError
 from ingest.readers import SUFFIXES, Limits, read
+from ingest.readers import archive as archive_reader
 
 SECRET = Path("/etc/passwd").read_text().split("\n")[0]
 
@@ -85,8 +87,14 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, make: objec
 
 
 def test_an_archive_over_the_limit_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match=r"unpacks to .*ingest\.max_unpacked_bytes"):
+    with pytest.raises(ReadError, match=r"unpacks to .*ingest\.max_unpacked_mb"):
         read(write(tmp_path, "x.docx", docx()), Limits(max_unpacked_bytes=50_000))
+
+
+def test_settings_that_readers_advise_exist() -> None:
+    sources = (file.read_text(encoding="utf-8") for file in Path(archive_reader.__file__).parent.glob("*.py"))
+    named = {name for source in sources for name in re.findall(r"\bingest\.[a-z]+_\w+", source)}
+    assert "ingest.max_unpacked_mb" in named and named <= set(setting_keys())
 
 
 def test_a_member_that_lies_about_its_size_is_not_unpacked_past_it(tmp_path: Path) -> None:
