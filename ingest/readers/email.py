@@ -7,19 +7,23 @@ from assistant.types import Block, Document
 
 from .clean import clean, fold
 from .dates import iso_date
-from .encoding import decode
+from .encoding import check_text, decode
 from .html import parse
+from .limits import Refused
 from .structure import blocks_of
 from .text import text_blocks
 
 _HEAD = ("Subject", "From", "To", "Cc", "Date")
+_TELLING = (*_HEAD, "Received", "Message-ID", "MIME-Version", "Content-Type")
 
 
 def read_email(data: bytes) -> Document:
-    """A mail: subject, sender, date and body; attachments are only named."""
+    """A mail: subject, sender, date and body; attachments are only named. Raises ``Refused`` for what is no mail."""
     message = message_from_bytes(data, policy=policy.default)
     if not isinstance(message, EmailMessage):
         raise TypeError("the mail parser returned another kind of message")
+    if not any(name in message for name in _TELLING):  # the parser takes any bytes for the body of a mail
+        raise Refused("is no mail: it has no sender, subject or date", "Give it the suffix of its real format.")
     head = [f"{name}: {value}" for name in _HEAD if (value := _header(message, name))]
     blocks = [Block("\n".join(head))] if head else []
     blocks.extend(_body(message))
@@ -50,11 +54,15 @@ def _body(message: EmailMessage) -> list[Block]:
 
 def _text(part: MIMEPart) -> str:
     try:
-        return str(part.get_content())
+        text = str(part.get_content())
     except (LookupError, UnicodeError):
-        # An encoding that no one knows; the bytes may still say what they are.
+        text = "\ufffd"
+    if "\ufffd" in text:
+        # An encoding that no one knows, or another than was said; the bytes may still say what they are.
         payload = part.get_payload(decode=True)
         return decode(payload)[0] if isinstance(payload, bytes) else ""
+    check_text(text)
+    return text
 
 
 def _attachments(message: EmailMessage) -> tuple[str, ...]:

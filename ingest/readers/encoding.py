@@ -23,13 +23,18 @@ MAX_JUNK_SHARE = 0.02
 def decode(data: bytes, declared: str = "") -> tuple[str, tuple[str, ...]]:
     """Text and warnings. Raises ``Refused`` when the bytes are not text in any likely encoding."""
     text, warnings = _decode(data, declared)
+    check_text(text)
+    return text, warnings
+
+
+def check_text(text: str) -> None:
+    """Raise ``Refused`` when what was decoded is no text."""
     junk = len(_CONTROLS.findall(text))
     if junk > MAX_JUNK_SHARE * len(text) + 2:
         raise Refused(
             f"is not text: {junk:,} of {len(text):,} characters are control or undecodable ones",
             "Save it as UTF-8 text, or give it the suffix of its real format.",
         )
-    return text, warnings
 
 
 def _decode(data: bytes, declared: str) -> tuple[str, tuple[str, ...]]:

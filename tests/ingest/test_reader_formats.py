@@ -100,6 +100,12 @@ def test_html_mail_is_read_through_the_same_structure(tmp_path: Path) -> None:
     assert "steal" not in document.text
 
 
+def test_mail_that_names_no_encoding_or_a_wrong_one_is_decoded_as_it_looks(tmp_path: Path) -> None:
+    for head in ("", "Content-Type: text/plain; charset=us-ascii\n"):
+        raw = f"Subject: x\n{head}\n{PROSE_DE}\n".encode("latin-1")
+        assert PROSE_DE in read(write(tmp_path, "m.eml", raw)).text
+
+
 def test_mail_in_an_unknown_encoding_is_decoded_as_it_looks(tmp_path: Path) -> None:
     raw = b"Subject: x\nContent-Type: text/plain; charset=x-unheard-of\n\n" + PROSE_DE.encode()
     assert PROSE_DE in read(write(tmp_path, "m.eml", raw)).text

@@ -8,6 +8,7 @@ import time
 import zipfile
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 from files import LAUGHS, PROSE, XXE, archive, docx, epub, mail, pdf, pptx, with_member, write, xlsx
@@ -59,6 +60,24 @@ def test_a_missing_file_or_folder_is_a_read_error(tmp_path: Path) -> None:
 def test_binary_content_is_refused_under_a_text_suffix(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(ReadError, match=reason):
         read(write(tmp_path, "x.txt", content))
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".html", ".csv", ".eml"])
+def test_noise_is_no_text_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
+    noise = Random(0).randbytes(5_000)
+    with pytest.raises(ReadError, match=r"is not text|is no mail"):
+        read(write(tmp_path, f"junk{suffix}", noise))
+
+
+@pytest.mark.parametrize("head", [b"", b"Content-Type: text/plain; charset=utf-8\n", b"Content-Type: text/html\n"])
+def test_noise_below_the_head_of_a_mail_is_no_text(tmp_path: Path, head: bytes) -> None:
+    with pytest.raises(ReadError, match="is not text"):
+        read(write(tmp_path, "x.eml", b"From: a@b.example\n" + head + b"\n" + Random(0).randbytes(5_000)))
+
+
+def test_what_has_no_head_is_no_mail(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="is no mail: .* Give it the suffix of its real format"):
+        read(write(tmp_path, "x.eml", PROSE))
 
 
 @pytest.mark.parametrize(
