@@ -33,6 +33,8 @@ class HtmlTable:
         elif element.tag in ("td", "th"):
             if not self.rows:
                 self.rows.append([])
+            if self.in_cell:  # a cell ends where the next one begins, closed or not
+                self._end_cell(next(element.iterancestors("td", "th")))
             self.in_cell = True
             self._parts.clear()
 
