@@ -55,7 +55,18 @@ def engine_folder(model: str) -> Path:
     """The folder of a language model; a GGUF, as the bundled one, is unpacked on first use. Raises ModelError."""
     if model == BUNDLED:
         return _bundled_engine()
-    return _gguf_engine(Path(model).expanduser()) if model.endswith(_GGUF) else _named_folder(model)
+    if model.endswith(_GGUF):
+        file = Path(model).expanduser()
+        return _unpacked(file, _gguf_target(file))
+    return _named_folder(model)
+
+
+def check_engine_name(model: str) -> None:
+    """Raise ModelError, without unpacking anything, for a language model that is nowhere to be had."""
+    if model.endswith(_GGUF):
+        _gguf_target(Path(model).expanduser())
+    elif model != BUNDLED:
+        _named_folder(model)
 
 
 def fingerprint(folder: Path) -> str:
@@ -98,7 +109,7 @@ def _bundled_engine() -> Path:
     return _unpacked(source, folder)
 
 
-def _gguf_engine(file: Path) -> Path:
+def _gguf_target(file: Path) -> Path:
     """The folder that a user's GGUF is unpacked into; another file of the same name gets another one."""
     try:
         found = file.stat()
@@ -107,7 +118,7 @@ def _gguf_engine(file: Path) -> Path:
         raise ModelError(
             f"The model file {file} cannot be read: {error.strerror}.", "Check the path in engine.model."
         ) from error
-    return _unpacked(file, cache_folder() / f"{file.stem}-{hashlib.sha256(told).hexdigest()[:16]}")
+    return cache_folder() / f"{file.stem}-{hashlib.sha256(told).hexdigest()[:16]}"
 
 
 def _unpacked(source: Path, folder: Path) -> Path:

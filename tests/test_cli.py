@@ -114,6 +114,27 @@ def test_a_batch_gives_one_line_a_question_in_order(
     assert all(row["hits"] for row in rows)
 
 
+@pytest.mark.parametrize("setting", ["engine.model", "retrieval.reranker"])
+@pytest.mark.parametrize("name", ["nobody/nothing", "/no/such/model"])
+def test_a_missing_model_is_told_before_anything_is_loaded(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, setting: str, name: str
+) -> None:
+    run(capsys, "ingest", str(place), "--set", "ingest.calibrate=false")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("assistant.embedder.Embedder.__init__", lambda *_: pytest.fail("the embedder was opened"))
+    status, out, err = run(capsys, "ask", "What is the deductible?", "--set", f"{setting}={name}")
+    assert (status, out) == (1, "") and name in err and err.count("\n") == 1
+
+
+def test_a_missing_model_file_is_told_before_anything_is_loaded(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(capsys, "ingest", str(place), "--set", "ingest.calibrate=false")
+    monkeypatch.setattr("assistant.embedder.Embedder.__init__", lambda *_: pytest.fail("the embedder was opened"))
+    status, _, err = run(capsys, "chat", "--set", "engine.model=/no/such.gguf")
+    assert status == 1 and "/no/such.gguf" in err
+
+
 @pytest.mark.parametrize(
     "line", ['{"question": ', '{"id": 3}', '{"question": 5}', '{"question": "x", "filter": {"fold": "y"}}']
 )

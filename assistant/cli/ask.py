@@ -45,10 +45,11 @@ def command(
     if as_json and len(questions) > 1:
         raise UsageError("--json takes one question.", "For several, use --batch FILE: one JSON line each.")
     from assistant.answer import Assistant
-    from assistant.engines.opening import check_adapter, open_engine
+    from assistant.engines.opening import check_adapter, check_engine, open_engine
     from assistant.presentation import answer_json
 
-    check_adapter(settings, workspace.adapters, adapter)  # a wrong name is told before anything is loaded
+    check_engine(settings.engine)  # a wrong name is told before anything is loaded
+    check_adapter(settings, workspace.adapters, adapter)
     with opened_retriever(workspace, corpus, settings) as retriever:
         assistant = Assistant(
             retriever,

@@ -33,7 +33,7 @@ def command(adapter: str | None, corpus: str, workspace: Workspace, settings: Se
     Without a terminal, one question or command a line is read from standard input.
     """
     from assistant.cli.talk import Talk
-    from assistant.engines.opening import check_adapter, open_engine
+    from assistant.engines.opening import check_adapter, check_engine, open_engine
 
     engine = cache(lambda: open_engine(settings, workspace.adapters))
 
@@ -47,6 +47,7 @@ def command(adapter: str | None, corpus: str, workspace: Workspace, settings: Se
     def check(name: str | None) -> None:
         check_adapter(settings, workspace.adapters, name)
 
+    check_engine(settings.engine)
     check(adapter)
     with Talk(open_assistant, check, corpus, adapter) as talk:
         if sys.stdin.isatty():

@@ -98,7 +98,7 @@ def run(
 
     Ends with 3 when the gate finds a regression, with 4 when there is too little evidence.
     """
-    from assistant.engines.opening import check_adapter, open_engine
+    from assistant.engines.opening import check_adapter, check_engine, open_engine
     from eval.gate import read_rules_file
     from eval.metrics.style import read_rules
     from eval.readers import read_any
@@ -107,6 +107,7 @@ def run(
     from eval.running.run import run as run_plan
     from eval.running.systems import systems_of
 
+    check_engine(settings.engine)  # a wrong name is told before anything is loaded
     chosen = systems_of([one.strip() for one in systems.split(",")])
     for system in chosen:
         check_adapter(settings, workspace.adapters, system.adapter)

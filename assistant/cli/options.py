@@ -117,10 +117,13 @@ def opened_corpus(workspace: Workspace, corpus: str) -> Iterator[Any]:
 
 @contextmanager
 def opened_retriever(workspace: Workspace, corpus: str, settings: Settings) -> Iterator[Any]:
-    """A retriever over a corpus that exists."""
+    """A retriever over a corpus that exists. A wrong reranker is told here and not after the first search."""
+    from assistant import models
     from assistant.embedder import Embedder
     from assistant.retriever import Retriever
 
+    if settings.retrieval.reranker:
+        models.embedder_folder(settings.retrieval.reranker)
     with opened_corpus(workspace, corpus) as catalog:
         embedder = Embedder(settings.embedder, settings.device)
         yield Retriever(catalog, embedder, settings.retrieval, settings.device)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from assistant import models
 from assistant.adapters import BASE, adapter_folder, read_card
 from assistant.config import EngineSettings, Settings
 from assistant.engines.base import Engine
@@ -28,6 +29,15 @@ def open_engine(settings: Settings, adapters: Path | None = None) -> Engine:
     from assistant.engines.choosing import local_engine
 
     return local_engine(settings.engine, settings.device, adapters)
+
+
+def check_engine(settings: EngineSettings) -> None:
+    """Tell before anything is loaded that there is no such model; a server tells it at the first question.
+
+    Raises ModelError, and ConfigError for a server without an address.
+    """
+    if not uses_server(settings):
+        models.check_engine_name(settings.model)
 
 
 def check_adapter(settings: Settings, adapters: Path, adapter: str | None) -> None:
