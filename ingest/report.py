@@ -64,18 +64,25 @@ class IngestReport:
 
     @property
     def is_failure(self) -> bool:
-        """Whether there is nothing to answer from: no file could be read, now or before."""
-        return not self.documents and not self.dry_run
+        """Whether there is nothing to answer from, or not one file that the run was to read could be read."""
+        return not self.dry_run and (not self.documents or self._was_in_vain)
+
+    @property
+    def _was_in_vain(self) -> bool:
+        return self.counts.keys() - {"forgotten", "skipped"} == {"failed"}
 
     def complaints(self) -> list[str]:
-        """Lines for standard error: failed files, or that there is nothing at all."""
+        """Lines for standard error: failed files, or that nothing could be read, or that there is nothing at all."""
         failed = self.counts.get("failed", 0)
-        lines = [f"Warning: {failed} of {len(self.files)} files could not be read; the rest is in."] if failed else []
-        if self.is_failure:
-            found = f"none of {len(self.files)} files could be read" if self.files else "no readable file was found"
+        there = len(self.files) - self.counts.get("forgotten", 0)
+        none_read = "the file could not be read" if there == 1 else f"none of {there} files could be read"
+        if self.is_failure and not self.documents:
+            found = none_read if self.files else "no readable file was found"
             formats = ", ".join(sorted(suffix.lstrip(".") for suffix in READ_SUFFIXES))
             return [f"Error: the corpus '{self.corpus}' is empty: {found}. Formats that are read: {formats}."]
-        return lines
+        if self.is_failure:
+            return [f"Error: {none_read}; nothing was added to the corpus '{self.corpus}'."]
+        return [f"Warning: {failed} of {there} files could not be read; the rest is in."] if failed else []
 
     def noteworthy(self) -> Sequence[FileReport]:
         """The files that a person wants to see: failures first, unchanged ones not at all."""

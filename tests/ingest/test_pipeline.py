@@ -247,7 +247,6 @@ def test_a_file_that_breaks_keeps_answering_with_its_earlier_version(bench: Benc
     report = bench.ingest(docs)
     assert statuses(report) == {"a.txt": "failed"}
     assert bench.texts() == before
-    assert not report.is_failure
     (docs / "a.txt").write_text("Mended.", "utf-8")
     assert statuses(bench.ingest(docs)) == {"a.txt": "updated"}
     assert bench.texts() == {"a.txt": "Mended."}
@@ -716,7 +715,7 @@ def test_nothing_readable_is_a_failure_that_names_the_formats(command_line: Comm
     status, out, err = command_line(str(docs))
     assert status == 1
     assert "bad.pdf" in out
-    assert "none of 1 files could be read" in one_line(err)
+    assert "the file could not be read" in one_line(err)
     assert "docx" in err
 
 

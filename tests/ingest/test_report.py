@@ -14,6 +14,7 @@ from test_pipeline import Bench, _read_here, fill, statuses
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from ingest import pipeline
+from ingest.plan import Kind
 from ingest.report import FileReport, IngestReport, print_report, table_lines
 
 LONG = "policies/2026/household and contents/general-terms-and-conditions-of-insurance-2026.pdf"
@@ -77,6 +78,31 @@ def test_strangers_write_no_escape_codes_and_no_new_lines(capsys: pytest.Capture
     file = FileReport("a\x1b[2J\n\u202eb.md", "failed", message="bad\x1b[31m\nname")
     out = printed(capsys, file, passed_over={".x\x1b": 1})
     assert "\x1b" not in out and "\u202e" not in out and len(out.splitlines()) == 6
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("statuses", "complaint"),
+    [
+        (["failed"], "Error: the file could not be read; nothing was added to the corpus 'default'."),
+        (["failed", "failed", "skipped"], "Error: none of 3 files could be read; "),
+        (["failed", "forgotten"], "Error: the file could not be read; "),
+        (["failed", "unchanged"], "Warning: 1 of 2 files could not be read; the rest is in."),
+        (["failed", "added", "forgotten"], "Warning: 1 of 2 files could not be read; the rest is in."),
+        (["forgotten"], ""),
+        (["skipped"], ""),
+        ([], ""),
+    ],
+)
+def test_a_run_that_read_nothing_has_failed_even_if_the_corpus_holds_others(
+    statuses: list[Kind], complaint: str
+) -> None:
+    files = tuple(FileReport(f"{number}.md", status) for number, status in enumerate(statuses))
+    report = IngestReport("default", False, files, 6, 60, 0.1)
+    assert report.is_failure == complaint.startswith("Error")
+    assert "\n".join(report.complaints()).startswith(complaint) and bool(report.complaints()) == bool(complaint)
 
 
 # Files of other formats
