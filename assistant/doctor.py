@@ -12,6 +12,7 @@ from assistant import models
 from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.errors import AssistantError, IdentityError
+from assistant.presentation import counted
 from assistant.refusal.calibration import calibration_of
 from assistant.store.catalog import Catalog
 from assistant.types import Message
@@ -162,10 +163,10 @@ def _state_of(name: str, catalog: Catalog, fingerprint: str) -> Finding:
         return Finding(where, "error", message, f"Run: assistant ingest --rebuild --corpus {name}")
     failed = [row.path for row in catalog.files() if row.failure]
     if failed:
-        message = f"{len(failed)} files could not be read, the first is {failed[0]!r}"
+        message = f"{counted(len(failed), 'file')} could not be read, the first is {failed[0]!r}"
         return Finding(where, "warning", message, f"Why: assistant documents --corpus {name}")
-    judged = calibration_of(catalog.folder, fingerprint)
-    return Finding(where, "ok", f"{len(catalog.files())} files, {catalog.chunk_count()} chunks; {judged}")
+    judged, files = calibration_of(catalog.folder, fingerprint), counted(len(catalog.files()), "file")
+    return Finding(where, "ok", f"{files}, {counted(catalog.chunk_count(), 'chunk')}; {judged}")
 
 
 def _adapters(workspace: Workspace, settings: Settings) -> Iterator[Finding]:

@@ -106,6 +106,11 @@ def _citation_json(citation: Citation, hits: Sequence[Evidence]) -> dict[str, An
     }
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural unless it is one."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def visible(text: str, *, keep_lines: bool = False) -> str:
     """Text from a stranger, fit for a terminal: what does not print is shown by its code."""
     return "".join(

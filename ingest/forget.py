@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from assistant.errors import IngestError, UsageError
+from assistant.presentation import counted
 from assistant.store import vectors
 from assistant.store.catalog import Catalog, FileRow
 from assistant.workspace import Workspace
@@ -41,13 +42,17 @@ def forget(
         known = catalog.files()
         roots = _roots(targets, {Path(row.root) for row in known})
         kept = [row for row in known if Path(row.root) not in roots]
+        objection = None if confirmed else _great_loss(len(known) - len(kept), len(known))
         if not dry_run:
-            _refuse_great_loss(len(known) - len(kept), len(known), confirmed)
+            if objection:
+                raise objection
             _publish(catalog, kept)
         reports = tuple(FileReport(row.path, "forgotten") for row in known if Path(row.root) in roots)
         documents = len({row.document_id for row in catalog.files() if row.document_id is not None})
         seconds = round(time.perf_counter() - started, 3)
-        return IngestReport(corpus, dry_run, reports, documents, catalog.chunk_count(), seconds)
+        return IngestReport(
+            corpus, dry_run, reports, documents, catalog.chunk_count(), seconds, objection=str(objection or "")
+        )
 
 
 def _roots(targets: Sequence[Path], roots: Collection[Path]) -> set[Path]:
@@ -75,12 +80,14 @@ def _no_root(target: Path, roots: Collection[Path]) -> UsageError:
     return UsageError(f"{target} was not ingested into this corpus.", remedy)
 
 
-def _refuse_great_loss(forgotten: int, known: int, confirmed: bool) -> None:
-    if forgotten * 2 > known and not confirmed:
-        raise IngestError(
-            f"{forgotten} of {known} files would be forgotten.",
-            "If you mean it, add --yes; the files themselves stay where they are.",
-        )
+def _great_loss(forgotten: int, known: int) -> IngestError | None:
+    """What to say when more than half of the corpus would be forgotten."""
+    if forgotten * 2 <= known:
+        return None
+    return IngestError(
+        f"{forgotten} of {counted(known, 'file')} would be forgotten.",
+        "If you mean it, add --yes; the files themselves stay where they are.",
+    )
 
 
 def _publish(catalog: Catalog, kept: Sequence[FileRow]) -> None:

@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 
 from assistant.config import Settings
 from assistant.embedder import Embedder, Vectors
-from assistant.errors import IdentityError, IngestError, ReadError
+from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
+from assistant.presentation import counted
 from assistant.progress import progress_bar
 from assistant.refusal.calibration import calibration_of
 from assistant.retriever import Retriever
@@ -29,7 +30,7 @@ from ingest.calibration import calibrate
 from ingest.chunker import CHUNKER_VERSION
 from ingest.plan import READ_KINDS, Entry, absolute, make_plan, without_other_formats
 from ingest.report import FileReport, IngestReport
-from ingest.scan import FoundFile, is_gone
+from ingest.scan import FoundFile, is_gone, scan
 from ingest.worker import Reading, Recipe, Task, file_hash, read_all, recipe_from
 
 # Raised when the same file would be read otherwise: old corpora are then read anew.
@@ -56,22 +57,47 @@ def ingest(
     Raises UsageError, WorkspaceBusy, IdentityError, or IngestError; then the live corpus is untouched.
     """
     started = time.perf_counter()
+    _refuse_nothing(workspace, corpus, targets)
     embedder = embedder or Embedder(settings.embedder, settings.device)
     with opened(workspace.corpus(corpus), dry_run) as catalog:
         run = _Run(catalog, settings, embedder, rebuild)
         plan, passed_over = without_other_formats(run.plan(targets))
+        objection = run.objection(plan, confirmed)
         if not dry_run:
-            run.refuse_other_models()
-            _refuse_great_loss(plan, len(run.known), confirmed)
+            if objection:
+                raise objection
             run.carry_out(plan)
-            if settings.ingest.calibrate:
-                with progress_bar("Calibrating refusals", None):
-                    retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
-                    calibrate(retriever, anew=rebuild)
         files, documents, chunks = run.results(plan)
-        judged = str(calibration_of(catalog.folder, embedder.fingerprint))
-    seconds = round(time.perf_counter() - started, 3)
-    return IngestReport(corpus, dry_run, files, documents, chunks, seconds, passed_over, judged)
+        if documents and settings.ingest.calibrate and not dry_run:
+            with progress_bar("Calibrating refusals", None):
+                retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
+                calibrate(retriever, anew=rebuild)
+        judged = calibration_of(catalog.folder, embedder.fingerprint)
+    return IngestReport(
+        corpus=corpus,
+        dry_run=dry_run,
+        files=files,
+        documents=documents,
+        chunks=chunks,
+        seconds=round(time.perf_counter() - started, 3),
+        passed_over=passed_over,
+        refusal=str(judged) if documents else "",
+        refusal_in_words=judged.in_words() if documents else "",
+        objection=str(objection or ""),
+    )
+
+
+def _refuse_nothing(workspace: Workspace, corpus: str, targets: Sequence[Path]) -> None:
+    """Raise UsageError, before a new corpus has a folder, when there is nothing that it could be made from."""
+    if (workspace.corpus(corpus) / CATALOG_FILE).exists():
+        return
+    if not targets:
+        raise UsageError(
+            f"There is no corpus '{corpus}' yet, and so no folder to look at again.",
+            "Name a folder: assistant ingest ./docs",
+        )
+    for target in targets:
+        next(scan(absolute(target)), None)
 
 
 @contextmanager
@@ -94,18 +120,17 @@ def publish(catalog: Catalog, rows: Sequence[FileRow], identity: Identity) -> No
         vectors.write_index(catalog.folder, generation, index)
 
 
-def _refuse_great_loss(plan: Sequence[Entry], known: int, confirmed: bool) -> None:
-    """Raise IngestError when half of the corpus, or a whole folder, is gone: it may just not be mounted."""
-    if confirmed:
-        return
+def _great_loss(plan: Sequence[Entry], known: int) -> IngestError | None:
+    """What to say when half of the corpus, or a whole folder, is gone: it may just not be mounted."""
     forgotten = [entry for entry in plan if entry.kind == "forgotten"]
     gone = next((entry.root for entry in forgotten if entry.root.name != entry.path and is_gone(entry.root)), None)
-    if gone or len(forgotten) * 2 > known:
-        raise IngestError(
-            f"{len(forgotten)} of {known} files are gone from disk and would be forgotten"
-            f"{f'; there is no {gone} any more' if gone else ''}.",
-            "Check that the folder is complete (--dry-run shows what is gone), then add --yes.",
-        )
+    if not gone and len(forgotten) * 2 <= known:
+        return None
+    return IngestError(
+        f"{len(forgotten)} of {counted(known, 'file')} {'is' if len(forgotten) == 1 else 'are'} gone from disk and"
+        f" would be forgotten{f'; there is no {gone} any more' if gone else ''}.",
+        "Check that the folder is complete (--dry-run shows what is gone), then add --yes.",
+    )
 
 
 class _Run:
@@ -140,23 +165,28 @@ class _Run:
             lambda row: self._rebuild or bool(row.failure),
         )
 
-    def refuse_other_models(self) -> None:
-        """Raise IdentityError when vectors or chunks of now cannot stand beside those of the live corpus."""
+    def objection(self, plan: Sequence[Entry], confirmed: bool) -> AssistantError | None:
+        """Why the plan may not be carried out, if anything speaks against it."""
+        return self._other_models() or (None if confirmed else _great_loss(plan, len(self.known)))
+
+    def _other_models(self) -> IdentityError | None:
+        """What to say when vectors or chunks of now cannot stand beside those of the live corpus."""
         if self._live is None or self._rebuild:
-            return
+            return None
         embedder = self._embedder
         if self._live.fingerprint != embedder.fingerprint:
-            raise IdentityError(
+            return IdentityError(
                 f"The corpus was embedded with {self._live.embedder} ({self._live.fingerprint}); configured"
                 f" is {embedder.settings.model} ({embedder.fingerprint}).",
                 "Set embedder.model back, or read everything anew: assistant ingest --rebuild",
             )
         if self._live.recipe != self._recipe_id:
-            raise IdentityError(
+            return IdentityError(
                 f"The corpus was read with other chunk settings or by another version ({self._live.recipe});"
                 f" now it would be {self._recipe_id}.",
                 "Set the ingest settings back, or read everything anew: assistant ingest --rebuild",
             )
+        return None
 
     def carry_out(self, plan: Sequence[Entry]) -> None:
         """Read, embed and stage what is new, then publish if anything is different."""

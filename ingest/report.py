@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from assistant.presentation import visible
+from assistant.presentation import counted, visible
 from ingest.plan import Kind
 from ingest.readers import READ_SUFFIXES
 
 _LONGEST_TABLE = 40
 _MOST_SUFFIXES = 8
 _SHORTEST_PATH = 16
+# Of a table that goes into a file or another program; --json has the names whole.
+_PIPED_WIDTH = 120
 _ORDER: tuple[Kind, ...] = (
     "failed", "skipped", "forgotten", "renamed", "updated", "added", "touched", "unchanged",
 )  # fmt: skip
@@ -49,7 +51,10 @@ class IngestReport:
     passed_over: dict[str, int] = field(default_factory=dict)
     """How many files of other formats lay there, by suffix (lower case, with dot), the most frequent first."""
     refusal: str = ""
-    """When a question is refused before a model is asked, in one line."""
+    """When a question is refused before a model is asked: the figures in one line; empty for an empty corpus."""
+    refusal_in_words: str = ""
+    objection: str = ""
+    """After a dry run: why a real run would be refused, and the remedy; empty when it would not be."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -98,25 +103,29 @@ def print_report(report: IngestReport) -> None:
     problems = [file for file in files if file.status in {"failed", "skipped"} or file.warnings]
     others = [file for file in files if file not in set(problems)]
     shown = [*problems, *others[: max(0, _LONGEST_TABLE - len(problems))]]
-    for line in table_lines(shown, shutil.get_terminal_size().columns if sys.stdout.isatty() else None):
+    for line in table_lines(shown, shutil.get_terminal_size().columns if sys.stdout.isatty() else _PIPED_WIDTH):
         click.echo(line)
     if len(shown) < len(files):
         click.echo(f"… and {len(files) - len(shown)} more; --json shows all.")
     if report.passed_over:
         click.echo(_passed_over_line(report.passed_over))
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items()) or "no files"
-    click.echo(
-        f"{'Would be: ' if report.dry_run else ''}{counts}. Corpus '{report.corpus}' holds {report.documents}"
-        f" documents, {report.chunks} chunks ({report.seconds:.1f} s)."
-    )
-    if report.counts.keys() - {"unchanged", "touched"} and report.refusal and not report.dry_run:
-        click.echo(f"Weak evidence: {report.refusal}.")
+    held = f"{counted(report.documents, 'document')}, {counted(report.chunks, 'chunk')}"
+    if report.dry_run:
+        click.echo(f"A real run would give: {counts}.")
+        if report.objection:
+            click.echo(f"It would be refused: {report.objection}")
+        click.echo(f"Nothing was changed; the corpus '{report.corpus}' holds {held} as before.")
+        return
+    click.echo(f"{counts}. Corpus '{report.corpus}' holds {held} ({report.seconds:.1f} s).")
+    if report.counts.keys() - {"unchanged", "touched"} and report.refusal_in_words:
+        click.echo(report.refusal_in_words)
 
 
-def table_lines(files: Sequence[FileReport], width: int | None) -> Iterator[str]:
+def table_lines(files: Sequence[FileReport], width: int) -> Iterator[str]:
     """A header and one line a file, with an indented line below for what there is to say of it.
 
-    Long paths are shortened in the middle until a row fits into ``width`` columns; None sets no limit.
+    Long paths are shortened in the middle until a row fits into ``width`` columns.
     """
     from rich.cells import cell_len, set_cell_size
 
@@ -126,7 +135,7 @@ def table_lines(files: Sequence[FileReport], width: int | None) -> Iterator[str]
     paths = [visible(file.path) for file in files]
     longest = max(map(cell_len, [*paths, "file"]))
     others = cell_len(_row("", "", _NUMBERS))
-    room = longest if width is None else min(longest, max(_SHORTEST_PATH, width - others))
+    room = min(longest, max(_SHORTEST_PATH, width - others))
     yield _row("status", set_cell_size("file", room), _NUMBERS)
     for file, path in zip(files, paths, strict=True):
         numbers = (file.pages or "", file.characters or "", file.chunks or "", f"{file.seconds:.2f}")

@@ -153,10 +153,17 @@ def _outcome(task: Task, future: "Future[Reading]", recipe: Recipe) -> Reading:
     except TimeoutError:
         reason = f"took longer than {recipe.timeout_seconds:g} s (ingest.timeout_seconds) and was stopped"
     except ProcessExpired as error:
-        reason = f"crashed its reader (exit {error.exitcode}), or took more than ingest.memory_mb"
+        ended = _ended(error.exitcode)
+        reason = f"made its reader {ended}: it is damaged, or needs more memory than ingest.memory_mb allows"
     except Exception as error:  # a fault of ours, which costs this file and not the ingest
         reason = f"could not be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return Reading(task, None, (), f"{task.location.name} {reason}.", 0.0)
+
+
+def _ended(status: int) -> str:
+    """How a process ended, in words: a negative status is the signal that ended it."""
+    name = signal.strsignal(-status) if status < 0 else None
+    return f"crash ({name.lower()})" if name else f"stop with status {status}"
 
 
 _recipe: Recipe | None = None

@@ -160,6 +160,12 @@ def test_config_show_tells_values_and_origins(capsys: pytest.CaptureFixture[str]
     assert shown["retrieval.fusion"]["source"] == "default"
 
 
+def test_words_of_a_search_need_no_quotes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "ingest", str(place), "--set", "ingest.calibrate=false")
+    status, out, _ = run(capsys, "search", "hail", "damage", "--json")
+    assert status == 0 and json.loads(out)["question"] == "hail damage"
+
+
 def test_documents_lists_files_and_corpora(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "ingest", str(place))
     run(capsys, "ingest", str(place), "--corpus", "other")

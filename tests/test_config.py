@@ -132,3 +132,9 @@ def test_setting_a_value_keeps_the_comments_of_the_file(tmp_path: Path, capsys: 
         '# ours\nretrieval:\n  k: 5  # few\n  fusion: "rrf"\n\n# later\nanswer:\n  evidence: 2\n'
     )
     assert config.load(file, {})[0].retrieval.fusion == "rrf"
+
+
+def test_a_refused_setting_leaves_no_workspace_behind(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["config", "set", "retrieval.k=none", "--workspace", str(tmp_path / "new")])
+    assert ended.value.code == 2 and not (tmp_path / "new").exists()

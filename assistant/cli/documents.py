@@ -16,7 +16,7 @@ from assistant.workspace import Workspace
 @json_option
 def command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """List the files of a corpus with what is known of each, and other corpora of the workspace."""
-    from assistant.presentation import visible
+    from assistant.presentation import counted, visible
 
     with opened_corpus(workspace, corpus) as catalog:
         summaries = {summary.id: summary for summary in catalog.document_summaries()}
@@ -37,13 +37,13 @@ def command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool
     for row in files:
         known = summaries.get(row.document_id or 0)
         if known is not None:
-            chunks = "1 chunk" if known.chunks == 1 else f"{known.chunks} chunks"
-            click.echo(f"{visible(row.path)}  {known.title!r} {known.language} {known.date} {chunks}")
+            told = f"{known.title!r} {known.language} {known.date} {counted(known.chunks, 'chunk')}"
+            click.echo(f"{visible(row.path)}  {told}")
         if row.failure:
             click.echo(f"{visible(row.path)}  {visible(row.failure)}")
     others = [name for name in workspace.corpus_names() if name != corpus]
     roots = ", ".join(dict.fromkeys(visible(row.root) for row in files))
     click.echo(
-        f"{len(files)} files in '{corpus}'{f', from {roots}' if roots else ''}."
+        f"{counted(len(files), 'file')} in '{corpus}'{f', from {roots}' if roots else ''}."
         + (f" Other corpora: {', '.join(others)}." if others else "")
     )

@@ -12,6 +12,7 @@ from assistant.cli.options import corpus_option, json_option, opened_retriever, 
 from assistant.config import Settings
 from assistant.errors import WorkspaceBusy
 from assistant.pairs import SPLITS, Pair, Source
+from assistant.presentation import counted
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def drop_pairs(workspace: Workspace, corpus: str) -> None:
         click.echo(f"Warning: pairs of what was forgotten are still there. {error.message} Then run: {again}", err=True)
         return
     for name, count in dropped.items():
-        click.echo(f"{count} pairs of '{name}' showed what was forgotten, and went too.", err=True)
+        click.echo(f"{counted(count, 'pair')} of '{name}' showed what was forgotten, and went too.", err=True)
 
 
 @command.command("show", epilog="Example: assistant pairs show claims -n 3 --source refusal")
@@ -161,7 +162,7 @@ def show(
     for pair in some:
         for line in _pair_lines(pair):
             click.echo(line)
-    click.echo(f"{len(some)} of {len(pairs)} pairs in {workspace.pairs_file(name)}.")
+    click.echo(f"{len(some)} of {counted(len(pairs), 'pair')} in {workspace.pairs_file(name)}.")
 
 
 def _pair_lines(pair: Pair) -> Iterator[str]:

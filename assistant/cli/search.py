@@ -15,14 +15,14 @@ from assistant.workspace import Workspace
 
 
 @click.command("search", epilog='Example: assistant search "hail damage deductible" -k 5')
-@click.argument("question", required=False)
+@click.argument("words", nargs=-1, metavar="[QUESTION]")
 @click.option("-k", "k", type=click.IntRange(1, 1000), help="How many passages.  [default: retrieval.k]")
 @question_options
 @corpus_option
 @workspace_options
 @json_option
 def command(
-    question: str | None,
+    words: tuple[str, ...],
     k: int | None,
     only: Filter | None,
     batch: Path | None,
@@ -32,6 +32,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Show the passages that fit QUESTION best, with the scores and ranks of each retriever."""
+    question = " ".join(words) if words else None  # whether they were quoted or not
     if (question is None) == (batch is None):
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant search "deadline"')
 

@@ -51,8 +51,19 @@ class Calibration:
     recall: float | None = None
     """Of refusals at the threshold, on those questions as if a fifth had no answer; None for the prior."""
 
+    def in_words(self) -> str:
+        """What becomes of questions that the documents do not answer, for people who ask them."""
+        refused = "Questions that the documents do not answer are refused"
+        if self.precision is None or self.recall is None:
+            return f"{refused}: at once, or when the answer is checked against the documents."
+        return (
+            f"{refused}: {_in_ten(self.recall)} at once, others when the answer is checked against the documents."
+            f" {_in_ten(1 - self.precision).capitalize()} refusals are mistaken"
+            f" (tried on {self.answerable + self.unanswerable} questions made for that)."
+        )
+
     def __str__(self) -> str:
-        """One line for people."""
+        """The figures in one line."""
         if self.precision is None or self.recall is None:
             return f"refuses below {self.threshold:.2f}, by the prior"
         return (
@@ -68,6 +79,10 @@ class Calibration:
         """Whether it still stands for documents with these content hashes, embedded by ``embedder``."""
         then, now = set(self.documents), set(short(hashes))
         return self.embedder == embedder and len(then ^ now) <= _MUCH * max(len(then), len(now), 1)
+
+
+def _in_ten(share: float) -> str:
+    return {0: "hardly any", 10: "nearly all"}.get(round(10 * share), f"about {10 * share:.0f} in 10")
 
 
 PRIOR = Calibration(prior.WEIGHTS, prior.THRESHOLD)

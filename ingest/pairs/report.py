@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from assistant.presentation import counted
 from ingest.pairs.generated import UNREADABLE
 from ingest.pairs.rows import BadRow
 
@@ -84,7 +85,7 @@ def print_report(report: PairsReport) -> None:
         console.print(f"Kept from before: {report.kept}; edited by people: {report.edited}.")
     leaked = sum(report.leaks.values())
     console.print(f"Leak test: {'passed' if not leaked else f'{leaked} pairs leak'} ({', '.join(report.leaks)}).")
-    console.print(f"{report.total} pairs in {report.file} ({report.seconds:.1f} s).", soft_wrap=True)
+    console.print(f"{counted(report.total, 'pair')} in {report.file} ({report.seconds:.1f} s).", soft_wrap=True)
 
 
 def _counted(title: str, counts: Mapping[str, int], beside: str = "", others: Mapping[str, int] | None = None) -> Any:

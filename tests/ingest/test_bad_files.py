@@ -245,7 +245,7 @@ def test_a_reader_that_is_killed_costs_one_file(workspace: Workspace, docs: Path
         time.sleep(0.05)
     run.join()
     (report,) = reports
-    assert "crashed its reader" in by_path(report)["slow.txt"].message
+    assert "made its reader crash (killed): it is damaged, or needs more memory" in by_path(report)["slow.txt"].message
     assert (by_path(report)["a.txt"].status, by_path(report)["z.txt"].status) == ("added", "added")
 
 

@@ -48,6 +48,21 @@ def random_examples(count: int, seed: int = 0) -> Examples:
     return Examples(features, (features[:, 1] + 0.3 * chance.normal(size=count) > 0).astype(float))
 
 
+@pytest.mark.parametrize(
+    ("precision", "recall", "said"),
+    [
+        (0.8, 0.51, "about 5 in 10 at once, others when the answer is checked against the documents. About 2 in 10"),
+        (0.99, 0.97, "nearly all at once, others when the answer is checked against the documents. Hardly any"),
+        (0.62, 0.02, "hardly any at once, others when the answer is checked against the documents. About 4 in 10"),
+    ],
+)
+def test_a_calibration_says_in_words_what_becomes_of_questions(precision: float, recall: float, said: str) -> None:
+    made = replace(PRIOR, precision=precision, recall=recall, answerable=30, unanswerable=40)
+    told = f"Questions that the documents do not answer are refused: {said} refusals are mistaken"
+    assert made.in_words() == f"{told} (tried on 70 questions made for that)."
+    assert "in 10" not in PRIOR.in_words() and PRIOR.in_words().startswith("Questions that the documents do not")
+
+
 def test_an_ingest_leaves_a_calibration_that_says_what_it_was_made_from(
     workspace: Workspace, docs: Path, settings: Settings
 ) -> None:

@@ -103,6 +103,7 @@ def test_more_than_half_needs_consent(made: Bench, tmp_path: Path) -> None:
 def test_a_dry_run_forgets_nothing(made: Bench, tmp_path: Path) -> None:
     report = forget(made.workspace, DEFAULT_CORPUS, [tmp_path / "two"], dry_run=True)
     assert forgotten(report) == {"c.md", "d.md", "e.md"} and report.documents == 5
+    assert "3 of 5 files would be forgotten. If you mean it, add --yes" in report.objection
     assert len(made.texts()) == 5
 
 

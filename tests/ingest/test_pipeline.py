@@ -480,8 +480,10 @@ def test_forgetting_more_than_half_needs_consent(bench: Bench, docs: Path) -> No
     with pytest.raises(IngestError, match=r"3 of 4 files.*--yes"):
         bench.ingest(docs)
     assert len(bench.texts()) == 4
-    assert bench.ingest(docs, dry_run=True).counts == {"forgotten": 3, "unchanged": 1}
-    bench.ingest(docs, confirmed=True)
+    foretold = bench.ingest(docs, dry_run=True)
+    assert foretold.counts == {"forgotten": 3, "unchanged": 1} and "--yes" in foretold.objection
+    assert bench.ingest(docs, dry_run=True, confirmed=True).objection == ""
+    assert bench.ingest(docs, confirmed=True).objection == ""
     assert set(bench.texts()) == {"d.md"}
 
 
@@ -696,7 +698,7 @@ class CommandLine:
     """The command in this process, with the fake embedder."""
 
     def __init__(self, bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-        self._bench = bench
+        self.workspace = bench.workspace
         self._capsys = capsys
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
@@ -704,7 +706,7 @@ class CommandLine:
         from assistant.cli import main
 
         with pytest.raises(SystemExit) as ended:
-            main(["ingest", *arguments, "--workspace", str(self._bench.workspace.root)])
+            main(["ingest", *arguments, "--workspace", str(self.workspace.root)])
         captured = self._capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return ended.value.code, captured.out, captured.err
@@ -717,6 +719,42 @@ def test_nothing_readable_is_a_failure_that_names_the_formats(command_line: Comm
     assert "bad.pdf" in out
     assert "the file could not be read" in one_line(err)
     assert "docx" in err
+
+
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",), ("/no/such/folder",)])
+def test_wrong_usage_leaves_no_workspace_behind(command_line: CommandLine, arguments: Sequence[str]) -> None:
+    status, out, err = command_line(*arguments)
+    assert (status, out) == (2, "") and not command_line.workspace.root.exists()
+    assert ("/no/such/folder" if arguments[:1] == ("/no/such/folder",) else "Name a folder") in one_line(err)
+
+
+def test_a_dry_run_says_what_a_real_run_would_do_or_why_it_would_not(command_line: CommandLine, docs: Path) -> None:
+    fill(docs, "a.md", "b.md", "c.md")
+    foretold = "A real run would give: 3 added.\nNothing was changed; the corpus 'default' holds 0 documents, 0 chunks"
+    assert foretold in command_line(str(docs), "--dry-run")[1]
+    command_line(str(docs))
+    (docs / "a.md").unlink()
+    (docs / "b.md").unlink()
+    status, out, _ = command_line("--dry-run")
+    assert status == 0 and "It would be refused: 2 of 3 files are gone" in out and "add --yes" in out
+    assert "refused" not in command_line("--dry-run", "--yes")[1]
+    assert command_line()[0] == 1
+
+
+def test_what_becomes_of_questions_without_an_answer_is_told_in_words(command_line: CommandLine, docs: Path) -> None:
+    fill(docs, "a.md")
+    _, out, _ = command_line(str(docs))
+    assert out.splitlines()[-1].startswith("Questions that the documents do not answer are refused: ")
+    fill(docs, "b.md")
+    assert "refuses below" in json.loads(command_line("--json")[1])["refusal"]
+
+
+def test_an_empty_corpus_is_not_calibrated_and_says_nothing_of_refusals(
+    command_line: CommandLine, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "calibrate", lambda *_, **__: pytest.fail("there is nothing to calibrate to"))
+    (docs / "bad.pdf").write_bytes(BROKEN_PDF)
+    assert "Questions that" not in command_line(str(docs))[1]
 
 
 def test_an_empty_folder_is_a_failure_too(command_line: CommandLine, docs: Path) -> None:

@@ -76,7 +76,7 @@ def test_noise_below_the_head_of_a_mail_is_no_text(tmp_path: Path, head: bytes) 
 
 
 def test_what_has_no_head_is_no_mail(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="is no mail: .* Give it the suffix of its real format"):
+    with pytest.raises(ReadError, match=r"is no mail: .* Give it the suffix of its real format"):
         read(write(tmp_path, "x.eml", PROSE))
 
 

@@ -53,8 +53,16 @@ def test_a_long_path_keeps_its_beginning_and_its_end() -> None:
     assert row.split()[-4:] == ["9", "16932", "30", "0.06"]
 
 
-def test_without_a_screen_names_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    assert LONG in printed(capsys, FileReport(LONG, "added"))
+def test_without_a_screen_the_table_has_a_bounded_width_and_json_the_whole_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = FileReport("a" * 500 + ".md", "added")
+    assert max(map(cell_len, printed(capsys, file).splitlines())) <= 120
+    assert "a" * 500 + ".md" in IngestReport("default", False, (file,), 1, 1, 0.1).to_json()
+
+
+def test_one_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "holds 1 document, 1 chunk (" in printed(capsys, FileReport("a.md", "added"))
 
 
 def test_a_screen_gives_the_table_its_width(
