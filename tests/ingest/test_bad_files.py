@@ -370,7 +370,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 """
 
 
-@pytest.mark.parametrize("spare", [0, 30_000, 200_000, 330_000])
+@pytest.mark.parametrize("spare", [0, 30_000, 200_000, 290_000])
 def test_a_full_disk_is_told_in_one_line_and_costs_nothing(
     workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch, spare: int
 ) -> None:
