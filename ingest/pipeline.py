@@ -18,12 +18,13 @@ from tempfile import TemporaryDirectory
 from assistant.config import Settings
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
+from assistant.naming import names_of
 from assistant.presentation import counted
 from assistant.progress import progress_bar
 from assistant.refusal.calibration import calibration_of
 from assistant.retriever import Retriever
 from assistant.store import vectors
-from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest
+from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest, file_location
 from assistant.store.schema import damage_told
 from assistant.workspace import Workspace, write_lock
 from ingest.calibration import calibrate
@@ -207,6 +208,10 @@ class _Run:
         rows = {(row.root, row.path): row.document_id for row in self.catalog.files()}
         live = {document_id for document_id in rows.values() if document_id is not None}
         by_id = {summary.id: summary for summary in self.catalog.document_summaries() if summary.id in live}
+        names = names_of(
+            (path, file_location(Path(root), path))
+            for root, path in {*rows, *((str(entry.root), entry.path) for entry in plan)}
+        )
         reports = []
         for entry in plan:
             failure = entry.message if entry.kind == "failed" else self._failures.get(self._key(entry), "")
@@ -221,6 +226,7 @@ class _Run:
                     seconds=round(self._seconds.get(self._key(entry), 0.0), 3),
                     warnings=summary.warnings if summary else (),
                     message=failure or entry.message,
+                    name=names[file_location(entry.root, entry.path)],
                 )
             )
         return tuple(reports), len(live), sum(summary.chunks for summary in by_id.values())

@@ -36,6 +36,8 @@ class FileReport:
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     message: str = ""
+    name: str = ""
+    """The path as people read it, told apart from that of another folder; empty where the path does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class IngestReport:
     def noteworthy(self) -> Sequence[FileReport]:
         """The files that a person wants to see: failures first, unchanged ones not at all."""
         shown = [file for file in self.files if file.status not in {"unchanged", "touched"}]
-        return sorted(shown, key=lambda file: (_ORDER.index(file.status), file.path))
+        return sorted(shown, key=lambda file: (_ORDER.index(file.status), file.path, file.name))
 
 
 def print_report(report: IngestReport) -> None:
@@ -132,7 +134,7 @@ def table_lines(files: Sequence[FileReport], width: int) -> Iterator[str]:
     if not files:
         return
     # Names and messages come from strangers.
-    paths = [visible(file.path) for file in files]
+    paths = [visible(file.name or file.path) for file in files]
     longest = max(map(cell_len, [*paths, "file"]))
     others = cell_len(_row("", "", _NUMBERS))
     room = min(longest, max(_SHORTEST_PATH, width - others))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -16,7 +17,9 @@ from assistant.workspace import Workspace
 @json_option
 def command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """List the files of a corpus with what is known of each, and other corpora of the workspace."""
+    from assistant.naming import names_of
     from assistant.presentation import counted, visible
+    from assistant.store.catalog import file_location
 
     with opened_corpus(workspace, corpus) as catalog:
         summaries = {summary.id: summary for summary in catalog.document_summaries()}
@@ -34,13 +37,15 @@ def command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool
             )
         )
         return
-    for row in files:
-        known = summaries.get(row.document_id or 0)
+    locations = [file_location(Path(row.root), row.path) for row in files]
+    names = names_of((row.path, location) for row, location in zip(files, locations, strict=True))
+    for row, location in zip(files, locations, strict=True):
+        name, known = visible(names[location]), summaries.get(row.document_id or 0)
         if known is not None:
             told = f"{known.title!r} {known.language} {known.date} {counted(known.chunks, 'chunk')}"
-            click.echo(f"{visible(row.path)}  {told}")
+            click.echo(f"{name}  {told}")
         if row.failure:
-            click.echo(f"{visible(row.path)}  {visible(row.failure)}")
+            click.echo(f"{name}  {visible(row.failure)}")
     others = [name for name in workspace.corpus_names() if name != corpus]
     roots = ", ".join(dict.fromkeys(visible(row.root) for row in files))
     click.echo(

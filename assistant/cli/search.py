@@ -1,6 +1,7 @@
 """``assistant search``."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ from assistant.cli.batch import read_questions, refuse_unmatched_filters
 from assistant.cli.options import corpus_option, json_option, opened_retriever, question_options, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
+from assistant.naming import names_of
 from assistant.presentation import search_json
 from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace
@@ -56,8 +58,10 @@ def _print_hits(hits: list[Evidence]) -> None:
 
     if not hits:
         click.echo("Nothing found.")
+    names = names_of((hit.document, Path(hit.path)) for hit in hits)
     for hit in hits:
-        click.echo(click.style(f"{hit.rank}. {visible(source_of(hit))}", bold=True))
+        source = source_of(replace(hit, document=names[Path(hit.path)]))
+        click.echo(click.style(f"{hit.rank}. {visible(source)}", bold=True))
         click.echo(
             f"   score {hit.score:.3f} · dense {_scored(hit.dense, hit.dense_rank)}"
             f" · lexical {_scored(hit.lexical, hit.lexical_rank)}"
