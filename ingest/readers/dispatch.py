@@ -111,7 +111,7 @@ def _finished(document: Document, path: Path, limits: Limits) -> Document:
     check_characters(len(text), limits)
     if not any(map(str.isalnum, text)):
         reason = "; ".join(document.warnings[:2])
-        raise Refused(f"holds no text{f' ({reason})' if reason else ''}", "Remove it, or read it with OCR.")
+        raise Refused(f"holds no text{f' ({reason})' if reason else ''}", _remedy(document))
     told = document.warnings
     if len(told) > MAX_WARNINGS:
         told = (*told[: MAX_WARNINGS - 1], f"and {len(told) - MAX_WARNINGS + 1} more warnings")
@@ -121,6 +121,18 @@ def _finished(document: Document, path: Path, limits: Limits) -> Document:
         language=language_of(text, document.language),
         warnings=tuple(fold(clean(warning)) for warning in told),
     )
+
+
+def _remedy(document: Document) -> str:
+    """What helps a document without text: OCR only where a page shows a picture of it and was not read by OCR yet."""
+    told = " ".join(document.warnings) if document.format == "pdf" else ""
+    if "scanned: no text" in told:
+        return "Read it with OCR, or remove it."
+    if "read by OCR" in told:
+        return "Scan it again, larger and straight, or remove it."
+    if "damaged" in told:
+        return "Copy it again from its source."
+    return "Remove it, or put text into it."
 
 
 def _title(document: Document, path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from files import LAUGHS, PROSE, XXE, archive, docx, epub, mail, pdf, pptx, with_member, write, xlsx
+from files import LAUGHS, PROSE, XXE, archive, docx, epub, mail, pdf, pptx, scanned_pdf, with_member, write, xlsx
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +38,28 @@ def test_a_file_without_text_is_an_error(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(ReadError, match="holds no text"):
             read(write(tmp_path, name, content))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "remedy"),
+    [
+        ("x.md", b"---\ntitle: x\n---\n", "Remove it, or put text into it."),
+        ("x.html", b"<p><script>x</script>", "Remove it, or put text into it."),
+        ("empty pages.pdf", pdf([[]] * 3), "Remove it, or put text into it."),
+        ("cut off.pdf", pdf([[]] * 3)[:-200], "Copy it again from its source."),
+        ("scan.pdf", scanned_pdf(), "Read it with OCR, or remove it."),
+    ],
+)
+def test_ocr_is_advised_only_where_it_can_help(tmp_path: Path, name: str, content: bytes, remedy: str) -> None:
+    with pytest.raises(ReadError) as caught:
+        read(write(tmp_path, name, content), Limits(ocr=False))
+    assert "holds no text" in caught.value.message and caught.value.remedy == remedy
+
+
+def test_ocr_that_found_nothing_is_not_advised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.readers.pdf.ocr_lines", lambda _: [])
+    with pytest.raises(ReadError, match=r"read by OCR\)\. Scan it again"):
+        read(write(tmp_path, "x.pdf", scanned_pdf()))
 
 
 def test_a_missing_file_or_folder_is_a_read_error(tmp_path: Path) -> None:
