@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections import Counter
 
 from .limits import Refused
 
@@ -16,6 +17,12 @@ _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _SAMPLE = 1 << 18
 # What Western European texts have beyond ASCII; other alphabets, read as cp1252, have more than these.
 _WESTERN = frozenset("äöüÄÖÜßàâçèéêëîïôùûÀÂÇÈÉÊËÎÔÛœæáíóúñÁÍÓÚÑåøÅØÆìò€§°«»„“”‚‘’–—…·\xa0")
+_LAST_ALPHABET = 8
+"""Cyrillic, Greek, Hebrew and Arabic lie below, and no text in bytes has so low ones."""
+# They are .4 to .6 of the letters of Russian, Ukrainian and Bulgarian; read as Cyrillic, other alphabets have less.
+_FREQUENT_CYRILLIC = frozenset("оеаинтс")
+_CYRILLIC_SHARE = 0.3
+_FEWEST_CYRILLIC = 12
 MAX_JUNK_SHARE = 0.02
 """Share of control and replacement characters above which a file is binary, not text."""
 
@@ -58,15 +65,22 @@ def _strict(data: bytes, name: str) -> str:
 
 
 def _utf16_without_mark(data: bytes) -> str:
-    """UTF-16 of mostly Latin text has a zero in every second byte; binary files do not."""
+    """In UTF-16 every second byte names the alphabet, as 0 does Latin and 4 Cyrillic."""
     sample = data[:4096]
     half = len(sample) // 2
     if half < 4:
         return ""
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    even, odd = _alphabets(sample[0::2]), _alphabets(sample[1::2])
     if odd > 0.7 * half and even < 0.1 * half:
         return "utf-16-le"
     return "utf-16-be" if even > 0.7 * half and odd < 0.1 * half else ""
+
+
+def _alphabets(column: bytes) -> int:
+    """How many bytes are those that begin a character of Latin and of one more alphabet in UTF-16."""
+    counts = Counter(byte for byte in column if byte <= _LAST_ALPHABET)
+    others = [count for byte, count in counts.items() if byte]
+    return counts[0] + max(others, default=0)
 
 
 def _mostly_utf8(data: bytes) -> tuple[str, tuple[str, ...]] | None:
@@ -83,12 +97,33 @@ def _guess(data: bytes) -> tuple[str, tuple[str, ...]]:
     from charset_normalizer import from_bytes
 
     # In a few sentences the guess from frequencies is often wrong, for German one in three.
-    if text := _strict(data, "cp1252"):
-        foreign = [character for character in text if character > "\x7f"]
-        if set(foreign) <= _WESTERN and len(foreign) * 4 <= len(text):
-            return text, ("decoded as cp1252 (guessed)",)
+    if found := _western(data) or _cyrillic(data):
+        return found
     best = from_bytes(data[:_SAMPLE]).best()
     # Several encodings give the same text; among them Windows Latin 1 is by far the most common.
     names = best.could_be_from_charset if best else ["cp1252"]
     name = "cp1252" if "cp1252" in names else names[0]
     return data.decode(name, errors="replace"), (f"decoded as {name} (guessed)",)
+
+
+def _western(data: bytes) -> tuple[str, tuple[str, ...]] | None:
+    """Text in which nothing is foreign to Western Europe. The sign ¤ is what the euro of ISO 8859-15 looks like."""
+    name, text = "cp1252", _strict(data, "cp1252")
+    if "¤" in text:
+        name, text = "iso8859_15", _strict(data, "iso8859_15")
+    foreign = [character for character in text if character > "\x7f"]
+    is_western = bool(text) and set(foreign) <= _WESTERN and len(foreign) * 4 <= len(text)
+    return (text, (f"decoded as {name} (guessed)",)) if is_western else None
+
+
+def _cyrillic(data: bytes) -> tuple[str, tuple[str, ...]] | None:
+    """Text that has the letters of Slavic languages as often as they do, under one of the Cyrillic encodings."""
+    best, share, name = "", 0.0, ""
+    for one in ("cp1251", "koi8_r", "cp866", "iso8859_5"):
+        text = _strict(data, one)
+        foreign = [character for character in text[:_SAMPLE] if character > "\x7f"]
+        # Other alphabets, and the wrong Cyrillic encoding, give capitals inside words.
+        frequent = sum((character in _FREQUENT_CYRILLIC) - character.isupper() for character in foreign)
+        if len(foreign) >= _FEWEST_CYRILLIC and frequent > share * len(foreign):
+            best, share, name = text, frequent / len(foreign), one
+    return (best, (f"decoded as {name} (guessed)",)) if share > _CYRILLIC_SHARE else None

@@ -168,6 +168,43 @@ def test_text_is_decoded_and_a_guess_is_told(tmp_path: Path, encoding: str, warn
     assert document.warnings == ((f"decoded as {warned} (guessed)",) if warned else ())
 
 
+RUSSIAN = "Страховщик возмещает ущерб от пожара, удара молнии и взрыва."
+UKRAINIAN = "Страховик відшкодовує шкоду від пожежі, удару блискавки та вибуху."
+GREEK = "Ο ασφαλιστής αποζημιώνει τις ζημιές από πυρκαγιά, κεραυνό και έκρηξη."
+HEBREW = "המבטח משלם עבור נזקים שנגרמו משריפה, ברק ופיצוץ. המבוטח חייב לדווח על כל נזק."
+ARABIC = "تدفع شركة التأمين مقابل الأضرار الناجمة عن الحريق والصواعق والانفجار."
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", [RUSSIAN, UKRAINIAN, GREEK, HEBREW, ARABIC, PROSE_DE])
+def test_utf_16_without_a_mark_is_known_by_its_alphabet(tmp_path: Path, text: str, encoding: str) -> None:
+    assert read(write(tmp_path, "t.txt", text.encode(encoding))).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encodings"),
+    [
+        (RUSSIAN, ["cp1251", "koi8_r", "cp866", "iso8859_5"]),
+        (RUSSIAN[:28], ["cp1251", "koi8_r"]),
+        (UKRAINIAN, ["cp1251"]),
+        (GREEK, ["cp1253", "iso8859_7"]),
+        (HEBREW, ["cp1255"]),
+        (ARABIC, ["cp1256"]),
+    ],
+)
+def test_a_few_words_in_an_older_encoding_of_their_alphabet_are_read(
+    tmp_path: Path, text: str, encodings: list[str]
+) -> None:
+    for encoding in encodings:
+        assert read(write(tmp_path, "t.txt", text.encode(encoding))).text == text.strip(), encoding
+
+
+def test_the_euro_of_iso_8859_15_is_no_other_currency(tmp_path: Path) -> None:
+    text = "Der Beitrag beträgt 50 € im Jahr, für Kinder 25 €."
+    document = read(write(tmp_path, "t.txt", text.encode("iso8859_15")))
+    assert document.text == text and document.warnings == ("decoded as iso8859_15 (guessed)",)
+
+
 def test_a_few_bytes_of_invalid_utf8_cost_only_themselves(tmp_path: Path) -> None:
     document = read(write(tmp_path, "t.txt", PROSE_DE.encode() + b" \xff\xfe end"))
     assert document.text.startswith(PROSE_DE)
