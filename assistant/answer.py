@@ -21,7 +21,7 @@ from assistant.grounding.quoting import Places
 from assistant.language import well_formed
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
-from assistant.refusal.wording import declines, refusal_text
+from assistant.refusal.wording import asking_back, declines, readings_in, refusal_text
 from assistant.retriever import Retriever
 from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update
 
@@ -122,7 +122,8 @@ class Assistant:
             return
         if not only:  # who chose the documents gets those
             found = with_newest(found, course.rewriting.standalone, self.retriever.newest_edition)
-        prompt = self._prompt(question, history, found)
+        asked = course.rewriting.standalone if course.rewriting.is_reply else question
+        prompt = self._prompt(asked, history, found)
         trace = replace(
             trace,
             found=tuple(found),
@@ -141,13 +142,17 @@ class Assistant:
         how = self._answering.rewrite
         # "Who approves it?" was not answered by a refusal.
         history = [replace(turn, content="") if self._is_refusal(turn) else turn for turn in history]
-        by_rules = rewritten(question, history) if how != "off" else Rewriting(question)
+        by_rules = rewritten(question, history, self._readings_in) if how != "off" else Rewriting(question)
         if how == "model" and not by_rules.certain:
             return rewritten_by_model(question, history, self._opened_engine) or by_rules
         return by_rules
 
     def _is_refusal(self, turn: Message) -> bool:
-        return turn.role == "assistant" and declines(turn.content, self._answering)
+        said = turn.content if turn.role == "assistant" else ""
+        return declines(said, self._answering) and not self._readings_in(said)
+
+    def _readings_in(self, said: str) -> Sequence[str]:
+        return readings_in(said, self._answering)
 
     def _searched(self, course: _Course) -> tuple[str, ...]:
         return tuple(filter(None, (course.rewriting.standalone, course.rewriting.fallback)))
@@ -224,7 +229,10 @@ class Assistant:
         self, course: _Course, nearest: Sequence[Evidence], reason: str, trace: Trace, verdict: Verdict | None = None
     ) -> Answer:
         missing, readings = (verdict.missing, verdict.readings) if verdict else ((), ())
-        text = refusal_text(course.question, self._answering, missing, readings)
+        if readings:
+            text = asking_back(course.question, self._answering, readings)
+        else:
+            text = refusal_text(course.question, self._answering, missing)
         answer = course.answer(text, nearest, trace)
         return replace(answer, refused=True, refusal_reason=reason, readings=readings)
 

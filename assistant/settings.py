@@ -182,7 +182,8 @@ class AnswerSettings(Section):
         "If the passages do not answer the question, say so.",
         description="What the model is told about its task.",
     )
-    # A refusal without words would make every answer one: answers are compared with its beginning.
+    # A refusal without words would make every answer one: answers are compared with its beginning. So are they with
+    # what asks back.
     refusal: Texts = Field(
         {
             "en": "I can't find an answer to this in the documents.",
@@ -190,6 +191,14 @@ class AnswerSettings(Section):
         },
         min_length=1,
         description="What a refusal says, by language; the first one serves all others.",
+    )
+    unclear: Texts = Field(
+        {
+            "en": "The question can mean several things. Which one do you mean?",
+            "de": "Die Frage kann mehreres meinen. Was ist gemeint?",
+        },
+        min_length=1,
+        description="What stands above the list of what an unclear question may mean, by language.",
     )
     greeting: Texts = Field(
         {

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assistant.conversation.agreement import agrees, is_courtesy, offered, without_courtesy
+from assistant.conversation.choices import chosen, is_no_phrase
 from assistant.conversation.functionwords import (
     CONDITIONS,
     CONJUNCTIONS,
@@ -75,13 +76,15 @@ class Rewriting:
 
     ``certain`` is False where the rules could do no more than put beside it what was said before. ``fallback`` is
     another wording, to be searched with less weight in case the rules are wrong: the question as it was asked; or the
-    one before it with a question that names little and was left alone.
+    one before it with a question that names little and was left alone. ``is_reply`` is True where only a word was given
+    to what was asked back: then nothing but ``standalone`` is a question.
     """
 
     standalone: str
     rule: str = ""
     certain: bool = True
     fallback: str = ""
+    is_reply: bool = False
 
 
 def stand_alone(question: str, before: str, said: str) -> Rewriting:
@@ -110,6 +113,21 @@ def stand_alone(question: str, before: str, said: str) -> Rewriting:
     if found:
         return replace(found, fallback=asked if named else "")
     return Rewriting(question, fallback=f"{before} {asked}" if named <= _FEW_SUBJECTS else "")
+
+
+def replied(reply: str, before: str, readings: Sequence[str]) -> Rewriting | None:
+    """The question that was asked back, with what was meant by it; None where the reply is a question of its own.
+
+    ``before`` is that question, standing by itself, and ``readings`` is what it was said to mean.
+    """
+    asked = " ".join(reply.split())
+    if meant := chosen(asked, readings):
+        return Rewriting(f"{_unended(before)} ({meant})?", f"'{asked}' says what was meant", is_reply=True)
+    core = without_courtesy(asked)
+    if is_no_phrase(core) or is_courtesy(asked) or _LEADING_ON.match(core) or _LIKEWISE.match(core):
+        return None
+    standalone = f"{_unended(before)} ({_unended(core)})?"
+    return Rewriting(standalone, "says more about the question before it", certain=False, is_reply=True)
 
 
 def _is_foreign(before: str, asked: str) -> bool:

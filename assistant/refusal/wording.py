@@ -1,9 +1,15 @@
-"""How the assistant says that the documents hold no answer, and how it knows that a model said so.
+"""How the assistant says that the documents hold no answer or asks back, and how it knows that this was said.
 
-A refusal begins with the words of the house, which models are trained on. Then it helps: it says which words of the
-question stand in no passage, or what an unclear question may mean.
+A refusal begins with the words of the house, which models are trained on, and says which words of the question stand
+in no passage. Asking back is none: it lists what the question may mean, a line each, and is read again from its text,
+since the past of a conversation is nothing but text:
+
+    The question can mean several things. Which one do you mean?
+    1. Home terms: § 19 Deductible
+    2. Motor terms: § 8 Deductible
 """
 
+import re
 from collections.abc import Sequence
 
 from assistant.config import AnswerSettings
@@ -14,39 +20,46 @@ _LOOKED_FOR = {
     "en": "None of the passages found mentions {words}.",
     "de": "Keine der gefundenen Stellen nennt {words}.",
 }
-_ASKED_BACK = {
-    "en": "The question can mean several things: {readings}. Which one do you mean?",
-    "de": "Die Frage kann mehreres meinen: {readings}. Welches ist gemeint?",
-}
 _QUOTED = {"en": "“{}”", "de": "„{}“"}
+_LISTED = re.compile(r"^\d\. (.+)$", re.MULTILINE)
 
 
-def refusal_text(
-    question: str, settings: AnswerSettings, missing: Sequence[str] = (), readings: Sequence[str] = ()
-) -> str:
-    """The refusal of the house in the language of the question, with what helps to ask better.
+def refusal_text(question: str, settings: AnswerSettings, missing: Sequence[str] = ()) -> str:
+    """The refusal of the house in the language of the question.
 
-    ``missing`` are the words of the question that no passage holds; ``readings`` what it may mean.
+    ``missing`` are the words of the question that no passage holds: they help to ask better.
     """
     texts = settings.refusal
     language = detect(question, texts)
     refusal = text_in(texts, language)
     helped = language if language in _QUOTED and language in texts else next(iter(texts))
-    if helped not in _QUOTED:
+    if helped not in _QUOTED or not missing:
         return refusal
-    if readings:
-        return f"{refusal} {_ASKED_BACK[helped].format(readings='; '.join(readings))}"
-    if missing:
-        words = ", ".join(_QUOTED[helped].format(word) for word in missing[:_MOST_WORDS])
-        return f"{refusal} {_LOOKED_FOR[helped].format(words=words)}"
-    return refusal
+    words = ", ".join(_QUOTED[helped].format(word) for word in missing[:_MOST_WORDS])
+    return f"{refusal} {_LOOKED_FOR[helped].format(words=words)}"
+
+
+def asking_back(question: str, settings: AnswerSettings, readings: Sequence[str]) -> str:
+    """What an unclear question may mean, in its language; a reading has one line."""
+    opening = text_in(settings.unclear, detect(question, settings.unclear))
+    return "\n".join([opening, *(f"{number}. {reading}" for number, reading in enumerate(readings, 1))])
+
+
+def readings_in(said: str, settings: AnswerSettings) -> tuple[str, ...]:
+    """The readings that a text of ``asking_back`` lists; none of any other text."""
+    opening = next((text for text in settings.unclear.values() if said.startswith(text)), None)
+    return () if opening is None else tuple(_LISTED.findall(said[len(opening) :]))
 
 
 def declines(said: str, settings: AnswerSettings) -> bool:
-    """Whether the model itself refused, in the words that it was trained to refuse in."""
-    return said.startswith(tuple(settings.refusal.values()))
+    """Whether a text is no answer: it refuses in the words that models are trained to refuse in, or asks back."""
+    return said.startswith(_openings(settings))
 
 
 def may_decline(begun: str, settings: AnswerSettings) -> bool:
-    """Whether what a model has said so far is a refusal, or may become one."""
-    return declines(begun, settings) or any(refusal.startswith(begun) for refusal in settings.refusal.values())
+    """Whether what a model has said so far is no answer, or may become none."""
+    return declines(begun, settings) or any(opening.startswith(begun) for opening in _openings(settings))
+
+
+def _openings(settings: AnswerSettings) -> tuple[str, ...]:
+    return (*settings.refusal.values(), *settings.unclear.values())

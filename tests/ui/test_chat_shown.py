@@ -110,8 +110,10 @@ def test_a_follow_up_shows_what_was_searched_for_and_offers_to_change_it() -> No
 
 
 def test_a_refusal_is_no_error_and_helps() -> None:
-    refused = answer(refused=True, text="I can't find it.", sentences=(), readings=("motor", "travel"))
+    text = "Which one?\n1. motor\n2. travel"
+    refused = answer(refused=True, text=text, sentences=(), readings=("motor", "travel"))
     soup = parsed(answer_html(refused, "cars", words, suggestions=("Is hail covered?",)))
+    assert one(soup, ".lead").text == "Which one?", "what it may mean stands on the buttons"
     asks = [button["data-question"] for button in soup.select("[data-do=suggest]")]
     assert asks == ["What does hail cost? – motor", "What does hail cost? – travel", "Is hail covered?"]
     assert one(soup, ".nearest [data-do=cite]")["data-quote"] == HIT.text

@@ -151,13 +151,15 @@ def _chip(hit: Evidence, citation: Citation, corpus: str, words: Words) -> str:
 
 
 def _refusal(answer: Answer, corpus: str, words: Words, suggestions: Sequence[str]) -> str:
+    # The list of what the question may mean stands on the buttons.
+    lead = "\n".join(answer.text.splitlines()[: -len(answer.readings) or None])
     asked_back = _chips([(reading, f"{answer.question} – {reading}") for reading in answer.readings])
     others = _chips([(one, one) for one in suggestions])
     like = f"<h3>{escaped(words('chat.like'))}</h3>{others}" if others else ""
     nearest = "".join(_nearest(hit, corpus, words) for hit in answer.hits[:_MOST_NEAREST])
     passages = f'<h3>{escaped(words("chat.nearest"))}</h3><ul class="nearest">{nearest}</ul>' if nearest else ""
     return (
-        f'<div class="refusal"><p class="lead">{escaped(answer.text)}</p>{asked_back}'
+        f'<div class="refusal"><p class="lead">{escaped(lead)}</p>{asked_back}'
         f"<p>{escaped(words('chat.ask_differently'))}</p>{like}{passages}</div>"
     )
 
