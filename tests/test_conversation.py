@@ -201,6 +201,7 @@ def retriever(workspace: Workspace, docs: Path, settings: Settings) -> Iterator[
     (docs / "storm.md").write_text(
         "# Storm\n\nStorm damage to the car is covered. The deductible for storm is 300 euros.\n"
     )
+    (docs / "pets.md").write_text("# Pets\n\nDogs of the household are insured.\n")
     embedder = FakeEmbedder()
     ingest(workspace, "default", [docs], settings, embedder=embedder)
     catalog = Catalog(workspace.corpus("default"))
