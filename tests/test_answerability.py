@@ -13,6 +13,7 @@ from assistant.config import Settings
 from assistant.refusal.answerability import judge, shifted
 from assistant.refusal.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
 from assistant.refusal.features import FEATURES, Held, features_of, held
+from assistant.refusal.missing import missing_words
 from assistant.refusal.readings import readings
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
@@ -55,8 +56,29 @@ def test_what_they_do_not_say_is_refused_with_what_was_looked_for(
 ) -> None:
     verdict = judge(question, retriever.search(question, 4), retriever, settings.answer)
     assert not verdict.answerable and not verdict.readings
-    assert verdict.missing and set(verdict.missing) <= set(question.lower().rstrip("?").split())
-    assert not {"which", "who", "the"} & set(verdict.missing)
+    assert verdict.missing and set(verdict.missing) <= set(question.rstrip("?").split())
+    assert not {"Which", "Who", "the"} & set(verdict.missing)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Who composed the Moonlight Sonata?", ("Moonlight", "Sonata")),
+        ("Can you tell me when the free parking will start in France?", ("parking", "France")),
+        ("How much cheaper is it for astronauts?", ("astronauts",)),
+        ("Wie hoch ist der Schaden durch Vulkane?", ("Schaden", "Vulkane")),
+        ("Übernehmen Sie Schäden durch Kernenergie in Japan?", ("Schäden", "Kernenergie", "Japan")),
+        ("zahlt ihr hagelschaden in frankreich?", ()),
+        ("Tell me how to start it. Please explain!", ()),
+        ("Quel est le prix du billet pour Paris ?", ("Paris",)),
+        ("Is form B-17 needed?", ("B-17",)),
+        ("WIE HOCH IST DER SCHADEN DURCH VULKANE?", ()),
+    ],
+)
+def test_missing_are_words_that_carry_a_subject_as_they_were_asked(
+    retriever: Retriever, question: str, words: tuple[str, ...]
+) -> None:
+    assert missing_words(question, held(question, retriever.search(question, 4), retriever), retriever) == words
 
 
 def test_nothing_found_is_refused_and_nothing_refuses_at_no_caution(retriever: Retriever, settings: Settings) -> None:
@@ -163,6 +185,14 @@ def test_a_question_that_two_documents_answer_differently_is_asked_back() -> Non
         (("deduct", "hail", "car"), FOUND),  # it says enough
         (("deduct",), FOUND[:1]),
         (("deduct",), (FOUND[0], evidence("The deductible is 150 euros.", 2, **MOTOR))),  # they agree
+        # They agree, and each has a value of another kind beside it.
+        (
+            ("burglari",),
+            (
+                evidence("Report a burglary within 48 hours; we pay after 14 days.", 1, **HOME),
+                evidence("A burglary reported after 48 hours is examined for 7 days.", 2, **MOTOR),
+            ),
+        ),
         (("deduct",), (FOUND[0], evidence("The deductible is 300 euros.", 2, **MOTOR, score=0.3))),  # far behind
         (("deduct",), (FOUND[0], evidence("A deductible may be agreed.", 2, **MOTOR))),  # no value
         (("deduct",), (FOUND[0], evidence("The deductible is 100 euros.", 2, **{**HOME, "title": "Home terms 2024"}))),
@@ -173,6 +203,14 @@ def test_a_clear_question_is_not_asked_back(named: tuple[str, ...], found: tuple
     if found and found[-1].title == "Home terms 2024":
         found = (evidence(FOUND[0].text, 1, **{**HOME, "title": "Home terms 2026"}), found[1])  # editions of one
     assert readings(asked(*named), found) == ()
+
+
+def test_a_reading_ends_as_its_heading_does_without_a_full_stop() -> None:
+    late = {**MOTOR, "heading": "Claims > My deductible was raised."}
+    asking = {**MOTOR, "heading": "Claims > What is my deductible?"}
+    for hit, ending in ((late, ": My deductible was raised"), (asking, ": What is my deductible?")):
+        (_, reading) = readings(asked("deduct"), (FOUND[0], evidence("The deductible is 300 euros.", 2, **hit)))
+        assert reading.endswith(ending)
 
 
 def test_a_title_cannot_bring_control_characters_or_lines_into_a_reading() -> None:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from math import isnan
 
 from assistant.config import AnswerSettings
-from assistant.language import content_stems, words
 from assistant.refusal.calibration import calibration_of
-from assistant.refusal.features import FEATURES, LOOKED_AT, Held, features_of, held
+from assistant.refusal.features import FEATURES, LOOKED_AT, features_of, held
+from assistant.refusal.missing import missing_words
 from assistant.refusal.readings import readings
 from assistant.retriever import Retriever
-from assistant.stopwords import STOPWORDS
 from assistant.types import Evidence
 
 
@@ -28,7 +27,7 @@ class Verdict:
     readings: tuple[str, ...] = ()
     judgement: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
-    """Words of the question, as they were asked, that no passage holds."""
+    """Words of the question that carry its subject and that no passage holds, as they were asked."""
 
 
 def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settings: AnswerSettings) -> Verdict:
@@ -48,7 +47,7 @@ def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settin
     judgement = {"probability": probability, "threshold": threshold, **named}
     if probability < threshold:
         reason = f"with a probability of {1 - probability:.0%} the nearest passages do not answer the question"
-        return Verdict(False, reason, (), judgement, missing_words(question, there))
+        return Verdict(False, reason, (), judgement, missing_words(question, there, retriever))
     if unclear := readings(there, found):
         return Verdict(False, "the question is unclear: several documents answer it differently", unclear, judgement)
     return Verdict(True, judgement=judgement)
@@ -57,10 +56,3 @@ def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settin
 def shifted(threshold: float, caution: float) -> float:
     """A threshold whose odds are ``caution`` times as high."""
     return caution * threshold / (1 - threshold + caution * threshold)
-
-
-def missing_words(question: str, there: Held) -> tuple[str, ...]:
-    """The words of a question that carry its subject and that no passage holds, as they were asked."""
-    present = there.together
-    asked = (word for word in words(question) if word not in STOPWORDS)
-    return tuple(dict.fromkeys(word for word in asked if present.isdisjoint(content_stems(word, there.language))))

@@ -7,6 +7,7 @@ back, with one short reading a document, made from titles and headings.
 import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import combinations
 
 from assistant.grounding.quantities import quantities
 from assistant.language import stems
@@ -41,7 +42,8 @@ def readings(there: Held, found: Sequence[Evidence]) -> tuple[str, ...]:
     likely = [hit for hit in found if hit.score >= _LIKE_SCORE * max(hit.score for hit in found)]
     possible = _one_a_document(likely, named, there.language)
     is_one_meant = any(_telling(one, possible) & named for one in possible)
-    do_agree = any(one.values <= other.values for one in possible for other in possible if one is not other)
+    # Each names values of its own beside the one that was asked for: how fast it is paid, where to call.
+    do_agree = any(one.values & other.values for one, other in combinations(possible, 2))
     # A section that alone is headed by what the question names is the one that is meant.
     is_one_headed = sum(named <= set(stems(_leaf(one.hit), there.language)) for one in possible) == 1
     if len(possible) < 2 or is_one_meant or is_one_headed or do_agree:
@@ -81,7 +83,7 @@ def _short(hit: Evidence) -> str:
     title = (hit.title or hit.document).split(" – ")[0].strip()
     heading = _leaf(hit)
     text = title if not heading or heading in title else f"{title}: {heading}"
-    text = visible(" ".join(text.split()))  # titles come from strangers
+    text = visible(" ".join(text.split())).rstrip(" .:;,")  # titles come from strangers
     return text if len(text) <= _LONGEST_READING else f"{text[: _LONGEST_READING - 1].rstrip()}…"
 
 

@@ -1,0 +1,77 @@
+"""What a refusal says was looked for: the words that carry the subject of a question and that no passage holds.
+
+No tagger says which words those are, so only sure ones are taken. German writes nouns with a capital letter; in other
+languages names have one. In English a word that the corpus hardly knows is likely the subject too, unless it is one
+of the verbs and adjectives that any question may have.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from assistant.conversation.functionwords import NO_SUBJECT
+from assistant.language import content_stems, detect, stems
+from assistant.refusal.features import Held
+from assistant.retriever import Retriever
+
+_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
+_ENDS_SENTENCE = re.compile(r"[.:;!?]\s*[\"“„(]*\Z")
+_SHORTEST = 3
+# A word of more passages than this part is no rare one.
+_RARE = 0.02
+_LIKELY_NO_NOUN = re.compile(r"\w{3,}(?:ed|ly)")
+_NO_NOUNS = """
+able accept add additional agree allow already always answer anybody anyone anything appear apply arrange arrive ask
+available average avoid bad be become better bigger cheaper begin believe best better big bring build buy calculate call cancel carry certain
+change cheap check choose close come common compare complete confirm consider contain continue correct cover create
+current cut decide define delete deliver depend describe detail differ different do document early easy enter entire
+ever every everybody everyone everything exact exist expect explain extra fail false far fast few fill find first follow
+free full general get give go good great grow guess handle happen hard have hear help high hold important include
+information inform insure keep kind know large last late latest lead learn leave less let like list little live long
+look lose lot low main make many mean meet more most move must near necessary need never new next nobody normal nothing
+obtain offer often ok old open order other own pass pay pick plan please possible prefer prepare prevent produce protect
+prove provide put quick quickly reach read real receive recommend reduce refer refund regular remain remember remove
+repair replace reply report request require return right run safe same save say second see select sell send serve set
+several show sign similar simple small sound special speak spend stand start state stay still stop store submit suggest
+suppose sure take talk tell tend thank thing think today together tomorrow total treat true try turn type understand
+update use usual valid various visit wait want way wear whole win wish wonder work write wrong yesterday yet
+"""
+_NO_NOUN_STEMS = frozenset(stems(_NO_NOUNS, "en"))
+
+
+def missing_words(question: str, there: Held, retriever: Retriever) -> tuple[str, ...]:
+    """Words of a question, as they were asked; none where it is not sure which of them carry its subject."""
+    present = there.together
+    asked = unicodedata.normalize("NFKC", question)
+    candidates = [
+        (match[0], bool(_ENDS_SENTENCE.search(asked[: match.start()])) or not asked[: match.start()].strip())
+        for match in _WORD.finditer(asked)
+        if match[0].casefold() not in NO_SUBJECT and present.isdisjoint(content_stems(match[0], there.language))
+    ]
+    # Who writes all in capitals marks nothing with them.
+    marks = asked != asked.upper()
+    sure = {word for word, begins in candidates if marks and _is_marked(word, begins)}
+    if detect(question, {*retriever.languages, "en", "de"}) == "en":
+        others = [word for word, _ in candidates if word not in sure and _may_be_noun(word)]
+        sure |= _rarest(others, there.language, retriever)
+    return tuple(dict.fromkeys(word for word, _ in candidates if word in sure))
+
+
+def _is_marked(word: str, begins: bool) -> bool:
+    """Whether it is written as a name, or in German as a noun; at the beginning of a sentence every word is."""
+    return len(word) > 1 and ((word[0].isupper() and not begins) or any(map(str.isdigit, word)))
+
+
+def _may_be_noun(word: str) -> bool:
+    folded = word.casefold()
+    is_known = _NO_NOUN_STEMS.intersection(stems(word, "en"))
+    return len(word) >= _SHORTEST and not is_known and not _LIKELY_NO_NOUN.fullmatch(folded)
+
+
+def _rarest(some: Sequence[str], language: str, retriever: Retriever) -> set[str]:
+    """Those that the corpus does not know; if it knows all, those that are rare in it."""
+    frequencies = {
+        word: max(retriever.catalog.document_frequencies(stems(word, language)).values(), default=0) for word in some
+    }
+    unknown = {word for word, count in frequencies.items() if not count}
+    return unknown or {word for word, count in frequencies.items() if count <= _RARE * retriever.size}
