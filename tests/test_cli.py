@@ -148,6 +148,22 @@ def test_a_broken_batch_line_is_named_by_its_number(
     assert status == 2 and "Line 2" in err and out == ""
 
 
+@pytest.mark.parametrize("command", ["search", "ask"])
+def test_a_filter_that_fits_nothing_is_wrong_usage_before_anything_is_answered(
+    place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    run(capsys, "ingest", str(place))
+    batch = tmp_path / "batch.jsonl"
+    batch.write_text('roof\n{"question": "hail", "filter": {"folder": "zz/*"}}\n')
+    for arguments, said in (
+        (("hail", "--folder", "zz/*"), "'zz/*'"),
+        (("hail", "--where", "language=fr"), "language=fr"),
+        (("--batch", str(batch)), "Question 2"),
+    ):
+        status, out, err = run(capsys, command, *arguments)
+        assert status == 2 and out == "" and said in err
+
+
 @pytest.mark.usefixtures("place")
 def test_config_show_tells_values_and_origins(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "config", "set", "retrieval.k=3", "answer.evidence=2")[0] == 0

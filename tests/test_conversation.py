@@ -56,6 +56,36 @@ def test_a_new_question_is_not_glued_to_the_past(row: dict[str, Any]) -> None:
     assert (found.standalone, found.rule) == (row["question"], "")
 
 
+HOTEL = "What does Home Premium pay for hotel costs?"
+DEDUCTIBLE = "Wie hoch ist die Selbstbeteiligung in Privat Kompakt?"
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "standalone"),
+    [
+        (HOTEL, "how much is that?", "how much is that (Home Premium, hotel costs)?"),
+        (HOTEL, "how much is that for 10 days?", "how much is that for 10 days (Home Premium, hotel costs)?"),
+        (HOTEL, "and for students?", "What does Home Premium pay for hotel costs for students?"),
+        (HOTEL, "and for taxi costs?", "What does Home Premium pay for taxi costs?"),
+        (HOTEL, "and for 10 days?", "What does Home Premium pay for hotel costs for 10 days?"),
+        ("How much is the premium?", "how much is that for two cars?", "how much is that for two cars (the premium)?"),
+        ("When do I report a theft?", "how do I do it?", "how do I do it (report a theft)?"),
+        ("Who pays for the tow truck?", "how much is it?", "how much is it (for the tow truck)?"),
+        ("Can I have a dog?", "does it have to be insured?", "does a dog have to be insured?"),
+        (DEDUCTIBLE, "Und meine Katze?", "Wie hoch ist die Selbstbeteiligung in Privat Kompakt (meine Katze)?"),
+        (DEDUCTIBLE, "Und der Beitrag?", "Wie hoch ist der Beitrag in Privat Kompakt?"),
+        ("Is my dog insured in Gold?", "and my cat?", "Is my cat insured in Gold?"),
+        (
+            DEDUCTIBLE,
+            "Was macht das bei 3 Schäden?",
+            "Was macht das bei 3 Schäden (die Selbstbeteiligung in Privat Kompakt)?",
+        ),
+    ],
+)
+def test_what_does_not_fit_into_a_question_stands_behind_it(before: str, question: str, standalone: str) -> None:
+    assert rewritten(question, turns(before, "We do.")).standalone == standalone
+
+
 def test_there_are_enough_follow_ups_in_both_languages() -> None:
     assert len([row for row in FOLLOW_UPS if row["language"] == "en"]) >= 40
     assert len([row for row in FOLLOW_UPS if row["language"] == "de"]) >= 20

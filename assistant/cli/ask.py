@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from assistant.cli.batch import read_questions
+from assistant.cli.batch import read_questions, refuse_unmatched_filters
 from assistant.cli.options import (
     adapter_option,
     corpus_option,
@@ -57,7 +57,9 @@ def command(
             settings.answer,
             settings.engine,
         )
-        for asked in read_questions(batch) if batch else ():
+        batched = read_questions(batch) if batch else []
+        refuse_unmatched_filters(batched, only, retriever.catalog)
+        for asked in batched:
             answer = assistant.ask(asked.question, asked.history, asked.filter or only, adapter=adapter)
             click.echo(json.dumps(answer_json(asked.id, answer, trace=trace), ensure_ascii=False))
         for question in questions:

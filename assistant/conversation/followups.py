@@ -28,7 +28,7 @@ from assistant.conversation.functionwords import (
     VERBS,
 )
 from assistant.conversation.likeparts import with_like_part
-from assistant.conversation.topics import topic
+from assistant.conversation.topics import clause, topic
 from assistant.language import detect, words
 
 # Longer ones name their subject, and a page that was pasted is no follow-up.
@@ -106,7 +106,7 @@ def stand_alone(question: str, before: str, said: str) -> Rewriting:
     found = (
         _under_condition(core, before, bool(leading_on))
         or _with_fragment(core, before, bool(leading_on))
-        or _with_pronoun(core, about)
+        or _with_pronoun(core, about, clause(before, said))
         or _without_subject(core, about, bool(leading_on))
     )
     named = len(set(words(asked)) - NO_SUBJECT)
@@ -168,7 +168,9 @@ def _with_fragment(core: str, before: str, leads_on: bool) -> Rewriting | None:
     likewise = _LIKEWISE.match(core)
     fragment = core[likewise.end() :].rstrip(" ?.!").removesuffix(" aus") if likewise else core.rstrip(" ?.!")
     given = words(fragment)
-    if not given or len(given) > _LONGEST_FRAGMENT or set(given) & (VERBS | QUESTION_WORDS | _PRONOUNS | POINTERS):
+    # Behind another word "costs" is a noun: "for taxi costs".
+    verbs = set(given[:1]) & VERBS or set(given[1:]) & (VERBS - {"costs"})
+    if not given or len(given) > _LONGEST_FRAGMENT or verbs or set(given) & (QUESTION_WORDS | _PRONOUNS | POINTERS):
         return None
     is_phrase = given[0] in PREPOSITIONS
     if not (likewise or leads_on or is_phrase):
@@ -179,8 +181,11 @@ def _with_fragment(core: str, before: str, leads_on: bool) -> Rewriting | None:
     return Rewriting(f"{_unended(before)}{added}?", f"the question before it, with '{fragment}' added", certain=False)
 
 
-def _with_pronoun(core: str, about: str) -> Rewriting | None:
-    """A pronoun becomes what was talked about, unless the question itself says what it stands for."""
+def _with_pronoun(core: str, about: str, clause_about: str) -> Rewriting | None:
+    """A pronoun becomes what was talked about, unless the question itself says what it stands for.
+
+    A clause does not fit into its place, and stands behind the question: ``clause_about``, empty where it is none.
+    """
     if not about or _EXPLETIVE.search(core):
         return None
     parts = _unended(core).split()
@@ -192,10 +197,13 @@ def _with_pronoun(core: str, about: str) -> Rewriting | None:
         if _names_something(parts[:place]):
             return None
         if word in _PRONOUNS or (place and part in _GERMAN_PRONOUNS) or (is_last and _ends_with_thing(parts)):
+            if clause_about:
+                return _beside(core, clause_about, f"'{part}' stands for what was said before")
             replaced = " ".join([*parts[:place], about, *parts[place + 1 :]])
             return Rewriting(f"{replaced}?", f"'{part}' stands for '{about}'")
-        if word in POINTERS and (is_last or word not in {"that", "there", "das"}):
-            return _beside(core, about, f"'{part}' points to what was said before")
+        is_pointer = is_last or word not in {"that", "there", "das"} or _is_thing_before_phrase(parts, place)
+        if word in POINTERS and is_pointer:
+            return _beside(core, clause_about or about, f"'{part}' points to what was said before")
     return None
 
 
@@ -203,6 +211,12 @@ def _ends_with_thing(parts: Sequence[str]) -> bool:
     """Whether a question ends in "is that", "for this", "kostet das": there it stands for a thing, not for a deed."""
     *_, verb, last = ["", *(part.casefold() for part in parts)]
     return last in {"this", "that", "these", "those", "das", "dies"} and verb in (VERBS | PREPOSITIONS) - {"do", "does"}
+
+
+def _is_thing_before_phrase(parts: Sequence[str], place: int) -> bool:
+    """Whether a word stands as in "how much is that for 10 days", "was macht das bei zwei Kindern"."""
+    around = [part.casefold() for part in parts[max(place - 1, 0) : place + 2]]
+    return len(around) == 3 and around[0] in VERBS and around[2] in PREPOSITIONS
 
 
 def _names_something(parts: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ VERBS = frozenset(
     am are be been can cost costs could did do does had has have is may might must shall should was were will would
     apply applies happens pay pays
     bekommt bin braucht dauert dauern darf dürfen gibt gelten gilt haben habe hat ist kann können könnte kostet kosten
-    muss müssen sind soll sollen sollte steht war waren werden wird wurde wurden zahlt zahlen
+    macht muss müssen sind soll sollen sollte steht war waren werden wird wurde wurden zahlt zahlen
     """.split()
 )
 """Verbs that a question begins with, or that make a clause of a few words."""

@@ -24,6 +24,16 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _PARTICIPLE = re.compile(r"\w+ed|paid|given|taken|held|kept|lost|sent|stolen|known|allowed")
 # Nouns that differ in their first part only: Nachtarbeit, Sonntagsarbeit.
 _SHARED_ENDING = 5
+_PAYING = frozenset("pay pays paid zahlt zahlen bezahlt bezahlen".split())
+_PEOPLE = frozenset(
+    """
+    adults apprentices babies children couples employees families fathers guests kids members men mothers parents
+    pensioners people pupils seniors singles students teachers teenagers tourists trainees visitors women
+    angestellte arbeitnehmer auszubildende eltern erwachsene familien frauen gäste jugendliche kinder lehrer männer
+    mitarbeiter mitglieder mütter paare rentner schüler senioren studenten studierende touristen väter
+    """.split()
+)
+_POSSESSIVE = re.compile(r"my|our|your|his|her|its|their|(?:mein|dein|sein|ihr|unser)(?:e[mnrs]?)?")
 _GERMAN = frozenset(
     """
     als auch auf aus bei bin bis dass dem den der des die ein eine einem einen einer für ich im ist mein meine meinen
@@ -52,12 +62,22 @@ def _like_span(words: Sequence[str], given: Sequence[str]) -> Span | None:
     core = _without_article(given[1:] if preposition else given)
     if not core or _folded(core[-1]) in {"one", "ones"}:
         return None
-    return (
+    span = (
         _like_number(words, core)
         or _like_ending(words, core)
         or _like_name(words, core, bool(preposition))
         or (_after_preposition(words, preposition, _is_name(core, words)) if preposition else _like_noun(words, given))
     )
+    return span if span and _fits(words, span, core) else None
+
+
+def _fits(words: Sequence[str], span: Span, core: Sequence[str]) -> bool:
+    """Whether a part can give way: nothing but a number to a number; what is paid for not to people."""
+    old = words[slice(*span)]
+    if _NUMBER.match(core[0]) and not any(map(_NUMBER.match, old)):
+        return False
+    pays = not _PAYING.isdisjoint(map(_folded, words))
+    return not (pays and _folded(core[-1]) in _PEOPLE and _folded(old[-1]) not in _PEOPLE)
 
 
 def _fitting(old: Sequence[str], given: Sequence[str]) -> Sequence[str]:
@@ -135,13 +155,19 @@ def _is_name(core: Sequence[str], words: Sequence[str]) -> bool:
 def _like_noun(words: Sequence[str], given: Sequence[str]) -> Span | None:
     """A noun with an article for the last one with an article, one without for the first one without."""
     if _folded(given[0]) in DETERMINERS:
+        # "How high is the deductible? And my cat?" does not ask how high a cat is.
+        only_own = _is_possessive(given[0]) and _folded(words[0]) in QUESTION_WORDS
         for place in range(len(words) - 1, 0, -1):
-            if _folded(words[place]) in DETERMINERS:
+            if _folded(words[place]) in DETERMINERS and (not only_own or _is_possessive(words[place])):
                 return place, _run_end(words, place + 1)
         return None
     runs = [run for run in _noun_runs(words) if _folded(words[run[0] - 1]) not in DETERMINERS]
     named = set() if is_german(words) else set(_name_runs(words))
     return next((run for run in runs if run not in named), None)
+
+
+def _is_possessive(word: str) -> bool:
+    return bool(_POSSESSIVE.fullmatch(_folded(word)))
 
 
 def _noun_runs(words: Sequence[str]) -> Iterator[Span]:
@@ -179,7 +205,7 @@ def _run_end(words: Sequence[str], start: int, with_articles: bool = True) -> in
     while with_articles and first < len(words) and _folded(words[first]) in DETERMINERS:
         first += 1
     end = first
-    while end < len(words) and not _is_grammar(words[end]):
+    while end < len(words) and (not _is_grammar(words[end]) or _is_noun_costs(words, end)):
         end += 1
         if words[end - 1][-1] in ",;:":
             break
@@ -187,6 +213,11 @@ def _run_end(words: Sequence[str], start: int, with_articles: bool = True) -> in
     while end > first and _is_verb_behind(words[end - 1], german, end - first > 1):
         end -= 1
     return end
+
+
+def _is_noun_costs(words: Sequence[str], place: int) -> bool:
+    """Whether "costs" is a noun: the verb of the question has come before it."""
+    return _folded(words[place]) == "costs" and any(_folded(word) in VERBS for word in words[:place])
 
 
 def _is_verb_behind(word: str, german: bool, has_more: bool) -> bool:

@@ -1,7 +1,15 @@
 """What a question is about, in its own words: what a pronoun in the next question stands for."""
 
 from assistant.conversation.agreement import MARKER
-from assistant.conversation.functionwords import POINTERS, QUESTION_WORDS, SPEAKERS, VERBS
+from assistant.conversation.functionwords import (
+    DETERMINERS,
+    GRAMMAR,
+    POINTERS,
+    PREPOSITIONS,
+    QUESTION_WORDS,
+    SPEAKERS,
+    VERBS,
+)
 from assistant.language import words
 from assistant.sentences import sentence_spans
 
@@ -9,6 +17,13 @@ _LONGEST_TOPIC = 24
 _SHORT_ANSWER = 8
 _LATEST_QUESTION_WORD = 3
 _ASKS_FOR_NAME = frozenset("which who whom whose wer wen wem welche welchem welchen welcher welches".split())
+# With one of them the verb itself stands behind the subject: "does Home Premium | pay".
+_AUXILIARIES = frozenset(
+    """
+    can could did do does may might must shall should will would
+    darf dürfen kann können könnte muss müssen soll sollen sollte
+    """.split()
+)
 _OPENING = (QUESTION_WORDS | VERBS | SPEAKERS | POINTERS) | frozenset(
     "much many long far often high old there please es viel viele hoch lange oft weit bitte auch".split()
 )
@@ -22,8 +37,29 @@ def topic(question: str, said: str = "") -> str:
     flat = question.replace(" (", ", ").replace(")", "")
     parts = [_without_opening(flat[start:end]) for start, end in sentence_spans(flat)]
     about = " ".join(", ".join(part for part in parts if part).split()[-_LONGEST_TOPIC:])
-    name = _name_in(said) if _ASKS_FOR_NAME & set(words(question)[:1]) else ""
-    return ", ".join(part for part in (name, about) if part)
+    return ", ".join(part for part in (_named(question, said), about) if part)
+
+
+def clause(question: str, said: str = "") -> str:
+    """The same topic in parts, where it is a clause that cannot stand in the place of a pronoun; else empty.
+
+    "What does Home Premium pay for hotel costs?" is about "Home Premium, hotel costs".
+    """
+    about = topic(question).split()
+    folded = [_folded(part) for part in about]
+    opening = {_folded(part) for part in question.split()[: len(question.split()) - len(about)]}
+    is_object = bool(opening & SPEAKERS) and folded[:1] != [] and folded[0] in DETERMINERS  # "Can I bring | a dog"
+    has_verb = (bool(opening & _AUXILIARIES) and not is_object) or bool(set(folded) & (_AUXILIARIES | SPEAKERS))
+    if not about or not (has_verb or folded[0] in PREPOSITIONS):
+        return ""
+    parts: list[list[str]] = [[]]
+    for part, word in zip(about, folded, strict=True):
+        # "Costs" is a noun here: the question has its verb in front.
+        if word in SPEAKERS or (word in VERBS - {"costs"} and part.islower()):
+            parts.append([])
+        elif parts[-1] or len(parts) == 1 or word not in PREPOSITIONS:
+            parts[-1].append(part)
+    return ", ".join(filter(None, [_named(question, said), *(" ".join(part).rstrip(",") for part in parts)]))
 
 
 def _without_opening(sentence: str) -> str:
@@ -36,9 +72,13 @@ def _without_opening(sentence: str) -> str:
     return " ".join(parts)
 
 
-def _name_in(said: str) -> str:
+def _named(question: str, said: str) -> str:
+    """The short answer to a question that asks for a name."""
+    if not _ASKS_FOR_NAME & set(words(question)[:1]):
+        return ""
     answer = MARKER.sub("", said).strip().rstrip(".!")
-    return answer if len(answer.split()) <= _SHORT_ANSWER and "?" not in answer else ""
+    is_name = len(answer.split()) <= _SHORT_ANSWER and "?" not in answer and not GRAMMAR.issuperset(words(answer))
+    return answer if is_name else ""
 
 
 def _folded(part: str) -> str:

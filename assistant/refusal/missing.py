@@ -22,19 +22,20 @@ _RARE = 0.02
 _LIKELY_NO_NOUN = re.compile(r"\w{3,}(?:ed|ly)")
 _NO_NOUNS = """
 able accept add additional agree allow already always answer anybody anyone anything appear apply arrange arrive ask
-available average avoid bad be become better bigger cheaper begin believe best better big bring build buy calculate call cancel carry certain
-change cheap check choose close come common compare complete confirm consider contain continue correct cover create
-current cut decide define delete deliver depend describe detail differ different do document early easy enter entire
-ever every everybody everyone everything exact exist expect explain extra fail false far fast few fill find first follow
-free full general get give go good great grow guess handle happen hard have hear help high hold important include
-information inform insure keep kind know large last late latest lead learn leave less let like list little live long
-look lose lot low main make many mean meet more most move must near necessary need never new next nobody normal nothing
-obtain offer often ok old open order other own pass pay pick plan please possible prefer prepare prevent produce protect
-prove provide put quick quickly reach read real receive recommend reduce refer refund regular remain remember remove
-repair replace reply report request require return right run safe same save say second see select sell send serve set
-several show sign similar simple small sound special speak spend stand start state stay still stop store submit suggest
-suppose sure take talk tell tend thank thing think today together tomorrow total treat true try turn type understand
-update use usual valid various visit wait want way wear whole win wish wonder work write wrong yesterday yet
+available average avoid bad be become better bigger cheaper begin believe best better big bring build buy calculate
+call cancel carry certain change cheap check choose close come common compare complete confirm consider contain
+continue correct cover create current cut decide define delete deliver depend describe detail differ different do
+document early easy enter entire ever every everybody everyone everything exact exist expect explain extra fail false
+far fast few fill find first follow free full general get give go good great grow guess handle happen hard have hear
+help high hold important include information inform insure keep kind know large last late latest lead learn leave less
+let like list little live long look lose lot low main make many mean meet more most move must near necessary need
+never new next nobody normal nothing obtain offer often ok old open order other own pass pay pick plan please possible
+prefer prepare prevent produce protect prove provide put quick quickly reach read real receive recommend reduce refer
+refund regular remain remember remove repair replace reply report request require return right run safe same save say
+second see select sell send serve set several show sign similar simple small sound special speak spend stand start
+state stay still stop store submit suggest suppose sure take talk tell tend thank thing think today together tomorrow
+total treat true try turn type understand update use usual valid various visit wait want way wear whole win wish
+wonder work write wrong yesterday yet
 """
 _NO_NOUN_STEMS = frozenset(stems(_NO_NOUNS, "en"))
 
