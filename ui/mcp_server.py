@@ -8,16 +8,16 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import anyio.to_thread
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
-from pydantic import Field
+from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from pydantic import Field, ValidationError
 
 from assistant import __version__
 from assistant.errors import AssistantError
 from assistant.presentation import answer_json, search_json
 from assistant.types import Answer, Filter
-from ui.service import Asked, ServedModel, Service
+from ui.service import Asked, Service
 
 T = TypeVar("T")
 
@@ -32,9 +32,25 @@ Corpus = Annotated[str, Field(description="Name of a corpus; empty: 'default', o
 Folder = Annotated[str, Field(description="Only documents whose path fits, as in 'policies/*'; empty: all.")]
 
 
+class _PlainServer(MCPServer):
+    """Says what is wrong with the arguments of a call in words; the library's own text has a web address for each."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool. Raises ToolError, which the client sees."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.__cause__.errors())
+            raise ToolError(f"The arguments of {name} are wrong: {wrong}.") from None
+
+
 def create_server(service: Service) -> MCPServer:
     """The server, ready to run."""
-    server = MCPServer(
+    server = _PlainServer(
         "domain-assistant", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
     )  # logs go to standard error
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -63,8 +79,7 @@ def create_server(service: Service) -> MCPServer:
 
 
 def _answer(service: Service, question: str, corpus: str, adapter: str, only: Filter | None) -> Answer:
-    model = ServedModel(service.corpus(corpus), adapter or None)
-    *_, answer = service.stream(Asked(service.model(model.name), question, only=only))
+    *_, answer = service.stream(Asked(service.adapted(corpus, adapter), question, only=only))
     if not isinstance(answer, Answer):
         raise TypeError(f"an answer has to come last, not {answer!r}")
     return answer

@@ -36,6 +36,10 @@ class UnknownModel(UsageError):
     """A corpus or adapter that the workspace does not hold."""
 
 
+class UnknownCorpus(UnknownModel):
+    """A corpus that the workspace does not hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServedModel:
     """What a caller calls a model: a corpus, and the adapter that answers; None for the base model."""
@@ -129,12 +133,24 @@ class Service:
             raise UnknownModel(f"There is no model {name[:200]!r}.", _there_are(known))
         return found
 
+    def adapted(self, corpus: str, adapter: str = "") -> ServedModel:
+        """A corpus with an adapter; without a name, with the base model.
+
+        Raises UnknownCorpus, and UnknownModel with the adapters that there are.
+        """
+        if adapter in ("", BASE):
+            return ServedModel(self.corpus(corpus))
+        known = adapter_names(self.workspace.adapters)
+        if adapter not in known and not uses_server(self.settings.engine):
+            raise UnknownModel(f"There is no adapter {adapter[:200]!r}.", _there_are((BASE, *known)))
+        return ServedModel(self.corpus(corpus), adapter)
+
     def corpus(self, name: str = "") -> str:
-        """A corpus that exists; without a name ``default``, or the only one. Raises UnknownModel."""
+        """A corpus that exists; without a name ``default``, or the only one. Raises UnknownCorpus."""
         corpora = self._corpora()
         wanted = name or (corpora[0] if len(corpora) == 1 else DEFAULT_CORPUS)
         if wanted not in corpora:
-            raise UnknownModel(f"There is no corpus {wanted[:200]!r}.", _there_are(corpora))
+            raise UnknownCorpus(f"There is no corpus {wanted[:200]!r}.", _there_are(corpora))
         return wanted
 
     def search(self, corpus: str, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
@@ -177,7 +193,7 @@ class Service:
         return self.workspace.corpus_names()
 
     def _lent(self, corpus: str, only: Filter | None) -> AbstractContextManager[Retriever]:
-        """A retriever that is no one else's meanwhile. Raises UnknownModel for a corpus that is gone."""
+        """A retriever that is no one else's meanwhile. Raises UnknownCorpus for a corpus that is gone."""
         name = self.corpus(corpus)
         folder = self.workspace.corpus(name)
 

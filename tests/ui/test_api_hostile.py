@@ -76,6 +76,38 @@ def test_a_hostile_request_gets_an_answer_or_an_error_object(
         assert "Traceback" not in reply.text
 
 
+IMAGE = [{"role": "user", "content": [{"type": "image_url"}]}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "code", "message"),
+    [
+        ("chat/completions", b"", None, "invalid_request", "Field required"),
+        ("chat/completions", b'{"model": }', None, "invalid_request", "no JSON: Expecting value at character 11."),
+        ("search", b"{'question'}", None, "invalid_request", "The body is no JSON: "),
+        (
+            "search",
+            b'{"question": "hail", "corpus": "zz"}',
+            "corpus",
+            "corpus_not_found",
+            "no corpus 'zz'",
+        ),
+        ("search", b"{}", "question", "invalid_request", "question: Field required."),
+        ("search", b'{"question": "x", "filter": {"fodler": 1}}', "filter.fodler", "invalid_request", "not permitted"),
+        ("chat/completions", chat(model="zz"), "model", "model_not_found", "no model 'zz'"),
+        ("chat/completions", chat(messages=IMAGE), "messages.0.content.0.type", "invalid_request", "not images"),
+        ("chat/completions", chat(stop=[""]), "stop.0", "invalid_request", "at least 1"),
+        ("chat/completions", chat(messages=[{}]), "messages.0.role", "invalid_request", "Field required"),
+    ],
+)
+def test_an_error_names_the_field_as_the_caller_wrote_it(
+    address: str, path: str, body: bytes, param: str | None, code: str, message: str
+) -> None:
+    error = httpx.post(f"{address}/v1/{path}", content=body, headers=JSON).json()["error"]
+    assert (error["param"], error["code"]) == (param, code), error
+    assert message in error["message"]
+
+
 def test_lone_surrogates_never_break_a_reply(address: str) -> None:
     body = chat().replace(b"What is", b"\\ud800 What is").replace(b'"cars"', b'"cars\\udfff"')
     assert httpx.post(f"{address}/v1/chat/completions", content=body, headers=JSON).status_code in (400, 404)

@@ -9,7 +9,7 @@ import pytest
 from fakes import ScriptedEngine
 from mcp import Client, StdioServerParameters
 from mcp.server.mcpserver import MCPServer
-from mcp_types import CallToolResult
+from mcp_types import CallToolResult, TextContent
 from serving import ANSWER, QUESTION, service_of
 
 from assistant.workspace import Workspace
@@ -67,20 +67,29 @@ def test_an_answer_comes_with_citations(server: MCPServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments"),
+    ("tool", "arguments", "said"),
     [
-        ("ask", {"question": QUESTION}),
-        ("ask", {"question": QUESTION, "corpus": "../cars"}),
-        ("ask", {"question": QUESTION, "corpus": "cars", "adapter": "../../x"}),
-        ("search", {"question": " ", "corpus": "cars"}),
-        ("search", {"question": "hail", "corpus": "cars", "k": 0}),
-        ("search", {"question": "hail", "corpus": "cars", "folder": "nowhere/*"}),
-        ("search", {}),
+        ("ask", {"question": QUESTION}, "There is no corpus 'default'"),
+        ("ask", {"question": QUESTION, "corpus": "../cars"}, "There is no corpus '../cars'"),
+        ("ask", {"question": QUESTION, "corpus": "cars", "adapter": "../../x"}, "There is no adapter '../../x'"),
+        (
+            "ask",
+            {"question": QUESTION, "corpus": "cars", "adapter": "zz"},
+            "no adapter 'zz'. There are: base,",
+        ),
+        ("search", {"question": " ", "corpus": "cars"}, ""),
+        ("search", {"question": "hail", "corpus": "cars", "k": 0}, "are wrong: k: Input should be greater"),
+        ("search", {"question": "hail", "corpus": "cars", "folder": "nowhere/*"}, "'nowhere/*'"),
+        ("search", {}, "are wrong: question: Field required."),
     ],
 )
-def test_a_wrong_call_is_told_what_is_wrong(server: MCPServer, tool: str, arguments: dict[str, object]) -> None:
+def test_a_wrong_call_is_told_what_is_wrong(
+    server: MCPServer, tool: str, arguments: dict[str, object], said: str
+) -> None:
     result = call(server, tool, **arguments)
-    assert result.is_error and "Traceback" not in str(result.content)
+    (content,) = result.content
+    assert result.is_error and isinstance(content, TextContent)
+    assert said in content.text and "Traceback" not in content.text and "http" not in content.text
 
 
 def test_it_speaks_over_standard_input_and_output(served: Workspace) -> None:

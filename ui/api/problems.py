@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from assistant.errors import AssistantError, PromptTooLongError, UnknownAdapterError, UsageError
 from assistant.presentation import visible
-from ui.service import UnknownModel
+from ui.service import UnknownCorpus, UnknownModel
 
 _LONGEST_MESSAGE = 500
 
@@ -54,6 +54,8 @@ def as_refusal(error: Exception) -> RequestRefused:
     """
     if isinstance(error, RequestRefused):
         return error
+    if isinstance(error, UnknownCorpus):
+        return RequestRefused(error.message, error.remedy, 404, "corpus_not_found", "corpus")
     if isinstance(error, (UnknownModel, UnknownAdapterError)):
         return RequestRefused(error.message, error.remedy, 404, "model_not_found", "model")
     if isinstance(error, PromptTooLongError):
@@ -84,12 +86,27 @@ def error_response(error: Exception) -> Response:
 
 def from_validation(error: RequestValidationError) -> RequestRefused:
     """The first thing that is wrong with a request; its values are not repeated, they may be long or secret."""
-    first = error.errors()[0]
-    place = _place(first.get("loc", ()))
-    reason = str(first["msg"]).removeprefix("Value error, ")
+    wrong = error.errors()
+    if wrong[0]["type"] == "json_invalid":
+        reason = wrong[0].get("ctx", {}).get("error", "it cannot be read")
+        return RequestRefused(f"The body is no JSON: {reason} at character {wrong[0]['loc'][-1] + 1}.")
+    parts = [_place(one, error.body) for one in wrong]
+    # Of a value that may have several forms, the one that it is most like is wrong furthest inside.
+    of_first = [number for number, place in enumerate(parts) if place[: len(parts[0])] == parts[0]]
+    told = max(of_first, key=lambda number: len(parts[number]))
+    place = visible(".".join(parts[told]))[:100]
+    reason = str(wrong[told]["msg"]).removeprefix("Value error, ")
     return RequestRefused(f"{place}: {reason}." if place else f"{reason}.", param=place or None)
 
 
-def _place(parts: Sequence[int | str]) -> str:
-    names = [str(part) for part in parts if part != "body"]
-    return visible(".".join(names))[:100]
+def _place(wrong: Mapping[str, Any], body: Any) -> list[str]:
+    """Where something is wrong in a body. What leads nowhere there only names one of the forms that it may have."""
+    path = wrong.get("loc", ())[1:]
+    names = []
+    for number, part in enumerate(path, 1):
+        is_there = part in body if isinstance(body, Mapping) else isinstance(body, list) and isinstance(part, int)
+        if is_there:
+            body = body[part]
+        if is_there or (wrong["type"] == "missing" and number == len(path)):
+            names.append(str(part))
+    return names
