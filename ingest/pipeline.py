@@ -35,7 +35,7 @@ from ingest.scan import FoundFile, is_gone, scan
 from ingest.worker import Reading, Recipe, Task, file_hash, read_all, recipe_from
 
 # Raised when the same file would be read otherwise: old corpora are then read anew.
-READER_VERSION = 4
+READER_VERSION = 5
 # Documents are embedded together until they have this many windows: enough to fill batches of equal length.
 _EMBED_WINDOWS = 512
 

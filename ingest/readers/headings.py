@@ -22,6 +22,11 @@ LIST_ITEM = re.compile(
     r"|\(?[a-z]\)(?=\s+\S)|[a-z]\.(?=\s+[^\W\d_]{2})|\([ivx]{1,4}\)(?=\s+\S))"
 )
 """How an item starts: bullet, number or letter; not ``20. Januar`` or ``z. B.`` wrapped to a line start."""
+_REFERENCE = re.compile(
+    r"\S\s+(?:§{1,2}|Art(?:\.|ikel|icle)?|[Ss]ections?|[Cc]lauses?|Ziff(?:\.|er)|Nr\.)\s*\d+[a-z]?$"
+)
+"""The number of a section at the end of a line that says more before it."""
+_SUBSECTION = re.compile(r"\(\d{1,2}[a-z]?\)\s")
 BULLET = re.compile(r"^[•●▪■◦‣*–—‰➢►▶✓+\uf020-\uf0ff]\s+")
 """Bullets, with those that symbol fonts put on other letters."""
 _ITEM = re.compile(r"item\s+\d{1,2}[a-z]?\s*(?:[.:—–-]|\s[A-Z])", re.IGNORECASE)
@@ -54,6 +59,16 @@ def is_division(line: str) -> bool:
 def is_numbered(line: str) -> bool:
     """Whether a number or a word like *Part* says that a new heading starts here."""
     return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION, _ITEM, _NOTE, _NUMBER))
+
+
+def begins_section(line: str) -> bool:
+    """Whether a line is the heading of a part, chapter, annex or section by its first word alone."""
+    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION)) and not _runs_on(line)
+
+
+def is_cited(above: str, line: str) -> bool:
+    """Whether a line starts with the number of a subsection that the line above refers to: ``§ 11`` ``(2)``."""
+    return bool(_SUBSECTION.match(line) and _REFERENCE.search(above))
 
 
 def _runs_on(line: str) -> bool:

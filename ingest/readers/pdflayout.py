@@ -9,7 +9,7 @@ from itertools import pairwise
 from assistant.types import Block, BlockKind
 
 from .clean import fold
-from .headings import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_division, is_numbered
+from .headings import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered
 from .hyphens import join_lines
 from .pdflines import CELL, Line
 from .pdftables import find_table
@@ -231,7 +231,8 @@ class _Page:
     def _breaks(self, start: int, at: int) -> bool:
         """Whether a new paragraph starts at line ``at`` of one that started at ``start``."""
         above, line = self.lines[at - 1], self.lines[at]
-        if LIST_ITEM.match(line.text) or find_table(self.lines, at, self.leading):
+        begins_item = LIST_ITEM.match(line.text) and not is_cited(above.text, line.text)
+        if begins_item or find_table(self.lines, at, self.leading):
             return True
         if line.size and above.size:
             if self.gap_before(at):

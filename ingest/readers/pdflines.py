@@ -25,6 +25,8 @@ CELL_GAP = 1.6
 """A gap wider than so many line heights parts two cells; justified prose stays below one."""
 FIGURE_GAP = 0.9
 """The same behind a figure that starts the line."""
+WORD_GAP = 0.5
+"""A gap wider than so many line heights may part two cells of a narrow table; a blank is a quarter of one."""
 _FIGURE = re.compile(r"\(?\d[\d,.]*\d\)?")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 _JUNK = re.compile("[\x00-\x08\x0e-\x1f\ufffd\ue000-\uf8ff]")
@@ -59,6 +61,8 @@ class Line:
     size: float = 0.0
     emphasis: int = 0
     """2 bold, 1 italic, 0 neither, at both ends of the line."""
+    starts: tuple[tuple[int, float, float], ...] = ()
+    """(number, left, where the gap begins) of the words behind wide gaps, among them those that begin a cell."""
 
 
 def defects(text: str) -> float:
@@ -107,7 +111,9 @@ def _lines(page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage) -> list[Lin
             first = start + piece.index(body[0])
             line = places.line(body, first) if places else Line(body)
             if tidied := tidy(line.text):
-                lines.append(replace(line, text=tidied))
+                # Where tidying adds or drops words, their numbers say nothing any more.
+                known = line.starts if len(tidied.split()) == len(line.text.split()) else ()
+                lines.append(replace(line, text=tidied, starts=known))
         start += len(piece)
     return lines
 
@@ -148,7 +154,8 @@ class _Places:
         # A bullet at the start or a raised note number at the end is set in a size of its own.
         size = sorted(top - bottom for _, _, top, bottom in (first, inner, last))[1]
         emphasis = min(map(self.emphasis, indexes))
-        return Line(self.cells(text, start, size), first[0], last[1], first[2], size, emphasis)
+        cells, starts = self.cells(text, start, size)
+        return Line(cells, first[0], last[1], first[2], size, emphasis, starts)
 
     def index(self, position: int) -> int:
         """Number of a character for its position in the text, which may leave some out."""
@@ -156,8 +163,10 @@ class _Places:
             return position
         return pdfium.FPDFText_GetCharIndexFromTextIndex(self.page, position)  # type: ignore[no-any-return]
 
-    def cells(self, text: str, start: int, size: float) -> str:
+    def cells(self, text: str, start: int, size: float) -> tuple[str, tuple[tuple[int, float, float], ...]]:
+        """The text with its cells parted, and the words behind wide gaps."""
         cuts = [0]
+        starts: list[tuple[int, float, float]] = []
         blank = text.find(" ")
         while blank > 0:
             index = self.index(start + blank)
@@ -165,8 +174,10 @@ class _Places:
                 gap = (after[0] - before[1]) / size if size > 0 else 0.0
                 if gap > CELL_GAP or (gap > FIGURE_GAP and _FIGURE.fullmatch(text, 0, blank)):
                     cuts.append(blank)
+                if gap > WORD_GAP:
+                    starts.append((len(text[:blank].split()), after[0], before[1]))
             blank = text.find(" ", blank + 1)
-        return CELL.join(text[a:b] for a, b in pairwise([*cuts, len(text)]))
+        return CELL.join(text[a:b] for a, b in pairwise([*cuts, len(text)])), tuple(starts)
 
     def emphasis(self, index: int) -> int:
         pdfium.FPDFText_GetFontInfo(self.page, index, self.name, 64, ctypes.byref(self.flags))

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from .headings import begins_section, heading_level
+from .pdfgrid import find_grid
 from .pdflines import CELL, Line
 
 _VALUE = re.compile(
@@ -33,6 +35,16 @@ class Table:
 
 def find_table(lines: list[Line], at: int, leading: float) -> Table | None:
     """The table whose header or first row is line ``at``, if one starts there."""
+    grid = find_grid(lines, at)
+    table = _table_of_figures(lines, at, leading)
+    if grid and not (table and table.end > grid.end and (not grid.is_sure or is_row(lines[grid.end]))):
+        return Table(grid.text, grid.header_lines, grid.end)
+    # Where rows of figures go on, the columns were found by chance.
+    return table
+
+
+def _table_of_figures(lines: list[Line], at: int, leading: float) -> Table | None:
+    """Rows that are told by their figures alone, which are set flush right."""
     first = _header_end(lines, at)
     if first is None:
         return None
@@ -65,7 +77,7 @@ def is_row(line: Line) -> bool:
     """A line with figures in cells of their own, or with two figures at its end."""
     cells = line.text.split(CELL)
     if len(cells) > 1 and (
-        any(map(_is_value_cell, cells[1:])) or (_is_value_cell(cells[0]) and not _LABEL_CELL.match(cells[0]))
+        any(map(_is_value_cell, cells[1:])) or (_is_value_cell(cells[0]) and not _is_label_cell(cells, line))
     ):
         return True
     figures = 0
@@ -75,6 +87,11 @@ def is_row(line: Line) -> bool:
         elif token not in _SIGN:
             break
     return figures >= 2 and not _YEARS.match(line.text)
+
+
+def _is_label_cell(cells: list[str], line: Line) -> bool:
+    """Whether the first of several cells is the number of an item, or of a heading."""
+    return bool(_LABEL_CELL.match(cells[0]) or (line.emphasis and heading_level(" ".join(cells))))
 
 
 def _is_value_cell(cell: str) -> bool:
@@ -148,6 +165,8 @@ def _rows(lines: list[Line], at: int, leading: float) -> tuple[list[str], int]:
     for number in range(at, len(lines)):
         line = lines[number]
         if number > at and _is_far(lines[number - 1], line, leading):
+            break
+        if begins_section(line.text) and number > at and CELL not in line.text:
             break
         if is_row(line) or (rows and (is_header(line) or _is_same_row_form(lines[number - 1], line))):
             rows.extend(_with_label(label, line))

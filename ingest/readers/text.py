@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from assistant.types import Block, BlockKind, Document
 
 from .clean import clean, fold
 from .encoding import decode
-from .headings import BULLET, LIST_ITEM, heading_level, is_numbered
+from .headings import BULLET, LIST_ITEM, heading_level, is_cited, is_numbered
 from .limits import Limits, check_characters
 
 _UNDERLINE = re.compile(r"\s*([=\-~^*#])\1{2,}\s*$")
@@ -73,7 +74,9 @@ def _joined(lines: list[str]) -> tuple[BlockKind, str]:
     """Kind and text of one group: lists and columns keep their lines, a paragraph becomes one line."""
     if len(lines) > 1 and sum(bool(_COLUMNS.search(line.strip())) for line in lines) > 0.6 * len(lines):
         return "table", "\n".join(map(_columns, lines))
-    starts = [bool(LIST_ITEM.match(line)) for line in lines]
+    starts = [
+        bool(LIST_ITEM.match(line)) and not is_cited(above, line) for above, line in pairwise(["", *map(fold, lines)])
+    ]
     if not starts[0] or (sum(starts) == 1 and len(lines) == 1 and not lines[0].lstrip().startswith(("-", "*", "•"))):
         return "paragraph", fold(" ".join(lines))
     items: list[str] = []

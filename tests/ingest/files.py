@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
+from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Table
 
 PROSE = (
     "The insurer pays for damage caused by fire, lightning and explosion. "
@@ -88,6 +91,35 @@ def columns(left: Sequence[str], right: Sequence[str]) -> bytes:
             canvas.drawString(x, 700 - 12 * number, line)
     canvas.showPage()
     canvas.save()
+    return buffer.getvalue()
+
+
+def table_pdf(
+    rows: Sequence[Sequence[str]],
+    *,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+    head: str = "Helvetica-Bold",
+    flush_right: Sequence[int] = (),
+) -> bytes:
+    """One page with a table of narrow columns, whose cells wrap; ``head`` is the font of its first row."""
+    buffer = io.BytesIO()
+    body, bold = ParagraphStyle("body", fontSize=9, leading=12), ParagraphStyle("head", fontName=head, fontSize=9)
+    title = ParagraphStyle("title", fontName="Helvetica-Bold", fontSize=12, leading=18)
+    right = ParagraphStyle("right", body, alignment=TA_RIGHT)
+    cells = [
+        [
+            Paragraph(text, bold if not at else right if column in flush_right else body)
+            for column, text in enumerate(row)
+        ]
+        for at, row in enumerate(rows)
+    ]
+    passages = [
+        [Paragraph(text.removeprefix("# "), title if text.startswith("# ") else body) for text in texts]
+        for texts in (before, after)
+    ]
+    story = [*passages[0], Table(cells, colWidths=[110] * len(rows[0]), style=[("VALIGN", (0, 0), (-1, -1), "TOP")])]
+    SimpleDocTemplate(buffer, pagesize=A4, invariant=1).build([*story, *passages[1]])
     return buffer.getvalue()
 
 

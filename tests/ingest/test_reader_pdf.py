@@ -64,11 +64,11 @@ def test_table_rows_stay_one_line_with_their_label(tmp_path: Path) -> None:
     ]
     document = read(write(tmp_path, "p.pdf", pdf([[*BODY, "", *rows, "", *BODY]])))
     table = next(block for block in document.blocks if block.kind == "table")
-    assert [" ".join(line.split()) for line in table.text.split("\n")] == [
-        "2019 2018",
-        "Net revenue 1,234 1,100",
-        "Cost of claims (12) (11)",
-        "Total $ 1,222 $ 1,089",
+    assert table.text.split("\n") == [
+        "|  | 2019 | 2018 |",
+        "| Net revenue | 1,234 | 1,100 |",
+        "| Cost of claims | (12) | (11) |",
+        "| Total | $ 1,222 | $ 1,089 |",
     ]
     assert table.header_lines == 1
     assert [block.kind for block in document.blocks] == ["paragraph", "table", "paragraph"]
