@@ -110,6 +110,7 @@ class Chunk:
     """Title, heading path, and header of a table that was split: travels with the text, is not part of it."""
     heading: str
     place: str
+    """As a block's, with the rows that the chunk stands in: ``"sheet Premiums, rows 251–273"``."""
     windows: tuple[str, ...]
     """What the embedder reads: the text in order, each part behind its context."""
 

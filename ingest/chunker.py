@@ -3,7 +3,7 @@
     blocks ──▶ units (a sentence, a list item, a table row)
            ──▶ windows: units of one section, packed evenly under what the embedder reads at once
            ──▶ tiny neighbours merged
-           ──▶ chunks: neighbouring windows of one section
+           ──▶ chunks: neighbouring windows of one section, with the rows they stand in
 
 A window may be less than a person or a model needs to understand, and in a language that the embedder does not know
 it is half of that; hence chunks of several. A unit is torn only when it alone is longer than the window. Title,
@@ -18,6 +18,7 @@ from itertools import groupby, pairwise
 from assistant.sentences import sentence_spans
 from assistant.tokens import TokenCounter
 from assistant.types import BLOCK_SEPARATOR, HEADING_SEPARATOR, Block, Chunk, Document
+from ingest.rows import in_their_rows
 
 # Raised when the same document would be cut otherwise: old corpora are then cut anew.
 CHUNKER_VERSION = 4
@@ -69,7 +70,7 @@ def chunk_document(document: Document, counter: TokenCounter, budget: Budget) ->
     chunks: Iterable[Chunk] = [_chunk(window, room) for window in _merge_tiny(windows, room, budget.smallest)]
     if not counter.is_additive:
         chunks = _recounted(chunks, counter, budget.largest)
-    return list(_joined(chunks, text, budget.characters))
+    return list(in_their_rows(_joined(chunks, text, budget.characters), document))
 
 
 class _Room:

@@ -19,6 +19,7 @@ from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, named_cells, weighted_coverage
 from assistant.language import content_stems, stems
+from assistant.places import without_rows
 from assistant.sentences import asks
 from assistant.types import Citation, Evidence, Heading, Sentence
 
@@ -105,7 +106,8 @@ def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder,
     wanted = {language: weights(content_stems(question, language)) for language in languages}
 
     def score(one: _Candidate, similarity: float) -> float:
-        held = frozenset(stems(f"{one.hit.title} {one.heading} {one.hit.place} {one.text}", one.hit.language))
+        place = without_rows(one.hit.place)
+        held = frozenset(stems(f"{one.hit.title} {one.heading} {place} {one.text}", one.hit.language))
         return similarity + weighted_coverage(wanted[one.hit.language], held) - _RANK_COSTS * one.hit.rank
 
     return [score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True)]

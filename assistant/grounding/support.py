@@ -22,6 +22,7 @@ from assistant.grounding.negation import Denial, affirmed, contradiction, denial
 from assistant.grounding.quantities import in_digits, is_said, qualifiers, quantities, split_quantities, unit_of
 from assistant.grounding.spans import Row, Span, spans
 from assistant.language import stems, words
+from assistant.places import without_rows
 from assistant.sentences import asks
 from assistant.stopwords import STOPWORDS
 from assistant.types import HEADING_SEPARATOR, Evidence
@@ -193,7 +194,7 @@ def context_of(hit: Evidence) -> str:
     headings = hit.context.partition("\n")[0]
     if asks(headings):
         headings = headings.rpartition(HEADING_SEPARATOR)[0]
-    return f"{headings} {hit.place}"
+    return f"{headings} {without_rows(hit.place)}"
 
 
 def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, float], own: float) -> Support:

@@ -1,6 +1,7 @@
 """Chunks are slices of the document, whole for the embedder, and lose no word."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -325,6 +326,46 @@ def test_places_are_those_of_the_text() -> None:
     ]
     for chunk in chunks_of(document(*blocks)):
         assert {line[0] for line in chunk.text.split("\n")} == {chunk.place}
+
+
+def sheet(name: str, rows: int, first: int) -> Block:
+    """A table whose rows say which row of the sheet they are."""
+    lines = [
+        "| Row | Paid |",
+        *(f"| {row} | {row} euros and some cents a year |" for row in range(first, first + rows)),
+    ]
+    return Block("\n".join(lines), "table", (), None, name, first, 1)
+
+
+@pytest.mark.parametrize("characters", [0, 900])
+@pytest.mark.parametrize(("name", "said"), [("sheet Claims", "sheet Claims, rows "), ("", "rows ")])
+def test_a_chunk_of_a_sheet_names_exactly_its_rows(name: str, said: str, characters: int) -> None:
+    chunks = chunks_of(document(sheet(name, 300, 2)), characters=characters)
+    assert len(chunks) > 3
+    for chunk in chunks:
+        numbers = re.findall(r"\| (\d+) \|", chunk.text)
+        assert chunk.place == f"{said}{numbers[0]}–{numbers[-1]}"
+
+
+def test_chunks_of_a_sheet_are_joined_whatever_their_rows() -> None:
+    whole = document(sheet("sheet Claims", 300, 2))
+    unplaced = document(replace(whole.blocks[0], row=None))
+    cut = [chunk.text for chunk in chunks_of(whole, characters=900)]
+    assert cut == [chunk.text for chunk in chunks_of(unplaced, characters=900)]
+
+
+def test_notes_and_single_rows_of_a_sheet_know_their_row() -> None:
+    note = Block("Paid by class of business.", place="sheet 1", row=1)
+    (both,) = chunks_of(document(note, sheet("sheet 1", 3, 5)))
+    assert both.place == "sheet 1, rows 1–7"
+    assert [chunk.place for chunk in chunks_of(document(sheet("", 1, 2)))] == ["row 2"]
+    prose, _ = chunks_of(document(paragraph("No row."), sheet("sheet 1", 1, 2)))
+    assert prose.place == ""
+
+
+def test_both_halves_of_a_torn_row_stand_in_it() -> None:
+    long = Block("| " + " ".join(f"word{number}" for number in range(900)) + " |", "table", (), None, "sheet 1", 7)
+    assert {chunk.place for chunk in chunks_of(document(long))} == {"sheet 1, row 7"}
 
 
 # Chunks of several windows
