@@ -1,8 +1,8 @@
-"""Tables whose cells start in columns: rows of words as well as figures, cell by cell.
+"""Tables whose cells stand in columns: rows of words as well as figures, cell by cell.
 
 A producer draws such a table row by row, and within a row cell by cell: a cell that wraps is followed by the next
-cell, further up again. What tells a table from prose in two columns is that every line starts in a column and
-stays in it, and that rows begin as labels do.
+cell, further up again. Labels are set flush left, other cells flush left, flush right or in the middle of their
+column. What tells a table from prose in two columns is that its lines are short and begin as labels do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -84,16 +84,14 @@ def _grid(lines: list[Line], at: int) -> Grid | None:
     columns = _columns(lines, at)
     coming = _rows(lines, at, columns)
     rows = list(islice(coming, JUDGED_ROWS))
-    if not _is_table(rows, len(columns)):
+    is_sure = _is_set_apart(rows)
+    if not _is_table(rows, len(columns)) or (not is_sure and at and _is_more(lines[at - 1], rows[0], columns)):
         return None
     rows.extend(coming)
     while len(rows[-1].cells) < 2:
         # Labels behind the last row are what follows the table.
         rows.pop()
     texts = [[row.cells.get(column, "") for column in range(len(columns))] for row in rows]
-    is_sure = _is_set_apart(rows)
-    if not is_sure and at and _is_more(lines[at - 1], rows[0], columns):
-        return None
     if not is_sure and len(rows) < SURE_ROWS and _looks_like_more(lines, rows[-1], len(columns)):
         return None
     header = is_sure or _has_header(texts)
