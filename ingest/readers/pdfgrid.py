@@ -146,7 +146,7 @@ def _rows(lines: list[Line], at: int, columns: list[Column]) -> Iterator[_Row]:
         if row and row.first is lines[at] and _is_beside(row.first, line):
             columns.extend(column for column in _columns(lines, number) if column[0] > columns[-1][0] + _slack(line))
         pieces = _pieces(line, columns)
-        if not pieces or (row and _ends(row, line, pieces, lines[at])):
+        if not pieces or (row and _ends(row, line, pieces)):
             break
         if row and _goes_on(row, lines, number, pieces):
             row.add(pieces, line, number + 1)
@@ -208,7 +208,7 @@ def _wraps(lines: list[Line], at: int, row: Line | None = None) -> bool:
     return False
 
 
-def _ends(row: _Row, line: Line, pieces: list[Piece], first: Line) -> bool:
+def _ends(row: _Row, line: Line, pieces: list[Piece]) -> bool:
     """Whether a line belongs to what follows a table: a title, another header, a column of the page."""
     is_above = line.top > row.lowest + 0.5 * line.size
     if is_above and (not pieces[0][0] or line.top > row.first.top + LEVEL * line.size):
@@ -217,8 +217,8 @@ def _ends(row: _Row, line: Line, pieces: list[Piece], first: Line) -> bool:
         return True
     if len(pieces) == 1:
         return not pieces[0][0] and begins_section(line.text)
-    is_head = first.emphasis == line.emphasis > row.first.emphasis
-    return is_head and not any(is_value(text) for _, text in pieces)
+    # A line of words set bold is the header of the next table.
+    return line.emphasis > row.first.emphasis and not any(is_value(text) for _, text in pieces)
 
 
 def _is_alike(line: Line, other: Line) -> bool:
@@ -229,8 +229,11 @@ def _goes_on(row: _Row, lines: list[Line], at: int, pieces: list[Piece]) -> bool
     """Whether a line is more of the row above it: a cell that wraps, or the cell behind one."""
     line = lines[at]
     if not pieces[0][0]:
+        if len(pieces) == 1 and _wraps(lines, at, row.first):
+            return True
+        # The other cells may be level with the last line of the label.
         is_rest = line.text[:1].islower() and row.lowest - line.top < WRAPPED * line.size
-        return len(pieces) == 1 and (is_rest or _wraps(lines, at, row.first))
+        return is_rest and (len(pieces) == 1 or set(row.cells) == {0})
     if line.top > row.lowest - 0.5 * line.size:
         return True
     return not any(is_value(text) and is_value(row.cells.get(column, "")) for column, text in pieces)

@@ -2,11 +2,11 @@
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
+from types import MappingProxyType
 
-from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.styles import ParagraphStyle
@@ -97,29 +97,27 @@ def columns(left: Sequence[str], right: Sequence[str]) -> bytes:
 def table_pdf(
     rows: Sequence[Sequence[str]],
     *,
-    before: Sequence[str] = (),
     after: Sequence[str] = (),
     head: str = "Helvetica-Bold",
-    flush_right: Sequence[int] = (),
+    flush: Mapping[int, int] = MappingProxyType({}),
+    upright: str = "TOP",
 ) -> bytes:
-    """One page with a table of narrow columns, whose cells wrap; ``head`` is the font of its first row."""
+    """One page with a table of narrow columns, whose cells wrap, and passages after it (``# `` for a heading).
+
+    ``head`` is the font of the first row; ``flush`` and ``upright`` say how columns and all cells are aligned.
+    """
     buffer = io.BytesIO()
-    body, bold = ParagraphStyle("body", fontSize=9, leading=12), ParagraphStyle("head", fontName=head, fontSize=9)
+    fonts = [ParagraphStyle("head", fontName=head, fontSize=9), ParagraphStyle("body", fontSize=9, leading=12)]
     title = ParagraphStyle("title", fontName="Helvetica-Bold", fontSize=12, leading=18)
-    right = ParagraphStyle("right", body, alignment=TA_RIGHT)
-    cells = [
-        [
-            Paragraph(text, bold if not at else right if column in flush_right else body)
-            for column, text in enumerate(row)
-        ]
-        for at, row in enumerate(rows)
-    ]
-    passages = [
-        [Paragraph(text.removeprefix("# "), title if text.startswith("# ") else body) for text in texts]
-        for texts in (before, after)
-    ]
-    story = [*passages[0], Table(cells, colWidths=[110] * len(rows[0]), style=[("VALIGN", (0, 0), (-1, -1), "TOP")])]
-    SimpleDocTemplate(buffer, pagesize=A4, invariant=1).build([*story, *passages[1]])
+
+    def cell(row: int, column: int, text: str) -> Paragraph:
+        font = fonts[min(row, 1)]
+        return Paragraph(text, ParagraphStyle("cell", font, alignment=flush[column]) if column in flush else font)
+
+    cells = [[cell(row, column, text) for column, text in enumerate(texts)] for row, texts in enumerate(rows)]
+    table = Table(cells, colWidths=[110] * len(rows[0]), style=[("VALIGN", (0, 0), (-1, -1), upright)])
+    passages = [Paragraph(text.removeprefix("# "), title if text.startswith("# ") else fonts[1]) for text in after]
+    SimpleDocTemplate(buffer, pagesize=A4, invariant=1).build([table, *passages])
     return buffer.getvalue()
 
 
