@@ -15,8 +15,6 @@ from .pdflines import CELL, Line
 
 MIN_ROWS = 2
 """Rows with several cells, a header among them if it is set bold."""
-SURE_ROWS = 6
-"""Rows from which a table is believed though a line that looks like one more follows."""
 FAR = 3.2
 """Line heights between rows of one table at most."""
 LEVEL = 0.7
@@ -92,8 +90,6 @@ def _grid(lines: list[Line], at: int) -> Grid | None:
         # Labels behind the last row are what follows the table.
         rows.pop()
     texts = [[row.cells.get(column, "") for column in range(len(columns))] for row in rows]
-    if not is_sure and len(rows) < SURE_ROWS and _looks_like_more(lines, rows[-1], len(columns)):
-        return None
     header = is_sure or _has_header(texts)
     return Grid(texts, int(header), rows[-1].end, is_sure) if is_sure or len(rows) - header >= MIN_ROWS else None
 
@@ -282,16 +278,6 @@ def _is_more(above: Line, row: _Row, columns: list[Column]) -> bool:
     if _is_far(above, row.first) or above.emphasis != row.first.emphasis:
         return False
     return len(_pieces(above, columns) or ()) == len(columns)
-
-
-def _looks_like_more(lines: list[Line], row: _Row, columns: int) -> bool:
-    """Whether a line of as many cells follows closely that fits none of the columns: they were found by chance."""
-    if row.end == len(lines):
-        return False
-    line = lines[row.end]
-    is_close = 0 < row.lowest - line.top <= FAR * line.size
-    is_set_alike = line.emphasis == row.first.emphasis and _is_alike(line, row.first)
-    return line.text.count(CELL) + 1 == columns and is_close and is_set_alike
 
 
 def _is_far(above: Line, line: Line) -> bool:
