@@ -120,7 +120,7 @@ def print_report(report: IngestReport) -> None:
         click.echo(f"Nothing was changed; the corpus '{report.corpus}' holds {held} as before.")
         return
     click.echo(f"{counts}. Corpus '{report.corpus}' holds {held} ({report.seconds:.1f} s).")
-    if report.counts.keys() - {"unchanged", "touched"} and report.refusal_in_words:
+    if report.counts.keys() & {"added", "updated", "forgotten"} and report.refusal_in_words:
         click.echo(report.refusal_in_words)
 
 

@@ -745,6 +745,8 @@ def test_what_becomes_of_questions_without_an_answer_is_told_in_words(command_li
     fill(docs, "a.md")
     _, out, _ = command_line(str(docs))
     assert out.splitlines()[-1].startswith("Questions that the documents do not answer are refused: ")
+    (docs / "bad.pdf").write_bytes(BROKEN_PDF)
+    assert "Questions that" not in command_line(str(docs / "bad.pdf"))[1], "nothing has changed"
     fill(docs, "b.md")
     assert "refuses below" in json.loads(command_line("--json")[1])["refusal"]
 
