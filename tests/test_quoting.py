@@ -41,6 +41,10 @@ def test_the_same_words_are_not_quoted_twice() -> None:
     assert len(quoted("What is the deductible for hail damage to a car?", HAIL, HAIL)) == 1
 
 
+def test_what_has_nothing_to_do_with_a_question_is_not_quoted() -> None:
+    assert quoted("Who wrote Faust?", HAIL, FLOOD) == ()
+
+
 def test_never_more_than_two_places_are_quoted() -> None:
     texts = [HAIL.replace("150", str(amount)) for amount in (150, 160, 170, 180)]
     assert len(quoted("What is the deductible for hail damage to a car?", *texts)) == 2

@@ -35,6 +35,8 @@ _MOST_QUOTES = 2
 # A second quotation may be so much worse than the first.
 _NEARLY_AS_GOOD = 0.15
 _RANK_COSTS = 0.06
+# Below it the best place has nothing to do with the question (docs/log.md).
+_LEAST_FIT = 0.45
 # By so much less than the best place a citation may fit, and still be to the point.
 _CLEARLY_WORSE = 0.3
 
@@ -62,10 +64,10 @@ class Places:
         self._weights = weights
 
     def quotes(self) -> tuple[Sentence, ...]:
-        """The best places as sentences with citations, best first: at most two, none where there is no sentence."""
+        """The best places as sentences with citations, best first: at most two, none where nothing fits."""
         quotes: list[Sentence] = []
         for score, candidate in self._ranked:
-            if len(quotes) == _MOST_QUOTES or score < self._best - _NEARLY_AS_GOOD:
+            if len(quotes) == _MOST_QUOTES or score < max(_LEAST_FIT, self._best - _NEARLY_AS_GOOD):
                 break
             quoted = _quoted(candidate)
             if not any(_overlap(quoted, other) for other in quotes):
