@@ -6,7 +6,7 @@ from typing import Any
 from assistant.types import Answer, Citation, Evidence, Sentence, Trace
 
 _LONGEST_EXCERPT = 160
-_LONGEST_QUOTE = 300
+LONGEST_QUOTE = 300
 
 
 def source_of(hit: Evidence) -> str:
@@ -64,11 +64,19 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
     }
 
 
+def mark_of(sentence: Sentence) -> str:
+    """What stands behind a sentence: the numbers of its passages, or that there are none."""
+    if not sentence.supported:
+        return "[unsupported]"
+    return "".join(f"[{number}]" for number in dict.fromkeys(citation.hit for citation in sentence.citations))
+
+
 def cited_parts(answer: Answer) -> list[tuple[Citation, Evidence]]:
-    """What an answer cites, each quotation once, by number: the citation, and its hit with heading and pages there."""
+    """What an answer cites, each quotation once, passage by passage: and the hit with its heading and pages there."""
     hits = {hit.rank: hit for hit in answer.hits}
     citations = {(one.hit, one.quote): one for sentence in answer.sentences for one in sentence.citations}
-    return [(one, hits[one.hit].part(one.start, one.end)) for _, one in sorted(citations.items()) if one.hit in hits]
+    ordered = sorted(citations.values(), key=lambda one: (one.hit, one.start))
+    return [(one, hits[one.hit].part(one.start, one.end)) for one in ordered if one.hit in hits]
 
 
 def _trace_json(trace: Trace) -> dict[str, Any]:
@@ -131,7 +139,7 @@ def answer_lines(answer: Answer) -> list[str]:
         return [answer.text]
     text = ("\n" if answer.quoted else " ").join(_sentence_line(sentence) for sentence in answer.sentences)
     sources = [
-        f"  [{one.hit}] {visible(source_of(hit))}: “{excerpt(one.quote, _LONGEST_QUOTE)}”"
+        f"  [{one.hit}] {visible(source_of(hit))}: “{excerpt(one.quote, LONGEST_QUOTE)}”"
         for one, hit in cited_parts(answer)
     ]
     quoted = ["(quoted: the model's own words had no support or missed the question)"] if answer.quoted else []
@@ -181,8 +189,7 @@ def _indented(text: str) -> list[str]:
 
 
 def _sentence_line(sentence: Sentence) -> str:
-    marks = "".join(f"[{citation.hit}]" for citation in sentence.citations)
-    return f"{visible(sentence.text)} {marks}" if sentence.supported else f"{visible(sentence.text)} [unsupported]"
+    return f"{visible(sentence.text)} {mark_of(sentence)}"
 
 
 def excerpt(text: str, longest: int = _LONGEST_EXCERPT) -> str:

@@ -8,14 +8,13 @@ is sure that the answer stands.
 import re
 
 from assistant.config import AnswerSettings
-from assistant.presentation import cited_parts, excerpt, source_of
+from assistant.presentation import cited_parts, excerpt, mark_of, source_of
 from assistant.refusal.wording import may_decline
 from assistant.types import Answer, Sentence
 
-_MARK = " [unsupported]"
 _SOURCES_HEADING = "\n\nSources:\n"
 _NEAREST_HEADING = "\n\nNearest passages:\n"
-_MARKS = re.compile(rf" ?(\[\d+\])+|{re.escape(_MARK)}")
+_MARKS = re.compile(r" ?(\[\d+\])+| \[unsupported\]")
 
 
 def text_of(answer: Answer, with_sources: bool) -> str:
@@ -34,8 +33,7 @@ def as_said(text: str) -> str:
 
 def marked(sentence: Sentence) -> str:
     """A sentence with its marks; it cannot load an image."""
-    numbers = "".join(f"[{number}]" for number in dict.fromkeys(citation.hit for citation in sentence.citations))
-    return without_images(sentence.text) + (f" {numbers}" if sentence.supported else _MARK)
+    return f"{without_images(sentence.text)} {mark_of(sentence)}"
 
 
 def without_images(text: str) -> str:

@@ -7,8 +7,8 @@ what is markup is escaped.
 import re
 from collections.abc import Callable, Sequence
 
-from assistant.presentation import excerpt, source_of, visible
-from assistant.types import Answer, Citation, Evidence, Sentence
+from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, source_of, visible
+from assistant.types import Answer, Evidence, Sentence
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
 
@@ -48,11 +48,6 @@ class MarkedText:
             self._written = end
 
 
-def mark_of(sentence: Sentence) -> str:
-    """What stands behind a sentence: the numbers of its passages, or that there are none."""
-    return "".join(f"[{citation.hit}]" for citation in sentence.citations) if sentence.supported else "[unsupported]"
-
-
 def differs(answer: Answer, heard: str) -> bool:
     """Whether what was heard while the answer came is not what it is in the end."""
     return answer.refused or answer.quoted or any(sentence.text not in heard for sentence in answer.sentences)
@@ -60,11 +55,9 @@ def differs(answer: Answer, heard: str) -> bool:
 
 def footnotes(answer: Answer) -> list[str]:
     """The passages that the sentences cite, a line each, and what else a reader should know."""
-    by_rank = {hit.rank: hit for hit in answer.hits}
     lines = [
-        f"  [{citation.hit}] {visible(source_of(by_rank[citation.hit]))}: “{excerpt(citation.quote)}”"
-        for citation in _cited(answer)
-        if citation.hit in by_rank
+        f"  [{one.hit}] {visible(source_of(hit))}: “{excerpt(one.quote, LONGEST_QUOTE)}”"
+        for one, hit in cited_parts(answer)
     ]
     notes = [f"  Note: {visible(note)}" for note in answer.notes]
     return [*(lines or ["  No passage supports this answer."]), *notes]
@@ -111,10 +104,8 @@ def markdown(answers: Sequence[Answer], corpus: str) -> str:
             parts.append(f"*Searched for: {escaped(answer.standalone_question)}*")
         parts.append(_answer_markdown(answer))
         sources = [
-            f"- \\[{citation.hit}\\] {escaped(source_of(hit))}: “{escaped(excerpt(citation.quote))}”"
-            for citation in _cited(answer)
-            for hit in answer.hits
-            if hit.rank == citation.hit
+            f"- \\[{one.hit}\\] {escaped(source_of(hit))}: “{escaped(excerpt(one.quote, LONGEST_QUOTE))}”"
+            for one, hit in cited_parts(answer)
         ]
         parts += [f"*{escaped(note)}*" for note in answer.notes]
         parts += ["\n".join(sources)] if sources else []
@@ -127,12 +118,6 @@ def _answer_markdown(answer: Answer) -> str:
     text = " ".join(f"{escaped(sentence.text)} {escaped(mark_of(sentence))}" for sentence in answer.sentences)
     quoted = "\n\n*Quoted: the model's own words had no support or missed the question.*"
     return text + quoted if answer.quoted else text
-
-
-def _cited(answer: Answer) -> list[Citation]:
-    """Each quotation once, in the order of the passages."""
-    citations = {(one.hit, one.quote): one for sentence in answer.sentences for one in sentence.citations}
-    return sorted(citations.values(), key=lambda one: (one.hit, one.start))
 
 
 def _found(hit: Evidence, is_shown: bool) -> str:

@@ -31,7 +31,7 @@ class Engine(Protocol):
     ) -> Generator[str, None, bool]:
         """The answer, piece by piece, and in the end whether it was cut since no more tokens were allowed.
 
-        Closing the generator stops the model.
+        Closing the generator stops the model, as ``assistant.engines.stopping.until`` does at a text.
         """
 
     def complete(

@@ -1,13 +1,10 @@
 """An answer as plain text with its references, to be put into a letter."""
 
-from assistant.conversation.transcript import mark_of
-from assistant.presentation import cited_parts, excerpt, visible
+from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, visible
 from assistant.types import Answer, Sentence
 from ui.conversations import Turn
 from ui.shown.places import source_line
 from ui.texts import Words
-
-_LONGEST_QUOTE = 300
 
 
 def copied_text(turn: Turn, words: Words) -> str:
@@ -28,7 +25,6 @@ def mark(sentence: Sentence, words: Words) -> str:
 def references(answer: Answer, words: Words) -> list[str]:
     """The cited passages, a line each: number, place and words."""
     return [
-        f"[{one.hit}] {source_line(hit, words)}: "
-        + words("chat.quoted_words", quote=excerpt(one.quote, _LONGEST_QUOTE))
+        f"[{one.hit}] {source_line(hit, words)}: " + words("chat.quoted_words", quote=excerpt(one.quote, LONGEST_QUOTE))
         for one, hit in cited_parts(answer)
     ]

@@ -1,9 +1,9 @@
-"""The engine of one answer of the API: where an answer ends, and why."""
+"""Where a text ends an answer."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ui.api.generation import until
+from assistant.engines.stopping import until
 
 
 @given(
