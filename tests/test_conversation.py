@@ -86,6 +86,20 @@ def test_what_does_not_fit_into_a_question_stands_behind_it(before: str, questio
     assert rewritten(question, turns(before, "We do.")).standalone == standalone
 
 
+@pytest.mark.parametrize(
+    ("question", "standalone"),
+    [
+        ("and for students?", "how much is that for students (Home Premium, hotel costs)?"),
+        ("and in Home Basic?", "how much is that for 10 days (Home Basic, hotel costs)?"),
+        ("and for taxi costs?", "how much is that for 10 days (Home Premium, taxi costs)?"),
+        ("and for 20 days?", "how much is that for 20 days (Home Premium, hotel costs)?"),
+    ],
+)
+def test_what_stands_behind_a_question_keeps_its_brackets_in_the_next_one(question: str, standalone: str) -> None:
+    past = turns(HOTEL, "60 euros.", "how much is that for 10 days?", "600 euros.")
+    assert rewritten(question, past).standalone == standalone
+
+
 def test_there_are_enough_follow_ups_in_both_languages() -> None:
     assert len([row for row in FOLLOW_UPS if row["language"] == "en"]) >= 40
     assert len([row for row in FOLLOW_UPS if row["language"] == "de"]) >= 20

@@ -24,6 +24,8 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _PARTICIPLE = re.compile(r"\w+ed|paid|given|taken|held|kept|lost|sent|stolen|known|allowed")
 # Nouns that differ in their first part only: Nachtarbeit, Sonntagsarbeit.
 _SHARED_ENDING = 5
+# A topic that stands behind a question does so in brackets, part by part.
+_ENDED = re.compile(r"[,;:)]+$")
 _PAYING = frozenset("pay pays paid zahlt zahlen bezahlt bezahlen".split())
 _PEOPLE = frozenset(
     """
@@ -49,7 +51,11 @@ def with_like_part(question: str, fragment: str) -> str | None:
     span = _like_span(words, given)
     if span is None:
         return None
-    return " ".join([*words[: span[0]], *_fitting(words[slice(*span)], given), *words[span[1] :]]) + "?"
+    instead = " ".join(_fitting(words[slice(*span)], given))
+    opened = "(" if words[span[0]].startswith("(") else ""
+    ended = _ENDED.search(words[span[1] - 1])
+    replaced = f"{opened}{instead}{ended[0] if ended else ''}"
+    return " ".join([*words[: span[0]], replaced, *words[span[1] :]]) + "?"
 
 
 def is_german(words: Sequence[str]) -> bool:
@@ -179,24 +185,27 @@ def _noun_runs(words: Sequence[str]) -> Iterator[Span]:
         if not is_german(words):
             # The verb of a question stands before its object: "Who approves invoices", "Can I take dogs".
             before = _folded(words[place - 1])
-            if end - start > 1 and (before in SPEAKERS or before in QUESTION_WORDS or words[place - 1][0].isupper()):
+            is_subject = before in SPEAKERS or before in QUESTION_WORDS or words[place - 1][0].isupper()
+            if end - start > 1 and is_subject and not _ENDED.search(words[place - 1]):
                 start += before not in VERBS
         else:
             start = next((index for index in range(start, end) if words[index][0].isupper()), end)
         if start < end:
             yield start, end
-        place = max(end, place) + 1
+        place = max(end, place + 1)
 
 
 def _name_runs(words: Sequence[str]) -> Iterator[Span]:
     place = 1
     while place < len(words):
         end = place
-        while end < len(words) and words[end][0].isupper() and _folded(words[end]) not in STOPWORDS:
+        while end < len(words) and _trimmed(words[end])[:1].isupper() and _folded(words[end]) not in STOPWORDS:
             end += 1
+            if _ENDED.search(words[end - 1]) or (words[end : end + 1] and words[end].startswith("(")):
+                break
         if end > place:
             yield place, end
-        place = end + 1
+        place = max(end, place + 1)
 
 
 def _run_end(words: Sequence[str], start: int, with_articles: bool = True) -> int:
@@ -206,8 +215,10 @@ def _run_end(words: Sequence[str], start: int, with_articles: bool = True) -> in
         first += 1
     end = first
     while end < len(words) and (not _is_grammar(words[end]) or _is_noun_costs(words, end)):
+        if end > first and words[end].startswith("("):
+            break
         end += 1
-        if words[end - 1][-1] in ",;:":
+        if _ENDED.search(words[end - 1]):
             break
     german = is_german(words)
     while end > first and _is_verb_behind(words[end - 1], german, end - first > 1):
