@@ -148,10 +148,8 @@ def answer_lines(answer: Answer) -> list[str]:
 
 
 def _refusal_lines(answer: Answer) -> list[str]:
-    readings = [f"  - {visible(reading)}" for reading in answer.readings]
-    asked_back = ["", "Do you mean:", *readings] if readings else []
     nearest = [f"  {visible(source_of(hit))}: {excerpt(hit.text)}" for hit in answer.hits]
-    lines = [answer.text, f"({answer.refusal_reason})", *asked_back]
+    lines = [visible(answer.text, keep_lines=True), f"({answer.refusal_reason})"]
     return [*lines, "", "Nearest passages:", *nearest] if nearest else lines
 
 
