@@ -70,6 +70,15 @@ def test_what_a_heading_asks_is_not_known_to_be_so() -> None:
         assert is_supported("Hunde brauchen eine eigene Tierhalterhaftpflicht.", hit)
 
 
+def test_yes_is_not_supported_by_what_stands_behind_a_no() -> None:
+    hit = evidence("No. Solar devices count as contents of the house.\n\nYes. Bicycles count as contents of the house.")
+    assert not is_supported("Yes. Solar devices count as contents.", hit)
+    assert is_supported("No. Solar devices count as contents.", hit)
+    assert is_supported("Yes, bicycles count as contents.", hit) and is_supported(
+        "Solar devices count as contents.", hit
+    )
+
+
 def test_what_only_the_headings_hold_is_not_supported_by_what_stands_under_them() -> None:
     hit = evidence("Winter gear is insured.", context="Lindmoor Journey > Ski holidays", heading="Ski holidays")
     assert support("Lindmoor Journey ski holidays.", hit, weights, 0.6).objection == "only the headings hold its words"

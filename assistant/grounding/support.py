@@ -31,7 +31,7 @@ Weights = Callable[[Iterable[str]], Mapping[str, float]]
 
 # What opens a sentence and claims nothing.
 _OPENING = re.compile(
-    r"\s*(?:(?:yes|no|ja|nein)[,.:;!–—-]+\s+)?(?P<step>(?:next step|nächster schritt):\s)?", re.IGNORECASE
+    r"\s*(?:(?P<reply>yes|no|ja|nein)[,.:;!–—-]+\s+)?(?P<step>(?:next step|nächster schritt):\s)?", re.IGNORECASE
 )
 # A step is short and made of common words, which stand somewhere in many a passage: "Next step: close the file."
 _FEWEST_WORDS_OF_A_STEP = 3
@@ -79,6 +79,8 @@ class _Claim:
     denials: tuple[Denial, ...]
     said_of: tuple[tuple[str, frozenset[str]], ...]
     """Quantities with the name that they are said of."""
+    reply: bool | None
+    """Whether it begins with yes or with no; None where it begins with neither."""
     is_step: bool
     """Whether it is announced as what is to be done next."""
 
@@ -168,8 +170,13 @@ def _claim(sentence: str, language: str) -> _Claim:
         tuple(quote for quote in quoted if len(words(quote)) >= _FEWEST_QUOTED_WORDS),
         tuple(denials(text, language)),
         tuple(_said_of(text, language)),
+        _reply(opening),
         bool(opening and opening["step"]),
     )
+
+
+def _reply(opening: re.Match[str] | None) -> bool | None:
+    return opening["reply"].casefold() in {"yes", "ja"} if opening and opening["reply"] else None
 
 
 def _without_items(text: str) -> tuple[str, list[str]]:
@@ -208,6 +215,9 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
         objection = "another row of the table fits better"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
+    there = _reply(_OPENING.match(hit.text, hit.text.rfind("\n", 0, span.start) + 1))
+    if None not in (claim.reply, there) and claim.reply != there:
+        objection = objection or f"the passage says {'yes' if there else 'no'}"
     if wanted and not own and not claim.quantities:
         objection = objection or "only the headings hold its words"
     objection = objection or _too_little_of_a_step(claim, coverage)
