@@ -38,6 +38,7 @@ def hit_json(hit: Evidence) -> dict[str, Any]:
         "heading": hit.heading,
         "start": hit.start,
         "end": hit.end,
+        "header": hit.header,
         "text": hit.text,
     }
 

@@ -164,6 +164,11 @@ class Evidence:
     """The one under which the text begins, and those in it; offsets count in the document."""
 
     @property
+    def header(self) -> str:
+        """The header of a table whose later rows the text begins with; often empty."""
+        return self.context.partition("\n")[2]
+
+    @property
     def pages(self) -> tuple[int, ...]:
         """The pages that the text stands on, in order."""
         return tuple(page for _, page in self.page_starts)

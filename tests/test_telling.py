@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import evidence
 
+from assistant.cli.search import print_hits
 from assistant.config import AnswerSettings
+from assistant.presentation import hit_json
 from assistant.telling import Teller, as_said, marked, text_of
 from assistant.types import Answer, Citation, Sentence
 
@@ -85,3 +87,10 @@ def test_no_image_of_a_document_is_shown() -> None:
     assert "![" not in marked(sentence("See ![x](https://evil.example/?q=secret)."))
     hostile = answer(text="![x](https://evil.example)", refused=True)
     assert "![" not in text_of(hostile, with_sources=False)
+
+
+def test_rows_are_shown_with_the_header_of_their_table(capsys: pytest.CaptureFixture[str]) -> None:
+    hit = evidence("| 250 | €375 |", context="Rates > Zone C\n| Age | Price |")
+    assert hit_json(hit)["header"] == "| Age | Price |" and hit_json(HIT)["header"] == ""
+    print_hits([hit])
+    assert "   | Age | Price |\n   | 250 | €375 |\n" in capsys.readouterr().out

@@ -50,10 +50,11 @@ def command(
     if as_json:
         click.echo(json.dumps(search_json(None, question, hits), ensure_ascii=False, indent=2))
     else:
-        _print_hits(hits)
+        print_hits(hits)
 
 
-def _print_hits(hits: list[Evidence]) -> None:
+def print_hits(hits: list[Evidence]) -> None:
+    """Hits for a terminal."""
     from assistant.presentation import source_of, visible
 
     if not hits:
@@ -66,7 +67,8 @@ def _print_hits(hits: list[Evidence]) -> None:
             f"   score {hit.score:.3f} · dense {_scored(hit.dense, hit.dense_rank)}"
             f" · lexical {_scored(hit.lexical, hit.lexical_rank)}"
         )
-        click.echo("   " + visible(hit.text, keep_lines=True).replace("\n", "\n   ") + "\n")
+        text = f"{hit.header}\n{hit.text}" if hit.header else hit.text
+        click.echo("   " + visible(text, keep_lines=True).replace("\n", "\n   ") + "\n")
 
 
 def _scored(score: float | None, rank: int | None) -> str:

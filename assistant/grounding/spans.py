@@ -65,7 +65,7 @@ def spans(hit: Evidence) -> tuple[Span, ...]:
     An order to the machine, and what follows it in the passage, is no span: it can support nothing.
     """
     believed = believed_end(hit.text, hit.context)
-    return tuple(span for span in _spans(hit.text, hit.context.partition("\n")[2]) if span.end <= believed)
+    return tuple(span for span in _spans(hit.text, hit.header) if span.end <= believed)
 
 
 @lru_cache(maxsize=256)
