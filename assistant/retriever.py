@@ -96,9 +96,9 @@ class Retriever:
 
         Call it after a search.
         """
-        date, document = max(self._editions.get(title_key(hit.title), []), default=("", 0))
-        wanted = title_key(hit.heading)
-        if date <= hit.date or not wanted:
+        title, wanted = title_key(hit.title), title_key(hit.heading)
+        date, document = max(self._editions.get(title, []), default=("", 0))
+        if date <= hit.date or not title or not wanted:
             return None
         with self.catalog.snapshot():
             ids = [id_ for id_, heading in self.catalog.headed_chunks(document) if title_key(heading) == wanted]

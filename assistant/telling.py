@@ -8,7 +8,7 @@ is sure that the answer stands.
 import re
 
 from assistant.config import AnswerSettings
-from assistant.presentation import cited_parts, excerpt, mark_of, source_of
+from assistant.presentation import cited_parts, excerpt, mark_of, source_of, visible
 from assistant.refusal.wording import may_decline
 from assistant.types import Answer, Sentence
 
@@ -82,5 +82,5 @@ def _sources(answer: Answer) -> str:
         nearest = [f"- {source_of(hit)}: {excerpt(hit.text)}" for hit in answer.hits]
         return without_images(_NEAREST_HEADING + "\n".join(nearest)) if nearest else ""
     lines = [f"- [{one.hit}] {source_of(hit)}: “{excerpt(one.quote)}”" for one, hit in cited_parts(answer)]
-    lines += [f"- Note: {note}" for note in answer.notes]
+    lines += [f"- Note: {visible(note)}" for note in answer.notes]
     return without_images(_SOURCES_HEADING + "\n".join(lines)) if lines else ""

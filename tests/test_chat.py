@@ -24,7 +24,7 @@ from assistant.answer import Assistant
 from assistant.cli.talk import COMMANDS, Talk
 from assistant.cli.terminal import rows_of, take_back
 from assistant.config import Settings
-from assistant.conversation.transcript import MarkedText, markdown
+from assistant.conversation.transcript import MarkedText, differs, markdown
 from assistant.errors import AdapterError, UsageError
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
@@ -330,6 +330,12 @@ assistant.engines.opening.open_engine = lambda *_: Slow("Hail damage to the car 
 from assistant.cli import main
 main(["chat", "--workspace", sys.argv[2]])
 """
+
+
+def test_words_that_were_heard_and_are_in_no_sentence_make_an_answer_another_one() -> None:
+    answer = Answer("Q?", "Q?", "Fire is covered.", (Sentence("Fire is covered.", True, ""),), ())
+    assert differs(answer, "Fire is covered. Water is covered up to 5")
+    assert not differs(answer, "Fire is covered. ") and not differs(answer, "Fire is covered.")
 
 
 class Terminal:

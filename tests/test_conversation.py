@@ -219,6 +219,14 @@ def test_a_reply_to_asking_back_chooses_what_was_meant(reply: str, meant: int, s
 
 
 @pytest.mark.parametrize(
+    "reply", ["not the first one", "anything but Drive", "nicht Lindmoor Drive", "none of them", "stop"]
+)
+def test_a_reply_that_denies_chooses_nothing(reply: str, settings: Settings) -> None:
+    understood = replied_to_asking_back(reply, settings)
+    assert not any(reading in understood for reading in READINGS) and "What is covered" not in understood
+
+
+@pytest.mark.parametrize(
     ("reply", "understood"),
     [
         ("the one for cars", "What is covered (the one for cars)?"),

@@ -1,12 +1,20 @@
 """Editions: the newest is preferred, and an answer says what another one says differently."""
 
 import dataclasses
+import time
 from collections.abc import Iterable, Mapping
 
 import pytest
 from samples import evidence
 
-from assistant.grounding.editions import are_editions, is_superseded, newest_first, version_notes, with_newest
+from assistant.grounding.editions import (
+    are_editions,
+    is_superseded,
+    newest_first,
+    title_key,
+    version_notes,
+    with_newest,
+)
 from assistant.grounding.grounder import ground
 from assistant.types import Evidence
 
@@ -79,6 +87,12 @@ def test_of_several_values_none_is_named_as_the_other_one() -> None:
     old = dataclasses.replace(OLD, text="You must report every claim within 5 days, or 9 days, of learning of it.")
     (note,) = notes("You must report every claim within 7 days of learning of it.", NEW, old)
     assert "says “You must report every claim within 5 days, or 9 days, of learning of it.”, not 7 days" in note
+
+
+def test_titles_of_numbers_alone_name_no_editions_and_long_ones_take_no_time() -> None:
+    assert not are_editions(edition(2024, 1, "5 days", title="0815"), edition(2026, 2, "7 days", title="4711"))
+    started = time.monotonic()
+    assert title_key(f"Terms {'-' * 200_000} x") and time.monotonic() - started < 1
 
 
 def test_values_without_a_unit_are_compared_too() -> None:

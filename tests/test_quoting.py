@@ -41,6 +41,25 @@ def test_the_same_words_are_not_quoted_twice() -> None:
     assert len(quoted("What is the deductible for hail damage to a car?", HAIL, HAIL)) == 1
 
 
+def test_items_with_bullets_stay_apart_and_dashes_stay() -> None:
+    question = "What do we cover by the house policy?"
+    listed = (
+        "We cover by the house policy the following:\n- fire damage\n- water damage or\n- theft, from 8 - 12 o'clock."
+    )
+    (only,) = quoted(question, listed)
+    end = "fire damage; water damage or theft, from 8 - 12 o'clock."
+    assert only.text == f"We cover by the house policy the following: {end}"
+
+
+def test_an_answer_is_quoted_without_the_tables_and_paragraphs_behind_it() -> None:
+    asked = "Is damage by hail to a greenhouse covered?"
+    text = (
+        f"{asked}\n\nNo. It is not.\n\n| a | b |\n| x | y |\n\nDamage by hail to a greenhouse is covered by a clause."
+    )
+    first, *_ = quoted(asked, text)
+    assert first.text == "Damage by hail to a greenhouse is covered by a clause."
+
+
 def test_what_has_nothing_to_do_with_a_question_is_not_quoted() -> None:
     assert quoted("Who wrote Faust?", HAIL, FLOOD) == ()
 

@@ -262,3 +262,19 @@ def test_the_section_of_the_newest_edition_is_found_from_an_older_one(editions: 
     newest = retriever.newest_edition(by_document["old.md"])
     assert newest is not None and newest.document == "new.md" and newest.heading.endswith("Loan period")
     assert retriever.newest_edition(newest) is None
+
+
+def test_the_section_of_the_newest_edition_is_found_within_a_chunk_of_several(
+    editions: Callable[..., Retriever],
+) -> None:
+    def terms(year: int, amount: int, rest: str) -> str:
+        head = f"---\ntitle: Terms {year}\ndate: {year}-01-01\n---\n\n# Terms\n\n## Scope\n\nAll is covered. {rest}\n\n"
+        return f"{head}## Deductible\n\nYou bear {amount} euros of each loss. {rest}\n"
+
+    long = " ".join(f"Thing {number} that stands in your home counts as a loss of its own." for number in range(30))
+    retriever = editions(old=terms(2023, 300, long), new=terms(2025, 500, "That is all."))
+    found = retriever.search("How many euros do I bear of each loss?")
+    hits = {hit.document: hit for hit in reversed(found) if "bear" in hit.text}
+    newest = retriever.newest_edition(hits["old.md"])
+    assert hits["old.md"].heading.endswith("Deductible") and not hits["new.md"].heading.endswith("Deductible")
+    assert newest is not None and "500 euros" in newest.text

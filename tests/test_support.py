@@ -40,6 +40,8 @@ def test_what_says_nothing_is_supported_by_nothing(said: str) -> None:
 @pytest.mark.parametrize(
     ("sentence", "passage", "supported"),
     [
+        ("The tow to the garage is free of charge.", "Call our toll-free hotline for the tow to the garage.", False),
+        ("You are free to choose your doctor yourself.", "You may choose your doctor yourself.", True),
         ("The return of a debit is free of charge.", "For the return of a debit we charge €6.50.", False),
         ("The return of a debit is free of charge.", "No charge is made for the return of a debit.", True),
         ("You can cancel the contract at any time.", "You can cancel the contract if we raise the premium.", False),

@@ -17,6 +17,13 @@ _PLACES = {
 }  # fmt: skip
 # "One" is a number only where nothing else is: "the second one".
 _ALONE = {"one": 0}
+# "Not the first one" says which one is not meant.
+_DENIALS = frozenset(
+    """
+    not no none neither never stop but except without
+    nicht kein keine keinen keines keiner keins weder nie außer ohne halt stopp
+    """.split()
+)
 _AROUND = STOPWORDS | frozenset(
     """
     mean meant one please number option answer yes ok okay thanks thank want take think s m
@@ -42,9 +49,10 @@ def chosen(reply: str, readings: Sequence[str]) -> str:
 
 
 def is_no_phrase(reply: str) -> bool:
-    """Whether a reply is empty, long, or a question of its own."""
+    """Whether a reply is empty, long, a question of its own, or denies something."""
     given = words(reply)
-    return not given or len(given) > _LONGEST_REPLY or bool(set(given) & QUESTION_WORDS or given[0] in VERBS)
+    is_other = set(given) & (QUESTION_WORDS | _DENIALS) or (given and given[0] in VERBS)
+    return not given or len(given) > _LONGEST_REPLY or bool(is_other)
 
 
 def _names(reading: str) -> list[list[str]]:

@@ -50,7 +50,10 @@ class MarkedText:
 
 def differs(answer: Answer, heard: str) -> bool:
     """Whether what was heard while the answer came is not what it is in the end."""
-    return answer.refused or answer.quoted or any(sentence.text not in heard for sentence in answer.sentences)
+    if answer.refused or answer.quoted or any(sentence.text not in heard for sentence in answer.sentences):
+        return True
+    last = answer.sentences[-1].text if answer.sentences else ""
+    return any(character.isalnum() for character in heard[heard.rfind(last) + len(last) :])
 
 
 def footnotes(answer: Answer) -> list[str]:

@@ -129,11 +129,12 @@ class OpenAIEngine:
 def _stopped(words: Generator[str, None, bool], most: int) -> Generator[str, None, bool]:
     """The first ``most`` pieces, and whether there were more or the server cut them: some know no limit."""
     with closing(words):
-        for _ in range(most):
-            try:
+        try:
+            for _ in range(most):
                 yield next(words)
-            except StopIteration as end:
-                return bool(end.value)
+            next(words)
+        except StopIteration as end:
+            return bool(end.value)
     return True
 
 

@@ -6,12 +6,13 @@ import re
 _GROUPS = tuple(
     re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
     for words in (
-        r"free of charge|for free|free|no (?:extra )?(?:charge|fee|cost|premium)|without (?:charge|fee|cost)s?"
+        r"free of charge|for free|(?:is|are) free(?= ?[.,;!]|$)|no (?:extra )?(?:charge|fee|cost|premium)"
+        r"|without (?:charge|fee|cost)s?"
         r"|kostenlos\w*|kostenfrei\w*|gebührenfrei\w*|beitragsfrei\w*|prämienfrei\w*|unentgeltlich\w*|gratis",
         r"at any time|any ?time|whenever|jederzeit",
         r"always|in (?:any|every) case|immer|stets|in jedem fall",
         r"never|nie|niemals",
-        r"only|solely|exclusively|nur|ausschließlich|lediglich",
+        r"only|just once|solely|exclusively|nur|ausschließlich|lediglich",
         r"unlimited\w*|without (?:a )?limit|unbegrenzt\w*|unbeschränkt\w*",
     )
 )

@@ -16,11 +16,12 @@ from assistant.duplicates import jaccard, shingles
 from assistant.grounding.quantities import as_written, quantities, unit_of
 from assistant.grounding.support import Weights, support
 from assistant.language import detect
+from assistant.presentation import excerpt
 from assistant.types import Evidence, Sentence
 
 # A passage of another edition says the same with another value when it holds this part of the sentence's words.
 _SAME_THING = 0.7
-_NUMBER = re.compile(r"\W*\d+\W*")
+_NUMBER = re.compile(r"(?:(?<!\W)\W++)?\d+\W*+")
 # From this part of common word sequences on, two editions say the same; their numbers have to be equal besides.
 _SAME_TEXT = 0.9
 _LONGEST_QUOTE = 200
@@ -55,7 +56,8 @@ class Dated(Protocol):
 def are_editions(one: Dated, other: Dated) -> bool:
     """Whether two passages come from different editions of one document."""
     differ = one.document != other.document and one.date != other.date
-    return bool(differ and one.date and other.date and one.title and title_key(one.title) == title_key(other.title))
+    key = title_key(one.title)
+    return bool(differ and one.date and other.date and key and key == title_key(other.title))
 
 
 def state_otherwise(one: Dated, others: Sequence[Dated]) -> bool:
@@ -141,7 +143,7 @@ def _note(sentence: str, quote: str, cited: Evidence, other: Evidence, weights: 
         return ""
     language = detect(sentence, _NOTES) or "en"
     # Of several values it is not known which one is meant.
-    several = _QUOTED[language].format(_short(passage))
+    several = _QUOTED[language].format(excerpt(passage, _LONGEST_QUOTE))
     return _NOTES[language].format(
         which=_WHICH[language][other.date < cited.date],
         source=f"{other.document}, {other.date},",
@@ -149,11 +151,6 @@ def _note(sentence: str, quote: str, cited: Evidence, other: Evidence, weights: 
         own=as_written(found.missing, quote),
         cited=f"{cited.document}, {cited.date}",
     )
-
-
-def _short(passage: str) -> str:
-    text = " ".join(passage.split())
-    return text if len(text) <= _LONGEST_QUOTE else text[: text.rfind(" ", 0, _LONGEST_QUOTE)] + " …"
 
 
 def title_key(title: str) -> str:

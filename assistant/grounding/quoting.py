@@ -23,10 +23,11 @@ from assistant.places import without_rows
 from assistant.sentences import asks
 from assistant.types import Citation, Evidence, Heading, Sentence
 
-_BULLET = re.compile(r"[-*•–]\s+")
-_ITEM = re.compile(rf"{_BULLET.pattern}|\([a-z]\)\s")
+_BULLET = re.compile(r"^[-*•–]\s+")
+_ITEM = re.compile(r"[-*•–]\s+|\([a-z]\)\s")
 # What begins so is said of something else: an item of a list, a clause as "(2)", a section as "§ 3" or "2.5".
 _BEGINS_ANEW = re.compile(rf"{_ITEM.pattern}|\(\d{{1,2}}\)\s|§\s?\d|\d{{1,2}}\.\d")
+_PAUSES = re.compile(r"[.!?…;:,]$|\b(?:and|or|und|oder)$")
 _ENDS = re.compile(r"[.!?…;][\"'”’»)\]]*$")
 _LONGEST_QUOTE = 400
 # Shorter pieces are headings and labels.
@@ -160,18 +161,32 @@ def _quoted(best: _Candidate) -> Sentence:
     hit, span = best.hit, best.span
     if span.row:
         return Sentence(best.text, True, "", (cite(hit, span.start, span.end),))
-    start = span.start
-    if best.answers_from is not None and span.end - best.answers_from <= _LONGEST_QUOTE:
-        start = best.answers_from + _blank(hit.text, best.answers_from)
+    start = _start(best)
     end = _end(hit, start, span)
-    text = " ".join(hit.text[start:end].split())
-    if start == span.start:  # behind what opens its list
-        text = best.text + text[len(" ".join(hit.text[start : span.end].split())) :]
-    return Sentence(_BULLET.sub("", text), True, "", (cite(hit, start, end),))
+    text = _in_one_line(hit.text[start:end])
+    if start == span.start and _ITEM.match(hit.text, start):
+        text = f"{span.introduction} {text}".lstrip()
+    return Sentence(text, True, "", (cite(hit, start, end),))
 
 
-def _blank(text: str, start: int) -> int:
-    return len(text) - start - len(text[start:].lstrip())
+def _start(best: _Candidate) -> int:
+    """Where a quotation begins: with the answer to the question above it, if that is near and of one paragraph."""
+    text, start = best.hit.text, best.answers_from
+    if start is None:
+        return best.span.start
+    start += len(text) - start - len(text[start:].lstrip())
+    is_far = best.span.end - start > _LONGEST_QUOTE or "\n\n" in text[start : best.span.start]
+    return best.span.start if is_far else start
+
+
+def _in_one_line(text: str) -> str:
+    """A text without its line breaks and bullets; items that end with nothing end with a semicolon."""
+    lines = [" ".join(line.split()) for line in text.split("\n") if line.strip()]
+    parts = [
+        line + ";" if _BULLET.match(line) and after and not _PAUSES.search(line) else line
+        for line, after in zip(lines, [*lines[1:], ""], strict=True)
+    ]
+    return " ".join(_BULLET.sub("", line) for line in parts)
 
 
 def _end(hit: Evidence, start: int, least: Span) -> int:

@@ -2,7 +2,7 @@
 
 import re
 
-from assistant.sentences import line_sentence_spans
+from assistant.sentences import sentence_spans
 
 # A circle of (fewest, most) words, and so many rounds of it: few words come again more often without going in circles.
 _CIRCLES = tuple(
@@ -16,17 +16,17 @@ _MANY_WORDS = 16
 _TIMES_EACH = 4
 # Within a word: digits without an end.
 _RUN = re.compile(r"([^\W_]{1,4}?)\1{23}")
-# The number of an item is another one each time.
-_ITEM = re.compile(r"^(?:\d{1,2}[.):]|[-*•–]|\(?[a-z]\))\s+")
-
+# The number of an item is another one each time. What is short may be said of several things: "1. Yes. 2. Yes."
+_NUMBER = re.compile(r"(?:\d{1,2}[.):]|[-*•–]|\(?[a-z]\))\s+")
 _BEGUN_NUMBER = re.compile(r"\d{1,2}[.):]?|[-*•–]|\(?[a-z]?\)?")
+_FEWEST_WORDS_BEHIND_A_NUMBER = 4
 
 
 def without_repetition(text: str) -> str:
     """``text`` up to the first sentence that was already said, or to the end of the rounds of a circle."""
     text = text[: _end_of_circle(text)]
     said: set[str] = set()
-    for start, end in line_sentence_spans(text):
+    for start, end in sentence_spans(text):
         sentence = _without_number(text[start:end])
         if sentence in said:
             return text[:start]
@@ -43,9 +43,10 @@ def goes_in_circles(sentence: str) -> bool:
 
 def safe_end(text: str) -> int:
     """Up to where a growing text may be shown: a sentence that begins like an earlier one may be its repetition."""
-    *earlier, last = line_sentence_spans(text) or [(0, 0)]
-    begun = _without_number(text[last[0] : last[1]])
-    repeats = any(_without_number(text[start:end]).startswith(begun) for start, end in earlier)
+    *earlier, last = sentence_spans(text) or [(0, 0)]
+    begun = text[last[0] : last[1]]
+    begun = "" if _BEGUN_NUMBER.fullmatch(begun) else _without_any_number(begun)
+    repeats = any(_without_any_number(text[start:end]).startswith(begun) for start, end in earlier)
     return len(text[: last[0]].rstrip()) if repeats else len(text)
 
 
@@ -61,7 +62,13 @@ def _end_of_circle(text: str) -> int | None:
 
 
 def _without_number(sentence: str) -> str:
-    return "" if _BEGUN_NUMBER.fullmatch(sentence) else _ITEM.sub("", sentence)
+    rest = _without_any_number(sentence)
+    return rest if len(rest.split()) >= _FEWEST_WORDS_BEHIND_A_NUMBER else sentence
+
+
+def _without_any_number(sentence: str) -> str:
+    number = _NUMBER.match(sentence)
+    return sentence[number.end() :] if number else sentence
 
 
 def _is_said(words: str) -> bool:

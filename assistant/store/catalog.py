@@ -221,9 +221,12 @@ class Catalog:
         ).fetchall()
 
     def headed_chunks(self, document_id: int) -> list[tuple[int, str]]:
-        """(id, heading) of the chunks of a document, in order."""
+        """(id, heading) of the chunks of a document, with all headings that stand in them, in order."""
         return self._connection.execute(
-            "SELECT id, heading FROM chunks WHERE document_id = ? ORDER BY start", (document_id,)
+            "SELECT id, heading FROM chunks WHERE document_id = ?1 UNION SELECT id, path FROM chunks"
+            " JOIN headings USING (document_id) WHERE document_id = ?1"
+            " AND headings.start >= chunks.start AND headings.start < chunks.end ORDER BY 1",
+            (document_id,),
         ).fetchall()
 
     def languages(self) -> tuple[str, ...]:

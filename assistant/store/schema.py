@@ -158,6 +158,11 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
             "Update domain-assistant.",
         )
     if version < len(MIGRATIONS):
+        if file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+            raise WorkspaceError(
+                f"{file} has version {version}, not {len(MIGRATIONS)}, and may not be written.",
+                "Open it once with the right to write, which brings it up to date.",
+            )
         _migrate(connection)
 
 

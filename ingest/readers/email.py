@@ -7,13 +7,14 @@ from assistant.types import Block, Document
 
 from .clean import clean, fold
 from .dates import iso_date
-from .encoding import check_text, decode
+from .encoding import MAX_JUNK_SHARE, check_text, decode
 from .html import parse
 from .limits import Refused
 from .structure import blocks_of
 from .text import text_blocks
 
 _HEAD = ("Subject", "From", "To", "Cc", "Date")
+_NO_CHARSETS = ("us-ascii", "unknown-8bit")
 _TELLING = (*_HEAD, "Received", "Message-ID", "MIME-Version", "Content-Type")
 
 
@@ -56,8 +57,9 @@ def _text(part: MIMEPart) -> str:
     try:
         text = str(part.get_content())
     except (LookupError, UnicodeError):
-        text = "\ufffd"
-    if "\ufffd" in text:
+        text = ""
+    says_nothing = part.get_content_charset("us-ascii") in _NO_CHARSETS
+    if not text or ("\ufffd" in text and (says_nothing or text.count("\ufffd") > MAX_JUNK_SHARE * len(text))):
         # An encoding that no one knows, or another than was said; the bytes may still say what they are.
         payload = part.get_payload(decode=True)
         return decode(payload)[0] if isinstance(payload, bytes) else ""

@@ -21,7 +21,9 @@ _LAST_ALPHABET = 8
 """Cyrillic, Greek, Hebrew and Arabic lie below, and no text in bytes has so low ones."""
 # They are .4 to .6 of the letters of Russian, Ukrainian and Bulgarian; read as Cyrillic, other alphabets have less.
 _FREQUENT_CYRILLIC = frozenset("оеаинтс")
-_CYRILLIC_SHARE = 0.3
+_CYRILLIC_SHARE = 0.4
+# No word is written in two alphabets; other encodings, read as Cyrillic, give such words.
+_MIXED = re.compile(r"[a-z][а-яё]|[а-яё][a-z]", re.IGNORECASE)
 _FEWEST_CYRILLIC = 12
 MAX_JUNK_SHARE = 0.02
 """Share of control and replacement characters above which a file is binary, not text."""
@@ -124,6 +126,6 @@ def _cyrillic(data: bytes) -> tuple[str, tuple[str, ...]] | None:
         foreign = [character for character in text[:_SAMPLE] if character > "\x7f"]
         # Other alphabets, and the wrong Cyrillic encoding, give capitals inside words.
         frequent = sum((character in _FREQUENT_CYRILLIC) - character.isupper() for character in foreign)
-        if len(foreign) >= _FEWEST_CYRILLIC and frequent > share * len(foreign):
+        if len(foreign) >= _FEWEST_CYRILLIC and not _MIXED.search(text) and frequent > share * len(foreign):
             best, share, name = text, frequent / len(foreign), one
-    return (best, (f"decoded as {name} (guessed)",)) if share > _CYRILLIC_SHARE else None
+    return (best, (f"decoded as {name} (guessed)",)) if share >= _CYRILLIC_SHARE else None

@@ -106,6 +106,20 @@ def test_mail_that_names_no_encoding_or_a_wrong_one_is_decoded_as_it_looks(tmp_p
         assert PROSE_DE in read(write(tmp_path, "m.eml", raw)).text
 
 
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("euc-kr", "보험 약관은 화재로 인한 손해를 보상합니다."), ("shift_jis", "火災保険は損害を補償します。")],
+)
+def test_a_broken_byte_in_a_mail_costs_only_itself(tmp_path: Path, charset: str, text: str) -> None:
+    raw = (
+        f"Subject: x\nContent-Type: text/plain; charset={charset}\n\n".encode()
+        + text.encode(charset) * 5
+        + b" \xff end"
+    )
+    document = read(write(tmp_path, "m.eml", raw))
+    assert text * 5 in document.text and document.text.endswith("end")
+
+
 def test_mail_in_an_unknown_encoding_is_decoded_as_it_looks(tmp_path: Path) -> None:
     raw = b"Subject: x\nContent-Type: text/plain; charset=x-unheard-of\n\n" + PROSE_DE.encode()
     assert PROSE_DE in read(write(tmp_path, "m.eml", raw)).text
@@ -172,6 +186,8 @@ RUSSIAN = "Страховщик возмещает ущерб от пожара,
 UKRAINIAN = "Страховик відшкодовує шкоду від пожежі, удару блискавки та вибуху."
 GREEK = "Ο ασφαλιστής αποζημιώνει τις ζημιές από πυρκαγιά, κεραυνό και έκρηξη."
 HEBREW = "המבטח משלם עבור נזקים שנגרמו משריפה, ברק ופיצוץ. המבוטח חייב לדווח על כל נזק."
+HEBREW_SUM = "סכום ההשתתפות העצמית הוא מאה שקלים לכל נזק, והוא מנוכה מן התשלום של המבטח."
+CZECH = "Spoluúčast činí sto korun za každou škodu. Pojišťovna hradí škody způsobené požárem a vichřicí."
 ARABIC = "تدفع شركة التأمين مقابل الأضرار الناجمة عن الحريق والصواعق والانفجار."
 
 
@@ -189,6 +205,8 @@ def test_utf_16_without_a_mark_is_known_by_its_alphabet(tmp_path: Path, text: st
         (UKRAINIAN, ["cp1251"]),
         (GREEK, ["cp1253", "iso8859_7"]),
         (HEBREW, ["cp1255"]),
+        (HEBREW_SUM, ["cp1255"]),
+        (CZECH, ["cp1250"]),
         (ARABIC, ["cp1256"]),
     ],
 )

@@ -87,7 +87,7 @@ def test_binary_content_is_refused_under_a_text_suffix(tmp_path: Path, content: 
 @pytest.mark.parametrize("suffix", [".txt", ".md", ".html", ".csv", ".eml"])
 def test_noise_is_no_text_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
     noise = Random(0).randbytes(5_000)
-    with pytest.raises(ReadError, match=r"is not text|is no mail"):
+    with pytest.raises(ReadError, match="is no mail" if suffix == ".eml" else "is not text"):
         read(write(tmp_path, f"junk{suffix}", noise))
 
 

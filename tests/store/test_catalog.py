@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +146,16 @@ with catalog.snapshot():
 """
 
 
+def searched_by_nobody(folder: Path) -> tuple[str, str]:
+    """What a search by somebody prints who may not write."""
+    (folder / CATALOG_FILE).chmod(0o444)
+    folder.chmod(0o555)
+    command = [sys.executable, "-c", READ_ONLY, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    folder.chmod(0o755)
+    return done.stdout, done.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
 def test_a_workspace_that_cannot_be_written_can_be_searched(catalog: Catalog) -> None:
     publish(catalog, {"a.md": "Fire is insured."})
@@ -152,12 +163,10 @@ def test_a_workspace_that_cannot_be_written_can_be_searched(catalog: Catalog) ->
     readable = Path("/dev/shm" if Path("/dev/shm").is_dir() else "/tmp") / f"read-only-{os.getpid()}"
     try:
         shutil.copytree(catalog.folder, readable)
-        (readable / CATALOG_FILE).chmod(0o444)
-        readable.chmod(0o555)
-        done = subprocess.run(
-            [sys.executable, "-c", READ_ONLY, str(readable)], capture_output=True, text=True, check=False
-        )
-        assert (done.stdout, done.stderr) == ("1 1\n", "")
+        assert searched_by_nobody(readable) == ("1 1\n", "")
+        with closing(sqlite3.connect(readable / CATALOG_FILE, isolation_level=None)) as older:
+            older.execute("PRAGMA user_version = 1")
+        assert "has version 1, not" in searched_by_nobody(readable)[1]
     finally:
         readable.chmod(0o755)
         shutil.rmtree(readable)
