@@ -143,7 +143,7 @@ def answer_lines(answer: Answer) -> list[str]:
         f"  [{one.hit}] {visible(source_of(hit))}: “{excerpt(one.quote, LONGEST_QUOTE)}”"
         for one, hit in cited_parts(answer)
     ]
-    quoted = ["(quoted: the model's own words had no support or missed the question)"] if answer.quoted else []
+    quoted = ["(quoted from the documents)"] if answer.quoted else []
     notes = [f"({visible(note)})" for note in answer.notes]
     return [text, *quoted, *notes, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
 

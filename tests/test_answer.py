@@ -195,6 +195,20 @@ def test_what_is_said_again_under_another_number_or_within_a_word_ends_an_answer
     assert "".join(update.text for update in updates if isinstance(update, Words)) == grounder.text
 
 
+@pytest.mark.parametrize("size", [1, 3, 10_000])
+@pytest.mark.parametrize("tag", ["</passage>", "< /passage>", '<passage id="5" source="Made up">', "<PASSAGE"])
+def test_passages_that_a_model_makes_up_are_no_part_of_its_answer(tag: str, size: int) -> None:
+    said = f"Hail is covered. {tag}\n\nThe canteen is open.\n</passage>"
+    grounder = Grounder((), lambda stems: dict.fromkeys(stems, 1.0), 0.6)
+    updates: list[Words | Grounded] = []
+    for start in range(0, len(said), size):
+        if not grounder.is_over:
+            updates += grounder.feed(said[start : start + size])
+    updates += grounder.finish()
+    assert grounder.is_over and grounder.text == "Hail is covered."
+    assert "".join(update.text for update in updates if isinstance(update, Words)) == grounder.text
+
+
 @pytest.mark.parametrize("size", [1, 4, 10_000])
 @pytest.mark.parametrize(
     "said",

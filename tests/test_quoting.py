@@ -60,6 +60,11 @@ def test_an_answer_is_quoted_without_the_tables_and_paragraphs_behind_it() -> No
     assert first.text == "Damage by hail to a greenhouse is covered by a clause."
 
 
+def test_the_head_of_a_mail_is_not_quoted() -> None:
+    mail = "Subject: Hail damage to a car\nDate: Mon, 16 Mar 2026, hail damage to a car\n\nIt costs you 150 euros."
+    assert not any(one.text.startswith(("Subject", "Date")) for one in quoted("Hail damage to a car?", mail))
+
+
 def test_what_has_nothing_to_do_with_a_question_is_not_quoted() -> None:
     assert quoted("Who wrote Faust?", HAIL, FLOOD) == ()
 

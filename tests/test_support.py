@@ -73,12 +73,17 @@ def test_what_a_heading_asks_is_not_known_to_be_so() -> None:
 
 
 def test_yes_is_not_supported_by_what_stands_behind_a_no() -> None:
-    hit = evidence("No. Solar devices count as contents of the house.\n\nYes. Bicycles count as contents of the house.")
+    no = "No. Solar devices count as contents of the house."
+    yes = "Yes. Bicycles count as contents of the house. They are paid for within 10 days."
+    hit = evidence(f"{no}\n\n{yes}")
     assert not is_supported("Yes. Solar devices count as contents.", hit)
-    assert is_supported("No. Solar devices count as contents.", hit)
-    assert is_supported("Yes, bicycles count as contents.", hit) and is_supported(
-        "Solar devices count as contents.", hit
-    )
+    for said in (
+        "No. Solar devices count as contents.",
+        "Solar devices count as contents.",
+        "Yes, bicycles are contents.",
+    ):
+        assert is_supported(said, hit)
+    assert is_supported("No. They are paid for within 10 days.", hit), "that yes was said to something else"
 
 
 def test_what_only_the_headings_hold_is_not_supported_by_what_stands_under_them() -> None:

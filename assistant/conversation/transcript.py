@@ -117,10 +117,9 @@ def markdown(answers: Sequence[Answer], corpus: str) -> str:
 
 def _answer_markdown(answer: Answer) -> str:
     if answer.refused or not answer.sentences:
-        return escaped(answer.text)
-    text = " ".join(f"{escaped(sentence.text)} {escaped(mark_of(sentence))}" for sentence in answer.sentences)
-    quoted = "\n\n*Quoted: the model's own words had no support or missed the question.*"
-    return text + quoted if answer.quoted else text
+        return "\n".join(f"{escaped(line)}  " if line else "" for line in answer.text.splitlines()).rstrip()
+    marked = [f"{escaped(sentence.text)} {escaped(mark_of(sentence))}" for sentence in answer.sentences]
+    return "\n\n".join([*marked, "*Quoted from the documents.*"]) if answer.quoted else " ".join(marked)
 
 
 def _found(hit: Evidence, is_shown: bool) -> str:

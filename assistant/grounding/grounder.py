@@ -14,6 +14,7 @@ from assistant.sentences import line_sentence_spans
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
 
+_PASSAGE = re.compile(r"<\s*/?\s*passage\b", re.IGNORECASE)
 _IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]]*\s*$")
 _ITEM = re.compile(r"[ \t]*(?:[-*•–]|\d{1,2}[.)])\s")
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
@@ -53,6 +54,7 @@ class Grounder:
         self._patience = patience
         self._to_the_point = to_the_point
         self._end: int | None = None
+        self._has_ended = False
         self._cut_at: int | None = None
         self._reading = Reading()
         self._read = 0
@@ -72,12 +74,14 @@ class Grounder:
     def is_over(self) -> bool:
         """Whether nothing that the model may yet say counts: small models begin again, or stray from the passages."""
         text = self._reading.text
-        return self._end is not None or without_repetition(text) != text
+        return self._has_ended or self._end is not None or without_repetition(text) != text
 
     def feed(self, piece: str) -> Iterator[Words | Grounded]:
         """The next words of the model: what a reader may see of them, and sentences that they complete."""
         self.said += piece
-        plain = without_markup(self.said)
+        own = _without_made_up(self.said)
+        self._has_ended = own != self.said
+        plain = without_markup(own)
         self._reading.feed(plain[self._read :])
         self._read = len(plain)
         text = self.text
@@ -167,6 +171,14 @@ def _statements(text: str) -> list[tuple[int, int]]:
         else:
             joined.append((start, end))
     return joined
+
+
+def _without_made_up(said: str) -> str:
+    """An answer up to where the model goes on with passages of its own."""
+    for tag in _PASSAGE.finditer(said):
+        if any(character.isalnum() for character in without_markup(said[: tag.start()])):
+            return said[: tag.start()]
+    return said
 
 
 def _opening(text: str, start: int) -> str:

@@ -27,6 +27,7 @@ _BULLET = re.compile(r"^[-*•–]\s+")
 _ITEM = re.compile(r"[-*•–]\s+|\([a-z]\)\s")
 # What begins so is said of something else: an item of a list, a clause as "(2)", a section as "§ 3" or "2.5".
 _BEGINS_ANEW = re.compile(rf"{_ITEM.pattern}|\(\d{{1,2}}\)\s|§\s?\d|\d{{1,2}}\.\d")
+_MAIL_HEAD = re.compile(r"(?:Subject|From|To|Cc|Date): ")
 _PAUSES = re.compile(r"[.!?…;:,]$|\b(?:and|or|und|oder)$")
 _ENDS = re.compile(r"[.!?…;][\"'”’»)\]]*$")
 _LONGEST_QUOTE = 400
@@ -140,7 +141,7 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
             section = under
             asked = (max(0, under.end - hit.start), under.path) if asks(under.path) else None
         text = " ".join(hit.text[span.start : span.end].split())
-        if hit.start + span.start < under.end:
+        if hit.start + span.start < under.end or _MAIL_HEAD.match(text):
             continue
         if asks(text):
             asked = (span.end, f"{under.path} {text}")

@@ -215,7 +215,8 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
         objection = "another row of the table fits better"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
-    there = _reply(_OPENING.match(hit.text, hit.text.rfind("\n", 0, span.start) + 1))
+    opening = _OPENING.match(hit.text, hit.text.rfind("\n", 0, span.start) + 1)
+    there = _reply(opening) if opening and opening.end() >= span.start else None
     if None not in (claim.reply, there) and claim.reply != there:
         objection = objection or f"the passage says {'yes' if there else 'no'}"
     if wanted and not own and not claim.quantities:
