@@ -1,6 +1,7 @@
 """``assistant ingest``."""
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -39,6 +40,8 @@ def command(
     """
     if with_pairs and dry_run:
         raise UsageError("--pairs needs what --dry-run leaves out.", "Leave one of them out.")
+    # oneDNN keeps what it prepared for the last 1,024 shapes; batches of texts hardly ever have the same (docs/log.md).
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     from ingest.pipeline import ingest
     from ingest.report import print_report
 
