@@ -96,7 +96,10 @@ def _facts(context: AppContext, row: DocumentRow) -> str:
     if known is None:
         return row.path
     pages = context.text("documents.pages", count=known.pages) if known.pages else ""
-    passages = context.text("documents.passages", count=shown_number(known.chunks, context.language))
+    count = shown_number(known.chunks, context.language)
+    passages = (
+        context.text("documents.passage") if known.chunks == 1 else context.text("documents.passages", count=count)
+    )
     return " · ".join(filter(None, (row.path, known.language.upper(), known.date, pages, passages)))
 
 
