@@ -225,7 +225,7 @@ def test_a_second_wording_that_says_nothing_new_changes_nothing(retriever: Retri
 
 def edition(year: int, days: int, section: str = "Loan period", tail: str = "") -> str:
     """A long section of which one number differs from edition to edition."""
-    rest = " ".join(f"Rule {number} of part {number} holds for shelf {number} and reader {number}." for number in range(20))
+    rest = " ".join(f"Rule {one} of part {one} holds for shelf {one} and reader {one}." for one in range(20))
     return (
         f"---\ntitle: Rules {year}\ndate: {year}-01-01\n---\n\n# {section}\n\n"
         f"Books are lent for {days} days. {rest}{tail}\n"
