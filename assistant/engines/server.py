@@ -8,7 +8,6 @@ once it has begun to answer. One that is silent is not: it may still be at work,
 """
 
 import ipaddress
-import itertools
 import json
 import os
 import time
@@ -116,12 +115,13 @@ class Server:
 
     def _asked(self, once: Callable[[], Generator[T, None, R]]) -> Generator[T, None, R]:
         """What ``once`` gives and returns, which is asked again as long as it raises _Unanswered."""
-        for attempt in itertools.count(1):
+        attempt = 1
+        while True:
             try:
                 return (yield from once())
             except _Unanswered as error:
                 self._wait(error, attempt)
-        raise AssertionError("counting never ends")
+            attempt += 1
 
     def _wait(self, error: _Unanswered, attempt: int) -> None:
         """Until the next attempt. Raises ModelError when this was the last."""
