@@ -23,6 +23,8 @@ _STEMMERS = {
     "ro": "romanian", "ru": "russian", "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
 DEFAULT_LANGUAGE = "en"
+# A text in quotation marks, by language.
+QUOTED = {"en": "“{}”", "de": "„{}“"}
 _COMPOUNDING = frozenset({"da", "de", "fi", "hu", "nl", "no", "sv"})
 _GRAM = 4
 # Stands for the border of a word in its grams; a letter that full-text search keeps, and no language writes so.

@@ -15,7 +15,7 @@ from typing import Protocol
 from assistant.duplicates import jaccard, shingles
 from assistant.grounding.quantities import as_written, quantities, unit_of
 from assistant.grounding.support import Weights, support
-from assistant.language import detect
+from assistant.language import QUOTED, detect
 from assistant.presentation import excerpt
 from assistant.types import Evidence, Sentence
 
@@ -29,7 +29,6 @@ _NOTES = {
     "en": "{which} version differs: {source} says {other}, not {own} as {cited}.",
     "de": "{which} Fassung weicht ab: {source} nennt {other}, nicht {own} wie {cited}.",
 }
-_QUOTED = {"en": "“{}”", "de": "„{}“"}
 _WHICH = {"en": ("A newer", "An older"), "de": ("Eine neuere", "Eine ältere")}
 
 
@@ -143,7 +142,7 @@ def _note(sentence: str, quote: str, cited: Evidence, other: Evidence, weights: 
         return ""
     language = detect(sentence, _NOTES) or "en"
     # Of several values it is not known which one is meant.
-    several = _QUOTED[language].format(excerpt(passage, _LONGEST_QUOTE))
+    several = QUOTED[language].format(excerpt(passage, _LONGEST_QUOTE))
     return _NOTES[language].format(
         which=_WHICH[language][other.date < cited.date],
         source=f"{other.document}, {other.date},",

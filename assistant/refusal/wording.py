@@ -13,14 +13,13 @@ import re
 from collections.abc import Sequence
 
 from assistant.config import AnswerSettings
-from assistant.language import detect, text_in
+from assistant.language import QUOTED, detect, text_in
 
 _MOST_WORDS = 4
 _LOOKED_FOR = {
     "en": "None of the passages found mentions {words}.",
     "de": "Keine der gefundenen Stellen nennt {words}.",
 }
-_QUOTED = {"en": "“{}”", "de": "„{}“"}
 _LISTED = re.compile(r"^\d\. (.+)$", re.MULTILINE)
 
 
@@ -32,10 +31,10 @@ def refusal_text(question: str, settings: AnswerSettings, missing: Sequence[str]
     texts = settings.refusal
     language = detect(question, texts)
     refusal = text_in(texts, language)
-    helped = language if language in _QUOTED and language in texts else next(iter(texts))
-    if helped not in _QUOTED or not missing:
+    helped = language if language in QUOTED and language in texts else next(iter(texts))
+    if helped not in QUOTED or not missing:
         return refusal
-    words = ", ".join(_QUOTED[helped].format(word) for word in missing[:_MOST_WORDS])
+    words = ", ".join(QUOTED[helped].format(word) for word in missing[:_MOST_WORDS])
     return f"{refusal} {_LOOKED_FOR[helped].format(words=words)}"
 
 
