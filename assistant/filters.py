@@ -21,9 +21,9 @@ def refuse_unmatched(only: Filter, catalog: Catalog) -> None:
         told = f"A folder of {len(only.folder):,} characters is none; the longest pattern has {_LONGEST_PATTERN:,}."
         raise UsageError(told, "Name a folder, as in policies/*.")
     for path in dict.fromkeys(only.documents):
-        if not catalog.chunk_ids(Filter((path,))):
+        if not catalog.holds(Filter((path,))):
             raise _no_document(path, catalog)
-    if only.folder and not catalog.chunk_ids(Filter(folder=only.folder)):
+    if only.folder and not catalog.holds(Filter(folder=only.folder)):
         folders = {str(parent) for row in catalog.files() for parent in PurePosixPath(row.path).parents[:-1]}
         ending = "/*" if set("*?[") & set(only.folder) else ""
         is_file = any(row.path == only.folder for row in catalog.files())
@@ -32,9 +32,9 @@ def refuse_unmatched(only: Filter, catalog: Catalog) -> None:
         )
         raise UsageError(f"No document of the corpus '{catalog.folder.name}' lies in '{only.folder}'.", near)
     for name, value in only.metadata.items():
-        if not catalog.chunk_ids(Filter(metadata={name: value})):
+        if not catalog.holds(Filter(metadata={name: value})):
             raise _no_value(name, value, catalog)
-    if not catalog.chunk_ids(only):
+    if not catalog.holds(only):
         raise UsageError("No document fits all parts of the filter.", "Leave one out.")
 
 

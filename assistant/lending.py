@@ -1,30 +1,17 @@
 """Retrievers for as many threads as like to ask: each is lent to one question at a time.
 
-A SQLite connection and an index belong to whoever uses them now; there are as many as were ever needed at once.
+A SQLite connection belongs to whoever uses it now, and there are as many as were ever needed at once; they share one
+index.
 """
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from assistant.errors import AssistantError, UsageError
 from assistant.filters import refuse_unmatched
 from assistant.retriever import Retriever
-from assistant.store.catalog import CATALOG_FILE
 from assistant.types import Filter
-
-
-@dataclass(frozen=True, slots=True)
-class _Lendable:
-    """A retriever, and the file that it was opened over: a catalog that was deleted and made again is another one."""
-
-    retriever: Retriever
-    file: tuple[int, int] | None
-
-    @property
-    def is_current(self) -> bool:
-        return self.file == _file_of(self.retriever)
 
 
 class Retrievers:
@@ -34,7 +21,7 @@ class Retrievers:
         """``make`` opens one more. Their embedder may be the same."""
         self._make = make
         self._lock = threading.Lock()
-        self._idle: list[_Lendable] = []
+        self._idle: list[Retriever] = []
         self._is_closed = False
 
     @contextmanager
@@ -44,51 +31,41 @@ class Retrievers:
         One that failed in a way of its own is not used again. Raises UsageError for a filter that fits nothing, and
         after ``close``.
         """
-        lendable = self._taken()
+        retriever = self._taken()
         try:
             if only:
-                refuse_unmatched(only, lendable.retriever.catalog)
-            yield lendable.retriever
+                refuse_unmatched(only, retriever.catalog)
+            yield retriever
         except (AssistantError, GeneratorExit):
-            self._give_back(lendable)
+            self._give_back(retriever)
             raise
         except BaseException:
-            lendable.retriever.catalog.close()
+            retriever.catalog.close()
             raise
-        self._give_back(lendable)
+        self._give_back(retriever)
 
     def close(self) -> None:
         """Close the catalogs; a question that is under way ends first."""
         with self._lock:
             self._is_closed = True
             idle, self._idle = self._idle, []
-        for one in idle:
-            one.retriever.catalog.close()
+        for retriever in idle:
+            retriever.catalog.close()
 
-    def _taken(self) -> _Lendable:
+    def _taken(self) -> Retriever:
         with self._lock:
             if self._is_closed:
                 raise UsageError("This assistant is closed.", "Open it again.")
             while self._idle:
-                lendable = self._idle.pop()
-                if lendable.is_current:
-                    return lendable
-                lendable.retriever.catalog.close()
-        retriever = self._make()
-        return _Lendable(retriever, _file_of(retriever))
+                retriever = self._idle.pop()
+                if retriever.catalog.is_current:
+                    return retriever
+                retriever.catalog.close()
+        return self._make()
 
-    def _give_back(self, lendable: _Lendable) -> None:
+    def _give_back(self, retriever: Retriever) -> None:
         with self._lock:
             if not self._is_closed:
-                self._idle.append(lendable)
+                self._idle.append(retriever)
                 return
-        lendable.retriever.catalog.close()
-
-
-def _file_of(retriever: Retriever) -> tuple[int, int] | None:
-    """What tells a catalog's file from another of the same name; None when it is gone."""
-    try:
-        status = (retriever.catalog.folder / CATALOG_FILE).stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        retriever.catalog.close()

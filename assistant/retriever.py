@@ -23,7 +23,7 @@ from assistant.grounding.editions import state_otherwise, title_key
 from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, well_formed, whole_questions
 from assistant.reranker import Reranker
 from assistant.store.catalog import Catalog, StoredChunk
-from assistant.store.vectors import VectorIndex, open_index
+from assistant.store.vectors import Ids, VectorIndex, open_index
 from assistant.types import Evidence, Filter
 
 # BM25 gives terms in more than half of all chunks no weight, but they cost most of the time.
@@ -81,11 +81,11 @@ class Retriever:
         settings = self.settings
         with self.catalog.snapshot():
             index = self._current_index()
-            among = self.catalog.chunk_ids(only) if only else None
+            among = np.asarray(self.catalog.chunk_ids(only), np.int64) if only else None
             limit = max(settings.candidates, wanted)
-            candidates = self._candidates(question, index, limit, among)
+            candidates = self._candidates(question, index, limit, only, among)
             if fallback.strip() and fallback != question:
-                candidates = _together(candidates, self._candidates(fallback, index, limit, among))
+                candidates = _together(candidates, self._candidates(fallback, index, limit, only, among))
             if settings.reranker:
                 candidates = self._reranked(question, candidates)
             hits = islice(self._distinct(candidates, only), wanted)
@@ -139,18 +139,18 @@ class Retriever:
             )
 
     def _candidates(
-        self, question: str, index: VectorIndex, limit: int, among: Sequence[int] | None
+        self, question: str, index: VectorIndex, limit: int, only: Filter | None, among: Ids | None
     ) -> list[Candidate]:
+        """``among`` are the ids of the chunks that ``only`` lets through."""
         method, language = self.settings.fusion, detect(question, self._languages)
         dense: list[tuple[int, float]] = []
         lexical: list[tuple[int, float]] = []
         if method != "lexical":
-            ids = None if among is None else np.asarray(among, np.int64)
-            dense = index.search(self.embedder.embed_question(question), limit, ids)
+            dense = index.search(self.embedder.embed_question(question), limit, among)
         if method != "dense":
             phrases = whole_questions(question, self._languages)
             terms = self._lexical_query(question, language, len(index))
-            lexical = self.catalog.match(terms + phrases, limit, among)
+            lexical = self.catalog.match(terms + phrases, limit, only)
         return fuse(dense, lexical, method, self._dense_weight(language))
 
     def _dense_weight(self, language: str) -> float:

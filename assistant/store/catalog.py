@@ -100,6 +100,16 @@ class Catalog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._connection = connect(folder / CATALOG_FILE)
+        self.file = _file_in(folder)
+        """What tells the file of this catalog from another that came to its place (device, inode)."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file was not deleted, or made again, since it was opened."""
+        try:
+            return self.file == _file_in(self.folder)
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded in by the last one that does."""
@@ -343,13 +353,13 @@ class Catalog:
 
     def chunk_ids(self, only: Filter) -> list[int]:
         """Ids of the live chunks in documents that fit a filter."""
-        conditions, values = conditions_of(only)
-        rows = self._connection.execute(
-            "SELECT DISTINCT chunks.id FROM chunks JOIN documents ON documents.id = document_id"
-            f" JOIN files USING (document_id) WHERE {' AND '.join(conditions)} ORDER BY chunks.id",
-            values,
-        )
-        return [row[0] for row in rows]
+        query, values = _chunks_of(only)
+        return [row[0] for row in self._connection.execute(f"{query} ORDER BY id", values)]
+
+    def holds(self, only: Filter) -> bool:
+        """Whether any live chunk is in a document that fits a filter."""
+        query, values = _chunks_of(only)
+        return bool(self._connection.execute(f"SELECT EXISTS ({query})", values).fetchone()[0])
 
     def chunk_places(self) -> dict[int, tuple[str, int]]:
         """Where each live chunk stands, by its id: the first path of its document, and its start in the text."""
@@ -378,18 +388,17 @@ class Catalog:
             )
         return found
 
-    def match(self, query: Sequence[str], limit: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
+    def match(self, query: Sequence[str], limit: int, only: Filter | None = None) -> list[tuple[int, float]]:
         """The best chunks for any of the terms: (chunk id, BM25 score), best first; higher is better."""
         if not query:
             return []
         quoted = (term.replace('"', '""') for term in query)
         expression = " OR ".join(f'"{term}"' for term in quoted)
         condition, values = "", [expression]
-        if among is not None:
-            self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS among (id INTEGER PRIMARY KEY)")
-            self._connection.execute("DELETE FROM among")
-            self._connection.executemany("INSERT INTO among VALUES (?)", ((one,) for one in among))
-            condition = "AND rowid IN among"
+        if only:
+            allowed, of_filter = _chunks_of(only)
+            # The plus keeps the planner from running the full-text query once for every allowed chunk.
+            condition, values = f"AND +rowid IN ({allowed})", [expression, *of_filter]
         rows = self._connection.execute(
             f"SELECT rowid, -bm25(lexical, {_CONTEXT_WEIGHT}) AS score FROM lexical"
             f" WHERE lexical MATCH ? {condition} ORDER BY score DESC LIMIT ?",
@@ -434,9 +443,24 @@ def file_location(root: Path, path: str) -> Path:
     return root if root.name == path and not root.is_dir() else root / path
 
 
+def _file_in(folder: Path) -> tuple[int, int]:
+    status = (folder / CATALOG_FILE).stat()
+    return status.st_dev, status.st_ino
+
+
 def digest(embedded: str, fingerprint: str) -> bytes:
     """16 bytes that stand for a text as one embedder sees it."""
     return hashlib.blake2b(f"{fingerprint}\0{embedded}".encode(), digest_size=16).digest()
+
+
+def _chunks_of(only: Filter) -> tuple[str, list[str]]:
+    """The SQL query for the ids of the live chunks in documents that fit a filter, with its values."""
+    conditions, values = conditions_of(only)
+    return (
+        "SELECT id FROM chunks WHERE document_id IN (SELECT documents.id FROM documents"
+        f" JOIN files ON documents.id = document_id WHERE {' AND '.join(conditions)})",
+        values,
+    )
 
 
 def _vector(blob: bytes) -> Vectors:

@@ -8,8 +8,10 @@ The file is derived: a missing or damaged one is built again from the catalog.
 import contextlib
 import hashlib
 import math
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -71,11 +73,25 @@ def vectors_file(folder: Path, generation: int) -> Path:
     return folder / f"vectors-{generation}.faiss"
 
 
-def open_index(catalog: Catalog, generation: int) -> VectorIndex:
-    """The dense index of a generation, built again if its file is missing or damaged.
+# What is searched now, by catalog file and generation. Searches of one index may run at the same time.
+_opened: WeakValueDictionary[tuple[tuple[int, int], int], VectorIndex] = WeakValueDictionary()
+_opening: dict[Path, threading.Lock] = {}
 
-    Call inside a snapshot of that generation.
+
+def open_index(catalog: Catalog, generation: int) -> VectorIndex:
+    """The dense index of a generation: one in this process, for all who search it.
+
+    It is built again if its file is missing or damaged. Call inside a snapshot of that generation.
     """
+    key = (catalog.file, generation)
+    with _opening.setdefault(catalog.folder, threading.Lock()):
+        index = _opened.get(key)
+        if index is None:
+            index = _opened[key] = _load(catalog, generation)
+        return index
+
+
+def _load(catalog: Catalog, generation: int) -> VectorIndex:
     index = _read(vectors_file(catalog.folder, generation))
     if index is None or index.ntotal != catalog.window_count():
         index = build_index(catalog)

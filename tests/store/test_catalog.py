@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -142,7 +143,7 @@ os.setuid(65534)
 catalog = Catalog(Path(sys.argv[1]))
 with catalog.snapshot():
     index = open_index(catalog, catalog.generation())
-    print(len(index), len(catalog.match(["fire"], 5, among=catalog.chunk_ids(Filter(folder="*")))))
+    print(len(index), len(catalog.match(["fire"], 5, Filter(folder="*"))))
 """
 
 
@@ -234,11 +235,10 @@ def test_better_matches_come_first_with_higher_scores(catalog: Catalog) -> None:
     assert hits[0][1] > hits[1][1] > 0
 
 
-def test_match_stays_among_the_ids(catalog: Catalog) -> None:
+def test_match_stays_within_the_filter(catalog: Catalog) -> None:
     publish(catalog, {"a.md": "Fire one.", "b.md": "Fire two.", "sub/c.md": "Fire three."})
-    among = catalog.chunk_ids(Filter(folder="sub/*"))
-    assert texts_of(catalog, catalog.match(["fire"], 5, among)) == ["Fire three."]
-    assert catalog.match(["fire"], 5, []) == []
+    assert texts_of(catalog, catalog.match(["fire"], 5, Filter(folder="sub/*"))) == ["Fire three."]
+    assert catalog.match(["fire"], 5, Filter(folder="other/*")) == []
     assert len(catalog.match(["fire"], 5)) == 3
 
 
@@ -321,3 +321,42 @@ def test_ids_are_never_used_again(catalog: Catalog) -> None:
     publish(catalog, {}, 2)
     publish(catalog, {"b.md": "Water."}, 3)
     assert catalog.chunk_ids(Filter(folder="*"))[0] > first
+
+
+def filled(catalog: Catalog, documents: int) -> None:
+    """Documents of three chunks each with common words, in ten folders."""
+    random = np.random.default_rng(1)
+    words = np.array([f"word{number}" for number in range(40)])
+    texts = {
+        f"{number % 10}/{number}.md": "\n\n".join(" ".join(random.choice(words, 30)) for _ in range(3))
+        for number in range(documents)
+    }
+    publish(catalog, texts)
+
+
+@pytest.mark.parametrize("only", [Filter(folder="3/*"), Filter(("3/3.md", "4/4.md")), Filter(folder="[1-5]/*")])
+def test_a_filter_finds_what_is_left_of_a_search_without_one(catalog: Catalog, only: Filter) -> None:
+    filled(catalog, 60)
+    allowed = set(catalog.chunk_ids(only))
+    for query in (["word1"], ["word2", "word30", "word7"], ["nothing"]):
+        everything = catalog.match(query, 1000)
+        assert catalog.match(query, 1000, only) == [row for row in everything if row[0] in allowed]
+    assert catalog.holds(only)
+    assert not catalog.holds(Filter(folder="elsewhere/*"))
+
+
+def test_a_filter_costs_no_search_for_each_chunk_it_lets_through(catalog: Catalog) -> None:
+    filled(catalog, 600)
+    query = [f"word{number}" for number in range(10)]
+
+    def cost(only: Filter | None) -> float:
+        def once() -> float:
+            began = time.process_time()
+            catalog.match(query, 10, only)
+            return time.process_time() - began
+
+        return min(once() for _ in range(5))
+
+    unfiltered = cost(None)
+    for only in (Filter(folder="[0-4]/*"), Filter(folder="3/*"), Filter(("3/3.md",))):
+        assert cost(only) < 5 * unfiltered

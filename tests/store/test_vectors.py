@@ -1,7 +1,11 @@
 """The dense index is exact while small, good when large, and never wrong about what the catalog holds."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -241,3 +245,49 @@ def test_two_searches_can_build_the_same_file_at_once(small: Catalog) -> None:
     assert not failures
     assert len(open_index(small, 1)) == 20
     assert not [file for file in small.folder.iterdir() if file.suffix == ".tmp"]
+
+
+def test_all_who_search_one_generation_share_its_index(small: Catalog) -> None:
+    with closing(Catalog(small.folder)) as other:
+        index = open_index(small, 1)
+        assert open_index(other, 1) is index
+        publish(other, clustered(7, 5), 2)
+        assert open_index(small, 2) is not index
+        assert len(open_index(other, 2)) == 7
+        assert len(index) == 20
+
+
+def test_an_index_is_forgotten_with_the_last_who_searches_it(small: Catalog) -> None:
+    index = weakref.ref(open_index(small, 1))
+    gc.collect()
+    assert index() is None
+
+
+def test_a_corpus_that_was_deleted_and_made_again_has_its_own_index(small: Catalog) -> None:
+    index = open_index(small, 1)
+    for file in small.folder.iterdir():
+        file.unlink()
+    assert not small.is_current
+    with closing(Catalog(small.folder)) as again:
+        publish(again, clustered(7, 5))
+        assert again.is_current and not small.is_current
+        assert len(open_index(again, 1)) == 7
+        assert len(index) == 20
+
+
+@pytest.mark.parametrize("limit", [COUNT, COUNT - 1])
+def test_searches_of_one_index_at_once_do_not_disturb_each_other(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(vectors, "EXACT_LIMIT", limit)
+    publish(catalog, clustered(COUNT, 1))
+    index = open_index(catalog, 1)
+    among = [None, *(np.arange(start, COUNT, 7, dtype=np.int64) for start in range(1, 8))]
+    asked = [(question, among[number % 8]) for number, question in enumerate(clustered(200, 2))]
+
+    def searched(one: tuple[Vectors, vectors.Ids | None]) -> list[tuple[int, float]]:
+        return index.search(one[0], 10, one[1])
+
+    alone = [searched(one) for one in asked]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(searched, asked)) == alone

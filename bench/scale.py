@@ -1,0 +1,136 @@
+"""A large corpus: what a filter costs, and what eight people who search at once cost in memory.
+
+    python -m bench.scale [--chunks 100000] [--workspace FOLDER]
+
+The corpus is synthetic: words by Zipf's law, ninety a chunk and twenty chunks a document, vectors around 4,000 centres
+with strong noise. Each document lies in one of ten folders and has one of two languages. Times are CPU time.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+import psutil
+
+from assistant import config
+from assistant.embedder import Embedder, Vectors
+from assistant.lending import Retrievers
+from assistant.retriever import Retriever
+from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity
+from assistant.types import Block, Chunk, Document, Filter
+from assistant.workspace import Workspace
+from ingest.pipeline import publish
+
+_WIDTH, _CENTRES, _VOCABULARY = 384, 4_000, 60_000
+_WORDS, _CHUNKS_OF_A_DOCUMENT, _FOLDERS = 90, 20, 10
+_QUESTIONS, _RETRIEVERS = 60, 8
+_FILTERS: Mapping[str, Filter | None] = {
+    "no filter": None,
+    "half of all": Filter(metadata={"language": "en"}),
+    "one folder": Filter(folder="3"),
+    "one document": Filter(("3/13.txt",)),
+}
+
+
+class _RandomVectors(Embedder):
+    """Gives each question a vector near one of the centres, at no cost."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        super().__init__(settings.embedder, settings.device)
+        self._random = np.random.default_rng(2)
+        self._centres = _centres()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return "random"
+
+    def embed_question(self, text: str) -> Vectors:  # noqa: ARG002
+        return next(_near(self._centres, self._random, 1))
+
+
+def _centres() -> Vectors:
+    return np.random.default_rng(1).normal(size=(_CENTRES, _WIDTH)).astype(np.float32)
+
+
+def _near(centres: Vectors, random: np.random.Generator, count: int) -> Iterator[Vectors]:
+    """Unit vectors around the centres."""
+    raw = centres[random.integers(0, _CENTRES, count)] + 1.2 * random.normal(size=(count, _WIDTH))
+    yield from (raw / np.linalg.norm(raw, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _words(random: np.random.Generator, count: int) -> list[str]:
+    return [f"w{rank % _VOCABULARY}x" for rank in random.zipf(1.2, count).tolist()]
+
+
+def _fill(catalog: Catalog, chunks: int) -> None:
+    random, centres = np.random.default_rng(3), _centres()
+    rows = []
+    with catalog.transaction():
+        for number in range(chunks // _CHUNKS_OF_A_DOCUMENT):
+            passages = [" ".join(_words(random, _WORDS)) for _ in range(_CHUNKS_OF_A_DOCUMENT)]
+            cut, start = list[Chunk](), 0
+            for passage in passages:
+                cut.append(Chunk(start, start + len(passage), passage, "", "", "", (passage,)))
+                start += len(passage) + 1
+            language = "en" if number % 2 else "de"
+            document = Document(f"Document {number}", (Block("\n".join(passages)),), "text", language=language)
+            vectors = list(_near(centres, random, len(cut)))
+            id_ = catalog.stage(str(number), document, cut, vectors, "random")
+            rows.append(FileRow("/docs", f"{number % _FOLDERS}/{number}.txt", 1, 1, str(number), id_))
+    publish(catalog, rows, Identity("random", "random", "bench"))
+
+
+def _memory(retrievers: Retrievers) -> None:
+    """Resident memory that the first of several retrievers takes, and all of them at once."""
+    before, taken = psutil.Process().memory_info().rss, list[float]()
+    with ExitStack() as stack:
+        for number in range(_RETRIEVERS):
+            stack.enter_context(retrievers.lent()).search(f"w{number + 5}x w{number + 50}x")
+            taken.append((psutil.Process().memory_info().rss - before) / 2**20)
+    click.echo(
+        f"memory of 1 retriever {taken[0]:.0f} MiB, of {_RETRIEVERS} {taken[-1]:.0f}, {taken[-1] / taken[0]:.2f}x"
+    )
+
+
+def _filters(retrievers: Retrievers) -> None:
+    unfiltered = 0.0
+    for name, only in _FILTERS.items():
+        random, seconds = np.random.default_rng(4), []
+        for _ in range(_QUESTIONS):
+            question = " ".join(_words(random, 8))
+            began = time.process_time()
+            with retrievers.lent(only) as retriever:
+                retriever.search(question, only=only)
+            seconds.append(time.process_time() - began)
+        p50, p95 = np.percentile(seconds[5:], [50, 95]) * 1000
+        unfiltered = unfiltered or p50
+        click.echo(f"{name:14} p50 {p50:8.1f} ms, p95 {p95:8.1f} ms of CPU, {p50 / unfiltered:6.2f}x")
+
+
+@click.command()
+@click.option("--chunks", default=100_000, show_default=True)
+@click.option("--workspace", type=click.Path(path_type=Path), help="Kept, and used again; else a temporary one.")
+def main(chunks: int, workspace: Path | None) -> None:
+    """Measure filters and memory on a synthetic corpus."""
+    settings, _ = config.load()
+    with TemporaryDirectory() as scratch:
+        folder = Workspace((workspace or Path(scratch)).absolute()).corpus(f"synthetic-{chunks}")
+        if not (folder / CATALOG_FILE).exists():
+            with closing(Catalog(folder)) as catalog:
+                _fill(catalog, chunks)
+        import faiss  # noqa: F401 - its own memory is not the index's
+
+        embedder = _RandomVectors(settings)
+        opened = Retrievers(lambda: Retriever(Catalog(folder), embedder, settings.retrieval, settings.device))
+        with closing(opened) as retrievers:
+            _memory(retrievers)
+            _filters(retrievers)
+
+
+if __name__ == "__main__":
+    main()
