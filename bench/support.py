@@ -6,8 +6,9 @@ Sentences of the corpus are held against the passage they stand in: as they are 
 with a number, a unit, a name or the negation changed, with the cell of another row or column, or against a passage of
 another document (not supported). Documents are dealt in two parts by turns: thresholds are chosen on ``dev``, figures
 reported on ``test``. The pairs in ``data/sample/support.jsonl`` are written by hand, and so are the answers of the
-reading exercises, which are held against the passage they are read from and the three beside it. ``--write`` keeps the
-figures that reports show.
+reading exercises, which are held against the passage they are read from and the three beside it. Sentences with one
+number that are supported as they stand are written with this number, and with another one, in words and in figures
+(``bench.written``). ``--write`` keeps the figures that reports show.
 """
 
 import json
@@ -25,13 +26,14 @@ import numpy as np
 from assistant import config
 from assistant.embedder import Embedder
 from assistant.grounding.quantities import quantities
-from assistant.grounding.spans import Row, spans
+from assistant.grounding.spans import Row, Span, spans
 from assistant.grounding.support import Support, Weights, is_factual, support
 from assistant.retriever import Retriever
 from assistant.sentences import sentence_spans
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence
 from assistant.workspace import Workspace
+from bench.written import renumbered
 from eval.report.support import CheckerFigures, Measured, Rate, write_measured
 from eval.statistics import interval
 from ingest.pairs.reading import Answered, exercises
@@ -94,15 +96,21 @@ def constructed(hits: Sequence[Evidence], seed: int = 0) -> Iterator[Labelled]:
     for hit in hits:
         others = [one for one in hits if one.document != hit.document and one.language == hit.language]
         for span in spans(hit):
-            text = " ".join(hit.text[span.start : span.end].split())
             if span.row:
                 yield from _from_row(span.row, hit, rng)
-            elif _SHORTEST <= len(text) <= _LONGEST and len(sentence_spans(text)) == 1 and text.endswith("."):
+            elif text := _sentence(span, hit):
                 yield from _from_sentence(text, hit, others, rng)
 
 
+def _sentence(span: Span, hit: Evidence) -> str:
+    """What a span says if it is one whole sentence, without the sign of a list; else nothing."""
+    text = " ".join(hit.text[span.start : span.end].split())
+    if span.row or not (_SHORTEST <= len(text) <= _LONGEST and len(sentence_spans(text)) == 1 and text.endswith(".")):
+        return ""
+    return re.sub(r"^(\(\d+\)|[-•–]|\d+[.)])\s+", "", text)
+
+
 def _from_sentence(text: str, hit: Evidence, others: Sequence[Evidence], rng: random.Random) -> Iterator[Labelled]:
-    text = re.sub(r"^(\(\d+\)|[-•–]|\d+[.)])\s+", "", text)
     yield Labelled("verbatim", text, hit, True)
     for kind, changed in (("reworded", _reworded(text)), ("reordered", _reordered(text))):
         if changed != text:
@@ -138,6 +146,17 @@ def _from_row(row: Row, hit: Evidence, rng: random.Random) -> Iterator[Labelled]
         if neighbour.label != row.label and quantities(its) and its != cell and row.label:
             yield Labelled("neighbouring row", f"{row.label}: {its} {preposition} {header}.", hit, False)
             break
+
+
+def numbered(hits: Sequence[Evidence], weights: Weights, least: float, seed: int = 0) -> Iterator[Labelled]:
+    """The sentences with one number that are supported as they stand, with this number and with another one."""
+    rng = random.Random(seed)
+    for hit in hits:
+        for text in filter(None, (_sentence(span, hit) for span in spans(hit))):
+            found = list(renumbered(text, hit.language, rng))
+            if found and is_supported(support(text, hit, weights, least), least):
+                yield Labelled("as it stands", text, hit, True)
+                yield from (Labelled(kind, sentence, hit, same) for kind, sentence, same in found)
 
 
 def _reworded(text: str) -> str:
@@ -293,6 +312,7 @@ def main(
         "constructed": list(constructed(chosen)),
         "handwritten": list(handwritten(HANDWRITTEN)),
         "reading": list(answers_read()),
+        "numbers": list(numbered(chosen, retriever.weights, settings.answer.support_coverage)),
     }
     for threshold in least or (settings.answer.support_coverage,):
         for name, pairs in sets.items():

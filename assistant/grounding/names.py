@@ -7,6 +7,7 @@ all nouns so: there a name has at least two words, or a word and a number.
 import re
 
 from assistant.grounding.dates import dates
+from assistant.grounding.numberwords import in_figures
 from assistant.grounding.quantities import without_measures
 from assistant.stopwords import STOPWORDS
 
@@ -32,7 +33,7 @@ _OPENERS = frozenset(
 
 def names(text: str, language: str) -> list[Name]:
     """The names of ``text`` in order."""
-    text = without_measures(dates(text)[1])
+    text = without_measures(dates(in_figures(text))[1])
     found: list[Name] = []
     for run in _runs(text):
         words = tuple(match[0] for match in run)

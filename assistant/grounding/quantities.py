@@ -1,14 +1,15 @@
 """The numbers of a text with what they count, in one spelling: ``€1,500`` and ``1.500 Euro`` are both ``1500€``.
 
 A number that only names a place (``§ 10``, ``(2)``, ``Article 5``) is a reference and no quantity: a passage that
-stands under § 10 does not say "10 %". Small numbers may be written as words, in English and German: ``three days`` and
-``3 Tage`` are both ``3day``. Dates are taken as a whole.
+stands under § 10 does not say "10 %". Numbers may be written as words, in English and German: ``forty-five days`` and
+``fünfundvierzig Tage`` are both ``45day``. Dates are taken as a whole.
 """
 
 import re
 from collections.abc import Set
 
 from assistant.grounding.dates import dates, is_dated
+from assistant.grounding.numberwords import in_figures
 
 _REFERENCE = re.compile(
     r"(?P<sign>(?<!§)§{1,2}|\b(?:art|artikel|article|clause|section|sec|ziffer|ziff|abs|absatz|no|nr|para|paragraph|page|seite)\b\.?)"
@@ -17,14 +18,6 @@ _REFERENCE = re.compile(
 )
 _TAKEN_FOR = str.maketrans("ſıİ", "sii")
 _CLAUSE = re.compile(r"\((\d{1,3})\)")
-_WORDS = (
-    "two three four five six seven eight nine ten eleven twelve",
-    "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
-)
-_DIGITS = {word: str(number) for words in _WORDS for number, word in enumerate(words.split(), 2)}
-_DIGITS |= {"fourteen": "14", "fifteen": "15", "twenty": "20", "thirty": "30", "sixty": "60", "ninety": "90"}
-_DIGITS |= {"vierzehn": "14", "fünfzehn": "15", "zwanzig": "20", "dreißig": "30", "sechzig": "60", "neunzig": "90"}
-_NUMBER_WORD = re.compile(rf"\b({'|'.join(_DIGITS)})\b", re.IGNORECASE)
 _UNITS = {
     "%": r"%|percent|per cent|prozent",
     "€": r"€|eur|euros?",
@@ -83,10 +76,10 @@ def quantities(text: str) -> list[str]:
 
 def split_quantities(text: str) -> tuple[list[str], str]:
     """The same, and the words that are left without them and without what makes them limits, as "at most"."""
-    found, text = dates(text)
+    found, text = dates(in_figures(text))
     found += [f"§{match['number'].lower()}" for match in _REFERENCE.finditer(text)]
     found += [match[0] for match in _CLAUSE.finditer(text)]
-    text = in_digits(_CLAUSE.sub(" ", _REFERENCE.sub(" ", _BOUND.sub(" ", text))))
+    text = _plain(_CLAUSE.sub(" ", _REFERENCE.sub(" ", _BOUND.sub(" ", text))))
     matches = list(_QUANTITY.finditer(text))
     units = [_unit_of(match) for match in matches]
     for index in range(len(matches) - 2, -1, -1):
@@ -101,7 +94,7 @@ def qualifiers(text: str) -> set[tuple[str, str, str]]:
     """What a text says of its quantities: ``("10%", "limit", "at most")``, ``("48€", "period", "year")``."""
     limits = ((quantities(match["rest"])[:1], match["most"]) for match in _BOUND.finditer(text))
     found = {(quantity, "limit", "at most" if most else "at least") for its, most in limits for quantity in its}
-    plain = in_digits(dates(text)[1])
+    plain = _plain(dates(in_figures(text))[1])
     for match in _QUANTITY.finditer(plain):
         if period := _PERIOD.match(plain, match.end()):
             found.add((_number_of(match) + _unit_of(match), "period", _unit_named(period["unit"])))
@@ -109,8 +102,8 @@ def qualifiers(text: str) -> set[tuple[str, str, str]]:
 
 
 def as_written(quantity: str, text: str) -> str:
-    """A quantity of a text as a reader finds it there, small number words as digits: ``5day`` as ``5 days``."""
-    matches = _QUANTITY.finditer(in_digits(dates(text)[1]))
+    """A quantity of a text as a reader finds it there, number words in figures: ``5day`` as ``5 days``."""
+    matches = _QUANTITY.finditer(_plain(dates(in_figures(text))[1]))
     written = (match[0].strip() for match in matches if _number_of(match) + _unit_of(match) == quantity)
     return next(written, quantity)
 
@@ -121,9 +114,8 @@ def without_measures(text: str) -> str:
 
 
 def in_digits(text: str) -> str:
-    """``text`` with its small number words as digits."""
-    text = _NUMBER_WORD.sub(lambda match: _DIGITS[_small(match[0])], text)
-    return _ONE.sub("1", _THOUSANDS.sub("", text))
+    """``text`` with its number words, and "one" before what it counts, in digits that nothing parts."""
+    return _plain(in_figures(text))
 
 
 def is_said(quantity: str, among: Set[str], in_cells: Set[str] = frozenset()) -> bool:
@@ -141,6 +133,10 @@ def is_said(quantity: str, among: Set[str], in_cells: Set[str] = frozenset()) ->
 def unit_of(quantity: str) -> str:
     """What a quantity counts; empty for a bare number."""
     return "" if quantity[0] in "§(-" or quantity.count("-") else _NUMBER.sub("", quantity, count=1)
+
+
+def _plain(text: str) -> str:
+    return _ONE.sub("1", _THOUSANDS.sub("", text))
 
 
 def _unit_of(match: re.Match[str]) -> str:
