@@ -8,6 +8,7 @@ from assistant.types import Block, Document
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import MAX_JUNK_SHARE, check_text, decode
+from .hidden import hidden_warning
 from .html import parse
 from .limits import Refused
 from .structure import blocks_of
@@ -27,14 +28,15 @@ def read_email(data: bytes) -> Document:
         raise Refused("is no mail: it has no sender, subject or date", "Give it the suffix of its real format.")
     head = [f"{name}: {value}" for name in _HEAD if (value := _header(message, name))]
     blocks = [Block("\n".join(head))] if head else []
-    blocks.extend(_body(message))
+    body, hidden = _body(message)
+    blocks.extend(body)
     return Document(
         title=_header(message, "Subject"),
         blocks=tuple(blocks),
         format="email",
         date=iso_date(_header(message, "Date")),
         metadata={"author": _header(message, "From")} if message["From"] else {},
-        warnings=_attachments(message),
+        warnings=(*_attachments(message), *hidden_warning(hidden)),
     )
 
 
@@ -42,15 +44,16 @@ def _header(message: EmailMessage, name: str) -> str:
     return fold(clean(str(message.get(name, ""))))
 
 
-def _body(message: EmailMessage) -> list[Block]:
-    """Plain text where there is any, else HTML."""
+def _body(message: EmailMessage) -> tuple[list[Block], int]:
+    """Plain text where there is any, else HTML; and how many letters and figures of it are not drawn."""
     body = message.get_body(preferencelist=("plain", "html"))
     if body is None:
-        return []
+        return [], 0
     text = _text(body)
     if body.get_content_subtype() == "html":
-        return blocks_of(parse(text))
-    return text_blocks(clean(text))
+        root, hidden = parse(text)
+        return blocks_of(root), hidden
+    return text_blocks(clean(text)), 0
 
 
 def _text(part: MIMEPart) -> str:

@@ -12,6 +12,7 @@ from .archive import check_archive, open_archive, read_member
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
+from .hidden import hidden_warning
 from .html import parse
 from .limits import Limits, Refused, check_characters
 from .structure import blocks_of
@@ -29,13 +30,15 @@ def read_epub(data: bytes, limits: Limits) -> Document:
         package = fromstring(read_member(archive, package_name))
         names = set(archive.namelist())
         blocks: list[Block] = []
-        missing = 0
+        missing = hidden = 0
         for name in _chapters(package, posixpath.dirname(package_name)):
             if name not in names:
                 missing += 1
                 continue
             text, _ = decode(read_member(archive, name))
-            blocks.extend(blocks_of(parse(text)))
+            root, unseen = parse(text)
+            hidden += unseen
+            blocks.extend(blocks_of(root))
             check_characters(sum(len(block.text) for block in blocks), limits)
     return Document(
         title=_stated(package, "title"),
@@ -44,7 +47,10 @@ def read_epub(data: bytes, limits: Limits) -> Document:
         date=iso_date(_stated(package, "date")),
         language=_stated(package, "language"),
         metadata={"author": author} if (author := _stated(package, "creator")) else {},
-        warnings=(f"{missing} chapters are missing from the archive",) if missing else (),
+        warnings=(
+            *((f"{missing} chapters are missing from the archive",) if missing else ()),
+            *hidden_warning(hidden),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from assistant.types import Document
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
-from .hidden import hide_unseen
+from .hidden import drop_hidden, hidden_warning
 from .limits import Refused
 from .structure import blocks_of
 
@@ -28,7 +28,7 @@ def read_html(data: bytes) -> Document:
     """A web page: what a reader of it would see."""
     declared = _DECLARED.search(data[:2048])
     text, warnings = decode(data, declared.group(1).decode("ascii") if declared else "")
-    root = parse(text)
+    root, hidden = parse(text)
     names = _meta(root)
     heading = root.find(".//h1")
     title = names.get("og:title", "") or fold(root.findtext(".//title") or "")
@@ -43,12 +43,15 @@ def read_html(data: bytes) -> Document:
         date=next(filter(None, dates), ""),
         language=root.get("lang", "") or root.get("{http://www.w3.org/XML/1998/namespace}lang", ""),
         metadata=metadata,
-        warnings=warnings,
+        warnings=(*warnings, *hidden_warning(hidden)),
     )
 
 
-def parse(text: str) -> etree._Element:
-    """The tree of an HTML page or fragment. Entities and DTDs are not resolved, nothing is fetched."""
+def parse(text: str) -> tuple[etree._Element, int]:
+    """The tree of an HTML page or fragment as far as it is drawn, and how many letters and figures are not.
+
+    Entities and DTDs are not resolved, nothing is fetched.
+    """
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True, remove_pis=True)
     # A NUL would end the text for the C parser; declarations inside a DTD would be read as text.
     text = _INTERNAL_DTD.sub(r"\1", text.replace("\0", ""))
@@ -63,9 +66,8 @@ def parse(text: str) -> etree._Element:
             "Save it again from the program it came from.",
         )
     if root is None:
-        return etree.Element("html")
-    hide_unseen(root)
-    return root
+        return etree.Element("html"), 0
+    return root, drop_hidden(root)
 
 
 def _main_part(root: etree._Element) -> etree._Element:

@@ -11,6 +11,7 @@ from assistant.types import Document
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
+from .hidden import hidden_warning
 from .html import parse
 from .structure import blocks_of
 
@@ -45,14 +46,15 @@ def read_markdown(data: bytes) -> Document:
     text, warnings = decode(data)
     text = clean(text)
     known, body, problem = split_front_matter(text)
+    root, hidden = parse(render(body))
     return Document(
         title=_text_of(known.get("title") or known.get("heading")),
-        blocks=tuple(blocks_of(parse(render(body)))),
+        blocks=tuple(blocks_of(root)),
         format="markdown",
         date=next(filter(None, (iso_date(known.get(key)) for key in ("date", "last_updated", "lastupdate"))), ""),
         language=_text_of(known.get("lang") or known.get("language")),
         metadata={key: value for key in _KEPT if (value := _text_of(known.get(key)))},
-        warnings=(*warnings, *problem),
+        warnings=(*warnings, *problem, *hidden_warning(hidden)),
     )
 
 

@@ -45,7 +45,8 @@ def read_docx(data: bytes, limits: Limits) -> Document:
         external_file_access=False,
     )
     check_characters(len(result.value) // 4, limits)
-    return _document("docx", tuple(blocks_of(parse(result.value))), properties)
+    root, _ = parse(result.value)
+    return _document("docx", tuple(blocks_of(root)), properties)
 
 
 def read_pptx(data: bytes, limits: Limits) -> Document:
@@ -59,8 +60,8 @@ def read_pptx(data: bytes, limits: Limits) -> Document:
     blocks: list[Block] = []
     slides = _slides(result.markdown)
     for number, text in slides:
-        tree = parse(render(_UNNAMED_PICTURE.sub("", clean(text)), breaks=True))
-        blocks.extend(blocks_of(tree, f"slide {number}", number))
+        root, _ = parse(render(_UNNAMED_PICTURE.sub("", clean(text)), breaks=True))
+        blocks.extend(blocks_of(root, f"slide {number}", number))
     return _document("pptx", tuple(blocks), _properties(data), len(slides))
 
 

@@ -12,7 +12,7 @@ from lxml import etree
 from assistant.types import Block
 
 from .clean import clean, fold, fold_lines
-from .hidden import is_dropped, opened_ids
+from .hidden import is_dropped
 from .htmltable import HtmlTable
 
 HEADINGS = {f"h{level}": float(level) for level in range(1, 7)}
@@ -135,18 +135,17 @@ class _Builder:
 def blocks_of(root: etree._Element, place: str = "", page: int | None = None) -> list[Block]:
     """The blocks below ``root`` in reading order; hidden and navigational parts are left out."""
     builder = _Builder(place, page)
-    opened = opened_ids(root)
     walk = etree.iterwalk(root, events=("start", "end", "comment", "pi"))
     for event, element in walk:
         if event == "start":
-            if is_dropped(element, opened):
+            if is_dropped(element):
                 walk.skip_subtree()
             else:
                 builder.depth += 1
                 _start(builder, element)
                 _add_text(builder, element.text)
             continue
-        if event == "end" and not is_dropped(element, opened):
+        if event == "end" and not is_dropped(element):
             _end(builder, element)
             builder.depth -= 1
         if element is not root:

@@ -1,0 +1,221 @@
+"""Ways of showing nothing, each with its twin that shows: the same construction with harmless values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SHOWN = "The deductible is 150 euros."
+SECRET = "Everybody pays 9999 dragonflies."
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way of hiding ``SECRET`` beside ``SHOWN``; ``build(False)`` is its twin, which shows both."""
+
+    name: str
+    suffix: str
+    build: Callable[[bool], bytes]
+
+    def __str__(self) -> str:
+        return f"{self.suffix[1:]} {self.name}"
+
+
+def _page(body: str, head: str = "") -> bytes:
+    text = f"<!DOCTYPE html><html><head><title>Terms</title>{head}</head><body><p>{SHOWN}</p>{body}</body></html>"
+    return text.encode()
+
+
+# Name, page with @ for a value, the value that hides, the value that shows; $ is the secret.
+_INLINE: tuple[tuple[str, str, str], ...] = (
+    ("display", "display:none", "display:block"),
+    ("display written with escapes", r"d\69splay:n\6fne", r"d\69splay:bl\6f ck"),
+    ("display of table columns", "display:table-column", "display:table"),
+    ("visibility", "visibility:hidden", "visibility:visible"),
+    ("visibility collapsed", "visibility:collapse", "visibility:inherit"),
+    ("content-visibility", "content-visibility:hidden", "content-visibility:auto"),
+    ("opacity", "opacity:0", "opacity:1"),
+    ("opacity in per cent", "opacity:1%", "opacity:90%"),
+    ("filter opacity", "filter:opacity(0)", "filter:opacity(.9)"),
+    ("filter brightness", "color:#444;filter:brightness(60)", "color:#444;filter:brightness(1.2)"),
+    ("filter invert", "filter:invert(1)", "filter:invert(0)"),
+    ("filter blur", "filter:blur(40px)", "filter:blur(.1px)"),
+    ("transform scale", "transform:scale(0)", "transform:scale(1.5)"),
+    ("transform scaleY", "transform:scaleY(.001)", "transform:scaleY(1)"),
+    ("scale", "scale:0", "scale:1"),
+    ("transform matrix", "transform:matrix(0,0,0,0,0,0)", "transform:matrix(1,0,0,1,0,0)"),
+    ("transform on edge", "transform:rotateY(90deg)", "transform:rotateY(10deg)"),
+    ("transform translate", "transform:translateX(-9999px)", "transform:translateX(-5px)"),
+    ("transform translate by the window", "transform:translate(-200vw, 0)", "transform:translate(1vw, 0)"),
+    ("translate", "translate:-9999px", "translate:4px"),
+    ("clip-path inset", "clip-path:inset(50%)", "clip-path:inset(0)"),
+    ("clip-path circle", "clip-path:circle(0)", "clip-path:circle(100%)"),
+    ("clip-path polygon", "clip-path:polygon(0 0,0 0,0 0)", "clip-path:polygon(0 0,100% 0,100% 100%,0 100%)"),
+    ("clip", "position:absolute;clip:rect(0,0,0,0)", "position:absolute;clip:rect(0,900px,900px,0)"),
+    ("mask", "mask:linear-gradient(transparent,transparent)", "mask:linear-gradient(black,black)"),
+    ("font-size", "font-size:0", "font-size:12px"),
+    ("font-size in em", "font-size:.01em", "font-size:.9em"),
+    ("font-size by calc", "font-size:calc(0px)", "font-size:calc(12px)"),
+    ("font", "font:0/0 a", "font:12px/1 Arial"),
+    ("zoom", "zoom:.01", "zoom:1"),
+    ("letter-spacing", "letter-spacing:-1em", "letter-spacing:.1em"),
+    ("text-indent", "text-indent:-9999px", "text-indent:1em"),
+    ("text-indent past the edge", "overflow:hidden;text-indent:100%", "overflow:hidden;text-indent:1%"),
+    ("left", "position:absolute;left:-9999px", "position:absolute;left:9px"),
+    ("right", "position:absolute;right:-9999px", "position:absolute;right:9px"),
+    ("top", "position:fixed;top:-100vh", "position:fixed;top:10vh"),
+    ("under the page", "position:absolute;top:99999px", "position:absolute;top:99px"),
+    ("inset", "position:absolute;inset:0 auto auto -9999px", "position:absolute;inset:0 auto auto 9px"),
+    ("margin", "margin:0 0 0 -9999px", "margin:0 0 0 9px"),
+    ("margin-left", "margin-left:-9999px", "margin-left:-9px"),
+    ("height", "height:0;overflow:hidden", "height:0"),
+    ("max-height", "max-height:0;overflow:hidden", "max-height:0;overflow:visible"),
+    ("width", "width:1px;overflow:clip", "width:100px;overflow:clip"),
+    ("line-height", "line-height:0;overflow:hidden", "line-height:1;overflow:hidden"),
+    ("stack", "position:absolute;z-index:-1", "position:absolute;z-index:1"),
+    ("colour by name", "color:white", "color:navy"),
+    ("colour nearly that of the page", "color:#fdfdfd", "color:#767676"),
+    ("colour by rgb", "color:rgb(255 255 255)", "color:rgb(0 0 0)"),
+    ("colour by hsl", "color:hsl(120, 10%, 99%)", "color:hsl(120, 10%, 30%)"),
+    ("colour by hwb", "color:hwb(0 100% 0%)", "color:hwb(0 0% 100%)"),
+    ("colour by oklch", "color:oklch(1 0 0)", "color:oklch(.3 0 0)"),
+    ("colour of the system", "color:Canvas", "color:CanvasText"),
+    ("colour transparent", "color:transparent", "color:black"),
+    ("colour nearly transparent", "color:rgb(0 0 0 / 2%)", "color:rgb(0 0 0 / 80%)"),
+    ("fill of the letters", "-webkit-text-fill-color:transparent", "-webkit-text-fill-color:#222"),
+    ("white shadow of clear letters", "color:#0000;text-shadow:0 0 1px #fff", "color:#0000;text-shadow:0 0 1px #333"),
+    ("colour on a ground", "background:#222;color:#2a2a2a", "background:#222;color:#eee"),
+    (
+        "colour on a gradient",
+        "background:linear-gradient(red,red);color:red",
+        "background:linear-gradient(red,red);color:#000",
+    ),
+    (
+        "letters cut out of nothing",
+        "color:transparent;background:#fff",
+        "color:transparent;background:linear-gradient(red,blue);background-clip:text",
+    ),
+    ("custom property", "--ink:#fff;color:var(--ink)", "--ink:#111;color:var(--ink)"),
+    ("custom property with a fallback", "color:var(--no-such, white)", "color:var(--no-such, black)"),
+    ("importance", "display:none !important;display:block", "display:block !important;display:none"),
+)
+# Name, body, hiding and harmless style sheet.
+_SHEETS: tuple[tuple[str, str, str, str], ...] = (
+    ("class", "<p class='x'>$</p>", ".x{display:none}", ".y{display:none}"),
+    ("id", "<p id='x'>$</p>", "#x{visibility:hidden}", "#y{visibility:hidden}"),
+    ("attribute", "<p data-k='v'>$</p>", "[data-k^=v]{opacity:0}", "[data-k^=w]{opacity:0}"),
+    ("descendant", "<div class='a'><p>$</p></div>", ".a p{font-size:0}", ".b p{font-size:0}"),
+    ("child", "<div class='a'><p>$</p></div>", ".a > p{display:none}", ".a > b{display:none}"),
+    ("neighbour", "<h2>Fees</h2><p>$</p>", "h2 + p{display:none}", "h2 + div{display:none}"),
+    ("followers", "<h2>Fees</h2><p>Ours.</p><p>$</p>", "h2 ~ p{color:white}", "h2 ~ div{color:white}"),
+    ("number", "<ul><li>Ours</li><li>$</li></ul>", "li:nth-child(2){display:none}", "li:nth-child(3){display:none}"),
+    (
+        "exception",
+        "<p class='x'>$</p>",
+        "p:not(.y){display:none}p:first-child{display:block}",
+        "p:not(.x,:first-child){display:none}",
+    ),
+    ("media", "<p class='x'>$</p>", "@media screen{.x{display:none}}", "@media print{.x{display:none}}"),
+    (
+        "width of the window",
+        "<p class='x'>$</p>",
+        "@media (min-width:600px){.x{display:none}}",
+        "@media (max-width:600px){.x{display:none}}",
+    ),
+    (
+        "support",
+        "<p class='x'>$</p>",
+        "@supports (display:grid){.x{display:none}}",
+        "@supports (display:grid){.y{display:none}}",
+    ),
+    ("nesting", "<div class='a'><p>$</p></div>", ".a{ & p{display:none} }", ".a{ & b{display:none} }"),
+    ("comments", "<p class='x'>$</p>", "/*{*/.x/**/{display:/**/none}", "/*.x{display:none}*/"),
+    (
+        "specificity",
+        "<p class='x' id='y'>$</p>",
+        "#y{display:none}.x{display:block}",
+        "#y{display:block}.x{display:none}",
+    ),
+    ("order", "<p class='x'>$</p>", ".x{display:block}.x{display:none}", ".x{display:none}.x{display:block}"),
+    (
+        "shorthand after its part",
+        "<p class='x'>$</p>",
+        ".x{background-color:#000;background:#fff;color:#fff}",
+        ".x{background:#fff;background-color:#000;color:#fff}",
+    ),
+    (
+        "colours of two rules",
+        "<div class='a'><p>$</p></div>",
+        ".a{background:#123}p+div p{color:#123}",
+        ".a{background:#123}p+div p{color:#fff}",
+    ),
+    ("inherited size", "<div class='a'><p>$</p></div>", ".a{font-size:0}", ".a{font-size:0}.a p{font-size:1rem}"),
+    (
+        "inherited visibility",
+        "<div class='a'><p>$</p></div>",
+        ".a{visibility:hidden}",
+        ".a{visibility:hidden}.a p{visibility:visible}",
+    ),
+    (
+        "behind a box",
+        "<div class='a'><p class='x'>$</p></div>",
+        ".a{background:#eee}.x{position:relative;z-index:-1}",
+        ".a{background:#eee}.x{position:relative;z-index:2}",
+    ),
+    (
+        "custom property of the root",
+        "<p class='x'>$</p>",
+        ":root{--c:white}.x{color:var(--c)}",
+        ":root{--c:black}.x{color:var(--c)}",
+    ),
+    ("annotation of letters", "<ruby>base<rt>$</rt></ruby>", "rt{display:none}", "rt{font-size:50%}"),
+    ("accordion in white", "<p class='panel'>$</p>", ".panel{color:#fff}", ".panel{display:none}"),
+)
+# Name, body that hides, body that shows.
+_MARKUP: tuple[tuple[str, str, str], ...] = (
+    ("hidden", "<p hidden>$</p>", "<p>$</p>"),
+    (
+        "hidden that a button opens",
+        "<div hidden id='x'>$</div>",
+        "<button aria-controls='x'>Fees</button><div hidden id='x'>$</div>",
+    ),
+    ("comment", "<!-- $ -->", "<!-- --> $"),
+    ("template", "<template><p>$</p></template>", "<div><p>$</p></div>"),
+    ("noscript", "<noscript>$</noscript>", "<div>$</div>"),
+    ("input", "<form><input type='hidden' value='$'></form>", "<form><label>$</label></form>"),
+    ("dialog", "<dialog>$</dialog>", "<dialog open>$</dialog>"),
+    ("popover", "<div popover id='x'>$</div>", "<button popovertarget='x'>More</button><div popover id='x'>$</div>"),
+    (
+        "details without anything to click on",
+        "<details><summary></summary>$</details>",
+        "<details><summary>Fees</summary>$</details>",
+    ),
+    ("parentheses of annotations", "<ruby>base<rp>$</rp></ruby>", "<ruby>base<rt>$</rt></ruby>"),
+    (
+        "old colours",
+        "<div bgcolor='#ffffff'><font color='ffffff'>$</font></div>",
+        "<div bgcolor='#000080'><font color='ffffff'>$</font></div>",
+    ),
+    ("aria-hidden is drawn", "<span aria-hidden='true' hidden>$</span>", "<span aria-hidden='true'>$</span>"),
+    (
+        "sheet in an address",
+        "<link rel='stylesheet' href='data:text/css,p%2Bp%7Bdisplay:none%7D'><p>a</p><p>$</p>",
+        "<link rel='stylesheet' media='print' href='data:text/css,p%2Bp%7Bdisplay:none%7D'><p>a</p><p>$</p>",
+    ),
+)
+
+
+def _html_forms() -> list[Form]:
+    def form(name: str, hides: bytes, shows: bytes) -> Form:
+        return Form(name, ".html", lambda hidden: hides if hidden else shows)
+
+    inline = [
+        form(name, *(_page(f'<div style="{style}">{SECRET}</div>') for style in styles)) for name, *styles in _INLINE
+    ]
+    sheets = [
+        form(f"by {name}", *(_page(body.replace("$", SECRET), f"<style>{sheet}</style>") for sheet in both))
+        for name, body, *both in _SHEETS
+    ]
+    markup = [form(name, *(_page(body.replace("$", SECRET)) for body in bodies)) for name, *bodies in _MARKUP]
+    return inline + sheets + markup
+
+
+FORMS = _html_forms()
