@@ -249,7 +249,13 @@ class UiSettings(Section):
     session_minutes: int = Field(
         480, ge=1, le=525_600, description="Who has done nothing for so long has to sign in again."
     )
-    sign_ins_per_minute: int = Field(6, ge=1, le=1000, description="Passwords that one address may try in a minute.")
+    sign_ins_per_minute: int = Field(
+        6,
+        ge=1,
+        le=1000,
+        description="Passwords that one address may try in a minute; all together may try five times as many for one"
+        " name in an hour.",
+    )
     trusted_header: str = Field(
         "", description="Header in which a proxy names who has signed in there, as in X-Forwarded-User; empty: none."
     )

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from assistant.config import UiSettings
@@ -72,7 +73,7 @@ def _said(text: str, request: gr.Request) -> str:
     return f"{text} to {request.username}"
 
 
-def client_of(app: FastAPI, address: str = LOCALHOST, client: tuple[str, int] = ("127.0.0.1", 5000)) -> TestClient:
+def client_of(app: Starlette, address: str = LOCALHOST, client: tuple[str, int] = ("127.0.0.1", 5000)) -> TestClient:
     """A browser at an address of the app, without following redirects."""
     return TestClient(app, base_url=address, client=client, follow_redirects=False)
 

@@ -112,20 +112,28 @@ class People:
 
     def user(self, name: str) -> User | None:
         """The person of that name; None if there is none."""
-        account = self.accounts().get(_composed(name))
+        account = self.accounts().get(composed(name))
         return account.user if account else None
 
     def verified(self, name: str, password: str) -> User | None:
         """The person if the password is theirs. Takes as long for a name that is not there."""
-        account = self.accounts().get(_composed(name))
+        account = self.accounts().get(composed(name))
         known = account.password if account and account.password else _no_password(self._cost)
         fits = _fits(password[:LONGEST_PASSWORD], known)
         return account.user if account and account.password and fits else None
 
     def stamp(self, name: str) -> str:
         """What changes with someone's password, so that sessions end with the old one; empty for nobody."""
-        account = self.accounts().get(_composed(name))
+        account = self.accounts().get(composed(name))
         return hashlib.sha256(account.password.encode()).hexdigest() if account else ""
+
+    def device_mark(self, name: str, device: str) -> str:
+        """What a browser ``device`` that ``name`` has signed in with can show; empty for a name without a password.
+
+        Keyed with the hash of the password: nobody else can make one, and it ends with the password.
+        """
+        account = self.accounts().get(composed(name))
+        return _mac(account.password, device) if account and account.password else ""
 
     def add(self, name: str, role: Role, password: str) -> User:
         """Let someone in. Raises UsageError for a name that is taken or a password that is too short."""
@@ -192,13 +200,13 @@ def users_file(workspace: Workspace, settings: UiSettings) -> Path:
 
 def usable_name(name: str) -> str:
     """``name``, in one Unicode form. Raises UsageError for one that could deceive."""
-    composed = _composed(name)
-    if not _NAME.fullmatch(composed):
+    usable = composed(name)
+    if not _NAME.fullmatch(usable):
         raise UsageError(
             f"{name[:80]!r} is not a name for a user.",
             "Use 1 to 64 letters, digits, spaces and . _ - @ + ', beginning with a letter or digit.",
         )
-    return composed
+    return usable
 
 
 def usable_password(password: str) -> str:
@@ -211,15 +219,16 @@ def usable_password(password: str) -> str:
     return password
 
 
-def _composed(name: str) -> str:
+def composed(name: str) -> str:
+    """``name`` in the one Unicode form that names are kept in."""
     return unicodedata.normalize("NFC", name)
 
 
 def _known(name: str, accounts: dict[str, Account]) -> str:
-    composed = _composed(name)
-    if composed not in accounts:
+    known = composed(name)
+    if known not in accounts:
         raise UsageError(f"There is no user '{name[:80]}'.", "See: assistant users list")
-    return composed
+    return known
 
 
 def _hashed(password: str, cost: Cost) -> str:
@@ -240,6 +249,10 @@ def _key(password: str, salt: bytes, cost: int, block: int, passes: int) -> byte
     memory = 128 * block * (1 << cost) * 2
     text = unicodedata.normalize("NFC", password).encode()
     return hashlib.scrypt(text, salt=salt, n=1 << cost, r=block, p=passes, dklen=_KEY_BYTES, maxmem=memory)
+
+
+def _mac(key: str, text: str) -> str:
+    return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
 
 
 def _no_password(cost: Cost) -> str:

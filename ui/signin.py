@@ -1,18 +1,21 @@
 """Signing in and out, and who a request comes from.
 
-    GET  /sign-in     the form                        cookie: HttpOnly, SameSite=Lax, Secure over HTTPS
+    GET  /sign-in     the form                        cookies: HttpOnly, SameSite=Lax, Secure over HTTPS
     POST /sign-in     name, password ──▶ session ──▶ the page that was wanted
     POST /sign-out    the session ends
 
-A request is somebody's by its cookie, or by the header of a trusted proxy (``ui.trusted_header``).
+A request is somebody's by its cookie, or by the header of a trusted proxy (``ui.trusted_header``). Who has signed in
+leaves a second cookie in the browser, by which it is known at the next time (``ui.guesses``).
 """
 
 import hashlib
+import hmac
 import math
-from collections.abc import Mapping
+import secrets
 from urllib.parse import parse_qs, quote, urlsplit
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -20,8 +23,8 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from assistant.config import UiSettings
-from ui.api.limits import RateLimit
-from ui.people import LOCAL, People, User
+from ui.guesses import Guesses
+from ui.people import LOCAL, People, User, composed
 from ui.proxies import client_address, is_from, is_https, networks
 from ui.sessions import Sessions
 from ui.signin_page import sign_in_page
@@ -29,22 +32,49 @@ from ui.texts import preferred
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 _MOST_BYTES = 8192
-# So many addresses have to guess at one name before its owner is kept out too.
-_ADDRESSES_A_NAME = 5
+_YEAR_SECONDS = 365 * 24 * 3600
+_MOST_WAITING = 16
+_BUSY_SECONDS = 5.0
 _USER = "assistant.user"
+
+
+class _Hashing:
+    """A password takes 32 MiB and a core to be looked at: one is at a time, and a few wait without a thread."""
+
+    def __init__(self) -> None:
+        self._one = CapacityLimiter(1)
+        self._inside = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._inside > _MOST_WAITING
+
+    async def verified(self, people: People, name: str, password: str) -> User | None:
+        self._inside += 1
+        try:
+            return await run_sync(people.verified, name, password, limiter=self._one)
+        finally:
+            self._inside -= 1
 
 
 class SignIn:
     """The routes, and the owner of every request. ``people`` of None lets everyone in as ``LOCAL``."""
 
-    def __init__(self, settings: UiSettings, people: People | None, sessions: Sessions | None = None) -> None:
+    def __init__(
+        self,
+        settings: UiSettings,
+        people: People | None,
+        sessions: Sessions | None = None,
+        guesses: Guesses | None = None,
+    ) -> None:
         """Raises ConfigError for ``ui.trusted_proxies`` that are no addresses."""
         self._people = people
         self._proxies = networks(settings.trusted_proxies)
         self._header = settings.trusted_header.lower()
         self._sessions = sessions or Sessions(settings.session_minutes)
-        self._from_address = RateLimit(settings.sign_ins_per_minute)
-        self._for_name = RateLimit(settings.sign_ins_per_minute * _ADDRESSES_A_NAME)
+        self._guesses = guesses or Guesses(settings.sign_ins_per_minute)
+        # A place for browsers that are known, and one for all others, who cannot hold those up.
+        self._hashing = {is_known: _Hashing() for is_known in (True, False)}
         self.cookie = _cookie_name(people)
         self.routes = [
             Route(SIGN_IN, self._show, methods=["GET"]),
@@ -83,25 +113,42 @@ class SignIn:
     async def _sign_in(self, request: Request) -> Response:
         form = await _form(request)
         name, wanted = form.get("name", "").strip(), local_target(form.get("next", "/"))
-        wait = self._wait(request.scope, name)
-        if wait:
-            headers = {"Retry-After": str(math.ceil(wait))}
-            return self._page(request, wanted, name, "signin.too_many", 429, headers)
         if self._people is None:
             return RedirectResponse(wanted, 303)
-        user = await run_in_threadpool(self._people.verified, name, form.get("password", ""))
+        address, device = client_address(self._proxies, request.scope), self._device_of(request.scope, name)
+        hashing = self._hashing[bool(device)]
+        if hashing.is_full:
+            return self._page(request, wanted, name, "signin.too_many", 503, _BUSY_SECONDS)
+        if wait := self._guesses.wait(name, address, device):
+            return self._page(request, wanted, name, "signin.too_many", 429, wait)
+        user = await hashing.verified(self._people, name, form.get("password", ""))
         if user is None:
             return self._page(request, wanted, name, "signin.wrong", 401)
-        response = RedirectResponse(wanted, 303)
+        self._guesses.give_back(name, address, device)
         self._sessions.end(self._token(request.scope))
-        token = self._sessions.begin(user.name, self._people.stamp(user.name))
-        secure = is_https(self._proxies, request.scope)
-        response.set_cookie(self.cookie, token, path="/", secure=secure, httponly=True, samesite="lax")
+        response = RedirectResponse(wanted, 303)
+        self._set(response, request.scope, self.cookie, self._sessions.begin(user.name, self._people.stamp(user.name)))
+        device = device or secrets.token_urlsafe(16)
+        shown = f"{device}.{self._people.device_mark(user.name, device)}"
+        self._set(response, request.scope, self._device_cookie(name), shown, SIGN_IN, _YEAR_SECONDS)
         return response
 
-    def _wait(self, scope: Scope, name: str) -> float:
-        """Seconds until a password may be tried again, from this address and for this name."""
-        return self._from_address.wait(client_address(self._proxies, scope)) or self._for_name.wait(name[:100])
+    def _device_of(self, scope: Scope, name: str) -> str:
+        """The browser of a request, if it is one that ``name`` has signed in with; else empty."""
+        shown = cookie_parser(Headers(scope=scope).get("cookie", "")).get(self._device_cookie(name), "")
+        device, _, mark = shown.partition(".")
+        known = self._people.device_mark(name, device) if self._people and device else ""
+        return device if known and hmac.compare_digest(mark.encode(), known.encode()) else ""
+
+    def _device_cookie(self, name: str) -> str:
+        """Several people may share a browser, and each is known there."""
+        return f"{self.cookie}-{hashlib.sha256(composed(name).encode()).hexdigest()[:16]}"
+
+    def _set(
+        self, response: Response, scope: Scope, cookie: str, value: str, path: str = "/", seconds: int | None = None
+    ) -> None:
+        secure = is_https(self._proxies, scope)
+        response.set_cookie(cookie, value, seconds, path=path, secure=secure, httponly=True, samesite="lax")
 
     async def _sign_out(self, request: Request) -> Response:
         self._sessions.end(self._token(request.scope))
@@ -116,9 +163,11 @@ class SignIn:
         name: str = "",
         problem: str = "",
         status: int = 200,
-        headers: Mapping[str, str] | None = None,
+        wait: float = 0,
     ) -> Response:
+        """The form; ``wait`` are the seconds after which it is to be sent again."""
         language = preferred(request.headers.get("accept-language", ""))
+        headers = {"Retry-After": str(math.ceil(wait))} if wait else None
         return HTMLResponse(sign_in_page(language, wanted, name, problem), status, headers)
 
 

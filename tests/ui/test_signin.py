@@ -1,17 +1,22 @@
 """Signing in: who a request comes from, how long, and that no web page, guess or header can stand in for a person."""
 
-from collections.abc import Iterator
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI
-from signing import PASSWORD, client_of, make_people, sign_in, small_app
+from signing import CHEAP, LOCALHOST, PASSWORD, client_of, make_people, sign_in, small_app
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from assistant.config import UiSettings
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
-from ui.people import People
+from ui.guesses import Guesses, network_of
+from ui.people import People, User
 from ui.sessions import Sessions
 from ui.signin import SignIn, local_target
 
@@ -144,11 +149,146 @@ def test_guesses_are_slowed_down_by_address_and_by_name(workspace: Workspace, pe
         assert [sign_in(one, "ana", f"wrong {number}").status_code for number in range(3)] == [401, 401, 429]
         assert int(sign_in(one, "ana").headers["retry-after"]) > 0, "now the right one does not get in either"
         assert sign_in(other, "ana").status_code == 303, "who guesses does not keep the owner out"
+
     statuses = []
     for number in range(12):
         with client_of(app, client=(f"198.51.100.{number}", 1)) as many:
             statuses.append(sign_in(many, "ana", "wrong password").status_code)
     assert statuses[-1] == 429, "many addresses together are slowed down too"
+
+
+def app_at(clock: Callable[[], float], people: People) -> Starlette:
+    """The form alone, with the limits of the default settings, on a clock of its own."""
+    settings = UiSettings()
+    return Starlette(routes=SignIn(settings, people, guesses=Guesses(settings.sign_ins_per_minute, clock)).routes)
+
+
+def test_guesses_from_many_places_are_few_and_keep_no_known_browser_out(people: People) -> None:
+    now = [0.0]
+    app = app_at(lambda: now[0], people)
+    with client_of(app, client=("192.0.2.1", 1)) as owner:
+        assert sign_in(owner, "ana").status_code == 303
+        statuses = []
+        for number in range(200):  # 100 addresses, twice each, in an hour
+            now[0] += 18
+            with client_of(app, client=(f"198.51.100.{number % 100}", 1)) as stranger:
+                statuses.append(sign_in(stranger, "ana", f"guess {number}").status_code)
+        assert statuses.count(401) <= 60 and statuses.count(401) + statuses.count(429) == 200
+        assert statuses[-1] == 429, "the name has nothing left for strangers"
+        assert sign_in(owner, "ana").status_code == 303, "but its owner gets in at once"
+        assert sign_in(owner, "ben").status_code == 303, "and so does who was not guessed at"
+    with client_of(app, client=("198.51.100.1", 1)) as stranger:
+        now[0] += 3600
+        assert sign_in(stranger, "ana").status_code == 303, "nobody is shut out for good"
+
+
+def test_a_known_browser_has_tries_of_its_own_and_not_more_than_others(people: People) -> None:
+    app = app_at(lambda: 0.0, people)
+    with client_of(app) as client:
+        sign_in(client, "ana")
+        statuses = [sign_in(client, "ana", f"guess {number}").status_code for number in range(40)]
+    assert statuses.count(401) == 30, "whoever sits down at it may not guess for ever"
+    with client_of(app) as other:
+        assert sign_in(other, "ana").status_code == 303, "and its guesses are nobody else's"
+
+
+def test_a_device_cookie_is_worth_nothing_for_others_changed_or_after_another_password(tmp_path: Path) -> None:
+    people = make_people(tmp_path, ana="editor", ben="expert")
+    app = app_at(lambda: 0.0, people)
+
+    def tries_with(changed: Callable[[str], str]) -> int:
+        """How many of 12 guesses are tried by a browser whose cookies were changed."""
+        with client_of(app, client=("192.0.2.9", 1)) as client:
+            sign_in(client, "ben")
+            cookies = [f"{name}={value}" for name, value in client.cookies.items() if "." in value]
+            client.cookies.clear()
+            headers = {"cookie": "; ".join(map(changed, cookies))}
+            form = {"name": "ben", "password": "wrong password"}
+            return [client.post("/sign-in", data=form, headers=headers).status_code for _ in range(12)].count(401)
+
+    assert tries_with(lambda cookie: cookie) == 12
+    assert tries_with(lambda cookie: cookie[:-1] + ("0" if cookie[-1] != "0" else "1")) == 6, "as many as any address"
+    people.set_password("ana", "another password")
+    assert people.device_mark("ana", "x") != people.device_mark("ben", "x")
+    before = people.device_mark("ben", "x")
+    people.set_password("ben", PASSWORD)
+    assert people.device_mark("ben", "x") != before, "it ends with the password"
+    assert people.device_mark("nobody", "x") == ""
+
+
+def test_the_device_cookie_goes_to_the_form_alone_and_stays(client: TestClient) -> None:
+    cookies = sign_in(client, "ana").headers.get_list("set-cookie")
+    (known,) = [cookie for cookie in cookies if "Max-Age" in cookie]
+    assert all(part in known for part in ("Path=/sign-in", "HttpOnly", "SameSite=lax", "Max-Age=31536000"))
+
+
+def test_what_succeeds_is_no_guess(people: People) -> None:
+    app = app_at(lambda: 0.0, people)
+    for _ in range(40):
+        with client_of(app) as client:  # each a new browser, as in an office behind one address
+            assert sign_in(client, "ana").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_visitor_counts_once_whatever_address_of_their_network_they_take(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+def test_passwords_are_hashed_one_by_one_and_a_crowd_is_turned_away_at_once(tmp_path: Path) -> None:
+    people = _SlowPeople(make_people(tmp_path, ana="editor").file)
+    sign_in_ = SignIn(UiSettings(sign_ins_per_minute=1000), people)
+    known = f"{sign_in_._device_cookie('ana')}=x.{people.device_mark('ana', 'x')}"
+
+    async def crowd() -> list[int]:
+        transport = httpx.ASGITransport(Starlette(routes=sign_in_.routes))
+        async with httpx.AsyncClient(transport=transport, base_url=LOCALHOST) as client:
+
+            async def guess(number: int, cookie: str = "") -> int:
+                form = {"name": "ana", "password": f"guess {number}"}
+                return (await client.post("/sign-in", data=form, headers={"cookie": cookie})).status_code
+
+            strangers = [asyncio.create_task(guess(number)) for number in range(150)]
+            turned_away = 0
+            while turned_away < 133:  # the others wait: one is hashed, and 16 are next
+                await asyncio.sleep(0)
+                turned_away = sum(task.done() for task in strangers)
+            owner = asyncio.create_task(guess(0, known))
+            while people.hashing < 2:
+                await asyncio.sleep(0.001)
+            people.go_on.set()
+            return [await task for task in (*strangers, owner)]
+
+    statuses = asyncio.run(crowd())
+    assert statuses.count(503) == 133 and statuses[-1] == 401, "who is known waits for no stranger"
+    assert people.most == 2
+
+
+class _SlowPeople(People):
+    """Hashes for as long as it is told to, and counts how many passwords at a time."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, CHEAP)
+        self.go_on, self.hashing, self.most = threading.Event(), 0, 0
+        self._lock = threading.Lock()
+
+    def verified(self, name: str, password: str) -> User | None:
+        with self._lock:
+            self.hashing += 1
+            self.most = max(self.most, self.hashing)
+        self.go_on.wait(30)
+        with self._lock:
+            self.hashing -= 1
+        return super().verified(name, password)
 
 
 def test_a_client_cannot_choose_the_address_that_its_guesses_count_for(workspace: Workspace, people: People) -> None:

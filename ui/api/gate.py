@@ -18,10 +18,13 @@ from assistant.config import ServeSettings
 from assistant.errors import ConfigError
 from ui.api.limits import RateLimit
 from ui.api.problems import RequestRefused, error_response
+from ui.guesses import Guesses
 from ui.requests import LOCAL_HOSTS, again, body_of, host_of
 
 TOKEN_VARIABLE = "ASSISTANT_TOKEN"
 _OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
+_GUESSES_A_MINUTE = 20
+"""From one address; all together may try five times as many in an hour."""
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -78,6 +81,8 @@ class Gate:
         self._most_bytes = settings.max_request_kb * 1024
         self._origins = frozenset(settings.cors_origins)
         self._limit = RateLimit(settings.requests_per_minute)
+        # All wrong tokens are guesses at the same thing; who has a right one is never held up by them.
+        self._guesses = Guesses(_GUESSES_A_MINUTE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or say why not."""
@@ -110,13 +115,13 @@ class Gate:
             return
         address = (scope.get("client") or ("unknown",))[0]
         client = self._tokens.client_of(headers.get("authorization", "").encode("latin-1"))
-        # Guesses are limited by address, so that no one tries all tokens.
-        wait = self._limit.wait(client or address)
+        is_guess = bool(self._tokens.digests) and client is None
+        wait = self._guesses.wait("", address) if is_guess else self._limit.wait(client or address)
         if wait:
             raise RequestRefused(
                 "Too many requests.", f"Try again in {wait:.0f} s.", 429, "rate_limit_exceeded", retry_after=wait
             )
-        if self._tokens.digests and client is None:
+        if is_guess:
             raise RequestRefused(
                 "A token is needed that this server knows.", "Send it as 'Authorization: Bearer TOKEN'.",
                 401, "invalid_api_key",
