@@ -8,7 +8,8 @@ another document (not supported). Documents are dealt in two parts by turns: thr
 reported on ``test``. The pairs in ``data/sample/support.jsonl`` are written by hand, and so are the answers of the
 reading exercises, which are held against the passage they are read from and the three beside it. Sentences with one
 number that are supported as they stand are written with this number, and with another one, in words and in figures
-(``bench.written``). ``--write`` keeps the figures that reports show.
+(``bench.written``). Pairs that are judged right are judged again as answers in Markdown: behind a label, in a list, in
+a table. ``--write`` keeps the figures that reports show.
 """
 
 import json
@@ -25,6 +26,7 @@ import numpy as np
 
 from assistant import config
 from assistant.embedder import Embedder
+from assistant.grounding.grounder import ground
 from assistant.grounding.quantities import quantities
 from assistant.grounding.spans import Row, Span, spans
 from assistant.grounding.support import Support, Weights, is_factual, support
@@ -33,7 +35,7 @@ from assistant.sentences import sentence_spans
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence
 from assistant.workspace import Workspace
-from bench.written import renumbered
+from bench.written import FORMS, label_of, renumbered
 from eval.report.support import CheckerFigures, Measured, Rate, write_measured
 from eval.statistics import interval
 from ingest.pairs.reading import Answered, exercises
@@ -271,6 +273,33 @@ def table(results: Sequence[tuple[Labelled, Support]], least: float) -> Iterator
     yield f"{'all':28} precision {np.mean(accepted):.3f} recall {sum(accepted) / true:.3f} n={len(results)}"
 
 
+def in_markdown(
+    results: Sequence[tuple[Labelled, Support]], weights: Weights, least: float, most: int = 300
+) -> Iterator[str]:
+    """One line a form of Markdown: of sentences that are judged right without it, how many are judged so in it."""
+    rng = random.Random(0)
+    right = [pair for pair, found in results if pair.kind != "row" and is_supported(found, least) == pair.supported]
+    rng.shuffle(right)
+    true = [(pair, label_of(pair.sentence, rng)) for pair in right if pair.supported][:most]
+    false = [(pair, label_of(pair.sentence, rng)) for pair in right if not pair.supported][:most]
+
+    def is_accepted(text: str, hit: Evidence) -> bool:
+        sentences = ground(text, [hit], weights, least)
+        return bool(sentences) and all(sentence.supported for sentence in sentences)
+
+    for name, form in FORMS.items():
+        accepted = [
+            is_accepted(form.format(label=label, sentence=one.sentence), one.hit) for one, label in true if label
+        ]
+        passed = [
+            is_accepted(form.format(label=label, sentence=one.sentence), one.hit) for one, label in false if label
+        ]
+        yield (
+            f"{name:28} accepted {np.mean(accepted):.3f} n={len(accepted)}, "
+            f"rejected {1 - np.mean(passed):.3f} n={len(passed)}"
+        )
+
+
 def figures(results: Sequence[tuple[Labelled, Support]], least: float) -> CheckerFigures:
     """How many of the supported pairs are accepted, and of the others rejected."""
 
@@ -320,6 +349,8 @@ def main(
             results = judged(pairs, even if name == "reading" else retriever.weights, threshold)
             click.echo(f"== {name}, least coverage {threshold}")
             for line in table(results, threshold):
+                click.echo(line)
+            for line in in_markdown(results, retriever.weights, threshold) if name == "constructed" else ():
                 click.echo(line)
             for pair, found in results:
                 if mistakes and pair.kind.startswith(mistakes) and is_supported(found, threshold) != pair.supported:

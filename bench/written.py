@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from assistant.grounding.negation import denials
 from assistant.grounding.numberwords import in_figures
 from assistant.grounding.quantities import quantities
+from assistant.stopwords import STOPWORDS
 
 Form = Literal["words", "figures"]
 
@@ -77,3 +79,30 @@ def renumbered(text: str, language: str, rng: random.Random) -> Iterator[tuple[s
 
 def _value(place: re.Match[str]) -> int:
     return int(re.sub(r"[.,]", "", place["number"]))
+
+
+FORMS = {
+    "plain": "{sentence}",
+    "bullet": "- {label}: {sentence}",
+    "bullet, bold label": "- **{label}**: {sentence}",
+    "bullet, bold label:": "- **{label}:** {sentence}",
+    "item, bold label": "1. **{label}**: {sentence}",
+    "item, bold label:": "1. **{label}:** {sentence}",
+    "label on a line": "{label}:\n{sentence}",
+    "heading": "### {label}\n\n{sentence}",
+    "bold line": "**{label}**\n{sentence}",
+    "bold sentence": "**{sentence}**",
+    "quotation": "> {sentence}",
+    "code": "```\n{sentence}\n```",
+    "list that is announced": "Here is what the documents say:\n\n* {sentence}",
+    "nested list": "- **{label}:**\n  - {sentence}",
+    "table of two columns": "| Item | Value |\n|---|---|\n| {label} | {sentence} |",
+}
+"""Answers of models in Markdown: of a sentence, behind a label that is one of its own words."""
+
+
+def label_of(sentence: str, rng: random.Random) -> str:
+    """One of the longer words of a sentence, with a capital; empty if it has none."""
+    longer = re.findall(r"(?<![-\w])[a-zäöü]{5,}(?![-\w])", sentence)
+    told = [word for word in longer if word not in STOPWORDS and not denials(f"{word} words", "en")]
+    return rng.choice(told).capitalize() if told else ""

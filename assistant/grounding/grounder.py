@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from assistant.grounding.markers import Reading
 from assistant.grounding.repetition import goes_in_circles, safe_end, without_repetition
+from assistant.grounding.statements import Statement, statements
 from assistant.grounding.support import Support, Weights, support
-from assistant.sentences import line_sentence_spans
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
 
 _PASSAGE = re.compile(r"<\s*/?\s*passage\b", re.IGNORECASE)
-_IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]]*\s*$")
-_ITEM = re.compile(r"[ \t]*(?:[-*•–]|\d{1,2}[.)])\s")
-_YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
+# Without one of these, nothing is complete yet.
+_MAY_END = re.compile(r"[.!?…\n]")
+_IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
 
 
 def cite(hit: Evidence, start: int, end: int) -> Citation:
@@ -58,6 +58,10 @@ class Grounder:
         self._cut_at: int | None = None
         self._reading = Reading()
         self._read = 0
+        self._settled = 0
+        """How many statements have been dealt with."""
+        self._open = 0
+        """Where the last statement begins, which may still grow."""
         self._shown = 0
 
     @property
@@ -85,20 +89,22 @@ class Grounder:
         self._reading.feed(plain[self._read :])
         self._read = len(plain)
         text = self.text
-        statements = _statements(text)
-        yield from self._complete(text, statements, len(statements) - 1)
+        if _MAY_END.search(text, self._open):
+            found = statements(text)
+            yield from self._complete(text, found, len(found) - 1)
+            self._open = found[-1].start if found else 0
         yield from self._words(self.text[: safe_end(text)])
 
     def finish(self, *, is_cut: bool = False) -> Iterator[Words | Grounded]:
         """The model has ended: what was held back. A sentence in which it was cut is left out behind others."""
         text = self.text
-        statements = _statements(text)
-        if is_cut and len(statements) > len(self.sentences) and not _IS_WHOLE.search(text):
-            self._cut_at = statements[-1][0]
-            if len(statements) > 1:
+        found = statements(text)
+        if is_cut and len(found) > self._settled and not _IS_WHOLE.search(text):
+            self._cut_at = found[-1].start
+            if len(found) > 1:
                 self._end = self._cut_at
-                text, statements = self.text, statements[:-1]
-        yield from self._complete(text, statements, len(statements))
+                text, found = self.text, found[:-1]
+        yield from self._complete(text, found, len(found))
         yield from self._words(self.text)
 
     def _words(self, visible: str) -> Iterator[Words]:
@@ -106,17 +112,20 @@ class Grounder:
             yield Words(visible[self._shown :])
             self._shown = len(visible)
 
-    def _complete(self, text: str, statements: Sequence[tuple[int, int]], count: int) -> Iterator[Words | Grounded]:
+    def _complete(self, text: str, found: Sequence[Statement], count: int) -> Iterator[Words | Grounded]:
         """Ground the first ``count`` statements, as far as that has not been done."""
-        for place in range(len(self.sentences), count):
-            start, end = statements[place]
-            yield from self._words(text[:end])
-            following = statements[place + 1][0] if place + 1 < len(statements) else None
-            cited = self._cited(start if place else -1, following)
-            self.sentences.append(self._grounded(text[start:end], cited, _opening(text, start), start == self._cut_at))
+        for place in range(self._settled, count):
+            self._settled += 1
+            one = found[place]
+            if not one.claims:
+                continue
+            yield from self._words(text[: one.end])
+            following = found[place + 1].start if place + 1 < len(found) else None
+            cited = self._cited(one.start if place else -1, following)
+            self.sentences.append(self._grounded(text[one.start : one.end], one, cited))
             yield Grounded(self.sentences[-1])
             if self._strays:
-                self._end = end
+                self._end = one.end
                 return
 
     @property
@@ -134,19 +143,21 @@ class Grounder:
         )
         return [self._hits[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(self._hits)]
 
-    def _grounded(self, sentence: str, cited: Sequence[Evidence], opening: str, is_cut: bool) -> Sentence:
-        """A sentence with what supports it; ``opening`` opens the list that it is an item of."""
-        if is_cut or goes_in_circles(sentence):
+    def _grounded(self, sentence: str, statement: Statement, cited: Sequence[Evidence]) -> Sentence:
+        """A sentence with what supports it: every claim of it has to be supported."""
+        if (is_cut := statement.start == self._cut_at) or goes_in_circles(sentence):
             return Sentence(sentence, False, "it was cut off" if is_cut else "it goes round in circles")
-        said = f"{opening} {sentence}" if opening else sentence
-        measured = [(support(said, hit, self._weights, self._least), hit) for hit in self._hits]
-        supporting = [(found, hit) for found, hit in measured if not found.objection and found.coverage >= self._least]
-        named = [(found, hit) for found, hit in supporting if hit in cited]
-        chosen = named or sorted(supporting, key=lambda pair: -pair[0].coverage)[:1]
-        if chosen:
-            citations = tuple(cite(hit, found.start, found.end) for found, hit in chosen)
-            return Sentence(sentence, True, "", citations, self._to_the_point(citations))
-        return Sentence(sentence, False, _why_not([found for found, _ in measured], self._least))
+        citations: list[Citation] = []
+        for claim in statement.claims:
+            measured = [(support(claim, hit, self._weights, self._least), hit) for hit in self._hits]
+            enough = [(found, hit) for found, hit in measured if not found.objection and found.coverage >= self._least]
+            if not enough:
+                return Sentence(sentence, False, _why_not([found for found, _ in measured], self._least))
+            named = [(found, hit) for found, hit in enough if hit in cited]
+            chosen = named or sorted(enough, key=lambda pair: -pair[0].coverage)[:1]
+            citations += [cite(hit, found.start, found.end) for found, hit in chosen]
+        each = tuple(dict.fromkeys(citations))
+        return Sentence(sentence, True, "", each, self._to_the_point(each))
 
 
 def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:
@@ -157,37 +168,12 @@ def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage
     return grounder.sentences
 
 
-def _statements(text: str) -> list[tuple[int, int]]:
-    """The sentences of an answer; "Yes." says nothing by itself and belongs to the one after it.
-
-    What is left of a sentence that was nothing but a marker is none.
-    """
-    joined: list[tuple[int, int]] = []
-    for start, end in line_sentence_spans(text):
-        if not any(character.isalnum() for character in text[start:end]):
-            continue
-        if joined and _YES_OR_NO.fullmatch(text[slice(*joined[-1])]):
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
-
-
 def _without_made_up(said: str) -> str:
     """An answer up to where the model goes on with passages of its own."""
     for tag in _PASSAGE.finditer(said):
         if any(character.isalnum() for character in without_markup(said[: tag.start()])):
             return said[: tag.start()]
     return said
-
-
-def _opening(text: str, start: int) -> str:
-    """The line that opens the list in which an item begins at ``start``; empty where none does."""
-    *above, line = text[:start].split("\n")
-    if line.strip() or not _ITEM.match(text, start):
-        return ""
-    before = next((one for one in reversed(above) if one.strip() and not _ITEM.match(one)), "")
-    return before.strip() if before.rstrip().endswith(":") else ""
 
 
 def _why_not(measured: Sequence[Support], least: float) -> str:

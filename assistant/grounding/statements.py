@@ -1,0 +1,129 @@
+"""The statements of an answer in Markdown: where each stands, and what it claims in plain words.
+
+A sentence claims itself, behind the lines that open the list that it is an item of. A row of a table claims each of its
+cells, under its header and beside the first cell of the row. Titles, headers and what only announces an answer ("Here
+is what the documents say:") claim nothing.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from assistant.grounding.negation import denials
+from assistant.grounding.quantities import quantities
+from assistant.language import words
+from assistant.markdown import Line, lines
+from assistant.sentences import asks, sentence_spans
+
+# Signs of emphasis and code, and the backslash before a sign that is meant as such. "snake_case" is one word.
+_SIGN = re.compile(r"[*`]+|(?<![^\W_])_+|_+(?![^\W_])|\\(?=[!-/:-@\[-`{-~])")
+_YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
+_WHOLLY_BOLD = re.compile(r"(\*\*|__)(?!\s)(?:(?!\1).)+\1:?")
+# A title is short and says nothing of what it names: "Deductible", "What is covered?", "Next steps:".
+_MOST_WORDS_OF_A_TITLE = 6
+_EMPTY = frozenset({"", "-", "–", "—"})
+_VERBS = frozenset(
+    """
+    is are was were be will would shall should can could may might must has have had do does did cannot
+    ist sind war waren wird werden wurde wurden kann können muss müssen darf dürfen soll sollen hat haben gilt gelten
+    """.split()
+)
+_ANNOUNCING = frozenset(
+    """
+    according answer answers are as based below context details document documents excerpts find following follows for
+    found from here important in information is key main of on overview passage passages point points provided question
+    relevant say says source sources state states summary text the these they this to what your
+    angaben antwort auf aus das den der die dokument dokumente dokumenten folgende folgendem folgenden folgendes frage
+    gilt hier im in informationen ist laut nach passagen punkte quellen sagen sagt sind steht text texte texten
+    überblick unterlagen was wichtigsten zu zur zusammenfassung zusammengefasst
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence, title or row of an answer; ``start`` and ``end`` are its place there."""
+
+    start: int
+    end: int
+    claims: tuple[str, ...]
+    """What has to be supported; nothing if it claims nothing."""
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of an answer in order; "Yes." says nothing by itself and belongs to the one after it.
+
+    Each is settled once the next one begins: what comes then does not change it.
+    """
+    found: list[Statement] = []
+    headers: list[str] = []
+    for _, its in groupby(lines(text), lambda line: line.row):
+        first, *others = its
+        if first.kind == "header":
+            headers = [_plain(cell.text)[0] for cell in (first, *others)]
+        is_row = first.kind in ("header", "cell")
+        for one in (_row((first, *others), headers, text),) if is_row else _sentences(first, text):
+            if not any(character.isalnum() for character in text[one.start : one.end]):
+                continue
+            if found and len(found[-1].claims) == 1 and _YES_OR_NO.fullmatch(yes := found[-1].claims[0]):
+                found[-1] = Statement(
+                    found[-1].start, one.end, tuple(f"{yes} {claim}" for claim in one.claims) or (yes,)
+                )
+            else:
+                found.append(one)
+    return found
+
+
+def _sentences(line: Line, text: str) -> Iterator[Statement]:
+    plain, origins = _plain(line.text)
+    spans = sentence_spans(plain)
+    claims_nothing = len(spans) == 1 and _is_title(line, plain)
+    for place, (start, end) in enumerate(spans):
+        claim = plain[start:end]
+        if not place:
+            opening = " ".join(one for one in (_plain(above)[0] for above in line.openings) if _opens(one))
+            claim = " ".join(filter(None, (f"{line.number}." if line.number else "", opening, claim)))
+        yield Statement(
+            line.start + origins[start - 1] + 1 if place else _beginning(line, text),
+            line.start + origins[end],
+            () if claims_nothing else (claim,),
+        )
+
+
+def _row(cells: Sequence[Line], headers: Sequence[str], text: str) -> Statement:
+    label, *values = (_plain(cell.text)[0] for cell in cells)
+    named = [(header, value) for header, value in zip(headers[1:], values, strict=True) if value not in _EMPTY]
+    # A sign, as "✓", would be taken for nothing beside the words.
+    claims = (": ".join(filter(None, (header, label, value))) if words(value) else value for header, value in named)
+    end = max(cell.start + len(cell.text) for cell in cells)
+    return Statement(_beginning(cells[0], text), end, () if cells[0].kind == "header" else tuple(claims) or (label,))
+
+
+def _beginning(line: Line, text: str) -> int:
+    """Where a line begins with the signs of its block."""
+    start = text.rfind("\n", 0, line.start) + 1
+    return start + len(text[start : line.start]) - len(text[start : line.start].lstrip())
+
+
+def _is_title(line: Line, plain: str) -> bool:
+    stands_out = line.kind == "heading" or plain.endswith(":") or _WHOLLY_BOLD.fullmatch(line.text)
+    if not stands_out or plain.endswith((".", "!")):
+        return False
+    its = words(plain)
+    if asks(plain) or _ANNOUNCING.issuperset(its):
+        return True
+    says = quantities(plain) or denials(plain, "en") or not _VERBS.isdisjoint(its)
+    return len(its) <= _MOST_WORDS_OF_A_TITLE and not says
+
+
+def _opens(above: str) -> bool:
+    """Whether a line says something of the items of the list below it."""
+    return above.endswith(":") and not _ANNOUNCING.issuperset(words(above))
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    """A line without signs of emphasis; where its characters, and its end, stand in it."""
+    signs = {place for match in _SIGN.finditer(text) for place in range(*match.span())}
+    origins = [place for place in range(len(text)) if place not in signs]
+    return "".join(text[place] for place in origins), [*origins, len(text)]
