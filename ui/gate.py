@@ -9,9 +9,12 @@ It stands before all routes, ours and Gradio's, so that none can forget to ask.
 import gzip
 import json
 import logging
+from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
+from gradio.block_function import BlockFunction
+from gradio.blocks import Blocks
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant.config import UiSettings
 from assistant.errors import ConfigError
 from ui import gradio_routes
+from ui.calls import Call, function_of, pages_of, read_call, takes_files
 from ui.headers import SIGN_IN_POLICY, app_policy, protect
 from ui.people import People, User
 from ui.requests import LOCAL_HOSTS, again, body_of, host_of, stated_length
@@ -43,7 +47,7 @@ def guard(app: FastAPI, settings: UiSettings, people: People | None, arrivals: A
     """Put the gate before an app, and the pages to sign in and out into it."""
     sign_in = SignIn(settings, people)
     app.router.routes.extend(sign_in.routes)
-    app.add_middleware(Gate, settings=settings, sign_in=sign_in, arrivals=arrivals, beside=beside)
+    app.add_middleware(Gate, settings=settings, sign_in=sign_in, arrivals=arrivals, pages=pages_of(app), beside=beside)
 
 
 class Gate:
@@ -55,10 +59,12 @@ class Gate:
         settings: UiSettings,
         sign_in: SignIn,
         arrivals: Arrivals,
+        pages: Mapping[str, Blocks],
         beside: tuple[str, ...] = (),
     ) -> None:
-        """``beside`` are the beginnings of paths that have a gate of their own, as the API has."""
+        """``pages`` by path; ``beside`` are the beginnings of paths that have a gate of their own, as the API has."""
         self._app = app
+        self._pages = pages
         self._settings = settings
         self._sign_in = sign_in
         self._arrivals = arrivals
@@ -134,13 +140,35 @@ class Gate:
             return _limited(receive, self._settings.upload_mb * self._settings.upload_files * _MIB, scope)
         named = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])
         sessions = [*named, gradio_routes.session_in_path(rest)]
+        call = None
         if scope["method"] == "POST":
             body = await _body(receive, scope)
-            sessions.append(_session_of(body))
+            call = _call_in(body)
+            sessions.append(call.session)
             receive = again(body, receive)
         if not all(self._owners.belongs(session, user.name) for session in sessions if session):
             raise Refused(403, "This page belongs to someone else.")
+        if call is not None:
+            page = scope["path"].removesuffix(rest)
+            self._refuse_files(call, self._function_of(page, rest, call), user)
         return receive
+
+    def _function_of(self, page: str, rest: str, call: Call) -> BlockFunction | None:
+        """The function that is called; None for what calls none. Raises Refused for one that is not there."""
+        called = gradio_routes.called_in(rest)
+        if called is None:
+            return None
+        function = function_of(self._pages[page], called["name"], call) if page in self._pages else None
+        if function is None:
+            raise Refused(404, "There is no such function.")
+        return function
+
+    def _refuse_files(self, call: Call, function: BlockFunction | None, user: User) -> None:
+        """Raise Refused for files that a function does not take, and for those that someone else has sent."""
+        if call.files and (function is None or not takes_files(function)):
+            raise Refused(403, "No file is taken here.")
+        if not all(isinstance(path, str) and self._arrivals.belongs(path, user.name) for path in call.files):
+            raise Refused(403, "This file is not yours.")
 
 
 class _Sender:
@@ -252,13 +280,11 @@ async def _body(receive: Receive, scope: Scope) -> bytes:
     return await body_of(receive, Headers(scope=scope), _MOST_BODY_BYTES, too_large)
 
 
-def _session_of(body: bytes) -> str:
-    """The session that the body of a call names."""
+def _call_in(body: bytes) -> Call:
     try:
-        content = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        raise Refused(400, "That is no JSON.") from None
-    return str(content.get("session_hash") or "") if isinstance(content, dict) else ""
+        return read_call(body)
+    except ValueError:
+        raise Refused(400, "That is no call in JSON.") from None
 
 
 def _place(origin: str) -> str:

@@ -22,6 +22,7 @@ _READ = re.compile(
     re.VERBOSE,
 )
 _WRITTEN = re.compile(r"/gradio_api/(?:queue/join|run/\w+|cancel|reset|upload)/?")
+_CALL = re.compile(r"/gradio_api/(?:queue/join|run/(?P<name>\w+))/?")
 _UPLOAD = re.compile(r"/gradio_api/upload/?")
 _FILE = re.compile(r"/gradio_api/file=(?P<path>.+)", re.DOTALL)
 _HEARTBEAT = re.compile(r"/gradio_api/heartbeat/(?P<session>\w+)")
@@ -54,6 +55,11 @@ def is_asset(rest: str) -> bool:
 def is_upload(rest: str) -> bool:
     """Whether files arrive by it."""
     return _UPLOAD.fullmatch(rest) is not None
+
+
+def called_in(rest: str) -> re.Match[str] | None:
+    """The call of a function, whose ``name`` may stand in the path; None for what calls none."""
+    return _CALL.fullmatch(rest)
 
 
 def file_of(rest: str) -> str | None:
