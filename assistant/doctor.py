@@ -46,6 +46,7 @@ def examine(workspace: Workspace, settings: Settings) -> list[Finding]:
         ("embedder", lambda: _embedder(settings)),
         ("engine", lambda: _engine(settings)),
         ("engine address", lambda: _address(settings)),
+        ("app address", lambda: _app_address(settings)),
         ("workspace", lambda: _workspace(workspace)),
         ("corpora", lambda: _corpora(workspace, settings)),
         ("adapters", lambda: _adapters(workspace, settings)),
@@ -127,6 +128,16 @@ def _address(settings: Settings) -> Iterator[Finding]:
     if uses_server(settings.engine) and not is_this_machine(url := checked_url(settings.engine.url)):
         message = f"questions and passages are sent to {url}" + (", unencrypted" if url.startswith("http:") else "")
         yield Finding("engine address", "warning", message, "Trust that server, or set engine.url to another or none.")
+
+
+def _app_address(settings: Settings) -> Iterator[Finding]:
+    ui = settings.ui
+    if (ui.public_url or ui.trusted_header) and not ui.trusted_proxies:
+        message = (
+            "the app stands behind a proxy, and what that says of its visitors and their connection is not believed"
+        )
+        remedy = "Set ui.trusted_proxies to the address the proxy connects from, as in 127.0.0.1."
+        yield Finding("app address", "warning", message, remedy)
 
 
 def _workspace(workspace: Workspace) -> Iterator[Finding]:

@@ -1,8 +1,10 @@
 """Every setting, written once: its default, its bounds and its description; ``assistant.config`` gives them values."""
 
+import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -14,6 +16,23 @@ class Section(BaseModel):
 def _off(value: Any) -> Any:
     """The word ``off``, which YAML takes for a no."""
     return "off" if value is False else value
+
+
+def _host_name(text: str) -> str:
+    """``text``. Raises ValueError for one that no browser could ask for."""
+    if not re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", text):
+        try:
+            ipaddress.IPv6Address(text.strip("[]").replace("%", " "))
+        except ValueError:
+            raise ValueError("not the name or address of a host, without scheme, port and zone") from None
+    return text
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
+_ALLOWED_HOSTS = (
+    "Names and addresses that it answers to beside localhost and the address it listens on, as in"
+    " [assistant.example]; a name that others point here is refused."
+)
 
 
 class EmbedderSettings(Section):
@@ -232,6 +251,7 @@ class ServeSettings(Section):
         False, description="Write the sources below an answer too, for chat programs that show nothing but its text."
     )
     cors_origins: tuple[str, ...] = Field((), description="Web pages that may call from a browser; empty: none.")
+    allowed_hosts: tuple[HostName, ...] = Field((), description=_ALLOWED_HOSTS)
 
 
 class UiSettings(Section):
@@ -260,8 +280,9 @@ class UiSettings(Section):
         "", description="Header in which a proxy names who has signed in there, as in X-Forwarded-User; empty: none."
     )
     trusted_proxies: tuple[str, ...] = Field(
-        ("127.0.0.1", "::1"), description="Addresses and networks of proxies whose header is believed."
+        (), description="Addresses and networks of proxies whose X-Forwarded- and trusted headers are believed."
     )
+    allowed_hosts: tuple[HostName, ...] = Field((), description=_ALLOWED_HOSTS)
     public_url: str = Field(
         "", description="Address that browsers know the app by, as in https://assistant.example; empty: any."
     )

@@ -30,6 +30,7 @@ from ui.api.gate import Tokens
 from ui.context import AppContext
 from ui.export import add_export_route
 from ui.gate import guard
+from ui.hosts import Hosts
 from ui.pages import chat, documents, evaluation, health, rating, settings, teaching, training
 from ui.pages.wiring import QUIET
 from ui.people import Role
@@ -84,7 +85,8 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
     with ThreadPoolExecutor(1) as elsewhere:
         elsewhere.submit(lambda: asyncio.run(_mount_pages(app, context))).result()
     if tokens is not None:
-        app.mount(API, api.create_app(context.service, tokens))
+        hosts = Hosts("ui", context.settings.ui, is_open=not tokens.digests)
+        app.mount(API, api.create_app(context.service, tokens, hosts))
     guard(app, context.settings.ui, context.people, context.arrivals, *([API] if tokens and tokens.digests else []))
     return app
 

@@ -24,8 +24,10 @@ from assistant.errors import ConfigError
 from ui import gradio_routes
 from ui.calls import Call, function_of, pages_of, read_call, takes_files
 from ui.headers import SIGN_IN_POLICY, app_policy, protect
+from ui.hosts import Hosts, WrongHost
 from ui.people import People, User
-from ui.requests import LOCAL_HOSTS, again, body_of, host_of, stated_length
+from ui.proxies import Proxies
+from ui.requests import again, body_of, stated_length
 from ui.signin import SIGN_IN, SIGN_OUT, SignIn, remember, sign_in_address
 from ui.uploads import Arrivals
 
@@ -47,7 +49,15 @@ def guard(app: FastAPI, settings: UiSettings, people: People | None, arrivals: A
     """Put the gate before an app, and the pages to sign in and out into it."""
     sign_in = SignIn(settings, people)
     app.router.routes.extend(sign_in.routes)
-    app.add_middleware(Gate, settings=settings, sign_in=sign_in, arrivals=arrivals, pages=pages_of(app), beside=beside)
+    app.add_middleware(
+        Gate,
+        settings=settings,
+        proxies=Proxies(settings),
+        sign_in=sign_in,
+        arrivals=arrivals,
+        pages=pages_of(app),
+        beside=beside,
+    )
 
 
 class Gate:
@@ -57,6 +67,7 @@ class Gate:
         self,
         app: ASGIApp,
         settings: UiSettings,
+        proxies: Proxies,
         sign_in: SignIn,
         arrivals: Arrivals,
         pages: Mapping[str, Blocks],
@@ -66,6 +77,8 @@ class Gate:
         self._app = app
         self._pages = pages
         self._settings = settings
+        self._proxies = proxies
+        self._hosts = Hosts("ui", settings, is_open=sign_in.is_open)
         self._sign_in = sign_in
         self._arrivals = arrivals
         self._beside = beside
@@ -73,11 +86,14 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or say why not."""
-        if scope["type"] == "lifespan" or (scope["type"] == "http" and self._has_own_gate(scope["path"])):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        # Nothing here speaks over a WebSocket: such a connection ends unanswered.
+            sent = self._proxies.as_sent(scope)
+            answer = self._app if self._has_own_gate(scope["path"]) else self._answer
+            await answer(sent, receive, send)
+        else:  # nothing here speaks over a WebSocket
+            await send({"type": "websocket.close"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         rest = gradio_routes.under_page(scope["path"])
@@ -111,10 +127,12 @@ class Gate:
 
     def _refuse_foreign(self, scope: Scope) -> None:
         """Raise Refused for what another web page sends, or a page whose name was made to point here."""
+        try:
+            self._hosts.check(scope)
+        except WrongHost as wrong:
+            raise Refused(wrong.status, str(wrong)) from None
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self._sign_in.is_open and host_of(f"//{host}") not in LOCAL_HOSTS:
-            raise Refused(421, "Without sign-in this app answers to localhost only. Run: assistant users add NAME")
         if origin is not None and not self._is_own(origin, host):
             raise Refused(403, "Another web page may not ask here. Behind a proxy, pass Host on or set ui.public_url.")
         is_other_site = headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}

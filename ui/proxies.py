@@ -1,4 +1,9 @@
-"""What a proxy in front of the app says of a request, where it is one that is believed."""
+"""A request as its visitor sent it.
+
+What a proxy in front of the app says of a request (``X-Forwarded-For``, ``-Host``, ``-Proto``, and who has signed in)
+is believed of those in ``ui.trusted_proxies`` alone, and taken from all others. Behind this, nobody has to know of
+proxies: client, scheme and ``Host`` of a request are the visitor's.
+"""
 
 import ipaddress
 from collections.abc import Iterable
@@ -6,36 +11,70 @@ from collections.abc import Iterable
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from assistant.config import UiSettings
 from assistant.errors import ConfigError
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# Gradio would write the last one, and what is forwarded, into its page as the address of the app.
+_SAID_BY_PROXIES = frozenset({b"forwarded", b"x-real-ip", b"x-gradio-server"})
 
 
-def networks(addresses: Iterable[str]) -> tuple[Network, ...]:
-    """Addresses and networks as they are written in the settings. Raises ConfigError for one that is none."""
-    try:
-        return tuple(ipaddress.ip_network(address, strict=False) for address in addresses)
-    except ValueError as error:
-        raise ConfigError(f"ui.trusted_proxies: {error}.", "Write addresses or networks, as in 10.0.0.0/8.") from None
+class Proxies:
+    """Those that are believed."""
+
+    def __init__(self, settings: UiSettings) -> None:
+        """Raises ConfigError for ``ui.trusted_proxies`` that are no addresses, or that a trusted header needs."""
+        try:
+            self._networks = [ipaddress.ip_network(address, strict=False) for address in settings.trusted_proxies]
+        except ValueError as error:
+            raise ConfigError(
+                f"ui.trusted_proxies: {error}.", "Write addresses or networks, as in 10.0.0.0/8."
+            ) from None
+        self._header = settings.trusted_header.lower().encode("latin-1")
+        if self._header and not self._networks:
+            raise ConfigError(
+                "ui.trusted_header is believed of no proxy.",
+                "Set ui.trusted_proxies to the address that the proxy connects from, as in 127.0.0.1.",
+            )
+
+    def trusts(self, address: str) -> bool:
+        """Whether something of this address is believed."""
+        try:
+            known = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any((getattr(known, "ipv4_mapped", None) or known) in network for network in self._networks)
+
+    def as_sent(self, scope: Scope) -> Scope:
+        """A request without what proxies say of it, after what a trusted one says was put into its place."""
+        client, told = (scope.get("client") or ("", 0)), Headers(scope=scope)
+        is_trusted = self.trusts(client[0])
+        headers = [
+            (name, value)
+            for name, value in scope["headers"]
+            if (is_trusted if name == self._header else not _is_said_by_proxies(name))
+        ]
+        if not is_trusted:
+            return {**scope, "headers": headers}
+        if host := _nearest(told.getlist("x-forwarded-host")):
+            headers = [
+                *((name, value) for name, value in headers if name != b"host"),
+                (b"host", host.encode("latin-1")),
+            ]
+        scheme = "https" if _nearest(told.getlist("x-forwarded-proto")) == "https" else scope["scheme"]
+        return {**scope, "headers": headers, "scheme": scheme, "client": (self._visitor(told, client[0]), client[1])}
+
+    def _visitor(self, told: Headers, proxy: str) -> str:
+        """Who was seen by the last proxy of those that are trusted: what stands before it may be made up."""
+        for address in reversed(",".join(told.getlist("x-forwarded-for")).split(",")):
+            if address.strip() and not self.trusts(address.strip()):
+                return address.strip()
+        return proxy
 
 
-def is_from(trusted: Iterable[Network], scope: Scope) -> bool:
-    """Whether the connection comes from one of these."""
-    try:
-        address = ipaddress.ip_address((scope.get("client") or ("",))[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in network for network in trusted)
+def _is_said_by_proxies(name: bytes) -> bool:
+    return name.startswith(b"x-forwarded-") or name in _SAID_BY_PROXIES
 
 
-def client_address(trusted: Iterable[Network], scope: Scope) -> str:
-    """Where a request comes from; behind a trusted proxy, what that proxy saw."""
-    told = Headers(scope=scope).get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return told if told and is_from(trusted, scope) else str((scope.get("client") or ("unknown",))[0])
-
-
-def is_https(trusted: Iterable[Network], scope: Scope) -> bool:
-    """Whether the browser's connection is encrypted."""
-    told = Headers(scope=scope).get("x-forwarded-proto", "")
-    return scope.get("scheme") == "https" or (told == "https" and is_from(trusted, scope))
+def _nearest(values: Iterable[str]) -> str:
+    """Of what proxies have added one after the other, what the nearest one says."""
+    return ",".join(values).rpartition(",")[2].strip()

@@ -1,11 +1,7 @@
-"""What both gates do with a request before anything else reads it: its size, its body, the host it names."""
-
-from urllib.parse import urlsplit
+"""What both gates do with the body of a request before anything else reads it."""
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
-
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def body_of(receive: Receive, headers: Headers, most: int, too_large: Exception) -> bytes:
@@ -37,11 +33,3 @@ def stated_length(headers: Headers) -> int:
     """Bytes of the body as its header has them; 0 for a header that is no number."""
     stated = headers.get("content-length", "")
     return int(stated) if stated.isdecimal() and len(stated) < 20 else 0
-
-
-def host_of(address: str) -> str:
-    """Name of the host in an address or ``//host:port``; empty if there is none."""
-    try:
-        return (urlsplit(address).hostname or "").lower()
-    except ValueError:
-        return ""

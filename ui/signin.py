@@ -25,7 +25,6 @@ from starlette.types import Scope
 from assistant.config import UiSettings
 from ui.guesses import Guesses
 from ui.people import LOCAL, People, User, composed
-from ui.proxies import client_address, is_from, is_https, networks
 from ui.sessions import Sessions
 from ui.signin_page import sign_in_page
 from ui.texts import preferred
@@ -67,9 +66,8 @@ class SignIn:
         sessions: Sessions | None = None,
         guesses: Guesses | None = None,
     ) -> None:
-        """Raises ConfigError for ``ui.trusted_proxies`` that are no addresses."""
+        """``trusted_header`` is believed here: of what others than trusted proxies send it is gone (``ui.proxies``)."""
         self._people = people
-        self._proxies = networks(settings.trusted_proxies)
         self._header = settings.trusted_header.lower()
         self._sessions = sessions or Sessions(settings.session_minutes)
         self._guesses = guesses or Guesses(settings.sign_ins_per_minute)
@@ -95,10 +93,8 @@ class SignIn:
         return self._people.user(name) if name else None
 
     def _name_from_proxy(self, scope: Scope) -> str:
-        if not self._header or not is_from(self._proxies, scope):
-            return ""
         # Said twice, one of them may be the visitor's own.
-        names = Headers(scope=scope).getlist(self._header)
+        names = Headers(scope=scope).getlist(self._header) if self._header else []
         return names[0].encode("latin-1").decode("utf-8", "replace").strip() if len(names) == 1 else ""
 
     def _token(self, scope: Scope) -> str:
@@ -115,7 +111,8 @@ class SignIn:
         name, wanted = form.get("name", "").strip(), local_target(form.get("next", "/"))
         if self._people is None:
             return RedirectResponse(wanted, 303)
-        address, device = client_address(self._proxies, request.scope), self._device_of(request.scope, name)
+        address = request.client.host if request.client else "unknown"
+        device = self._device_of(request.scope, name)
         hashing = self._hashing[bool(device)]
         if hashing.is_full:
             return self._page(request, wanted, name, "signin.too_many", 503, _BUSY_SECONDS)
@@ -147,7 +144,7 @@ class SignIn:
     def _set(
         self, response: Response, scope: Scope, cookie: str, value: str, path: str = "/", seconds: int | None = None
     ) -> None:
-        secure = is_https(self._proxies, scope)
+        secure = scope["scheme"] == "https"
         response.set_cookie(cookie, value, seconds, path=path, secure=secure, httponly=True, samesite="lax")
 
     async def _sign_out(self, request: Request) -> Response:

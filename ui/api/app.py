@@ -42,6 +42,7 @@ from ui.api.schemas import (
     SearchRequest,
 )
 from ui.api.workers import Workers
+from ui.hosts import Hosts
 from ui.service import Asked, ServedModel, Service
 
 _SEARCHES = 2
@@ -165,8 +166,8 @@ class Api:
             )
 
 
-def create_app(service: Service, tokens: Tokens) -> ASGIApp:
-    """The application of a service, for the holders of ``tokens``."""
+def create_app(service: Service, tokens: Tokens, hosts: Hosts) -> ASGIApp:
+    """The application of a service, for the holders of ``tokens`` who ask for one of ``hosts``."""
     api = Api(service)
     app = FastAPI(
         title="Domain assistant",
@@ -180,7 +181,7 @@ def create_app(service: Service, tokens: Tokens) -> ASGIApp:
     _add_docs(app)
     _add_error_handlers(app)
     serve = service.settings.serve
-    guarded: ASGIApp = Gate(app, serve, tokens)
+    guarded: ASGIApp = Gate(app, serve, tokens, hosts)
     if serve.cors_origins:  # a browser asks first, without a token
         guarded = CORSMiddleware(guarded, serve.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     return api.measured(guarded)

@@ -19,7 +19,8 @@ from assistant.errors import ConfigError
 from ui.api.limits import RateLimit
 from ui.api.problems import RequestRefused, error_response
 from ui.guesses import Guesses
-from ui.requests import LOCAL_HOSTS, again, body_of, host_of
+from ui.hosts import LOCAL_HOSTS, Hosts, WrongHost, host_of
+from ui.requests import again, body_of
 
 TOKEN_VARIABLE = "ASSISTANT_TOKEN"
 _OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
@@ -75,8 +76,9 @@ def read_tokens(settings: ServeSettings, environment: Mapping[str, str] = os.env
 class Gate:
     """The application, for those who are let in."""
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, settings: ServeSettings, tokens: Tokens, hosts: Hosts) -> None:
         self._app = app
+        self._hosts = hosts
         self._tokens = tokens
         self._most_bytes = settings.max_request_kb * 1024
         self._origins = frozenset(settings.cors_origins)
@@ -86,10 +88,14 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or say why not."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-            return
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:  # nothing here speaks over a WebSocket
+            await send({"type": "websocket.close"})
 
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *_HEADERS]
@@ -108,6 +114,10 @@ class Gate:
         await self._app(scope, again(body, receive), guarded)
 
     def _admit(self, scope: Scope) -> None:
+        try:
+            self._hosts.check(scope)
+        except WrongHost as wrong:
+            raise RequestRefused(wrong.message, wrong.remedy, wrong.status, "wrong_host") from None
         headers = Headers(scope=scope)
         if not self._tokens.digests:
             self._refuse_foreign(headers)
@@ -128,13 +138,11 @@ class Gate:
             )  # fmt: skip
 
     def _refuse_foreign(self, headers: Headers) -> None:
-        host, origin = host_of(f"//{headers.get('host', '')}"), headers.get("origin")
-        if host not in LOCAL_HOSTS:
-            raise RequestRefused(
-                "Without a token this server answers to localhost only.",
-                "Set serve.token_file or ASSISTANT_TOKEN.", 421, "wrong_host",
-            )  # fmt: skip
-        if origin is not None and origin not in self._origins and host_of(origin) not in LOCAL_HOSTS:
+        """Raise RequestRefused for what another web page sends: it says so, or the browser does."""
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        is_named = origin is not None and (origin in self._origins or host_of(origin) in LOCAL_HOSTS)
+        is_link = origin is None and (site in {"same-origin", "none"} or headers.get("sec-fetch-mode") == "navigate")
+        if not is_named and not is_link:
             raise RequestRefused(
                 "This web page may not ask here.", "Add it to serve.cors_origins.", 403, "wrong_origin"
             )
