@@ -5,6 +5,7 @@ anywhere: links, pictures, addresses and HTML are text. What models write by acc
 indented, and a heading that is only underlined.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _NO_RULES = "code html_block reference lheading link image autolink html_inline entity".split()
 Kind = Literal["text", "heading", "header", "cell", "code"]
 _KINDS: dict[str, Kind] = {"heading_open": "heading", "th_open": "header", "td_open": "cell"}
+# Signs of emphasis and code, and the backslash before a sign that is meant as such. "snake_case" is one word.
+_SIGN = re.compile(r"[*`]+|(?<![^\W_])_+|_+(?![^\W_])|\\(?=[!-/:-@\[-`{-~])")
 # What uses up lines of a text: the other blocks stand around these.
 _LEAVES = frozenset({"inline", "fence", "hr", "table_open"})
 
@@ -76,6 +79,22 @@ def lines(text: str) -> list[Line]:
     What a line is, is known as soon as the first word of the next one is.
     """
     return sorted((line for block in blocks(text) for line in block.lines), key=lambda line: line.start)
+
+
+def without_emphasis(line: str) -> tuple[str, list[int]]:
+    """A line without signs of emphasis and code; where its characters, and its end, stand in ``line``.
+
+    Whether a sign is ever closed is known later than a sentence has to be judged: all of them are taken out.
+    """
+    signs = {place for match in _SIGN.finditer(line) for place in range(*match.span())}
+    origins = [place for place in range(len(line)) if place not in signs]
+    return "".join(line[place] for place in origins), [*origins, len(line)]
+
+
+def plain_lines(text: str) -> list[str]:
+    """The lines of a text that hold words, without signs of emphasis and headings."""
+    plain = (without_emphasis(line)[0].strip().lstrip("#").lstrip() for line in text.splitlines())
+    return [line for line in plain if any(character.isalnum() for character in line)]
 
 
 class _Placing:

@@ -1,6 +1,7 @@
 """Evidence and answers as programs (JSON) and people (lines of text) see them."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from assistant.types import Answer, Citation, Evidence, Sentence, Trace
@@ -72,6 +73,13 @@ def mark_of(sentence: Sentence) -> str:
     return "".join(f"[{number}]" for number in dict.fromkeys(citation.hit for citation in sentence.citations))
 
 
+def rest_of(answer: Answer) -> str:
+    """The signs behind the last sentence of an answer, which end a table or code."""
+    _, last, rest = answer.text.rpartition(answer.sentences[-1].text) if answer.sentences else ("", "", "")
+    signs = takewhile(lambda line: not any(map(str.isalnum, line)), rest.splitlines(keepends=True))
+    return "".join(signs).rstrip() if last else ""
+
+
 def cited_parts(answer: Answer) -> list[tuple[Citation, Evidence]]:
     """What an answer cites, each quotation once, passage by passage: and the hit with its heading and pages there."""
     hits = {hit.rank: hit for hit in answer.hits}
@@ -138,7 +146,8 @@ def answer_lines(answer: Answer) -> list[str]:
         return _refusal_lines(answer)
     if answer.small_talk:
         return [answer.text]
-    text = ("\n" if answer.quoted else " ").join(_sentence_line(sentence) for sentence in answer.sentences)
+    said = [f"{visible(one.before + one.text, keep_lines=True)} {mark_of(one)}" for one in answer.sentences]
+    text = "\n".join(map(str.strip, said)) if answer.quoted else ("".join(said) + rest_of(answer)).strip()
     sources = [
         f"  [{one.hit}] {visible(source_of(hit))}: “{excerpt(one.quote, LONGEST_QUOTE)}”"
         for one, hit in cited_parts(answer)
@@ -185,10 +194,6 @@ def _place(rank: int | None, score: float | None) -> str:
 
 def _indented(text: str) -> list[str]:
     return [f"  | {visible(line)}" for line in text.splitlines()]
-
-
-def _sentence_line(sentence: Sentence) -> str:
-    return f"{visible(sentence.text)} {mark_of(sentence)}"
 
 
 def excerpt(text: str, longest: int = _LONGEST_EXCERPT) -> str:

@@ -8,7 +8,7 @@ is sure that the answer stands.
 import re
 
 from assistant.config import AnswerSettings
-from assistant.presentation import cited_parts, excerpt, mark_of, source_of, visible
+from assistant.presentation import cited_parts, excerpt, mark_of, rest_of, source_of, visible
 from assistant.refusal.wording import may_decline
 from assistant.types import Answer, Sentence
 
@@ -19,8 +19,10 @@ _MARKS = re.compile(r" ?(\[\d+\])+| \[unsupported\]")
 
 def text_of(answer: Answer, with_sources: bool) -> str:
     """The whole text, with the sources below if they are wanted."""
-    sentences = [marked(sentence) for sentence in answer.sentences]
-    text = without_images(answer.text) if answer.refused or not sentences else " ".join(sentences)
+    if answer.refused or not answer.sentences:
+        text = without_images(answer.text)
+    else:
+        text = "".join(map(marked, answer.sentences)).lstrip() + rest_of(answer)
     return text + (_sources(answer) if with_sources else "")
 
 
@@ -32,8 +34,8 @@ def as_said(text: str) -> str:
 
 
 def marked(sentence: Sentence) -> str:
-    """A sentence with its marks; it cannot load an image."""
-    return f"{without_images(sentence.text)} {mark_of(sentence)}"
+    """A sentence with what stands before it and with its marks; it cannot load an image."""
+    return f"{without_images(sentence.before + sentence.text)} {mark_of(sentence)}"
 
 
 def without_images(text: str) -> str:
@@ -63,8 +65,8 @@ class Teller:
         self._held.append(marked(sentence))
         if not self._stands or may_decline(self._said, self._answering):
             return ""
-        told, self._held = " ".join(self._held), []
-        return self._tell(f" {told}" if self.told else told)
+        told, self._held = "".join(self._held), []
+        return self._tell(told if self.told else told.lstrip())
 
     def rest(self, answer: Answer) -> str:
         """What is left to tell; an answer that took another turn is told anew in a paragraph of its own."""

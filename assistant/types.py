@@ -233,6 +233,8 @@ class Sentence:
     citations: tuple[Citation, ...] = ()
     to_the_point: bool = True
     """False where other words of the passages fit the question clearly better than those that support this."""
+    before: str = " "
+    """What stands between it and the sentence before it: headings, headers of tables, blanks."""
 
 
 @dataclass(frozen=True, slots=True)

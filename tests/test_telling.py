@@ -1,5 +1,8 @@
 """The text of an answer: whole, and bit by bit to a reader who cannot take anything back."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,12 +10,17 @@ from samples import evidence
 
 from assistant.cli.search import print_hits
 from assistant.config import AnswerSettings
-from assistant.presentation import hit_json
+from assistant.grounding.grounder import ground
+from assistant.presentation import answer_lines, hit_json
 from assistant.telling import Teller, as_said, marked, text_of
 from assistant.types import Answer, Citation, Sentence
 
 HIT = evidence("A trip may last up to 56 days.")
 CITED = (Citation(1, HIT.document, HIT.path, None, 100, 130, HIT.text),)
+
+
+def even(terms: Iterable[str]) -> dict[str, float]:
+    return dict.fromkeys(terms, 1.0)
 
 
 def sentence(text: str, supported: bool = True) -> Sentence:
@@ -48,6 +56,20 @@ def test_unsupported_words_are_not_told_before_it_is_sure_that_they_stay() -> No
         "The moon is made of cheese. [unsupported] A trip may last 56 days. [1]"
     )
     assert open_.next(doubtful) == "The moon is made of cheese. [unsupported]"
+
+
+MARKDOWN = (
+    "### Trips\n\n- A trip may last up to 56 days.\n\n| Item | Value |\n|---|---|\n| Trip | up to 56 days |\n\n## More"
+)
+
+
+def test_what_stands_between_sentences_is_told_too() -> None:
+    final = replace(answer(*ground(MARKDOWN, [HIT], even, 0.6)), text=MARKDOWN)
+    whole = MARKDOWN.replace("56 days", "56 days [1]").replace("days [1].", "days. [1]").removesuffix("\n\n## More")
+    assert text_of(final, False) == whole
+    assert told(Teller(STRICT, False), list(final.sentences), final) == whole
+    assert answer_lines(final)[0] == whole
+    assert as_said(text_of(final, True)) == MARKDOWN.removesuffix("\n\n## More")
 
 
 def test_an_answer_that_takes_another_turn_is_told_anew() -> None:

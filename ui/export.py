@@ -17,10 +17,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from assistant.conversation.transcript import escaped
 from assistant.errors import AssistantError
+from assistant.markdown import plain_lines
 from assistant.presentation import excerpt, visible
 from ui.context import AppContext
 from ui.conversations import Reply, Turn
-from ui.shown.copied import mark, references
+from ui.shown.copied import marked, references
 from ui.shown.turns import reply_name
 from ui.signin import signed_in
 from ui.sources.routes import Number, saved_as
@@ -128,7 +129,9 @@ def _reply(reply: Reply, words: Words) -> Iterator[tuple[Style, str]]:
         return
     if answer.quoted:
         yield "remark", words("export.quoted")
-    yield "answer", " ".join(f"{visible(one.text)} {mark(one, words)}" for one in answer.sentences)
+    said = marked(answer, words)
+    for line in [" ".join(said.split())] if answer.quoted else plain_lines(said):
+        yield "answer", line
     for note in answer.notes:
         yield "remark", visible(note)
     for line in references(answer, words):

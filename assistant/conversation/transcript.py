@@ -7,7 +7,7 @@ what is markup is escaped.
 import re
 from collections.abc import Callable, Sequence
 
-from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, source_of, visible
+from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, rest_of, source_of, visible
 from assistant.types import Answer, Evidence, Sentence
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
@@ -116,10 +116,11 @@ def markdown(answers: Sequence[Answer], corpus: str) -> str:
 
 
 def _answer_markdown(answer: Answer) -> str:
-    if answer.refused or not answer.sentences:
-        return "\n".join(f"{escaped(line)}  " if line else "" for line in answer.text.splitlines()).rstrip()
-    marked = [f"{escaped(sentence.text)} {escaped(mark_of(sentence))}" for sentence in answer.sentences]
-    return "\n\n".join([*marked, "*Quoted from the documents.*"]) if answer.quoted else " ".join(marked)
+    said = [f"{one.before}{one.text} {mark_of(one)}" for one in answer.sentences]
+    if answer.quoted:
+        return "\n\n".join([*map(escaped, said), "*Quoted from the documents.*"])
+    text = answer.text if answer.refused or not said else "".join(said) + rest_of(answer)
+    return "\n".join(f"{escaped(line)}  " if line else "" for line in text.strip().splitlines()).rstrip()
 
 
 def _found(hit: Evidence, is_shown: bool) -> str:

@@ -6,6 +6,7 @@ passage that supports it best. What counts as support is one function, in ``assi
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from assistant.grounding.markers import Reading
 from assistant.grounding.repetition import goes_in_circles, safe_end, without_repetition
@@ -62,6 +63,8 @@ class Grounder:
         """How many statements have been dealt with."""
         self._open = 0
         """Where the last statement begins, which may still grow."""
+        self._told = 0
+        """Where the last sentence ends."""
         self._shown = 0
 
     @property
@@ -122,7 +125,9 @@ class Grounder:
             yield from self._words(text[: one.end])
             following = found[place + 1].start if place + 1 < len(found) else None
             cited = self._cited(one.start if place else -1, following)
-            self.sentences.append(self._grounded(text[one.start : one.end], one, cited))
+            sentence = self._grounded(text[one.start : one.end], one, cited)
+            self.sentences.append(replace(sentence, before=text[self._told : one.start]))
+            self._told = one.end
             yield Grounded(self.sentences[-1])
             if self._strays:
                 self._end = one.end

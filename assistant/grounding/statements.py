@@ -13,15 +13,21 @@ from itertools import groupby
 from assistant.grounding.negation import denials
 from assistant.grounding.quantities import quantities
 from assistant.language import words
-from assistant.markdown import Line, lines
+from assistant.markdown import Line, lines, without_emphasis
 from assistant.sentences import asks, sentence_spans
 
-# Signs of emphasis and code, and the backslash before a sign that is meant as such. "snake_case" is one word.
-_SIGN = re.compile(r"[*`]+|(?<![^\W_])_+|_+(?![^\W_])|\\(?=[!-/:-@\[-`{-~])")
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
 _WHOLLY_BOLD = re.compile(r"(\*\*|__)(?!\s)(?:(?!\1).)+\1:?")
 # A title is short and says nothing of what it names: "Deductible", "What is covered?", "Next steps:".
 _MOST_WORDS_OF_A_TITLE = 6
+# Headers over values that say nothing of them.
+_ANY_VALUE = frozenset(
+    """
+    amount answer description detail details explanation fact facts info information note notes summary text value
+    values
+    angabe angaben antwort beschreibung betrag einzelheiten erklärung hinweis hinweise informationen wert werte
+    """.split()
+)
 _EMPTY = frozenset({"", "-", "–", "—"})
 _VERBS = frozenset(
     """
@@ -61,7 +67,8 @@ def statements(text: str) -> list[Statement]:
     for _, its in groupby(lines(text), lambda line: line.row):
         first, *others = its
         if first.kind == "header":
-            headers = [_plain(cell.text)[0] for cell in (first, *others)]
+            written = [without_emphasis(cell.text)[0] for cell in (first, *others)]
+            headers = ["" if _ANY_VALUE.issuperset(words(header)) else header for header in written]
         is_row = first.kind in ("header", "cell")
         for one in (_row((first, *others), headers, text),) if is_row else _sentences(first, text):
             if not any(character.isalnum() for character in text[one.start : one.end]):
@@ -76,13 +83,13 @@ def statements(text: str) -> list[Statement]:
 
 
 def _sentences(line: Line, text: str) -> Iterator[Statement]:
-    plain, origins = _plain(line.text)
+    plain, origins = without_emphasis(line.text)
     spans = sentence_spans(plain)
     claims_nothing = len(spans) == 1 and _is_title(line, plain)
     for place, (start, end) in enumerate(spans):
         claim = plain[start:end]
         if not place:
-            opening = " ".join(one for one in (_plain(above)[0] for above in line.openings) if _opens(one))
+            opening = " ".join(one for one in (without_emphasis(above)[0] for above in line.openings) if _opens(one))
             claim = " ".join(filter(None, (f"{line.number}." if line.number else "", opening, claim)))
         yield Statement(
             line.start + origins[start - 1] + 1 if place else _beginning(line, text),
@@ -92,7 +99,7 @@ def _sentences(line: Line, text: str) -> Iterator[Statement]:
 
 
 def _row(cells: Sequence[Line], headers: Sequence[str], text: str) -> Statement:
-    label, *values = (_plain(cell.text)[0] for cell in cells)
+    label, *values = (without_emphasis(cell.text)[0] for cell in cells)
     named = [(header, value) for header, value in zip(headers[1:], values, strict=True) if value not in _EMPTY]
     # A sign, as "✓", would be taken for nothing beside the words.
     claims = (": ".join(filter(None, (header, label, value))) if words(value) else value for header, value in named)
@@ -120,10 +127,3 @@ def _is_title(line: Line, plain: str) -> bool:
 def _opens(above: str) -> bool:
     """Whether a line says something of the items of the list below it."""
     return above.endswith(":") and not _ANNOUNCING.issuperset(words(above))
-
-
-def _plain(text: str) -> tuple[str, list[int]]:
-    """A line without signs of emphasis; where its characters, and its end, stand in it."""
-    signs = {place for match in _SIGN.finditer(text) for place in range(*match.span())}
-    origins = [place for place in range(len(text)) if place not in signs]
-    return "".join(text[place] for place in origins), [*origins, len(text)]

@@ -208,6 +208,18 @@ def test_a_file_holds_question_answer_and_sources(kind: str) -> None:
         assert expected in plain
 
 
+def test_copies_and_files_keep_the_lines_of_markdown() -> None:
+    said = "### Hail\n\n- The **deductible** is 150 euros.\n\n| Item | Value |\n|---|---|\n| Deductible | 150 euros |"
+    sentences = (
+        replace(SUPPORTED, text="- The **deductible** is 150 euros.", before="### Hail\n\n"),
+        replace(SUPPORTED, text="| Deductible | 150 euros", before="\n\n| Item | Value |\n|---|---|\n"),
+    )
+    asked = turn(answer(text=said, sentences=sentences))
+    assert copied_text(asked, words).startswith(said.replace("150 euros", "150 euros [1]").replace(" [1].", ". [1]"))
+    lines = [line for style, line in paragraphs_of("Hail", [asked], words, "en") if style == "answer"]
+    assert lines == ["Hail", "- The deductible is 150 euros. [1]", "| Item | Value |", "| Deductible | 150 euros [1] |"]
+
+
 def test_words_before_the_first_whole_sentence_look_unchecked() -> None:
     stopped = answer(text="The deductible is 9,999 euros and", sentences=())
     assert '<span class="unchecked">The deductible is 9,999 euros and</span>' in answer_html(stopped, "cars", words)

@@ -1,6 +1,6 @@
 """An answer as plain text with its references, to be put into a letter."""
 
-from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, visible
+from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, rest_of, visible
 from assistant.types import Answer, Sentence
 from ui.conversations import Turn
 from ui.shown.places import source_line
@@ -12,9 +12,14 @@ def copied_text(turn: Turn, words: Words) -> str:
     answer = turn.standing.answer
     if answer.refused or not answer.sentences:
         return visible(answer.text, keep_lines=True)
-    sentences = [f"{visible(one.text, keep_lines=True)} {mark(one, words)}" for one in answer.sentences]
     quoted = [f"{words('export.quoted')}\n"] if answer.quoted else []
-    return "\n".join([*quoted, " ".join(sentences), "", *references(answer, words)])
+    return "\n".join([*quoted, marked(answer, words), "", *references(answer, words)])
+
+
+def marked(answer: Answer, words: Words) -> str:
+    """The words of an answer with the marks of its sentences, in the lines that they stand in."""
+    said = (f"{visible(one.before + one.text, keep_lines=True)} {mark(one, words)}" for one in answer.sentences)
+    return ("".join(said) + rest_of(answer)).strip()
 
 
 def mark(sentence: Sentence, words: Words) -> str:
