@@ -292,6 +292,10 @@ class UiSettings(Section):
     queue: int = Field(
         32, ge=0, le=10_000, description="Questions that wait for their turn; more are told to come back later."
     )
+    page_seconds: float = Field(
+        10.0, gt=0, le=3600, description="Most processor time for drawing one page of a document."
+    )
+    page_memory_mb: int = Field(1024, ge=256, description="Most memory a process that draws pages may take, in MiB.")
 
 
 class PairsSettings(Section):

@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import signal
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -14,6 +12,7 @@ from typing import Any
 
 from assistant.config import IngestSettings
 from assistant.errors import IngestError, ReadError
+from assistant.processes import confine, ended, interrupts_held
 from assistant.tokens import TokenCounter
 from assistant.types import Chunk, Document
 from ingest.chunker import Budget, chunk_document
@@ -116,7 +115,7 @@ def _pool(recipe: Recipe) -> Iterator[Any]:
         context=multiprocessing.get_context("spawn"),
     )
     try:
-        with _interrupts_held():
+        with interrupts_held():
             if not pool.active:  # asking starts it
                 raise IngestError("The reading processes cannot be started.", "Set ingest.workers=1.")
         yield pool
@@ -124,25 +123,6 @@ def _pool(recipe: Recipe) -> Iterator[Any]:
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C waiting meanwhile; threads and processes that are started inside never hear it.
-
-    A process that is just starting would answer it with a traceback, before it can choose not to.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # starting it sets the mask back
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _outcome(task: Task, future: "Future[Reading]", recipe: Recipe) -> Reading:
@@ -153,17 +133,11 @@ def _outcome(task: Task, future: "Future[Reading]", recipe: Recipe) -> Reading:
     except TimeoutError:
         reason = f"took longer than {recipe.timeout_seconds:g} s (ingest.timeout_seconds) and was stopped"
     except ProcessExpired as error:
-        ended = _ended(error.exitcode)
-        reason = f"made its reader {ended}: it is damaged, or needs more memory than ingest.memory_mb allows"
+        how = ended(error.exitcode)
+        reason = f"made its reader {how}: it is damaged, or needs more memory than ingest.memory_mb allows"
     except Exception as error:  # a fault of ours, which costs this file and not the ingest
         reason = f"could not be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return Reading(task, None, (), f"{task.location.name} {reason}.", 0.0)
-
-
-def _ended(status: int) -> str:
-    """How a process ended, in words: a negative status is the signal that ended it."""
-    name = signal.strsignal(-status) if status < 0 else None
-    return f"crash ({name.lower()})" if name else f"stop with status {status}"
 
 
 _recipe: Recipe | None = None
@@ -174,30 +148,7 @@ def _start_worker(recipe: Recipe, parent: int) -> None:
     global _recipe, _counter
     _recipe, _counter = recipe, TokenCounter(recipe.embedder_folder)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes already use all cores
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops us in order
-    _limit_memory(recipe.memory_bytes)
-    _die_with(parent)
-
-
-def _limit_memory(limit: int) -> None:
-    """Cap the address space, where the system can; elsewhere only time is limited."""
-    if sys.platform.startswith("linux"):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _die_with(parent: int) -> None:
-    """End when the parent is killed, which no ``finally`` of its own can see to."""
-    import threading
-    import time
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    confine(recipe.memory_bytes, parent)
 
 
 def _read(task: Task) -> Reading:

@@ -163,7 +163,9 @@ def _running(context: AppContext) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def running(_: FastAPI) -> AsyncIterator[None]:
         """Load the models before a page takes the processor; in the end, wait for the answers that are under way."""
         await asyncio.to_thread(_load, context)
+        await asyncio.to_thread(context.pdf_pages.warm_up)
         yield
+        await asyncio.to_thread(context.pdf_pages.close)
         await asyncio.to_thread(context.answering.close)
 
     return running

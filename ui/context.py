@@ -13,6 +13,7 @@ from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
 from ui.people import LOCAL, People, Role, User, people_of
 from ui.service import Service
+from ui.sources.drawer import Limits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
 from ui.texts import Language, text
@@ -91,7 +92,7 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         people=people_of(workspace, settings.ui),
         conversations=Conversations(workspace.root),
         library=Library(workspace),
-        pdf_pages=PdfPages(),
+        pdf_pages=PdfPages(Limits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),
         answering=Answering(service),
         questions=RateLimit(settings.ui.questions_per_minute),
     )

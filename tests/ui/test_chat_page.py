@@ -95,6 +95,17 @@ def test_a_mark_opens_the_page_with_the_words_marked(chat: Visit) -> None:
     expect(mark).to_be_focused()
 
 
+def test_a_page_that_cannot_be_drawn_says_so_in_its_place(chat: Visit) -> None:
+    page = chat.page
+    page.route("**/pages/*", lambda route: route.fulfill(status=404, body="Page 1 of terms.pdf is not drawn."))
+    ask(page, QUESTION)
+    page.locator("#chat-now .prose .mark").first.click()
+    expect(page.locator("#source .note")).to_contain_text("drawing it takes too long or too much memory")
+    expect(page.locator("#source figure")).to_have_count(0)
+    expect(page.locator("#source .quoted")).to_contain_text("The deductible for hail is 150 euros.")
+    chat.errors.clear()  # the browser tells of the 404
+
+
 def test_a_conversation_is_kept_searched_renamed_and_deleted(chat: Visit) -> None:
     page = chat.page
     ask(page, "What does hail cost me, once more?")

@@ -1,5 +1,6 @@
 """Whatever strangers write, in whatever place, stays text: no page gets a tag, an attribute or an address from it."""
 
+import asyncio
 import importlib
 import inspect
 import pkgutil
@@ -108,6 +109,10 @@ def test_an_error_is_told_as_text(payload: str) -> None:
     def fail() -> None:
         raise UsageError(payload, payload)
 
-    with pytest.raises(gr.Error) as told:
-        telling(fail)()
-    assert structure_of(told.value.message).tags == [], "Gradio shows messages as HTML, with pictures"
+    async def fail_later() -> None:
+        fail()
+
+    for callback in (telling(fail), lambda: asyncio.run(telling(fail_later)())):
+        with pytest.raises(gr.Error) as told:
+            callback()
+        assert structure_of(told.value.message).tags == [], "Gradio shows messages as HTML, with pictures"

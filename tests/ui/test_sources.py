@@ -1,10 +1,13 @@
 """Sources: the right words are marked on the right page, and only what was ingested is ever shown."""
 
+import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from drawn import document_of
 from fakes import FakeEmbedder
 from fastapi import FastAPI
 from PIL import Image
@@ -16,13 +19,18 @@ from assistant.config import Settings
 from assistant.errors import ReadError, UsageError
 from assistant.opened import open_corpus
 from assistant.workspace import Workspace
+from bench.hurting import pdf
 from ingest.pipeline import ingest
+from ui.sources import drawing
+from ui.sources.drawer import Limits
 from ui.sources.library import Library, Span
 from ui.sources.panel import panel_html
 from ui.sources.pdfpages import PdfPages
 from ui.sources.routes import add_source_routes
 from ui.sources.words import aligned
 from ui.texts import text
+
+Panel = Callable[[Library, Span], str]
 
 PAGES = (
     ["§ 1 Cover", "", "Hail damage to the car is covered.", "The deductible for hail is 150 euros."],
@@ -71,8 +79,18 @@ def span(library: Library, document: str, quote: str) -> Span:
     return Span("cars", document, found.start, found.end, quote)
 
 
-def panel(library: Library, one: Span) -> str:
-    return panel_html(library, PdfPages(), one, lambda key, /, **values: text(key, "en", **values))
+@pytest.fixture(scope="module")
+def pages() -> Iterator[PdfPages]:
+    with closing(PdfPages(Limits(10.0, 1 << 30))) as pages:
+        yield pages
+
+
+@pytest.fixture
+def panel(pages: PdfPages) -> Panel:
+    def words(key: str, /, **values: object) -> str:
+        return text(key, "en", **values)
+
+    return lambda library, span: asyncio.run(panel_html(library, pages, span, words, "anna"))
 
 
 # Words on a page
@@ -115,7 +133,7 @@ def test_what_is_not_there_is_not_marked(words: str) -> None:
 # A passage in its document
 
 
-def test_the_page_and_the_words_on_it_are_those_of_the_span(library: Library) -> None:
+def test_the_page_and_the_words_on_it_are_those_of_the_span(library: Library, panel: Panel) -> None:
     passage = library.passage(span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."))
     assert [page for _, page in passage.pages] == [2]
     html = panel(library, span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."))
@@ -128,11 +146,10 @@ def test_the_page_and_the_words_on_it_are_those_of_the_span(library: Library) ->
 
 
 @pytest.mark.parametrize("rotated", [90, 180, 270])
-def test_boxes_stand_on_the_words_of_a_turned_page(rotated: int) -> None:
-    content = make_pdf([[*[""] * 16, "covered"]], rotated)
-    pages = PdfPages()
-    boxes = pages.sheet("turned", lambda: content, 1, "covered").boxes
-    picture = Image.open(io.BytesIO(pages.picture("turned", lambda: content, 1))).convert("L")
+def test_boxes_stand_on_the_words_of_a_turned_page(rotated: int, tmp_path: Path) -> None:
+    turned = document_of(tmp_path, make_pdf([[*[""] * 16, "covered"]], rotated))
+    boxes = drawing.sheet(turned, 1, "covered").boxes
+    picture = Image.open(io.BytesIO(drawing.picture(turned, 1))).convert("L")
     ink = sum(picture.histogram()[:128])
     for box in boxes:
         across, down = picture.width / 100, picture.height / 100
@@ -141,7 +158,7 @@ def test_boxes_stand_on_the_words_of_a_turned_page(rotated: int) -> None:
     assert ink and sum(picture.histogram()[:128]) <= 0.02 * ink, "the boxes leave words uncovered"
 
 
-def test_text_of_a_document_is_shown_as_text_with_the_words_marked(library: Library) -> None:
+def test_text_of_a_document_is_shown_as_text_with_the_words_marked(library: Library, panel: Panel) -> None:
     html = panel(library, span(library, "pets.md", "Horses are not."))
     assert '<mark class="found" tabindex="-1">Horses are not.</mark>' in html
     assert "Dogs &amp; cats" in html and "<b>" not in html
@@ -153,7 +170,7 @@ def test_words_are_found_again_after_the_document_has_grown(library: Library) ->
     assert library.passage(moved).start == known.start
 
 
-def test_words_that_are_gone_are_shown_as_they_were_cited(library: Library) -> None:
+def test_words_that_are_gone_are_shown_as_they_were_cited(library: Library, panel: Panel) -> None:
     html = panel(library, Span("cars", "pets.md", 0, 10, "Cats are <i>not</i> insured."))
     assert "not in pets.md any more" in html and "Cats are &lt;i&gt;not&lt;/i&gt; insured." in html
 
@@ -171,7 +188,7 @@ def test_words_that_are_gone_are_shown_as_they_were_cited(library: Library) -> N
         ("", "pets.md"),
     ],
 )
-def test_only_documents_of_the_corpus_are_opened(library: Library, corpus: str, document: str) -> None:
+def test_only_documents_of_the_corpus_are_opened(library: Library, corpus: str, document: str, panel: Panel) -> None:
     with pytest.raises(UsageError):
         library.passage(Span(corpus, document, 0, 5, "Dogs"))
     assert "<mark" not in panel(library, Span(corpus, document, 0, 5, "Dogs"))
@@ -181,9 +198,9 @@ def test_only_documents_of_the_corpus_are_opened(library: Library, corpus: str, 
 
 
 @pytest.fixture(scope="module")
-def client(workspace: Workspace) -> TestClient:
+def client(workspace: Workspace, pages: PdfPages) -> TestClient:
     app = FastAPI()
-    add_source_routes(app, Library(workspace), PdfPages())
+    add_source_routes(app, Library(workspace), pages)
     return TestClient(app)
 
 
@@ -222,11 +239,11 @@ def test_nothing_else_has_an_address(client: TestClient, address: str) -> None:
     assert client.get(address).status_code in (404, 422)
 
 
-def test_a_file_that_was_changed_or_replaced_is_not_given_out(tmp_path: Path) -> None:
+def test_a_file_that_was_changed_or_replaced_is_not_given_out(tmp_path: Path, panel: Panel) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
     file, secret = docs / "terms.pdf", tmp_path / "secret.pdf"
-    file.write_bytes(make_pdf(PAGES))
+    file.write_bytes(make_pdf([*PAGES, ["§ 3"]]))
     secret.write_bytes(make_pdf([["the secret"]]))
     workspace = Workspace(tmp_path / "workspace")
     ingest(workspace, "cars", [docs], Settings.model_validate({"ingest": {"workers": 1}}), embedder=FakeEmbedder())
@@ -236,13 +253,19 @@ def test_a_file_that_was_changed_or_replaced_is_not_given_out(tmp_path: Path) ->
     file.unlink()
     file.symlink_to(secret)
     with pytest.raises(ReadError, match="has changed"):
-        library.original(known)
+        known.original()
     html = panel(library, cited)
     assert "<img" not in html and '<mark class="found" tabindex="-1">Water damage is covered' in html
     file.unlink()
     assert "cannot be read" in panel(library, cited)
 
 
-def test_a_pdf_that_cannot_be_drawn_is_told() -> None:
+def test_a_pdf_that_cannot_be_drawn_is_told(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="cannot be drawn"):
-        PdfPages().picture("broken", lambda: b"%PDF-1.7 nonsense", 1)
+        drawing.picture(document_of(tmp_path, b"%PDF-1.7 nonsense"), 1)
+
+
+@pytest.mark.parametrize("box", ["[0 0 .0001 14400]", "[0 0 99999999 9]"])
+def test_a_page_without_a_shape_is_told(box: str, tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match="no shape"):
+        drawing.sheet(document_of(tmp_path, pdf(1, "", MediaBox=box)), 1, "hail")

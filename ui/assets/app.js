@@ -102,6 +102,17 @@
     },
   };
 
+  // A page that could not be drawn says so in its place; its words stand below it.
+  document.addEventListener("error", (event) => {
+    const sheet = event.target.closest?.(".sheet[data-lost]");
+    if (!sheet) return;
+    const note = document.createElement("p");
+    note.className = "note";
+    note.setAttribute("role", "status");
+    note.textContent = sheet.dataset.lost;
+    sheet.replaceWith(note);
+  }, true);
+
   // Browsers have a clipboard only where the connection is encrypted, or on this machine itself.
   const copyText = async (text) => {
     if (navigator.clipboard) return navigator.clipboard.writeText(text);

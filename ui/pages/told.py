@@ -2,8 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import gradio as gr
@@ -18,21 +18,34 @@ def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(callback)
         async def each(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            try:
+            with _told():
                 # Closed with this one: what it has begun ends at once, and not when it is collected.
                 async with aclosing(callback(*args, **kwargs)) as all_changes:
                     async for changes in all_changes:
                         yield changes
-            except AssistantError as error:
-                raise gr.Error(escaped(error), print_exception=False) from None
 
         return each
 
+    if inspect.iscoroutinefunction(callback):
+
+        @functools.wraps(callback)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            with _told():
+                return await callback(*args, **kwargs)
+
+        return awaited
+
     @functools.wraps(callback)
     def once(*args: Any, **kwargs: Any) -> Any:
-        try:
+        with _told():
             return callback(*args, **kwargs)
-        except AssistantError as error:
-            raise gr.Error(escaped(error), print_exception=False) from None
 
     return once
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except AssistantError as error:
+        raise gr.Error(escaped(error), print_exception=False) from None

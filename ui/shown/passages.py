@@ -6,8 +6,9 @@ from urllib.parse import quote as url_quote
 from ui.shown.pieces import note_html
 from ui.shown.places import heading_line, place_line
 from ui.shown.safe import button, escaped
-from ui.sources.library import Passage, SourceDocument
-from ui.sources.pdfpages import Box, Sheet
+from ui.sources.document import SourceDocument
+from ui.sources.drawing import Box, Sheet
+from ui.sources.library import Passage
 from ui.texts import Words
 
 _AROUND = 2400
@@ -82,8 +83,10 @@ def _panel(passage: Passage, content: str, words: Words) -> str:
 def _figure(document: SourceDocument, page: int, sheet: Sheet, words: Words) -> str:
     label = escaped(words("sources.picture", page=page, title=document.title or document.path))
     picture = f'<img src="{escaped(page_address(document, page))}" alt="{label}">'
-    shape = f"aspect-ratio:{sheet.width:.1f}/{sheet.height:.1f}"
-    return f'<figure class="sheet" style="{shape}">{picture}{"".join(map(_box, sheet.boxes))}</figure>'
+    shape = f"aspect-ratio:{sheet.width / sheet.height:.4f}"
+    lost = escaped(words("sources.not_drawn"))
+    boxes = "".join(map(_box, sheet.boxes))
+    return f'<figure class="sheet" style="{shape}" data-lost="{lost}">{picture}{boxes}</figure>'
 
 
 def _box(box: Box) -> str:

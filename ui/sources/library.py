@@ -1,31 +1,15 @@
 """The documents of all corpora, by what an answer says of them."""
 
-import hashlib
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.errors import ReadError, UsageError
+from assistant.errors import UsageError
 from assistant.opened import open_corpus
 from assistant.store.catalog import Catalog, file_location
 from assistant.types import Filter
 from assistant.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class SourceDocument:
-    """A document of a corpus, and the file that it was read from."""
-
-    id: int
-    corpus: str
-    path: str
-    """Relative to the ingested folder."""
-    title: str
-    format: str
-    pages: int | None
-    hash: str
-    """SHA-256 of the file, in hex, when it was read."""
-    location: Path
+from ui.sources.document import SourceDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +62,6 @@ class Library:
             for document in _documents(catalog, corpus, id_=id_):
                 return document
         raise UsageError("There is no such document.", "Ask again: the documents have changed.")
-
-    def original(self, document: SourceDocument) -> bytes:
-        """The file as it was ingested. Raises ReadError when it is gone or is another one now."""
-        name = document.path
-        try:
-            content = document.location.read_bytes()
-        except OSError as error:
-            raise ReadError(f"{name} cannot be read: {error.strerror}.", "Its text is still in the corpus.") from None
-        if hashlib.sha256(content).hexdigest() != document.hash:
-            raise ReadError(f"{name} has changed since it was read.", "Read it again: assistant ingest.")
-        return content
 
 
 def _documents(catalog: Catalog, corpus: str, path: str | None = None, id_: int | None = None) -> list[SourceDocument]:

@@ -1,159 +1,189 @@
-"""Pages of a PDF as pictures, and where on them some words stand.
+"""Pages of PDFs for many who ask at once, whatever is on the pages.
 
-pdfium bears one thread at a time, so one lock is held while it works. Pages are kept as drawn: a second look is free.
+Two are drawn at a time, in processes that may be lost (ui.sources.drawer). One person has one of them at most, and
+waits in a line of their own: no one takes all places. Whoever asks for what is being drawn for them shares it. Pages
+are kept as drawn, and so is what cannot be drawn: a second look is free. Nobody waits in a thread of Gradio's.
 """
 
-import io
+import asyncio
+import logging
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from typing import TypeVar
-
-import pypdfium2
-import pypdfium2.raw as pdfium
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from assistant.errors import ReadError
-from ui.sources.words import aligned
+from ui.sources.document import SourceDocument
+from ui.sources.drawer import Drawer, DrawerLost, Limits
+from ui.sources.drawing import Sheet
 
 T = TypeVar("T")
 
-WIDTH = 1240
-"""Pixels of a page's width as drawn: sharp at 620 on a dense screen."""
-_LARGEST_SIDE = 4000
-_WEBP_QUALITY = 80
-_DOCUMENTS_KEPT = 4
+_AT_ONCE = 2
+_MOST_WAITING = 16
+"""Different pages that one person may wait for."""
 _PAGES_KEPT = 64
-_SCALE = 10_000
-"""Boxes are asked for in so many parts of the page, and told in per cent."""
+_MOST_HURTFUL = 3
+"""Pages of one document that are found not to be drawable before no other one is tried."""
+_HURTFUL_KEPT = 1000
+_log = logging.getLogger("uvicorn.error")
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle on a page, in per cent of its width and height, from the top left."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A page without its picture: its sides in points, and the boxes of the words that were looked for."""
-
-    width: float
-    height: float
-    boxes: tuple[Box, ...]
+class HurtfulPage(ReadError):
+    """To draw the page would take too long or too much memory."""
 
 
 class PdfPages:
-    """Draws pages of PDFs that are named by their hash. Bears several threads."""
+    """To be used from one event loop. ``client`` is whoever asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits, start: Callable[[Limits], Drawer] = Drawer) -> None:
+        """``start`` begins a process."""
+        self._limits = limits
+        self._start = start
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="page")
+        self._idle: list[Drawer] = []
+        self._busy: set[Drawer] = set()
         self._lock = threading.Lock()
-        self._documents: OrderedDict[str, pypdfium2.PdfDocument] = OrderedDict()
+        """Of the two above."""
+        self._lines, self._pages = _Locks(), _Locks()
+        self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
         self._drawn: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._hurtful: OrderedDict[str, set[int]] = OrderedDict()
+        """Pages by the hash of their document: of another version, they are others."""
 
-    def picture(self, hash_: str, content: Callable[[], bytes], page: int) -> bytes:
+    async def picture(self, document: SourceDocument, page: int, client: str) -> bytes:
         """A page (1-based) as WebP. Raises ReadError for a page that there is not or that cannot be drawn."""
-        with self._lock:
-            if (hash_, page) not in self._drawn:
-                self._drawn[hash_, page] = _drawn(self._opened(hash_, content), page)
-                while len(self._drawn) > _PAGES_KEPT:
-                    self._drawn.popitem(last=False)
-            self._drawn.move_to_end((hash_, page))
-            return self._drawn[hash_, page]
+        key = (document.hash, page)
+        if key not in self._drawn:
+            return await self._shared((client, key), lambda: self._picture(document, page, client))
+        self._drawn.move_to_end(key)
+        return self._drawn[key]
 
-    def sheet(self, hash_: str, content: Callable[[], bytes], page: int, words: str, at: int = 0) -> Sheet:
+    async def sheet(self, document: SourceDocument, page: int, words: str, at: int, client: str) -> Sheet:
         """Where ``words`` stand on a page; behind about ``at`` characters, if they stand there twice.
 
-        Raises ReadError for a page that there is not.
+        Raises ReadError for a page that there is not or that cannot be drawn.
         """
+        key = (client, document.hash, page, words, at)
+        return await self._shared(key, lambda: self._sheet(document, page, words, at, client))
+
+    def warm_up(self) -> None:
+        """Start a process now rather than with the first page."""
+        with self._lent():
+            pass
+
+    def close(self) -> None:
+        """End the processes; whoever waits for a page waits no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            opened = _page(self._opened(hash_, content), page)
-            with closing(opened):
-                width, height = opened.get_size()
-                return Sheet(width, height, _boxes(opened, words, at))
+            for drawer in self._busy:
+                drawer.end()
+        self._threads.shutdown()
+        for drawer in self._idle:
+            drawer.end()
 
-    def _opened(self, hash_: str, content: Callable[[], bytes]) -> pypdfium2.PdfDocument:
-        if hash_ not in self._documents:
-            try:
-                document = pypdfium2.PdfDocument(content())
-            except pypdfium2.PdfiumError:
-                raise ReadError("This PDF cannot be drawn.", "Download it, or look at its text.") from None
-            if document.get_formtype() != pdfium.FORMTYPE_NONE:
-                document.init_forms()
-            self._documents[hash_] = document
-            while len(self._documents) > _DOCUMENTS_KEPT:
-                self._documents.popitem(last=False)[1].close()
-        self._documents.move_to_end(hash_)
-        return self._documents[hash_]
+    async def _picture(self, document: SourceDocument, page: int, client: str) -> bytes:
+        key = (document.hash, page)
+        async with self._turn(document, page, client):
+            if key not in self._drawn:
+                self._drawn[key] = await self._done(document, page, lambda drawer: drawer.picture(document, page))
+                while len(self._drawn) > _PAGES_KEPT:
+                    self._drawn.popitem(last=False)
+            return self._drawn[key]
+
+    async def _sheet(self, document: SourceDocument, page: int, words: str, at: int, client: str) -> Sheet:
+        async with self._turn(document, page, client):
+            return await self._done(document, page, lambda drawer: drawer.sheet(document, page, words, at))
+
+    async def _shared(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What ``work`` returns, begun once for all who ask meanwhile; who goes away does not end it for the others."""
+        if key not in self._under_way:
+            self._under_way[key] = task = asyncio.create_task(work())
+            task.add_done_callback(lambda _: self._under_way.pop(key))
+        return await asyncio.shield(self._under_way[key])
+
+    @asynccontextmanager
+    async def _turn(self, document: SourceDocument, page: int, client: str) -> AsyncIterator[None]:
+        """Hold the client's turn, and the page. Raises HurtfulPage for what is known not to be drawable."""
+        self._refuse_hurtful(document, page)
+        async with self._lines.held(client, _MOST_WAITING), self._pages.held((document.hash, page)):
+            self._refuse_hurtful(document, page)
+            yield
+
+    async def _done(self, document: SourceDocument, page: int, work: Callable[[Drawer], T]) -> T:
+        try:
+            return await asyncio.wrap_future(self._threads.submit(self._drawn_by_one, work))
+        except DrawerLost as lost:
+            _log.warning("%s, page %d: drawing it was given up: %s.", document.path, page, lost)
+            self._hurtful.setdefault(document.hash, set()).add(page)
+            while len(self._hurtful) > _HURTFUL_KEPT:
+                self._hurtful.popitem(last=False)
+            raise self._hurt(document, page) from None
+
+    def _refuse_hurtful(self, document: SourceDocument, page: int) -> None:
+        known = self._hurtful.get(document.hash, ())
+        if page in known or len(known) >= _MOST_HURTFUL:
+            raise self._hurt(document, page)
+
+    def _hurt(self, document: SourceDocument, page: int) -> HurtfulPage:
+        seconds, mib = self._limits.seconds, self._limits.memory_bytes >> 20
+        return HurtfulPage(
+            f"Page {page} of {document.path} is not drawn: that takes more than {seconds:g} s of processor time"
+            f" (ui.page_seconds) or {mib} MiB (ui.page_memory_mb), or more of its pages do.",
+            "Look at its text, or download the document.",
+        )
+
+    def _drawn_by_one(self, work: Callable[[Drawer], T]) -> T:
+        with self._lent() as drawer:
+            return work(drawer)
+
+    @contextmanager
+    def _lent(self) -> Iterator[Drawer]:
+        """A drawer that is no one else's meanwhile. One that is lost has a successor at once."""
+        with self._lock:
+            drawer = self._fit(self._idle.pop()) if self._idle else self._start(self._limits)
+            self._busy.add(drawer)
+        try:
+            yield drawer
+        finally:
+            with self._lock:
+                self._busy.discard(drawer)
+                self._idle.append(self._fit(drawer))
+
+    def _fit(self, drawer: Drawer) -> Drawer:
+        if drawer.is_fit:
+            return drawer
+        drawer.end()
+        return self._start(self._limits)
 
 
-def _page(document: pypdfium2.PdfDocument, number: int) -> pypdfium2.PdfPage:
-    if not 1 <= number <= len(document):
-        raise ReadError(f"There is no page {number}.", f"The document has {len(document)}.")
-    try:
-        return document[number - 1]
-    except pypdfium2.PdfiumError:
-        raise ReadError(f"Page {number} is damaged.", "Download the document, or look at its text.") from None
+@dataclass(slots=True)
+class _Wanted:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    by: int = 0
 
 
-def _drawn(document: pypdfium2.PdfDocument, number: int) -> bytes:
-    page = _page(document, number)
-    with closing(page):
-        scale = min(WIDTH / page.get_width(), _LARGEST_SIDE / max(page.get_size()))
-        picture = page.render(scale=scale, may_draw_forms=True).to_pil()
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "WEBP", quality=_WEBP_QUALITY, method=0)
-    return buffer.getvalue()
+class _Locks:
+    """A lock for each key, as long as someone wants it; who came first has it first."""
 
+    def __init__(self) -> None:
+        self._wanted: dict[Hashable, _Wanted] = {}
 
-def _boxes(page: pypdfium2.PdfPage, words: str, at: int) -> tuple[Box, ...]:
-    textpage = page.get_textpage()
-    with closing(textpage):
-        text = textpage.get_text_range()
-        if any(character > "\uffff" for character in text):
-            return ()  # pdfium counts UTF-16 units, Python characters: the places would shift
-        places = aligned(words, text, at)
-        return tuple(_lines([_box(page, textpage, place) for place in places if not text[place].isspace()]))
-
-
-def _box(page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage, index: int) -> Box:
-    left, bottom, right, top = textpage.get_charbox(index, loose=True)
-    x1, y1 = _on_page(page, left, top)
-    x2, y2 = _on_page(page, right, bottom)
-    return Box(min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1))
-
-
-def _on_page(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
-    """A point of the sheet in per cent of the page as seen: turned and cropped."""
-    across, down = pdfium.c_int(), pdfium.c_int()
-    pdfium.FPDF_PageToDevice(page, 0, 0, _SCALE, _SCALE, 0, x, y, across, down)
-    return across.value * 100 / _SCALE, down.value * 100 / _SCALE
-
-
-def _lines(boxes: Sequence[Box]) -> list[Box]:
-    """The boxes of characters in reading order, joined to one a line."""
-    lines: list[Box] = []
-    for box in boxes:
-        if lines and _continues(lines[-1], box):
-            lines[-1] = _around(lines[-1], box)
-        else:
-            lines.append(box)
-    return lines
-
-
-def _continues(line: Box, box: Box) -> bool:
-    middle = box.top + box.height / 2
-    gap = box.left - (line.left + line.width)
-    return line.top <= middle <= line.top + line.height and -1.0 <= gap <= 3.0
-
-
-def _around(one: Box, other: Box) -> Box:
-    left, top = min(one.left, other.left), min(one.top, other.top)
-    right = max(one.left + one.width, other.left + other.width)
-    bottom = max(one.top + one.height, other.top + other.height)
-    return Box(left, top, right - left, bottom - top)
+    @asynccontextmanager
+    async def held(self, key: Hashable, most: float = math.inf) -> AsyncIterator[None]:
+        """Raises ReadError when ``most`` want it already."""
+        wanted = self._wanted.setdefault(key, _Wanted())
+        if wanted.by >= most:
+            raise ReadError(f"{wanted.by} other pages have to be drawn for you first.", "Try again in a moment.")
+        wanted.by += 1
+        try:
+            async with wanted.lock:
+                yield
+        finally:
+            wanted.by -= 1
+            if not wanted.by:
+                del self._wanted[key]

@@ -3,11 +3,12 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import FastAPI, Path
+from fastapi import FastAPI, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from assistant.errors import AssistantError
+from ui.signin import signed_in
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
 
@@ -20,9 +21,11 @@ _A_DAY = "private, max-age=86400"
 def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
     """The pictures of pages, and the files themselves."""
 
-    async def picture(corpus: str, document: Number, page: Number) -> Response:
+    async def picture(request: Request, corpus: str, document: Number, page: Number) -> Response:
+        user = signed_in(request.scope)
         try:
-            content = await run_in_threadpool(_picture, library, pages, corpus, document, page)
+            known = await run_in_threadpool(library.document, corpus, document)
+            content = await pages.picture(known, page, user.name if user else "")
         except AssistantError as error:
             return _missing(error)
         return Response(content, media_type="image/webp", headers={"Cache-Control": _A_DAY})
@@ -47,14 +50,9 @@ def saved_as(name: str) -> dict[str, str]:
     }
 
 
-def _picture(library: Library, pages: PdfPages, corpus: str, document: int, page: int) -> bytes:
-    known = library.document(corpus, document)
-    return pages.picture(known.hash, lambda: library.original(known), page)
-
-
 def _original(library: Library, corpus: str, document: int) -> tuple[bytes, str]:
     known = library.document(corpus, document)
-    return library.original(known), known.path.rpartition("/")[2]
+    return known.original(), known.path.rpartition("/")[2]
 
 
 def _missing(error: AssistantError) -> Response:

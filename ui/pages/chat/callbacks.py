@@ -124,9 +124,9 @@ class Chat:
 
     # Sources and reasons
 
-    def cite(self, event: gr.EventData, request: gr.Request) -> str:
+    async def cite(self, event: gr.EventData, request: gr.Request) -> str:
         """Open a passage beside the chat."""
-        self._name(request)
+        user = await asyncio.to_thread(self._name, request)
         data = data_of(event)
         span = Span(
             data.get("corpus", ""),
@@ -135,7 +135,7 @@ class Chat:
             number_of(event, "end"),
             data.get("quote", ""),
         )
-        return panel_html(self.context.library, self.context.pdf_pages, span, self.context.text)
+        return await panel_html(self.context.library, self.context.pdf_pages, span, self.context.text, user)
 
     def why(self, event: gr.EventData, request: gr.Request) -> str:
         """Open the steps that led to an answer."""

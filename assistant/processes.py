@@ -1,0 +1,55 @@
+"""Processes that do what may hang, crash or eat memory: they have limits, and end with their parent."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def confine(memory_bytes: int, parent: int) -> None:
+    """Called in such a process first: cap its address space, where the system can, and end when ``parent`` has."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops us in order
+    if sys.platform.startswith("linux"):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    _die_with(parent)
+
+
+def _die_with(parent: int) -> None:
+    """End when the parent is killed, which no ``finally`` of its own can see to."""
+    import threading
+    import time
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C waiting meanwhile; threads and processes that are started inside never hear it.
+
+    A process that is just starting would answer it with a traceback, before it can choose not to.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # starting it sets the mask back
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ended(status: int) -> str:
+    """How a process ended, in words: a negative status is the signal that ended it."""
+    name = signal.strsignal(-status) if status < 0 else None
+    return f"crash ({name.lower()})" if name else f"stop with status {status}"
