@@ -112,7 +112,8 @@ def test_an_error_is_told_as_text(payload: str) -> None:
     async def fail_later() -> None:
         fail()
 
-    for callback in (telling(fail), lambda: asyncio.run(telling(fail_later)())):
+    callbacks: tuple[Callable[[], object], ...] = (telling(fail), lambda: asyncio.run(telling(fail_later)()))
+    for callback in callbacks:
         with pytest.raises(gr.Error) as told:
             callback()
         assert structure_of(told.value.message).tags == [], "Gradio shows messages as HTML, with pictures"
