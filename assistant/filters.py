@@ -60,5 +60,7 @@ def _no_value(name: str, value: str, catalog: Catalog) -> UsageError:
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     """The remedy: the known word that is most like another."""
+    if len(word) > _LONGEST_PATTERN:
+        return _LIST  # it takes the square of its length to compare, and is like nothing
     near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.4)
     return f"Did you mean {near[0]}?" if near else _LIST

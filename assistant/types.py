@@ -4,6 +4,7 @@ Plain frozen dataclasses without behaviour of their own beyond construction and 
 All offsets are characters (Python code points) in ``Document.text``; spans are half-open.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -175,8 +176,8 @@ class Evidence:
 
     def heading_at(self, offset: int) -> Heading:
         """The heading under which the character at ``offset`` of the document stands."""
-        whole = Heading(self.start, self.start, self.heading)
-        return next((one for one in reversed(self.headings) if one.start <= offset), whole)
+        place = bisect_right(self.headings, offset, key=lambda one: one.start)
+        return self.headings[place - 1] if place else Heading(self.start, self.start, self.heading)
 
     def part(self, start: int, end: int) -> "Evidence":
         """The same evidence with the heading and the pages of a span of the document alone."""
@@ -186,7 +187,8 @@ class Evidence:
 
     def page_at(self, offset: int) -> int | None:
         """The page on which the character at ``offset`` of the document stands."""
-        return next((page for start, page in reversed(self.page_starts) if start <= offset), None)
+        place = bisect_right(self.page_starts, offset, key=lambda one: one[0])
+        return self.page_starts[place - 1][1] if place else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _OFFER = re.compile(
     r"(?: (?:tell|show|give|list)(?: you)?\b)?(?: (?:sagen|zeigen|erklären|nennen)\b)?[\s,]*",
     re.IGNORECASE,
 )
-MARKER = re.compile(r"\s*\[\d+\]")
+MARKER = re.compile(r"(?<!\s)\s*\[\d+\]")
 
 
 def is_courtesy(text: str) -> bool:

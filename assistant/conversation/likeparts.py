@@ -25,7 +25,7 @@ _PARTICIPLE = re.compile(r"\w+ed|paid|given|taken|held|kept|lost|sent|stolen|kno
 # Nouns that differ in their first part only: Nachtarbeit, Sonntagsarbeit.
 _SHARED_ENDING = 5
 # A topic that stands behind a question does so in brackets, part by part.
-_ENDED = re.compile(r"[,;:)]+$")
+_ENDED = re.compile(r"(?<![,;:)])[,;:)]+$")
 _PAYING = frozenset("pay pays paid zahlt zahlen bezahlt bezahlen".split())
 _PEOPLE = frozenset(
     """
@@ -112,9 +112,10 @@ def _like_number(words: Sequence[str], core: Sequence[str]) -> Span | None:
 def _like_ending(words: Sequence[str], core: Sequence[str]) -> Span | None:
     """Words with the same head: "full-time employees", "part-time employees"."""
     head = _folded(core[-1])
+    german = is_german(words)
     for start, end in _noun_runs(words):
         last = _folded(words[end - 1])
-        compound = is_german(words) and last != head and last[-_SHARED_ENDING:] == head[-_SHARED_ENDING:]
+        compound = german and last != head and last[-_SHARED_ENDING:] == head[-_SHARED_ENDING:]
         if compound and len(head) > _SHARED_ENDING:
             return end - 1, end
         if last == head and len(core) > 1:
@@ -145,7 +146,7 @@ def _after_preposition(words: Sequence[str], preposition: str, is_name: bool) ->
     same = {preposition}.union(*(kind for kind in SAME_PREPOSITIONS if preposition in kind))
     for place in range(len(words) - 1, -1, -1):
         if _folded(words[place]) in same:
-            end = _run_end(words, place + 1)
+            end = _run_end(words, place + 1, is_german(words))
             if end == place + 1:
                 return None
             names = [name for name in _name_runs(words) if place < name[0] and name[1] <= end]
@@ -165,7 +166,7 @@ def _like_noun(words: Sequence[str], given: Sequence[str]) -> Span | None:
         only_own = _is_possessive(given[0]) and _folded(words[0]) in QUESTION_WORDS
         for place in range(len(words) - 1, 0, -1):
             if _folded(words[place]) in DETERMINERS and (not only_own or _is_possessive(words[place])):
-                return place, _run_end(words, place + 1)
+                return place, _run_end(words, place + 1, is_german(words))
         return None
     runs = [run for run in _noun_runs(words) if _folded(words[run[0] - 1]) not in DETERMINERS]
     named = set() if is_german(words) else set(_name_runs(words))
@@ -178,11 +179,12 @@ def _is_possessive(word: str) -> bool:
 
 def _noun_runs(words: Sequence[str]) -> Iterator[Span]:
     """Spans of neighbouring words that name something, after the first word of the question."""
+    german = is_german(words)
     place = 1
     while place < len(words):
-        end = _run_end(words, place, with_articles=False)
+        end = _run_end(words, place, german, with_articles=False)
         start = place
-        if not is_german(words):
+        if not german:
             # The verb of a question stands before its object: "Who approves invoices", "Can I take dogs".
             before = _folded(words[place - 1])
             is_subject = before in SPEAKERS or before in QUESTION_WORDS or words[place - 1][0].isupper()
@@ -208,7 +210,7 @@ def _name_runs(words: Sequence[str]) -> Iterator[Span]:
         place = max(end, place + 1)
 
 
-def _run_end(words: Sequence[str], start: int, with_articles: bool = True) -> int:
+def _run_end(words: Sequence[str], start: int, german: bool, with_articles: bool = True) -> int:
     """Where the noun that begins at ``start`` ends: before the next word of grammar, without a verb at its end."""
     first = start
     while with_articles and first < len(words) and _folded(words[first]) in DETERMINERS:
@@ -220,7 +222,6 @@ def _run_end(words: Sequence[str], start: int, with_articles: bool = True) -> in
         end += 1
         if _ENDED.search(words[end - 1]):
             break
-    german = is_german(words)
     while end > first and _is_verb_behind(words[end - 1], german, end - first > 1):
         end -= 1
     return end

@@ -66,10 +66,12 @@ def _without_opening(sentence: str) -> str:
     parts = sentence.rstrip(" ?.!").split()
     # "Up to how much", "for which": the question word need not be the first.
     asked = [place for place, part in enumerate(parts[:_LATEST_QUESTION_WORD]) if _folded(part) in QUESTION_WORDS]
-    parts = parts[asked[-1] + 1 :] if asked else parts
-    while parts and (_folded(parts[0]) in _OPENING or (len(parts) > 1 and _folded(parts[1]) in SPEAKERS)):
-        parts.pop(0)
-    return " ".join(parts)
+    first = asked[-1] + 1 if asked else 0
+    while first < len(parts) and (
+        _folded(parts[first]) in _OPENING or (first + 1 < len(parts) and _folded(parts[first + 1]) in SPEAKERS)
+    ):
+        first += 1
+    return " ".join(parts[first:])
 
 
 def _named(question: str, said: str) -> str:

@@ -5,6 +5,7 @@ passage that supports it best. What counts as support is one function, in ``assi
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from assistant.grounding.support import Support, Weights, support
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
 
-_PASSAGE = re.compile(r"<\s*/?\s*passage\b", re.IGNORECASE)
+_PASSAGE = re.compile(r"<\s*(?:/\s*)?passage\b", re.IGNORECASE)
 # Without one of these, nothing is complete yet.
 _MAY_END = re.compile(r"[.!?…\n]")
 _IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
@@ -140,12 +141,10 @@ class Grounder:
 
     def _cited(self, start: int, following: int | None) -> list[Evidence]:
         """The passages named in a sentence or behind it, before the next; numbers of no passage are dropped."""
-        numbers = (
-            number
-            for marker in self._reading.markers
-            if start < marker.place and (following is None or marker.place <= following)
-            for number in marker.numbers
-        )
+        markers = self._reading.markers
+        first = bisect_right(markers, start, key=lambda marker: marker.place)
+        end = None if following is None else bisect_right(markers, following, key=lambda marker: marker.place)
+        numbers = (number for marker in markers[first:end] for number in marker.numbers)
         return [self._hits[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(self._hits)]
 
     def _grounded(self, sentence: str, statement: Statement, cited: Sequence[Evidence]) -> Sentence:
@@ -175,10 +174,10 @@ def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage
 
 def _without_made_up(said: str) -> str:
     """An answer up to where the model goes on with passages of its own."""
-    for tag in _PASSAGE.finditer(said):
-        if any(character.isalnum() for character in without_markup(said[: tag.start()])):
-            return said[: tag.start()]
-    return said
+    ends = [tag.start() for tag in _PASSAGE.finditer(said)]
+    # The plain words of a beginning are always a beginning of those of the whole.
+    first = bisect_left(ends, True, key=lambda end: any(map(str.isalnum, without_markup(said[:end]))))
+    return said[: ends[first]] if first < len(ends) else said
 
 
 def _why_not(measured: Sequence[Support], least: float) -> str:

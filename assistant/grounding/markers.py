@@ -12,11 +12,12 @@ import regex  # tells whether a text may yet become a match
 _KIND = r"(?:passages?|sources?|documents?|quellen?|abschnitte?|passagen?)"
 _NUMBERS = rf"\d{{1,3}}(?:\s*(?:,|;|&|-|–|—|and|und|to|bis)\s*(?:{_KIND}\s*)?\d{{1,3}})*"
 _MARKER = regex.compile(
-    rf"\s*[\[【]{{1,2}}\s*(?:\^\s*)?(?:{_KIND}\s*[:#]?\s*)?(?P<numbers>{_NUMBERS})\s*(?:†[^\]】\n]{{0,60}})?[\]】]",
+    rf"[\[【]{{1,2}}\s*(?:\^\s*)?(?:{_KIND}\s*[:#]?\s*)?(?P<numbers>{_NUMBERS})\s*(?:†[^\]】\n]{{0,60}})?[\]】]",
     regex.IGNORECASE,
 )
 _OPENS, _CLOSES, _DOUBLED = "[【", "]】", ("[[", "【【")
-_OPENING = re.compile(r"\s*[\[【]|\s+$")
+# What is longer is no marker: each of its characters is looked at together with all before it.
+_LONGEST_MARKER = 200
 _RANGE = re.compile(rf"(\d+)\s*(?:-|–|—|to|bis)\s*(?:{_KIND}\s*)?(\d+)", re.IGNORECASE)
 # What may follow a word without a blank.
 _CLINGS = ".,;:!?)…\"'”“’»"
@@ -35,59 +36,67 @@ class Reading:
 
     def __init__(self) -> None:
         self.markers: list[Marker] = []
-        self._text = ""
-        self._settled = 0
-        """Up to here the text stays as it is, whatever comes."""
+        self.text = ""
+        """What a reader may see, without blanks around it. It only grows."""
+        self._new: list[str] = []
+        """The characters that come behind it."""
+        self._blanks: list[str] = []
+        self._begun = ""
+        """Behind these, a marker that may become whole."""
         self._is_behind_marker = False
         self._is_doubled = False
-
-    @property
-    def text(self) -> str:
-        """What a reader may see, without blanks around it. It only grows."""
-        return self._text[: self._settled]
 
     def feed(self, piece: str) -> None:
         """The next words of the model."""
         for character in piece:
             self._take(character)
-            self._settle()
+        self.text += "".join(self._new)
+        self._new.clear()
 
     def _take(self, character: str) -> None:
         if self._is_doubled and character in _CLOSES:
             self._is_doubled = False  # the second bracket of [[1]]
             return
-        if character.isspace() and not self._text:
+        has_text = bool(self.text or self._new or self._blanks or self._begun)
+        if character.isspace() and not has_text:
             return
-        begun = self._text[self._settled :].strip()
-        if character in _OPENS and len(begun) > 1:
-            self._text = self._text[: self._settled]  # a marker that breaks off: "[1["
-        elif self._is_behind_marker and self._text and not (character.isspace() or character in _CLINGS):
-            self._text += " "  # "days.[1]The": the marker was the gap
+        if character in _OPENS and len(self._begun.strip()) > 1:
+            self._blanks, self._begun = [], ""  # a marker that breaks off: "[1["
+        elif self._is_behind_marker and has_text and not (character.isspace() or character in _CLINGS):
+            self._blanks.append(" ")  # "days.[1]The": the marker was the gap
         self._is_behind_marker = self._is_doubled = False
-        self._text += character
+        if character.isspace() and not self._begun:
+            self._blanks.append(character)
+            return
+        self._begun += character
         if character in _CLOSES:
             self._close()
+        self._settle()
 
     def _close(self) -> None:
         """Take out the marker that the last character completes, if it does."""
-        match = _MARKER.fullmatch(self._text, self._settled)
+        match = _MARKER.fullmatch(self._begun)
         if match is None:
-            opening = max(self._text.rfind(character) for character in _OPENS)
-            if opening >= 0 and _MARKER.fullmatch(self._text, opening):
-                self._text = self._text[:-1]  # "[ [1]2]": its beginning was shown, so it does not become whole
+            shown = [self.text[-_LONGEST_MARKER:], *self._new[-_LONGEST_MARKER:], *self._blanks[-_LONGEST_MARKER:]]
+            seen = "".join([*shown, self._begun])[-_LONGEST_MARKER:]
+            opening = max(seen.rfind(character) for character in _OPENS)
+            if opening >= 0 and _MARKER.fullmatch(seen, opening):
+                self._begun = self._begun[:-1]  # "[ [1]2]": its beginning was shown, so it does not become whole
             return
-        self._text = self._text[: match.start()]
-        self._is_doubled = match[0].lstrip().startswith(_DOUBLED)
+        self._blanks, self._begun = [], ""
+        self._is_doubled = match[0].startswith(_DOUBLED)
         self._is_behind_marker = True
-        self.markers.append(Marker(match.start(), _numbers(match["numbers"])))
+        self.markers.append(Marker(len(self.text) + len(self._new), _numbers(match["numbers"])))
 
     def _settle(self) -> None:
-        for opening in _OPENING.finditer(self._text, self._settled):
-            rest = self._text[opening.start() :]
-            if rest.isspace() or _MARKER.fullmatch(rest, partial=True):
-                self._settled = opening.start()
-                return
-        self._settled = len(self._text)
+        """Show what has begun up to where a marker may yet become whole."""
+        brackets = (place for place, character in enumerate(self._begun) if character in _OPENS)
+        may_become = (place for place in brackets if _MARKER.fullmatch(self._begun[place:], partial=True))
+        end = next(may_become, len(self._begun)) if len(self._begun) <= _LONGEST_MARKER else len(self._begun)
+        settled = self._begun[:end].rstrip()
+        if settled:
+            self._new += [*self._blanks, *settled]
+            self._blanks, self._begun = list(self._begun[len(settled) : end]), self._begun[end:]
 
 
 def _numbers(written: str) -> tuple[int, ...]:

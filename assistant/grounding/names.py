@@ -17,10 +17,13 @@ Name = tuple[str, ...]
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’&.][^\W_]+)*")
 # Between the words of one name stands a blank, and nothing else.
 _WITHIN = re.compile(r"[ \u00a0]")
-_SENTENCE_START = re.compile(r"(?:^|[.!?:;•|–-]|\n|\((?:\d{1,3}|[a-z])\))[\s\"'“”‘’«»„(\[]*$")
+# What ends a sentence, or numbers a clause, in its last characters; and what may stand between it and the next word.
+_ENDS = re.compile(r"(?:[.!?:;•|–-]|\((?:\d{1,3}|[a-z])\))\Z")
+_LONGEST_END = 5
+_OPENING = frozenset("\"'“”‘’«»„([")
 _CAPITALS_ARE_COMMON = frozenset({"de", "lb"})
 _SMALL_NUMBER = re.compile(r"\d{1,3}")
-_OPENERS = frozenset(
+_NO_NAMES = STOPWORDS | frozenset(
     """
     after all although any before both during each either every except hence however if neither next no nobody note
     nothing once only per please provided since though throughout under unless until upon whenever whether whereas
@@ -38,10 +41,20 @@ def names(text: str, language: str) -> list[Name]:
     for run in _runs(text):
         words = tuple(match[0] for match in run)
         alone = len(words) == 1
-        starts = _SENTENCE_START.search(text, 0, run[0].start()) is not None
-        if not alone or _is_code(words[0]) or not (starts or language in _CAPITALS_ARE_COMMON):
+        in_doubt = language in _CAPITALS_ARE_COMMON or _starts_sentence(text, run[0].start())
+        if not alone or _is_code(words[0]) or not in_doubt:
             found.append(words)
     return found
+
+
+def _starts_sentence(text: str, place: int) -> bool:
+    """Whether a sentence or a line starts with the word at ``place``."""
+    opening = place
+    while opening and (text[opening - 1].isspace() or text[opening - 1] in _OPENING):
+        opening -= 1
+    if not opening or "\n" in text[opening:place]:
+        return True
+    return _ENDS.search(text, max(0, opening - _LONGEST_END), opening) is not None
 
 
 def _runs(text: str) -> list[list[re.Match[str]]]:
@@ -63,7 +76,7 @@ def _runs(text: str) -> list[list[re.Match[str]]]:
 
 
 def _is_capital(word: str) -> bool:
-    return (word[0].isupper() or _is_code(word)) and word.casefold() not in STOPWORDS | _OPENERS
+    return (word[0].isupper() or _is_code(word)) and word.casefold() not in _NO_NAMES
 
 
 def _is_code(word: str) -> bool:

@@ -5,6 +5,7 @@ is told by their place: the next two words that carry meaning, or the two before
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ _IDIOM = re.compile(
 )
 _CONTRACTION = re.compile(r"\b(ca|wo|\w+)n['’]t\b", re.IGNORECASE)
 _CONTRACTED = {"ca": "can", "wo": "will"}
-_CLAUSE_END = re.compile(r"[.,;|!?()–]+(?=\s|$)|\n|\b(?:but|aber|sondern)\b")
+_CLAUSE_END = re.compile(r"(?<![.,;|!?()–])[.,;|!?()–]++(?=\s|$)|\n|\b(?:but|aber|sondern)\b")
 _REACH = 2
 
 
@@ -80,12 +81,13 @@ def contradiction(claim: Sequence[Denial], passage: Sequence[Denial], claimed: S
 
 def _in_clause(clause: Sequence[str], language: str) -> list[Denial]:
     found: list[Denial] = []
+    content = [(place, OPPOSITES.get(word, word)) for place, word in enumerate(clause) if _is_content(word)]
     for place, word in enumerate(clause):
         if word not in _CUES and word not in OPPOSITES:
             continue
-        reach = _content(clause[place + (word in _CUES) :])[:_REACH] or _content(clause[:place])[-_REACH:]
-        if word in OPPOSITES:
-            reach = reach[:1]
+        passed = bisect_left(content, (place,))
+        near = content[passed : passed + _REACH] or content[max(0, passed - _REACH) : passed]
+        reach = [meant for _, meant in (near[:1] if word in OPPOSITES else near)]
         bears_on = tuple(stems(" ".join(reach), language))
         if found and bears_on and found[-1].stems[0] == bears_on[0]:
             found.pop()  # "nothing is not known", "not excluded": two of them affirm
@@ -94,7 +96,6 @@ def _in_clause(clause: Sequence[str], language: str) -> list[Denial]:
     return found
 
 
-def _content(some: Sequence[str]) -> list[str]:
-    """Words that carry meaning; "only" does when it is denied."""
-    content = (word for word in some if (word not in STOPWORDS or word == "nur") and word not in _CUES)
-    return [OPPOSITES.get(word, word) for word in content if word.isalpha()]
+def _is_content(word: str) -> bool:
+    """Whether a word carries meaning; "only" does when it is denied."""
+    return (word not in STOPWORDS or word == "nur") and word not in _CUES and word.isalpha()

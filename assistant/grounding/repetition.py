@@ -51,14 +51,16 @@ def safe_end(text: str) -> int:
 
 
 def _end_of_circle(text: str) -> int | None:
-    ends = (
-        match.start() + rounds * len(match[1])
-        for circle, rounds in _CIRCLES
-        for match in circle.finditer(text)
-        if _is_said(match[1])
-    )
-    runs = (match.end() for match in _RUN.finditer(text))
-    return min((*ends, *runs), default=None)
+    run = _RUN.search(text)
+    end = run.end() if run else None
+    for circle, rounds in _CIRCLES:
+        for match in circle.finditer(text):
+            if end is not None and match.start() >= end:
+                break  # none behind it ends before it
+            if _is_said(match[1]):
+                circle_end = match.start() + rounds * len(match[1])
+                end = circle_end if end is None else min(end, circle_end)
+    return end
 
 
 def _without_number(sentence: str) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, islice, repeat
 
 from assistant.sentences import asks, sentence_spans
 from assistant.types import Evidence
@@ -23,6 +24,14 @@ _ENDS = (".", "!", "?", ";")
 _LONGEST_INTRODUCTION = 240
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Table:
+    """What the rows of a table have in common; the same only as itself."""
+
+    labels: tuple[str, ...]
+    """Of its rows: their first cells."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table: its first cell, and the others under their headers."""
@@ -30,8 +39,7 @@ class Row:
     label: str
     cells: tuple[tuple[str, str], ...]
     """(header, cell)"""
-    other_labels: tuple[str, ...]
-    """Of the other rows of the table."""
+    table: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +113,11 @@ def _lines(text: str) -> Iterator[_Line]:
 def _rows(block: list[_Line], header: str, introduction: str) -> Iterator[Span]:
     titles = _Line(0, header.splitlines()[-1]).cells if header else block[0].cells
     rows = block if header else block[1:] or block
-    labels = tuple(line.cells[0] for line in rows)
-    for place, line in enumerate(rows):
-        cells = line.cells
-        under = (*titles[1:], *[""] * len(cells))  # rows may be longer than their header
-        row = Row(cells[0], tuple(zip(under, cells[1:], strict=False)), labels[:place] + labels[place + 1 :])
+    table = Table(tuple(line.cells[0] for line in rows))
+    for line in rows:
+        label, *cells = line.cells
+        under = chain(islice(titles, 1, None), repeat(""))  # rows may be longer than their header
+        row = Row(label, tuple(zip(under, cells, strict=False)), table)
         yield Span(line.start, line.start + len(line.text), f"{introduction} {titles[0] if titles else ''}", row)
 
 

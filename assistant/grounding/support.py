@@ -12,6 +12,7 @@ better.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +21,7 @@ from assistant.grounding.decisive import missing_word
 from assistant.grounding.names import Name, names
 from assistant.grounding.negation import Denial, affirmed, contradiction, denials
 from assistant.grounding.quantities import in_digits, is_said, qualifiers, quantities, split_quantities, unit_of
-from assistant.grounding.spans import Row, Span, spans
+from assistant.grounding.spans import Row, Span, Table, spans
 from assistant.language import stems, words
 from assistant.places import without_rows
 from assistant.sentences import asks
@@ -44,7 +45,7 @@ _NAMES_A_HEADER = 0.66
 _BEHIND_THE_BEST = 0.2
 _GAIN_OF_A_PAIR = 0.1
 # The number of an item says where it stands in a list, not how many there are of anything.
-_ITEM = re.compile(r"^\s*(?:(?:step|schritt)\s+)?(?P<number>\d{1,2})[.):]\s+", re.IGNORECASE | re.MULTILINE)
+_ITEM = re.compile(r"^[^\S\n]*(?:(?:step|schritt)\s+)?(?P<number>\d{1,2})[.):]\s+", re.IGNORECASE | re.MULTILINE)
 _MAY_NAME = re.compile(r"\b(?:[^\W\d_a-zß-ÿ]|\d)[^\W_]*(?:[-'’&.][^\W_]+)*")
 _SEGMENT_END = re.compile(r"[;|\n]|[,.!?](?=\s)|\b(?:and|or|but|und|oder|aber|sowie|sondern|bzw)\b")
 
@@ -240,12 +241,13 @@ def _without_idle_pairs(some: Sequence[Span], hit: Evidence, wanted: Mapping[str
         return weighted_coverage(wanted, _stems(text, hit.language))
 
     alone = [(span, held(span)) for span in some if not span.is_pair]
-    kept = []
-    for span in some:
-        parts = [part for one, part in alone if span.start <= one.start and one.end <= span.end]
-        if not span.is_pair or held(span) >= max(parts, default=0.0) + _GAIN_OF_A_PAIR:
-            kept.append(span)
-    return kept
+    starts = [span.start for span, _ in alone]
+
+    def is_idle(pair: Span) -> bool:
+        first = bisect_left(starts, pair.start)
+        return held(pair) < max(part for _, part in alone[first : first + 2]) + _GAIN_OF_A_PAIR
+
+    return [span for span in some if not (span.is_pair and is_idle(span))]
 
 
 def _objection(claim: _Claim, read: _Read) -> str:
@@ -365,8 +367,13 @@ def _row_as_read(row: Row, claim: _Claim, known: str, language: str) -> _Read:
 
 
 def _is_of_another_row(row: Row, claim: _Claim, language: str) -> bool:
-    own = _fit(row.label, claim.text, language)
-    return any(_fit(label, claim.text, language) > own for label in row.other_labels)
+    return _best_fit(row.table, claim.text, language) > _fit(row.label, claim.text, language)
+
+
+@lru_cache(maxsize=64)  # each row of a table asks
+def _best_fit(table: Table, sentence: str, language: str) -> tuple[float, int]:
+    """How well the label that a sentence names best fits."""
+    return max(_fit(label, sentence, language) for label in table.labels)
 
 
 def _fit(label: str, sentence: str, language: str) -> tuple[float, int]:

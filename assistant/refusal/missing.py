@@ -7,7 +7,8 @@ of the verbs and adjectives that any question may have.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from assistant.conversation.functionwords import NO_SUBJECT
 from assistant.language import content_stems, detect, stems
@@ -45,9 +46,9 @@ def missing_words(question: str, there: Held, retriever: Retriever) -> tuple[str
     present = there.together
     asked = unicodedata.normalize("NFKC", question)
     candidates = [
-        (match[0], bool(_ENDS_SENTENCE.search(asked[: match.start()])) or not asked[: match.start()].strip())
-        for match in _WORD.finditer(asked)
-        if match[0].casefold() not in NO_SUBJECT and present.isdisjoint(content_stems(match[0], there.language))
+        (word, begins)
+        for word, begins in _words(asked)
+        if word.casefold() not in NO_SUBJECT and present.isdisjoint(content_stems(word, there.language))
     ]
     # Who writes all in capitals marks nothing with them.
     marks = asked != asked.upper()
@@ -56,6 +57,15 @@ def missing_words(question: str, there: Held, retriever: Retriever) -> tuple[str
         others = [word for word, _ in candidates if word not in sure and _may_be_noun(word)]
         sure |= _rarest(others, there.language, retriever)
     return tuple(dict.fromkeys(word for word, _ in candidates if word in sure))
+
+
+def _words(text: str) -> Iterator[tuple[str, bool]]:
+    """The words of a text, and whether each begins a sentence."""
+    end = 0
+    for match in _WORD.finditer(text):
+        between = text[end : match.start()]
+        yield match[0], _ENDS_SENTENCE.search(between) is not None or not (end or between.strip())
+        end = match.end()
 
 
 def _is_marked(word: str, begins: bool) -> bool:
@@ -71,8 +81,8 @@ def _may_be_noun(word: str) -> bool:
 
 def _rarest(some: Sequence[str], language: str, retriever: Retriever) -> set[str]:
     """Those that the corpus does not know; if it knows all, those that are rare in it."""
-    frequencies = {
-        word: max(retriever.catalog.document_frequencies(stems(word, language)).values(), default=0) for word in some
-    }
+    its_stems = {word: stems(word, language) for word in some}
+    known = retriever.catalog.document_frequencies(list(chain.from_iterable(its_stems.values())))
+    frequencies = {word: max((known.get(stem, 0) for stem in its), default=0) for word, its in its_stems.items()}
     unknown = {word for word, count in frequencies.items() if not count}
     return unknown or {word for word, count in frequencies.items() if count <= _RARE * retriever.size}

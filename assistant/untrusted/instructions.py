@@ -137,7 +137,7 @@ _RULES = (
     _TOLD + r"\b(?:{say})\b~\b(?:{only})\b[^.!?]{{0,20}}?(?:\b(?:{word})\b|[:\"“„«]|(?-i:\b[A-Z]{{3,}}))",
     _TOLD + r"\b(?:{say})\b~\b(?:{word})\b~\b(?:{only}|{reply})\b",
     _TOLD + r"\b(?:{say})\b~\b(?:{reply})\b~(?:\b(?:{word})\b|[:\"“„«])",
-    _TOLD + r"\b(?:{say})\b ?[\"“„«]?(?-i:[A-Z]{{3,}})\S* (?:{only})\b",
+    _TOLD + r"\b(?:{say})\b ?[\"“„«]?(?-i:[A-Z]{{3}})\S* (?:{only})\b",
     _TOLD + r"\b(?:{say})\b(?: \w+){{0,6}}? (?:{word}) ?[:\"“„«]? ?(?-i:\b[A-Z]{{3,}})",
     _TOLD + r"\b(?:{reveal})\b~\b(?:{prompt})\b",
     r"\b(?:{system_prompt}|{task})\b",
@@ -148,7 +148,7 @@ _RULES = (
 _ANYWHERE = (
     # A turn that a text pretends to begin, and a part of the prompt that it pretends to end.
     r"(?:^|\n|[\]>\"“*|])[ #*\[(<]{0,6}(?:system|developer|assistant)[\])>*]{0,3} ?(?:message|prompt|note)? ?:",
-    r"[-=#*<\[]{2,} ?(?:end|begin(?:ning)?|start|ende|fin|inicio) (?:of|der|des?|du|del?) (?:the |la )?"
+    r"(?<![-=#*<\[])[-=#*<\[]{2,}+ ?(?:end|begin(?:ning)?|start|ende|fin|inicio) (?:of|der|des?|du|del?) (?:the |la )?"
     r"(?:passages?|context[eo]?|kontexte?s|prompt|documents?|user (?:input|message)|instructions)\b",
     _TOLD + r"\b(?:cite|quote|zitiere|citez|cita)\b[^.!?]{0,40}?\[\d{1,3}\]",
     # What a program would run or fetch.

@@ -26,26 +26,35 @@ def _beginnings(names: Sequence[str]) -> str:
 
 
 # A tag that never ends reaches to the end of its line. "< /passage" is how the prompt breaks up one of a stranger.
-_TAG = rf"<\s*/?\s*passage\b[^<>\n]*>?|</?(?:{_NAMES})\b[^<>\n]*>?|<\|[^|<>\n]{{1,40}}\|>"
-_BEGUN = rf"<\s*/?\s*(?:{_beginnings(_TAGS[:1])})\Z|</?(?:{_beginnings(_TAGS)})\Z|<\|[^|<>\n]{{0,40}}\|?\Z"
+_TAG = rf"<\s*(?:/\s*)?passage\b[^<>\n]*>?|</?(?:{_NAMES})\b[^<>\n]*>?|<\|[^|<>\n]{{1,40}}\|>"
+_BEGUN = rf"<\s*(?:/\s*)?(?:{_beginnings(_TAGS[:1])})\Z|(?<!<)<+/?(?:{_beginnings(_TAGS)})\Z|<\|[^|<>\n]{{0,40}}\|?\Z"
 _COMMENT = r"<!--.*?(?:-->|\Z)|<!?-?\Z"
 # The target of an inline link or picture: [words](target "title"), [words](<target>).
-_TARGET = r"(?<=\])\(\s*(?:<[^>]{0,2000}>?|[^\s()]*[:/\\.#&%])[^)]{0,2000}(?:\)|\Z)|(?<=\])\(\s*[^\s()]*\Z"
+_TARGET = (
+    r"(?<=\])\(\s*(?:<[^<>\n]{0,2000}+(?:>|\Z)|(?>[^\s()]*?[:/\\.#&%]))[^)]{0,2000}+(?:\)|\Z)"
+    r"|(?<=\])\(\s*[^\s()]*\Z"
+)
 # [name]: target defines where [name] and ![name] lead; with a blank before the colon it does not.
 _DEFINITION = r"(?P<definition>(?<=\]):)"
 _MARKUP = re.compile("|".join((_COMMENT, _BEGUN, _TAG, _TARGET, _DEFINITION)), re.IGNORECASE | re.DOTALL)
 # What each of these has; most texts have none.
 _SIGN = re.compile(r"<|\][:(]")
+# Markup within markup within markup, deeper than this, is there to take time: a text ends before it.
+_MOST_PASSES = 16
 
 
 def without_markup(text: str) -> str:
     """``text`` without tags and turn markers, and without the targets of Markdown links and pictures."""
-    while _SIGN.search(skeleton(text)):
+    for _ in range(_MOST_PASSES):
+        if not _SIGN.search(skeleton(text)):
+            return text
         plain = _once(text)
         if plain == text:
-            break
+            return text
         text = plain  # what was taken out may have parted something: [x](ht<img>tps://…)
-    return text
+    seen, origins = traced_skeleton(text)
+    sign = _SIGN.search(seen)
+    return text[: origins[sign.start()]] if sign else text
 
 
 def _once(text: str) -> str:

@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 # A capital within a sentence: a name in most languages. German writes nouns so; they have to be in the chunk too.
 _NAME = re.compile(r"(?<=[a-zäöüß,;] )[A-ZÄÖÜ][\w&-]+")
 _MARKER = re.compile(r"\[\s*\d{1,3}\s*\]")
-_DELIMITER = re.compile(r"<\s*/?\s*passage\b|<\|", re.IGNORECASE)
+_DELIMITER = re.compile(r"<\s*(?:/\s*)?passage\b|<\|", re.IGNORECASE)
 
 # Words that are written small within a sentence, in either language.
 _SMALL_WORDS = STOPWORDS - frozenset("i you he she ihr ihre ihrem ihren ihrer sie us it".split()) | {"within", "each"}
