@@ -132,7 +132,7 @@ def _from_sentence(text: str, hit: Evidence, others: Sequence[Evidence], rng: ra
 
 def _from_row(row: Row, hit: Evidence, rng: random.Random) -> Iterator[Labelled]:
     """Claims as pairs make them from tables: "Luggage for a family: €4,000 in all in Journey Standard." """
-    if row.label in row.other_labels:
+    if row.table.labels.count(row.label) > 1:
         return
     named = [(header, cell) for header, cell in row.cells if header and cell and header.casefold() != "remark"]
     if not named:
