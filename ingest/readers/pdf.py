@@ -14,13 +14,14 @@ from .clean import clean, fold
 from .contents import contents
 from .dates import iso_date
 from .furniture import furniture
+from .hidden import hidden_warning
 from .hyphens import words_of
 from .language import language_of
 from .limits import Limits, Refused, check_characters, too_many
 from .ocr import OCR_REMEDY, is_scan, ocr_lines
 from .pdflayout import layout_of, over_pages, page_blocks, plain_title
 from .pdflines import POOR, Line, defects, page_lines, score, text_of
-from .pdfrepair import encrypted, mended, open_pypdf, page_count, pypdf_lines, quiet_pypdf
+from .pdfrepair import encrypted, has_layers, mended, open_pypdf, page_count, pypdf_lines, quiet_pypdf
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -96,11 +97,13 @@ class _Pages:
         self.scanned: list[int] = []
         self.unreadable: list[int] = []
         self.recognised: list[int] = []
+        self.hidden = 0
         self.has_form = pdf.get_formtype() != 0
         if self.has_form:
             pdf.init_forms()
         self._reader: PdfReader | None = None
         self._reader_failed = False
+        self._layers: bool | None = None
 
     def lines(self) -> Iterator[list[Line]]:
         characters = 0
@@ -126,7 +129,8 @@ class _Pages:
         return page
 
     def _page(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
-        lines = page_lines(page)
+        lines, hidden = page_lines(page, self._has_layers)
+        self.hidden += hidden
         text = text_of(lines)
         if is_scan(page, text):
             return self._recognise(page, number) or lines
@@ -146,11 +150,22 @@ class _Pages:
 
     def _second_opinion(self, number: int) -> list[Line]:
         """The page as pypdf reads it; nothing when pypdf cannot."""
+        reader = self._opened()
+        return pypdf_lines(reader, number) if reader else []
+
+    def _opened(self) -> "PdfReader | None":
         if self._reader is None and not self._reader_failed:
             with quiet_pypdf():
                 self._reader = open_pypdf(self.data)
             self._reader_failed = self._reader is None
-        return pypdf_lines(self._reader, number) if self._reader else []
+        return self._reader
+
+    def _has_layers(self) -> bool:
+        """Whether parts of the document may be switched off; so they may where pypdf cannot tell."""
+        if self._layers is None:
+            reader = self._opened()
+            self._layers = reader is None or has_layers(reader)
+        return self._layers
 
     def warnings(self) -> Iterator[str]:
         if self.unreadable:
@@ -160,6 +175,7 @@ class _Pages:
             yield f"{_pages(self.scanned)} scanned: no text{remedy}"
         if self.recognised:
             yield f"{_pages(self.recognised)} scanned and read by OCR"
+        yield from hidden_warning(self.hidden)
 
 
 def _pages(numbers: list[int]) -> str:

@@ -1,128 +1,221 @@
-"""Text of a PDF page that nobody sees: white or transparent letters, render mode 3, letters of one point.
+"""Text of a PDF page that is not drawn: by its colour, its clip, its place, a layer that is off, what lies over it.
 
-A letter may be white and still be seen, on a dark table head; the text layer of a scan is invisible and still says
-what is seen. So the page itself decides: where suspicious letters stand, the drawn page has to show something. They
-are judged a run at a time, since the layer of a scan is never quite where the letters are.
+What may be hidden is taken away, and where the page then looks the same, nothing was drawn. Only pages with such text
+are drawn at all, which are few. The text of a scan is never drawn and still says what is seen: it stays where a picture
+shows something.
 """
 
 import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from .pdfpainted import Paints, Texts
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
+    from .pdfpainted import Flags, Floats, Numbers
+
+    Pixels = np.ndarray[Any, np.dtype[np.int16]]
+
 SMALLEST = 2.0
 """Points; nobody reads smaller letters."""
-_INVISIBLE_MODES = (pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP)
-_PALE = 3 * 235
-"""Sum of red, green and blue from which a letter may be lost on white paper."""
-_FEWEST_ALPHA = 16
-_SCALE = 1.5
-"""Pixels a point; enough for the ink of small print to show."""
+_FLATTEST = 0.15
+"""Share of width in height, or the other way round, below which letters are strokes."""
+_UNPAINTED = (pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP)
+_NEAR = 72
+"""Sum of the differences of red, green and blue below which two colours look the same: 24 each."""
 _LEAST_CONTRAST = 24
-"""Difference of the darkest and the lightest pixel, of 255, from which something is to be seen."""
+"""Difference of two pixels, of 255, from which something is to be seen."""
+_SCALE, _MOST_PIXELS = 1.5, 4_000
+"""Pixels a point, enough for the ink of small print to show; and at most on a side."""
+_TOLERANCE = 1.0
+"""Points that letters may reach over an edge."""
+_GROUND, _COVERED = 0.6, 0.3
+"""Shares of a text that one paint behind it, and all paints over it, must take up to count."""
+_FEWEST = 3
+"""Letters in a row without ink that are hidden; fewer may just be thin, or stand beside their ink."""
+_CELLS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Letter:
-    """A letter that may be unseen: its place in the text, and its number on the page."""
+    """A letter that may not be drawn: its place in the text, its number on the page, and that of its piece of text."""
 
     at: int
     index: int
-    is_tiny: bool
+    piece: int
 
 
-def blanked(text: str, page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage) -> str:
-    """The text of a page with a blank for every letter that nobody sees; places stay."""
-    if not _may_hide(page):
+def blanked(text: str, page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage, texts: Texts, paints: Paints) -> str:
+    """The text of a page with a blank for every letter that is not drawn; places stay."""
+    import numpy as np
+
+    if not texts.addresses:
         return text
-    suspects = _suspects(text, textpage)
-    if not suspects:
+    wide, high = texts.ems.max(axis=1), texts.ems.min(axis=1)
+    illegible = (wide < SMALLEST) | (high < _FLATTEST * wide)
+    unpainted = np.isin(texts.modes, _UNPAINTED)
+    covered, lost = _against_paints(texts, paints)
+    suspects = ~illegible & (unpainted | covered | lost | texts.may_lack | _outside(texts))
+    if not (illegible | suspects).any():
         return text
-    picture = _Picture(page)
-    unseen: set[int] = set()
-    for run in _runs(text, suspects):
-        if run[0].is_tiny or not picture.shows(textpage, [letter.index for letter in run]):
-            unseen.update(letter.at for letter in run)
+    numbers = {texts.addresses[number]: number for number in np.flatnonzero(illegible | suspects).tolist()}
+    letters = list(_letters(text, textpage, numbers))
+    unseen = {letter.at for letter in letters if illegible[letter.piece]}
+    if suspects.any():
+        pictures = _Pictures(page, textpage, texts, paints)
+        doubtful = [letter for letter in letters if suspects[letter.piece]]
+        for run in _without_ink(doubtful, pictures.ink(doubtful)):
+            if not ((unpainted | covered)[run[0].piece] and pictures.show_a_scan(run)):
+                unseen.update(letter.at for letter in run)
     return "".join(" " if at in unseen else character for at, character in enumerate(text))
 
 
-def _may_hide(page: pypdfium2.PdfPage) -> bool:
-    """Whether any text object of a page is suspicious: far fewer than its letters."""
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    size, matrix = ctypes.c_float(), pdfium.FS_MATRIX()
-    for found in page.get_objects(filter=(pdfium.FPDF_PAGEOBJ_TEXT,)):
-        if pdfium.FPDFTextObj_GetTextRenderMode(found.raw) in _INVISIBLE_MODES:
-            return True
-        pdfium.FPDFPageObj_GetFillColor(found.raw, red, green, blue, alpha)
-        if red.value + green.value + blue.value >= _PALE or alpha.value < _FEWEST_ALPHA:
-            return True
-        pdfium.FPDFTextObj_GetFontSize(found.raw, size)
-        pdfium.FPDFPageObj_GetMatrix(found.raw, matrix)
-        if size.value * max(abs(matrix.a), abs(matrix.b), abs(matrix.c), abs(matrix.d)) < SMALLEST:
-            return True
-    return False
+def _outside(texts: Texts) -> "Flags":
+    """Whether a text reaches over the edge of the page or of its clip."""
+    over_edge = (texts.clips - texts.boxes) * (1, 1, -1, -1) > _TOLERANCE
+    return over_edge[:, 0] | over_edge[:, 1] | over_edge[:, 2] | over_edge[:, 3]
 
 
-def _suspects(text: str, textpage: pypdfium2.PdfTextPage) -> list[_Letter]:
-    raw = textpage.raw
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    box = pdfium.FS_RECTF()
-    found = []
+def _against_paints(texts: Texts, paints: Paints) -> tuple["Flags", "Flags"]:
+    """Whether something is painted over a text, and whether it has the colour of what is behind it.
+
+    Paints are taken for the boxes around them: what is found is suspected and no more.
+    """
+    import numpy as np
+
+    count = len(texts.orders)
+    text, paint = _overlaps(texts.boxes, paints.boxes)
+    box, other = texts.boxes[text], paints.boxes[paint]
+    wide, high = (np.minimum(box[:, 2:], other[:, 2:]) - np.maximum(box[:, :2], other[:, :2])).T
+    areas = (texts.boxes[:, 2] - texts.boxes[:, 0]) * (texts.boxes[:, 3] - texts.boxes[:, 1])
+    shares = wide * high / np.maximum(areas[text], 1e-6)
+    is_behind = paints.orders[paint] < texts.orders[text]
+    # What has no single colour may have any: a comparison with nan is false.
+    is_near = ~(np.abs(texts.colours[text] - paints.colours[paint]).sum(axis=1) >= _NEAR)
+    covered = np.bincount(text, shares * ~is_behind, count) >= _COVERED
+    lost = ~(np.abs(texts.colours - 255).sum(axis=1) >= _NEAR)
+    is_ground = is_behind & (shares >= _GROUND)
+    lost[text[is_ground]] = is_near[is_ground]  # the last one counts
+    lost |= np.bincount(text, shares * (is_behind & is_near), count) >= _COVERED
+    return covered, lost
+
+
+def _overlaps(some: "Floats", others: "Floats") -> tuple["Numbers", "Numbers"]:
+    """Numbers of the boxes of two lists that have an area in common, in order."""
+    import numpy as np
+
+    step = max(1, _CELLS // max(1, len(others)))
+    pairs = []
+    for start in range(0, len(some), step):
+        left, bottom, right, top = some[start : start + step, :, None].transpose(1, 0, 2)
+        meet = (left < others[:, 2]) & (right > others[:, 0]) & (bottom < others[:, 3]) & (top > others[:, 1])
+        one, other = np.nonzero(meet)
+        pairs.append((one + start, other))
+    ones, partners = zip(*pairs, strict=True)
+    return np.concatenate(ones), np.concatenate(partners)
+
+
+def _letters(text: str, textpage: pypdfium2.PdfTextPage, numbers: dict[int, int]) -> Iterator[_Letter]:
+    """The letters of some pieces of text, which are given by their addresses."""
     unit = 0
     for at, character in enumerate(text):
-        index = pdfium.FPDFText_GetCharIndexFromTextIndex(raw, unit)
+        index = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage.raw, unit)
         unit += 1 if character <= "\uffff" else 2  # pdfium counts UTF-16 units
         if index < 0 or character.isspace():
             continue
-        owner = pdfium.FPDFText_GetTextObject(raw, index)
-        mode = pdfium.FPDFTextObj_GetTextRenderMode(owner) if owner else 0
-        pdfium.FPDFText_GetFillColor(raw, index, red, green, blue, alpha)
-        is_pale = red.value + green.value + blue.value >= _PALE or alpha.value < _FEWEST_ALPHA
-        has_box = pdfium.FPDFText_GetLooseCharBox(raw, index, box)
-        is_tiny = bool(has_box) and 0 < max(abs(box.top - box.bottom), abs(box.right - box.left)) < SMALLEST
-        if mode in _INVISIBLE_MODES or is_pale or is_tiny:
-            found.append(_Letter(at, index, is_tiny))
-    return found
+        owner = pdfium.FPDFText_GetTextObject(textpage.raw, index)
+        number = numbers.get(ctypes.addressof(owner.contents)) if owner else None
+        if number is not None:
+            yield _Letter(at, index, number)
 
 
-def _runs(text: str, letters: Sequence[_Letter]) -> Iterator[list[_Letter]]:
-    """Letters that follow each other in a line, with blanks between at most."""
-    run: list[_Letter] = []
-    for letter in letters:
-        between = text[run[-1].at + 1 : letter.at] if run else ""
-        if run and (between.strip() or "\n" in between or "\r" in between or run[0].is_tiny != letter.is_tiny):
+def _without_ink(letters: Sequence[_Letter], inked: Sequence[bool]) -> Iterator[list[_Letter]]:
+    """Runs of letters without ink; a few that stand in a drawn piece are taken for drawn."""
+    drawn = {letter.piece for letter, has_ink in zip(letters, inked, strict=True) if has_ink}
+    for has_ink, group in groupby(zip(letters, inked, strict=True), key=lambda pair: pair[1]):
+        run = [letter for letter, _ in group]
+        if not has_ink and (len(run) >= _FEWEST or run[0].piece not in drawn):
             yield run
-            run = []
-        run.append(letter)
-    if run:
-        yield run
 
 
-class _Picture:
-    """A page as it is drawn."""
+class _Pictures:
+    """A page as it is drawn, whole and without some of its text."""
 
-    def __init__(self, page: pypdfium2.PdfPage) -> None:
+    def __init__(self, page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage, texts: Texts, paints: Paints) -> None:
         self.page = page
-        self.bitmap = page.render(scale=_SCALE, grayscale=True, draw_annots=False)
-        self.pixels = self.bitmap.to_numpy().reshape(self.bitmap.height, self.bitmap.width, -1)[:, :, 0]
+        self.textpage = textpage
+        self.texts = texts
+        self.scans = paints.boxes[paints.are_pictures]
+        self.scale = min(_SCALE, _MOST_PIXELS / max(page.get_width(), page.get_height(), 1.0))
+        self.whole = self._drawn()
+        self._bare: Pixels | None = None
 
-    def shows(self, textpage: pypdfium2.PdfTextPage, indexes: Sequence[int]) -> bool:
-        """Whether anything is to be seen where a run of letters stands."""
+    def _drawn(self, without: Sequence[int] = ()) -> "Pixels":
+        """The page in pixels (height, width, 3), without pieces of text."""
+        import numpy as np
+
+        pieces = [ctypes.cast(self.texts.addresses[number], pdfium.FPDF_PAGEOBJECT) for number in without]
+        for piece in pieces:
+            pdfium.FPDFPageObj_SetIsActive(piece, False)
+        try:
+            bitmap = self.page.render(scale=self.scale, draw_annots=False)
+            pixels: Pixels = bitmap.to_numpy()[:, :, :3].astype(np.int16)
+            return pixels
+        finally:
+            for piece in pieces:
+                pdfium.FPDFPageObj_SetIsActive(piece, True)
+
+    def ink(self, letters: Sequence[_Letter]) -> list[bool]:
+        """Whether the page looks otherwise where each letter stands, once all their pieces are taken away."""
+        without = self._drawn(sorted({letter.piece for letter in letters}))
+        changed = abs(self.whole - without).max(axis=2) >= _LEAST_CONTRAST
+        return [bool(changed[self._part([letter.index])].any()) for letter in letters]
+
+    def show_a_scan(self, letters: Sequence[_Letter]) -> bool:
+        """Whether a picture shows something where letters stand, and not just other text."""
+        import numpy as np
+
+        indexes = [letter.index for letter in letters]
+        left, bottom, right, top = self._box(indexes)
+        wide = np.minimum(self.scans[:, 2], right) - np.maximum(self.scans[:, 0], left)
+        high = np.minimum(self.scans[:, 3], top) - np.maximum(self.scans[:, 1], bottom)
+        shares = np.clip(wide, 0, None) * np.clip(high, 0, None) / max((right - left) * (top - bottom), 1e-6)
+        if shares.sum() < 0.5:
+            return False
+        if self._bare is None:
+            self._bare = self._drawn(range(len(self.texts.addresses)))
+        part = self._bare[self._part(indexes)]
+        return part.size > 0 and int((part.max(axis=(0, 1)) - part.min(axis=(0, 1))).max()) >= _LEAST_CONTRAST
+
+    def _box(self, indexes: Sequence[int]) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top of letters in points."""
         left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-        corners = []
+        boxes = []
         for index in indexes:
-            if pdfium.FPDFText_GetCharBox(textpage.raw, index, left, right, bottom, top):
-                corners += [self._pixel(left.value, top.value), self._pixel(right.value, bottom.value)]
-        if not corners:
-            return True
-        columns, rows = zip(*corners, strict=True)
-        part = self.pixels[max(0, min(rows)) : max(rows) + 1, max(0, min(columns)) : max(columns) + 1]
-        return part.size > 0 and int(part.max()) - int(part.min()) >= _LEAST_CONTRAST
+            pdfium.FPDFText_GetCharBox(self.textpage.raw, index, left, right, bottom, top)
+            boxes.append((left.value, bottom.value, right.value, top.value))
+        lefts, bottoms, rights, tops = zip(*boxes, strict=True)
+        return min(lefts), min(bottoms), max(rights), max(tops)
 
-    def _pixel(self, x: float, y: float) -> tuple[int, int]:
+    def _part(self, indexes: Sequence[int]) -> tuple[slice, slice]:
+        """Rows and columns of the picture where letters stand, and a pixel around them."""
+        left, bottom, right, top = self._box(indexes)
+        height, width, _ = self.whole.shape
         column, row = ctypes.c_int(), ctypes.c_int()
-        width, height = self.bitmap.width, self.bitmap.height
-        pdfium.FPDF_PageToDevice(self.page.raw, 0, 0, width, height, 0, x, y, column, row)
-        return column.value, row.value
+        corners = []
+        for x, y in ((left, top), (right, bottom)):
+            pdfium.FPDF_PageToDevice(self.page.raw, 0, 0, width, height, 0, x, y, column, row)
+            corners.append((column.value, row.value))
+        columns, rows = zip(*corners, strict=True)
+        return slice(max(0, min(rows) - 1), max(0, max(rows) + 2)), slice(
+            max(0, min(columns) - 1), max(0, max(columns) + 2)
+        )

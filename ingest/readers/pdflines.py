@@ -16,6 +16,7 @@ import pypdfium2.raw as pdfium
 
 from .clean import clean, fold
 from .pdfhidden import blanked
+from .pdfpainted import painted
 
 LINE_END_HYPHEN = "\ufffe"
 """What pdfium puts for a hyphen at a line end, in place of hyphen and line end."""
@@ -88,18 +89,23 @@ def text_of(lines: list[Line]) -> str:
     return "\n".join(line.text for line in lines)
 
 
-def page_lines(page: pypdfium2.PdfPage) -> list[Line]:
-    """The lines of one page in the order of its content."""
+def page_lines(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> tuple[list[Line], int]:
+    """The lines of one page in the order of its content, and how many letters and figures of it are not drawn.
+
+    ``has_layers`` says whether the document has optional content.
+    """
+    texts, paints = painted(page, has_layers)
     textpage = page.get_textpage()
     try:
-        return _lines(page, textpage)
+        read = textpage.get_text_range()
+        text = blanked(read, page, textpage, texts, paints)
+        hidden = sum(map(str.isalnum, read)) - sum(map(str.isalnum, text)) if text is not read else 0
+        return _lines(text, textpage, page.get_rotation()), hidden
     finally:
         textpage.close()
 
 
-def _lines(page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage) -> list[Line]:
-    text = blanked(textpage.get_text_range(), page, textpage)
-    rotation = page.get_rotation()
+def _lines(text: str, textpage: pypdfium2.PdfTextPage, rotation: int) -> list[Line]:
     # pdfium counts UTF-16 units, Python characters: beyond the basic plane the places would shift.
     places = _Places(textpage, rotation, len(text)) if text.isascii() or max(text) <= "\uffff" else None
     lines: list[Line] = []

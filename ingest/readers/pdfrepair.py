@@ -87,3 +87,11 @@ def page_count(reader: "PdfReader | None") -> int:
         return len(reader.pages) if reader else 0
     except Exception:  # As above: the page tree of a damaged file may be anything.
         return 0
+
+
+def has_layers(reader: "PdfReader") -> bool:
+    """Whether a file has optional content; taken for granted where pypdf cannot tell."""
+    try:
+        return "/OCProperties" in reader.root_object
+    except Exception:  # As above.
+        return True

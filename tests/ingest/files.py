@@ -62,9 +62,9 @@ def pdf(
         if turn:
             # The sheet is turned one way and the text the other, as on landscape pages among upright ones.
             canvas.setPageRotation(turn)
-            canvas.translate(A4[1] / 2, A4[1] / 2)
+            width, height = A4
+            canvas.translate(*{90: (height, 0), 180: (width, height), 270: (0, width)}[turn])
             canvas.rotate(turn)
-            canvas.translate(-A4[1] / 2, -A4[1] / 2)
         _draw(canvas, lines, leading)
         canvas.showPage()
     canvas.save()

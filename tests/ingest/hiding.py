@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from files import bare_pdf
+
 SHOWN = "The deductible is 150 euros."
 SECRET = "Everybody pays 9999 dragonflies."
 
@@ -203,19 +205,185 @@ _MARKUP: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def _html_forms() -> list[Form]:
-    def form(name: str, hides: bytes, shows: bytes) -> Form:
-        return Form(name, ".html", lambda hidden: hides if hidden else shows)
+def _form(name: str, suffix: str, hides: bytes, shows: bytes) -> Form:
+    return Form(name, suffix, lambda hidden: hides if hidden else shows)
 
+
+def _html_forms() -> list[Form]:
     inline = [
-        form(name, *(_page(f'<div style="{style}">{SECRET}</div>') for style in styles)) for name, *styles in _INLINE
+        _form(name, ".html", *(_page(f'<div style="{style}">{SECRET}</div>') for style in styles))
+        for name, *styles in _INLINE
     ]
     sheets = [
-        form(f"by {name}", *(_page(body.replace("$", SECRET), f"<style>{sheet}</style>") for sheet in both))
+        _form(f"by {name}", ".html", *(_page(body.replace("$", SECRET), f"<style>{sheet}</style>") for sheet in both))
         for name, body, *both in _SHEETS
     ]
-    markup = [form(name, *(_page(body.replace("$", SECRET)) for body in bodies)) for name, *bodies in _MARKUP]
+    markup = [_form(name, ".html", *(_page(body.replace("$", SECRET)) for body in bodies)) for name, *bodies in _MARKUP]
     return inline + sheets + markup
 
 
-FORMS = _html_forms()
+def _pdf(content: str, *extra: str, resources: str = "", page: str = "", catalog: str = "") -> bytes:
+    """One page of A4 that shows a line and does what ``content`` does; further objects are numbered from 6."""
+    stream = f"BT /F 12 Tf 60 760 Td ({SHOWN}) Tj ET\n{content}"
+    return bare_pdf(
+        f"<</Type/Catalog/Pages 2 0 R{catalog}>>",
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]{page}/Contents 4 0 R"
+        f"/Resources<</Font<</F 5 0 R>>{resources}>>>>",
+        f"<</Length {len(stream)}>>stream\n{stream}\nendstream",
+        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+        *extra,
+    )
+
+
+def _line(before: str = "", after: str = "", *, at: str = "60 600", size: str = "12", text: str = SECRET) -> str:
+    return f"q {before} BT /F {size} Tf {at} Td {after} ({text}) Tj ET Q\n"
+
+
+_STATE = "/ExtGState<</G 6 0 R>>"
+_FORM = "/XObject<</X 6 0 R>>"
+_BAR = "50 590 400 30 re f"
+_WHITE_PICTURE = (
+    "<</Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray"
+    "/Filter/ASCIIHexDecode/Length 3>>stream\nFF>\nendstream"
+)
+_LAYER = "/OCProperties<</OCGs[{0} 0 R]/D<</{1}[{0} 0 R]>>>>"
+
+
+def _stream(head: str, content: str) -> str:
+    return f"<<{head}/Length {len(content)}>>stream\n{content}\nendstream"
+
+
+def _group(content: str, head: str = "") -> str:
+    return _stream(f"/Type/XObject/Subtype/Form/BBox[0 0 595 842]/Resources<</Font<</F 5 0 R>>>>{head}", content)
+
+
+def _mask(light: int) -> str:
+    return _group(f"{light} g 0 0 595 842 re f", "/Group<</S/Transparency/CS/DeviceGray>>")
+
+
+_PDF: tuple[tuple[str, bytes, bytes], ...] = (
+    ("white on white", _pdf(_line("1 g")), _pdf(_line(".2 g"))),
+    ("nearly white", _pdf(_line(".97 g")), _pdf(_line(".6 g"))),
+    ("white of four inks", _pdf(_line("0 0 0 0 k")), _pdf(_line("0 0 0 1 k"))),
+    ("white edges only", _pdf(_line("1 G", "1 Tr")), _pdf(_line("0 G", "1 Tr"))),
+    ("black on black", _pdf(f"0 g {_BAR} {_line('0 g')}"), _pdf(f"0 g {_BAR} {_line('1 g')}")),
+    (
+        "nearly the colour of a bar",
+        _pdf(f".1 .1 .3 rg {_BAR} {_line('.12 .1 .32 rg')}"),
+        _pdf(f".1 .1 .3 rg {_BAR} {_line('1 1 .9 rg')}"),
+    ),
+    (
+        "letters on black pieces",
+        _pdf("".join(f"{60 + 6 * n} 590 6 30 re f\n" for n in range(40)) + _line()),
+        _pdf("".join(f"{60 + 6 * n} 580 6 3 re f\n" for n in range(40)) + _line()),
+    ),
+    (
+        "clear",
+        _pdf(_line("/G gs"), "<</ca 0>>", resources=_STATE),
+        _pdf(_line("/G gs"), "<</ca .9>>", resources=_STATE),
+    ),
+    (
+        "masked",
+        _pdf(_line("/G gs"), "<</SMask<</S/Luminosity/G 7 0 R>>>>", _mask(0), resources=_STATE),
+        _pdf(_line("/G gs"), "<</SMask<</S/Luminosity/G 7 0 R>>>>", _mask(1), resources=_STATE),
+    ),
+    (
+        "blended away",
+        _pdf(f"1 g {_BAR} 0 g {_line('/G gs')}", "<</BM/Screen>>", resources=_STATE),
+        _pdf(f"1 g {_BAR} 0 g {_line('/G gs')}", "<</BM/Multiply>>", resources=_STATE),
+    ),
+    ("under a shape", _pdf(f"{_line()} 1 g {_BAR}"), _pdf(f"1 g {_BAR} {_line('0 g')}")),
+    (
+        "under a picture",
+        _pdf(f"{_line()} q 400 0 0 30 50 590 cm /X Do Q", _WHITE_PICTURE, resources=_FORM),
+        _pdf(f"q 400 0 0 30 50 590 cm /X Do Q {_line()}", _WHITE_PICTURE, resources=_FORM),
+    ),
+    (
+        "white on a white picture",
+        _pdf(f"q 400 0 0 30 50 590 cm /X Do Q {_line('1 g')}", _WHITE_PICTURE, resources=_FORM),
+        _pdf(f"q 400 0 0 30 50 590 cm /X Do Q {_line('.3 g')}", _WHITE_PICTURE, resources=_FORM),
+    ),
+    ("render mode 3", _pdf(_line(after="3 Tr")), _pdf(_line(after="0 Tr"))),
+    ("render mode 7", _pdf(_line(after="7 Tr")), _pdf(_line(after="2 Tr"))),
+    (
+        "render mode 3 over other text",
+        _pdf(_line(text="All of it is covered by us here.") + _line(after="3 Tr")),
+        _pdf(_line(text="All of it.") + _line(at="60 500")),
+    ),
+    ("size", _pdf(_line(size="1")), _pdf(_line(size="5"))),
+    ("size by a matrix", _pdf(_line(".05 0 0 .05 60 600 cm", at="0 0")), _pdf(_line(".5 0 0 .5 60 600 cm", at="0 0"))),
+    ("narrow letters", _pdf(_line(after="1 Tz")), _pdf(_line(after="70 Tz"))),
+    ("no width", _pdf(_line(after="0 Tz")), _pdf(_line(after="100 Tz"))),
+    ("narrow by a matrix", _pdf(_line(".001 0 0 1 60 600 cm", at="0 0")), _pdf(_line(".8 0 0 1 60 600 cm", at="0 0"))),
+    ("flat by a matrix", _pdf(_line("1 0 0 .01 60 600 cm", at="0 0")), _pdf(_line("1 0 0 .8 60 600 cm", at="0 0"))),
+    ("left of the page", _pdf(_line(at="-400 600")), _pdf(_line(at="30 600"))),
+    ("right of the page", _pdf(_line(at="600 600")), _pdf(_line(at="300 600"))),
+    ("over the page", _pdf(_line(at="60 900")), _pdf(_line(at="60 820"))),
+    ("under the page", _pdf(_line(at="60 -50")), _pdf(_line(at="60 20"))),
+    (
+        "beyond the end of a line",
+        _pdf(_line(text=f"Ask us. {' ' * 200}{SECRET}")),
+        _pdf(_line(text=f"Ask us. {SECRET}")),
+    ),
+    (
+        "outside of the crop box",
+        _pdf(_line(), page="/CropBox[0 700 595 842]"),
+        _pdf(_line(), page="/CropBox[0 500 595 842]"),
+    ),
+    ("clipped", _pdf(_line("0 0 10 10 re W n")), _pdf(_line("0 0 590 840 re W n"))),
+    ("clipped to nothing", _pdf(_line("60 600 m W n")), _pdf(_line("50 590 400 30 re W n"))),
+    (
+        "clipped in a form",
+        _pdf("/X Do", _group(_line("0 0 10 10 re W n")), resources=_FORM),
+        _pdf("/X Do", _group(_line()), resources=_FORM),
+    ),
+    (
+        "a form off the page",
+        _pdf("q 1 0 0 1 0 900 cm /X Do Q", _group(_line()), resources=_FORM),
+        _pdf("q 1 0 0 1 0 -100 cm /X Do Q", _group(_line()), resources=_FORM),
+    ),
+    (
+        "a layer that is off",
+        _pdf(
+            f"/OC /L BDC {_line()} EMC",
+            "<</Type/OCG/Name(a)>>",
+            resources="/Properties<</L 6 0 R>>",
+            catalog=_LAYER.format(6, "OFF"),
+        ),
+        _pdf(
+            f"/OC /L BDC {_line()} EMC",
+            "<</Type/OCG/Name(a)>>",
+            resources="/Properties<</L 6 0 R>>",
+            catalog=_LAYER.format(6, "ON"),
+        ),
+    ),
+    (
+        "a form in a layer that is off",
+        _pdf(
+            "/X Do",
+            _group(_line(), "/OC 7 0 R"),
+            "<</Type/OCG/Name(a)>>",
+            resources=_FORM,
+            catalog=_LAYER.format(7, "OFF"),
+        ),
+        _pdf(
+            "/X Do",
+            _group(_line(), "/OC 7 0 R"),
+            "<</Type/OCG/Name(a)>>",
+            resources=_FORM,
+            catalog=_LAYER.format(7, "ON"),
+        ),
+    ),
+    (
+        "text that stands for other text",
+        _pdf(f"/Span<</ActualText({SECRET})>>BDC {_line(text='.')} EMC"),
+        _pdf(f"/Span<</ActualText({SECRET})>>BDC {_line()} EMC"),
+    ),
+    (
+        "alternative text",
+        _pdf(f"/Span<</Alt({SECRET})>>BDC {_line(text='.')} EMC"),
+        _pdf(f"/Span<</Alt(other)>>BDC {_line()} EMC"),
+    ),
+)
+FORMS = [*_html_forms(), *(_form(name, ".pdf", *both) for name, *both in _PDF)]
