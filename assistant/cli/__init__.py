@@ -24,6 +24,7 @@ COMMANDS = {
     "forget": "Take folders out of a corpus again; nothing is deleted on disk.",
     "pairs": "Make instruction pairs from a corpus, and show them.",
     "train": "Make an adapter from instruction pairs.",
+    "models": "List, fetch, show and remove models that can be named.",
     "adapters": "List, show, compose, export and remove adapters.",
     "eval": "Measure how good answers are; a report, and a gate against regressions.",
     "ui": "Open the app in a browser: ask, check the source, teach, and see to the rest.",

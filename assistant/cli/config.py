@@ -38,7 +38,14 @@ def show(folder: str | None, assignments: tuple[str, ...], as_json: bool) -> Non
 @click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
 @click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
 def set_(assignments: tuple[str, ...], folder: str | None) -> None:
-    """Write settings into the workspace's config.yaml."""
+    """Write settings into the workspace's config.yaml; a model of the catalogue that they name is fetched."""
+    from assistant.catalogue import SETTINGS, catalogue
+    from assistant.fetching import fetch
+
     workspace = locate(folder)
+    config.load(workspace.config_file, environment={}, assignments=assignments)
+    for key, _, value in (assignment.partition("=") for assignment in assignments):
+        if key in SETTINGS.values() and value in catalogue():
+            fetch(value)
     change_settings(workspace, assignments)
     click.echo(f"Written to {workspace.config_file}: {', '.join(assignments)}")
