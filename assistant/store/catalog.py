@@ -8,27 +8,23 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from assistant.embedder import Vectors
 from assistant.errors import WorkspaceError
 from assistant.language import terms
-from assistant.store.conditions import conditions_of, marks_for
+from assistant.store.conditions import chunks_of, conditions_of, marks_for, portions
 from assistant.store.schema import connect, damage_told
 from assistant.types import Chunk, Document, Filter, Heading
-
-T = TypeVar("T")
 
 CATALOG_FILE = "catalog.sqlite"
 # Words of title and headings count more than words of the text; measured in docs/retrieval.md.
 _CONTEXT_WEIGHT = 1.5
 _FETCH_ROWS = 4096
-_VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +102,7 @@ class Catalog:
     @property
     def is_current(self) -> bool:
         """Whether the file was not deleted, or made again, since it was opened."""
-        try:
-            return self.file == _file_in(self.folder)
-        except OSError:
-            return False
+        return self.file == _file_in(self.folder)
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded in by the last one that does."""
@@ -296,7 +289,7 @@ class Catalog:
     def known_vectors(self, digests: Sequence[bytes]) -> dict[bytes, Vectors]:
         """Vectors of texts that were embedded before, by digest."""
         found: dict[bytes, Vectors] = {}
-        for some in _portions(digests):
+        for some in portions(digests):
             rows = self._connection.execute(
                 f"SELECT digest, vector FROM windows WHERE digest IN ({marks_for(some)}) GROUP BY digest", some
             )
@@ -353,13 +346,13 @@ class Catalog:
 
     def chunk_ids(self, only: Filter) -> list[int]:
         """Ids of the live chunks in documents that fit a filter."""
-        query, values = _chunks_of(only)
+        query, values = chunks_of(only)
         return [row[0] for row in self._connection.execute(f"{query} ORDER BY id", values)]
 
     def holds(self, only: Filter) -> bool:
         """Whether any live chunk is in a document that fits a filter."""
-        query, values = _chunks_of(only)
-        return bool(self._connection.execute(f"SELECT EXISTS ({query})", values).fetchone()[0])
+        query, values = chunks_of(only)
+        return self._connection.execute(query, values).fetchone() is not None
 
     def chunk_places(self) -> dict[int, tuple[str, int]]:
         """Where each live chunk stands, by its id: the first path of its document, and its start in the text."""
@@ -382,7 +375,7 @@ class Catalog:
     def document_frequencies(self, query: Sequence[str]) -> dict[str, int]:
         """How many live chunks hold each term; terms that occur nowhere are left out."""
         found: dict[str, int] = {}
-        for some in _portions(query):
+        for some in portions(query):
             found.update(
                 self._connection.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({marks_for(some)})", some)
             )
@@ -394,15 +387,13 @@ class Catalog:
             return []
         quoted = (term.replace('"', '""') for term in query)
         expression = " OR ".join(f'"{term}"' for term in quoted)
-        condition, values = "", [expression]
-        if only:
-            allowed, of_filter = _chunks_of(only)
-            # The plus keeps the planner from running the full-text query once for every allowed chunk.
-            condition, values = f"AND +rowid IN ({allowed})", [expression, *of_filter]
+        allowed, values = chunks_of(only) if only else ("", [])
+        # The plus keeps the planner from running the full-text query once for every allowed chunk.
+        condition = f"AND +rowid IN ({allowed})" if only else ""
         rows = self._connection.execute(
             f"SELECT rowid, -bm25(lexical, {_CONTEXT_WEIGHT}) AS score FROM lexical"
             f" WHERE lexical MATCH ? {condition} ORDER BY score DESC LIMIT ?",
-            (*values, limit),
+            (expression, *values, limit),
         )
         return rows.fetchall()
 
@@ -410,7 +401,7 @@ class Catalog:
         """Chunks by id. A document with several files is shown under the first of them that fits ``only``."""
         found: dict[int, StoredChunk] = {}
         conditions, values = conditions_of(only or Filter())
-        for some in _portions(ids):
+        for some in portions(ids):
             rows = self._connection.execute(
                 "SELECT chunks.id, document_id, min(path), root, title, language, date,"
                 " substr(text, start + 1, end - start), context, heading, place, start, end"
@@ -444,8 +435,10 @@ def file_location(root: Path, path: str) -> Path:
 
 
 def _file_in(folder: Path) -> tuple[int, int]:
-    status = (folder / CATALOG_FILE).stat()
-    return status.st_dev, status.st_ino
+    with suppress(OSError):
+        status = (folder / CATALOG_FILE).stat()
+        return status.st_dev, status.st_ino
+    return 0, 0  # there is none
 
 
 def digest(embedded: str, fingerprint: str) -> bytes:
@@ -453,20 +446,5 @@ def digest(embedded: str, fingerprint: str) -> bytes:
     return hashlib.blake2b(f"{fingerprint}\0{embedded}".encode(), digest_size=16).digest()
 
 
-def _chunks_of(only: Filter) -> tuple[str, list[str]]:
-    """The SQL query for the ids of the live chunks in documents that fit a filter, with its values."""
-    conditions, values = conditions_of(only)
-    return (
-        "SELECT id FROM chunks WHERE document_id IN (SELECT documents.id FROM documents"
-        f" JOIN files ON documents.id = document_id WHERE {' AND '.join(conditions)})",
-        values,
-    )
-
-
 def _vector(blob: bytes) -> Vectors:
     return np.frombuffer(blob, np.float16).astype(np.float32)
-
-
-def _portions(items: Sequence[T]) -> Iterator[list[T]]:
-    for first in range(0, len(items), _VARIABLES):
-        yield list(items[first : first + _VARIABLES])

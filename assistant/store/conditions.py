@@ -1,9 +1,13 @@
 """Filters as conditions of SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from assistant.types import Filter
 
+T = TypeVar("T")
+
+_VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
 _FILTER_COLUMNS = frozenset({"title", "format", "language", "date"})
 
 
@@ -32,3 +36,19 @@ def conditions_of(only: Filter) -> tuple[list[str], list[str]]:
             )
             values.extend((name, value))
     return conditions, values
+
+
+def chunks_of(only: Filter) -> tuple[str, list[str]]:
+    """The SQL query for the ids of the live chunks in documents that fit a filter, with its values."""
+    conditions, values = conditions_of(only)
+    return (
+        "SELECT id FROM chunks WHERE document_id IN (SELECT documents.id FROM documents"
+        f" JOIN files ON documents.id = document_id WHERE {' AND '.join(conditions)})",
+        values,
+    )
+
+
+def portions(items: Sequence[T]) -> Iterator[list[T]]:
+    """Lists of as many items as one statement takes."""
+    for first in range(0, len(items), _VARIABLES):
+        yield list(items[first : first + _VARIABLES])
