@@ -73,7 +73,9 @@ class EngineSettings(Section):
     key_file: str = Field(
         "", description="File with the server's key; empty takes the variable ASSISTANT_ENGINE_KEY, if there is one."
     )
-    timeout_seconds: float = Field(120.0, gt=0, description="Longest silence of the server before it counts as down.")
+    timeout_seconds: float = Field(
+        120.0, gt=0, le=86_400, description="Longest silence of the server before it counts as down."
+    )
     attempts: int = Field(3, ge=1, le=20, description="How often a server that fails or is busy is asked.")
     parallel: int = Field(8, ge=1, le=256, description="Conversations that are answered at the same time.")
     quantize: Literal["none", "8bit", "4bit"] = Field(
@@ -124,14 +126,19 @@ class IngestSettings(Section):
         le=256,
         description="Processes that read files; 0 leaves one core to the embedder and takes the others.",
     )
-    timeout_seconds: float = Field(120.0, gt=0, description="Longest time for reading one file.")
-    memory_mb: int = Field(2048, ge=256, description="Most memory a reading process may take, in MiB.")
-    max_file_mb: int = Field(512, ge=1, description="Larger files are not read, in MiB.")
+    timeout_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest time for reading one file.")
+    memory_mb: int = Field(2048, ge=256, le=4_194_304, description="Most memory a reading process may take, in MiB.")
+    max_file_mb: int = Field(512, ge=1, le=1_000_000, description="Larger files are not read, in MiB.")
     max_unpacked_mb: int = Field(
-        1024, ge=1, description="Files that hold more once unpacked, as DOCX and EPUB are, are not taken in, in MiB."
+        1024,
+        ge=1,
+        le=1_000_000,
+        description="Files that hold more once unpacked, as DOCX and EPUB are, are not taken in, in MiB.",
     )
-    max_characters: int = Field(20_000_000, ge=1, description="Documents with more text are not taken in.")
-    max_pages: int = Field(5_000, ge=1, description="PDFs with more pages are not taken in.")
+    max_characters: int = Field(
+        20_000_000, ge=1, le=10_000_000_000, description="Documents with more text are not taken in."
+    )
+    max_pages: int = Field(5_000, ge=1, le=10_000_000, description="PDFs with more pages are not taken in.")
     calibrate: bool = Field(
         True, description="Learn from a corpus that has changed much when its evidence is too weak to answer."
     )
@@ -244,7 +251,9 @@ class ServeSettings(Section):
         "", description="File with the bearer tokens that are let in, one a line; empty takes ASSISTANT_TOKEN, if set."
     )
     max_request_kb: int = Field(256, ge=1, le=65536, description="Larger requests are refused, in KiB.")
-    requests_per_minute: int = Field(120, ge=0, description="Requests of one client a minute; 0 sets no limit.")
+    requests_per_minute: int = Field(
+        120, ge=0, le=1_000_000, description="Requests of one client a minute; 0 sets no limit."
+    )
     queue: int = Field(
         32, ge=0, le=10_000, description="Questions that wait for their turn; more are told to come back later."
     )
@@ -289,14 +298,18 @@ class UiSettings(Section):
     )
     upload_mb: int = Field(64, ge=1, le=100_000, description="Largest file that may be uploaded, in MiB.")
     upload_files: int = Field(50, ge=1, le=10_000, description="Most files in one upload.")
-    questions_per_minute: int = Field(20, ge=0, description="Questions of one person a minute; 0 sets no limit.")
+    questions_per_minute: int = Field(
+        20, ge=0, le=1_000_000, description="Questions of one person a minute; 0 sets no limit."
+    )
     queue: int = Field(
         32, ge=0, le=10_000, description="Questions that wait for their turn; more are told to come back later."
     )
     page_seconds: float = Field(
         10.0, gt=0, le=3600, description="Most processor time for drawing one page of a document."
     )
-    page_memory_mb: int = Field(1024, ge=256, description="Most memory a process that draws pages may take, in MiB.")
+    page_memory_mb: int = Field(
+        1024, ge=256, le=4_194_304, description="Most memory a process that draws pages may take, in MiB."
+    )
 
 
 class PairsSettings(Section):
@@ -304,7 +317,10 @@ class PairsSettings(Section):
 
     per_chunk: int = Field(6, ge=1, le=50, description="Most questions about one chunk.")
     most: int = Field(
-        4000, ge=0, description="About so many questions at most; chunks are then chosen evenly. 0 takes every chunk."
+        4000,
+        ge=0,
+        le=100_000_000,
+        description="About so many questions at most; chunks are then chosen evenly. 0 takes every chunk.",
     )
     shares: dict[Literal["generated", "structure", "set", "feedback", "tone"], Annotated[float, Field(gt=0, le=1)]] = (
         Field({}, description='Most that sources may be of all pairs, as in {"structure": 0.5}; others have no limit.')
@@ -340,7 +356,7 @@ class PairsSettings(Section):
     hold_out: tuple[str, ...] = Field(
         (), description="Documents that are kept from training, as in policies/*; then they alone are the test split."
     )
-    seed: int = Field(0, ge=0, description="Another seed makes other choices; the same one the same file.")
+    seed: int = Field(0, ge=0, le=2**31, description="Another seed makes other choices; the same one the same file.")
     tone: tuple[str, ...] = Field((), description="Files with examples of the house voice.")
     data: tuple[str, ...] = Field((), description="Files with your own questions and answers.")
     teacher: str = Field(
@@ -348,7 +364,7 @@ class PairsSettings(Section):
         description="Model that writes questions: 'base' (engine.model), or PROVIDER:MODEL of LangChain; empty: none.",
     )
     teacher_url: str = Field("", description="Address of an OpenAI-compatible endpoint for the teacher and the judge.")
-    teacher_seconds: float = Field(120.0, gt=0, description="Longest time for one reply of the teacher.")
+    teacher_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest time for one reply of the teacher.")
     teacher_attempts: int = Field(
         5, ge=1, le=50, description="How often the teacher is asked before it counts as down."
     )
@@ -365,8 +381,12 @@ class PairsSettings(Section):
 
 
 class EvalSettings(Section):
-    """Where the model runs that judges answers, if a run of ``assistant eval`` names one."""
+    """Which models may judge answers, and where they run."""
 
+    judges: tuple[str, ...] = Field(
+        (),
+        description="Models besides engine.model that may be chosen in the app to judge answers; --judge takes any.",
+    )
     judge_url: str = Field(
         "", description="Address of an OpenAI-compatible server that runs the judge; empty: it runs in this process."
     )

@@ -29,7 +29,7 @@ class TrainSettings(Section):
         description="lora; qlora (base in 4-bit NF4), lora-8bit, dora (direction and length apart), or full.",
     )
     rank: int = Field(16, ge=1, le=1024, description="Rank of the adapter's matrices.")
-    alpha: float = Field(32.0, gt=0, description="Strength of the adapter: it is scaled by alpha / rank.")
+    alpha: float = Field(32.0, gt=0, le=100_000, description="Strength of the adapter: it is scaled by alpha / rank.")
     rslora: bool = Field(False, description="Scale by alpha / sqrt(rank), which keeps large ranks stable.")
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Share of the adapter's inputs left out while training.")
     target_modules: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
@@ -53,7 +53,10 @@ class TrainSettings(Section):
         description="Epochs of the house voice alone, behind all pairs: among them it is not learnt.",
     )
     max_steps: int = Field(
-        0, ge=0, description="Optimiser steps instead of epochs, those of the voice aside; 0 goes by epochs."
+        0,
+        ge=0,
+        le=1_000_000_000,
+        description="Optimiser steps instead of epochs, those of the voice aside; 0 goes by epochs.",
     )
     batch: int = Field(8, ge=1, le=4096, description="Pairs in one optimiser step, over all processes.")
     learning_rate: float = Field(
@@ -64,10 +67,11 @@ class TrainSettings(Section):
     )
     warmup: float = Field(0.06, ge=0.0, lt=1.0, description="Share of the steps in which the rate rises.")
     weight_decay: float = Field(0.01, ge=0.0, le=1.0, description="Pull of weights towards zero (AdamW).")
-    max_gradient: float = Field(1.0, gt=0, description="Norm to which gradients are clipped.")
+    max_gradient: float = Field(1.0, gt=0, le=1_000_000, description="Norm to which gradients are clipped.")
     batch_tokens: int = Field(
         0,
         ge=0,
+        le=100_000_000,
         description="Most tokens computed at once; more needs more memory. 0 takes 2048 on a CPU, 16384 on a GPU.",
     )
     share_prefixes: bool = Field(
@@ -77,14 +81,16 @@ class TrainSettings(Section):
         False, description="Compute activations twice instead of keeping them: a third slower, far less memory."
     )
     evaluate_every: int = Field(
-        0, ge=0, description="Steps between validations; 0 takes a quarter of an epoch, at least 10."
+        0, ge=0, le=1_000_000_000, description="Steps between validations; 0 takes a quarter of an epoch, at least 10."
     )
-    validation_pairs: int = Field(32, ge=0, description="Most pairs to validate on, drawn once by chance; 0 takes all.")
+    validation_pairs: int = Field(
+        32, ge=0, le=100_000_000, description="Most pairs to validate on, drawn once by chance; 0 takes all."
+    )
     patience: int = Field(
-        4, ge=0, description="Validations without progress that end a part of training; 0 never does."
+        4, ge=0, le=1_000_000, description="Validations without progress that end a part of training; 0 never does."
     )
     checkpoint_minutes: float = Field(
-        5.0, ge=0.0, description="Longest work that a crash can cost; 0 saves after every step."
+        5.0, ge=0.0, le=100_000, description="Longest work that a crash can cost; 0 saves after every step."
     )
     seed: int = Field(7, ge=0, le=2**31, description="Everything random follows from it.")
     report_to: Literal["none", "tensorboard", "wandb", "mlflow", "trackio"] = Field(

@@ -7,6 +7,8 @@ import pytest
 from assistant import config, config_file
 from assistant.cli import main
 from assistant.errors import ConfigError
+from assistant.settings import Settings
+from assistant.train_settings import TrainSettings
 from assistant.workspace import Workspace
 
 
@@ -108,6 +110,15 @@ def test_an_empty_or_missing_file_means_defaults(tmp_path: Path) -> None:
 
 def test_every_setting_is_described() -> None:
     assert all(len(config.description_of(key)) > 10 for key in config.setting_keys())
+
+
+@pytest.mark.parametrize("section", [*Settings.model_fields, "train"])
+def test_every_number_has_bounds_on_both_sides(section: str) -> None:
+    fields = TrainSettings.model_fields if section == "train" else getattr(Settings(), section).__class__.model_fields
+    for name, field in fields.items():
+        if field.annotation in {int, float}:
+            rules = {bound for rule in field.metadata for bound in ("ge", "gt", "le", "lt") if hasattr(rule, bound)}
+            assert rules & {"ge", "gt"} and rules & {"le", "lt"}, name
 
 
 def test_variables_that_name_places_are_no_settings() -> None:

@@ -29,6 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.config import ENVIRONMENT_PREFIX, Origin, Settings, value_of
 from assistant.errors import UsageError
+from assistant.language import well_formed
 from assistant.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
 from assistant.workspace import Workspace, replaced_atomically, safe_name
 from ui.job_process import ENDED_FILE, LOG_FILE, OUTPUT_FILE, PROCESS_FILE
@@ -103,7 +104,13 @@ class Jobs:
         self._variables = {"ASSISTANT_WORKSPACE": str(workspace.root), **(variables or {})}
 
     def start(self, kind: Kind, about: str, arguments: Sequence[str], user: str) -> Job:
-        """Start ``assistant ARGUMENTS``. Raises UsageError when a job of this kind is under way."""
+        """Start ``assistant ARGUMENTS``. Raises UsageError when a job of this kind is under way.
+
+        So it does for an argument that is no text for a command line.
+        """
+        for argument in arguments:
+            if "\0" in argument or well_formed(argument) != argument:
+                raise UsageError(f"{argument[:80]!r} cannot be given to a command.", "Use letters that can be typed.")
         with _starting:
             self.refuse_second(kind)
             self._drop_old()

@@ -143,6 +143,14 @@ def test_a_corpus_cannot_pose_as_a_path_or_an_option(actions: Actions, corpus: s
     assert actions.context.jobs.all() == []
 
 
+@pytest.mark.parametrize("name", ["null", "nowhere"])
+def test_nothing_is_begun_over_a_corpus_that_there_is_not(actions: Actions, name: str) -> None:
+    for act in (actions.look, actions.rebuild):
+        with pytest.raises(gr.Error, match="no corpus"):
+            act(name, False, as_(EDITOR))
+    assert actions.context.jobs.all() == []
+
+
 def test_an_upload_is_kept_in_the_workspace_and_read(actions: Actions, tmp_path: Path) -> None:
     sent = tmp_path / "new.md"
     sent.write_text("# New\n\nStorms are covered.\n", encoding="utf-8")
@@ -171,7 +179,7 @@ def test_forgetting_deletes_uploads_and_leaves_the_servers_files(actions: Action
     actions.forget("cars", key_of(context, "own.md"), as_(EDITOR))
     assert started(context)[-2:] == ("--", str(own)) and not own.exists()
     actions.forget("cars", key_of(context, "hail.md"), as_(EDITOR))
-    assert started(context) == ("forget", "--json", "--yes", "--corpus", "cars", "--", str(tmp_path / "cars"))
+    assert started(context) == ("forget", "--json", "--yes", "--corpus=cars", "--", str(tmp_path / "cars"))
     assert (tmp_path / "cars" / "hail.md").exists()
 
 

@@ -10,14 +10,15 @@ import pytest
 from fastapi import FastAPI
 from signing import client_of, sign_in
 from starlette.testclient import TestClient
-from working import EDITOR, EXPERT, as_, choosing, run_instead, save_report, started, work_context
+from working import ADMIN, EDITOR, EXPERT, as_, choosing, run_instead, save_report, started, work_context
 
-from assistant.config import UiSettings
+from assistant.config import Settings, UiSettings
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.gate import guard
 from ui.pages.evaluation.actions import Actions, case_names, systems_of
+from ui.pages.given import judges_of
 from ui.reports import add_report_routes, read_comparison, report_file, reports
 from ui.shown.evaluation import comparison_html, frame_html, reports_html
 from ui.uploads import Arrivals
@@ -67,11 +68,21 @@ def test_experts_and_strangers_evaluate_nothing(actions: Actions, act: Callable[
 def test_what_was_chosen_is_evaluated(actions: Actions) -> None:
     file = save_cases(actions.context.workspace)
     folder = save_report(actions.context.workspace, "2026-11-25-cases")
-    actions.start("cases.jsonl", "cars", ["base", "house+rag"], 5.0, True, folder.name, " smollm2 ", as_(EDITOR))
+    (actions.context.workspace.adapters / "house").mkdir(parents=True)
+    actions.start("cases.jsonl", "cars", ["base", "house+rag"], 5.0, True, folder.name, "bundled", as_(EDITOR))
     assert started(actions.context) == (
-        "eval", "run", "--json", "--corpus", "cars", "--systems=base,house+rag", "--limit", "5", "--held-out",
-        "--baseline", str(folder), "--judge=smollm2", "--", str(file),
+        "eval", "run", "--json", "--corpus=cars", "--systems=base,house+rag", "--limit=5", "--held-out",
+        f"--baseline={folder}", "--judge=bundled", "--", str(file),
     )  # fmt: skip
+
+
+def test_who_may_judge_is_said_by_the_settings(actions: Actions) -> None:
+    save_cases(actions.context.workspace)
+    assert judges_of(actions.context.settings) == ["bundled"]
+    named = Settings.model_validate({"engine": {"model": "owner/one"}, "eval": {"judges": ["owner/two", "owner/one"]}})
+    assert judges_of(named) == ["owner/one", "owner/two"]
+    with pytest.raises(gr.Error, match=r"eval\.judges"):
+        actions.start("cases.jsonl", "cars", ["base"], 0, False, "", "owner/two", as_(ADMIN))
 
 
 def test_what_is_chosen_stays_while_it_is_there(actions: Actions) -> None:
@@ -119,7 +130,7 @@ def test_drafts_never_replace_what_people_have_mended(actions: Actions) -> None:
     mended = save_cases(actions.context.workspace, "cars-draft-1.jsonl")
     actions.draft("cars", as_(EDITOR))
     target = str(mended.with_name("cars-draft-2.jsonl"))
-    assert started(actions.context) == ("eval", "draft", "--to", target, "--", "cars")
+    assert started(actions.context) == ("eval", "draft", f"--to={target}", "--", "cars")
 
 
 def test_every_adapter_can_answer_with_and_without_documents(context: AppContext) -> None:

@@ -93,9 +93,14 @@ def test_what_is_chosen_stays_while_it_is_there(actions: Actions, tmp_path: Path
     assert shown[1].value is None
 
 
-def test_another_base_is_a_setting_of_the_run(actions: Actions) -> None:
-    actions.check(as_(EDITOR), "cars", " /models/other ", False, *DEFAULTS)
-    expected = ("train", "--check", "--json", "--set", "engine.model=/models/other", "--", "name=cars", "pairs=cars")
+def test_another_base_is_a_setting_of_the_run(actions: Actions, tmp_path: Path) -> None:
+    actions.check(as_(EDITOR), "cars", " owner/Model-1.5B ", False, *DEFAULTS)
+    assert started(actions.context)[3] == "--set=engine.model=owner/Model-1.5B"
+    here = str(tiny_model(tmp_path / "base"))
+    with pytest.raises(gr.Error, match="no model to train on"):
+        actions.check(as_(EDITOR), "cars", here, False, *DEFAULTS)
+    actions.check(as_(ADMIN), "cars", here, False, *DEFAULTS)
+    expected = ("train", "--check", "--json", f"--set=engine.model={here}", "--", "name=cars", "pairs=cars")
     assert started(actions.context) == expected
 
 

@@ -49,18 +49,17 @@ def shown_value(value: Any) -> Any:
 
 
 def assignments(section: type[BaseModel], values: dict[str, Any]) -> list[str]:
-    """What differs from the defaults, as ``key=value``."""
+    """What differs from the defaults, as ``key=value``. Raises ValidationError for a value that the section refuses."""
+    given = section.model_validate({key: value for key, value in values.items() if value is not None})
     return [
-        f"{key}={_written(value)}"
-        for key, value in values.items()
-        if value is not None and value != shown_value(section.model_fields[key].default)
+        f"{key}={_written(shown_value(getattr(given, key)))}"
+        for key in values
+        if getattr(given, key) != section.model_fields[key].default
     ]
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _bounds(field: FieldInfo) -> dict[str, Any]:

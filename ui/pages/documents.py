@@ -7,11 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.workspace import DEFAULT_CORPUS, safe_name
+from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.documents import DocumentRow, document, documents_of, matching, preview, read_outcome
 from ui.jobs import Kind, Status
 from ui.pages.acting import choice_list, data_of, still_html
+from ui.pages.given import CorpusName, checked, existing_corpus
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
 from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
@@ -38,13 +39,14 @@ class Actions:
         return outcome_html(self.context, outcome) if outcome else ""
 
     @telling
-    def upload(self, corpus: str, files: list[str] | None, request: gr.Request) -> None:
+    @checked
+    def upload(self, corpus: CorpusName, files: list[str] | None, request: gr.Request) -> None:
         """Keep files in the workspace and read them."""
         user = self.context.require(request, "editor")
         if not files:
             return
         context = self.context
-        taken = stored(files, context.workspace, corpus or "", user, context.arrivals, context.settings.ui)
+        taken = stored(files, context.workspace, corpus, user, context.arrivals, context.settings.ui)
         for one in taken.refused:
             gr.Warning(
                 escaped(f"{one.name}: {self.context.text(one.reason)}"), title=self.context.text("jobs.not_taken")
@@ -53,7 +55,8 @@ class Actions:
             self._ingest(corpus, user, [str(taken.folder)])
 
     @telling
-    def read_folder(self, corpus: str, folder: str | None, request: gr.Request) -> None:
+    @checked
+    def read_folder(self, corpus: CorpusName, folder: str | None, request: gr.Request) -> None:
         """Read a folder of the server, which only an admin may name."""
         user = self.context.require(request, "admin")
         named = (folder or "").strip()
@@ -62,19 +65,24 @@ class Actions:
         self._ingest(corpus, user, [str(Path(named).expanduser())])
 
     @telling
-    def look(self, corpus: str, confirmed: bool, request: gr.Request) -> None:
+    @checked
+    def look(self, corpus: CorpusName, confirmed: bool, request: gr.Request) -> None:
         """Look again at all folders that the corpus was made from."""
         user = self.context.require(request, "editor")
+        existing_corpus(corpus, self.context.workspace.corpus_names())
         self._ingest(corpus, user, [], ["--yes"] if confirmed else [])
 
     @telling
-    def rebuild(self, corpus: str, confirmed: bool, request: gr.Request) -> None:
+    @checked
+    def rebuild(self, corpus: CorpusName, confirmed: bool, request: gr.Request) -> None:
         """Read everything anew."""
         user = self.context.require(request, "editor")
+        existing_corpus(corpus, self.context.workspace.corpus_names())
         self._ingest(corpus, user, [], ["--rebuild", *(["--yes"] if confirmed else [])])
 
     @telling
-    def again(self, corpus: str, key: str, request: gr.Request) -> None:
+    @checked
+    def again(self, corpus: CorpusName, key: str, request: gr.Request) -> None:
         """Look at one file again."""
         user = self.context.require(request, "editor")
         self._ingest(corpus, user, [str(self._document(corpus, key).location)])
@@ -123,7 +131,8 @@ class Actions:
         return [f'<p class="question">{escaped(text)}</p>', gr.Column(visible=True)]
 
     @telling
-    def forget(self, corpus: str, key: str, request: gr.Request) -> None:
+    @checked
+    def forget(self, corpus: CorpusName, key: str, request: gr.Request) -> None:
         """Forget an uploaded file, which is deleted, or a folder of the server, which is not."""
         user = self.context.require(request, "editor")
         row = self._document(corpus, key)
@@ -132,7 +141,9 @@ class Actions:
             row.location.unlink(missing_ok=True)
             self._ingest(corpus, user, [str(row.location)], ["--yes"])
         else:
-            self._start("forget", corpus, user, ["forget", "--json", "--yes", "--corpus", corpus, "--", str(row.root)])
+            self._start(
+                "forget", corpus, user, ["forget", "--json", "--yes", f"--corpus={corpus}", "--", str(row.root)]
+            )
 
     def _rows(self, corpus: str) -> list[DocumentRow]:
         return documents_of(self.context.workspace, corpus or "")
@@ -145,11 +156,11 @@ class Actions:
         return row.location.is_relative_to(self.context.workspace.root / "uploads")
 
     def _ingest(self, corpus: str, user: User, targets: Sequence[str], options: Sequence[str] = ()) -> None:
-        arguments = ["ingest", "--json", "--corpus", corpus, *options, "--", *targets]
+        arguments = ["ingest", "--json", f"--corpus={corpus}", *options, "--", *targets]
         self._start("ingest", corpus, user, arguments)
 
     def _start(self, kind: Kind, corpus: str, user: User, arguments: Sequence[str]) -> None:
-        self.context.jobs.start(kind, safe_name(corpus or "", "corpus"), arguments, user.name)
+        self.context.jobs.start(kind, corpus, arguments, user.name)
 
 
 def build(context: AppContext) -> None:

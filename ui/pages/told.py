@@ -7,13 +7,17 @@ from contextlib import aclosing, contextmanager
 from typing import Any
 
 import gradio as gr
+from pydantic import ValidationError
 
 from assistant.errors import AssistantError
 from ui.shown.safe import escaped
 
 
 def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """``callback``, whose AssistantError becomes a message on the page: what happened and what to do."""
+    """``callback``, whose AssistantError becomes a message on the page: what happened and what to do.
+
+    So does the ValidationError of a value that is none of those it takes.
+    """
     if inspect.isasyncgenfunction(callback):
 
         @functools.wraps(callback)
@@ -49,3 +53,12 @@ def _told() -> Iterator[None]:
         yield
     except AssistantError as error:
         raise gr.Error(escaped(error), print_exception=False) from None
+    except ValidationError as error:
+        raise gr.Error(escaped(_reason(error)), print_exception=False) from None
+
+
+def _reason(error: ValidationError) -> str:
+    """The first thing that is wrong, with the name of a setting and the value."""
+    first = error.errors()[0]
+    names = [part for part in first["loc"] if isinstance(part, str)]
+    return f"{': '.join([*names, first['msg']])}: {repr(first['input'])[:80]}."

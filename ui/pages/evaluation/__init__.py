@@ -9,6 +9,7 @@ from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.pages.acting import choice_list, still_html
 from ui.pages.evaluation.actions import KINDS, Actions, case_names, systems_of
+from ui.pages.given import judges_of
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
 from ui.reports import reports
@@ -96,7 +97,7 @@ def _more_cases(context: AppContext) -> tuple[gr.File, gr.Dropdown, gr.Button]:
     return file, pairs, draft
 
 
-def _more_settings(context: AppContext) -> tuple[gr.Number, gr.Checkbox, gr.Dropdown, gr.Textbox]:
+def _more_settings(context: AppContext) -> tuple[gr.Number, gr.Checkbox, gr.Dropdown, gr.Dropdown]:
     """Which of the cases are asked, the report that the new one is held against, and who judges beside the measures."""
     with gr.Accordion(context.text("training.more"), open=False):
         limit = gr.Number(
@@ -111,5 +112,10 @@ def _more_settings(context: AppContext) -> tuple[gr.Number, gr.Checkbox, gr.Drop
         baseline = gr.Dropdown(
             [], label=context.text("evaluation.baseline"), info=context.text("evaluation.baseline_help")
         )
-        judge = gr.Textbox(label=context.text("evaluation.judge"), info=context.text("evaluation.judge_help"))
+        judge = gr.Dropdown(
+            ["", *judges_of(context.settings)],
+            value="",
+            label=context.text("evaluation.judge"),
+            info=context.text("evaluation.judge_help"),
+        )
     return limit, held_out, baseline, judge

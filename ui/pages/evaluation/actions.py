@@ -9,10 +9,10 @@ import gradio as gr
 
 from assistant.adapters import adapter_names
 from assistant.errors import UsageError
-from assistant.workspace import safe_name
 from ui.context import AppContext
 from ui.jobs import Kind, Status
 from ui.pages.acting import data_of
+from ui.pages.given import CorpusName, Count, PairsName, checked, judges_of
 from ui.pages.told import telling
 from ui.pages.wiring import choosing
 from ui.people import User
@@ -89,22 +89,23 @@ class Actions:
         return [None, gr.Dropdown(case_names(self.context), value=kept.name)]
 
     @telling
-    def draft(self, pairs: str | None, request: gr.Request) -> None:
+    @checked
+    def draft(self, pairs: PairsName, request: gr.Request) -> None:
         """Propose cases from a set of pairs, for a person to read and mend."""
         user = self.context.require(request, "editor")
-        name = safe_name(pairs or "", "set of pairs")
         folder = self.context.workspace.root / CASES_FOLDER
-        number = next(n for n in range(1, 10_000) if not (folder / f"{name}-draft-{n}.jsonl").exists())
-        target = folder / f"{name}-draft-{number}.jsonl"
-        self._start("draft", target.name, user, ["eval", "draft", "--to", str(target), "--", name])
+        number = next(n for n in range(1, 10_000) if not (folder / f"{pairs}-draft-{n}.jsonl").exists())
+        target = folder / f"{pairs}-draft-{number}.jsonl"
+        self._start("draft", target.name, user, ["eval", "draft", f"--to={target}", "--", pairs])
 
     @telling
+    @checked
     def start(
         self,
         cases: str | None,
-        corpus: str,
+        corpus: CorpusName,
         systems: list[str],
-        limit: float | None,
+        limit: Count,
         held_out: bool,
         baseline: str | None,
         judge: str | None,
@@ -115,14 +116,19 @@ class Actions:
         file = self._cases(cases)
         if not systems:
             raise UsageError(self.context.text("evaluation.no_systems"))
-        options = ["--json", "--corpus", safe_name(corpus or "", "corpus"), f"--systems={','.join(systems)}"]
-        options += ["--limit", str(int(limit))] if limit else []
+        if unknown := next((one for one in systems if one not in systems_of(self.context)), ""):
+            raise UsageError(f"There is no system {unknown[:80]!r}.", "Choose from the list.")
+        if judge and judge not in judges_of(self.context.settings):
+            raise UsageError(f"{judge[:80]!r} may not judge.", "Choose from the list; eval.judges names who may.")
+        options = ["--json", f"--corpus={corpus}", f"--systems={','.join(systems)}"]
+        options += [f"--limit={limit}"] if limit else []
         options += ["--held-out"] if held_out else []
-        options += ["--baseline", str(report_file(self.context.workspace, baseline).parent)] if baseline else []
-        options += [f"--judge={judge.strip()}"] if judge and judge.strip() else []
+        options += [f"--baseline={report_file(self.context.workspace, baseline).parent}"] if baseline else []
+        options += [f"--judge={judge}"] if judge else []
         self._start("eval", file.name, user, ["eval", "run", *options, "--", str(file)])
 
     @telling
+    @checked
     def compare(self, before: str | None, after: str | None, request: gr.Request) -> None:
         """Hold one report against another."""
         user = self.context.require(request, "editor")

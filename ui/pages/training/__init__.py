@@ -1,7 +1,7 @@
 """The page of training: adapters, and beside them the one that is open, or how a new one is made."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
@@ -11,12 +11,9 @@ from ui.context import AppContext
 from ui.pages.acting import choice_list, still_html
 from ui.pages.controls import control, named_in
 from ui.pages.job_panel import JobPanel, job_panel
-from ui.pages.training.actions import FIRST, KINDS, MORE, Actions
+from ui.pages.training.actions import FIRST, KINDS, MORE, Actions, Format, Method
 from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
 from ui.training import interrupted, pairs_sets
-
-_FORMATS = ("merged", "gguf", "gguf-lora", "hub")
-_METHODS = ("cat", "svd", "linear", "ties", "dare_ties")
 
 
 def build(context: AppContext) -> None:
@@ -115,7 +112,7 @@ def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
     shown = still_html()
     with gr.Accordion(context.text("training.export.title"), open=False):
         gr.Markdown(context.text("training.export.help"))
-        format_ = gr.Dropdown(list(_FORMATS), value="merged", label=context.text("training.export.format"))
+        format_ = gr.Dropdown(list(get_args(Format)), value="merged", label=context.text("training.export.format"))
         export = gr.Button(context.text("training.export.start"))
     sides = [parts.making, parts.opened]
     parts.listed.choose(actions.open, outputs=[shown, *sides, asked, chosen], **CLICKED)
@@ -136,7 +133,7 @@ def _composing(context: AppContext, actions: Actions) -> _Composing:
     weights = gr.State({})
     _sliders(context, parts, weights)
     name = gr.Textbox(label=context.text("training.compose.name"))
-    method = gr.Dropdown(list(_METHODS), value="cat", label=context.text("training.compose.method"))
+    method = gr.Dropdown(list(get_args(Method)), value="cat", label=context.text("training.compose.method"))
     start = gr.Button(context.text("training.compose.start"))
     return _Composing(parts, start, [parts, weights, name, method], actions)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -14,6 +14,7 @@ from ui.context import AppContext
 from ui.jobs import Kind, Status
 from ui.pages.acting import data_of
 from ui.pages.controls import assignments
+from ui.pages.given import AdapterName, CorpusName, Weight, checked, existing_corpus, usable_base
 from ui.pages.told import telling
 from ui.pages.wiring import choosing
 from ui.people import User
@@ -24,6 +25,8 @@ KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remo
 FIRST = ("name", "method", "epochs")
 """Settings of a training that stand open; the others are behind a fold."""
 MORE = ("rank", "alpha", "learning_rate", "max_steps", "batch", "batch_tokens", "checkpointing", "patience", "seed")
+Format = Literal["merged", "gguf", "gguf-lora", "hub"]
+Method = Literal["cat", "svd", "linear", "ties", "dare_ties"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +75,35 @@ class Actions:
         return pairs_html(self.context, header.counts) if header else ""
 
     @telling
-    def make_pairs(self, corpus: str | None, request: gr.Request) -> None:
+    @checked
+    def make_pairs(self, corpus: CorpusName, request: gr.Request) -> None:
         """Make pairs from a corpus."""
         user = self.context.require(request, "editor")
-        name = safe_name(corpus or "", "corpus")
-        self._start("pairs", name, user, ["pairs", "--json", "--corpus", name])
+        existing_corpus(corpus, self.context.workspace.corpus_names())
+        self._start("pairs", corpus, user, ["pairs", "--json", f"--corpus={corpus}"])
 
     @telling
-    def check(self, request: gr.Request, pairs: str | None, base: str, _force: bool, *values: Any) -> None:
+    @checked
+    def check(self, request: gr.Request, pairs: str | None, base: str | None, _force: bool, *values: Any) -> None:
         """See what a training would need; ``values`` are those of ``FIRST`` and ``MORE``."""
         user = self.context.require(request, "editor")
         name, given = self._given(pairs, values)
-        self._start("check", name, user, ["train", "--check", "--json", *self._base(base), "--", *given])
+        self._start("check", name, user, ["train", "--check", "--json", *self._base(base, user), "--", *given])
 
     @telling
-    def start(self, request: gr.Request, pairs: str | None, base: str, force: bool, *values: Any) -> None:
+    @checked
+    def start(self, request: gr.Request, pairs: str | None, base: str | None, force: bool, *values: Any) -> None:
         """Train; ``values`` are those of ``FIRST`` and ``MORE``."""
         user = self.context.require(request, "editor")
         name, given = self._given(pairs, values)
-        options = ["--json", *(["--force"] if force else []), *self._base(base)]
+        options = ["--json", *(["--force"] if force else []), *self._base(base, user)]
         self._start("train", name, user, ["train", *options, "--", *given])
 
     @telling
-    def resume(self, name: str | None, request: gr.Request) -> None:
+    @checked
+    def resume(self, name: AdapterName, request: gr.Request) -> None:
         """Go on with a training that was interrupted."""
         user = self.context.require(request, "editor")
-        name = safe_name(name or "", "adapter")
         self._start("train", name, user, ["train", "--json", "--resume", "--", f"name={name}"])
 
     @telling
@@ -116,47 +122,61 @@ class Actions:
         return [gr.Column(visible=True), gr.Column(visible=False)]
 
     @telling
-    def remove(self, name: str, request: gr.Request) -> None:
+    @checked
+    def remove(self, name: AdapterName, request: gr.Request) -> None:
         """Delete an adapter."""
         user = self.context.require(request, "admin")
         adapter_folder(self.context.workspace.adapters, name)
         self._start("remove", name, user, ["adapters", "remove", "--yes", "--", name])
 
     @telling
-    def export(self, name: str, format_: str, request: gr.Request) -> None:
+    @checked
+    def export(self, name: AdapterName, format_: Format, request: gr.Request) -> None:
         """Write an adapter for other programs, into the workspace."""
         user = self.context.require(request, "editor")
         adapter_folder(self.context.workspace.adapters, name)
         target = self.context.workspace.root / "exports" / safe_name(f"{name}-{format_}", "export")
-        options = ["--json", "--force", "--format", format_, "--to", str(target)]
+        options = ["--json", "--force", f"--format={format_}", f"--to={target}"]
         self._start("export", name, user, ["adapters", "export", *options, "--", name])
 
     @telling
+    @checked
     def compose(
-        self, parts: list[str], weights: dict[str, float], name: str | None, method: str, request: gr.Request
+        self,
+        parts: list[AdapterName],
+        weights: dict[str, Weight],
+        name: AdapterName,
+        method: Method,
+        request: gr.Request,
     ) -> None:
         """Add adapters up, each times its weight."""
         user = self.context.require(request, "editor")
         if len(parts) < 2:
             raise UsageError(self.context.text("training.compose.too_few"))
-        name = safe_name((name or "").strip(), "adapter")
-        terms = [f"{safe_name(part, 'adapter')}:{float(weights.get(part, 1.0))}" for part in parts]
-        options = ["--json", "--name", name, "--method", method]
+        terms = [f"{part}:{weights.get(part, 1.0)}" for part in parts]
+        options = ["--json", f"--name={name}", f"--method={method}"]
         self._start("compose", name, user, ["adapters", "compose", *options, "--", *terms])
 
     def _given(self, pairs: str | None, values: Sequence[Any]) -> tuple[str, list[str]]:
-        """The adapter's name and the settings of a run. Raises UsageError where there are no pairs."""
+        """The adapter's name and the settings of a run.
+
+        Raises UsageError where there are no pairs, ValidationError for a value that is none of its setting.
+        """
         if not pairs:
             raise UsageError(self.context.text("training.no_pairs"))
         settings = dict(zip((*FIRST, *MORE), values, strict=True))
-        name = str(settings.pop("name") or "").strip() or pairs
-        chosen = [f"name={safe_name(name, 'adapter')}", f"pairs={safe_name(pairs, 'set of pairs')}"]
-        return name, [*chosen, *assignments(TrainSettings, settings)]
+        name = safe_name(str(settings.pop("name") or "").strip() or pairs, "adapter")
+        return name, [
+            f"name={name}",
+            f"pairs={safe_name(pairs, 'set of pairs')}",
+            *assignments(TrainSettings, settings),
+        ]
 
-    def _base(self, base: str) -> list[str]:
+    def _base(self, base: str | None, user: User) -> list[str]:
         """The option for another base model than that of the settings."""
-        chosen = base.strip()
-        return ["--set", f"engine.model={chosen}"] if chosen and chosen != self.context.settings.engine.model else []
+        chosen = (base or "").strip()
+        is_other = chosen not in {"", self.context.settings.engine.model}
+        return [f"--set=engine.model={usable_base(chosen, user)}"] if is_other else []
 
     def _start(self, kind: Kind, about: str, user: User, arguments: Sequence[str]) -> None:
         if kind in {"train", "check"} and (running := self.context.jobs.under_way("train", "check")):
