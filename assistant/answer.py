@@ -18,12 +18,11 @@ from assistant.errors import PromptTooLongError
 from assistant.grounding.editions import newest_first, version_notes, with_newest
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.quoting import Places
-from assistant.language import well_formed
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import asking_back, declines, readings_in, refusal_text
 from assistant.retriever import Retriever
-from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update
+from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update, well_formed
 
 # So many unsupported sentences in a row, and a model is not asked to go on (docs/log.md).
 _PATIENCE = 3

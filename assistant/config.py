@@ -29,6 +29,7 @@ from assistant.settings import (
     Settings,
     UiSettings,
 )
+from assistant.types import well_formed
 from assistant.yamledit import with_value
 
 __all__ = [
@@ -218,6 +219,9 @@ def _known(key: str, source: str) -> str:
 def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     nested: dict[str, dict[str, Any]] = {}
     for key, value in values.items():
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        if any(isinstance(text, str) and well_formed(text) != text for text in (value, *inner)):
+            raise ConfigError(f"{key} ({origins.get(key, 'default')}) is not UTF-8.", "Write it in whole characters.")
         section, name = key.split(".")
         nested.setdefault(section, {})[name] = value
     try:

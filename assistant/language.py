@@ -41,11 +41,6 @@ def _stemmer(language: str) -> Stemmer.Stemmer:
     return Stemmer.Stemmer(_STEMMERS.get(language, _STEMMERS[DEFAULT_LANGUAGE]))
 
 
-def well_formed(text: str) -> str:
-    """``text`` without the lone surrogates that arguments and JSON can smuggle in."""
-    return text.encode(errors="replace").decode()
-
-
 def words(text: str) -> list[str]:
     """The words of ``text`` in order, folded but not stemmed; ``1,234`` and ``1.234`` are the word ``1234``."""
     return _WORD.findall(unicodedata.normalize("NFKC", _THOUSANDS.sub("", text)).casefold())

@@ -15,6 +15,11 @@ BLOCK_SEPARATOR = "\n\n"
 HEADING_SEPARATOR = " > "
 
 
+def well_formed(text: str) -> str:
+    """``text`` without the lone surrogates that arguments and JSON can smuggle in."""
+    return text.encode(errors="replace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One paragraph, list, table or heading of a document, in reading order.
@@ -127,6 +132,12 @@ class Filter:
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Equal values: ``language``, ``format``, ``date``, ``title``, or what the file itself states."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "documents", tuple(map(well_formed, self.documents)))
+        object.__setattr__(self, "folder", well_formed(self.folder))
+        metadata = {well_formed(name): well_formed(value) for name, value in self.metadata.items()}
+        object.__setattr__(self, "metadata", metadata)
+
     def __bool__(self) -> bool:
         return bool(self.documents or self.folder or self.metadata)
 
@@ -209,6 +220,9 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", well_formed(self.content))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.config import ENVIRONMENT_PREFIX, Origin, Settings, value_of
 from assistant.errors import UsageError
-from assistant.language import well_formed
 from assistant.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
+from assistant.types import well_formed
 from assistant.workspace import Workspace, replaced_atomically, safe_name
 from ui.job_process import ENDED_FILE, LOG_FILE, OUTPUT_FILE, PROCESS_FILE
 

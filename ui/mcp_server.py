@@ -4,19 +4,22 @@ Results are the JSON of ``assistant search`` and ``assistant ask``: every passag
 it is from. Passages are quotations from documents; the server tells its clients to treat them as such.
 """
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import anyio.to_thread
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types import PARSE_ERROR, CallToolResult, ErrorData, InputRequiredResult, JSONRPCError, ToolAnnotations
 from pydantic import Field, ValidationError
 
 from assistant import __version__
 from assistant.errors import AssistantError
 from assistant.presentation import answer_json, search_json
-from assistant.types import Answer, Filter
+from assistant.types import Answer, Filter, well_formed
 from ui.service import Asked, Service
 
 T = TypeVar("T")
@@ -33,7 +36,28 @@ Folder = Annotated[str, Field(description="Only documents whose path fits, as in
 
 
 class _PlainServer(MCPServer):
-    """Says what is wrong with the arguments of a call in words; the library's own text has a web address for each."""
+    """Says what is wrong with a message or with the arguments of a call in words.
+
+    The library itself leaves a message that it cannot read without an answer, and its text about arguments has a web
+    address for each.
+    """
+
+    async def run_stdio_async(self) -> None:
+        """Serve over standard input and output."""
+        async with stdio_server() as (lines, write), anyio.create_task_group() as tasks:
+            readable, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+
+            async def answer_unreadable() -> None:
+                async with lines, readable:
+                    async for one in lines:
+                        if isinstance(one, Exception):
+                            await write.send(SessionMessage(_unreadable(one)))
+                        else:
+                            await readable.send(one)
+
+            tasks.start_soon(answer_unreadable)
+            await self._lowlevel_server.run(read, write, self._lowlevel_server.create_initialization_options())
+            tasks.cancel_scope.cancel()
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
@@ -76,6 +100,23 @@ def create_server(service: Service) -> MCPServer:
         return await _in_thread(lambda: answer_json(None, _answer(service, question, corpus, adapter, _only(folder))))
 
     return server
+
+
+def _unreadable(error: Exception) -> JSONRPCError:
+    """The answer to a line that is no message, as one with half a character (``\\ud800``) is none."""
+    first = error.errors()[0] if isinstance(error, ValidationError) else None
+    content, reason = (first["input"], first["msg"]) if first else (None, "it is no text")
+    if isinstance(content, str):
+        try:
+            content = json.loads(content)  # takes more than the protocol does, so that the request can be named
+        except (ValueError, RecursionError):
+            content = None
+    number = content.get("id") if isinstance(content, dict) else None
+    is_number = (
+        isinstance(number, int | str) and not isinstance(number, bool) and well_formed(str(number)) == str(number)
+    )
+    told = ErrorData(code=PARSE_ERROR, message=f"The message cannot be read: {reason}. Send valid UTF-8 JSON.")
+    return JSONRPCError(jsonrpc="2.0", id=number if is_number else None, error=told)
 
 
 def _answer(service: Service, question: str, corpus: str, adapter: str, only: Filter | None) -> Answer:

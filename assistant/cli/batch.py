@@ -80,8 +80,9 @@ def _asked(line: str, number: int) -> Asked:
         return Asked(id=number, question=line)
     try:
         content: Any = json.loads(line)
+        json.dumps(content, ensure_ascii=False).encode()  # no half characters, which nothing after this takes
         parsed = _Line.model_validate(content)
-    except (json.JSONDecodeError, ValidationError) as error:
+    except (json.JSONDecodeError, UnicodeEncodeError, ValidationError) as error:
         reason = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
         raise UsageError(
             f"Line {number} is no question: {reason}.", 'Write {"id": …, "question": "…"} on one line.'

@@ -6,9 +6,9 @@ from assistant.conversation.agreement import is_courtesy
 from assistant.conversation.followups import Rewriting, replied, stand_alone
 from assistant.conversation.smalltalk import small_talk
 from assistant.engines.base import Engine
-from assistant.language import content_stems, well_formed
+from assistant.language import content_stems
 from assistant.prompt import harmless
-from assistant.types import Message
+from assistant.types import Message, well_formed
 
 # A chain of follow-ups longer than this has lost its beginning for people too.
 _LOOKED_BACK = 24

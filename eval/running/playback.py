@@ -8,9 +8,8 @@ import time
 from collections.abc import Collection, Generator, Sequence
 
 from assistant.engines.base import Engine
-from assistant.language import well_formed
 from assistant.progress import progress_bar
-from assistant.types import Message
+from assistant.types import Message, well_formed
 from eval.running.generations import Generation, Generations, Prompt
 
 _AT_ONCE = 64

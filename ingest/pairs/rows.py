@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import PairsError
-from assistant.language import well_formed
-from assistant.types import Message
+from assistant.types import Message, well_formed
 
 # Far more than any prompt holds: such a row is a mistake of whoever wrote the file.
 _LONGEST = 40_000

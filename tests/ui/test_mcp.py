@@ -1,5 +1,7 @@
 """The tools, called by the package's own client: in this process, and over standard input and output."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -98,3 +100,30 @@ def test_it_speaks_over_standard_input_and_output(served: Workspace) -> None:
     answered = call(parameters, "ask", question=QUESTION, corpus="cars")
     assert not answered.is_error and answered.structured_content
     assert answered.structured_content["answer"] == ANSWER
+
+
+def test_every_message_of_mcp_gets_an_answer_over_standard_input(served: Workspace) -> None:
+    ask = '{"jsonrpc": "2.0", "id": %s, "method": "tools/call", "params": {"name": "search", "arguments": %s}}'
+    lines = [
+        '{"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-06-18",'
+        ' "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}}',
+        '{"jsonrpc": "2.0", "method": "notifications/initialized"}',
+        ask % (1, '{"question": "\\ud800 hail", "corpus": "cars"}'),
+        ask % ('"two"', '{"question": "hail", "corpus": "\\udfff"}'),
+        ask % ('"\\ud800"', '{"question": "hail", "corpus": "cars"}'),
+        "no JSON",
+        "[" * 100_000,
+        ask % (7, '{"question": "hail", "corpus": "cars"}'),
+    ]
+    command = [sys.executable, "-c", STDIO_SERVER, str(served.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin and server.stdout
+        server.stdin.write("\n".join(lines) + "\n")
+        server.stdin.flush()
+        replies = [json.loads(server.stdout.readline()) for _ in range(7)]
+        server.stdin.close()
+        assert server.wait(60) == 0
+    by_number = {str(reply["id"]): reply for reply in replies}
+    assert set(by_number) == {"0", "1", "two", "None", "7"}
+    assert all("cannot be read" in by_number[number]["error"]["message"] for number in ("1", "two", "None"))
+    assert "result" in by_number["7"]

@@ -5,10 +5,9 @@ Fields of OpenAI's that are not here are ignored; those that would change an ans
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints, field_validator
 
-from assistant.language import well_formed
-from assistant.types import Filter
+from assistant.types import Filter, well_formed
 
 _MOST_MESSAGES = 500
 _CHAT_EXAMPLE: dict[str, Any] = {
@@ -18,6 +17,10 @@ _CHAT_EXAMPLE: dict[str, Any] = {
 
 # JSON can hold half a character, which no database and no tokenizer takes.
 Text = Annotated[str, AfterValidator(well_formed)]
+# ``true`` is no number, and "5" is a text.
+Number = Annotated[float, Strict()]
+Whole = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
 ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -66,7 +69,7 @@ class ChatMessage(BaseModel):
 class StreamOptions(BaseModel):
     """What a stream tells besides the answer."""
 
-    include_usage: bool = False
+    include_usage: Flag = False
 
 
 class ChatRequest(BaseModel):
@@ -76,17 +79,17 @@ class ChatRequest(BaseModel):
 
     model: ShortText = Field(description="A corpus, or corpus/adapter; /v1/models lists them.")
     messages: list[ChatMessage] = Field(min_length=1, max_length=_MOST_MESSAGES)
-    stream: bool | None = False
+    stream: Flag | None = False
     stream_options: StreamOptions | None = None
-    temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False)
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    temperature: Number | None = Field(None, ge=0, le=2, allow_inf_nan=False)
+    max_tokens: Whole | None = Field(None, ge=1)
+    max_completion_tokens: Whole | None = Field(None, ge=1)
     stop: ShortText | Annotated[list[ShortText], Field(max_length=4)] | None = None
-    n: int | None = Field(1, description="One answer; more are refused.")
+    n: Whole | None = Field(1, description="One answer; more are refused.")
     tools: list[Any] | None = Field(None, description="Refused unless empty.")
     functions: list[Any] | None = Field(None, description="Refused unless empty.")
     response_format: dict[str, Any] | None = Field(None, description="Text; other types are refused.")
-    logprobs: bool | None = Field(None, description="Refused when true.")
+    logprobs: Flag | None = Field(None, description="Refused when true.")
     filter: FilterBody | None = Field(None, description="Ours: which documents may answer.")
 
     @field_validator("n")
@@ -130,7 +133,7 @@ class SearchRequest(BaseModel):
 
     question: Text = Field(pattern=r"\S", description="What to search for.")
     corpus: Text = Field("", description="Empty: 'default', or the only one there is.")
-    k: int | None = Field(None, ge=1, le=1000, description="How many passages; retrieval.k unless given.")
+    k: Whole | None = Field(None, ge=1, le=1000, description="How many passages; retrieval.k unless given.")
     filter: FilterBody | None = None
 
 
