@@ -2,7 +2,10 @@
 
 import contextlib
 import functools
+import os
+import shlex
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +149,11 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
         return
     names = ", ".join(workspace.corpus_names()) or "none yet"
     yield Finding("workspace", "ok", f"{workspace.root}; corpora: {names}")
+    mode = workspace.root.stat().st_mode
+    # A group that shares a folder says so by its set-group-ID bit.
+    if os.name != "nt" and mode & (0o007 if mode & stat.S_ISGID else 0o077):
+        message = f"others on this machine may look into {workspace.root} ({stat.filemode(mode)})"
+        yield Finding("workspace rights", "warning", message, f"Run: chmod -R go= {shlex.quote(str(workspace.root))}")
 
 
 def _corpora(workspace: Workspace, settings: Settings) -> Iterator[Finding]:

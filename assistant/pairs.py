@@ -19,7 +19,7 @@ from assistant.errors import PairsError
 from assistant.jsonlines import parsed, write_lines
 from assistant.prompt import build_messages
 from assistant.types import Message, Passage
-from assistant.workspace import replaced_atomically
+from assistant.workspace import make_folder, replaced_atomically
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -134,7 +134,7 @@ def write_pairs(file: Path, pairs: Iterable[Pair], header: PairsHeader) -> None:
     Both are on disk before either takes its name. Only a kill between the two renames leaves an old header beside new
     pairs.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     with replaced_atomically(header_file(file)) as beside:
         beside.write_text(json.dumps(asdict(header), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         write_lines(file, map(asdict, pairs))

@@ -16,6 +16,8 @@ from typing import Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
+from assistant.workspace import make_file
+
 PROGRESS_VARIABLE = "ASSISTANT_PROGRESS"
 _LAST_BYTES = 64 << 10
 
@@ -63,7 +65,7 @@ class _Written:
     """Appends to a progress file."""
 
     def __init__(self, file: Path, label: str, total: float | None) -> None:
-        self._file = file
+        self._file = make_file(file)
         self._now = Progress(label, total=total)
         self._write(self._now)
 

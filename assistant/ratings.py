@@ -18,6 +18,7 @@ from pydantic import Field, TypeAdapter
 
 from assistant.errors import UsageError
 from assistant.jsonlines import parsed
+from assistant.workspace import make_file
 
 RATINGS_FILE = "ratings.jsonl"
 LONGEST_COMMENT = 2000
@@ -75,7 +76,7 @@ def answer_hash(text: str) -> str:
 def add_rating(report: Path, rating: Rating) -> None:
     """Put a rating behind the others in a report's folder, and have it on disk. Raises OSError."""
     line = _RATING.dump_json(rating) + b"\n"
-    with (report / RATINGS_FILE).open("a+b") as stream:
+    with make_file(report / RATINGS_FILE).open("a+b") as stream:
         # A line that was cut must not swallow this one. In one piece and at the end: several people may rate at once.
         stream.write(line if _ends_well(stream) else b"\n" + line)
         stream.flush()

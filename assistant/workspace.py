@@ -2,11 +2,15 @@
 
 A file is written beside its target, flushed to disk and renamed over it. One process writes at a time:
 the lock is held by the operating system on an open file, so that a dead process cannot hold it.
+
+What is in it is its owner's alone: folders are made 0700, and no file is open to those to whom its folder is closed. A
+folder with the set-group-ID bit, by which groups share folders, is theirs too, as far as the umask lets.
 """
 
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,8 +90,7 @@ def write_lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        lock = FileLock(make_file(folder / ".lock"))
         lock.acquire(timeout=timeout)
     except Timeout:
         raise WorkspaceBusy(
@@ -104,15 +107,41 @@ def write_lock(folder: Path, timeout: float = 0.0) -> Iterator[None]:
 
 @contextmanager
 def replaced_atomically(target: Path) -> Iterator[Path]:
-    """Yield a path beside ``target``; on success it is flushed and renamed over it, on failure removed."""
+    """Yield a path beside ``target``; on success it is flushed and renamed over it, on failure removed.
+
+    It is open to nobody to whom the folder is closed.
+    """
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield beside
+        close_to_others(beside)
         flush_to_disk(beside)
         beside.replace(target)
         flush_to_disk(target.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> Path:
+    """``folder``, made with those above it that are missing: its owner's alone, or its group's inside a shared one."""
+    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        is_shared = missing.parent.stat().st_mode & stat.S_ISGID
+        missing.mkdir(mode=0o770 if is_shared else 0o700, exist_ok=True)
+    return folder
+
+
+def make_file(file: Path) -> Path:
+    """``file``, made empty if it is missing, with its folder; open to nobody to whom that is closed."""
+    if not file.exists():
+        make_folder(file.parent)
+        file.touch()
+        close_to_others(file)
+    return file
+
+
+def close_to_others(path: Path) -> None:
+    """Take from a file or folder the rights that the folder around it does not give."""
+    path.chmod(stat.S_IMODE(path.stat().st_mode & path.parent.stat().st_mode))
 
 
 def flush_to_disk(path: Path) -> None:

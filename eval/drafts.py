@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assistant.jsonlines import write_lines
 from assistant.pairs import Pair
+from assistant.workspace import make_folder
 from eval.cases import Case, GoldSpan
 from eval.metrics.citations import cited_sentences
 
@@ -25,7 +26,7 @@ def drafted(pairs: Iterable[Pair], most: int) -> list[Case]:
 
 def write_cases(file: Path, cases: Sequence[Case]) -> None:
     """Write cases as JSON lines; what was there before is replaced."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     write_lines(file, map(_without_empty, cases))
 
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from assistant.errors import UsageError
 from assistant.jsonlines import parsed
-from assistant.workspace import replaced_atomically
+from assistant.workspace import make_folder, replaced_atomically
 from eval.cases import Case, json_lines
 from eval.comparison import Difference, Mean
 from eval.files import content_of, validated
@@ -385,7 +385,7 @@ _COSTS = TypeAdapter(Costs)
 
 def write_run(folder: Path, results: Results, rows: Iterable[Row], costs: Costs) -> None:
     """Write the three files; each replaces an older one only when it is whole."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with replaced_atomically(folder / ROWS_FILE) as beside, beside.open("wb") as stream:
         stream.writelines(_ROW.dump_json(row) + b"\n" for row in rows)
     _write(folder / COSTS_FILE, _COSTS.dump_json(costs, indent=2))

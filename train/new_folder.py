@@ -9,7 +9,7 @@ from pathlib import Path
 
 from assistant.adapters import set_aside
 from assistant.errors import AdapterError
-from assistant.workspace import flush_to_disk
+from assistant.workspace import close_to_others, flush_to_disk
 
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 
@@ -29,6 +29,8 @@ def new_folder(target: Path, force: bool) -> Iterator[Path]:
     try:
         beside.mkdir(parents=True)
         yield beside
+        for path in (beside, *beside.rglob("*")):
+            close_to_others(path)
         for path in beside.rglob("*"):
             flush_to_disk(path)
         flush_to_disk(beside)

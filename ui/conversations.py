@@ -20,6 +20,7 @@ from assistant.errors import UsageError, WorkspaceError
 from assistant.feedback.types import Verdict
 from assistant.presentation import excerpt
 from assistant.types import Answer, Message
+from assistant.workspace import make_file
 
 FILE = "conversations.sqlite"
 _LONGEST_TITLE = 80
@@ -228,8 +229,7 @@ class Conversations:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """A connection in a transaction, for this call alone."""
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._file, timeout=30)) as database, database:
+            with closing(sqlite3.connect(make_file(self._file), timeout=30)) as database, database:
                 _prepare(database)
                 yield database
         except (OSError, sqlite3.Error) as error:

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from assistant.workspace import replaced_atomically
+from assistant.workspace import make_file, replaced_atomically
 
 OUTPUT_FILE = "output"
 LOG_FILE = "log"
@@ -33,7 +33,7 @@ def main(folder: Path, command: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: heard.append(number))
     _write(folder / PROCESS_FILE, {"pid": os.getpid(), "created": _created()})
-    with (folder / OUTPUT_FILE).open("wb") as output, (folder / LOG_FILE).open("wb") as log:
+    with make_file(folder / OUTPUT_FILE).open("wb") as output, make_file(folder / LOG_FILE).open("wb") as log:
         status = _run(command, output.fileno(), log.fileno(), heard)
     _write(folder / ENDED_FILE, {"status": status, "at": time.time()})
 

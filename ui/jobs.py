@@ -31,7 +31,7 @@ from assistant.config import ENVIRONMENT_PREFIX, Origin, Settings, value_of
 from assistant.errors import UsageError
 from assistant.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
 from assistant.types import well_formed
-from assistant.workspace import Workspace, replaced_atomically, safe_name
+from assistant.workspace import Workspace, make_file, make_folder, replaced_atomically, safe_name
 from ui.job_process import ENDED_FILE, LOG_FILE, OUTPUT_FILE, PROCESS_FILE
 
 Kind = Literal[
@@ -116,7 +116,7 @@ class Jobs:
             self._drop_old()
             job = Job(_new_id(kind), kind, about, tuple(arguments), user, time.time())
             folder = self._folder(job.id)
-            folder.mkdir(parents=True)
+            make_folder(folder)
             _write(folder / _JOB_FILE, asdict(job))
             self._spawn(folder, job)
         return job
@@ -157,7 +157,7 @@ class Jobs:
             return
         stops = self._folder(job_id) / _STOPS_FILE
         asked = len(_text(stops).splitlines())
-        with stops.open("a", encoding="utf-8") as stream:
+        with make_file(stops).open("a", encoding="utf-8") as stream:
             stream.write(f"{datetime.now(UTC).isoformat()}\n")
         try:
             os.killpg(process[0], _signal(asked))

@@ -13,12 +13,13 @@ import time
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.config import UiSettings
 from assistant.errors import UsageError
-from assistant.workspace import Workspace, replaced_atomically, safe_name
+from assistant.workspace import Workspace, close_to_others, make_folder, replaced_atomically, safe_name
 from ui.people import User
 
 _MIB = 1 << 20
@@ -67,6 +68,9 @@ class Arrivals:
 
     def note(self, path: str, name: str) -> None:
         """Somebody has sent a file; another who has sent the very same is its owner too."""
+        with suppress(OSError):  # Gradio makes it open to others, in a folder that is not
+            for one in (Path(path).parent, Path(path)):
+                close_to_others(one)
         self._owners.setdefault(path, set()).add(name)
         self._owners.move_to_end(path)
         if len(self._owners) > _MOST_ARRIVALS:
@@ -83,7 +87,7 @@ def keep_arrivals_in(workspace: Workspace) -> Path:
     Has to be called before its components are made. What has lain there for a day is deleted.
     """
     folder = workspace.root / "uploads" / ".arriving"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     for one in folder.iterdir():
         if time.time() - one.lstat().st_mtime < _DAY_SECONDS:
             continue
@@ -191,7 +195,7 @@ def _starts(head: bytes, beginnings: Iterable[bytes]) -> bool:
 
 
 def _kept(path: Path, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     target = folder / safe_file_name(path.name)
     with replaced_atomically(target) as beside:
         # A copy: the same file may have been sent by someone else, too.

@@ -13,7 +13,7 @@ import click
 from assistant.cli.options import corpus_option, json_option, opened_corpus, opened_retriever, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
-from assistant.workspace import DEFAULT_CORPUS, Workspace, safe_name
+from assistant.workspace import DEFAULT_CORPUS, Workspace, close_to_others, make_folder, safe_name
 
 if TYPE_CHECKING:
     from assistant.engines.base import Engine
@@ -287,7 +287,9 @@ def _new_folder(workspace: Workspace, title: str) -> Path:
     for number in itertools.count(1):
         folder = workspace.root / "reports" / (name if number == 1 else f"{name}-{number}")
         with suppress(FileExistsError):  # two runs may end at once
-            folder.mkdir(parents=True)
+            make_folder(folder.parent)
+            folder.mkdir()
+            close_to_others(folder)
             break
     return folder
 

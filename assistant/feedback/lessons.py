@@ -22,7 +22,7 @@ from assistant.jsonlines import write_lines
 from assistant.language import detect
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Sentence
-from assistant.workspace import Workspace
+from assistant.workspace import Workspace, make_folder
 
 TAG = "feedback"
 # As answer.support_coverage by default; words weigh the same here, since a correction may be older than the corpus.
@@ -151,6 +151,6 @@ def _written(file: Path, rows: list[dict[str, object]]) -> Path | None:
     if not rows:
         file.unlink(missing_ok=True)
         return None
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     write_lines(file, rows)
     return file

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from assistant.errors import UsageError, WorkspaceError
 from assistant.feedback.types import LONGEST_TEXT, STATES, Fault, Feedback, Judgement, Shown, State, Versions, Vote
 from assistant.types import Answer, Citation, Evidence, Message
+from assistant.workspace import make_file
 
 FEEDBACK_FILE = "feedback.sqlite"
 
@@ -209,8 +210,7 @@ class FeedbackStore:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """A connection in one transaction. Raises WorkspaceError for a file that cannot be used."""
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.file, timeout=30)) as database, database:
+            with closing(sqlite3.connect(make_file(self.file), timeout=30)) as database, database:
                 database.row_factory = sqlite3.Row
                 _migrate(database, self.file)
                 yield database

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assistant.errors import CatalogVersionError, WorkspaceError
+from assistant.workspace import make_file
 
 MIGRATIONS = (
     """
@@ -111,7 +112,7 @@ MIGRATIONS = (
 def connect(file: Path) -> sqlite3.Connection:
     """Open the catalog, created or migrated. Raises CatalogVersionError, or WorkspaceError if damaged."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_file(file)
         # Statements, not Python, begin transactions; a connection may move between threads that take turns.
         connection = sqlite3.connect(
             _address(file), uri=True, isolation_level=None, timeout=30, check_same_thread=False

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.types import Message
+from assistant.workspace import make_file
 
 GENERATIONS_FILE = "cache/generations.jsonl"
 """Of what all models said, in the workspace."""
@@ -78,8 +79,7 @@ class Generations:
         """Keep some more, and have them on disk before going on."""
         lines = [_Line(self._key(prompt), one.said, one.seconds, one.tokens) for prompt, one in said]
         self._known.update({line.key: Generation(line.said, line.seconds, line.tokens) for line in lines})
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("ab") as stream:
+        with make_file(self._file).open("ab") as stream:
             # A line that a kill has cut must not swallow the next one.
             stream.write(b"\n" + b"".join(_LINE.dump_json(line) + b"\n" for line in lines))
             stream.flush()

@@ -12,6 +12,7 @@ from assistant.jsonlines import write_lines
 from assistant.progress import progress_bar
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message
+from assistant.workspace import make_file
 from ingest.pairs.teacher import Teacher
 
 # Raised when a prompt or what is read from replies changes: replies of before are then asked for anew.
@@ -50,7 +51,7 @@ class Replies:
         keys = [_key(teacher.name, prompt) for _, prompt in asked]
         missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in self._known}
         if missing:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            make_file(self._file)
             prompts = [prompt for _, prompt in missing.values()]
             with progress_bar(label, len(missing)) as bar, self._file.open("a", encoding="utf-8") as stream:
                 stream.write("\n")  # behind a line that a killed run may have cut

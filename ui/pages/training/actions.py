@@ -9,7 +9,7 @@ import gradio as gr
 from assistant.adapters import adapter_folder
 from assistant.errors import UsageError
 from assistant.train_settings import TrainSettings
-from assistant.workspace import safe_name
+from assistant.workspace import make_folder, safe_name
 from ui.context import AppContext
 from ui.jobs import Kind, Status
 from ui.pages.acting import data_of
@@ -135,7 +135,7 @@ class Actions:
         """Write an adapter for other programs, into the workspace."""
         user = self.context.require(request, "editor")
         adapter_folder(self.context.workspace.adapters, name)
-        target = self.context.workspace.root / "exports" / safe_name(f"{name}-{format_}", "export")
+        target = make_folder(self.context.workspace.root / "exports") / safe_name(f"{name}-{format_}", "export")
         options = ["--json", "--force", f"--format={format_}", f"--to={target}"]
         self._start("export", name, user, ["adapters", "export", *options, "--", name])
 
