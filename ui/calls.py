@@ -35,9 +35,11 @@ class Call:
 
 
 def read_call(body: bytes) -> Call:
-    """The call in a body; an empty one says nothing. Raises ValueError for what is no JSON object."""
+    """The call in a body; an empty one says nothing. Raises ValueError for what is no object in whole characters."""
     try:
         content = json.loads(body or b"{}")
+        if b"\\u" in body:
+            json.dumps(content, ensure_ascii=False).encode()  # half a character is no text for what comes after
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(content, dict):

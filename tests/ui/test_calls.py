@@ -246,7 +246,20 @@ def test_which_functions_take_files_is_told_by_their_components() -> None:
     assert [takes_files(function) for function in functions] == [False, True, True, True, True, True, False]
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b"{", b'"x"', b"\xff", b"[" * 100_000, b'{"a":' * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"null",
+        b"{",
+        b'"x"',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"data": ["\\ud800"]}',
+        b'{"\\uDFFF": 1}',
+    ],
+)
 def test_what_is_no_object_is_no_call(body: bytes) -> None:
     with pytest.raises(ValueError):
         read_call(body)
@@ -255,4 +268,5 @@ def test_what_is_no_object_is_no_call(body: bytes) -> None:
 def test_every_file_of_a_call_is_seen() -> None:
     inner = {"path": "b", "more": [{"url": "c"}]}
     assert set(read_call(json.dumps({"data": [{"path": "a", "x": inner}]}).encode()).files) == {"a", "b", None}
+    assert read_call(b'{"data": ["\\ud83d\\ude00"]}').content == {"data": ["😀"]}
     assert read_call(b"").files == () and read_call(b'{"data": ["path", ["url"]]}').files == ()
