@@ -231,7 +231,8 @@ def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         key = ".".join(str(part) for part in first["loc"][:2])
         if key in Settings.model_fields:  # several settings of a section do not fit each other
             raise ConfigError(f"{key}: {first['msg'].removeprefix('Value error, ')}.", "Change one of them.") from None
+        # YAML takes null, yes, 0x10 and dates for something else than words.
+        remedy = "Put it in quotes." if first["type"] == "string_type" else f"{key}: {description_of(key)}"
         raise ConfigError(
-            f"{key}={first['input']!r} ({origins.get(key, 'default')}): {first['msg']}.",
-            f"{key}: {description_of(key)}",
+            f"{key}={first['input']!r} ({origins.get(key, 'default')}): {first['msg']}.", remedy
         ) from None

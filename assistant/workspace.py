@@ -22,6 +22,8 @@ DEFAULT_WORKSPACE = ".assistant"
 DEFAULT_CORPUS = "default"
 # Safe on every file system and on a command line; no dot first, so that nothing hides or climbs.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+"""Names that Windows takes for devices, whatever stands behind a dot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,13 @@ def safe_name(name: str, what: str) -> str:
             f"{name!r} is not a name for a {what}.",
             "Use 1 to 64 letters, digits, '.', '_' and '-', not starting with '.' or '-'.",
         )
+    return name
+
+
+def new_name(name: str, what: str) -> str:
+    """``name`` itself if something new can be called so on every system. Raises UsageError otherwise."""
+    if RESERVED.fullmatch(safe_name(name, what)) or name.endswith("."):
+        raise UsageError(f"{name!r} is not a name for a new {what}: Windows could not keep it.", "Choose another one.")
     return name
 
 

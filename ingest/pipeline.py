@@ -26,7 +26,7 @@ from assistant.retriever import Retriever
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest, file_location
 from assistant.store.schema import damage_told
-from assistant.workspace import Workspace, write_lock
+from assistant.workspace import Workspace, new_name, write_lock
 from ingest.calibration import calibrate
 from ingest.chunker import CHUNKER_VERSION
 from ingest.plan import READ_KINDS, Entry, absolute, make_plan, without_other_formats
@@ -92,6 +92,7 @@ def _refuse_nothing(workspace: Workspace, corpus: str, targets: Sequence[Path]) 
     """Raise UsageError, before a new corpus has a folder, when there is nothing that it could be made from."""
     if (workspace.corpus(corpus) / CATALOG_FILE).exists():
         return
+    new_name(corpus, "corpus")
     if not targets:
         raise UsageError(
             f"There is no corpus '{corpus}' yet, and so no folder to look at again.",

@@ -57,9 +57,10 @@ def validated(values: Mapping[str, Any]) -> TrainSettings:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        raise ConfigError(
-            f"{key}={first['input']!r}: {first['msg']}.", f"{key}: {TrainSettings.model_fields[key].description}"
-        ) from None
+        # YAML takes null, yes, 0x10 and dates for something else than words.
+        is_quotable = first["type"] == "string_type"
+        remedy = "Put it in quotes." if is_quotable else f"{key}: {TrainSettings.model_fields[key].description}"
+        raise ConfigError(f"{key}={first['input']!r}: {first['msg']}.", remedy) from None
 
 
 def learning_rate(settings: TrainSettings, width: int) -> float:

@@ -20,7 +20,7 @@ from assistant.adapters import BASE, AdapterCard
 from assistant.config import Settings
 from assistant.errors import AdapterError
 from assistant.progress import note
-from assistant.workspace import Workspace, write_lock
+from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE
 from train.config import validated
 from train.curves import kept_files
@@ -50,7 +50,7 @@ def train(
     """
     settings, run = unfinished(workspace, values) if resume else (named(validated(values), workspace), None)
     force = force or (run is not None and run.force)
-    target = workspace.adapter(settings.name)
+    target = workspace.adapter(settings.name if resume else new_name(settings.name, "adapter"))
     _refuse_taken(target, force)
     job = prepare(settings, workspace, general)
     folder = run_folder(workspace, settings.name)

@@ -19,7 +19,15 @@ from pathlib import Path
 
 from assistant.config import UiSettings
 from assistant.errors import UsageError
-from assistant.workspace import Workspace, close_to_others, make_folder, replaced_atomically, safe_name
+from assistant.workspace import (
+    RESERVED,
+    Workspace,
+    close_to_others,
+    make_folder,
+    new_name,
+    replaced_atomically,
+    safe_name,
+)
 from ui.people import User
 
 _MIB = 1 << 20
@@ -40,7 +48,6 @@ _NEVER_TEXT = (
     b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3", b"\xd0\xcf\x11\xe0", b"{\\rtf",
 )  # fmt: skip
 _UNSAFE = re.compile(r"[^\w.()+,@=&' -]+")
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,8 @@ def stored(
     Raises UsageError for a corpus whose name could leave the workspace, for too many files, and for one that someone
     else has sent.
     """
-    folder = workspace.root / "uploads" / safe_name(corpus, "corpus")
+    name_of = safe_name if corpus in workspace.corpus_names() else new_name
+    folder = workspace.root / "uploads" / name_of(corpus, "corpus")
     if len(arrived) > settings.upload_files:
         raise UsageError(
             f"These are {len(arrived)} files; at most {settings.upload_files} are taken at once.",
@@ -157,7 +165,7 @@ def safe_file_name(name: str) -> str:
     stem, suffix = (stem, f".{suffix}") if dot and stem else (f"{stem}{suffix}", "")
     stem = _shortened(stem.strip(" .-") or "file", _LONGEST_NAME)
     safe = f"{stem}{_shortened(suffix, 16)}"
-    return f"_{safe}" if _RESERVED.fullmatch(safe) else safe
+    return f"_{safe}" if RESERVED.fullmatch(safe) else safe
 
 
 def _shortened(text: str, most_bytes: int) -> str:

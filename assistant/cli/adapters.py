@@ -12,7 +12,7 @@ from assistant.adapters import FULL, AdapterCard
 from assistant.cli.options import json_option, workspace_options
 from assistant.config import Settings
 from assistant.errors import AssistantError, UsageError
-from assistant.workspace import Workspace, safe_name
+from assistant.workspace import Workspace, new_name, safe_name
 
 if TYPE_CHECKING:
     from train.export import Dtype, Format
@@ -108,7 +108,7 @@ def compose(
 ) -> None:
     """Add adapters of one base, each times its weight, to a new one, and say how far it is from the exact sum."""
     parts = [_component(text) for text in components]
-    target = workspace.adapter(name)
+    target = workspace.adapter(new_name(name, "adapter"))
     from assistant.device import choose
     from assistant.engines.adapted import AdaptedModel
     from train.compose import compose

@@ -13,7 +13,7 @@ from assistant.config import Settings
 from assistant.errors import WorkspaceBusy
 from assistant.pairs import SPLITS, Pair, Source
 from assistant.presentation import counted
-from assistant.workspace import DEFAULT_CORPUS, Workspace
+from assistant.workspace import DEFAULT_CORPUS, Workspace, new_name
 
 if TYPE_CHECKING:
     from ingest.pairs.report import PairsReport
@@ -87,6 +87,8 @@ def made_pairs(
     from ingest.pairs.build import make_pairs
 
     file = workspace.pairs_file(name)
+    if not file.exists():
+        new_name(name, "set of pairs")
     with opened_retriever(workspace, corpus, settings) as retriever:
         engine = open_engine(settings)
         report = make_pairs(
