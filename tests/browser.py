@@ -18,11 +18,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ui.api.server import address_of
+from ui.connections import Limits
+from ui.server import address_of, server_of
 
 ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -107,9 +107,7 @@ def serving(app: FastAPI) -> Iterator[str]:
     import socket
 
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, lifespan="on", log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-    )
+    server = server_of(app, lambda: None, Limits(), patience_seconds=1)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     try:

@@ -3,11 +3,13 @@
 import ipaddress
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from assistant.errors import UsageError
+from ui.connections import Connection, Limits
 
 _PATIENCE_SECONDS = 60
 
@@ -31,10 +33,13 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_of(app: ASGIApp, started: Callable[[], None], patience_seconds: int = _PATIENCE_SECONDS) -> uvicorn.Server:
+def server_of(
+    app: ASGIApp, started: Callable[[], None], limits: Limits, patience_seconds: int = _PATIENCE_SECONDS
+) -> uvicorn.Server:
     """The server; its ``run([socket])`` serves until SIGINT or SIGTERM. ``started``: requests are taken from now on."""
     config = uvicorn.Config(
         app,
+        http=partial(Connection, limits),  # type: ignore[arg-type]  # whatever makes a protocol will do
         lifespan="on",
         log_level="warning",
         access_log=False,

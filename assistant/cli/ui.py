@@ -38,7 +38,9 @@ def command(
     """
     from ui.api.gate import read_tokens
     from ui.app import create_app, listening_socket
+    from ui.connections import Limits
     from ui.context import make_context
+    from ui.proxies import Proxies
     from ui.server import address_of, server_of
     from ui.service import open_service
 
@@ -48,6 +50,7 @@ def command(
     tokens = read_tokens(settings.serve) if with_api else None
     with open_service(workspace, settings) as service:
         context = make_context(workspace, settings, origins, service)
+        limits = Limits(settings.ui.connections, is_proxy=Proxies(settings.ui).trusts)
         with listening_socket(context) as listening:
             address = address_of(listening)
 
@@ -58,4 +61,4 @@ def command(
 
             click.echo("Loading the models ...", err=True)
             with suppress(KeyboardInterrupt):  # Ctrl-C ends it as it should
-                server_of(create_app(context, tokens), started, patience_seconds=5).run([listening])
+                server_of(create_app(context, tokens), started, limits, patience_seconds=5).run([listening])

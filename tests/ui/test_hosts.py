@@ -18,6 +18,7 @@ from assistant.doctor import _app_address
 from assistant.errors import ConfigError
 from assistant.settings import Settings
 from assistant.workspace import Workspace
+from ui.connections import Limits
 from ui.hosts import Hosts, WrongHost
 from ui.people import People
 from ui.proxies import Proxies
@@ -216,7 +217,7 @@ def listening(app: FastAPI) -> Iterator[tuple[str, int]]:
     """Where the app listens on a socket."""
     started = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server_socket:
-        server: uvicorn.Server = server_of(app, started.set, patience_seconds=1)
+        server: uvicorn.Server = server_of(app, started.set, Limits(), patience_seconds=1)
         thread = threading.Thread(target=server.run, args=([server_socket],), daemon=True)
         thread.start()
         assert started.wait(20)
