@@ -22,7 +22,8 @@ from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import asking_back, declines, readings_in, refusal_text
 from assistant.retriever import Retriever
-from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update, well_formed
+from assistant.thinking import answer_in
+from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update, Words, well_formed
 
 # So many unsupported sentences in a row, and a model is not asked to go on (docs/log.md).
 _PATIENCE = 3
@@ -105,6 +106,7 @@ class Assistant:
     ) -> Generator[Update, None, None]:
         """The answer as it comes into being; closing the generator stops the model. Raises what ``ask`` raises."""
         question = well_formed(question)
+        history = [turn if turn.role == "user" else replace(turn, content=answer_in(turn.content)) for turn in history]
         started = time.perf_counter()
         if said := reply(question, history, self._answering):
             yield Answer(question, question, said, (), (), small_talk=True, adapter=adapter)
@@ -169,7 +171,8 @@ class Assistant:
         def messages(past: Sequence[Message], evidence: Sequence[Evidence]) -> list[Message]:
             return build_messages(self._answering.system, evidence, past, question, engine.control_tokens)
 
-        budget = min(self._answering.prompt_tokens, engine.window - self._generation.max_new_tokens)
+        said = self._generation.max_new_tokens + self._generation.thinking
+        budget = min(self._answering.prompt_tokens, engine.window - said)
         room_for_past = min(self._answering.history_tokens + engine.count(messages((), ())), budget // 2)
         past = fitting_history(history, room_for_past, lambda some: engine.count(messages(some, ())))
         shown = fitting_evidence(found, budget, lambda some: engine.count(messages(past, some)))
@@ -194,10 +197,14 @@ class Assistant:
         with closing(engine.stream(prompt.messages, prompt.max_new_tokens, temperature, adapter)) as stream:
             while not grounder.is_over:
                 try:
-                    yield from grounder.feed(next(stream))
+                    piece = next(stream)
                 except StopIteration as end:
                     is_cut = bool(end.value)
                     break
+                if piece:
+                    yield from grounder.feed(piece)
+                else:  # it thinks; who does not want to wait has to be able to stop it
+                    yield Words("")
         yield from grounder.finish(is_cut=is_cut)
 
     def _completed(

@@ -8,6 +8,8 @@
     │   ├── CatalogVersionError
     │   └── IdentityError          an artifact was made with other models than the ones configured
     ├── ModelError                 a model cannot be found, loaded, or run
+    │   ├── PromptTooLongError
+    │   └── OnlyThoughtError
     ├── ReadError                  one file cannot be turned into a document
     ├── IngestError                an ingest as a whole cannot go on
     ├── PairsError                 a file of pairs or a user's data set cannot be used, or no pairs came out
@@ -70,6 +72,10 @@ class ModelError(AssistantError):
 
 class PromptTooLongError(ModelError):
     """A question with its best passage is longer than what the model reads."""
+
+
+class OnlyThoughtError(ModelError):
+    """A model used up its tokens for thoughts, or ended with them: there is no answer."""
 
 
 class ReadError(AssistantError):

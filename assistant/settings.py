@@ -85,6 +85,12 @@ class EngineSettings(Section):
         "", description="Template for a model without its own: 'chatml', or a Jinja file; empty takes the model's."
     )
     max_new_tokens: int = Field(256, ge=1, le=8192, description="Longest answer, in tokens.")
+    thinking: int = Field(
+        0,
+        ge=0,
+        le=65_536,
+        description="Tokens that a reasoning model may think in before its answer; 0 asks it not to think.",
+    )
     temperature: float = Field(0.0, ge=0.0, le=2.0, description="0 takes the likeliest token every time.")
     trust_remote_code: bool = Field(
         False, description="Run Python code that comes with a model. Off unless you trust its author."

@@ -1,21 +1,32 @@
 """Messages to tokens: a model's chat template and tokenizer, the same for asking and for training.
 
 The tokens of a prompt are the template's text up to where the assistant begins to speak. A response is encoded by
-itself behind them, as it comes into being when the model speaks, and ends with the token that ends a turn.
+itself behind them, as it comes into being when the model speaks, and ends with the token that ends a turn. Together
+they are the conversation as the template writes it, but for the line break that some templates end a turn with.
+
+A model that can think is asked not to: through the template where it has a switch, and with an empty thought where the
+template has begun one. Templates that tell the date tell the same one every day.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from assistant.config import EngineSettings
 from assistant.errors import ConfigError, ModelError
+from assistant.thinking import CONTROL, end_of, open_thought
 from assistant.types import Message
 
 # Stands for a response whose surroundings are looked up; no template or text has it.
 _SENTINEL = "\ue0a7response\ue0a7"
+_QUESTION = Message("user", "?")
+# What Llama's templates take where there is no clock. Another day would be another prompt than the one trained on.
+_DAY = date(2024, 7, 26)
+_TODAY = re.compile(r"""strftime_now\(\s*(?P<quote>["'])(?P<form>[^"'\\]*)(?P=quote)\s*\)""")
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
@@ -26,11 +37,13 @@ class ChatTemplate:
     """A tokenizer with its chat template.
 
     ``named`` replaces the template that came with the tokenizer: ``chatml``, or the path of a Jinja file; empty
-    keeps it. Raises ModelError when there is none, ConfigError when the named one cannot be read.
+    keeps it. ``thinks`` lets the model think before it answers. Raises ModelError when there is no template,
+    ConfigError when the named one cannot be read.
     """
 
-    def __init__(self, tokenizer: Any, named: str = "") -> None:
+    def __init__(self, tokenizer: Any, named: str = "", thinks: bool = False) -> None:
         self.tokenizer = tokenizer
+        self.thinks = thinks
         if named:
             tokenizer.chat_template = _named_template(named)
         if not tokenizer.chat_template:
@@ -55,7 +68,12 @@ class ChatTemplate:
 
     def prompt_text(self, messages: Sequence[Message]) -> str:
         """What the model reads before it speaks."""
-        return self._render(messages, add_generation_prompt=True)
+        text = self._render(messages, add_generation_prompt=True)
+        if self.thinks:
+            return text
+        # Nothing but blanks would be cut into other tokens than together with the response.
+        mark, head = open_thought(text), self._head if self._head.strip() else ""
+        return f"{text}\n{end_of(mark)}\n\n" if mark else text + head
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """The tokens of ``prompt_text``."""
@@ -63,21 +81,53 @@ class ChatTemplate:
 
     def response_ids(self, response: str) -> list[int]:
         """The tokens a model is to say: ``response``, and the end of its turn."""
-        return [*self._ids(response), self.end_of_turn]
+        blank = "" if self._head.strip() else self._head
+        return [*self._ids(blank + response), self.end_of_turn]
+
+    def decoded(self, tokens: Sequence[int]) -> str:
+        """What a model has said: text, and the marks of its thoughts; no other control tokens."""
+        return str(self.tokenizer.decode([token for token in tokens if token not in self._silent]))
+
+    @cached_property
+    def opens_thought(self) -> str:
+        """The mark of a thought that the template's own prompts end with; empty where they end with none."""
+        return open_thought(self._render([_QUESTION], add_generation_prompt=True))
 
     @cached_property
     def end_of_turn(self) -> int:
-        """The token behind a response: the first special one that the template writes there, or end of text.
+        """The token behind a response: the first control token that the template writes there, or end of text.
 
         Raises ModelError when the tokenizer has neither.
         """
-        turns = [Message("user", "?"), Message("assistant", _SENTINEL)]
-        _, _, behind = self._render(turns, add_generation_prompt=False).partition(_SENTINEL)
-        special = set(self.tokenizer.all_special_ids)
-        end = next((token for token in self._ids(behind) if token in special), self.tokenizer.eos_token_id)
+        _, behind = self._around_a_response
+        # Some tokenizers have added tokens of blanks.
+        written = (token for token in self._ids(behind) if self.tokenizer.decode([token]).strip())
+        controls = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
+        end = next((token for token in written if token in controls), self.tokenizer.eos_token_id)
         if end is None:
             raise ModelError(f"{self.tokenizer.name_or_path} has no end-of-text token.", "Use another model.")
         return int(end)
+
+    @cached_property
+    def _silent(self) -> frozenset[int]:
+        """Control tokens that are no words; not all of them have a name of their own in the tokenizer."""
+        flagged = {token for token, added in self.tokenizer.added_tokens_decoder.items() if added.special}
+        marks = set(self.tokenizer.convert_tokens_to_ids(sorted(CONTROL & self.control_tokens)))
+        return frozenset(flagged | set(self.tokenizer.all_special_ids)) - marks
+
+    @cached_property
+    def _head(self) -> str:
+        """What the template writes between a prompt and its response, as gpt-oss's names the channel."""
+        prompt = self._render([_QUESTION], add_generation_prompt=True)
+        before, _ = self._around_a_response
+        return before.removeprefix(prompt) if before.startswith(prompt) else ""
+
+    @cached_property
+    def _around_a_response(self) -> tuple[str, str]:
+        """What the template writes before a response to a question, and behind it."""
+        turns = [_QUESTION, Message("assistant", _SENTINEL)]
+        before, _, behind = self._render(turns, add_generation_prompt=False).partition(_SENTINEL)
+        return before, behind
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -88,8 +138,21 @@ class ChatTemplate:
         if not self._takes_system:
             turns = _without_system(turns)
         return str(
-            self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
+            self.tokenizer.apply_chat_template(
+                turns,
+                chat_template=self._timeless,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                # The switch has either name.
+                enable_thinking=self.thinks,
+                thinking=self.thinks,
+            )
         )
+
+    @cached_property
+    def _timeless(self) -> str:
+        """The template with one day in place of today."""
+        return _TODAY.sub(lambda call: repr(_DAY.strftime(call["form"])), self.tokenizer.get_chat_template())
 
     @cached_property
     def _takes_system(self) -> bool:
@@ -98,7 +161,9 @@ class ChatTemplate:
 
         turns = [{"role": "system", "content": _SENTINEL}, {"role": "user", "content": "?"}]
         try:
-            return _SENTINEL in str(self.tokenizer.apply_chat_template(turns, tokenize=False))
+            return _SENTINEL in str(
+                self.tokenizer.apply_chat_template(turns, chat_template=self._timeless, tokenize=False)
+            )
         except TemplateError:
             return False
 
@@ -117,7 +182,7 @@ def read_template(folder: Path, engine: EngineSettings) -> ChatTemplate:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"The model {engine.model} cannot be loaded: {reason}", "Check engine.model.") from error
-    return ChatTemplate(tokenizer, engine.chat_template)
+    return ChatTemplate(tokenizer, engine.chat_template, engine.thinking > 0)
 
 
 def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:

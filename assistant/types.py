@@ -311,7 +311,10 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The next words of an answer as a reader may see them, without markers. They may still turn out unsupported."""
+    """The next words of an answer as a reader may see them, without markers. They may still turn out unsupported.
+
+    Empty while the model thinks.
+    """
 
     text: str
 

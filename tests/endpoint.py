@@ -25,6 +25,12 @@ class Reply:
     """The connection breaks after so many words of a stream."""
     raw: str | None = None
     """The body as it is, in place of one made of ``text``."""
+    reasoning: tuple[str, str] | None = None
+    """A field for thoughts, and what it says before the text."""
+    unknown: str = ""
+    """A request with a field of this name is refused."""
+    ended: str = "stop"
+    """Why a stream ends."""
     echo: bool = False
     """The text is what the user said last."""
 
@@ -105,6 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.of.next(request)
         if reply.echo:
             reply = Reply(request["messages"][-1]["content"], seconds=reply.seconds, pause=reply.pause)
+        if reply.unknown and reply.unknown in request:
+            reply = Reply(f"Unrecognized request argument supplied: {reply.unknown}", 400)
         with self.of.busy():
             time.sleep(reply.seconds)
             try:
@@ -125,13 +133,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, reply: Reply) -> None:
         self._head(reply, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
-        words = re.findall(r"\s*\S+", reply.text)
-        events = [_event({"role": "assistant", "content": ""}), *(_event({"content": word}) for word in words)]
+        field, thought = reply.reasoning or ("", "")
+        events = [
+            _event({"role": "assistant", "content": ""}),
+            *(_event({field: word}) for word in re.findall(r"\s*\S+", thought)),
+            *(_event({"content": word}) for word in re.findall(r"\s*\S+", reply.text)),
+        ]
         for event in events[: None if reply.cut is None else reply.cut + 1]:
             self._chunk(f"data: {event}\n\n")
             time.sleep(reply.pause)
         if reply.cut is None:
-            self._chunk(f": a comment\n\ndata: {_event({}, 'stop')}\n\ndata: [DONE]\n\n")
+            self._chunk(f": a comment\n\ndata: {_event({}, reply.ended)}\n\ndata: [DONE]\n\n")
             self._chunk("")
 
     def _chunk(self, text: str) -> None:

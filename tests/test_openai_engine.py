@@ -19,7 +19,7 @@ from assistant.engines.openai_engine import OpenAIEngine
 from assistant.engines.opening import check_adapter, open_engine, uses_server
 from assistant.engines.server import is_this_machine
 from assistant.engines.unseen import CONTROL_TOKENS, estimated_tokens
-from assistant.errors import AdapterError, AssistantError, ConfigError, ModelError
+from assistant.errors import AdapterError, AssistantError, ConfigError, ModelError, OnlyThoughtError
 from assistant.prompt import harmless
 from assistant.types import Message
 
@@ -68,6 +68,7 @@ def test_an_answer_comes_word_by_word_and_adapters_are_model_names() -> None:
         "max_tokens": 32,
         "temperature": 0.5,
         "stream": True,
+        "chat_template_kwargs": {"enable_thinking": False, "thinking": False},
     }
 
 
@@ -180,7 +181,76 @@ def test_what_the_server_refuses_is_not_asked_again(status: int) -> None:
     with serving(Reply("the prompt is too long", status)) as endpoint:
         asked = Asked(endpoint)
         assert "the prompt is too long" in asked.failure()
-    assert len(endpoint.requests) == 1 and asked.waits == []
+    # Of these two, the request may be taken without the field that asks not to think.
+    assert len(endpoint.requests) == (2 if status in {400, 422} else 1) and asked.waits == []
+
+
+THOUGHT = "Does the <policy> cover hail? Yes, I think it does."
+ANSWER = "Hail is covered. [1]"
+
+
+@pytest.mark.parametrize("thinking", [0, 64])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(ANSWER, reasoning=("reasoning_content", THOUGHT)),
+        Reply(ANSWER, reasoning=("reasoning", THOUGHT)),
+        Reply(f"<think>\n{THOUGHT}\n</think>\n\n{ANSWER}"),
+        Reply(f"<|channel|>analysis<|message|>{THOUGHT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}"),
+        Reply(ANSWER),
+    ],
+    ids=["reasoning_content", "reasoning", "think", "harmony", "none"],
+)
+def test_thoughts_of_a_server_are_no_part_of_an_answer(reply: Reply, thinking: int) -> None:
+    with serving(reply) as endpoint:
+        asked = Asked(endpoint, thinking=thinking)
+        assert asked.answer() == ANSWER
+        assert asked.engine.complete([MESSAGES], 32) == [ANSWER]
+    for request in endpoint.requests:
+        assert request["max_tokens"] == 32 + thinking
+        assert request["chat_template_kwargs"]["enable_thinking"] is bool(thinking)
+
+
+def test_while_a_server_thinks_the_pieces_are_empty() -> None:
+    with serving(Reply("Hail is covered.", reasoning=("reasoning", "Let me see."))) as endpoint:
+        assert list(Asked(endpoint).engine.stream(MESSAGES, 32, 0.0)) == ["", "", "", "Hail", " is", " covered."]
+
+
+def test_thoughts_without_an_answer_are_told_with_the_remedy() -> None:
+    for reply in (Reply(reasoning=("reasoning", THOUGHT), ended="length"), Reply(f"<think>{THOUGHT}", ended="length")):
+        with serving(reply) as endpoint:
+            assert "no tokens left" in (told := Asked(endpoint).failure(OnlyThoughtError)) and "engine.thinking" in told
+            assert Asked(endpoint).engine.complete([MESSAGES], 32) == [""]
+
+
+def test_thoughts_whose_beginning_stands_in_the_prompt_are_never_an_answer() -> None:
+    unmarked = Reply(f"{THOUGHT}\n</think>\n\n{ANSWER}")
+    with serving(unmarked) as endpoint:
+        asked = Asked(endpoint)
+        assert "engine.thinking" in asked.failure(), "words had been given before it could be known"
+        pieces = list(asked.engine.stream(MESSAGES, 32, 0.0))
+        assert "".join(pieces) == ANSWER, "now it is known"
+        assert pieces.count("") > 5 and len(pieces) - pieces.count("") > 2
+        assert Asked(endpoint).engine.complete([MESSAGES], 32) == [ANSWER]
+        assert Asked(endpoint, thinking=64).answer() == ANSWER
+    with serving(Reply(THOUGHT, ended="length")) as endpoint:
+        assert "no tokens left" in Asked(endpoint, thinking=64).failure(OnlyThoughtError)
+
+
+def test_a_server_that_does_not_know_the_switch_is_asked_without_it() -> None:
+    with serving(Reply(ANSWER, unknown="chat_template_kwargs")) as endpoint:
+        asked = Asked(endpoint)
+        assert [asked.answer() for _ in range(3)] == [ANSWER] * 3
+        assert asked.waits == []
+    assert ["chat_template_kwargs" in request for request in endpoint.requests] == [True, False, False, False]
+
+
+def test_a_server_that_has_taken_the_switch_is_not_asked_again_without_it() -> None:
+    with serving(Reply(ANSWER), Reply("the prompt is too long", 400)) as endpoint:
+        asked = Asked(endpoint)
+        assert asked.answer() == ANSWER
+        assert "too long" in asked.failure()
+    assert len(endpoint.requests) == 2
 
 
 def test_a_model_or_adapter_that_is_not_there_is_told_with_those_that_are() -> None:

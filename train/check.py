@@ -74,6 +74,8 @@ class Report:
     packed_tokens: int
     """The same, shared prefixes once."""
     loss_tokens: int
+    end_of_turn: str
+    """The token that the chat template ends a turn with."""
     ended: int
     """Rows whose trained tokens end with the end of the turn."""
     memory: Memory
@@ -110,6 +112,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         tokens=sum(map(len, shown)),
         packed_tokens=sum(len(one) for batch in batches for one in batch),
         loss_tokens=loss_tokens(shown),
+        end_of_turn=job.template.tokenizer.decode([job.template.end_of_turn]),
         ended=sum(row.response[-1] == job.template.end_of_turn for row in rows),
         memory=needed,
         memory_total=needed.total,
@@ -154,7 +157,7 @@ def lines(report: Report) -> Iterator[str]:
     packs = report.probe is None or report.probe.packed
     computed = f"{report.packed_tokens / report.tokens:.0%} of them computed (shared prefixes once), " if packs else ""
     yield f"Tokens: {report.tokens:,} an epoch, {computed}{report.loss_tokens / report.tokens:.1%} carry loss"
-    yield f"End of turn: trained in {report.ended} of {report.rows} rows"
+    yield f"End of turn: '{visible(report.end_of_turn)}', trained in {report.ended} of {report.rows} rows"
     yield f"Row lengths (window {report.window or 'not stated'}; the longest is '{visible(report.longest)}'):"
     most = max(count for _, count in report.lengths)
     for longest, count in report.lengths:

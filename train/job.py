@@ -101,7 +101,8 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     pairs = read_pairs(file)
     folder = models.engine_folder(general.engine.model)
     config = read_config(folder, general.engine)
-    template = read_template(folder, general.engine)
+    # Pairs hold no thoughts: an adapter learns to answer behind an empty one.
+    template = read_template(folder, general.engine.model_copy(update={"thinking": 0}))
     system, window = general.answer.system, window_of(config)
     rows = rows_of(pairs, "train", template, system, window)
     if not rows:

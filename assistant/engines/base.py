@@ -31,10 +31,16 @@ class Engine(Protocol):
     ) -> Generator[str, None, bool]:
         """The answer, piece by piece, and in the end whether it was cut since no more tokens were allowed.
 
+        What the model thinks before is no part of it, nor of ``max_new_tokens``: ``engine.thinking`` more are allowed.
+        While it thinks the pieces are empty. Raises OnlyThoughtError when no answer followed.
+
         Closing the generator stops the model, as ``assistant.engines.stopping.until`` does at a text.
         """
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
     ) -> list[str]:
-        """The likeliest answer to each of many prompts, in their order: what ``stream`` says at temperature 0."""
+        """The likeliest answer to each of many prompts, in their order: what ``stream`` says at temperature 0.
+
+        Empty where there were only thoughts.
+        """

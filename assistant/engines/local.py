@@ -1,16 +1,17 @@
 """What engines that run in this process have in common: prompts to tokens, tokens to text, and the queue between."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from assistant.config import DeviceSettings, EngineSettings
 from assistant.device import choose
 from assistant.engines.adapted import AdaptedModel
+from assistant.engines.answering import spoken
 from assistant.engines.scheduler import Answering, Batch, Request, Scheduler
 from assistant.errors import ModelError
 from assistant.template import ChatTemplate
+from assistant.thinking import Speech
 from assistant.types import Message
 
 _UNSTATED_WINDOW = 4096
@@ -63,15 +64,22 @@ class LocalEngine:
     ) -> Generator[str, None, bool]:
         """The answer, piece by piece, and whether it was cut. Closing the generator frees its place for the next one.
 
-        Raises ModelError when the model fails, as it does out of memory; AdapterError and IdentityError for an adapter
+        Raises ModelError when the model fails, as it does out of memory, OnlyThoughtError when it only thought;
+        AdapterError and IdentityError for an adapter
         that cannot be used.
         """
         answering = self._scheduler.start(self._request(messages, max_new_tokens, temperature, adapter))
         try:
-            yield from pieces(answering, self.template.tokenizer)
-            return answering.ran_out
+            return (yield from spoken(self._said(answering), self._speech()))
         finally:
             answering.close()
+
+    def _said(self, answering: Answering) -> Generator[str, None, bool]:
+        yield from pieces(answering, self.template.decoded)
+        return answering.ran_out
+
+    def _speech(self) -> Speech:
+        return Speech(self.template.opens_thought if self.template.thinks else "")
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
@@ -90,7 +98,8 @@ class LocalEngine:
                 answering.close()
 
     def _text(self, answering: Answering) -> str:
-        return str(self.template.tokenizer.decode(list(answering), skip_special_tokens=True))
+        speech = self._speech()
+        return speech.feed(self.template.decoded(list(answering))) + speech.finish(answering.ran_out)
 
     def _request(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None
@@ -102,24 +111,24 @@ class LocalEngine:
                 f"A prompt has {len(prompt)} tokens, the model reads {self.window}.", "Lower answer.prompt_tokens."
             )
         room = self.window - len(prompt)
-        return Request(tuple(prompt), min(max_new_tokens, room), temperature, adapter)
+        return Request(tuple(prompt), min(max_new_tokens + self._settings.thinking, room), temperature, adapter)
 
 
-def pieces(tokens: Iterable[int], tokenizer: Any) -> Generator[str, None, None]:
+def pieces(tokens: Iterable[int], decoded: Callable[[Sequence[int]], str]) -> Generator[str, None, None]:
     """Text as it grows with each token; what may still change with the next one is held back.
 
-    Together the pieces are what the tokenizer makes of all tokens at once.
+    Together the pieces are what ``decoded`` makes of all tokens at once.
     """
     said: list[int] = []
     shown = ""
     for token in tokens:
         said.append(token)
-        text = str(tokenizer.decode(said, skip_special_tokens=True))
+        text = decoded(said)
         if text.endswith(_INCOMPLETE) or not text.startswith(shown):
             continue
         if text != shown:
             yield text[len(shown) :]
             shown = text
-    rest = str(tokenizer.decode(said, skip_special_tokens=True))[len(shown) :]
+    rest = decoded(said)[len(shown) :]
     if rest:
         yield rest

@@ -1,7 +1,10 @@
 """Models behind any server that speaks OpenAI's protocol: vLLM, llama.cpp, Ollama; an adapter is a model's name there.
 
-The server applies its own chat template. Where ``engine.model`` is also a folder on this machine, as it is for a server
-beside it, tokens are counted with the tokenizer in it; else they are estimated.
+The server applies its own chat template, and is asked not to let the model think unless ``engine.thinking`` says so.
+What it thinks all the same comes in a field of its own, or before the answer.
+
+Where ``engine.model`` is also a folder on this machine, as it is for a server beside it, tokens are counted with the
+tokenizer in it; else they are estimated.
 """
 
 import time
@@ -15,10 +18,12 @@ from typing import TYPE_CHECKING
 
 from assistant.adapters import BASE
 from assistant.config import EngineSettings
+from assistant.engines.answering import spoken
 from assistant.engines.server import ServedModel, Server, Sleep
 from assistant.engines.unseen import CONTROL_TOKENS, estimated_tokens
-from assistant.errors import ModelError, UnknownAdapterError
+from assistant.errors import ModelError, OnlyThoughtError, UnknownAdapterError
 from assistant.presentation import visible
+from assistant.thinking import Speech, answer_in, has_unmarked_thought
 from assistant.types import Message
 
 if TYPE_CHECKING:
@@ -39,6 +44,7 @@ class OpenAIEngine:
         self._settings = settings
         self._server = Server(settings, sleep)
         self._listed: tuple[ServedModel, ...] = ()
+        self._opens_thoughts = settings.thinking > 0
 
     @property
     def url(self) -> str:
@@ -75,16 +81,18 @@ class OpenAIEngine:
         """The answer, piece by piece, and whether it was cut.
 
         Closing the generator closes the connection, and the server stops.
-        Raises ModelError when the server is down, refuses, talks nonsense, stops in the middle, or has no such model;
-        UnknownAdapterError when it has no such adapter.
+        Raises ModelError when the server is down, refuses, talks nonsense, stops in the middle, has no such model, or
+        gives thoughts for an answer; UnknownAdapterError when it has no such adapter.
         """
-        body = {
-            "model": self._served(adapter).id,
-            "messages": [asdict(message) for message in messages],
-            "max_tokens": max_new_tokens,
-            "temperature": temperature,
-        }
-        return (yield from _stopped(self._server.words(body), max_new_tokens))
+        speech = self._speech()
+        is_cut = yield from spoken(self._words(messages, max_new_tokens, temperature, adapter), speech)
+        if not speech.has_thought and has_unmarked_thought(speech.answer):
+            self._opens_thoughts = True
+            raise ModelError(
+                f"The model at {self.url} thinks, and the server does not mark where the thoughts begin.",
+                "Ask again; set engine.thinking, or let the server parse them (vLLM: --reasoning-parser).",
+            )
+        return is_cut
 
     def complete(
         self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
@@ -94,7 +102,33 @@ class OpenAIEngine:
         Raises what ``stream`` raises; then what was not asked yet is not asked any more.
         """
         with ThreadPoolExecutor(self._settings.parallel) as beside:
-            return list(beside.map(lambda some: "".join(self.stream(some, max_new_tokens, 0.0, adapter)), requests))
+            return list(beside.map(lambda some: self._completed(some, max_new_tokens, adapter), requests))
+
+    def _completed(self, messages: Sequence[Message], max_new_tokens: int, adapter: str | None) -> str:
+        words = spoken(self._words(messages, max_new_tokens, 0.0, adapter), self._speech())
+        try:
+            return answer_in("".join(words))
+        except OnlyThoughtError:
+            return ""
+
+    def _words(
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None
+    ) -> Generator[str, None, bool]:
+        """What the model says, thoughts included, and whether it was cut."""
+        most = max_new_tokens
+        if thinking := self._settings.thinking:
+            most += max(0, min(thinking, self.window - self.count(messages) - most))
+        body = {
+            "model": self._served(adapter).id,
+            "messages": [asdict(message) for message in messages],
+            "max_tokens": most,
+            "temperature": temperature,
+        }
+        return (yield from _stopped(self._server.words(body, thinking > 0), most))
+
+    def _speech(self) -> Speech:
+        opens = self._opens_thoughts or bool(self._template and self._template.opens_thought)
+        return Speech(unsure=opens)
 
     def _served(self, adapter: str | None) -> ServedModel:
         """The model or adapter as the server lists it. Else raises ModelError or UnknownAdapterError with its names."""

@@ -24,8 +24,8 @@ from assistant.progress import note
 _GRAPH = "openvino_model.xml"
 _WEIGHTS = "openvino_model.bin"
 _ENDS = "ends.json"
-# Raised when the graph changes.
-_VERSION = "1"
+# Raised when the graph, or what is written beside it, changes.
+_VERSION = "2"
 
 
 def key_of(*parts: str) -> str:

@@ -24,12 +24,16 @@ from assistant.errors import ConfigError, ModelError
 from assistant.presentation import visible
 from assistant.progress import note
 from assistant.retrying import seconds_to_wait
+from assistant.thinking import CLOSING, OPENING
 
 KEY_VARIABLE = "ASSISTANT_ENGINE_KEY"
 _BUSY = frozenset({408, 409, 425, 429})
+_AT_FAULT = frozenset({400, 422})
 # How vLLM ends an answer that it could not finish.
 _GIVEN_UP = frozenset({"abort", "error"})
 _OUT_OF_TOKENS = "length"
+# vLLM, SGLang and llama.cpp know it, Ollama passes over it, OpenAI refuses it.
+_SWITCH = "chat_template_kwargs"
 _LONGEST_CONNECT_SECONDS = 10.0
 _LONGEST_REPLY = 4 << 20
 _LONGEST_REASON = 200
@@ -60,6 +64,9 @@ class _Models(BaseModel):
 
 class _Delta(BaseModel):
     content: str | None = None
+    # Thoughts, by the names that vLLM, llama.cpp and SGLang or Ollama have for them.
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class _Choice(BaseModel):
@@ -76,9 +83,18 @@ class _Event(BaseModel):
         return (self.choices[0].delta.content if self.choices else None) or ""
 
     @property
+    def is_thought(self) -> bool:
+        delta = self.choices[0].delta if self.choices else _Delta()
+        return bool(delta.reasoning_content or delta.reasoning)
+
+    @property
     def end(self) -> str:
         """Why the answer ends here; empty while it goes on."""
         return (self.choices[0].finish_reason if self.choices else None) or ""
+
+
+class _RefusedError(ModelError):
+    """The server finds fault with the request itself, perhaps with a field that it does not know."""
 
 
 class _Unanswered(Exception):
@@ -98,20 +114,32 @@ class Server:
         self._settings = settings
         self._sleep = sleep
         self._key = read_key(settings)
+        self._takes_switch: bool | None = None
+        """Whether it knows what is told to its chat template; None before its first answer."""
 
     def models(self) -> tuple[ServedModel, ...] | None:
         """What the server lists; None when it keeps no list. Raises what ``words`` raises."""
         (models,) = self._asked(self._list)
         return models
 
-    def words(self, body: dict[str, Any]) -> Generator[str, None, bool]:
+    def words(self, body: dict[str, Any], thinks: bool = False) -> Generator[str, None, bool]:
         """An answer to a chat request as it comes, and in the end whether the server cut it, out of tokens.
 
+        ``thinks`` is told to the server's chat template, unless the server knows no such field. Thoughts that come in a
+        field of their own leave a mark before the answer, and an empty piece for each of their words.
         Closing the generator closes the connection: the server stops.
 
         Raises ModelError when the server is down, refuses, talks nonsense, or stops in the middle.
         """
-        return self._asked(lambda: self._chat({**body, "stream": True}))
+        body = {**body, "stream": True}
+        if self._takes_switch is not False:
+            switch = {_SWITCH: {"enable_thinking": thinks, "thinking": thinks}}
+            try:
+                return (yield from self._asked(lambda: self._chat({**body, **switch})))
+            except _RefusedError:
+                if self._takes_switch:
+                    raise
+        return (yield from self._asked(lambda: self._chat(body)))
 
     def _asked(self, once: Callable[[], Generator[T, None, R]]) -> Generator[T, None, R]:
         """What ``once`` gives and returns, which is asked again as long as it raises _Unanswered."""
@@ -146,20 +174,24 @@ class Server:
                 self._complain("its list of models is none")
 
     def _chat(self, body: dict[str, Any]) -> Generator[str, None, bool]:
-        end, begun = "", False
+        end, begun, thinking = "", False, False
         try:
             with self._response("POST", "chat/completions", body) as response:
                 self._refuse(response)
+                self._takes_switch = _SWITCH in body
                 kind = response.headers.get("content-type", "")
                 if not kind.startswith("text/event-stream"):
                     self._complain(f"it sent '{self._told(kind)}', not a stream")
                 for event in self._events(response):
                     end = event.end or end
+                    if event.is_thought and not begun:
+                        yield "" if thinking else OPENING
+                        thinking = True
                     if event.words:
-                        begun = True
-                        yield event.words
+                        yield CLOSING + event.words if thinking else event.words
+                        begun, thinking = begun or not event.words.isspace(), False
         except _Unanswered as error:
-            if begun:
+            if begun or thinking:
                 raise ModelError(f"{self.url} stopped in the middle of an answer: {error}.", "Ask again.") from None
             raise
         return end == _OUT_OF_TOKENS
@@ -228,7 +260,8 @@ class Server:
             404: _CHECK_URL,
         }
         remedy = remedies.get(status, "Lower answer.prompt_tokens if it is too long; else look at the server's log.")
-        raise ModelError(f"{self.url} refuses: {reason}.", remedy)
+        kind = _RefusedError if status in _AT_FAULT else ModelError
+        raise kind(f"{self.url} refuses: {reason}.", remedy)
 
     def _complain(self, what: str) -> NoReturn:
         raise ModelError(f"{self.url} does not speak OpenAI's protocol: {what}.", _CHECK_URL)

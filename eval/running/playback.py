@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Generator, Sequence
 
 from assistant.engines.base import Engine
-from assistant.progress import progress_bar
+from assistant.progress import note, progress_bar
 from assistant.types import Message, well_formed
 from eval.running.generations import Generation, Generations, Prompt
 
@@ -82,6 +82,8 @@ class PlaybackEngine:
         requests = [prompt.messages for prompt in batch]
         said = [*map(well_formed, self._engine.complete(requests, batch[0].max_new_tokens, batch[0].adapter))]
         share = (time.perf_counter() - started) / len(batch)
+        if silent := sum(not text for text in said):
+            note(f"The model gave no answer to {silent} of {len(batch)} prompts; if it thinks, raise engine.thinking.")
         return [(prompt, Generation(text, share, self._tokens(text))) for prompt, text in zip(batch, said, strict=True)]
 
     def _tokens(self, text: str) -> int:

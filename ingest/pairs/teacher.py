@@ -18,6 +18,7 @@ from assistant.engines.base import Engine
 from assistant.errors import ModelError, PairsError
 from assistant.progress import note
 from assistant.retrying import seconds_to_wait
+from assistant.thinking import answer_in
 from assistant.types import Message
 
 BASE = "base"
@@ -163,9 +164,9 @@ def _held_reply(model: Any, turns: Sequence[tuple[str, str]], schema: type[BaseM
 
 def _text(message: Any) -> str:
     content = message.content
-    if isinstance(content, str):
-        return content
-    return "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
+    if not isinstance(content, str):
+        content = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
+    return answer_in(content)
 
 
 def _status(error: BaseException) -> int | None:

@@ -61,6 +61,12 @@ def test_a_model_that_knows_no_schemas_is_read_as_it_writes(refusal: Reply) -> N
     assert asked.waits == []
 
 
+def test_what_a_teacher_thinks_is_no_part_of_its_reply() -> None:
+    thought = Reply(f"<think>\nOne pair will do: {GOOD.replace('dent', 'scratch')}\n</think>\n\n{GOOD}")
+    with serving(Reply("no such field: response_format", 400), thought) as endpoint:
+        assert Asked(endpoint).reply() == GOOD
+
+
 def test_a_busy_endpoint_is_asked_again_when_it_says_and_a_broken_one_ever_later() -> None:
     busy = Reply("slow down", 429, {"Retry-After": "7"})
     with serving(busy, Reply("oops", 500), Reply("oops", 503), Reply(GOOD)) as endpoint:
