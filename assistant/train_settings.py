@@ -35,7 +35,8 @@ class TrainSettings(Section):
     target_modules: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         ("all-linear",),
         min_length=1,
-        description="Modules that get an adapter: all-linear (all but the head), or names as in q_proj,v_proj.",
+        description="Modules that get an adapter: all-linear (all but head, routers and eyes; with experts, attention"
+        " alone), or names as in q_proj,v_proj.",
     )
     layers_to_transform: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_listed)] = Field(
         (), description="Layers that get an adapter, counted from 0, as in 20,21,22; empty takes all."

@@ -18,6 +18,10 @@ from train.config import TrainSettings
 from train.memory import Parameters
 
 _QUANTISED = {"qlora": "4bit", "lora-8bit": "8bit"}
+# They choose the experts of a token, and compute no more of it.
+_ROUTERS = frozenset({"router", "gate", "shared_expert_gate"})
+# PEFT takes these names for those of experts, whose weights stand together in one tensor.
+_LIKE_EXPERTS = frozenset({"gate_proj", "up_proj", "down_proj"})
 
 
 def computes_in_bfloat16(device: Device) -> bool:
@@ -102,11 +106,17 @@ def load_base(folder: Path, engine: EngineSettings, device: Device, settings: Tr
 def with_adapter(base: Any, settings: TrainSettings) -> Any:
     """The model that is trained: the base with a new adapter, or for ``full`` the base itself.
 
-    Raises ConfigError for target modules or layers that the model does not have.
+    Raises ConfigError for target modules or layers that the model does not have, and for what PEFT cannot adapt.
     """
     if settings.method == "full":
         return base
     _check_targets(base, settings)
+    targets = _all_linear(base, settings.layers_to_transform) if _wants_all(settings) else settings.target_modules
+    if not targets:
+        raise ConfigError(
+            f"{type(base).__name__} has no linear layers that an adapter could change.",
+            "Set method=full, or take another model.",
+        )
     with quiet_peft():
         from peft import LoraConfig, get_peft_model
 
@@ -117,10 +127,18 @@ def with_adapter(base: Any, settings: TrainSettings) -> Any:
             lora_dropout=settings.dropout,
             use_rslora=settings.rslora,
             use_dora=settings.method == "dora",
-            target_modules=_targets(base, settings),
-            layers_to_transform=list(settings.layers_to_transform) or None,
+            target_modules=list(targets),
+            # PEFT takes layers only together with names.
+            layers_to_transform=None if _wants_all(settings) else list(settings.layers_to_transform) or None,
         )
-        return get_peft_model(base, config)
+        try:
+            return get_peft_model(base, config)
+        except ValueError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(
+                f"PEFT cannot adapt {', '.join(settings.target_modules)} with method={settings.method}: {reason}",
+                "Set method=lora, or target_modules=all-linear.",
+            ) from error
 
 
 def trained(model: Any) -> list[tuple[str, Any]]:
@@ -128,23 +146,37 @@ def trained(model: Any) -> list[tuple[str, Any]]:
     return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
 
 
-def _all_linear(settings: TrainSettings) -> bool:
+def _wants_all(settings: TrainSettings) -> bool:
     return settings.target_modules == ("all-linear",)
 
 
-def _targets(base: Any, settings: TrainSettings) -> str | list[str]:
-    """What PEFT is told; it takes chosen layers only together with names."""
-    if not _all_linear(settings):
-        return list(settings.target_modules)
-    if not settings.layers_to_transform:
-        return "all-linear"
-    return sorted({name.rsplit(".", 1)[-1] for name in linear_shapes(base) if _is_in_a_layer(name)})
+def _all_linear(base: Any, layers: Collection[int]) -> list[str]:
+    """Linear layers of what reads and writes text, by their full names.
+
+    Left out are the head, eyes and ears, routers, and in a model of experts all but attention. PEFT's own "all-linear"
+    has all these but the head; then training fails at its first pass, or saving at its end.
+    """
+    text, head = base.get_decoder() or base, base.get_output_embeddings()
+    inside = {id(module) for module in text.modules() if module is not head}
+    modules = dict(base.named_modules())
+    has_experts = any(
+        name.endswith(".experts") and next(modules[name].parameters(recurse=False), None) is not None
+        for name in modules
+    )
+    unfit = _ROUTERS | _LIKE_EXPERTS if has_experts else _ROUTERS
+    return [
+        name
+        for name in linear_shapes(base)
+        if id(modules[name]) in inside
+        and not unfit.intersection(name.split("."))
+        and (not layers or _layer_of(name) in layers)
+    ]
 
 
 def _check_targets(base: Any, settings: TrainSettings) -> None:
     """PEFT passes over a name that fits nothing as long as another one fits."""
     linears = linear_shapes(base)
-    for target in () if _all_linear(settings) else settings.target_modules:
+    for target in () if _wants_all(settings) else settings.target_modules:
         _check_target(target, linears, bool(settings.layers_to_transform))
     layers = base.config.get_text_config().num_hidden_layers
     beyond = [layer for layer in settings.layers_to_transform if layer >= layers]
@@ -163,14 +195,15 @@ def _check_target(target: str, linears: Collection[str], in_layers: bool) -> Non
             f"target_modules={target}: the model has no such linear layer.",
             f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}.",
         )
-    if in_layers and not any(_is_in_a_layer(name) for name in fitting):
+    if in_layers and all(_layer_of(name) is None for name in fitting):
         raise ConfigError(
             f"target_modules={target}: it is in none of the model's layers.", "Leave out it or layers_to_transform."
         )
 
 
-def _is_in_a_layer(name: str) -> bool:
-    return any(map(str.isdigit, name.split(".")))
+def _layer_of(name: str) -> int | None:
+    """The number of the layer that a module is in; None outside of layers."""
+    return next((int(part) for part in name.split(".") if part.isdigit()), None)
 
 
 def _unloadable(engine: EngineSettings, error: BaseException) -> ModelError:

@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 from assistant import __version__
 from assistant.adapters import BASE, AdapterCard
 from assistant.config import Settings
+from assistant.engines.lora import linear_shapes
 from assistant.errors import AdapterError
 from assistant.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
-from train.checkpoints import CHECKPOINT_FILE
+from train.checkpoints import CHECKPOINT_FILE, State
 from train.config import validated
 from train.curves import kept_files
 from train.job import Job, named, prepare
 from train.model import computes_in_bfloat16, load_base, with_adapter
 from train.passes import Passes
+from train.probe import try_saving
 from train.registry import save_adapter
 from train.runs import Run, begin, check_identity, clear, run_folder, unfinished
 from train.sharing import obstacle
@@ -72,7 +74,7 @@ def train(
         if not accelerator.is_main_process:
             return None
         card = save_adapter(
-            _finished(trainer, job), job.template, _card(job, trainer), target, force, kept_files(folder)
+            _finished(trainer, job), job.template, _card(job, trainer.state), target, force, kept_files(folder)
         )
         clear(folder)
         return card
@@ -92,9 +94,9 @@ def make_accelerator(job: Job, folder: Path) -> "Accelerator":
 
 
 def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
-    """Load the base, put a new adapter on it, and find out whether rows can be packed.
+    """Load the base, put a new adapter on it, and find out whether it can be saved and rows can be packed.
 
-    Raises ModelError and ConfigError, TrainingError when memory runs out.
+    Raises ModelError and ConfigError, TrainingError when memory runs out or a save that is tried fails.
     """
     import torch
 
@@ -102,9 +104,12 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
     bfloat16 = computes_in_bfloat16(job.device)
     with out_of_memory_told(job.most_tokens):
         base = load_base(job.folder, job.general.engine, job.device, job.settings, accelerator.device)
+        linears = linear_shapes(base)
         model = with_adapter(base, job.settings)
         if job.settings.checkpointing:
             base.activation_checkpointing_enable()
+        if accelerator.is_main_process:
+            try_saving(model, job.template, _card(job, State(losses=[0.0])), linears)
         kinds = attention_kinds(base.config) if job.settings.share_prefixes else None
         if kinds is not None and (why := obstacle(model, [*job.rows, *job.validation], job.most_tokens, bfloat16)):
             kinds = None
@@ -140,8 +145,8 @@ def _finished(trainer: Trainer, job: Job) -> Any:
     return model.to(job.device.torch_dtype) if job.settings.method == "full" else model
 
 
-def _card(job: Job, trainer: Trainer) -> AdapterCard:
-    state, header, settings = trainer.state, job.header, job.settings
+def _card(job: Job, state: State) -> AdapterCard:
+    header, settings = job.header, job.settings
     recent = fmean(state.losses[: job.schedule.total][-job.schedule.evaluate_every :])
     return AdapterCard(
         name=settings.name,
