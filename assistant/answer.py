@@ -18,6 +18,7 @@ from assistant.errors import PromptTooLongError
 from assistant.grounding.editions import newest_first, version_notes, with_newest
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.quoting import Places
+from assistant.grounding.warnings import warning_notes
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import asking_back, declines, readings_in, refusal_text
@@ -229,7 +230,8 @@ class Assistant:
         )
 
     def _notes(self, sentences: Sequence[Sentence], shown: Sequence[Evidence]) -> tuple[str, ...]:
-        return version_notes(sentences, shown, self.retriever.weights, self._answering.support_coverage)
+        differing = version_notes(sentences, shown, self.retriever.weights, self._answering.support_coverage)
+        return (*warning_notes(sentences), *differing)
 
     def _refused(
         self, course: _Course, nearest: Sequence[Evidence], reason: str, trace: Trace, verdict: Verdict | None = None

@@ -70,7 +70,12 @@ def mark_of(sentence: Sentence) -> str:
     """What stands behind a sentence: the numbers of its passages, or that there are none."""
     if not sentence.supported:
         return "[unsupported]"
-    return "".join(f"[{number}]" for number in dict.fromkeys(citation.hit for citation in sentence.citations))
+    return "".join(dict.fromkeys(map(number_of, sentence.citations)))
+
+
+def number_of(citation: Citation) -> str:
+    """What stands for a citation in a text: ``[2]``; ``[2!]`` if it carries a warning."""
+    return f"[{citation.hit}{'!' if citation.warning else ''}]"
 
 
 def rest_of(answer: Answer) -> str:
@@ -120,6 +125,7 @@ def _citation_json(citation: Citation, hits: Sequence[Evidence]) -> dict[str, An
         "start": citation.start,
         "end": citation.end,
         "quote": citation.quote,
+        "warning": citation.warning,
     }
 
 
@@ -149,7 +155,7 @@ def answer_lines(answer: Answer) -> list[str]:
     said = [f"{visible(one.before + one.text, keep_lines=True)} {mark_of(one)}" for one in answer.sentences]
     text = "\n".join(map(str.strip, said)) if answer.quoted else ("".join(said) + rest_of(answer)).strip()
     sources = [
-        f"  [{one.hit}] {visible(source_of(hit))}: “{excerpt(one.quote, LONGEST_QUOTE)}”"
+        f"  {number_of(one)} {visible(source_of(hit))}: “{excerpt(one.quote, LONGEST_QUOTE)}”"
         for one, hit in cited_parts(answer)
     ]
     quoted = ["(quoted from the documents)"] if answer.quoted else []

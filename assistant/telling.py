@@ -8,13 +8,13 @@ is sure that the answer stands.
 import re
 
 from assistant.config import AnswerSettings
-from assistant.presentation import cited_parts, excerpt, mark_of, rest_of, source_of, visible
+from assistant.presentation import cited_parts, excerpt, mark_of, number_of, rest_of, source_of, visible
 from assistant.refusal.wording import may_decline
 from assistant.types import Answer, Sentence
 
 _SOURCES_HEADING = "\n\nSources:\n"
 _NEAREST_HEADING = "\n\nNearest passages:\n"
-_MARKS = re.compile(r" ?(\[\d+\])+| \[unsupported\]")
+_MARKS = re.compile(r" ?(\[\d+!?\])+| \[unsupported\]")
 
 
 def text_of(answer: Answer, with_sources: bool) -> str:
@@ -83,6 +83,6 @@ def _sources(answer: Answer) -> str:
     if answer.refused:
         nearest = [f"- {source_of(hit)}: {excerpt(hit.text)}" for hit in answer.hits]
         return without_images(_NEAREST_HEADING + "\n".join(nearest)) if nearest else ""
-    lines = [f"- [{one.hit}] {source_of(hit)}: “{excerpt(one.quote)}”" for one, hit in cited_parts(answer)]
+    lines = [f"- {number_of(one)} {source_of(hit)}: “{excerpt(one.quote)}”" for one, hit in cited_parts(answer)]
     lines += [f"- Note: {visible(note)}" for note in answer.notes]
     return without_images(_SOURCES_HEADING + "\n".join(lines)) if lines else ""

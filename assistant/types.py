@@ -11,6 +11,9 @@ from typing import Literal
 
 BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 
+Caution = Literal["", "orders"]
+"""``orders``: the passage tells machines that read it what to answer."""
+
 BLOCK_SEPARATOR = "\n\n"
 HEADING_SEPARATOR = " > "
 
@@ -237,6 +240,8 @@ class Citation:
     start: int
     end: int
     quote: str
+    warning: Caution = ""
+    """Why the words are not to be taken at their face value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ what is markup is escaped.
 import re
 from collections.abc import Callable, Sequence
 
-from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, rest_of, source_of, visible
+from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, number_of, rest_of, source_of, visible
 from assistant.types import Answer, Evidence, Sentence
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
@@ -59,7 +59,7 @@ def differs(answer: Answer, heard: str) -> bool:
 def footnotes(answer: Answer) -> list[str]:
     """The passages that the sentences cite, a line each, and what else a reader should know."""
     lines = [
-        f"  [{one.hit}] {visible(source_of(hit))}: “{excerpt(one.quote, LONGEST_QUOTE)}”"
+        f"  {number_of(one)} {visible(source_of(hit))}: “{excerpt(one.quote, LONGEST_QUOTE)}”"
         for one, hit in cited_parts(answer)
     ]
     notes = [f"  Note: {visible(note)}" for note in answer.notes]
@@ -107,7 +107,7 @@ def markdown(answers: Sequence[Answer], corpus: str) -> str:
             parts.append(f"*Searched for: {escaped(answer.standalone_question)}*")
         parts.append(_answer_markdown(answer))
         sources = [
-            f"- \\[{one.hit}\\] {escaped(source_of(hit))}: “{escaped(excerpt(one.quote, LONGEST_QUOTE))}”"
+            f"- {escaped(number_of(one))} {escaped(source_of(hit))}: “{escaped(excerpt(one.quote, LONGEST_QUOTE))}”"
             for one, hit in cited_parts(answer)
         ]
         parts += [f"*{escaped(note)}*" for note in answer.notes]

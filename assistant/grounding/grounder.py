@@ -1,7 +1,8 @@
 """An answer held against its evidence while it comes into being, sentence by sentence.
 
 A marker that names a passage is kept only if that passage supports the sentence; a sentence without one gets the
-passage that supports it best. What counts as support is one function, in ``assistant.grounding.support``.
+passage that supports it best. A passage that is to be cited with a warning gives way to one that is not. What counts as
+support is one function, in ``assistant.grounding.support``.
 """
 
 import re
@@ -13,6 +14,7 @@ from assistant.grounding.markers import Reading
 from assistant.grounding.repetition import goes_in_circles, safe_end, without_repetition
 from assistant.grounding.statements import Statement, statements
 from assistant.grounding.support import Support, Weights, support
+from assistant.grounding.warnings import warning_of
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
 
@@ -24,8 +26,9 @@ _IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
 
 def cite(hit: Evidence, start: int, end: int) -> Citation:
     """The citation of a span; ``start`` and ``end`` count in the passage's text."""
-    offset = hit.start + start
-    return Citation(hit.rank, hit.document, hit.path, hit.page_at(offset), offset, hit.start + end, hit.text[start:end])
+    offset, quote = hit.start + start, hit.text[start:end]
+    page, warning = hit.page_at(offset), warning_of(hit)
+    return Citation(hit.rank, hit.document, hit.path, page, offset, hit.start + end, quote, warning)
 
 
 class Grounder:
@@ -157,6 +160,7 @@ class Grounder:
             enough = [(found, hit) for found, hit in measured if not found.objection and found.coverage >= self._least]
             if not enough:
                 return Sentence(sentence, False, _why_not([found for found, _ in measured], self._least))
+            enough = [(found, hit) for found, hit in enough if not warning_of(hit)] or enough
             named = [(found, hit) for found, hit in enough if hit in cited]
             chosen = named or sorted(enough, key=lambda pair: -pair[0].coverage)[:1]
             citations += [cite(hit, found.start, found.end) for found, hit in chosen]

@@ -1,8 +1,9 @@
 """The places of the passages that fit a question best: quoted where a model has no answer, and a measure of the others.
 
 Each sentence and row of the passages is scored by the similarity of its vector to the question's, plus the weight of
-the question's words that it and its headings hold, less a little for every rank. The best one is quoted, a sentence
-with those after it in its clause; and a second one that is nearly as good, since the best is not always it.
+the question's words that it and its headings hold, less a little for every rank, and less again where it would be cited
+with a warning. The best one is quoted, a sentence with those after it in its clause; and a second one that is nearly as
+good, since the best is not always it.
 What says nothing by itself is not quoted by itself: a heading or a question never, an item with what opens its list,
 what opens a list with its items, and what answers a question from its first word on, which may be "No.".
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
@@ -18,6 +19,7 @@ from assistant.grounding.editions import is_superseded
 from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, named_cells, weighted_coverage
+from assistant.grounding.warnings import warning_of
 from assistant.language import content_stems, stems
 from assistant.places import without_rows
 from assistant.sentences import asks
@@ -112,7 +114,8 @@ def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder,
     def score(one: _Candidate, similarity: float) -> float:
         place = without_rows(one.hit.place)
         held = frozenset(stems(f"{one.hit.title} {one.heading} {place} {one.text}", one.hit.language))
-        return similarity + weighted_coverage(wanted[one.hit.language], held) - _RANK_COSTS * one.hit.rank
+        cost = _RANK_COSTS * one.hit.rank + (_NEARLY_AS_GOOD if warning_of(one.hit) else 0.0)
+        return similarity + weighted_coverage(wanted[one.hit.language], held) - cost
 
     return [score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True)]
 

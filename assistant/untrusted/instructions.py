@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from assistant.prompt import MACHINERY
 from assistant.sentences import line_sentence_spans
+from assistant.untrusted.addressed import orders_a_machine
 from assistant.untrusted.lookalikes import skeleton, traced_skeleton
 
 _MACHINE = (
@@ -189,6 +190,15 @@ def believed_end(text: str, context: str = "") -> int:
         return len(text)
     seen, origins = traced_skeleton(text)
     return min(origins[match.start()] for pattern in (_ORDER, MACHINERY) if (match := pattern.search(seen)))
+
+
+@lru_cache(maxsize=256)
+def gives_orders(text: str, context: str = "") -> bool:
+    """Whether a passage, or what stands above it, gives an order to the machine that reads it, in whatever words.
+
+    What still counts of it is cited with a warning: who writes orders into a document may have written the rest too.
+    """
+    return believed_end(text, context) < len(text) or orders_a_machine(text) or orders_a_machine(context)
 
 
 def statement_spans(text: str, context: str = "") -> list[tuple[int, int]]:

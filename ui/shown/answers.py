@@ -130,10 +130,13 @@ def _sentence(sentence: Sentence, known: dict[int, Evidence], corpus: str, words
 def _mark(citation: Citation, known: dict[int, Evidence], corpus: str, words: Words) -> str:
     hit = known.get(citation.hit)
     source = source_line(hit.part(citation.start, citation.end), words) if hit else citation.document
-    label = escaped(words("chat.mark", number=citation.hit, source=source))
+    label = words("chat.mark", number=citation.hit, source=source)
+    css, sign = "mark", str(citation.hit)
+    if citation.warning:
+        css, sign, label = "mark warned", f"{sign}!", f"{label}. {words(f'chat.warning_{citation.warning}')}"
     data = cite_data(corpus, citation.document, citation.start, citation.end, citation.quote)
     carried = attributes({**data, "source": source})
-    return f'<button type="button" class="mark"{carried} aria-label="{label}">{citation.hit}</button>'
+    return f'<button type="button" class="{css}"{carried} aria-label="{escaped(label)}">{sign}</button>'
 
 
 def _cited(answer: Answer, corpus: str, words: Words) -> str:
@@ -145,7 +148,7 @@ def _cited(answer: Answer, corpus: str, words: Words) -> str:
 
 def _chip(hit: Evidence, citation: Citation, corpus: str, words: Words) -> str:
     carried = attributes(cite_data(corpus, citation.document, citation.start, citation.end, citation.quote))
-    number = f'<span class="number">{hit.rank}</span>'
+    number = f'<span class="number">{hit.rank}{"!" if citation.warning else ""}</span>'
     source = escaped(source_line(hit.part(citation.start, citation.end), words))
     return f'<li><button type="button" class="source-chip"{carried}>{number}{source}</button></li>'
 

@@ -1,6 +1,6 @@
 """An answer as plain text with its references, to be put into a letter."""
 
-from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, rest_of, visible
+from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, number_of, rest_of, visible
 from assistant.types import Answer, Sentence
 from ui.conversations import Turn
 from ui.shown.places import source_line
@@ -30,6 +30,7 @@ def mark(sentence: Sentence, words: Words) -> str:
 def references(answer: Answer, words: Words) -> list[str]:
     """The cited passages, a line each: number, place and words."""
     return [
-        f"[{one.hit}] {source_line(hit, words)}: " + words("chat.quoted_words", quote=excerpt(one.quote, LONGEST_QUOTE))
+        f"{number_of(one)} {source_line(hit, words)}: "
+        + words("chat.quoted_words", quote=excerpt(one.quote, LONGEST_QUOTE))
         for one, hit in cited_parts(answer)
     ]
