@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from gradio.block_function import BlockFunction
 from gradio.blocks import Blocks
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -113,6 +114,8 @@ class Gate:
         except Refused as refused:
             guarded.drop()
             await JSONResponse({"detail": str(refused)}, refused.status)(scope, receive, guarded)
+        except ClientDisconnect:
+            guarded.drop()  # there is no one to tell, and nothing for the log
 
     def _user_of(self, scope: Scope) -> User | None:
         """Who a request comes from. Raises Refused where the users file does not say who there is."""

@@ -1,17 +1,23 @@
 """What both gates do with the body of a request before anything else reads it."""
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 
 async def body_of(receive: Receive, headers: Headers, most: int, too_large: Exception) -> bytes:
-    """The whole body. Raises ``too_large`` for one of more than ``most`` bytes, before it is all there."""
+    """The whole body. Raises ``too_large`` for one of more than ``most`` bytes, before it is all there.
+
+    Raises ClientDisconnect where the rest of it will not come.
+    """
     if stated_length(headers) > most:
         raise too_large
     body = bytearray()
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > most:

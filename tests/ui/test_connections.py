@@ -9,14 +9,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from http.client import HTTPResponse
+from pathlib import Path
 
 import pytest
+from fakes import ScriptedEngine
+from serving import service_of
+from signing import small_app
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message
 
+from assistant.config import ServeSettings
+from assistant.workspace import Workspace
+from ui.api.app import create_app
+from ui.api.gate import Tokens
 from ui.connections import Limits
+from ui.hosts import Hosts
 from ui.server import server_of
 
 LIMITS = Limits(most=0, head_seconds=0.4, window_seconds=0.4, bytes_per_second=100)
@@ -194,3 +204,30 @@ def test_one_client_has_so_many_connections_and_no_more() -> None:
             assert time.monotonic() < until
     with listening(Limits(most=3, is_proxy=lambda address: address == "127.0.0.1")) as place, ExitStack() as stack:
         assert {status_of(stack.enter_context(connected(place))) for _ in range(10)} == {200}
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/en/gradio_api/run/say", "/en/gradio_api/upload", "/v1/search"])
+def test_half_a_body_is_no_request_and_no_error(served: Workspace, tmp_path: Path, path: str) -> None:
+    app: ASGIApp = small_app(Workspace(tmp_path))
+    if path == "/v1/search":
+        app = create_app(service_of(served, ScriptedEngine("")), Tokens(), Hosts("serve", ServeSettings()))
+    begun, kind = b'{"data": ["x"], "fn_index": 0}', b"application/json"
+    if path.endswith("upload"):
+        begun = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\na'
+        kind = b"multipart/form-data; boundary=x"
+    parts: list[Message] = [
+        {"type": "http.request", "body": begun, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return parts.pop(0) if len(parts) > 1 else parts[0]
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    headers = [(b"host", b"localhost"), (b"content-type", kind)]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers, "scheme": "http"}
+    asyncio.run(app({**scope, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 7860)}, receive, send))  # type: ignore[arg-type]
+    assert {message.get("status", 499) for message in told} <= {499}

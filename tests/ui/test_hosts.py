@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from fakes import ScriptedEngine
 from fastapi import FastAPI
+from serving import service_of
 from signing import client_of, make_people, sign_in, small_app
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
@@ -18,6 +20,8 @@ from assistant.doctor import _app_address
 from assistant.errors import ConfigError
 from assistant.settings import Settings
 from assistant.workspace import Workspace
+from ui.api.app import create_app
+from ui.api.gate import Tokens
 from ui.connections import Limits
 from ui.hosts import Hosts, WrongHost
 from ui.people import People
@@ -155,6 +159,25 @@ def test_every_route_looks_at_the_host(ana: TestClient) -> None:
     for path in ("/sign-in", "/sign-out", "/en/gradio_api/queue/join", "/en/gradio_api/upload"):
         assert ana.post(path, headers={"host": "evil.test"}).status_code == 421, path
     assert ana.get("/en/config", headers={"host": "own.example"}).status_code == 200
+
+
+def test_the_api_answers_to_the_names_that_it_is_given(served: Workspace) -> None:
+    service, tokens = service_of(served, ScriptedEngine("")), Tokens.of(["secret"])
+    api = create_app(service, tokens, Hosts("ui", UiSettings(allowed_hosts=("own.example",))))
+    client = TestClient(api, base_url="http://localhost:8000", headers={"authorization": "Bearer secret"})
+    for path in ("/v1/models", "/docs", "/openapi.json", "/metrics"):
+        assert client.get(path, headers={"host": "own.example"}).status_code == 200, path
+        refused = client.get(path, headers={"host": "evil.test"})
+        assert refused.status_code == 421 and refused.json()["error"]["code"] == "wrong_host", path
+    assert client.post("/v1/search", json={"question": "hail"}, headers={"host": "evil.test"}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    "path", ["/en", "/en?next=//evil.test", "//evil.test/en", "/en//", "/\\evil.test/", "/en/%2e%2e/"]
+)
+def test_no_redirect_leads_elsewhere(ana: TestClient, path: str) -> None:
+    answer = ana.get(path, headers={"x-forwarded-host": "evil.test"})
+    assert answer.headers.get("location", "http://localhost:7860/").startswith("http://localhost:7860/")
 
 
 SAID: dict[str, str] = {

@@ -24,7 +24,7 @@ from assistant.presentation import search_json
 from assistant.telling import Teller
 from assistant.types import Answer, Message, Update
 from ui.api.completions import Head, chunks, completion
-from ui.api.connection import ClientGone, EventStream, while_connected
+from ui.api.connection import CLIENT_GONE, ClientGone, EventStream, while_connected
 from ui.api.conversation import asked_of
 from ui.api.gate import Gate, Tokens
 from ui.api.generation import MeasuredEngine
@@ -52,7 +52,6 @@ _REASONS = {
     "loading": "The models are being loaded; questions wait for them.",
     "failed": "The models could not be loaded; the server's log says why.",
 }
-_CLIENT_GONE = 499
 _log = logging.getLogger("uvicorn.error")
 
 
@@ -229,7 +228,7 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ClientGone)
     async def _gone(_: Request, error: ClientGone) -> Response:  # noqa: ARG001
-        return Response(status_code=_CLIENT_GONE)
+        return Response(status_code=CLIENT_GONE)
 
     @app.exception_handler(Exception)
     async def _unexpected(_: Request, error: Exception) -> Response:

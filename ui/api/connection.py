@@ -12,6 +12,10 @@ from starlette.types import Receive, Scope, Send
 T = TypeVar("T")
 
 
+CLIENT_GONE = 499
+"""The status that such requests are counted by; nginx made it up."""
+
+
 class ClientGone(Exception):
     """The client has closed the connection; there is no one to tell."""
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.config import ServeSettings
 from assistant.errors import ConfigError
+from ui.api.connection import CLIENT_GONE
 from ui.api.limits import RateLimit
 from ui.api.problems import RequestRefused, error_response
 from ui.guesses import Guesses
@@ -110,6 +113,9 @@ class Gate:
             body = await body_of(receive, Headers(scope=scope), self._most_bytes, too_large)
         except RequestRefused as refused:
             await error_response(refused)(scope, receive, guarded)
+            return
+        except ClientDisconnect:
+            await Response(status_code=CLIENT_GONE)(scope, receive, guarded)
             return
         await self._app(scope, again(body, receive), guarded)
 
