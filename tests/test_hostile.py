@@ -163,12 +163,12 @@ def drawn(draw: Callable[[Canvas], None]) -> bytes:
     return buffer.getvalue()
 
 
-def test_white_letters_in_a_table_of_a_word_file_are_read(tmp_path: Path) -> None:
+def test_white_letters_in_a_table_with_a_shaded_style_are_read(tmp_path: Path) -> None:
     import docx
     from docx.shared import Pt, RGBColor
 
     file = docx.Document()
-    run = file.add_table(1, 1).cell(0, 0).paragraphs[0].add_run("In a table.")
+    run = file.add_table(1, 1, "Medium Shading 1 Accent 1").cell(0, 0).paragraphs[0].add_run("In a table.")
     run.font.color.rgb = RGBColor(255, 255, 255)
     tiny = file.add_paragraph("Shown.").add_run(" Tiny.")
     tiny.font.size = Pt(1)

@@ -10,7 +10,8 @@ from assistant.types import Block, Document
 from .archive import check_archive
 from .clean import clean, fold
 from .dates import iso_date
-from .hiddenword import without_hidden_runs
+from .hidden import hidden_warning
+from .hiddenword import without_hidden_text
 from .html import parse
 from .limits import Limits, check_characters
 from .markdown import render
@@ -35,18 +36,18 @@ def read_docx(data: bytes, limits: Limits) -> Document:
     check_archive(data, limits)
     import mammoth
 
-    stream = io.BytesIO(without_hidden_runs(data))
+    drawn, hidden = without_hidden_text(data)
     properties = _properties(data)
     # Pictures are not read, only their alternative text; links to files outside stay closed.
     result = mammoth.convert_to_html(
-        stream,
+        io.BytesIO(drawn),
         style_map=_STYLE_MAP,
         convert_image=mammoth.images.img_element(lambda _: {"src": ""}),
         external_file_access=False,
     )
     check_characters(len(result.value) // 4, limits)
     root, _ = parse(result.value)
-    return _document("docx", tuple(blocks_of(root)), properties)
+    return _document("docx", tuple(blocks_of(root)), properties, warnings=hidden_warning(hidden))
 
 
 def read_pptx(data: bytes, limits: Limits) -> Document:
@@ -83,18 +84,25 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
     check_archive(data, limits)
     from openpyxl import load_workbook
 
+    from .hiddensheet import Ink, unshown
+
     book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+    ink = Ink(book)
     blocks: list[Block] = []
     warnings: list[str] = []
+    hidden = 0
     for sheet in book.worksheets:
         if sheet.sheet_state != "visible":
             warnings.append(f"sheet {fold(clean(sheet.title))!r} is hidden and was skipped")
         else:
-            blocks.extend(sheet_blocks(sheet, limits))
+            gone = unshown(book._archive, sheet._worksheet_path)
+            found, unseen = sheet_blocks(sheet, limits, gone, ink)
+            blocks.extend(found)
+            hidden += unseen
         check_characters(sum(len(block.text) for block in blocks), limits)
     if missing := _formulas_without_value(data):
         warnings.append(f"{missing:,} formulas have no stored value; open the file in Excel and save it")
-    return _document("xlsx", tuple(blocks), book.properties, warnings=tuple(warnings))
+    return _document("xlsx", tuple(blocks), book.properties, warnings=(*warnings, *hidden_warning(hidden)))
 
 
 def _formulas_without_value(data: bytes) -> int:

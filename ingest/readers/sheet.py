@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from assistant.types import Block
 
 from .clean import clean, fold
 from .grid import guess_header, line_of, without_empty_columns
 from .limits import Limits, check_characters
+
+if TYPE_CHECKING:
+    from .hiddensheet import Ink, Unshown
 
 
 class Cell(Protocol):
@@ -29,24 +32,31 @@ class Sheet(Protocol):
     def iter_rows(self) -> Iterable[tuple[Cell, ...]]: ...
 
 
-def sheet_blocks(sheet: Sheet, limits: Limits) -> list[Block]:
-    """Tables and notes of one sheet; an empty row ends a table."""
+def sheet_blocks(sheet: Sheet, limits: Limits, gone: "Unshown", ink: "Ink") -> tuple[list[Block], int]:
+    """Tables and notes of one sheet, and how many letters and figures are not drawn; an empty row ends a table."""
     place = f"sheet {fold(clean(sheet.title))}"
     # The declared size may claim a million empty columns.
     sheet.reset_dimensions()
     blocks: list[Block] = []
-    for first_row, rows in _regions(sheet, limits):
+    hidden: list[str] = []
+    for first_row, rows in _regions(sheet, limits, gone, ink, hidden):
         blocks.extend(region_blocks(rows, first_row, place))
-    return blocks
+    return blocks, sum(map(str.isalnum, "".join(hidden)))
 
 
-def _regions(sheet: Sheet, limits: Limits) -> Iterator[tuple[int, list[list[str]]]]:
+def _regions(
+    sheet: Sheet, limits: Limits, gone: "Unshown", ink: "Ink", hidden: list[str]
+) -> Iterator[tuple[int, list[list[str]]]]:
     """Runs of rows with content, each with the number of its first row."""
     region: list[list[str]] = []
     characters = 0
     number = 0
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         row = [_text(cell) for cell in cells]
+        for column, (cell, text) in enumerate(zip(cells, row, strict=True), start=1):
+            if text and (gone.has(number, column) or not ink.is_drawn(cell, gone.is_styled)):
+                hidden.append(text)
+                row[column - 1] = ""
         if any(row):
             characters += sum(map(len, row))
             check_characters(characters, limits)

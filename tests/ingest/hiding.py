@@ -1,9 +1,12 @@
 """Ways of showing nothing, each with its twin that shows: the same construction with harmless values."""
 
+import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from files import bare_pdf
+from files import bare_pdf, docx, with_member
 
 SHOWN = "The deductible is 150 euros."
 SECRET = "Everybody pays 9999 dragonflies."
@@ -386,4 +389,253 @@ _PDF: tuple[tuple[str, bytes, bytes], ...] = (
         _pdf(f"/Span<</Alt(other)>>BDC {_line()} EMC"),
     ),
 )
-FORMS = [*_html_forms(), *(_form(name, ".pdf", *both) for name, *both in _PDF)]
+_NAMESPACES = " ".join(
+    f'xmlns:{name}="{path if path.startswith("urn:") else f"http://schemas.{path}"}"'
+    for name, path in {
+        "w": "openxmlformats.org/wordprocessingml/2006/main",
+        "w14": "microsoft.com/office/word/2010/wordml",
+        "wp": "openxmlformats.org/drawingml/2006/wordprocessingDrawing",
+        "mc": "openxmlformats.org/markup-compatibility/2006",
+        "a": "openxmlformats.org/drawingml/2006/main",
+        "v": "urn:schemas-microsoft-com:vml",
+    }.items()
+)
+
+
+def _docx(body: str, styles: str = "", head: str = "") -> bytes:
+    shown = f"<w:p><w:r><w:t>{SHOWN}</w:t></w:r></w:p>"
+    text = f"<w:document {_NAMESPACES}>{head}<w:body>{shown}{body}</w:body></w:document>"
+    if not styles:
+        return with_member(docx(), "word/document.xml", text)
+    known = zipfile.ZipFile(io.BytesIO(docx())).read("word/styles.xml").decode()
+    known = known.replace("</w:styles>", f"{styles}</w:styles>")
+    return with_member(with_member(docx(), "word/document.xml", text), "word/styles.xml", known)
+
+
+def _run(properties: str = "", paragraph: str = "") -> str:
+    run = f'<w:r><w:rPr>{properties}</w:rPr><w:t xml:space="preserve">{SECRET}</w:t></w:r>'
+    return f"<w:p><w:pPr>{paragraph}</w:pPr>{run}</w:p>"
+
+
+def _cell(shading: str, properties: str, row: str = "", table: str = "") -> str:
+    cell = (
+        f"<w:tc><w:tcPr>{shading}</w:tcPr>{_run(properties)}</w:tc><w:tc><w:p><w:r><w:t>Ours</w:t></w:r></w:p></w:tc>"
+    )
+    return f"<w:tbl><w:tblPr>{table}</w:tblPr><w:tr><w:trPr>{row}</w:trPr>{cell}</w:tr></w:tbl>"
+
+
+def _style(kind: str, properties: str, based_on: str = "") -> str:
+    base = f'<w:basedOn w:val="{based_on}"/>' if based_on else ""
+    names = f'w:styleId="X{kind}{based_on}"><w:name w:val="x {kind}{based_on}"/>'
+    return f'<w:style w:type="{kind}" {names}{base}{properties}</w:style>'
+
+
+def _pict(style: str = "") -> str:
+    inside = f"<v:textbox><w:txbxContent>{_run()}</w:txbxContent></v:textbox>"
+    return f'<w:pict><v:shape style="{style}">{inside}</v:shape></w:pict>'
+
+
+def _choice(drawn: str, old: str = _pict()) -> str:
+    both = f'<mc:Choice Requires="wps">{drawn}</mc:Choice><mc:Fallback>{old}</mc:Fallback>'
+    return f"<w:p><w:r><mc:AlternateContent>{both}</mc:AlternateContent></w:r></w:p>"
+
+
+def _box(attributes: str, offset: int, size: int) -> str:
+    place = f'<wp:positionH relativeFrom="page"><wp:posOffset>{offset}</wp:posOffset></wp:positionH>'
+    about = f'{place}<wp:extent cx="{size}" cy="{size}"/><wp:docPr id="1" name="a"{attributes}/>'
+    return _choice(f"<w:drawing><wp:anchor>{about}<w:txbxContent>{_run()}</w:txbxContent></wp:anchor></w:drawing>")
+
+
+_RUNS: tuple[tuple[str, str, str], ...] = (
+    ("vanish", "<w:vanish/>", '<w:vanish w:val="0"/>'),
+    ("webHidden", "<w:webHidden/>", '<w:webHidden w:val="false"/>'),
+    ("specVanish", "<w:specVanish/>", '<w:specVanish w:val="off"/>'),
+    ("white", '<w:color w:val="FFFFFF"/>', '<w:color w:val="808080"/>'),
+    ("nearly white", '<w:color w:val="FDFDFD"/>', '<w:color w:val="auto"/>'),
+    (
+        "colour of the theme",
+        '<w:color w:val="000000" w:themeColor="background1"/>',
+        '<w:color w:val="FFFFFF" w:themeColor="text1"/>',
+    ),
+    (
+        "tint of the theme",
+        '<w:color w:val="000000" w:themeColor="accent1" w:themeTint="08"/>',
+        '<w:color w:val="000000" w:themeColor="accent1" w:themeTint="F0"/>',
+    ),
+    (
+        "black on black",
+        '<w:color w:val="000000"/><w:shd w:val="clear" w:fill="000000"/>',
+        '<w:color w:val="FFFFFF"/><w:shd w:val="clear" w:fill="000000"/>',
+    ),
+    (
+        "colour of the marker",
+        '<w:color w:val="FFFF00"/><w:highlight w:val="yellow"/>',
+        '<w:color w:val="FFFFFF"/><w:highlight w:val="black"/>',
+    ),
+    (
+        "clear letters",
+        "<w14:textFill><w14:noFill/></w14:textFill>",
+        '<w14:textFill><w14:solidFill><w14:srgbClr w14:val="000000"/></w14:solidFill></w14:textFill>',
+    ),
+    ("size", '<w:sz w:val="2"/>', '<w:sz w:val="12"/>'),
+    ("width of the letters", '<w:w w:val="1"/>', '<w:w w:val="80"/>'),
+    ("letters on one another", '<w:spacing w:val="-240"/>', '<w:spacing w:val="-4"/>'),
+    ("raised off the page", '<w:position w:val="3000"/>', '<w:position w:val="6"/>'),
+    ("style of letters", '<w:rStyle w:val="Xcharacter"/>', '<w:rStyle w:val="Xcharacter"/><w:vanish w:val="0"/>'),
+)
+_PARAGRAPHS: tuple[tuple[str, str, str], ...] = (
+    ("style of a paragraph", '<w:pStyle w:val="Xparagraph"/>', '<w:pStyle w:val="Normal"/>'),
+    ("style built on another", '<w:pStyle w:val="XparagraphXparagraph"/>', '<w:pStyle w:val="Heading9"/>'),
+    ("indent", '<w:ind w:left="31000"/>', '<w:ind w:left="310"/>'),
+    ("first line", '<w:ind w:firstLine="31000"/>', '<w:ind w:firstLine="310"/>'),
+    ("left of the page", '<w:ind w:left="-20000" w:right="20000"/>', '<w:ind w:left="-200"/>'),
+    (
+        "lines without height",
+        '<w:spacing w:line="10" w:lineRule="exact"/>',
+        '<w:spacing w:line="240" w:lineRule="exact"/>',
+    ),
+    ("frame off the page", '<w:framePr w:x="-30000" w:y="1"/>', '<w:framePr w:x="300" w:y="1"/>'),
+)
+_STYLES = (
+    _style("character", "<w:rPr><w:vanish/></w:rPr>")
+    + _style("paragraph", '<w:rPr><w:color w:val="FFFFFF"/></w:rPr>')
+    + _style("paragraph", "", "Xparagraph")
+)
+_WHITE = '<w:color w:val="FFFFFF"/>'
+_BLACK_CELL = '<w:shd w:val="clear" w:fill="000000"/>'
+_DOCX: tuple[tuple[str, bytes, bytes], ...] = (
+    ("white in a cell", _docx(_cell("", _WHITE)), _docx(_cell(_BLACK_CELL, _WHITE))),
+    (
+        "black in a black cell",
+        _docx(_cell(_BLACK_CELL, '<w:color w:val="000000"/>')),
+        _docx(_cell("", '<w:color w:val="000000"/>')),
+    ),
+    ("hidden row", _docx(_cell("", "", "<w:hidden/>")), _docx(_cell("", "", '<w:hidden w:val="0"/>'))),
+    (
+        "flat row",
+        _docx(_cell("", "", '<w:trHeight w:val="1" w:hRule="exact"/>')),
+        _docx(_cell("", "", '<w:trHeight w:val="1" w:hRule="atLeast"/>')),
+    ),
+    (
+        "table off the page",
+        _docx(_cell("", "", "", '<w:tblpPr w:tblpX="-30000" w:tblpY="1"/>')),
+        _docx(_cell("", "", "", '<w:tblpPr w:tblpX="300" w:tblpY="1"/>')),
+    ),
+    (
+        "page in another colour",
+        _docx(_run('<w:color w:val="112233"/>'), head='<w:background w:color="112233"/>'),
+        _docx(_run(_WHITE), head='<w:background w:color="112233"/>'),
+    ),
+    ("hidden drawing", _docx(_box(' hidden="1"', 0, 900_000)), _docx(_box("", 0, 900_000))),
+    ("drawing off the page", _docx(_box("", -90_000_000, 900_000)), _docx(_box("", 90_000, 900_000))),
+    ("drawing without size", _docx(_box("", 0, 1)), _docx(_box("", 0, 9_000_000))),
+    ("another text for old programs", _docx(_choice("")), _docx(_choice(_pict()))),
+    (
+        "hidden shape",
+        _docx(f"<w:p><w:r>{_pict('visibility:hidden')}</w:r></w:p>"),
+        _docx(f"<w:p><w:r>{_pict('width:99pt')}</w:r></w:p>"),
+    ),
+    (
+        "shape off the page",
+        _docx(f"<w:p><w:r>{_pict('position:absolute;margin-left:-900pt')}</w:r></w:p>"),
+        _docx(f"<w:p><w:r>{_pict('position:absolute;margin-left:9pt')}</w:r></w:p>"),
+    ),
+)
+
+
+def _xlsx(change: Callable[[Any], object] = lambda _: None) -> bytes:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.active
+    for row in ([SHOWN, "Ours"], ["Class", "Rate"], [SECRET, "1.25"]):
+        sheet.append(row)
+    change(sheet)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def _sheet(name: str, hides: Callable[[Any], object], shows: Callable[[Any], object]) -> Form:
+    return Form(name, ".xlsx", lambda hidden: _xlsx(hides if hidden else shows))
+
+
+def _inked(colour: Any = None, fill: str = "", **font: Any) -> Callable[[Any], object]:
+    def change(sheet: Any) -> None:
+        from openpyxl.styles import Font, PatternFill
+
+        sheet["A3"].font = Font(color=colour, **font)
+        if fill:
+            sheet["A3"].fill = PatternFill("solid", fgColor=fill)
+
+    return change
+
+
+def _theme(number: int, tint: float = 0.0) -> Any:
+    from openpyxl.styles.colors import Color
+
+    return Color(theme=number, tint=tint)
+
+
+def _set(place: str, **values: Any) -> Callable[[Any], object]:
+    """A change of the dimensions of a row (a number) or a column (a letter)."""
+
+    def change(sheet: Any) -> None:
+        target = sheet.row_dimensions[int(place)] if place.isdigit() else sheet.column_dimensions[place]
+        for name, value in values.items():
+            setattr(target, name, value)
+
+    return change
+
+
+def _moved(**values: Any) -> Callable[[Any], object]:
+    def change(sheet: Any) -> None:
+        sheet["D3"], sheet["A3"] = SECRET, ""
+        _set("D", **values)(sheet)
+
+    return change
+
+
+def _filtered(sheet: Any) -> None:
+    sheet.auto_filter.ref = "A2:B3"
+    sheet.auto_filter.add_filter_column(1, ["9"])
+    sheet.row_dimensions[3].hidden = True
+
+
+def _format(code: str) -> Callable[[Any], object]:
+    return lambda sheet: setattr(sheet["A3"], "number_format", code)
+
+
+def _state(state: str) -> Callable[[Any], object]:
+    def change(sheet: Any) -> None:
+        other = sheet.parent.create_sheet("More")
+        sheet["A3"], other["A1"], other.sheet_state = "", SECRET, state
+
+    return change
+
+
+_XLSX = (
+    _sheet("row", _set("3", hidden=True), _set("3", hidden=True, outlineLevel=1)),
+    _sheet("row that no filter leaves out", _set("3", hidden=True), _filtered),
+    _sheet("flat row", _set("3", height=0.5), _set("3", height=12)),
+    _sheet("column", _moved(hidden=True), _moved(hidden=False)),
+    _sheet("narrow column", _moved(width=0.1), _moved(width=9)),
+    _sheet("sheet", _state("hidden"), _state("visible")),
+    _sheet("sheet that no menu shows", _state("veryHidden"), _state("visible")),
+    _sheet("format without a value", _format(";;;"), _format("0;0;0;@")),
+    _sheet("white", _inked("FFFFFFFF"), _inked("FF333333")),
+    _sheet("colour of the theme", _inked(_theme(0)), _inked(_theme(1))),
+    _sheet("tint of the theme", _inked(_theme(4, 0.98)), _inked(_theme(4, -0.4))),
+    _sheet("colour of the fill", _inked("FF102030", "FF102030"), _inked("FFFFFFFF", "FF102030")),
+    _sheet("size", _inked(size=1), _inked(size=9)),
+)
+
+
+FORMS = [
+    *_html_forms(),
+    *(_form(name, ".pdf", *both) for name, *both in _PDF),
+    *(_form(name, ".docx", *(_docx(_run(one), _STYLES) for one in both)) for name, *both in _RUNS),
+    *(_form(name, ".docx", *(_docx(_run(paragraph=one), _STYLES) for one in both)) for name, *both in _PARAGRAPHS),
+    *(_form(name, ".docx", *both) for name, *both in _DOCX),
+    *_XLSX,
+]
