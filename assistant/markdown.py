@@ -124,7 +124,9 @@ class _Placing:
             if token.type == "fence":
                 self._kind, first = "code", first + 1
                 written = token.content.removesuffix("\n").split("\n") if token.content else []
-            return Block(token, tuple(self._line(row, words.strip()) for row, words in enumerate(written, first)))
+            else:
+                written = [words.strip() for words in written]
+            return Block(token, tuple(self._line(row, words) for row, words in enumerate(written, first)))
         self._kind = _KINDS.get(token.type, "text")
         return Block(token)
 

@@ -7,18 +7,17 @@ get exactly these (``ui.pages.acting``).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from assistant.presentation import excerpt
+from assistant.presentation import excerpt, rest_of
 from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
 from assistant.types import Words as NewWords
 from ui.answering import Event, Waiting
 from ui.shown.pieces import note_html
 from ui.shown.places import source_line
+from ui.shown.prose import Span, plain, prose, settled
 from ui.shown.safe import attributes, button, escaped
 from ui.texts import Words
 
 _MOST_NEAREST = 3
-_SHORT = 24
-"""Letters of a word that need not be broken."""
 
 
 @dataclass(slots=True)
@@ -59,8 +58,9 @@ def draft_html(draft: Draft, question: str, words: Words) -> str:
         return _status(words("chat.searching"))
     if not draft.heard:
         return _rewritten(question, draft.searched, words) + _status(words("chat.reading", count=len(draft.hits)))
-    text = _prose(draft.heard, draft.sentences, draft.hits, draft.corpus, words, with_rest=True)
-    return f'{_rewritten(question, draft.searched, words)}<div class="prose">{text}<span class="caret"></span></div>'
+    spans = _spans(draft.heard, draft.sentences, draft.hits, draft.corpus, words)
+    coming = f'{prose(settled(draft.heard), spans)}<span class="caret"></span>'
+    return f'{_rewritten(question, draft.searched, words)}<div class="prose is-markdown">{coming}</div>'
 
 
 def answer_html(answer: Answer, corpus: str, words: Words, suggestions: Sequence[str] = ()) -> str:
@@ -72,9 +72,12 @@ def answer_html(answer: Answer, corpus: str, words: Words, suggestions: Sequence
         return f'<div class="prose">{escaped(answer.text)}</div>'
     quoted = f'<p class="label">{escaped(words("chat.quoted"))}</p>' if answer.quoted else ""
     notes = "".join(map(note_html, answer.notes))
+    spans = _spans(answer.text, answer.sentences, answer.hits, corpus, words)
     # Words of an answer that was stopped in its first sentence are no sentence yet.
-    prose = _prose(answer.text, answer.sentences, answer.hits, corpus, words, with_rest=not answer.sentences)
-    return f'{rewritten}{quoted}<div class="prose">{prose}</div>{notes}{_cited(answer, corpus, words)}'
+    text = answer.text[: spans[-1].start] + rest_of(answer) if answer.sentences else answer.text
+    # Documents that are quoted wrote no Markdown of ours.
+    shown = f'prose">{plain(text, spans)}' if answer.quoted else f'prose is-markdown">{prose(text, spans)}'
+    return f'{rewritten}{quoted}<div class="{shown}</div>{notes}{_cited(answer, corpus, words)}'
 
 
 def cite_data(corpus: str, document: str, start: int, end: int, quote: str) -> dict[str, object]:
@@ -93,38 +96,32 @@ def _rewritten(question: str, searched: str, words: Words) -> str:
     return f'<p class="rewritten">{escaped(words("chat.searched_for"))} <q>{escaped(searched)}</q> {change}</p>'
 
 
-def _prose(
+def _spans(
     text: str,
     sentences: Sequence[Sentence],
     hits: Sequence[Evidence],
     corpus: str,
     words: Words,
-    *,
-    with_rest: bool = False,
-) -> str:
-    """Sentences where they stand in the text, with their marks; with the words that are no sentence yet."""
+) -> list[Span]:
+    """The sentences where they stand in a text, with their marks, and the words that are no sentence yet."""
     known = {hit.rank: hit for hit in hits}
-    parts: list[str] = []
+    spans: list[Span] = []
     at = 0
     for sentence in sentences:
-        start = text.find(sentence.text, at)
-        parts.append(escaped(text[at:start]) if start >= 0 else " ")
-        at = start + len(sentence.text) if start >= 0 else at
-        parts.append(_sentence(sentence, known, corpus, words))
-    rest = text[at:] if with_rest else ""
-    return "".join(parts) + (f'<span class="unchecked">{escaped(rest)}</span>' if rest else "")
+        if (start := text.find(sentence.text, at)) >= 0:
+            at = start + len(sentence.text)
+            spans.append(_span(sentence, start, known, corpus, words))
+    return [*spans, Span(at, len(text), '<span class="unchecked">', "</span>")]
 
 
-def _sentence(sentence: Sentence, known: dict[int, Evidence], corpus: str, words: Words) -> str:
+def _span(sentence: Sentence, start: int, known: dict[int, Evidence], corpus: str, words: Words) -> Span:
+    end = start + len(sentence.text)
     if sentence.supported:
-        # The marks stay on the line of the last word.
-        begun, blank, last = sentence.text.rpartition(" ")
         marks = "".join(_mark(citation, known, corpus, words) for citation in sentence.citations)
-        together = f'<span class="last">{escaped(last)}{marks}</span>' if len(last) <= _SHORT else escaped(last) + marks
-        return escaped(begun + blank) + together
+        return Span(start, end, behind=marks)
     why = escaped(words("chat.unsupported_why"))
     tag = f'<span class="tag">{escaped(words("chat.unsupported"))}</span>'
-    return f'<span class="unsupported" title="{why}">{escaped(sentence.text)}</span>{tag}'
+    return Span(start, end, f'<span class="unsupported" title="{why}">', "</span>", tag)
 
 
 def _mark(citation: Citation, known: dict[int, Evidence], corpus: str, words: Words) -> str:

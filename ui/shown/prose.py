@@ -1,0 +1,164 @@
+"""An answer in Markdown as HTML: lists, tables, headings, emphasis and code, and nothing that leads anywhere.
+
+Only the tags that stand here are written, without a value of a stranger in any attribute, and every word goes through
+``escaped``. Links, pictures and HTML are not Markdown here (``assistant.markdown``): they stay the text that they are.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from assistant.markdown import Line, blocks, parser
+from ui.shown.safe import escaped
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+_TAGS = {
+    "paragraph": "p", "bullet_list": "ul", "ordered_list": "ol", "list_item": "li", "blockquote": "blockquote",
+    "thead": "thead", "tbody": "tbody", "tr": "tr", "th": "th", "td": "td", "strong": "strong", "em": "em",
+}  # fmt: skip
+# The question is a heading of the second level.
+_HEADINGS = {"h1": "h3", "h2": "h4"}
+_SHORT = 24
+"""Letters of a word that need not be broken."""
+_EMPHASIS_BEGINS, _EMPHASIS_ENDS = re.compile(r"(?<![\w*])\*(?=[^\s*])"), re.compile(r"(?<=[^\s*])\*(?![\w*])")
+_BEGUN_SIGN = re.compile(r"[ >]*+(?:[-+#]++|\d{1,2}[.)]?)?[ ]*+")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a text that is shown in its own way; ``start`` and ``end`` count in the text."""
+
+    start: int
+    end: int
+    opening: str = ""
+    """HTML before each piece of it, which ``closing`` ends."""
+    closing: str = ""
+    behind: str = ""
+    """HTML behind its last word, in the same line."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Words as they are shown, and where they begin in the text; or, without a place, a tag of ours."""
+
+    html: str = ""
+    start: int = -1
+    words: str = ""
+
+
+def prose(text: str, spans: Sequence[Span]) -> str:
+    """A text in Markdown as HTML, its spans in order as they want to be shown."""
+    return _joined(list(_pieces(text)), spans)
+
+
+def plain(text: str, spans: Sequence[Span]) -> str:
+    """A text that is no Markdown, as one of a document, in the same way."""
+    return _joined([_Piece(start=0, words=text)], spans)
+
+
+def settled(text: str) -> str:
+    """A text that is coming in without the signs at its end of which it is not known yet what they begin."""
+    lines = text.rstrip("*_`").removesuffix("\n").split("\n")
+    rows = list(takewhile(lambda line: line.lstrip().startswith("|"), reversed(lines)))
+    is_open = len(rows) == 2 and not any(map(str.isalnum, rows[0])) and not text.endswith("\n")
+    if len(rows) == 1 or is_open:  # a line that is the header of a table, or none
+        lines = lines[: -len(rows)]
+    elif _BEGUN_SIGN.fullmatch(lines[-1]):
+        lines[-1] = ""
+    shown = "\n".join(lines)
+    closing = _closing(lines[-1] if lines else "")
+    return shown.rstrip() + closing if closing else shown
+
+
+def _closing(line: str) -> str:
+    """The signs that close what is still open in a line."""
+    if line.lstrip().startswith("```"):
+        return ""
+    is_emphasis = len(_EMPHASIS_BEGINS.findall(line)) > len(_EMPHASIS_ENDS.findall(line))
+    return f"{'`' * (line.count('`') % 2)}{'*' * is_emphasis}{'**' * (line.count('**') % 2)}"
+
+
+def _joined(pieces: Sequence[_Piece], spans: Sequence[Span]) -> str:
+    starts = [span.start for span in spans]
+    last: dict[int, int] = {}  # the piece with the last words of each span
+    for place, piece in enumerate(pieces):
+        for one in _touched(piece, spans, starts):
+            last[one] = place
+    html: list[str] = []
+    for place, piece in enumerate(pieces):
+        at = 0
+        for one in _touched(piece, spans, starts):
+            span = spans[one]
+            start, end = max(at, span.start - piece.start), min(len(piece.words), span.end - piece.start)
+            html.append(escaped(piece.words[at:start]))
+            html.append(_shown(piece.words[start:end], span, is_last=last[one] == place))
+            at = end
+        html.append(piece.html + escaped(piece.words[at:]))
+    return "".join(html)
+
+
+def _touched(piece: _Piece, spans: Sequence[Span], starts: Sequence[int]) -> range:
+    """The numbers of the spans that hold words of a piece."""
+    if not piece.words:
+        return range(0)
+    first = bisect_right(starts, piece.start)
+    first -= first > 0 and spans[first - 1].end > piece.start
+    return range(first, bisect_left(starts, piece.start + len(piece.words)))
+
+
+def _shown(words: str, span: Span, *, is_last: bool) -> str:
+    behind = span.behind if is_last else ""
+    if span.opening or not behind:
+        return f"{span.opening}{escaped(words)}{span.closing}{behind}"
+    # What stands behind stays on the line of the last word.
+    begun, blank, word = words.rpartition(" ")
+    together = f'<span class="last">{escaped(word)}{behind}</span>' if len(word) <= _SHORT else escaped(word) + behind
+    return escaped(begun + blank) + together
+
+
+def _pieces(text: str) -> Iterator[_Piece]:
+    for block in blocks(text):
+        opening, between, closing = _tags(block.token)
+        yield _Piece(opening)
+        for number, line in enumerate(block.lines):
+            yield _Piece(between if number else "")
+            yield from _inline(line) if line.kind != "code" else (_Piece(start=line.start, words=line.text),)
+        yield _Piece(closing)
+
+
+def _tags(token: "Token") -> tuple[str, str, str]:
+    """What stands before, between and behind the lines of a block; most tokens only begin one or end it."""
+    if token.type == "fence":
+        return "<pre><code>", "\n", "</code></pre>"
+    name, _, end = token.type.rpartition("_")
+    if not name or token.hidden:  # words, or a paragraph of a list without empty lines
+        return ("<hr>" if token.type == "hr" else ""), "<br>", ""
+    slash = "/" if end == "close" else ""
+    if name == "table":
+        return ("</table></div>" if slash else '<div class="wide" tabindex="0"><table>'), "", ""
+    tag = _HEADINGS.get(token.tag, "h5") if name == "heading" else _TAGS[name]
+    first = f' start="{int(number)}"' if (number := token.attrGet("start")) is not None and not slash else ""
+    return f"<{slash}{tag}{first}>", "", ""
+
+
+def _inline(line: Line) -> Iterator[_Piece]:
+    """The words of a line, with their emphasis."""
+    tokens: list[Token] = []
+    parser().inline.parse(line.text, parser(), {}, tokens)
+    at = 0
+    for token in tokens:
+        name, _, end = token.type.rpartition("_")
+        written = token.markup if name in _TAGS or token.type == "text_special" else token.content
+        found = max(at, line.text.find(written, at))
+        at = found + len(written)
+        if name in _TAGS:
+            yield _Piece(f"<{'/' if end == 'close' else ''}{_TAGS[name]}>")
+        elif token.type == "code_inline":
+            yield from (_Piece("<code>"), _Piece(start=line.start + found, words=token.content), _Piece("</code>"))
+        else:
+            yield _Piece(start=line.start + found, words=token.content)
