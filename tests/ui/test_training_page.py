@@ -15,6 +15,7 @@ from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
 from assistant.adapters import write_card
+from assistant.catalogue import catalogue
 from assistant.config import setting_keys
 from assistant.pairs import Pair, PairsHeader, write_pairs
 from assistant.train_settings import TrainSettings
@@ -23,7 +24,9 @@ from assistant.workspace import Workspace
 from ui import texts
 from ui.context import AppContext
 from ui.pages.controls import assignments, control, shown_value
+from ui.pages.given import usable_base
 from ui.pages.training.actions import FIRST, MORE, Actions
+from ui.people import User
 from ui.plots import PlotWords, loss_svg
 from ui.shown.training import adapters_html, card_html, check_html
 from ui.training import AdapterView, Course, adapters, course_of, interrupted, pairs_sets, read_check, smoothed
@@ -96,6 +99,8 @@ def test_what_is_chosen_stays_while_it_is_there(actions: Actions, tmp_path: Path
 def test_another_base_is_a_setting_of_the_run(actions: Actions, tmp_path: Path) -> None:
     actions.check(as_(EDITOR), "cars", " owner/Model-1.5B ", False, *DEFAULTS)
     assert started(actions.context)[3] == "--set=engine.model=owner/Model-1.5B"
+    for known in catalogue():
+        assert usable_base(known, User("eve", "editor")) == known
     here = str(tiny_model(tmp_path / "base"))
     with pytest.raises(gr.Error, match="no model to train on"):
         actions.check(as_(EDITOR), "cars", here, False, *DEFAULTS)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, validate_call
 
+from assistant.catalogue import catalogue
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.models import BUNDLED
@@ -46,15 +47,21 @@ def judges_of(settings: Settings) -> list[str]:
 
 
 def usable_base(name: str, user: User) -> str:
-    """``name`` of a model to train on: ``bundled``, OWNER/NAME of the hub, or a model that lies here.
+    """``name`` of a model to train on: ``bundled``, one of the catalogue, OWNER/NAME of the hub, or one that lies here.
 
     Raises UsageError for anything else; files and folders of the server are named by admins only.
     """
-    if name == BUNDLED or _HUB_ID.fullmatch(name) or (user.may("admin") and _is_model_here(name)):
+    if (
+        name == BUNDLED
+        or name in catalogue()
+        or _HUB_ID.fullmatch(name)
+        or (user.may("admin") and _is_model_here(name))
+    ):
         return name
     raise UsageError(
         f"{name[:200]!r} is no model to train on.",
-        f"Name '{BUNDLED}', OWNER/NAME of the Hugging Face hub, or, as an admin, a folder or GGUF file with a model.",
+        f"Name '{BUNDLED}', a model of the catalogue or of the Hugging Face hub (OWNER/NAME), or, as an admin, a folder"
+        " or GGUF file with a model.",
     )
 
 
