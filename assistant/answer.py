@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.conversation.followups import Rewriting
-from assistant.conversation.rewriting import fitting_history, rewritten, rewritten_by_model
+from assistant.conversation.rewriting import fitting_history, latest, refuse_long, rewritten, rewritten_by_model
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.errors import PromptTooLongError
@@ -28,6 +28,8 @@ from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Senten
 
 # So many unsupported sentences in a row, and a model is not asked to go on (docs/log.md).
 _PATIENCE = 3
+# A conversation may be so many times as long as a question; what was said before is not looked at.
+_MORE_PAST = 16
 _MODEL_DECLINED = "the model found no answer in these passages"
 
 
@@ -91,7 +93,7 @@ class Assistant:
     ) -> Answer:
         """Answer one question; without an adapter the base model answers.
 
-        Raises what ``Retriever.search`` raises, and what ``Engine.stream`` raises.
+        Raises QuestionTooLongError, what ``Retriever.search`` raises, and what ``Engine.stream`` raises.
         """
         *_, answer = self.stream(question, history, only, adapter)
         if not isinstance(answer, Answer):
@@ -106,7 +108,9 @@ class Assistant:
         adapter: str | None = None,
     ) -> Generator[Update, None, None]:
         """The answer as it comes into being; closing the generator stops the model. Raises what ``ask`` raises."""
+        refuse_long(question, self._answering.question_characters)
         question = well_formed(question)
+        history = latest(history, _MORE_PAST * self._answering.question_characters)
         history = [turn if turn.role == "user" else replace(turn, content=answer_in(turn.content)) for turn in history]
         started = time.perf_counter()
         if said := reply(question, history, self._answering):

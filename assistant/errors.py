@@ -2,7 +2,8 @@
 
     AssistantError                 exit status 1
     ├── UsageError                 exit status 2: wrong arguments or configuration
-    │   └── ConfigError
+    │   ├── ConfigError
+    │   └── QuestionTooLongError
     ├── WorkspaceError             the workspace is locked, damaged, or of another version
     │   ├── WorkspaceBusy
     │   ├── CatalogVersionError
@@ -48,6 +49,10 @@ class UsageError(AssistantError):
 
 class ConfigError(UsageError):
     """The configuration names an unknown key or holds an impossible value."""
+
+
+class QuestionTooLongError(UsageError):
+    """A question has more characters than ``answer.question_characters``."""
 
 
 class WorkspaceError(AssistantError):

@@ -15,6 +15,7 @@ from assistant import config
 from assistant.adapters import BASE
 from assistant.answer import Assistant
 from assistant.config import AnswerSettings, Settings
+from assistant.conversation.rewriting import refuse_long
 from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import check_adapter, open_engine
@@ -68,8 +69,8 @@ class OpenedAssistant:
     ) -> Answer:
         """The answer to a question, or a refusal. ``adapter`` stands in for the opened one; ``base`` is none.
 
-        Raises UsageError for an empty question or a filter that fits nothing, ModelError, AdapterError and
-        IdentityError for what cannot be run.
+        Raises UsageError for an empty question or a filter that fits nothing, QuestionTooLongError, ModelError,
+        AdapterError and IdentityError for what cannot be run.
         """
         with self._retrievers.lent(only) as retriever:
             return self._assistant(retriever).ask(question, history, only, self._named(adapter))
@@ -89,7 +90,11 @@ class OpenedAssistant:
             yield from self._assistant(retriever).stream(question, history, only, self._named(adapter))
 
     def search(self, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
-        """The best passages for a question, ``retrieval.k`` of them unless told otherwise. Loads no language model."""
+        """The best passages for a question, ``retrieval.k`` of them unless told otherwise. Loads no language model.
+
+        Raises UsageError as ``ask`` does.
+        """
+        refuse_long(question, self._settings.answer.question_characters)
         with self._retrievers.lent(only) as retriever:
             return retriever.search(question, k, only)
 

@@ -181,6 +181,12 @@ class AnswerSettings(Section):
     """When and how a question is answered."""
 
     evidence: int = Field(4, ge=1, le=50, description="How many passages the model is shown.")
+    question_characters: int = Field(
+        4000,
+        ge=1,
+        le=1_000_000,
+        description="Longer questions are refused at once; of the past, 16 times as much is read.",
+    )
     prompt_tokens: int = Field(
         1536, ge=128, le=1_000_000, description="Budget of the prompt; the weakest passages give way first."
     )

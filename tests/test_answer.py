@@ -8,7 +8,8 @@ from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.errors import PromptTooLongError
+from assistant.conversation.rewriting import latest
+from assistant.errors import PromptTooLongError, QuestionTooLongError
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.repetition import goes_in_circles, without_repetition
 from assistant.retriever import Retriever
@@ -300,9 +301,9 @@ def test_odd_questions_get_an_answer_or_a_refusal(retriever: Retriever, settings
 
 
 def test_a_prompt_longer_than_the_window_is_a_clear_error(retriever: Retriever, settings: Settings) -> None:
-    engine = ScriptedEngine("Yes.", window=4096)
-    with pytest.raises(PromptTooLongError, match="4096"):
-        assistant_of(retriever, engine, settings).ask("hail " * 10_000)
+    engine = ScriptedEngine("Yes.", window=900)
+    with pytest.raises(PromptTooLongError, match="900"):
+        assistant_of(retriever, engine, settings).ask("hail " * 780)
     assert engine.prompts == []
 
 
@@ -319,3 +320,23 @@ def test_without_a_dense_side_evidence_is_judged_by_its_words(retriever: Retriev
     only_words = Retriever(retriever.catalog, retriever.embedder, lexical, settings.device)
     engine = ScriptedEngine("Hail damage to the car is covered.")
     assert not assistant_of(only_words, engine, settings).ask("Is hail damage to the car covered?").refused
+
+
+def test_a_question_that_is_too_long_is_refused_before_anything_is_done(
+    retriever: Retriever, settings: Settings
+) -> None:
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
+    assistant = assistant_of(retriever, engine, settings)
+    longest = settings.answer.question_characters
+    with pytest.raises(QuestionTooLongError, match=r"4,001 characters; at most 4,000 .* answer\.question_characters"):
+        assistant.ask("hail " * (longest // 5) + "?")
+    assert assistant.ask(f"What is the deductible for hail damage{'?' * (longest - 38)}").question
+    assert len(engine.prompts) == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "kept"), [([5, 5, 5], 15, 3), ([5, 5, 5], 14, 2), ([9, 1], 5, 1), ([9], 5, 0)]
+)
+def test_the_latest_of_a_long_past_is_read(sizes: Sequence[int], most: int, kept: int) -> None:
+    history = [Message("user", str(number) * size) for number, size in enumerate(sizes)]
+    assert latest(history, most) == history[len(history) - kept :]

@@ -221,3 +221,17 @@ def test_doctor_names_a_missing_model_and_goes_on(capsys: pytest.CaptureFixture[
     assert status == 1
     assert findings["engine"]["severity"] == "error" and findings["engine"]["remedy"]
     assert findings["device"]["severity"] == "ok"
+
+
+@pytest.mark.parametrize("command", ["search", "ask"])
+def test_a_question_that_is_too_long_is_told_and_stops_no_others(
+    place: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    run(capsys, "ingest", str(place))
+    status, out, err = run(capsys, command, "x" * 4001)
+    assert (status, out, err.count("\n")) == (2, "", 1) and "4,001 characters" in err
+    (batch := tmp_path / "batch.txt").write_text(f"{'x' * 4001}\nthanks\n")
+    status, out, err = run(capsys, command, "--batch", str(batch))
+    first, second = map(json.loads, out.splitlines())
+    assert set(first) == {"id", "error"} and first["id"] == 1 and second["question"] == "thanks"
+    assert status == 2 and "1 of 2 questions are too long" in err

@@ -16,7 +16,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 import assistant
 from assistant import open_assistant
 from assistant.config import Settings
-from assistant.errors import AdapterError, ConfigError, UsageError
+from assistant.errors import AdapterError, ConfigError, QuestionTooLongError, UsageError
 from assistant.opened import OpenedAssistant, open_corpus
 from assistant.retriever import Retriever
 from assistant.types import Answer, Filter, Retrieved
@@ -213,3 +213,11 @@ def test_every_example_of_the_documentation_runs(
             printed = capsys.readouterr().out
             assert "deductible" in printed, example
     assert len(examples) >= 5 and len(endpoint.requests) >= 5
+
+
+def test_a_question_that_is_too_long_is_an_error_of_its_own(towns: Workspace, settings: Settings) -> None:
+    short = settings.model_copy(update={"answer": settings.answer.model_copy(update={"question_characters": 20})})
+    opened = OpenedAssistant(CountedRetrievers(towns, short), lambda: ScriptedEngine(""), short)
+    for ask in (opened.ask, opened.search, lambda text: list(opened.stream(text))):
+        with pytest.raises(QuestionTooLongError):
+            ask("x" * 21)

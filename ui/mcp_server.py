@@ -30,7 +30,7 @@ Cite 'document' and 'page' when you use it. 'refused' means that there is no ans
 unclear, and each of them is what it may mean (ask again with one behind the question); without, the documents do not
 hold the answer: say so."""
 
-Question = Annotated[str, Field(min_length=1, max_length=4000, description="A question, or what to look for.")]
+Question = Annotated[str, Field(min_length=1, description="A question, or what to look for.")]
 Corpus = Annotated[str, Field(description="Name of a corpus; empty: 'default', or the only one there is.")]
 Folder = Annotated[str, Field(description="Only documents whose path fits, as in 'policies/*'; empty: all.")]
 

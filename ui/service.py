@@ -17,6 +17,7 @@ from typing import Literal
 from assistant.adapters import BASE, adapter_names
 from assistant.answer import Assistant
 from assistant.config import AnswerSettings, EngineSettings, Settings
+from assistant.conversation.rewriting import refuse_long
 from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import open_engine, uses_server
@@ -154,7 +155,11 @@ class Service:
         return wanted
 
     def search(self, corpus: str, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
-        """The best passages. Raises what ``Retriever.search`` raises, UsageError for a filter that fits nothing."""
+        """The best passages.
+
+        Raises QuestionTooLongError, what ``Retriever.search`` raises, and UsageError for a filter that fits nothing.
+        """
+        refuse_long(question, self.settings.answer.question_characters)
         with self._lent(corpus, only) as retriever:
             return retriever.search(question, k, only)
 

@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from assistant.cli.batch import read_questions, refuse_unmatched_filters
+from assistant.cli.batch import Asked, read_questions, refuse_unmatched_filters, write_each
 from assistant.cli.options import (
     adapter_option,
     corpus_option,
@@ -59,9 +60,12 @@ def command(
         )
         batched = read_questions(batch) if batch else []
         refuse_unmatched_filters(batched, only, retriever.catalog)
-        for asked in batched:
+
+        def line_of(asked: Asked) -> dict[str, Any]:
             answer = assistant.ask(asked.question, asked.history, asked.filter or only, adapter=adapter)
-            click.echo(json.dumps(answer_json(asked.id, answer, trace=trace), ensure_ascii=False))
+            return answer_json(asked.id, answer, trace=trace)
+
+        write_each(batched, line_of)
         for question in questions:
             answer = assistant.ask(question, only=only, adapter=adapter)
             if as_json:

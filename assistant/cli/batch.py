@@ -1,14 +1,14 @@
 """Many questions in one start: one a line, or JSON lines with id, history and filter."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from assistant.errors import UsageError
+from assistant.errors import QuestionTooLongError, UsageError
 from assistant.types import Filter, Message
 
 if TYPE_CHECKING:
@@ -56,6 +56,26 @@ def read_questions(file: Path) -> list[Asked]:
         raise UsageError(f"{file} cannot be read: {error.strerror}.", "Check the path and its rights.") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not UTF-8: {error.reason}.", "Save it as UTF-8 text.") from None
+
+
+def write_each(asked: Sequence[Asked], answer: Callable[[Asked], dict[str, Any]]) -> None:
+    """Write what becomes of each question as one line of JSON; one that is too long costs only itself.
+
+    Raises QuestionTooLongError in the end, if there was one.
+    """
+    too_long = 0
+    for one in asked:
+        try:
+            line = answer(one)
+        except QuestionTooLongError as error:
+            line = {"id": one.id, "error": str(error)}
+            too_long += 1
+        click.echo(json.dumps(line, ensure_ascii=False))
+    if too_long:
+        raise QuestionTooLongError(
+            f"{too_long} of {len(asked)} questions are too long and were left out.",
+            "Ask in fewer words, or raise answer.question_characters.",
+        )
 
 
 def refuse_unmatched_filters(asked: Sequence[Asked], only: Filter | None, catalog: "Catalog") -> None:

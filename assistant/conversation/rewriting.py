@@ -1,11 +1,13 @@
 """Questions that lean on what was said before, made to stand by themselves; and how much of the past a prompt holds."""
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, takewhile
 
 from assistant.conversation.agreement import is_courtesy
 from assistant.conversation.followups import Rewriting, replied, stand_alone
 from assistant.conversation.smalltalk import small_talk
 from assistant.engines.base import Engine
+from assistant.errors import QuestionTooLongError
 from assistant.language import content_stems
 from assistant.prompt import harmless
 from assistant.types import Message, well_formed
@@ -23,6 +25,22 @@ _REWRITE_CHARACTERS = 600
 _REWRITE_TOKENS = 64
 # A small model answers the question, or makes one up, as soon as it says more words that nobody said.
 _LEAST_KNOWN = 0.6
+
+
+def refuse_long(question: str, longest: int) -> None:
+    """Raise QuestionTooLongError for a question of more than ``longest`` characters, before any work is done."""
+    if len(question) > longest:
+        raise QuestionTooLongError(
+            f"The question has {len(question):,} characters; at most {longest:,} are read.",
+            "Ask in fewer words, or raise answer.question_characters.",
+        )
+
+
+def latest(history: Sequence[Message], most: int) -> list[Message]:
+    """The latest messages of a conversation that have at most ``most`` characters together."""
+    sizes = accumulate(len(message.content) for message in reversed(history))
+    kept = sum(1 for _ in takewhile(lambda size: size <= most, sizes))
+    return list(history[len(history) - kept :])
 
 
 def _no_readings(_: str) -> Sequence[str]:

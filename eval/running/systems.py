@@ -9,6 +9,7 @@
 ``oracle`` and ``noise`` speak with the first adapter that is named, else with the base model.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -63,7 +64,9 @@ def systems_of(names: Sequence[str]) -> tuple[System, ...]:
 
 def ask_with(system: System, shared: Setting) -> Ask:
     """How a system answers a case. Asking raises Unanswered while the model has not been asked."""
-    answering, generation = shared.settings.answer, shared.settings.engine
+    # Cases are one's own, and may be longer than what others may ask.
+    answering = shared.settings.answer.model_copy(update={"question_characters": sys.maxsize})
+    generation = shared.settings.engine
 
     def assistant(retriever: Retriever, engine: PlaybackEngine, how: AnswerSettings) -> Assistant:
         return Assistant(retriever, lambda: engine, how, generation)

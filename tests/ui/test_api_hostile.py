@@ -149,7 +149,8 @@ def test_names_of_models_lead_nowhere(address: str, name: str) -> None:
         ({"question": "hail", "corpus": "../cars"}, 404),
         ({"question": "hail", "corpus": "cars", "filter": {"folder": "[" * 1000}}, 400),
         ({"question": "hail", "corpus": "cars", "filter": {"metadata": {"x'; DROP TABLE": "y"}}}, 400),
-        ({"question": "hail " * 40_000, "corpus": "cars"}, 200),
+        ({"question": "hail " * 800, "corpus": "cars"}, 200),
+        ({"question": "hail " * 40_000, "corpus": "cars"}, 413),
     ],
 )
 def test_a_hostile_search_gets_hits_or_an_error_object(address: str, body: dict[str, object], status: int) -> None:
@@ -172,3 +173,33 @@ def test_no_generated_request_ends_in_a_server_error(address: str) -> None:
                 case.call_and_validate(checks=[not_a_server_error])
 
             ask()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("search", {"question": "x" * 4001, "corpus": "cars"}),
+        ("chat/completions", {"model": "cars", "messages": [{"role": "user", "content": "x" * 4001}]}),
+        ("chat/completions", {"model": "cars", "messages": [{"role": "user", "content": "漢" * 2000}] * 2}),
+        (
+            "chat/completions",
+            {
+                "model": "cars",
+                "messages": [{"role": "system", "content": "x" * 4001}, {"role": "user", "content": "?"}],
+            },
+        ),
+        ("chat/completions", {"model": "cars", "stream": True, "messages": [{"role": "user", "content": "x" * 4001}]}),
+    ],
+)
+def test_texts_that_are_too_long_are_refused_with_the_limit(address: str, path: str, body: dict[str, object]) -> None:
+    reply = httpx.post(f"{address}/v1/{path}", json=body)
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"], error["type"]) == (413, "question_too_long", "invalid_request_error")
+    assert "at most 4,000" in error["message"]
+
+
+def test_a_long_conversation_is_answered_from_its_end(address: str) -> None:
+    past = [{"role": role, "content": "hail " * 500} for role in ("user", "assistant") * 40]
+    messages = [*past, {"role": "user", "content": "What is the deductible for hail damage?"}]
+    reply = httpx.post(f"{address}/v1/chat/completions", json={"model": "cars", "messages": messages}, timeout=30)
+    assert reply.status_code == 200, reply.text

@@ -246,3 +246,11 @@ def test_metrics_count_requests_answers_and_tokens_and_hold_no_question(served: 
     assert re.search(r'assistant_stage_seconds_count\{stage="retrieve"\} 1.0', text)
     assert re.search(r'assistant_tokens_total\{kind="completion"\} [1-9]', text)
     assert "stranger" not in text and "secret" not in text and "hail" not in text
+
+
+def test_a_question_of_more_tokens_than_the_model_reads_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    make_corpora(workspace, tmp_path, {"cars": {"hail.md": "Hail is covered."}})
+    with running(service_of(workspace, LoadedEngine("Yes.", tokens_a_character=3))) as url:
+        asked = {"model": "cars", "messages": [{"role": "user", "content": "漢" * 2000}]}
+        reply = httpx.post(f"{url}/v1/chat/completions", json=asked, timeout=30)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "context_length_exceeded")

@@ -257,3 +257,13 @@ def test_what_is_closed_ends_what_it_has_begun_at_once() -> None:
         return list(ended)
 
     assert asyncio.run(closed()) == [True]
+
+
+def test_a_question_that_is_too_long_is_told_and_stands_in_its_box_again(
+    context: AppContext, parts: Parts, engine: SlowEngine
+) -> None:
+    page = Page(Asking(context), parts, engine)
+    asyncio.run(page._ask(Question("ana", "x" * 4001, (ServedModel("cars"),))))
+    (changes,) = page.changes
+    assert "4001 characters; at most 4000" in changes[parts.now] and changes[parts.question].value == "x" * 4001
+    assert not context.conversations.listed("ana") and not engine.prompts

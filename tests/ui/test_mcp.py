@@ -127,3 +127,10 @@ def test_every_message_of_mcp_gets_an_answer_over_standard_input(served: Workspa
     assert set(by_number) == {"0", "1", "two", "None", "7"}
     assert all("cannot be read" in by_number[number]["error"]["message"] for number in ("1", "two", "None"))
     assert "result" in by_number["7"]
+
+
+@pytest.mark.parametrize("tool", ["search", "ask"])
+def test_a_question_that_is_too_long_is_an_error(server: MCPServer, tool: str) -> None:
+    result = call(server, tool, question="x" * 4001, corpus="cars")
+    (content,) = result.content
+    assert result.is_error and isinstance(content, TextContent) and "4,001 characters" in content.text

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from assistant import __version__
+from assistant.conversation.rewriting import refuse_long
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
 from assistant.presentation import search_json
@@ -25,7 +26,7 @@ from assistant.telling import Teller
 from assistant.types import Answer, Message, Update
 from ui.api.completions import Head, chunks, completion
 from ui.api.connection import CLIENT_GONE, ClientGone, EventStream, while_connected
-from ui.api.conversation import asked_of
+from ui.api.conversation import asked_of, refuse_long_texts
 from ui.api.gate import Gate, Tokens
 from ui.api.generation import MeasuredEngine
 from ui.api.metrics import Measured, Metrics
@@ -69,6 +70,7 @@ class Api:
     async def chat(self, body: ChatRequest, request: Request) -> Response:
         """Answer the last question of a conversation from the documents, with citations, or refuse."""
         model = self.service.model(body.model)
+        refuse_long_texts(body, self.service.settings.answer.question_characters)
         engine = MeasuredEngine(self.service.engine, body.stop_texts)
         updates = self._answers.stream(lambda: self._answer(body, model, engine))
         head = Head(body.model)
@@ -88,6 +90,7 @@ class Api:
     async def search(self, body: SearchRequest, request: Request) -> Response:
         """Find the passages that fit a question best."""
         corpus = self.service.corpus(body.corpus)
+        refuse_long(body.question, self.service.settings.answer.question_characters)
         only = body.filter.as_filter() if body.filter else None
         hits = await while_connected(
             request, self._searches.run(lambda: self.service.search(corpus, body.question, body.k, only))

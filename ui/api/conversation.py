@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
+from assistant.conversation.rewriting import refuse_long
 from assistant.prompt import harmless
 from assistant.telling import as_said
 from assistant.types import Message
@@ -11,21 +12,32 @@ from ui.api.schemas import ChatMessage, ChatRequest
 from ui.service import Asked, ServedModel
 
 
+def refuse_long_texts(request: ChatRequest, longest: int) -> None:
+    """Raise QuestionTooLongError for a question or a system text of more than ``longest`` characters."""
+    question = "".join(turn.content for turn in _turns(request.messages)[-1:])
+    for text in (question, _wishes(request)):
+        refuse_long(text, longest)
+
+
 def asked_of(request: ChatRequest, model: ServedModel, control_tokens: Collection[str]) -> Asked:
     """The question of a request. Raises RequestRefused when its last turn is not a user's, or is empty."""
     turns = _turns(request.messages)
     if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
         raise RequestRefused("The last message has to be a question of the user.", param="messages")
-    wishes = [message.text for message in request.messages if message.role in ("system", "developer")]
     return Asked(
         model=model,
         question=turns[-1].content,
         history=tuple(turns[:-1]),
         only=request.filter.as_filter() if request.filter else None,
-        instructions=harmless("\n\n".join(filter(str.strip, wishes)), control_tokens),
+        instructions=harmless(_wishes(request), control_tokens),
         max_new_tokens=request.longest,
         temperature=request.temperature,
     )
+
+
+def _wishes(request: ChatRequest) -> str:
+    wishes = (message.text for message in request.messages if message.role in ("system", "developer"))
+    return "\n\n".join(filter(str.strip, wishes))
 
 
 def _turns(messages: Sequence[ChatMessage]) -> list[Message]:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
-from assistant.errors import AssistantError, PromptTooLongError, UnknownAdapterError, UsageError
+from assistant.errors import AssistantError, PromptTooLongError, QuestionTooLongError, UnknownAdapterError, UsageError
 from assistant.presentation import visible
 from ui.service import UnknownCorpus, UnknownModel
 
@@ -58,6 +58,8 @@ def as_refusal(error: Exception) -> RequestRefused:
         return RequestRefused(error.message, error.remedy, 404, "corpus_not_found", "corpus")
     if isinstance(error, (UnknownModel, UnknownAdapterError)):
         return RequestRefused(error.message, error.remedy, 404, "model_not_found", "model")
+    if isinstance(error, QuestionTooLongError):
+        return RequestRefused(error.message, error.remedy, 413, "question_too_long")
     if isinstance(error, PromptTooLongError):
         return RequestRefused(error.message, error.remedy, 400, "context_length_exceeded", "messages")
     if isinstance(error, UsageError):

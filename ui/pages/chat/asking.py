@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.errors import AssistantError, UsageError
+from assistant.errors import AssistantError, QuestionTooLongError, UsageError
 from assistant.types import Answer
 from ui.context import AppContext
 from ui.conversations import Reply, Turn, history_of
@@ -110,6 +110,7 @@ class Asking:
         drafts = [Draft(model.corpus) for model in question.models]
         is_kept = False
         try:
+            self._refuse_long(question.text)
             earlier = await asyncio.to_thread(self._earlier, question)
             yield self._begun(question, earlier, drafts, parts)
             self._admit(question.user)
@@ -154,6 +155,13 @@ class Asking:
             raise UsageError(
                 self.context.text("chat.too_often"),
                 self.context.text("chat.too_often_help", seconds=round(seconds) or 1),
+            )
+
+    def _refuse_long(self, text: str) -> None:
+        words, most = self.context.text, self.context.answering.service.settings.answer.question_characters
+        if len(text) > most:
+            raise QuestionTooLongError(
+                words("chat.too_long", characters=len(text), most=most), words("chat.too_long_help")
             )
 
     def _earlier(self, question: Question) -> list[Turn]:
