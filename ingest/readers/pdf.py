@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pypdfium2
@@ -19,6 +20,7 @@ from .hyphens import words_of
 from .language import language_of
 from .limits import Limits, Refused, check_characters, too_many
 from .ocr import OCR_REMEDY, is_scan, ocr_lines
+from .pdffonts import Mismatch, mismatches, redrawn
 from .pdflayout import layout_of, over_pages, page_blocks, plain_title
 from .pdflines import POOR, Line, defects, page_lines, score, text_of
 from .pdfrepair import encrypted, has_layers, mended, open_pypdf, page_count, pypdf_lines, quiet_pypdf
@@ -49,10 +51,28 @@ def read_pdf(data: bytes, limits: Limits) -> Document:
     with closing(pdf):
         if len(pdf) > limits.max_pages:
             raise too_many(len(pdf), "pages", limits.max_pages, "ingest.max_pages")
-        pages = _Pages(data, pdf, limits)
-        lines = list(pages.lines())
-        known = {name: fold(clean(value)) for name, value in pdf.get_metadata_dict().items()}
-        return _document(lines, _outline(pdf), known, (*_cut_off(data), *pages.warnings()))
+        with quiet_pypdf():
+            reader = open_pypdf(data)
+            lying = mismatches(reader) if reader else []
+            drawn = redrawn(reader, lying) if reader and lying else None
+        if drawn is None:
+            return _read_pages(data, pdf, reader, limits)
+    with closing(pypdfium2.PdfDocument(drawn)) as pdf:
+        document = _read_pages(data, pdf, reader, limits)
+    return replace(document, warnings=(*map(_told, lying), *document.warnings))
+
+
+def _read_pages(data: bytes, pdf: pypdfium2.PdfDocument, reader: "PdfReader | None", limits: Limits) -> Document:
+    pages = _Pages(pdf, reader, limits)
+    lines = list(pages.lines())
+    known = {name: fold(clean(value)) for name, value in pdf.get_metadata_dict().items()}
+    return _document(lines, _outline(pdf), known, (*_cut_off(data), *pages.warnings()))
+
+
+def _told(lying: Mismatch) -> str:
+    """The line of the report about a font that reads otherwise than it draws."""
+    pairs = [f"{drawn} for {read}" for read, drawn in list(lying.codes.values())[:10]]
+    return f"{_pages(lying.pages)} drawn otherwise than the text says ({', '.join(pairs)}); what is drawn was read"
 
 
 def _document(
@@ -90,9 +110,9 @@ def _without(pages: list[list[Line]], dropped: list[set[int]]) -> list[list[Line
 class _Pages:
     """The pages of one file, each read by what reads it best; counts what went wrong."""
 
-    def __init__(self, data: bytes, pdf: pypdfium2.PdfDocument, limits: Limits) -> None:
-        self.data = data
+    def __init__(self, pdf: pypdfium2.PdfDocument, reader: "PdfReader | None", limits: Limits) -> None:
         self.pdf = pdf
+        self.reader = reader
         self.limits = limits
         self.scanned: list[int] = []
         self.unreadable: list[int] = []
@@ -101,8 +121,6 @@ class _Pages:
         self.has_form = pdf.get_formtype() != 0
         if self.has_form:
             pdf.init_forms()
-        self._reader: PdfReader | None = None
-        self._reader_failed = False
         self._layers: bool | None = None
 
     def lines(self) -> Iterator[list[Line]]:
@@ -150,21 +168,12 @@ class _Pages:
 
     def _second_opinion(self, number: int) -> list[Line]:
         """The page as pypdf reads it; nothing when pypdf cannot."""
-        reader = self._opened()
-        return pypdf_lines(reader, number) if reader else []
-
-    def _opened(self) -> "PdfReader | None":
-        if self._reader is None and not self._reader_failed:
-            with quiet_pypdf():
-                self._reader = open_pypdf(self.data)
-            self._reader_failed = self._reader is None
-        return self._reader
+        return pypdf_lines(self.reader, number) if self.reader else []
 
     def _has_layers(self) -> bool:
         """Whether parts of the document may be switched off; so they may where pypdf cannot tell."""
         if self._layers is None:
-            reader = self._opened()
-            self._layers = reader is None or has_layers(reader)
+            self._layers = self.reader is None or has_layers(self.reader)
         return self._layers
 
     def warnings(self) -> Iterator[str]:

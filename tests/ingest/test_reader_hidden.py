@@ -1,11 +1,14 @@
 """Hidden is what is not drawn: every way of showing nothing hides, and its twin shows."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from files import write
+import reportlab
+from files import bare_pdf, write
+from fontTools.ttLib import TTFont
 from hiding import FORMS, SECRET, SHOWN, Form
 
 from assistant.errors import ReadError
@@ -49,3 +52,62 @@ def test_styles_take_no_quadratic_time(tmp_path: Path, sheet: str, body: str) ->
     with suppress(ReadError):
         read(path)
     assert time.process_time() - started < 2
+
+
+TEXT = "We pay 180 euros at once."
+
+
+def table_of(told: dict[str, str], codes: dict[str, int], digits: int) -> str:
+    """A table of characters that calls the letters of ``TEXT`` what ``told`` says."""
+    lines = (f"<{codes[one]:0{digits}x}> <{ord(told.get(one, one)):04x}>" for one in sorted(set(TEXT)))
+    table = f"1 begincodespacerange <{'0' * digits}> <{'f' * digits}> endcodespacerange\n{len(set(TEXT))} beginbfchar\n"
+    content = f"begincmap\n{table}{chr(10).join(lines)}\nendbfchar endcmap"
+    return f"<</Length {len(content)}>>stream\n{content}\nendstream"
+
+
+def page_in(shown: str, *fonts: str) -> bytes:
+    """A page that shows a string with the first of the objects that make a font, numbered from 5."""
+    content = f"BT /F 12 Tf 60 700 Td {shown} Tj ET"
+    return bare_pdf(
+        "<</Type/Catalog/Pages 2 0 R>>",
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        f"<</Length {len(content)}>>stream\n{content}\nendstream",
+        *fonts,
+    )
+
+
+def in_helvetica(told: dict[str, str]) -> bytes:
+    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding/ToUnicode 6 0 R>>"
+    return page_in(f"({TEXT})", font, table_of(told, {one: ord(one) for one in TEXT}, 2))
+
+
+def in_an_embedded_font(told: dict[str, str]) -> bytes:
+    file = Path(reportlab.__file__).parent / "fonts/Vera.ttf"
+    font = TTFont(file)
+    codes = {one: font.getGlyphID(font.getBestCmap()[ord(one)]) for one in TEXT}
+    widths = " ".join(f"{code} [{font['hmtx'][font.getGlyphName(code)][0] / 2.048:.0f}]" for code in codes.values())
+    data = file.read_bytes().hex()
+    return page_in(
+        f"<{''.join(f'{codes[one]:04x}' for one in TEXT)}>",
+        "<</Type/Font/Subtype/Type0/BaseFont/Vera/Encoding/Identity-H/DescendantFonts[7 0 R]/ToUnicode 6 0 R>>",
+        table_of(told, codes, 4),
+        "<</Type/Font/Subtype/CIDFontType2/BaseFont/Vera/CIDToGIDMap/Identity/FontDescriptor 8 0 R"
+        f"/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>/W[{widths}]>>",
+        "<</Type/FontDescriptor/FontName/Vera/Flags 4/FontBBox[0 0 1000 1000]/ItalicAngle 0/Ascent 900/Descent -200"
+        "/CapHeight 700/StemV 80/FontFile2 9 0 R>>",
+        f"<</Filter/ASCIIHexDecode/Length {len(data) + 1}>>stream\n{data}>\nendstream",
+    )
+
+
+@pytest.mark.parametrize("build", [in_helvetica, in_an_embedded_font])
+def test_what_is_drawn_is_read_where_a_font_reads_otherwise(
+    tmp_path: Path, build: Callable[[dict[str, str]], bytes]
+) -> None:
+    honest = read(write(tmp_path, "a.pdf", build({})))
+    assert (honest.text, honest.warnings) == (TEXT, ())
+    lying = read(write(tmp_path, "b.pdf", build({"1": "0", "8": "0", "p": "s"})))
+    assert lying.text == TEXT
+    assert lying.warnings[0] == (
+        "page 1 is drawn otherwise than the text says (1 for 0, 8 for 0, p for s); what is drawn was read"
+    )
