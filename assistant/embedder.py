@@ -1,5 +1,8 @@
 """Texts as unit vectors.
 
+Many embedders were trained with a prompt before each question, and with another one, or none, before each passage.
+They declare them; what is set in ``embedder.query_prefix`` and ``embedder.document_prefix`` takes their place.
+
 Most embedders are a transformer, a pooling and a normalisation. Those are run directly on transformers, because
 importing sentence-transformers takes 4 s longer than everything else a question needs; any other is handed to it.
 """
@@ -7,6 +10,7 @@ importing sentence-transformers takes 4 s longer than everything else a question
 import json
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,9 +32,20 @@ _PIPELINE = ("Transformer", "Pooling", "Normalize")
 
 
 class Encoder(Protocol):
-    """Runs a model on one batch: texts in, vectors (batch, dimension) out, not yet normalised."""
+    """Runs a model on one batch, questions or texts of documents, each behind ``prompt``: vectors (batch, dimension)
+    that are not yet normalised."""
 
-    def __call__(self, texts: list[str]) -> Vectors: ...
+    def __call__(self, texts: list[str], prompt: str, is_question: bool) -> Vectors: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Pooling:
+    """How the states of tokens become a vector."""
+
+    pooled: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
+    """(batch, seq, dim), (batch, seq) → (batch, dim)."""
+    has_prompt: bool = True
+    """Whether the tokens of the prompt count."""
 
 
 class Embedder:
@@ -40,14 +55,17 @@ class Embedder:
         self.settings = settings
         self._device_settings = device
         self.folder = models.embedder_folder(settings.model)
-        self.tokens = TokenCounter(self.folder)
+        query, document = _declared_prompts(self.folder)
+        self._query = query if settings.query_prefix is None else settings.query_prefix
+        self._document = document if settings.document_prefix is None else settings.document_prefix
+        self.tokens = TokenCounter(self.folder, self._document)
         # A tokenizer of transformers serves one thread at a time.
         self._turn = threading.RLock()
 
     @cached_property
     def fingerprint(self) -> str:
         """Identity of weights, tokenizer and prefix; an index made with another one is not searched."""
-        prefixes = f"{self.settings.query_prefix}|{self.settings.document_prefix}"
+        prefixes = f"{self._query}|{self._document}"
         return f"{models.fingerprint(self.folder)}{'-' + prefixes if prefixes != '|' else ''}"
 
     @cached_property
@@ -67,25 +85,24 @@ class Embedder:
 
     def embed_question(self, text: str) -> Vectors:
         """The vector (dimension,) of a question; one longer than the model's window is cut to it."""
-        vector: Vectors = self._embed([self.settings.query_prefix + text])[0]
+        vector: Vectors = self._embed([text], self._query, is_question=True)[0]
         return vector
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """The vectors (n, dimension) of texts of documents, in order; batched by length to waste no padding."""
-        prefixed = [self.settings.document_prefix + text for text in texts]
-        lengths = self.tokens.count_each(prefixed)
+        lengths = self.tokens.count_each([self._document + text for text in texts])
         order = sorted(range(len(texts)), key=lengths.__getitem__)
         out: Vectors | None = None
         for batch in _batches(order, lengths, self.settings.batch_tokens):
-            vectors = self._embed([prefixed[index] for index in batch])
+            vectors = self._embed([texts[index] for index in batch], self._document, is_question=False)
             if out is None:
                 out = np.empty((len(texts), vectors.shape[1]), np.float32)
             out[batch] = vectors
         return np.empty((0, self.dimension), np.float32) if out is None else out
 
-    def _embed(self, texts: list[str]) -> Vectors:
+    def _embed(self, texts: list[str], prompt: str, *, is_question: bool) -> Vectors:
         with self._turn:
-            vectors = self._encode(texts)
+            vectors = self._encode(texts, prompt, is_question)
         # Normalised here and in float32: a bfloat16 norm is off by up to .4 %.
         unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return unit
@@ -117,19 +134,42 @@ def _batches(order: list[int], lengths: list[int], budget: int) -> list[list[int
     return batches
 
 
-def _plain_pooling(folder: Path) -> Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"] | None:
+def _declared_prompts(folder: Path) -> tuple[str, str]:
+    """What the model wants before a question and before a text of a document, as ``encode_query`` and
+    ``encode_document`` of sentence-transformers take it. Raises ModelError for a file that cannot be read.
+    """
+    file = folder / "config_sentence_transformers.json"
+    if not file.exists():
+        return "", ""
+    try:
+        prompts = json.loads(file.read_text(encoding="utf-8")).get("prompts") or {}
+        return str(prompts.get("query") or ""), str(prompts.get("document") or "")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"{file} cannot be read: {error}.", "Restore the embedder's files.") from None
+
+
+def _plain_pooling(folder: Path) -> _Pooling | None:
     """Mean or first-token pooling if the embedder is nothing more than that; else None."""
     pipeline = folder / "modules.json"
     if not pipeline.exists():
-        return _mean_pooling  # what sentence-transformers does with a bare transformer
+        return _Pooling(_mean_pooling)  # what sentence-transformers does with a bare transformer
     parts = json.loads(pipeline.read_text(encoding="utf-8"))
     kinds = tuple(part["type"].rsplit(".", 1)[-1] for part in parts)
     if kinds not in {_PIPELINE, _PIPELINE[:2]}:
         return None
     pooling: dict[str, Any] = json.loads((folder / parts[1]["path"] / "config.json").read_text(encoding="utf-8"))
-    modes = {name for name, value in pooling.items() if name.startswith("pooling_mode_") and value is True}
-    known = {"pooling_mode_mean_tokens": _mean_pooling, "pooling_mode_cls_token": _first_token_pooling}
-    return known.get(modes.pop()) if len(modes) == 1 else None
+    modes = [name for name, value in pooling.items() if name.startswith("pooling_mode_") and value is True]
+    if isinstance(named := pooling.get("pooling_mode"), str):  # since sentence-transformers 6
+        modes = [f"pooling_mode_{named}"]
+    known = {
+        "pooling_mode_mean_tokens": _mean_pooling,
+        "pooling_mode_mean": _mean_pooling,
+        "pooling_mode_cls_token": _first_token_pooling,
+        "pooling_mode_cls": _first_token_pooling,
+    }
+    if len(modes) != 1 or modes[0] not in known:
+        return None
+    return _Pooling(known[modes[0]], pooling.get("include_prompt", True))
 
 
 def _mean_pooling(states: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
@@ -138,11 +178,12 @@ def _mean_pooling(states: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor
     return (states.float() * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
 
 
-def _first_token_pooling(states: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":  # noqa: ARG001
-    return states[:, 0].float()
+def _first_token_pooling(states: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+    """The first token that counts: (batch, seq, dim), (batch, seq) → (batch, dim)."""
+    return states[range(len(states)), mask.argmax(1)].float()
 
 
-def _transformer(folder: Path, device: Device, pooling: Callable[..., "torch.Tensor"], window: int) -> Encoder:
+def _transformer(folder: Path, device: Device, pooling: _Pooling, window: int) -> Encoder:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -151,12 +192,21 @@ def _transformer(folder: Path, device: Device, pooling: Callable[..., "torch.Ten
         model = AutoModel.from_pretrained(folder, dtype=device.torch_dtype, use_safetensors=True, local_files_only=True)
     model = model.to(device.name).eval()
 
-    def encode(texts: list[str]) -> Vectors:
-        batch = tokenizer(texts, padding=True, truncation=True, max_length=window, return_tensors="pt")
+    def prompt_tokens(prompt: str) -> int:
+        """With what the tokenizer puts before a text, without what it puts behind it."""
+        ids = tokenizer(prompt)["input_ids"]
+        return len(ids) - (ids[-1] in tokenizer.all_special_ids)
+
+    def encode(texts: list[str], prompt: str, is_question: bool) -> Vectors:  # noqa: ARG001 - one model for both
+        prompted = [prompt + text for text in texts]
+        batch = tokenizer(prompted, padding=True, truncation=True, max_length=window, return_tensors="pt")
         batch = batch.to(device.name)
         with torch.inference_mode():
-            states = model(**batch).last_hidden_state
-            vectors: Vectors = pooling(states, batch["attention_mask"]).cpu().numpy()
+            states, mask = model(**batch).last_hidden_state, batch["attention_mask"]
+            if prompt and not pooling.has_prompt:
+                first = mask.argmax(1, keepdim=True) + prompt_tokens(prompt)
+                mask = mask * (torch.arange(mask.shape[1], device=mask.device) >= first)
+            vectors: Vectors = pooling.pooled(states, mask).cpu().numpy()
         return vectors
 
     return encode
@@ -173,8 +223,9 @@ def _sentence_transformer(folder: Path, device: Device) -> Encoder:
             model_kwargs={"dtype": device.torch_dtype, "use_safetensors": True},
         )
 
-    def encode(texts: list[str]) -> Vectors:
-        vectors = model.encode(texts, batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False)
+    def encode(texts: list[str], prompt: str, is_question: bool) -> Vectors:
+        run = model.encode_query if is_question else model.encode_document
+        vectors: Any = run(texts, prompt=prompt, batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False)
         return np.asarray(vectors.float().cpu().numpy(), np.float32)
 
     return encode

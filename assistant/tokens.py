@@ -22,6 +22,8 @@ class TokenCounter:
     """Counts tokens as the embedder in ``folder`` will see them. Raises ModelError without tokenizer.json."""
 
     folder: Path
+    prefix: str = ""
+    """What is put before each text."""
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
@@ -44,6 +46,11 @@ class TokenCounter:
             return int(stated or _FALLBACK_WINDOW)
         # RoBERTa's positions start after the padding id, so two of them are never used.
         return int(positions) - 2 if int(positions) % 64 == 2 else int(positions)
+
+    @cached_property
+    def room(self) -> int:
+        """What of the window the prefix leaves to a text, special tokens included."""
+        return self.window - self.count(self.prefix)
 
     @cached_property
     def special_tokens(self) -> int:

@@ -56,7 +56,7 @@ class Recipe:
 
 def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
     """The recipe that the settings ask for, under the embedder whose tokens are counted."""
-    window = min(settings.window_tokens or counter.window, counter.window)
+    window = min(settings.window_tokens or counter.room, counter.room)
     return Recipe(
         embedder_folder=counter.folder,
         budget=Budget(window, settings.min_window_tokens, settings.chunk_characters),
