@@ -158,7 +158,7 @@ def read_yaml(file: Path) -> Any:
 
 def parse_value(text: str, annotation: Any, source: str) -> Any:
     """A value as typed: texts and words to choose from stay as they are, YAML gives numbers and lists their types."""
-    if annotation in (str, str | None):
+    if annotation is str:
         return text
     if get_origin(annotation) is Literal:
         return text.strip()

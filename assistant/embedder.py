@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 Vectors = npt.NDArray[np.float32]
+_OWN = "auto"
 _PIPELINE = ("Transformer", "Pooling", "Normalize")
 
 
@@ -56,8 +57,8 @@ class Embedder:
         self._device_settings = device
         self.folder = models.embedder_folder(settings.model)
         query, document = _declared_prompts(self.folder)
-        self._query = query if settings.query_prefix is None else settings.query_prefix
-        self._document = document if settings.document_prefix is None else settings.document_prefix
+        self._query = query if settings.query_prefix == _OWN else settings.query_prefix
+        self._document = document if settings.document_prefix == _OWN else settings.document_prefix
         self.tokens = TokenCounter(self.folder, self._document)
         # A tokenizer of transformers serves one thread at a time.
         self._turn = threading.RLock()

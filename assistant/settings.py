@@ -47,13 +47,11 @@ class EmbedderSettings(Section):
         ("en",),
         description="Languages the embedder understands; others lean on full text. Empty: every language.",
     )
-    query_prefix: str | None = Field(
-        None,
-        description="Text put before a question, e.g. 'query: '. Unset takes the model's own prompt, '' takes none.",
+    query_prefix: str = Field(
+        "auto", description="Text put before a question, e.g. 'query: '; auto takes the model's own, empty none."
     )
-    document_prefix: str | None = Field(
-        None,
-        description="Text put before a chunk, e.g. 'passage: '. Unset takes the model's own prompt, '' takes none.",
+    document_prefix: str = Field(
+        "auto", description="Text put before a chunk, e.g. 'passage: '; auto takes the model's own, empty none."
     )
     batch_tokens: int = Field(
         2048, ge=64, le=1_000_000, description="Padded tokens embedded at once; more needs more memory."

@@ -129,7 +129,7 @@ def test_a_setting_that_is_a_text_takes_the_text_as_it_is(tmp_path: Path) -> Non
     settings, _ = config.load(None, {}, ["embedder.query_prefix=query: ", "answer.system=Be brief: no lists."])
     assert settings.embedder.query_prefix == "query: " and settings.answer.system == "Be brief: no lists."
     none, _ = config.load(None, {}, ["embedder.query_prefix="])
-    assert (none.embedder.query_prefix, none.embedder.document_prefix) == ("", None), "none is not the same as unset"
+    assert (none.embedder.query_prefix, none.embedder.document_prefix) == ("", "auto"), "none is not the model's own"
     file = tmp_path / "config.yaml"
     file.write_text("retrieval:\n  # k: 5\n")
     assert config.load(file, {})[0] == config.Settings()
