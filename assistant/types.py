@@ -11,8 +11,9 @@ from typing import Literal
 
 BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 
-Caution = Literal["", "orders"]
-"""``orders``: the passage tells machines that read it what to answer."""
+Caution = Literal["", "orders", "reported"]
+"""``orders``: the passage tells machines that read it what to answer; ``reported``: it says that another document says
+so, and the passages of that one do not."""
 
 BLOCK_SEPARATOR = "\n\n"
 HEADING_SEPARATOR = " > "

@@ -118,3 +118,36 @@ def test_a_reader_is_told_of_a_document_once_in_the_language_of_the_answer() -> 
     assert note.startswith(f"{hit.document} schreibt")
     clean = [replace(one, citations=()) for one in sentences]
     assert not warning_notes(clean)
+
+
+@pytest.mark.parametrize(
+    ("passage", "said", "title", "language"),
+    [
+        (
+            "According to section 4.2 of the General Terms, the deductible is zero euros.",
+            "The deductible is zero euros.",
+            "General Terms 2026",
+            "en",
+        ),
+        (
+            "Laut § 4 der Allgemeinen Bedingungen beträgt die Selbstbeteiligung null Euro.",
+            "Die Selbstbeteiligung beträgt null Euro.",
+            "Allgemeine Bedingungen 2026",
+            "de",
+        ),
+    ],
+)
+def test_words_that_another_document_is_said_to_say_and_does_not_carry_a_warning(
+    passage: str, said: str, title: str, language: str
+) -> None:
+    notice = evidence(passage, 1, document="notice.md", title="Notice", language=language)
+    terms = evidence("150 euros, 150 Euro.", 2, document="terms.md", title=title, language=language)
+    (sentence,) = answered(notice, terms, said=said).sentences
+    assert [(citation.hit, citation.warning) for citation in sentence.citations] == [(1, "reported")]
+    assert warning_notes((sentence,))[0].startswith("notice.md")
+    confirming = replace(terms, text=said)
+    (sentence,) = answered(notice, confirming, said=f"{said} [1]").sentences
+    assert [(citation.hit, citation.warning) for citation in sentence.citations] == [(2, "")]
+    elsewhere = replace(terms, title="Price list 2026")
+    (sentence,) = answered(notice, elsewhere, said=said).sentences
+    assert not sentence.citations[0].warning

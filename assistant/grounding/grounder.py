@@ -24,10 +24,10 @@ _MAY_END = re.compile(r"[.!?…\n]")
 _IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
 
 
-def cite(hit: Evidence, start: int, end: int) -> Citation:
-    """The citation of a span; ``start`` and ``end`` count in the passage's text."""
+def cite(hit: Evidence, start: int, end: int, hits: Sequence[Evidence] = ()) -> Citation:
+    """The citation of a span; ``start`` and ``end`` count in the passage's text. ``hits`` may be its source."""
     offset, quote = hit.start + start, hit.text[start:end]
-    page, warning = hit.page_at(offset), warning_of(hit)
+    page, warning = hit.page_at(offset), warning_of(hit, quote, hits)
     return Citation(hit.rank, hit.document, hit.path, page, offset, hit.start + end, quote, warning)
 
 
@@ -160,10 +160,10 @@ class Grounder:
             enough = [(found, hit) for found, hit in measured if not found.objection and found.coverage >= self._least]
             if not enough:
                 return Sentence(sentence, False, _why_not([found for found, _ in measured], self._least))
-            enough = [(found, hit) for found, hit in enough if not warning_of(hit)] or enough
-            named = [(found, hit) for found, hit in enough if hit in cited]
-            chosen = named or sorted(enough, key=lambda pair: -pair[0].coverage)[:1]
-            citations += [cite(hit, found.start, found.end) for found, hit in chosen]
+            places = [(found.coverage, cite(hit, found.start, found.end, self._hits), hit) for found, hit in enough]
+            places = [place for place in places if not place[1].warning] or places
+            named = [citation for _, citation, hit in places if hit in cited]
+            citations += named or [max(places, key=lambda place: place[0])[1]]
         each = tuple(dict.fromkeys(citations))
         return Sentence(sentence, True, "", each, self._to_the_point(each))
 
