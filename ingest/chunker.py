@@ -321,7 +321,8 @@ def _joinable(section: Sequence[Chunk], position: int, characters: int) -> int:
     length = section[-1].end - start
     target = length / -(-length // max(1, characters))
     count = 1
-    for before, chunk in pairwise(section[position:]):
+    for place in range(position + 1, len(section)):
+        before, chunk = section[place - 1], section[place]
         if chunk.end - start > characters or before.end - start >= target:
             break
         count += 1

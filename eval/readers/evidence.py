@@ -24,7 +24,7 @@ from eval.cases import Case, GoldSpan, collected, json_lines
 # Long evidence is cut into several passages, and any one of them begins it once.
 _QUOTE_CHARACTERS = 120
 # Targets of links are no words of the text.
-_LINK = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
+_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
 _TAG = re.compile(r"<[^<>]*>")
 
 

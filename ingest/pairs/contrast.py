@@ -18,9 +18,11 @@ _UNITS = (
     r"|Prozent|Stunden?|Tagen?|Tage|Wochen?|Monaten?|Monate|Jahren?|Jahre|Kilometern?|Personen|Mal"
 )
 _AMOUNT = re.compile(
-    rf"(?P<sign>[€$£]\s?)?(?<![\w.,§/-])(?P<number>\d{{1,3}}(?:[.,]\d{{3}})+|\d+)(?![\d.,]*\d)(?P<unit>\s?(?:{_UNITS})(?!\w))?",
+    rf"(?P<sign>[€$£]\s?)?(?<![\w.,§/-])(?P<number>\d{{1,3}}(?:[.,]\d{{3}})++|\d++)(?![\d.,]*\d)(?P<unit>\s?(?:{_UNITS})(?!\w))?",
     re.IGNORECASE,
 )
+_LONGEST_FLOOR = 40
+_LONGEST_NUMBER = 20
 # Above what is said to be the least, everything holds.
 _FLOOR = re.compile(
     r"\b(?:at least|more than|over|from|after|above|minimum(?: of)?|mindestens|mehr als|über|ab|nach)\s+$",
@@ -34,9 +36,11 @@ def contrasted(question: str, opening: str, seed: int) -> tuple[str, str] | None
         return None
     for place in _AMOUNT.finditer(question):
         number = place["number"]
+        if len(number) > _LONGEST_NUMBER:
+            continue
         raised = list(_raised(number, is_share=(place["unit"] or "").strip().lower() in {"%", "percent", "prozent"}))
         has_unit = place["sign"] or place["unit"]
-        if has_unit and raised and not _FLOOR.search(question[: place.start()]):
+        if has_unit and raised and not _FLOOR.search(question, max(0, place.start() - _LONGEST_FLOOR), place.start()):
             other = one_of(raised, seed, question)
             start, end = place.span("number")
             return f"{question[:start]}{other}{question[end:]}", _NO[opening]

@@ -54,7 +54,7 @@ def german_question(question: str) -> str | None:
     text = re.sub(r"\b(\w+(?:en|ern|eln|sind)) Sie\b", lambda found: f"{_for_me(found[1])} ich", question, count=1)
     if re.search(r"\b(?:nur|erst|soweit|auch)\?$|-\?$", text):
         return None
-    if re.search(r"\bSie\b|\bsich\b.*\bich\b|\bich\b.*\bsich\b", text):
+    if re.search(r"\bSie\b", text) or (re.search(r"\bsich\b", text) and re.search(r"\bich\b", text)):
         return None
     swapped = {"wir": "Sie", "uns": "Sie" if _ACCUSATIVE.search(text) else "Ihnen", "Ihnen": "mir"}
     text = re.sub(r"\b(?:wir|uns|Ihnen)\b", lambda found: swapped[found.group()], text)

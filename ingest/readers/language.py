@@ -13,7 +13,7 @@ SURE = 0.9
 CONTRADICTION_LETTERS = 400
 _SAMPLE_CHARACTERS = 4_000
 _DECLARED = re.compile(r"^([a-z]{2})(?:$|[-_])", re.IGNORECASE)
-_NOT_WORDS = re.compile(r"https?://\S+|\S+@\S+|[\d_|]+")
+_NOT_WORDS = re.compile(r"https?://\S+|(?<!\S)\S+@\S+|[\d_|]+")
 
 
 def language_of(text: str, declared: str = "") -> str:

@@ -1,6 +1,7 @@
 """Markdown: front matter to metadata, the rest through HTML to blocks."""
 
 import re
+from collections import deque
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_COMMENT = re.compile(r"\{%-?\s*comment\b.{0,20000}?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
+_COMMENT = re.compile(r"\{%-?\s*(?:comment\b|(?P<end>endcomment\s*-?%\}))")
+_LONGEST_COMMENT = 20_000
 _RAW = re.compile(r"\{%-?\s*(?:end)?raw\s*-?%\}")
 _ARGUMENT_TAG = re.compile(
     r"""\{%-?\s*(?!include|page|assign|if|for|link|alert|capture)\w+\s+["']([\w -]+)["']\s*-?%\}"""
@@ -66,7 +68,7 @@ def split_front_matter(text: str) -> tuple[dict[str, object], str, tuple[str, ..
     body = text[match.end() :]
     try:
         # YAML forbids tabs in places where editors leave them at line ends.
-        known = yaml.safe_load(re.sub(r"[\t ]+$", "", match.group(1), flags=re.MULTILINE))
+        known = yaml.safe_load("\n".join(line.rstrip("\t ") for line in match.group(1).split("\n")))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return {}, body, (f"front matter is not valid YAML and was skipped: {fold(str(error))[:120]}",)
     if isinstance(known, dict):
@@ -90,7 +92,7 @@ def render(text: str, breaks: bool = False) -> str:
 
     With ``breaks`` every line end stays one: slides set a line a thought.
     """
-    text = _RAW.sub("", _COMMENT.sub("", text))
+    text = _RAW.sub("", _without_comments(text))
     text = _CODE_OR_TAG.sub(lambda match: match.group(1) or "", _ARGUMENT_TAG.sub(r"\1", text))
     # CommonMark reads Markdown inside an HTML block only after an empty line; authors forget it.
     renderer = _renderer(breaks)
@@ -103,6 +105,24 @@ def render(text: str, breaks: bool = False) -> str:
                 # Stars that no rule paired (``word **``) are markup that failed, not text.
                 child.content = _LOST_STARS.sub("", _LINK.sub(r"\1", child.content))
     return str(renderer.renderer.render(tokens, renderer.options, {}))
+
+
+def _without_comments(text: str) -> str:
+    """``text`` without the comments of templates: from the first beginning that is near enough to each end."""
+    kept: list[str] = []
+    begun: deque[re.Match[str]] = deque()
+    done = 0
+    for tag in _COMMENT.finditer(text):
+        if not tag["end"]:
+            begun.append(tag)
+            continue
+        while begun and tag.start() - begun[0].end() > _LONGEST_COMMENT:
+            begun.popleft()
+        if begun:
+            kept.append(text[done : begun[0].start()])
+            done = tag.end()
+        begun.clear()
+    return "".join([*kept, text[done:]])
 
 
 @cache

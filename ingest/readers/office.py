@@ -28,7 +28,7 @@ p[style-name='Subtitle'] => p:fresh
 """
 _NO_VALUE = re.compile(rb"</f>(?:<v\s*/>|<v></v>)?</c>")
 _SLIDE = re.compile(r"^<!-- Slide number: (\d+) -->$", re.MULTILINE)
-_UNNAMED_PICTURE = re.compile(r"!\[(?:Picture|Bild|Grafik|Image|Graphic|Content Placeholder)[\w ]*\d+\]\([^)]*\)")
+_UNNAMED_PICTURE = re.compile(r"!\[(?:Picture|Bild|Grafik|Image|Graphic|Content Placeholder)[\w ]*\d\]\([^()]*\)")
 
 
 def read_docx(data: bytes, limits: Limits) -> Document:

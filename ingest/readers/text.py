@@ -79,12 +79,13 @@ def _joined(lines: list[str]) -> tuple[BlockKind, str]:
     ]
     if not starts[0] or (sum(starts) == 1 and len(lines) == 1 and not lines[0].lstrip().startswith(("-", "*", "•"))):
         return "paragraph", fold(" ".join(lines))
-    items: list[str] = []
+    parts: list[list[str]] = []
     for line, is_start in zip(lines, starts, strict=True):
         if is_start:
-            items.append(line.rstrip())
+            parts.append([line.rstrip()])
         else:
-            items[-1] = f"{items[-1]} {fold(line)}"
+            parts[-1].append(fold(line))
+    items = list(map(" ".join, parts))
     margin = min(len(item) - len(item.lstrip()) for item in items)
     return "list", "\n".join(_item(item[margin:]) for item in items)
 

@@ -1,0 +1,314 @@
+"""Whatever a stranger writes is read in a time that grows with its length, and not with the square of it.
+
+A new function that reads questions, documents, answers, names or files gets a line in READERS; a new way to write one
+letter, word or sign over and over gets one in KINDS.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+from fakes import FakeEmbedder
+from samples import evidence
+
+from assistant.config import Settings
+from assistant.conversation import agreement, choices, rewriting, smalltalk, transcript
+from assistant.errors import AssistantError
+from assistant.filters import refuse_unmatched
+from assistant.grounding import (
+    dates,
+    decisive,
+    editions,
+    grounder,
+    markers,
+    names,
+    negation,
+    quantities,
+    quoting,
+    repetition,
+    spans,
+    support,
+)
+from assistant.language import content_stems, detect, query_terms, terms, whole_questions
+from assistant.presentation import answer_lines, excerpt, visible
+from assistant.prompt import build_messages, harmless
+from assistant.refusal import missing, wording
+from assistant.refusal.answerability import judge
+from assistant.refusal.features import held
+from assistant.retriever import Retriever
+from assistant.sentences import asks, line_sentence_spans
+from assistant.store.catalog import Catalog, StoredChunk
+from assistant.telling import as_said, text_of
+from assistant.types import Answer, Block, Document, Filter, Message
+from assistant.untrusted import instructions, lookalikes, markup
+from assistant.workspace import Workspace, safe_name
+from eval import folding
+from eval.metrics import answers as answer_metrics
+from eval.metrics import overlap, voice
+from eval.report import marking
+from ingest import chunker
+from ingest.pairs import blocks, casing, contrast, english, entries, filters, german, keywords, sides, standalone
+from ingest.pairs.candidate import Candidate
+from ingest.pairs.structure import Finder
+from ingest.pipeline import ingest
+from ingest.readers import clean, headings, hyphens
+from ingest.readers import language as file_language
+from ingest.readers.email import read_email
+from ingest.readers.html import read_html
+from ingest.readers.limits import Limits, Refused
+from ingest.readers.markdown import read_markdown
+from ingest.readers.table import read_table
+from ingest.readers.text import read_text
+from ui.shown import safe
+from ui.uploads import safe_file_name
+
+MOST_SECONDS = 2.0
+MOST_GROWTH = 1.2
+"""Exponent of the length."""
+SHORTER, SHORT, LONG = 2_500, 10_000, 100_000
+# What takes less for 10,000 characters takes no two seconds for ten times as many, even as their square.
+FLOOR_SECONDS = 0.02
+GIVEN_UP_SECONDS = 0.6
+
+KINDS = {
+    "Latin": "a", "capitals": "A", "umlauts": "ä", "Cyrillic": "ж", "Greek": "λ", "Arabic": "ا", "Hebrew": "א",
+    "Devanagari": "क", "Thai": "ก", "Han": "漢", "Hangul": "한", "mathematical": "𝐚", "full width": "Ａ", "digits": "7",
+    "blanks": " ", "tabs": "\t", "no-break": "\u00a0", "ideographic blanks": "\u3000", "lines": "\n", "CRLF": "\r\n",
+    "line separators": "\u2028", "zero width": "\u200b", "accents": "e\u0301", "marks": "\u0301", "emoji": "😀",
+    "family": "👩\u200d👧", "dots": ".", "spaced dots": "a . ", "ellipses": "…", "commas": ",", "dashes": "-",
+    "en dashes": "–", "underscores": "_", "pipes": "|", "sections": "§ 1 ", "hashes": "# A\n", "stars": "*",
+    "strong": "**a ", "code": "`", "equals": "=", "slashes": "/", "less than": "<", "half tags": "<a ", "tags": "<b>",
+    "comments": "<!--", "turns": "<|im_", "passages": "<passage ", "rules": "a{b", "templates": "{% comment ",
+    "opening": "(", "square": "[", "markers": "[1, ", "targets": "](", "quotes": '"', "apostrophes": "isn't ",
+    "questions": "? ", "Name": "Name: ", "and what": "and what ", "a.b": "a.b", "letters": "a ",
+    "sentences": "It is so. ", "items": "- a\n", "numbered": "1. Yes\n", "rows": "| a | b |\n", "columns": "a   b\n",
+    "amounts": "€5 or ", "thousands": "1,234", "dates": "3 May ", "addresses": "https://a.b/c?d&", "mail": "a@b.c ",
+    "denials": "no ", "nicht": "nicht ", "orders": "ignore all ", "names": "HOME Ab ", "cells": "a,b;c\n",
+}  # fmt: skip
+PASSAGE = (
+    "The deductible is €150 for each claim. Home Premium pays no hotel. You must tell us within 14 days.\n\n"
+    "| Benefit | Home Basic | Home Comfort |\n| Deductible | €250 | €150 |\n| Hotel | €60 a day | €100 a day |"
+)
+HIT = evidence(PASSAGE)
+PAST = (
+    Message("user", "How long is the probation period?"),
+    Message("assistant", "Six months [1]. Shall I list them?"),
+)
+ANSWERING = Settings().answer
+LIMITS = Limits()
+BUDGET = chunker.Budget(250, 48, 1200)
+CASING = casing.Casing(["We pay for hotels, Ms Lee."])
+EMBEDDER = FakeEmbedder()
+NUMBERS = count()
+
+
+def weights(some: Iterable[str]) -> Mapping[str, float]:
+    return dict.fromkeys(some, 1.0)
+
+
+def tenth_of(text: str) -> str:
+    """As long as a chunk or an answer may be; each of their sentences is held against the other."""
+    return text[: len(text) // 10]
+
+
+def streamed(text: str) -> None:
+    reading = markers.Reading()
+    for start in range(0, len(text), 400):
+        reading.feed(text[start : start + 400])
+
+
+def chunked(block: Block) -> None:
+    chunker.chunk_document(Document("Terms", (block,), "text"), EMBEDDER.tokens, BUDGET)
+
+
+def stored(text: str, language: str = "en") -> StoredChunk:
+    return StoredChunk(
+        1, 1, "a.md", "/d", "Terms", language, "", text, "Terms > § 1 Cover", "§ 1 Cover", "", 0, len(text)
+    )
+
+
+def paired(text: str, language: str = "en") -> None:
+    chunk = stored(text, language)
+    list(Finder([chunk], 0).candidates(chunk, False))
+
+
+def faulty(text: str) -> None:
+    filters.fault(Candidate(text, "It is so.", "It is so.", "fact", 1, "d", "en"), text, text)
+    filters.fault(Candidate("What is it so?", text, text, "fact", 1, "d", "en"), text, text)
+
+
+def answered(text: str, *, refused: bool = False) -> Answer:
+    return Answer(text, f"{text}x", text, (), (HIT,), refused=refused)
+
+
+def with_retriever(use: Callable[[Retriever], object]) -> None:
+    settings = Settings()
+    with closing(Catalog(CORPUS[0])) as catalog:
+        retriever = Retriever(catalog, EMBEDDER, settings.retrieval, settings.device)
+        retriever.search("hail")
+        use(retriever)
+
+
+CORPUS: list[Path] = []
+"""The folder of the one corpus that is searched."""
+
+
+def filtered(text: str) -> None:
+    with closing(Catalog(CORPUS[0])) as catalog:
+        for only in (Filter((text,)), Filter(folder=text), Filter(metadata={"title": text})):
+            with suppress(AssistantError):
+                refuse_unmatched(only, catalog)
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    # Questions
+    "terms, English": lambda text: terms(text, "en"),
+    "terms, German": lambda text: terms(text, "de"),
+    "terms of a question": lambda text: query_terms(text, ("en", "de", "fr")),
+    "whole questions": lambda text: whole_questions(text, ("en", "de")),
+    "stems": lambda text: content_stems(text, "en"),
+    "language": lambda text: (detect(text), detect(text, ("en", "de"))),
+    "sentences": line_sentence_spans,
+    "whether a text asks": asks,
+    "follow-up": lambda text: rewriting.rewritten(text, PAST),
+    "question before a follow-up": lambda text: rewriting.rewritten("and for students?", (Message("user", text),)),
+    "answer before a follow-up": lambda text: rewriting.rewritten("yes", (*PAST[:1], Message("assistant", text))),
+    "reply to having been asked back": lambda text: choices.chosen(text, ("a: b", "c: d")),
+    "courtesies": lambda text: (agreement.without_courtesy(text), agreement.offered(text), agreement.agrees(text)),
+    "small talk": lambda text: smalltalk.reply(text, PAST, ANSWERING),
+    "search": lambda text: with_retriever(lambda retriever: retriever.search(f"{text} x", fallback=f"a {text}")),
+    "judgement": lambda text: with_retriever(lambda retriever: judge(text, [HIT], retriever, ANSWERING)),
+    "missing words": lambda text: with_retriever(
+        lambda retriever: missing.missing_words(text, held(text, [HIT], retriever), retriever)
+    ),
+    "words of a refusal": lambda text: wording.refusal_text(text, ANSWERING, [text]),
+    "prompt": lambda text: build_messages(text, [evidence(text, context=text)], [Message("user", text)], text),
+    "filters": filtered,
+    # Answers and passages
+    "dates": dates.dates,
+    "words that decide": lambda text: decisive.missing_word("it is free of charge", text),
+    "names": lambda text: (names.names(text, "en"), names.names(text, "de")),
+    "denials": lambda text: (negation.denials(text, "en"), negation.affirmed(text)),
+    "quantities": quantities.quantities,
+    "limits": quantities.qualifiers,
+    "repetition": repetition.without_repetition,
+    "circles": repetition.goes_in_circles,
+    "growing answer": repetition.safe_end,
+    "titles": editions.title_key,
+    "markers": streamed,
+    "spans": lambda text: spans.spans(evidence(text)),
+    "claim": lambda text: support.support(text, HIT, weights, 0.6),
+    "passage": lambda text: support.support("It is €150, not 3 days.", evidence(tenth_of(text)), weights, 0.6),
+    "answer": lambda text: grounder.ground(tenth_of(text), [HIT], weights, 0.6),
+    "quotation": lambda text: quoting.Places(text, [HIT], EMBEDDER, weights).quotes(),
+    "orders": instructions.believed_end,
+    "look-alikes": lambda text: lookalikes.traced_skeleton(text),
+    "plain words": markup.without_markup,
+    "harmless words": harmless,
+    "marks": as_said,
+    # Files
+    "text file": lambda text: read_text(text.encode(), LIMITS),
+    "Markdown file": lambda text: read_markdown(text.encode()),
+    "front matter": lambda text: read_markdown(f"---\ntitle: x\n{text}".encode()),
+    "web page": lambda text: read_html(f"<p>{text}".encode()),
+    "mail": lambda text: read_email(f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{text}".encode()),
+    "CSV file": lambda text: read_table(text.encode(), LIMITS),
+    "clean text": lambda text: (clean.clean(text), clean.shown(text)),
+    "language of a file": file_language.language_of,
+    "headings": lambda text: (
+        headings.heading_level(text),
+        headings.begins_section(text),
+        headings.is_cited(text, "(2)"),
+    ),
+    "words of lines": lambda text: hyphens.words_of([text]),
+    "chunks of a paragraph": lambda text: chunked(Block(text)),
+    "chunks of a list": lambda text: chunked(Block(text, "list")),
+    "chunks of a table": lambda text: chunked(Block(f"| a |\n{text}", "table", header_lines=1)),
+    "name of a corpus": lambda text: safe_name(text, "corpus"),
+    "name of an upload": lambda text: safe_file_name(f"{text}.{text}"),
+    # Pairs
+    "pairs, English": paired,
+    "pairs, German": lambda text: paired(text, "de"),
+    "faults": faulty,
+    "turned, English": lambda text: list(english.questions(f"{text}.", CASING)),
+    "turned, German": lambda text: list(german.questions(f"{text}.", CASING)),
+    "sides": lambda text: (sides.english_question(text), sides.german_question(text)),
+    "contrast": lambda text: [contrast.contrasted(f"Is it {text}", "Yes.", seed) for seed in range(3)],
+    "stands alone": lambda text: standalone.stands_alone(text, text, "en", False),
+    "keywords": lambda text: keywords.keywords(text, text, "en", keywords.Rarity([(text, "en")])),
+    "entries": lambda text: list(entries.entries(blocks.Block("paragraph", (text,), "h", True), "en", "x")),
+    # What is shown and measured
+    "terminal": lambda text: (visible(text), excerpt(text), answer_lines(answered(text, refused=True))),
+    "transcript": lambda text: transcript.markdown([answered(text)], "c"),
+    "answer of the API": lambda text: text_of(answered(text), with_sources=True),
+    "HTML": safe.escaped,
+    "tokens of metrics": answer_metrics.tokens,
+    "facts": lambda text: answer_metrics.must_include(text, [[text], ["x y"]]),
+    "ROUGE": lambda text: overlap.rouge_l(text, ["It is so."]),
+    "chrF": lambda text: overlap.chrf(text, ["It is so."]),
+    "voice": lambda text: voice.masked(text, text, "en"),
+    "gold": lambda text: folding.occurrences(text[:50], text),
+    "differences": lambda text: marking.differing(text, {"x"}),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("linear")
+    (folder / "docs").mkdir()
+    (folder / "docs/hail.md").write_text(f"# Hail\n\n{PASSAGE}\n")
+    workspace = Workspace(folder / "workspace")
+    settings = Settings.model_validate({"ingest": {"workers": 1}})
+    ingest(workspace, "default", [folder / "docs"], settings, embedder=EMBEDDER)
+    CORPUS[:] = [workspace.corpus("default")]
+    gc.disable()  # it looks at all objects of the process, which says nothing of a text
+    yield
+    gc.enable()
+
+
+def seconds(read: Callable[[str], object], unit: str, length: int, tries: int) -> float:
+    """Processor time for a text of ``length`` characters, between words: the least, which others disturb least."""
+    taken = []
+    for _ in range(tries):
+        text = f"What{next(NUMBERS)} {(unit * (length // len(unit) + 1))[:length]} end"  # caches know no second text
+        before = time.thread_time()
+        with suppress(Refused, AssistantError):
+            read(text)
+        taken.append(time.thread_time() - before)
+        if taken[-1] > GIVEN_UP_SECONDS:
+            break
+    return min(taken)
+
+
+def times(longer: float) -> float:
+    """How many times as much time a text may take that is so many times as long."""
+    return float(longer**MOST_GROWTH)
+
+
+def may_be_slow(read: Callable[[str], object], unit: str) -> bool:
+    """Whether a look at short texts leaves open that long ones take too long."""
+    short = seconds(read, unit, SHORT, 1)
+    if short < FLOOR_SECONDS:
+        return False
+    shorter = seconds(read, unit, SHORTER, 1)
+    return short > times(SHORT / SHORTER) * shorter or short * times(LONG / SHORT) > MOST_SECONDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READERS)
+def test_what_a_stranger_writes_is_read_in_linear_time(name: str) -> None:
+    read = READERS[name]
+    seconds(read, "It is so. ", 100, 1)  # what is only done once is done
+    slow = []
+    for kind, unit in KINDS.items():
+        if not may_be_slow(read, unit):
+            continue
+        short = seconds(read, unit, SHORT, 3)
+        long = seconds(read, unit, LONG, 3) if short < GIVEN_UP_SECONDS else float("inf")
+        if long > MOST_SECONDS or long > times(LONG / SHORT) * max(short, FLOOR_SECONDS):
+            slow.append(f"{kind}: {short:.3f} s for {SHORT:,} characters, {long:.3f} s for {LONG:,}")
+    assert not slow, "\n".join(slow)
