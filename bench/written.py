@@ -24,7 +24,8 @@ _TENS = {
 }
 _LEAST, _MOST = 2, 9999
 _NUMBER = re.compile(
-    r"(?P<euros>€)?(?<![\d.,§/-])(?P<number>\d{1,4}|\d,\d{3}|\d\.\d{3})(?![\d.,/-]*\d)(?!\w| Mio| million)",
+    r"(?P<euros>€)?(?<![\w.,§/-])(?P<number>\d{1,4}|\d,\d{3}|\d\.\d{3})(?![\d.,/-]*\d)(?P<percent>\s?%)?"
+    r"(?!\w| Mio| million)",
     re.IGNORECASE,
 )
 _COMMON = (7, 14, 17, 21, 30, 40, 45, 50, 70, 80, 90, 100, 120, 200, 365, 500, 1000, 2500)
@@ -73,6 +74,8 @@ def renumbered(text: str, language: str, rng: random.Random) -> Iterator[tuple[s
         written = spelled(number, language) if form == "words" else str(number)
         if place["euros"]:
             written = f"{written} {'Euro' if language == 'de' else 'euros'}" if form == "words" else f"€{written}"
+        elif place["percent"]:
+            written += (" Prozent" if language == "de" else " percent") if form == "words" else place["percent"]
         changed = text[: place.start()] + written + text[place.end() :]
         yield kind, changed[:1].upper() + changed[1:], number == value
 
