@@ -273,7 +273,7 @@ class ServeSettings(Section):
     queue: int = Field(
         32, ge=0, le=10_000, description="Questions that wait for their turn; more are told to come back later."
     )
-    connections: int = Field(256, ge=0, description="Connections of one client at once; 0 sets no limit.")
+    connections: int = Field(256, ge=0, le=1_000_000, description="Connections of one client at once; 0 sets no limit.")
     sources: bool = Field(
         False, description="Write the sources below an answer too, for chat programs that show nothing but its text."
     )
@@ -314,7 +314,7 @@ class UiSettings(Section):
         "", description="Address that browsers know the app by, as in https://assistant.example; empty: any."
     )
     connections: int = Field(
-        256, ge=0, description="Connections of one client at once, trusted proxies aside; 0 sets no limit."
+        256, ge=0, le=1_000_000, description="Connections of one client at once, trusted proxies aside; 0 sets none."
     )
     upload_mb: int = Field(64, ge=1, le=100_000, description="Largest file that may be uploaded, in MiB.")
     upload_files: int = Field(50, ge=1, le=10_000, description="Most files in one upload.")
