@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ui.connections import Limits
 from ui.server import address_of, server_of
@@ -29,6 +29,9 @@ ARGUMENTS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 SCREENSHOTS = Path(".screenshots")
+PATIENCE = 60_000
+"""Milliseconds until what should be on a page counts as missing: other work may have the processor meanwhile."""
+expect.set_options(timeout=PATIENCE)
 _LEAVING = ("AbortError: signal is aborted", "Connection errored out")
 """What Gradio's client says of its open stream when a page is left or loaded anew."""
 
@@ -47,7 +50,7 @@ class Visit:
     def open(self, path: str = "/en/") -> Page:
         """Open the app and wait until it can be used."""
         self.page.goto(self.address + path)
-        self.page.locator(".welcome").wait_for(timeout=30_000)
+        self.page.locator(".welcome").wait_for()
         return self.page
 
     def tab(self, name: str) -> Page:
@@ -85,6 +88,7 @@ def visit(chromium: Browser) -> Iterator[Visits]:
     def begin(address: str, width: int = 1440, height: int = 900, **options: object) -> Visit:
         chosen: dict[str, Any] = {"locale": "en-GB", **options}
         context = chromium.new_context(viewport={"width": width, "height": height}, **chosen)
+        context.set_default_timeout(PATIENCE)
         one = Visit(context.new_page(), address)
         one.page.on("console", lambda message: one.errors.append(message.text) if message.type == "error" else None)
         one.page.on("pageerror", lambda error: one.errors.append(str(error)))
@@ -114,7 +118,7 @@ def serving(app: FastAPI) -> Iterator[str]:
         yield address_of(listening)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive(), "the server did not end"
 
 

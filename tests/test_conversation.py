@@ -165,10 +165,10 @@ def test_no_question_and_no_past_breaks_the_rules() -> None:
 
 def test_a_pasted_page_costs_no_time() -> None:
     page = "What about it? And for (students) in Home Basic, yes please " * 3000
-    started = time.perf_counter()
+    started = time.process_time()
     rewritten("and for students?", turns(page, page, page, page))
     rewritten(page, turns(page, page))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_model_is_heard_only_where_it_says_what_was_said_before() -> None:

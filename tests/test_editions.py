@@ -91,8 +91,8 @@ def test_of_several_values_none_is_named_as_the_other_one() -> None:
 
 def test_titles_of_numbers_alone_name_no_editions_and_long_ones_take_no_time() -> None:
     assert not are_editions(edition(2024, 1, "5 days", title="0815"), edition(2026, 2, "7 days", title="4711"))
-    started = time.monotonic()
-    assert title_key(f"Terms {'-' * 200_000} x") and time.monotonic() - started < 1
+    started = time.process_time()
+    assert title_key(f"Terms {'-' * 200_000} x") and time.process_time() - started < 1
 
 
 def test_values_without_a_unit_are_compared_too() -> None:

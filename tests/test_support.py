@@ -111,9 +111,9 @@ def test_letters_that_only_look_like_those_of_a_number_hurt_nobody(number: str) 
 
 
 def test_a_passage_of_nothing_but_section_signs_takes_no_quadratic_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     is_supported("§ 7 covers it.", in_language("§" * 50_000))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("asked", ["Wie lange ist die Wartezeit?", "“Wie lange ist die Wartezeit?”", "Wartezeit? "])

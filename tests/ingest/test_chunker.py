@@ -398,17 +398,17 @@ def test_a_chunk_does_not_reach_across_headings_or_places() -> None:
 
 def test_a_word_of_a_million_characters_becomes_chunks_that_can_be_shown() -> None:
     made = document(paragraph("x" * 1_000_000))
-    started = time.perf_counter()
+    started = time.process_time()
     chunks = chunks_of(made)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert max(len(chunk.text) for chunk in chunks) <= 40_000
 
 
 def test_a_table_of_fifty_thousand_rows_is_cut_in_seconds() -> None:
     made = document(heading("Tariff"), table(50_000, "Class | Premium", "Tariff"))
-    started = time.perf_counter()
+    started = time.process_time()
     chunks = chunk_document(made, MINILM, budget(MINILM))
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert sum(chunk.text.count("Row ") for chunk in chunks) == 50_000
     assert all("Class | Premium" in chunk.context for chunk in chunks[1:])
 
@@ -419,9 +419,9 @@ def test_a_megabyte_of_prose_is_cut_in_four_seconds(counters: dict[str, TokenCou
     made = document(*blocks)
     assert len(made.text) > 1_000_000
     counters[name].count("warm")
-    started = time.perf_counter()
+    started = time.process_time()
     chunk_document(made, counters[name], budget(counters[name]))
-    assert time.perf_counter() - started < 4
+    assert time.process_time() - started < 4
 
 
 def test_documents_with_next_to_nothing_make_a_chunk_or_none() -> None:

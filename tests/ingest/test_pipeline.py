@@ -653,7 +653,7 @@ from pathlib import Path
 from assistant.workspace import write_lock
 with write_lock(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

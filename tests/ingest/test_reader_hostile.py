@@ -122,10 +122,10 @@ def test_office_files_under_a_password_are_called_encrypted(tmp_path: Path) -> N
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, make: object) -> None:
     assert callable(make)
     bomb = with_member(make(), "media/bomb.xml", b" " * (80 << 20))
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ReadError, match="ZIP bomb"):
         read(write(tmp_path, "x.docx", bomb))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_an_archive_over_the_limit_names_the_setting(tmp_path: Path) -> None:
@@ -220,10 +220,10 @@ def test_deep_nesting_in_html_is_text_or_an_error(tmp_path: Path, tag: str, suff
     "piece", ["> ", "- ", "* a\n  ", "[", "![", "**a", "`", "<a ", "|a", "1. ", "[x](", "_(", "&#"]
 )
 def test_repeated_markdown_markers_take_no_quadratic_time(tmp_path: Path, piece: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with suppress(ReadError):
         read(write(tmp_path, "x.md", f"word\n\n{piece * 4_000}\n"))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ def test_repeated_markdown_markers_take_no_quadratic_time(tmp_path: Path, piece:
     ["<", "<a", "<!--", "<table><tr>", "<td rowspan=999 colspan=999>x", "<li>", "{%", "{{", "<p hidden>"],
 )
 def test_repeated_html_pieces_take_no_quadratic_time(tmp_path: Path, piece: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for suffix in (".html", ".md"):
         with suppress(ReadError):
             read(write(tmp_path, f"x{suffix}", f"<p>word</p>{piece * 4_000}"))
-    assert time.monotonic() - started < 6
+    assert time.process_time() - started < 6
 
 
 def test_yaml_laughs_in_front_matter_are_harmless(tmp_path: Path) -> None:
@@ -250,10 +250,10 @@ def test_a_sheet_that_claims_a_million_columns_is_read_by_its_cells(tmp_path: Pa
     sheet = zipfile.ZipFile(io.BytesIO(xlsx())).read("xl/worksheets/sheet1.xml")
     wide = re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:XFD1048576"', sheet)
     assert wide != sheet
-    started = time.monotonic()
+    started = time.process_time()
     document = read(write(tmp_path, "x.xlsx", with_member(xlsx(), "xl/worksheets/sheet1.xml", wide)))
     assert "1200" in document.text
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_cells_far_out_do_not_fill_the_way_there(tmp_path: Path) -> None:
@@ -262,11 +262,11 @@ def test_cells_far_out_do_not_fill_the_way_there(tmp_path: Path) -> None:
         b"</sheetData>",
         b'<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>far</t></is></c></row></sheetData>',
     )
-    started = time.monotonic()
+    started = time.process_time()
     document = read(write(tmp_path, "x.xlsx", with_member(xlsx(), "xl/worksheets/sheet1.xml", far)))
     assert document.blocks[-1].text == "far"
     assert document.blocks[-1].row == 1_048_576
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_zip_that_is_no_document_is_refused(tmp_path: Path) -> None:

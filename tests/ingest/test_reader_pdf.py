@@ -163,9 +163,9 @@ def test_thousands_of_rows_on_a_page_take_no_quadratic_time(tmp_path: Path) -> N
     import time
 
     content = pdf([[f"Row {n}\t{n},123\t{n}.5" for n in range(3_000)]], leading=0.2)
-    started = time.monotonic()
+    started = time.process_time()
     read(write(tmp_path, "p.pdf", content))
-    assert time.monotonic() - started < 6
+    assert time.process_time() - started < 6
 
 
 def test_bookmarks_give_headings_and_their_depth(tmp_path: Path) -> None:

@@ -174,9 +174,9 @@ def test_items_and_numbered_headings_are_no_table(tmp_path: Path) -> None:
 
 def test_columns_of_a_page_full_of_lines_take_no_quadratic_time(tmp_path: Path) -> None:
     content = pdf([[f"and so goes it on {n}\tas it has begun" for n in range(3_000)]], leading=0.2)
-    started = time.monotonic()
+    started = time.process_time()
     read(write(tmp_path, "p.pdf", content))
-    assert time.monotonic() - started < 6
+    assert time.process_time() - started < 6
 
 
 @pytest.mark.parametrize("name", ["p.pdf", "p.txt"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fakes import ScriptedEngine
-from serving import ANSWER, QUESTION, running, service_of
+from serving import ANSWER, QUESTION, get, post, running, service_of
 
 from assistant.config import ServeSettings
 from assistant.errors import ConfigError, UsageError
@@ -32,22 +32,22 @@ def test_only_holders_of_a_token_are_let_in(served: Workspace) -> None:
             {"Authorization": "Basic right"},
             {"Authorization": "right"},
         ):
-            refused = httpx.post(f"{url}/v1/chat/completions", json=CHAT, headers=wrong)
+            refused = post(f"{url}/v1/chat/completions", json=CHAT, headers=wrong)
             assert (refused.status_code, error_of(refused)["code"]) == (401, "invalid_api_key")
             assert refused.headers["WWW-Authenticate"] == "Bearer" and "wrong" not in refused.text
-            assert httpx.get(f"{url}/metrics", headers=wrong).status_code == 401
+            assert get(f"{url}/metrics", headers=wrong).status_code == 401
         for token in ("right", "other"):
             headers = {"Authorization": f"Bearer {token}"}
-            assert httpx.post(f"{url}/v1/chat/completions", json=CHAT, headers=headers).status_code == 200
-        assert httpx.get(f"{url}/health").status_code in (200, 503)
+            assert post(f"{url}/v1/chat/completions", json=CHAT, headers=headers).status_code == 200
+        assert get(f"{url}/health").status_code in (200, 503)
         # A page that is open in a browser has no token, so origins need not be looked at.
         headers |= {"Origin": "https://example.org", "Sec-Fetch-Site": "cross-site"}
-        assert httpx.get(f"{url}/v1/models", headers=headers).status_code == 200
+        assert get(f"{url}/v1/models", headers=headers).status_code == 200
 
 
 def test_without_a_token_no_web_page_is_answered(address: str) -> None:
     for origin in ("https://evil.example", "null", "http://localhost.evil.example"):
-        refused = httpx.post(f"{address}/v1/chat/completions", json=CHAT, headers={"Origin": origin})
+        refused = post(f"{address}/v1/chat/completions", json=CHAT, headers={"Origin": origin})
         assert (refused.status_code, error_of(refused)["code"]) == (403, "wrong_origin")
     for site, mode, status in (
         ("cross-site", "no-cors", 403),
@@ -57,9 +57,9 @@ def test_without_a_token_no_web_page_is_answered(address: str) -> None:
     ):
         for path in ("/metrics", "/v1/models"):
             headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
-            assert httpx.get(f"{address}{path}", headers=headers).status_code == status, f"{site} {mode} {path}"
+            assert get(f"{address}{path}", headers=headers).status_code == status, f"{site} {mode} {path}"
     # A form of a web page can send text without asking first.
-    simple = httpx.post(f"{address}/v1/chat/completions", content="{}", headers={"Content-Type": "text/plain"})
+    simple = post(f"{address}/v1/chat/completions", content="{}", headers={"Content-Type": "text/plain"})
     assert simple.status_code == 400
 
 
@@ -70,7 +70,7 @@ def test_cors_is_off_unless_a_page_is_named(served: Workspace, address: str) -> 
     with running(service) as url:
         allowed = httpx.options(f"{url}/v1/models", headers=asks)
         assert allowed.headers["access-control-allow-origin"] == "https://app.example"
-        assert httpx.get(f"{url}/v1/models", headers={"Origin": "https://app.example"}).status_code == 200
+        assert get(f"{url}/v1/models", headers={"Origin": "https://app.example"}).status_code == 200
         other = httpx.options(f"{url}/v1/models", headers=asks | {"Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in other.headers
 
@@ -78,9 +78,9 @@ def test_cors_is_off_unless_a_page_is_named(served: Workspace, address: str) -> 
 def test_large_requests_are_refused_before_they_are_read(served: Workspace) -> None:
     service = service_of(served, ScriptedEngine(ANSWER), {"serve": {"max_request_kb": 4}})
     with running(service) as url:
-        stated = httpx.post(f"{url}/v1/chat/completions", content=b"x" * 5000)
+        stated = post(f"{url}/v1/chat/completions", content=b"x" * 5000)
         assert (stated.status_code, error_of(stated)["code"]) == (413, "request_too_large")
-        chunked = httpx.post(f"{url}/v1/chat/completions", content=(b"x" * 1000 for _ in range(10)))
+        chunked = post(f"{url}/v1/chat/completions", content=(b"x" * 1000 for _ in range(10)))
         assert chunked.status_code == 413
 
 
@@ -89,7 +89,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(served: Workspac
     with running(service, tokens=["mine", "yours"]) as url:
 
         def status(token: str) -> httpx.Response:
-            return httpx.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {token}"})
+            return get(f"{url}/v1/models", headers={"Authorization": f"Bearer {token}"})
 
         assert [status("mine").status_code for _ in range(3)] == [200] * 3
         refused = status("mine")
@@ -103,7 +103,7 @@ def test_tokens_are_guessed_slowly_whatever_else_may_be_asked_and_hold_nobody_up
     with running(service, tokens=["mine"]) as url:
 
         def status(token: str) -> int:
-            return httpx.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {token}"}).status_code
+            return get(f"{url}/v1/models", headers={"Authorization": f"Bearer {token}"}).status_code
 
         assert [status(f"guess {number}") for number in range(22)] == [401] * 20 + [429] * 2
         assert status("mine") == 200
@@ -146,8 +146,8 @@ def test_tokens_come_from_a_file_or_the_environment(tmp_path: Path) -> None:
 
 def test_replies_forbid_browsers_what_they_might_make_of_them(address: str) -> None:
     for path in ("/docs", "/v1/models", "/health", "/nothing"):
-        headers = httpx.get(f"{address}{path}").headers
+        headers = get(f"{address}{path}").headers
         assert headers["x-content-type-options"] == "nosniff" and headers["cache-control"] == "no-store"
         assert "default-src 'none'" in headers["content-security-policy"] and "server" not in headers
-    page = httpx.get(f"{address}/docs").text
+    page = get(f"{address}/docs").text
     assert "/v1/chat/completions" in page and "<script" not in page and "https://" not in page

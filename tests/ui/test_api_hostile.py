@@ -3,14 +3,13 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
-from serving import QUESTION
+from serving import QUESTION, get, post
 
 JSON = {"Content-Type": "application/json"}
 
@@ -78,7 +77,7 @@ def test_a_hostile_request_gets_an_answer_or_an_error_object(
 ) -> None:
     if stream and body.startswith(b'{"model'):
         body = b'{"stream": true, ' + body[1:]
-    reply = httpx.post(f"{address}/v1/chat/completions", content=body, headers=JSON, timeout=20)
+    reply = post(f"{address}/v1/chat/completions", content=body, headers=JSON)
     assert reply.status_code == status, reply.text[:300]
     if status != 200:
         error = reply.json()["error"]
@@ -113,28 +112,28 @@ IMAGE = [{"role": "user", "content": [{"type": "image_url"}]}]
 def test_an_error_names_the_field_as_the_caller_wrote_it(
     address: str, path: str, body: bytes, param: str | None, code: str, message: str
 ) -> None:
-    error = httpx.post(f"{address}/v1/{path}", content=body, headers=JSON).json()["error"]
+    error = post(f"{address}/v1/{path}", content=body, headers=JSON).json()["error"]
     assert (error["param"], error["code"]) == (param, code), error
     assert message in error["message"]
 
 
 def test_lone_surrogates_never_break_a_reply(address: str) -> None:
     body = chat().replace(b"What is", b"\\ud800 What is").replace(b'"cars"', b'"cars\\udfff"')
-    assert httpx.post(f"{address}/v1/chat/completions", content=body, headers=JSON).status_code in (400, 404)
+    assert post(f"{address}/v1/chat/completions", content=body, headers=JSON).status_code in (400, 404)
     asked = chat().replace(b"What is", b"\\ud800 What is")
-    assert httpx.post(f"{address}/v1/chat/completions", content=asked, headers=JSON).status_code in (200, 400)
+    assert post(f"{address}/v1/chat/completions", content=asked, headers=JSON).status_code in (200, 400)
     search = b'{"question": "\\udc80 hail", "corpus": "cars"}'
-    assert httpx.post(f"{address}/v1/search", content=search, headers=JSON).status_code in (200, 400)
+    assert post(f"{address}/v1/search", content=search, headers=JSON).status_code in (200, 400)
 
 
 def test_a_megabyte_is_not_read(address: str) -> None:
-    reply = httpx.post(f"{address}/v1/chat/completions", content=said("x" * 1_000_000), headers=JSON)
+    reply = post(f"{address}/v1/chat/completions", content=said("x" * 1_000_000), headers=JSON)
     assert reply.status_code == 413
 
 
 @pytest.mark.parametrize("name", ["../cars", "%2e%2e%2fcars", "cars%2f..%2f..", "%00", "%ff", "a" * 5000])
 def test_names_of_models_lead_nowhere(address: str, name: str) -> None:
-    assert httpx.get(f"{address}/v1/models/{name}").status_code in (400, 404)
+    assert get(f"{address}/v1/models/{name}").status_code in (400, 404)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +153,7 @@ def test_names_of_models_lead_nowhere(address: str, name: str) -> None:
     ],
 )
 def test_a_hostile_search_gets_hits_or_an_error_object(address: str, body: dict[str, object], status: int) -> None:
-    reply = httpx.post(f"{address}/v1/search", json=body, timeout=20)
+    reply = post(f"{address}/v1/search", json=body)
     assert reply.status_code == status, reply.text[:300]
     assert ("error" in reply.json()) == (status != 200)
 

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from fakes import ScriptedEngine
-from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine, make_corpora, running, service_of
+from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine, get, make_corpora, post, running, service_of
 
 from assistant.errors import ModelError
 from assistant.workspace import Workspace
@@ -25,11 +26,16 @@ CHAT = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
 CITIES = ("Aachen", "Bremen", "Dresden", "Erfurt", "Halle", "Jena", "Kiel", "Mainz")
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
+
+
+def connected(url: str) -> socket.socket:
+    place = httpx.URL(url)
+    return socket.create_connection((place.host, place.port))
 
 
 def test_eight_at_once_get_their_own_answers(workspace: Workspace, tmp_path: Path) -> None:
@@ -46,7 +52,7 @@ def test_eight_at_once_get_their_own_answers(workspace: Workspace, tmp_path: Pat
         def ask(city: str) -> tuple[str, str]:
             question = {"role": "user", "content": f"When does the office in {city} open?"}
             reply = client.post(
-                f"{url}/v1/chat/completions", json={"model": "offices", "messages": [question]}, timeout=30
+                f"{url}/v1/chat/completions", json={"model": "offices", "messages": [question]}, timeout=60
             )
             assert reply.status_code == 200, reply.text
             return city, reply.json()["choices"][0]["message"]["content"]
@@ -60,18 +66,20 @@ def test_eight_at_once_get_their_own_answers(workspace: Workspace, tmp_path: Pat
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_away_frees_its_place(served: Workspace, stream: bool) -> None:
-    engine = SlowEngine("word " * 100)
+    engine = SlowEngine("word " * 2000)
     service = service_of(served, engine, {"engine": {"parallel": 1}})
     with running(service) as url:
-        with pytest.raises(httpx.ReadTimeout), httpx.Client(timeout=httpx.Timeout(5, read=0.3)) as client:
-            client.post(f"{url}/v1/chat/completions", json={**CHAT, "stream": stream})
-        assert engine.begun.acquire(timeout=5) and not engine.closed.is_set()
+        body = json.dumps({**CHAT, "stream": stream}).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        with connected(url) as client:
+            client.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+            assert engine.begun.acquire(timeout=60) and not engine.closed.is_set()
         while not engine.closed.wait(0.05):  # a model goes on until the server has heard that no one listens
             engine.may_go_on.release()
-        assert engine.pieces_given < 100, "the engine answered no one to the end"
-        engine.may_go_on.release(1000)
-        assert httpx.post(f"{url}/v1/chat/completions", json=CHAT, timeout=10).status_code == 200
-        wait_until(lambda: "assistant_running 0.0" in httpx.get(f"{url}/metrics").text)
+        assert engine.pieces_given < 2000, "the engine answered no one to the end"
+        engine.may_go_on.release(10_000)
+        assert post(f"{url}/v1/chat/completions", json=CHAT).status_code == 200
+        wait_until(lambda: "assistant_running 0.0" in get(f"{url}/metrics").text)
 
 
 def test_a_full_queue_says_when_to_come_back(served: Workspace) -> None:
@@ -80,17 +88,17 @@ def test_a_full_queue_says_when_to_come_back(served: Workspace) -> None:
     with running(service) as url, ThreadPoolExecutor(2) as threads:
 
         def ask() -> int:
-            return httpx.post(f"{url}/v1/chat/completions", json=CHAT, timeout=20).status_code
+            return post(f"{url}/v1/chat/completions", json=CHAT).status_code
 
         def gauges() -> str:
-            return httpx.get(f"{url}/metrics").text
+            return get(f"{url}/metrics").text
 
         waiting = [threads.submit(ask) for _ in range(2)]
         wait_until(lambda: "assistant_waiting 1.0" in gauges() and "assistant_running 1.0" in gauges())
-        refused = httpx.post(f"{url}/v1/chat/completions", json=CHAT)
+        refused = post(f"{url}/v1/chat/completions", json=CHAT)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
         assert int(refused.headers["Retry-After"]) >= 1
-        found = httpx.post(f"{url}/v1/search", json={"question": QUESTION, "corpus": "cars"})
+        found = post(f"{url}/v1/search", json={"question": QUESTION, "corpus": "cars"})
         assert found.status_code == 200, "a search waits for no answer"
         engine.may_go_on.release(1000)
         assert [one.result() for one in waiting] == [200, 200]
@@ -115,10 +123,10 @@ def test_an_engine_that_fails_is_told_of_and_the_next_question_is_answered(
     served: Workspace, failure: Exception
 ) -> None:
     with running(service_of(served, FailingEngine(failure))) as url:
-        events = httpx.post(f"{url}/v1/chat/completions", json={**CHAT, "stream": True}).text.split("\n\n")
+        events = post(f"{url}/v1/chat/completions", json={**CHAT, "stream": True}).text.split("\n\n")
         error = json.loads(events[-2].removeprefix("data: "))["error"]
         assert error["type"] == "server_error" and "secret" not in str(events)
-        assert httpx.post(f"{url}/v1/chat/completions", json=CHAT).status_code == 200
+        assert post(f"{url}/v1/chat/completions", json=CHAT).status_code == 200
     assert "Traceback" not in str(events)
 
 
@@ -127,14 +135,14 @@ def test_questions_wait_for_the_models_and_health_says_so(served: Workspace) -> 
 
     class LoadingEngine(LoadedEngine):
         def complete(self, *_: Any, **__: Any) -> list[str]:
-            may_load.wait(10)
+            may_load.wait(60)
             return [""]
 
     with running(service_of(served, LoadingEngine(ANSWER))) as url:
-        health = httpx.get(f"{url}/health")
+        health = get(f"{url}/health")
         assert (health.status_code, health.json()["status"]) == (503, "loading")
         may_load.set()
-        wait_until(lambda: httpx.get(f"{url}/health").status_code == 200)
+        wait_until(lambda: get(f"{url}/health").status_code == 200)
 
 
 def test_a_model_that_cannot_be_loaded_is_told(served: Workspace) -> None:
@@ -143,24 +151,25 @@ def test_a_model_that_cannot_be_loaded_is_told(served: Workspace) -> None:
             raise ModelError("The model is missing.", "Check engine.model.")
 
     with running(service_of(served, MissingEngine(ANSWER))) as url:
-        wait_until(lambda: httpx.get(f"{url}/health").json()["status"] == "failed")
-        assert "log" in httpx.get(f"{url}/health").json()["reason"]
+        wait_until(lambda: get(f"{url}/health").json()["status"] == "failed")
+        assert "log" in get(f"{url}/health").json()["reason"]
 
 
 def test_a_server_of_models_that_comes_up_later_is_noticed(served: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.api.app._SECONDS_BETWEEN_LOADS", 0.1)
-    began = time.monotonic()
+    is_up = threading.Event()
 
     class LateEngine(LoadedEngine):
         def complete(self, *_: Any, **__: Any) -> list[str]:
-            if time.monotonic() < began + 1:
+            if not is_up.is_set():
                 raise ModelError("Nobody answers.", "Start the server.")
             return [""]
 
     engine = {"url": "http://127.0.0.1:9/v1", "model": "house"}
     with running(service_of(served, LateEngine(ANSWER), {"engine": engine})) as url:
-        wait_until(lambda: httpx.get(f"{url}/health").json()["status"] == "failed")
-        wait_until(lambda: httpx.get(f"{url}/health").json()["status"] == "ready")
+        wait_until(lambda: get(f"{url}/health").json()["status"] == "failed")
+        is_up.set()
+        wait_until(lambda: get(f"{url}/health").json()["status"] == "ready")
 
 
 def test_a_corpus_with_an_adapter_can_be_named_where_it_is_the_only_one(workspace: Workspace, tmp_path: Path) -> None:
@@ -177,7 +186,7 @@ def test_a_corpus_that_is_made_anew_or_taken_away_is_noticed(workspace: Workspac
     with running(service_of(workspace, EchoEngine())) as url:
 
         def found() -> list[str]:
-            reply = httpx.post(f"{url}/v1/search", json={"question": "What does hail damage cost?", "corpus": "cars"})
+            reply = post(f"{url}/v1/search", json={"question": "What does hail damage cost?", "corpus": "cars"})
             return [hit["text"] for hit in reply.json().get("hits", [])]
 
         assert found() == ["Hail damage costs 150 euros."]
@@ -189,7 +198,7 @@ def test_a_corpus_that_is_made_anew_or_taken_away_is_noticed(workspace: Workspac
 
 
 SERVER = """
-import sys, threading, time
+import sys, threading
 from pathlib import Path
 sys.path.insert(0, "tests")
 from serving import ANSWER, SlowEngine, service_of
@@ -201,9 +210,8 @@ from ui.api.server import address_of, listening_socket, make_server
 engine = SlowEngine(ANSWER + " It hails a lot. It hails today.")
 
 def go_on():
-    while True:
-        time.sleep(0.15)
-        engine.may_go_on.release()
+    for line in sys.stdin:
+        engine.may_go_on.release(int(line))
 
 threading.Thread(target=go_on, daemon=True).start()
 listening = listening_socket(ServeSettings(port=0), Tokens())
@@ -216,29 +224,36 @@ server.run([listening])
 
 def test_a_server_that_is_told_to_end_lets_running_answers_end(served: Workspace) -> None:
     command = [sys.executable, "-c", SERVER, str(served.root)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent.parent
-    ) as process:
-        assert process.stdout
+    folder, pipe = Path(__file__).parent.parent.parent, subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=folder) as process:
+        assert process.stdin and process.stdout
         url = process.stdout.readline().strip()
-        with httpx.stream("POST", f"{url}/v1/chat/completions", json={**CHAT, "stream": True}, timeout=20) as reply:
+        print(6, file=process.stdin, flush=True)  # words that the engine may say
+        with httpx.stream("POST", f"{url}/v1/chat/completions", json={**CHAT, "stream": True}, timeout=60) as reply:
             lines = reply.iter_lines()
             assert next(lines).startswith("data:")
             process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
-            with pytest.raises(httpx.ConnectError):
-                httpx.get(f"{url}/health")
+            wait_until(lambda: refuses(url))
+            print(1000, file=process.stdin, flush=True)
             rest = list(lines)
         assert "data: [DONE]" in rest
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait(60) in (0, -signal.SIGTERM)
+
+
+def refuses(url: str) -> bool:
+    try:
+        connected(url).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_metrics_count_requests_answers_and_tokens_and_hold_no_question(served: Workspace) -> None:
     with running(service_of(served, ScriptedEngine(ANSWER))) as url:
-        httpx.post(f"{url}/v1/chat/completions", json=CHAT)
-        httpx.post(f"{url}/v1/chat/completions", json={**CHAT, "model": "secret-name"})
-        httpx.get(f"{url}/a/path/of/a/stranger")
-        text = httpx.get(f"{url}/metrics").text
+        post(f"{url}/v1/chat/completions", json=CHAT)
+        post(f"{url}/v1/chat/completions", json={**CHAT, "model": "secret-name"})
+        get(f"{url}/a/path/of/a/stranger")
+        text = get(f"{url}/metrics").text
     assert 'assistant_requests_total{path="/v1/chat/completions",status="200"} 1.0' in text
     assert 'assistant_requests_total{path="/v1/chat/completions",status="404"} 1.0' in text
     assert 'assistant_requests_total{path="other",status="404"} 1.0' in text

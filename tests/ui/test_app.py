@@ -34,9 +34,20 @@ def asked(question: str = QUESTION, corpus: str = "cars") -> Asked:
     return Asked(ServedModel(corpus), question)
 
 
-async def heard(answering: Answering, question: Asked, stop: threading.Event | None = None) -> list[Event]:
-    together = answering.together([question], stop or threading.Event())
-    return [what async for some in together for _, what in some]
+async def heard(
+    answering: Answering, question: Asked, stop: threading.Event | None = None, events: list[Event] | None = None
+) -> list[Event]:
+    """All that happens; in ``events`` it can be read while it does."""
+    events = [] if events is None else events
+    async for some in answering.together([question], stop or threading.Event()):
+        events += [what for _, what in some]
+    return events
+
+
+async def told(events: list[Event], what: Event) -> None:
+    async with asyncio.timeout(60):
+        while what not in events:
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -115,21 +126,22 @@ def test_who_waits_is_told_the_place_and_who_comes_too_late_is_told_that(served:
     context = app_context(served, engine, {"engine": {"parallel": 1}, "ui": {"queue": 2}, "answer": {"caution": 0}})
     answering = context.answering
 
-    async def four() -> list[list[Event] | BaseException]:
+    async def three() -> list[list[Event]]:
         first = asyncio.create_task(heard(answering, asked()))
         await asyncio.to_thread(engine.begun.acquire)
-        others = [asyncio.create_task(heard(answering, asked())) for _ in range(2)]
-        await asyncio.sleep(0.6)
-        late = asyncio.create_task(heard(answering, asked()))
-        await asyncio.sleep(0.1)
+        seen: tuple[list[Event], ...] = ([], [])
+        others = [asyncio.create_task(heard(answering, asked(), events=events)) for events in seen]
+        for place, events in enumerate(seen, 1):
+            await told(events, Waiting(place))
+        with pytest.raises(RequestRefused):
+            await heard(answering, asked())
         engine.may_go_on.release(100)
-        return await asyncio.gather(first, *others, late, return_exceptions=True)
+        return await asyncio.gather(first, *others)
 
-    first, second, third, late = asyncio.run(four())
-    assert isinstance(first, list) and not any(isinstance(one, Waiting) for one in first)
+    first, second, third = asyncio.run(three())
+    assert not any(isinstance(one, Waiting) for one in first)
     for place, events in ((1, second), (2, third)):
-        assert isinstance(events, list) and events[0] == Waiting(place) and isinstance(events[-1], Answer)
-    assert isinstance(late, RequestRefused)
+        assert events[0] == Waiting(place) and isinstance(events[-1], Answer)
     answering.close()
 
 
@@ -143,14 +155,16 @@ def test_who_gives_up_leaves_the_line(served: Workspace) -> None:
         await asyncio.to_thread(engine.begun.acquire)
         for _ in range(2):
             stop = threading.Event()
-            second = asyncio.create_task(heard(answering, asked(), stop))
-            await asyncio.sleep(0.3)
+            events: list[Event] = []
+            second = asyncio.create_task(heard(answering, asked(), stop, events))
+            await told(events, Waiting(1))
             with pytest.raises(RequestRefused):
                 await heard(answering, asked())
             stop.set()
             await second
-        last = asyncio.create_task(heard(answering, asked()))
-        await asyncio.sleep(0.6)
+        events = []
+        last = asyncio.create_task(heard(answering, asked(), events=events))
+        await told(events, Waiting(1))
         engine.may_go_on.release(100)
         await first
         return await last
@@ -168,12 +182,12 @@ def test_a_stop_ends_the_model(served: Workspace) -> None:
         task = asyncio.create_task(heard(answering, asked(), stop))
         await asyncio.to_thread(engine.begun.acquire)
         stop.set()
-        events = await asyncio.wait_for(task, 5)
+        events = await asyncio.wait_for(task, 60)
         engine.may_go_on.release(100)
         return events
 
     assert not any(isinstance(event, Answer) for event in asyncio.run(stopped()))
-    assert engine.closed.wait(10) and engine.pieces_given < 5
+    assert engine.closed.wait(60) and engine.pieces_given < 5
     answering.close()
 
 
@@ -194,15 +208,15 @@ def test_the_settings_of_the_command_line_are_told_as_its_own(
 def test_the_command_says_where_the_app_is_and_ends_on_request(served: Workspace) -> None:
     command = [sys.executable, "-m", "assistant", "ui", "--port", "0", "--api", "--workspace", str(served.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        watchdog = threading.Timer(90, process.kill)
+        watchdog = threading.Timer(300, process.kill)
         watchdog.start()
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line.startswith("The app is open: http://127.0.0.1:"), line
             address = line.split()[4]
-            assert httpx.get(f"{address}/en/", timeout=20).status_code == 200
-            assert httpx.get(f"{address}/api/v1/models", timeout=20).status_code == 200
+            assert httpx.get(f"{address}/en/", timeout=60).status_code == 200
+            assert httpx.get(f"{address}/api/v1/models", timeout=60).status_code == 200
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
         finally:

@@ -58,7 +58,7 @@ def test_an_answer_with_its_source_has_no_barrier(address: str, visit: Visits) -
     box = page.get_by_role("textbox", name="Your question")
     box.fill(QUESTION)
     box.press("Enter")
-    expect(page.locator("#chat-now .actions")).to_be_visible(timeout=20_000)
+    expect(page.locator("#chat-now .actions")).to_be_visible()
     page.locator("#chat-now .mark").first.click()
     expect(page.locator("#source .found").first).to_be_visible()
     page.locator("#chat-now .teach summary").click()
@@ -71,8 +71,8 @@ def test_the_keyboard_alone_gets_from_question_to_source(address: str, visit: Vi
     page.keyboard.type(QUESTION)
     page.keyboard.press("Enter")
     mark = page.locator("#chat-now .mark").first
-    expect(mark).to_be_visible(timeout=20_000)
-    expect(page.locator("#chat-now .actions")).to_be_visible(timeout=20_000)
+    expect(mark).to_be_visible()
+    expect(page.locator("#chat-now .actions")).to_be_visible()
     for _ in range(60):
         page.keyboard.press("Shift+Tab")
         if mark.evaluate("one => one === document.activeElement"):
@@ -92,7 +92,7 @@ def test_nothing_hangs_over_the_edge(address: str, visit: Visits, width: int) ->
         if tab.is_visible():
             tab.click()
             page.wait_for_timeout(200)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
 
 
 def test_light_and_dark_is_remembered(address: str, visit: Visits) -> None:

@@ -53,7 +53,7 @@ class Page:
     async def begin(self, text: str = QUESTION, conversation: int | None = None) -> "asyncio.Task[None]":
         """Ask, and return when the model has begun."""
         task = asyncio.create_task(self._ask(Question("ana", text, (ServedModel("cars"),), conversation)))
-        await asyncio.to_thread(self._engine.begun.acquire, timeout=10)
+        assert await asyncio.to_thread(self._engine.begun.acquire, timeout=60)
         return task
 
     async def _ask(self, question: Question) -> None:
@@ -71,7 +71,7 @@ def test_an_answer_that_the_page_has_left_is_kept_and_shown_no_more(
         task = await page.begin()
         await asyncio.to_thread(asking.leave, SESSION)
         shown = len(page.changes)
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 60)
         engine.may_go_on.release(50)
         return shown
 
@@ -90,7 +90,7 @@ def test_an_answer_is_kept_though_the_browser_is_gone(context: AppContext, parts
         task = await page.begin()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
         engine.may_go_on.release(50)
 
     asyncio.run(gone())
@@ -107,7 +107,7 @@ def test_the_first_page_does_not_come_over_an_answer(context: AppContext, parts:
         task = await page.begin()
         during = await asyncio.to_thread(chat.load, None, gr.Request(session_hash=SESSION))
         engine.may_go_on.release(1000)
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 60)
         return during, await asyncio.to_thread(chat.load, None, gr.Request(session_hash="another"))
 
     during, first = asyncio.run(loaded())
@@ -141,9 +141,9 @@ def test_a_new_question_ends_the_one_before_it_and_can_be_stopped_itself(
         conversation = context.conversations.begin("ana", QUESTION)
         first = await page.begin(QUESTION, conversation)
         second = await page.begin("And how much is it for hail?", conversation)
-        await asyncio.wait_for(first, 5)
+        await asyncio.wait_for(first, 60)
         asking.stop(SESSION)
-        await asyncio.wait_for(second, 5)
+        await asyncio.wait_for(second, 60)
         engine.may_go_on.release(50)
 
     asyncio.run(two())
@@ -162,9 +162,9 @@ def test_a_question_during_the_first_answer_of_a_conversation_belongs_to_it(
     async def two() -> None:
         first = await page.begin()
         second = await page.begin("And how much is it for hail?")  # the page does not know the conversation yet
-        await asyncio.wait_for(first, 5)
+        await asyncio.wait_for(first, 60)
         engine.may_go_on.release(1000)
-        await asyncio.wait_for(second, 5)
+        await asyncio.wait_for(second, 60)
 
     asyncio.run(two())
     (kept,) = context.conversations.listed("ana")
@@ -196,7 +196,7 @@ def test_looking_at_something_else_ends_the_answer(
         changes = await asyncio.to_thread(look, chat, gr.Request(session_hash=SESSION))
         assert context.conversations.listed("ana"), "what has come is kept before the list is shown"
         assert parts.question in changes, "the box takes a question again"
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 60)
         engine.may_go_on.release(50)
 
     asyncio.run(looked())
@@ -211,7 +211,7 @@ def test_another_page_does_not_end_an_answer(context: AppContext, parts: Parts, 
         asking.stop("another")
         asking.leave("another")
         engine.may_go_on.release(50)
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
     asyncio.run(stayed())
     (kept,) = context.conversations.listed("ana")
@@ -235,7 +235,7 @@ def test_nothing_is_looked_up_or_kept_in_the_event_loop(
     async def answered() -> None:
         task = await page.begin(QUESTION, conversation)
         engine.may_go_on.release(50)
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
     asyncio.run(answered())
     assert parts.conversation in page.changes[-1], "it was kept"

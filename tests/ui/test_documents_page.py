@@ -184,7 +184,7 @@ def test_forgetting_deletes_uploads_and_leaves_the_servers_files(actions: Action
 
 
 def test_nothing_is_deleted_while_documents_are_read(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_instead(monkeypatch, "import time; time.sleep(60)")
+    run_instead(monkeypatch, "import time; time.sleep(600)")
     actions = Actions(context)
     own = context.workspace.root / "uploads" / "cars" / "own.md"
     own.parent.mkdir(parents=True)

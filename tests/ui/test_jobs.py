@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def waited(
     """The status of a job once something is true of it."""
     began = time.monotonic()
     while not is_there(status := jobs.status(job_id)):
-        assert time.monotonic() - began < 60, status
+        assert time.monotonic() - began < 180, status
         time.sleep(0.02)
     return status
 
@@ -48,7 +49,7 @@ def speaks(jobs: Jobs, job_id: str) -> Status:
     return waited(jobs, job_id, lambda status: jobs.output(status.job.id))
 
 
-WAITS = "import time\nprint('here', flush=True)\ntime.sleep(60)"
+WAITS = "import time\nprint('here', flush=True)\ntime.sleep(600)"
 
 
 def test_a_command_of_the_assistant_runs_in_the_workspace(workspace: Workspace) -> None:
@@ -198,8 +199,11 @@ def test_where_there_are_no_sessions_long_work_is_refused_in_words(jobs: Jobs, m
 def test_a_command_whose_keeper_was_killed_still_counts(jobs: Jobs, workspace: Workspace) -> None:
     job = jobs.start("train", "house", [WAITS], "ada")
     speaks(jobs, job.id)
-    os.kill(json.loads((workspace.root / "jobs" / job.id / "process.json").read_text())["pid"], signal.SIGKILL)
-    time.sleep(0.3)
+    keeper = psutil.Process(json.loads((workspace.root / "jobs" / job.id / "process.json").read_text())["pid"])
+    keeper.kill()
+    with suppress(psutil.NoSuchProcess):
+        while keeper.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
     assert jobs.status(job.id).state == "running"
     jobs.stop(job.id)
     assert waited(jobs, job.id).state == "stopped"
@@ -212,7 +216,7 @@ def test_who_stops_a_job_before_its_command_runs_is_heard(tmp_path: Path) -> Non
         "job_process._run = lambda *given: os.kill(os.getpid(), signal.SIGINT) or run(*given)\n"
         f"job_process.main(Path(sys.argv[1]), [sys.executable, '-c', {WAITS!r}])"
     )
-    subprocess.run([sys.executable, "-c", stopped_early, str(tmp_path)], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", stopped_early, str(tmp_path)], check=True, timeout=120)
     assert json.loads((tmp_path / "ended.json").read_text())["status"] == -signal.SIGINT
 
 

@@ -65,7 +65,7 @@ def real_server(sample: Path) -> Iterator[str]:
         yield process.stdout.readline().split(" on ")[1].split("/v1")[0]
         process.terminate()
         told = process.stdout.read() + process.stderr.read()
-        process.wait(30)
+        process.wait(120)
     assert "secret" not in told and "hail" not in told, told
 
 
@@ -73,7 +73,7 @@ def real_server(sample: Path) -> Iterator[str]:
 def test_the_bundled_model_answers_two_at_once_with_evidence(real_server: str) -> None:
     asked_at = time.monotonic()
     while httpx.get(f"{real_server}/health").status_code != 200:
-        assert time.monotonic() - asked_at < 60
+        assert time.monotonic() - asked_at < 300
         time.sleep(0.1)
     client = OpenAI(base_url=f"{real_server}/v1", api_key="secret", max_retries=0, timeout=120)
 

@@ -130,7 +130,7 @@ def test_names_cannot_leave_the_workspace_or_pose_as_options(actions: Actions, n
 
 
 def test_a_check_waits_for_a_training_and_says_so(actions: Actions, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_instead(monkeypatch, "import time; time.sleep(60)")
+    run_instead(monkeypatch, "import time; time.sleep(600)")
     actions.start(as_(EDITOR), "cars", "", False, *DEFAULTS)
     with pytest.raises(gr.Error, match="“cars” is being trained"):
         actions.check(as_(EDITOR), "cars", "", False, *DEFAULTS)

@@ -21,7 +21,7 @@ from ui.context import make_context
 from ui.service import Service
 from ui.texts import Language, text
 
-_SOON, _LATER = 20_000, 120_000
+_LATER = 120_000
 pytestmark = pytest.mark.slow
 
 
@@ -65,39 +65,39 @@ def test_a_good_and_a_broken_file_are_read_shown_and_forgotten(app: App, visit: 
     page = visited.open()
     visited.tab("Documents")
     here = page.locator("#page-documents")
-    expect(here.get_by_text("Nothing here yet")).to_be_visible(timeout=_SOON)
+    expect(here.get_by_text("Nothing here yet")).to_be_visible()
     sent = [tmp_path / name for name in ("hail.md", "broken.pdf", "program.txt")]
     here.locator("input[type=file]").set_input_files(sent)
-    expect(page.get_by_text("program.txt: Its content is not what its name says")).to_be_visible(timeout=_SOON)
+    expect(page.get_by_text("program.txt: Its content is not what its name says")).to_be_visible()
     expect(here.locator(".job.good")).to_be_visible(timeout=_LATER)
     expect(here.get_by_text("1 not read, 1 new.")).to_be_visible()
-    here.get_by_role("button", name="Hail brochure").click(timeout=_SOON)
-    expect(here.get_by_text("The premium for hail is 99 euros a year.")).to_be_visible(timeout=_SOON)
+    here.get_by_role("button", name="Hail brochure").click()
+    expect(here.get_by_text("The premium for hail is 99 euros a year.")).to_be_visible()
     here.get_by_role("button", name="Forget …").click()
-    here.get_by_role("button", name="Yes, forget").click(timeout=_SOON)
+    here.get_by_role("button", name="Yes, forget").click()
     expect(here.get_by_text("1 forgotten")).to_be_visible(timeout=_LATER)
-    expect(here.get_by_role("button", name="Hail brochure")).to_have_count(0, timeout=_SOON)
+    expect(here.get_by_role("button", name="Hail brochure")).to_have_count(0)
 
 
 def test_two_steps_of_training_survive_a_reload_and_are_plotted(app: App, visit: Visits) -> None:
     visited = visit(app.address)
     page = visited.open()
     here = training(visited.tab("Train"))
-    expect(here.get_by_text("No adapter yet")).to_be_visible(timeout=_SOON)
+    expect(here.get_by_text("No adapter yet")).to_be_visible()
     here.get_by_label("Base model").fill(str(app.base))
     here.locator("#train-name").get_by_role("textbox").fill("house")
     here.get_by_role("button", name="More settings").click()
     steps = here.locator("#train-max_steps input")
     steps.fill("2")
     here.get_by_role("button", name="Start training").click()
-    expect(here.locator(".job.busy")).to_be_visible(timeout=_SOON)
+    expect(here.locator(".job.busy")).to_be_visible()
     page.reload()
     here = training(visited.tab("Train"))
-    expect(here.locator(".job")).to_contain_text("Training “house”", timeout=_SOON)
+    expect(here.locator(".job")).to_contain_text("Training “house”")
     expect(here.locator(".job.good")).to_be_visible(timeout=_LATER)
     expect(here.locator("figure.plot svg").first).to_be_visible()
-    here.locator("#adapters-list").get_by_role("button", name="house").click(timeout=_SOON)
-    expect(here.get_by_role("rowheader", name="Base model")).to_be_visible(timeout=_SOON)
+    here.locator("#adapters-list").get_by_role("button", name="house").click()
+    expect(here.get_by_role("rowheader", name="Base model")).to_be_visible()
     assert (app.workspace.adapter("house") / "card.json").exists()
 
 
@@ -105,9 +105,9 @@ def test_a_report_is_shown_in_the_app_and_cannot_reach_it(app: App, visit: Visit
     visited = visit(app.address)
     page = visited.open()
     here = visited.tab("Evaluate").locator("#page-evaluation")
-    here.get_by_role("button", name="Cars").click(timeout=_SOON)
+    here.get_by_role("button", name="Cars").click()
     framed = here.frame_locator("iframe.report")
-    expect(framed.get_by_role("heading", name="Report of cars")).to_be_visible(timeout=_SOON)
+    expect(framed.get_by_role("heading", name="Report of cars")).to_be_visible()
     expect(framed.get_by_text("caught")).to_be_visible()
     assert page.title() != "stolen"
 
@@ -120,10 +120,10 @@ def test_the_pages_fit_in_every_width(app: App, visit: Visits, width: int, langu
     page = visited.open(f"/{language}/")
     for name in ("documents", "training", "evaluation", "settings", "health"):
         go_to(page, text(f"tabs.{name}", language))
-        expect(page.locator(f"#page-{name}")).to_be_visible(timeout=_SOON)
+        expect(page.locator(f"#page-{name}")).to_be_visible()
         page.wait_for_timeout(700)
         visited.picture(f"{name}-{width}-{scheme}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is too wide"
+        page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
 
 
 def go_to(page: Page, title: str) -> None:
