@@ -49,10 +49,10 @@ def test_an_empty_answer_agrees_with_nothing() -> None:
 
 def test_an_endless_answer_is_scored_in_a_moment() -> None:
     answer = "the policy pays for hail within fourteen days and " * 2000
-    started = time.perf_counter()
+    started = time.process_time()
     assert rouge_l(answer, [answer[:5000]]) is not None
     assert chrf(answer, [answer[:5000]]) is not None
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_similarity_is_the_best_cosine_and_never_below_nothing() -> None:

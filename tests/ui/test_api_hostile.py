@@ -191,7 +191,7 @@ def test_no_generated_request_ends_in_a_server_error(address: str) -> None:
     ],
 )
 def test_texts_that_are_too_long_are_refused_with_the_limit(address: str, path: str, body: dict[str, object]) -> None:
-    reply = httpx.post(f"{address}/v1/{path}", json=body)
+    reply = post(f"{address}/v1/{path}", json=body)
     error = reply.json()["error"]
     assert (reply.status_code, error["code"], error["type"]) == (413, "question_too_long", "invalid_request_error")
     assert "at most 4,000" in error["message"]
@@ -200,5 +200,5 @@ def test_texts_that_are_too_long_are_refused_with_the_limit(address: str, path: 
 def test_a_long_conversation_is_answered_from_its_end(address: str) -> None:
     past = [{"role": role, "content": "hail " * 500} for role in ("user", "assistant") * 40]
     messages = [*past, {"role": "user", "content": "What is the deductible for hail damage?"}]
-    reply = httpx.post(f"{address}/v1/chat/completions", json={"model": "cars", "messages": messages}, timeout=30)
+    reply = post(f"{address}/v1/chat/completions", json={"model": "cars", "messages": messages})
     assert reply.status_code == 200, reply.text
