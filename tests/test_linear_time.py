@@ -312,3 +312,10 @@ def test_what_a_stranger_writes_is_read_in_linear_time(name: str) -> None:
         if long > MOST_SECONDS or long > times(LONG / SHORT) * max(short, FLOOR_SECONDS):
             slow.append(f"{kind}: {short:.3f} s for {SHORT:,} characters, {long:.3f} s for {LONG:,}")
     assert not slow, "\n".join(slow)
+
+
+def test_one_long_row_does_not_fill_up_all_others() -> None:
+    before = time.thread_time()
+    with pytest.raises(Refused, match="characters"):
+        read_table(("a," * 40_000 + "\n" + "b\n" * 10_000).encode(), LIMITS)
+    assert time.thread_time() - before < MOST_SECONDS

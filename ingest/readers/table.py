@@ -24,6 +24,7 @@ def read_table(data: bytes, limits: Limits) -> Document:
         warnings = (*warnings, ragged)
     header = guess_header(rows)
     width = max(map(len, rows), default=0)
+    check_characters(len("| ") * width * len(rows), limits)  # short rows are filled up: one long one counts for all
     block = Block(
         text="\n".join(line_of([*row, *[""] * (width - len(row))]) for row in rows),
         kind="table",
