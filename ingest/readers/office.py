@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from assistant.types import Block, Document
 
+from . import hiddenslide, hiddenword
 from .archive import check_archive
 from .clean import clean, fold
 from .dates import iso_date
 from .hidden import hidden_warning
-from .hiddenword import without_hidden_text
 from .html import parse
 from .limits import Limits, check_characters
 from .markdown import render
@@ -36,7 +36,7 @@ def read_docx(data: bytes, limits: Limits) -> Document:
     check_archive(data, limits)
     import mammoth
 
-    drawn, hidden = without_hidden_text(data)
+    drawn, hidden = hiddenword.without_hidden_text(data)
     properties = _properties(data)
     # Pictures are not read, only their alternative text; links to files outside stay closed.
     result = mammoth.convert_to_html(
@@ -56,14 +56,15 @@ def read_pptx(data: bytes, limits: Limits) -> Document:
     from markitdown import StreamInfo
     from markitdown.converters import PptxConverter
 
-    result = PptxConverter().convert(io.BytesIO(data), StreamInfo(extension=".pptx"))  # type: ignore[no-untyped-call]
+    drawn, hidden = hiddenslide.without_hidden_text(data)
+    result = PptxConverter().convert(io.BytesIO(drawn), StreamInfo(extension=".pptx"))  # type: ignore[no-untyped-call]
     check_characters(len(result.markdown), limits)
     blocks: list[Block] = []
     slides = _slides(result.markdown)
     for number, text in slides:
         root, _ = parse(render(_UNNAMED_PICTURE.sub("", clean(text)), breaks=True))
         blocks.extend(blocks_of(root, f"slide {number}", number))
-    return _document("pptx", tuple(blocks), _properties(data), len(slides))
+    return _document("pptx", tuple(blocks), _properties(data), len(slides), hidden_warning(hidden))
 
 
 def _slides(markdown: str) -> list[tuple[int, str]]:

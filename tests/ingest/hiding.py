@@ -631,6 +631,63 @@ _XLSX = (
 )
 
 
+def _pptx(change: Callable[[Any, Any, Any], object]) -> bytes:
+    """Two slides; ``change`` takes the second slide, the shape with the secret, and the run in it."""
+    from pptx import Presentation
+    from pptx.util import Inches
+
+    show = Presentation()
+    for text in (SHOWN, SECRET):
+        slide = show.slides.add_slide(show.slide_layouts[6])
+        shape = slide.shapes.add_textbox(Inches(1), Inches(1), Inches(4), Inches(1))
+        shape.text_frame.text = text
+    change(slide, shape, shape.text_frame.paragraphs[0].runs[0])
+    buffer = io.BytesIO()
+    show.save(buffer)
+    return buffer.getvalue()
+
+
+def _slide(
+    name: str, hides: Callable[[Any, Any, Any], object], shows: Callable[[Any, Any, Any], object] = lambda *_: None
+) -> Form:
+    return Form(name, ".pptx", lambda hidden: _pptx(hides if hidden else shows))
+
+
+def _letters(colour: str, fill: str = "") -> Callable[[Any, Any, Any], object]:
+    def change(_: Any, shape: Any, run: Any) -> None:
+        import pptx.dml.color
+
+        rgb: Any = pptx.dml.color.RGBColor
+        run.font.color.rgb = rgb(*bytes.fromhex(colour))
+        if fill:
+            shape.fill.solid()
+            shape.fill.fore_color.rgb = rgb(*bytes.fromhex(fill))
+
+    return change
+
+
+def _themed(number: int) -> Callable[[Any, Any, Any], object]:
+    return lambda _, __, run: setattr(run.font.color, "theme_color", number)
+
+
+def _sized(size: int) -> Callable[[Any, Any, Any], object]:
+    return lambda _, __, run: setattr(run.font, "size", size * 12_700)
+
+
+_PPTX = (
+    _slide(
+        "slide", lambda slide, *_: slide._element.set("show", "0"), lambda slide, *_: slide._element.set("show", "1")
+    ),
+    _slide("shape", lambda _, shape, __: shape._element.nvSpPr.cNvPr.set("hidden", "1")),
+    _slide("left of the slide", lambda _, shape, __: setattr(shape, "left", -9_000_000)),
+    _slide("under the slide", lambda _, shape, __: setattr(shape, "top", 9_000_000)),
+    _slide("white", _letters("FFFFFF"), _letters("777777")),
+    _slide("colour of the theme", _themed(14), _themed(13)),
+    _slide("colour of the shape", _letters("102030", "102030"), _letters("FFFFFF", "102030")),
+    _slide("size", _sized(1), _sized(9)),
+)
+
+
 FORMS = [
     *_html_forms(),
     *(_form(name, ".pdf", *both) for name, *both in _PDF),
@@ -638,4 +695,5 @@ FORMS = [
     *(_form(name, ".docx", *(_docx(_run(paragraph=one), _STYLES) for one in both)) for name, *both in _PARAGRAPHS),
     *(_form(name, ".docx", *both) for name, *both in _DOCX),
     *_XLSX,
+    *_PPTX,
 ]

@@ -1,0 +1,117 @@
+"""Text of a PowerPoint file that is not drawn: hidden slides and shapes, shapes off the slide, lost in size or colour.
+
+It is taken out of the file before it is read. Where shapes or pictures may lie behind a text, its colour says nothing.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+
+from lxml import etree
+
+from .shades import CLEAR, WHITE, Rgb, are_alike, drawn_colour, palette
+
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
+_SLIDE = re.compile(r"ppt/slides/slide\d+\.xml")
+_BEHIND = re.compile(r"ppt/slide(?:Layouts|Masters)/[^/]+\.xml")
+_SHAPES = tuple(f"{_P}{name}" for name in ("sp", "pic", "graphicFrame", "grpSp"))
+_FILLS = tuple(f"{_A}{name}" for name in ("solidFill", "gradFill", "blipFill", "pattFill"))
+_SMALLEST = 200
+"""Hundredths of a point; nobody reads smaller letters."""
+
+
+def without_hidden_text(data: bytes) -> tuple[bytes, int]:
+    """The same PPTX file less what is not drawn, and how many letters and figures that was."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        theme = palette(archive.read("ppt/theme/theme1.xml")) if "ppt/theme/theme1.xml" in names else {}
+        size = _parse(archive.read("ppt/presentation.xml")).find(f"{_P}sldSz")
+        extent = (9_144_000, 6_858_000) if size is None else (int(size.get("cx", "0")), int(size.get("cy", "0")))
+        behind = [_parse(archive.read(name)) for name in names if _BEHIND.fullmatch(name)]
+        is_plain = not any(map(_paints, behind))
+        hidden = 0
+        changed: dict[str, bytes] = {}
+        for name in filter(_SLIDE.fullmatch, names):
+            root = _parse(archive.read(name))
+            if count := _clean(root, extent, theme, is_plain):
+                hidden += count
+                changed[name] = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
+        if not changed:
+            return data, 0
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as copy:
+            for name in names:
+                copy.writestr(name, changed.get(name) or archive.read(name))
+    return target.getvalue(), hidden
+
+
+def _parse(part: bytes) -> etree._Element:
+    return etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
+
+
+def _paints(root: etree._Element) -> bool:
+    """Whether a slide, or what lies behind it, has a ground or a shape with a colour of its own."""
+    fills = (one for shape in root.iter(f"{_P}spPr") for one in shape.iterchildren(*_FILLS))
+    own = root.find(f"{_P}cSld/{_P}bg/{_P}bgPr")
+    return own is not None or next(root.iter(f"{_P}pic"), None) is not None or next(fills, None) is not None
+
+
+def _clean(root: etree._Element, extent: tuple[int, int], theme: Mapping[str, Rgb], is_plain: bool) -> int:
+    if root.get("show") in ("0", "false"):
+        return _emptied(root)
+    hidden = sum(_emptied(shape) for shape in root.iter(*_SHAPES) if _is_away(shape, extent))
+    page = WHITE if is_plain and not _paints(root) else None
+    for run in root.iter(f"{_A}r"):
+        properties = run.find(f"{_A}rPr")
+        if properties is not None and _is_lost(properties, _ground(run, theme, page), theme):
+            hidden += _emptied(run)
+    return hidden
+
+
+def _is_away(shape: etree._Element, extent: tuple[int, int]) -> bool:
+    """Whether a shape is hidden, or lies off the slide."""
+    about = shape.find(f"./*/{_P}cNvPr")
+    if about is not None and about.get("hidden") in ("1", "true"):
+        return True
+    place = next(shape.iterfind(f"./*/{_A}xfrm"), None)
+    place = shape.find(f"{_P}xfrm") if place is None else place
+    parent = shape.getparent()
+    if place is None or parent is None or parent.tag != f"{_P}spTree":
+        return False
+    at, size = place.find(f"{_A}off"), place.find(f"{_A}ext")
+    if at is None or size is None:
+        return False
+    ends = ((int(at.get(way, "0")), int(size.get(f"c{way}", "0"))) for way in "xy")
+    return any(start + long <= 0 or start >= whole for (start, long), whole in zip(ends, extent, strict=True))
+
+
+def _ground(run: etree._Element, theme: Mapping[str, Rgb], page: Rgb | None) -> Rgb | None:
+    """The colour behind a text; none where it cannot be told."""
+    around = next(run.iterancestors(f"{_A}tc", f"{_P}sp"), None)
+    if around is None or around.tag == f"{_A}tc":
+        fill = None if around is None else around.find(f"{_A}tcPr/{_A}solidFill")
+        return None if fill is None else drawn_colour(fill, theme)
+    fill = around.find(f"{_P}spPr/{_A}solidFill")
+    if fill is not None:
+        return drawn_colour(fill, theme)
+    return None if around.find(f"{_P}style") is not None else page
+
+
+def _is_lost(properties: etree._Element, ground: Rgb | None, theme: Mapping[str, Rgb]) -> bool:
+    if int(properties.get("sz", "1800")) < _SMALLEST or properties.find(f"{_A}noFill") is not None:
+        return True
+    fill = properties.find(f"{_A}solidFill")
+    if fill is None:
+        return False
+    is_clear = any(int(one.get("val", "0")) < CLEAR * 100_000 for one in fill.iter(f"{_A}alpha"))
+    return is_clear or are_alike(drawn_colour(fill, theme), ground)
+
+
+def _emptied(element: etree._Element) -> int:
+    hidden = 0
+    for text in element.iter(f"{_A}t"):
+        hidden += sum(map(str.isalnum, text.text or ""))
+        text.text = ""
+    return hidden
