@@ -7,6 +7,7 @@ what is markup is escaped.
 import re
 from collections.abc import Callable, Sequence
 
+from assistant.grounding.statements import statements
 from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, number_of, rest_of, source_of, visible
 from assistant.types import Answer, Evidence, Sentence
 
@@ -53,7 +54,8 @@ def differs(answer: Answer, heard: str) -> bool:
     if answer.refused or answer.quoted or any(sentence.text not in heard for sentence in answer.sentences):
         return True
     last = answer.sentences[-1].text if answer.sentences else ""
-    return any(character.isalnum() for character in heard[heard.rfind(last) + len(last) :])
+    # A title behind the last sentence, of which nothing came, claims nothing.
+    return any(statement.claims for statement in statements(heard[heard.rfind(last) + len(last) :]))
 
 
 def footnotes(answer: Answer) -> list[str]:
