@@ -64,6 +64,9 @@ class Model(_Entry):
     window: int
     """In tokens."""
     template: str = ""
+    query_prefix: str = ""
+    """What an embedder wants before a question, where its files do not say so themselves."""
+    document_prefix: str = ""
     hub: str
     revision: str | None = None
     wheels: Wheels | None = None

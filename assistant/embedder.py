@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assistant import models
+from assistant.catalogue import catalogue
 from assistant.config import DeviceSettings, EmbedderSettings
 from assistant.device import Device, choose
 from assistant.errors import ModelError
@@ -56,10 +57,14 @@ class Embedder:
         self.settings = settings
         self._device_settings = device
         self.folder = models.embedder_folder(settings.model)
-        query, document = _declared_prompts(self.folder)
+        known = catalogue().get(settings.model)
+        named = (known.query_prefix, known.document_prefix) if known else ("", "")
+        query, document = named if any(named) else _declared_prompts(self.folder)
         self._query = query if settings.query_prefix == _OWN else settings.query_prefix
         self._document = document if settings.document_prefix == _OWN else settings.document_prefix
         self.tokens = TokenCounter(self.folder, self._document)
+        of_model = known.languages if known else ("en",)
+        self._languages = of_model if _OWN in settings.languages else settings.languages
         # A tokenizer of transformers serves one thread at a time.
         self._turn = threading.RLock()
 
@@ -76,8 +81,7 @@ class Embedder:
 
     def understands(self, language: str) -> bool:
         """Whether texts in a language may be compared by their vectors; an unknown language may."""
-        known = self.settings.languages
-        return not known or not language or language in known
+        return not self._languages or not language or language in self._languages
 
     def load(self) -> None:
         """Load the weights now, which otherwise happens at the first text. Raises ModelError."""

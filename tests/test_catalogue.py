@@ -14,8 +14,9 @@ import pytest
 from commands import run
 
 from assistant import catalogue as listed
-from assistant import fetching, models
+from assistant import embedder, fetching, models
 from assistant.catalogue import Model, Wheels, catalogue
+from assistant.config import DeviceSettings, EmbedderSettings
 from assistant.errors import ModelError, UsageError
 
 WIDTH, INNER, POSITIONS = 32, 64, 16
@@ -116,7 +117,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Callable[[Model], None]:
     def replace(model: Model) -> None:
-        for module in (listed, models):
+        for module in (listed, models, embedder):
             monkeypatch.setattr(module, "catalogue", lambda: {"boxed": model})
 
     return replace
@@ -162,6 +163,23 @@ def test_a_model_comes_whole_from_its_wheels_and_can_be_used(index: Path, known:
     assert tokenizer("hail\thails").tokens() == ["<s>", "▁hail", "▁hail", "s", "</s>"]
     states = AutoModel.from_pretrained(folder)(**tokenizer("hail", return_tensors="pt")).last_hidden_state
     assert states.shape == (1, 3, WIDTH) and bool(states.isfinite().all())
+
+
+@pytest.mark.parametrize("languages", [(), ("de", "fr")])
+def test_an_embedder_of_the_catalogue_has_its_languages_and_prefixes(
+    index: Path, known: Callable[[Model], None], languages: tuple[str, ...]
+) -> None:
+    known(model_of().model_copy(update={"languages": languages, "query_prefix": "q: ", "document_prefix": "d: "}))
+    write_wheel(index, 1, CONTENT)
+    fetching.fetch("boxed")
+    settings = [
+        EmbedderSettings(model="boxed"),
+        EmbedderSettings(model="boxed", query_prefix="q: ", document_prefix=""),
+    ]
+    asked, other = (embedder.Embedder(one, DeviceSettings()) for one in settings)
+    assert asked.understands("fr") and asked.understands("en") == (not languages)
+    assert np.array_equal(asked.embed_question("hail"), other.embed_question("hail"))
+    assert not np.array_equal(asked.embed_texts(["hail"]), other.embed_texts(["hail"]))
 
 
 def test_values_of_four_bits_come_back_within_half_a_step(index: Path, known: Callable[[Model], None]) -> None:

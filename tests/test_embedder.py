@@ -66,6 +66,8 @@ def test_bfloat16_changes_a_vector_little(embedder: Embedder) -> None:
 def test_languages_that_the_embedder_does_not_know_are_told() -> None:
     german = Embedder(EmbedderSettings(languages=("de",)), DeviceSettings())
     every = Embedder(EmbedderSettings(languages=()), DeviceSettings())
+    bundled = Embedder(EmbedderSettings(), DeviceSettings())
+    assert bundled.understands("en") and not bundled.understands("de")
     assert german.understands("de") and german.understands("") and not german.understands("en")
     assert every.understands("fi")
 
