@@ -56,10 +56,12 @@ def read_pdf(data: bytes, limits: Limits) -> Document:
             lying = mismatches(reader) if reader else []
             drawn = redrawn(reader, lying) if reader and lying else None
         if drawn is None:
-            return _read_pages(data, pdf, reader, limits)
-    with closing(pypdfium2.PdfDocument(drawn)) as pdf:
-        document = _read_pages(data, pdf, reader, limits)
-    return replace(document, warnings=(*map(_told, lying), *document.warnings))
+            document = _read_pages(data, pdf, reader, limits)
+    if drawn is not None:
+        with closing(pypdfium2.PdfDocument(drawn)) as pdf:
+            document = _read_pages(data, pdf, reader, limits)
+    told = (_told(one, "the text" if drawn is None else "what is drawn") for one in lying)
+    return replace(document, warnings=(*told, *document.warnings))
 
 
 def _read_pages(data: bytes, pdf: pypdfium2.PdfDocument, reader: "PdfReader | None", limits: Limits) -> Document:
@@ -69,10 +71,10 @@ def _read_pages(data: bytes, pdf: pypdfium2.PdfDocument, reader: "PdfReader | No
     return _document(lines, _outline(pdf), known, (*_cut_off(data), *pages.warnings()))
 
 
-def _told(lying: Mismatch) -> str:
+def _told(lying: Mismatch, was_read: str) -> str:
     """The line of the report about a font that reads otherwise than it draws."""
     pairs = [f"{drawn} for {read}" for read, drawn in list(lying.codes.values())[:10]]
-    return f"{_pages(lying.pages)} drawn otherwise than the text says ({', '.join(pairs)}); what is drawn was read"
+    return f"{_pages(lying.pages)} drawn otherwise than the text says ({', '.join(pairs)}); {was_read} was read"
 
 
 def _document(

@@ -43,8 +43,8 @@ def mismatches(reader: "PdfReader") -> list[Mismatch]:
     return [one for one in known.values() if one.codes]
 
 
-def redrawn(reader: "PdfReader", found: list[Mismatch]) -> bytes:
-    """The file with tables of characters that say what is drawn."""
+def redrawn(reader: "PdfReader", found: list[Mismatch]) -> bytes | None:
+    """The file with tables of characters that say what is drawn; None where pypdf cannot write it again."""
     from pypdf import PdfWriter
     from pypdf.generic import NameObject, StreamObject
 
@@ -63,8 +63,10 @@ def redrawn(reader: "PdfReader", found: list[Mismatch]) -> bytes:
         stream.set_data("\n".join(lines).encode())
         one.font[NameObject("/ToUnicode")] = stream
     target = io.BytesIO()
-    PdfWriter(clone_from=reader).write(target)
-    return target.getvalue()
+    with suppress(Exception):  # any error of the parser of an untrusted file
+        PdfWriter(clone_from=reader).write(target)
+        return target.getvalue()
+    return None
 
 
 def _fonts(resources: Any, depth: int) -> Iterator[tuple[int, Any]]:

@@ -10,6 +10,7 @@ import reportlab
 from files import bare_pdf, write
 from fontTools.ttLib import TTFont
 from hiding import FORMS, SECRET, SHOWN, Form
+from pypdf import PdfReader, PdfWriter
 
 from assistant.errors import ReadError
 from ingest.readers import read
@@ -111,3 +112,23 @@ def test_what_is_drawn_is_read_where_a_font_reads_otherwise(
     assert lying.warnings[0] == (
         "page 1 is drawn otherwise than the text says (1 for 0, 8 for 0, p for s); what is drawn was read"
     )
+
+
+def test_a_font_that_reads_otherwise_is_found_behind_a_lock_that_anyone_opens(tmp_path: Path) -> None:
+    locked = PdfWriter(clone_from=PdfReader(write(tmp_path, "a.pdf", in_helvetica({"1": "0"}))))
+    locked.encrypt(user_password="", owner_password="x", algorithm="RC4-128")
+    locked.write(tmp_path / "b.pdf")
+    lying = read(tmp_path / "b.pdf")
+    assert lying.text == TEXT and "1 for 0" in lying.warnings[0]
+
+
+def test_a_font_that_reads_otherwise_is_told_where_the_file_cannot_be_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("/Root")
+
+    monkeypatch.setattr(PdfWriter, "write", broken)
+    lying = read(write(tmp_path, "a.pdf", in_helvetica({"1": "0"})))
+    assert lying.text == TEXT.replace("1", "0")
+    assert lying.warnings == ("page 1 is drawn otherwise than the text says (1 for 0); the text was read",)
