@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ Severity = Literal["ok", "warning", "error"]
 
 _LEAST_DISK = 2 << 30
 _LEAST_MEMORY = 2 << 30
+# So many words of a prompt are read to tell how fast the model reads.
+_PROBE_WORDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,39 @@ def _embedder(settings: Settings) -> Iterator[Finding]:
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:
-    from assistant.engines.opening import open_engine
+    from assistant.engines.opening import open_engine, uses_server
 
+    if not uses_server(settings.engine):
+        needed, free = _weights(settings), _free_memory(settings)
+        if needed > free:
+            told = f"needs {needed / 2**30:.1f} GiB for its weights, and {free / 2**30:.1f} are free"
+            remedy = "Name a smaller model (assistant models list), or set engine.quantize=4bit."
+            yield Finding("engine", "error", f"{settings.engine.model} {told}", remedy)
+            return
     engine = open_engine(settings)
     engine.complete([[Message("user", "probe")]], max_new_tokens=1)
-    message = f"{settings.engine.model}, run by {_runtime(settings)}: window of {engine.window} tokens"
-    yield Finding("engine", "ok", message)
+    began = time.perf_counter()
+    engine.complete([[Message("user", "word " * _PROBE_WORDS)]], max_new_tokens=1)
+    seconds = (time.perf_counter() - began) * 1000 / _PROBE_WORDS
+    runs = f"{settings.engine.model}, run by {_runtime(settings)}: window of {engine.window} tokens"
+    yield Finding("engine", "ok", f"{runs}; with 1,000 tokens of evidence, first words after about {seconds:.1f} s")
+
+
+def _weights(settings: Settings) -> float:
+    """Bytes that the weights of the language model take where it runs."""
+    files = sum(file.stat().st_size for file in models.engine_folder(settings.engine.model).glob("*.safetensors"))
+    return files * {"none": 1.0, "8bit": 0.6, "4bit": 0.4}[settings.engine.quantize]
+
+
+def _free_memory(settings: Settings) -> int:
+    import psutil
+    import torch
+
+    from assistant.device import choose
+
+    if choose(settings.device).name == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    return int(psutil.virtual_memory().available)
 
 
 def _runtime(settings: Settings) -> str:

@@ -1,6 +1,7 @@
 """The command line: exit statuses, one JSON document, errors in one line."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -209,6 +210,7 @@ def test_doctor_finds_a_sound_workspace_sound_and_mends_a_lost_index(
     findings = {finding["name"]: finding for finding in json.loads(out)}
     assert status == 0 and findings["corpus default"]["severity"] == "ok"
     assert {"device", "memory", "embedder", "engine", "workspace"} <= set(findings)
+    assert re.search(r"first words after about \d+\.\d s", findings["engine"]["message"])
     assert index.exists()
 
 
@@ -221,6 +223,18 @@ def test_doctor_names_a_missing_model_and_goes_on(capsys: pytest.CaptureFixture[
     assert status == 1
     assert findings["engine"]["severity"] == "error" and findings["engine"]["remedy"]
     assert findings["device"]["severity"] == "ok"
+
+
+@pytest.mark.usefixtures("place")
+def test_doctor_does_not_load_a_model_that_this_machine_cannot_hold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assistant.doctor._free_memory", lambda _: 200 << 20)
+    monkeypatch.setattr("assistant.engines.opening.open_engine", lambda _: pytest.fail("was opened"))
+    status, out, _ = run(capsys, "doctor", "--json")
+    (engine,) = (finding for finding in json.loads(out) if finding["name"] == "engine")
+    assert status == 1 and "needs 0.3 GiB for its weights, and 0.2 are free" in engine["message"]
+    assert "assistant models list" in engine["remedy"]
 
 
 @pytest.mark.parametrize("command", ["search", "ask"])
