@@ -3,8 +3,8 @@
     python -m bench.hurt [--people 10] [--warm-up 1] [--rounds 3] [--minutes 1]
 
 The sample and one PDF of each kind in ``bench.hurting`` are served by ``assistant ui`` with the real models. In every
-other round one more person clicks fifty times at once on each of these pages and gives up, again and again. All the
-time a visitor signs in every other second.
+other round one more person clicks fifty times at once on each of these pages, one after the other, and gives up. All
+the time a visitor signs in every other second.
 """
 
 import json
@@ -88,6 +88,7 @@ def click_again_and_again(address: str, name: str, pages: Sequence[str], told: d
             if time.monotonic() > until:
                 return
             tuple(browser.map(give_up, [pages[number % len(pages)]] * _CLICKS))
+            time.sleep(_PAUSE_SECONDS)
 
 
 @dataclass

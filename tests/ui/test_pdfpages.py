@@ -16,6 +16,7 @@ from drawn import FakeDrawers, document_of
 from fakes import FakeEmbedder
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Message
 
 from assistant.config import Settings
 from assistant.errors import ReadError
@@ -144,6 +145,42 @@ def test_fifty_clicks_hold_no_thread_that_others_need(pages: PdfPages, drawers: 
     assert asyncio.run(main()) == {200}
 
 
+def test_who_has_gone_away_is_not_waited_for(pages: PdfPages, drawers: FakeDrawers, served: Workspace) -> None:
+    app, sent = FastAPI(), list[Message]()
+    add_source_routes(app, Library(served), pages)
+    path = "/sources/cars/1/pages/1"
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+
+    async def main() -> None:
+        async def receive() -> Message:
+            await reached(lambda: bool(drawers.drawn))
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await app(scope, receive, send)
+        drawers.may_draw.set()
+        await reached(lambda: bool(pages._drawn))
+
+    asyncio.run(main())
+    assert sent[0]["status"] == 499 and drawers.drawn == [1], "what was begun is there for the next one"
+
+
+def test_who_waits_while_the_app_is_closed_is_told(
+    pages: PdfPages, drawers: FakeDrawers, terms: SourceDocument
+) -> None:
+    async def main() -> list[bytes | BaseException]:
+        asked = [asyncio.create_task(pages.picture(terms, page, "anna")) for page in (1, 2)]
+        await reached(lambda: bool(drawers.drawn))
+        drawers.may_draw.set()
+        await asyncio.to_thread(pages.close)
+        return await outcomes(asked)
+
+    first, second = asyncio.run(main())
+    assert isinstance(first, bytes) and isinstance(second, ReadError) and "closed" in str(second)
+
+
 # What hurts
 
 
@@ -248,7 +285,7 @@ def test_processes_end_with_the_pages_and_survive_being_killed(tmp_path: Path) -
         assert asyncio.run(pages.picture(document, 1, "anna"))
         (process,) = own()
         process.kill()
-        asyncio.run(reached(lambda: process.status() == psutil.STATUS_ZOMBIE))
+        asyncio.run(reached(lambda: not pages._idle[0].is_fit))
         assert asyncio.run(pages.picture(document, 2, "anna")), "that was not the fault of the page"
         assert len(own()) == 1
     assert not own()

@@ -49,6 +49,7 @@ class PdfPages:
         self._busy: set[Drawer] = set()
         self._lock = threading.Lock()
         """Of the two above."""
+        self._is_closed = False
         self._lines, self._pages = _Locks(), _Locks()
         self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
         self._drawn: OrderedDict[tuple[str, int], bytes] = OrderedDict()
@@ -78,6 +79,7 @@ class PdfPages:
 
     def close(self) -> None:
         """End the processes; whoever waits for a page waits no more."""
+        self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             for drawer in self._busy:
@@ -115,6 +117,8 @@ class PdfPages:
             yield
 
     async def _done(self, document: SourceDocument, page: int, work: Callable[[Drawer], T]) -> T:
+        if self._is_closed:
+            raise ReadError("The app is being closed.")
         try:
             return await asyncio.wrap_future(self._threads.submit(self._drawn_by_one, work))
         except DrawerLost as lost:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from assistant.errors import AssistantError
+from ui.api.connection import CLIENT_GONE, ClientGone, while_connected
 from ui.signin import signed_in
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
@@ -25,9 +26,11 @@ def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
         user = signed_in(request.scope)
         try:
             known = await run_in_threadpool(library.document, corpus, document)
-            content = await pages.picture(known, page, user.name if user else "")
+            content = await while_connected(request, pages.picture(known, page, user.name if user else ""))
         except AssistantError as error:
             return _missing(error)
+        except ClientGone:
+            return Response(status_code=CLIENT_GONE)
         return Response(content, media_type="image/webp", headers={"Cache-Control": _A_DAY})
 
     async def original(corpus: str, document: Number) -> Response:
