@@ -1,6 +1,7 @@
 """Text as sentences, with their places: shared by chunking, grounding and display."""
 
 import re
+from collections.abc import Iterator
 
 # Words that end in a dot without ending a sentence, in English and German, compared in lower case.
 _ABBREVIATIONS = frozenset(
@@ -11,10 +12,13 @@ _ABBREVIATIONS = frozenset(
     d.h i.d.r i.s.d o.ä s.o s.u u.a u.u z.b z.t
     """.split()
 )
-_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s)")
+_CLOSES = "\"'”’»)]"
+_END = re.compile(rf"[.!?…][{re.escape(_CLOSES)}]*(?=\s)")
 _QUESTION = re.compile(r"\?[\"'”’»)\]]*\s*$")
 _LAST_WORD = re.compile(r"(\S+)$")
 _STARTS_SENTENCE = re.compile(r"[\s\"'“‘«(\[]*[^\W\d_a-zß-ÿ]|[\s\"'“‘«(\[]*[\d§$€£•–-]")
+# What stands behind a sentence decides whether it ends there, but for blanks and what opens.
+_DECIDES = re.compile(r"[\s\"'“‘«(\[]*+.")
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
@@ -40,6 +44,29 @@ def line_sentence_spans(text: str) -> list[tuple[int, int]]:
         spans.extend((offset + start, offset + end) for start, end in sentence_spans(line))
         offset += len(line) + 1
     return spans
+
+
+class GrowingSentences:
+    """The sentences of a text that grows at its end: each is read once."""
+
+    def __init__(self) -> None:
+        self.start = 0
+        """Where the last sentence begins, with the blanks before it; it may still grow."""
+        self._at = 0
+        """No sentence that is not known yet ends before this place."""
+
+    def read(self, text: str) -> Iterator[tuple[int, int]]:
+        """The spans of the sentences of ``text`` that have ended since it was read last: ``sentence_spans`` has one
+        more, the last."""
+        for match in _END.finditer(text, self._at):
+            self._at = match.start()
+            if not _DECIDES.match(text, match.end()):
+                return
+            self._at = match.end()
+            if _ends_sentence(text, self.start, match):
+                start, self.start = self.start, match.end()
+                yield _trim(text, start, match.end())
+        self._at = max(self._at, len(text.rstrip(_CLOSES)) - 1)
 
 
 def asks(text: str) -> bool:

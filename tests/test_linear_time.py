@@ -195,9 +195,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "denials": lambda text: (negation.denials(text, "en"), negation.affirmed(text)),
     "quantities": quantities.quantities,
     "limits": quantities.qualifiers,
-    "repetition": repetition.without_repetition,
+    "repetition": lambda text: repetition.Repetition().read(text),
     "circles": repetition.goes_in_circles,
-    "growing answer": repetition.safe_end,
     "titles": editions.title_key,
     "markers": streamed,
     "spans": lambda text: spans.spans(evidence(text)),
@@ -318,4 +317,15 @@ def test_one_long_row_does_not_fill_up_all_others() -> None:
     before = time.thread_time()
     with pytest.raises(Refused, match="characters"):
         read_table(("a," * 40_000 + "\n" + "b\n" * 10_000).encode(), LIMITS)
+    assert time.thread_time() - before < MOST_SECONDS
+
+
+@pytest.mark.parametrize("kind", ["Latin", "dots", "sentences", "items", "numbered", "rows", "cells", "letters"])
+def test_an_answer_is_not_read_again_with_each_of_its_words(kind: str) -> None:
+    text = (KINDS[kind] * 5_000)[:5_000]
+    before = time.thread_time()
+    reading = grounder.Grounder([HIT], weights, 0.6)
+    for start in range(0, len(text), 4):
+        for _ in reading.feed(text[start : start + 4]):
+            pass
     assert time.thread_time() - before < MOST_SECONDS

@@ -9,7 +9,7 @@ from samples import evidence
 from test_grounding import FIRE, FLOOD, weights
 
 from assistant.grounding.grounder import Grounder, ground
-from assistant.grounding.statements import statements
+from assistant.grounding.statements import GrowingStatements, statements
 from assistant.types import Grounded, Sentence, Words
 
 TRUE = "You bear 10 % of the loss, at least 500 euros."
@@ -118,7 +118,8 @@ def told(*pieces: str) -> tuple[str, list[Sentence]]:
 PIECES = [
     "# ", "### ", "**", "*", "__", "_", "`", "```", "```\n", "- ", "* ", "1. ", "2) ", "> ", "| ", " | ", "|---|---|",
     "\n", "\n\n", "---", "  ", ": ", ". ", "? ", "[1]", "Yes.", "Item", "Here is the answer", "Fire", " is covered",
-    "not", " 30 days", TRUE, "snake_case", "\\*", "\t", "<p>", "e.g. ",
+    "not", " 30 days", TRUE, "snake_case", "\\*", "\t", "<p>", "e.g. ", "\n  - ", "\n2. ", "\n> - ", "Yes. ", "Fire:",
+    "\n| a | b |\n|---|---|\n| c. d | e |",
 ]  # fmt: skip
 
 
@@ -129,3 +130,13 @@ def test_any_markdown_in_any_pieces_gives_the_same(parts: list[str], cuts: list[
     assert told(*text) == whole
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     assert told(*(text[start:end] for start, end in pairwise(places))) == whole
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=24))
+def test_the_statements_of_a_growing_answer_are_those_of_the_whole(parts: list[str]) -> None:
+    text, growing = "".join(parts).strip(), GrowingStatements()
+    for end in range(len(text) + 1):
+        so_far = text[:end].rstrip()
+        if growing.has_more(so_far):
+            assert growing.read(so_far) == statements(so_far)
+    assert growing.read(text) == statements(text)

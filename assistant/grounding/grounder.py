@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from assistant.grounding.markers import Reading
-from assistant.grounding.repetition import goes_in_circles, safe_end, without_repetition
-from assistant.grounding.statements import Statement, statements
+from assistant.grounding.repetition import Repetition, goes_in_circles
+from assistant.grounding.statements import GrowingStatements, Statement
 from assistant.grounding.support import Support, Weights, support
 from assistant.grounding.warnings import warning_of
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import without_markup
 
 _PASSAGE = re.compile(r"<\s*(?:/\s*)?passage\b", re.IGNORECASE)
-# Without one of these, nothing is complete yet.
-_MAY_END = re.compile(r"[.!?…\n]")
 _IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
 
 
@@ -62,11 +60,11 @@ class Grounder:
         self._has_ended = False
         self._cut_at: int | None = None
         self._reading = Reading()
+        self._repetition = Repetition()
+        self._statements = GrowingStatements()
         self._read = 0
         self._settled = 0
         """How many statements have been dealt with."""
-        self._open = 0
-        """Where the last statement begins, which may still grow."""
         self._told = 0
         """Where the last sentence ends."""
         self._shown = 0
@@ -74,7 +72,7 @@ class Grounder:
     @property
     def text(self) -> str:
         """What the model said to the reader, up to where it strayed or began to repeat itself."""
-        return without_repetition(self._reading.text).rstrip()[: self._end]
+        return self._reading.text[: self._repetition.end].rstrip()[: self._end]
 
     @property
     def stands(self) -> bool:
@@ -84,8 +82,7 @@ class Grounder:
     @property
     def is_over(self) -> bool:
         """Whether nothing that the model may yet say counts: small models begin again, or stray from the passages."""
-        text = self._reading.text
-        return self._has_ended or self._end is not None or without_repetition(text) != text
+        return self._has_ended or self._end is not None or self._repetition.end < len(self._reading.text)
 
     def feed(self, piece: str) -> Iterator[Words | Grounded]:
         """The next words of the model: what a reader may see of them, and sentences that they complete."""
@@ -95,17 +92,17 @@ class Grounder:
         plain = without_markup(own)
         self._reading.feed(plain[self._read :])
         self._read = len(plain)
+        self._repetition.read(self._reading.text)
         text = self.text
-        if _MAY_END.search(text, self._open):
-            found = statements(text)
+        if self._statements.has_more(text):
+            found = self._statements.read(text)
             yield from self._complete(text, found, len(found) - 1)
-            self._open = found[-1].start if found else 0
-        yield from self._words(self.text[: safe_end(text)])
+        yield from self._words(self.text[: self._repetition.safe_end])
 
     def finish(self, *, is_cut: bool = False) -> Iterator[Words | Grounded]:
         """The model has ended: what was held back. A sentence in which it was cut is left out behind others."""
         text = self.text
-        found = statements(text)
+        found = self._statements.read(text)
         if is_cut and len(found) > self._settled and not _IS_WHOLE.search(text):
             self._cut_at = found[-1].start
             if len(found) > 1:

@@ -6,14 +6,15 @@ is what the documents say:") claim nothing.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from assistant.grounding.negation import denials
 from assistant.grounding.quantities import quantities
 from assistant.language import words
-from assistant.markdown import Line, lines, without_emphasis
+from assistant.markdown import Line, Outermost, lines, without_emphasis
 from assistant.sentences import asks, sentence_spans
 
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
@@ -28,6 +29,8 @@ _ANY_VALUE = frozenset(
     angabe angaben antwort beschreibung betrag einzelheiten erklärung hinweis hinweise informationen wert werte
     """.split()
 )
+# Where a statement may end, and the next one begins.
+_MAY_END, _BEGINS = re.compile(r"[.!?…\n]"), re.compile(r"[^\W_]")
 _EMPTY = frozenset({"", "-", "–", "—"})
 _VERBS = frozenset(
     """
@@ -55,30 +58,62 @@ class Statement:
     end: int
     claims: tuple[str, ...]
     """What has to be supported; nothing if it claims nothing."""
+    outermost: Outermost = field(compare=False)
+    """What lies around it in the answer."""
 
 
-def statements(text: str) -> list[Statement]:
-    """The statements of an answer in order; "Yes." says nothing by itself and belongs to the one after it.
+class GrowingStatements:
+    """The statements of an answer that grows at its end.
 
-    Each is settled once the next one begins: what comes then does not change it.
+    Each is settled once the next one begins: what comes then does not change it. So only the block, item or row around
+    the last one is read again.
     """
+
+    def __init__(self) -> None:
+        self._found: list[Statement] = []
+        self._looked = 0
+
+    def has_more(self, text: str) -> bool:
+        """Whether a statement may have begun since this was asked last."""
+        has_more = False
+        while (end := _MAY_END.search(text, self._looked)) and (begun := _BEGINS.search(text, end.end())):
+            self._looked, has_more = begun.end(), True
+        self._looked = end.start() if end else max(self._looked, len(text))
+        return has_more
+
+    def read(self, text: str) -> list[Statement]:
+        """The statements of ``text``, which begins with what was read before."""
+        around = self._found[-1].outermost if self._found else Outermost()
+        first = bisect_left(self._found, min(around.start, len(text)), key=lambda one: one.start)
+        self._found[first:] = statements(text, around)
+        return self._found
+
+
+def statements(text: str, around: Outermost | None = None) -> list[Statement]:
+    """The statements of an answer in order, from ``around`` on; "Yes." belongs to the one after it, as it says nothing
+    by itself."""
     found: list[Statement] = []
     headers: list[str] = []
-    for _, its in groupby(lines(text), lambda line: line.row):
+    around = around or Outermost()
+    shift = around.start - len(around.before)
+    text = around.before + text[around.start :]
+    for _, its in groupby(lines(text, around), lambda line: line.row):
         first, *others = its
         if first.kind == "header":
             written = [without_emphasis(cell.text)[0] for cell in (first, *others)]
             headers = ["" if _ANY_VALUE.issuperset(words(header)) else header for header in written]
         is_row = first.kind in ("header", "cell")
         for one in (_row((first, *others), headers, text),) if is_row else _sentences(first, text):
-            if not any(character.isalnum() for character in text[one.start : one.end]):
+            if not any(map(str.isalnum, text[max(one.start, len(around.before)) : one.end])):
                 continue
             if found and len(found[-1].claims) == 1 and _YES_OR_NO.fullmatch(yes := found[-1].claims[0]):
-                found[-1] = Statement(
-                    found[-1].start, one.end, tuple(f"{yes} {claim}" for claim in one.claims) or (yes,)
-                )
+                claims = tuple(f"{yes} {claim}" for claim in one.claims) or (yes,)
+                found[-1] = replace(found[-1], end=one.end + shift, claims=claims)
             else:
-                found.append(one)
+                outermost = replace(one.outermost, start=one.outermost.start + shift)
+                if found and outermost.start < found[-1].end:
+                    outermost = found[-1].outermost  # of "Yes.", which belongs to a line of another block
+                found.append(Statement(one.start + shift, one.end + shift, one.claims, outermost))
     return found
 
 
@@ -95,6 +130,7 @@ def _sentences(line: Line, text: str) -> Iterator[Statement]:
             line.start + origins[start - 1] + 1 if place else _beginning(line, text),
             line.start + origins[end],
             () if claims_nothing else (claim,),
+            line.outermost,
         )
 
 
@@ -104,7 +140,8 @@ def _row(cells: Sequence[Line], headers: Sequence[str], text: str) -> Statement:
     # A sign, as "✓", would be taken for nothing beside the words.
     claims = (": ".join(filter(None, (header, label, value))) if words(value) else value for header, value in named)
     end = max(cell.start + len(cell.text) for cell in cells)
-    return Statement(_beginning(cells[0], text), end, () if cells[0].kind == "header" else tuple(claims) or (label,))
+    its = () if cells[0].kind == "header" else tuple(claims) or (label,)
+    return Statement(_beginning(cells[0], text), end, its, cells[0].outermost)
 
 
 def _beginning(line: Line, text: str) -> int:
