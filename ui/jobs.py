@@ -117,8 +117,12 @@ class Jobs:
             job = Job(_new_id(kind), kind, about, tuple(arguments), user, time.time())
             folder = self._folder(job.id)
             make_folder(folder)
-            _write(folder / _JOB_FILE, asdict(job))
-            self._spawn(folder, job)
+            try:
+                _write(folder / _JOB_FILE, asdict(job))
+                self._spawn(folder, job)
+            except OSError as error:  # as for arguments that are too long
+                shutil.rmtree(folder, ignore_errors=True)
+                raise UsageError(f"The work could not be started: {error.strerror}.", "Give it less at once.") from None
         return job
 
     def refuse_second(self, kind: Kind) -> None:

@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from assistant.config import UiSettings
 from assistant.errors import ConfigError
+from ui.hosts import host_of
 
 # Gradio would write the last one, and what is forwarded, into its page as the address of the app.
 _SAID_BY_PROXIES = frozenset({b"forwarded", b"x-real-ip", b"x-gradio-server"})
@@ -65,10 +66,17 @@ class Proxies:
 
     def _visitor(self, told: Headers, proxy: str) -> str:
         """Who was seen by the last proxy of those that are trusted: what stands before it may be made up."""
-        for address in reversed(",".join(told.getlist("x-forwarded-for")).split(",")):
-            if address.strip() and not self.trusts(address.strip()):
-                return address.strip()
+        for named in reversed(",".join(told.getlist("x-forwarded-for")).split(",")):
+            address = _without_port(named.strip())
+            if address and not self.trusts(address):
+                return address
         return proxy
+
+
+def _without_port(named: str) -> str:
+    """An address without the port that some proxies add: each connection would be another visitor."""
+    is_bare = named.count(":") > 1 and not named.startswith("[")
+    return named if is_bare else host_of(f"//{named}")
 
 
 def _is_said_by_proxies(name: bytes) -> bool:

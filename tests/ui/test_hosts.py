@@ -223,6 +223,8 @@ def test_the_visitor_is_who_the_last_trusted_proxy_has_seen() -> None:
     assert visitor() == visitor("10.3.3.3") == visitor("") == "10.1.1.1"
     assert visitor("6.6.6.6", client="192.0.2.7") == "192.0.2.7"
     assert visitor("6.6.6.6", client="::ffff:10.1.1.1") == "6.6.6.6"
+    assert visitor("6.6.6.6:4000, 10.2.2.2:9") == visitor("6.6.6.6:4001") == "6.6.6.6", "some add the port"
+    assert visitor("[2001:db8::7]:4000") == visitor("[2001:db8::7]") == visitor("2001:db8::7") == "2001:db8::7"
 
 
 def test_nothing_that_proxies_say_reaches_the_app() -> None:

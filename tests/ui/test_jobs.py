@@ -220,6 +220,13 @@ def test_who_stops_a_job_before_its_command_runs_is_heard(tmp_path: Path) -> Non
     assert json.loads((tmp_path / "ended.json").read_text())["status"] == -signal.SIGINT
 
 
+def test_a_job_that_cannot_be_started_is_none(jobs: Jobs) -> None:
+    with pytest.raises(UsageError, match="could not be started"):
+        jobs.start("ingest", "much", ["x" * 3_000_000], "ada")
+    assert jobs.all() == []
+    jobs.start("ingest", "less", [""], "ada")
+
+
 def test_one_of_a_kind_at_a_time(jobs: Jobs) -> None:
     job = jobs.start("train", "house", [WAITS], "ada")
     with pytest.raises(UsageError, match="'house' is still under way"):
