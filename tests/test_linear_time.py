@@ -322,10 +322,19 @@ def test_one_long_row_does_not_fill_up_all_others() -> None:
 
 @pytest.mark.parametrize("kind", ["Latin", "dots", "sentences", "items", "numbered", "rows", "cells", "letters"])
 def test_an_answer_is_not_read_again_with_each_of_its_words(kind: str) -> None:
-    text = (KINDS[kind] * 5_000)[:5_000]
+    text = (KINDS[kind] * 3_000)[:3_000]
     before = time.thread_time()
     reading = grounder.Grounder([HIT], weights, 0.6)
     for start in range(0, len(text), 4):
         for _ in reading.feed(text[start : start + 4]):
             pass
     assert time.thread_time() - before < MOST_SECONDS
+
+
+def test_markup_is_not_read_again_with_each_word_behind_it() -> None:
+    text, growing = "It is so <br> here. [a](b.c) " * 700, markup.GrowingWords()
+    before = time.thread_time()
+    for end in range(4, len(text), 4):
+        plain = growing.read(text[:end])
+    assert time.thread_time() - before < MOST_SECONDS
+    assert plain == markup.without_markup(text[:end])

@@ -11,6 +11,7 @@ from test_grounding import FIRE, FLOOD, weights
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.statements import GrowingStatements, statements
 from assistant.types import Grounded, Sentence, Words
+from assistant.untrusted.markup import GrowingWords, without_markup
 
 TRUE = "You bear 10 % of the loss, at least 500 euros."
 FALSE = "You bear 20 % of the loss, at least 500 euros."
@@ -140,3 +141,16 @@ def test_the_statements_of_a_growing_answer_are_those_of_the_whole(parts: list[s
         if growing.has_more(so_far):
             assert growing.read(so_far) == statements(so_far)
     assert growing.read(text) == statements(text)
+
+
+MARKUP = [
+    "<", ">", "<b>", "</", "passage", "<passage id=1>", " ", "\n", "x", "](", "]", "(", ")", "[a]", "http://a.b",
+    "<!--", "-->", "!", "-", "<|im_start|>", "<|", "|>", "a " * 25, "/", ":", "<br>", "\uff1c", "\u200b", "a" * 41,
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(MARKUP), max_size=16))
+def test_the_plain_words_of_a_growing_answer_are_those_of_the_whole(parts: list[str]) -> None:
+    text, growing = "".join(parts), GrowingWords()
+    for end in range(len(text) + 1):
+        assert growing.read(text[:end]) == without_markup(text[:end])

@@ -16,7 +16,7 @@ from assistant.grounding.statements import GrowingStatements, Statement
 from assistant.grounding.support import Support, Weights, support
 from assistant.grounding.warnings import warning_of
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
-from assistant.untrusted.markup import without_markup
+from assistant.untrusted.markup import GrowingWords, without_markup
 
 _PASSAGE = re.compile(r"<\s*(?:/\s*)?passage\b", re.IGNORECASE)
 _IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
@@ -59,6 +59,7 @@ class Grounder:
         self._end: int | None = None
         self._has_ended = False
         self._cut_at: int | None = None
+        self._plain = GrowingWords()
         self._reading = Reading()
         self._repetition = Repetition()
         self._statements = GrowingStatements()
@@ -89,7 +90,7 @@ class Grounder:
         self.said += piece
         own = _without_made_up(self.said)
         self._has_ended = own != self.said
-        plain = without_markup(own)
+        plain = self._plain.read(own)
         self._reading.feed(plain[self._read :])
         self._read = len(plain)
         self._repetition.read(self._reading.text)

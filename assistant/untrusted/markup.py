@@ -58,6 +58,26 @@ def without_markup(text: str) -> str:
     return text[: origins[sign.start()]] if sign else text
 
 
+class GrowingWords:
+    """The plain words of a text that grows at its end: only the end is read again."""
+
+    def __init__(self) -> None:
+        self._settled = self._next = 0
+        self._plain = ""
+
+    def read(self, text: str) -> str:
+        """The same as ``without_markup(text)``; ``text`` begins with what was read before."""
+        end = max(text.rfind(" "), text.rfind("\n")) + 1
+        if end > self._next:
+            new = text[self._settled : end]
+            plain = without_markup(new)
+            # Markup that may go on behind a blank takes a word there with it, or gives free what was held back.
+            if without_markup(f"{new}x") == f"{plain}x":
+                self._settled, self._plain = end, self._plain + plain
+            self._next = end + (end - self._settled)  # what stays open is looked at again when it is twice as long
+        return self._plain + without_markup(text[self._settled :])
+
+
 # What programs that render Markdown part from what stands around it: no address goes beyond one of these.
 _PIECE = re.compile(r"[^\s|<>`\"“”„«»()\[\]]+")
 # What such programs make a link of when it is only written out: addresses, hosts, mail, and any of it in entities.
