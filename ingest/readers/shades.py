@@ -12,7 +12,7 @@ NEAR = 72
 """Sum of the differences of red, green and blue below which two colours look the same: 24 each."""
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})?([0-9a-fA-F]{6})")
-_MAPPED = {"bg1": "lt1", "tx1": "dk1", "bg2": "lt2", "tx2": "dk2"}
+MAPPED = {"bg1": "lt1", "tx1": "dk1", "bg2": "lt2", "tx2": "dk2"}
 """What backgrounds and texts are called where no map says otherwise."""
 CLEAR = 0.05
 """How much of a colour has to cover what is behind to be seen."""
@@ -53,7 +53,7 @@ def shaded(rgb: Rgb, lighter: float = 0.0, darker: float = 0.0) -> Rgb:
     return _triple([(value + (255 - value) * lighter) * (1 - darker) for value in rgb])
 
 
-def drawn_colour(fill: etree._Element, theme: Mapping[str, Rgb], names: Mapping[str, str] = _MAPPED) -> Rgb | None:
+def drawn_colour(fill: etree._Element, theme: Mapping[str, Rgb], names: Mapping[str, str] = MAPPED) -> Rgb | None:
     """The colour in a DrawingML fill; none where it is a picture, a pattern, or clear."""
     for one in fill:
         name = etree.QName(one).localname

@@ -674,6 +674,56 @@ def _sized(size: int) -> Callable[[Any, Any, Any], object]:
     return lambda _, __, run: setattr(run.font, "size", size * 12_700)
 
 
+def _over(behind: Callable[[Any], object]) -> Callable[[Any, Any, Any], object]:
+    """White letters over what ``behind`` does to the slide."""
+
+    def change(slide: Any, shape: Any, run: Any) -> None:
+        _letters("FFFFFF")(slide, shape, run)
+        behind(slide)
+
+    return change
+
+
+def _shape_behind(slide: Any) -> None:
+    shape = slide.shapes.add_shape(1, 0, 0, 9_000_000, 3_000_000)
+    slide.shapes._spTree.insert(2, shape._element)
+
+
+def _ground_of_theme(colour: str, index: int = 1001) -> Callable[[Any], object]:
+    def change(part: Any) -> None:
+        from pptx.oxml import parse_xml
+
+        names = " ".join(
+            f'xmlns:{name}="http://schemas.openxmlformats.org/{path}/2006/main"'
+            for name, path in (("p", "presentationml"), ("a", "drawingml"))
+        )
+        ground = f'<p:bgRef idx="{index}"><a:schemeClr val="{colour}"/></p:bgRef>'
+        part._element.cSld.insert(0, parse_xml(f"<p:bg {names}>{ground}</p:bg>"))
+
+    return change
+
+
+def _dark_map(slide: Any) -> None:
+    from pptx.oxml.ns import qn
+
+    names = slide.slide_layout.slide_master._element.find(qn("p:clrMap"))
+    names.set("bg1", "dk1")
+    names.set("tx1", "lt1")
+
+
+def _child(name: str, inside: str = "") -> Callable[[Any, Any, Any], object]:
+    """White letters with a child of their properties."""
+
+    def change(slide: Any, shape: Any, run: Any) -> None:
+        from pptx.oxml import parse_xml
+
+        _letters("FFFFFF")(slide, shape, run)
+        space = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+        run._r.get_or_add_rPr().append(parse_xml(f"<a:{name} {space}>{inside}</a:{name}>"))
+
+    return change
+
+
 _PPTX = (
     _slide(
         "slide", lambda slide, *_: slide._element.set("show", "0"), lambda slide, *_: slide._element.set("show", "1")
@@ -685,6 +735,25 @@ _PPTX = (
     _slide("colour of the theme", _themed(14), _themed(13)),
     _slide("colour of the shape", _letters("102030", "102030"), _letters("FFFFFF", "102030")),
     _slide("size", _sized(1), _sized(9)),
+    _slide("white over a shape with a colour by its style", _over(lambda _: None), _over(_shape_behind)),
+    _slide("white on a ground of the theme", _over(_ground_of_theme("bg1")), _over(_ground_of_theme("tx2"))),
+    _slide("white on a picture of the theme", _over(_ground_of_theme("bg1")), _over(_ground_of_theme("bg1", 1003))),
+    _slide(
+        "white on a ground of the layout",
+        _over(lambda slide: _ground_of_theme("bg1")(slide.slide_layout)),
+        _over(lambda slide: _ground_of_theme("accent1")(slide.slide_layout)),
+    ),
+    _slide("white in a dark design", _over(lambda _: None), _over(_dark_map)),
+    _slide(
+        "white on a marker",
+        _child("highlight", '<a:srgbClr val="FFFFFF"/>'),
+        _child("highlight", '<a:srgbClr val="102030"/>'),
+    ),
+    _slide(
+        "white with edges",
+        _child("ln", "<a:noFill/>"),
+        _child("ln", '<a:solidFill><a:srgbClr val="102030"/></a:solidFill>'),
+    ),
 )
 
 
