@@ -13,7 +13,7 @@ from lxml import etree
 
 from .cascade import declarations
 from .look import Look, is_drawn, looked
-from .shades import WHITE, Rgb, are_alike, from_hex, named, palette, shaded
+from .shades import BLACK, WHITE, Rgb, are_alike, from_hex, named, palette, shaded
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _W14 = "{http://schemas.microsoft.com/office/word/2010/wordml}"
@@ -24,6 +24,8 @@ _V = "{urn:schemas-microsoft-com:vml}"
 _PARTS = ("word/document.xml", "word/footnotes.xml", "word/endnotes.xml")
 _OFF = frozenset({"0", "false", "off", "none"})
 _HIDING = ("vanish", "webHidden", "specVanish")
+_EDGES = frozenset({"shadow", "glow", "textOutline"})
+"""What is drawn around letters and shows them in any colour."""
 _SMALLEST_HALF_POINTS = 4
 _NARROWEST = 15
 """Per cent of their width that letters may be squeezed to."""
@@ -32,6 +34,8 @@ _TWIPS = 20
 _EMU = 635
 """English metric units a twip, in which drawings are placed."""
 _FARTHEST_HALF_POINTS = 400
+_PLAIN_PATTERNS = ("", "clear")
+"""Shadings without a pattern, of which nothing but the fill is drawn."""
 _A4 = 11_906, 16_838
 _SCHEME = {"background1": "lt1", "light1": "lt1", "text1": "dk1", "dark1": "dk1", "background2": "lt2", "light2": "lt2",
            "text2": "dk2", "dark2": "dk2", "hyperlink": "hlink", "followedHyperlink": "folHlink"}  # fmt: skip
@@ -141,14 +145,14 @@ class _Word:
 
     def _ground(self, paragraph: etree._Element, look: Properties, page: Rgb | None) -> Rgb | None:
         """The colour behind a paragraph; none where it cannot be told."""
-        if "shd" in look and (fill := self._colour(look["shd"], "fill", "themeFill")):
-            return fill
+        if "shd" in look and _shades(look["shd"]):
+            return self._shading(look["shd"])
         for around in paragraph.iterancestors(f"{_W}tc", f"{_W}txbxContent"):
             if around.tag == f"{_W}txbxContent":
                 return None
             shading = around.find(f"{_W}tcPr/{_W}shd")
-            if shading is not None and (fill := self._colour(shading, "fill", "themeFill")):
-                return fill
+            if shading is not None and _shades(shading):
+                return self._shading(shading)
             table = next(around.iterancestors(f"{_W}tbl"), None)
             style = None if table is None else self.styles.get(_value(table.find(f"{_W}tblPr/{_W}tblStyle")))
             while style is not None:
@@ -156,6 +160,13 @@ class _Word:
                     return None
                 style = self.styles.get(_value(style.find(f"{_W}basedOn")))
         return page
+
+    def _shading(self, shading: etree._Element) -> Rgb | None:
+        """The colour behind a text that is shaded; none where it is a pattern of two."""
+        pattern = _value(shading)
+        if pattern == "solid":
+            return self._colour(shading, "color", "themeColor") or BLACK
+        return self._colour(shading, "fill", "themeFill") if pattern in _PLAIN_PATTERNS else None
 
     def _colour(self, element: etree._Element, plain: str, themed: str) -> Rgb | None:
         """A colour of the theme, or one written out; none for ``auto``."""
@@ -177,15 +188,26 @@ class _Word:
             return True
         if abs(_number(properties.get("position"))) > _FARTHEST_HALF_POINTS:
             return True
+        if any(_is_on(one) and one.find(f"{_W14}noFill") is None for name, one in properties.items() if name in _EDGES):
+            return False
         fill = properties.get("textFill")
         if fill is not None and (fill.find(f"{_W14}noFill") is not None or _is_clear(fill)):
             return True
-        if "shd" in properties:
-            behind = self._colour(properties["shd"], "fill", "themeFill") or behind
+        if "shd" in properties and _shades(properties["shd"]):
+            behind = self._shading(properties["shd"])
         if (marked := _value(properties.get("highlight"))) not in ("", "none"):
             behind = named(marked)
         text = self._colour(properties["color"], "val", "themeColor") if "color" in properties else None
         return are_alike(text, behind)
+
+
+def _shades(shading: etree._Element) -> bool:
+    """Whether a shading covers what is behind it."""
+    if (pattern := _value(shading)) == "nil":
+        return False
+    return pattern not in _PLAIN_PATTERNS or any(
+        shading.get(f"{_W}{name}", "auto") != "auto" for name in ("fill", "themeFill")
+    )
 
 
 _PLACED = (f"{_WP}anchor", f"{_W}tr", f"{_W}tbl", f"{_V}shape", f"{_V}rect")

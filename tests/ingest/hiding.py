@@ -468,6 +468,17 @@ _RUNS: tuple[tuple[str, str, str], ...] = (
         '<w:color w:val="FFFFFF"/><w:shd w:val="clear" w:fill="000000"/>',
     ),
     (
+        "black on a shading that is all pattern",
+        '<w:color w:val="000000"/><w:shd w:val="solid" w:color="000000" w:fill="FFFFFF"/>',
+        '<w:color w:val="FFFFFF"/><w:shd w:val="solid" w:color="000000" w:fill="FFFFFF"/>',
+    ),
+    ("white with a shadow", '<w:color w:val="FFFFFF"/><w:shadow w:val="0"/>', '<w:color w:val="FFFFFF"/><w:shadow/>'),
+    (
+        "white on a shading in part",
+        '<w:color w:val="FFFFFF"/><w:shd w:val="clear" w:color="000000" w:fill="FFFFFF"/>',
+        '<w:color w:val="FFFFFF"/><w:shd w:val="pct75" w:color="000000" w:fill="FFFFFF"/>',
+    ),
+    (
         "colour of the marker",
         '<w:color w:val="FFFF00"/><w:highlight w:val="yellow"/>',
         '<w:color w:val="FFFFFF"/><w:highlight w:val="black"/>',
@@ -494,6 +505,11 @@ _PARAGRAPHS: tuple[tuple[str, str, str], ...] = (
         '<w:spacing w:line="10" w:lineRule="exact"/>',
         '<w:spacing w:line="240" w:lineRule="exact"/>',
     ),
+    (
+        "white paragraph on a pattern",
+        '<w:pStyle w:val="Xparagraph"/><w:shd w:val="clear" w:color="auto" w:fill="auto"/>',
+        '<w:pStyle w:val="Xparagraph"/><w:shd w:val="pct80" w:color="auto" w:fill="auto"/>',
+    ),
     ("frame off the page", '<w:framePr w:x="-30000" w:y="1"/>', '<w:framePr w:x="300" w:y="1"/>'),
 )
 _STYLES = (
@@ -505,6 +521,11 @@ _WHITE = '<w:color w:val="FFFFFF"/>'
 _BLACK_CELL = '<w:shd w:val="clear" w:fill="000000"/>'
 _DOCX: tuple[tuple[str, bytes, bytes], ...] = (
     ("white in a cell", _docx(_cell("", _WHITE)), _docx(_cell(_BLACK_CELL, _WHITE))),
+    (
+        "white in a cell with a pattern",
+        _docx(_cell('<w:shd w:val="clear" w:color="000000" w:fill="FFFFFF"/>', _WHITE)),
+        _docx(_cell('<w:shd w:val="pct75" w:color="000000" w:fill="FFFFFF"/>', _WHITE)),
+    ),
     (
         "black in a black cell",
         _docx(_cell(_BLACK_CELL, '<w:color w:val="000000"/>')),
