@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,6 +33,9 @@ from assistant.progress import PROGRESS_VARIABLE, Progress, last_progress, read_
 from assistant.types import well_formed
 from assistant.workspace import Workspace, make_file, make_folder, replaced_atomically, safe_name
 from ui.job_process import ENDED_FILE, LOG_FILE, OUTPUT_FILE, PROCESS_FILE
+
+if TYPE_CHECKING:
+    import psutil
 
 Kind = Literal[
     "ingest", "forget", "pairs", "check", "train", "compose", "export", "remove", "eval", "compare", "draft", "doctor"
@@ -275,8 +278,10 @@ def _lives(pid: int, created: float) -> bool:
 
     try:
         process = psutil.Process(pid)
-        is_same = abs(process.create_time() - created) < _CLOCK_SECONDS
-        return is_same and process.status() != psutil.STATUS_ZOMBIE
+        if abs(process.create_time() - created) >= _CLOCK_SECONDS:
+            return False
+        # One that was killed holds its number, and that of the session, until it is waited for.
+        return process.status() != psutil.STATUS_ZOMBIE or any(_is_of(one, pid) for one in psutil.process_iter())
     except psutil.NoSuchProcess:
         pass
     try:
@@ -284,6 +289,15 @@ def _lives(pid: int, created: float) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def _is_of(process: "psutil.Process", session: int) -> bool:
+    import psutil
+
+    try:
+        return os.getpgid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, psutil.Error):
+        return False
 
 
 def _error(log: str) -> str:

@@ -55,7 +55,9 @@ class Drawer:
     @property
     def is_fit(self) -> bool:
         """Whether it can draw another page: it lives, and its priority, which cannot be raised again, is as it was."""
-        return self._process.is_alive() and not self._is_slow
+        # Nothing comes from one that waits but its end, which may be there before it counts as dead.
+        has_ended = self._is_ready and self._connection.poll()
+        return not has_ended and not self._is_slow and self._process.is_alive()
 
     def picture(self, document: SourceDocument, page: int) -> bytes:
         """See ``drawing.picture``. Raises what that does, and DrawerLost."""
