@@ -42,12 +42,14 @@ _GROUND, _COVERED = 0.6, 0.3
 """Shares of a text that one paint behind it, and all paints over it, must take up to count."""
 _FEWEST = 3
 """Letters in a row without ink that are hidden; fewer may just be thin, or stand beside their ink."""
+_FARTHEST = 0.3
+"""Share of an em that a piece may lie from its shadow."""
 _CELLS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Letter:
-    """A letter that may not be drawn: its place in the text, its number on the page, and that of its piece of text."""
+    """A letter: its place in the text, its number on the page, and that of its piece of text."""
 
     at: int
     index: int
@@ -67,13 +69,13 @@ def blanked(text: str, page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage,
     suspects = ~illegible & (unpainted | covered | lost | texts.may_lack | _outside(texts))
     if not (illegible | suspects).any():
         return text
-    numbers = {texts.addresses[number]: number for number in np.flatnonzero(illegible | suspects).tolist()}
-    letters = list(_letters(text, textpage, numbers))
+    letters = list(_letters(text, textpage, {address: number for number, address in enumerate(texts.addresses)}))
     unseen = {letter.at for letter in letters if illegible[letter.piece]}
     if suspects.any():
         pictures = _Pictures(page, textpage, texts, paints)
         doubtful = [letter for letter in letters if suspects[letter.piece]]
-        for run in _without_ink(doubtful, pictures.ink(doubtful)):
+        taken = _with_doubles({letter.piece for letter in doubtful}, {letter.piece for letter in letters}, texts)
+        for run in _without_ink(doubtful, pictures.ink(doubtful, taken)):
             if not ((unpainted | covered)[run[0].piece] and pictures.show_a_scan(run)):
                 unseen.update(letter.at for letter in run)
     return "".join(" " if at in unseen else character for at, character in enumerate(text))
@@ -125,7 +127,7 @@ def _overlaps(some: "Floats", others: "Floats") -> tuple["Numbers", "Numbers"]:
 
 
 def _letters(text: str, textpage: pypdfium2.PdfTextPage, numbers: dict[int, int]) -> Iterator[_Letter]:
-    """The letters of some pieces of text, which are given by their addresses."""
+    """The letters of the pieces of text, which are given by their addresses."""
     unit = 0
     for at, character in enumerate(text):
         index = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage.raw, unit)
@@ -136,6 +138,23 @@ def _letters(text: str, textpage: pypdfium2.PdfTextPage, numbers: dict[int, int]
         number = numbers.get(ctypes.addressof(owner.contents)) if owner else None
         if number is not None:
             yield _Letter(at, index, number)
+
+
+def _with_doubles(pieces: set[int], read: set[int], texts: Texts) -> list[int]:
+    """Pieces of text, and those that draw the same letters in nearly the same place, as before a shadow.
+
+    Of these pdfium reads only the ones that are painted first.
+    """
+    import numpy as np
+
+    some = np.array(sorted(pieces), dtype=int)
+    others = np.array([number for number in range(len(texts.addresses)) if number not in read], dtype=int)
+    if not (len(some) and len(others)):
+        return sorted(pieces)
+    one, other = _overlaps(texts.boxes[some], texts.boxes[others])
+    apart = np.abs(texts.boxes[some[one]] - texts.boxes[others[other]]).max(axis=1)
+    are_near = apart <= _FARTHEST * texts.ems[some[one]].max(axis=1)
+    return sorted(pieces.union(others[other[are_near]].tolist()))
 
 
 def _without_ink(letters: Sequence[_Letter], inked: Sequence[bool]) -> Iterator[list[_Letter]]:
@@ -174,9 +193,9 @@ class _Pictures:
             for piece in pieces:
                 pdfium.FPDFPageObj_SetIsActive(piece, True)
 
-    def ink(self, letters: Sequence[_Letter]) -> list[bool]:
-        """Whether the page looks otherwise where each letter stands, once all their pieces are taken away."""
-        without = self._drawn(sorted({letter.piece for letter in letters}))
+    def ink(self, letters: Sequence[_Letter], pieces: Sequence[int]) -> list[bool]:
+        """Whether the page looks otherwise where each letter stands, once pieces of text are taken away."""
+        without = self._drawn(pieces)
         changed = abs(self.whole - without).max(axis=2) >= _LEAST_CONTRAST
         return [bool(changed[self._part([letter.index])].any()) for letter in letters]
 

@@ -307,6 +307,16 @@ _PDF: tuple[tuple[str, bytes, bytes], ...] = (
         _pdf(f"q 400 0 0 30 50 590 cm /X Do Q {_line('1 g')}", _WHITE_PICTURE, resources=_FORM),
         _pdf(f"q 400 0 0 30 50 590 cm /X Do Q {_line('.3 g')}", _WHITE_PICTURE, resources=_FORM),
     ),
+    (
+        "white shadow",
+        _pdf(_line("1 g") + _line("1 g", at="60.5 599.5")),
+        _pdf(_line("1 g") + _line("0 g", at="60.5 599.5")),
+    ),
+    (
+        "white under other letters",
+        _pdf(_line("1 g") + _line("0 g", text=SHOWN) + _line("0 g", at="60.3 600", text=SHOWN)),
+        _pdf(_line("0 g", at="60 500") + _line("0 g", text=SHOWN) + _line("0 g", at="60.3 600", text=SHOWN)),
+    ),
     ("render mode 3", _pdf(_line(after="3 Tr")), _pdf(_line(after="0 Tr"))),
     ("render mode 7", _pdf(_line(after="7 Tr")), _pdf(_line(after="2 Tr"))),
     (
