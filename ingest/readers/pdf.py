@@ -73,8 +73,13 @@ def _read_pages(data: bytes, pdf: pypdfium2.PdfDocument, reader: "PdfReader | No
 
 def _told(lying: Mismatch, was_read: str) -> str:
     """The line of the report about a font that reads otherwise than it draws."""
-    pairs = [f"{drawn} for {read}" for read, drawn in list(lying.codes.values())[:10]]
+    pairs = [f"{drawn} for {_visible(read)}" for read, drawn in list(lying.codes.values())[:10]]
     return f"{_pages(lying.pages)} drawn otherwise than the text says ({', '.join(pairs)}); {was_read} was read"
+
+
+def _visible(text: str) -> str:
+    """Text whose blanks and invisible characters are told by number."""
+    return "".join(one if one.isprintable() and one != " " else f"U+{ord(one):04X}" for one in text) or "nothing"
 
 
 def _document(

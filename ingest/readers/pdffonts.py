@@ -6,10 +6,14 @@ font draws is told by the names of its glyphs, or by its own table; fonts that h
 
 import io
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
+
+from .pdfrepair import page_count
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -17,7 +21,11 @@ if TYPE_CHECKING:
 _BLOCK = re.compile(rb"begin(bfchar|bfrange)(.*?)endbf", re.DOTALL)
 _TOKEN = re.compile(rb"<([0-9A-Fa-f\s]*)>|([\[\]])")
 _MOST_CODES = 1 << 16
-_DEEPEST = 4
+# All of these are the same where they are ASCII, but for two kinds of quotation marks.
+_LATIN = ("/WinAnsiEncoding", "/MacRomanEncoding", "/StandardEncoding")
+# Fonts with signs of their own that need not be embedded, and the codes at which even they draw what ASCII says.
+_OWN_SIGNS = {"/Symbol": range(ord("0"), ord("9") + 1), "/ZapfDingbats": range(0)}
+_SYMBOLIC = 4  # among the flags of a font
 
 
 @dataclass(slots=True)
@@ -32,12 +40,14 @@ class Mismatch:
 def mismatches(reader: "PdfReader") -> list[Mismatch]:
     """The fonts of all pages that are read otherwise than drawn; what cannot be told is passed over."""
     known: dict[int, Mismatch] = {}
-    # Any error of the parsers of an untrusted file: nothing can be told of the rest.
-    with suppress(Exception):
-        for number, page in enumerate(reader.pages, start=1):
-            for key, font in _fonts(page.get("/Resources"), 0):
+    for number in range(1, page_count(reader) + 1):
+        for font in _fonts(reader, number):
+            # Any error of the parsers of an untrusted file: a font that cannot be parsed tells nothing, the others do.
+            with suppress(Exception):
+                key = _key(font)
                 if key not in known:
-                    known[key] = Mismatch(font, _differing(font))
+                    known[key] = Mismatch(font, {})
+                    known[key].codes = _compared(font)
                 if known[key].pages[-1:] != [number]:
                     known[key].pages.append(number)
     return [one for one in known.values() if one.codes]
@@ -49,7 +59,7 @@ def redrawn(reader: "PdfReader", found: list[Mismatch]) -> bytes | None:
     from pypdf.generic import NameObject, StreamObject
 
     for one in found:
-        digits = 4 if one.font["/Subtype"] == "/Type0" else 2
+        digits = 4 if _entry(one.font, "/Subtype") == "/Type0" else 2
         told = _told(one.font) | {code: drawn for code, (_, drawn) in one.codes.items()}
         table = [f"<{code:0{digits}x}> <{text.encode('utf-16-be').hex()}>" for code, text in told.items()]
         blocks = (table[at : at + 100] for at in range(0, len(table), 100))
@@ -69,37 +79,65 @@ def redrawn(reader: "PdfReader", found: list[Mismatch]) -> bytes | None:
     return None
 
 
-def _fonts(resources: Any, depth: int) -> Iterator[tuple[int, Any]]:
-    """The fonts of a page and of the forms on it, each with what tells it from others."""
-    resources = resources.get_object() if resources is not None else {}
-    for font in _members(resources, "/Font"):
-        reference = font.indirect_reference
-        yield reference.idnum if reference else id(font), font
-    if depth < _DEEPEST:
-        for form in _members(resources, "/XObject"):
-            if form.get("/Subtype") == "/Form":
-                yield from _fonts(form.get("/Resources"), depth + 1)
+def _fonts(reader: "PdfReader", number: int) -> Iterator[Any]:
+    """The fonts of a page, of the forms on it and of what its annotations draw; each form is looked at once."""
+    waiting: list[Any] = []
+    # What cannot be parsed is passed over, here and below, and the rest is looked at all the same.
+    with suppress(Exception):
+        page = reader.pages[number - 1]
+        waiting.append(page)
+        for annotation in _entry(page, "/Annots") or ():
+            with suppress(Exception):
+                drawn = annotation.get_object()["/AP"]["/N"]
+                waiting += [drawn] if "/Subtype" in drawn else _members(drawn)
+    seen: set[int] = set()
+    while waiting:
+        owner = waiting.pop()
+        if _key(owner) not in seen:
+            seen.add(_key(owner))
+            resources = _entry(owner, "/Resources")
+            yield from _members(_entry(resources, "/Font"))
+            forms = _members(_entry(resources, "/XObject"))
+            waiting += (form for form in forms if _entry(form, "/Subtype") == "/Form")
 
 
-def _members(resources: Any, name: str) -> list[Any]:
-    entries = resources.get(name)
-    return [] if entries is None else [one.get_object() for one in entries.get_object().values()]
+def _key(value: Any) -> int:
+    """What tells a font or form from others: its number in the file, or where it is held when it has none."""
+    reference = getattr(value, "indirect_reference", None)
+    return reference.idnum if reference else -id(value)
 
 
-def _differing(font: Any) -> dict[int, tuple[str, str]]:
-    """Codes that are read as a letter or figure of ASCII and drawn as another character of it."""
-    if "/ToUnicode" not in font:
-        return {}
-    with suppress(Exception):  # A font that cannot be parsed tells nothing, and the others still do.
-        return _compared(font)
-    return {}
+def _entry(value: Any, name: str) -> Any:
+    """What a dictionary holds under a name, wherever in the file it is written; None for what cannot be read."""
+    with suppress(Exception):
+        return value[name] if isinstance(value, dict) and name in value else None
+    return None
+
+
+def _members(entries: Any) -> Iterator[Any]:
+    """The dictionaries among the values of a dictionary."""
+    for one in entries.values() if isinstance(entries, dict) else ():
+        with suppress(Exception):
+            value = one.get_object()
+            if isinstance(value, dict):
+                yield value
 
 
 def _compared(font: Any) -> dict[int, tuple[str, str]]:
-    told = {code: text for code, text in _told(font).items() if len(text) == 1 and text.isascii() and text.isalnum()}
+    """Codes that are read otherwise than drawn, where one of the two is letters or figures of ASCII."""
+    told = _told(font) if "/ToUnicode" in font else {}
     drawn = _drawn(font) if told else {}
     pairs = ((code, text, drawn.get(code, "")) for code, text in told.items())
-    return {code: (text, other) for code, text, other in pairs if other and other.casefold() != text.casefold()}
+    return {code: (text, other) for code, text, other in pairs if other and _differ(_plain(text), other)}
+
+
+def _differ(text: str, drawn: str) -> bool:
+    return text.casefold() != drawn.casefold() and any(one.isascii() and one.isalnum() for one in (text, drawn))
+
+
+def _plain(text: str) -> str:
+    """Text without the forms of a character that read the same: ligatures, full width, raised figures."""
+    return text if text.isascii() else normalize("NFKC", text)
 
 
 def _told(font: Any) -> dict[int, str]:
@@ -136,52 +174,68 @@ def _text(value: bytes) -> str:
 
 def _drawn(font: Any) -> dict[int, str]:
     """Codes → characters of ASCII, by what the font itself says."""
-    if font.get("/Subtype") == "/Type0":
-        return _drawn_by_number(font["/DescendantFonts"].get_object()[0].get_object(), font.get("/Encoding"))
-    return {code: text for code, name in _names(font).items() if (text := _named(name))}
+    from fontTools.agl import toUnicode
+
+    if _entry(font, "/Subtype") == "/Type0":
+        drawn = _drawn_by_number(font["/DescendantFonts"][0].get_object(), _entry(font, "/Encoding"))
+    else:
+        drawn = {code: toUnicode(name) for code, name in _names(font).items()}
+    return {code: plain for code, text in drawn.items() if (plain := _plain(text)).isascii()}
 
 
 def _names(font: Any) -> dict[int, str]:
     """Codes → names of glyphs, of a font with codes of one byte."""
     from fontTools.encodings.StandardEncoding import StandardEncoding
 
-    encoding: Any = font.get("/Encoding")
-    encoding = encoding if encoding is None else encoding.get_object()
-    base = encoding.get("/BaseEncoding") if hasattr(encoding, "get") else encoding
-    descriptor = font.get("/FontDescriptor")
-    is_embedded = descriptor is not None and any(f"/FontFile{n}" in descriptor.get_object() for n in ("", "2", "3"))
+    encoding = _entry(font, "/Encoding")
+    base = _entry(encoding, "/BaseEncoding") if isinstance(encoding, dict) else encoding
+    descriptor = _entry(font, "/FontDescriptor")
+    is_embedded = any(isinstance(_entry(descriptor, f"/FontFile{n}"), dict) for n in ("", "2", "3"))
     names: dict[int, str] = {}
-    if base in ("/WinAnsiEncoding", "/MacRomanEncoding") or (base is None and not is_embedded):
-        # All of these are the same where they are ASCII, but for two kinds of quotation marks.
+    if not is_embedded:
+        codes = _OWN_SIGNS.get(str(_entry(font, "/BaseFont")), range(32, 127))
+        names = {code: StandardEncoding[code] for code in codes}
+    elif base in _LATIN and not _is_of_symbols(descriptor):
         names = {code: StandardEncoding[code] for code in range(32, 127)}
     code = 0
-    for entry in encoding.get("/Differences", []) if hasattr(encoding, "get") else []:
-        if isinstance(entry, int):
-            code = int(entry)
+    differences = _entry(encoding, "/Differences")
+    for entry in differences if isinstance(differences, list) else ():
+        value = entry.get_object()
+        if isinstance(value, int):
+            code = int(value)
         else:
-            names[code] = str(entry).removeprefix("/")
+            names[code] = str(value).removeprefix("/")
             code += 1
     return names
 
 
-def _drawn_by_number(font: Any, encoding: Any) -> dict[int, str]:
-    """The same of a font whose codes are numbers of glyphs, by its own table or its names."""
+def _is_of_symbols(descriptor: Any) -> bool:
+    """Whether an embedded TrueType font draws at its codes what no table of Unicode tells, as Wingdings does."""
     from fontTools.ttLib import TTFont
 
-    descriptor = font["/FontDescriptor"].get_object()
-    if encoding != "/Identity-H" or "/FontFile2" not in descriptor or font.get("/CIDToGIDMap") != "/Identity":
+    flags, file = _entry(descriptor, "/Flags"), _entry(descriptor, "/FontFile2")
+    # A file that cannot be parsed draws nothing: another font is put in its place.
+    with suppress(Exception):
+        if flags & _SYMBOLIC and file:
+            own = TTFont(io.BytesIO(file.get_data()), lazy=True)
+            return "cmap" in own and own.getBestCmap() is None
+    return False
+
+
+def _drawn_by_number(font: Any, encoding: Any) -> dict[int, str]:
+    """The same of a font whose codes are numbers of glyphs, by its own table or its names."""
+    from fontTools.agl import toUnicode
+    from fontTools.ttLib import TTFont
+
+    if encoding not in ("/Identity-H", "/Identity-V") or "/FontFile2" not in font["/FontDescriptor"]:
         return {}
-    own = TTFont(io.BytesIO(descriptor["/FontFile2"].get_object().get_data()), lazy=True)
-    order = own.getGlyphOrder()
+    own = TTFont(io.BytesIO(font["/FontDescriptor"]["/FontFile2"].get_data()), lazy=True)
     table = own.getBestCmap() if "cmap" in own else None
     by_name = {name: chr(code) for code, name in (table or {}).items()}
-    drawn = ((number, by_name.get(name) or _named(name)) for number, name in enumerate(order))
-    return {number: text for number, text in drawn if text and text.isascii()}
-
-
-def _named(name: str) -> str:
-    """The one character of ASCII that a glyph of this name draws; nothing for others."""
-    from fontTools.agl import toUnicode
-
-    text = toUnicode(name)
-    return text if len(text) == 1 and text.isascii() else ""
+    drawn = [by_name.get(name) or toUnicode(name) for name in own.getGlyphOrder()]
+    numbers: Any = _entry(font, "/CIDToGIDMap")
+    if not hasattr(numbers, "get_data"):  # the identity, also where nothing is said
+        return dict(enumerate(drawn))
+    data = numbers.get_data()
+    glyphs = struct.unpack(f">{len(data) // 2}H", data[: len(data) // 2 * 2])
+    return {code: drawn[glyph] for code, glyph in enumerate(glyphs) if glyph < len(drawn)}
