@@ -7,6 +7,7 @@ import re
 from base64 import b64decode
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -37,6 +38,7 @@ _GROUPING = frozenset({"supports", "layer", "container", "scope"})
 _WIDTH = re.compile(r"\(\s*(min|max)-width\s*:\s*([\d.]+)(px|r?em)\s*\)")
 _NO_SCREEN = re.compile(r"\b(?:print|speech|prefers-color-scheme\s*:\s*dark|prefers-reduced-motion\s*:\s*reduce)\b")
 _NAMES = re.compile(r"[.#](-?[_a-zA-Z][\w-]*)")
+_ANIMATES = re.compile("keyframes", re.IGNORECASE)
 _CONDITIONAL = "(["  # brackets may hold commas, and names that need not be there
 
 
@@ -53,7 +55,8 @@ def cascade(
 ) -> dict[etree._Element, Styles]:
     """Elements with styles → what holds for them of ``properties`` and custom properties.
 
-    Style sheets may not set the properties ``closing`` of elements that are ``opened``; style attributes may.
+    Style sheets may not set the properties ``closing`` of elements that are ``opened``; style attributes may. What
+    holds for boxes before and after the text of an element is given as ``::color`` and so on.
     """
     known = frozenset(name for values in root.xpath("//@class | //@id") for name in str(values).split())
     rules = sorted(_rules(_sheets(root), properties, known), key=lambda rule: rule.selector.specificity())
@@ -66,7 +69,7 @@ def cascade(
             heard = [one for one in declared if one.name not in closing]
             for element in elements if declared else ():
                 _set(styled.setdefault(element, {}), heard if element in opened else declared)
-        for element in root.iterfind(".//*[@style]"):
+        for element in root.xpath("descendant-or-self::*[@style]"):
             declared = [one for one in declarations(element.get("style", "")) if one.important == is_important]
             _set(styled.setdefault(element, {}), declared)
     return styled
@@ -104,6 +107,25 @@ def _sheets(root: etree._Element) -> Iterator[str]:
             head, _, body = element.get("href", "").partition(",")
             raw = unquote_to_bytes(body)
             yield (b64decode(raw + b"==") if head.endswith("base64") else raw).decode("utf-8", "replace")
+
+
+def keyframes(root: etree._Element) -> dict[str, set[str]]:
+    """Names of animations → the properties that they change."""
+    found: dict[str, set[str]] = {}
+    for sheet in filter(_ANIMATES.search, _sheets(root)):
+        todo = tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True)
+        while todo:
+            node = todo.pop()
+            if not isinstance(node, AtRule) or node.content is None:
+                continue
+            if not node.lower_at_keyword.endswith("keyframes"):
+                todo += tinycss2.parse_rule_list(node.content) if _is_open(node) else []
+                continue
+            changed = found.setdefault(tinycss2.serialize(node.prelude).strip().lower(), set())
+            for frame in tinycss2.parse_rule_list(node.content):
+                if isinstance(frame, QualifiedRule):
+                    changed.update(one.name for one in declarations(tinycss2.serialize(frame.content)))
+    return found
 
 
 def _rules(sheets: Iterable[str], properties: frozenset[str], known: frozenset[str]) -> Iterator[_Rule]:
@@ -163,6 +185,15 @@ def _compiled(selectors: str, declarations: tuple[Declaration, ...], known: froz
         for selector in parse(selectors):
             if selector.pseudo_element is None:
                 yield _Rule(selector, declarations)
+            elif selector.pseudo_element in ("before", "after"):
+                yield _Rule(selector, tuple(map(_of_box, declarations)))
+
+
+def _of_box(declaration: Declaration) -> Declaration:
+    """The same for a box before or after the text of an element."""
+    other = copy(declaration)
+    other.name = f"::{declaration.name}"
+    return other
 
 
 class _Matcher:

@@ -6,11 +6,13 @@ since a reader can open it too.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 
 from lxml import etree
 
-from .cascade import Styles, cascade, declarations
+from .cascade import Styles, cascade, declarations, keyframes
+from .cssvalues import words
 from .look import PROPERTIES, Look, is_drawn, looked
 
 DROPPED_TAGS = frozenset({
@@ -31,9 +33,13 @@ _CLOSING = frozenset({
     "content-visibility",
 })  # fmt: skip
 """What style sheets close such parts with."""
+_FREE = frozenset({"absolute", "fixed"})
+_GROUNDS = frozenset({"background", "background-color", "background-image"})
+_BOX_GROUNDS = frozenset(f"::{name}" for name in _GROUNDS)
+_PICTURES = frozenset({"img", "picture", "svg", "video", "canvas", "iframe", "object", "embed"})
 _MAY_HIDE = etree.XPath(
     "boolean(.//style | .//link[starts-with(@href, 'data:')] | .//font | .//dialog | .//details"
-    " | .//*[@style or @hidden or @popover or @bgcolor or @text])"
+    " | descendant-or-self::*[@style or @hidden or @popover or @bgcolor or @text])"
 )
 
 
@@ -64,7 +70,9 @@ def drop_hidden(root: etree._Element) -> int:
     names = frozenset(map(str, _OPENERS(root)))
     opened = {one for one in _NAMED(root) if one.get("id") in names or _OPENS.search(one.get("class", ""))}
     styled = cascade(root, PROPERTIES, opened, _CLOSING)
-    is_whole = root.find(".//link[@rel='stylesheet']") is None
+    frames = keyframes(root)
+    layered = _layered(root, styled)
+    is_whole = root.find(".//link[@rel='stylesheet']") is None and not _is_dark(root, styled)
     looks: dict[etree._Element, Look | None] = {}
     letters = 0
     for element in root.iter(etree.Element):
@@ -73,7 +81,11 @@ def drop_hidden(root: etree._Element) -> int:
         look = None
         if around is not None and not _is_closed(element, names):
             styles = _hints(element) | styled.get(element, {})
-            look = looked(around, styles, element.tag) if styles else around
+            look = looked(around, _settled(styles, frames), element.tag) if styles else around
+            if parent is None and look is None:
+                look = around  # a script shows such a page
+            if look is not None and element in layered:
+                look = replace(look, ground=None)
         looks[element] = look
         if element.tag not in DROPPED_TAGS and (look is None or not is_drawn(look)):
             letters += sum(map(_count, _own_texts(element)))
@@ -82,6 +94,51 @@ def drop_hidden(root: etree._Element) -> int:
         if look is None:
             element.clear(keep_tail=True)
     return letters
+
+
+def _is_dark(root: etree._Element, styled: Mapping[etree._Element, Styles]) -> bool:
+    """Whether a page asks for a dark ground without naming one."""
+    schemes = [words(styled.get(root, {}).get("color-scheme", ()))]
+    schemes += [set(meta.get("content", "").lower().split()) for meta in root.iterfind(".//meta[@name='color-scheme']")]
+    return any("dark" in scheme and "light" not in scheme for scheme in schemes)
+
+
+def _layered(root: etree._Element, styled: Mapping[etree._Element, Styles]) -> set[etree._Element]:
+    """Elements whose text may stand over something else than their ground: what is placed there, or painted before it.
+
+    What is placed freely moves within the nearest box around it that is placed itself.
+    """
+    found: set[etree._Element] = set()
+    paints: set[etree._Element] = set()
+    painted: set[etree._Element] = set()  # something in them paints
+    boxes: dict[etree._Element, etree._Element] = {}
+    free: list[tuple[etree._Element, etree._Element]] = []  # with the boxes in which they move
+    for element in root.iter(etree.Element):
+        styles = styled.get(element, {})
+        parent = element.getparent()
+        box = root if parent is None else boxes[parent]
+        place = words(styles.get("position", ()))
+        if place & _FREE:
+            free.append((element, root if "fixed" in place else box))
+        boxes[element] = element if place - {"static"} else box
+        if not _GROUNDS.isdisjoint(styles) or element.tag in _PICTURES or element.get("background"):
+            paints.add(element)
+            while parent is not None and parent not in painted:
+                painted.add(parent)
+                parent = parent.getparent()
+        if not _BOX_GROUNDS.isdisjoint(styles):
+            found.add(element)
+            if words(styles.get("::position", ())) & _FREE:
+                found.add(boxes[element])
+    found.update(box for element, box in free if element in paints or element in painted)
+    return found.union(element for element, box in free if box in painted and element not in paints)
+
+
+def _settled(styles: Styles, frames: Mapping[str, Set[str]]) -> Styles:
+    """Styles without what an animation changes: where it ends is not told."""
+    moved = words([*styles.get("animation", ()), *styles.get("animation-name", ())])
+    changed = set().union(*(frames[name] for name in moved & frames.keys()))
+    return {name: value for name, value in styles.items() if name not in changed} if changed else styles
 
 
 def _is_closed(element: etree._Element, opened: frozenset[str]) -> bool:
@@ -99,6 +156,8 @@ def _hints(element: etree._Element) -> Styles:
     """Attributes that are older than styles."""
     attributes = element.attrib
     hints = ""
+    if attributes.get("background"):
+        hints += "background-image: url(picture);"
     if ground := attributes.get("bgcolor"):
         hints += f"background-color: {_old_colour(ground)};"
     if text := attributes.get({"font": "color", "body": "text"}.get(element.tag, "bgcolor-of-text")):

@@ -38,7 +38,7 @@ _PADDINGS = ("padding", "padding-top", "padding-bottom")
 _TEXT = frozenset({
     "color", "-webkit-text-fill-color", "-webkit-text-stroke", "-webkit-text-stroke-color", "text-shadow", "background",
     "background-color", "background-image", "background-clip", "-webkit-background-clip", "font", "font-size",
-    "visibility", "filter", "opacity", "letter-spacing",
+    "visibility", "filter", "opacity", "letter-spacing", "color-scheme", "animation", "animation-name",
 })  # fmt: skip
 _BOX = frozenset({
     "display", "content-visibility", "transform", "scale", "translate", "clip-path", "-webkit-clip-path", "clip",

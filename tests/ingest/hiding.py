@@ -171,6 +171,32 @@ _SHEETS: tuple[tuple[str, str, str, str], ...] = (
         ":root{--c:white}.x{color:var(--c)}",
         ":root{--c:black}.x{color:var(--c)}",
     ),
+    ("ground of the page", "<p>$</p>", "p+p{color:#fff}", ":root{background:#111}p{color:#fff}"),
+    ("scheme of colours", "<p>$</p>", "p+p{color:#eee}", ":root{color-scheme:dark}p+p{color:#eee}"),
+    (
+        "ground of a box before",
+        "<section><p>$</p></section>",
+        "section{color:#fff}section::before{content:''}",
+        "section{color:#fff}section::before{content:'';position:absolute;inset:0;background:#036;z-index:-1}",
+    ),
+    (
+        "white over a picture",
+        "<div style='position:relative'><img src='a.jpg'><h2>$</h2></div>",
+        "h2{color:#fff}",
+        "h2{color:#fff;position:absolute;top:9px}",
+    ),
+    (
+        "white over a ground placed there",
+        "<div style='position:relative'><div class='x'></div><p style='position:relative;color:#fff'>$</p></div>",
+        ".x{position:absolute}",
+        ".x{position:absolute;inset:0;background:#036}",
+    ),
+    (
+        "fading in",
+        "<p>$</p>",
+        "p+p{opacity:0;animation:f 1s forwards}@keyframes f{to{left:0}}",
+        "p+p{opacity:0;animation:f 1s forwards}@keyframes f{to{opacity:1}}",
+    ),
     ("annotation of letters", "<ruby>base<rt>$</rt></ruby>", "rt{display:none}", "rt{font-size:50%}"),
     ("accordion in white", "<p class='panel'>$</p>", ".panel{color:#fff}", ".panel{display:none}"),
 )
@@ -198,6 +224,16 @@ _MARKUP: tuple[tuple[str, str, str], ...] = (
         "old colours",
         "<div bgcolor='#ffffff'><font color='ffffff'>$</font></div>",
         "<div bgcolor='#000080'><font color='ffffff'>$</font></div>",
+    ),
+    (
+        "white in a cell with a picture",
+        "<table><tr><td background='' style='color:#fff'>$</td></tr></table>",
+        "<table><tr><td background='a.png' style='color:#fff'>$</td></tr></table>",
+    ),
+    (
+        "white page in a dark scheme",
+        "<meta name='color-scheme' content='light dark'><p style='color:#fff'>$</p>",
+        "<meta name='color-scheme' content='dark'><p style='color:#fff'>$</p>",
     ),
     ("aria-hidden is drawn", "<span aria-hidden='true' hidden>$</span>", "<span aria-hidden='true'>$</span>"),
     (

@@ -29,6 +29,15 @@ def test_what_is_drawn_is_read(tmp_path: Path, form: Form) -> None:
     assert SHOWN in document.text and SECRET in document.text
 
 
+def test_the_style_of_the_page_itself_is_heard(tmp_path: Path) -> None:
+    page = f"<html style='background:#111'><body><p style='color:#fff'>{SHOWN}</p><p style='color:#111'>{SECRET}</p>"
+    assert read(write(tmp_path, "x.html", page)).text == SHOWN
+
+
+def test_a_page_that_its_script_shows_is_read(tmp_path: Path) -> None:
+    assert read(write(tmp_path, "x.html", f"<html style='opacity:0'><body><p>{SHOWN}</p>")).text == SHOWN
+
+
 def test_the_report_tells_how_much_was_not_drawn(tmp_path: Path) -> None:
     page = f"<p>{SHOWN}</p><p style='opacity:0'>four</p><p hidden>12</p><script>script</script>"
     document = read(write(tmp_path, "x.html", page))
