@@ -80,7 +80,7 @@ def redrawn(reader: "PdfReader", found: list[Mismatch]) -> bytes | None:
 
 
 def _fonts(reader: "PdfReader", number: int) -> Iterator[Any]:
-    """The fonts of a page, of the forms on it and of what its annotations draw; each form is looked at once."""
+    """The fonts of a page, of the forms on it and of what its annotations draw; what forms share is looked at once."""
     waiting: list[Any] = []
     # What cannot be parsed is passed over, here and below, and the rest is looked at all the same.
     with suppress(Exception):
@@ -92,17 +92,16 @@ def _fonts(reader: "PdfReader", number: int) -> Iterator[Any]:
                 waiting += [drawn] if "/Subtype" in drawn else _members(drawn)
     seen: set[int] = set()
     while waiting:
-        owner = waiting.pop()
-        if _key(owner) not in seen:
-            seen.add(_key(owner))
-            resources = _entry(owner, "/Resources")
+        resources = _entry(waiting.pop(), "/Resources")
+        if _key(resources) not in seen:
+            seen.add(_key(resources))
             yield from _members(_entry(resources, "/Font"))
             forms = _members(_entry(resources, "/XObject"))
             waiting += (form for form in forms if _entry(form, "/Subtype") == "/Form")
 
 
 def _key(value: Any) -> int:
-    """What tells a font or form from others: its number in the file, or where it is held when it has none."""
+    """What tells a font or resources from others: its number in the file, or where it is held when it has none."""
     reference = getattr(value, "indirect_reference", None)
     return reference.idnum if reference else -id(value)
 

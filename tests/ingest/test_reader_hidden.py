@@ -14,6 +14,7 @@ from pypdf import PdfReader, PdfWriter
 
 from assistant.errors import ReadError
 from ingest.readers import read
+from ingest.readers.pdffonts import mismatches
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
@@ -248,6 +249,19 @@ def test_whatever_a_figure_is_read_as_what_is_drawn_is_read(tmp_path: Path, buil
 )
 def test_a_font_that_reads_as_it_draws_is_left_alone(tmp_path: Path, font: str, told: dict[str, str]) -> None:
     assert read(write(tmp_path, "a.pdf", in_helvetica(told, font))).warnings == ()
+
+
+def test_forms_that_share_resources_take_no_cubic_time(tmp_path: Path) -> None:
+    count = 120
+    form = stream("", "/Type/XObject/Subtype/Form/BBox[0 0 1 1]/Resources 5 0 R")
+    listed = "".join(f"/X{at} {6 + at} 0 R" for at in range(count))
+    pages = ["<</Type/Page/Parent 2 0 R/Resources 5 0 R>>"] * count
+    kids = " ".join(f"{6 + count + at} 0 R" for at in range(count))
+    data = page_with("<<>>", "", f"<</XObject<<{listed}>>>>", *[form] * count, *pages)
+    path = write(tmp_path, "a.pdf", data.replace(b"Kids[3 0 R]/Count 1", f"Kids[{kids}]/Count {count}".encode()))
+    started = time.process_time()
+    assert mismatches(PdfReader(path)) == []
+    assert time.process_time() - started < 1
 
 
 def test_a_font_of_symbols_is_left_alone(tmp_path: Path) -> None:
