@@ -39,6 +39,11 @@ _WIDTH = re.compile(r"\(\s*(min|max)-width\s*:\s*([\d.]+)(px|r?em)\s*\)")
 _NO_SCREEN = re.compile(r"\b(?:print|speech|prefers-color-scheme\s*:\s*dark|prefers-reduced-motion\s*:\s*reduce)\b")
 _NAMES = re.compile(r"[.#](-?[_a-zA-Z][\w-]*)")
 _ANIMATES = re.compile("keyframes", re.IGNORECASE)
+_COUNTS = re.compile(r":(?:nth|last|first|only)-")
+_STEPS = 25
+"""What a selector takes at an element, where a step counts one of the element's siblings."""
+_MOST_STEPS = 5_000_000_000
+"""About a quarter of a minute: 1,000 selectors of two parts for a hundred thousand elements."""
 _CONDITIONAL = "(["  # brackets may hold commas, and names that need not be there
 
 
@@ -56,7 +61,7 @@ def cascade(
     """Elements with styles → what holds for them of ``properties`` and custom properties.
 
     Style sheets may not set the properties ``closing`` of elements that are ``opened``; style attributes may. What
-    holds for boxes before and after the text of an element is given as ``::color`` and so on.
+    holds for boxes before and after the text of an element is given as ``::color`` and so on. Raises ``TooManyStyles``.
     """
     known = frozenset(name for values in root.xpath("//@class | //@id") for name in str(values).split())
     rules = sorted(_rules(_sheets(root), properties, known), key=lambda rule: rule.selector.specificity())
@@ -196,11 +201,18 @@ def _of_box(declaration: Declaration) -> Declaration:
     return other
 
 
+class TooManyStyles(Exception):
+    """The rules of a page would take too long to be matched with its elements."""
+
+
 class _Matcher:
     """The elements of a page that selectors mean, in time that grows with the page and not with its square."""
 
     def __init__(self, root: etree._Element) -> None:
         self.root = root
+        self._count = sum(1 for _ in root.iter(etree.Element))
+        self._widest = max(map(len, root.iter(etree.Element)))
+        self._steps = 0
         self._translator = HTMLTranslator()
         self._found: dict[str, list[etree._Element]] = {}
 
@@ -208,7 +220,9 @@ class _Matcher:
         """All elements that a selector means, in order."""
         parts: list[tuple[str, Tree]] = []
         tree = selector.parsed_tree
+        self._take(_STEPS)
         while isinstance(tree, CombinedSelector):
+            self._take(_STEPS)
             parts.append((tree.combinator, tree.subselector))
             tree = tree.selector
         found = self._alone(tree)
@@ -221,10 +235,18 @@ class _Matcher:
         """Elements by what they are, without the others that a selector names around them."""
         name = tree.canonical()
         if name not in self._found:
+            if _COUNTS.search(name):
+                self._take(self._widest)
             self._found[name] = []
             with suppress(ExpressionError, etree.XPathError, RecursionError):
                 self._found[name] = self.root.xpath(self._translator.selector_to_xpath(Selector(tree)))
         return self._found[name]
+
+    def _take(self, steps: int) -> None:
+        """Count steps that each element takes."""
+        self._steps += steps * self._count
+        if self._steps > _MOST_STEPS:
+            raise TooManyStyles
 
 
 def _reached(found: list[etree._Element], combinator: str) -> set[etree._Element]:

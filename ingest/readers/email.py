@@ -8,7 +8,7 @@ from assistant.types import Block, Document
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import MAX_JUNK_SHARE, check_text, decode
-from .hidden import hidden_warning
+from .hidden import Unseen
 from .html import parse
 from .limits import Refused
 from .structure import blocks_of
@@ -36,7 +36,7 @@ def read_email(data: bytes) -> Document:
         format="email",
         date=iso_date(_header(message, "Date")),
         metadata={"author": _header(message, "From")} if message["From"] else {},
-        warnings=(*_attachments(message), *hidden_warning(hidden)),
+        warnings=(*_attachments(message), *hidden.warnings()),
     )
 
 
@@ -44,16 +44,16 @@ def _header(message: EmailMessage, name: str) -> str:
     return fold(clean(str(message.get(name, ""))))
 
 
-def _body(message: EmailMessage) -> tuple[list[Block], int]:
-    """Plain text where there is any, else HTML; and how many letters and figures of it are not drawn."""
+def _body(message: EmailMessage) -> tuple[list[Block], Unseen]:
+    """Plain text where there is any, else HTML; and what of it is not drawn."""
     body = message.get_body(preferencelist=("plain", "html"))
     if body is None:
-        return [], 0
+        return [], Unseen()
     text = _text(body)
     if body.get_content_subtype() == "html":
         root, hidden = parse(text)
         return blocks_of(root), hidden
-    return text_blocks(clean(text)), 0
+    return text_blocks(clean(text)), Unseen()
 
 
 def _text(part: MIMEPart) -> str:

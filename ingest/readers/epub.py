@@ -12,7 +12,7 @@ from .archive import check_archive, open_archive, read_member
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
-from .hidden import hidden_warning
+from .hidden import Unseen
 from .html import parse
 from .limits import Limits, Refused, check_characters
 from .structure import blocks_of
@@ -30,7 +30,7 @@ def read_epub(data: bytes, limits: Limits) -> Document:
         package = fromstring(read_member(archive, package_name))
         names = set(archive.namelist())
         blocks: list[Block] = []
-        missing = hidden = 0
+        missing, hidden = 0, Unseen()
         for name in _chapters(package, posixpath.dirname(package_name)):
             if name not in names:
                 missing += 1
@@ -49,7 +49,7 @@ def read_epub(data: bytes, limits: Limits) -> Document:
         metadata={"author": author} if (author := _stated(package, "creator")) else {},
         warnings=(
             *((f"{missing} chapters are missing from the archive",) if missing else ()),
-            *hidden_warning(hidden),
+            *hidden.warnings(),
         ),
     )
 

@@ -7,11 +7,11 @@ since a reader can open it too.
 
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
-from .cascade import Styles, cascade, declarations, keyframes
+from .cascade import Styles, TooManyStyles, cascade, declarations, keyframes
 from .cssvalues import words
 from .look import PROPERTIES, Look, is_drawn, looked
 
@@ -63,13 +63,32 @@ def hidden_warning(letters: int) -> tuple[str, ...]:
     return (f"text that is not drawn was left out ({letters:,} letters and figures)",) if letters else ()
 
 
-def drop_hidden(root: etree._Element) -> int:
-    """Take what is not drawn out of a page; returns how many letters and figures that were."""
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Letters and figures that were left out since they are not drawn, and whether that could be judged."""
+
+    letters: int = 0
+    is_judged: bool = True
+
+    def __add__(self, other: "Unseen") -> "Unseen":
+        return Unseen(self.letters + other.letters, self.is_judged and other.is_judged)
+
+    def warnings(self) -> tuple[str, ...]:
+        """The lines of the report."""
+        unjudged = "too many style rules for as many elements; text was read whether it is drawn or not"
+        return (*hidden_warning(self.letters), *(() if self.is_judged else (unjudged,)))
+
+
+def drop_hidden(root: etree._Element) -> Unseen:
+    """Take what is not drawn out of a page; where its styles would take too long, all text stays."""
     if not _MAY_HIDE(root):
-        return 0
+        return Unseen()
     names = frozenset(map(str, _OPENERS(root)))
     opened = {one for one in _NAMED(root) if one.get("id") in names or _OPENS.search(one.get("class", ""))}
-    styled = cascade(root, PROPERTIES, opened, _CLOSING)
+    try:
+        styled = cascade(root, PROPERTIES, opened, _CLOSING)
+    except TooManyStyles:
+        return Unseen(is_judged=False)
     frames = keyframes(root)
     layered = _layered(root, styled)
     is_whole = root.find(".//link[@rel='stylesheet']") is None and not _is_dark(root, styled)
@@ -93,7 +112,7 @@ def drop_hidden(root: etree._Element) -> int:
     for element, look in looks.items():
         if look is None:
             element.clear(keep_tail=True)
-    return letters
+    return Unseen(letters)
 
 
 def _is_dark(root: etree._Element, styled: Mapping[etree._Element, Styles]) -> bool:

@@ -9,7 +9,7 @@ from assistant.types import Document
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
-from .hidden import drop_hidden, hidden_warning
+from .hidden import Unseen, drop_hidden
 from .limits import Refused
 from .structure import blocks_of
 
@@ -43,12 +43,12 @@ def read_html(data: bytes) -> Document:
         date=next(filter(None, dates), ""),
         language=root.get("lang", "") or root.get("{http://www.w3.org/XML/1998/namespace}lang", ""),
         metadata=metadata,
-        warnings=(*warnings, *hidden_warning(hidden)),
+        warnings=(*warnings, *hidden.warnings()),
     )
 
 
-def parse(text: str) -> tuple[etree._Element, int]:
-    """The tree of an HTML page or fragment as far as it is drawn, and how many letters and figures are not.
+def parse(text: str) -> tuple[etree._Element, Unseen]:
+    """The tree of an HTML page or fragment as far as it is drawn, and what was left out.
 
     Entities and DTDs are not resolved, nothing is fetched.
     """
@@ -66,7 +66,7 @@ def parse(text: str) -> tuple[etree._Element, int]:
             "Save it again from the program it came from.",
         )
     if root is None:
-        return etree.Element("html"), 0
+        return etree.Element("html"), Unseen()
     return root, drop_hidden(root)
 
 

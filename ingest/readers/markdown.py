@@ -12,7 +12,6 @@ from assistant.types import Document
 from .clean import clean, fold
 from .dates import iso_date
 from .encoding import decode
-from .hidden import hidden_warning
 from .html import parse
 from .structure import blocks_of
 
@@ -56,7 +55,7 @@ def read_markdown(data: bytes) -> Document:
         date=next(filter(None, (iso_date(known.get(key)) for key in ("date", "last_updated", "lastupdate"))), ""),
         language=_text_of(known.get("lang") or known.get("language")),
         metadata={key: value for key in _KEPT if (value := _text_of(known.get(key)))},
-        warnings=(*warnings, *problem, *hidden_warning(hidden)),
+        warnings=(*warnings, *problem, *hidden.warnings()),
     )
 
 

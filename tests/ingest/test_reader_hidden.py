@@ -13,7 +13,7 @@ from hiding import FORMS, SECRET, SHOWN, Form
 from pypdf import PdfReader, PdfWriter
 
 from assistant.errors import ReadError
-from ingest.readers import read
+from ingest.readers import cascade, read
 from ingest.readers.pdffonts import mismatches
 
 
@@ -63,6 +63,14 @@ def test_styles_take_no_quadratic_time(tmp_path: Path, sheet: str, body: str) ->
     with suppress(ReadError):
         read(path)
     assert time.process_time() - started < 2
+
+
+def test_where_styles_would_take_too_long_all_is_read_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cascade, "_MOST_STEPS", 1_000_000)
+    sheet = "".join(f"p:nth-child({n}n+1){{color:#fff}}" for n in range(100))
+    document = read(write(tmp_path, "x.html", f"<style>{sheet}</style><p>{SHOWN}</p>{'<p>x' * 300}"))
+    assert SHOWN in document.text
+    assert document.warnings == ("too many style rules for as many elements; text was read whether it is drawn or not",)
 
 
 TEXT = "We pay 180 euros at once."
