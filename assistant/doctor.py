@@ -31,6 +31,8 @@ _LEAST_DISK = 2 << 30
 _LEAST_MEMORY = 2 << 30
 # So many words of a prompt are read to tell how fast the model reads.
 _PROBE_WORDS = 300
+# Of weights in 16 bits: 8 and 4 bits with their scales, and embeddings, a tenth to a fourth of a model, as they are.
+_QUANTISED_SHARES = {"none": 1.0, "8bit": 0.6, "4bit": 0.4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
 def _weights(settings: Settings) -> float:
     """Bytes that the weights of the language model take where it runs."""
     files = sum(file.stat().st_size for file in models.engine_folder(settings.engine.model).glob("*.safetensors"))
-    return files * {"none": 1.0, "8bit": 0.6, "4bit": 0.4}[settings.engine.quantize]
+    return files * _QUANTISED_SHARES[settings.engine.quantize]
 
 
 def _free_memory(settings: Settings) -> int:

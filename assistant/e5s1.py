@@ -87,14 +87,15 @@ def write_folder(file: Path, folder: Path) -> None:
             raise ValueError("it does not begin with E5S1")
         cursor.read("I")
         header = _Header(*cursor.read("7ifi"))
-        _write_tokenizer(cursor, header, folder)
+        padding = _write_tokenizer(cursor, header, folder)
         _write_weights(cursor, header, folder)
     except (ValueError, LookupError, struct.error) as error:
         raise ModelError(f"{file} is no whole E5S1 model: {error}.", "Fetch it again: assistant models get") from error
-    _write_configs(header, folder)
+    _write_configs(header, padding, folder)
 
 
-def _write_tokenizer(cursor: _Cursor, header: _Header, folder: Path) -> None:
+def _write_tokenizer(cursor: _Cursor, header: _Header, folder: Path) -> int:
+    """Returns the id of <pad>."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
     count, start, end, padding, unknown = cursor.read("5i")
@@ -129,6 +130,7 @@ def _write_tokenizer(cursor: _Cursor, header: _Header, folder: Path) -> None:
         folder / "tokenizer_config.json",
         {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": header.positions, **named},
     )
+    return int(padding)
 
 
 def _write_weights(cursor: _Cursor, header: _Header, folder: Path) -> None:
@@ -164,7 +166,7 @@ def _values(content: memoryview, kind: int) -> npt.NDArray[np.float32]:
     return values.reshape(-1)
 
 
-def _write_configs(header: _Header, folder: Path) -> None:
+def _write_configs(header: _Header, padding: int, folder: Path) -> None:
     config = {
         "architectures": ["BertModel"],
         "model_type": "bert",
@@ -177,7 +179,7 @@ def _write_configs(header: _Header, folder: Path) -> None:
         "type_vocab_size": header.types,
         "layer_norm_eps": header.epsilon,
         "hidden_act": "gelu",
-        "pad_token_id": 1,
+        "pad_token_id": padding,
         "dtype": "float16",
     }
     _write_json(folder / "config.json", config)

@@ -109,7 +109,7 @@ class Jobs:
     def start(self, kind: Kind, about: str, arguments: Sequence[str], user: str) -> Job:
         """Start ``assistant ARGUMENTS``. Raises UsageError when a job of this kind is under way.
 
-        So it does for an argument that is no text for a command line.
+        So it does for an argument that is no text for a command line, and for a command that cannot be started.
         """
         for argument in arguments:
             if "\0" in argument or well_formed(argument) != argument:
