@@ -45,8 +45,8 @@ def waited(
 
 
 def speaks(jobs: Jobs, job_id: str) -> Status:
-    """The status of a job once it has printed something."""
-    return waited(jobs, job_id, lambda status: jobs.output(status.job.id))
+    """The status of a job once it has printed a line (unbuffered, the words come before their end)."""
+    return waited(jobs, job_id, lambda status: "\n" in jobs.output(status.job.id))
 
 
 WAITS = "import time\nprint('here', flush=True)\ntime.sleep(600)"
