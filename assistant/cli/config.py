@@ -39,13 +39,13 @@ def show(folder: str | None, assignments: tuple[str, ...], as_json: bool) -> Non
 @click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
 def set_(assignments: tuple[str, ...], folder: str | None) -> None:
     """Write settings into the workspace's config.yaml; a model of the catalogue that they name is fetched."""
-    from assistant.catalogue import SETTINGS, catalogue
-    from assistant.fetching import fetch
+    from assistant import models
+    from assistant.models.catalogue import SETTINGS, catalogue
 
     workspace = locate(folder)
     config.load(workspace.config_file, environment={}, assignments=assignments)
     for key, _, value in (assignment.partition("=") for assignment in assignments):
         if key in SETTINGS.values() and value in catalogue():
-            fetch(value)
+            models.fetch(value)
     change_settings(workspace, assignments)
     click.echo(f"Written to {workspace.config_file}: {', '.join(assignments)}")

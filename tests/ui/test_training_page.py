@@ -15,8 +15,8 @@ from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
 from assistant.adapters import write_card
-from assistant.catalogue import catalogue
 from assistant.config import setting_keys
+from assistant.models.catalogue import catalogue
 from assistant.pairs import Pair, PairsHeader, write_pairs
 from assistant.train_settings import TrainSettings
 from assistant.types import Passage

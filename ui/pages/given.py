@@ -13,10 +13,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, validate_call
 
-from assistant.catalogue import catalogue
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.models import BUNDLED
+from assistant.models.catalogue import catalogue
 from assistant.workspace import safe_name
 from ui.people import User
 

