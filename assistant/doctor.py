@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from assistant import models
 from assistant.config import Settings
+from assistant.corpus_embedder import better_embedder, embedder_of
 from assistant.embedder import Embedder
 from assistant.errors import AssistantError, IdentityError
 from assistant.presentation import counted
@@ -189,17 +190,17 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _corpora(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
-    fingerprint = Embedder(settings.embedder, settings.device).fingerprint
+    configured = Embedder(settings.embedder, settings.device)
     for name in workspace.corpus_names():
-        yield from _guarded(f"corpus {name}", functools.partial(_corpus, workspace.corpus(name), fingerprint))
+        yield from _guarded(f"corpus {name}", functools.partial(_corpus, workspace.corpus(name), configured))
 
 
-def _corpus(folder: Path, fingerprint: str) -> Iterator[Finding]:
+def _corpus(folder: Path, configured: Embedder) -> Iterator[Finding]:
     with contextlib.closing(Catalog(folder)) as catalog, catalog.snapshot():
-        yield _state_of(folder.name, catalog, fingerprint)
+        yield _state_of(folder.name, catalog, configured)
 
 
-def _state_of(name: str, catalog: Catalog, fingerprint: str) -> Finding:
+def _state_of(name: str, catalog: Catalog, configured: Embedder) -> Finding:
     from assistant.store.vectors import open_index
 
     where = f"corpus {name}"
@@ -209,15 +210,17 @@ def _state_of(name: str, catalog: Catalog, fingerprint: str) -> Finding:
     if identity is None:
         return Finding(where, "warning", "holds nothing", f"Run: assistant ingest FOLDER --corpus {name}")
     open_index(catalog, catalog.generation())  # builds a damaged index again
-    if identity.fingerprint != fingerprint:
-        message = f"was embedded with another embedder ({identity.embedder})"
-        return Finding(where, "error", message, f"Run: assistant ingest --rebuild --corpus {name}")
+    embedder = embedder_of(catalog, configured)
     failed = [row.path for row in catalog.files() if row.failure]
     if failed:
         message = f"{counted(len(failed), 'file')} could not be read, the first is {failed[0]!r}"
         return Finding(where, "warning", message, f"Why: assistant documents --corpus {name}")
-    judged, files = calibration_of(catalog.folder, fingerprint), counted(len(catalog.files()), "file")
-    return Finding(where, "ok", f"{files}, {counted(catalog.chunk_count(), 'chunk')}; {judged}")
+    message, remedy = better_embedder(catalog, embedder)
+    if message:
+        return Finding(where, "warning", message, remedy)
+    judged, files = calibration_of(catalog.folder, embedder.fingerprint), counted(len(catalog.files()), "file")
+    held = f"{files}, {counted(catalog.chunk_count(), 'chunk')}, embedded with {identity.embedder}"
+    return Finding(where, "ok", f"{held}; {judged}")
 
 
 def _adapters(workspace: Workspace, settings: Settings) -> Iterator[Finding]:

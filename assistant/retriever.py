@@ -15,9 +15,10 @@ from typing import TypeVar
 import numpy as np
 
 from assistant.config import DeviceSettings, RetrievalSettings
+from assistant.corpus_embedder import embedder_of
 from assistant.duplicates import Duplicates, jaccard, shingles
 from assistant.embedder import Embedder
-from assistant.errors import IdentityError, UsageError, WorkspaceError
+from assistant.errors import UsageError, WorkspaceError
 from assistant.fusion import Candidate, fuse
 from assistant.grounding.editions import state_otherwise, title_key
 from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
@@ -39,7 +40,8 @@ T = TypeVar("T")
 class Retriever:
     """Searches one corpus. Cheap to create: models and index are loaded at the first question.
 
-    Follows the corpus: when an ingest has published, the next search sees the new generation.
+    Follows the corpus: when an ingest has published, the next search sees the new generation, and ``embedder`` is the
+    one that it was made with.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Retriever:
     ) -> None:
         self.catalog = catalog
         self.embedder = embedder
+        self._configured = embedder
         self.settings = settings
         self._device = device
         self._index: VectorIndex | None = None
@@ -72,7 +75,7 @@ class Retriever:
         ``fallback`` is another wording of it, searched for besides with less weight.
 
         Raises UsageError for an empty question, WorkspaceError for an empty corpus, IdentityError when the
-        corpus was embedded with another model.
+        embedder that it was made with is gone.
         """
         question, fallback = well_formed(question), well_formed(fallback)
         if not question.strip():
@@ -118,25 +121,18 @@ class Retriever:
     def _current_index(self) -> VectorIndex:
         generation = self.catalog.generation()
         if self._index is None or generation != self._generation:
-            self._refuse_other_embedder()
+            if not generation:
+                raise WorkspaceError(
+                    f"The corpus '{self.catalog.folder.name}' is empty.", "Run: assistant ingest FOLDER"
+                )
+            self.embedder = embedder_of(self.catalog, self._configured)
             self._index = open_index(self.catalog, generation)
             self._generation = generation
-            self._languages = self.catalog.languages() or (DEFAULT_LANGUAGE,)
+            self._languages = tuple(self.catalog.languages()) or (DEFAULT_LANGUAGE,)
             self._editions = defaultdict(list)
             for document, title, date in self.catalog.dated_titles():
                 self._editions[title_key(title)].append((date, document))
         return self._index
-
-    def _refuse_other_embedder(self) -> None:
-        identity = self.catalog.identity()
-        if identity is None:
-            raise WorkspaceError(f"The corpus '{self.catalog.folder.name}' is empty.", "Run: assistant ingest FOLDER")
-        if identity.fingerprint != self.embedder.fingerprint:
-            raise IdentityError(
-                f"The corpus was embedded with {identity.embedder} ({identity.fingerprint}); configured is"
-                f" {self.embedder.settings.model} ({self.embedder.fingerprint}).",
-                "Set embedder.model back, or run: assistant ingest --rebuild",
-            )
 
     def _candidates(
         self, question: str, index: VectorIndex, limit: int, only: Filter | None, among: Ids | None

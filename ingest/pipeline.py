@@ -16,11 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from assistant.config import Settings
+from assistant.corpus_embedder import better_embedder, embedder_of
 from assistant.embedder import Embedder, Vectors
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
 from assistant.naming import names_of
 from assistant.presentation import counted
-from assistant.progress import progress_bar
+from assistant.progress import note, progress_bar
 from assistant.refusal.calibration import calibration_of
 from assistant.retriever import Retriever
 from assistant.store import vectors
@@ -54,13 +55,15 @@ def ingest(
     """Bring a corpus up to date with ``targets`` (folders or files), or with all it was made from if none.
 
     ``confirmed`` allows forgetting more than half of the corpus; ``rebuild`` reads the whole corpus anew, as
-    is needed once models or chunk settings have changed; ``embedder`` is the configured one if none is given.
+    is needed for other chunk settings, or another embedder: ``embedder``, the configured one if none is given.
     Raises UsageError, WorkspaceBusy, IdentityError, or IngestError; then the live corpus is untouched.
     """
     started = time.perf_counter()
     _refuse_nothing(workspace, corpus, targets)
-    embedder = embedder or Embedder(settings.embedder, settings.device)
+    is_chosen = bool(embedder) or "model" in settings.embedder.model_fields_set
+    configured = embedder or Embedder(settings.embedder, settings.device)
     with opened(workspace.corpus(corpus), dry_run) as catalog:
+        embedder = _embedder_for(catalog, configured, is_chosen, rebuild)
         run = _Run(catalog, settings, embedder, rebuild)
         plan, passed_over = without_other_formats(run.plan(targets))
         objection = run.objection(plan, confirmed)
@@ -74,6 +77,7 @@ def ingest(
                 retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
                 calibrate(retriever, anew=rebuild)
         judged = calibration_of(catalog.folder, embedder.fingerprint)
+        message, remedy = better_embedder(catalog, embedder)
     return IngestReport(
         corpus=corpus,
         dry_run=dry_run,
@@ -85,6 +89,7 @@ def ingest(
         refusal=str(judged) if documents else "",
         refusal_in_words=judged.in_words() if documents else "",
         objection=str(objection or ""),
+        advice=f"In '{corpus}', {message}. {remedy}" if message else "",
     )
 
 
@@ -100,6 +105,25 @@ def _refuse_nothing(workspace: Workspace, corpus: str, targets: Sequence[Path]) 
         )
     for target in targets:
         next(scan(absolute(target)), None)
+
+
+def _embedder_for(catalog: Catalog, configured: Embedder, is_chosen: bool, rebuild: bool) -> Embedder:
+    """The embedder that a corpus was made with; another only for a rebuild, if one was chosen or its own is gone.
+
+    Raises IdentityError for a corpus that has to be rebuilt.
+    """
+    live = catalog.identity()
+    if live is None or (rebuild and is_chosen):
+        return configured
+    try:
+        own = embedder_of(catalog, configured)
+    except IdentityError:
+        if not rebuild:
+            raise
+        return configured
+    if is_chosen and own is not configured:
+        note(f"The corpus keeps its embedder, {live.embedder}: {configured.settings.model} takes over with --rebuild.")
+    return own
 
 
 @contextmanager
@@ -169,26 +193,17 @@ class _Run:
 
     def objection(self, plan: Sequence[Entry], confirmed: bool) -> AssistantError | None:
         """Why the plan may not be carried out, if anything speaks against it."""
-        return self._other_models() or (None if confirmed else _great_loss(plan, len(self.known)))
+        return self._other_recipe() or (None if confirmed else _great_loss(plan, len(self.known)))
 
-    def _other_models(self) -> IdentityError | None:
-        """What to say when vectors or chunks of now cannot stand beside those of the live corpus."""
-        if self._live is None or self._rebuild:
+    def _other_recipe(self) -> IdentityError | None:
+        """What to say when chunks of now cannot stand beside those of the live corpus."""
+        if self._live is None or self._rebuild or self._live.recipe == self._recipe_id:
             return None
-        embedder = self._embedder
-        if self._live.fingerprint != embedder.fingerprint:
-            return IdentityError(
-                f"The corpus was embedded with {self._live.embedder} ({self._live.fingerprint}); configured"
-                f" is {embedder.settings.model} ({embedder.fingerprint}).",
-                "Set embedder.model back, or read everything anew: assistant ingest --rebuild",
-            )
-        if self._live.recipe != self._recipe_id:
-            return IdentityError(
-                f"The corpus was read with other chunk settings or by another version ({self._live.recipe});"
-                f" now it would be {self._recipe_id}.",
-                "Set the ingest settings back, or read everything anew: assistant ingest --rebuild",
-            )
-        return None
+        return IdentityError(
+            f"The corpus was read with other chunk settings or by another version ({self._live.recipe});"
+            f" now it would be {self._recipe_id}.",
+            "Set the ingest settings back, or read everything anew: assistant ingest --rebuild",
+        )
 
     def carry_out(self, plan: Sequence[Entry]) -> None:
         """Read, embed and stage what is new, then publish if anything is different."""

@@ -57,6 +57,8 @@ class IngestReport:
     refusal_in_words: str = ""
     objection: str = ""
     """After a dry run: why a real run would be refused, and the remedy; empty when it would not be."""
+    advice: str = ""
+    """That another embedder knows the languages of the corpus, and the command that takes it; empty where none does."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -120,8 +122,9 @@ def print_report(report: IngestReport) -> None:
         click.echo(f"Nothing was changed; the corpus '{report.corpus}' holds {held} as before.")
         return
     click.echo(f"{counts}. Corpus '{report.corpus}' holds {held} ({report.seconds:.1f} s).")
-    if report.counts.keys() & {"added", "updated", "forgotten"} and report.refusal_in_words:
-        click.echo(report.refusal_in_words)
+    if report.counts.keys() & {"added", "updated", "forgotten"}:
+        for line in filter(None, (report.refusal_in_words, report.advice)):
+            click.echo(line)
 
 
 def table_lines(files: Sequence[FileReport], width: int) -> Iterator[str]:

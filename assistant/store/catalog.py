@@ -232,13 +232,13 @@ class Catalog:
             (document_id,),
         ).fetchall()
 
-    def languages(self) -> tuple[str, ...]:
-        """Languages of live documents, most frequent first; documents of unknown language do not count."""
+    def languages(self) -> dict[str, int]:
+        """Languages of live documents, most frequent first, with the number of their chunks; unknown ones are not."""
         rows = self._connection.execute(
-            "SELECT language FROM documents WHERE language != '' AND id IN (SELECT document_id FROM files)"
+            "SELECT language, sum(chunks) FROM documents WHERE language != '' AND id IN (SELECT document_id FROM files)"
             " GROUP BY language ORDER BY count(*) DESC, language"
         )
-        return tuple(row[0] for row in rows)
+        return dict(rows.fetchall())
 
     # Staging
 

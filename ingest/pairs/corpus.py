@@ -55,5 +55,5 @@ def read_corpus(catalog: Catalog, settings: PairsSettings, before: Mapping[str, 
             hashes=hashes_of(catalog),
             splits=deal(related, settings.seed, settings.validation, settings.test, settings.hold_out, before),
             older=superseded(related, {chunk.document: chunk.date for chunk in chunks}),
-            languages=catalog.languages(),
+            languages=tuple(catalog.languages()),
         )
