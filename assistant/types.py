@@ -297,6 +297,8 @@ class Answer:
     readings: tuple[str, ...] = ()
     """What an unclear question may mean, when the assistant asks back instead of answering."""
     quoted: bool = False
+    hedged: bool = False
+    """Whether it is no answer but a list of the places that come closest; its sentences are what they say."""
     small_talk: bool = False
     """Says nothing about the documents, since nothing was asked of them: a greeting, or a reply to thanks."""
     notes: tuple[str, ...] = ()
