@@ -9,7 +9,7 @@ from eval.cases import Case
 from eval.comparison import FEWEST_QUESTIONS, Mean
 from eval.gate import GateRules, gate_of, judged_system
 from eval.gold import gold_problem
-from eval.measures import PRIMARY
+from eval.measures import GRADED
 from eval.results import (
     Effect,
     Gate,
@@ -109,7 +109,7 @@ def _other_cases(folder: Path) -> UsageError:
 
 
 def _before(answer: RowAnswer, system: str) -> RowBefore:
-    return RowBefore(system, answer.text, answer.scores[PRIMARY[0]], answer.outcome, answer.first_failure)
+    return RowBefore(system, answer.text, answer.scores[GRADED], answer.outcome, answer.first_failure)
 
 
 def _turned(baseline: Baseline, system: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

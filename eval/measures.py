@@ -67,6 +67,9 @@ MEASURES = (
 PRIMARY = ("usable", "misleading", "correctness", "recall@5", "false_refusal")
 """What a run is judged by, declared before any: tests of these are adjusted for their number."""
 
+GRADED = "correctness"
+"""How right an answer is by degrees, where usable knows two only: what questions are ordered by."""
+
 MARGIN = 0.02
 """The difference of a metric that nobody would mind, unless a gate says otherwise."""
 

@@ -319,7 +319,7 @@ class RowBefore:
     system: str
     text: str
     score: Score
-    """Of the headline metric."""
+    """Its correctness."""
     outcome: Outcome
     first_failure: Failure
 

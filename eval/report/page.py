@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from assistant.presentation import visible
 from eval.comparison import FEWEST_QUESTIONS
-from eval.measures import measure_of
+from eval.measures import GRADED, measure_of
 from eval.metrics.usable import OUTCOMES
 from eval.report import names, wording
 from eval.report.decision import counted, decision_of
@@ -90,8 +90,8 @@ def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str
         "sections": _sections(results),
         "figures": figures_of(results, costs, findings),
         "headline": measure_of(results.primary[0]),
+        "graded": GRADED,
         "primary": [measure_of(name) for name in results.primary],
-        "less_is_better": {name for name in results.primary if measure_of(name).better == "lower"},
         "grid": _grid(results),
         "contrasts": _contrasts(results),
         "partner": partners_of(results.systems, results.gate.system)[results.gate.system],

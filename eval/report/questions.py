@@ -6,6 +6,7 @@ Long texts are cut, so that one answer of 100,000 characters does not swell a pa
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from eval.measures import GRADED
 from eval.metrics.score import Score
 from eval.metrics.usable import OUTCOMES
 from eval.report.marking import Piece, Span, differing, marked, words_of
@@ -86,7 +87,7 @@ class QuestionView:
     facets: str
     """Codes that a page filters by: ``k0 l1 t3``."""
     scores: str
-    """Of the headline metric, a system each; ``-`` for none."""
+    """Correctness, a system each; ``-`` for none."""
     outcomes: str
     """Places in ``OUTCOMES``, a system each."""
     failures: str
@@ -143,7 +144,7 @@ def partners_of(systems: Sequence[System], judged: str) -> dict[str, str]:
 
 def _question(number: int, row: Row, answers: Sequence[AnswerView], facets: Facets, results: Results) -> QuestionView:
     passages = _passages(row)
-    values = [answer.scores[results.primary[0]].value for answer in row.answers.values()]
+    values = [answer.scores[GRADED].value for answer in row.answers.values()]
     return QuestionView(
         number=number,
         row=row,
