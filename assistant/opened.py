@@ -18,7 +18,7 @@ from assistant.config import AnswerSettings, Settings
 from assistant.conversation.rewriting import refuse_long
 from assistant.embedder import Embedder
 from assistant.engines.base import Engine
-from assistant.engines.opening import check_adapter, open_engine
+from assistant.engines.opening import check_adapter, open_answering
 from assistant.errors import UsageError
 from assistant.lending import Retrievers
 from assistant.retriever import Retriever
@@ -135,7 +135,7 @@ def open_assistant(
     open_corpus(space, corpus).close()  # a wrong name is told here and not at the first question
     return OpenedAssistant(
         lambda: Retriever(open_corpus(space, corpus), embedder, chosen.retrieval, chosen.device),
-        lambda: open_engine(chosen, space.adapters),
+        lambda: open_answering(chosen, space.adapters),
         chosen,
         adapter,
     )

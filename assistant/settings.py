@@ -90,6 +90,11 @@ class EngineSettings(Section):
     chat_template: str = Field(
         "", description="Template for a model without its own: 'chatml', or a Jinja file; empty takes the model's."
     )
+    generate: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether the base model answers in its own words; auto leaves the answer to quotations where it is"
+        " known that they are better (SmolLM2-135M). An adapter that is asked always speaks.",
+    )
     max_new_tokens: int = Field(256, ge=1, le=8192, description="Longest answer, in tokens.")
     thinking: int = Field(
         0,

@@ -299,7 +299,7 @@ def test_questions_come_from_a_file_too(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("assistant.engines.opening.open_engine", lambda *_: engine)
+    monkeypatch.setattr("assistant.engines.opening.open_answering", lambda *_: engine)
     monkeypatch.setattr("assistant.cli.chat.opened_retriever", opened_cheaply)
     lines = "What is the deductible for hail damage?\n\nwhy?\n/quit\nnever asked\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
@@ -327,7 +327,7 @@ class Slow(ScriptedEngine):
             yield piece
 
 assistant.cli.chat.opened_retriever = opened_cheaply
-assistant.engines.opening.open_engine = lambda *_: Slow("Hail damage to the car is covered. " + "So it is. " * 30)
+assistant.engines.opening.open_answering = lambda *_: Slow("Hail damage to the car is covered. " + "So it is. " * 30)
 from assistant.cli import main
 main(["chat", "--workspace", sys.argv[2]])
 """

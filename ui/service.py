@@ -20,7 +20,7 @@ from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.conversation.rewriting import refuse_long
 from assistant.embedder import Embedder
 from assistant.engines.base import Engine
-from assistant.engines.opening import open_engine, uses_server
+from assistant.engines.opening import open_answering, uses_server
 from assistant.errors import UsageError
 from assistant.lending import Retrievers
 from assistant.retriever import Retriever
@@ -221,7 +221,7 @@ def open_service(workspace: Workspace, settings: Settings) -> Iterator[Service]:
     Raises ModelError for an embedder that is nowhere to be had.
     """
     embedder = Embedder(settings.embedder, settings.device)
-    service = Service(workspace, settings, embedder, lambda: open_engine(settings, workspace.adapters))
+    service = Service(workspace, settings, embedder, lambda: open_answering(settings, workspace.adapters))
     try:
         yield service
     finally:

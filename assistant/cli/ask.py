@@ -46,7 +46,7 @@ def command(
     if as_json and len(questions) > 1:
         raise UsageError("--json takes one question.", "For several, use --batch FILE: one JSON line each.")
     from assistant.answer import Assistant
-    from assistant.engines.opening import check_adapter, check_engine, open_engine
+    from assistant.engines.opening import check_adapter, check_engine, open_answering
     from assistant.presentation import answer_json
 
     check_engine(settings.engine)  # a wrong name is told before anything is loaded
@@ -54,7 +54,7 @@ def command(
     with opened_retriever(workspace, corpus, settings) as retriever:
         assistant = Assistant(
             retriever,
-            lambda: open_engine(settings, workspace.adapters),
+            lambda: open_answering(settings, workspace.adapters),
             settings.answer,
             settings.engine,
         )

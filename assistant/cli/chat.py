@@ -33,9 +33,9 @@ def command(adapter: str | None, corpus: str, workspace: Workspace, settings: Se
     Without a terminal, one question or command a line is read from standard input.
     """
     from assistant.cli.talk import Talk
-    from assistant.engines.opening import check_adapter, check_engine, open_engine
+    from assistant.engines.opening import check_adapter, check_engine, open_answering
 
-    engine = cache(lambda: open_engine(settings, workspace.adapters))
+    engine = cache(lambda: open_answering(settings, workspace.adapters))
 
     @contextmanager
     def open_assistant(name: str) -> "Iterator[Assistant]":

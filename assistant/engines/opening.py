@@ -6,7 +6,9 @@ from assistant import models
 from assistant.adapters import BASE, adapter_folder, read_card
 from assistant.config import EngineSettings, Settings
 from assistant.engines.base import Engine
+from assistant.engines.reticent import ReticentEngine
 from assistant.errors import ConfigError
+from assistant.models.catalogue import entry_of
 
 
 def uses_server(settings: EngineSettings) -> bool:
@@ -29,6 +31,23 @@ def open_engine(settings: Settings, adapters: Path | None = None) -> Engine:
     from assistant.engines.choosing import local_engine
 
     return local_engine(settings.engine, settings.device, adapters)
+
+
+def open_answering(settings: Settings, adapters: Path | None = None) -> Engine:
+    """The engine that answers people: of a base model that quotations are better than, only adapters speak.
+
+    Raises what ``open_engine`` raises.
+    """
+    engine = open_engine(settings, adapters)
+    return engine if speaks(settings.engine) else ReticentEngine(engine)
+
+
+def speaks(settings: EngineSettings) -> bool:
+    """Whether the base model answers in its own words."""
+    if settings.generate != "auto":
+        return settings.generate == "always"
+    known = None if uses_server(settings) else entry_of(settings.model)
+    return not (known and known.quotes)
 
 
 def check_engine(settings: EngineSettings) -> None:

@@ -19,6 +19,9 @@ SETTINGS: Mapping[Kind, str] = {
 }
 """Which setting names a model of each kind."""
 
+# What settings call by another name.
+_BUNDLED = {"bundled": "smollm2-135m"}
+
 # In an installed package beside this module, in the repository where data is.
 _FILES = (Path(__file__).with_name("models.yaml"), Path(__file__).parents[2] / "data" / "models.yaml")
 _BYTES_16_BIT = 2.0
@@ -76,6 +79,8 @@ class Model(Source):
     query_prefix: str = ""
     """What an embedder wants before a question, where its files do not say so themselves."""
     document_prefix: str = ""
+    quotes: bool = False
+    """Whether quotations alone answer better than its own words (docs/engines.md)."""
     note: str = ""
 
     @property
@@ -97,6 +102,12 @@ def catalogue() -> Mapping[str, Model]:
 
     file = next(file for file in _FILES if file.exists())
     return TypeAdapter(dict[str, Model]).validate_python(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def entry_of(model: str) -> Model | None:
+    """The entry of a language model as a setting names it: by name, by hub id, or ``bundled``; None if it has none."""
+    name = _BUNDLED.get(model, model)
+    return next((one for its, one in catalogue().items() if name in (its, one.hub)), None)
 
 
 def named(name: str) -> Model:

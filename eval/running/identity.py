@@ -22,7 +22,7 @@ from eval.running.systems import CLOSED_BOOK
 _SOURCES = ("assistant", "eval")
 _LIBRARIES = ("torch", "transformers", "peft", "openvino", "faiss-cpu", "numpy", "scikit-learn")
 # They say where and how long, not what is answered.
-_NO_MATTER = {"key_file", "timeout_seconds", "attempts", "parallel", "temperature"}
+_NO_MATTER = {"key_file", "timeout_seconds", "attempts", "parallel", "temperature", "generate"}
 
 
 def identity_of(
