@@ -19,9 +19,10 @@ from assistant.grounding.editions import newest_first, version_notes, with_newes
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.quoting import Places
 from assistant.grounding.warnings import warning_notes
+from assistant.outcomes import outcome_of
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
-from assistant.refusal.wording import asking_back, declines, readings_in, refusal_text
+from assistant.refusal.wording import asking_back, closest_text, declines, readings_in, refusal_text
 from assistant.retriever import Retriever
 from assistant.thinking import answer_in
 from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update, Words, well_formed
@@ -31,6 +32,7 @@ _PATIENCE = 3
 # A conversation may be so many times as long as a question; what was said before is not looked at.
 _MORE_PAST = 16
 _MODEL_DECLINED = "the model found no answer in these passages"
+_NOTHING_FITS = "no passage supports what the model said"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,22 +217,30 @@ class Assistant:
     def _completed(
         self, course: _Course, grounder: Grounder, shown: Sequence[Evidence], places: Places, trace: Trace
     ) -> Answer:
-        if declines(grounder.text, self._answering):
-            return self._refused(course, shown, _MODEL_DECLINED, trace)
-        answer = course.answer(grounder.text, shown, trace)
-        if self._answering.unsupported == "show" or grounder.stands:
-            return replace(answer, sentences=tuple(grounder.sentences), notes=self._notes(grounder.sentences, shown))
-        instead = places.quotes()
-        if not instead:
-            return self._refused(course, shown, "no passage supports what the model said", trace)
-        course.done("quote")
+        declined = declines(grounder.text, self._answering)
+        stands = self._answering.unsupported == "show" or grounder.stands
+        outcome = outcome_of(stands, declined, places, trace.judgement["probability"])
+        if outcome != "own words":
+            course.done("quote")
+        match outcome:
+            case "own words":
+                text, sentences = grounder.text, tuple(grounder.sentences)
+            case "quoted":
+                sentences = places.quotes()
+                text = "\n".join(sentence.text for sentence in sentences)
+            case "hedged":
+                sentences = places.closest()
+                text = closest_text(course.question, self._answering, sentences, shown)
+            case "refused":
+                reason = _MODEL_DECLINED if declined else _NOTHING_FITS
+                return self._refused(course, shown, reason, trace)
+        answer = course.answer(text, shown, trace)
         return replace(
             answer,
-            text="\n".join(sentence.text for sentence in instead),
-            sentences=instead,
-            quoted=True,
-            notes=self._notes(instead, shown),
-            timings=dict(course.timings),
+            sentences=sentences,
+            quoted=outcome == "quoted",
+            hedged=outcome == "hedged",
+            notes=self._notes(sentences, shown),
         )
 
     def _notes(self, sentences: Sequence[Sentence], shown: Sequence[Evidence]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from assistant.types import Answer, Citation, Evidence, Sentence, Trace
+from assistant.types import HEADING_SEPARATOR, Answer, Citation, Evidence, Sentence, Trace
 
 _LONGEST_EXCERPT = 160
 LONGEST_QUOTE = 300
@@ -15,6 +15,13 @@ def source_of(hit: Evidence) -> str:
     place = f", p. {_range(hit.pages)}" if hit.pages else ""
     place += f", {hit.place}" if hit.place and not hit.pages else ""
     return f"{hit.document}{place}{' · ' + hit.heading if hit.heading else ''}"
+
+
+def place_of(hit: Evidence) -> str:
+    """Where a passage stands, by its title: ``Motor terms · § 7 Deadlines (terms.pdf, p. 4)``."""
+    named, section = hit.title or hit.document, hit.heading.rsplit(HEADING_SEPARATOR, 1)[-1]
+    page = f", p. {_range(hit.pages)}" if hit.pages else ""
+    return f"{named}{f' · {section}' if section not in ('', named) else ''} ({hit.document}{page})"
 
 
 def search_json(id_: str | int | None, question: str, hits: Sequence[Evidence]) -> dict[str, Any]:
@@ -55,6 +62,7 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
         "refusal_reason": answer.refusal_reason,
         "readings": list(answer.readings),
         "quoted": answer.quoted,
+        "hedged": answer.hedged,
         "small_talk": answer.small_talk,
         "notes": list(answer.notes),
         "answer": answer.text,
@@ -152,6 +160,8 @@ def answer_lines(answer: Answer) -> list[str]:
         return _refusal_lines(answer)
     if answer.small_talk:
         return [answer.text]
+    if answer.hedged:
+        return [visible(answer.text, keep_lines=True), *_note_lines(answer)]
     said = [f"{visible(one.before + one.text, keep_lines=True)} {mark_of(one)}" for one in answer.sentences]
     text = "\n".join(map(str.strip, said)) if answer.quoted else ("".join(said) + rest_of(answer)).strip()
     sources = [
@@ -159,8 +169,17 @@ def answer_lines(answer: Answer) -> list[str]:
         for one, hit in cited_parts(answer)
     ]
     quoted = ["(quoted from the documents)"] if answer.quoted else []
-    notes = [f"({visible(note)})" for note in answer.notes]
-    return [text, *quoted, *notes, "", *(["Sources:", *sources] if sources else ["No passage supports this answer."])]
+    return [
+        text,
+        *quoted,
+        *_note_lines(answer),
+        "",
+        *(["Sources:", *sources] if sources else ["No passage supports this answer."]),
+    ]
+
+
+def _note_lines(answer: Answer) -> list[str]:
+    return [f"({visible(note)})" for note in answer.notes]
 
 
 def _refusal_lines(answer: Answer) -> list[str]:

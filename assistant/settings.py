@@ -250,6 +250,11 @@ class AnswerSettings(Section):
         min_length=1,
         description="What stands above the list of what an unclear question may mean, by language.",
     )
+    closest: Texts = Field(
+        {"en": "The documents come closest here:", "de": "Am nächsten kommen die Dokumente hier:"},
+        min_length=1,
+        description="What stands above the places that come closest where they may not answer, by language.",
+    )
     greeting: Texts = Field(
         {
             "en": "Hello. I answer from the documents and show the passages. What would you like to know?",

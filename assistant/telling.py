@@ -20,7 +20,7 @@ _MARKS = re.compile(r" ?(\[\d+!?\])+| \[unsupported\]")
 
 def text_of(answer: Answer, with_sources: bool) -> str:
     """The whole text, with the sources below if they are wanted."""
-    if answer.refused or not answer.sentences:
+    if answer.refused or answer.hedged or not answer.sentences:
         text = unlinked(answer.text)
     else:
         text = "".join(map(marked, answer.sentences)).lstrip() + unlinked(rest_of(answer))
@@ -75,7 +75,12 @@ class Teller:
 
 
 def _sources(answer: Answer) -> str:
-    """The cited passages with the words that support the answer; after a refusal, the nearest ones."""
+    """The cited passages with the words that support the answer; after a refusal, the nearest ones.
+
+    What comes closest names its places itself.
+    """
+    if answer.hedged:
+        return ""
     if answer.refused:
         nearest = [f"- {source_of(hit)}: {excerpt(hit.text)}" for hit in answer.hits]
         return unlinked(_NEAREST_HEADING + "\n".join(nearest)) if nearest else ""

@@ -284,7 +284,7 @@ class Answer:
     """What the assistant says to a question: sentences, a refusal with the nearest evidence, or small talk.
 
     ``hits`` are the passages that were in the prompt; after a refusal, the nearest ones. ``quoted`` says that
-    the documents did not support the model's words and are quoted instead. ``timings`` are in seconds.
+    the documents answer in their own words, in place of the model's. ``timings`` are in seconds.
     """
 
     question: str

@@ -148,7 +148,7 @@ def _asked(assistant: Assistant, cases: Sequence[Case], adapter: str | None) -> 
         yield case, assistant.ask(case.standalone_question or case.question, adapter=adapter)
 
 
-def _opened(workspace: Workspace, corpus: str, settings: Settings) -> Retriever:
+def opened(workspace: Workspace, corpus: str, settings: Settings) -> Retriever:
     catalog = Catalog(workspace.corpus(corpus))
     return Retriever(catalog, Embedder(settings.embedder, settings.device), settings.retrieval, settings.device)
 
@@ -173,7 +173,7 @@ def main(
     """Measure citations on the answerable cases."""
     settings, _ = config.load(assignments=assignments)
     space = Workspace(workspace.absolute())
-    retriever = _opened(space, corpus, settings)
+    retriever = opened(space, corpus, settings)
     cases = [case for case in read_cases(_CASES) if not case.unanswerable]
     cases = cases[:: max(1, len(cases) // limit)] if limit else cases
     least = settings.answer.support_coverage

@@ -12,9 +12,12 @@ from assistant.conversation.rewriting import latest
 from assistant.errors import PromptTooLongError, QuestionTooLongError
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.repetition import Repetition, goes_in_circles
+from assistant.presentation import answer_json, answer_lines
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
+from assistant.telling import Teller
 from assistant.types import Answer, Grounded, Message, Retrieved, Words
+from assistant.untrusted.markup import unlinked
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 
@@ -100,6 +103,19 @@ def test_a_supported_answer_to_another_question_gives_way_to_a_quotation(
     assert answer.quoted and "150 euros" in answer.text
     answer = assistant_of(retriever, engine, settings).ask("Are dogs of the household insured?")
     assert not answer.quoted and answer.text == engine.answer
+
+
+def test_places_that_may_not_answer_are_listed_and_not_shown_as_an_answer(
+    retriever: Retriever, settings: Settings
+) -> None:
+    engine = ScriptedEngine("Bananas grow on every motorway of the galaxy.")
+    answer = assistant_of(retriever, engine, settings).ask("What is the premium for the household?")
+    assert answer.hedged and not answer.quoted and not answer.refused
+    opening, *places = answer.text.splitlines()
+    assert opening == settings.answer.closest["en"] and places[0].startswith("- Pets (pets.md): Dogs of the household")
+    assert [sentence.text in place for sentence, place in zip(answer.sentences, places, strict=True)] == [True, True]
+    assert answer_json(None, answer)["hedged"] and answer_lines(answer) == [answer.text]
+    assert Teller(settings.answer, with_sources=True).rest(answer) == unlinked(answer.text)
 
 
 def test_a_refusal_in_the_words_of_the_house_is_a_refusal_also_when_the_model_says_it(

@@ -127,6 +127,10 @@ def _reply(reply: Reply, words: Words) -> Iterator[tuple[Style, str]]:
     if answer.refused or not answer.sentences:
         yield "answer", visible(answer.text)
         return
+    if answer.hedged:
+        for line in answer.text.splitlines():
+            yield "answer", visible(line)
+        return
     if answer.quoted:
         yield "remark", words("export.quoted")
     said = marked(answer, words)

@@ -51,7 +51,12 @@ class MarkedText:
 
 def differs(answer: Answer, heard: str) -> bool:
     """Whether what was heard while the answer came is not what it is in the end."""
-    if answer.refused or answer.quoted or any(sentence.text not in heard for sentence in answer.sentences):
+    if (
+        answer.refused
+        or answer.quoted
+        or answer.hedged
+        or any(sentence.text not in heard for sentence in answer.sentences)
+    ):
         return True
     last = answer.sentences[-1].text if answer.sentences else ""
     # A title behind the last sentence, of which nothing came, claims nothing.
@@ -88,7 +93,7 @@ def reasons(answer: Answer) -> list[str]:
     found = [f"  {_found(hit, hit.rank in shown and hit.rank not in trace.dropped)}" for hit in trace.found]
     judged = ", ".join(f"{visible(name)} {value:.3f}" for name, value in trace.judgement.items())
     took = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in answer.timings.items())
-    outcome = f"refused: {visible(answer.refusal_reason)}" if answer.refused else "quoted" if answer.quoted else ""
+    outcome = _outcome(answer)
     return [
         *([f"Rewritten: {visible(trace.rewriting)}"] if trace.rewriting else []),
         *("Searched for:", *searched),
@@ -117,11 +122,17 @@ def markdown(answers: Sequence[Answer], corpus: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _outcome(answer: Answer) -> str:
+    if answer.refused:
+        return f"refused: {visible(answer.refusal_reason)}"
+    return "hedged" if answer.hedged else "quoted" if answer.quoted else ""
+
+
 def _answer_markdown(answer: Answer) -> str:
     said = [f"{one.before}{one.text} {mark_of(one)}" for one in answer.sentences]
     if answer.quoted:
         return "\n\n".join([*map(escaped, said), "*Quoted from the documents.*"])
-    text = answer.text if answer.refused or not said else "".join(said) + rest_of(answer)
+    text = answer.text if answer.refused or answer.hedged or not said else "".join(said) + rest_of(answer)
     return "\n".join(f"{escaped(line)}  " if line else "" for line in text.strip().splitlines()).rstrip()
 
 

@@ -36,6 +36,7 @@ _LONGEST_QUOTE = 400
 # Shorter pieces are headings and labels.
 _SHORTEST_SENTENCE = 25
 _MOST_QUOTES = 2
+_MOST_CLOSEST = 3
 # A second quotation may be so much worse than the first.
 _NEARLY_AS_GOOD = 0.15
 _RANK_COSTS = 0.06
@@ -69,9 +70,21 @@ class Places:
 
     def quotes(self) -> tuple[Sentence, ...]:
         """The best places as sentences with citations, best first: at most two, none where nothing fits."""
+        return self._quoted(_MOST_QUOTES, self.fit - _NEARLY_AS_GOOD)
+
+    def closest(self) -> tuple[Sentence, ...]:
+        """The places that come closest, in the same way: at most three, however much worse than the first."""
+        return self._quoted(_MOST_CLOSEST, _LEAST_FIT)
+
+    @property
+    def fit(self) -> float:
+        """How well the best place fits; 0 where there is none."""
+        return self._ranked[0][0] if self._ranked else 0.0
+
+    def _quoted(self, most: int, least: float) -> tuple[Sentence, ...]:
         quotes: list[Sentence] = []
         for score, candidate in self._ranked:
-            if len(quotes) == _MOST_QUOTES or score < max(_LEAST_FIT, self._best - _NEARLY_AS_GOOD):
+            if len(quotes) == most or score < max(_LEAST_FIT, least):
                 break
             quoted = _quoted(candidate)
             if not any(_overlap(quoted, other) for other in quotes):
@@ -84,11 +97,7 @@ class Places:
         Citations of places that are not ranked, as those of older editions, are not doubted.
         """
         scores = [score for score, one in self._ranked for citation in citations if _holds(one, citation)]
-        return not scores or max(scores) >= self._best - _CLEARLY_WORSE
-
-    @property
-    def _best(self) -> float:
-        return self._ranked[0][0]
+        return not scores or max(scores) >= self.fit - _CLEARLY_WORSE
 
     @cached_property
     def _ranked(self) -> list[tuple[float, _Candidate]]:

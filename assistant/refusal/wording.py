@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 from assistant.config import AnswerSettings
 from assistant.language import QUOTED, detect, text_in
+from assistant.presentation import place_of
+from assistant.types import Evidence, Sentence
 
 _MOST_WORDS = 4
 _LOOKED_FOR = {
@@ -42,6 +44,17 @@ def asking_back(question: str, settings: AnswerSettings, readings: Sequence[str]
     """What an unclear question may mean, in its language; a reading has one line."""
     opening = text_in(settings.unclear, detect(question, settings.unclear))
     return "\n".join([opening, *(f"{number}. {reading}" for number, reading in enumerate(readings, 1))])
+
+
+def closest_text(
+    question: str, settings: AnswerSettings, closest: Sequence[Sentence], shown: Sequence[Evidence]
+) -> str:
+    """The sentences that come closest to a question: a line each, behind the place that it stands in."""
+    opening = text_in(settings.closest, detect(question, settings.closest))
+    hits = {hit.rank: hit for hit in shown}
+    places = ((sentence, one, hits[one.hit]) for sentence in closest for one in sentence.citations)
+    lines = [f"- {place_of(hit.part(one.start, one.end))}: {sentence.text}" for sentence, one, hit in places]
+    return "\n".join([opening, *lines])
 
 
 def readings_in(said: str, settings: AnswerSettings) -> tuple[str, ...]:

@@ -175,6 +175,20 @@ def test_copied_text_says_that_it_is_quoted() -> None:
     assert first == words("export.quoted")
 
 
+def test_what_comes_closest_is_a_list_of_places_and_no_answer() -> None:
+    said = f"The documents come closest here:\n- Terms · § 1 Cover (terms-1.md, p. 4): {HIT.text}"
+    closest = answer(text=said, sentences=(replace(SUPPORTED, text=HIT.text),), hedged=True)
+    soup = parsed(answer_html(closest, "cars", words))
+    (place,) = soup.select("li button[data-do=cite]")
+    assert place["data-quote"] == HIT.text and HIT.title in place.text and HIT.text in place.text
+    assert (
+        not soup.select(".prose, .mark, .cited") and [one.text for one in soup.select(".says")] == said.splitlines()[:1]
+    )
+    assert copied_text(turn(closest), words) == said
+    lines = [line for style, line in paragraphs_of("Hail", [turn(closest)], words, "en") if style == "answer"]
+    assert lines == said.splitlines()
+
+
 def test_copied_text_has_numbers_and_references() -> None:
     assert copied_text(turn(answer()), words).splitlines() == [
         "The deductible is 150 euros. [1] Elephants pay nothing. [not in the documents]",

@@ -12,7 +12,7 @@ from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sen
 from assistant.types import Words as NewWords
 from ui.answering import Event, Waiting
 from ui.shown.pieces import note_html
-from ui.shown.places import source_line
+from ui.shown.places import source_line, title_line
 from ui.shown.prose import Span, plain, prose, settled
 from ui.shown.safe import attributes, button, escaped
 from ui.texts import Words
@@ -70,8 +70,10 @@ def answer_html(answer: Answer, corpus: str, words: Words, suggestions: Sequence
         return rewritten + _refusal(answer, corpus, words, suggestions)
     if answer.small_talk:
         return f'<div class="prose">{escaped(answer.text)}</div>'
-    quoted = f'<p class="label">{escaped(words("chat.quoted"))}</p>' if answer.quoted else ""
     notes = "".join(map(note_html, answer.notes))
+    if answer.hedged:
+        return f"{rewritten}{_closest(answer, corpus, words)}{notes}"
+    quoted = f'<p class="says">{escaped(words("chat.quoted"))}</p>' if answer.quoted else ""
     spans = _spans(answer.text, answer.sentences, answer.hits, corpus, words)
     # Words of an answer that was stopped in its first sentence are no sentence yet.
     text = answer.text[: spans[-1].start] + rest_of(answer) if answer.sentences else answer.text
@@ -150,6 +152,18 @@ def _chip(hit: Evidence, citation: Citation, corpus: str, words: Words) -> str:
     return f'<li><button type="button" class="source-chip"{carried}>{number}{source}</button></li>'
 
 
+def _closest(answer: Answer, corpus: str, words: Words) -> str:
+    """The places that come closest, each a button that opens it with its words marked."""
+    hits = {hit.rank: hit for hit in answer.hits}
+    places = "".join(
+        f"<li>{_place_button(one, hits[one.hit], corpus, sentence.text, words)}</li>"
+        for sentence in answer.sentences
+        for one in sentence.citations
+    )
+    heading = escaped(answer.text.partition("\n")[0])
+    return f'<div class="closest"><p class="says">{heading}</p><ul class="nearest">{places}</ul></div>'
+
+
 def _refusal(answer: Answer, corpus: str, words: Words, suggestions: Sequence[str]) -> str:
     # The list of what the question may mean stands on the buttons.
     lead = "\n".join(answer.text.splitlines()[: -len(answer.readings) or None])
@@ -176,6 +190,16 @@ def _nearest(hit: Evidence, corpus: str, words: Words) -> str:
 
 def passage_button(hit: Evidence, corpus: str, below: str, words: Words) -> str:
     """A button that opens a whole passage: where it stands, and a line below."""
-    carried = attributes(cite_data(corpus, hit.document, hit.start, hit.end, hit.text))
-    source = f"<strong>{escaped(source_line(hit, words))}</strong>"
-    return f'<button type="button" class="passage"{carried}>{source}<span>{escaped(below)}</span></button>'
+    data = cite_data(corpus, hit.document, hit.start, hit.end, hit.text)
+    return _passage(data, source_line(hit, words), below)
+
+
+def _place_button(citation: Citation, hit: Evidence, corpus: str, below: str, words: Words) -> str:
+    """The same for the words of a citation, by the title of the document."""
+    data = cite_data(corpus, citation.document, citation.start, citation.end, citation.quote)
+    return _passage(data, title_line(hit.part(citation.start, citation.end), words), below)
+
+
+def _passage(data: dict[str, object], source: str, below: str) -> str:
+    shown = f"<strong>{escaped(source)}</strong><span>{escaped(below)}</span>"
+    return f'<button type="button" class="passage"{attributes(data)}>{shown}</button>'

@@ -10,7 +10,7 @@ from ui.texts import Words
 def copied_text(turn: Turn, words: Words) -> str:
     """The standing answer of a turn, its sentences numbered, with the references below."""
     answer = turn.standing.answer
-    if answer.refused or not answer.sentences:
+    if answer.refused or answer.hedged or not answer.sentences:
         return visible(answer.text, keep_lines=True)
     quoted = [f"{words('export.quoted')}\n"] if answer.quoted else []
     return "\n".join([*quoted, marked(answer, words), "", *references(answer, words)])

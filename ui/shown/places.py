@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from assistant.presentation import visible
-from assistant.types import Evidence
+from assistant.types import HEADING_SEPARATOR, Evidence
 from ui.texts import Words
 
 
@@ -12,6 +12,14 @@ def source_line(hit: Evidence, words: Words) -> str:
     place = place_line(hit.pages, hit.place, words)
     named = f"{hit.document}, {place}" if place else hit.document
     return visible(f"{named} · {heading_line(hit.heading)}" if hit.heading else named)
+
+
+def title_line(hit: Evidence, words: Words) -> str:
+    """``Motor terms · § 7 Deadlines, p. 4``, as plain text: the title and the section, without the path."""
+    named, section = hit.title or hit.document, hit.heading.rsplit(HEADING_SEPARATOR, 1)[-1]
+    where = named if section in ("", named) else f"{named} · {section}"
+    place = place_line(hit.pages, hit.place, words)
+    return visible(f"{where}, {place}" if place else where)
 
 
 def place_line(pages: Sequence[int], place: str, words: Words) -> str:

@@ -88,6 +88,8 @@ def _outcome(answer: Answer, words: Words) -> str:
     if answer.refused:
         return _refusal(answer, words)
     unsupported = [sentence for sentence in answer.sentences if not sentence.supported]
+    if answer.hedged:
+        return words("why.hedged")
     if answer.quoted:
         return words("why.quoted")
     return words("why.partly", count=len(unsupported)) if unsupported else words("why.supported")

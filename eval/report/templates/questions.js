@@ -5,13 +5,12 @@
   const tools = document.querySelector(".tools");
   if (!list || !tools) return;
   document.documentElement.classList.add("js");
-  const USABLE = "0"; // its place among the outcomes
+  const wrong = new Set(list.dataset.wrong.split(" "));
   const items = [...list.children].map((element, place) => ({
     element,
     place,
     facets: new Set(element.dataset.facets.split(" ")),
     scores: element.dataset.scores.split(" ").map((text) => (text === "-" ? null : Number(text))),
-    outcomes: element.dataset.outcomes.split(" "),
     failures: element.dataset.failures.split(" "),
     before: element.dataset.before,
     text: null,
@@ -24,12 +23,12 @@
     const [relation, other] = choice.split(" ");
     if (other === undefined) return item.before === relation;
     const [ours, theirs] = [item.scores[judged], item.scores[other]];
-    const [oursUsable, theirsUsable] = [item.outcomes[judged] === USABLE, item.outcomes[other] === USABLE];
+    const [oursWrong, theirsWrong] = [wrong.has(item.failures[judged]), wrong.has(item.failures[other])];
     switch (relation) {
       case "better": return ours !== null && theirs !== null && ours > theirs;
       case "worse": return ours !== null && theirs !== null && ours < theirs;
-      case "won": return oursUsable && !theirsUsable;
-      default: return !oursUsable && theirsUsable;
+      case "won": return !oursWrong && theirsWrong;
+      default: return oursWrong && !theirsWrong;
     }
   };
   const contains = (item, words) => {
@@ -37,18 +36,14 @@
     item.text ??= item.element.textContent.toLowerCase();
     return item.text.includes(words);
   };
-  const ended = (item, choice) => {
-    if (!choice) return true;
-    const [facet, place] = choice.split(" ");
-    return item[facet][judged] === place;
-  };
+  const failed = (item, choice) => !choice || item.failures[judged] === choice;
 
   const filter = () => {
     const words = control("words").value.trim().toLowerCase();
     const codes = [...tools.querySelectorAll("[data-facet]")].map((one) => one.value).filter(Boolean);
     let count = 0;
     for (const item of items) {
-      const stays = codes.every((code) => item.facets.has(code)) && ended(item, control("outcome").value)
+      const stays = codes.every((code) => item.facets.has(code)) && failed(item, control("failure").value)
         && compared(item, control("comparison").value) && contains(item, words);
       item.element.hidden = !stays;
       count += stays ? 1 : 0;

@@ -1,0 +1,32 @@
+"""What a reader is shown once a model has spoken: one policy, from the best outcome to the last.
+
+own words   some of what the model says is supported, by places that bear on the question
+quoted      else the documents' own words, where the best place answers well enough to stand for an answer
+hedged      else the places that come closest, told as no more than that
+refused     no place has anything to do with the question; or the model declines in the words of the house
+"""
+
+from typing import Literal
+
+from assistant.grounding.quoting import Places
+
+Outcome = Literal["own words", "quoted", "hedged", "refused"]
+
+# Fit of the best place and probability that the evidence answers, added; chosen on questions about two other corpora
+# than those of docs/grounding.md.
+_LEAST_TO_ANSWER = 1.7
+
+
+def outcome_of(stands: bool, declines: bool, places: Places, probability: float) -> Outcome:
+    """What becomes of an answer.
+
+    ``stands`` says that its own words do, ``declines`` that they refuse; ``probability`` is that of the evidence to
+    answer.
+    """
+    if declines:
+        return "refused"
+    if stands:
+        return "own words"
+    if not places.closest():
+        return "refused"
+    return "quoted" if places.fit + probability >= _LEAST_TO_ANSWER else "hedged"
