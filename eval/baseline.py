@@ -9,9 +9,8 @@ from eval.cases import Case
 from eval.comparison import FEWEST_QUESTIONS, Mean
 from eval.gate import GateRules, gate_of, judged_system
 from eval.gold import gold_problem
-from eval.measures import PRIMARY
+from eval.measures import GRADED
 from eval.results import (
-    RIGHT,
     Effect,
     Gate,
     Identity,
@@ -110,17 +109,17 @@ def _other_cases(folder: Path) -> UsageError:
 
 
 def _before(answer: RowAnswer, system: str) -> RowBefore:
-    return RowBefore(system, answer.text, answer.scores[PRIMARY[0]], answer.first_failure)
+    return RowBefore(system, answer.text, answer.scores[GRADED], answer.outcome, answer.first_failure)
 
 
 def _turned(baseline: Baseline, system: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The cases that were right and are not any more, and the other way round."""
+    """The cases whose answer was usable and is not any more, and the other way round."""
     outcomes = [
-        (now.case.id, then.answers[baseline.system].first_failure in RIGHT, now.answers[system].first_failure in RIGHT)
+        (now.case.id, then.answers[baseline.system].outcome == "usable", now.answers[system].outcome == "usable")
         for now, then in baseline.pairs
     ]
-    regressed = tuple(case for case, was_right, is_right in outcomes if was_right and not is_right)
-    return regressed, tuple(case for case, was_right, is_right in outcomes if is_right and not was_right)
+    regressed = tuple(case for case, was_usable, is_usable in outcomes if was_usable and not is_usable)
+    return regressed, tuple(case for case, was_usable, is_usable in outcomes if is_usable and not was_usable)
 
 
 def _lost_gold(problems: Iterable[str], baseline: Baseline) -> list[str]:
@@ -131,7 +130,15 @@ def _lost_gold(problems: Iterable[str], baseline: Baseline) -> list[str]:
 
 def _question(case: Case) -> tuple[object, ...]:
     """What two runs have to share for a question to be the same."""
-    return case.id, case.question, case.history, case.answers, case.must_include, case.unanswerable
+    return (
+        case.id,
+        case.question,
+        case.history,
+        case.answers,
+        case.must_include,
+        case.must_not_include,
+        case.unanswerable,
+    )
 
 
 def _default_rules(baseline: Baseline) -> GateRules:

@@ -46,6 +46,7 @@ class Case:
     question: Annotated[str, Field(min_length=1)]
     answers: tuple[str, ...] = ()
     must_include: tuple[tuple[str, ...], ...] = ()
+    """Facts that a right answer states, each with its aliases."""
     gold: tuple[tuple[GoldSpan, ...], ...] = ()
     unanswerable: bool = False
     kind: str = ""
@@ -53,6 +54,8 @@ class Case:
     tags: tuple[str, ...] = ()
     history: tuple[Message, ...] = ()
     standalone_question: str = ""
+    must_not_include: tuple[tuple[str, ...], ...] = ()
+    """Facts that make an answer wrong, as those of an older edition."""
 
     @property
     def kind_named(self) -> str:
@@ -122,12 +125,13 @@ def _problem(case: Case) -> str:
     """What would make a score wrong without anybody noticing; empty if nothing."""
     spans = [span for group in case.gold for span in group]
     quotes = [span.quote for span in spans if span.quote]
-    facts = [alias for aliases in case.must_include for alias in aliases]
-    has_gold = bool(case.answers or case.must_include or case.gold)
+    every = (*case.must_include, *case.must_not_include)
+    facts = [alias for aliases in every for alias in aliases]
+    has_gold = bool(case.answers or every or case.gold)
     problems = {
         "it is marked unanswerable and has answers or gold": case.unanswerable and has_gold,
         "no answers and no gold, and not marked unanswerable": not (case.unanswerable or case.answers or case.gold),
-        "a gold group or a fact of must_include is empty": not (all(case.gold) and all(case.must_include)),
+        "a gold group or a fact is empty": not (all(case.gold) and all(every)),
         "an answer, a fact or a quote has no letter or digit": not all(map(folded, [*case.answers, *facts, *quotes])),
         "a gold span has only one of start and end": any((span.start is None) != (span.end is None) for span in spans),
         "a gold span does not end behind its start": any(

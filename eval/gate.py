@@ -12,8 +12,8 @@ that the baseline found has gone from the corpus: one document of many moves no 
     system: house+rag
     detects: 0.1
     metrics:
-      correctness: {margin: 0.02, floor: 0.5}
-      false_refusal: {margin: 0.02, ceiling: 0.1}
+      usable: {margin: 0.02, floor: 0.6}
+      misleading: {margin: 0.02, ceiling: 0.1}
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,16 @@ PASSED, REGRESSION, TOO_THIN = 0, 3, 4
 GOLD_IN_CORPUS = "gold_in_corpus"
 """Name of the light that is no metric: it fails when gold that the baseline found has gone from the corpus."""
 _EXITS: dict[Status, int] = {"pass": PASSED, "warn": PASSED, "fail": REGRESSION, "thin": TOO_THIN}
-_GATED = ("correctness", "recall@5", "faithfulness", "citation_recall", "false_refusal", "missed_refusal")
+_GATED = (
+    "usable",
+    "misleading",
+    "correctness",
+    "recall@5",
+    "faithfulness",
+    "citation_recall",
+    "false_refusal",
+    "missed_refusal",
+)
 # An interval without width may miss 0 by what rounding leaves.
 _ROUNDING = 1e-9
 

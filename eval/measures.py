@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["retrieval", "answers", "grounding", "copying", "refusal", "style", "language model"]
+Group = Literal["outcome", "retrieval", "answers", "grounding", "copying", "refusal", "style", "language model"]
 Better = Literal["higher", "lower", "neither"]
 
 
@@ -22,6 +22,10 @@ class Measure:
 
 
 MEASURES = (
+    Measure("usable", "outcome", "higher", "right, supported, cited and in the house's way; or rightly refused"),
+    Measure("misleading", "outcome", "lower", "shown as an answer, and wrong; or answered where there is no answer"),
+    Measure("hedged", "outcome", "neither", "shown as the closest places, not as an answer"),
+    Measure("right_hedged", "outcome", "lower", "right answers that were shown as the closest places only"),
     Measure("recall@1", "retrieval", "higher", "share of the gold groups that the best passage meets"),
     Measure("recall@3", "retrieval", "higher", "share of the gold groups that the three best passages meet"),
     Measure("recall@5", "retrieval", "higher", "share of the gold groups that the five best passages meet"),
@@ -60,8 +64,11 @@ MEASURES = (
 )
 """Every metric of one answer, in the order of a report."""
 
-PRIMARY = ("correctness", "recall@5", "citation_recall", "false_refusal", "missed_refusal")
+PRIMARY = ("usable", "misleading", "correctness", "recall@5", "false_refusal")
 """What a run is judged by, declared before any: tests of these are adjusted for their number."""
+
+GRADED = "correctness"
+"""How right an answer is by degrees, where usable knows two only: what questions are ordered by."""
 
 MARGIN = 0.02
 """The difference of a metric that nobody would mind, unless a gate says otherwise."""

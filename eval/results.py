@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import TypeAdapter
 
@@ -24,42 +24,35 @@ from eval.files import content_of, validated
 from eval.leaks import Leak
 from eval.measures import Measure
 from eval.metrics.score import Score
+from eval.metrics.usable import Outcome
 
-SCHEMA = 1
+SCHEMA = 2
 RESULTS_FILE = "results.json"
 ROWS_FILE = "per_question.jsonl"
 COSTS_FILE = "costs.json"
 
 Kind = Literal["closed book", "retrieval", "oracle", "noise", "extractive"]
 Failure = Literal[
-    "none",
+    "missed refusal",
+    "quoted over a right answer",
     "retrieval miss",
     "evidence ignored",
     "wrong without evidence",
     "unsupported",
     "wrong citation",
-    "false refusal",
-    "missed refusal",
-    "quoted",
+    "other language",
     "style only",
+    "false refusal",
+    "nothing said",
+    "right but hedged",
+    "hedged",
+    "quoted",
+    "none",
 ]
-RIGHT: frozenset[Failure] = frozenset({"none", "quoted", "style only"})
-"""First failures of answers that say what they should."""
-FAILURES: tuple[Failure, ...] = (
-    "retrieval miss",
-    "evidence ignored",
-    "wrong without evidence",
-    "unsupported",
-    "wrong citation",
-    "false refusal",
-    "missed refusal",
-    "quoted",
-    "style only",
-    "none",
-)
-"""What goes wrong first in a question, in the order of a waterfall; ``none`` is a right answer.
+FAILURES: tuple[Failure, ...] = get_args(Failure)
+"""What goes wrong first in a question, in the order of a waterfall; ``none`` is a usable answer.
 
-``quoted``: it is right because passages were quoted in place of the model's own words.
+``quoted``: it is usable because passages were quoted in place of the model's own words.
 """
 
 _NO_VOICE = Score(None, "no house voice was given")
@@ -149,19 +142,21 @@ class Gate:
     changed: tuple[str, ...] = ()
     """Parts of the identity that differ from the baseline's."""
     regressed: tuple[str, ...] = ()
-    """Cases that the baseline answered rightly and this run does not."""
+    """Cases with a usable answer in the baseline and none in this run."""
     mended: tuple[str, ...] = ()
     """The other way round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Refused or answered, and what should have been; with precision, recall and F1 of refusing."""
+    """Refused, hedged or answered, and what should have been; with precision, recall and F1 of refusing."""
 
     right_refusals: int
     missed_refusals: int
     false_refusals: int
     answered: int
+    hedged_unanswerable: int
+    hedged_answerable: int
     precision: Score
     recall: Score
     f1: Score
@@ -249,8 +244,8 @@ class Results:
     effects: tuple[Effect, ...]
     gate: Gate
     refusals: Mapping[str, Refusals]
-    first_failures: Mapping[str, Mapping[Failure, int]]
-    """System → first failure → questions."""
+    first_failures: Mapping[str, Mapping[Outcome, Mapping[Failure, int]]]
+    """System → outcome → first failure → questions."""
     slices: tuple[Slice, ...]
     style: StyleFindings
     language_models: tuple[LanguageModel, ...]
@@ -311,7 +306,10 @@ class RowAnswer:
     said: str
     """The model's own words; empty when it was not asked."""
     scores: Mapping[str, Score]
+    outcome: Outcome
     first_failure: Failure
+    hedged: bool = False
+    """No answer but a list of the places that come closest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +319,8 @@ class RowBefore:
     system: str
     text: str
     score: Score
-    """Of the headline metric."""
+    """Its correctness."""
+    outcome: Outcome
     first_failure: Failure
 
 

@@ -17,11 +17,12 @@ from eval.metrics.citations import CitedSentence, Supports, citation_scores, cit
 from eval.metrics.claims import claim_scores
 from eval.metrics.copying import copy_scores
 from eval.metrics.correctness import answer_scores
-from eval.metrics.refusal import refusal_scores
+from eval.metrics.refusal import refusal_scores, reply_of
 from eval.metrics.retrieval import retrieval_scores
 from eval.metrics.score import REFUSED, Score, score
 from eval.metrics.similarity import Embed
 from eval.metrics.style import StyleRule, style_scores
+from eval.metrics.usable import outcome_of, usable_scores
 
 _NO_GOLD_CITED = "the answer cites nothing, or the case names no gold evidence"
 
@@ -45,9 +46,9 @@ def scores_of(case: Case, answer: Answer, judges: Judges) -> dict[str, Score]:
     scores |= citation_scores(_cited(answer), hits, refused, judges.supports)
     scores["cites_gold"] = _cites_gold(case, answer)
     scores |= copy_scores(answer.text, [hit.text for hit in hits], refused, case.language)
-    scores |= refusal_scores(case, refused, scores["must_include"])
+    scores |= refusal_scores(case, reply_of(refused, answer.hedged), scores["must_include"])
     scores |= style_scores(answer.text, refused, judges.rules, case.language)
-    return scores
+    return scores | usable_scores(outcome_of(case, answer, scores), case, answer, scores)
 
 
 def _cited(answer: Answer) -> list[CitedSentence]:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from eval.comparison import Difference, Mean, adjusted, contrast, mean
 from eval.measures import MARGIN, MEASURES, PRIMARY
-from eval.metrics.refusal import refusal_table
+from eval.metrics.refusal import refusal_table, reply_of
 from eval.metrics.score import Score
 from eval.metrics.style import StyleRule, kept_by_rule
+from eval.metrics.usable import OUTCOMES, Outcome
 from eval.results import FAILURES, Effect, Failure, Refusals, Row, Slice, System
 
 Contrast = tuple[tuple[float, str], ...]
@@ -51,23 +52,31 @@ def baseline_effects(
 
 
 def refusals_of(rows: Iterable[Row], system: str) -> Refusals:
-    """Refused or answered, and what should have been."""
-    table = refusal_table((row.case.unanswerable, row.answers[system].refused) for row in rows)
+    """Refused, hedged or answered, and what should have been."""
+    answered = ((row.case.unanswerable, row.answers[system]) for row in rows)
+    table = refusal_table((unanswerable, reply_of(one.refused, one.hedged)) for unanswerable, one in answered)
     return Refusals(
         table.right_refusals,
         table.missed_refusals,
         table.false_refusals,
         table.answered,
+        table.hedged_unanswerable,
+        table.hedged_answerable,
         table.precision,
         table.recall,
         table.f1,
     )
 
 
-def first_failures_of(rows: Iterable[Row], system: str) -> dict[Failure, int]:
-    """First failure → questions, in the order of a waterfall."""
-    counts = Counter(row.answers[system].first_failure for row in rows)
-    return {failure: counts[failure] for failure in FAILURES}
+def first_failures_of(rows: Iterable[Row], system: str) -> dict[Outcome, dict[Failure, int]]:
+    """Outcome → first failure → questions, as far as they occur; the best outcomes first, their failures in the order
+    of a waterfall."""
+    answers = [row.answers[system] for row in rows]
+    counts = Counter((answer.outcome, answer.first_failure) for answer in answers)
+    return {
+        outcome: {failure: counts[outcome, failure] for failure in FAILURES if counts[outcome, failure]}
+        for outcome in OUTCOMES
+    }
 
 
 def slices_of(rows: Sequence[Row]) -> list[Slice]:

@@ -1,8 +1,9 @@
-"""The outcome of a run as lines for a terminal: the primary metrics, what changes them, and the gate."""
+"""The outcome of a run as lines for a terminal: the decision, the primary metrics, what changes them, and the gate."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from eval.comparison import Mean
+from eval.report.decision import decision_of
 from eval.report.names import formula_of, typeset
 from eval.report.wording import NOTHING, number, signed
 from eval.results import Effect, Gate, Results
@@ -11,7 +12,12 @@ _SHOWN = {"pass": "passed", "warn": "passed, with a warning", "fail": "FAILED", 
 
 
 def result_lines(results: Results) -> Iterator[str]:
-    """Means by system, effects on the headline, and the gate."""
+    """May it be used, and what for; means by system, effects on the headline, and the gate."""
+    decision = decision_of(results)
+    yield decision.use
+    if decision.what_for:
+        yield decision.what_for
+    yield " · ".join(count.words for count in decision.counts)
     rows = [["system", *results.primary]]
     for system in results.systems:
         rows.append([system.name, *(mean_text(results.means[system.name][metric]) for metric in results.primary)])
@@ -27,7 +33,7 @@ def gate_lines(gate: Gate) -> Iterator[str]:
         yield f"  {_SHOWN[light.status]:22} {light.metric}: {typeset(light.reason)}"
     yield gate.verdict
     if gate.regressed or gate.mended:
-        yield f"Right then and wrong now: {len(gate.regressed)}; wrong then and right now: {len(gate.mended)}."
+        yield f"Usable then and not now: {len(gate.regressed)}; usable now and not then: {len(gate.mended)}."
     if gate.changed:
         yield f"Differs from the baseline in: {', '.join(gate.changed)}."
 

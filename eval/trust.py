@@ -39,7 +39,7 @@ _MOSTLY = 0.75
 
 ASKED: dict[str, Question] = {
     **dict.fromkeys(
-        ("correctness", "exact_match", "token_f1", "token_recall", "must_include", "rouge_l", "chrf",
+        ("usable", "correctness", "exact_match", "token_f1", "token_recall", "must_include", "rouge_l", "chrf",
          "semantic_similarity", "context_utilisation", "cites_gold", "crag", JUDGE), "right"),
     **dict.fromkeys(
         ("faithfulness", "hallucination", "citation_recall", "citation_precision", "copy_coverage", "copy_density"),
@@ -49,7 +49,7 @@ ASKED: dict[str, Question] = {
 }  # fmt: skip
 """Metric → what people were asked that it should follow. ``claim_recall`` and ``self_knowledge`` say nothing of how
 good an answer is."""
-YES_OR_NO = frozenset({"exact_match", "keeps_all_rules", REFUSING})
+YES_OR_NO = frozenset({"usable", "exact_match", "keeps_all_rules", REFUSING})
 """Metrics that are 0 or 1: Cohen's kappa says how far they and people agree; Kendall's tau-b of all others."""
 
 

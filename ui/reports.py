@@ -6,7 +6,7 @@ A report is a page of ours over texts of strangers: it is shown in a frame that 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,10 +40,8 @@ class ReportView:
     verdict: str
     corpus: str
     cases: int
-    headline: str
-    """The metric that a run is judged by first."""
-    means: Mapping[str, float | None]
-    """System → mean of the headline."""
+    outcomes: Mapping[str, Mapping[str, int]]
+    """System → usable, misleading, hedged, refused, partly → answers; empty for a run of an earlier version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +158,10 @@ def _view(file: Path, _stamp: int) -> ReportView | None:
 
 
 def _report(name: str, content: Mapping[str, Any]) -> ReportView:
-    headline = str(content["primary"][0])
-    systems: Sequence[Mapping[str, Any]] = content["systems"]
-    means = {str(one["name"]): content["means"][one["name"]][headline]["value"] for one in systems}
-    gate = content["gate"]
+    gate, outcomes = content["gate"], {}
+    for system, found in content["first_failures"].items():
+        counts = {str(outcome): some for outcome, some in found.items() if isinstance(some, dict)}
+        outcomes[str(system)] = {outcome: sum(map(int, some.values())) for outcome, some in counts.items()}
     return ReportView(
         name=name,
         title=str(content["title"]),
@@ -171,6 +169,5 @@ def _report(name: str, content: Mapping[str, Any]) -> ReportView:
         verdict=str(gate["verdict"]),
         corpus=str(content["data"]["corpus"]),
         cases=int(content["data"]["cases"]),
-        headline=headline,
-        means=means,
+        outcomes=outcomes,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assistant.cli.options import corpus_option, json_option, opened_corpus, opened_retriever, workspace_options
+from assistant.cli.options import json_option, opened_corpus, opened_retriever, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.workspace import DEFAULT_CORPUS, Workspace, close_to_others, make_folder, safe_name
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eval.running.plan import Plan
     from eval.running.run import Run
 
-_SYSTEMS = "base,base+rag"
+_SYSTEMS = "extractive,base,base+rag"
 
 
 class _EvalGroup(click.Group):
@@ -54,7 +54,7 @@ def command() -> None:
     metavar="NAMES",
     help="Who answers: base, base+rag, an adapter NAME, NAME+rag, oracle, noise, extractive; joined by commas.",
 )
-@corpus_option
+@click.option("--corpus", metavar="NAME", help="Which corpus.  [default: the one that the cases are about]")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only so many cases, spread over all, for a look.")
 @click.option("--held-out", is_flag=True, help="Only cases about documents that no adapter has learnt from.")
 @click.option("--no-feedback", is_flag=True, help="Only CASES, without the corrections that people accepted.")
@@ -79,7 +79,7 @@ def command() -> None:
 def run(
     cases: Path,
     systems: str,
-    corpus: str,
+    corpus: str | None,
     limit: int | None,
     held_out: bool,
     no_feedback: bool,
@@ -102,6 +102,7 @@ def run(
     from eval.gate import read_rules_file
     from eval.metrics.style import read_rules
     from eval.readers import read_any
+    from eval.running.corpora import corpus_about
     from eval.running.likelihood import measurement
     from eval.running.plan import Plan
     from eval.running.run import run as run_plan
@@ -114,6 +115,7 @@ def run(
     judging = _opened_judge(settings, judge)
     learnt = _learnt(chosen, workspace, settings, held_out)
     asked = read_any(cases)
+    corpus = corpus or corpus_about(asked, workspace)
     if not no_feedback:
         asked += _corrections(asked, learnt, workspace, corpus)
     plan = Plan(

@@ -1,15 +1,19 @@
 """Refusals: too many, too few, and what they are worth.
 
-A question is answerable or not, and it was answered or refused. A rate is the mean of its metric over the questions
-that have a value; precision, recall and F1 belong to a whole set and come from ``RefusalTable``.
+A question is answerable or not, and it was answered, refused, or hedged, which is neither. A rate is the mean of its
+metric over the questions that have a value; precision, recall and F1 belong to a whole set and come from
+``RefusalTable``.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from eval.cases import Case
 from eval.metrics.score import UNANSWERABLE, Score, score
+
+Reply = Literal["refused", "hedged", "answered"]
 
 _ANSWERABLE = "the documents hold an answer to the question"
 _NO_REFUSAL = "nothing was refused"
@@ -19,13 +23,15 @@ _UNJUDGED = "nothing says whether the answer is right"
 
 @dataclass(frozen=True, slots=True)
 class RefusalTable:
-    """The four cells: what was refused, and what should have been."""
+    """What was refused, and what should have been."""
 
     right_refusals: int
     missed_refusals: int
     false_refusals: int
     answered: int
     """Answerable questions that were answered, rightly or not."""
+    hedged_unanswerable: int = 0
+    hedged_answerable: int = 0
 
     @property
     def precision(self) -> Score:
@@ -36,38 +42,52 @@ class RefusalTable:
     @property
     def recall(self) -> Score:
         """Right refusals / unanswerable questions."""
-        unanswerable = self.right_refusals + self.missed_refusals
+        unanswerable = self.right_refusals + self.missed_refusals + self.hedged_unanswerable
         return score(self.right_refusals / unanswerable if unanswerable else None, _NONE_UNANSWERABLE)
 
     @property
     def f1(self) -> Score:
-        """2 right / (2 right + missed + false), the harmonic mean of the two; it has a value if recall has one."""
-        total = 2 * self.right_refusals + self.missed_refusals + self.false_refusals
+        """2 right / (refusals + unanswerable questions), the harmonic mean of both; a value if recall has one."""
+        unanswerable = self.right_refusals + self.missed_refusals + self.hedged_unanswerable
+        total = self.right_refusals + self.false_refusals + unanswerable
         return score(2 * self.right_refusals / total, "") if self.recall.value is not None else self.recall
 
 
-def refusal_table(outcomes: Iterable[tuple[bool, bool]]) -> RefusalTable:
-    """The table of (unanswerable, refused), one for each question."""
+def reply_of(refused: bool, hedged: bool) -> Reply:
+    """What was done with a question."""
+    return "refused" if refused else "hedged" if hedged else "answered"
+
+
+def refusal_table(outcomes: Iterable[tuple[bool, Reply]]) -> RefusalTable:
+    """The table of (unanswerable, what was done), one for each question."""
     counts = Counter(outcomes)
-    return RefusalTable(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
+    return RefusalTable(
+        right_refusals=counts[True, "refused"],
+        missed_refusals=counts[True, "answered"],
+        false_refusals=counts[False, "refused"],
+        answered=counts[False, "answered"],
+        hedged_unanswerable=counts[True, "hedged"],
+        hedged_answerable=counts[False, "hedged"],
+    )
 
 
-def crag(unanswerable: bool, refused: bool, is_right: bool) -> float:
+def crag(unanswerable: bool, reply: Reply, is_right: bool) -> float:
     """1 for a right answer or a right refusal, 0 for a refusal where there is an answer, -1 for a wrong answer.
 
-    Its mean is the score of CRAG (Yang et al. 2024), (2 right + missing) / n - 1.
+    What is hedged is 0, for nothing was claimed. The mean is the score of CRAG (Yang et al. 2024),
+    (2 right + missing) / n - 1.
     """
-    if refused:
-        return float(unanswerable)
-    return 1.0 if is_right and not unanswerable else -1.0
+    if reply == "answered":
+        return 1.0 if is_right and not unanswerable else -1.0
+    return float(unanswerable and reply == "refused")
 
 
-def refusal_scores(case: Case, refused: bool, facts: Score) -> dict[str, Score]:
+def refusal_scores(case: Case, reply: Reply, facts: Score) -> dict[str, Score]:
     """All metrics of one question. An answer is right if it has all required facts (``must_include`` is 1)."""
-    is_judged = refused or case.unanswerable or facts.value is not None
-    worth = crag(case.unanswerable, refused, facts.value == 1.0) if is_judged else None
+    is_judged = reply != "answered" or case.unanswerable or facts.value is not None
+    worth = crag(case.unanswerable, reply, facts.value == 1.0) if is_judged else None
     return {
-        "false_refusal": score(None if case.unanswerable else float(refused), UNANSWERABLE),
-        "missed_refusal": score(float(not refused) if case.unanswerable else None, _ANSWERABLE),
+        "false_refusal": score(None if case.unanswerable else float(reply == "refused"), UNANSWERABLE),
+        "missed_refusal": score(float(reply == "answered") if case.unanswerable else None, _ANSWERABLE),
         "crag": score(worth, _UNJUDGED),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from assistant.workspace import replaced_atomically
 from eval.rated import keep_trust
+from eval.report.decision import worst_answers
 from eval.report.junit import junit_of
 from eval.report.markdown import markdown_of
 from eval.report.opinions import read_opinions
@@ -31,10 +32,11 @@ def write_report(run: Path) -> Path:
     keep_trust(run, opinions.trust)
     fingerprint = hashlib.sha256((run / RESULTS_FILE).read_bytes()).hexdigest()
     page = run / PAGE_FILE
+    worst = worst_answers(read_rows(run), results.gate.system)
     with replaced_atomically(page) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions))
+        stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions, worst))
     with replaced_atomically(run / MARKDOWN_FILE) as beside:
-        beside.write_text(markdown_of(results, costs, opinions), encoding="utf-8", newline="\n")
+        beside.write_text(markdown_of(results, costs, worst, opinions), encoding="utf-8", newline="\n")
     with replaced_atomically(run / JUNIT_FILE) as beside:
         beside.write_bytes(junit_of(results, costs))
     return page

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from assistant.presentation import visible
 from eval.comparison import Mean
 from eval.report.names import FAILURE_TITLES, effect_title, failure_groups, formula_of, title_of
-from eval.report.wording import Finding, Tone, number
+from eval.report.wording import OUTCOME_TONES, Finding, Tone, number
 from eval.results import Costs, Results
 
 if TYPE_CHECKING:
@@ -132,20 +132,18 @@ def _line(axes: Any, means: Sequence[Mean], place: int, name: str) -> None:
 
 
 def _failures(results: Results) -> Markup | None:
-    """From all questions of the judged system down to its right answers, by what goes wrong first; then their kinds."""
+    """From all questions of the judged system down to its usable answers, by what goes wrong first."""
     counts = results.first_failures.get(results.gate.system)
-    if not counts or not sum(counts.values()):
+    if not counts or not any(counts.values()):
         return None
-    right, wrong = ([one for one in group if counts.get(one)] for _, group in failure_groups(results))
-    total = left = sum(counts.values())
+    total = left = sum(count for some in counts.values() for count in some.values())
     bars = [("questions", 0, total, _SOFT)]
-    for failure in wrong:
-        left -= counts[failure]
-        bars.append((failure, left, counts[failure], _TONES["bad"]))
-    bars.append(("right in all", 0, left, _TONES["good"]))
-    for failure in right:
-        left -= counts[failure]
-        bars.append((f"of these {FAILURE_TITLES[failure]}", left, counts[failure], _TONES["even"]))
+    for outcome, failures in failure_groups(results):
+        for failure in failures:
+            count = counts.get(outcome, {}).get(failure, 0)
+            left -= count
+            if count:
+                bars.append((f"{outcome}: {FAILURE_TITLES[failure]}", left, count, _TONES[OUTCOME_TONES[outcome]]))
     with _figure(7.2, 0.9 + 0.36 * len(bars)) as figure:
         axes = figure.add_subplot()
         for row, (_, start, count, colour) in enumerate(bars):

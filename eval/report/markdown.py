@@ -1,30 +1,39 @@
-"""A report in so many words as fit a comment on a pull request: verdict, lights, means, effects.
+"""A report in so many words as fit a comment on a pull request: decision, worst answers, effects, lights, means.
 
 Words of strangers (a title, a name) stand in code spans, where neither markup nor a mention works.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 
 from assistant.presentation import visible
 from eval.comparison import Mean
-from eval.report.names import FAILURE_TITLES, failure_groups, formula_of, in_all, typeset
+from eval.report.decision import Decision, counted, decision_of
+from eval.report.names import FAILURE_TITLES, failure_groups, formula_of, typeset
 from eval.report.opinions import NO_OPINIONS, Opinions
-from eval.report.wording import NOTHING, STATUS_SIGNS, STATUS_WORDS, findings, interval_of, number
-from eval.results import Costs, Gate, Light, Results
+from eval.report.wording import NOTHING, STATUS_SIGNS, STATUS_WORDS, Tone, findings, interval_of, number
+from eval.results import Costs, Gate, Light, Results, Row
 from eval.trust import Agreement
 
 # An underscore within a word and an at sign behind one mean nothing.
 _MARKUP = re.compile(r"([\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w))")
 _REGRESSED_SHOWN = 10
+_LONGEST = 160
+_TONE_SIGNS: Mapping[Tone, str] = {"good": "✓", "bad": "✗", "even": "!", "open": "?"}
+NO_ANSWER = "the documents do not answer it"
 _MENTION = re.compile(r"(?<!\w)@")
 
 
-def markdown_of(results: Results, costs: Costs, opinions: Opinions = NO_OPINIONS) -> str:
-    """The summary, in GitHub's Markdown."""
-    gate, data = results.gate, results.data
+def markdown_of(results: Results, costs: Costs, worst: Sequence[Row] = (), opinions: Opinions = NO_OPINIONS) -> str:
+    """The summary, in GitHub's Markdown; ``worst`` are the questions with the worst answers."""
+    gate, data, decision = results.gate, results.data, decision_of(results)
     parts = [
-        f"## {STATUS_SIGNS[gate.status] if gate.lights else NOTHING} {_plain(gate.verdict)}",
+        f"## {_sign(gate, decision)} {_plain(decision.use)}",
+        _plain(decision.what_for),
+        " · ".join(f"**{_plain(one.words)}**" if one.tone == "bad" else _plain(one.words) for one in decision.counts),
+        _plain(gate.verdict) if gate.lights else "",
+        _worst(worst, gate.system),
         f"{_code(results.title)}: {data.cases} questions ({data.unanswerable} unanswerable) about {data.documents} "
         f"documents, judged {_code(gate.system)}, exit status {gate.exit_status}.",
         "\n".join(
@@ -39,6 +48,23 @@ def markdown_of(results: Results, costs: Costs, opinions: Opinions = NO_OPINIONS
         _remarks(results, costs),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _sign(gate: Gate, decision: Decision) -> str:
+    return STATUS_SIGNS[gate.status] if gate.lights else _TONE_SIGNS[decision.tone]
+
+
+def _worst(rows: Iterable[Row], system: str) -> str:
+    """Question, answer, and what is right, a line each."""
+    return "\n".join(
+        f"- {_plain(_short(row.case.question))} → {_plain(_short(row.answers[system].text))}"
+        f" ({_plain(_short(' / '.join(row.case.answers[:1]) or NO_ANSWER))})"
+        for row in rows
+    )
+
+
+def _short(text: str) -> str:
+    return textwrap.shorten(text, _LONGEST, placeholder=" …")
 
 
 def _lights(lights: Sequence[Light]) -> str:
@@ -64,25 +90,28 @@ def _means(results: Results) -> str:
 
 
 def _failures(results: Results) -> str:
-    """Only failures that occur, those of right answers first."""
-    counted = [results.first_failures.get(system.name, {}) for system in results.systems]
-    rows = []
-    for group, failures in failure_groups(results):
-        rows.append((f"**{group} in all**", *(f"**{in_all(counts, failures)}**" for counts in counted)))
+    """Only failures that occur, those of misleading answers first."""
+    names, rows = [system.name for system in results.systems], []
+    for outcome, failures in failure_groups(results):
+        rows.append((f"**{outcome}**", *(f"**{counted(results, name, outcome)}**" for name in names)))
         rows += [
-            (FAILURE_TITLES[failure], *(str(counts.get(failure, 0)) for counts in counted)) for failure in failures
+            (
+                FAILURE_TITLES[failure],
+                *(str(results.first_failures.get(name, {}).get(outcome, {}).get(failure, 0)) for name in names),
+            )
+            for failure in failures
         ]
-    return _table(("first failure", *(_code(system.name) for system in results.systems)), rows)
+    return _table(("first failure", *map(_code, names)), rows)
 
 
 def _turned(gate: Gate) -> str:
-    """How many answers turned since the baseline, and the first that are wrong now."""
+    """How many answers turned since the baseline, and the first that are not usable any more."""
     if not gate.regressed and not gate.mended:
         return ""
     named = ", ".join(_code(case) for case in gate.regressed[:_REGRESSED_SHOWN])
     more = len(gate.regressed) - _REGRESSED_SHOWN
     which = f" ({named}{f' and {more} more' if more > 0 else ''})" if named else ""
-    return f"Right then and wrong now: {len(gate.regressed)}{which}. Wrong then and right now: {len(gate.mended)}."
+    return f"Usable then and not now: {len(gate.regressed)}{which}. Usable now and not then: {len(gate.mended)}."
 
 
 def _trust(opinions: Opinions) -> str:

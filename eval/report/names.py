@@ -9,11 +9,16 @@ from collections.abc import Mapping, Sequence
 
 from eval.gate import GOLD_IN_CORPUS
 from eval.measures import Measure
-from eval.results import FAILURES, RIGHT, Failure, Results, System
+from eval.metrics.usable import OUTCOMES, Outcome
+from eval.results import FAILURES, Failure, Results, System
 
 MINUS = "−"
 
 TITLES: Mapping[str, str] = {
+    "usable": "usable answers",
+    "misleading": "misleading answers",
+    "hedged": "only the closest places shown",
+    "right_hedged": "right, and only the closest places shown",
     **{f"recall@{k}": f"right passages in the first {k}" for k in (3, 5, 10)},
     "recall@1": "right passage comes first",
     **{f"success@{k}": f"a right passage in the first {k}" for k in (3, 5, 10)},
@@ -55,13 +60,29 @@ _EFFECTS = {
     "baseline": "against the baseline",
 }
 
+OUTCOME_MEANINGS: Mapping[Outcome, str] = {
+    "usable": "states every required fact, each sentence supported and rightly cited, in the language of the question "
+    "and by the house rules; or rightly refused",
+    "partly": "states some of the required facts, or all of them with another fault",
+    "hedged": "shown as the closest places, not as an answer",
+    "refused": "refused though the documents answer the question, or nothing was said",
+    "misleading": "shown as an answer, and wrong: none of the required facts, or the documents do not answer it",
+}
+"""What each outcome means."""
+
 FAILURE_TITLES: Mapping[Failure, str] = {failure: failure for failure in FAILURES} | {"none": "nothing wrong"}
 
 FAILURE_MEANINGS: Mapping[Failure, str] = {
-    "none": "right in the model's own words, each supported and cited where passages were shown; or rightly refused",
-    "quoted": "right, but not by the model: its own words had no support in the passages or missed the question, "
+    "none": "in the model's own words, or rightly refused",
+    "quoted": "not by the model: its own words had no support in the passages or missed the question, "
     "so the passages are quoted instead",
+    "quoted over a right answer": "the model's own words stated every required fact, and gave way to a quotation that "
+    "does not",
     "style only": "right, but a house rule is broken",
+    "other language": "right, but not in the language of the question",
+    "nothing said": "neither an answer nor a refusal",
+    "hedged": "the places shown do not state every required fact",
+    "right but hedged": "the places shown state every required fact",
     "retrieval miss": "a passage that the answer needs was not shown to the model",
     "evidence ignored": "the passages were shown, and the answer still does not say what it should",
     "wrong without evidence": "the model alone, without passages, says something else",
@@ -118,14 +139,8 @@ def typeset(text: str) -> str:
     return _NEGATIVE.sub(MINUS, text)
 
 
-def failure_groups(results: Results) -> list[tuple[str, Sequence[Failure]]]:
-    """Right and wrong, each with its first failures that occur, the best answers first."""
-    occurring = {failure for counts in results.first_failures.values() for failure, count in counts.items() if count}
-    right = [failure for failure in reversed(FAILURES) if failure in RIGHT & occurring]
-    wrong = [failure for failure in FAILURES if failure in occurring - RIGHT]
-    return [("right", right), ("wrong", wrong)]
-
-
-def in_all(counts: Mapping[Failure, int], failures: Sequence[Failure]) -> int:
-    """How many questions a system has of some first failures."""
-    return sum(counts.get(failure, 0) for failure in failures)
+def failure_groups(results: Results) -> list[tuple[Outcome, Sequence[Failure]]]:
+    """Each outcome that occurs with its first failures, the worst outcome first."""
+    counts = results.first_failures.values()
+    occurring = {outcome: set().union(*(one.get(outcome, {}) for one in counts)) for outcome in reversed(OUTCOMES)}
+    return [(outcome, [one for one in FAILURES if one in some]) for outcome, some in occurring.items() if some]

@@ -6,7 +6,7 @@ forbids any script but its own.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,52 @@ from markupsafe import Markup, escape
 
 from assistant.presentation import visible
 from eval.comparison import FEWEST_QUESTIONS
-from eval.measures import measure_of
+from eval.measures import GRADED, measure_of
+from eval.metrics.usable import OUTCOMES
 from eval.report import names, wording
+from eval.report.decision import counted, decision_of
 from eval.report.figures import figures_of
 from eval.report.opinions import Opinions
 from eval.report.questions import Facets, partners_of, questions
 from eval.report.support import read_measured
-from eval.results import ALL_STAGES, FAILURES, RIGHT, Costs, Results, Row, System
+from eval.results import ALL_STAGES, FAILURES, Costs, Results, Row, System
 from eval.trust import FEWEST_RATINGS
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SECTIONS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
+    ("Decision", (("gate", "Gate"), ("matrix", "Systems"), ("failures", "First failures"), ("effects", "Effects"))),
+    (
+        "Measures",
+        (
+            ("retrieval", "Retrieval"),
+            ("answers", "Answers"),
+            ("grounding", "Grounding"),
+            ("refusals", "Refusals"),
+            ("style", "Style"),
+            ("forgetting", "Forgetting"),
+            ("cost", "Cost"),
+        ),
+    ),
+    ("Questions", (("slices", "Slices"), ("questions", "Every question"))),
+    ("Proof", (("trust", "Trust"), ("data", "Data"), ("sign", "Signature"))),
+)
+"""The sections by group, in the order of the page."""
 _FACETS = (("kind", "k"), ("language", "l"), ("tag", "t"))
 
 
-def page_of(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str, opinions: Opinions) -> Iterator[str]:
-    """The page in parts, in order; ``fingerprint`` is the hash of results.json that a signature stands for."""
+def page_of(
+    results: Results,
+    rows: Iterable[Row],
+    costs: Costs,
+    fingerprint: str,
+    opinions: Opinions,
+    worst: Sequence[Row],
+) -> Iterator[str]:
+    """The page in parts, in order.
+
+    ``fingerprint`` is the hash of results.json that a signature stands for; ``worst`` are the questions with the worst
+    answers.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -43,7 +74,8 @@ def page_of(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: st
                  wording.size_of, wording.duration_of, wording.tone_of, names.title_of, names.meaning_of,
                  names.effect_title, names.system_words, names.formula_of, names.typeset, _breakable):  # fmt: skip
         environment.filters[tool.__name__.lstrip("_")] = tool
-    return environment.get_template("report.html.jinja").generate(_shown(results, rows, costs, fingerprint, opinions))
+    shown = _shown(results, rows, costs, fingerprint, opinions) | {"worst": worst}
+    return environment.get_template("report.html.jinja").generate(shown)
 
 
 def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str, opinions: Opinions) -> dict[str, Any]:
@@ -54,11 +86,12 @@ def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str
         "costs": costs,
         "fingerprint": fingerprint,
         "findings": findings,
-        "verdict": results.gate.verdict if results.gate.lights else wording.summed_up(findings),
+        "decision": decision_of(results),
+        "sections": _sections(results),
         "figures": figures_of(results, costs, findings),
         "headline": measure_of(results.primary[0]),
+        "graded": GRADED,
         "primary": [measure_of(name) for name in results.primary],
-        "less_is_better": {name for name in results.primary if measure_of(name).better == "lower"},
         "grid": _grid(results),
         "contrasts": _contrasts(results),
         "partner": partners_of(results.systems, results.gate.system)[results.gate.system],
@@ -71,8 +104,11 @@ def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str
         "failure_titles": names.FAILURE_TITLES,
         "failure_meanings": names.FAILURE_MEANINGS,
         "failure_groups": names.failure_groups(results),
-        "in_all": names.in_all,
-        "right": RIGHT,
+        "counted": counted,
+        "outcomes": OUTCOMES,
+        "outcome_meanings": names.OUTCOME_MEANINGS,
+        "outcome_tones": wording.OUTCOME_TONES,
+        "outcome_signs": wording.OUTCOME_SIGNS,
         "status_words": wording.STATUS_WORDS,
         "status_signs": wording.STATUS_SIGNS,
         "stages": _stages(costs),
@@ -84,6 +120,16 @@ def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
+
+
+def _sections(results: Results) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of sections, each with its id and name; what was not asked or not measured has none."""
+    is_there = {
+        "gate": bool(results.gate.lights),
+        "style": bool(results.style.rules) or results.style.voice_auc.value is not None,
+        "forgetting": bool(results.language_models),
+    }
+    return [(group, [one for one in sections if is_there.get(one[0], True)]) for group, sections in _SECTIONS]
 
 
 def _stages(costs: Costs) -> list[str]:

@@ -6,10 +6,12 @@ Long texts are cut, so that one answer of 100,000 characters does not swell a pa
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from eval.measures import GRADED
 from eval.metrics.score import Score
+from eval.metrics.usable import OUTCOMES
 from eval.report.marking import Piece, Span, differing, marked, words_of
 from eval.report.opinions import NO_OPINIONS, Opinions
-from eval.results import FAILURES, RIGHT, Results, Row, RowAnswer, RowPassage, RowSentence, System
+from eval.results import FAILURES, Results, Row, RowAnswer, RowPassage, RowSentence, System
 
 Timings = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Case → system → stage → seconds."""
@@ -50,7 +52,6 @@ class AnswerView:
     sentences: Sequence[SentenceView]
     left_out: int
     """Characters."""
-    is_right: bool
     unlike: str
     """The system that it is compared with, when most of its words are others: then no word is marked."""
     people: Sequence[str]
@@ -86,7 +87,9 @@ class QuestionView:
     facets: str
     """Codes that a page filters by: ``k0 l1 t3``."""
     scores: str
-    """Of the headline metric, a system each; ``-`` for none."""
+    """Correctness, a system each; ``-`` for none."""
+    outcomes: str
+    """Places in ``OUTCOMES``, a system each."""
     failures: str
     """Places in ``FAILURES``, a system each."""
     before: str
@@ -141,7 +144,7 @@ def partners_of(systems: Sequence[System], judged: str) -> dict[str, str]:
 
 def _question(number: int, row: Row, answers: Sequence[AnswerView], facets: Facets, results: Results) -> QuestionView:
     passages = _passages(row)
-    values = [answer.scores[results.primary[0]].value for answer in row.answers.values()]
+    values = [answer.scores[GRADED].value for answer in row.answers.values()]
     return QuestionView(
         number=number,
         row=row,
@@ -150,6 +153,7 @@ def _question(number: int, row: Row, answers: Sequence[AnswerView], facets: Face
         found_besides=len(row.passages) - len(passages),
         facets=facets.of(row),
         scores=" ".join("-" if value is None else f"{value:.3f}" for value in values),
+        outcomes=" ".join(str(OUTCOMES.index(answer.outcome)) for answer in row.answers.values()),
         failures=" ".join(str(FAILURES.index(answer.first_failure)) for answer in row.answers.values()),
         before=_since(row, results.gate.system),
     )
@@ -158,7 +162,7 @@ def _question(number: int, row: Row, answers: Sequence[AnswerView], facets: Face
 def _since(row: Row, judged: str) -> str:
     if row.before is None or judged not in row.answers:
         return ""
-    was, is_now = row.before.first_failure in RIGHT, row.answers[judged].first_failure in RIGHT
+    was, is_now = row.before.outcome == "usable", row.answers[judged].outcome == "usable"
     return "same" if was == is_now else "mended" if is_now else "regressed"
 
 
@@ -183,7 +187,6 @@ def _answer(
         answer=answer,
         sentences=shown,
         left_out=max(total - _LONGEST_ANSWER, 0),
-        is_right=answer.first_failure in RIGHT,
         unlike=partner if is_unlike else "",
         people=opinions.people(row.case.id, answer.text),
         judged=opinions.verdicts.get(row.case.id, {}).get(system),

@@ -2,15 +2,15 @@
 
 number(0.6172)      0.62
 signed(-0.04)       −0.04
-findings(results)   Retrieval helps: correctness +0.31 [+0.22, +0.40] (base+rag - base).
+findings(results)   Retrieval helps: usable +0.31 [+0.22, +0.40] (base+rag - base).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from eval.comparison import FEWEST_QUESTIONS, Difference, Mean
 from eval.measures import measure_of
+from eval.metrics.usable import Outcome
 from eval.report.names import MINUS
 from eval.results import Effect, Results, Status
 from eval.trust import Question
@@ -21,6 +21,16 @@ NOTHING = "–"
 """Stands where there is no number."""
 STATUS_WORDS: dict[Status, str] = {"pass": "pass", "warn": "look", "fail": "fail", "thin": "too thin"}
 STATUS_SIGNS: dict[Status, str] = {"pass": "✓", "warn": "!", "fail": "✗", "thin": "?"}
+
+OUTCOME_TONES: dict[Outcome, Tone] = {
+    "usable": "good",
+    "partly": "open",
+    "hedged": "even",
+    "refused": "even",
+    "misleading": "bad",
+}
+
+OUTCOME_SIGNS: dict[Outcome, str] = {"usable": "✓", "partly": "!", "hedged": "?", "refused": "–", "misleading": "✗"}
 
 ASKED_WORDS: dict[Question, str] = {
     "right": "Is it right?",
@@ -76,19 +86,13 @@ class Finding:
     words: str
     """``Retrieval helps``."""
     figures: str
-    """``correctness +0.31 [+0.22, +0.40]``."""
+    """``usable +0.31 [+0.22, +0.40]``."""
 
 
 def findings(results: Results) -> list[Finding]:
     """The effects on the headline metric, in words; what changed since a baseline comes first."""
     about = [effect for effect in results.effects if effect.metric == results.primary[0]]
     return [_finding(effect) for effect in sorted(about, key=lambda effect: effect.name != "baseline")]
-
-
-def summed_up(findings: Sequence[Finding]) -> str:
-    """What a run without a gate says in one line: everything that is certain, each thing once."""
-    certain = dict.fromkeys(f"{one.words}." for one in findings if one.tone in {"good", "bad"})
-    return " ".join(certain) or "Nothing is certain yet."
 
 
 def tone_of(effect: Effect) -> Tone:

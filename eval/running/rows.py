@@ -8,7 +8,9 @@ from eval.cases import Case
 from eval.folding import occurrences
 from eval.gold import Group, ranks
 from eval.measures import MEASURES
+from eval.metrics.answers import must_include
 from eval.metrics.score import Score
+from eval.metrics.usable import Outcome, cites_rightly, facts_stated, is_supported, outcome_of, speaks_language
 from eval.results import Failure, Row, RowAnswer, RowCitation, RowPassage, RowSentence, System
 from eval.scoring import Judges, scores_of
 
@@ -16,8 +18,6 @@ from eval.scoring import Judges, scores_of
 _DIGITS = 6
 _SEARCHES_NOTHING = Score(None, "the system searches nothing")
 _RETRIEVAL = tuple(measure.name for measure in MEASURES if measure.group == "retrieval")
-# An answer to a question without required facts is right from this correctness on.
-_RIGHT = 0.5
 
 
 def row_of(
@@ -45,25 +45,21 @@ def row_of(
     )
 
 
-def first_failure(case: Case, system: System, answer: Answer, scores: Mapping[str, Score]) -> Failure:
-    """What goes wrong first on the way from the question to the answer; ``none`` when it is right.
-
-    An answer is right when it states every required fact, or, where none are named, is correct by half.
-    """
+def first_failure(case: Case, system: System, answer: Answer, outcome: Outcome, scores: Mapping[str, Score]) -> Failure:
+    """What goes wrong first on the way from the question to the answer; ``none`` when it is usable."""
+    if outcome == "usable":
+        # An extractive system has no words of its own.
+        return "quoted" if answer.quoted and system.kind != "extractive" else "none"
+    if outcome == "hedged":
+        return "right but hedged" if scores["right_hedged"].value else "hedged"
+    if outcome == "refused" and not answer.refused:
+        return "nothing said"
     if case.unanswerable:
-        return "none" if answer.refused else "missed refusal"
-    if answer.refused or not _is_right(scores):
-        return _why_wrong(case, system, answer)
-    if _below(scores["faithfulness"], 1.0):
-        return "unsupported"
-    if _below(scores["citation_recall"], 1.0) or scores["cites_gold"].value == 0.0:
-        return "wrong citation"
-    if answer.quoted and system.kind != "extractive":  # which has no words of its own
-        return "quoted"
-    return "style only" if _below(scores["keeps_all_rules"], 1.0) else "none"
-
-
-def _why_wrong(case: Case, system: System, answer: Answer) -> Failure:
+        return "missed refusal"
+    if outcome == "partly" and facts_stated(case, answer.text, scores) == 1.0:
+        return _flaw(case, answer, scores)
+    if answer.quoted and answer.trace and must_include(answer.trace.said, case.must_include, case.language) == 1.0:
+        return "quoted over a right answer"
     if system.kind == "closed book":
         return "false refusal" if answer.refused else "wrong without evidence"
     if None in ranks(case.gold, answer.hits):
@@ -71,13 +67,13 @@ def _why_wrong(case: Case, system: System, answer: Answer) -> Failure:
     return "false refusal" if answer.refused else "evidence ignored"
 
 
-def _is_right(scores: Mapping[str, Score]) -> bool:
-    facts = scores["must_include"].value
-    return facts == 1.0 if facts is not None else (scores["correctness"].value or 0.0) >= _RIGHT
-
-
-def _below(score: Score, least: float) -> bool:
-    return score.value is not None and score.value < least
+def _flaw(case: Case, answer: Answer, scores: Mapping[str, Score]) -> Failure:
+    """What keeps an answer from being usable that states every required fact."""
+    if not is_supported(scores):
+        return "unsupported"
+    if not cites_rightly(case, scores):
+        return "wrong citation"
+    return "style only" if speaks_language(case, answer.text) else "other language"
 
 
 def _row_answer(
@@ -90,6 +86,7 @@ def _row_answer(
     voice: Score,
 ) -> RowAnswer:
     scores = _scores(case, system, answer, found, judges) | {"house_voice": voice}
+    outcome = outcome_of(case, answer, scores)
     by_rank = {hit.rank: hit for hit in answer.hits}
     return RowAnswer(
         text=answer.text,
@@ -102,7 +99,9 @@ def _row_answer(
         found=tuple(passages[_key(hit)] for hit in found),
         said=answer.trace.said if answer.trace else "",
         scores={measure.name: _rounded(scores[measure.name]) for measure in MEASURES},
-        first_failure=first_failure(case, system, answer, scores),
+        outcome=outcome,
+        first_failure=first_failure(case, system, answer, outcome, scores),
+        hedged=answer.hedged,
     )
 
 

@@ -22,6 +22,7 @@ from eval.metrics.voice import Voice
 from eval.results import Costs, LanguageModel, Results, Row, System
 from eval.running.asking import Reply, replies_of
 from eval.running.assembly import Found, assembled
+from eval.running.corpora import refuse_foreign_cases
 from eval.running.costs import cost_of, costs_of, size_of, timings_of
 from eval.running.generations import GENERATIONS_FILE, Generations
 from eval.running.gold_retriever import GoldRetriever
@@ -55,12 +56,13 @@ def run(
     """Ask every system every case, and score and compare what it says. ``language_models`` measures models by
     themselves.
 
-    Raises UsageError for a plan that cannot be judged, before anything is asked, and what ``Assistant.ask`` raises;
-    what models have said is kept.
+    Raises UsageError for a plan that cannot be judged, or whose documents are elsewhere, before anything is asked, and
+    what ``Assistant.ask`` raises; what models have said is kept.
     """
     _refuse_what_cannot_be_judged(plan)
     started = time.perf_counter()
     catalog = retriever.catalog
+    refuse_foreign_cases(plan.cases, catalog.folder.name, plan.workspace)
     cases, problems = located(plan.cases, text_of(catalog))
     runtime = type(engine).__name__
     generations = _generations(plan, runtime)

@@ -2,15 +2,15 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from eval.cases import Case, GoldSpan
 from eval.comparison import difference, mean
 from eval.measures import MEASURES, PRIMARY
-from eval.metrics.refusal import refusal_table
+from eval.metrics.refusal import refusal_table, reply_of
 from eval.metrics.score import REFUSED, UNANSWERABLE, Score
+from eval.metrics.usable import Outcome
 from eval.results import (
-    FAILURES,
     SCHEMA,
     Cost,
     Costs,
@@ -33,6 +33,7 @@ from eval.results import (
     StyleFindings,
     System,
 )
+from eval.summary import first_failures_of
 
 KINDS: dict[str, Kind] = {
     "base": "closed book",
@@ -84,7 +85,7 @@ def results_of(rows: Sequence[Row], title: str = "synthetic") -> Results:
             system: _refusals([(row.case.unanswerable, row.answers[system].refused) for row in rows])
             for system in systems
         },
-        first_failures={system: _failures(row.answers[system].first_failure for row in rows) for system in systems},
+        first_failures={system: first_failures_of(rows, system) for system in systems},
         slices=tuple(_slices(rows, systems)),
         style=StyleFindings(
             {"tone-01": "Says you, not the customer"}, {system: {"tone-01": (3, 4)} for system in systems}, Score(0.81)
@@ -137,7 +138,7 @@ def _answer(case: Case, system: str, days: int, chance: random.Random, gain: flo
     text = "I can't find an answer to this." if refused else f"Claims are reported within {days} days."
     cited = (RowCitation(0, 0, 20),) if shown else ()
     sentence = RowSentence(text, bool(shown), "" if shown else "no passage was shown", cited)
-    failure: Failure = "none" if right else chance.choice(FAILURES[:-1])
+    outcome, failure = _wrong(case, refused, chance) if not right else _RIGHT
     return RowAnswer(
         text,
         refused,
@@ -148,12 +149,24 @@ def _answer(case: Case, system: str, days: int, chance: random.Random, gain: flo
         shown,
         shown,
         text,
-        {one.name: _score(one.name, case, refused, right, chance) for one in MEASURES},
+        {one.name: _score(one.name, case, refused, outcome, chance) for one in MEASURES},
+        outcome,
         failure,
     )
 
 
-def _score(metric: str, case: Case, refused: bool, right: bool, chance: random.Random) -> Score:
+def _wrong(case: Case, refused: bool, chance: random.Random) -> tuple[Outcome, Failure]:
+    """An outcome, and what may go wrong first in it."""
+    if case.unanswerable:
+        return "misleading", "missed refusal"
+    if refused:
+        return "refused", "false refusal"
+    return chance.choice(_FAULTS)
+
+
+def _score(metric: str, case: Case, refused: bool, outcome: Outcome, chance: random.Random) -> Score:
+    if metric in {"usable", "misleading", "hedged"}:
+        return Score(float(outcome == metric))
     if metric == "missed_refusal":
         return Score(float(not refused)) if case.unanswerable else Score(None, "the documents hold an answer")
     if case.unanswerable and metric not in {"crag", "rules_kept"}:
@@ -162,25 +175,33 @@ def _score(metric: str, case: Case, refused: bool, right: bool, chance: random.R
         return Score(float(refused))
     if refused and metric in {"faithfulness", "citation_recall", "rules_kept"}:
         return Score(None, REFUSED)
-    return Score(round(min(1.0, max(0.0, chance.gauss(0.8 if right else 0.3, 0.1))), 6))
+    return Score(round(min(1.0, max(0.0, chance.gauss(0.8 if outcome == "usable" else 0.3, 0.1))), 6))
+
+
+_RIGHT: tuple[Outcome, Failure] = ("usable", "none")
+_FAULTS: Sequence[tuple[Outcome, Failure]] = (
+    ("misleading", "retrieval miss"),
+    ("misleading", "evidence ignored"),
+    ("misleading", "quoted over a right answer"),
+    ("partly", "evidence ignored"),
+    ("partly", "unsupported"),
+    ("partly", "wrong citation"),
+)
 
 
 def _refusals(outcomes: Sequence[tuple[bool, bool]]) -> Refusals:
-    table = refusal_table(outcomes)
+    table = refusal_table((unanswerable, reply_of(refused, hedged=False)) for unanswerable, refused in outcomes)
     return Refusals(
         table.right_refusals,
         table.missed_refusals,
         table.false_refusals,
         table.answered,
+        0,
+        0,
         table.precision,
         table.recall,
         table.f1,
     )
-
-
-def _failures(found: Iterable[Failure]) -> dict[Failure, int]:
-    counts = Counter(found)
-    return {failure: counts[failure] for failure in FAILURES}
 
 
 def _slices(rows: Sequence[Row], systems: Sequence[str]) -> Iterator[Slice]:

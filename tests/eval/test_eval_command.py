@@ -13,9 +13,11 @@ import assistant.embedder
 import assistant.engines.opening
 import assistant.opened  # before its embedder is replaced
 from assistant.config import Settings
+from assistant.workspace import Workspace
 from eval.drafts import write_cases
 from eval.readers import read_any
 from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, read_rows
+from ingest import pipeline
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_a_run_leaves_a_whole_report_and_a_second_one_is_its_equal(
     assert {RESULTS_FILE, ROWS_FILE, COSTS_FILE, "report.html", "summary.md", "junit.xml"} <= {
         path.name for path in first.iterdir()
     }
-    status, out, _ = run(capsys, "eval", file, "--baseline", str(first), "--json")
+    status, out, _ = run(capsys, "eval", file, "--systems", "base,base+rag", "--baseline", str(first), "--json")
     assert status == 0
     assert json.loads(out)["gate"]["status"] == "pass"
     second = reports(root)[-1]
@@ -56,7 +58,7 @@ def test_a_run_leaves_a_whole_report_and_a_second_one_is_its_equal(
     assert [replace(row, before=None) for row in rows] == list(read_rows(first))
     befores = [row.before for row in rows]
     assert all(one and one.text == row.answers["base+rag"].text for one, row in zip(befores, rows, strict=True))
-    assert run(capsys, "eval", file)[0] == 0
+    assert run(capsys, "eval", file, "--systems", "base,base+rag")[0] == 0
     third = reports(root)[-1]
     assert (first / ROWS_FILE).read_bytes() == (third / ROWS_FILE).read_bytes()
     assert (first / RESULTS_FILE).read_bytes() == (third / RESULTS_FILE).read_bytes()
@@ -114,17 +116,54 @@ def test_what_cannot_be_run_is_told_before_anything_is_asked(
 def test_an_unknown_document_is_told_and_counts_as_not_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = {
-        "id": "x",
-        "question": "What is the limit?",
-        "answers": ["1"],
-        "gold": [[{"document": "no.md", "quote": "1"}]],
-    }
-    (tmp_path / "cases.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    _write_rows(tmp_path / "cases.jsonl", "no.md", "boat.md")
     status, out, error = run(capsys, "eval", str(tmp_path / "cases.jsonl"), "--systems", "base+rag", "--json")
     assert status == 0
     assert "there is no document 'no.md'" in error
-    assert json.loads(out)["means"]["base+rag"]["recall@5"]["value"] == 0.0
+    assert json.loads(out)["means"]["base+rag"]["recall@5"]["value"] < 1.0
+
+
+def test_cases_about_documents_of_another_corpus_are_refused_before_anything_is_asked(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    (tmp_path / "mine.md").write_text("# Mine\n\nThe limit is 5 euros.\n", encoding="utf-8")
+    pipeline.ingest(
+        Workspace(root / "workspace"), "mine", [tmp_path], settings, embedder=FakeEmbedder(), confirmed=True
+    )
+    before = len(reports(root))
+    status, _, error = run(capsys, "eval", str(root / "cases.jsonl"), "--corpus", "mine")
+    assert status == 2 and len(reports(root)) == before
+    assert error == (
+        "Error: The corpus 'mine' holds 0 of the 12 documents of the cases. Add --corpus default: it holds 12.\n"
+    )
+    _write_rows(tmp_path / "nowhere.jsonl", "no.md")
+    assert "Ingest them first." in run(capsys, "eval", str(tmp_path / "nowhere.jsonl"))[2]
+
+
+def test_cases_are_put_to_the_corpus_that_holds_their_documents(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    folder, workspace = tmp_path / "docs", Workspace(tmp_path / "workspace")
+    folder.mkdir()
+    (folder / "mine.md").write_text("# Mine\n\nThe limit is 5 euros.\n", encoding="utf-8")
+    pipeline.ingest(workspace, "default", [folder], settings, embedder=FakeEmbedder(), confirmed=True)
+    (folder / "mine.md").rename(folder / "yours.md")
+    pipeline.ingest(workspace, "yours", [folder], settings, embedder=FakeEmbedder(), confirmed=True)
+    for document, corpus in (("yours.md", "yours"), ("mine.md", "default")):
+        _write_rows(tmp_path / "cases.jsonl", document)
+        status, out, error = run(
+            capsys, "eval", str(tmp_path / "cases.jsonl"), "--workspace", str(workspace.root), "--json"
+        )
+        assert status == 0, error
+        assert json.loads(out)["data"]["corpus"] == corpus
+
+
+def _write_rows(file: Path, *documents: str) -> None:
+    rows = [
+        {"id": one, "question": "What is the limit?", "answers": ["1"], "gold": [[{"document": one, "quote": "1"}]]}
+        for one in documents
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def test_cases_that_were_written_read_back(root: Path) -> None:

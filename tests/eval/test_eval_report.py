@@ -20,6 +20,7 @@ from eval.comparison import Mean
 from eval.report import JUNIT_FILE, MARKDOWN_FILE, PAGE_FILE, write_report
 from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Gate, Light, Row, RowAnswer, RowSentence
 from eval.summary import slices_of
+from eval.terminal import result_lines
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_every_link_within_a_page_leads_somewhere(page: BeautifulSoup) -> None:
         assert str(element["clip-path"])[5:-1] in ids
 
 
-def test_the_verdict_comes_first_and_is_the_same_everywhere(tmp_path: Path) -> None:
+def test_the_decision_comes_first_and_is_the_same_everywhere(tmp_path: Path) -> None:
     rows = rows_of(12)
     lights = (
         Light("correctness", "fail", "0.41, at least 0.50 is asked", 0.41, 0.5, 0.02),
@@ -60,9 +61,12 @@ def test_the_verdict_comes_first_and_is_the_same_everywhere(tmp_path: Path) -> N
         Light("crag", "warn", "a fall", 0.7, 0.6, 0.02),
     )
     gate = Gate("house+rag", "old", "house+rag", "fail", 3, "house+rag fails against old: correctness.", lights)
-    page = report_of(tmp_path, rows, replace(results_of(rows), gate=gate))
-    assert BeautifulSoup(page, "lxml").select_one("header .verdict.fail > p").get_text() == gate.verdict  # type: ignore[union-attr]
-    assert (tmp_path / MARKDOWN_FILE).read_text(encoding="utf-8").startswith(f"## ✗ {gate.verdict}\n")
+    results = replace(results_of(rows), gate=gate)
+    page = report_of(tmp_path, rows, results)
+    use = f"It may not replace what is in use. {gate.verdict}"
+    assert BeautifulSoup(page, "lxml").select_one("header .verdict.fail > p").get_text().startswith(use)  # type: ignore[union-attr]
+    assert (tmp_path / MARKDOWN_FILE).read_text(encoding="utf-8").startswith(f"## ✗ {use}\n")
+    assert next(iter(result_lines(results))) == use
     suite = ElementTree.fromstring((tmp_path / JUNIT_FILE).read_bytes())
     assert suite.findtext("system-out") == gate.verdict
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "1")

@@ -1,6 +1,7 @@
 """The gate catches what was broken on purpose, lets chance pass, and says when it cannot tell."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from eval.baseline import compared
 from eval.comparison import difference, mean
 from eval.gate import GateRules, MetricRule, gate_of, judged_system, read_rules_file
 from eval.metrics.score import Score
+from eval.metrics.usable import Outcome
 from eval.results import Effect, Failure, Gate, System, write_run
 from eval.running import systems as systems_module
 from eval.running.plan import Plan
@@ -111,7 +113,7 @@ def test_shuffled_citations_are_caught(insurer: Insurer, baseline: Path, monkeyp
     monkeypatch.setattr(systems_module, "Assistant", ShufflingAssistant)
     results = insurer.run(gated(insurer, baseline)).results
     assert results.gate.exit_status == 3
-    assert failed(results.gate) == {"citation_recall"}
+    assert failed(results.gate) == {"usable", "citation_recall"}
     assert _most(results.first_failures[SYSTEMS]) == "wrong citation"
 
 
@@ -125,10 +127,12 @@ def test_one_missing_document_is_caught(baseline: Path, tmp_path: Path, settings
     assert boat == ["retrieval miss"] * 3
 
 
-def _most(failures: Mapping[Failure, int]) -> Failure:
+def _most(outcomes: Mapping[Outcome, Mapping[Failure, int]]) -> Failure:
     """What goes wrong most often; ``none`` if nothing does."""
-    wrong = [name for name in failures if name != "none" and failures[name]]
-    return max(wrong, key=failures.__getitem__, default="none")
+    wrong = Counter[Failure]()
+    for outcome, failures in outcomes.items():
+        wrong.update(failures if outcome != "usable" else {})
+    return max(wrong, key=wrong.__getitem__, default="none")
 
 
 def test_few_cases_are_too_little_evidence(insurer: Insurer, baseline: Path) -> None:

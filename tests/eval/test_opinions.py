@@ -19,7 +19,7 @@ from eval.cases import read_cases
 from eval.rated import TRUST_FILE
 from eval.report import write_report
 from eval.report.support import read_measured
-from eval.results import COSTS_FILE, RESULTS_FILE, RIGHT, ROWS_FILE, Row
+from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Row
 from eval.scoring import Judges
 from eval.trust import trust_of
 
@@ -81,12 +81,14 @@ def test_what_turned_since_the_baseline_is_counted_and_marked(tmp_path: Path) ->
     then, now = rows_of(30, seed=1), rows_of(30, seed=2)
     report_of(tmp_path / "then", then)
     rows = with_baseline(now, tmp_path / "then", "house+rag")
-    right = [{row.case.id: row.answers["house+rag"].first_failure in RIGHT for row in some} for some in (then, now)]
-    regressed = [case for case, was in right[0].items() if was and not right[1][case]]
+    before, after = (
+        {row.case.id: row.answers["house+rag"].outcome == "usable" for row in some} for some in (then, now)
+    )
+    regressed = [case for case, was in before.items() if was and not after[case]]
     assert regressed and all(row.before for row in rows)
     page = report_of(tmp_path / "now", rows)
     assert page.count('data-before="regressed"') == page.count(">regressed</span>") == len(regressed)
-    assert page.count('data-before="mended"') == sum(not was and right[1][case] for case, was in right[0].items())
+    assert page.count('data-before="mended"') == sum(not was and after[case] for case, was in before.items())
     assert read_baseline(tmp_path / "then", now, "house+rag").system == "house+rag"
 
 

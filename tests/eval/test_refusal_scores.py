@@ -3,7 +3,7 @@
 import pytest
 
 from eval.cases import Case
-from eval.metrics.refusal import crag, refusal_scores, refusal_table
+from eval.metrics.refusal import Reply, crag, refusal_scores, refusal_table, reply_of
 from eval.metrics.score import Score
 
 ANSWERABLE, UNANSWERABLE = Case("1", "?", ("x",)), Case("2", "?", unanswerable=True)
@@ -14,41 +14,51 @@ def test_the_table_agrees_with_scikit_learn() -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
     outcomes = np.random.default_rng(1).random((200, 2)) < 0.3
-    table = refusal_table((bool(one), bool(other)) for one, other in outcomes)
+    table = refusal_table((bool(one), reply_of(bool(other), hedged=False)) for one, other in outcomes)
     precision, recall, f1, _ = precision_recall_fscore_support(outcomes[:, 0], outcomes[:, 1], average="binary")
     assert (table.precision.value, table.recall.value, table.f1.value) == pytest.approx((precision, recall, f1))
 
 
 def test_where_nothing_was_refused_or_nothing_should_be_there_is_no_rate() -> None:
     assert refusal_table([]).f1.reason == "no question is unanswerable"
-    never = refusal_table([(True, False), (False, False)])
+    never = refusal_table([(True, "answered"), (False, "answered")])
     assert (never.precision.reason, never.recall.value, never.f1.value) == ("nothing was refused", 0.0, 0.0)
-    assert refusal_table([(False, True)]).recall.value is None
-    assert refusal_table([(False, True)]).precision.value == 0.0
+    assert refusal_table([(False, "refused")]).recall.value is None
+    assert refusal_table([(False, "refused")]).precision.value == 0.0
+
+
+def test_what_is_hedged_is_neither_refused_nor_answered() -> None:
+    table = refusal_table([(True, "refused"), (True, "hedged"), (False, "hedged")])
+    assert (table.missed_refusals, table.answered) == (0, 0)
+    assert (table.precision.value, table.recall.value) == (1.0, 0.5)
 
 
 def test_crag_is_its_published_mean() -> None:
-    outcomes = [(False, False, True)] * 5 + [(False, True, False)] * 2 + [(False, False, False)] * 3
+    replies: list[tuple[Reply, bool]] = [("answered", True)] * 5
+    replies += [("refused", False)] * 2
+    replies += [("answered", False)] * 3
     right, missing, count = 5, 2, 10
-    assert sum(crag(*outcome) for outcome in outcomes) / count == pytest.approx((2 * right + missing) / count - 1)
-    assert crag(unanswerable=True, refused=True, is_right=False) == 1.0
-    assert crag(unanswerable=True, refused=False, is_right=True) == -1.0
+    assert sum(crag(False, *reply) for reply in replies) / count == pytest.approx((2 * right + missing) / count - 1)
+    assert crag(unanswerable=True, reply="refused", is_right=False) == 1.0
+    assert crag(unanswerable=True, reply="answered", is_right=True) == -1.0
 
 
 @pytest.mark.parametrize(
-    ("case", "refused", "facts", "expected"),
+    ("case", "reply", "facts", "expected"),
     [
-        (ANSWERABLE, False, Score(1.0), (0.0, None, 1.0)),
-        (ANSWERABLE, False, Score(0.5), (0.0, None, -1.0)),
-        (ANSWERABLE, False, Score(None, "no facts"), (0.0, None, None)),
-        (ANSWERABLE, True, Score(None, "no facts"), (1.0, None, 0.0)),
-        (UNANSWERABLE, True, Score(None, "no facts"), (None, 0.0, 1.0)),
-        (UNANSWERABLE, False, Score(None, "no facts"), (None, 1.0, -1.0)),
+        (ANSWERABLE, "answered", Score(1.0), (0.0, None, 1.0)),
+        (ANSWERABLE, "answered", Score(0.5), (0.0, None, -1.0)),
+        (ANSWERABLE, "answered", Score(None, "no facts"), (0.0, None, None)),
+        (ANSWERABLE, "hedged", Score(1.0), (0.0, None, 0.0)),
+        (ANSWERABLE, "refused", Score(None, "no facts"), (1.0, None, 0.0)),
+        (UNANSWERABLE, "refused", Score(None, "no facts"), (None, 0.0, 1.0)),
+        (UNANSWERABLE, "hedged", Score(None, "no facts"), (None, 0.0, 0.0)),
+        (UNANSWERABLE, "answered", Score(None, "no facts"), (None, 1.0, -1.0)),
     ],
 )
 def test_each_question_counts_where_it_belongs(
-    case: Case, refused: bool, facts: Score, expected: tuple[float | None, ...]
+    case: Case, reply: Reply, facts: Score, expected: tuple[float | None, ...]
 ) -> None:
-    scores = refusal_scores(case, refused, facts)
+    scores = refusal_scores(case, reply, facts)
     assert tuple(scores[name].value for name in ("false_refusal", "missed_refusal", "crag")) == expected
     assert all(score.reason for score in scores.values() if score.value is None)

@@ -12,9 +12,11 @@ from results_of import results_of, rows_of
 
 from eval.gate import GOLD_IN_CORPUS
 from eval.measures import MEASURES
+from eval.metrics.usable import OUTCOMES
 from eval.report import MARKDOWN_FILE
-from eval.report.names import FAILURE_MEANINGS, TITLES, failure_groups, in_all, title_of, typeset
-from eval.results import FAILURES, RIGHT, Effect, Results
+from eval.report.decision import counted
+from eval.report.names import FAILURE_MEANINGS, OUTCOME_MEANINGS, TITLES, failure_groups, title_of, typeset
+from eval.results import FAILURES, Effect, Results
 from eval.terminal import result_lines
 
 _HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)\]-])-\.?\d|\w - \w")
@@ -23,7 +25,7 @@ _HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)\]-])-\.?\d|\w - \w")
 def test_every_metric_and_every_first_failure_is_said_in_words_of_its_own() -> None:
     assert set(TITLES) == {measure.name for measure in MEASURES} | {GOLD_IN_CORPUS}
     assert len(set(TITLES.values())) == len(TITLES)
-    assert set(FAILURE_MEANINGS) == set(FAILURES)
+    assert set(FAILURE_MEANINGS) == set(FAILURES) and set(OUTCOME_MEANINGS) == set(OUTCOMES)
     assert title_of("of_tomorrow") == "of_tomorrow"
 
 
@@ -39,18 +41,21 @@ def test_a_hyphen_is_a_minus_before_a_number_only(text: str, shown: str) -> None
     assert typeset(text) == shown
 
 
-def test_right_and_wrong_answers_are_added_up(tmp_path: Path) -> None:
+def test_every_answer_counts_under_one_outcome_and_the_misleading_ones_come_first(tmp_path: Path) -> None:
     rows = rows_of(60)
     results = results_with_effects(rows)
     page = BeautifulSoup(report_of(tmp_path, rows, results), "lxml")
-    right, wrong = ([int(cell.get_text()) for cell in row.select("td")] for row in page.select("tr.total"))
-    assert [sum(pair) for pair in zip(right, wrong, strict=True)] == [60] * 4
-    counted = [[row.answers[one.name].first_failure in RIGHT for row in rows].count(True) for one in results.systems]
-    assert right == counted
+    heads = {
+        next(row.stripped_strings): [int(cell.get_text()) for cell in row.select("td")]
+        for row in page.select("tr.total")
+    }
+    assert next(iter(heads)) == "misleading" and [sum(some) for some in zip(*heads.values(), strict=True)] == [60] * 4
     summary = (tmp_path / MARKDOWN_FILE).read_text(encoding="utf-8")
-    assert f"| **right in all** | {' | '.join(f'**{count}**' for count in right)} |" in summary
-    for group, failures in failure_groups(results):
-        assert in_all(results.first_failures["base"], failures) == (right if group == "right" else wrong)[0]
+    for outcome, _ in failure_groups(results):
+        shown = [counted(results, one.name, outcome) for one in results.systems]
+        assert heads[outcome] == shown
+        assert shown == [sum(row.answers[one.name].outcome == outcome for row in rows) for one in results.systems]
+        assert f"| **{outcome}** | {' | '.join(f'**{count}**' for count in shown)} |" in summary
     text = page.get_text()
     assert all(FAILURE_MEANINGS[failure] in text for _, failures in failure_groups(results) for failure in failures)
 
@@ -107,7 +112,8 @@ def _fallen(effect: Effect) -> Effect:
 def test_a_terminal_says_of_how_many_questions_each_mean_is() -> None:
     results = results_of(rows_of(40))
     lines = list(result_lines(results))
-    for system, line in zip(results.systems, lines[1:], strict=False):
+    heads = next(place for place, line in enumerate(lines) if line.startswith("system"))
+    for system, line in zip(results.systems, lines[heads + 1 :], strict=False):
         found = [int(count) for count in re.findall(r" n (\d+)", line)]
         assert found == [results.means[system.name][metric].scored for metric in results.primary]
         assert 0 < found[-1] < 40

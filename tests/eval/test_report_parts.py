@@ -63,7 +63,7 @@ def test_good_news_is_what_the_metric_calls_better(metric: str, verdict: str, to
 
 def test_findings_are_about_the_headline_metric_and_never_promise_what_is_open() -> None:
     results = results_of(rows_of(10))
-    effects = (_effect("correctness", "too thin to tell"), _effect("recall@5", "higher"))
+    effects = (_effect("usable", "too thin to tell"), _effect("recall@5", "higher"))
     (finding,) = findings(replace(results, effects=effects))
     assert finding.words == "Too thin to tell whether the adapter helps"
     assert "below 0.20" in finding.figures

@@ -87,7 +87,7 @@ def test_a_false_refusal_is_wrong_and_not_unfaithful() -> None:
 def test_a_question_without_an_answer_is_scored_by_its_refusal_alone() -> None:
     right = scores_of(CASES[-1], answered("I cannot find this.", refused=True), JUDGES)
     valued = {name for name, score in right.items() if score.value is not None}
-    assert valued == {"missed_refusal", "crag"}
+    assert valued == {"missed_refusal", "crag", "usable", "misleading", "hedged"}
     missed = scores_of(CASES[-1], answered("The deductible for hail is 150 euros [1]."), JUDGES)
     assert (missed["missed_refusal"].value, missed["crag"].value) == (1.0, -1.0)
     assert missed["faithfulness"].value == 1.0

@@ -17,10 +17,10 @@ from assistant.errors import UsageError
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.gate import guard
-from ui.pages.evaluation.actions import Actions, case_names, systems_of
+from ui.pages.evaluation.actions import Actions, case_names, systems_of, who_answers
 from ui.pages.given import judges_of
 from ui.reports import add_report_routes, read_comparison, report_file, reports
-from ui.shown.evaluation import comparison_html, frame_html, reports_html
+from ui.shown.evaluation import comparison_html, decision_html, frame_html, reports_html
 from ui.uploads import Arrivals
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -71,7 +71,7 @@ def test_what_was_chosen_is_evaluated(actions: Actions) -> None:
     (actions.context.workspace.adapters / "house").mkdir(parents=True)
     actions.start("cases.jsonl", "cars", ["base", "house+rag"], 5.0, True, folder.name, "bundled", as_(EDITOR))
     assert started(actions.context) == (
-        "eval", "run", "--json", "--corpus=cars", "--systems=base,house+rag", "--limit=5", "--held-out",
+        "eval", "run", "--json", "--systems=base,house+rag", "--corpus=cars", "--limit=5", "--held-out",
         f"--baseline={folder}", "--judge=bundled", "--", str(file),
     )  # fmt: skip
 
@@ -92,6 +92,7 @@ def test_what_is_chosen_stays_while_it_is_there(actions: Actions) -> None:
     all_names = ["three", "two", "one"]  # of the same second: by name
     for name, (before, after) in {"one": ("one", "two"), "gone": ("two", "three")}.items():
         shown = actions.listed("gone", None, "gone", ["base", "gone+rag"], name, before, after, as_(EDITOR))
+        assert shown[3].value == "", "the corpus that the questions are about"
         assert [part.value for part in shown[4:]] == [["base"], name if name in all_names else "", before, after]
         assert shown[1].value == "cases.jsonl", "what is gone gives way to the first"
 
@@ -139,6 +140,22 @@ def test_every_adapter_can_answer_with_and_without_documents(context: AppContext
     assert systems_of(context) == expected
 
 
+def test_a_report_opens_with_what_came_of_the_questions(actions: Actions) -> None:
+    save_report(actions.context.workspace, "one")
+    shown = actions.open(choosing("one"), as_(EDITOR))[0]
+    assert shown.index("misleading") < shown.index("<iframe")
+    (view,) = reports(actions.context.workspace)
+    assert "irreführend" in decision_html(actions.context.in_language("de"), view)
+
+
+def test_who_answers_is_said_in_words(context: AppContext) -> None:
+    (context.workspace.adapters / "house").mkdir(parents=True)
+    words = {system: label for label, system in who_answers(context)}
+    assert list(words) == systems_of(context)
+    assert words["house+rag"] == "adapter house with documents (house+rag)"
+    assert ("das Grundmodell ohne Dokumente (base)", "base") in who_answers(context.in_language("de"))
+
+
 def test_reports_are_listed_and_damaged_ones_left_out(context: AppContext) -> None:
     light = {"metric": "correctness", "status": "fail", "reason": "fell"}
     save_report(context.workspace, "one", title=SCRIPT, status="fail", lights=[light])
@@ -146,7 +163,12 @@ def test_reports_are_listed_and_damaged_ones_left_out(context: AppContext) -> No
     found = {view.name: view.status for view in reports(context.workspace)}
     assert found == {"one": "fail", "two": ""}
     html = reports_html(context, reports(context.workspace))
-    assert "<img" not in html and "base 0.25, base+rag –" in html and "worse" in html
+    assert (
+        "<img" not in html
+        and "base: 5 usable, 2 misleading" in html
+        and "base+rag: – usable" in html
+        and "worse" in html
+    )
     (damaged / "results.json").write_text('{"title": ', encoding="utf-8")
     assert [view.name for view in reports(context.workspace)] == ["one"]
 

@@ -29,7 +29,7 @@ _ROW = TypeAdapter(Row)
 
 
 def _answer(text: str, shown: tuple[int, ...], refused: bool = False) -> RowAnswer:
-    return RowAnswer(text, refused, "", False, (), (), shown, shown, "", {}, "none")
+    return RowAnswer(text, refused, "", False, (), (), shown, shown, "", {}, "usable", "none")
 
 
 def _row(number: int) -> Row:

@@ -25,6 +25,8 @@ checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))
 
 _NOTHING_CHOSEN = BeforeValidator(lambda value: "" if value is None else value)
 CorpusName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: safe_name(name, "corpus"))]
+AnyCorpusName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: name and safe_name(name, "corpus"))]
+"""The name of a corpus, or empty: whichever fits."""
 PairsName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: safe_name(name, "set of pairs"))]
 AdapterName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: safe_name(name.strip(), "adapter"))]
 Count = Annotated[int, BeforeValidator(lambda value: value or 0), Field(ge=0, le=1_000_000)]

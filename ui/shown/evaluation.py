@@ -16,6 +16,22 @@ def reports_html(context: AppContext, views: Sequence[ReportView]) -> str:
     return f'<ul class="choices">{"".join(_choice(context, view) for view in views)}</ul>'
 
 
+def decision_html(context: AppContext, view: ReportView) -> str:
+    """What came of the questions, a system a row: usable, misleading, and the rest."""
+    heads = "".join(f"<th scope='col'>{said(context, f'evaluation.outcomes.{outcome}')}</th>" for outcome in _OUTCOMES)
+    rows = "".join(
+        f"<tr><th scope='row'>{escaped(system)}</th>"
+        + "".join(f"<td>{_count(context, counts, outcome)}</td>" for outcome in _OUTCOMES)
+        + "</tr>"
+        for system, counts in view.outcomes.items()
+    )
+    asked = escaped(context.text("evaluation.cases_of", count=shown_number(view.cases, context.language)))
+    return (
+        f'<div class="scroll" tabindex="0"><table class="grid"><thead><tr><th scope="col">{asked}</th>{heads}</tr>'
+        f"</thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
 def frame_html(context: AppContext, name: str) -> str:
     """A report in a frame that may do nothing but show itself."""
     title = escaped(context.text("evaluation.report", name=name))
@@ -50,6 +66,7 @@ def comparison_html(context: AppContext, found: ComparisonView) -> str:
 
 
 _COLUMNS = ("metric", "difference", "verdict")
+_OUTCOMES = ("usable", "misleading", "hedged", "refused", "partly")
 _STATUSES = frozenset({"pass", "warn", "fail", "thin"})
 # As the commands say them → the key of the words for it.
 _VERDICTS: Mapping[str, str] = {
@@ -63,8 +80,8 @@ _VERDICTS: Mapping[str, str] = {
 
 def _choice(context: AppContext, view: ReportView) -> str:
     cases = context.text("evaluation.cases_of", count=shown_number(view.cases, context.language))
-    means = ", ".join(f"{name} {_value(context, value)}" for name, value in view.means.items())
-    facts = " · ".join((view.name, view.corpus, cases, f"{view.headline}: {means}"))
+    worth = (_worth(context, system, counts) for system, counts in view.outcomes.items())
+    facts = " · ".join((view.name, view.corpus, cases, *worth))
     return choice_html(view.name, view.title, facts, _badge(context, view.status))
 
 
@@ -92,5 +109,11 @@ def _signed(context: AppContext, value: float) -> str:
     return ("+" if value > 0 else "") + shown_number(value, context.language, 3)
 
 
-def _value(context: AppContext, value: float | None) -> str:
-    return "–" if value is None else shown_number(value, context.language, 2)
+def _worth(context: AppContext, system: str, counts: Mapping[str, int]) -> str:
+    """``base+rag: 109 usable, 61 misleading``."""
+    usable, misleading = (_count(context, counts, outcome) for outcome in ("usable", "misleading"))
+    return context.text("evaluation.worth", system=system, usable=usable, misleading=misleading)
+
+
+def _count(context: AppContext, counts: Mapping[str, int], outcome: str) -> str:
+    return shown_number(counts.get(outcome, 0), context.language) if counts else "–"

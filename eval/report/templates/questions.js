@@ -5,12 +5,13 @@
   const tools = document.querySelector(".tools");
   if (!list || !tools) return;
   document.documentElement.classList.add("js");
-  const wrong = new Set(list.dataset.wrong.split(" "));
+  const USABLE = "0"; // its place among the outcomes
   const items = [...list.children].map((element, place) => ({
     element,
     place,
     facets: new Set(element.dataset.facets.split(" ")),
     scores: element.dataset.scores.split(" ").map((text) => (text === "-" ? null : Number(text))),
+    outcomes: element.dataset.outcomes.split(" "),
     failures: element.dataset.failures.split(" "),
     before: element.dataset.before,
     text: null,
@@ -23,12 +24,12 @@
     const [relation, other] = choice.split(" ");
     if (other === undefined) return item.before === relation;
     const [ours, theirs] = [item.scores[judged], item.scores[other]];
-    const [oursWrong, theirsWrong] = [wrong.has(item.failures[judged]), wrong.has(item.failures[other])];
+    const [oursUsable, theirsUsable] = [item.outcomes[judged] === USABLE, item.outcomes[other] === USABLE];
     switch (relation) {
       case "better": return ours !== null && theirs !== null && ours > theirs;
       case "worse": return ours !== null && theirs !== null && ours < theirs;
-      case "won": return !oursWrong && theirsWrong;
-      default: return oursWrong && !theirsWrong;
+      case "won": return oursUsable && !theirsUsable;
+      default: return !oursUsable && theirsUsable;
     }
   };
   const contains = (item, words) => {
@@ -36,14 +37,18 @@
     item.text ??= item.element.textContent.toLowerCase();
     return item.text.includes(words);
   };
-  const failed = (item, choice) => !choice || item.failures[judged] === choice;
+  const ended = (item, choice) => {
+    if (!choice) return true;
+    const [facet, place] = choice.split(" ");
+    return item[facet][judged] === place;
+  };
 
   const filter = () => {
     const words = control("words").value.trim().toLowerCase();
     const codes = [...tools.querySelectorAll("[data-facet]")].map((one) => one.value).filter(Boolean);
     let count = 0;
     for (const item of items) {
-      const stays = codes.every((code) => item.facets.has(code)) && failed(item, control("failure").value)
+      const stays = codes.every((code) => item.facets.has(code)) && ended(item, control("outcome").value)
         && compared(item, control("comparison").value) && contains(item, words);
       item.element.hidden = !stays;
       count += stays ? 1 : 0;

@@ -5,10 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.pages.acting import choice_list, still_html
-from ui.pages.evaluation.actions import KINDS, Actions, case_names, systems_of
+from ui.pages.evaluation.actions import KINDS, Actions, case_names, corpora_of, who_answers
 from ui.pages.given import judges_of
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
@@ -63,12 +62,10 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
         case_names(context), label=context.text("evaluation.cases"), info=context.text("evaluation.cases_help")
     )
     file, pairs, draft = _more_cases(context)
-    corpus = gr.Dropdown(
-        list(context.workspace.corpus_names()) or [DEFAULT_CORPUS], label=context.text("documents.corpus")
-    )
+    corpus = gr.Dropdown(corpora_of(context), value="", label=context.text("documents.corpus"))
     systems = gr.CheckboxGroup(
-        systems_of(context),
-        value=["base", "base+rag"],
+        who_answers(context),
+        value=["extractive", "base", "base+rag"],
         label=context.text("evaluation.systems"),
         info=context.text("evaluation.systems_help"),
     )

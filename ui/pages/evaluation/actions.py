@@ -7,22 +7,23 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.adapters import adapter_names
+from assistant.adapters import BASE, adapter_names
 from assistant.errors import UsageError
 from ui.context import AppContext
 from ui.jobs import Kind, Status
 from ui.pages.acting import data_of
-from ui.pages.given import CorpusName, Count, PairsName, checked, judges_of
+from ui.pages.given import AnyCorpusName, Count, PairsName, checked, judges_of
 from ui.pages.told import telling
 from ui.pages.wiring import choosing
 from ui.people import User
 from ui.reports import CASES_FOLDER, case_files, read_comparison, report_file, reports
-from ui.shown.evaluation import comparison_html, frame_html, reports_html
+from ui.shown.evaluation import comparison_html, decision_html, frame_html, reports_html
 from ui.training import pairs_sets
 from ui.uploads import kept_as
 
 KINDS: tuple[Kind, ...] = ("eval", "compare", "draft")
 _WITHOUT_ADAPTER = ("base", "base+rag")
+_RAG = "+rag"
 _REFERENCES = ("oracle", "noise", "extractive")
 
 
@@ -35,6 +36,25 @@ def systems_of(context: AppContext) -> list[str]:
     """Who can answer: the base model and each adapter, without and with retrieval, and what they are held against."""
     adapters = adapter_names(context.workspace.adapters)
     return [*_WITHOUT_ADAPTER, *(system for name in adapters for system in (name, f"{name}+rag")), *_REFERENCES]
+
+
+def who_answers(context: AppContext) -> list[tuple[str, str]]:
+    """The systems in words, each with its name."""
+    return [(f"{_who(context, system)} ({system})", system) for system in systems_of(context)]
+
+
+def _who(context: AppContext, system: str) -> str:
+    if system in _REFERENCES:
+        return context.text(f"evaluation.who.{system}")
+    adapter = system.removesuffix(_RAG)
+    model = context.text("evaluation.base") if adapter == BASE else context.text("evaluation.adapter", name=adapter)
+    return context.text(f"evaluation.who.{'retrieval' if system.endswith(_RAG) else 'closed_book'}", model=model)
+
+
+def corpora_of(context: AppContext) -> list[tuple[str, str]]:
+    """The corpora by name, and before them the one that the questions are about, whichever that is."""
+    names = ((name, name) for name in context.workspace.corpus_names())
+    return [(context.text("evaluation.corpus_of_cases"), ""), *names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +91,8 @@ class Actions:
             reports_html(self.context, views),
             choosing(case_names(self.context), cases),
             choosing(pairs_sets(space), pairs),
-            choosing(space.corpus_names(), corpus),
-            gr.CheckboxGroup(known, value=[system for system in systems if system in known]),
+            gr.Dropdown(corpora_of(self.context), value=corpus if corpus in space.corpus_names() else ""),
+            gr.CheckboxGroup(who_answers(self.context), value=[system for system in systems if system in known]),
             choosing(["", *names], baseline),
             choosing(names, before, first=1),
             choosing(names, after),
@@ -103,7 +123,7 @@ class Actions:
     def start(
         self,
         cases: str | None,
-        corpus: CorpusName,
+        corpus: AnyCorpusName,
         systems: list[str],
         limit: Count,
         held_out: bool,
@@ -120,7 +140,8 @@ class Actions:
             raise UsageError(f"There is no system {unknown[:80]!r}.", "Choose from the list.")
         if judge and judge not in judges_of(self.context.settings):
             raise UsageError(f"{judge[:80]!r} may not judge.", "Choose from the list; eval.judges names who may.")
-        options = ["--json", f"--corpus={corpus}", f"--systems={','.join(systems)}"]
+        options = ["--json", f"--systems={','.join(systems)}"]
+        options += [f"--corpus={corpus}"] if corpus else []
         options += [f"--limit={limit}"] if limit else []
         options += ["--held-out"] if held_out else []
         options += [f"--baseline={report_file(self.context.workspace, baseline).parent}"] if baseline else []
@@ -143,7 +164,9 @@ class Actions:
         self.context.require(request, "editor")
         name = data_of(event).get("choice", "")
         report_file(self.context.workspace, name)
-        return [frame_html(self.context, name), gr.Column(visible=False), gr.Column(visible=True)]
+        view = next((one for one in reports(self.context.workspace) if one.name == name), None)
+        decision = decision_html(self.context, view) if view else ""
+        return [decision + frame_html(self.context, name), gr.Column(visible=False), gr.Column(visible=True)]
 
     def close(self) -> list[Any]:
         """Show again how a report is made."""
