@@ -44,7 +44,7 @@ from assistant.sentences import asks, line_sentence_spans
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.telling import as_said, text_of
 from assistant.types import Answer, Block, Document, Filter, Message
-from assistant.untrusted import instructions, lookalikes, markup
+from assistant.untrusted import addressed, instructions, lookalikes, markup
 from assistant.workspace import Workspace, safe_name
 from eval import folding
 from eval.metrics import answers as answer_metrics
@@ -205,6 +205,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "answer": lambda text: grounder.ground(tenth_of(text), [HIT], weights, 0.6),
     "quotation": lambda text: quoting.Places(text, [HIT], EMBEDDER, weights).quotes(),
     "orders": instructions.believed_end,
+    "orders by form": addressed.orders_a_machine,
     "look-alikes": lambda text: lookalikes.traced_skeleton(text),
     "plain words": markup.without_markup,
     "harmless words": harmless,

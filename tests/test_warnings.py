@@ -35,8 +35,12 @@ BELIEVED = (
 )
 
 
+def sentences_of(name: str) -> list[str]:
+    return (HOSTILE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
 def orders() -> list[str]:
-    return (HOSTILE / "addressed.txt").read_text(encoding="utf-8").splitlines()
+    return sentences_of("addressed")
 
 
 def weights(terms: Iterable[str]) -> Mapping[str, float]:
@@ -48,13 +52,16 @@ def answered(*hits: Evidence, said: str = FACT) -> Answer:
     return Answer("What?", "What?", said, sentences, hits, notes=warning_notes(sentences))
 
 
-def test_more_than_half_of_the_orders_that_only_their_form_gives_away_are_found() -> None:
-    assert sum(map(gives_orders, orders())) >= 0.55 * len(orders())
+@pytest.mark.parametrize(("name", "share"), [("addressed", 0.75), ("unseen", 0.75)])
+def test_most_orders_that_only_their_form_gives_away_are_found(name: str, share: float) -> None:
+    found = [gives_orders(order) for order in sentences_of(name)]
+    assert sum(found) >= share * len(found)
 
 
-def test_what_honest_documents_say_of_machines_is_rarely_taken_for_an_order() -> None:
-    honest = (HOSTILE / "about_machines.txt").read_text(encoding="utf-8").splitlines()
-    assert sum(map(gives_orders, honest)) <= 0.02 * len(honest)
+@pytest.mark.parametrize("name", ["about_machines", "about_duties"])
+def test_what_honest_documents_say_of_machines_and_duties_is_rarely_taken_for_an_order(name: str) -> None:
+    found = [gives_orders(sentence) for sentence in sentences_of(name)]
+    assert sum(found) <= 0.04 * len(found)
 
 
 def test_no_document_of_the_sample_speaks_to_machines() -> None:
