@@ -144,6 +144,12 @@ class IngestSettings(Section):
         description="Processes that read files; 0 leaves one core to the embedder and takes the others.",
     )
     timeout_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest time for reading one file.")
+    page_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=3600,
+        description="Most processor time for drawing one page of a PDF, to leave out what is hidden on it.",
+    )
     memory_mb: int = Field(2048, ge=256, le=4_194_304, description="Most memory a reading process may take, in MiB.")
     max_file_mb: int = Field(512, ge=1, le=1_000_000, description="Larger files are not read, in MiB.")
     max_unpacked_mb: int = Field(

@@ -64,6 +64,7 @@ def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
             max_characters=settings.max_characters,
             max_pages=settings.max_pages,
             max_unpacked_bytes=settings.max_unpacked_mb << 20,
+            page_seconds=settings.page_seconds,
             ocr=settings.ocr,
         ),
         timeout_seconds=settings.timeout_seconds,

@@ -16,6 +16,8 @@ class Limits:
     max_pages: int = 5_000
     max_unpacked_bytes: int = 1 << 30
     """Bytes of the file, and of what an archive (DOCX, XLSX, EPUB) unpacks to."""
+    page_seconds: float = 5.0
+    """Processor time for drawing one page of a PDF, to see what on it is drawn."""
     ocr: bool = True
     """Read scanned pages with OCR where the ``ocr`` extra is installed."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from .pdfdrawn import pixels
 from .pdflines import Line, tidy
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ def is_scan(page: pypdfium2.PdfPage, text: str) -> bool:
     return bool(covered >= MIN_PICTURE * area)
 
 
-def ocr_lines(page: pypdfium2.PdfPage) -> list[Line] | None:
-    """The recognised lines from top to bottom, or None when no OCR is installed."""
+def ocr_lines(page: pypdfium2.PdfPage, seconds: float) -> list[Line] | None:
+    """The recognised lines from top to bottom, or None when no OCR is installed.
+
+    Raises Hurtful where drawing the page takes more than ``seconds`` of processor time.
+    """
     engine = _engine()
     if engine is None:
         return None
     scale = min(_DPI / 72, 4000 / max(page.get_width(), page.get_height(), 1.0))
-    result: Any = engine(page.render(scale=scale).to_numpy())
+    result: Any = engine(pixels(page, scale, seconds))
     if result.boxes is None or result.txts is None:
         return []
     height = page.get_height()

@@ -20,6 +20,7 @@ from .hyphens import words_of
 from .language import language_of
 from .limits import Limits, Refused, check_characters, too_many
 from .ocr import OCR_REMEDY, is_scan, ocr_lines
+from .pdfdrawn import Hurtful
 from .pdffonts import Mismatch, mismatches, redrawn
 from .pdflayout import layout_of, over_pages, page_blocks, plain_title
 from .pdflines import POOR, Line, defects, page_lines, score, text_of
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _NO_VALUE = ("", "anonymous", "unspecified")
 MAX_OUTLINE = 5_000
+_MOST_HURTFUL = 3
+"""Pages of one file that take too long to be drawn before no other one is."""
 _NO_TITLE = re.compile(
     r"\\|^/|://|\.(?:docx?|pdf|indd|qxd|rtf|tex|xlsx?|pptx?|gfp)\b"
     r"|^(?:untitled|unbenannt|microsoft word|\(anonymous\))",
@@ -124,6 +127,7 @@ class _Pages:
         self.scanned: list[int] = []
         self.unreadable: list[int] = []
         self.recognised: list[int] = []
+        self.hurtful: set[int] = set()
         self.hidden = 0
         self.has_form = pdf.get_formtype() != 0
         if self.has_form:
@@ -154,7 +158,11 @@ class _Pages:
         return page
 
     def _page(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
-        lines, hidden = page_lines(page, self._has_layers)
+        try:
+            lines, hidden = page_lines(page, self._has_layers, self._seconds(number))
+        except Hurtful:
+            self.hurtful.add(number)
+            lines, hidden = page_lines(page, self._has_layers, None)
         self.hidden += hidden
         text = text_of(lines)
         if is_scan(page, text):
@@ -166,12 +174,21 @@ class _Pages:
         return lines
 
     def _recognise(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
-        found = ocr_lines(page) if self.limits.ocr else None
+        try:
+            found = ocr_lines(page, self._seconds(number)) if self.limits.ocr else None
+        except Hurtful:
+            self.hurtful.add(number)
+            return []
         if found is None:
             self.scanned.append(number)
             return []
         self.recognised.append(number)
         return found
+
+    def _seconds(self, number: int) -> float:
+        """What drawing a page may take; nothing if it was tried, or enough others were in vain."""
+        is_given_up = number in self.hurtful or len(self.hurtful) >= _MOST_HURTFUL
+        return 0.0 if is_given_up else self.limits.page_seconds
 
     def _second_opinion(self, number: int) -> list[Line]:
         """The page as pypdf reads it; nothing when pypdf cannot."""
@@ -191,6 +208,10 @@ class _Pages:
             yield f"{_pages(self.scanned)} scanned: no text{remedy}"
         if self.recognised:
             yield f"{_pages(self.recognised)} scanned and read by OCR"
+        if self.hurtful:
+            limit = f"{self.limits.page_seconds:g} s of processor time (ingest.page_seconds)"
+            which = _pages(sorted(self.hurtful))
+            yield f"{which} not drawn, which takes more than {limit}: what is hidden there was read"
         yield from hidden_warning(self.hidden)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from .pdfdrawn import pixels
 from .pdfpainted import Paints, Texts
 
 if TYPE_CHECKING:
@@ -56,8 +57,19 @@ class _Letter:
     piece: int
 
 
-def blanked(text: str, page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage, texts: Texts, paints: Paints) -> str:
-    """The text of a page with a blank for every letter that is not drawn; places stay."""
+def blanked(
+    text: str,
+    page: pypdfium2.PdfPage,
+    textpage: pypdfium2.PdfTextPage,
+    texts: Texts,
+    paints: Paints,
+    seconds: float | None,
+) -> str:
+    """The text of a page with a blank for every letter that is not drawn; places stay.
+
+    Raises Hurtful where drawing the page takes more than ``seconds``; for None it is not drawn, and only letters too
+    small to be read are left out.
+    """
     import numpy as np
 
     if not texts.addresses:
@@ -71,8 +83,8 @@ def blanked(text: str, page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage,
         return text
     letters = list(_letters(text, textpage, {address: number for number, address in enumerate(texts.addresses)}))
     unseen = {letter.at for letter in letters if illegible[letter.piece]}
-    if suspects.any():
-        pictures = _Pictures(page, textpage, texts, paints)
+    if seconds is not None and suspects.any():
+        pictures = _Pictures(page, textpage, texts, paints, seconds)
         doubtful = [letter for letter in letters if suspects[letter.piece]]
         taken = _with_doubles({letter.piece for letter in doubtful}, {letter.piece for letter in letters}, texts)
         for run in _without_ink(doubtful, pictures.ink(doubtful, taken)):
@@ -169,11 +181,19 @@ def _without_ink(letters: Sequence[_Letter], inked: Sequence[bool]) -> Iterator[
 class _Pictures:
     """A page as it is drawn, whole and without some of its text."""
 
-    def __init__(self, page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage, texts: Texts, paints: Paints) -> None:
+    def __init__(
+        self,
+        page: pypdfium2.PdfPage,
+        textpage: pypdfium2.PdfTextPage,
+        texts: Texts,
+        paints: Paints,
+        seconds: float,
+    ) -> None:
         self.page = page
         self.textpage = textpage
         self.texts = texts
         self.scans = paints.boxes[paints.are_pictures]
+        self.seconds = seconds
         self.scale = min(_SCALE, _MOST_PIXELS / max(page.get_width(), page.get_height(), 1.0))
         self.whole = self._drawn()
         self._bare: Pixels | None = None
@@ -186,9 +206,7 @@ class _Pictures:
         for piece in pieces:
             pdfium.FPDFPageObj_SetIsActive(piece, False)
         try:
-            bitmap = self.page.render(scale=self.scale, draw_annots=False)
-            pixels: Pixels = bitmap.to_numpy()[:, :, :3].astype(np.int16)
-            return pixels
+            return pixels(self.page, self.scale, self.seconds, annotations=False)[:, :, :3].astype(np.int16)
         finally:
             for piece in pieces:
                 pdfium.FPDFPageObj_SetIsActive(piece, True)

@@ -89,16 +89,19 @@ def text_of(lines: list[Line]) -> str:
     return "\n".join(line.text for line in lines)
 
 
-def page_lines(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> tuple[list[Line], int]:
+def page_lines(
+    page: pypdfium2.PdfPage, has_layers: Callable[[], bool], seconds: float | None
+) -> tuple[list[Line], int]:
     """The lines of one page in the order of its content, and how many letters and figures of it are not drawn.
 
-    ``has_layers`` says whether the document has optional content.
+    ``has_layers`` says whether the document has optional content. Raises Hurtful where drawing the page, to see what
+    is drawn, takes more than ``seconds`` of processor time; for None it is not drawn.
     """
     texts, paints = painted(page, has_layers)
     textpage = page.get_textpage()
     try:
         read = textpage.get_text_range()
-        text = blanked(read, page, textpage, texts, paints)
+        text = blanked(read, page, textpage, texts, paints, seconds)
         hidden = sum(map(str.isalnum, read)) - sum(map(str.isalnum, text)) if text is not read else 0
         return _lines(text, textpage, page.get_rotation()), hidden
     finally:

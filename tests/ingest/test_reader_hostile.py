@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from random import Random
 
@@ -14,11 +14,25 @@ import pytest
 from files import LAUGHS, PROSE, XXE, archive, docx, epub, mail, pdf, pptx, scanned_pdf, with_member, write, xlsx
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pypdf import PdfWriter
+from pypdfium2 import PdfDocument, PdfPage
 
 from assistant.config import setting_keys
 from assistant.errors import ReadError
+from bench import hurting
 from ingest.readers import SUFFIXES, Limits, read
 from ingest.readers import archive as archive_reader
+from ingest.readers.pdfdrawn import Hurtful, pixels
+
+
+def joined(*files: bytes) -> bytes:
+    """The pages of some PDFs as one."""
+    target, buffer = PdfWriter(), io.BytesIO()
+    for file in files:
+        target.append(io.BytesIO(file))
+    target.write(buffer)
+    return buffer.getvalue()
+
 
 SECRET = Path("/etc/passwd").read_text().split("\n")[0]
 
@@ -57,9 +71,44 @@ def test_ocr_is_advised_only_where_it_can_help(tmp_path: Path, name: str, conten
 
 
 def test_ocr_that_found_nothing_is_not_advised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.readers.pdf.ocr_lines", lambda _: [])
+    monkeypatch.setattr("ingest.readers.pdf.ocr_lines", lambda *_: [])
     with pytest.raises(ReadError, match=r"read by OCR\)\. Scan it again"):
         read(write(tmp_path, "x.pdf", scanned_pdf()))
+
+
+def test_a_page_that_takes_long_to_draw_costs_neither_its_file_nor_the_look_at_others(tmp_path: Path) -> None:
+    hiding = hurting.pdf(1, "BT 1 g /F1 12 Tf 72 600 Td (It is zero.) Tj ET")
+    file = joined(hiding, hurting.kinds()["patterns with a step of .0001"](), hiding)
+    found = read(write(tmp_path, "x.pdf", file), Limits(page_seconds=0.5))
+    assert found.text.count(hurting.TEXT) == 3 and "zero" not in found.text
+    (told,) = (warning for warning in found.warnings if "ingest.page_seconds" in warning)
+    assert told.startswith("page 2 is not drawn")
+
+
+def test_of_a_file_of_pages_that_take_long_to_draw_few_are_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[float]()
+
+    def hurt(_: PdfPage, __: float, seconds: float, **___: bool) -> None:
+        tried.append(seconds)
+        raise Hurtful
+
+    monkeypatch.setattr("ingest.readers.pdfhidden.pixels", hurt)
+    words = ["One", "Two", "Three", "Four", "Five", "Six"]
+    plain = (hurting.pdf(1, f"BT /F1 12 Tf 72 600 Td ({word} is said.) Tj ET") for word in words)
+    pages = (page for first in plain for page in (first, hurting.kinds()["forms 12 levels deep"]()))
+    file = write(tmp_path, "x.pdf", joined(*pages))
+    found = read(file, Limits(page_seconds=7))
+    assert tried == [7, 7, 7, 0, 0, 0]
+    assert any(warning.startswith("6 pages (2, 4, 6, 8, 10, 12) are not drawn") for warning in found.warnings)
+
+
+def test_drawing_a_page_is_stopped_by_its_own_limit() -> None:
+    for name, seconds, is_drawn in (("forms 12 levels deep", 0.1, False), ("an empty page", 60.0, True)):
+        expected = nullcontext() if is_drawn else pytest.raises(Hurtful)
+        with closing(PdfDocument(hurting.kinds()[name]())) as file, closing(file[0]) as page, expected:
+            assert pixels(page, 1.0, seconds).ndim == 3
 
 
 def test_a_missing_file_or_folder_is_a_read_error(tmp_path: Path) -> None:
