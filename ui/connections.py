@@ -2,13 +2,18 @@
 
     the head of a request              ``head_seconds`` in all, else 408, or the end if nothing has come at all
     its body                           ``bytes_per_second`` at least, on average over ``window_seconds``, else 408
+    an answer that nobody takes        ``window_seconds`` (Linux), else the end
     more than ``most`` of one client   429
 
 Without these, a few hundred connections that send a byte now and then take a server's open files for ever. uvicorn
 itself limits only the time between two requests. What the app takes to read a body or to answer counts for nobody.
+
+Who is turned away may still be sending. A connection that is closed then is reset, and the answer is lost on its way;
+so what comes is heard out for ``_LINGER_SECONDS``, and thrown away.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,6 +23,10 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ui.guesses import network_of
+
+_LINGER_SECONDS = 2.0
+_MOST_REFUSED = 2
+"""Connections of one client from which on nobody is told why, in parts of those it may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class Connection(H11Protocol):
         super().__init__(*arguments, **named)
         self._limits = limits
         self._timer: asyncio.TimerHandle | None = None
-        self._awaited: Literal["head", "body"] | None = None
+        self._awaited: Literal["head", "body", "end"] | None = None
         self._bytes = 0
         """Received, of a body in this window."""
         self._held_up = False
@@ -49,13 +58,21 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, unless the client has too many connections already."""
         super().connection_made(transport)
-        if self._limits.most and self._of_same_client() > self._limits.most:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = int(1000 * self._limits.window_seconds)
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        most, count = self._limits.most, self._of_same_client()
+        if most and count > _MOST_REFUSED * most:
+            transport.abort()
+        elif most and count > most:
             self._end(HTTPStatus.TOO_MANY_REQUESTS, f"More than {self._limits.most} connections at once.")
         else:
             self._await("head")
 
     def data_received(self, data: bytes) -> None:
         """Take in what has come, and wait for what is still to come."""
+        if self._awaited == "end":
+            return
         self._bytes += len(data)
         super().data_received(data)
         self._held_up |= self._holds_up()
@@ -64,7 +81,8 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the rest of the next request, if some of it is there."""
         super().on_response_complete()
-        self._await_rest()
+        if self._awaited != "end":
+            self._await_rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -85,7 +103,7 @@ class Connection(H11Protocol):
             is_next = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None
             self._await("head" if is_next else None)
 
-    def _await(self, what: Literal["head", "body"] | None) -> None:
+    def _await(self, what: Literal["head", "body", "end"] | None) -> None:
         """Begin to wait for something; who waits for it already goes on."""
         if what == self._awaited:
             return
@@ -94,8 +112,12 @@ class Connection(H11Protocol):
             self._timer.cancel()
         self._timer, self._bytes, self._held_up = None, 0, self._holds_up()
         if what is not None:
-            seconds = self._limits.head_seconds if what == "head" else self._limits.window_seconds
-            self._timer = self.loop.call_later(seconds, self._look)
+            seconds = {
+                "head": self._limits.head_seconds,
+                "body": self._limits.window_seconds,
+                "end": _LINGER_SECONDS,
+            }
+            self._timer = self.loop.call_later(seconds[what], self._look)
 
     def _holds_up(self) -> bool:
         """Whether the client would send more if it might: nothing is read, or it was not told yet to go on."""
@@ -107,13 +129,15 @@ class Connection(H11Protocol):
         if self._awaited == "body" and (self._bytes >= enough or self._held_up or self._holds_up()):
             self._awaited = None
             self._await("body")
+        elif self._awaited == "end":
+            self.transport.abort()
         elif self._awaited == "head" and not self.conn.trailing_data[0]:
             self.transport.close()
         else:
             self._end(HTTPStatus.REQUEST_TIMEOUT, "The request did not come in time.")
 
     def _end(self, status: HTTPStatus, message: str) -> None:
-        """Say why, if nothing was said yet, and close."""
+        """Say why, if nothing was said yet, and close once the client has heard it."""
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.abort()
             return
@@ -123,4 +147,6 @@ class Connection(H11Protocol):
         response = h11.Response(status_code=status, headers=headers, reason=status.phrase)
         for event in (response, h11.Data(data=message.encode()), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._await("end")

@@ -59,7 +59,11 @@ async def stream(_: Request) -> Response:
     return StreamingResponse(words())
 
 
-ROUTES = [Route(f"/{one.__name__}", one, methods=["GET", "POST"]) for one in (body, later, unread, stream)]
+async def large(_: Request) -> Response:
+    return PlainTextResponse("x" * 20_000_000)
+
+
+ROUTES = [Route(f"/{one.__name__}", one, methods=["GET", "POST"]) for one in (body, later, unread, stream, large)]
 
 
 @contextmanager
@@ -190,6 +194,25 @@ def is_let_in(place: tuple[str, int]) -> bool:
     with connected(place) as connection, suppress(ConnectionError):
         return status_of(connection) == 200
     return False
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system does not tell")
+def test_who_takes_no_answer_is_let_go() -> None:
+    with listening(replace(LIMITS, most=1)) as place:
+        asking = "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        with connected(place, asking) as connection:
+            assert connection.recv(1)
+            assert not is_let_in(place)
+            until = time.monotonic() + 20
+            while not is_let_in(place):
+                assert time.monotonic() < until
+
+
+def test_who_is_refused_while_sending_hears_why() -> None:
+    with listening(Limits(most=1)) as place, connected(place, BODY.format(0)) as first:
+        assert answer_of(first)[0] == 200
+        with connected(place, BODY.format(5_000_000) + "x" * 5_000_000) as one_more:
+            assert answer_of(one_more)[0] == 429
 
 
 def test_one_client_has_so_many_connections_and_no_more() -> None:
