@@ -10,7 +10,7 @@ An answer whose citations all fit clearly worse than the best place misses the q
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -70,16 +70,19 @@ class Places:
 
     def quotes(self) -> tuple[Sentence, ...]:
         """The best places as sentences with citations, best first: at most two, none where nothing fits."""
-        return self._quoted(_MOST_QUOTES, self.fit - _NEARLY_AS_GOOD)
+        return self._quoted(_MOST_QUOTES, self._best - _NEARLY_AS_GOOD)
 
     def closest(self) -> tuple[Sentence, ...]:
         """The places that come closest, in the same way: at most three, however much worse than the first."""
         return self._quoted(_MOST_CLOSEST, _LEAST_FIT)
 
     @property
-    def fit(self) -> float:
-        """How well the best place fits; 0 where there is none."""
-        return self._ranked[0][0] if self._ranked else 0.0
+    def coverage(self) -> float:
+        """Which part of the question's words the best place and its headings hold, by weight; 0 where there is none."""
+        if not self._ranked:
+            return 0.0
+        _, best = self._ranked[0]
+        return _coverage(best, self._weights(content_stems(self._question, best.hit.language)))
 
     def _quoted(self, most: int, least: float) -> tuple[Sentence, ...]:
         quotes: list[Sentence] = []
@@ -97,7 +100,11 @@ class Places:
         Citations of places that are not ranked, as those of older editions, are not doubted.
         """
         scores = [score for score, one in self._ranked for citation in citations if _holds(one, citation)]
-        return not scores or max(scores) >= self.fit - _CLEARLY_WORSE
+        return not scores or max(scores) >= self._best - _CLEARLY_WORSE
+
+    @property
+    def _best(self) -> float:
+        return self._ranked[0][0] if self._ranked else 0.0
 
     @cached_property
     def _ranked(self) -> list[tuple[float, _Candidate]]:
@@ -121,12 +128,16 @@ def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder,
     wanted = {language: weights(content_stems(question, language)) for language in languages}
 
     def score(one: _Candidate, similarity: float) -> float:
-        place = without_rows(one.hit.place)
-        held = frozenset(stems(f"{one.hit.title} {one.heading} {place} {one.text}", one.hit.language))
         cost = _RANK_COSTS * one.hit.rank + (_NEARLY_AS_GOOD if warning_of(one.hit) else 0.0)
-        return similarity + weighted_coverage(wanted[one.hit.language], held) - cost
+        return similarity + _coverage(one, wanted[one.hit.language]) - cost
 
     return [score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True)]
+
+
+def _coverage(one: _Candidate, wanted: Mapping[str, float]) -> float:
+    place = without_rows(one.hit.place)
+    held = frozenset(stems(f"{one.hit.title} {one.heading} {place} {one.text}", one.hit.language))
+    return weighted_coverage(wanted, held)
 
 
 def _holds(one: _Candidate, citation: Citation) -> bool:
