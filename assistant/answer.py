@@ -15,8 +15,9 @@ from assistant.conversation.rewriting import fitting_history, latest, refuse_lon
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.errors import PromptTooLongError
+from assistant.feedback.checked import CheckedAnswers, Found
 from assistant.grounding.editions import newest_first, version_notes, with_newest
-from assistant.grounding.grounder import Grounder
+from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.quoting import Places
 from assistant.grounding.warnings import warning_notes
 from assistant.outcomes import outcome_of
@@ -25,12 +26,25 @@ from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import asking_back, closest_text, declines, readings_in, refusal_text
 from assistant.retriever import Retriever
 from assistant.thinking import answer_in
-from assistant.types import Answer, Evidence, Filter, Message, Retrieved, Sentence, Trace, Update, Words, well_formed
+from assistant.types import (
+    Answer,
+    Checked,
+    Evidence,
+    Filter,
+    Message,
+    Retrieved,
+    Sentence,
+    Trace,
+    Update,
+    Words,
+    well_formed,
+)
 
 # So many unsupported sentences in a row, and a model is not asked to go on (docs/log.md).
 _PATIENCE = 3
 # A conversation may be so many times as long as a question; what was said before is not looked at.
 _MORE_PAST = 16
+_CHECKED_REFUSAL = "someone has checked that the documents have no answer"
 _MODEL_DECLINED = "the model found no answer in these passages"
 _NOTHING_FITS = "no passage supports what the model said"
 
@@ -51,6 +65,7 @@ class _Course:
     rewriting: Rewriting
     started: float
     timings: dict[str, float] = field(default_factory=dict)
+    like_checked: tuple[str, ...] = ()
 
     def done(self, step: str) -> None:
         """A step ends now; what it took is what no earlier one took."""
@@ -63,6 +78,7 @@ class _Course:
             text,
             (),
             tuple(hits),
+            like_checked=self.like_checked,
             adapter=self.adapter,
             timings=dict(self.timings),
             trace=trace,
@@ -78,13 +94,18 @@ class Assistant:
         engine: Callable[[], Engine],
         answering: AnswerSettings,
         generation: EngineSettings,
+        checked: CheckedAnswers | None = None,
     ) -> None:
-        """``engine`` is called when a model is first needed: a refusal needs none."""
+        """``engine`` is called when a model is first needed: a refusal needs none.
+
+        ``checked`` are the answers that are given again as people accepted them; without it every answer is new.
+        """
         self.retriever = retriever
         self._make_engine = engine
         self._engine: Engine | None = None
         self._answering = answering
         self._generation = generation
+        self._checked = checked
 
     def ask(
         self,
@@ -122,6 +143,11 @@ class Assistant:
         course.done("rewrite")
         found = self._search(course, only)
         course.done("retrieve")
+        if self._checked and not only:  # who chose the documents gets those
+            if known := self._checked.find(course.rewriting.standalone, self.retriever):
+                yield self._as_accepted(course, known, found)
+                return
+            course.like_checked = self._checked.like(course.rewriting.standalone, self.retriever)
         verdict = judge(course.rewriting.standalone, found, self.retriever, self._answering)
         course.done("judge")
         trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), verdict.judgement)
@@ -145,6 +171,19 @@ class Assistant:
         yield from self._generate(prompt, grounder, adapter)
         course.done("generate")
         yield self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
+
+    def _as_accepted(self, course: _Course, known: Found, nearest: Sequence[Evidence]) -> Answer:
+        """A checked answer, held against its passages as they are now."""
+        feedback = known.feedback
+        checked = Checked(feedback.decided_by, (feedback.decided or feedback.made).date().isoformat())
+        trace = Trace(self._searched(course), course.rewriting.rule, tuple(nearest), {})
+        if feedback.wants_refusal:
+            return replace(self._refused(course, nearest, _CHECKED_REFUSAL, trace), checked=checked)
+        hits = with_newest(known.hits, course.rewriting.standalone, self.retriever.newest_edition)
+        least = self._answering.support_coverage
+        sentences = tuple(ground(feedback.wanted, hits, self.retriever.weights, least))
+        notes = self._notes(sentences, hits)
+        return replace(course.answer(feedback.wanted, hits, trace), sentences=sentences, checked=checked, notes=notes)
 
     def _rewriting(self, question: str, history: Sequence[Message]) -> Rewriting:
         how = self._answering.rewrite

@@ -20,6 +20,7 @@ from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import check_adapter, open_answering
 from assistant.errors import UsageError
+from assistant.feedback.checked import CheckedAnswers
 from assistant.lending import Retrievers
 from assistant.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog
@@ -40,12 +41,14 @@ class OpenedAssistant:
         make_engine: Callable[[], Engine],
         settings: Settings,
         adapter: str | None = None,
+        checked: CheckedAnswers | None = None,
     ) -> None:
         """``make_engine`` is called once, when a model is first needed; ``adapter`` answers unless a call names one."""
         self._retrievers = Retrievers(make_retriever)
         self._make_engine = make_engine
         self._settings = settings
         self._adapter = adapter
+        self._checked = checked
         self._lock = threading.Lock()
         self._engine: Engine | None = None
 
@@ -103,7 +106,7 @@ class OpenedAssistant:
         self._retrievers.close()
 
     def _assistant(self, retriever: Retriever) -> Assistant:
-        return Assistant(retriever, self._opened_engine, self._settings.answer, self._settings.engine)
+        return Assistant(retriever, self._opened_engine, self._settings.answer, self._settings.engine, self._checked)
 
     def _named(self, adapter: str | None) -> str | None:
         name = adapter or self._adapter
@@ -138,6 +141,7 @@ def open_assistant(
         lambda: open_answering(chosen, space.adapters),
         chosen,
         adapter,
+        CheckedAnswers(space.root, corpus),
     )
 
 

@@ -1,6 +1,7 @@
 """Evidence and answers as programs (JSON) and people (lines of text) see them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import takewhile
 from typing import Any
 
@@ -64,6 +65,8 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
         "quoted": answer.quoted,
         "hedged": answer.hedged,
         "small_talk": answer.small_talk,
+        "checked": asdict(answer.checked) if answer.checked else None,
+        "like_checked": list(answer.like_checked),
         "notes": list(answer.notes),
         "answer": answer.text,
         "sentences": [_sentence_json(sentence, answer.hits) for sentence in answer.sentences],
@@ -179,13 +182,18 @@ def answer_lines(answer: Answer) -> list[str]:
 
 
 def _note_lines(answer: Answer) -> list[str]:
-    return [f"({visible(note)})" for note in answer.notes]
+    return [*_checked_lines(answer), *(f"({visible(note)})" for note in answer.notes)]
 
 
 def _refusal_lines(answer: Answer) -> list[str]:
     nearest = [f"  {visible(source_of(hit))}: {excerpt(hit.text)}" for hit in answer.hits]
-    lines = [visible(answer.text, keep_lines=True), f"({answer.refusal_reason})"]
+    lines = [visible(answer.text, keep_lines=True), f"({answer.refusal_reason})", *_checked_lines(answer)]
     return [*lines, "", "Nearest passages:", *nearest] if nearest else lines
+
+
+def _checked_lines(answer: Answer) -> list[str]:
+    checked = [f"(checked by {visible(one.by)}, {one.date})" for one in [answer.checked] if one]
+    return [*checked, *(f"(A checked answer is there for: {visible(like)})" for like in answer.like_checked)]
 
 
 def trace_lines(answer: Answer) -> list[str]:

@@ -112,6 +112,19 @@ class Retriever:
             nearest = max(chunks, key=lambda chunk: jaccard(shingles(chunk.text), own))
             return self._as_evidence(hit.rank, Candidate(nearest.id, hit.score, None, None, None, None), nearest)
 
+    def passage(self, document: str, text: str, rank: int) -> Evidence | None:
+        """Words of a document as evidence of that rank; None where they stand in it no more."""
+        with self.catalog.snapshot():
+            for id_ in filter(None, (file.document_id for file in self.catalog.files(path=document))):
+                start = self.catalog.text(id_).find(text)
+                chunks = self.catalog.chunks([chunk for chunk, _ in self.catalog.headed_chunks(id_)]).values()
+                before = [chunk for chunk in chunks if chunk.start <= start]
+                if before:
+                    nearest = max(before, key=lambda chunk: chunk.start)
+                    passage = replace(nearest, start=start, end=start + len(text), text=text)
+                    return self._as_evidence(rank, Candidate(passage.id, 0.0, None, None, None, None), passage)
+        return None
+
     def weights(self, some: Iterable[str]) -> Mapping[str, float]:
         """Inverse document frequency of terms, as BM25 counts it; unknown ones weigh most."""
         wanted = list(dict.fromkeys(some))

@@ -280,6 +280,14 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """Who found that an answer is right, or how it should read, and on which day (ISO date)."""
+
+    by: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the assistant says to a question: sentences, a refusal with the nearest evidence, or small talk.
 
@@ -303,6 +311,10 @@ class Answer:
     """Says nothing about the documents, since nothing was asked of them: a greeting, or a reply to thanks."""
     notes: tuple[str, ...] = ()
     """What a reader should know beside the answer, as that another version of a document differs."""
+    checked: Checked | None = None
+    """Of an answer that someone has checked, given again as it was accepted."""
+    like_checked: tuple[str, ...] = ()
+    """Questions near this one that have a checked answer."""
     adapter: str | None = None
     """Name of the adapter that was asked; None for the base model."""
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from assistant.presentation import excerpt, visible
 from ui.context import AppContext
 from ui.conversations import Reply, Turn
 from ui.shown.copied import marked, references
+from ui.shown.pieces import checked_words
 from ui.shown.turns import reply_name
 from ui.signin import signed_in
 from ui.sources.routes import Number, saved_as
@@ -126,6 +127,8 @@ def _reply(reply: Reply, words: Words) -> Iterator[tuple[Style, str]]:
         yield "remark", words("export.searched", question=visible(answer.standalone_question))
     if answer.refused or not answer.sentences:
         yield "answer", visible(answer.text)
+        if answer.checked:
+            yield "remark", visible(checked_words(answer.checked, words))
         return
     if answer.hedged:
         for line in answer.text.splitlines():
@@ -136,6 +139,8 @@ def _reply(reply: Reply, words: Words) -> Iterator[tuple[Style, str]]:
     said = marked(answer, words)
     for line in [" ".join(said.split())] if answer.quoted else plain_lines(said):
         yield "answer", line
+    if answer.checked:
+        yield "remark", visible(checked_words(answer.checked, words))
     for note in answer.notes:
         yield "remark", visible(note)
     for line in references(answer, words):

@@ -40,9 +40,10 @@ def main(folder: Path, command: list[str]) -> None:
 
 def _let_others_go_first() -> None:
     os.nice(_NICENESS)
-    # Linux weighs sessions against each other first, and a job leads one.
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
+    # Linux weighs sessions against each other first. Not in a session of others: all of it would have to wait.
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _run(command: list[str], output: int, log: int, heard: list[int]) -> int:

@@ -22,6 +22,7 @@ from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import open_answering, uses_server
 from assistant.errors import UsageError
+from assistant.feedback.checked import CheckedAnswers
 from assistant.lending import Retrievers
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
@@ -68,6 +69,8 @@ class Asked:
     """No more than ``engine.max_new_tokens``; None takes that."""
     temperature: float | None = None
     """None takes ``engine.temperature``."""
+    checked: bool = True
+    """Whether an answer that someone has checked is given again; not where models are compared."""
 
 
 @dataclass(slots=True)
@@ -169,8 +172,9 @@ class Service:
         ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
         """
         with self._lent(asked.model.corpus, asked.only) as retriever:
+            checked = CheckedAnswers(self.workspace.root, asked.model.corpus) if asked.checked else None
             assistant = Assistant(
-                retriever, lambda: engine or self.engine(), self.answering(asked), self.generation(asked)
+                retriever, lambda: engine or self.engine(), self.answering(asked), self.generation(asked), checked
             )
             yield from assistant.stream(asked.question, asked.history, asked.only, asked.model.adapter)
 

@@ -47,6 +47,7 @@ def command(
         raise UsageError("--json takes one question.", "For several, use --batch FILE: one JSON line each.")
     from assistant.answer import Assistant
     from assistant.engines.opening import check_adapter, check_engine, open_answering
+    from assistant.feedback.checked import CheckedAnswers
     from assistant.presentation import answer_json
 
     check_engine(settings.engine)  # a wrong name is told before anything is loaded
@@ -57,6 +58,7 @@ def command(
             lambda: open_answering(settings, workspace.adapters),
             settings.answer,
             settings.engine,
+            CheckedAnswers(workspace.root, corpus),
         )
         batched = read_questions(batch) if batch else []
         refuse_unmatched_filters(batched, only, retriever.catalog)

@@ -40,9 +40,11 @@ def command(adapter: str | None, corpus: str, workspace: Workspace, settings: Se
     @contextmanager
     def open_assistant(name: str) -> "Iterator[Assistant]":
         from assistant.answer import Assistant
+        from assistant.feedback.checked import CheckedAnswers
 
         with opened_retriever(workspace, name, settings) as retriever:
-            yield Assistant(retriever, engine, settings.answer, settings.engine)
+            checked = CheckedAnswers(workspace.root, name)
+            yield Assistant(retriever, engine, settings.answer, settings.engine, checked)
 
     def check(name: str | None) -> None:
         check_adapter(settings, workspace.adapters, name)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from getpass import getuser
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 # As in assistant.feedback.types, which is not loaded for --help.
 _STATES = ("new", "accepted", "edited", "rejected")
-_TERMINAL = "terminal"
 
 
 @click.group("feedback", epilog="Example: assistant feedback list --state new")
@@ -67,7 +67,7 @@ def accept(numbers: tuple[int, ...], edited: str, workspace: Workspace, settings
     if edited and len(numbers) > 1:
         raise UsageError(f"--as is one text for {len(numbers)} answers.", "Name one number with it.")
     for number in numbers:
-        one = _store(workspace).accept(number, _TERMINAL, edited)
+        one = _store(workspace).accept(number, getuser(), edited)
         click.echo(f"{number} is {one.state}: {_effect(one)}.")
 
 
@@ -77,7 +77,7 @@ def accept(numbers: tuple[int, ...], edited: str, workspace: Workspace, settings
 def reject(numbers: tuple[int, ...], workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
     """Have nothing learnt from feedback NUMBERS; it is kept."""
     for number in numbers:
-        _store(workspace).reject(number, _TERMINAL)
+        _store(workspace).reject(number, getuser())
         click.echo(f"{number} is rejected.")
 
 

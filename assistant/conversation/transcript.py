@@ -117,6 +117,7 @@ def markdown(answers: Sequence[Answer], corpus: str) -> str:
             f"- {escaped(number_of(one))} {escaped(source_of(hit))}: “{escaped(excerpt(one.quote, LONGEST_QUOTE))}”"
             for one, hit in cited_parts(answer)
         ]
+        parts += [f"*Checked by {escaped(one.by)}, {one.date}*" for one in [answer.checked] if one]
         parts += [f"*{escaped(note)}*" for note in answer.notes]
         parts += ["\n".join(sources)] if sources else []
     return "\n\n".join(parts) + "\n"

@@ -49,14 +49,14 @@ def lesson_of(feedback: Feedback) -> Lesson:
         **question,
         "question": feedback.standalone_question,
         "answers": [feedback.wanted],
-        "gold": _gold(feedback.wanted, _sources(feedback)),
+        "gold": _gold(feedback.wanted, sources_of(feedback)),
     }
     return Lesson(_row(feedback, language), case)
 
 
 def is_supported(feedback: Feedback, wanted: str) -> bool:
     """Whether the passages of a correction, those of one document, say all that ``wanted`` says."""
-    return bool(_proof(wanted, _sources(feedback)))
+    return bool(_proof(wanted, sources_of(feedback)))
 
 
 def lessons(workspace: Workspace, catalog: Catalog) -> list[Lesson]:
@@ -69,7 +69,7 @@ def lessons(workspace: Workspace, catalog: Catalog) -> list[Lesson]:
 
 def still_stands(feedback: Feedback, catalog: Catalog) -> bool:
     """Whether the documents still hold the passages that a correction stands on."""
-    return feedback.wants_refusal or all(_holds(catalog, source) for source in _sources(feedback))
+    return feedback.wants_refusal or all(_holds(catalog, source) for source in sources_of(feedback))
 
 
 def _holds(catalog: Catalog, source: Shown) -> bool:
@@ -90,7 +90,7 @@ def cases_file(workspace: Workspace, catalog: Catalog) -> Path | None:
 
 
 def _row(feedback: Feedback, language: str) -> dict[str, object] | None:
-    shown = _proof(feedback.wanted, _sources(feedback))
+    shown = _proof(feedback.wanted, sources_of(feedback))
     if not shown:
         return None
     document, heading = shown[0].document, shown[0].context.partition(_LINE)[0]
@@ -118,7 +118,7 @@ def _grounded(wanted: str, sources: list[Shown]) -> list[Sentence]:
     return ground(wanted, [_evidence(one) for one in sources], _equally, _LEAST_COVERAGE)
 
 
-def _sources(feedback: Feedback) -> list[Shown]:
+def sources_of(feedback: Feedback) -> list[Shown]:
     """The passages that say how it should read: those named, else those the answer cited, else all that were shown."""
     named = [one for one in feedback.evidence if one.number in feedback.judgement.sources]
     cited = [one for one in feedback.evidence if one.cited]

@@ -16,6 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 from serving import LoadedEngine, SlowEngine
 
 from assistant.config import Settings
+from assistant.feedback.store import FeedbackStore
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.app import create_app
@@ -197,6 +198,41 @@ def test_what_is_said_of_an_answer_is_kept(chat: Visit) -> None:
     expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
     page.reload()
     expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
+
+
+def test_an_accepted_correction_is_given_when_the_same_is_asked(chat: Visit, workspace: Workspace) -> None:
+    page, question = chat.page, "How high is the deductible after hail?"
+    ask(page, question)
+    page.locator("#chat-now .teach").get_by_text("Not quite").click()
+    form = page.locator("#chat-now .teach-form")
+    form.get_by_label("wrong", exact=True).check()
+    form.get_by_label(re.compile("How it should read")).fill("You pay 150 euros for hail.")
+    form.get_by_role("button", name="Send correction").click()
+    expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
+    kept = FeedbackStore(workspace.root)
+    (correction,) = [one for one in kept.listed() if one.question == question]
+    kept.accept(correction.id, "eve")
+    ask(page, question.upper())
+    expect(page.locator("#chat-now .reply")).to_contain_text("You pay 150 euros for hail.")
+    expect(page.locator("#chat-now .note")).to_contain_text("Checked by eve")
+    ask(page, "So how high is the deductible after hail?")
+    offered = page.locator("#chat-now").get_by_role("button", name=question)
+    offered.click()
+    expect(page.locator("#chat-now .note")).to_contain_text("Checked by eve")
+
+
+def test_enter_in_the_empty_box_leaves_the_page_as_it_is(chat: Visit) -> None:
+    page = chat.page
+    box = page.get_by_role("textbox", name="Your question")
+    with page.expect_response(re.compile("/gradio_api/queue/join")):
+        box.press("Enter")
+    expect(page.locator(".welcome")).to_be_visible()
+    ask(page, QUESTION)  # by when what the empty one changed would have come
+    expect(page.locator("#chat-list")).to_contain_text(QUESTION[:15])
+    with page.expect_response(re.compile("/gradio_api/queue/join")):
+        box.press("Enter")
+    new_conversation(page)
+    expect(page.locator("#chat-list")).to_contain_text(QUESTION[:15])
 
 
 def test_an_answer_is_copied_where_the_browser_has_no_clipboard(chat: Visit) -> None:

@@ -216,8 +216,18 @@ def test_who_stops_a_job_before_its_command_runs_is_heard(tmp_path: Path) -> Non
         "job_process._run = lambda *given: os.kill(os.getpid(), signal.SIGINT) or run(*given)\n"
         f"job_process.main(Path(sys.argv[1]), [sys.executable, '-c', {WAITS!r}])"
     )
-    subprocess.run([sys.executable, "-c", stopped_early, str(tmp_path)], check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-c", stopped_early, str(tmp_path)], check=True, timeout=120, start_new_session=True
+    )
     assert json.loads((tmp_path / "ended.json").read_text())["status"] == -signal.SIGINT
+
+
+def test_a_job_in_a_session_of_others_leaves_their_turn_alone(tmp_path: Path) -> None:
+    code = "import sys\nfrom pathlib import Path\nfrom ui.job_process import main\nmain(Path(sys.argv[1]), ['true'])"
+    group = Path("/proc/self/autogroup")
+    before = group.read_text() if group.exists() else ""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=120)
+    assert (group.read_text() if group.exists() else "") == before
 
 
 def test_a_job_that_cannot_be_started_is_none(jobs: Jobs) -> None:

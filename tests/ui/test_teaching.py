@@ -182,6 +182,16 @@ def test_a_correction_whose_document_is_gone_says_so(context: AppContext, turn: 
     assert "has changed or was removed" in "".join(map(str, shown))
 
 
+def test_what_documents_say_otherwise_is_up_for_review(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, FORM)
+    eve, actions = as_("eve"), _Actions(context)
+    actions.accept("new", context.feedback.listed()[0].id, CORRECTION, eve)
+    assert "0 outdated" in str(actions.listed("outdated", eve)) and QUESTION not in str(actions.listed("outdated", eve))
+    for file in context.workspace.corpus("cars").iterdir():
+        file.unlink()
+    assert "1 outdated" in str(actions.listed("outdated", eve)) and QUESTION in str(actions.listed("outdated", eve))
+
+
 def test_an_empty_list_says_what_to_do(context: AppContext) -> None:
     assert "Under each answer in the chat" in "".join(map(str, _Actions(context).listed("new", as_("eve"))))
     german = _Actions(context.in_language("de")).listed("new", as_("eve"))

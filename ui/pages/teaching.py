@@ -8,7 +8,7 @@ import gradio as gr
 
 from assistant.errors import UsageError
 from assistant.feedback.lessons import is_supported, still_stands
-from assistant.feedback.types import STATES, Feedback, State
+from assistant.feedback.types import STATES, TAUGHT, Feedback, State
 from assistant.opened import open_corpus
 from ui.context import AppContext
 from ui.pages.acting import choice_list, number_of, still_html, titled_html
@@ -20,6 +20,8 @@ from ui.shown.teaching import feedback_html, inbox_html
 
 _ROLE: Role = "editor"
 _ALL = "all"
+_OUTDATED = "outdated"
+"""Accepted, and a document says otherwise since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def build(context: AppContext) -> None:
     """Lay out the page and wire it: the list, and beside it the one that is open."""
     words, actions = context.text, _Actions(context)
     titled_html(words("teaching.title"), words("teaching.lead"))
-    choices = [(words(f"teaching.state_{state}"), state) for state in STATES] + [(words("teaching.all"), _ALL)]
+    choices = [(words(f"teaching.state_{state}"), state) for state in (*STATES, _OUTDATED, _ALL)]
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
             state = gr.Dropdown(choices, value="new", label=words("teaching.state"))
@@ -123,15 +125,17 @@ class _Actions:
         return [*self._list(state, one.id), html, wanted, gr.Row(visible=True), one.id]
 
     def _list(self, state: str, chosen: int | None) -> list[Any]:
+        outdated = [one for one in self.context.feedback.listed(states=TAUGHT) if not self._stands(one)]
         states: tuple[State, ...] = tuple(one for one in STATES if state in (one, _ALL))
+        some = outdated if state == _OUTDATED else self.context.feedback.listed(states=states)
         counts = self.context.feedback.counts()
         told = self.context.text(
             "teaching.counts",
             new=counts["new"],
             accepted=counts["accepted"] + counts["edited"],
             rejected=counts["rejected"],
+            outdated=len(outdated),
         )
-        some = self.context.feedback.listed(states=states) if states else []
         html = inbox_html(some, chosen, self.context.text, self.context.language)
         return [f'<p class="meta">{escaped(told)}</p>', html]
 

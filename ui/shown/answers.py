@@ -11,7 +11,7 @@ from assistant.presentation import excerpt, rest_of
 from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
 from assistant.types import Words as NewWords
 from ui.answering import Event, Waiting
-from ui.shown.pieces import note_html
+from ui.shown.pieces import checked_words, note_html
 from ui.shown.places import source_line, title_line
 from ui.shown.prose import Span, plain, prose, settled
 from ui.shown.safe import attributes, button, escaped
@@ -70,16 +70,28 @@ def answer_html(answer: Answer, corpus: str, words: Words, suggestions: Sequence
         return rewritten + _refusal(answer, corpus, words, suggestions)
     if answer.small_talk:
         return f'<div class="prose">{escaped(answer.text)}</div>'
-    notes = "".join(map(note_html, answer.notes))
+    notes = _checked(answer, words) + "".join(map(note_html, answer.notes))
     if answer.hedged:
-        return f"{rewritten}{_closest(answer, corpus, words)}{notes}"
+        return f"{rewritten}{_closest(answer, corpus, words)}{notes}{_like_checked(answer, words)}"
     quoted = f'<p class="says">{escaped(words("chat.quoted"))}</p>' if answer.quoted else ""
     spans = _spans(answer.text, answer.sentences, answer.hits, corpus, words)
     # Words of an answer that was stopped in its first sentence are no sentence yet.
     text = answer.text[: spans[-1].start] + rest_of(answer) if answer.sentences else answer.text
     # Documents that are quoted wrote no Markdown of ours.
     shown = f'prose">{plain(text, spans)}' if answer.quoted else f'prose is-markdown">{prose(text, spans)}'
-    return f'{rewritten}{quoted}<div class="{shown}</div>{notes}{_cited(answer, corpus, words)}'
+    below = f"{notes}{_cited(answer, corpus, words)}{_like_checked(answer, words)}"
+    return f'{rewritten}{quoted}<div class="{shown}</div>{below}'
+
+
+def _checked(answer: Answer, words: Words) -> str:
+    """Who has checked the answer, and when."""
+    return note_html(checked_words(answer.checked, words)) if answer.checked else ""
+
+
+def _like_checked(answer: Answer, words: Words) -> str:
+    """Questions near this one that someone has checked the answer to, to be asked."""
+    chips = _chips([(one, one) for one in answer.like_checked])
+    return f"<h3>{escaped(words('chat.like_checked'))}</h3>{chips}" if chips else ""
 
 
 def cite_data(corpus: str, document: str, start: int, end: int, quote: str) -> dict[str, object]:
@@ -170,10 +182,11 @@ def _refusal(answer: Answer, corpus: str, words: Words, suggestions: Sequence[st
     asked_back = _chips([(reading, f"{answer.question} – {reading}") for reading in answer.readings])
     others = _chips([(one, one) for one in suggestions])
     like = f"<h3>{escaped(words('chat.like'))}</h3>{others}" if others else ""
+    checked = _checked(answer, words) + _like_checked(answer, words)
     nearest = "".join(_nearest(hit, corpus, words) for hit in answer.hits[:_MOST_NEAREST])
     passages = f'<h3>{escaped(words("chat.nearest"))}</h3><ul class="nearest">{nearest}</ul>' if nearest else ""
     return (
-        f'<div class="refusal"><p class="lead">{escaped(lead)}</p>{asked_back}'
+        f'<div class="refusal"><p class="lead">{escaped(lead)}</p>{checked}{asked_back}'
         f"<p>{escaped(words('chat.ask_differently'))}</p>{like}{passages}</div>"
     )
 

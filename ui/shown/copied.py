@@ -3,6 +3,7 @@
 from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, number_of, rest_of, visible
 from assistant.types import Answer, Sentence
 from ui.conversations import Turn
+from ui.shown.pieces import checked_words
 from ui.shown.places import source_line
 from ui.texts import Words
 
@@ -13,7 +14,8 @@ def copied_text(turn: Turn, words: Words) -> str:
     if answer.refused or answer.hedged or not answer.sentences:
         return visible(answer.text, keep_lines=True)
     quoted = [f"{words('export.quoted')}\n"] if answer.quoted else []
-    return "\n".join([*quoted, marked(answer, words), "", *references(answer, words)])
+    checked = [f"\n({visible(checked_words(answer.checked, words))})"] if answer.checked else []
+    return "\n".join([*quoted, marked(answer, words), *checked, "", *references(answer, words)])
 
 
 def marked(answer: Answer, words: Words) -> str:

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
+from assistant.types import Checked
 from ui.context import AppContext
 from ui.shown.safe import escaped
+from ui.texts import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,11 @@ def badge_html(badge: Badge) -> str:
 def note_html(text: str) -> str:
     """A remark beside what is shown."""
     return f'<p class="note">{escaped(text)}</p>'
+
+
+def checked_words(checked: Checked, words: Words) -> str:
+    """Who has checked an answer, and when."""
+    return words("chat.checked", name=checked.by, date=date.fromisoformat(checked.date))
 
 
 def empty_html(title: str, what: str) -> str:

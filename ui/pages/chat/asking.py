@@ -114,7 +114,8 @@ class Asking:
             earlier = await asyncio.to_thread(self._earlier, question)
             yield self._begun(question, earlier, drafts, parts)
             self._admit(question.user)
-            asked = [Asked(model, question.text, history_of(earlier)) for model in question.models]
+            history, alone = history_of(earlier), len(question.models) == 1
+            asked = [Asked(model, question.text, history, checked=alone) for model in question.models]
             async with aclosing(self.context.answering.together(asked, running.stop)) as events:
                 async for happened in events:
                     for at, event in happened:

@@ -53,6 +53,7 @@ class Chat:
     ) -> AsyncGenerator[Changes, None]:
         """Answer what stands in the box; what stood there before an edit, or ``draft``, stands there again."""
         if not question.strip():
+            yield {self.parts.question: gr.skip()}  # a generator that yields nothing would empty the page
             return
         user = await asyncio.to_thread(self._name, request)
         models = await asyncio.to_thread(self._models, corpus, adapter, other if compares else None, blind)
