@@ -79,14 +79,14 @@ class Unseen:
         return (*hidden_warning(self.letters), *(() if self.is_judged else (unjudged,)))
 
 
-def drop_hidden(root: etree._Element) -> Unseen:
-    """Take what is not drawn out of a page; where its styles would take too long, all text stays."""
+def drop_hidden(root: etree._Element, characters: int) -> Unseen:
+    """Take what is not drawn out of a page of so many characters; where styles would take too long, all text stays."""
     if not _MAY_HIDE(root):
         return Unseen()
     names = frozenset(map(str, _OPENERS(root)))
     opened = {one for one in _NAMED(root) if one.get("id") in names or _OPENS.search(one.get("class", ""))}
     try:
-        styled = cascade(root, PROPERTIES, opened, _CLOSING)
+        styled = cascade(root, characters, PROPERTIES, opened, _CLOSING)
     except TooManyStyles:
         return Unseen(is_judged=False)
     frames = keyframes(root)

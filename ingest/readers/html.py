@@ -67,7 +67,7 @@ def parse(text: str) -> tuple[etree._Element, Unseen]:
         )
     if root is None:
         return etree.Element("html"), Unseen()
-    return root, drop_hidden(root)
+    return root, drop_hidden(root, len(text))
 
 
 def _main_part(root: etree._Element) -> etree._Element:

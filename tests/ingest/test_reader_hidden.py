@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import reportlab
+from cssselect import HTMLTranslator, parse
 from files import bare_pdf, write
 from fontTools.ttLib import TTFont
 from hiding import FORMS, SECRET, SHOWN, Form
+from lxml import etree
 from pypdf import PdfReader, PdfWriter
 
 from assistant.errors import ReadError
@@ -52,6 +54,10 @@ def test_the_report_tells_how_much_was_not_drawn(tmp_path: Path) -> None:
         ("p ~ p ~ p{display:none}", "<p>x"),
         (":root{--a:x}" + "p{--a:var(--a)var(--a)var(--a)}", "<p>x"),
         ("p{color:red}" * 500, "<p>x"),
+        ("".join(f"p:nth-child({n}n+1){{color:red}}" for n in range(1_500)), "<p>x"),
+        (f"p{''.join(f':not(:nth-of-type({n}))' for n in range(900))}{{color:red}}", "<p>x"),
+        ("".join(f"p:has(~ p:not([a{n}])){{color:red}}" for n in range(500)), "<p>x"),
+        (f"p{{{''.join(f'--a{n}:x;' for n in range(2_500))}}}", "<p>x"),
         ("@media screen{" * 500, "<p>x"),
         (":not(" * 2_000, "<p>x"),
         ("p " * 5_000 + "{display:none}", "<p>x"),
@@ -63,6 +69,35 @@ def test_styles_take_no_quadratic_time(tmp_path: Path, sheet: str, body: str) ->
     with suppress(ReadError):
         read(path)
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "p:nth-child(2n+1)", "p:nth-last-child(-n+2)", "b:nth-of-type(2)", "b:nth-last-of-type(odd)", ":first-child",
+        "b:only-of-type", "p:only-child", "div:not(:first-child) b", "p:not(div > p)", "p:not(.x):not(:last-child)",
+        "p:has(> b)", "div:has(.x)", "p:has(+ p)", "p:has(~ .x)", ":is(p, div):nth-child(3)", ":root", "p:last-of-type",
+    ],
+)  # fmt: skip
+def test_selectors_mean_what_they_mean_in_xpath(selector: str) -> None:
+    body = "<p class=x><b>1</b></p><p>2<i>3</i><b>4</b><b>5</b></p><div><p>6</p></div><p>7</p><div><b>8</b></div>"
+    root = etree.fromstring(f"<html><body>{body}</body></html>", etree.HTMLParser())
+    before = etree.tostring(root)
+    (parsed,) = parse(selector)
+    matcher = cascade._Matcher(root, 1_000_000)
+    assert matcher.of(parsed) == root.xpath(HTMLTranslator().selector_to_xpath(parsed))
+    matcher.forget()
+    assert etree.tostring(root) == before
+
+
+def test_an_unknown_selector_means_nothing(tmp_path: Path) -> None:
+    page = f"<style>p:not(:unknown){{display:none}} .a{'.a' * 5_000}{{display:none}}</style><p class=a>{SHOWN}</p>"
+    assert read(write(tmp_path, "x.html", page)).text == SHOWN
+
+
+@pytest.mark.parametrize("where", ["<style>p{top:9}</style><p>", "<p style='top:9'>"])
+def test_a_number_without_end_is_read(tmp_path: Path, where: str) -> None:
+    assert read(write(tmp_path, "x.html", where.replace("9", "9" * 5_000) + SHOWN)).text == SHOWN
 
 
 def test_where_styles_would_take_too_long_all_is_read_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
