@@ -5,6 +5,7 @@ Copying word for word is the easiest way to be faithful, so these two stand besi
 
 from collections.abc import Sequence
 
+from assistant.runs import Runs
 from eval.metrics.answers import tokens
 from eval.metrics.score import NO_EVIDENCE, REFUSED, Score, score
 
@@ -23,18 +24,13 @@ def copy_density(fragments: Sequence[int], length: int) -> float | None:
 
 def copied_fragments(answer: Sequence[str], source: Sequence[str]) -> list[int]:
     """Lengths of the longest runs of tokens that stand in the source too, taken greedily from the left."""
-    # Searching in one long text is far faster than comparing token by token; no token holds a blank.
-    text = f" {' '.join(source)} "
+    runs = Runs(source)
     fragments = []
     start = 0
     while start < len(answer):
-        end, run = start, " "
-        while end < len(answer) and f"{run}{answer[end]} " in text:
-            run += f"{answer[end]} "
-            end += 1
-        if end > start:
-            fragments.append(end - start)
-        start = max(end, start + 1)
+        if length := runs.longest(answer, start):
+            fragments.append(length)
+        start += max(length, 1)
     return fragments
 
 

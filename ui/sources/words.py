@@ -5,7 +5,8 @@ letters and digits are compared, and what does not stand there as a whole is fou
 """
 
 import unicodedata
-from bisect import bisect_left
+
+from assistant.runs import Runs
 
 _SHORTEST = 8
 """Pieces of fewer letters could be found anywhere."""
@@ -32,12 +33,12 @@ def aligned(words: str, text: str, at: int = 0) -> list[int]:
 def _pieces(wanted: str, there: str, near: int) -> list[tuple[int, int]]:
     """Where ``wanted`` stands, piece by piece from its beginning, as half-open spans of ``there``."""
     found: list[tuple[int, int]] = []
+    runs = Runs(there)
     at = 0
     while at < len(wanted):
-        rest = wanted[at:]
-        length = bisect_left(range(1, len(rest) + 1), True, key=lambda length: rest[:length] not in there)
+        length = runs.longest(wanted, at)
         if length >= min(_SHORTEST, len(wanted)):
-            start = _nearest(rest[:length], there, near)
+            start = _nearest(wanted[at : at + length], there, near)
             near = start + length
             found.append((start, near))
         at += max(length, 1) if length >= _SHORTEST else 1
