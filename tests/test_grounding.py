@@ -33,6 +33,17 @@ def test_each_item_of_a_list_is_held_against_the_passages_with_what_opens_it() -
     assert [moles.supported, bicycles.supported, martians.supported] == [True, False, False]
 
 
+def test_an_answer_without_end_ends() -> None:
+    grounder = Grounder([evidence(FIRE)], weights, 0.6)
+    said = "".join(f"Fire is covered by policy {number}, as we said. " for number in range(1, 2_000))
+    for _ in grounder.feed(said[:40_000]):
+        assert not grounder.is_over
+    for _ in (*grounder.feed(said[40_000:]), *grounder.finish()):
+        assert grounder.is_over
+    assert said.startswith(grounder.said) and len(grounder.said) == 50_000
+    assert grounder.text.endswith("as we said. "), "the sentence in which it was cut is left out"
+
+
 @pytest.mark.parametrize(("said", "kept"), [("Hail is covered. Storm is covered up to 2", 1), ("Hail is cov", 1)])
 def test_a_sentence_in_which_a_model_was_cut_supports_nothing(said: str, kept: int) -> None:
     hit = evidence("Hail is covered. Storm is covered up to 2 percent.")

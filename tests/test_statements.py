@@ -149,6 +149,21 @@ MARKUP = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("part", ["<b>x", "<a ", "<|im_", "[a](b", "<p>. ", "中文[1]。", "<!-- x "])
+def test_of_much_markup_a_beginning_is_read_and_in_the_end_all(part: str) -> None:
+    text, growing = f"It is so. {part * 600} end", GrowingWords()
+    plain = without_markup(text)
+    for end in range(0, len(text), 7):
+        assert plain.startswith(growing.read(text[:end]))
+    assert growing.read(text, is_whole=True) == plain
+
+
+@pytest.mark.parametrize("opening", ["- a\n", "> a\n", "```\n"])
+def test_a_long_block_is_told_as_it_is_in_the_end(opening: str) -> None:
+    inside = "".join(f"  > - Fire {number} is covered.\n" for number in range(100))
+    assert told(*f"{opening}{inside}") == told(f"{opening}{inside}")
+
+
 @given(st.lists(st.sampled_from(MARKUP), max_size=16))
 def test_the_plain_words_of_a_growing_answer_are_those_of_the_whole(parts: list[str]) -> None:
     text, growing = "".join(parts), GrowingWords()

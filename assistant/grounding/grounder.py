@@ -6,7 +6,7 @@ support is one function, in ``assistant.grounding.support``.
 """
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -16,9 +16,11 @@ from assistant.grounding.statements import GrowingStatements, Statement
 from assistant.grounding.support import Support, Weights, support
 from assistant.grounding.warnings import warning_of
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
-from assistant.untrusted.markup import GrowingWords, without_markup
+from assistant.untrusted.markup import GrowingWords
 
 _PASSAGE = re.compile(r"<\s*(?:/\s*)?passage\b", re.IGNORECASE)
+# All that a model may be asked for (``engine.max_new_tokens``) is less; a server may go on for ever.
+LONGEST_ANSWER = 50_000
 _IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
 
 
@@ -63,7 +65,10 @@ class Grounder:
         self._reading = Reading()
         self._repetition = Repetition()
         self._statements = GrowingStatements()
+        self._looked = 0
+        """No passage of the model's own begins before this place."""
         self._read = 0
+        self._judged: dict[tuple[object, ...], Sentence] = {}
         self._settled = 0
         """How many statements have been dealt with."""
         self._told = 0
@@ -83,17 +88,14 @@ class Grounder:
     @property
     def is_over(self) -> bool:
         """Whether nothing that the model may yet say counts: small models begin again, or stray from the passages."""
-        return self._has_ended or self._end is not None or self._repetition.end < len(self._reading.text)
+        is_long = len(self.said) == LONGEST_ANSWER
+        has_strayed = self._end is not None or self._repetition.end < len(self._reading.text)
+        return self._has_ended or is_long or has_strayed
 
     def feed(self, piece: str) -> Iterator[Words | Grounded]:
         """The next words of the model: what a reader may see of them, and sentences that they complete."""
-        self.said += piece
-        own = _without_made_up(self.said)
-        self._has_ended = own != self.said
-        plain = self._plain.read(own)
-        self._reading.feed(plain[self._read :])
-        self._read = len(plain)
-        self._repetition.read(self._reading.text)
+        self.said = (self.said + piece)[:LONGEST_ANSWER]
+        self._hear()
         text = self.text
         if self._statements.has_more(text):
             found = self._statements.read(text)
@@ -102,8 +104,10 @@ class Grounder:
 
     def finish(self, *, is_cut: bool = False) -> Iterator[Words | Grounded]:
         """The model has ended: what was held back. A sentence in which it was cut is left out behind others."""
+        self._hear(is_whole=True)
         text = self.text
         found = self._statements.read(text)
+        is_cut = is_cut or len(self.said) == LONGEST_ANSWER
         if is_cut and len(found) > self._settled and not _IS_WHOLE.search(text):
             self._cut_at = found[-1].start
             if len(found) > 1:
@@ -111,6 +115,22 @@ class Grounder:
                 text, found = self.text, found[:-1]
         yield from self._complete(text, found, len(found))
         yield from self._words(self.text)
+
+    def _hear(self, *, is_whole: bool = False) -> None:
+        """Take in what the model said, up to where it goes on with passages of its own."""
+        own = self.said
+        for tag in _PASSAGE.finditer(self.said, self._looked):
+            if any(map(str.isalnum, self._plain.read(self.said[: tag.start()]))):
+                own = self.said[: tag.start()]
+                break
+            self._looked = tag.end()
+        else:
+            self._looked = max(self._looked, self.said.rfind("<"))
+        self._has_ended = own != self.said
+        plain = self._plain.read(own, is_whole=is_whole)
+        self._reading.feed(plain[self._read :])
+        self._read = len(plain)
+        self._repetition.read(self._reading.text)
 
     def _words(self, visible: str) -> Iterator[Words]:
         if len(visible) > self._shown:
@@ -127,8 +147,11 @@ class Grounder:
             yield from self._words(text[: one.end])
             following = found[place + 1].start if place + 1 < len(found) else None
             cited = self._cited(one.start if place else -1, following)
-            sentence = self._grounded(text[one.start : one.end], one, cited)
-            self.sentences.append(replace(sentence, before=text[self._told : one.start]))
+            # What is said again and again is judged once.
+            case = text[one.start : one.end], one.claims, tuple(hit.rank for hit in cited), one.start == self._cut_at
+            if case not in self._judged:
+                self._judged[case] = self._grounded(case[0], one, cited)
+            self.sentences.append(replace(self._judged[case], before=text[self._told : one.start]))
             self._told = one.end
             yield Grounded(self.sentences[-1])
             if self._strays:
@@ -172,14 +195,6 @@ def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage
     for _ in (*grounder.feed(text), *grounder.finish()):
         pass
     return grounder.sentences
-
-
-def _without_made_up(said: str) -> str:
-    """An answer up to where the model goes on with passages of its own."""
-    ends = [tag.start() for tag in _PASSAGE.finditer(said)]
-    # The plain words of a beginning are always a beginning of those of the whole.
-    first = bisect_left(ends, True, key=lambda end: any(map(str.isalnum, without_markup(said[:end]))))
-    return said[: ends[first]] if first < len(ends) else said
 
 
 def _why_not(measured: Sequence[Support], least: float) -> str:

@@ -7,6 +7,7 @@ stands under § 10 does not say "10 %". Numbers may be written as words, in Engl
 
 import re
 from collections.abc import Set
+from functools import lru_cache
 
 from assistant.grounding.dates import dates, is_dated
 from assistant.grounding.numberwords import in_figures
@@ -71,10 +72,11 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 def quantities(text: str) -> list[str]:
     """Dates, references and quantities of ``text``: ``2026-05-03``, ``§10``, ``(2)``, ``14``, ``10%``, ``3day``."""
-    return split_quantities(text)[0]
+    return list(split_quantities(text)[0])
 
 
-def split_quantities(text: str) -> tuple[list[str], str]:
+@lru_cache(maxsize=1024)  # a passage is read again for each sentence of an answer
+def split_quantities(text: str) -> tuple[tuple[str, ...], str]:
     """The same, and the words that are left without them and without what makes them limits, as "at most"."""
     found, text = dates(in_figures(text))
     found += [f"§{match['number'].lower()}" for match in _REFERENCE.finditer(text)]
@@ -87,10 +89,11 @@ def split_quantities(text: str) -> tuple[list[str], str]:
         if not units[index] and _RANGE.fullmatch(between):
             units[index] = units[index + 1]  # "3 to 5 days"
     found += [_number_of(match) + unit for match, unit in zip(matches, units, strict=True)]
-    return found, _QUANTITY.sub(" ", text)
+    return tuple(found), _QUANTITY.sub(" ", text)
 
 
-def qualifiers(text: str) -> set[tuple[str, str, str]]:
+@lru_cache(maxsize=1024)
+def qualifiers(text: str) -> frozenset[tuple[str, str, str]]:
     """What a text says of its quantities: ``("10%", "limit", "at most")``, ``("48€", "period", "year")``."""
     limits = ((quantities(match["rest"])[:1], match["most"]) for match in _BOUND.finditer(text))
     found = {(quantity, "limit", "at most" if most else "at least") for its, most in limits for quantity in its}
@@ -98,7 +101,7 @@ def qualifiers(text: str) -> set[tuple[str, str, str]]:
     for match in _QUANTITY.finditer(plain):
         if period := _PERIOD.match(plain, match.end()):
             found.add((_number_of(match) + _unit_of(match), "period", _unit_named(period["unit"])))
-    return found
+    return frozenset(found)
 
 
 def as_written(quantity: str, text: str) -> str:

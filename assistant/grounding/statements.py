@@ -31,6 +31,8 @@ _ANY_VALUE = frozenset(
 )
 # Where a statement may end, and the next one begins.
 _MAY_END, _BEGINS = re.compile(r"[.!?…\n]"), re.compile(r"[^\W_]")
+# So many characters are read again with each statement; more only when they are longer by one in so many parts.
+_READ_AGAIN, _PARTS = 1_000, 4
 _EMPTY = frozenset({"", "-", "–", "—"})
 _VERBS = frozenset(
     """
@@ -71,14 +73,23 @@ class GrowingStatements:
 
     def __init__(self) -> None:
         self._found: list[Statement] = []
-        self._looked = 0
+        self._looked = self._again = 0
+        self._has_ended = self._has_more = False
 
     def has_more(self, text: str) -> bool:
-        """Whether a statement may have begun since this was asked last."""
-        has_more = False
-        while (end := _MAY_END.search(text, self._looked)) and (begun := _BEGINS.search(text, end.end())):
-            self._looked, has_more = begun.end(), True
-        self._looked = end.start() if end else max(self._looked, len(text))
+        """Whether a statement may have begun since this was true last.
+
+        Where much would have to be read again, as in a list within a list, that is not said of each of them.
+        """
+        while found := (_BEGINS if self._has_ended else _MAY_END).search(text, self._looked):
+            self._has_more = self._has_more or self._has_ended
+            self._has_ended = not self._has_ended
+            self._looked = found.end()
+        self._looked = max(self._looked, len(text))
+        length = len(text) - (self._found[-1].outermost.start if self._found else 0)
+        is_due = length <= _READ_AGAIN or len(text) >= self._again
+        if has_more := self._has_more and is_due:
+            self._has_more, self._again = False, len(text) + length // _PARTS
         return has_more
 
     def read(self, text: str) -> list[Statement]:

@@ -40,6 +40,12 @@ _DEFINITION = r"(?P<definition>(?<=\]):)"
 _MARKUP = re.compile("|".join((_COMMENT, _BEGUN, _TAG, _TARGET, _DEFINITION)), re.IGNORECASE | re.DOTALL)
 # What each of these has; most texts have none.
 _SIGN = re.compile(r"<|\][:(]")
+# All of it begins with one of these.
+_BEGINS = re.compile(r"[<\]]")
+# Behind these it is known whether something before them is markup; Chinese and Japanese have no blanks.
+_PARTS = " \n。"
+# So many characters are read again with each word behind them; more only when they are twice as many.
+_READ_AGAIN = 1_000
 # Markup within markup within markup, deeper than this, is there to take time: a text ends before it.
 _MOST_PASSES = 16
 
@@ -62,20 +68,37 @@ class GrowingWords:
     """The plain words of a text that grows at its end: only the end is read again."""
 
     def __init__(self) -> None:
-        self._settled = self._next = 0
-        self._plain = ""
+        self._settled = self._next = self._again = 0
+        self._plain = self._open = ""
+        """The words up to where they are settled, and those behind it as they were read last."""
+        self._is_open = False
+        """Whether something behind it may be, or become, markup."""
 
-    def read(self, text: str) -> str:
-        """The same as ``without_markup(text)``; ``text`` begins with what was read before."""
-        end = max(text.rfind(" "), text.rfind("\n")) + 1
-        if end > self._next:
+    def read(self, text: str, *, is_whole: bool = False) -> str:
+        """The same as ``without_markup(text)``; ``text`` begins with what was read before.
+
+        Of much that may all be markup it may be only a beginning, unless the text ``is_whole``.
+        """
+        if not self._is_open:
+            seen, origins = traced_skeleton(text[self._settled :])
+            sign = _BEGINS.search(seen)
+            end = self._settled + origins[sign.start()] if sign else len(text)
+            self._plain += text[self._settled : end]
+            self._settled, self._again, self._is_open = end, 0, sign is not None
+        end = max(text.rfind(one, self._settled) for one in _PARTS) + 1
+        if self._is_open and end > self._next:
             new = text[self._settled : end]
             plain = without_markup(new)
             # Markup that may go on behind a blank takes a word there with it, or gives free what was held back.
             if without_markup(f"{new}x") == f"{plain}x":
-                self._settled, self._plain = end, self._plain + plain
+                self._settled, self._again, self._is_open = end, 0, False
+                self._plain += plain
             self._next = end + (end - self._settled)  # what stays open is looked at again when it is twice as long
-        return self._plain + without_markup(text[self._settled :])
+        length = len(text) - self._settled
+        if is_whole or length <= _READ_AGAIN or len(text) >= self._again:
+            self._open = without_markup(text[self._settled :])
+            self._again = len(text) + length
+        return self._plain + self._open
 
 
 # What programs that render Markdown part from what stands around it: no address goes beyond one of these.
