@@ -2,6 +2,7 @@
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
+from typing import Any
 
 from assistant.types import Block, Document
 
@@ -16,12 +17,24 @@ from .text import text_blocks
 
 _HEAD = ("Subject", "From", "To", "Cc", "Date")
 _NO_CHARSETS = ("us-ascii", "unknown-8bit")
+# The parser takes the square of a header's length.
+_LONGEST_HEADER = 4_000
 _TELLING = (*_HEAD, "Received", "Message-ID", "MIME-Version", "Content-Type")
+
+
+class _Policy(policy.EmailPolicy):
+    """The usual one, for the beginnings of headers; one of brackets in brackets says nothing."""
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        try:
+            return super().header_fetch_parse(name, value[:_LONGEST_HEADER])
+        except RecursionError:
+            return super().header_fetch_parse(name, "")
 
 
 def read_email(data: bytes) -> Document:
     """A mail: subject, sender, date and body; attachments are only named. Raises ``Refused`` for what is no mail."""
-    message = message_from_bytes(data, policy=policy.default)
+    message = message_from_bytes(data, policy=_Policy())
     if not isinstance(message, EmailMessage):
         raise TypeError("the mail parser returned another kind of message")
     if not any(name in message for name in _TELLING):  # the parser takes any bytes for the body of a mail

@@ -30,7 +30,7 @@ def read_epub(data: bytes, limits: Limits) -> Document:
         package = fromstring(read_member(archive, package_name))
         names = set(archive.namelist())
         blocks: list[Block] = []
-        missing, hidden = 0, Unseen()
+        missing, characters, hidden = 0, 0, Unseen()
         for name in _chapters(package, posixpath.dirname(package_name)):
             if name not in names:
                 missing += 1
@@ -38,8 +38,10 @@ def read_epub(data: bytes, limits: Limits) -> Document:
             text, _ = decode(read_member(archive, name))
             root, unseen = parse(text)
             hidden += unseen
-            blocks.extend(blocks_of(root))
-            check_characters(sum(len(block.text) for block in blocks), limits)
+            chapter = blocks_of(root)
+            blocks.extend(chapter)
+            characters += sum(len(block.text) for block in chapter)
+            check_characters(characters, limits)
     return Document(
         title=_stated(package, "title"),
         blocks=tuple(blocks),

@@ -7,6 +7,8 @@ _YEAR = re.compile(r"(?:19|20)\d\d$")
 _NUMBER = re.compile(r"[($€£¥+\-−–]*\s?\d[\d.,'\s]*\s?[)%€$£]*$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 
+# Cells that a table may have in any case, and how many for each that is not empty.
+_MOST_CELLS, _MOST_FILLING = 500_000, 50
 Row = Sequence[str]
 
 
@@ -18,11 +20,19 @@ def line_of(row: Row) -> str:
 def without_empty_columns(rows: Sequence[Row]) -> list[list[str]]:
     """The same rows, all equally long, less the columns that are empty throughout.
 
-    Filings lay out figures with spacer columns; they cost tokens and say nothing.
+    Filings lay out figures with spacer columns; they cost tokens and say nothing. Where a few rows are so much wider
+    than the others that nearly all of the table would be filling, rows are what they hold.
     """
     width = max(map(len, rows), default=0)
+    if is_mostly_filling(width * len(rows), sum(cell != "" for row in rows for cell in row)):
+        return [list(filter(None, row)) for row in rows]
     used = [any(column < len(row) and row[column] for row in rows) for column in range(width)]
     return [[row[c] if c < len(row) else "" for c in range(width) if used[c]] for row in rows]
+
+
+def is_mostly_filling(size: int, count: int) -> bool:
+    """Whether a table of so many cells, of which some are not empty, is too large for what it says."""
+    return size > max(_MOST_CELLS, _MOST_FILLING * count)
 
 
 def is_value(cell: str) -> bool:

@@ -9,6 +9,8 @@ from .grid import guess_header, line_of, without_empty_columns
 
 MAX_SPAN = 100
 """A wider span is a mistake or an attack; HTML itself stops at 1000."""
+MAX_WIDTH = 1_000
+"""Cells of a row that spans can make."""
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ class HtmlTable:
         self.in_cell = False
         self._all_header = self._all_header and element.tag == "th"
         down = _span(element.get("rowspan"))
-        for extra in range(_span(element.get("colspan"))):
+        for extra in range(min(_span(element.get("colspan")), max(1, MAX_WIDTH - len(row)))):
             if down > 1:
                 self._below[len(row)] = (down - 1, "" if extra else text)
             row.append("" if extra else text)
@@ -79,7 +81,7 @@ class HtmlTable:
         """Lines and how many of them are header; -1 for a single column, which is no table."""
         header = sum(any(row) for row in self.rows[: self.header_rows])
         rows = without_empty_columns([row for row in self.rows if any(row)])
-        if not rows or len(rows[0]) < 2:
+        if max(map(len, rows), default=0) < 2:
             return [row[0] for row in rows if row], -1
         if header == len(rows):
             header = 0

@@ -91,7 +91,7 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
     ink = Ink(book)
     blocks: list[Block] = []
     warnings: list[str] = []
-    hidden = 0
+    hidden = characters = 0
     for sheet in book.worksheets:
         if sheet.sheet_state != "visible":
             warnings.append(f"sheet {fold(clean(sheet.title))!r} is hidden and was skipped")
@@ -100,7 +100,8 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
             found, unseen = sheet_blocks(sheet, limits, gone, ink)
             blocks.extend(found)
             hidden += unseen
-        check_characters(sum(len(block.text) for block in blocks), limits)
+            characters += sum(len(block.text) for block in found)
+            check_characters(characters, limits)
     if missing := _formulas_without_value(data):
         warnings.append(f"{missing:,} formulas have no stored value; open the file in Excel and save it")
     return _document("xlsx", tuple(blocks), book.properties, warnings=(*warnings, *hidden_warning(hidden)))

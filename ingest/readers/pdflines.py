@@ -176,15 +176,17 @@ class _Places:
         """The text with its cells parted, and the words behind wide gaps."""
         cuts = [0]
         starts: list[tuple[int, float, float]] = []
-        blank = text.find(" ")
+        number = counted = 0
+        blank = first = text.find(" ")
         while blank > 0:
             index = self.index(start + blank)
             if (before := self.of(index - 1)) and (after := self.of(index + 1)):
                 gap = (after[0] - before[1]) / size if size > 0 else 0.0
-                if gap > CELL_GAP or (gap > FIGURE_GAP and _FIGURE.fullmatch(text, 0, blank)):
+                if gap > CELL_GAP or (gap > FIGURE_GAP and blank == first and _FIGURE.fullmatch(text, 0, blank)):
                     cuts.append(blank)
                 if gap > WORD_GAP:
-                    starts.append((len(text[:blank].split()), after[0], before[1]))
+                    number, counted = number + len(text[counted:blank].split()), blank
+                    starts.append((number, after[0], before[1]))
             blank = text.find(" ", blank + 1)
         return CELL.join(text[a:b] for a, b in pairwise([*cuts, len(text)])), tuple(starts)
 

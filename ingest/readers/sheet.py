@@ -2,16 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from assistant.types import Block
 
 from .clean import clean, fold
-from .grid import guess_header, line_of, without_empty_columns
+from .grid import guess_header, is_mostly_filling, line_of, without_empty_columns
 from .limits import Limits, check_characters
 
 if TYPE_CHECKING:
     from .hiddensheet import Ink, Unshown
+
+
+_MOST_ROWS = 1_048_576
+"""Of a sheet; a file may give a row any number."""
 
 
 class Cell(Protocol):
@@ -48,24 +53,37 @@ def _regions(
     sheet: Sheet, limits: Limits, gone: "Unshown", ink: "Ink", hidden: list[str]
 ) -> Iterator[tuple[int, list[list[str]]]]:
     """Runs of rows with content, each with the number of its first row."""
-    region: list[list[str]] = []
+    from openpyxl.cell.read_only import EMPTY_CELL
+
+    region: list[dict[int, str]] = []
     characters = 0
     number = 0
-    for number, cells in enumerate(sheet.iter_rows(), start=1):
-        row = [_text(cell) for cell in cells]
-        for column, (cell, text) in enumerate(zip(cells, row, strict=True), start=1):
-            if text and (gone.has(number, column) or not ink.is_drawn(cell, gone.is_styled)):
+    for number, cells in enumerate(islice(sheet.iter_rows(), _MOST_ROWS), start=1):
+        row: dict[int, str] = {}
+        for column, cell in enumerate(cells, start=1):
+            if cell is EMPTY_CELL or not (text := _text(cell)):
+                continue
+            if gone.has(number, column) or not ink.is_drawn(cell, gone.is_styled):
                 hidden.append(text)
-                row[column - 1] = ""
-        if any(row):
-            characters += sum(map(len, row))
+            else:
+                row[column] = text
+        if row:
+            characters += sum(map(len, row.values()))
             check_characters(characters, limits)
             region.append(row)
         elif region:
-            yield number - len(region), region
+            yield number - len(region), _equally_long(region)
             region = []
     if region:
-        yield number - len(region) + 1, region
+        yield number - len(region) + 1, _equally_long(region)
+
+
+def _equally_long(rows: list[dict[int, str]]) -> list[list[str]]:
+    """Rows without the columns that are empty in all of them."""
+    columns = sorted(set().union(*rows))
+    if is_mostly_filling(len(rows) * len(columns), sum(map(len, rows))):
+        return [list(row.values()) for row in rows]
+    return [[row.get(column, "") for column in columns] for row in rows]
 
 
 def region_blocks(rows: list[list[str]], first_row: int, place: str = "") -> Iterator[Block]:
