@@ -32,6 +32,8 @@ Kind = Literal["md", "pdf", "docx"]
 Style = Literal["title", "question", "answer", "remark", "source"]
 Paragraphs = Sequence[tuple[Style, str]]
 _LONGEST_NAME = 60
+# Characters of a paragraph of a PDF, and of a word, which would not fit into a line.
+_LONGEST_PIECE, _LONGEST_WORD = 1_000, 100
 
 
 def add_export_route(app: FastAPI, context: AppContext) -> None:
@@ -112,9 +114,23 @@ def as_pdf(paragraphs: Paragraphs) -> bytes:
     buffer = io.BytesIO()
     margins = {"leftMargin": 22 * mm, "rightMargin": 22 * mm, "topMargin": 20 * mm, "bottomMargin": 20 * mm}
     SimpleDocTemplate(buffer, pagesize=A4, title=_title_of(paragraphs), **margins).build(
-        [Paragraph(escape(_xml_text(text)), styles[style]) for style, text in paragraphs]
+        [Paragraph(escape(piece), styles[style]) for style, text in paragraphs for piece in _pieces(_xml_text(text))]
     )
     return buffer.getvalue()
+
+
+def _pieces(text: str) -> list[str]:
+    """A paragraph, or what reportlab sets of it in a time that does not grow with the square of its length."""
+    words = (word[at : at + _LONGEST_WORD] for word in text.split() for at in range(0, len(word), _LONGEST_WORD))
+    pieces: list[list[str]] = [[]]
+    room = _LONGEST_PIECE
+    for word in words:
+        if len(word) > room:
+            pieces.append([])
+            room = _LONGEST_PIECE
+        pieces[-1].append(word)
+        room -= len(word) + 1
+    return list(map(" ".join, pieces))
 
 
 def _title_of(paragraphs: Paragraphs) -> str:
