@@ -176,8 +176,13 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
 def _text(hit: Evidence, span: Span, question: str, text: str) -> str:
     if not span.row:
         return f"{span.introduction} {text}" if span.introduction and _ITEM.match(text) else text
-    cells = [f"{cell} ({header})" if header else cell for header, cell in named_cells(span.row, question, hit.language)]
-    return f"{span.row.label}: {'; '.join(cells)}"
+    cells = named_cells(span.row, question, hit.language)
+    return f"{span.row.label}: {'; '.join(cell_in_words(*one) for one in cells)}"
+
+
+def cell_in_words(header: str, cell: str) -> str:
+    """A cell as a quotation of its row has it."""
+    return f"{cell} ({header})" if header else cell
 
 
 def _quoted(best: _Candidate) -> Sentence:

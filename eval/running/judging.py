@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from assistant.grounding.quoting import cell_in_words
+from assistant.grounding.spans import Row, spans
 from assistant.grounding.support import support
 from assistant.pairs import Pair
 from assistant.retriever import Retriever
@@ -22,7 +24,8 @@ _NO_WORDS = Score(None, "the answer has no words")
 def supports_by(retriever: Retriever, least_coverage: float) -> Supports[Evidence]:
     """Whether any of some passages supports a sentence, by the one function that grounds answers too.
 
-    What a passage says word for word it supports, however long it is: so are answers that quote.
+    What a passage says word for word it supports, however long it is, and a row of a table as quotations put it: so are
+    answers that quote.
     """
 
     @lru_cache(maxsize=4096)
@@ -39,7 +42,7 @@ def supports_by(retriever: Retriever, least_coverage: float) -> Supports[Evidenc
         if key not in known:
             found = support(sentence, hit, weights, least_coverage)
             says_so = not found.objection and found.coverage >= least_coverage
-            known[key] = says_so or _quotes(sentence, hit.text)
+            known[key] = says_so or _quotes(sentence, hit.text) or _quotes_row(sentence, hit)
         return known[key]
 
     return lambda sentence, hits: any(is_supported(sentence, hit) for hit in hits)
@@ -82,6 +85,21 @@ def _quotes(sentence: str, text: str) -> bool:
     """Whether a text has a sentence word for word, however it is broken into lines; "5 euros" is not in "15 euros"."""
     words = r"\s+".join(map(re.escape, sentence.split()))
     return bool(words) and re.search(rf"(?<!\w)(?<!\d[.,]){words}(?!\w)", text) is not None
+
+
+def _quotes_row(sentence: str, hit: Evidence) -> bool:
+    """Whether a sentence is a row of a passage's table: its first cell, then others of it in order."""
+    return any(_is_row(sentence, span.row) for span in spans(hit) if span.row)
+
+
+def _is_row(sentence: str, row: Row) -> bool:
+    left = sentence.removeprefix(f"{row.label}: ")
+    if left == sentence:
+        return False
+    for cell in row.cells:
+        told = cell_in_words(*cell)
+        left = left.removeprefix(told if left == told else f"{told}; ")
+    return not left
 
 
 def _masked(answer: Answer, language: str) -> str:
