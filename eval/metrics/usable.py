@@ -71,8 +71,12 @@ def is_supported(scores: Mapping[str, Score]) -> bool:
 
 def cites_rightly(case: Case, scores: Mapping[str, Score]) -> bool:
     """Whether every sentence cites what supports it, and a citation meets the gold, where the case names any."""
-    is_cited = scores["citation_recall"].value == 1.0
-    return is_cited and (not case.gold or (scores["cites_gold"].value or 0.0) > 0)
+    return scores["citation_recall"].value == 1.0 and cites_gold(case, scores)
+
+
+def cites_gold(case: Case, scores: Mapping[str, Score]) -> bool:
+    """Whether a citation meets the gold, where the case names any."""
+    return not case.gold or (scores["cites_gold"].value or 0.0) > 0
 
 
 def keeps_rules(scores: Mapping[str, Score]) -> bool:
@@ -86,9 +90,9 @@ def speaks_language(case: Case, said: str) -> bool:
 
 
 def usable_scores(outcome: Outcome, case: Case, answer: Answer, scores: Mapping[str, Score]) -> dict[str, Score]:
-    """The metrics of one outcome. ``right_hedged`` has a value where all required facts are shown: 1 if hedged."""
-    is_shown = outcome in {"usable", "partly", "hedged"} and not answer.refused
-    is_right = is_shown and not case.unanswerable and facts_stated(case, answer.text, scores) == 1.0
+    """The metrics of one outcome. ``right_hedged`` has a value where all required facts are shown and gold is cited."""
+    is_shown = outcome in {"usable", "partly", "hedged"} and not answer.refused and not case.unanswerable
+    is_right = is_shown and facts_stated(case, answer.text, scores) == 1.0 and cites_gold(case, scores)
     return {
         "usable": Score(float(outcome == "usable")),
         "misleading": Score(float(outcome == "misleading")),

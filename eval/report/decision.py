@@ -54,7 +54,8 @@ def decision_of(results: Results) -> Decision:
     floor = _bound(results, "usable", LEAST_USABLE)
     ceiling = _bound(results, "misleading", MOST_MISLEADING)
     tone, use = _use(results, usable, misleading, floor, ceiling)
-    return Decision(tone, use, _what_for(results, tone), tuple(_counts(results, floor, ceiling)))
+    what_for = _what_for(results, tone) if usable.scored >= FEWEST_QUESTIONS else ""
+    return Decision(tone, use, what_for, tuple(_counts(results, floor, ceiling)))
 
 
 def worst_answers(rows: Iterable[Row], system: str) -> list[Row]:

@@ -118,7 +118,7 @@ def test_right_answers_that_are_hedged_are_a_share_of_the_right_ones() -> None:
 
     assert right_hedged(CASE, answered(WHOLE, hedged=True)) == 1.0
     assert right_hedged(CASE, answered(WHOLE)) == 0.0
-    assert right_hedged(CASE, answered(WHOLE.replace("[1]", "[2]"))) == 0.0
+    assert right_hedged(CASE, answered(WHOLE.replace("[1]", "[2]"), hedged=True)) is None
     for case, answer in ((CASE, answered("Hail is frozen rain [2].", hedged=True)), (UNANSWERABLE, REFUSED)):
         assert right_hedged(case, answer) is None
 
