@@ -59,6 +59,6 @@ def better_embedder(catalog: Catalog, embedder: Embedder) -> tuple[str, str]:
     }
     smallest = min(able, key=lambda name: able[name].parameters)
     return (
-        f"most is in {', '.join(unknown)}, which {settings.model} was not made for",
+        f"most is in {', '.join(unknown)}, which {settings.model} was not made for. {able[smallest].note}".rstrip(". "),
         f"Run: assistant ingest --rebuild --corpus {catalog.folder.name} --set embedder.model={smallest}",
     )

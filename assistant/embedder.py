@@ -22,7 +22,7 @@ from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings
 from assistant.device import Device, choose
 from assistant.errors import ModelError
-from assistant.models.catalogue import catalogue
+from assistant.models.catalogue import TEMPERATURE, catalogue
 from assistant.tokens import TokenCounter
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class Embedder:
         self._document = document if settings.document_prefix == _OWN else settings.document_prefix
         self.tokens = TokenCounter(self.folder, self._document)
         of_model = known.languages if known else ("en",)
+        self.contrast = TEMPERATURE / (known.temperature if known else TEMPERATURE)
+        """Differences of similarities times this are like those of the bundled embedder."""
         self._languages = of_model if _OWN in settings.languages else settings.languages
         # A tokenizer of transformers serves one thread at a time.
         self._turn = threading.RLock()

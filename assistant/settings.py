@@ -123,7 +123,7 @@ class IngestSettings(Section):
     """How files are read and cut."""
 
     window_tokens: int = Field(
-        0,
+        256,
         ge=0,
         le=8192,
         description="Most tokens in one vector, headings included; 0 takes as many as the embedder reads.",

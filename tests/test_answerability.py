@@ -118,6 +118,18 @@ def test_features_fall_when_the_answer_is_taken_away(retriever: Retriever) -> No
     assert shown["unknown"] == hidden["unknown"] == 0.0
 
 
+def test_an_embedder_whose_similarities_lie_closer_is_judged_alike(
+    retriever: Retriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = "What is the deductible for hail damage?"
+    hits = retriever.search(question, 4)
+    there = held(question, hits, retriever)
+    wide = features_of(question, hits, there, retriever)
+    close = [replace(hit, dense=0.8 + (hit.dense or 0.0) / 5) for hit in hits]
+    monkeypatch.setattr(retriever.embedder, "contrast", 5.0)
+    assert features_of(question, close, there, retriever) == pytest.approx(wide)
+
+
 def test_words_of_one_family_count_in_part(retriever: Retriever) -> None:
     found = [evidence("The vessel is registered.")]
     exact, near, far = (

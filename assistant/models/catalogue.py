@@ -24,6 +24,8 @@ _BUNDLED = {"bundled": "smollm2-135m"}
 
 # In an installed package beside this module, in the repository where data is.
 _FILES = (Path(__file__).with_name("models.yaml"), Path(__file__).parents[2] / "data" / "models.yaml")
+# That of the bundled embedder (scale 20 of sentence-transformers), and of others where it is not known.
+TEMPERATURE = 0.05
 _BYTES_16_BIT = 2.0
 # NF4 with double quantisation: 4 bits and .127 for the scales (arXiv:2305.14314, section 3).
 _BYTES_NF4 = 4.127 / 8
@@ -79,6 +81,8 @@ class Model(Source):
     query_prefix: str = ""
     """What an embedder wants before a question, where its files do not say so themselves."""
     document_prefix: str = ""
+    temperature: float = TEMPERATURE
+    """Of an embedder's contrastive loss: the lower, the less its similarities differ (arXiv:2212.03533)."""
     quotes: bool = False
     """Whether quotations alone answer better than its own words (docs/engines.md)."""
     note: str = ""

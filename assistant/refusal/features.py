@@ -1,7 +1,7 @@
 """What the evidence of a question looks like, in numbers: the features that its answerability is judged by.
 
-    lead              how far the similarity of the nearest passage is above the mean of the others; not a number when
-                      the embedder does not understand the question
+    lead              how far the similarity of the nearest passage is above the mean of the others, as the bundled
+                      embedder would have it; not a number when the embedder does not understand the question
     bm25              best BM25 score, as a part of what the question's terms could give at most
     passage_coverage  part of the weight of the question's words that the best passage holds
     window_coverage   the same of its best one or two sentences, where words that begin alike count in part
@@ -69,7 +69,7 @@ def features_of(question: str, found: Sequence[Evidence], there: Held, retriever
     """The values of FEATURES, in their order, for evidence of which there is some."""
     language = detect(question, retriever.languages)
     return (
-        _lead(found) if retriever.embedder.understands(language) else nan,
+        _lead(found) * retriever.embedder.contrast if retriever.embedder.understands(language) else nan,
         _bm25(question, language, found, retriever),
         max(map(there.coverage, there.passages)),
         _window_coverage(found, there),
