@@ -12,7 +12,7 @@ from samples import evidence
 from assistant.conversation.transcript import footnotes, markdown
 from assistant.grounding.grounder import ground
 from assistant.grounding.quoting import Places
-from assistant.grounding.warnings import warning_notes
+from assistant.grounding.warnings import warning_notes, warning_of
 from assistant.presentation import answer_json, answer_lines
 from assistant.telling import as_said, text_of
 from assistant.types import Answer, Evidence
@@ -127,34 +127,84 @@ def test_a_reader_is_told_of_a_document_once_in_the_language_of_the_answer() -> 
     assert not warning_notes(clean)
 
 
+LENT_IN_ENGLISH = (
+    "According to section 4 of the general terms, the deductible for hail damage is {}.",
+    "As stated in the General Terms 2026, the deductible is {}.",
+    "Section 4 of the general terms says that the deductible is {}.",
+    "The general terms 2026 provide that the deductible is {}.",
+    "Per the general terms, the deductible is {}.",
+    "Under section 4 of the general terms, the deductible is {}.",
+    "In accordance with the general terms, the deductible is {}.",
+    "General terms, section 4: The deductible is {}.",
+    '"The deductible is {}" (general terms, section 4).',
+    "The deductible is {} (see general terms, section 4).",
+    "Pursuant to the general terms the deductible is {}.",
+    "This sheet quotes the general terms. The deductible is {}.",
+)
+LENT_IN_GERMAN = (
+    "Laut den Allgemeinen Bedingungen beträgt die Selbstbeteiligung {}.",
+    "Gemäß Abschnitt 4 der Allgemeinen Bedingungen beträgt die Selbstbeteiligung {}.",
+    "In den Allgemeinen Bedingungen steht, dass die Selbstbeteiligung {} beträgt.",
+    "Wie die Allgemeinen Bedingungen festlegen, beträgt die Selbstbeteiligung {}.",
+    "Die Selbstbeteiligung beträgt {} (siehe Allgemeine Bedingungen, Abschnitt 4).",
+    "Zufolge der Allgemeinen Bedingungen beträgt sie {}.",
+    "Den Allgemeinen Bedingungen zufolge beträgt die Selbstbeteiligung {}.",
+    "Entsprechend den Allgemeinen Bedingungen beträgt die Selbstbeteiligung {}.",
+)
+TERMS = {
+    "en": ("General Terms 2026", "The deductible for hail damage is 150 euros."),
+    "de": ("Allgemeine Bedingungen 2026", "Die Selbstbeteiligung beträgt 150 Euro."),
+}
+
+
+def warned(passage: str, language: str = "en", title: str = "Notice") -> str:
+    """The warning of the last sentence of a notice, beside the terms."""
+    notice = evidence(passage, 1, document="notice.md", title=title, language=language)
+    of, said = TERMS[language]
+    terms = evidence(said, 2, document="terms.md", title=of, language=language)
+    start = passage.rfind(". ") + 2 if ". " in passage else 0
+    return warning_of(notice, start, len(passage), [notice, terms])
+
+
+@pytest.mark.parametrize("form", LENT_IN_ENGLISH)
+def test_words_lent_by_a_document_that_does_not_say_them_carry_a_warning(form: str) -> None:
+    assert warned(form.format("zero euros")) == warned(form.format("0 euros")) == "reported"
+    assert not warned(form.format("150 euros")), "it says so"
+
+
+@pytest.mark.parametrize("form", LENT_IN_GERMAN)
+def test_words_lent_in_german_carry_the_same_warning(form: str) -> None:
+    assert warned(form.format("0 Euro"), "de") == "reported"
+    assert not warned(form.format("150 Euro"), "de"), "it says so"
+
+
 @pytest.mark.parametrize(
-    ("passage", "said", "title", "language"),
+    "passage",
     [
-        (
-            "According to section 4.2 of the General Terms, the deductible is zero euros.",
-            "The deductible is zero euros.",
-            "General Terms 2026",
-            "en",
-        ),
-        (
-            "Laut § 4 der Allgemeinen Bedingungen beträgt die Selbstbeteiligung null Euro.",
-            "Die Selbstbeteiligung beträgt null Euro.",
-            "Allgemeine Bedingungen 2026",
-            "de",
-        ),
+        "See the general terms, section 4, for the deductible.",
+        "For hail the general terms have to be read with this sheet.",
+        "The general conditions of 2026 say that the deductible is 0 euros.",
+        "In general terms, hail is rare.",
     ],
 )
-def test_words_that_another_document_is_said_to_say_and_does_not_carry_a_warning(
-    passage: str, said: str, title: str, language: str
-) -> None:
-    notice = evidence(passage, 1, document="notice.md", title="Notice", language=language)
-    terms = evidence("150 euros, 150 Euro.", 2, document="terms.md", title=title, language=language)
-    (sentence,) = answered(notice, terms, said=said).sentences
+def test_who_only_refers_to_another_document_lends_nothing(passage: str) -> None:
+    assert not warned(passage)
+
+
+def test_an_edition_that_names_itself_lends_nothing() -> None:
+    passage = "According to the general terms, the deductible is 99 euros."
+    assert warned(passage) and not warned(passage, title="General Terms 2024")
+
+
+def test_lent_words_are_quoted_with_the_warning_and_cited_where_they_stand() -> None:
+    passage = "According to section 4 of the general terms, the deductible for hail damage is zero euros."
+    notice = evidence(passage, 1, document="notice.md", title="Notice")
+    terms = evidence("150 euros are to be paid.", 2, document="terms.md", title="General Terms 2026")
+    (sentence,) = answered(notice, terms, said="The deductible for hail damage is zero euros.").sentences
     assert [(citation.hit, citation.warning) for citation in sentence.citations] == [(1, "reported")]
     assert warning_notes((sentence,))[0].startswith("notice.md")
-    confirming = replace(terms, text=said)
-    (sentence,) = answered(notice, confirming, said=f"{said} [1]").sentences
-    assert [(citation.hit, citation.warning) for citation in sentence.citations] == [(2, "")]
-    elsewhere = replace(terms, title="Price list 2026")
-    (sentence,) = answered(notice, elsewhere, said=said).sentences
-    assert not sentence.citations[0].warning
+    first, *_ = Places("What is the deductible for hail damage?", [notice, terms], FakeEmbedder(), weights).quotes()
+    assert first.citations[0].warning == "reported"
+    confirming = replace(terms, text="The deductible for hail damage is zero euros.")
+    (sentence,) = answered(notice, confirming, said="The deductible for hail damage is zero euros. [1]").sentences
+    assert [(citation.hit, citation.warning) for citation in sentence.citations] == [(1, "")]

@@ -27,7 +27,7 @@ _IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
 def cite(hit: Evidence, start: int, end: int, hits: Sequence[Evidence] = ()) -> Citation:
     """The citation of a span; ``start`` and ``end`` count in the passage's text. ``hits`` may be its source."""
     offset, quote = hit.start + start, hit.text[start:end]
-    page, warning = hit.page_at(offset), warning_of(hit, quote, hits)
+    page, warning = hit.page_at(offset), warning_of(hit, start, end, hits)
     return Citation(hit.rank, hit.document, hit.path, page, offset, hit.start + end, quote, warning)
 
 

@@ -89,7 +89,7 @@ class Places:
         for score, candidate in self._ranked:
             if len(quotes) == most or score < max(_LEAST_FIT, least):
                 break
-            quoted = _quoted(candidate)
+            quoted = _quoted(candidate, self._hits)
             if not any(_overlap(quoted, other) for other in quotes):
                 quotes.append(quoted)
         return tuple(quotes)
@@ -185,17 +185,17 @@ def cell_in_words(header: str, cell: str) -> str:
     return f"{cell} ({header})" if header else cell
 
 
-def _quoted(best: _Candidate) -> Sentence:
+def _quoted(best: _Candidate, hits: Sequence[Evidence]) -> Sentence:
     """The sentence with those after it in its clause or paragraph, while all are short; a row stands for itself."""
     hit, span = best.hit, best.span
     if span.row:
-        return Sentence(best.text, True, "", (cite(hit, span.start, span.end),))
+        return Sentence(best.text, True, "", (cite(hit, span.start, span.end, hits),))
     start = _start(best)
     end = _end(hit, start, span)
     text = _in_one_line(hit.text[start:end])
     if start == span.start and _ITEM.match(hit.text, start):
         text = f"{span.introduction} {text}".lstrip()
-    return Sentence(text, True, "", (cite(hit, start, end),))
+    return Sentence(text, True, "", (cite(hit, start, end, hits),))
 
 
 def _start(best: _Candidate) -> int:

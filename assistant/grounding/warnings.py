@@ -1,9 +1,13 @@
 """Passages whose words are not to be taken at their face value, and what a reader is told of them."""
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Sequence, Set
+from functools import lru_cache
 
-from assistant.language import content_stems, detect
+from assistant.grounding.editions import title_key
+from assistant.grounding.quantities import quantities
+from assistant.language import content_stems, detect, stems
 from assistant.types import Caution, Evidence, Sentence
 from assistant.untrusted.instructions import gives_orders
 
@@ -17,29 +21,79 @@ _NOTES = {
         "reported": "{document} beruft sich auf ein anderes Dokument: [{number}!]. Dort wurde es nicht gefunden.",
     },
 }
-_ATTRIBUTED = re.compile(
-    r"\b(?:according to|as stated in|laut|gemäß|gemäss|nach) ((?:[^:;.!?\n]|\.(?=\d)){3,120})", re.IGNORECASE
+# How a text names the document whose words it claims to give.
+_SECTION = r"(?:section|clause|article|abschnitt|ziffer|artikel|§)"
+_OF = r"\s+(?:<section>\s*[\d.]+,?\s+(?:of|de[rsnm]|du|de)\s+)?(?:(?:the|our|de[rnms]|die|la|les?|los|las)\s+)?"
+_LENT = (
+    r"\b(?:according to|pursuant to|in accordance with|as (?:\w+ ){1,2}(?:in|by)|(?:set|laid) (?:out|down) in"
+    r"|laut|gemäß|gemäss|entsprechend|zufolge|wie|selon|d'après|según)<of><title>"
+    r"|<title>[\W\d]{0,8}(?:(?:says?|states?|provides?|stipulates?|lays? down) that"
+    r"|zufolge|festleg|besag|steht|sag(?:t|en)|vorsehen)"
 )
+# What follows is lent, too.
+_QUOTED = r"\b(?:(?:quot|cit|repeat|reproduc)(?:es?|ed|ing)|zitiert|wiederholt|cite|cita)<of><title>[^.!?]{0,60}[.:]"
+# For the reader to go on there, as often as not.
+_REFERRED = (
+    r"\b(?:see|per|under|siehe|vgl\.?|nach|unter|voir|véase|of|de[rsn])<of><title>"
+    r"|<title>[\W\d]{0,8}<section>"
+)
+_PLACE = re.compile(rf"{_SECTION}\s*[\d.]*\d", re.IGNORECASE)
+_NEVER = re.compile(r"(?!)")
+_BEFORE = 200
+"""Characters before a quotation in which it may be said whose it is."""
 # One word names too many things: "according to flood maps" is no word of a page on floods.
 _FEWEST_WORDS_OF_A_TITLE = 2
+_BORNE_OUT = 0.5
+"""Share of the words of a quotation that a passage of its source has to hold, and all of its numbers."""
 
 
-def warning_of(hit: Evidence, quote: str = "", hits: Sequence[Evidence] = ()) -> Caution:
-    """What is wrong with the words that are quoted from a passage; empty if nothing is known.
+def warning_of(hit: Evidence, start: int = 0, end: int = 0, hits: Sequence[Evidence] = ()) -> Caution:
+    """What is wrong with the words of a passage from ``start`` to ``end`` in its text; empty if nothing is known.
 
     ``hits`` are the passages that the words may name as their source.
     """
     if gives_orders(hit.text, hit.context):
         return "orders"
-    return "reported" if _names_another(quote, hit, hits) else ""
+    return "reported" if start < end and _is_borrowed(hit, start, end, hits) else ""
 
 
-def _names_another(quote: str, hit: Evidence, hits: Sequence[Evidence]) -> bool:
-    """Whether words say whose they are, "according to section 4 of the general terms", and another passage is of it."""
-    named = [set(content_stems(what, hit.language)) for what in _ATTRIBUTED.findall(quote)]
-    titles = {other.title for other in hits if other.document != hit.document} if named else set()
-    its = [{stem for stem in content_stems(title, hit.language) if stem.isalpha()} for title in titles]
-    return any(len(stems) >= _FEWEST_WORDS_OF_A_TITLE and stems <= what for stems in its for what in named)
+def _is_borrowed(hit: Evidence, start: int, end: int, hits: Sequence[Evidence]) -> bool:
+    """Whether words are said to be another document's, "according to section 4 of the general terms", and are not.
+
+    That document is in ``hits`` by at least one passage. A mere reference to it counts only beside a number.
+    """
+    sources = defaultdict[str, list[Evidence]](list)
+    for other in hits:
+        if other.document != hit.document and title_key(other.title) != title_key(hit.title):
+            sources[other.title].append(other)
+    said = hit.text[start:end]
+    for title, passages in sources.items():
+        lent, quoted, referred = _naming(title, hit.language)
+        numbers = set(quantities(_PLACE.sub(" ", said))) - set(quantities(title))
+        is_named = lent.search(said) or (numbers and referred.search(said))
+        if is_named or quoted.search(hit.text, max(0, start - _BEFORE), end):
+            claimed = {stem for stem in content_stems(said, hit.language) if stem.isalpha()}
+            claimed -= set(stems(title, hit.language))
+            if not any(_bears_out(passage, numbers, claimed) for passage in passages):
+                return True
+    return False
+
+
+@lru_cache(maxsize=256)
+def _naming(title: str, language: str) -> tuple[re.Pattern[str], ...]:
+    """What lends words of a document with this title, before or behind it, and what refers to it."""
+    named = [stem for stem in stems(title, language) if stem.isalpha()]
+    if len([stem for stem in content_stems(title, language) if stem.isalpha()]) < _FEWEST_WORDS_OF_A_TITLE:
+        return (_NEVER,) * 3
+    words = r"[\W\d]{1,8}".join(rf"{stem}\w*" for stem in named)
+    forms = (form.replace("<of>", _OF).replace("<section>", _SECTION) for form in (_LENT, _QUOTED, _REFERRED))
+    return tuple(re.compile(form.replace("<title>", words), re.IGNORECASE) for form in forms)
+
+
+def _bears_out(passage: Evidence, numbers: Set[str], claimed: Set[str]) -> bool:
+    """Whether a passage holds all numbers and enough words of what is said."""
+    held = claimed & set(stems(passage.text, passage.language))
+    return numbers <= set(quantities(passage.text)) and len(held) >= _BORNE_OUT * len(claimed)
 
 
 def warning_notes(sentences: Sequence[Sentence]) -> tuple[str, ...]:
