@@ -1,23 +1,36 @@
 """Whatever a stranger writes is read in a time that grows with its length, and not with the square of it.
 
 A new function that reads questions, documents, answers, names or files gets a line in READERS; a new way to write one
-letter, word or sign over and over gets one in KINDS.
+letter, word or sign over and over gets one in KINDS. What is read from a file or a store gets a line in MADE too, which
+makes it of a text.
 """
 
 import gc
+import io
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import cache
+from html import escape
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from docx import Document as WordDocument
 from fakes import FakeEmbedder
+from openpyxl import Workbook
+from pptx import Presentation
+from reportlab.pdfgen.canvas import Canvas
 from samples import evidence
 
 from assistant.config import Settings
 from assistant.conversation import agreement, choices, rewriting, smalltalk, transcript
 from assistant.errors import AssistantError
+from assistant.feedback.store import FeedbackStore
+from assistant.feedback.types import Judgement, Versions
 from assistant.filters import refuse_unmatched
 from assistant.grounding import (
     dates,
@@ -34,6 +47,7 @@ from assistant.grounding import (
     support,
 )
 from assistant.language import content_stems, detect, query_terms, terms, whole_questions
+from assistant.pairs import read_pairs
 from assistant.presentation import answer_lines, excerpt, visible
 from assistant.prompt import build_messages, harmless
 from assistant.refusal import missing, wording
@@ -47,8 +61,9 @@ from assistant.types import Answer, Block, Document, Filter, Message
 from assistant.untrusted import addressed, instructions, lookalikes, markup
 from assistant.workspace import Workspace, safe_name
 from eval import folding
+from eval.cases import read_cases
 from eval.metrics import answers as answer_metrics
-from eval.metrics import overlap, voice
+from eval.metrics import copying, overlap, voice
 from eval.report import marking
 from ingest import chunker
 from ingest.pairs import blocks, casing, contrast, english, entries, filters, german, keywords, sides, standalone
@@ -58,12 +73,18 @@ from ingest.pipeline import ingest
 from ingest.readers import clean, headings, hyphens
 from ingest.readers import language as file_language
 from ingest.readers.email import read_email
+from ingest.readers.epub import read_epub
 from ingest.readers.html import read_html
 from ingest.readers.limits import Limits, Refused
 from ingest.readers.markdown import read_markdown
+from ingest.readers.office import read_docx, read_pptx, read_xlsx
+from ingest.readers.pdf import read_pdf
 from ingest.readers.table import read_table
 from ingest.readers.text import read_text
-from ui.shown import safe
+from ui.conversations import Conversations, Reply
+from ui.export import as_docx, as_markdown, as_pdf
+from ui.shown import prose, safe
+from ui.sources import words as page_words
 from ui.uploads import safe_file_name
 
 MOST_SECONDS = 2.0
@@ -88,6 +109,7 @@ KINDS = {
     "sentences": "It is so. ", "items": "- a\n", "numbered": "1. Yes\n", "rows": "| a | b |\n", "columns": "a   b\n",
     "amounts": "€5 or ", "thousands": "1,234", "dates": "3 May ", "addresses": "https://a.b/c?d&", "mail": "a@b.c ",
     "denials": "no ", "nicht": "nicht ", "orders": "ignore all ", "names": "HOME Ab ", "cells": "a,b;c\n",
+    "quotations": "> a\n", "nested": "  - a\n", "fences": "```\na\n",
 }  # fmt: skip
 PASSAGE = (
     "The deductible is €150 for each claim. Home Premium pays no hotel. You must tell us within 14 days.\n\n"
@@ -108,11 +130,6 @@ NUMBERS = count()
 
 def weights(some: Iterable[str]) -> Mapping[str, float]:
     return dict.fromkeys(some, 1.0)
-
-
-def tenth_of(text: str) -> str:
-    """As long as a chunk or an answer may be; each of their sentences is held against the other."""
-    return text[: len(text) // 10]
 
 
 def streamed(text: str) -> None:
@@ -164,7 +181,133 @@ def filtered(text: str) -> None:
                 refuse_unmatched(only, catalog)
 
 
-READERS: dict[str, Callable[[str], object]] = {
+def filled(empty: bytes, member: str, content: str) -> bytes:
+    """An archive with something in the place of MARK in one of its members."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(empty)) as before, zipfile.ZipFile(buffer, "w") as after:
+        for name in before.namelist():
+            data = before.read(name)
+            after.writestr(name, data.replace(b"MARK", content.encode()) if name == member else data)
+    return buffer.getvalue()
+
+
+def saved(document: Any) -> bytes:
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+@cache
+def empty_word_file() -> bytes:
+    document = WordDocument()
+    document.add_paragraph("MARK")
+    for style in list(document.styles.element):  # reading them takes longer than the text
+        document.styles.element.remove(style)
+    return saved(document)
+
+
+@cache
+def empty_slides() -> bytes:
+    slides = Presentation()
+    slides.slides.add_slide(slides.slide_layouts[6]).shapes.add_textbox(0, 0, 99, 99).text_frame.text = "MARK"
+    return saved(slides)
+
+
+@cache
+def empty_sheet() -> bytes:
+    book = Workbook()
+    book.active.append(["MARK"])
+    return saved(book)
+
+
+def word_file(text: str) -> bytes:
+    """As long as the text; of paragraphs as many as it has room for."""
+    parted = "</w:t></w:r></w:p><w:p><w:r><w:t>"
+    content = escape(text).replace("\n", parted, len(text) // len(parted))
+    return filled(empty_word_file(), "word/document.xml", content)
+
+
+def slides(text: str) -> bytes:
+    content = escape(text).replace("\n", "</a:t></a:r></a:p><a:p><a:r><a:t>")
+    return filled(empty_slides(), "ppt/slides/slide1.xml", content)
+
+
+def sheet(text: str) -> bytes:
+    return saved_rows([line.split(",") for line in text.split("\n")])
+
+
+def saved_rows(rows: Iterable[Sequence[str]]) -> bytes:
+    book = Workbook(write_only=True)
+    page = book.create_sheet()
+    for row in rows:
+        page.append(row)
+    return saved(book)
+
+
+def e_book(*chapters: str) -> bytes:
+    numbers = range(len(chapters))
+    items = "".join(f'<item id="c{at}" href="{at}.xhtml" media-type="application/xhtml+xml"/>' for at in numbers)
+    order = "".join(f'<itemref idref="c{at}"/>' for at in numbers)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("META-INF/container.xml", '<container><rootfile full-path="a.opf"/></container>')
+        package = f'<package xmlns="http://www.idpf.org/2007/opf">{items}<spine>{order}</spine></package>'
+        archive.writestr("a.opf", package)
+        for at, chapter in enumerate(chapters):
+            archive.writestr(f"{at}.xhtml", f"<html><body>{chapter}</body></html>")
+    return buffer.getvalue()
+
+
+def pdf_file(text: str) -> bytes:
+    """Each line on one line of the page, however long; as many of them as a file as long as the text has room for."""
+    buffer = io.BytesIO()
+    shown = text.encode("latin-1", "replace").decode("latin-1").split("\n", len(text) // 20)
+    height = 12 * len(shown) + 12
+    canvas = Canvas(buffer, (10 * max(map(len, shown)), height))
+    lines = canvas.beginText(0, height - 12)
+    lines.setFont("Helvetica", 10)
+    for line in shown:
+        lines.textLine(line)
+    canvas.drawText(lines)
+    canvas.save()
+    return buffer.getvalue()
+
+
+def json_lines(text: str, **fields: str) -> Path:
+    """A file with a line of JSON for each line of a text, which stands there in the ``fields``."""
+    file = CORPUS[0] / "lines.jsonl"
+    rows = ({"id": str(at), **dict.fromkeys(fields, line)} for at, line in enumerate(text.split("\n")))
+    file.write_text("\n".join(map(json.dumps, rows)))
+    return file
+
+
+def kept(text: str) -> None:
+    """A conversation, and what is said of its answer."""
+    store, answer = Conversations(CORPUS[0]), answered(text)
+    number = store.begin("a", text)
+    store.add("a", number, text, [Reply("c", None, answer)])
+    store.rename("a", number, text)
+    store.listed("a", text)
+    store.turns("a", number)
+    FeedbackStore(CORPUS[0]).add("a", "c", answer, Versions("m", None, 1), Judgement("wrong", note="x"), {})
+
+
+def drawn(text: str) -> None:
+    prose.prose(text, [prose.Span(0, len(text) // 2, "<b>", "</b>"), prose.Span(len(text) // 2, len(text), behind="1")])
+    prose.settled(text)
+
+
+MADE: dict[str, Callable[[str], Any]] = {
+    "Word file": word_file,
+    "slides": slides,
+    "sheet": sheet,
+    "e-book": lambda text: e_book(escape(text)),
+    "PDF": pdf_file,
+    "file of pairs": lambda text: json_lines(text, instruction="", response=""),
+    "file of cases": lambda text: json_lines(text, question="", kind=""),
+}
+"""What is made of a text before it is read."""
+READERS: dict[str, Callable[[Any], object]] = {
     # Questions
     "terms, English": lambda text: terms(text, "en"),
     "terms, German": lambda text: terms(text, "de"),
@@ -201,8 +344,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "markers": streamed,
     "spans": lambda text: spans.spans(evidence(text)),
     "claim": lambda text: support.support(text, HIT, weights, 0.6),
-    "passage": lambda text: support.support("It is €150, not 3 days.", evidence(tenth_of(text)), weights, 0.6),
-    "answer": lambda text: grounder.ground(tenth_of(text), [HIT], weights, 0.6),
+    "passage": lambda text: support.support("It is €150, not 3 days.", evidence(text), weights, 0.6),
+    "answer": lambda text: grounder.ground(text, [HIT], weights, 0.6),
     "quotation": lambda text: quoting.Places(text, [HIT], EMBEDDER, weights).quotes(),
     "orders": instructions.believed_end,
     "orders by form": addressed.orders_a_machine,
@@ -216,6 +359,17 @@ READERS: dict[str, Callable[[str], object]] = {
     "front matter": lambda text: read_markdown(f"---\ntitle: x\n{text}".encode()),
     "web page": lambda text: read_html(f"<p>{text}".encode()),
     "mail": lambda text: read_email(f"Subject: x\nContent-Type: text/plain; charset=utf-8\n\n{text}".encode()),
+    "mail head": lambda text: read_email(f"Subject: {text}\nFrom: {text}\n\nx".encode()),
+    "style sheet": lambda text: read_html(f"<style>{text}</style><p>It is so.".encode()),
+    "style attribute": lambda text: read_html(f'<p style="{escape(text)}" title="{escape(text)}">It is so.'.encode()),
+    "rules of a style sheet": lambda text: read_html(f"<style>{text}{{color: red}}</style><p>It is so.".encode()),
+    "Word file": lambda data: read_docx(data, LIMITS),
+    "slides": lambda data: read_pptx(data, LIMITS),
+    "sheet": lambda data: read_xlsx(data, LIMITS),
+    "e-book": lambda data: read_epub(data, LIMITS),
+    "PDF": lambda data: read_pdf(data, LIMITS),
+    "file of pairs": read_pairs,
+    "file of cases": read_cases,
     "CSV file": lambda text: read_table(text.encode(), LIMITS),
     "clean text": lambda text: (clean.clean(text), clean.shown(text)),
     "language of a file": file_language.language_of,
@@ -246,9 +400,16 @@ READERS: dict[str, Callable[[str], object]] = {
     "transcript": lambda text: transcript.markdown([answered(text)], "c"),
     "answer of the API": lambda text: text_of(answered(text), with_sources=True),
     "HTML": safe.escaped,
+    "prose": drawn,
+    "words of a page": lambda text: page_words.aligned(f"{text}x", f"y{text}"),
+    "conversation": kept,
+    "export": lambda text: as_markdown([("title", text), ("answer", text)]),
+    "export to Word": lambda text: as_docx([("answer", text)]),
+    "export to PDF": lambda text: as_pdf([("answer", text[: grounder.LONGEST_ANSWER])]),
     "tokens of metrics": answer_metrics.tokens,
     "facts": lambda text: answer_metrics.must_include(text, [[text], ["x y"]]),
-    "ROUGE": lambda text: overlap.rouge_l(text, ["It is so."]),
+    "ROUGE": lambda text: overlap.rouge_l(text, ["It is so.", f"It is {text}"]),
+    "copying": lambda text: copying.copy_scores(text, [f"It is {text}"], refused=False, language="en"),
     "chrF": lambda text: overlap.chrf(text, ["It is so."]),
     "voice": lambda text: voice.masked(text, text, "en"),
     "gold": lambda text: folding.occurrences(text[:50], text),
@@ -270,11 +431,12 @@ def _corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     gc.enable()
 
 
-def seconds(read: Callable[[str], object], unit: str, length: int, tries: int) -> float:
+def seconds(name: str, unit: str, length: int, tries: int) -> float:
     """Processor time for a text of ``length`` characters, between words: the least, which others disturb least."""
+    read, make = READERS[name], MADE.get(name, str)
     taken = []
     for _ in range(tries):
-        text = f"What{next(NUMBERS)} {(unit * (length // len(unit) + 1))[:length]} end"  # caches know no second text
+        text = make(f"What{next(NUMBERS)} {(unit * (length // len(unit) + 1))[:length]} end")  # no cache knows it
         before = time.thread_time()
         with suppress(Refused, AssistantError):
             read(text)
@@ -289,26 +451,25 @@ def times(longer: float) -> float:
     return float(longer**MOST_GROWTH)
 
 
-def may_be_slow(read: Callable[[str], object], unit: str) -> bool:
+def may_be_slow(name: str, unit: str) -> bool:
     """Whether a look at short texts leaves open that long ones take too long."""
-    short = seconds(read, unit, SHORT, 1)
+    short = seconds(name, unit, SHORT, 1)
     if short < FLOOR_SECONDS:
         return False
-    shorter = seconds(read, unit, SHORTER, 1)
+    shorter = seconds(name, unit, SHORTER, 1)
     return short > times(SHORT / SHORTER) * shorter or short * times(LONG / SHORT) > MOST_SECONDS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_what_a_stranger_writes_is_read_in_linear_time(name: str) -> None:
-    read = READERS[name]
-    seconds(read, "It is so. ", 100, 1)  # what is only done once is done
+    seconds(name, "It is so. ", 100, 1)  # what is only done once is done
     slow = []
     for kind, unit in KINDS.items():
-        if not may_be_slow(read, unit):
+        if not may_be_slow(name, unit):
             continue
-        short = seconds(read, unit, SHORT, 3)
-        long = seconds(read, unit, LONG, 3) if short < GIVEN_UP_SECONDS else float("inf")
+        short = seconds(name, unit, SHORT, 3)
+        long = seconds(name, unit, LONG, 3) if short < GIVEN_UP_SECONDS else float("inf")
         if long > MOST_SECONDS or long > times(LONG / SHORT) * max(short, FLOOR_SECONDS):
             slow.append(f"{kind}: {short:.3f} s for {SHORT:,} characters, {long:.3f} s for {LONG:,}")
     assert not slow, "\n".join(slow)
@@ -321,14 +482,40 @@ def test_one_long_row_does_not_fill_up_all_others() -> None:
     assert time.thread_time() - before < MOST_SECONDS
 
 
-@pytest.mark.parametrize("kind", ["Latin", "dots", "sentences", "items", "numbered", "rows", "cells", "letters"])
+def test_one_wide_row_of_a_page_does_not_fill_up_all_others() -> None:
+    document = read_html(f"<table><tr>{'<td>a' * 8_000}{'<tr><td>b' * 6_000}</table>".encode())
+    assert document.text.count("a") == 8_000 and document.text.count("b") == 6_000
+    assert len(document.text) < 100_000
+
+
+def test_cells_of_a_page_do_not_reach_without_end() -> None:
+    before = time.thread_time()
+    read_html(f"<table><tr>{'<td colspan=99 rowspan=99>a' * 3_000}{'<tr>' * 99}</table>".encode())
+    assert time.thread_time() - before < MOST_SECONDS
+
+
+def test_far_cells_of_a_sheet_do_not_fill_up_their_rows() -> None:
+    book = Workbook()
+    for row in range(1, 2_001):
+        book.active.cell(row, 16_384, row)
+        book.active.cell(row, 16_383 - row % 2, "a")
+    data = saved(book)
+    before = time.thread_time()
+    document = read_xlsx(data, LIMITS)
+    assert time.thread_time() - before < MOST_SECONDS
+    assert "| a |  | 1999 |\n|  | a | 2000 |" in document.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_is_not_read_again_with_each_of_its_words(kind: str) -> None:
-    text = (KINDS[kind] * 3_000)[:3_000]
+    text = (KINDS[kind] * 6_000)[:6_000]
     before = time.thread_time()
     reading = grounder.Grounder([HIT], weights, 0.6)
     for start in range(0, len(text), 4):
         for _ in reading.feed(text[start : start + 4]):
             pass
+    for _ in reading.finish():
+        pass
     assert time.thread_time() - before < MOST_SECONDS
 
 
