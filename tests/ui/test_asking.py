@@ -10,10 +10,13 @@ import pytest
 from apps import app_context
 from serving import ANSWER, HAIL, QUESTION, SlowEngine, make_corpora
 from signing import in_a_loop
+from working import as_
 
+from assistant.store.catalog import CATALOG_FILE
+from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.conversations import Conversations
+from ui.conversations import Conversations, Reply
 from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.callbacks import Chat
 from ui.pages.chat.parts import Parts, lay_out
@@ -59,6 +62,20 @@ class Page:
     async def _ask(self, question: Question) -> None:
         async for changes in self._asking.answered(question, self._parts, SESSION):
             self.changes.append(changes)
+
+
+def test_the_corpus_that_was_asked_last_stays_chosen(context: AppContext, parts: Parts) -> None:
+    chat = Chat(context, parts, Asking(context))
+    mine = Reply("cars", None, Answer(QUESTION, QUESTION, "150 euros.", (), ()))
+    conversation = context.conversations.begin("local", QUESTION)
+    context.conversations.add("local", conversation, QUESTION, [mine])
+    context.workspace.corpus("a-new-one").mkdir()
+    (context.workspace.corpus("a-new-one") / CATALOG_FILE).touch()
+    assert set(context.workspace.corpus_names()) == {"a-new-one", "cars"}
+    for address in (None, conversation):
+        assert chat.load(address, as_(""))[parts.corpus].value == "cars"
+    context.conversations.delete("local", conversation)
+    assert chat.load(None, as_(""))[parts.corpus].value == "a-new-one"
 
 
 def test_an_answer_that_the_page_has_left_is_kept_and_shown_no_more(

@@ -223,16 +223,10 @@ def test_an_accepted_correction_is_given_when_the_same_is_asked(chat: Visit, wor
 
 def test_enter_in_the_empty_box_leaves_the_page_as_it_is(chat: Visit) -> None:
     page = chat.page
-    box = page.get_by_role("textbox", name="Your question")
-    with page.expect_response(re.compile("/gradio_api/queue/join")):
-        box.press("Enter")
-    expect(page.locator(".welcome")).to_be_visible()
-    ask(page, QUESTION)  # by when what the empty one changed would have come
-    expect(page.locator("#chat-list")).to_contain_text(QUESTION[:15])
-    with page.expect_response(re.compile("/gradio_api/queue/join")):
-        box.press("Enter")
-    new_conversation(page)
-    expect(page.locator("#chat-list")).to_contain_text(QUESTION[:15])
+    ask(page, QUESTION)
+    page.get_by_role("textbox", name="Your question").press("Enter")
+    ask(page, "And for glass?")  # asked when the empty one has been answered
+    expect(page.locator("#chat-past .question")).to_have_text(QUESTION)
 
 
 def test_an_answer_is_copied_where_the_browser_has_no_clipboard(chat: Visit) -> None:
@@ -405,6 +399,22 @@ def test_what_cannot_be_done_is_told_in_words(chat: Visit, workspace: Workspace)
     kept.delete("local", kept.listed("local")[0].id)
     page.locator(".conversations .title").first.click()
     expect(page.locator(".toast-wrap")).to_contain_text("This conversation is not there any more. Begin a new one.")
+
+
+def test_a_question_whose_answer_never_came_stands_in_the_box_again(workspace: Workspace, visit: Visits) -> None:
+    engine = SlowEngine("The deductible for hail is 150 euros.")
+    context = app_context(workspace, engine, {"answer": {"caution": 0}})
+    with serving(create_app(context)) as address:
+        page = visit(address).open()
+        box = page.get_by_role("textbox", name="Your question")
+        box.fill(QUESTION)
+        box.press("Enter")
+        expect(page.locator("#chat-now .is-coming")).to_be_visible()
+        expect(box).to_have_value("")
+        page.reload()
+        expect(box).to_have_value(QUESTION)
+        engine.may_go_on.release(50)
+        page.context.close()  # before its server ends
 
 
 def test_stopping_keeps_what_has_come(workspace: Workspace, visit: Visits) -> None:

@@ -35,6 +35,12 @@ def test_every_kind_and_state_has_words(context: AppContext) -> None:
         assert len(lines) == len(get_args(Kind)) * len(get_args(State))
 
 
+@pytest.mark.parametrize("state", ["stopping", "stopped", "lost"])
+def test_only_jobs_that_keep_their_work_say_so(context: AppContext, state: State) -> None:
+    assert "kept" in state_line(context, status_of(state, "train"))
+    assert "kept" not in state_line(context, status_of(state, "pairs"))
+
+
 @pytest.mark.parametrize("state", get_args(State))
 def test_words_of_strangers_stay_text(context: AppContext, state: State) -> None:
     html = state_html(context, status_of(state, progress=Progress(SCRIPT, 1, 2, SCRIPT)))

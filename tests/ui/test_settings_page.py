@@ -60,6 +60,10 @@ def test_a_change_is_written_with_comments_and_told_to_need_a_start(context: App
         ("", "5"),
         (None, ""),
         ("k=1 engine.url", "x"),
+        ("engine.model", "/nope/model.gguf"),
+        ("engine.model", "qwen2.5-0.5b-instruct-that-is-none"),
+        ("embedder.model", "/nope"),
+        ("retrieval.reranker", "/nope"),
     ],
 )
 def test_what_is_wrong_is_refused_and_nothing_written(context: AppContext, key: str | None, value: str) -> None:

@@ -1,13 +1,14 @@
 "use strict";
-// What someone has typed stays: a correction under an answer while others come in, a question over a reload and in the
-// other language.
+// What someone has typed stays: a correction under an answer while others come in, a question over a reload, in the
+// other language, and when its answer never came to its end.
 
 (() => {
   const KEY = "assistant-draft";
   const box = () => document.querySelector("#chat-question textarea");
 
   let isKept = true;
-  addEventListener("pagehide", () => isKept && sessionStorage.setItem(KEY, box()?.value ?? ""));
+  const unanswered = () => document.querySelector("#chat-now:has(.is-coming) .question")?.textContent.trim() ?? "";
+  addEventListener("pagehide", () => isKept && sessionStorage.setItem(KEY, box()?.value || unanswered()));
   document.addEventListener("submit", (event) => {
     if (event.target.matches(".tools form")) isKept = false;  // who signs in next is someone else
   });

@@ -8,6 +8,9 @@ import gradio as gr
 from assistant import config
 from assistant.config import Origin, Settings, description_of, setting_keys, value_of
 from assistant.config_file import change_settings
+from assistant.engines.opening import check_engine
+from assistant.models import embedder_folder
+from assistant.models.catalogue import SETTINGS
 from ui.context import AppContext
 from ui.pages.acting import still_html
 from ui.pages.told import telling
@@ -55,9 +58,18 @@ class Actions:
     def save(self, key: str | None, value: str, request: gr.Request) -> str:
         """Write a setting into the workspace's file."""
         self.context.require(request, "admin")
+        if key in SETTINGS.values():
+            self._refuse_missing(f"{key}={value}")
         change_settings(self.context.workspace, [f"{key or ''}={value}"])
         gr.Info(self.context.text("settings.saved"))
         return self._html()
+
+    def _refuse_missing(self, assignment: str) -> None:
+        """Raise ModelError for a model that is not here: the next start would fail on it."""
+        chosen, _ = config.load(self.context.workspace.config_file, environment={}, assignments=[assignment])
+        check_engine(chosen.engine)
+        for model in filter(None, (chosen.embedder.model, chosen.retrieval.reranker)):
+            embedder_folder(model)
 
     def _html(self) -> str:
         settings, origins = self._effective()

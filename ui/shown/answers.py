@@ -57,10 +57,14 @@ def draft_html(draft: Draft, question: str, words: Words) -> str:
     if not draft.hits:
         return _status(words("chat.searching"))
     if not draft.heard:
-        return _rewritten(question, draft.searched, words) + _status(words("chat.reading", count=len(draft.hits)))
+        return _rewritten(question, draft.searched, words) + _status(_reading(draft, words))
     spans = _spans(draft.heard, draft.sentences, draft.hits, draft.corpus, words)
     coming = f'{prose(settled(draft.heard), spans)}<span class="caret"></span>'
     return f'{_rewritten(question, draft.searched, words)}<div class="prose is-markdown">{coming}</div>'
+
+
+def _reading(draft: Draft, words: Words) -> str:
+    return words("chat.reading_one") if len(draft.hits) == 1 else words("chat.reading", count=len(draft.hits))
 
 
 def answer_html(answer: Answer, corpus: str, words: Words, suggestions: Sequence[str] = ()) -> str:

@@ -1,9 +1,10 @@
 """Jobs as people read them: one line in words, a bar, a log."""
 
+from collections.abc import Set
 from datetime import date
 
 from ui.context import AppContext
-from ui.jobs import Status
+from ui.jobs import Kind, State, Status
 from ui.shown.safe import escaped
 from ui.texts import shown_date, shown_number
 
@@ -16,13 +17,18 @@ _STEPS = {
     "asking": "asking",
     "generating": "generating",
 }
+_BROKEN_OFF: Set[State] = {"stopping", "stopped", "lost"}
+_KEEPING: Set[Kind] = {"ingest", "forget", "train", "eval"}
+"""Jobs whose work is kept as it goes; the others write all they have at their end."""
 _TONES = {"done": "good", "failed": "bad", "lost": "bad", "stopped": "calm"}
 
 
 def state_line(context: AppContext, status: Status) -> str:
     """How a job stands, in one line."""
     what = context.text(f"jobs.kind.{status.job.kind}", about=status.job.about)
-    how = context.text(f"jobs.state.{status.state}", time=duration(context, status.seconds))
+    ends_undone = status.state in _BROKEN_OFF and status.job.kind not in _KEEPING
+    state = f"{status.state}_undone" if ends_undone else status.state
+    how = context.text(f"jobs.state.{state}", time=duration(context, status.seconds))
     return f"{what}: {how}"
 
 

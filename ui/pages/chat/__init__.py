@@ -59,7 +59,7 @@ def _wire_conversations(chat: Chat, parts: Parts) -> None:
         parts.question,
     ]  # fmt: skip
     choices = [parts.corpus, parts.adapter, parts.other, parts.compares]
-    _on(parts.listed.open, chat.open, [parts.searched, parts.edit], shown)
+    _on(parts.listed.open, chat.open, [parts.searched, parts.edit], [*shown, parts.corpus])
     _on(parts.new.click, chat.begin, [parts.corpus, parts.searched, parts.edit], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
     _on(parts.listed.rename, chat.rename, [parts.conversation, parts.searched], [parts.listed])

@@ -151,6 +151,7 @@ class Chat:
         turns = self.context.conversations.turns(user, conversation)
         return {
             **self._shown(turns, conversation, edit=edit),
+            self.parts.corpus: gr.Dropdown(**choices_of(self.context, self._last_asked(user, turns)).corpus),
             self.parts.listed: self._listed(user, conversation, searched),
         }
 
@@ -218,9 +219,9 @@ class Chat:
 
         Not over the answer to one who was faster.
         """
-        user, choices = self._name(request), choices_of(self.context)
+        user, turns = self._name(request), self._turns_at(self._name(request), address)
+        choices = choices_of(self.context, self._last_asked(user, turns))
         is_asked = (request.session_hash or "") in self.asking.running
-        turns = self._turns_at(user, address)
         conversation = address if turns else None
         return {
             self.parts.corpus: gr.Dropdown(**choices.corpus),
@@ -234,6 +235,12 @@ class Chat:
     def compare(self, compares: bool) -> Changes:
         """Show or hide what a comparison needs."""
         return {self.parts.other: gr.Dropdown(visible=compares), self.parts.blind: gr.Checkbox(visible=compares)}
+
+    def _last_asked(self, user: str, turns: Sequence[Turn]) -> str:
+        """The corpus that some turns, else those of the user's latest conversation, asked last; empty without any."""
+        kept = self.context.conversations
+        latest = turns or [turn for heading in kept.listed(user, most=1) for turn in kept.turns(user, heading.id)]
+        return latest[-1].standing.corpus if latest else ""
 
     def _turns_at(self, user: str, address: int | None) -> list[Turn]:
         """Of the conversation of an address; none where the user has not, or no longer, such a one."""

@@ -23,10 +23,10 @@ class Choices:
     may_compare: bool
 
 
-def choices_of(context: AppContext) -> Choices:
-    """What the workspace holds now."""
+def choices_of(context: AppContext, last: str = "") -> Choices:
+    """What the workspace holds now; the corpus asked ``last`` is chosen, that a new one does not take its place."""
     corpora = context.workspace.corpus_names()
-    corpus = DEFAULT_CORPUS if DEFAULT_CORPUS in corpora else next(iter(corpora), None)
+    corpus = next((one for one in (last, DEFAULT_CORPUS, *corpora) if one in corpora), None)
     base = context.text("chat.base")
     adapters = [(name, name) for name in adapter_names(context.workspace.adapters)]
     models = context.service.models()
