@@ -97,8 +97,9 @@ def _folder(model: str, *, may_fetch: bool = False) -> Path:
 
 
 def _here(model: str, source: Source) -> Path | None:
-    folder = fetching.folder_of(model)
-    return folder if folder.exists() else hub.cached(source.hub, source.revision)
+    if source.wheels and (folder := fetching.folder_of(model)).exists():
+        return folder
+    return hub.cached(source.hub, source.revision)
 
 
 def _packaged(package: str) -> Path:

@@ -125,7 +125,7 @@ def _pairs(
     """All pairs, in the order of the file. Raises PairsError when there are none."""
     chosen = settings.pairs
     bench = _workbench(retriever, engine, corpus, settings)
-    bench.search(corpus.name)  # refuses an empty corpus and another embedder before a teacher is asked
+    bench.search(corpus.name)  # refuses an empty corpus, or one whose embedder is gone, before a teacher is asked
     replies = Replies(replies_file(file))
     replies.keep_only(corpus.chunks)
     base = settings.engine.model
