@@ -11,7 +11,6 @@ headings and the header of a split table go with each window as its context, ins
 always a slice of ``Document.text``.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
@@ -136,9 +135,10 @@ def _sections(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
             yield section
 
 
-def _lead(units: Sequence[_Unit]) -> _Unit:
+def _lead(units: Sequence[_Unit], first: int = 0) -> _Unit:
     """The unit whose headings are the context of a window: its first text, past any headings."""
-    return next((unit for unit in units if unit.block.kind != "heading"), units[0])
+    rest = range(first, len(units))
+    return units[next((position for position in rest if units[position].block.kind != "heading"), first)]
 
 
 def _block_units(block: Block, offset: int, counter: TokenCounter, room: _Room) -> Iterator[_Unit]:
@@ -209,11 +209,9 @@ def _table_header(block: Block) -> tuple[str, int]:
 def _pack(units: list[_Unit], room: _Room) -> Iterator[_Window]:
     """Cut the units of one section into windows of about equal size, each within its room."""
     rest = sum(unit.tokens for unit in units)
-    texts = [place for place, unit in enumerate(units) if unit.block.kind != "heading"]
     position = 0
     while position < len(units):
-        after = bisect_left(texts, position)
-        lead = units[texts[after] if after < len(texts) else position]
+        lead = _lead(units, position)
         left = room.left(lead.block.heading_path, lead.header)
         taken = _fill(units, position, rest / -(-rest // left), left)
         window = _window(units[position : position + taken])

@@ -16,6 +16,7 @@ from functools import cache
 from html import escape
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -486,6 +487,13 @@ def test_one_wide_row_of_a_page_does_not_fill_up_all_others() -> None:
     document = read_html(f"<table><tr>{'<td>a' * 8_000}{'<tr><td>b' * 6_000}</table>".encode())
     assert document.text.count("a") == 8_000 and document.text.count("b") == 6_000
     assert len(document.text) < 100_000
+
+
+def test_a_quotation_that_stands_nowhere_is_not_sought_again_for_each_letter() -> None:
+    quotation, page = ("".join(Random(seed).choices("abcdefgh", k=20_000)) for seed in range(2))
+    before = time.thread_time()
+    assert page_words.aligned(quotation, page) == []
+    assert time.thread_time() - before < MOST_SECONDS
 
 
 def test_cells_of_a_page_do_not_reach_without_end() -> None:

@@ -9,8 +9,6 @@ _SUSPENDED = frozenset({
     "und", "oder", "bzw", "sowie", "noch", "bis", "als", "and", "or", "to", "nor", "but", "et", "ou", "y",
     "o", "e", "en", "of",
 })  # fmt: skip
-_LONGEST_WORD = 80
-"""So much of a text's end is looked at."""
 COMPOUNDING = frozenset({"de", "nl", "sv", "da", "no", "nb", "fi", "hu"})
 """Languages that write compounds as one word: a hyphen before a small letter only parts a line."""
 
@@ -29,17 +27,14 @@ def words_of(texts: Iterable[str]) -> frozenset[str]:
 
 def join_lines(lines: Iterable[str], words: frozenset[str] = frozenset(), language: str = "") -> str:
     """One line of text: ``Versiche-/rung`` is joined, ``Kranken-/und``, ``fixed-/rate`` keep the hyphen."""
-    settled: list[str] = []
-    end = ""
+    text = ""
     for line in lines:
-        end = _joined(end, line.strip(), words, language) if end else line.strip()
-        settled.append(end[:-_LONGEST_WORD])
-        end = end[-_LONGEST_WORD:]
-    return "".join([*settled, end])
+        text = _joined(text, line.strip(), words, language) if text else line.strip()
+    return text
 
 
 def _joined(text: str, line: str, words: frozenset[str], language: str) -> str:
-    parted = _PARTED.search(text)
+    parted = _PARTED.search(text[-80:])
     if not parted or not line:
         return f"{text}{line}" if text.endswith("-") and line[:1].isdigit() else f"{text} {line}"
     match = re.match(r"[^\W\d_]+", line)
