@@ -7,7 +7,7 @@ time, whatever models say today. The workspace lends the embedder, and how rare 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +25,14 @@ from assistant.types import Answer, Citation, Evidence, Sentence
 from assistant.workspace import Workspace
 from eval.cases import Case, json_lines, read_cases
 from eval.gold import located
-from eval.metrics.style import read_rules
+from eval.metrics.style import StyleRule, read_rules
 from eval.running.judging import embed_of, supports_by
 from eval.running.run import text_of
 from eval.scoring import Judges, scores_of
 from eval.trust import Agreement, Rated, Trust, trust_of
 
-_SAMPLE = Path(__file__).parent.parent / "data/sample"
-RATED_SET = _SAMPLE / "ratings.jsonl"
+SAMPLE = Path(__file__).parent.parent / "data/sample"
+RATED_SET = SAMPLE / "ratings.jsonl"
 _RATER = "authors"
 
 
@@ -55,8 +55,8 @@ class RatedSentence:
 
 
 @dataclass(frozen=True)
-class RatedAnswer:
-    """One line of the set."""
+class GivenAnswer:
+    """An answer with all that metrics look at."""
 
     question: str
     """Id of a case in cases.jsonl."""
@@ -65,6 +65,12 @@ class RatedAnswer:
     refused: bool
     sentences: tuple[RatedSentence, ...]
     passages: tuple[RatedPassage, ...]
+
+
+@dataclass(frozen=True)
+class RatedAnswer(GivenAnswer):
+    """One line of the set."""
+
     label: Label
     supported: Degree | None
     tone: bool | None
@@ -79,7 +85,7 @@ def read_rated(file: Path = RATED_SET) -> list[RatedAnswer]:
     return [parsed(line, _LINE, place, UsageError) for line, place in json_lines(file)]
 
 
-def answer_of(one: RatedAnswer, case: Case) -> Answer:
+def answer_of(one: GivenAnswer, case: Case) -> Answer:
     """The answer as the assistant gave it, as far as metrics look at it."""
     hits = [_evidence(rank, passage, case.language) for rank, passage in enumerate(one.passages, 1)]
     sentences = [
@@ -128,25 +134,30 @@ def _citation(hit: Evidence) -> Citation:
     return Citation(hit.rank, hit.document, "", None, hit.start, hit.end, hit.text)
 
 
+@contextmanager
+def judging(
+    answers: Sequence[GivenAnswer], workspace: Path, corpus: str, rules: Sequence[StyleRule] = ()
+) -> Iterator[tuple[list[Case], Judges]]:
+    """The cases of the sample with the places of their gold, and what metrics of these answers ask."""
+    settings, _ = config.load()
+    embedder = Embedder(settings.embedder, settings.device)
+    with closing(Catalog(Workspace(workspace.absolute()).corpus(corpus))) as catalog:
+        retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
+        retriever.search("a search tells the retriever how large the corpus is")
+        cases, _ = located(read_cases(SAMPLE / "cases.jsonl"), text_of(catalog))
+        by_id = {case.id: case for case in cases}
+        said = [answer_of(one, by_id[one.question]) for one in answers]
+        supports = supports_by(retriever, settings.answer.support_coverage)
+        yield cases, Judges(supports, embed_of(cases, said, embedder.embed_texts), rules)
+
+
 @click.command()
 @click.option("--workspace", type=click.Path(path_type=Path), required=True)
 @click.option("--corpus", default="sample", show_default=True)
 def main(workspace: Path, corpus: str) -> None:
     """Hold every metric against what was said of the sample's rated answers."""
-    settings, _ = config.load()
-    embedder = Embedder(settings.embedder, settings.device)
     answers = read_rated()
-    with closing(Catalog(Workspace(workspace.absolute()).corpus(corpus))) as catalog:
-        retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
-        retriever.search("a search tells the retriever how large the corpus is")
-        cases, _ = located(read_cases(_SAMPLE / "cases.jsonl"), text_of(catalog))
-        by_id = {case.id: case for case in cases}
-        said = [answer_of(one, by_id[one.question]) for one in answers]
-        judges = Judges(
-            supports_by(retriever, settings.answer.support_coverage),
-            embed_of(cases, said, embedder.embed_texts),
-            read_rules(_SAMPLE / "tone_rules.yaml"),
-        )
+    with judging(answers, workspace, corpus, read_rules(SAMPLE / "tone_rules.yaml")) as (cases, judges):
         trust = trust_of(list(rated_with(answers, cases, judges)))
     for line in lines_of(trust):
         click.echo(line)

@@ -38,6 +38,7 @@ Failure = Literal[
     "retrieval miss",
     "evidence ignored",
     "wrong without evidence",
+    "another figure first",
     "unsupported",
     "wrong citation",
     "other language",

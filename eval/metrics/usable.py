@@ -4,9 +4,9 @@ Every answer is exactly one of these, so that their shares add up to 1. They are
 answering (Voorhees 2003: correct; inexact or unsupported; incorrect) and of CRAG (Yang et al. 2024: a missing answer is
 better than a wrong one), told from texts and spans:
 
-    usable       states every required fact and none that it must not, in the question's language; every sentence is
-                 supported and cited, one citation meets the gold, and no house rule is broken. Of a question that
-                 the documents do not answer: it is refused
+    usable       states every required fact, no figure of another thing before it, and nothing that it must not, in the
+                 question's language; every sentence is supported and cited, one citation meets the gold, and no
+                 house rule is broken. Of a question that the documents do not answer: it is refused
     partly       shown as an answer: some of the required facts; or all of them, without something else of the above
     hedged       shown as the closest places, not as an answer
     refused      refused though the documents answer it, or nothing was said
@@ -17,6 +17,7 @@ better than a wrong one), told from texts and spans:
 from collections.abc import Mapping
 from typing import Literal, get_args
 
+from assistant.grounding.quantities import quantities
 from assistant.language import detect
 from assistant.types import Answer
 from eval.cases import Case
@@ -46,8 +47,8 @@ def outcome_of(case: Case, answer: Answer, scores: Mapping[str, Score]) -> Outco
     stated = 0.0 if case.unanswerable or _forbidden(case, answer.text) else facts_stated(case, answer.text, scores)
     if stated == 0.0:
         return "misleading"
-    is_whole = stated == 1.0 and is_supported(scores) and cites_rightly(case, scores) and keeps_rules(scores)
-    return "usable" if is_whole and speaks_language(case, answer.text) else "partly"
+    is_whole = stated == 1.0 and leads_with_it(case, answer) and is_supported(scores) and cites_rightly(case, scores)
+    return "usable" if is_whole and keeps_rules(scores) and speaks_language(case, answer.text) else "partly"
 
 
 def facts_stated(case: Case, said: str, scores: Mapping[str, Score]) -> float:
@@ -61,6 +62,19 @@ def facts_stated(case: Case, said: str, scores: Mapping[str, Score]) -> float:
         return share
     correctness = scores["correctness"].value
     return float(correctness >= _RIGHT if correctness is not None else (scores["cites_gold"].value or 0.0) > 0)
+
+
+def leads_with_it(case: Case, answer: Answer) -> bool:
+    """Whether no figure of another thing comes before the required one: where facts are figures, no sentence states
+    any before the first one that states a fact."""
+    if not any(_has_figure(alias) for fact in case.must_include for alias in fact):
+        return True
+    for sentence in answer.sentences:
+        if (must_include(sentence.text, case.must_include, case.language) or 0.0) > 0:
+            return True
+        if _has_figure(sentence.text):
+            return False
+    return True  # a fact goes on from one sentence to the next
 
 
 def is_supported(scores: Mapping[str, Score]) -> bool:
@@ -99,6 +113,11 @@ def usable_scores(outcome: Outcome, case: Case, answer: Answer, scores: Mapping[
         "hedged": Score(float(outcome == "hedged")),
         "right_hedged": Score(float(outcome == "hedged")) if is_right else _NOT_RIGHT,
     }
+
+
+def _has_figure(text: str) -> bool:
+    """Whether a text states a number; ``§ 7`` and ``(2)`` only name a place."""
+    return any(not one.startswith(("§", "(")) for one in quantities(text))
 
 
 def _forbidden(case: Case, said: str) -> bool:

@@ -86,6 +86,7 @@ FAILURE_MEANINGS: Mapping[Failure, str] = {
     "retrieval miss": "a passage that the answer needs was not shown to the model",
     "evidence ignored": "the passages were shown, and the answer still does not say what it should",
     "wrong without evidence": "the model alone, without passages, says something else",
+    "another figure first": "states the required figure, behind one of another thing",
     "unsupported": "says what it should, but a sentence has no support in the passages",
     "wrong citation": "says what it should, but a citation is missing or points to the wrong passage",
     "false refusal": "refused, though the documents answer the question",

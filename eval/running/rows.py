@@ -10,7 +10,15 @@ from eval.gold import Group, ranks
 from eval.measures import MEASURES
 from eval.metrics.answers import must_include
 from eval.metrics.score import Score
-from eval.metrics.usable import Outcome, cites_rightly, facts_stated, is_supported, outcome_of, speaks_language
+from eval.metrics.usable import (
+    Outcome,
+    cites_rightly,
+    facts_stated,
+    is_supported,
+    leads_with_it,
+    outcome_of,
+    speaks_language,
+)
 from eval.results import Failure, Row, RowAnswer, RowCitation, RowPassage, RowSentence, System
 from eval.scoring import Judges, scores_of
 
@@ -69,6 +77,8 @@ def first_failure(case: Case, system: System, answer: Answer, outcome: Outcome, 
 
 def _flaw(case: Case, answer: Answer, scores: Mapping[str, Score]) -> Failure:
     """What keeps an answer from being usable that states every required fact."""
+    if not leads_with_it(case, answer):
+        return "another figure first"
     if not is_supported(scores):
         return "unsupported"
     if not cites_rightly(case, scores):
