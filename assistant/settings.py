@@ -232,10 +232,9 @@ class AnswerSettings(Section):
         " not at all.",
     )
     system: str = Field(
-        "You answer questions from the passages you are given. Use only what they say. "
-        "Answer in the language of the question, briefly and directly. "
-        "Behind each sentence put the number of its passage, as in [1]. "
-        "If the passages do not answer the question, say so.",
+        "Read the passages and answer the question in one or two full sentences, in the language of the question, using "
+        "only what the passages say. Answer each part of a question that has several parts. If the answer is yes or no, "
+        "say what makes it so. If the passages do not say it, say so.",
         description="What the model is told about its task.",
     )
     # A refusal without words would make every answer one: answers are compared with its beginning. So are they with

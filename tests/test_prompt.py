@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import evidence
 
+from assistant.config import Settings
 from assistant.prompt import build_messages, fitting_evidence, harmless
 from assistant.types import Evidence, Message
 
@@ -69,3 +70,9 @@ def test_the_weakest_passages_give_way_first_and_the_best_stays() -> None:
     assert [hit.rank for hit in fitting_evidence(hits, 25, size)] == [1, 2]  # type: ignore[arg-type]
     assert [hit.rank for hit in fitting_evidence(hits, 1, size)] == [1]  # type: ignore[arg-type]
     assert fitting_evidence([], 1, size) == []  # type: ignore[arg-type]
+
+
+def test_the_model_is_told_to_read_and_not_to_number() -> None:
+    """Asked for numbers, models answer passage by passage; what a sentence cites is found without them."""
+    system = Settings().answer.system
+    assert "[" not in system and "number" not in system and "full sentences" in system
