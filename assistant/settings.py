@@ -232,9 +232,9 @@ class AnswerSettings(Section):
         " not at all.",
     )
     system: str = Field(
-        "Read the passages and answer the question in one or two full sentences, in the language of the question, using "
-        "only what the passages say. Answer each part of a question that has several parts. If the answer is yes or no, "
-        "say what makes it so. If the passages do not say it, say so.",
+        "Read the passages and answer the question in one or two full sentences, in the language of the question, "
+        "using only what the passages say. Answer each part of a question that has several parts. "
+        "If the answer is yes or no, say what makes it so. If the passages do not say it, say so.",
         description="What the model is told about its task.",
     )
     # A refusal without words would make every answer one: answers are compared with its beginning. So are they with

@@ -29,7 +29,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (folder / "docs" / document).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(SAMPLE / document, folder / "docs" / document)
     workspace = Workspace(folder / "workspace")
-    settings = Settings.model_validate({"ingest": {"workers": 1}, "engine": {"max_new_tokens": 48}})
+    engine = {"max_new_tokens": 48, "generate": "always"}
+    settings = Settings.model_validate({"ingest": {"workers": 1}, "engine": engine})
     ingest(workspace, "sample", [folder / "docs"], settings)
     with (
         open_service(workspace, settings) as service,
