@@ -33,7 +33,7 @@ _LEAST_MEMORY = 2 << 30
 # So many words of a prompt are read to tell how fast the model reads.
 _PROBE_WORDS = 300
 # The smallest model whose answers are better than quotations (docs/engines.md).
-_READER = "qwen2.5-coder-0.5b"
+_READER = "qwen2.5-coder-1.5b"
 # Of weights in 16 bits: 8 and 4 bits with their scales, and embeddings, a tenth to a fourth of a model, as they are.
 _QUANTISED_SHARES = {"none": 1.0, "8bit": 0.6, "4bit": 0.4}
 
@@ -129,11 +129,10 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     yield Finding("engine", "ok", f"{runs}; with 1,000 tokens of evidence, first words after about {seconds:.1f} s")
     if not speaks(settings.engine):
         told = (
-            f"{settings.engine.model} answers worse than quotations alone, so the documents answer in their own words"
+            f"{settings.engine.model} answers no better than quotations alone, so it is not asked and these are shown"
         )
-        yield Finding(
-            "answers", "ok", told, f"For answers in a model's words: assistant config set engine.model={_READER}"
-        )
+        remedy = f"For answers in a model's words: assistant config set engine.model={_READER}"
+        yield Finding("answers", "ok", told, remedy)
 
 
 def _weights(settings: Settings) -> float:

@@ -92,8 +92,8 @@ class EngineSettings(Section):
     )
     generate: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="Whether the base model answers in its own words; auto leaves the answer to quotations where it is"
-        " known that they are better (SmolLM2-135M). An adapter that is asked always speaks.",
+        description="Whether the base model answers in its own words; auto leaves the answer to quotations where the"
+        " catalogue says that they are as good. An adapter that is asked always speaks.",
     )
     max_new_tokens: int = Field(256, ge=1, le=8192, description="Longest answer, in tokens.")
     thinking: int = Field(

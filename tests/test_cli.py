@@ -212,7 +212,8 @@ def test_doctor_finds_a_sound_workspace_sound_and_mends_a_lost_index(
     assert {"device", "memory", "embedder", "engine", "workspace"} <= set(findings)
     assert re.search(r"first words after about \d+\.\d s", findings["engine"]["message"])
     assert (
-        "worse than quotations" in findings["answers"]["message"] and "engine.model=" in findings["answers"]["remedy"]
+        "no better than quotations" in findings["answers"]["message"]
+        and "engine.model=" in findings["answers"]["remedy"]
     )
     assert index.exists()
 

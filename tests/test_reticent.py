@@ -1,4 +1,4 @@
-"""A base model that answers worse than quotations is not asked; its adapters are."""
+"""A base model that answers no better than quotations is not asked; its adapters are."""
 
 import pytest
 from fakes import ScriptedEngine, returned
@@ -24,11 +24,12 @@ def test_of_a_reticent_base_only_adapters_speak() -> None:
         ({}, False),
         ({"model": "smollm2-135m"}, False),
         ({"model": "HuggingFaceTB/SmolLM2-135M-Instruct"}, False),
-        ({"model": "qwen2.5-coder-0.5b"}, True),
+        ({"model": "qwen2.5-coder-0.5b"}, False),
+        ({"model": "qwen2.5-coder-1.5b"}, True),
         ({"model": "./my-model"}, True),
         ({"url": "http://127.0.0.1:8001/v1"}, True),
         ({"generate": "always"}, True),
-        ({"model": "qwen2.5-coder-0.5b", "generate": "never"}, False),
+        ({"model": "qwen2.5-coder-1.5b", "generate": "never"}, False),
     ],
 )
 def test_a_base_speaks_unless_quotations_are_better(changes: dict[str, str], speaking: bool) -> None:

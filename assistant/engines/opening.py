@@ -34,7 +34,7 @@ def open_engine(settings: Settings, adapters: Path | None = None) -> Engine:
 
 
 def open_answering(settings: Settings, adapters: Path | None = None) -> Engine:
-    """The engine that answers people: of a base model that quotations are better than, only adapters speak.
+    """The engine that answers people: of a base model that is no better than quotations, only adapters speak.
 
     Raises what ``open_engine`` raises.
     """

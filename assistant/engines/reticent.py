@@ -1,4 +1,4 @@
-"""An engine in front of a base model that answers worse than quotations: only its adapters speak (docs/engines.md)."""
+"""An engine in front of a base model that is no better than quotations: only its adapters speak (docs/engines.md)."""
 
 from collections.abc import Generator, Sequence
 

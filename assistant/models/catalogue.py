@@ -84,7 +84,7 @@ class Model(Source):
     temperature: float = TEMPERATURE
     """Of an embedder's contrastive loss: the lower, the less its similarities differ (arXiv:2212.03533)."""
     quotes: bool = False
-    """Whether quotations alone answer better than its own words (docs/engines.md)."""
+    """Whether its own words are no better than quotations alone (docs/engines.md)."""
     note: str = ""
 
     @property
