@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import Any
 
 from assistant.types import HEADING_SEPARATOR, Answer, Citation, Evidence, Sentence, Trace
+from assistant.untrusted.instructions import gives_orders
 
 _LONGEST_EXCERPT = 160
 LONGEST_QUOTE = 300
@@ -49,6 +50,7 @@ def hit_json(hit: Evidence) -> dict[str, Any]:
         "end": hit.end,
         "header": hit.header,
         "text": hit.text,
+        "warning": "orders" if gives_orders(hit.text, hit.context) else "",
     }
 
 

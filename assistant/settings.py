@@ -202,7 +202,8 @@ class AnswerSettings(Section):
         4000,
         ge=1,
         le=1_000_000,
-        description="Longer questions are refused at once; of the past, 16 times as much is read.",
+        description="Longer questions are refused at once, and those of twice as many bytes (UTF-8);"
+        " of the past, 16 times as much is read.",
     )
     prompt_tokens: int = Field(
         1536, ge=128, le=1_000_000, description="Budget of the prompt; the weakest passages give way first."

@@ -354,6 +354,8 @@ def test_a_question_that_is_too_long_is_refused_before_anything_is_done(
         assistant.ask("hail " * (longest // 5) + "?")
     assert assistant.ask(f"What is the deductible for hail damage{'?' * (longest - 38)}").question
     assert len(engine.prompts) == 1
+    with pytest.raises(QuestionTooLongError, match=r"11,880 bytes; at most 8,000 .* answer\.question_characters"):
+        assistant.ask("\u3000" * 3960)
 
 
 @pytest.mark.parametrize(

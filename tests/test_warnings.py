@@ -13,7 +13,7 @@ from assistant.conversation.transcript import footnotes, markdown
 from assistant.grounding.grounder import ground
 from assistant.grounding.quoting import Places
 from assistant.grounding.warnings import warning_notes, warning_of
-from assistant.presentation import answer_json, answer_lines
+from assistant.presentation import answer_json, answer_lines, hit_json
 from assistant.telling import as_said, text_of
 from assistant.types import Answer, Evidence
 from assistant.untrusted.addressed import orders_a_machine
@@ -113,7 +113,9 @@ def test_every_output_shows_the_warning() -> None:
     assert document["sentences"][0]["citations"][0]["warning"] == "orders"
     shown = answer_html(answer, "default", lambda key, /, **values: text(key, "en", **values))
     assert ">1!</button>" in shown and text("chat.warning_orders", "en") in shown
+    assert document["hits"][0]["warning"] == "orders"
     plain = answered(evidence(FACT))
+    assert hit_json(plain.hits[0])["warning"] == ""
     assert "!" not in "".join([*answer_lines(plain), text_of(plain, with_sources=True)])
 
 

@@ -20,6 +20,7 @@ from assistant import __version__
 from assistant.errors import AssistantError
 from assistant.presentation import answer_json, search_json
 from assistant.types import Answer, Filter, well_formed
+from assistant.untrusted.markup import unlinked
 from ui.service import Asked, Service
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ def create_server(service: Service) -> MCPServer:
     ) -> dict[str, Any]:
         """Answer a question from the documents: sentences with the passages that support them, or a refusal.
         A greeting gets a greeting (``small_talk``)."""
-        return await _in_thread(lambda: answer_json(None, _answer(service, question, corpus, adapter, _only(folder))))
+        return await _in_thread(lambda: _plain(_answer(service, question, corpus, adapter, _only(folder))))
 
     return server
 
@@ -124,6 +125,15 @@ def _answer(service: Service, question: str, corpus: str, adapter: str, only: Fi
     if not isinstance(answer, Answer):
         raise TypeError(f"an answer has to come last, not {answer!r}")
     return answer
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    """An answer for a client that may render Markdown: nothing in its text leads or loads anything."""
+    shown = answer_json(None, answer)
+    shown["answer"] = unlinked(shown["answer"])
+    for sentence in shown["sentences"]:
+        sentence["text"] = unlinked(sentence["text"])
+    return shown
 
 
 def _only(folder: str) -> Filter | None:

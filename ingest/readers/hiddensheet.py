@@ -38,6 +38,18 @@ _NARROWEST = 0.5
 _TEXT_SECTION = 3
 """A number format has sections for positive and negative numbers, zero, and text."""
 
+_COLOURS: dict[str, Rgb] = {
+    "black": BLACK,
+    "white": WHITE,
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "magenta": (255, 0, 255),
+    "cyan": (0, 255, 255),
+}
+_COLOUR = re.compile(rf"\[({'|'.join(_COLOURS)})\]", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Unshown:
@@ -84,6 +96,12 @@ def _is_hidden(element: Any, extent: str, smallest: float) -> bool:
     return bool(float(element.get(extent, "99")) < smallest)
 
 
+def _named_colour(section: str) -> Rgb | None:
+    """The colour that a section of a number format asks for, as in ``[White]@``."""
+    named = _COLOUR.search(section)
+    return _COLOURS[named[1].lower()] if named else None
+
+
 class Ink:
     """Which styles of a book draw something."""
 
@@ -113,13 +131,14 @@ class Ink:
             return False
         if is_styled and fill.fill_type is None:
             return True
-        text = self._colour(font.color) or BLACK
         ground = WHITE
         if fill.fill_type == "solid":
             ground = self._colour(fill.fgColor) or BLACK
         elif fill.fill_type is not None:
             return True
-        return not are_alike(text, ground)
+        own = self._colour(font.color) or BLACK
+        used = [section for section in sections if "@" in section] if is_text else sections[:_TEXT_SECTION]
+        return any(not are_alike(_named_colour(section) or own, ground) for section in used or [""])
 
     def _colour(self, colour: Any) -> Rgb | None:
         if colour is None:

@@ -690,6 +690,7 @@ _XLSX = (
     _sheet("sheet", _state("hidden"), _state("visible")),
     _sheet("sheet that no menu shows", _state("veryHidden"), _state("visible")),
     _sheet("format without a value", _format(";;;"), _format("0;0;0;@")),
+    _sheet("white by its format", _format("[White]@"), _format("[Red]@")),
     _sheet("white", _inked("FFFFFFFF"), _inked("FF333333")),
     _sheet("colour of the theme", _inked(_theme(0)), _inked(_theme(1))),
     _sheet("tint of the theme", _inked(_theme(4, 0.98)), _inked(_theme(4, -0.4))),

@@ -129,6 +129,17 @@ def test_every_message_of_mcp_gets_an_answer_over_standard_input(served: Workspa
     assert "result" in by_number["7"]
 
 
+def test_nothing_in_the_text_of_an_answer_leads_or_loads_anything(served: Workspace) -> None:
+    said = f"{ANSWER} See www.evil.example and ![x] (https://evil.example/p)."
+    server = create_server(service_of(served, ScriptedEngine(said)))
+    answer = call(server, "ask", question=QUESTION, corpus="cars").structured_content
+    assert answer
+    for text in (answer["answer"], *(sentence["text"] for sentence in answer["sentences"])):
+        assert "![" not in text and text.count("evil.example") == text.count("evil.example``") + text.count(
+            "evil.example/p``"
+        )
+
+
 @pytest.mark.parametrize("tool", ["search", "ask"])
 def test_a_question_that_is_too_long_is_an_error(server: MCPServer, tool: str) -> None:
     result = call(server, tool, question="x" * 4001, corpus="cars")
