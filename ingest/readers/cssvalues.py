@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import pi
 
 from tinycss2.ast import DimensionToken, FunctionBlock, HashToken, IdentToken, Node, NumberToken, PercentageToken
@@ -16,6 +17,7 @@ _IN_LETTERS = {"em": 1.0, "ex": 0.5, "ch": 0.5, "lh": 1.2, "cap": 0.7, "ic": 1.0
 _TURNS = {"deg": pi / 180, "grad": pi / 200, "rad": 1.0, "turn": 2 * pi}
 _SYSTEM = {"canvas": (255, 255, 255), "window": (255, 255, 255), "canvastext": (0, 0, 0), "windowtext": (0, 0, 0)}
 _SUMS = frozenset({"calc", "min", "max", "clamp"})
+_MIXED = 2
 _COLOUR_TOKENS = (HashToken, IdentToken, FunctionBlock)
 
 Rgb = tuple[int, int, int]
@@ -42,6 +44,8 @@ def colour(token: Node) -> Colour | None:
         return None
     if isinstance(token, IdentToken) and token.lower_value in _SYSTEM:
         return Colour(_SYSTEM[token.lower_value])
+    if isinstance(token, FunctionBlock) and token.lower_name == "color-mix":
+        return _mixed(token.arguments)
     found = parse_color(token)
     if found is None or isinstance(found, str):
         return None
@@ -52,6 +56,19 @@ def colour(token: Node) -> Colour | None:
         red = green = blue = light
     r, g, b = (round(255 * min(1.0, max(0.0, one or 0))) for one in (red, green, blue))
     return Colour((r, g, b), found.alpha)
+
+
+def _mixed(arguments: Sequence[Node]) -> Colour | None:
+    """The colour of ``in srgb, white 90%, black``: a mean of red, green and blue, in whatever space it is asked for."""
+    parts = [list(part) for is_comma, part in groupby(arguments, lambda token: token == ",") if not is_comma][1:]
+    mixed = [found for part in parts if (found := next(colours(part), None))]
+    if len(mixed) != _MIXED:
+        return None
+    first, second = (next(iter(shares(part)), None) for part in parts)
+    first = 0.5 if first is None and second is None else 1 - (second or 0.0) if first is None else first
+    share = first / max(first + (1 - first if second is None else second), 1e-6)
+    one, other = mixed
+    return Colour(Colour(one.rgb, share).over(other.rgb), share * one.alpha + (1 - share) * other.alpha)
 
 
 def colours(tokens: Sequence[Node]) -> Iterator[Colour]:

@@ -82,6 +82,7 @@ _INLINE: tuple[tuple[str, str, str], ...] = (
     ("colour by hsl", "color:hsl(120, 10%, 99%)", "color:hsl(120, 10%, 30%)"),
     ("colour by hwb", "color:hwb(0 100% 0%)", "color:hwb(0 0% 100%)"),
     ("colour by oklch", "color:oklch(1 0 0)", "color:oklch(.3 0 0)"),
+    ("colour by a mix", "color:color-mix(in srgb, white, #000 2%)", "color:color-mix(in srgb, white 2%, black)"),
     ("colour of the system", "color:Canvas", "color:CanvasText"),
     ("colour transparent", "color:transparent", "color:black"),
     ("colour nearly transparent", "color:rgb(0 0 0 / 2%)", "color:rgb(0 0 0 / 80%)"),
