@@ -82,7 +82,7 @@ class GrowingWords:
         if not self._is_open:
             seen, origins = traced_skeleton(text[self._settled :])
             sign = _BEGINS.search(seen)
-            end = self._settled + origins[sign.start()] if sign else len(text)
+            end = self._settled + origins[sign.start()] if sign else max(self._settled, len(text))
             self._plain += text[self._settled : end]
             self._settled, self._again, self._is_open = end, 0, sign is not None
         end = max(text.rfind(one, self._settled) for one in _PARTS) + 1
