@@ -21,6 +21,7 @@ MOST_MISLEADING = 0.1
 LEAST_USABLE = 0.6
 """The share of usable answers from which a system is of much help."""
 _FINDS = 0.8
+_MOST_RIGHT_HEDGED = 0.1
 # Of a kind with fewer questions nothing is said.
 _FEWEST_OF_A_KIND = 10
 _WORST = 3
@@ -125,7 +126,8 @@ def _counts(results: Results, floor: float, ceiling: float) -> Iterator[Count]:
     yield Count(f"{misleading} misleading", "good" if misleading <= ceiling * asked else "bad")
     if hedged:
         right = results.first_failures[system]["hedged"].get("right but hedged", 0)
-        yield Count(f"{hedged} hedged, {right} of them right", "even")
+        share = results.means[system]["right_hedged"].value or 0.0
+        yield Count(f"{hedged} hedged, {right} of them right", "bad" if share > _MOST_RIGHT_HEDGED else "even")
     if refused:
         yield Count(f"{refused} refused that the documents answer", "even")
     if unanswerable := results.data.unanswerable:

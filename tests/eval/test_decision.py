@@ -1,6 +1,6 @@
 """The first screen of a report decides by what misleads, and never by what helps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from results_of import rows_of
 from eval.comparison import mean
 from eval.gate import GateRules, gate_of
 from eval.metrics.score import Score
+from eval.metrics.usable import Outcome
 from eval.report import MARKDOWN_FILE
 from eval.report.decision import decision_of, worst_answers
-from eval.results import Results, Row
+from eval.results import Failure, Results, Row
 from eval.summary import first_failures_of, means_of
 
 SYSTEM = "house+rag"
@@ -127,3 +128,17 @@ def test_sections_of_what_was_not_asked_are_left_out(tmp_path: Path) -> None:
         assert {element["id"] for element in page.select("h2[id]")} & ids == there
         linked = {str(link["href"])[1:] for link in page.select("nav a")}
         assert linked == {element["id"] for element in page.select("h2[id]")}
+
+
+@pytest.mark.parametrize(("hedged", "tone"), [(5, "even"), (30, "bad")])
+def test_right_answers_that_are_hedged_are_bad_news_when_they_are_many(hedged: int, tone: str) -> None:
+    results = results_with(rows_with(1, 100))
+    clusters = [str(place % 10) for place in range(101)]
+    right = mean([Score(float(place < hedged)) for place in range(101)], clusters)
+    means = {**results.means, SYSTEM: {**results.means[SYSTEM], "right_hedged": right}}
+    own: dict[Outcome, Mapping[Failure, int]] = {
+        **results.first_failures[SYSTEM],
+        "hedged": {"right but hedged": hedged},
+    }
+    told = decision_of(replace(results, means=means, first_failures={SYSTEM: own}))
+    assert [one.tone for one in told.counts if one.words == f"{hedged} hedged, {hedged} of them right"] == [tone]
