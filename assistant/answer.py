@@ -18,6 +18,7 @@ from assistant.errors import PromptTooLongError
 from assistant.feedback.checked import CheckedAnswers, Found
 from assistant.grounding.editions import newest_first, version_notes, with_newest
 from assistant.grounding.grounder import Grounder, ground
+from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import Places
 from assistant.grounding.warnings import warning_notes
 from assistant.outcomes import outcome_of
@@ -167,7 +168,7 @@ class Assistant:
         course.done("prompt")
         yield Retrieved(course.rewriting.standalone, tuple(prompt.shown))
         places = Places(course.rewriting.standalone, prompt.shown, self.retriever.embedder, self.retriever.weights)
-        grounder = self._grounder(prompt.shown, places)
+        grounder = self._grounder(course.rewriting.standalone, prompt.shown, places)
         yield from self._generate(prompt, grounder, adapter)
         course.done("generate")
         yield self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
@@ -231,11 +232,12 @@ class Assistant:
             )
         return _Prompt(prompt, shown, min(self._generation.max_new_tokens, room))
 
-    def _grounder(self, shown: Sequence[Evidence], places: Places) -> Grounder:
+    def _grounder(self, question: str, shown: Sequence[Evidence], places: Places) -> Grounder:
         weights, least = self.retriever.weights, self._answering.support_coverage
+        likeness = Meaning(self.retriever.embedder).likeness
         if self._answering.unsupported == "show":
-            return Grounder(shown, weights, least)
-        return Grounder(shown, weights, least, _PATIENCE, places.are_cited)
+            return Grounder(shown, weights, least, question=question, likeness=likeness)
+        return Grounder(shown, weights, least, _PATIENCE, places.behind, question, likeness)
 
     def _generate(self, prompt: _Prompt, grounder: Grounder, adapter: str | None) -> Iterator[Update]:
         engine, temperature = self._opened_engine, self._generation.temperature

@@ -21,6 +21,7 @@ from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import open_engine
+from assistant.grounding.meaning import Meaning
 from assistant.grounding.support import support
 from assistant.language import words
 from assistant.prompt import MACHINERY
@@ -151,9 +152,10 @@ def _is_true(sentence: Sentence, citation: Citation, answer: Answer, retriever: 
     if " ".join(citation.quote.split()) == sentence.text:
         return True
     least = settings.answer.support_coverage
-    found = support(sentence.text, hit, retriever.weights, least)
+    likeness = Meaning(retriever.embedder).likeness
+    found = support(sentence.text, hit, retriever.weights, least, answer.standalone_question, likeness)
     overlap = min(found.end + hit.start, citation.end) - max(found.start + hit.start, citation.start)
-    return found.coverage >= least and not found.objection and overlap > 0
+    return found.holds and overlap > 0
 
 
 def report(system: str, outcomes: Sequence[Outcome]) -> Iterator[str]:

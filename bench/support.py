@@ -9,7 +9,8 @@ reported on ``test``. The pairs in ``data/sample/support.jsonl`` are written by 
 reading exercises, which are held against the passage they are read from and the three beside it. Sentences with one
 number that are supported as they stand are written with this number, and with another one, in words and in figures
 (``bench.written``). Pairs that are judged right are judged again as answers in Markdown: behind a label, in a list, in
-a table. ``--write`` keeps the figures that reports show.
+a table. Answers of each way to be false, with true twins (``data/sample/support_classes.jsonl``), are grounded as the
+app does it, with their question and all passages of their document. ``--write`` keeps the figures that reports show.
 """
 
 import json
@@ -17,7 +18,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,8 +27,10 @@ import numpy as np
 
 from assistant import config
 from assistant.embedder import Embedder
-from assistant.grounding.grounder import ground
+from assistant.grounding.grounder import Grounder, ground
+from assistant.grounding.meaning import Likeness, Meaning
 from assistant.grounding.quantities import quantities
+from assistant.grounding.quoting import Places
 from assistant.grounding.spans import Row, Span, spans
 from assistant.grounding.support import Support, Weights, is_factual, support
 from assistant.retriever import Retriever
@@ -41,6 +44,7 @@ from eval.statistics import interval
 from ingest.pairs.reading import Answered, exercises
 
 HANDWRITTEN = Path(__file__).parent.parent / "data/sample/support.jsonl"
+CLASSES = Path(__file__).parent.parent / "data/sample/support_classes.jsonl"
 _SHORTEST, _LONGEST = 40, 300
 # "Within 14 days." and "10 euros." say too little to stand in one passage only.
 _FRAGMENT = 3
@@ -156,7 +160,7 @@ def numbered(hits: Sequence[Evidence], weights: Weights, least: float, seed: int
     for hit in hits:
         for text in filter(None, (_sentence(span, hit) for span in spans(hit))):
             found = list(renumbered(text, hit.language, rng))
-            if found and is_supported(support(text, hit, weights, least), least):
+            if found and support(text, hit, weights, least).holds:
                 yield Labelled("as it stands", text, hit, True)
                 yield from (Labelled(kind, sentence, hit, same) for kind, sentence, same in found)
 
@@ -222,6 +226,57 @@ def answers_read() -> Iterator[Labelled]:
                     yield from _read_from(sentence, hits, question.passage, language)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An answer of one sentence to a question, and whether one of the passages supports it."""
+
+    kind: str
+    question: str
+    sentence: str
+    hits: tuple[Evidence, ...]
+    supported: bool
+
+
+def answers(file: Path, part: str) -> Iterator[Answer]:
+    """Answers by hand from made-up documents, a document a line: of each way to be false, with true twins."""
+    documents = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for number, document in enumerate(documents):
+        hits = tuple(
+            replace(
+                _passage(10 * number + rank, one["text"], one["context"], document["language"]),
+                rank=rank,
+                heading=one["context"],
+            )
+            for rank, one in enumerate(document["passages"], 1)
+        )
+        for claim in document["claims"] if document["part"] == part else ():
+            yield Answer(claim["kind"], claim["question"], claim["sentence"], hits, claim["supported"])
+
+
+def are_shown(some: Iterable[Answer], embedder: Embedder, least: float) -> Iterator[tuple[Answer, bool]]:
+    """Each answer with whether it is grounded as the app does it, all of it supported."""
+    likeness = Meaning(embedder).likeness
+    for answer in some:
+        behind = Places(answer.question, answer.hits, embedder, even).behind
+        grounder = Grounder(answer.hits, even, least, None, behind, answer.question, likeness)
+        for _ in (*grounder.feed(answer.sentence), *grounder.finish()):
+            pass
+        yield answer, bool(grounder.sentences) and all(sentence.supported for sentence in grounder.sentences)
+
+
+def by_class(shown: Sequence[tuple[Answer, bool]]) -> Iterator[str]:
+    """One line a kind: how many true answers are accepted, and false ones rejected; then all."""
+    for kind in (*sorted({answer.kind for answer, _ in shown}), "all"):
+        true, false = (
+            [is_shown for answer, is_shown in shown if answer.supported is wanted and kind in (answer.kind, "all")]
+            for wanted in (True, False)
+        )
+        yield (
+            f"{kind:28} accepted {np.mean(true):.3f} n={len(true)}, rejected {1 - np.mean(false):.3f} n={len(false)},"
+            f" precision {sum(true) / max(1, sum(true) + sum(false)):.3f}"
+        )
+
+
 def _read_from(sentence: str, hits: Sequence[Evidence], its: int, language: str) -> Iterator[Labelled]:
     for place, hit in enumerate(hits, 1):
         kind = "answer" if place == its else "passage beside it"
@@ -247,28 +302,25 @@ def passages(catalog: Catalog) -> list[Evidence]:
     ]  # fmt: skip
 
 
-def judged(pairs: Sequence[Labelled], weights: Weights, least: float) -> list[tuple[Labelled, Support]]:
+def judged(
+    pairs: Sequence[Labelled], weights: Weights, least: float, likeness: Likeness | None = None
+) -> list[tuple[Labelled, Support]]:
     """Each pair with what support says of it."""
-    return [(pair, support(pair.sentence, pair.hit, weights, least)) for pair in pairs]
+    return [(pair, support(pair.sentence, pair.hit, weights, least, likeness=likeness)) for pair in pairs]
 
 
-def is_supported(found: Support, least: float) -> bool:
-    """The verdict that answers rest on."""
-    return not found.objection and found.coverage >= least
-
-
-def table(results: Sequence[tuple[Labelled, Support]], least: float) -> Iterator[str]:
+def table(results: Sequence[tuple[Labelled, Support]]) -> Iterator[str]:
     """One line a kind: how many pairs are judged right, with the interval over documents; then precision and recall."""
     by_kind: dict[tuple[bool, str], list[tuple[str, float]]] = defaultdict(list)
     for pair, found in results:
-        right = is_supported(found, least) == pair.supported
+        right = found.holds == pair.supported
         by_kind[not pair.supported, pair.kind].append((pair.hit.document, float(right)))
     for (unsupported, kind), rows in sorted(by_kind.items()):
         documents, values = zip(*rows, strict=True)
         low, high = interval(values, documents)
         label = "rejected" if unsupported else "accepted"
         yield f"{kind:28} {label} {np.mean(values):.3f} [{low:.3f}, {high:.3f}] n={len(values)}"
-    accepted = [pair.supported for pair, found in results if is_supported(found, least)]
+    accepted = [pair.supported for pair, found in results if found.holds]
     true = sum(pair.supported for pair, _ in results)
     yield f"{'all':28} precision {np.mean(accepted):.3f} recall {sum(accepted) / true:.3f} n={len(results)}"
 
@@ -278,7 +330,7 @@ def in_markdown(
 ) -> Iterator[str]:
     """One line a form of Markdown: of sentences that are judged right without it, how many are judged so in it."""
     rng = random.Random(0)
-    right = [pair for pair, found in results if pair.kind != "row" and is_supported(found, least) == pair.supported]
+    right = [pair for pair, found in results if pair.kind != "row" and found.holds == pair.supported]
     rng.shuffle(right)
     true = [(pair, label_of(pair.sentence, rng)) for pair in right if pair.supported][:most]
     false = [(pair, label_of(pair.sentence, rng)) for pair in right if not pair.supported][:most]
@@ -300,12 +352,12 @@ def in_markdown(
         )
 
 
-def figures(results: Sequence[tuple[Labelled, Support]], least: float) -> CheckerFigures:
+def figures(results: Sequence[tuple[Labelled, Support]]) -> CheckerFigures:
     """How many of the supported pairs are accepted, and of the others rejected."""
 
     def rate(supported: bool) -> Rate:
         some = [(pair, found) for pair, found in results if pair.supported == supported]
-        values = [float(is_supported(found, least) == supported) for _, found in some]
+        values = [float(found.holds == supported) for _, found in some]
         low, high = interval(values, [pair.hit.document for pair, _ in some])
         return Rate(round(float(np.mean(values)), 4), round(low, 4), round(high, 4), len(values))
 
@@ -332,7 +384,9 @@ def main(
     settings, _ = config.load()
     catalog = Catalog(Workspace(workspace.absolute()).corpus(corpus))
     lexical = settings.retrieval.model_copy(update={"fusion": "lexical"})  # no model is needed for weights
-    retriever = Retriever(catalog, Embedder(settings.embedder, settings.device), lexical, settings.device)
+    embedder = Embedder(settings.embedder, settings.device)
+    likeness = Meaning(embedder).likeness
+    retriever = Retriever(catalog, embedder, lexical, settings.device)
     retriever.search("a search tells the retriever how large the corpus is")
     hits = passages(catalog)
     documents = sorted({hit.document for hit in hits})[0 if part == "dev" else 1 :: 2]
@@ -346,23 +400,30 @@ def main(
     for threshold in least or (settings.answer.support_coverage,):
         for name, pairs in sets.items():
             # The words of made-up documents are unknown to the corpus.
-            results = judged(pairs, even if name == "reading" else retriever.weights, threshold)
+            results = judged(pairs, even if name == "reading" else retriever.weights, threshold, likeness)
             click.echo(f"== {name}, least coverage {threshold}")
-            for line in table(results, threshold):
+            for line in table(results):
                 click.echo(line)
             for line in in_markdown(results, retriever.weights, threshold) if name == "constructed" else ():
                 click.echo(line)
             for pair, found in results:
-                if mistakes and pair.kind.startswith(mistakes) and is_supported(found, threshold) != pair.supported:
+                if mistakes and pair.kind.startswith(mistakes) and found.holds != pair.supported:
                     passage = pair.hit.text[found.start : found.end]
                     click.echo(f"  {pair.sentence!r}\n    {found.coverage:.2f} {found.objection} {passage!r}")
+        click.echo(f"== classes, least coverage {threshold}")
+        for line in by_class(
+            list(are_shown(answers(CLASSES, "build" if part == "dev" else "report"), embedder, threshold))
+        ):
+            click.echo(line)
     if write:
-        _keep(sets["constructed"], sets["handwritten"], retriever.weights, settings.answer.support_coverage)
+        _keep(sets["constructed"], sets["handwritten"], retriever.weights, settings.answer.support_coverage, likeness)
 
 
-def _keep(made: Sequence[Labelled], written: Sequence[Labelled], weights: Weights, least: float) -> None:
-    sets = ((made, weights), (written, weights), (written, even))
-    found = [figures(judged(pairs, some, least), least) for pairs, some in sets]
+def _keep(
+    made: Sequence[Labelled], written: Sequence[Labelled], weights: Weights, least: float, likeness: Likeness
+) -> None:
+    sets = ((made, weights, likeness), (written, weights, likeness), (written, even, None))
+    found = [figures(judged(pairs, some, least, meant)) for pairs, some, meant in sets]
     write_measured(Measured(datetime.now(UTC).date().isoformat(), *found))
 
 

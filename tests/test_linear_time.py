@@ -34,16 +34,19 @@ from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement, Versions
 from assistant.filters import refuse_unmatched
 from assistant.grounding import (
+    bearers,
     dates,
     decisive,
     editions,
     grounder,
+    joined,
     markers,
     names,
     negation,
     quantities,
     quoting,
     repetition,
+    roles,
     spans,
     support,
 )
@@ -344,6 +347,13 @@ READERS: dict[str, Callable[[Any], object]] = {
     "titles": editions.title_key,
     "markers": streamed,
     "spans": lambda text: spans.spans(evidence(text)),
+    "what numbers are said of": lambda text: (bearers.said(text, "en"), bearers.fewer(text, text, "de")),
+    "who does it": lambda text: (
+        roles.misplaced(text[:1000], text[:1000], "en"),
+        roles.misplaced("Die Halle meldet der Wart dem Amt.", text, "de"),
+    ),
+    "joined things": lambda text: list(joined.parted(text, text)),
+    "short answer": lambda text: support.support("€150", HIT, weights, 0.6, text),
     "claim": lambda text: support.support(text, HIT, weights, 0.6),
     "passage": lambda text: support.support("It is €150, not 3 days.", evidence(text), weights, 0.6),
     "answer": lambda text: grounder.ground(text, [HIT], weights, 0.6),

@@ -23,8 +23,7 @@ def weights(terms: Iterable[str]) -> Mapping[str, float]:
 
 
 def is_supported(sentence: str, hit: Evidence) -> bool:
-    found = support(sentence, hit, weights, 0.6)
-    return not found.objection and found.coverage >= 0.6
+    return support(sentence, hit, weights, 0.6).holds
 
 
 def in_language(passage: str, language: str = "en") -> Evidence:

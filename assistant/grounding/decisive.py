@@ -45,3 +45,11 @@ def missing_word(sentence: str, passage: str) -> str:
         if (found := group.search(sentence)) and not said.search(passage):
             return found[0]
     return ""
+
+
+_ONLY = re.compile(r"\b(?:only|unless|except|nur|außer|lediglich|ausschließlich)\b", re.IGNORECASE)
+
+
+def is_restricted(sentence: str, passage: str) -> bool:
+    """Whether a passage says on a condition only what a sentence says without any."""
+    return _ONLY.search(sentence) is None and _ONLY.search(passage) is not None

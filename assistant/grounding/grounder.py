@@ -11,13 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from assistant.grounding.markers import Reading
+from assistant.grounding.meaning import Likeness
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.grounding.statements import GrowingStatements, Statement
-from assistant.grounding.support import Support, Weights, support
+from assistant.grounding.support import Support, Weights, is_short, support
 from assistant.grounding.warnings import warning_of
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import GrowingWords
 
+# By so much less than the best place a citation may fit the question, and still be to the point (docs/log.md).
+_CLEARLY_WORSE = 0.3
+# What is understood together with the question only has to come from where that is answered: "500 €" is said of much.
+_A_LITTLE_WORSE = 0.1
 _PASSAGE = re.compile(r"<\s*(?:/\s*)?passage\b", re.IGNORECASE)
 # All that a model may be asked for (``engine.max_new_tokens``) is less; a server may go on for ever.
 LONGEST_ANSWER = 50_000
@@ -43,12 +48,15 @@ class Grounder:
         weights: Weights,
         least_coverage: float,
         patience: int | None = None,
-        to_the_point: Callable[[Sequence[Citation]], bool] = lambda _: True,
+        behind: Callable[[Sequence[Citation]], float] = lambda _: 0.0,
+        question: str = "",
+        likeness: Likeness | None = None,
     ) -> None:
         """``hits`` are the passages in the prompt, in its order: the first is number 1.
 
         After ``patience`` unsupported sentences in a row the model has strayed; None bears any number.
-        ``to_the_point`` says of citations whether they bear on the question.
+        ``behind`` says of citations by how much they fit the question worse than the best place of the passages;
+        ``likeness`` how alike two texts are in meaning.
         """
         self.said = ""
         """What the model said, word for word."""
@@ -57,7 +65,9 @@ class Grounder:
         self._weights = weights
         self._least = least_coverage
         self._patience = patience
-        self._to_the_point = to_the_point
+        self._behind = behind
+        self._question = question
+        self._likeness = likeness
         self._end: int | None = None
         self._has_ended = False
         self._cut_at: int | None = None
@@ -177,16 +187,23 @@ class Grounder:
             return Sentence(sentence, False, "it was cut off" if is_cut else "it goes round in circles")
         citations: list[Citation] = []
         for claim in statement.claims:
-            measured = [(support(claim, hit, self._weights, self._least), hit) for hit in self._hits]
-            enough = [(found, hit) for found, hit in measured if not found.objection and found.coverage >= self._least]
+            judged = (self._weights, self._least, self._question, self._likeness)
+            measured = [(support(claim, hit, *judged), hit) for hit in self._hits]
+            enough = [(found, hit) for found, hit in measured if found.holds]
             if not enough:
                 return Sentence(sentence, False, _why_not([found for found, _ in measured], self._least))
             places = [(found.coverage, cite(hit, found.start, found.end, self._hits), hit) for found, hit in enough]
             places = [place for place in places if not place[1].warning] or places
+            if is_short(claim, self._question):
+                nearest = min((citation for _, citation, _ in places), key=lambda one: self._behind([one]))
+                if self._behind([nearest]) > _A_LITTLE_WORSE:
+                    return Sentence(sentence, False, "the passage that says it does not answer the question")
+                citations.append(nearest)
+                continue
             named = [citation for _, citation, hit in places if hit in cited]
             citations += named or [max(places, key=lambda place: place[0])[1]]
         each = tuple(dict.fromkeys(citations))
-        return Sentence(sentence, True, "", each, self._to_the_point(each))
+        return Sentence(sentence, True, "", each, self._behind(each) <= _CLEARLY_WORSE)
 
 
 def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:

@@ -6,7 +6,7 @@ stands under § 10 does not say "10 %". Numbers may be written as words, in Engl
 """
 
 import re
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from functools import lru_cache
 
 from assistant.grounding.dates import dates, is_dated
@@ -61,8 +61,11 @@ _LEAST = (
     r"|mindestens|nicht (?:weniger|früher) als|(?<!nicht )(?:mehr|länger) als|oberhalb von"
 )
 _BOUND = re.compile(rf"\b(?:(?P<most>{_MOST})|(?P<least>{_LEAST}))(?=\s+(?P<rest>[^,;|\n]{{1,40}}))", re.IGNORECASE)
+_TIME = "|".join(_UNITS[time] for time in _TIMES)
+# "€6 a month", "€9 per bicycle", "31 Cent je Kilowattstunde".
 _PERIOD = re.compile(
-    rf"\s(?:an?|per|each|every|pro|je|jede[nrs]?|im|am)\s(?P<unit>{'|'.join(_UNITS[time] for time in _TIMES)})\b",
+    rf"(?:\s[^\W\d_]{{2,}})?\s(?:(?:an?|im|am)\s(?P<time>{_TIME})\b"
+    r"|(?:per|each|every|pro|je|jede[nrs]?)\s(?P<unit>[^\W\d_]+))",
     re.IGNORECASE,
 )
 _RANGE = re.compile(r"\s?(?:-|–|to|bis|or|oder|and|und)\s?", re.IGNORECASE)
@@ -100,8 +103,20 @@ def qualifiers(text: str) -> frozenset[tuple[str, str, str]]:
     plain = _plain(dates(in_figures(text))[1])
     for match in _QUANTITY.finditer(plain):
         if period := _PERIOD.match(plain, match.end()):
-            found.add((_number_of(match) + _unit_of(match), "period", _unit_named(period["unit"])))
+            found.add((_number_of(match) + _unit_of(match), "period", _period_of(period)))
     return frozenset(found)
+
+
+def placed(text: str) -> Iterator[tuple[str, str, str]]:
+    """Each number of a text with what stands between it and the one before it, and between its unit and period and the
+    next one."""
+    plain = _plain(dates(in_figures(text))[1])
+    matches = list(_QUANTITY.finditer(plain))
+    ends = [(_PERIOD.match(plain, match.end()) or match).end() for match in matches]
+    for place, match in enumerate(matches):
+        before = plain[ends[place - 1] if place else 0 : match.start()]
+        behind = plain[ends[place] : matches[place + 1].start() if place + 1 < len(matches) else None]
+        yield _number_of(match) + _unit_of(match), before, behind
 
 
 def as_written(quantity: str, text: str) -> str:
@@ -144,6 +159,11 @@ def _plain(text: str) -> str:
 
 def _unit_of(match: re.Match[str]) -> str:
     return _unit_named(match["before"] or match["after"] or "")
+
+
+def _period_of(match: re.Match[str]) -> str:
+    written = match["time"] or match["unit"]
+    return _unit_named(written) or written.casefold()
 
 
 def _unit_named(written: str) -> str:

@@ -42,8 +42,6 @@ _NEARLY_AS_GOOD = 0.15
 _RANK_COSTS = 0.06
 # Below it the best place has nothing to do with the question (docs/log.md).
 _LEAST_FIT = 0.45
-# By so much less than the best place a citation may fit, and still be to the point.
-_CLEARLY_WORSE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +92,13 @@ class Places:
                 quotes.append(quoted)
         return tuple(quotes)
 
-    def are_cited(self, citations: Sequence[Citation]) -> bool:
-        """Whether one of the citations fits the question not clearly worse than the best place.
+    def behind(self, citations: Sequence[Citation]) -> float:
+        """By how much the citation that fits the question best does so worse than the best place.
 
         Citations of places that are not ranked, as those of older editions, are not doubted.
         """
         scores = [score for score, one in self._ranked for citation in citations if _holds(one, citation)]
-        return not scores or max(scores) >= self._best - _CLEARLY_WORSE
+        return self._best - max(scores) if scores else 0.0
 
     @property
     def _best(self) -> float:

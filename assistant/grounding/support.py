@@ -3,9 +3,11 @@
 A sentence is supported by a span of a passage that
 
 - holds enough of its words: stems weighed by how rare they are in the corpus (inverse document frequency), so that
-  "the" supports nothing;
+  "the" supports nothing; half of that if it means much the same, as an embedder says;
 - and to which nothing is objected: every number, amount, date, § reference, name and quotation of the sentence is
-  there, both deny the same, and what the passage says of one name is not said of another.
+  there, both deny the same, numbers are said of the same things, and the same does it to the same.
+
+An answer that says too little by itself ("500 €", "No.") is understood with its question.
 
 A row of a table is read under the columns that the sentence names, and only if the sentence names no other row
 better.
@@ -13,14 +15,18 @@ better.
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from assistant.grounding.decisive import missing_word
+from assistant.grounding.bearers import Said, exchanged, fewer, misnamed, said, said_of_names
+from assistant.grounding.decisive import is_restricted, missing_word
+from assistant.grounding.joined import parted
+from assistant.grounding.meaning import Likeness
 from assistant.grounding.names import Name, names
 from assistant.grounding.negation import Denial, affirmed, contradiction, denials
-from assistant.grounding.quantities import in_digits, is_said, qualifiers, quantities, split_quantities, unit_of
+from assistant.grounding.quantities import in_digits, is_said, qualifiers, quantities, split_quantities
+from assistant.grounding.roles import misplaced
 from assistant.grounding.spans import Row, Span, Table, spans
 from assistant.language import stems, words
 from assistant.places import without_rows
@@ -39,6 +45,13 @@ _FEWEST_WORDS_OF_A_STEP = 3
 _LEAST_COVERAGE_OF_A_STEP = 0.8
 _QUOTATION = re.compile(r"[\"“„«»]([^\"“”„«»\n]{2,300})[\"”“»«]")
 _FEWEST_QUOTED_WORDS = 3
+# What has fewer is understood together with the question only: "500 €", "the studio manager".
+_FEWEST_WORDS_OF_A_STATEMENT = 3
+_BARE_REPLY = re.compile(r"\s*(?P<reply>yes|no|ja|nein)\s*[.!]?\s*", re.IGNORECASE)
+# What has no words but those of the question says that it is so: all of them have to be there.
+_LEAST_COVERAGE_OF_AN_ECHO = 0.9
+# Sentences in other words hold few of the passage's; what means so much the same needs half as many (docs/log.md).
+_MUCH_THE_SAME, _HALF = 0.6, 0.5
 # From this part of its words on, a header is named; two thirds, since headers have remarks: "Privat Standard (alt)".
 _NAMES_A_HEADER = 0.66
 # A span that holds so much less of a sentence's words than the best one is about something else.
@@ -47,7 +60,6 @@ _GAIN_OF_A_PAIR = 0.1
 # The number of an item says where it stands in a list, not how many there are of anything.
 _ITEM = re.compile(r"^[^\S\n]*(?:(?:step|schritt)\s+)?(?P<number>\d{1,2})[.):]\s+", re.IGNORECASE | re.MULTILINE)
 _MAY_NAME = re.compile(r"\b(?:[^\W\d_a-zß-ÿ]|\d)[^\W_]*(?:[-'’&.][^\W_]+)*")
-_SEGMENT_END = re.compile(r"[;|\n]|[,.!?](?=\s)|\b(?:and|or|but|und|oder|aber|sowie|sondern|bzw)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,8 @@ class Support:
     """Why the span does not say the same, whatever words it holds; empty if nothing speaks against it."""
     start: int
     end: int
+    holds: bool = False
+    """Whether it supports the sentence: it holds enough of its words, and nothing is objected."""
     missing: str = ""
     """The number that the span lacks, if nothing else is objected to it: it says the same with another value."""
 
@@ -78,20 +92,20 @@ class _Claim:
     name_stems: frozenset[str]
     quotations: tuple[str, ...]
     denials: tuple[Denial, ...]
+    said: tuple[Said, ...]
+    """Quantities with what they are said of."""
     said_of: tuple[tuple[str, frozenset[str]], ...]
     """Quantities with the name that they are said of."""
     reply: bool | None
     """Whether it begins with yes or with no; None where it begins with neither."""
     is_step: bool
     """Whether it is announced as what is to be done next."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """A part of a sentence between commas and conjunctions: quantities in it are said of the names in it."""
-
-    quantities: frozenset[str]
-    names: frozenset[frozenset[str]]
+    asked: str
+    """The question that it answers, if it says too little to be understood without; or empty."""
+    is_echo: bool
+    """Whether it has no words that the question has not."""
+    is_bare_no: bool
+    """Whether it denies what was asked, in one word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +129,45 @@ class _Read:
         return _stems(" ".join(_MAY_NAME.findall(f"{self.known} {self.text}")), self.language)
 
 
-def support(sentence: str, hit: Evidence, weights: Weights, least_coverage: float) -> Support:
+def support(
+    sentence: str,
+    hit: Evidence,
+    weights: Weights,
+    least_coverage: float,
+    question: str = "",
+    likeness: Likeness | None = None,
+) -> Support:
     """The span of a passage that supports a sentence best; shorter ones win ties.
 
     One that nothing is objected to and that holds enough words is preferred to one with more words, if those are
-    not many more: what is objected to the span that is meant speaks against the sentence.
+    not many more: what is objected to the span that is meant speaks against the sentence. With ``likeness`` one that
+    means much the same needs half as many words. With the ``question`` what says too little by itself is understood.
     """
+    found = _best(sentence, hit, weights, least_coverage, question)
+    text = hit.text[found.start : found.end]
+    least = least_coverage
+    if found.coverage < least and likeness and not found.objection and found.coverage >= _HALF * least:
+        least = _HALF * least if likeness(sentence, text) >= _MUCH_THE_SAME else least
+    if found.objection or found.coverage < least:
+        return found
+    for part in parted(sentence, text):
+        its = _best(part, hit, weights, least, question)
+        if its.objection or its.coverage < least:
+            return replace(found, objection=f"it is not said of both: {its.objection or part}", missing="")
+    return replace(found, holds=True)
+
+
+def _best(sentence: str, hit: Evidence, weights: Weights, least_coverage: float, question: str) -> Support:
     if asks(sentence):
         return Support(0.0, "a question says nothing", 0, len(hit.text))
-    claim = _claim(sentence, hit.language)
+    claim = _claim(sentence, hit.language, question)
     if not (claim.stems or claim.quantities):
         return Support(0.0, "it says nothing that a passage could hold", 0, len(hit.text))
     wanted = weights(claim.stems - claim.name_stems or claim.stems)  # names have to be there anyway
     chosen = _without_idle_pairs(spans(hit), hit, wanted)
-    owned = [_own_coverage(span, hit, wanted) for span in chosen]
+    # The same value may stand in many a place: the one is meant that fits the question.
+    asking = weights(stems(claim.asked, hit.language)) if claim.asked else wanted
+    owned = [_own_coverage(span, hit, asking) for span in chosen]
     measured = [(_measured(span, hit, claim, wanted, own), own) for span, own in zip(chosen, owned, strict=True)]
     least = max(least_coverage, max((found.coverage for found, _ in measured), default=0.0) - _BEHIND_THE_BEST)
 
@@ -152,17 +191,30 @@ def is_factual(sentence: str) -> bool:
     return bool(claim.stems or claim.quantities)
 
 
+def is_short(sentence: str, question: str) -> bool:
+    """Whether a sentence is understood together with the question only: "500 €", "The studio manager."."""
+    return bool(_claim(sentence, "en", question).asked)
+
+
 @lru_cache(maxsize=512)
-def _claim(sentence: str, language: str) -> _Claim:
+def _claim(sentence: str, language: str, question: str = "") -> _Claim:
+    bare = _BARE_REPLY.fullmatch(sentence) if question else None
+    if bare:
+        sentence = f"{bare['reply']}, {_statement(question)}"
     opening = _OPENING.match(sentence)
     text, items = _without_items(sentence[opening.end() :] if opening else sentence)
     numbers, rest = split_quantities(text)
     content = [word for word in words(affirmed(rest)) if word not in STOPWORDS and not word.isdigit()]
     found = names(text, language)
     quoted = (match[1] for match in _QUOTATION.finditer(text))
+    its = frozenset(stems(" ".join(content), language))
+    asked = frozenset(stems(" ".join(word for word in words(question) if word not in STOPWORDS), language))
+    counted = frozenset(numbers)
+    is_short = bool(question) and (bare is not None or len(its) < _FEWEST_WORDS_OF_A_STATEMENT)
+    context = _statement(question) if is_short else ""
     return _Claim(
         text,
-        frozenset(stems(" ".join(content), language)),
+        its,
         tuple(numbers),
         tuple(items),
         frozenset(qualifiers(text)),
@@ -170,10 +222,18 @@ def _claim(sentence: str, language: str) -> _Claim:
         frozenset(stems(" ".join(word for name in found for word in name), language)),
         tuple(quote for quote in quoted if len(words(quote)) >= _FEWEST_QUOTED_WORDS),
         tuple(denials(text, language)),
-        tuple(_said_of(text, language)),
+        tuple(one for one in said(f"{context} {text}", language) if one.quantity in counted),
+        tuple(said_of_names(text, language)),
         _reply(opening),
         bool(opening and opening["step"]),
+        context,
+        bool(its) and its <= asked and not bare,
+        bare is not None and _reply(opening) is False,
     )
+
+
+def _statement(question: str) -> str:
+    return question.rstrip().rstrip("?").rstrip()
 
 
 def _reply(opening: re.Match[str] | None) -> bool | None:
@@ -223,8 +283,12 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
     if wanted and not own and not claim.quantities:
         objection = objection or "only the headings hold its words"
     objection = objection or _too_little_of_a_step(claim, coverage)
+    if not objection and claim.is_echo and coverage < _LEAST_COVERAGE_OF_AN_ECHO:
+        objection = "it only repeats the question"
+    if not (objection or span.row or claim.asked) and (word := misplaced(claim.text, read.text, read.language)):
+        objection = f"the passage says it of another: {word}"
     reason = f"the number {missing} is missing" if missing else objection
-    return Support(coverage, reason, span.start, span.end, "" if objection else missing)
+    return Support(coverage, reason, span.start, span.end, missing="" if objection else missing)
 
 
 def _own_coverage(span: Span, hit: Evidence, wanted: Mapping[str, float]) -> float:
@@ -267,9 +331,18 @@ def _objection(claim: _Claim, read: _Read) -> str:
     for quotation in claim.quotations:
         if " ".join(words(quotation)) not in folded:
             return f"the quotation “{quotation}” is missing"
-    if denial := contradiction(claim.denials, denials(read.text, read.language), claim.stems):
+    denial = contradiction(claim.denials, denials(read.text, read.language), claim.stems)
+    if claim.is_bare_no and not denial:
+        return "the passage does not deny it"
+    if denial and not claim.is_bare_no:
         return f"one denies and the other does not: {denial.word} {' '.join(denial.stems)}"
-    return _misplaced(claim, read)
+    if word := fewer(claim.text, read.text, read.language):
+        return f"there is more than one {word}"
+    if claim.reply and is_restricted(claim.text, read.text):
+        return "the passage says so on a condition only"
+    if pair := exchanged(claim.said, said(read.text, read.language)):
+        return f"the passage says {pair[1]} of it, not {pair[0]}"
+    return misnamed(claim.said_of, read.text, read.language)
 
 
 def _too_little_of_a_step(claim: _Claim, coverage: float) -> str:
@@ -307,39 +380,6 @@ def _missing_quantity(claim: _Claim, read: _Read) -> str:
     return next((quantity for quantity in wanted if not is_said(quantity, there, read.in_cells)), "")
 
 
-def _misplaced(claim: _Claim, read: _Read) -> str:
-    """A quantity that the passage says of another name, while it says another one of this name."""
-    segments = _segments(read.text, read.language)
-    for quantity, name in claim.said_of:
-        its = [segment for segment in segments if is_said(quantity, segment.quantities)]
-        of_name = [segment for segment in segments if name in segment.names]
-        if not its or not of_name or any(segment in of_name or not segment.names for segment in its):
-            continue
-        rivals = {one for segment in of_name for one in segment.quantities if unit_of(one) == unit_of(quantity)}
-        if rivals:
-            return f"the passage says {', '.join(sorted(rivals))} of {' '.join(sorted(name))}, not {quantity}"
-    return ""
-
-
-def _said_of(text: str, language: str) -> Iterator[tuple[str, frozenset[str]]]:
-    segments = _segments(text, language)
-    everywhere = {name for segment in segments for name in segment.names}
-    for segment in segments:
-        its = segment.names or everywhere
-        if len(its) == 1:
-            yield from ((quantity, next(iter(its))) for quantity in segment.quantities)
-
-
-@lru_cache(maxsize=4096)
-def _segments(text: str, language: str) -> tuple[_Segment, ...]:
-    return tuple(
-        _Segment(
-            frozenset(quantities(part)), frozenset(frozenset(words(" ".join(name))) for name in names(part, language))
-        )
-        for part in _SEGMENT_END.split(text)
-    )
-
-
 def named_cells(row: Row, sentence: str, language: str) -> list[tuple[str, str]]:
     """The (header, cell) of a row under the headers that a sentence names, and the cells that it names themselves; all
     of them if it names no header."""
@@ -360,14 +400,15 @@ def _is_name(cell: str) -> bool:
 
 def _row_as_read(row: Row, claim: _Claim, known: str, language: str) -> _Read:
     """A row as one reads it who looks for a claim: its label, and the cells under the headers that the claim names."""
-    chosen = named_cells(row, claim.text, language)
+    chosen = named_cells(row, f"{claim.asked} {claim.text}", language)
     text = " | ".join([row.label, *(f"{header}: {cell}" for header, cell in chosen)])
     in_cells = quantities(" ; ".join([row.label, *(cell for _, cell in chosen)]))
     return _Read(text, known, language, frozenset(in_cells))
 
 
 def _is_of_another_row(row: Row, claim: _Claim, language: str) -> bool:
-    return _best_fit(row.table, claim.text, language) > _fit(row.label, claim.text, language)
+    text = f"{claim.asked} {claim.text}"
+    return _best_fit(row.table, text, language) > _fit(row.label, text, language)
 
 
 @lru_cache(maxsize=64)  # each row of a table asks

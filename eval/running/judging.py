@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import cell_in_words
 from assistant.grounding.spans import Row, spans
 from assistant.grounding.support import support
@@ -35,14 +36,14 @@ def supports_by(retriever: Retriever, least_coverage: float) -> Supports[Evidenc
     def weights(terms: Iterable[str]) -> Mapping[str, float]:
         return weights_of(frozenset(terms))
 
+    likeness = Meaning(retriever.embedder).likeness
     known: dict[tuple[str, str, int, int], bool] = {}
 
     def is_supported(sentence: str, hit: Evidence) -> bool:
         key = (sentence, hit.document, hit.start, hit.end)
         if key not in known:
-            found = support(sentence, hit, weights, least_coverage)
-            says_so = not found.objection and found.coverage >= least_coverage
-            known[key] = says_so or _quotes(sentence, hit.text) or _quotes_row(sentence, hit)
+            found = support(sentence, hit, weights, least_coverage, likeness=likeness)
+            known[key] = found.holds or _quotes(sentence, hit.text) or _quotes_row(sentence, hit)
         return known[key]
 
     return lambda sentence, hits: any(is_supported(sentence, hit) for hit in hits)

@@ -101,7 +101,7 @@ def test_a_question_that_the_baseline_did_not_ask_has_no_mark(tmp_path: Path) ->
 def test_the_figures_of_the_claim_checker_are_those_of_today(settings: Settings) -> None:
     least = settings.answer.support_coverage
     measured = read_measured()
-    found = figures(judged(list(handwritten(HANDWRITTEN)), even, least), least)
+    found = figures(judged(list(handwritten(HANDWRITTEN)), even, least))
     assert found == measured.even, "run: python -m bench.support --workspace FOLDER --write"
     assert measured.corrupted.rejected.n > 1000 and measured.handwritten.rejected.n == found.rejected.n
 
