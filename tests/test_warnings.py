@@ -187,6 +187,7 @@ def test_words_lent_in_german_carry_the_same_warning(form: str) -> None:
         "For hail the general terms have to be read with this sheet.",
         "The general conditions of 2026 say that the deductible is 0 euros.",
         "In general terms, hail is rare.",
+        "Six sheets stand in the list of general terms.",
     ],
 )
 def test_who_only_refers_to_another_document_lends_nothing(passage: str) -> None:

@@ -34,7 +34,8 @@ _LENT = (
 _QUOTED = r"\b(?:(?:quot|cit|repeat|reproduc)(?:es?|ed|ing)|zitiert|wiederholt|cite|cita)<of><title>[^.!?]{0,60}[.:]"
 # For the reader to go on there, as often as not.
 _REFERRED = (
-    r"\b(?:see|per|under|siehe|vgl\.?|nach|unter|voir|véase|of|de[rsn])<of><title>"
+    r"\b(?:see|per|under|siehe|vgl\.?|nach|unter|voir|véase)<of><title>"
+    r"|<section>\s*[\d.]+,?\s+(?:of|de[rs]|du|de)\s+(?:\w+\s+)?<title>"
     r"|<title>[\W\d]{0,8}<section>"
 )
 _PLACE = re.compile(rf"{_SECTION}\s*[\d.]*\d", re.IGNORECASE)
