@@ -1,9 +1,10 @@
 """Grounding metrics follow their published algorithms, worked out by hand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from even import EvenRetriever
 from hypothesis import given
 from hypothesis import strategies as st
 from samples import evidence
@@ -205,13 +206,6 @@ def test_a_copy_is_all_covered_and_as_dense_as_long() -> None:
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
 def test_fragments_never_exceed_the_answer(answer: list[str], source: list[str]) -> None:
     assert sum(copied_fragments(answer, source)) == sum(token in source for token in answer)
-
-
-class EvenRetriever:
-    """Every word weighs the same."""
-
-    def weights(self, some: Iterable[str]) -> Mapping[str, float]:
-        return dict.fromkeys(some, 1.0)
 
 
 def test_what_a_passage_says_word_for_word_it_supports_and_no_part_of_a_word() -> None:

@@ -1,8 +1,7 @@
 """The metric of usable answers agrees with a reader, on answers that nobody looked at when it was defined."""
 
-from collections.abc import Iterable, Mapping
-
 import pytest
+from even import EvenRetriever
 from fakes import FakeEmbedder
 
 from bench.ratings import SAMPLE
@@ -10,13 +9,6 @@ from bench.usable import PARTS, Told, agreement, read_uses, told
 from eval.cases import read_cases
 from eval.running.judging import supports_by
 from eval.scoring import Judges
-
-
-class EvenRetriever:
-    """Every word weighs the same."""
-
-    def weights(self, some: Iterable[str]) -> Mapping[str, float]:
-        return dict.fromkeys(some, 1.0)
 
 
 @pytest.fixture(scope="module")
