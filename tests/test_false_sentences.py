@@ -27,6 +27,10 @@ def holds(sentence: str, passage: str, question: str = "") -> bool:
     [
         ("Luggage is insured up to €10,000 per person and €20,000 per family in Journey Max.",
          "Luggage is insured up to €10,000 per person in Journey Max.", "€10,000 per family in Journey Max"),
+        ("The highest sums are €5,000 per person and €10,000 per family in Journey Standard, and €10,000 per person"
+         " and €20,000 per family in Journey Max.",
+         "The highest sum is €10,000 per person in Journey Max.",
+         "The highest sum is €10,000 per family in Journey Max."),
         ("Der Grundpreis beträgt 9,50 € je Monat, der Arbeitspreis 31 Cent je Kilowattstunde.",
          "Der Arbeitspreis beträgt 31 Cent je Kilowattstunde.", "Der Arbeitspreis beträgt 31 Cent je Monat."),
         ("Admission is €12 for adults and €7 for students.",

@@ -78,7 +78,7 @@ def exchanged(claim: tuple[Said, ...], passage: tuple[Said, ...]) -> tuple[str, 
 
 def _fits_better(around: frozenset[str], rival: Said, own: Said) -> bool:
     """Whether what a claim says around a number is what only the rival is said of."""
-    pairs = ((rival.before, own.before), (rival.behind, own.behind))
+    pairs = ((rival.before, own.before), (rival.behind, own.behind), (rival.around, own.around))
     return any(its - mine and mine and _share(around, its - mine) > _share(around, mine - its) for its, mine in pairs)
 
 

@@ -112,7 +112,11 @@ def placed(text: str) -> Iterator[tuple[str, str, str]]:
     next one."""
     plain = _plain(dates(in_figures(text))[1])
     matches = list(_QUANTITY.finditer(plain))
-    ends = [(_PERIOD.match(plain, match.end()) or match).end() for match in matches]
+    periods = [_PERIOD.match(plain, match.end()) for match in matches]
+    ends = [
+        (period if period and _period_of(period) in _TIMES else match).end()
+        for match, period in zip(matches, periods, strict=True)
+    ]
     for place, match in enumerate(matches):
         before = plain[ends[place - 1] if place else 0 : match.start()]
         behind = plain[ends[place] : matches[place + 1].start() if place + 1 < len(matches) else None]
