@@ -7,7 +7,7 @@ places.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
 
 from assistant.grounding.numberwords import in_figures
@@ -41,8 +41,11 @@ _PASSIVE = re.compile(r"\b(?:by|von|vom|durch)\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[;\n]|[.!?](?=\s)")
 
 
-def misplaced(claim: str, passage: str, language: str) -> str:
-    """What stands in the claim where the passage has something else; empty if nothing is seen."""
+def misplaced(claim: str, passage: str, language: str, premise: Set[str] = frozenset()) -> str:
+    """What stands in the claim where the passage has something else; empty if nothing is seen.
+
+    What the passage calls otherwise than the question, with the stems ``premise``, is nothing that the claim replaced.
+    """
     if len(claim) > _LONGEST_SENTENCE or len(passage) > _LONGEST_SENTENCE:
         return ""
     there = [(clause, _tokens(clause, language)) for clause in _CLAUSE_END.split(passage) if clause.strip()]
@@ -52,7 +55,7 @@ def misplaced(claim: str, passage: str, language: str) -> str:
             continue
         known = frozenset(stem for stem, _ in own)
         clause, its = max(there, key=lambda one: len(known & frozenset(stem for stem, _ in one[1])))
-        found = _replaced(own, its) or _exchanged(said, clause, language)
+        found = _replaced(own, its, premise) or _exchanged(said, clause, language)
         if not found and language != "de":  # whose words stand in any order
             found = _reversed(own, its, said, clause)
         if found:
@@ -74,7 +77,7 @@ def _tokens(text: str, language: str) -> tuple[tuple[str, bool], ...]:
     return tuple(found)
 
 
-def _replaced(claim: Sequence[tuple[str, bool]], passage: Sequence[tuple[str, bool]]) -> str:
+def _replaced(claim: Sequence[tuple[str, bool]], passage: Sequence[tuple[str, bool]], premise: Set[str]) -> str:
     """A noun of the claim between two words that have another noun between them in the passage."""
     there = [stem for stem, _ in passage]
     own = {stem for stem, _ in claim}
@@ -88,6 +91,8 @@ def _replaced(claim: Sequence[tuple[str, bool]], passage: Sequence[tuple[str, bo
         for begin, end in _gaps(there, left, right):
             gap = there[begin:end]
             run = [stem for stem, _ in claim[first:last]]
+            if premise >= frozenset(run):
+                continue
             if passage[begin][1] and own.isdisjoint(gap) and _are_other_nouns(run, gap):
                 return " ".join(stem for stem, _ in claim[first:last])
     return ""

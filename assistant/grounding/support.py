@@ -101,9 +101,13 @@ class _Claim:
     is_step: bool
     """Whether it is announced as what is to be done next."""
     asked: str
-    """The question that it answers, if it says too little to be understood without; or empty."""
+    """The question that it answers, if it says too little of its own to be understood without; or empty."""
+    added: frozenset[str] | None
+    """The stems that the question has not, where the answer says more than yes, no or the question."""
+    premise: frozenset[str]
+    """The stems of the question."""
     is_echo: bool
-    """Whether it has no words that the question has not."""
+    """Whether it says nothing that the question does not."""
     is_bare_no: bool
     """Whether it denies what was asked, in one word."""
 
@@ -210,7 +214,8 @@ def _claim(sentence: str, language: str, question: str = "") -> _Claim:
     its = frozenset(stems(" ".join(content), language))
     asked = frozenset(stems(" ".join(word for word in words(question) if word not in STOPWORDS), language))
     counted = frozenset(numbers)
-    is_short = bool(question) and (bare is not None or len(its) < _FEWEST_WORDS_OF_A_STATEMENT)
+    adds = bare is None and not (its <= asked and counted <= frozenset(quantities(question)))
+    is_short = bool(question) and (bare is not None or len(its - asked) < _FEWEST_WORDS_OF_A_STATEMENT)
     context = _statement(question) if is_short else ""
     return _Claim(
         text,
@@ -227,7 +232,9 @@ def _claim(sentence: str, language: str, question: str = "") -> _Claim:
         _reply(opening),
         bool(opening and opening["step"]),
         context,
-        bool(its) and its <= asked and not bare,
+        its - asked if adds else None,
+        asked,
+        bool(its) and not adds and bare is None,
         bare is not None and _reply(opening) is False,
     )
 
@@ -276,6 +283,9 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
         objection = "another row of the table fits better"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
+    if claim.asked and claim.added is not None:  # in its other words the question goes on, whatever a passage calls it
+        own_words = {stem: weight for stem, weight in wanted.items() if stem in claim.added}
+        coverage = max(coverage, weighted_coverage(own_words, read.stems) if own_words else 1.0)
     opening = _OPENING.match(hit.text, hit.text.rfind("\n", 0, span.start) + 1)
     there = _reply(opening) if opening and opening.end() >= span.start else None
     if None not in (claim.reply, there) and claim.reply != there:
@@ -285,8 +295,10 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
     objection = objection or _too_little_of_a_step(claim, coverage)
     if not objection and claim.is_echo and coverage < _LEAST_COVERAGE_OF_AN_ECHO:
         objection = "it only repeats the question"
-    if not (objection or span.row or claim.asked) and (word := misplaced(claim.text, read.text, read.language)):
-        objection = f"the passage says it of another: {word}"
+    is_brief = bool(claim.asked) and len(claim.stems) < _FEWEST_WORDS_OF_A_STATEMENT
+    if not (objection or span.row or is_brief):
+        word = misplaced(claim.text, read.text, read.language, claim.premise if claim.asked else frozenset())
+        objection = f"the passage says it of another: {word}" if word else ""
     reason = f"the number {missing} is missing" if missing else objection
     return Support(coverage, reason, span.start, span.end, missing="" if objection else missing)
 
