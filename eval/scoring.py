@@ -8,12 +8,12 @@ Which names there are depends on nothing: a metric that does not apply is there 
 run (refusal precision, latency, house voice, bits per byte) are in their own modules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assistant.types import Answer, Evidence
 from eval.cases import Case
-from eval.metrics.citations import CitedSentence, Supports, citation_scores, cites_gold
+from eval.metrics.citations import CitedSentence, citation_scores, cites_gold
 from eval.metrics.claims import claim_scores
 from eval.metrics.copying import copy_scores
 from eval.metrics.correctness import answer_scores
@@ -31,7 +31,8 @@ _NO_GOLD_CITED = "the answer cites nothing, or the case names no gold evidence"
 class Judges:
     """What metrics ask that is no arithmetic."""
 
-    supports: Supports[Evidence]
+    supports: Callable[[str, Sequence[Evidence], str], bool]
+    """Whether any of some passages supports a sentence that answers a question."""
     embed: Embed
     rules: Sequence[StyleRule] = ()
 
@@ -40,10 +41,14 @@ def scores_of(case: Case, answer: Answer, judges: Judges) -> dict[str, Score]:
     """Every metric of one answer. Give gold quotes their places first (``eval.gold.located``)."""
     refused, hits = answer.refused, answer.hits
     said = [sentence.text for sentence in answer.sentences]
+
+    def supports(sentence: str, passages: Sequence[Evidence]) -> bool:
+        return judges.supports(sentence, passages, answer.standalone_question)
+
     scores = retrieval_scores(case, answer.trace.found if answer.trace else hits)
     scores |= answer_scores(case, answer.text, refused, judges.embed)
-    scores |= claim_scores(case, said, hits, refused, judges.supports)
-    scores |= citation_scores(_cited(answer), hits, refused, judges.supports)
+    scores |= claim_scores(case, said, hits, refused, supports)
+    scores |= citation_scores(_cited(answer), hits, refused, supports)
     scores["cites_gold"] = _cites_gold(case, answer)
     scores |= copy_scores(answer.text, [hit.text for hit in hits], refused, case.language)
     scores |= refusal_scores(case, reply_of(refused, answer.hedged), scores["must_include"])

@@ -197,7 +197,7 @@ def test_a_model_is_converted_once_and_again_when_its_adapter_is_replaced(
     said = engine.complete(QUESTIONS, TOKENS, "voice")
     assert len(conversions(cache) - before) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(openvino_files, "llama_graph", lambda _: pytest.fail("converted again"))
+        patch.setattr(openvino_files, "llama_graph", lambda *_, **__: pytest.fail("converted again"))
         assert engine.complete(QUESTIONS, TOKENS, "voice") == said
         assert fast(tiny, tmp_path).complete(QUESTIONS, TOKENS, "voice") == said
     (tmp_path / "voice").rename(tmp_path / "old")
@@ -246,6 +246,22 @@ def test_a_graph_that_computes_something_else_is_not_used(
     assert conversions(cache) == before
 
 
+def test_weights_of_8_bits_take_half_the_space_and_say_nearly_the_same(tiny: Settings, cache: Path) -> None:
+    before = conversions(cache)
+    small = tiny.engine.model_copy(update={"quantize": "8bit"})
+    engine = OpenVINOEngine(small, tiny.device)
+    said = engine.complete(QUESTIONS, TOKENS)  # of which the first prompt was held against transformers
+    assert len(said) == len(QUESTIONS) and all(said)
+    (new,) = conversions(cache) - before
+    whole = fast(tiny)
+    whole.complete(QUESTIONS[:1], 1)
+    sizes = [(cache / f"openvino/{one}/openvino_model.bin").stat().st_size for one in (new, whole._state(None))]
+    assert sizes[0] < 0.6 * sizes[1]
+    prompt = engine.template.prompt_ids(QUESTIONS[0])
+    chances = [one._batch(None).first_token(prompt) for one in (engine, whole)]
+    assert chances[0][1] == pytest.approx(chances[1][1], abs=0.3)
+
+
 def test_the_models_used_longest_ago_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSISTANT_CACHE", str(tmp_path))
     small = adapted(settings_for(tiny_model(tmp_path / "tiny")))
@@ -264,7 +280,7 @@ def test_the_models_used_longest_ago_make_room(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"quantize": "8bit"}, "engine.quantize"),
+        ({"quantize": "4bit"}, "engine.quantize"),
         ({"runtime": "transformers"}, ""),
     ],
 )

@@ -194,3 +194,36 @@ def test_what_means_the_same_needs_fewer_words_and_all_the_facts() -> None:
     assert not support(said, hit, weights, 0.6, likeness=lambda *_: 0.5).holds
     other = said.replace("14", "15")
     assert not support(other, hit, weights, 0.6, likeness=lambda *_: 0.9).holds
+
+
+@pytest.mark.parametrize(
+    ("passage", "question", "true", "false"),
+    [
+        ("The panel is free of charge. Its decision binds us up to a value in dispute of €10,000.",
+         "Up to which amount is a ruling of the arbitrator binding on the shop?",
+         "The ruling of the arbitrator is binding on the shop up to an amount of €10,000.",
+         "The ruling of the arbitrator is binding on the shop up to an amount of €20,000."),
+        ("Old stock is destroyed by 31 January 2026.",
+         "Until when do we have to throw away the printed leaflets?",
+         "We have to throw away the printed leaflets by 31 January 2026.",
+         "We have to throw away the printed leaflets by 31 March 2026."),
+        ("Das Gremium ist die erste Stelle. Seine Entscheidung bindet den Laden bis zu 900 €.",
+         "Bis zu welchem Betrag bindet ein Schiedsspruch den Laden?",
+         "Ein Schiedsspruch bindet den Laden bis zu einem Betrag von 900 €.",
+         "Ein Schiedsspruch bindet den Laden bis zu einem Betrag von 800 €."),
+    ],
+)  # fmt: skip
+def test_what_the_question_says_is_not_what_its_answer_claims(
+    passage: str, question: str, true: str, false: str
+) -> None:
+    assert holds(true, passage, question)
+    assert not holds(true, passage), "nobody has asked"
+    assert not holds(false, passage, question)
+
+
+def test_an_answer_in_the_words_of_the_question_says_something() -> None:
+    passage, question = "Members may borrow three books for 14 days.", "How long may members borrow books?"
+    assert not holds("Members may borrow books for long.", "Books are heavy. Members pay dues.", question)
+    assert not holds("How long members may borrow books.", "Books are heavy. Members pay dues.", question)
+    assert holds("Members may borrow books for 14 days.", passage, question)
+    assert not holds("Members may borrow books for 21 days.", passage, question)

@@ -30,6 +30,8 @@ _OPEN = 3
 _CACHED_BYTES = 8 << 30
 # Keys and values of all requests, and of earlier prompts for those that begin like them, in bytes.
 _MEMORY = 1 << 30
+_GROUP = 64
+"""Values that are rounded to 8 bits with one scale."""
 _BLOCK = 32
 """Tokens of a block of keys and values on a processor."""
 # Tokens that are computed at once: a long prompt is read in parts, and others get their next token in between. While
@@ -48,8 +50,8 @@ def why_not(settings: EngineSettings, device: DeviceSettings) -> str:
         return f"the model runs on {chosen.name}"
     if chosen.dtype not in _PRECISIONS:
         return f"the precision is {chosen.dtype}"
-    if settings.quantize != "none":
-        return f"engine.quantize is {settings.quantize}"
+    if settings.quantize == "4bit":
+        return "engine.quantize is 4bit"
     return why_unfit(AdaptedModel(settings, chosen).config)
 
 
@@ -71,13 +73,19 @@ class OpenVINOEngine(LocalEngine):
 
     @property
     def _properties(self) -> dict[str, Any]:
-        """Nothing is rounded beyond the precision of the weights: answers are to be those of transformers."""
+        """Nothing is rounded beyond the precision of the weights: answers are to be those of transformers. With weights
+        of 8 bits, what they are multiplied with is rounded to 8 bits, too, in groups.
+        """
         precision = _PRECISIONS[self._weights.device.dtype]
         return {
             "INFERENCE_PRECISION_HINT": precision,
             "KV_CACHE_PRECISION": precision,
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if self._in_8_bits else 0,
         }
+
+    @property
+    def _in_8_bits(self) -> bool:
+        return self._settings.quantize == "8bit"
 
     @property
     def _blocks(self) -> int:
@@ -93,12 +101,19 @@ class OpenVINOEngine(LocalEngine):
     def _state(self, adapter: str | None) -> str:
         """What a converted model depends on. Raises AdapterError or IdentityError for an adapter that is not sound."""
         files = sorted(self._weights.checked_card(adapter).files.items()) if adapter else []
-        made_from = (self._weights.fingerprint, self.template.identity, self._weights.device.dtype)
+        precision = "int8" if self._in_8_bits else self._weights.device.dtype
+        made_from = (self._weights.fingerprint, self.template.identity, precision)
         return key_of(*made_from, *(f"{name} {digest}" for name, digest in files))
 
     def _folder(self, state: str, adapter: str | None) -> Path:
         # A model of its own: merging uses it up, and nobody else needs its memory afterwards.
-        return converted(state, lambda: self._weights.again().merged(adapter), self._check, _CACHED_BYTES)
+        return converted(
+            state,
+            lambda: self._weights.again().merged(adapter),
+            self._check,
+            _CACHED_BYTES,
+            in_8_bits=self._in_8_bits,
+        )
 
     def _make_place(self) -> None:
         idle = [state for state, batch in self._batches.items() if not batch]
@@ -112,7 +127,7 @@ class OpenVINOEngine(LocalEngine):
         prompt = canary_prompt(self.template)
         token, chance = OpenVINOBatch(folder, self._properties, len(prompt) // _BLOCK + 2).first_token(prompt)
         logits = next_logits(model, prompt)
-        tolerance = TOLERANCE[self._weights.device.dtype]
+        tolerance = TOLERANCE["int8" if self._in_8_bits else self._weights.device.dtype]
         off = abs(float(torch.log_softmax(logits, -1)[token]) - chance)
         behind = float(logits.max() - logits[token])
         if not (off <= tolerance and behind <= tolerance):

@@ -33,7 +33,9 @@ def key_of(*parts: str) -> str:
     return hashlib.sha256("\0".join((_VERSION, *parts)).encode()).hexdigest()[:16]
 
 
-def converted(key: str, model: Callable[[], Any], check: Callable[[Path, Any], None], limit: int) -> Path:
+def converted(
+    key: str, model: Callable[[], Any], check: Callable[[Path, Any], None], limit: int, *, in_8_bits: bool = False
+) -> Path:
     """The folder of a converted model; if there is none, it is made from what ``model`` returns.
 
     ``check`` is given the new folder and the model, and raises when they do not say the same. Older models give way
@@ -45,7 +47,7 @@ def converted(key: str, model: Callable[[], Any], check: Callable[[Path, Any], N
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):  # a second process waits, then finds it done
         if not folder.exists():
-            _convert(folder, model(), check)
+            _convert(folder, model(), check, in_8_bits)
     now = time.time_ns()
     os.utime(folder, ns=(now, now))
     _make_room(folder, limit)
@@ -57,13 +59,13 @@ def ends_of(folder: Path) -> set[int]:
     return set(json.loads((folder / _ENDS).read_text(encoding="utf-8")))
 
 
-def _convert(folder: Path, model: Any, check: Callable[[Path, Any], None]) -> None:
+def _convert(folder: Path, model: Any, check: Callable[[Path, Any], None], in_8_bits: bool) -> None:
     note(f"Preparing the model for this processor in {folder} (once)")
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
     try:
         beside.mkdir()
-        openvino().save_model(llama_graph(model), beside / _GRAPH, compress_to_fp16=False)
+        openvino().save_model(llama_graph(model, in_8_bits=in_8_bits), beside / _GRAPH, compress_to_fp16=False)
         (beside / _ENDS).write_text(json.dumps(model.generation_config.eos_token_id), encoding="utf-8")
         check(beside, model)
         beside.rename(folder)

@@ -17,6 +17,7 @@ FAMILY = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 # Rotary positions whose angles depend on nothing but the position, so that a table can hold them.
 _ROTARY = frozenset({"default", "linear", "llama3", "yarn"})
 _LAST = 2**63 - 1
+_MOST_IN_8_BITS = 127
 
 
 def openvino() -> Any:
@@ -41,12 +42,13 @@ def why_unfit(config: Any) -> str:
     return "" if kind in _ROTARY else f"its rotary positions are of kind {kind}"
 
 
-def llama_graph(model: Any) -> Any:
+def llama_graph(model: Any, *, in_8_bits: bool = False) -> Any:
     """The ``openvino.Model`` of a causal model of transformers; it shares the weights' memory.
 
-    The caller has asked ``why_unfit``.
+    With ``in_8_bits`` matrices are held as whole numbers of 8 bits, each row with a scale of its own. The caller has
+    asked ``why_unfit``.
     """
-    return _Graph(model.config, model.state_dict(), *_rotary_table(model)).model()
+    return _Graph(model.config, model.state_dict(), *_rotary_table(model), in_8_bits).model()
 
 
 def _rotary_table(model: Any) -> "tuple[torch.Tensor, torch.Tensor]":
@@ -63,12 +65,18 @@ class _Graph:
     """Nodes of one model; shapes in comments have batch B, tokens T, heads H, head size D."""
 
     def __init__(
-        self, config: Any, weights: "Mapping[str, torch.Tensor]", cos: "torch.Tensor", sin: "torch.Tensor"
+        self,
+        config: Any,
+        weights: "Mapping[str, torch.Tensor]",
+        cos: "torch.Tensor",
+        sin: "torch.Tensor",
+        in_8_bits: bool,
     ) -> None:
         ov = openvino()
         self._ov, self._op = ov, ov.opset13
         self._config = config
         self._weights = weights
+        self._in_8_bits = in_8_bits
         self._heads, self._groups = config.num_attention_heads, config.num_key_value_heads
         self._size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self._assigned: list[Any] = []
@@ -174,6 +182,12 @@ class _Graph:
         import torch
 
         tensor = self._weights[name].detach().cpu().contiguous()
+        if self._in_8_bits and tensor.ndim > 1:
+            matrix = tensor.float()
+            scales = matrix.abs().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny) / _MOST_IN_8_BITS
+            whole = (matrix / scales).round().to(torch.int8)
+            rows = self._op.convert(self._op.constant(whole.numpy()), "f32")
+            return self._op.multiply(rows, self._op.constant(scales.numpy()))
         if tensor.dtype == torch.bfloat16:  # numpy has none
             packed = self._ov.Tensor(tensor.view(torch.uint16).numpy(), list(tensor.shape), self._ov.Type.bf16)
             return self._op.convert(self._op.constant(packed), "f32")

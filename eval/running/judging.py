@@ -1,7 +1,7 @@
 """What scores need beside arithmetic: whether passages support a sentence, meaning, and the voice of the house."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from assistant.grounding.meaning import Meaning
@@ -12,7 +12,6 @@ from assistant.pairs import Pair
 from assistant.retriever import Retriever
 from assistant.types import Answer, Evidence
 from eval.cases import Case
-from eval.metrics.citations import Supports
 from eval.metrics.score import REFUSED, Score
 from eval.metrics.similarity import Embed, embedded_once
 from eval.metrics.voice import Voice, VoiceText, learn_voice, masked
@@ -22,8 +21,8 @@ NO_VOICE = Score(None, "no house voice was given: none of the adapters was train
 _NO_WORDS = Score(None, "the answer has no words")
 
 
-def supports_by(retriever: Retriever, least_coverage: float) -> Supports[Evidence]:
-    """Whether any of some passages supports a sentence, by the one function that grounds answers too.
+def supports_by(retriever: Retriever, least_coverage: float) -> Callable[[str, Sequence[Evidence], str], bool]:
+    """Whether any of some passages supports a sentence that answers a question, by what grounds answers too.
 
     What a passage says word for word it supports, however long it is, and a row of a table as quotations put it: so are
     answers that quote.
@@ -37,16 +36,16 @@ def supports_by(retriever: Retriever, least_coverage: float) -> Supports[Evidenc
         return weights_of(frozenset(terms))
 
     likeness = Meaning(retriever.embedder).likeness
-    known: dict[tuple[str, str, int, int], bool] = {}
+    known: dict[tuple[str, str, str, int, int], bool] = {}
 
-    def is_supported(sentence: str, hit: Evidence) -> bool:
-        key = (sentence, hit.document, hit.start, hit.end)
+    def is_supported(sentence: str, hit: Evidence, question: str) -> bool:
+        key = (sentence, question, hit.document, hit.start, hit.end)
         if key not in known:
-            found = support(sentence, hit, weights, least_coverage, likeness=likeness)
+            found = support(sentence, hit, weights, least_coverage, question, likeness)
             known[key] = found.holds or _quotes(sentence, hit.text) or _quotes_row(sentence, hit)
         return known[key]
 
-    return lambda sentence, hits: any(is_supported(sentence, hit) for hit in hits)
+    return lambda sentence, hits, question: any(is_supported(sentence, hit, question) for hit in hits)
 
 
 def embed_of(cases: Iterable[Case], answers: Iterable[Answer], embed: Embed) -> Embed:

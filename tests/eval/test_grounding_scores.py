@@ -211,8 +211,8 @@ def test_fragments_never_exceed_the_answer(answer: list[str], source: list[str])
 def test_what_a_passage_says_word_for_word_it_supports_and_no_part_of_a_word() -> None:
     supports = supports_by(EvenRetriever(), 0.6)  # type: ignore[arg-type]
     passage = evidence("The fee is\n15 euros. The rate is 2.5 percent.")
-    assert supports("15 euros.", [passage]) and supports("The fee is 15 euros.", [passage])
-    assert not supports("5 euros.", [passage]) and not supports("5 percent.", [passage])
+    assert supports("15 euros.", [passage], "") and supports("The fee is 15 euros.", [passage], "")
+    assert not supports("5 euros.", [passage], "") and not supports("5 percent.", [passage], "")
 
 
 def test_a_row_that_is_quoted_is_supported_and_one_with_a_cell_of_another_is_not() -> None:
@@ -223,8 +223,8 @@ def test_a_row_that_is_quoted_is_supported_and_one_with_a_cell_of_another_is_not
     )
     hit = evidence("\n".join(lines), document="handbook.pdf", context="")
     supports = supports_by(EvenRetriever(), 0.6)  # type: ignore[arg-type]
-    assert supports("Senior handler: up to €25,000 per claim (Payment and reserve)", [hit])
+    assert supports("Senior handler: up to €25,000 per claim (Payment and reserve)", [hit], "")
     both = "Senior handler: up to €25,000 per claim (Payment and reserve); up to €15,000 claimed (Refusal)"
-    assert supports(both, [hit])
-    assert not supports(both.replace("€25,000", "€5,000"), [hit])
-    assert not supports("Handler: up to €15,000 claimed (Refusal)", [hit])
+    assert supports(both, [hit], "")
+    assert not supports(both.replace("€25,000", "€5,000"), [hit], "")
+    assert not supports("Handler: up to €15,000 claimed (Refusal)", [hit], "")

@@ -130,7 +130,7 @@ def test_metrics_follow_the_rated_set_without_any_model() -> None:
     def embed(texts: Sequence[str]) -> np.ndarray:
         return np.eye(1, 8, dtype=np.float32).repeat(len(texts), axis=0)
 
-    judges = Judges(lambda sentence, hits: any(sentence in hit.text for hit in hits), embed)
+    judges = Judges(lambda sentence, hits, _question: any(sentence in hit.text for hit in hits), embed)
     trust = trust_of(list(rated_with(rated, cases, judges)))
     by_name = {one.metric: one for one in trust.metrics}
     assert by_name["must_include"].verdict == "follows people"

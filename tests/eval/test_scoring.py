@@ -35,7 +35,7 @@ CASES = [
 ]
 
 
-def supports(sentence: str, passages: Sequence[Evidence]) -> bool:
+def supports(sentence: str, passages: Sequence[Evidence], _question: str) -> bool:
     return any(sentence.rstrip(".") in passage.text for passage in passages)
 
 
