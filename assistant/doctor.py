@@ -36,6 +36,8 @@ _PROBE_WORDS = 300
 _READER = "qwen2.5-coder-1.5b"
 # Of weights in 16 bits: 8 and 4 bits with their scales, and embeddings, a tenth to a fourth of a model, as they are.
 _QUANTISED_SHARES = {"none": 1.0, "8bit": 0.6, "4bit": 0.4}
+# OpenVINO unfolds weights of 16 bits, and lays them out anew (9.0 GiB for 2.9, measured with 1.5 billion parameters).
+_UNFOLDED = 3.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
         needed, free = _weights(settings), _free_memory(settings)
         if needed > free:
             told = f"needs {needed / 2**30:.1f} GiB for its weights, and {free / 2**30:.1f} are free"
-            remedy = "Name a smaller model (assistant models list), or set engine.quantize=4bit."
+            remedy = "Set engine.quantize=8bit or 4bit, or name a smaller model (assistant models list)."
             yield Finding("engine", "error", f"{settings.engine.model} {told}", remedy)
             return
     engine = open_engine(settings)
@@ -137,7 +139,11 @@ def _engine(settings: Settings) -> Iterator[Finding]:
 
 def _weights(settings: Settings) -> float:
     """Bytes that the weights of the language model take where it runs."""
+    from assistant.engines.openvino_engine import why_not
+
     files = sum(file.stat().st_size for file in models.engine_folder(settings.engine.model).glob("*.safetensors"))
+    if settings.engine.quantize == "none" and not why_not(settings.engine, settings.device):
+        return files * _UNFOLDED
     return files * _QUANTISED_SHARES[settings.engine.quantize]
 
 

@@ -237,7 +237,7 @@ def test_doctor_does_not_load_a_model_that_this_machine_cannot_hold(
     monkeypatch.setattr("assistant.engines.opening.open_engine", lambda _: pytest.fail("was opened"))
     status, out, _ = run(capsys, "doctor", "--json")
     (engine,) = (finding for finding in json.loads(out) if finding["name"] == "engine")
-    assert status == 1 and "needs 0.3 GiB for its weights, and 0.2 are free" in engine["message"]
+    assert status == 1 and "needs 0.8 GiB for its weights, and 0.2 are free" in engine["message"]
     assert "assistant models list" in engine["remedy"]
 
 
