@@ -176,7 +176,7 @@ class Assistant:
     def _as_accepted(self, course: _Course, known: Found, nearest: Sequence[Evidence]) -> Answer:
         """A checked answer, held against its passages as they are now."""
         feedback = known.feedback
-        checked = Checked(feedback.decided_by, (feedback.decided or feedback.made).date().isoformat())
+        checked = Checked(feedback.decided_by, (feedback.decided or feedback.made).date())
         trace = Trace(self._searched(course), course.rewriting.rule, tuple(nearest), {})
         if feedback.wants_refusal:
             return replace(self._refused(course, nearest, _CHECKED_REFUSAL, trace), checked=checked)

@@ -1,7 +1,6 @@
 """Evidence and answers as programs (JSON) and people (lines of text) see them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import takewhile
 from typing import Any
 
@@ -67,7 +66,7 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
         "quoted": answer.quoted,
         "hedged": answer.hedged,
         "small_talk": answer.small_talk,
-        "checked": asdict(answer.checked) if answer.checked else None,
+        "checked": _checked_json(answer),
         "like_checked": list(answer.like_checked),
         "notes": list(answer.notes),
         "answer": answer.text,
@@ -191,6 +190,10 @@ def _refusal_lines(answer: Answer) -> list[str]:
     nearest = [f"  {visible(source_of(hit))}: {excerpt(hit.text)}" for hit in answer.hits]
     lines = [visible(answer.text, keep_lines=True), f"({answer.refusal_reason})", *_checked_lines(answer)]
     return [*lines, "", "Nearest passages:", *nearest] if nearest else lines
+
+
+def _checked_json(answer: Answer) -> dict[str, str] | None:
+    return {"by": answer.checked.by, "date": answer.checked.date.isoformat()} if answer.checked else None
 
 
 def _checked_lines(answer: Answer) -> list[str]:

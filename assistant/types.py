@@ -7,6 +7,7 @@ All offsets are characters (Python code points) in ``Document.text``; spans are 
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Literal
 
 BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
@@ -281,10 +282,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Who found that an answer is right, or how it should read, and on which day (ISO date)."""
+    """Who found that an answer is right, or how it should read, and on which day."""
 
     by: str
-    date: str
+    date: date
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def run_instead(monkeypatch: pytest.MonkeyPatch, code: str = "") -> None:
     monkeypatch.setattr(Jobs, "command", command)
 
 
-def ended(context: AppContext, timeout: float = 180) -> Status:
+def ended(context: AppContext, timeout: float = 400) -> Status:
     """The newest job once it has ended."""
     began = time.monotonic()
     while True:

@@ -273,7 +273,7 @@ def test_a_real_training_is_stopped_goes_on_and_is_shown(context: AppContext, tm
     base, actions, jobs = tiny_model(tmp_path / "base"), Actions(context), context.jobs
     save_pairs(context.workspace)
     assert pairs_sets(context.workspace) == ["cars"]
-    chosen = dict(zip((*FIRST, *MORE), DEFAULTS, strict=True)) | {"name": "house", "max_steps": 150}
+    chosen = dict(zip((*FIRST, *MORE), DEFAULTS, strict=True)) | {"name": "house", "max_steps": 60}
     # The base comes from a file, so that going on finds the same one.
     context.workspace.config_file.write_text(f"engine:\n  model: {base}\n", encoding="utf-8")
     actions.start(as_(EDITOR), "cars", context.settings.engine.model, False, *chosen.values())
@@ -285,10 +285,10 @@ def test_a_real_training_is_stopped_goes_on_and_is_shown(context: AppContext, tm
     stopped = ended(context)
     assert stopped.state == "stopped" and "Go on with" in stopped.error, jobs.log(stopped.job.id)
     done = len(course_of(context.workspace, "house").losses)
-    assert interrupted(context.workspace) == ["house"] and 0 < done < 150
+    assert interrupted(context.workspace) == ["house"] and 0 < done < 60
     actions.resume("house", as_(EDITOR))
     status = ended(context)
     assert status.state == "done", jobs.log(status.job.id)
-    assert status.progress and (status.progress.done, status.progress.total) == (150, 150)
-    assert len(course_of(context.workspace, "house").losses) == 150
+    assert status.progress and (status.progress.done, status.progress.total) == (60, 60)
+    assert len(course_of(context.workspace, "house").losses) == 60
     assert "polyline" in actions.result(status) and interrupted(context.workspace) == []

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 
 from assistant.types import Checked
 from ui.context import AppContext
@@ -30,7 +29,7 @@ def note_html(text: str) -> str:
 
 def checked_words(checked: Checked, words: Words) -> str:
     """Who has checked an answer, and when."""
-    return words("chat.checked", name=checked.by, date=date.fromisoformat(checked.date))
+    return words("chat.checked", name=checked.by, date=checked.date)
 
 
 def empty_html(title: str, what: str) -> str:
