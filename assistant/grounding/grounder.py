@@ -192,9 +192,11 @@ class Grounder:
             enough = [(found, hit) for found, hit in measured if found.holds]
             if not enough:
                 return Sentence(sentence, False, _why_not([found for found, _ in measured], self._least))
+            by_itself = [(found, hit) for found, hit in enough if not found.leans]
+            enough = by_itself or enough
             places = [(found.coverage, cite(hit, found.start, found.end, self._hits), hit) for found, hit in enough]
             places = [place for place in places if not place[1].warning] or places
-            if is_short(claim, self._question):
+            if not by_itself or is_short(claim, self._question):
                 nearest = min((citation for _, citation, _ in places), key=lambda one: self._behind([one]))
                 if self._behind([nearest]) > _A_LITTLE_WORSE:
                     return Sentence(sentence, False, "the passage that says it does not answer the question")

@@ -76,6 +76,8 @@ class Support:
     """Whether it supports the sentence: it holds enough of its words, and nothing is objected."""
     missing: str = ""
     """The number that the span lacks, if nothing else is objected to it: it says the same with another value."""
+    leans: bool = False
+    """Whether it holds only if the question is taken at its word; then it has to come from the place that answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class _Claim:
     asked: str
     """The question that it answers, if it says too little of its own to be understood without; or empty."""
     added: frozenset[str] | None
-    """The stems that the question has not, where the answer says more than yes, no or the question."""
+    """The stems that the question has not, where the question is taken at its word; else None."""
     premise: frozenset[str]
     """The stems of the question."""
     is_echo: bool
@@ -147,24 +149,30 @@ def support(
     not many more: what is objected to the span that is meant speaks against the sentence. With ``likeness`` one that
     means much the same needs half as many words. With the ``question`` what says too little by itself is understood.
     """
-    found = _best(sentence, hit, weights, least_coverage, question)
-    text = hit.text[found.start : found.end]
-    least = least_coverage
-    if found.coverage < least and likeness and not found.objection and found.coverage >= _HALF * least:
-        least = _HALF * least if likeness(sentence, text) >= _MUCH_THE_SAME else least
-    if found.objection or found.coverage < least:
-        return found
-    for part in parted(sentence, text):
-        its = _best(part, hit, weights, least, question)
-        if its.objection or its.coverage < least:
-            return replace(found, objection=f"it is not said of both: {its.objection or part}", missing="")
-    return replace(found, holds=True)
+
+    def held(leans: bool) -> Support:
+        found = _best(sentence, hit, weights, least_coverage, question, leans)
+        least = least_coverage
+        if found.coverage < least and likeness and not found.objection and found.coverage >= _HALF * least:
+            alike = likeness(sentence, hit.text[found.start : found.end]) >= _MUCH_THE_SAME
+            least = _HALF * least if alike else least
+        if found.objection or found.coverage < least:
+            return found
+        for part in parted(sentence, hit.text[found.start : found.end]):
+            its = _best(part, hit, weights, least, question, leans)
+            if its.objection or its.coverage < least:
+                return replace(found, objection=f"it is not said of both: {its.objection or part}", missing="")
+        return replace(found, holds=True, leans=leans)
+
+    found = held(False)
+    leaning = found if found.holds or not question else held(True)
+    return leaning if leaning.holds else found
 
 
-def _best(sentence: str, hit: Evidence, weights: Weights, least_coverage: float, question: str) -> Support:
+def _best(sentence: str, hit: Evidence, weights: Weights, least_coverage: float, question: str, leans: bool) -> Support:
     if asks(sentence):
         return Support(0.0, "a question says nothing", 0, len(hit.text))
-    claim = _claim(sentence, hit.language, question)
+    claim = _claim(sentence, hit.language, question, leans)
     if not (claim.stems or claim.quantities):
         return Support(0.0, "it says nothing that a passage could hold", 0, len(hit.text))
     wanted = weights(claim.stems - claim.name_stems or claim.stems)  # names have to be there anyway
@@ -201,7 +209,7 @@ def is_short(sentence: str, question: str) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _claim(sentence: str, language: str, question: str = "") -> _Claim:
+def _claim(sentence: str, language: str, question: str = "", leans: bool = False) -> _Claim:
     bare = _BARE_REPLY.fullmatch(sentence) if question else None
     if bare:
         sentence = f"{bare['reply']}, {_statement(question)}"
@@ -215,7 +223,8 @@ def _claim(sentence: str, language: str, question: str = "") -> _Claim:
     asked = frozenset(stems(" ".join(word for word in words(question) if word not in STOPWORDS), language))
     counted = frozenset(numbers)
     adds = bare is None and not (its <= asked and counted <= frozenset(quantities(question)))
-    is_short = bool(question) and (bare is not None or len(its - asked) < _FEWEST_WORDS_OF_A_STATEMENT)
+    says = its - asked if leans and adds else its
+    is_short = bool(question) and (bare is not None or len(says) < _FEWEST_WORDS_OF_A_STATEMENT)
     context = _statement(question) if is_short else ""
     return _Claim(
         text,
@@ -232,7 +241,7 @@ def _claim(sentence: str, language: str, question: str = "") -> _Claim:
         _reply(opening),
         bool(opening and opening["step"]),
         context,
-        its - asked if adds else None,
+        its - asked if leans and adds and is_short else None,
         asked,
         bool(its) and not adds and bare is None,
         bare is not None and _reply(opening) is False,
@@ -283,7 +292,7 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
         objection = "another row of the table fits better"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
-    if claim.asked and claim.added is not None:  # in its other words the question goes on, whatever a passage calls it
+    if claim.added is not None:  # in its other words the question goes on, whatever a passage calls it
         own_words = {stem: weight for stem, weight in wanted.items() if stem in claim.added}
         coverage = max(coverage, weighted_coverage(own_words, read.stems) if own_words else 1.0)
     opening = _OPENING.match(hit.text, hit.text.rfind("\n", 0, span.start) + 1)
@@ -295,9 +304,10 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
     objection = objection or _too_little_of_a_step(claim, coverage)
     if not objection and claim.is_echo and coverage < _LEAST_COVERAGE_OF_AN_ECHO:
         objection = "it only repeats the question"
-    is_brief = bool(claim.asked) and len(claim.stems) < _FEWEST_WORDS_OF_A_STATEMENT
+    is_brief = bool(claim.asked) and claim.added is None
     if not (objection or span.row or is_brief):
-        word = misplaced(claim.text, read.text, read.language, claim.premise if claim.asked else frozenset())
+        premise = frozenset() if claim.added is None else claim.premise
+        word = misplaced(claim.text, read.text, read.language, premise)
         objection = f"the passage says it of another: {word}" if word else ""
     reason = f"the number {missing} is missing" if missing else objection
     return Support(coverage, reason, span.start, span.end, missing="" if objection else missing)
