@@ -3,33 +3,12 @@
 from collections.abc import Generator, Sequence
 
 from assistant.adapters import BASE
-from assistant.engines.base import Engine
+from assistant.engines.fronting import FrontingEngine
 from assistant.types import Message
 
 
-class ReticentEngine:
+class ReticentEngine(FrontingEngine):
     """Says nothing to who asks the base model, so that the documents answer in their own words."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @property
-    def window(self) -> int:
-        """As of the engine."""
-        return self._engine.window
-
-    @property
-    def control_tokens(self) -> frozenset[str]:
-        """As of the engine."""
-        return self._engine.control_tokens
-
-    def count(self, messages: Sequence[Message]) -> int:
-        """As of the engine."""
-        return self._engine.count(messages)
-
-    def prompt_text(self, messages: Sequence[Message]) -> str:
-        """As of the engine."""
-        return self._engine.prompt_text(messages)
 
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None

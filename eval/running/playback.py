@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Generator, Sequence
 
 from assistant.engines.base import Engine
+from assistant.engines.fronting import FrontingEngine
 from assistant.progress import note, progress_bar
 from assistant.types import Message, well_formed
 from eval.running.generations import Generation, Generations, Prompt
@@ -23,32 +24,14 @@ class Unanswered(Exception):
         self.prompt = prompt
 
 
-class PlaybackEngine:
+class PlaybackEngine(FrontingEngine):
     """Stands in for an engine: its tokenizer, and what it has said. The model is asked by ``generate`` alone."""
 
     def __init__(self, engine: Engine, generations: Generations) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._generations = generations
         self.used: list[Generation] = []
         """What was said since the list was emptied last."""
-
-    @property
-    def window(self) -> int:
-        """As of the engine."""
-        return self._engine.window
-
-    @property
-    def control_tokens(self) -> frozenset[str]:
-        """As of the engine."""
-        return self._engine.control_tokens
-
-    def count(self, messages: Sequence[Message]) -> int:
-        """As of the engine."""
-        return self._engine.count(messages)
-
-    def prompt_text(self, messages: Sequence[Message]) -> str:
-        """As of the engine."""
-        return self._engine.prompt_text(messages)
 
     def stream(
         self,
