@@ -145,10 +145,10 @@ class Assistant:
         found = self._search(course, only)
         course.done("retrieve")
         if self._checked and not only:  # who chose the documents gets those
-            if known := self._checked.find(course.rewriting.standalone, self.retriever):
+            known, course.like_checked = self._checked.about(course.rewriting.standalone, self.retriever)
+            if known:
                 yield self._as_accepted(course, known, found)
                 return
-            course.like_checked = self._checked.like(course.rewriting.standalone, self.retriever)
         verdict = judge(course.rewriting.standalone, found, self.retriever, self._answering)
         course.done("judge")
         trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), verdict.judgement)

@@ -1,8 +1,9 @@
 """Answers that people have checked: given at once when the same is asked again and the documents still say so.
 
     checked = CheckedAnswers(workspace.root, "claims")
-    checked.find("What does hail damage cost me?", retriever)     the judgement and its passages, or None
-    checked.like("And hail on a caravan?", retriever)             questions near it that have a checked answer
+    found, near = checked.about("What does hail damage cost me?", retriever)
+
+The judgement with its passages, or None; and then questions near this one that have a checked answer.
 
 Only the same words count as the same question. Near ones are offered and never answered for: no measure tells "the
 tenant pays for the landlord" from its reverse (docs/log.md).
@@ -45,33 +46,27 @@ class CheckedAnswers:
         self._store = FeedbackStore(workspace)
         self._corpus = corpus
 
-    def find(self, question: str, retriever: Retriever) -> Found | None:
-        """The latest judgement about this very question, if it still stands.
+    def about(self, question: str, retriever: Retriever) -> tuple[Found | None, tuple[str, ...]]:
+        """The latest judgement about this very question, if it still stands; else the nearest questions that have one.
 
-        One that says that the documents have no answer stands until anything changes in the corpus.
+        One that says that the documents have no answer stands until anything changes in the corpus. Near questions
+        name the same quantities.
         """
-        asked = words(question)
-        for feedback in self._accepted():
-            if words(feedback.standalone_question) == asked:
-                return _standing(feedback, retriever)
-        return None
-
-    def like(self, question: str, retriever: Retriever) -> tuple[str, ...]:
-        """The nearest questions that have a checked answer which still stands; they name the same quantities."""
-        named, asked = sorted(quantities(question)), words(question)
-        known = {" ".join(words(one.standalone_question)): one for one in reversed(self._accepted())}
+        accepted = self._store.listed(states=TAUGHT, corpus=self._corpus, most=_LATEST)
+        latest = {tuple(words(one.standalone_question)): one for one in reversed(accepted)}
+        same = latest.pop(tuple(words(question)), None)
+        if same and (found := _standing(same, retriever)):
+            return found, ()
+        named = sorted(quantities(question))
         near: list[tuple[float, Feedback]] = []
-        for feedback in known.values():
+        for feedback in latest.values():
             other = feedback.standalone_question
-            if sorted(quantities(other)) == named and words(other) != asked:
+            if sorted(quantities(other)) == named:
                 own = _embedded(retriever.embedder, question)
                 near.append((float(own @ _embedded(retriever.embedder, other)), feedback))
         nearest = sorted((one for one in near if one[0] >= LEAST_LIKENESS), key=lambda one: -one[0])
         standing = (one.standalone_question for _, one in nearest if _standing(one, retriever))
-        return tuple(islice(standing, _MOST_LIKE))
-
-    def _accepted(self) -> list[Feedback]:
-        return self._store.listed(states=TAUGHT, corpus=self._corpus, most=_LATEST)
+        return None, tuple(islice(standing, _MOST_LIKE))
 
 
 def _standing(feedback: Feedback, retriever: Retriever) -> Found | None:
