@@ -115,6 +115,7 @@ def _pool(recipe: Recipe) -> Iterator[Any]:
         # Fresh processes: a fork would carry torch's threads and locks along.
         context=multiprocessing.get_context("spawn"),
     )
+    others = set(multiprocessing.active_children())
     try:
         with interrupts_held():
             if not pool.active:  # asking starts it
@@ -123,6 +124,10 @@ def _pool(recipe: Recipe) -> Iterator[Any]:
         pool.close()  # type: ignore[no-untyped-call]
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
+        # The pool takes its locks away first: a process that is still starting would say with a traceback that it
+        # misses them. No process of ours holds anything that could be lost.
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
         pool.join()
 
 

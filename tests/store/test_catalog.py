@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,23 @@ def test_a_migration_that_fails_changes_nothing(catalog: Catalog, monkeypatch: p
             Catalog(catalog.folder)
     assert catalog._connection.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchall() == []
     Catalog(catalog.folder).close()
+
+
+class Interrupted(sqlite3.Connection):
+    """Ctrl-C comes when all is committed."""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        done = super().execute(sql, *values)
+        if sql == "COMMIT":
+            raise KeyboardInterrupt
+        return done
+
+
+def test_ctrl_c_at_the_end_of_a_migration_is_no_damage(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / CATALOG_FILE, factory=Interrupted, isolation_level=None)
+    with closing(connection), pytest.raises(KeyboardInterrupt):
+        schema._migrate(connection)
+    Catalog(tmp_path).close()
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, but longer than its header would be" * 99, b"SQLite"])
