@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from assistant.types import Evidence, Message
-from assistant.untrusted.lookalikes import skeleton, traced_skeleton
+from assistant.untrusted.confusables import skeleton, traced_skeleton
 
 TURN_MARKERS = frozenset(
     """

@@ -21,10 +21,10 @@ from assistant.embedder import Embedder
 from assistant.errors import UsageError, WorkspaceError
 from assistant.fusion import Candidate, fuse
 from assistant.grounding.editions import state_otherwise, title_key
-from assistant.language import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.reranker import Reranker
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.store.vectors import Ids, VectorIndex, open_index
+from assistant.text.words import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.types import Evidence, Filter, well_formed
 
 # BM25 gives terms in more than half of all chunks no weight, but they cost most of the time.

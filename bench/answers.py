@@ -20,7 +20,7 @@ import click
 from assistant import config
 from assistant.answer import Assistant
 from assistant.engines.opening import open_engine
-from assistant.language import detect
+from assistant.text.words import detect
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from bench.citations import opened

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from assistant.config import Settings
 from assistant.embedder import Embedder
-from assistant.grounding.quantities import quantities
-from assistant.language import content_stems, detect, words
+from assistant.text.quantities import quantities
+from assistant.text.words import content_stems, detect, words
 
 _PAIRS = Path(__file__).parent.parent / "data/sample/asked_again.jsonl"
 _COSINES = (0.80, 0.85, 0.90, 0.95, 0.98)

@@ -31,8 +31,8 @@ from assistant.grounding.grounder import ground
 from assistant.grounding.support import is_factual
 from assistant.prompt import harmless
 from assistant.retriever import Retriever
-from assistant.sentences import line_sentence_spans
 from assistant.store.catalog import Catalog
+from assistant.text.sentences import line_sentence_spans
 from assistant.types import Answer, Citation, Evidence, Sentence
 from assistant.workspace import Workspace
 from bench.retrieval import folded

@@ -29,13 +29,13 @@ from assistant import config
 from assistant.embedder import Embedder
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Likeness, Meaning
-from assistant.grounding.quantities import quantities
 from assistant.grounding.quoting import Places
 from assistant.grounding.spans import Row, Span, spans
 from assistant.grounding.support import Support, Weights, is_factual, support
 from assistant.retriever import Retriever
-from assistant.sentences import sentence_spans
 from assistant.store.catalog import Catalog
+from assistant.text.quantities import quantities
+from assistant.text.sentences import sentence_spans
 from assistant.types import Evidence
 from assistant.workspace import Workspace
 from bench.written import FORMS, label_of, renumbered

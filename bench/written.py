@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from assistant.grounding.negation import denials
-from assistant.grounding.numberwords import in_figures
-from assistant.grounding.quantities import quantities
-from assistant.stopwords import STOPWORDS
+from assistant.text.negation import denials
+from assistant.text.numberwords import in_figures
+from assistant.text.quantities import quantities
+from assistant.text.stopwords import STOPWORDS
 
 Form = Literal["words", "figures"]
 

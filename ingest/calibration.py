@@ -26,8 +26,8 @@ from assistant.refusal.calibration import (
 )
 from assistant.refusal.features import LOOKED_AT, features_of, held
 from assistant.retriever import Retriever
-from assistant.stopwords import STOPWORDS
 from assistant.store.catalog import Catalog
+from assistant.text.stopwords import STOPWORDS
 from assistant.types import Evidence
 from ingest.other_domains import QUESTIONS
 from ingest.pairs.candidate import Candidate, number_of, one_of, share_of

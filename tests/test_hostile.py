@@ -20,8 +20,8 @@ from assistant.prompt import MACHINERY
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Document, Words
+from assistant.untrusted.confusables import skeleton, traced_skeleton
 from assistant.untrusted.instructions import believed_end, is_order, statement_spans
-from assistant.untrusted.lookalikes import skeleton, traced_skeleton
 from assistant.untrusted.markup import without_markup
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest

@@ -35,22 +35,17 @@ from assistant.feedback.types import Judgement, Versions
 from assistant.filters import refuse_unmatched
 from assistant.grounding import (
     bearers,
-    dates,
     decisive,
     editions,
     grounder,
     joined,
     markers,
-    names,
-    negation,
-    quantities,
     quoting,
     repetition,
     roles,
     spans,
     support,
 )
-from assistant.language import content_stems, detect, query_terms, terms, whole_questions
 from assistant.pairs import read_pairs
 from assistant.presentation import answer_lines, excerpt, visible
 from assistant.prompt import build_messages, harmless
@@ -58,11 +53,13 @@ from assistant.refusal import missing, wording
 from assistant.refusal.answerability import judge
 from assistant.refusal.features import held
 from assistant.retriever import Retriever
-from assistant.sentences import asks, line_sentence_spans
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.telling import as_said, text_of
+from assistant.text import dates, names, negation, quantities
+from assistant.text.sentences import asks, line_sentence_spans
+from assistant.text.words import content_stems, detect, query_terms, terms, whole_questions
 from assistant.types import Answer, Block, Document, Filter, Message
-from assistant.untrusted import addressed, instructions, lookalikes, markup
+from assistant.untrusted import addressed, confusables, instructions, markup
 from assistant.workspace import Workspace, safe_name
 from eval import folding
 from eval.cases import read_cases
@@ -360,7 +357,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "quotation": lambda text: quoting.Places(text, [HIT], EMBEDDER, weights).quotes(),
     "orders": instructions.believed_end,
     "orders by form": addressed.orders_a_machine,
-    "look-alikes": lambda text: lookalikes.traced_skeleton(text),
+    "look-alikes": lambda text: confusables.traced_skeleton(text),
     "plain words": markup.without_markup,
     "harmless words": harmless,
     "marks": as_said,

@@ -25,6 +25,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from assistant.errors import AssistantError, UsageError
+from assistant.text.languages import LANGUAGES
 from ui.api import app as api
 from ui.api.gate import Tokens
 from ui.context import AppContext
@@ -39,7 +40,7 @@ from ui.server import open_socket
 from ui.shown.frame import header_html
 from ui.signin import name_for_gradio
 from ui.sources.routes import add_source_routes
-from ui.texts import LANGUAGES, preferred
+from ui.texts import preferred
 from ui.theme import ASSETS, head, make_theme
 from ui.uploads import keep_arrivals_in
 

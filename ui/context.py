@@ -6,6 +6,7 @@ import gradio as gr
 
 from assistant.config import Origin, Settings
 from assistant.feedback.store import FeedbackStore
+from assistant.text.languages import Language
 from assistant.workspace import Workspace
 from ui.answering import Answering
 from ui.api.limits import RateLimit
@@ -16,7 +17,7 @@ from ui.service import Service
 from ui.sources.drawer import Limits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
-from ui.texts import Language, text
+from ui.texts import text
 from ui.uploads import Arrivals
 
 
@@ -55,7 +56,7 @@ class AppContext:
         return replace(self, language=language)
 
     def text(self, key: str, /, **values: object) -> str:
-        """The words of the interface behind a key (``ui/texts``)."""
+        """The words of the interface behind a key (``ui/texts.py``)."""
         return text(key, self.language, **values)
 
     def who(self, request: gr.Request) -> User:

@@ -19,6 +19,7 @@ from assistant.conversation.transcript import escaped
 from assistant.errors import AssistantError
 from assistant.markdown import plain_lines
 from assistant.presentation import excerpt, visible
+from assistant.text.languages import Language
 from ui.context import AppContext
 from ui.conversations import Reply, Turn
 from ui.shown.copied import marked, references
@@ -26,7 +27,7 @@ from ui.shown.pieces import checked_words
 from ui.shown.turns import reply_name
 from ui.signin import signed_in
 from ui.sources.routes import Number, saved_as
-from ui.texts import Language, Words, shown_date
+from ui.texts import Words, shown_date
 
 Kind = Literal["md", "pdf", "docx"]
 Style = Literal["title", "question", "answer", "remark", "source"]

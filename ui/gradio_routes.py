@@ -7,7 +7,7 @@ and pictures have routes of our own, which look documents up by id.
 import re
 from collections import OrderedDict
 
-from ui.texts import LANGUAGES
+from assistant.text.languages import LANGUAGES
 
 _NAME = r"(?!\.)[\w.-]+"
 _UNDER_PAGE = re.compile(rf"/(?:{'|'.join(LANGUAGES)})(?P<rest>/.*)?", re.DOTALL)

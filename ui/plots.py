@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from assistant.text.languages import Language
 from ui.shown.safe import escaped
-from ui.texts import Language, shown_number
+from ui.texts import shown_number
 from ui.training import Course, Point, smoothed
 
 T = TypeVar("T")

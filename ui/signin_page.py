@@ -3,8 +3,9 @@
 import base64
 import hashlib
 
+from assistant.text.languages import Language
 from ui.shown.safe import escaped
-from ui.texts import Language, text
+from ui.texts import text
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #faf9f7; --card: #fff; --ink: #1c1917; --quiet: #57534e; --line: #e7e5e4;

@@ -6,12 +6,13 @@ from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
-from assistant.language import stems
 from assistant.opened import open_corpus
 from assistant.store.catalog import Catalog
+from assistant.text.languages import Language
+from assistant.text.words import stems
 from assistant.types import Filter
 from assistant.workspace import Workspace
-from ui.texts import Language, text
+from ui.texts import text
 
 _MOST_CHUNKS = 4000
 _SHORTEST, _LONGEST = 12, 110

@@ -2,7 +2,7 @@
 
 import re
 
-from assistant.sentences import sentence_spans
+from assistant.text.sentences import sentence_spans
 
 _YES = (
     "yes|yeah|yep|sure|ok|okay|of course|please(?: do)?|go (?:on|ahead)|tell me(?: more)?|do (?:it|so|that)"

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from assistant.conversation.functionwords import QUESTION_WORDS, VERBS
-from assistant.language import DEFAULT_LANGUAGE, stems, words
-from assistant.stopwords import STOPWORDS
+from assistant.text.functionwords import QUESTION_WORDS, VERBS
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import DEFAULT_LANGUAGE, stems, words
 
 _LONGEST_REPLY = 8
 _LAST = -1

@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 
 from assistant.conversation.agreement import agrees, is_courtesy, offered, without_courtesy
 from assistant.conversation.choices import chosen, is_no_phrase
-from assistant.conversation.functionwords import (
+from assistant.conversation.likeparts import with_like_part
+from assistant.conversation.topics import clause, topic
+from assistant.text.functionwords import (
     CONDITIONS,
     CONJUNCTIONS,
     DETERMINERS,
@@ -27,9 +29,7 @@ from assistant.conversation.functionwords import (
     SPEAKERS,
     VERBS,
 )
-from assistant.conversation.likeparts import with_like_part
-from assistant.conversation.topics import clause, topic
-from assistant.language import detect, words
+from assistant.text.words import detect, words
 
 # Longer ones name their subject, and a page that was pasted is no follow-up.
 _LONGEST_FOLLOW_UP = 24

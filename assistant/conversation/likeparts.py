@@ -8,7 +8,7 @@ one with the same kind of article.
 import re
 from collections.abc import Iterator, Sequence
 
-from assistant.conversation.functionwords import (
+from assistant.text.functionwords import (
     CONJUNCTIONS,
     DETERMINERS,
     PREPOSITIONS,
@@ -17,7 +17,7 @@ from assistant.conversation.functionwords import (
     SPEAKERS,
     VERBS,
 )
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
 
 _NUMBER = re.compile(r"\d[\d.,]*")
 _YEAR = re.compile(r"(?:19|20)\d\d")

@@ -8,8 +8,8 @@ from assistant.conversation.followups import Rewriting, replied, stand_alone
 from assistant.conversation.smalltalk import small_talk
 from assistant.engines.base import Engine
 from assistant.errors import QuestionTooLongError
-from assistant.language import content_stems
 from assistant.prompt import harmless
+from assistant.text.words import content_stems
 from assistant.types import Message, well_formed
 
 # A chain of follow-ups longer than this has lost its beginning for people too.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from assistant.config import AnswerSettings
-from assistant.language import detect, text_in
+from assistant.text.words import detect, text_in
 from assistant.types import Message
 
 Kind = Literal["greeting", "introduction", "thanks"]

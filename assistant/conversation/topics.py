@@ -1,7 +1,7 @@
 """What a question is about, in its own words: what a pronoun in the next question stands for."""
 
 from assistant.conversation.agreement import MARKER
-from assistant.conversation.functionwords import (
+from assistant.text.functionwords import (
     DETERMINERS,
     GRAMMAR,
     POINTERS,
@@ -10,8 +10,8 @@ from assistant.conversation.functionwords import (
     SPEAKERS,
     VERBS,
 )
-from assistant.language import words
-from assistant.sentences import sentence_spans
+from assistant.text.sentences import sentence_spans
+from assistant.text.words import words
 
 _LONGEST_TOPIC = 24
 _SHORT_ANSWER = 8

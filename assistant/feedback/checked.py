@@ -19,9 +19,9 @@ from assistant.embedder import Embedder, Vectors
 from assistant.feedback.lessons import sources_of
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import TAUGHT, Feedback
-from assistant.grounding.quantities import quantities
-from assistant.language import words
 from assistant.retriever import Retriever
+from assistant.text.quantities import quantities
+from assistant.text.words import words
 from assistant.types import Evidence
 
 LEAST_LIKENESS = 0.85

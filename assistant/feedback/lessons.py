@@ -19,8 +19,8 @@ from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import TAUGHT, Feedback, Shown
 from assistant.grounding.grounder import ground
 from assistant.jsonlines import write_lines
-from assistant.language import detect
 from assistant.store.catalog import Catalog
+from assistant.text.words import detect
 from assistant.types import Evidence, Sentence
 from assistant.workspace import Workspace, make_folder
 

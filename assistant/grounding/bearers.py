@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.grounding.names import names
-from assistant.grounding.numberwords import in_figures
-from assistant.grounding.quantities import is_said, placed, quantities, unit_of
-from assistant.language import stems, words
-from assistant.stopwords import STOPWORDS
+from assistant.text.names import names
+from assistant.text.numberwords import in_figures
+from assistant.text.quantities import is_said, placed, quantities, unit_of
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import stems, words
 
 _SEGMENT_END = re.compile(r"[;|\n]|[,.!?](?=\s)|\b(?:and|or|but|und|oder|aber|sowie|sondern|bzw)\b")
 # "18 children (Nursery)", "€9 per person", "12 months for crowns": behind the number and what it counts.

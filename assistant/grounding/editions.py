@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from assistant.duplicates import jaccard, shingles
-from assistant.grounding.quantities import as_written, quantities, unit_of
 from assistant.grounding.support import Weights, support
-from assistant.language import QUOTED, detect
 from assistant.presentation import excerpt
+from assistant.text.quantities import as_written, quantities, unit_of
+from assistant.text.words import QUOTED, detect
 from assistant.types import Evidence, Sentence
 
 # A passage of another edition says the same with another value when it holds this part of the sentence's words.

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from assistant.language import words
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import words
 
 _JOINS = re.compile(r"\s(and|or|und|oder|sowie)\s", re.IGNORECASE)
 _ARTICLES = frozenset("a an the das dem den der des die ein eine einem einen einer eines".split())

@@ -20,9 +20,9 @@ from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, named_cells, weighted_coverage
 from assistant.grounding.warnings import warning_of
-from assistant.language import content_stems, stems
 from assistant.places import without_rows
-from assistant.sentences import asks
+from assistant.text.sentences import asks
+from assistant.text.words import content_stems, stems
 from assistant.types import Citation, Evidence, Heading, Sentence
 
 _BULLET = re.compile(r"^[-*•–]\s+")

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left, insort
 from collections import deque
 
-from assistant.sentences import GrowingSentences
+from assistant.text.sentences import GrowingSentences
 
 # (words of a circle, rounds of it): few words come again more often without going in circles.
 _CIRCLES = ((range(3, 13), 4), (range(2, 3), 6))

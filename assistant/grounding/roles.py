@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
 
-from assistant.grounding.numberwords import in_figures
-from assistant.language import stems, words
-from assistant.stopwords import STOPWORDS
+from assistant.text.numberwords import in_figures
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import stems, words
 
 _ARTICLES = frozenset(
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice, repeat
 
-from assistant.sentences import asks, sentence_spans
+from assistant.text.sentences import asks, sentence_spans
 from assistant.types import Evidence
 from assistant.untrusted.instructions import believed_end
 

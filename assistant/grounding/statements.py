@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from assistant.grounding.negation import denials
-from assistant.grounding.quantities import quantities
-from assistant.language import words
 from assistant.markdown import Line, Outermost, lines, without_emphasis
-from assistant.sentences import asks, sentence_spans
+from assistant.text.negation import denials
+from assistant.text.quantities import quantities
+from assistant.text.sentences import asks, sentence_spans
+from assistant.text.words import words
 
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
 _WHOLLY_BOLD = re.compile(r"(\*\*|__)(?!\s)(?:(?!\1).)+\1:?")

@@ -23,15 +23,15 @@ from assistant.grounding.bearers import Said, exchanged, fewer, misnamed, said, 
 from assistant.grounding.decisive import is_restricted, missing_word
 from assistant.grounding.joined import parted
 from assistant.grounding.meaning import Likeness
-from assistant.grounding.names import Name, names
-from assistant.grounding.negation import Denial, affirmed, contradiction, denials
-from assistant.grounding.quantities import in_digits, is_said, qualifiers, quantities, split_quantities
 from assistant.grounding.roles import misplaced
 from assistant.grounding.spans import Row, Span, Table, spans
-from assistant.language import stems, words
 from assistant.places import without_rows
-from assistant.sentences import asks
-from assistant.stopwords import STOPWORDS
+from assistant.text.names import Name, names
+from assistant.text.negation import Denial, affirmed, contradiction, denials
+from assistant.text.quantities import in_digits, is_said, qualifiers, quantities, split_quantities
+from assistant.text.sentences import asks
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import stems, words
 from assistant.types import HEADING_SEPARATOR, Evidence
 
 Weights = Callable[[Iterable[str]], Mapping[str, float]]

@@ -6,8 +6,8 @@ from collections.abc import Sequence, Set
 from functools import lru_cache
 
 from assistant.grounding.editions import title_key
-from assistant.grounding.quantities import quantities
-from assistant.language import content_stems, detect, stems
+from assistant.text.quantities import quantities
+from assistant.text.words import content_stems, detect, stems
 from assistant.types import Caution, Evidence, Sentence
 from assistant.untrusted.instructions import gives_orders
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from math import log1p, nan
 
 from assistant.grounding.support import weighted_coverage
-from assistant.language import DEFAULT_LANGUAGE, content_stems, detect, query_terms, stems
 from assistant.retriever import Retriever
-from assistant.sentences import line_sentence_spans
+from assistant.text.sentences import line_sentence_spans
+from assistant.text.words import DEFAULT_LANGUAGE, content_stems, detect, query_terms, stems
 from assistant.types import Evidence
 
 FEATURES = ("lead", "bm25", "passage_coverage", "window_coverage", "unknown", "length")

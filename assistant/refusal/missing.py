@@ -10,10 +10,10 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from assistant.conversation.functionwords import NO_SUBJECT
-from assistant.language import content_stems, detect, stems
 from assistant.refusal.features import Held
 from assistant.retriever import Retriever
+from assistant.text.functionwords import NO_SUBJECT
+from assistant.text.words import content_stems, detect, stems
 
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
 _ENDS_SENTENCE = re.compile(r"[.:;!?]\s*[\"“„(]*\Z")

@@ -9,10 +9,10 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 
-from assistant.grounding.quantities import quantities
-from assistant.language import stems
 from assistant.presentation import visible
 from assistant.refusal.features import Held, windows
+from assistant.text.quantities import quantities
+from assistant.text.words import stems
 from assistant.types import Evidence
 
 # A question of more words says what it is about.

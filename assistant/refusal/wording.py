@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 
 from assistant.config import AnswerSettings
-from assistant.language import QUOTED, detect, text_in
 from assistant.presentation import place_of
+from assistant.text.words import QUOTED, detect, text_in
 from assistant.types import Evidence, Sentence
 
 _MOST_WORDS = 4

@@ -16,9 +16,9 @@ import numpy as np
 
 from assistant.embedder import Vectors
 from assistant.errors import WorkspaceError
-from assistant.language import terms
 from assistant.store.conditions import chunks_of, conditions_of, marks_for, portions
 from assistant.store.schema import connect, damage_told
+from assistant.text.words import terms
 from assistant.types import Chunk, Document, Filter, Heading
 
 CATALOG_FILE = "catalog.sqlite"

@@ -14,7 +14,7 @@ import re
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from assistant.untrusted.lookalikes import skeleton
+from assistant.untrusted.confusables import skeleton
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from dataclasses import astuple, dataclass, fields
 from functools import lru_cache
 
 from assistant.prompt import MACHINERY
-from assistant.sentences import line_sentence_spans
+from assistant.text.sentences import line_sentence_spans
 from assistant.untrusted.addressed import orders_a_machine
-from assistant.untrusted.lookalikes import skeleton, traced_skeleton
+from assistant.untrusted.confusables import skeleton, traced_skeleton
 
 _MACHINE = (
     r"(?:a\.?i\.?|ki|ia|llms?|gpt|chat ?bots?|(?:large )?language models?|sprachmodelle?|modeles? de langage"

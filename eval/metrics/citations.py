@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from assistant.grounding.markers import Reading
-from assistant.sentences import sentence_spans
+from assistant.text.sentences import sentence_spans
 from assistant.types import Evidence
 from eval.gold import Group, ranks
 from eval.metrics.score import NO_EVIDENCE, REFUSED, Score, score

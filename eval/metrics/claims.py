@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from assistant.language import words
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import words
 from assistant.types import Evidence
 from eval.cases import Case
 from eval.metrics.answers import must_include

@@ -17,8 +17,8 @@ better than a wrong one), told from texts and spans:
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from assistant.grounding.quantities import quantities
-from assistant.language import detect
+from assistant.text.quantities import quantities
+from assistant.text.words import detect
 from assistant.types import Answer
 from eval.cases import Case
 from eval.metrics.answers import must_include

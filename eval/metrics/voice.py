@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from assistant.language import stems
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import stems
 from eval.metrics.score import Score
 
 LEAST_AUC = 0.75

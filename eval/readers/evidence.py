@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
 from assistant.errors import UsageError
 from assistant.jsonlines import parsed
-from assistant.language import DEFAULT_LANGUAGE, detect
+from assistant.text.words import DEFAULT_LANGUAGE, detect
 from eval.cases import Case, GoldSpan, collected, json_lines
 
 # Long evidence is cut into several passages, and any one of them begins it once.

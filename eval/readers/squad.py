@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from assistant.errors import UsageError
-from assistant.sentences import sentence_spans
+from assistant.text.sentences import sentence_spans
 from eval.cases import Case, GoldSpan, collected, text_of
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
-from assistant.sentences import sentence_spans
 from assistant.store.catalog import StoredChunk
+from assistant.text.sentences import sentence_spans
 
 BlockKind = Literal["paragraph", "list", "table"]
 

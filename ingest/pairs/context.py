@@ -8,11 +8,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.language import stems
 from assistant.pairs import Split
-from assistant.sentences import sentence_spans
-from assistant.stopwords import STOPWORDS
 from assistant.store.catalog import StoredChunk
+from assistant.text.sentences import sentence_spans
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import stems
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidate import Candidate, number_of, share_of
 from ingest.pairs.filters import folded, numbers

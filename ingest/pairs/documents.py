@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from assistant.config import Settings
-from assistant.language import text_in
 from assistant.pairs import SPLITS, Pair, Split
 from assistant.store.catalog import StoredChunk
+from assistant.text.words import text_in
 from ingest.pairs.before import Before
 from ingest.pairs.candidate import Candidate, number_of
 from ingest.pairs.context import EvidenceList, Workbench, cited, evidence_list

@@ -6,8 +6,8 @@ form ──▶ length ──▶ quote ──▶ facts ──▶ stands alone ─
 import re
 from collections.abc import Callable
 
-from assistant.language import content_stems, detect, stems
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import content_stems, detect, stems
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.standalone import OPENING, stands_alone
 

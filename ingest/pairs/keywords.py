@@ -5,8 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from assistant.language import stems
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import stems
 from ingest.pairs.candidate import number_of
 
 _FEWEST, _MOST = 3, 5

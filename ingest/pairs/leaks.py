@@ -8,8 +8,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from assistant.language import content_stems
 from assistant.pairs import Pair
+from assistant.text.words import content_stems
 from ingest.pairs.filters import folded
 
 LEAKS = ("passage", "question", "near-duplicate question", "answer span")

@@ -12,8 +12,8 @@ from importlib.resources import files
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from assistant.language import text_in
 from assistant.pairs import Pair, Split
+from assistant.text.words import text_in
 from assistant.types import Passage
 from ingest.pairs.candidate import share_of
 from ingest.pairs.context import Fits, cited

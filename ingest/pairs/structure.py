@@ -8,9 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from assistant.language import content_stems
-from assistant.stopwords import STOPWORDS
 from assistant.store.catalog import StoredChunk
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import content_stems
 from ingest.pairs import english, german
 from ingest.pairs.blocks import Block, blocks_of, sentences_of, topic_of
 from ingest.pairs.candidate import Candidate, share_of

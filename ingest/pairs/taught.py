@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assistant.config import PairsSettings
-from assistant.language import detect
 from assistant.pairs import Pair, Source, Split
+from assistant.text.words import detect
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidate import Candidate, number_of, share_of
 from ingest.pairs.context import Workbench, beside, cited, passage_of, says, supports

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from assistant.errors import UsageError
-from assistant.language import words
+from assistant.text.words import words
 from eval.metrics.language_model import PROBE_FILE, ProbeItem, chooses_right, read_general_text, read_probe
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assistant.pairs import Pair
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
 from assistant.types import Answer
 from eval.cases import Case
 from eval.metrics.voice import VoiceText, learn_voice, masked

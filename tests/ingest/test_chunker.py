@@ -13,7 +13,7 @@ from fakes import FakeEmbedder
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from assistant.sentences import sentence_spans
+from assistant.text.sentences import sentence_spans
 from assistant.tokens import TokenCounter
 from assistant.types import Block, BlockKind, Chunk, Document
 from ingest.chunker import Budget, chunk_document

@@ -24,10 +24,10 @@ import pytest
 from fakes import FakeEmbedder
 
 from assistant.config import Settings
-from assistant.language import query_terms
 from assistant.refusal.calibration import CALIBRATION_FILE
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.store.vectors import open_index, vectors_file
+from assistant.text.words import query_terms
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from apps import app_context
 from fakes import ScriptedEngine
 
 from assistant.progress import Progress
+from assistant.text.languages import LANGUAGES
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.jobs import Job, Kind, State, Status
 from ui.shown.work import duration, log_html, state_html, state_line, step_line
-from ui.texts import LANGUAGES
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ui.texts import LANGUAGES, Language, preferred, shown_date, shown_number, text, texts
+from assistant.text.languages import LANGUAGES, Language
+from ui.texts import preferred, shown_date, shown_number, text, texts
 
 CODE = Path(__file__).parents[2] / "ui"
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import gradio as gr
 import pytest
-import yaml
 from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
@@ -18,10 +17,10 @@ from assistant.adapters import write_card
 from assistant.config import setting_keys
 from assistant.models.catalogue import catalogue
 from assistant.pairs import Pair, PairsHeader, write_pairs
+from assistant.text.languages import data
 from assistant.train_settings import TrainSettings
 from assistant.types import Passage
 from assistant.workspace import Workspace
-from ui import texts
 from ui.context import AppContext
 from ui.pages.controls import assignments, control, shown_value
 from ui.pages.given import usable_base
@@ -162,7 +161,7 @@ def test_every_control_has_german_words_and_the_name_of_the_command_line() -> No
         shown = control(TrainSettings, key, "train", "de")
         assert key in shown.label.lower() and shown.info != TrainSettings.model_fields[key].description
     known = {f"train.{key}" for key in TrainSettings.model_fields} | set(setting_keys())
-    written = yaml.safe_load((Path(texts.__file__).parent / "fields.de.yaml").read_text(encoding="utf-8"))
+    written = data("de", "fields")
     assert set(written) <= known, "no setting is called so any more"
 
 

@@ -14,12 +14,13 @@ from working import save_report
 from assistant import config
 from assistant.embedder import Embedder
 from assistant.pairs import Pair, PairsHeader, write_pairs
+from assistant.text.languages import Language
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from ui.app import create_app
 from ui.context import make_context
 from ui.service import Service
-from ui.texts import Language, text
+from ui.texts import text
 
 _LATER = 120_000
 pytestmark = pytest.mark.slow

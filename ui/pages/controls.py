@@ -9,7 +9,8 @@ import gradio as gr
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from ui.texts import Language, field_words
+from assistant.text.languages import Language
+from ui.texts import field_words
 
 
 def control(section: type[BaseModel], key: str, prefix: str, language: Language) -> Any:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from assistant.text.languages import Language
 from ui.conversations import MOST_LISTED, Heading
 from ui.shown.safe import attributes, button, escaped
-from ui.texts import Language, Words, shown_date
+from ui.texts import Words, shown_date
 
 _EXPORTS = ("md", "pdf", "docx")
 

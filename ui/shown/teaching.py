@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from assistant.feedback.types import FAULTS, Feedback, Judgement, Shown
 from assistant.presentation import excerpt
+from assistant.text.languages import Language
 from assistant.types import Evidence
 from ui.conversations import Turn
 from ui.shown.pieces import Badge, choice_html
 from ui.shown.places import source_line
 from ui.shown.safe import button, escaped
-from ui.texts import Language, Words, shown_date
+from ui.texts import Words, shown_date
 
 _LONGEST_PASSAGE = 200
 _BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}

@@ -122,7 +122,7 @@ def test_what_crosses_two_splits_is_found_in_the_less_precious_one(
 
 
 def test_near_duplicates_are_found_as_by_comparing_all_with_all() -> None:
-    from assistant.language import content_stems
+    from assistant.text.words import content_stems
 
     train = [
         replace(TRAIN, id=str(number), passages=(), instruction=f"{text(number % 9, 6)} {WORDS[number % 20]}")

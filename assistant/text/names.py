@@ -6,10 +6,10 @@ all nouns so: there a name has at least two words, or a word and a number.
 
 import re
 
-from assistant.grounding.dates import dates
-from assistant.grounding.numberwords import in_figures
-from assistant.grounding.quantities import without_measures
-from assistant.stopwords import STOPWORDS
+from assistant.text.dates import dates
+from assistant.text.numberwords import in_figures
+from assistant.text.quantities import without_measures
+from assistant.text.stopwords import STOPWORDS
 
 Name = tuple[str, ...]
 """The words of a name as they are written."""

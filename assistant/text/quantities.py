@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Set
 from functools import lru_cache
 
-from assistant.grounding.dates import dates, is_dated
-from assistant.grounding.numberwords import in_figures
+from assistant.text.dates import dates, is_dated
+from assistant.text.numberwords import in_figures
 
 _REFERENCE = re.compile(
     r"(?P<sign>(?<!§)§{1,2}|\b(?:art|artikel|article|clause|section|sec|ziffer|ziff|abs|absatz|no|nr|para|paragraph|page|seite)\b\.?)"

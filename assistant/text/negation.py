@@ -9,8 +9,8 @@ from bisect import bisect_left
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from assistant.language import stems, words
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
+from assistant.text.words import stems, words
 
 _CUES = frozenset(
     """
@@ -30,7 +30,7 @@ OPPOSITES = {
 # Words of negation that deny nothing.
 _IDIOM = re.compile(
     r"\b(?:without (?:undue )?delay|no-claims?|no matter|ohne weiteres|ohne schuldhaftes zögern"
-    # These bound a number: assistant.grounding.quantities sees to them.
+    # These bound a number: assistant.text.quantities sees to them.
     r"|(?:not|no) (?:later|more|less|earlier|longer) than|nicht (?:später|mehr|weniger|länger) als)\b",
     re.IGNORECASE,
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import Stemmer
 
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
 
 _WORD = re.compile(r"[^\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f'’](?=\d{3}(?!\d))")

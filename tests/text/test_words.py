@@ -2,7 +2,7 @@
 
 import pytest
 
-from assistant.language import content_stems, detect, query_terms, stems, terms, whole_questions, words
+from assistant.text.words import content_stems, detect, query_terms, stems, terms, whole_questions, words
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The words of the interface, one file a language: ``en.yaml``, ``de.yaml``, with the same keys in each.
+"""The words of the interface, one file a language (``assistant/text/languages``), with the same keys in each.
 
     text("chat.ask", "de")                       →  "Fragen"
     text("documents.count", "en", count=3)       →  "3 documents"
@@ -7,17 +7,12 @@ A key is a page and a name, as deep as the file is. Values are put in as they ar
 escapes it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
-import yaml
-
-Language = Literal["en", "de"]
-LANGUAGES: tuple[Language, ...] = get_args(Language)
-_FOLDER = Path(__file__).parent
+from assistant.text.languages import LANGUAGES, Language, data
 
 
 class Words(Protocol):
@@ -37,13 +32,12 @@ def text(key: str, language: Language, **values: object) -> str:
 @cache
 def texts(language: Language) -> Mapping[str, str]:
     """All texts of a language by dotted key."""
-    content = yaml.safe_load((_FOLDER / f"{language}.yaml").read_text(encoding="utf-8"))
-    return dict(_flattened(content, ""))
+    return dict(_flattened(data(language, "interface"), ""))
 
 
 def field_words(setting: str, language: Language) -> tuple[str, str] | None:
     """What a setting is called and its explanation, where a language has words of its own for it."""
-    words = _fields(language).get(setting)
+    words = (data(language, "fields") or {}).get(setting)
     return None if words is None else (words[0], words[1])
 
 
@@ -63,12 +57,6 @@ def shown_date(day: date, language: Language) -> str:
     """A day as people of a language write it: ``25 Nov 2026`` or ``25.11.2026``; with the time where it has one."""
     pattern = "%d.%m.%Y" if language == "de" else "%d %b %Y"
     return day.strftime(f"{pattern}, %H:%M" if isinstance(day, datetime) else pattern)
-
-
-@cache
-def _fields(language: Language) -> Mapping[str, Sequence[str]]:
-    file = _FOLDER / f"fields.{language}.yaml"
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def _flattened(content: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,8 @@ import pytest
 from samples import evidence
 from test_support import is_supported
 
-from assistant.grounding.numberwords import in_figures
-from assistant.grounding.quantities import quantities
+from assistant.text.numberwords import in_figures
+from assistant.text.quantities import quantities
 from bench.written import spelled
 
 ENGLISH = "Send us the list within {} days of the theft."

@@ -1,6 +1,6 @@
 """Kinds of English and German words that show how a question is built, folded to lower case."""
 
-from assistant.stopwords import STOPWORDS
+from assistant.text.stopwords import STOPWORDS
 
 QUESTION_WORDS = frozenset(
     """

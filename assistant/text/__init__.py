@@ -1,0 +1,1 @@
+"""Words, sentences, numbers, dates, names and negation, in the languages that have a folder here."""
