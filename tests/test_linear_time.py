@@ -78,8 +78,9 @@ from ingest.readers.epub import read_epub
 from ingest.readers.html import read_html
 from ingest.readers.limits import Limits, Refused
 from ingest.readers.markdown import read_markdown
-from ingest.readers.office import read_docx, read_pptx, read_xlsx
+from ingest.readers.office import read_docx, read_xlsx
 from ingest.readers.pdf import read_pdf
+from ingest.readers.slides import read_pptx
 from ingest.readers.table import read_table
 from ingest.readers.text import read_text
 from ui.conversations import Conversations, Reply

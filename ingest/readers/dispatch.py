@@ -15,8 +15,9 @@ from .html import read_html
 from .language import language_of
 from .limits import Limits, Refused, check_characters, check_source, too_many
 from .markdown import read_markdown
-from .office import read_docx, read_pptx, read_xlsx
+from .office import read_docx, read_xlsx
 from .pdf import read_pdf
+from .slides import read_pptx
 from .sniff import format_of
 from .table import read_table
 from .text import read_text

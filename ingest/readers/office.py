@@ -1,4 +1,4 @@
-"""Word, PowerPoint and Excel (OOXML): through mammoth, MarkItDown and openpyxl to the common structure."""
+"""Word and Excel (OOXML): through mammoth and openpyxl to the common structure."""
 
 import io
 import re
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from assistant.types import Block, Document
 
-from . import hiddenslide, hiddenword
+from . import hiddenword
 from .archive import check_archive
 from .clean import clean, fold
 from .dates import iso_date
 from .hidden import hidden_warning
 from .html import parse
 from .limits import Limits, check_characters
-from .markdown import render
 from .sheet import sheet_blocks
 from .structure import blocks_of
 
@@ -27,8 +26,6 @@ p[style-name='Titel'] => h1:fresh
 p[style-name='Subtitle'] => p:fresh
 """
 _NO_VALUE = re.compile(rb"</f>(?:<v\s*/>|<v></v>)?</c>")
-_SLIDE = re.compile(r"^<!-- Slide number: (\d+) -->$", re.MULTILINE)
-_UNNAMED_PICTURE = re.compile(r"!\[(?:Picture|Bild|Grafik|Image|Graphic|Content Placeholder)[\w ]*\d\]\([^()]*\)")
 
 
 def read_docx(data: bytes, limits: Limits) -> Document:
@@ -37,7 +34,7 @@ def read_docx(data: bytes, limits: Limits) -> Document:
     import mammoth
 
     drawn, hidden = hiddenword.without_hidden_text(data)
-    properties = _properties(data)
+    properties = properties_of(data)
     # Pictures are not read, only their alternative text; links to files outside stay closed.
     result = mammoth.convert_to_html(
         io.BytesIO(drawn),
@@ -47,37 +44,7 @@ def read_docx(data: bytes, limits: Limits) -> Document:
     )
     check_characters(len(result.value) // 4, limits)
     root, _ = parse(result.value)
-    return _document("docx", tuple(blocks_of(root)), properties, warnings=hidden_warning(hidden))
-
-
-def read_pptx(data: bytes, limits: Limits) -> Document:
-    """PowerPoint: a place and a page number for each slide."""
-    check_archive(data, limits)
-    from markitdown import StreamInfo
-    from markitdown.converters import PptxConverter
-
-    drawn, hidden = hiddenslide.without_hidden_text(data)
-    result = PptxConverter().convert(io.BytesIO(drawn), StreamInfo(extension=".pptx"))  # type: ignore[no-untyped-call]
-    check_characters(len(result.markdown), limits)
-    blocks: list[Block] = []
-    slides = _slides(result.markdown)
-    for number, text in slides:
-        root, _ = parse(render(_UNNAMED_PICTURE.sub("", clean(text)), breaks=True))
-        blocks.extend(blocks_of(root, f"slide {number}", number))
-    return _document("pptx", tuple(blocks), _properties(data), len(slides), hidden_warning(hidden))
-
-
-def _slides(markdown: str) -> list[tuple[int, str]]:
-    """Slide numbers and texts; a marker typed on a slide does not count, since it breaks the sequence."""
-    slides: list[tuple[int, str]] = []
-    start, expected = 0, 1
-    for match in _SLIDE.finditer(markdown):
-        if int(match.group(1)[:6]) != expected:
-            continue
-        if expected > 1:
-            slides.append((expected - 1, markdown[start : match.start()]))
-        start, expected = match.end(), expected + 1
-    return [*slides, (expected - 1, markdown[start:])] if expected > 1 else []
+    return office_document("docx", tuple(blocks_of(root)), properties, warnings=hidden_warning(hidden))
 
 
 def read_xlsx(data: bytes, limits: Limits) -> Document:
@@ -104,7 +71,7 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
             check_characters(characters, limits)
     if missing := _formulas_without_value(data):
         warnings.append(f"{missing:,} formulas have no stored value; open the file in Excel and save it")
-    return _document("xlsx", tuple(blocks), book.properties, warnings=(*warnings, *hidden_warning(hidden)))
+    return office_document("xlsx", tuple(blocks), book.properties, warnings=(*warnings, *hidden_warning(hidden)))
 
 
 def _formulas_without_value(data: bytes) -> int:
@@ -114,7 +81,7 @@ def _formulas_without_value(data: bytes) -> int:
         return sum(len(_NO_VALUE.findall(archive.read(name))) for name in sheets)
 
 
-def _properties(data: bytes) -> "DocumentProperties | None":
+def properties_of(data: bytes) -> "DocumentProperties | None":
     """The core properties, which all Office formats store the same way."""
     from openpyxl.packaging.core import DocumentProperties
     from openpyxl.xml.functions import fromstring
@@ -125,7 +92,7 @@ def _properties(data: bytes) -> "DocumentProperties | None":
         return DocumentProperties.from_tree(fromstring(archive.read("docProps/core.xml")))
 
 
-def _document(
+def office_document(
     form: str,
     blocks: tuple[Block, ...],
     properties: "DocumentProperties | None",

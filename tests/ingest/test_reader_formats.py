@@ -1,6 +1,9 @@
 """Each format's happy path: the text, its structure, and where it came from."""
 
+import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from files import PROSE, PROSE_DE, docx, epub, mail, pdf, pptx, write, xlsx
@@ -25,7 +28,7 @@ def test_importing_the_readers_loads_no_heavy_library() -> None:
     import subprocess
     import sys
 
-    heavy = "{'torch', 'transformers', 'markitdown', 'pandas', 'openpyxl', 'pptx', 'mammoth', 'numpy', 'PIL'}"
+    heavy = "{'torch', 'transformers', 'pandas', 'openpyxl', 'pptx', 'mammoth', 'numpy', 'PIL'}"
     code = f"import sys, ingest.readers; print(sorted({heavy} & set(sys.modules)))"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
@@ -53,6 +56,86 @@ def test_pptx_knows_the_slide_of_every_block(tmp_path: Path) -> None:
     assert blocks(document, "paragraph")[0].text == "First point of 1\nSecond point of 1"
     assert blocks(document, "table")[0].text == "| Class | Rate |\n| A | 1.25 |"
     assert "Ask the actuary." in document.text
+
+
+def slides(*fill: Callable[[Any], object]) -> bytes:
+    """A presentation with an empty slide for each of ``fill``, which puts something on it."""
+    from pptx import Presentation
+
+    show = Presentation()
+    for change in fill:
+        change(show.slides.add_slide(show.slide_layouts[6]))
+    buffer = io.BytesIO()
+    show.save(buffer)
+    return buffer.getvalue()
+
+
+def say(text: str, left: int = 0, top: int = 0) -> Callable[[Any], object]:
+    return lambda slide: setattr(slide.shapes.add_textbox(left, top, 99, 99).text_frame, "text", text)
+
+
+def test_a_hidden_slide_is_skipped_and_the_report_says_so(tmp_path: Path) -> None:
+    hidden = slides(say("Shown."), lambda slide: (say("Secret.")(slide), slide.element.set("show", "0")), say("Last."))
+    document = read(write(tmp_path, "t.pptx", hidden))
+    assert [(block.page, block.text) for block in document.blocks] == [(1, "Shown."), (3, "Last.")]
+    assert (document.pages, document.warnings) == (3, ("hidden slides were skipped: 2",))
+
+
+def test_a_slide_is_read_from_top_to_bottom_a_box_a_paragraph(tmp_path: Path) -> None:
+    def fill(slide: Any) -> None:
+        say("third", 9, 9)(slide)
+        say("second", 0, 9)(slide)
+        group = slide.shapes.add_group_shape()
+        for text, top in (("low", 8), ("high", 7)):
+            group.shapes.add_textbox(0, top, 9, 1).text_frame.text = f"{text} in the group"
+        say("first\nand its second line")(slide)
+
+    document = read(write(tmp_path, "t.pptx", slides(fill)))
+    texts = ["first\nand its second line", "high in the group", "low in the group", "second", "third"]
+    assert [block.text for block in blocks(document, "paragraph")] == texts
+
+
+def test_what_is_typed_on_a_slide_is_no_markup(tmp_path: Path) -> None:
+    typed = "# 5 & <b>bold</b>\n{% tag %} **stars** [a](b)\n| a |"
+    document = read(write(tmp_path, "t.pptx", slides(say(typed))))
+    assert [(block.kind, block.text) for block in document.blocks] == [("paragraph", typed)]
+
+
+def test_cells_that_were_merged_say_their_text_in_each_row(tmp_path: Path) -> None:
+    def fill(slide: Any) -> None:
+        table = slide.shapes.add_table(3, 2, 0, 0, 99, 99).table
+        for at, text in enumerate(("Class", "Rate", "A", "1", "", "2")):
+            table.cell(at // 2, at % 2).text = text
+        table.cell(1, 0).merge(table.cell(2, 0))
+
+    document = read(write(tmp_path, "t.pptx", slides(fill)))
+    assert document.text == "| Class | Rate |\n| A | 1 |\n| A | 2 |"
+
+
+def test_a_chart_says_its_figures_however_many_it_claims_to_have(tmp_path: Path) -> None:
+    import pptx.chart.data
+    from pptx.enum.chart import XL_CHART_TYPE
+
+    def fill(slide: Any) -> None:
+        data: Any = pptx.chart.data
+        bars, points = data.CategoryChartData(), data.XyChartData()
+        bars.categories = ["East", "West"]
+        bars.add_series("First", (1.5, None))
+        bars.add_series("Second", (3, 4))
+        points.add_series("Points").add_data_point(7, 8)
+        chart = slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, 99, 99, bars).chart
+        chart.chart_title.text_frame.text = "Premiums"
+        for count in chart.element.xpath(".//c:ptCount"):
+            count.set("val", "2000000000")
+        slide.shapes.add_chart(XL_CHART_TYPE.XY_SCATTER, 0, 200, 99, 99, points)
+
+    document = read(write(tmp_path, "t.pptx", slides(fill)))
+    assert [block.text for block in document.blocks] == [
+        "Chart: Premiums",
+        "| Category | First | Second |\n| East | 1.5 | 3 |\n| West |  | 4 |",
+        "Chart",
+        "| Category | Points |\n| 7 | 8 |",
+    ]
 
 
 def test_xlsx_knows_sheet_and_row_and_shows_values_as_read(tmp_path: Path) -> None:
