@@ -1,6 +1,7 @@
 """Pages made to hurt: they say so, are not tried again, and nobody else waits for them."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -200,6 +201,24 @@ def test_a_page_that_hurt_is_not_tried_again(pages: PdfPages, drawers: FakeDrawe
 
     asyncio.run(main())
     assert drawers.drawn == [1, 2, 1] and drawers.started == 3, "who was lost has a successor"
+
+
+def test_a_page_that_hurt_when_nobody_waited_any_more_leaves_no_complaint(
+    pages: PdfPages, drawers: FakeDrawers, terms: SourceDocument, caplog: pytest.LogCaptureFixture
+) -> None:
+    drawers.hurtful = {1}
+
+    async def main() -> None:
+        asked = asyncio.create_task(pages.picture(terms, 1, "anna"))
+        await reached(lambda: bool(drawers.drawn))
+        asked.cancel()
+        await asyncio.wait([asked])
+        drawers.may_draw.set()
+        await reached(lambda: not pages._under_way)
+
+    asyncio.run(main())
+    gc.collect()  # asyncio speaks of a failure that nobody heard when the task goes
+    assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
 def test_a_hurtful_page_is_shown_as_its_text(pages: PdfPages, drawers: FakeDrawers, tmp_path: Path) -> None:

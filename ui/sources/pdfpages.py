@@ -103,9 +103,15 @@ class PdfPages:
 
     async def _shared(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What ``work`` returns, begun once for all who ask meanwhile; who goes away does not end it for the others."""
+
+        def forget(done: asyncio.Task[T]) -> None:
+            del self._under_way[key]
+            if not done.cancelled():
+                done.exception()  # heard, if all who asked went away: else asyncio prints it
+
         if key not in self._under_way:
             self._under_way[key] = task = asyncio.create_task(work())
-            task.add_done_callback(lambda _: self._under_way.pop(key))
+            task.add_done_callback(forget)
         return await asyncio.shield(self._under_way[key])
 
     @asynccontextmanager
