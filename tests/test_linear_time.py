@@ -71,7 +71,7 @@ from ingest.pairs import blocks, casing, contrast, english, entries, filters, ge
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.structure import Finder
 from ingest.pipeline import ingest
-from ingest.readers import clean, headings, hyphens
+from ingest.readers import clean, headings
 from ingest.readers import language as file_language
 from ingest.readers.email import read_email
 from ingest.readers.epub import read_epub
@@ -79,7 +79,7 @@ from ingest.readers.html import read_html
 from ingest.readers.limits import Limits, Refused
 from ingest.readers.markdown import read_markdown
 from ingest.readers.office import read_docx, read_xlsx
-from ingest.readers.pdf import read_pdf
+from ingest.readers.pdf import hyphens, read_pdf
 from ingest.readers.slides import read_pptx
 from ingest.readers.table import read_table
 from ingest.readers.text import read_text

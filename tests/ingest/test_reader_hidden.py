@@ -16,7 +16,7 @@ from pypdf import PdfReader, PdfWriter
 
 from assistant.errors import ReadError
 from ingest.readers import cascade, read
-from ingest.readers.pdffonts import mismatches
+from ingest.readers.pdf.fonts import mismatches
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)

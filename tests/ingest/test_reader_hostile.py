@@ -22,7 +22,7 @@ from assistant.errors import ReadError
 from bench import hurting
 from ingest.readers import SUFFIXES, Limits, read
 from ingest.readers import archive as archive_reader
-from ingest.readers.pdfdrawn import Hurtful, pixels
+from ingest.readers.pdf.pixels import Hurtful, pixels
 
 
 def joined(*files: bytes) -> bytes:
@@ -94,7 +94,7 @@ def test_of_a_file_of_pages_that_take_long_to_draw_few_are_tried(
         tried.append(seconds)
         raise Hurtful
 
-    monkeypatch.setattr("ingest.readers.pdfhidden.pixels", hurt)
+    monkeypatch.setattr("ingest.readers.pdf.hidden.pixels", hurt)
     words = ["One", "Two", "Three", "Four", "Five", "Six"]
     plain = (hurting.pdf(1, f"BT /F1 12 Tf 72 600 Td ({word} is said.) Tj ET") for word in words)
     pages = (page for first in plain for page in (first, hurting.kinds()["forms 12 levels deep"]()))

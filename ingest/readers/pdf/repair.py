@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pypdfium2
 
-from .limits import Refused
-from .pdflines import Line, tidy
+from ..limits import Refused
+from .lines import Line, tidy
 
 if TYPE_CHECKING:
     from pypdf import PdfReader

@@ -11,20 +11,20 @@ import pypdfium2.raw as pdfium
 
 from assistant.types import Document
 
-from .clean import clean, fold
+from ..clean import clean, fold
+from ..dates import iso_date
+from ..hidden import hidden_warning
+from ..language import language_of
+from ..limits import Limits, Refused, check_characters, too_many
 from .contents import contents
-from .dates import iso_date
+from .fonts import Mismatch, mismatches, redrawn
 from .furniture import furniture
-from .hidden import hidden_warning
 from .hyphens import words_of
-from .language import language_of
-from .limits import Limits, Refused, check_characters, too_many
+from .layout import layout_of, over_pages, page_blocks, plain_title
+from .lines import POOR, Line, defects, page_lines, score, text_of
 from .ocr import OCR_REMEDY, is_scan, ocr_lines
-from .pdfdrawn import Hurtful
-from .pdffonts import Mismatch, mismatches, redrawn
-from .pdflayout import layout_of, over_pages, page_blocks, plain_title
-from .pdflines import POOR, Line, defects, page_lines, score, text_of
-from .pdfrepair import encrypted, has_layers, mended, open_pypdf, page_count, pypdf_lines, quiet_pypdf
+from .pixels import Hurtful
+from .repair import encrypted, has_layers, mended, open_pypdf, page_count, pypdf_lines, quiet_pypdf
 
 if TYPE_CHECKING:
     from pypdf import PdfReader

@@ -14,9 +14,9 @@ from itertools import pairwise
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from .clean import clean, fold
-from .pdfhidden import blanked
-from .pdfpainted import painted
+from ..clean import clean, fold
+from .hidden import blanked
+from .painted import painted
 
 LINE_END_HYPHEN = "\ufffe"
 """What pdfium puts for a hyphen at a line end, in place of hyphen and line end."""

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from .headings import begins_section, heading_level
-from .pdfgrid import find_grid
-from .pdflines import CELL, Line
+from ..headings import begins_section, heading_level
+from .grid import find_grid
+from .lines import CELL, Line
 
 _VALUE = re.compile(
     r"\(?[-–+]?[$€£]?\(?\d(?:[\d,.]*\d)?%?\)?(?:[a-z*†]|\(\d\))?$|[$€£]?[-–—]{1,2}%?$|N/?[AM]$", re.IGNORECASE

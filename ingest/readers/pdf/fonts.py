@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
-from .pdfrepair import page_count
+from .repair import page_count
 
 if TYPE_CHECKING:
     from pypdf import PdfReader

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from .pdfdrawn import pixels
-from .pdfpainted import Paints, Texts
+from .painted import Paints, Texts
+from .pixels import pixels
 
 if TYPE_CHECKING:
     from typing import Any
 
     import numpy as np
 
-    from .pdfpainted import Flags, Floats, Numbers
+    from .painted import Flags, Floats, Numbers
 
     Pixels = np.ndarray[Any, np.dtype[np.int16]]
 

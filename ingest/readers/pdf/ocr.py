@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from .pdfdrawn import pixels
-from .pdflines import Line, tidy
+from .lines import Line, tidy
+from .pixels import pixels
 
 if TYPE_CHECKING:
     from rapidocr import RapidOCR

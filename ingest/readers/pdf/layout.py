@@ -8,11 +8,11 @@ from itertools import pairwise
 
 from assistant.types import Block, BlockKind
 
-from .clean import fold
-from .headings import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered
+from ..clean import fold
+from ..headings import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered
 from .hyphens import join_lines
-from .pdflines import CELL, Line
-from .pdftables import find_table
+from .lines import CELL, Line
+from .tablefinder import find_table
 
 _SENTENCE_END = re.compile(r"[.!?:;][”\"’)]*$")
 _NOT_ALNUM = re.compile(r"[\W_]+")
