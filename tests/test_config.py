@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from assistant import config, config_file
+from assistant import config
 from assistant.cli import main
+from assistant.config import file as config_file
+from assistant.config.settings import Settings
+from assistant.config.training import TrainSettings
 from assistant.errors import ConfigError
-from assistant.settings import Settings
-from assistant.train_settings import TrainSettings
 from assistant.workspace import Workspace
 
 

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.config.yamledit import with_value
 from assistant.errors import ConfigError
-from assistant.yamledit import with_value
 
 FILE = """\
 # Settings of the claims department.

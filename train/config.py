@@ -1,4 +1,4 @@
-"""The settings of one training run (``assistant.train_settings``) from a run file and the command line.
+"""The settings of one training run (``assistant.config.training``) from a run file and the command line.
 
 A run file is flat YAML, and ``key=value`` on the command line wins over it:
 
@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from assistant.config import parse_value, read_yaml
+from assistant.config.training import TrainSettings as TrainSettings
 from assistant.errors import ConfigError
-from assistant.train_settings import TrainSettings as TrainSettings
 
 # Adam's best rate falls with the width of a model (Yang et al. 2022, 2203.03466); 1e-3 is right at 576 (SmolLM2-135M).
 _RATE_TIMES_WIDTH = 1e-3 * 576

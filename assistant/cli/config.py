@@ -6,7 +6,7 @@ import click
 
 from assistant import config
 from assistant.cli.options import json_option
-from assistant.config_file import change_settings
+from assistant.config.file import change_settings
 from assistant.workspace import locate
 
 

@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 from starlette.types import Scope
 
 from assistant.config import ServeSettings, UiSettings, load
+from assistant.config.settings import Settings
 from assistant.doctor import _app_address
 from assistant.errors import ConfigError
-from assistant.settings import Settings
 from assistant.workspace import Workspace
 from ui.api.app import create_app
 from ui.api.gate import Tokens

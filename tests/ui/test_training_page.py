@@ -15,10 +15,10 @@ from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, st
 
 from assistant.adapters import write_card
 from assistant.config import setting_keys
+from assistant.config.training import TrainSettings
 from assistant.models.catalogue import catalogue
 from assistant.pairs import Pair, PairsHeader, write_pairs
 from assistant.text.languages import data
-from assistant.train_settings import TrainSettings
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from ui.context import AppContext

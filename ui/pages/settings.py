@@ -7,7 +7,7 @@ import gradio as gr
 
 from assistant import config
 from assistant.config import Origin, Settings, description_of, setting_keys, value_of
-from assistant.config_file import change_settings
+from assistant.config.file import change_settings
 from assistant.engines.opening import check_engine
 from assistant.models import embedder_folder
 from assistant.models.catalogue import SETTINGS

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import gradio as gr
 
 from assistant.config import description_of
-from assistant.train_settings import TrainSettings
+from assistant.config.training import TrainSettings
 from ui.context import AppContext
 from ui.pages.acting import choice_list, still_html
 from ui.pages.controls import control, named_in

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import gradio as gr
 
 from assistant.adapters import adapter_folder
+from assistant.config.training import TrainSettings
 from assistant.errors import UsageError
-from assistant.train_settings import TrainSettings
 from assistant.workspace import make_folder, safe_name
 from ui.context import AppContext
 from ui.jobs import Kind, Status

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from assistant.settings import Section
+from assistant.config.settings import Section
 
 Method = Literal["lora", "qlora", "lora-8bit", "dora", "full"]
 

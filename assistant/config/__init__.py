@@ -1,4 +1,4 @@
-"""What every setting of ``assistant.settings`` is set to, and where that comes from.
+"""What every setting of ``assistant.config.settings`` is set to, and where that comes from.
 
 The value of a setting is taken from, in rising order: the default, ``config.yaml`` in the workspace, the
 environment (``ASSISTANT_RETRIEVAL__K=5``), the command line (``--set retrieval.k=5``). A key that does
@@ -15,8 +15,7 @@ from typing import Any, Literal, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from assistant.errors import ConfigError
-from assistant.settings import (
+from assistant.config.settings import (
     AnswerSettings,
     DeviceSettings,
     EmbedderSettings,
@@ -29,8 +28,9 @@ from assistant.settings import (
     Settings,
     UiSettings,
 )
+from assistant.config.yamledit import with_value
+from assistant.errors import ConfigError
 from assistant.types import well_formed
-from assistant.yamledit import with_value
 
 __all__ = [
     "ENVIRONMENT_PLACES",
