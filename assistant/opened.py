@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from assistant import config
-from assistant.adapters import BASE
 from assistant.answer import Assistant
+from assistant.artifacts.adapters import BASE
 from assistant.config import AnswerSettings, Settings
 from assistant.conversation.rewriting import refuse_long
 from assistant.embedder import Embedder

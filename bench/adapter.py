@@ -14,12 +14,12 @@ import click
 import numpy as np
 
 from assistant import config
-from assistant.adapters import read_card
+from assistant.artifacts.adapters import read_card
+from assistant.artifacts.jsonlines import write_lines
+from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
 from assistant.embedder import Embedder
 from assistant.engines.transformers_engine import TransformersEngine
-from assistant.jsonlines import write_lines
-from assistant.pairs import read_pairs
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog

@@ -15,10 +15,10 @@ import click
 from pydantic import TypeAdapter
 
 from assistant import config
+from assistant.artifacts.jsonlines import parsed
+from assistant.artifacts.ratings import Degree, Label, Rating, answer_hash
 from assistant.embedder import Embedder
 from assistant.errors import UsageError
-from assistant.jsonlines import parsed
-from assistant.ratings import Degree, Label, Rating, answer_hash
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Citation, Evidence, Sentence

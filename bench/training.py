@@ -21,9 +21,9 @@ from typing import Any
 
 import click
 
+from assistant.artifacts.jsonlines import write_lines
+from assistant.artifacts.pairs import Pair, read_pairs
 from assistant.config import Settings
-from assistant.jsonlines import write_lines
-from assistant.pairs import Pair, read_pairs
 from assistant.workspace import Workspace
 from bench.measured import run
 from train.batches import steps

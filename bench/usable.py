@@ -16,8 +16,8 @@ from typing import Literal
 import click
 from pydantic import TypeAdapter
 
+from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
-from assistant.jsonlines import parsed
 from bench.ratings import SAMPLE, GivenAnswer, answer_of, judging
 from eval.cases import Case, json_lines
 from eval.correlation import cohen_kappa, value_of

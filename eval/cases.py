@@ -18,8 +18,8 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
-from assistant.jsonlines import parsed
 from assistant.types import Message
 from eval.folding import folded
 

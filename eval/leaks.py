@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 from assistant.text.words import content_stems, words
 from eval.cases import Case
 from eval.folding import folded

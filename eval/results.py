@@ -15,8 +15,8 @@ from typing import Literal, get_args
 
 from pydantic import TypeAdapter
 
+from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
-from assistant.jsonlines import parsed
 from assistant.workspace import make_folder, replaced_atomically
 from eval.cases import Case, json_lines
 from eval.comparison import Difference, Mean

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fakes import FakeEmbedder, ScriptedEngine
 
+from assistant.artifacts.pairs import Pair, read_pairs
 from assistant.config import Settings
-from assistant.pairs import Pair, read_pairs
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence

@@ -1,6 +1,6 @@
 """Evidence made by hand."""
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 from assistant.types import Evidence
 
 

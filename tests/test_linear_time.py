@@ -27,6 +27,7 @@ from pptx import Presentation
 from reportlab.pdfgen.canvas import Canvas
 from samples import evidence
 
+from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
 from assistant.conversation import agreement, choices, rewriting, smalltalk, transcript
 from assistant.errors import AssistantError
@@ -46,7 +47,6 @@ from assistant.grounding import (
     spans,
     support,
 )
-from assistant.pairs import read_pairs
 from assistant.presentation import answer_lines, excerpt, visible
 from assistant.prompt import build_messages, harmless
 from assistant.refusal import missing, wording

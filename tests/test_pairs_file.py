@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from assistant.artifacts.pairs import Pair, PairsHeader, header_file, pairs_hash, read_header, read_pairs, write_pairs
 from assistant.errors import PairsError
-from assistant.pairs import Pair, PairsHeader, header_file, pairs_hash, read_header, read_pairs, write_pairs
 from assistant.types import Message, Passage
 
 PASSAGE = Passage("terms.md", 10, 30, "Terms > § 7", "Hail is covered.")

@@ -15,12 +15,12 @@ from signing import client_of, make_people, sign_in, small_app, upload
 from tiny import tiny_model
 from working import ended
 
+from assistant.artifacts.ratings import Rating, add_rating
 from assistant.config import Settings
 from assistant.doctor import examine
 from assistant.feedback.lessons import cases_file, pairs_file
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement
-from assistant.ratings import Rating, add_rating
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, close_to_others, make_file, make_folder, replaced_atomically
 from ui.context import make_context

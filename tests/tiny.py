@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant import models
-from assistant.adapters import AdapterCard
+from assistant.artifacts.adapters import AdapterCard
 from assistant.config import Settings
 from assistant.device import choose
 from assistant.engines.adapted import AdaptedModel

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant import models
-from assistant.pairs import Pair, PairsHeader, Split, write_pairs
+from assistant.artifacts.pairs import Pair, PairsHeader, Split, write_pairs
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from train.rows import Row

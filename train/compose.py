@@ -10,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.adapters import BASE, AdapterCard
+from assistant.artifacts.adapters import BASE, AdapterCard
+from assistant.artifacts.lineage import joined_corpora, joined_documents
 from assistant.engines.adapted import AdaptedModel
 from assistant.errors import AdapterError
-from assistant.lineage import joined_corpora, joined_documents
 from train.mixing import METHODS, Factors, Update, mix, relative_error
 from train.new_folder import refuse_taken
 from train.registry import save_adapter

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from assistant.adapters import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
+from assistant.artifacts.adapters import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
 from assistant.canary import TOLERANCE, next_logits
 from assistant.config import EngineSettings
 from assistant.device import Device

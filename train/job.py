@@ -8,10 +8,10 @@ from typing import Any
 
 from assistant import device as devices
 from assistant import models
+from assistant.artifacts.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
 from assistant.config import Settings
 from assistant.device import Device
 from assistant.errors import PairsError, TrainingError
-from assistant.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
 from assistant.template import ChatTemplate, read_template
 from assistant.workspace import Workspace
 from train.config import TrainSettings

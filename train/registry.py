@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assistant.adapters import (
+from assistant.artifacts.adapters import (
     BASE,
     FULL,
     PICKLES,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from jinja2 import TemplateError
 
+from assistant.artifacts.pairs import Pair, Split
 from assistant.errors import TrainingError
-from assistant.pairs import Pair, Split
 from assistant.prompt import harmless
 from assistant.template import ChatTemplate
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from assistant.artifacts.ratings import Rating, answer_hash, read_ratings
 from assistant.errors import UsageError
-from assistant.ratings import Rating, answer_hash, read_ratings
 from assistant.types import Message
 from assistant.workspace import Workspace, safe_name
 

@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from assistant.adapters import BASE, adapter_names
 from assistant.answer import Assistant
+from assistant.artifacts.adapters import BASE, adapter_names
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.conversation.rewriting import refuse_long
 from assistant.embedder import Embedder

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
-from assistant.adapters import BASE
+from assistant.artifacts.adapters import BASE
 from assistant.errors import UsageError
 from assistant.feedback.types import CHOICES, FAULTS, VERDICTS, Choice, Judgement, Versions, Vote
 from assistant.opened import open_corpus

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.adapters import AdapterCard, adapter_names, read_card
+from assistant.artifacts.adapters import AdapterCard, adapter_names, read_card
+from assistant.artifacts.lineage import staleness
+from assistant.artifacts.pairs import PairsHeader, read_header
+from assistant.artifacts.scores import AdapterScores, read_scores
 from assistant.errors import AssistantError
-from assistant.lineage import staleness
-from assistant.pairs import PairsHeader, read_header
-from assistant.scores import AdapterScores, read_scores
 from assistant.workspace import Workspace, safe_name
 
 _METRICS_FILE = "metrics.jsonl"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.adapters import FULL, AdapterCard
+from assistant.artifacts.adapters import FULL, AdapterCard
 from assistant.cli.options import json_option, workspace_options
 from assistant.config import Settings
 from assistant.errors import AssistantError, UsageError
@@ -31,7 +31,7 @@ def command() -> None:
 @json_option
 def list_(workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """List adapters: base, size, pairs, validation loss of base and adapter, and what became of their documents."""
-    from assistant.adapters import adapter_names
+    from assistant.artifacts.adapters import adapter_names
     from assistant.presentation import visible
 
     rows = [_row(workspace, name) for name in adapter_names(workspace.adapters)]
@@ -52,7 +52,7 @@ def list_(workspace: Workspace, settings: Settings, as_json: bool) -> None:  # n
 @json_option
 def show(name: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """Show what an adapter is, how large, what it was trained on and how."""
-    from assistant.adapters import adapter_folder, read_card
+    from assistant.artifacts.adapters import adapter_folder, read_card
     from assistant.presentation import visible
     from train.modelcard import facts
     from train.registry import size_of
@@ -175,7 +175,7 @@ def export(
 @workspace_options
 def remove(names: tuple[str, ...], confirmed: bool, workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
     """Delete adapters."""
-    from assistant.adapters import adapter_folder
+    from assistant.artifacts.adapters import adapter_folder
     from train.registry import remove_adapter, size_of
 
     folders = [adapter_folder(workspace.adapters, name) for name in dict.fromkeys(names)]
@@ -198,8 +198,8 @@ def _component(text: str) -> tuple[str, float]:
 
 def _row(workspace: Workspace, name: str) -> dict[str, Any]:
     """What the list says of one adapter; of a damaged one, what is wrong."""
-    from assistant.adapters import read_card
-    from assistant.scores import read_scores
+    from assistant.artifacts.adapters import read_card
+    from assistant.artifacts.scores import read_scores
     from train.registry import size_of
 
     folder = workspace.adapters / name
@@ -227,7 +227,7 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
 
 
 def _flags(workspace: Workspace, card: AdapterCard) -> list[str]:
-    from assistant.lineage import staleness
+    from assistant.artifacts.lineage import staleness
 
     stale = staleness(card, workspace)
     return [str(stale)] if stale else []

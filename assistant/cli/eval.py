@@ -183,7 +183,7 @@ def draft(pairs: str, target: Path, most: int, workspace: Workspace, settings: S
 
     Read each one, mend it, and take out the tag 'draft': a report counts those that nobody has confirmed.
     """
-    from assistant.pairs import read_pairs
+    from assistant.artifacts.pairs import read_pairs
     from eval.drafts import drafted, write_cases
 
     if target.exists():
@@ -298,7 +298,7 @@ def _new_folder(workspace: Workspace, title: str) -> Path:
 
 def _keep_scores(folder: Path, results: "Results", workspace: Workspace) -> None:
     """Beside each adapter's card what it scored, with retrieval if it was asked with it."""
-    from assistant.scores import AdapterScores, write_scores
+    from assistant.artifacts.scores import AdapterScores, write_scores
 
     by_name = {system.name: system for system in results.systems}
     for adapter in {system.adapter for system in results.systems if system.adapter}:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from assistant import config
-from assistant.adapters import BASE
+from assistant.artifacts.adapters import BASE
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.types import Filter

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
+from assistant.artifacts.pairs import SPLITS, Pair, Source
 from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
 from assistant.config import Settings
 from assistant.errors import WorkspaceBusy
-from assistant.pairs import SPLITS, Pair, Source
 from assistant.presentation import counted
 from assistant.workspace import DEFAULT_CORPUS, Workspace, new_name
 
@@ -149,7 +149,7 @@ def show(
     """Print some pairs of the set NAME, drawn by chance, as a person reads them."""
     import random
 
-    from assistant.pairs import read_pairs
+    from assistant.artifacts.pairs import read_pairs
 
     wanted = {"source": source, "kind": kind, "split": split}
     pairs = [

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from assistant.adapters import BASE
 from assistant.answer import Assistant
+from assistant.artifacts.adapters import BASE
 from assistant.cli.terminal import take_back
 from assistant.conversation.transcript import MarkedText, differs, footnotes, markdown, passages, reasons
 from assistant.errors import AssistantError, UsageError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assistant.adapters import AdapterCard
+from assistant.artifacts.adapters import AdapterCard
 from assistant.cli.options import json_option, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assistant import models
-from assistant.adapters import BASE, FULL, AdapterCard, adapter_folder, check_files, check_identity, read_card
+from assistant.artifacts.adapters import BASE, FULL, AdapterCard, adapter_folder, check_files, check_identity, read_card
 from assistant.canary import check_canary
 from assistant.config import EngineSettings
 from assistant.device import Device

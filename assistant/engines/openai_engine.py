@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.adapters import BASE
+from assistant.artifacts.adapters import BASE
 from assistant.config import EngineSettings
 from assistant.engines.answering import spoken
 from assistant.engines.server import ServedModel, Server, Sleep

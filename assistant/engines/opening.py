@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from assistant import models
-from assistant.adapters import BASE, adapter_folder, read_card
+from assistant.artifacts.adapters import BASE, adapter_folder, read_card
 from assistant.config import EngineSettings, Settings
 from assistant.engines.base import Engine
 from assistant.engines.reticent import ReticentEngine

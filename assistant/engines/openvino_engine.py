@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assistant.adapters import BASE
+from assistant.artifacts.adapters import BASE
 from assistant.canary import TOLERANCE, canary_prompt, next_logits
 from assistant.config import DeviceSettings, EngineSettings
 from assistant.device import choose

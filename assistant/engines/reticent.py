@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 
-from assistant.adapters import BASE
+from assistant.artifacts.adapters import BASE
 from assistant.engines.fronting import FrontingEngine
 from assistant.types import Message
 

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from assistant.artifacts.jsonlines import write_lines
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import TAUGHT, Feedback, Shown
 from assistant.grounding.grounder import ground
-from assistant.jsonlines import write_lines
 from assistant.store.catalog import Catalog
 from assistant.text.words import detect
 from assistant.types import Evidence, Sentence

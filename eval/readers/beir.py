@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
-from assistant.jsonlines import parsed
 from eval.cases import Case, GoldSpan, collected, json_lines, text_of
 
 QUERIES = "queries.jsonl"

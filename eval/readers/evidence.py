@@ -16,8 +16,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
+from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
-from assistant.jsonlines import parsed
 from assistant.text.words import DEFAULT_LANGUAGE, detect
 from eval.cases import Case, GoldSpan, collected, json_lines
 

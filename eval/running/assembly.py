@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 from assistant.refusal.calibration import calibration_of
 from assistant.store.catalog import Catalog
 from eval.baseline import judged

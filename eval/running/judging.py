@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from assistant.artifacts.pairs import Pair
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import cell_in_words
 from assistant.grounding.spans import Row, spans
 from assistant.grounding.support import support
-from assistant.pairs import Pair
 from assistant.retriever import Retriever
 from assistant.types import Answer, Evidence
 from eval.cases import Case

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
-from assistant.pairs import Pair
 from assistant.workspace import Workspace
 from eval.cases import Case
 from eval.gate import GateRules

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assistant.adapters import BASE
 from assistant.answer import Assistant
+from assistant.artifacts.adapters import BASE
 from assistant.config import AnswerSettings, Settings
 from assistant.conversation.rewriting import fitting_history
 from assistant.errors import UsageError

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from assistant.pairs import Pair, PairsHeader, Split, read_header, read_pairs
+from assistant.artifacts.pairs import Pair, PairsHeader, Split, read_header, read_pairs
 from assistant.types import Passage
 from ingest.pairs.context import passage_of
 from ingest.pairs.corpus import Corpus

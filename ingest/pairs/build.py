@@ -14,10 +14,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from assistant import __version__
+from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
 from assistant.config import PairsSettings, Settings
 from assistant.engines.base import Engine
 from assistant.errors import PairsError, UsageError
-from assistant.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
 from assistant.prompt import build_messages
 from assistant.retriever import Retriever
 from assistant.types import Evidence, Filter, Passage

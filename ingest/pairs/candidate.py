@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from assistant.pairs import Source
+from assistant.artifacts.pairs import Source
 
 T = TypeVar("T")
 

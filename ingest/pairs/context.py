@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.pairs import Split
+from assistant.artifacts.pairs import Split
 from assistant.store.catalog import StoredChunk
 from assistant.text.sentences import sentence_spans
 from assistant.text.stopwords import STOPWORDS

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from assistant.artifacts.pairs import Split
 from assistant.config import PairsSettings
-from assistant.pairs import Split
 from assistant.store.catalog import Catalog, StoredChunk
 from ingest.pairs.split import deal, families, superseded
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from assistant.artifacts.pairs import SPLITS, Pair, Split
 from assistant.config import Settings
-from assistant.pairs import SPLITS, Pair, Split
 from assistant.store.catalog import StoredChunk
 from assistant.text.words import text_in
 from ingest.pairs.before import Before

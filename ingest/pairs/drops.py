@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from assistant.jsonlines import write_lines
+from assistant.artifacts.jsonlines import write_lines
 from ingest.pairs.candidate import Candidate
 
 

@@ -6,8 +6,8 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from assistant.artifacts.pairs import PairsHeader, header_file, read_header, read_pairs, write_pairs
 from assistant.errors import PairsError
-from assistant.pairs import PairsHeader, header_file, read_header, read_pairs, write_pairs
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.workspace import Workspace, write_lock
 from ingest.pairs.before import under_todays_names

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 from ingest.pairs.candidate import share_of
 from ingest.pairs.identity import identified
 

@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import replace
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 
 _MARKER = re.compile(r" \[\d+\]")
 

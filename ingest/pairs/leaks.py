@@ -8,7 +8,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 from assistant.text.words import content_stems
 from ingest.pairs.filters import folded
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from assistant.pairs import Pair, Split
+from assistant.artifacts.pairs import Pair, Split
 from assistant.text.words import text_in
 from assistant.types import Passage
 from ingest.pairs.candidate import share_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from assistant.jsonlines import write_lines
+from assistant.artifacts.jsonlines import write_lines
 from assistant.progress import progress_bar
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message

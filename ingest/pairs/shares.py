@@ -4,8 +4,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
+from assistant.artifacts.pairs import Pair, Source
 from assistant.errors import UsageError
-from assistant.pairs import Pair, Source
 from ingest.pairs.candidate import share_of
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from assistant.pairs import Split
+from assistant.artifacts.pairs import Split
 from assistant.store.catalog import StoredChunk
 from ingest.pairs.candidate import number_of, share_of
 

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assistant.artifacts.pairs import Pair, Source, Split
 from assistant.config import PairsSettings
-from assistant.pairs import Pair, Source, Split
 from assistant.text.words import detect
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidate import Candidate, number_of, share_of

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from assistant.adapters import AdapterCard, write_card
-from assistant.pairs import pairs_hash, read_pairs
+from assistant.artifacts.adapters import AdapterCard, write_card
+from assistant.artifacts.pairs import pairs_hash, read_pairs
 from assistant.workspace import Workspace
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 from assistant.types import Message, Passage
 from eval.cases import Case, GoldSpan, read_cases
 from eval.leaks import held_out, leaks

@@ -10,8 +10,8 @@ import pytest
 from report_of import report_of
 from results_of import rows_of
 
+from assistant.artifacts.ratings import RATINGS_FILE, Label, Rating, add_rating, answer_hash
 from assistant.config import Settings
-from assistant.ratings import RATINGS_FILE, Label, Rating, add_rating, answer_hash
 from bench.ratings import RATED_SET, answer_of, rated_with, read_rated
 from bench.support import HANDWRITTEN, even, figures, handwritten, judged
 from eval.baseline import read_baseline, with_baseline

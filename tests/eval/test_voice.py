@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 from assistant.text.stopwords import STOPWORDS
 from assistant.types import Answer
 from eval.cases import Case

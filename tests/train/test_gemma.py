@@ -8,11 +8,11 @@ import pytest
 from toys import toy_pair, write_toy_pairs
 
 from assistant import models
-from assistant.adapters import read_card
+from assistant.artifacts.adapters import read_card
+from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import ModelError
-from assistant.pairs import Pair
 from assistant.template import read_template
 from assistant.workspace import Workspace
 from train.run import train

@@ -13,11 +13,11 @@ import pytest
 from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
-from assistant.adapters import write_card
+from assistant.artifacts.adapters import write_card
+from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.config import setting_keys
 from assistant.config.training import TrainSettings
 from assistant.models.catalogue import catalogue
-from assistant.pairs import Pair, PairsHeader, write_pairs
 from assistant.text.languages import data
 from assistant.types import Passage
 from assistant.workspace import Workspace

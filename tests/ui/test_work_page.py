@@ -12,8 +12,8 @@ from tiny import tiny_model
 from working import save_report
 
 from assistant import config
+from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.embedder import Embedder
-from assistant.pairs import Pair, PairsHeader, write_pairs
 from assistant.text.languages import Language
 from assistant.types import Passage
 from assistant.workspace import Workspace

@@ -1,6 +1,7 @@
 """The page where people rate answers of a report, without knowing whose they are.
 
-What they say stands in the report's folder (``assistant.ratings``); ``assistant eval report`` then tells how far each
+What they say stands in the report's folder (``assistant.artifacts.ratings``); ``assistant eval report`` then tells how
+far each
 metric follows them. Every click looks at the files again, so that several people can rate at once.
 """
 
@@ -12,8 +13,8 @@ from typing import Any, TypeVar, get_args
 
 import gradio as gr
 
+from assistant.artifacts.ratings import LABELS, LONGEST_COMMENT, Degree, Rating, add_rating
 from assistant.errors import UsageError
-from assistant.ratings import LABELS, LONGEST_COMMENT, Degree, Rating, add_rating
 from ui.context import AppContext
 from ui.pages.acting import acting_html, number_of, titled_html
 from ui.pages.told import telling

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from assistant.ratings import DEGREES, LABELS, LONGEST_COMMENT, Label
+from assistant.artifacts.ratings import DEGREES, LABELS, LONGEST_COMMENT, Label
 from ui.rateable import Rateable, ShownPassage
 from ui.shown.pieces import empty_html
 from ui.shown.places import heading_line, place_line

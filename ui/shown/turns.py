@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assistant.adapters import BASE
+from assistant.artifacts.adapters import BASE
 from assistant.feedback.types import Judgement
 from ui.conversations import Reply, Turn
 from ui.shown.answers import Draft, answer_html, draft_html

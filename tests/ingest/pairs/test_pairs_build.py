@@ -19,10 +19,10 @@ from fakes import ScriptedEngine
 from pairing import CORPUS, House
 from samples import evidence_of
 
+from assistant.artifacts.pairs import header_file, read_header
 from assistant.config import PairsSettings, Settings
 from assistant.errors import PairsError, UsageError, WorkspaceBusy
 from assistant.grounding.grounder import ground
-from assistant.pairs import header_file, read_header
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, write_lock

@@ -10,7 +10,7 @@ import pytest
 from commands import run
 from pairing import DOCUMENTS, House
 
-from assistant.pairs import read_pairs
+from assistant.artifacts.pairs import read_pairs
 
 
 @pytest.fixture

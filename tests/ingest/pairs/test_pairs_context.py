@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from samples import evidence
 
+from assistant.artifacts.pairs import Source
 from assistant.config import PairsSettings
-from assistant.pairs import Source
 from assistant.store.catalog import StoredChunk
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidate import Candidate

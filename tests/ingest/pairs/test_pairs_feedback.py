@@ -8,10 +8,10 @@ import pytest
 from opinions import VERSIONS
 from pairing import CORPUS, House
 
+from assistant.artifacts.pairs import Pair
 from assistant.feedback.lessons import cases_file, lessons, pairs_file
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement
-from assistant.pairs import Pair
 from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from eval.cases import Case, read_cases

@@ -8,8 +8,8 @@ import pytest
 from pairing import CORPUS, House
 from samples import evidence_of
 
+from assistant.artifacts.pairs import Pair, read_header
 from assistant.grounding.grounder import ground
-from assistant.pairs import Pair, read_header
 from eval.cases import Case, GoldSpan
 from eval.leaks import held_out
 from ingest.pairs.filters import folded, numbers

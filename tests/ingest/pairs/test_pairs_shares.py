@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pairing import House
 
+from assistant.artifacts.pairs import Pair, Source
 from assistant.errors import UsageError
-from assistant.pairs import Pair, Source
 from assistant.types import Passage
 from ingest.pairs.shares import beyond_shares
 

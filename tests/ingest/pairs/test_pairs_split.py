@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.pairs import Pair
+from assistant.artifacts.pairs import Pair
 from assistant.store.catalog import StoredChunk
 from assistant.types import Passage
 from ingest.pairs.leaks import LEAKS, leaking, leaks

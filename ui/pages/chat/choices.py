@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.adapters import adapter_names
+from assistant.artifacts.adapters import adapter_names
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.service import ServedModel

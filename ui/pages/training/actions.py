@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from assistant.adapters import adapter_folder
+from assistant.artifacts.adapters import adapter_folder
 from assistant.config.training import TrainSettings
 from assistant.errors import UsageError
 from assistant.workspace import make_folder, safe_name

@@ -16,8 +16,8 @@ from typing import Annotated, BinaryIO, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
+from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
-from assistant.jsonlines import parsed
 from assistant.workspace import make_file
 
 RATINGS_FILE = "ratings.jsonl"

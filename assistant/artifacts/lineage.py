@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from assistant.adapters import AdapterCard
+from assistant.artifacts.adapters import AdapterCard
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.workspace import Workspace
 

@@ -15,8 +15,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from assistant.artifacts.jsonlines import parsed, write_lines
 from assistant.errors import PairsError
-from assistant.jsonlines import parsed, write_lines
 from assistant.prompt import build_messages
 from assistant.types import Message, Passage
 from assistant.workspace import make_folder, replaced_atomically
