@@ -21,12 +21,12 @@ from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import Places
 from assistant.grounding.warnings import warning_notes
+from assistant.models.thinking import answer_in
 from assistant.outcomes import outcome_of
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import asking_back, closest_text, declines, readings_in, refusal_text
 from assistant.retriever import Retriever
-from assistant.thinking import answer_in
 from assistant.types import (
     Answer,
     Checked,

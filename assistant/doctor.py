@@ -77,7 +77,7 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
 def _device(settings: Settings) -> Iterator[Finding]:
     import torch
 
-    from assistant.device import choose
+    from assistant.models.device import choose
 
     device = choose(settings.device)
     yield Finding("device", "ok", f"{device.name} in {device.dtype}: {device.reason}; torch {torch.__version__}")
@@ -151,7 +151,7 @@ def _free_memory(settings: Settings) -> int:
     import psutil
     import torch
 
-    from assistant.device import choose
+    from assistant.models.device import choose
 
     if choose(settings.device).name == "cuda":
         return torch.cuda.mem_get_info()[0]
@@ -239,9 +239,9 @@ def _state_of(name: str, catalog: Catalog, configured: Embedder) -> Finding:
 
 def _adapters(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
     from assistant.artifacts.adapters import adapter_names
-    from assistant.device import choose
     from assistant.engines.adapted import AdaptedModel
     from assistant.engines.opening import uses_server
+    from assistant.models.device import choose
 
     names = adapter_names(workspace.adapters)
     if not names:

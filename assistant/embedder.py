@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings
-from assistant.device import Device, choose
 from assistant.errors import ModelError
 from assistant.models.catalogue import TEMPERATURE, catalogue
+from assistant.models.device import Device, choose
 from assistant.tokens import TokenCounter
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from assistant import models
 from assistant.config import DeviceSettings
-from assistant.device import choose
 from assistant.errors import ModelError
+from assistant.models.device import choose
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder

@@ -21,12 +21,12 @@ import click
 
 from assistant import config
 from assistant.config import DeviceSettings, Settings
-from assistant.device import choose
 from assistant.embedder import Embedder
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.local import LocalEngine
 from assistant.engines.openvino_engine import OpenVINOEngine, why_not
 from assistant.engines.transformers_engine import TransformersEngine
+from assistant.models.device import choose
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog

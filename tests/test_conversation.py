@@ -15,11 +15,11 @@ from tiny import tokenizer
 from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.conversation.rewriting import fitting_history, rewritten, rewritten_by_model
+from assistant.models.template import ChatTemplate
 from assistant.prompt import build_messages
 from assistant.refusal.wording import asking_back, readings_in
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.template import ChatTemplate
 from assistant.types import Message
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest

@@ -10,9 +10,9 @@ from families import FAMILIES, model_of, tokenizer_of
 from tiny import settings_for
 from toys import toy_pair
 
-from assistant.device import choose
 from assistant.engines.adapted import AdaptedModel
-from assistant.template import ChatTemplate
+from assistant.models.device import choose
+from assistant.models.template import ChatTemplate
 from assistant.types import Message
 from train.rows import rows_of
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from samples import evidence
 
 from assistant import models
+from assistant.models.template import CHATML, ChatTemplate
 from assistant.prompt import TURN_MARKERS, build_messages, harmless
-from assistant.template import CHATML, ChatTemplate
 from assistant.types import Message
 
 ZERO_WIDTH = "\u200b"

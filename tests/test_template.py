@@ -9,7 +9,7 @@ import pytest
 
 from assistant import models
 from assistant.errors import ConfigError, ModelError
-from assistant.template import CHATML, ChatTemplate
+from assistant.models.template import CHATML, ChatTemplate
 from assistant.types import Message
 
 TURNS = [Message("system", "Be brief."), Message("user", "What is covered?")]

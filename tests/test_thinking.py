@@ -14,9 +14,9 @@ from assistant.engines.answering import spoken
 from assistant.engines.local import LocalEngine
 from assistant.engines.scheduler import Request, Said
 from assistant.errors import OnlyThoughtError
+from assistant.models.thinking import Speech, answer_in
 from assistant.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.thinking import Speech, answer_in
 from assistant.types import Answer, Grounded, Message, Words
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest

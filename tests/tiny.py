@@ -8,10 +8,10 @@ from typing import Any
 from assistant import models
 from assistant.artifacts.adapters import AdapterCard
 from assistant.config import Settings
-from assistant.device import choose
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.lora import quiet_peft
-from assistant.template import CHATML
+from assistant.models.device import choose
+from assistant.models.template import CHATML
 from assistant.types import Message
 from train.registry import save_adapter
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assistant.artifacts.adapters import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
-from assistant.canary import TOLERANCE, next_logits
 from assistant.config import EngineSettings
-from assistant.device import Device
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.lora import read_lora_config, write_lora_config
 from assistant.errors import AdapterError
 from assistant.models import quiet_transformers
+from assistant.models.canary import TOLERANCE, next_logits
+from assistant.models.device import Device
 from assistant.types import Message
 from train import gguf_files
 from train.compose import factors_of

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import AdapterError
-from assistant.template import ChatTemplate
+from assistant.models.template import ChatTemplate
 from train.mixing import Update
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant import device as devices
 from assistant import models
 from assistant.artifacts.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
 from assistant.config import Settings
-from assistant.device import Device
 from assistant.errors import PairsError, TrainingError
-from assistant.template import ChatTemplate, read_template
+from assistant.models import device as devices
+from assistant.models.device import Device
+from assistant.models.template import ChatTemplate, read_template
 from assistant.workspace import Workspace
 from train.config import TrainSettings
 from train.memory import Parameters

@@ -11,9 +11,9 @@ from typing import Any
 
 from assistant import models
 from assistant.config import EngineSettings
-from assistant.device import Device
 from assistant.engines.lora import linear_shapes, quiet_peft
 from assistant.errors import ConfigError, ModelError
+from assistant.models.device import Device
 from train.config import TrainSettings
 from train.memory import Parameters
 

@@ -109,8 +109,8 @@ def compose(
     """Add adapters of one base, each times its weight, to a new one, and say how far it is from the exact sum."""
     parts = [_component(text) for text in components]
     target = workspace.adapter(new_name(name, "adapter"))
-    from assistant.device import choose
     from assistant.engines.adapted import AdaptedModel
+    from assistant.models.device import choose
     from train.compose import compose
     from train.registry import size_of
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assistant import models
 from assistant.artifacts.adapters import BASE, FULL, AdapterCard, adapter_folder, check_files, check_identity, read_card
-from assistant.canary import check_canary
 from assistant.config import EngineSettings
-from assistant.device import Device
 from assistant.engines.lora import Shape, linear_shapes, quiet_peft, read_lora_config, read_lora_weights
 from assistant.errors import AdapterError, ModelError
-from assistant.template import ChatTemplate, read_template
+from assistant.models.canary import check_canary
+from assistant.models.device import Device
+from assistant.models.template import ChatTemplate, read_template
 
 if TYPE_CHECKING:
     from peft import LoraConfig

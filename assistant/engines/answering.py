@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import closing
 
 from assistant.errors import OnlyThoughtError
-from assistant.thinking import Speech
+from assistant.models.thinking import Speech
 
 
 def spoken(pieces: Generator[str, None, bool], speech: Speech) -> Generator[str, None, bool]:

@@ -5,13 +5,13 @@ from functools import cached_property
 from pathlib import Path
 
 from assistant.config import DeviceSettings, EngineSettings
-from assistant.device import choose
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.answering import spoken
 from assistant.engines.scheduler import Answering, Batch, Request, Scheduler
 from assistant.errors import ModelError
-from assistant.template import ChatTemplate
-from assistant.thinking import Speech
+from assistant.models.device import choose
+from assistant.models.template import ChatTemplate
+from assistant.models.thinking import Speech
 from assistant.types import Message
 
 _UNSTATED_WINDOW = 4096

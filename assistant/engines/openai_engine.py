@@ -22,12 +22,12 @@ from assistant.engines.answering import spoken
 from assistant.engines.server import ServedModel, Server, Sleep
 from assistant.engines.unseen import CONTROL_TOKENS, estimated_tokens
 from assistant.errors import ModelError, OnlyThoughtError, UnknownAdapterError
+from assistant.models.thinking import Speech, answer_in, has_unmarked_thought
 from assistant.presentation import visible
-from assistant.thinking import Speech, answer_in, has_unmarked_thought
 from assistant.types import Message
 
 if TYPE_CHECKING:
-    from assistant.template import ChatTemplate
+    from assistant.models.template import ChatTemplate
 
 # What Ollama reads unless told otherwise; it cuts longer prompts without a word.
 _UNSTATED_WINDOW = 4096
@@ -155,7 +155,7 @@ class OpenAIEngine:
         folder = Path(self._settings.model).expanduser()
         if not (folder / "tokenizer_config.json").is_file():
             return None
-        from assistant.template import read_template
+        from assistant.models.template import read_template
 
         return read_template(folder, self._settings)
 

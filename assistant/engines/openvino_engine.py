@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from assistant.artifacts.adapters import BASE
-from assistant.canary import TOLERANCE, canary_prompt, next_logits
 from assistant.config import DeviceSettings, EngineSettings
-from assistant.device import choose
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.local import LocalEngine
 from assistant.engines.openvino_files import converted, ends_of, key_of
 from assistant.engines.openvino_graph import openvino, why_unfit
 from assistant.engines.scheduler import Request, Said
 from assistant.errors import ModelError
+from assistant.models.canary import TOLERANCE, canary_prompt, next_logits
+from assistant.models.device import choose
 
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 # Models that are held in memory at once; the one that was used longest ago gives way.

@@ -21,10 +21,10 @@ from pydantic import BaseModel, ValidationError
 
 from assistant.config import EngineSettings
 from assistant.errors import ConfigError, ModelError
+from assistant.models.thinking import CLOSING, OPENING
 from assistant.presentation import visible
 from assistant.progress import note
 from assistant.retrying import seconds_to_wait
-from assistant.thinking import CLOSING, OPENING
 
 KEY_VARIABLE = "ASSISTANT_ENGINE_KEY"
 _BUSY = frozenset({408, 409, 425, 429})

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assistant.device import choose
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.opening import uses_server
 from assistant.errors import UsageError
+from assistant.models.device import choose
 from assistant.prompt import build_messages
 from assistant.store.catalog import Catalog
 from assistant.types import Message

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from assistant.config import PairsSettings
 from assistant.engines.base import Engine
 from assistant.errors import ModelError, PairsError
+from assistant.models.thinking import answer_in
 from assistant.progress import note
 from assistant.retrying import seconds_to_wait
-from assistant.thinking import answer_in
 from assistant.types import Message
 
 BASE = "base"

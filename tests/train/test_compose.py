@@ -8,10 +8,10 @@ import pytest
 from tiny import QUESTIONS, adapted, card_for, save_random, settings_for, tiny_model
 
 from assistant.artifacts.adapters import read_card
-from assistant.canary import next_logits
 from assistant.config import Settings
 from assistant.engines.adapted import AdaptedModel
 from assistant.errors import AdapterError, IdentityError
+from assistant.models.canary import next_logits
 from train.compose import Composition, compose, factors_of
 from train.mixing import METHODS, mix, relative_error
 from train.registry import save_adapter

@@ -11,11 +11,11 @@ from tiny import QUESTIONS, adapted, card_for, save_random, settings_for, tiny_m
 
 from assistant import models
 from assistant.artifacts.adapters import read_card
-from assistant.canary import next_logits
 from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AdapterError
-from assistant.template import CHATML, ChatTemplate
+from assistant.models.canary import next_logits
+from assistant.models.template import CHATML, ChatTemplate
 from assistant.types import Message
 from train.export import Dtype, Format, _reload, export
 from train.gguf_files import write_model

@@ -13,7 +13,7 @@ from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import ModelError
-from assistant.template import read_template
+from assistant.models.template import read_template
 from assistant.workspace import Workspace
 from train.run import train
 

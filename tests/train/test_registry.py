@@ -21,9 +21,9 @@ from assistant.artifacts.adapters import (
     set_aside,
     write_card,
 )
-from assistant.canary import next_logits
 from assistant.config import Settings
 from assistant.errors import AdapterError, AssistantError
+from assistant.models.canary import next_logits
 from train.registry import remove_adapter, save_adapter
 
 PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")

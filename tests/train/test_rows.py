@@ -10,8 +10,8 @@ from toys import toy_pair
 
 from assistant import models
 from assistant.errors import TrainingError
+from assistant.models.template import ChatTemplate
 from assistant.prompt import build_messages
-from assistant.template import ChatTemplate
 from assistant.types import Message
 from train.rows import loss_tokens, rows_of
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from assistant.config import EngineSettings
 from assistant.errors import ConfigError, ModelError
-from assistant.thinking import CONTROL, end_of, open_thought
+from assistant.models.thinking import CONTROL, end_of, open_thought
 from assistant.types import Message
 
 # Stands for a response whose surroundings are looked up; no template or text has it.

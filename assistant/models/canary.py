@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.artifacts.adapters import AdapterCard, Canary
 from assistant.errors import AdapterError
+from assistant.models.template import ChatTemplate
 from assistant.prompt import build_messages
-from assistant.template import ChatTemplate
 from assistant.types import Passage
 
 if TYPE_CHECKING:
