@@ -26,7 +26,7 @@ from assistant.outcomes import outcome_of
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import asking_back, closest_text, declines, readings_in, refusal_text
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import (
     Answer,
     Checked,

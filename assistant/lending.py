@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from assistant.errors import AssistantError, UsageError
-from assistant.filters import refuse_unmatched
-from assistant.retriever import Retriever
+from assistant.retrieval.filters import refuse_unmatched
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Filter
 
 

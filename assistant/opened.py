@@ -16,13 +16,13 @@ from assistant.answer import Assistant
 from assistant.artifacts.adapters import BASE
 from assistant.config import AnswerSettings, Settings
 from assistant.conversation.rewriting import refuse_long
-from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import check_adapter, open_answering
 from assistant.errors import UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.lending import Retrievers
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.types import Answer, Evidence, Filter, Message, Update
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate

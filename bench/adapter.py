@@ -18,10 +18,10 @@ from assistant.artifacts.adapters import read_card
 from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
-from assistant.embedder import Embedder
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.prompt import build_messages, fitting_evidence
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Message
 from assistant.workspace import Workspace

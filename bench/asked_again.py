@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from assistant.config import Settings
-from assistant.embedder import Embedder
+from assistant.retrieval.embedder import Embedder
 from assistant.text.quantities import quantities
 from assistant.text.words import content_stems, detect, words
 

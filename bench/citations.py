@@ -25,12 +25,12 @@ import numpy as np
 from assistant import config
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.embedder import Embedder
 from assistant.engines.opening import open_engine
 from assistant.grounding.grounder import ground
 from assistant.grounding.support import is_factual
 from assistant.prompt import harmless
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.sentences import line_sentence_spans
 from assistant.types import Answer, Citation, Evidence, Sentence

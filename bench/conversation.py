@@ -18,8 +18,8 @@ import numpy as np
 
 from assistant import config
 from assistant.conversation.rewriting import rewritten
-from assistant.embedder import Embedder
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Message
 from assistant.workspace import Workspace

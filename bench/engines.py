@@ -21,14 +21,14 @@ import click
 
 from assistant import config
 from assistant.config import DeviceSettings, Settings
-from assistant.embedder import Embedder
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.local import LocalEngine
 from assistant.engines.openvino_engine import OpenVINOEngine, why_not
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.models.device import choose
 from assistant.prompt import build_messages, fitting_evidence
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from assistant.workspace import Workspace

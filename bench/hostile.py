@@ -18,13 +18,13 @@ import click
 from assistant import config
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import open_engine
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.support import support
 from assistant.prompt import MACHINERY
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.words import words
 from assistant.types import Answer, Citation, Message, Sentence

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 from assistant import config
 from assistant.artifacts.jsonlines import parsed
 from assistant.artifacts.ratings import Degree, Label, Rating, answer_hash
-from assistant.embedder import Embedder
 from assistant.errors import UsageError
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Citation, Evidence, Sentence
 from assistant.workspace import Workspace

@@ -17,12 +17,12 @@ import numpy as np
 
 from assistant import config
 from assistant.config import Settings
-from assistant.embedder import Embedder
 from assistant.grounding.support import weighted_coverage
 from assistant.refusal.answerability import Verdict, judge, shifted
 from assistant.refusal.calibration import Rows
 from assistant.refusal.features import FEATURES, LOOKED_AT, held
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace

@@ -18,9 +18,9 @@ import click
 import numpy as np
 
 from assistant import config
-from assistant.embedder import Embedder
 from assistant.errors import ReadError
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence
 from assistant.workspace import Workspace

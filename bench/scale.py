@@ -18,9 +18,9 @@ import numpy as np
 import psutil
 
 from assistant import config
-from assistant.embedder import Embedder, Vectors
 from assistant.lending import Retrievers
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder, Vectors
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity
 from assistant.types import Block, Chunk, Document, Filter
 from assistant.workspace import Workspace

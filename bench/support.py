@@ -26,13 +26,13 @@ import click
 import numpy as np
 
 from assistant import config
-from assistant.embedder import Embedder
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Likeness, Meaning
 from assistant.grounding.quoting import Places
 from assistant.grounding.spans import Row, Span, spans
 from assistant.grounding.support import Support, Weights, is_factual, support
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.quantities import quantities
 from assistant.text.sentences import sentence_spans

@@ -25,7 +25,7 @@ from assistant.refusal.calibration import (
     write_calibration,
 )
 from assistant.refusal.features import LOOKED_AT, features_of, held
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.stopwords import STOPWORDS
 from assistant.types import Evidence

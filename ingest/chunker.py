@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
+from assistant.retrieval.tokens import TokenCounter
 from assistant.text.sentences import sentence_spans
-from assistant.tokens import TokenCounter
 from assistant.types import BLOCK_SEPARATOR, HEADING_SEPARATOR, Block, Chunk, Document
 from ingest.rows import in_their_rows
 

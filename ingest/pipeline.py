@@ -16,14 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from assistant.config import Settings
-from assistant.corpus_embedder import better_embedder, embedder_of
-from assistant.embedder import Embedder, Vectors
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
 from assistant.naming import names_of
 from assistant.presentation import counted
 from assistant.progress import note, progress_bar
 from assistant.refusal.calibration import calibration_of
-from assistant.retriever import Retriever
+from assistant.retrieval.corpus_embedder import better_embedder, embedder_of
+from assistant.retrieval.embedder import Embedder, Vectors
+from assistant.retrieval.retriever import Retriever
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest, file_location
 from assistant.store.schema import damage_told

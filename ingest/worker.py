@@ -13,7 +13,7 @@ from typing import Any
 from assistant.config import IngestSettings
 from assistant.errors import IngestError, ReadError
 from assistant.processes import confine, ended, interrupts_held
-from assistant.tokens import TokenCounter
+from assistant.retrieval.tokens import TokenCounter
 from assistant.types import Chunk, Document
 from ingest.chunker import Budget, chunk_document
 from ingest.readers import Limits, read

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from assistant.config import Settings
-from assistant.embedder import Embedder, Vectors
+from assistant.retrieval.embedder import Embedder, Vectors
 from assistant.types import Message
 
 DIMENSION = 64

@@ -8,7 +8,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.artifacts.pairs import Pair, read_pairs
 from assistant.config import Settings
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence
 from assistant.workspace import Workspace

@@ -13,7 +13,7 @@ from assistant.errors import PromptTooLongError, QuestionTooLongError
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.presentation import answer_json, answer_lines
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.telling import Teller
 from assistant.types import Answer, Grounded, Message, Retrieved, Words

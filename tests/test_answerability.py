@@ -15,7 +15,7 @@ from assistant.refusal.calibration import CALIBRATION_FILE, PRIOR, calibration_o
 from assistant.refusal.features import FEATURES, Held, features_of, held
 from assistant.refusal.missing import missing_words
 from assistant.refusal.readings import readings
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest

@@ -13,13 +13,14 @@ import numpy.typing as npt
 import pytest
 from commands import run
 
-from assistant import embedder, models
+from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings
 from assistant.errors import ModelError, UsageError
 from assistant.models import catalogue as listed
 from assistant.models import naming
 from assistant.models.catalogue import Model, Wheels, catalogue
 from assistant.models.naming import folder_here
+from assistant.retrieval import embedder
 
 WIDTH, INNER, POSITIONS = 32, 64, 16
 PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁hail", "▁query", ":", "hail", "s", "<mask>"]

@@ -27,7 +27,7 @@ from assistant.cli.terminal import rows_of, take_back
 from assistant.config import Settings
 from assistant.conversation.transcript import MarkedText, differs, markdown
 from assistant.errors import AdapterError, UsageError
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Sentence
 from assistant.workspace import Workspace

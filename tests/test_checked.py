@@ -13,7 +13,7 @@ from assistant.feedback.checked import LEAST_LIKENESS, CheckedAnswers
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement, Versions
 from assistant.presentation import answer_json, answer_lines
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Filter, Message
 from assistant.workspace import Workspace

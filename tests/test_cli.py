@@ -122,7 +122,9 @@ def test_a_missing_model_is_told_before_anything_is_loaded(
 ) -> None:
     run(capsys, "ingest", str(place), "--set", "ingest.calibrate=false")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("assistant.embedder.Embedder.__init__", lambda *_: pytest.fail("the embedder was opened"))
+    monkeypatch.setattr(
+        "assistant.retrieval.embedder.Embedder.__init__", lambda *_: pytest.fail("the embedder was opened")
+    )
     status, out, err = run(capsys, "ask", "What is the deductible?", "--set", f"{setting}={name}")
     assert (status, out) == (1, "") and name in err and err.count("\n") == 1
 
@@ -131,7 +133,9 @@ def test_a_missing_model_file_is_told_before_anything_is_loaded(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(capsys, "ingest", str(place), "--set", "ingest.calibrate=false")
-    monkeypatch.setattr("assistant.embedder.Embedder.__init__", lambda *_: pytest.fail("the embedder was opened"))
+    monkeypatch.setattr(
+        "assistant.retrieval.embedder.Embedder.__init__", lambda *_: pytest.fail("the embedder was opened")
+    )
     status, _, err = run(capsys, "chat", "--set", "engine.model=/no/such.gguf")
     assert status == 1 and "/no/such.gguf" in err
 

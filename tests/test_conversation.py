@@ -18,7 +18,7 @@ from assistant.conversation.rewriting import fitting_history, rewritten, rewritt
 from assistant.models.template import ChatTemplate
 from assistant.prompt import build_messages
 from assistant.refusal.wording import asking_back, readings_in
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from assistant.workspace import Workspace

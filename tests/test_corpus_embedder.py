@@ -14,10 +14,10 @@ from fakes import FakeEmbedder
 
 from assistant import models
 from assistant.config import EmbedderSettings, Settings
-from assistant.corpus_embedder import better_embedder
-from assistant.embedder import Embedder
 from assistant.errors import IdentityError
-from assistant.retriever import Retriever
+from assistant.retrieval.corpus_embedder import better_embedder
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
@@ -29,7 +29,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from assistant import config
-from assistant.embedder import Embedder
+from assistant.retrieval.embedder import Embedder
 from assistant.workspace import Workspace
 from ingest import pipeline
 
@@ -122,7 +122,7 @@ def test_a_corpus_whose_embedder_is_gone_is_refused_and_can_be_rebuilt(
 ) -> None:
     ingest(workspace, "default", [], settings_with(other), rebuild=True)
     (Path(other) / "note.json").write_text("[]")  # another embedder has come to its place
-    from assistant import corpus_embedder
+    from assistant.retrieval import corpus_embedder
 
     corpus_embedder._opened.cache_clear()
     for attempt in (

@@ -10,9 +10,9 @@ import pytest
 
 from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings, IngestSettings
-from assistant.embedder import Embedder, _batches, _plain_pooling
 from assistant.errors import ModelError
-from assistant.tokens import TokenCounter
+from assistant.retrieval.embedder import Embedder, _batches, _plain_pooling
+from assistant.retrieval.tokens import TokenCounter
 from ingest.worker import recipe_from
 
 TEXTS = [

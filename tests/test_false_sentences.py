@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from samples import evidence
 
-from assistant.embedder import Embedder, Vectors
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.support import support
+from assistant.retrieval.embedder import Embedder, Vectors
 from assistant.types import Citation, Evidence, Sentence
 
 

@@ -17,7 +17,7 @@ from reportlab.pdfgen.canvas import Canvas
 from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.prompt import MACHINERY
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Document, Words
 from assistant.untrusted.confusables import skeleton, traced_skeleton

@@ -16,7 +16,7 @@ from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.langchain_edge import ChatAssistant, CorpusRetriever
 from assistant.opened import OpenedAssistant, open_corpus
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 

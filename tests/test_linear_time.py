@@ -33,7 +33,6 @@ from assistant.conversation import agreement, choices, rewriting, smalltalk, tra
 from assistant.errors import AssistantError
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement, Versions
-from assistant.filters import refuse_unmatched
 from assistant.grounding import (
     bearers,
     decisive,
@@ -52,7 +51,8 @@ from assistant.prompt import build_messages, harmless
 from assistant.refusal import missing, wording
 from assistant.refusal.answerability import judge
 from assistant.refusal.features import held
-from assistant.retriever import Retriever
+from assistant.retrieval.filters import refuse_unmatched
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.telling import as_said, text_of
 from assistant.text import dates, names, negation, quantities

@@ -18,7 +18,7 @@ from assistant import open_assistant
 from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, QuestionTooLongError, UsageError
 from assistant.opened import OpenedAssistant, open_corpus
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Answer, Filter, Retrieved
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest

@@ -9,9 +9,9 @@ import pytest
 from fakes import FakeEmbedder
 
 from assistant.config import Settings
-from assistant.embedder import Embedder
 from assistant.errors import IdentityError, UsageError, WorkspaceError
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Filter
 from assistant.workspace import Workspace

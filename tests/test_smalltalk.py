@@ -9,7 +9,7 @@ from assistant.conversation.rewriting import rewritten
 from assistant.conversation.smalltalk import reply, small_talk
 from assistant.conversation.transcript import reasons
 from assistant.presentation import answer_json, answer_lines
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Message
 
 

@@ -15,7 +15,7 @@ from assistant.engines.local import LocalEngine
 from assistant.engines.scheduler import Request, Said
 from assistant.errors import OnlyThoughtError
 from assistant.models.thinking import Speech, answer_in
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Grounded, Message, Words
 from assistant.workspace import Workspace

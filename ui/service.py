@@ -18,13 +18,13 @@ from assistant.answer import Assistant
 from assistant.artifacts.adapters import BASE, adapter_names
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.conversation.rewriting import refuse_long
-from assistant.embedder import Embedder
 from assistant.engines.base import Engine
 from assistant.engines.opening import open_answering, uses_server
 from assistant.errors import UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.lending import Retrievers
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Filter, Message, Update
 from assistant.workspace import DEFAULT_CORPUS, Workspace

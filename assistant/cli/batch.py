@@ -83,7 +83,7 @@ def refuse_unmatched_filters(asked: Sequence[Asked], only: Filter | None, catalo
 
     Raises UsageError for one that fits no document of the catalog.
     """
-    from assistant.filters import refuse_unmatched
+    from assistant.retrieval.filters import refuse_unmatched
 
     if only:
         refuse_unmatched(only, catalog)

@@ -119,8 +119,8 @@ def opened_corpus(workspace: Workspace, corpus: str) -> Iterator[Any]:
 def opened_retriever(workspace: Workspace, corpus: str, settings: Settings) -> Iterator[Any]:
     """A retriever over a corpus that exists. A wrong reranker is told here and not after the first search."""
     from assistant import models
-    from assistant.embedder import Embedder
-    from assistant.retriever import Retriever
+    from assistant.retrieval.embedder import Embedder
+    from assistant.retrieval.retriever import Retriever
 
     if settings.retrieval.reranker:
         models.embedder_folder(settings.retrieval.reranker)

@@ -18,7 +18,7 @@ from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
-    from assistant.retriever import Retriever
+    from assistant.retrieval.retriever import Retriever
 
 
 @click.command("search", epilog='Example: assistant search "hail damage deductible" -k 5')

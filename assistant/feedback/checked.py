@@ -15,11 +15,11 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-from assistant.embedder import Embedder, Vectors
 from assistant.feedback.lessons import sources_of
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import TAUGHT, Feedback
-from assistant.retriever import Retriever
+from assistant.retrieval.embedder import Embedder, Vectors
+from assistant.retrieval.retriever import Retriever
 from assistant.text.quantities import quantities
 from assistant.text.words import words
 from assistant.types import Evidence

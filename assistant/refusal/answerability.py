@@ -14,7 +14,7 @@ from assistant.refusal.calibration import calibration_of
 from assistant.refusal.features import FEATURES, LOOKED_AT, features_of, held
 from assistant.refusal.missing import missing_words
 from assistant.refusal.readings import readings
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Evidence
 
 

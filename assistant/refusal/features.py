@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import log1p, nan
 
 from assistant.grounding.support import weighted_coverage
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.text.sentences import line_sentence_spans
 from assistant.text.words import DEFAULT_LANGUAGE, content_stems, detect, query_terms, stems
 from assistant.types import Evidence

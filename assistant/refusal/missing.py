@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from assistant.refusal.features import Held
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.text.functionwords import NO_SUBJECT
 from assistant.text.words import content_stems, detect, stems
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from assistant.embedder import Vectors
 from assistant.errors import WorkspaceError
+from assistant.retrieval.embedder import Vectors
 from assistant.store.conditions import chunks_of, conditions_of, marks_for, portions
 from assistant.store.schema import connect, damage_told
 from assistant.text.words import terms

@@ -16,8 +16,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 import numpy.typing as npt
 
-from assistant.embedder import Vectors
 from assistant.errors import WorkspaceError
+from assistant.retrieval.embedder import Vectors
 from assistant.store.catalog import Catalog
 from assistant.workspace import replaced_atomically
 

@@ -6,7 +6,7 @@ With it an evaluation tells what the model makes of the right evidence, apart fr
 from collections.abc import Sequence
 from dataclasses import replace
 
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Evidence, Filter
 from eval.gold import Group, ranks
 

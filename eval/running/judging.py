@@ -9,7 +9,7 @@ from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import cell_in_words
 from assistant.grounding.spans import Row, spans
 from assistant.grounding.support import support
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Answer, Evidence
 from eval.cases import Case
 from eval.metrics.score import REFUSED, Score

@@ -10,7 +10,7 @@ from functools import cache
 
 from assistant.engines.base import Engine
 from assistant.errors import UsageError
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Evidence
 from assistant.workspace import Workspace

@@ -22,7 +22,7 @@ from assistant.errors import UsageError
 from assistant.grounding.grounder import Grounder
 from assistant.prompt import build_messages
 from assistant.refusal.wording import declines
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Answer, Message, Trace
 from eval.cases import Case
 from eval.results import Kind, System

@@ -19,7 +19,7 @@ from assistant.config import PairsSettings, Settings
 from assistant.engines.base import Engine
 from assistant.errors import PairsError, UsageError
 from assistant.prompt import build_messages
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Evidence, Filter, Passage
 from assistant.workspace import write_lock
 from ingest.pairs.before import Before, before_of, splits_before

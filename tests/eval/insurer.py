@@ -9,7 +9,7 @@ from pathlib import Path
 from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.config import Settings
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from assistant.workspace import Workspace

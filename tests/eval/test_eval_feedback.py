@@ -12,9 +12,9 @@ from opinions import VERSIONS
 from samples import evidence
 from toys import toy_pair, write_toy_pairs
 
-import assistant.embedder
 import assistant.engines.opening
 import assistant.opened  # before its embedder is replaced
+import assistant.retrieval.embedder
 from assistant.config import Settings
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement
@@ -30,7 +30,7 @@ QUESTION = "How much does everybody pay for a broken boat?"
 def place(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a workspace, four cases, and a correction that was accepted."""
     engine = ReadingEngine()
-    monkeypatch.setattr(assistant.embedder, "Embedder", lambda *_: FakeEmbedder())
+    monkeypatch.setattr(assistant.retrieval.embedder, "Embedder", lambda *_: FakeEmbedder())
     monkeypatch.setattr(assistant.engines.opening, "open_engine", lambda *_: engine)
     workspace = insurer_in(tmp_path, settings).workspace
     monkeypatch.setenv("ASSISTANT_WORKSPACE", str(workspace.root))

@@ -16,7 +16,7 @@ from results_of import costs_of, results_of, rows_of
 from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.errors import ConfigError, UsageError
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.types import Answer, Evidence, Filter, Message
 from eval.baseline import compared
 from eval.comparison import difference, mean

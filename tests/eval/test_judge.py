@@ -10,9 +10,9 @@ from endpoint import Endpoint, Reply, serving
 from fakes import FakeEmbedder, ScriptedEngine
 from insurer import Insurer, ReadingEngine, cases, insurer_in
 
-import assistant.embedder
 import assistant.engines.opening
 import assistant.opened  # before its embedder is replaced
+import assistant.retrieval.embedder
 from assistant.config import EvalSettings, Settings
 from eval.drafts import write_cases
 from eval.judgement import JUDGE_FILE, read_judgement
@@ -115,7 +115,7 @@ def command(insurer: Insurer, monkeypatch: pytest.MonkeyPatch) -> Path:
     def open_engine(settings: Settings, _: Path | None = None) -> object:
         return opened(settings) if settings.engine.url else ReadingEngine()
 
-    monkeypatch.setattr(assistant.embedder, "Embedder", lambda *_: FakeEmbedder())
+    monkeypatch.setattr(assistant.retrieval.embedder, "Embedder", lambda *_: FakeEmbedder())
     monkeypatch.setattr(assistant.engines.opening, "open_engine", open_engine)
     monkeypatch.setenv("ASSISTANT_WORKSPACE", str(insurer.workspace.root))
     return insurer.workspace.root / "reports"

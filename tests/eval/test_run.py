@@ -14,7 +14,7 @@ from insurer import Insurer, ReadingEngine, cases, insurer_in
 from assistant.answer import Assistant
 from assistant.config import DeviceSettings, Settings
 from assistant.errors import UsageError
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from eval.metrics.style import StyleRule

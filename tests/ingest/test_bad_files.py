@@ -20,7 +20,7 @@ from files import docx, with_member
 from test_pipeline import _read_here, fill
 
 from assistant.config import Settings
-from assistant.embedder import Embedder
+from assistant.retrieval.embedder import Embedder
 from assistant.store.catalog import Catalog
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 from ingest import pipeline

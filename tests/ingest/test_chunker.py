@@ -13,8 +13,8 @@ from fakes import FakeEmbedder
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from assistant.retrieval.tokens import TokenCounter
 from assistant.text.sentences import sentence_spans
-from assistant.tokens import TokenCounter
 from assistant.types import Block, BlockKind, Chunk, Document
 from ingest.chunker import Budget, chunk_document
 from ingest.readers import read

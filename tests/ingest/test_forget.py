@@ -10,7 +10,7 @@ from test_pipeline import Bench, _read_here, fill
 from assistant.cli import main
 from assistant.config import Settings
 from assistant.errors import IngestError, UsageError, WorkspaceBusy
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
 from ingest import pipeline
 from ingest.forget import forget

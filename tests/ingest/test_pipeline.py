@@ -94,7 +94,7 @@ def bench(workspace: Workspace, settings: Settings, embedder: FakeEmbedder, monk
 
 def _read_here(tasks: Sequence[Task], recipe: Recipe) -> Iterator[Reading]:
     """Read in this process: starting another takes longer than most of these tests."""
-    from assistant.tokens import TokenCounter
+    from assistant.retrieval.tokens import TokenCounter
     from ingest import worker
 
     worker._recipe, worker._counter = recipe, TokenCounter(recipe.embedder_folder)

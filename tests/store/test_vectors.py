@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from assistant.embedder import Vectors
 from assistant.errors import WorkspaceError
+from assistant.retrieval.embedder import Vectors
 from assistant.store import vectors
 from assistant.store.catalog import Catalog, FileRow, Identity
 from assistant.store.vectors import open_index, vectors_file

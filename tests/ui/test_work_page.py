@@ -13,7 +13,7 @@ from working import save_report
 
 from assistant import config
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
-from assistant.embedder import Embedder
+from assistant.retrieval.embedder import Embedder
 from assistant.text.languages import Language
 from assistant.types import Passage
 from assistant.workspace import Workspace

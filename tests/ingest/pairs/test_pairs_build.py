@@ -23,7 +23,7 @@ from assistant.artifacts.pairs import header_file, read_header
 from assistant.config import PairsSettings, Settings
 from assistant.errors import PairsError, UsageError, WorkspaceBusy
 from assistant.grounding.grounder import ground
-from assistant.retriever import Retriever
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, write_lock
 from ingest.pairs.build import make_pairs

@@ -15,13 +15,13 @@ from typing import TypeVar
 import numpy as np
 
 from assistant.config import DeviceSettings, RetrievalSettings
-from assistant.corpus_embedder import embedder_of
 from assistant.duplicates import Duplicates, jaccard, shingles
-from assistant.embedder import Embedder
 from assistant.errors import UsageError, WorkspaceError
-from assistant.fusion import Candidate, fuse
 from assistant.grounding.editions import state_otherwise, title_key
-from assistant.reranker import Reranker
+from assistant.retrieval.corpus_embedder import embedder_of
+from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.fusion import Candidate, fuse
+from assistant.retrieval.reranker import Reranker
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.store.vectors import Ids, VectorIndex, open_index
 from assistant.text.words import DEFAULT_LANGUAGE, detect, query_terms, whole_questions

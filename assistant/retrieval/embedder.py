@@ -23,7 +23,7 @@ from assistant.config import DeviceSettings, EmbedderSettings
 from assistant.errors import ModelError
 from assistant.models.catalogue import TEMPERATURE, catalogue
 from assistant.models.device import Device, choose
-from assistant.tokens import TokenCounter
+from assistant.retrieval.tokens import TokenCounter
 
 if TYPE_CHECKING:
     import torch

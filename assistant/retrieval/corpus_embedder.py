@@ -7,10 +7,10 @@ stands, whoever has it open follows, and corpora of one workspace may have embed
 import functools
 
 from assistant.config import EmbedderSettings
-from assistant.embedder import Embedder
 from assistant.errors import IdentityError, ModelError
 from assistant.models import BUNDLED
 from assistant.models.catalogue import catalogue
+from assistant.retrieval.embedder import Embedder
 from assistant.store.catalog import Catalog
 
 # Of the chunks of a corpus.

@@ -1,0 +1,1 @@
+"""Questions to evidence: embedder, two searches fused, a reranker, filters."""
