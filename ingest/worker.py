@@ -12,9 +12,9 @@ from typing import Any
 
 from assistant.config import IngestSettings
 from assistant.errors import IngestError, ReadError
-from assistant.processes import confine, ended, interrupts_held
 from assistant.retrieval.tokens import TokenCounter
 from assistant.types import Chunk, Document
+from assistant.work.processes import confine, ended, interrupts_held
 from ingest.chunker import Budget, chunk_document
 from ingest.readers import Limits, read
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from assistant.processes import interrupts_held
+from assistant.work.processes import interrupts_held
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant.progress import PROGRESS_VARIABLE, Progress, last_progress, progress_bar, read_progress
+from assistant.work.progress import PROGRESS_VARIABLE, Progress, last_progress, progress_bar, read_progress
 
 
 def test_a_file_of_progress_says_each_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

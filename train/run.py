@@ -20,7 +20,7 @@ from assistant.artifacts.adapters import BASE, AdapterCard
 from assistant.config import Settings
 from assistant.engines.lora import linear_shapes
 from assistant.errors import AdapterError
-from assistant.progress import note
+from assistant.work.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE, State
 from train.config import validated

@@ -23,7 +23,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from assistant.errors import TrainingError
-from assistant.progress import note
+from assistant.work.progress import note
 from train import checkpoints
 from train.batches import steps
 from train.checkpoints import WINDOW, Named, State

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.errors import ConfigError
-from assistant.progress import Bar, note, progress_bar
+from assistant.work.progress import Bar, note, progress_bar
 from train.checkpoints import State
 from train.config import TrainSettings
 from train.curves import Curves, Record

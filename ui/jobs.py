@@ -3,7 +3,7 @@
     workspace/jobs/ID/job.json         what was asked for, by whom
     workspace/jobs/ID/process.json     where it runs
     workspace/jobs/ID/output, log      what the command prints on standard output and on standard error
-    workspace/jobs/ID/progress.jsonl   see assistant.progress
+    workspace/jobs/ID/progress.jsonl   see assistant.work.progress
     workspace/jobs/ID/stops            a line for each time it was asked to stop
     workspace/jobs/ID/ended.json       how it ended
 
@@ -29,8 +29,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.config import ENVIRONMENT_PREFIX, Origin, Settings, value_of
 from assistant.errors import UsageError
-from assistant.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
 from assistant.types import well_formed
+from assistant.work.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
 from assistant.workspace import Workspace, make_file, make_folder, replaced_atomically, safe_name
 from ui.job_process import ENDED_FILE, LOG_FILE, OUTPUT_FILE, PROCESS_FILE
 

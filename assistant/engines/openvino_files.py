@@ -19,7 +19,7 @@ from typing import Any
 from assistant.engines.openvino_graph import llama_graph, openvino
 from assistant.errors import ModelError
 from assistant.models import cache_folder
-from assistant.progress import note
+from assistant.work.progress import note
 
 _GRAPH = "openvino_model.xml"
 _WEIGHTS = "openvino_model.bin"

@@ -23,8 +23,8 @@ from assistant.config import EngineSettings
 from assistant.errors import ConfigError, ModelError
 from assistant.models.thinking import CLOSING, OPENING
 from assistant.presentation import visible
-from assistant.progress import note
-from assistant.retrying import seconds_to_wait
+from assistant.work.progress import note
+from assistant.work.retrying import seconds_to_wait
 
 KEY_VARIABLE = "ASSISTANT_ENGINE_KEY"
 _BUSY = frozenset({408, 409, 425, 429})

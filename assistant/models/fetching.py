@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from assistant.errors import ModelError
 from assistant.models.catalogue import Wheels
 from assistant.models.unpacking import cache_folder, made_once, unpack_gguf
-from assistant.progress import note, progress_bar
+from assistant.work.progress import note, progress_bar
 from assistant.workspace import replaced_atomically
 
 _READ_BYTES = 1 << 22

@@ -18,7 +18,7 @@ from typing import Any
 
 from assistant.errors import ModelError
 from assistant.models.loading import quiet_transformers
-from assistant.progress import note
+from assistant.work.progress import note
 
 # What transformers raises for a file that is cut off, of no known architecture, or no model.
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from assistant.progress import progress_bar
 from assistant.types import Answer
+from assistant.work.progress import progress_bar
 from eval.cases import Case
 from eval.results import System
 from eval.running.playback import PlaybackEngine, Unanswered

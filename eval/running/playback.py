@@ -9,8 +9,8 @@ from collections.abc import Collection, Generator, Sequence
 
 from assistant.engines.base import Engine
 from assistant.engines.fronting import FrontingEngine
-from assistant.progress import note, progress_bar
 from assistant.types import Message, well_formed
+from assistant.work.progress import note, progress_bar
 from eval.running.generations import Generation, Generations, Prompt
 
 _AT_ONCE = 64

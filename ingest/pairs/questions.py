@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from assistant.config import PairsSettings
-from assistant.progress import progress_bar
 from assistant.store.catalog import StoredChunk
 from assistant.text.words import content_stems
 from assistant.types import Evidence
+from assistant.work.progress import progress_bar
 from ingest.pairs.candidate import Candidate, share_of
 from ingest.pairs.context import Asked, chosen
 from ingest.pairs.drops import Drops

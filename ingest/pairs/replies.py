@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from assistant.artifacts.jsonlines import write_lines
-from assistant.progress import progress_bar
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message
+from assistant.work.progress import progress_bar
 from assistant.workspace import make_file
 from ingest.pairs.teacher import Teacher
 

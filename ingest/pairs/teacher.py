@@ -17,9 +17,9 @@ from assistant.config import PairsSettings
 from assistant.engines.base import Engine
 from assistant.errors import ModelError, PairsError
 from assistant.models.thinking import answer_in
-from assistant.progress import note
-from assistant.retrying import seconds_to_wait
 from assistant.types import Message
+from assistant.work.progress import note
+from assistant.work.retrying import seconds_to_wait
 
 BASE = "base"
 _LONGEST_LINE = 48

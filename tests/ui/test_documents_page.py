@@ -14,7 +14,7 @@ from working import ADMIN, EDITOR, EXPERT, ROLES, as_, choosing, ended, run_inst
 
 from assistant.config import Settings
 from assistant.errors import UsageError
-from assistant.progress import Progress
+from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.context import AppContext, make_context

@@ -257,7 +257,7 @@ def test_only_jobs_can_be_looked_at(jobs: Jobs, name: str) -> None:
 
 def test_progress_and_items_are_told_while_it_runs(jobs: Jobs) -> None:
     code = (
-        "from assistant.progress import progress_bar\n"
+        "from assistant.work.progress import progress_bar\n"
         "with progress_bar('Reading', 3) as bar:\n"
         " bar.item('a.pdf'); bar.advance(); bar.item('b.pdf', 'is broken'); bar.describe('now')"
     )

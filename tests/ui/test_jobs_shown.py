@@ -6,8 +6,8 @@ import pytest
 from apps import app_context
 from fakes import ScriptedEngine
 
-from assistant.progress import Progress
 from assistant.text.languages import LANGUAGES
+from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.jobs import Job, Kind, State, Status

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assistant.progress import Progress
+from assistant.work.progress import Progress
 from ui.context import AppContext
 from ui.documents import DocumentRow, FileOutcome, IngestOutcome, PassageView, Preview
 from ui.shown.pieces import Badge, badge_html, choice_html, note_html

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from assistant.errors import ReadError
-from assistant.processes import confine, ended, interrupts_held
+from assistant.work.processes import confine, ended, interrupts_held
 from ui.sources import drawing
 from ui.sources.document import SourceDocument
 
