@@ -19,10 +19,10 @@ from assistant.feedback.checked import CheckedAnswers, Found
 from assistant.grounding.editions import newest_first, version_notes, with_newest
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Meaning
+from assistant.grounding.outcomes import outcome_of
 from assistant.grounding.quoting import Places
 from assistant.grounding.warnings import warning_notes
 from assistant.models.thinking import answer_in
-from assistant.outcomes import outcome_of
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import asking_back, closest_text, declines, readings_in, refusal_text
