@@ -20,8 +20,8 @@ from assistant.engines.base import Engine
 from assistant.engines.opening import check_adapter, open_answering
 from assistant.errors import UsageError
 from assistant.feedback.checked import CheckedAnswers
-from assistant.lending import Retrievers
 from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.pool import Retrievers
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.types import Answer, Evidence, Filter, Message, Update

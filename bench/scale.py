@@ -18,8 +18,8 @@ import numpy as np
 import psutil
 
 from assistant import config
-from assistant.lending import Retrievers
 from assistant.retrieval.embedder import Embedder, Vectors
+from assistant.retrieval.pool import Retrievers
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity
 from assistant.types import Block, Chunk, Document, Filter

@@ -12,12 +12,12 @@ from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.config import Settings
 from assistant.engines.base import Engine
+from assistant.service import Service
 from assistant.types import Message
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.api.gate import Tokens
 from ui.api.server import address_of, listening_socket, make_server
-from ui.service import Service
 
 HAIL = "Hail damage to the car is covered. The deductible for hail damage is 150 euros."
 PETS = "Dogs of the household are insured. Horses are not insured under this policy."

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from assistant.service import Asked, Service
 from assistant.types import Update
 from ui.api.workers import Workers
-from ui.service import Asked, Service
 
 _LOOK_SECONDS = 0.25
 """So often a place in the line, and whether someone has pressed stop, is looked at."""

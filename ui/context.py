@@ -6,6 +6,7 @@ import gradio as gr
 
 from assistant.config import Origin, Settings
 from assistant.feedback.store import FeedbackStore
+from assistant.service import Service
 from assistant.text.languages import Language
 from assistant.workspace import Workspace
 from ui.answering import Answering
@@ -13,7 +14,6 @@ from ui.api.limits import RateLimit
 from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
 from ui.people import LOCAL, People, Role, User, people_of
-from ui.service import Service
 from ui.sources.drawer import Limits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages

@@ -19,9 +19,9 @@ from pydantic import Field, ValidationError
 from assistant import __version__
 from assistant.errors import AssistantError
 from assistant.presentation import answer_json, search_json
+from assistant.service import Asked, Service
 from assistant.types import Answer, Filter, well_formed
 from assistant.untrusted.markup import unlinked
-from ui.service import Asked, Service
 
 T = TypeVar("T")
 

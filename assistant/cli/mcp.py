@@ -21,7 +21,7 @@ def command(workspace: Workspace, settings: Settings) -> None:
         if error.name not in ("mcp", "mcp_types"):
             raise
         raise UsageError("The package 'mcp' is not installed.", "pip install 'domain-assistant[mcp]'") from None
-    from ui.service import open_service
+    from assistant.service import open_service
 
     with open_service(workspace, settings) as service:
         create_server(service).run()

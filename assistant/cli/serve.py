@@ -19,9 +19,9 @@ def command(host: str | None, port: int | None, workspace: Workspace, settings: 
     The model's name is CORPUS or CORPUS/ADAPTER. Tokens stand in serve.token_file or ASSISTANT_TOKEN; without any, only
     this machine is let in. Ctrl-C lets running answers end.
     """
+    from assistant.service import open_service
     from ui.api.gate import read_tokens
     from ui.api.server import address_of, listening_socket, make_server
-    from ui.service import open_service
 
     changes = {"host": host, "port": port}
     serving = settings.serve.model_copy(update={name: value for name, value in changes.items() if value is not None})

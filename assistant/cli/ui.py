@@ -36,13 +36,13 @@ def command(
 
     Without a users file only this machine is let in, and whoever sits at it may do everything. Ctrl-C ends it.
     """
+    from assistant.service import open_service
     from ui.api.gate import read_tokens
     from ui.app import create_app, listening_socket
     from ui.connections import Limits
     from ui.context import make_context
     from ui.proxies import Proxies
     from ui.server import address_of, server_of
-    from ui.service import open_service
 
     given = {"host": host, "port": port, "users_file": users_file}
     own = [f"ui.{name}={value}" for name, value in given.items() if value is not None]

@@ -19,8 +19,8 @@ from fakes import ScriptedEngine
 from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine, get, make_corpora, post, running, service_of
 
 from assistant.errors import ModelError
+from assistant.service import ServedModel
 from assistant.workspace import Workspace
-from ui.service import ServedModel
 
 CHAT = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
 CITIES = ("Aachen", "Bremen", "Dresden", "Erfurt", "Halle", "Jena", "Kiel", "Mainz")

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from assistant.cli import main
 from assistant.config import Origin, Settings
 from assistant.errors import UsageError
+from assistant.service import Asked, ServedModel
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.answering import Answering, Event, Waiting
@@ -25,7 +26,6 @@ from ui.api.problems import RequestRefused
 from ui.app import create_app, listening_socket
 from ui.export import add_export_route
 from ui.people import People
-from ui.service import Asked, ServedModel
 
 LOCAL = "http://127.0.0.1"
 

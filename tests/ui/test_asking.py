@@ -12,6 +12,7 @@ from serving import ANSWER, HAIL, QUESTION, SlowEngine, make_corpora
 from signing import in_a_loop
 from working import as_
 
+from assistant.service import ServedModel
 from assistant.store.catalog import CATALOG_FILE
 from assistant.types import Answer
 from assistant.workspace import Workspace
@@ -21,7 +22,6 @@ from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.callbacks import Chat
 from ui.pages.chat.parts import Parts, lay_out
 from ui.pages.told import telling
-from ui.service import ServedModel
 
 SESSION = "s"
 

@@ -9,11 +9,11 @@ from browser import Visits, serving
 from playwright.sync_api import Page, expect
 
 from assistant.config import Settings
+from assistant.service import open_service
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.app import create_app
 from ui.context import make_context
-from ui.service import open_service
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,9 @@ from assistant import config
 from assistant.cli.batch import read_questions
 from assistant.errors import AssistantError, ConfigError, UsageError
 from assistant.presentation import answer_json
+from assistant.service import Asked, Service
 from assistant.types import Filter, Message
 from assistant.workspace import Workspace
-from ui.service import Asked, Service
 
 HALF = "x\ud800y"
 TURNS = (Message("user", f"Is hail covered, {HALF}?"), Message("assistant", HALF))

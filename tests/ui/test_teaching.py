@@ -15,6 +15,7 @@ from working import as_, choosing
 from assistant.errors import UsageError
 from assistant.feedback.lessons import cases_file, pairs_file
 from assistant.feedback.types import Judgement
+from assistant.service import Asked, ServedModel
 from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from assistant.workspace import Workspace
@@ -24,7 +25,6 @@ from ui.context import AppContext, make_context
 from ui.conversations import Reply, Turn
 from ui.pages.teaching import _Actions
 from ui.people import User
-from ui.service import Asked, ServedModel
 from ui.shown.teaching import teaching_html
 from ui.teach import judgement_of, taught, vote_of
 

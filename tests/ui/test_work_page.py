@@ -14,12 +14,12 @@ from working import save_report
 from assistant import config
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.retrieval.embedder import Embedder
+from assistant.service import Service
 from assistant.text.languages import Language
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from ui.app import create_app
 from ui.context import make_context
-from ui.service import Service
 from ui.texts import text
 
 _LATER = 120_000

@@ -22,6 +22,7 @@ from assistant.conversation.rewriting import refuse_long
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
 from assistant.presentation import search_json
+from assistant.service import Asked, ServedModel, Service
 from assistant.telling import Teller
 from assistant.types import Answer, Message, Update
 from ui.api.completions import Head, chunks, completion
@@ -44,7 +45,6 @@ from ui.api.schemas import (
 )
 from ui.api.workers import Workers
 from ui.hosts import Hosts
-from ui.service import Asked, ServedModel, Service
 
 _SEARCHES = 2
 _SECONDS_BETWEEN_LOADS = 15.0

@@ -5,11 +5,11 @@ from itertools import groupby
 
 from assistant.conversation.rewriting import refuse_long
 from assistant.prompt import harmless
+from assistant.service import Asked, ServedModel
 from assistant.telling import as_said
 from assistant.types import Message
 from ui.api.problems import RequestRefused
 from ui.api.schemas import ChatMessage, ChatRequest
-from ui.service import Asked, ServedModel
 
 
 def refuse_long_texts(request: ChatRequest, longest: int) -> None:

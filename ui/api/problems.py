@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from assistant.errors import AssistantError, PromptTooLongError, QuestionTooLongError, UnknownAdapterError, UsageError
 from assistant.presentation import visible
-from ui.service import UnknownCorpus, UnknownModel
+from assistant.service import UnknownCorpus, UnknownModel
 
 _LONGEST_MESSAGE = 500
 

@@ -7,13 +7,13 @@ import uvicorn
 
 from assistant.config import ServeSettings
 from assistant.errors import UsageError
+from assistant.service import Service
 from ui.api.app import create_app
 from ui.api.gate import Tokens
 from ui.connections import Limits
 from ui.hosts import Hosts
 from ui.server import address_of as address_of
 from ui.server import open_socket, server_of
-from ui.service import Service
 
 
 def listening_socket(settings: ServeSettings, tokens: Tokens) -> socket.socket:

@@ -12,11 +12,11 @@ from typing import Any
 import gradio as gr
 
 from assistant.errors import AssistantError, QuestionTooLongError, UsageError
+from assistant.service import Asked, ServedModel
 from assistant.types import Answer
 from ui.context import AppContext
 from ui.conversations import Reply, Turn, history_of
 from ui.pages.chat.parts import Parts
-from ui.service import Asked, ServedModel
 from ui.shown.answers import Draft
 from ui.shown.headings import conversations_html
 from ui.shown.turns import asking_html, failed_html, turn_html

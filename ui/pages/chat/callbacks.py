@@ -9,13 +9,13 @@ from typing import Any
 import gradio as gr
 
 from assistant.errors import UsageError
+from assistant.service import ServedModel
 from ui.context import AppContext
 from ui.conversations import Turn, history_of
 from ui.pages.acting import data_of, number_of, shown_turns
 from ui.pages.chat.asking import Asking, Edit, Question, in_any_order, ready
 from ui.pages.chat.choices import choices_of
 from ui.pages.chat.parts import Parts
-from ui.service import ServedModel
 from ui.shown.headings import conversations_html, welcome_html
 from ui.shown.reasons import reasons_html
 from ui.shown.safe import button, escaped

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from assistant.artifacts.adapters import adapter_names
+from assistant.service import ServedModel
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
-from ui.service import ServedModel
 
 BASE = ""
 """What the base model is called in a list of adapters: no adapter can be."""

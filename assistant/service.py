@@ -22,8 +22,8 @@ from assistant.engines.base import Engine
 from assistant.engines.opening import open_answering, uses_server
 from assistant.errors import UsageError
 from assistant.feedback.checked import CheckedAnswers
-from assistant.lending import Retrievers
 from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.pool import Retrievers
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Filter, Message, Update
