@@ -91,7 +91,7 @@ def _line(case: Case, answer: Answer, assistant: Assistant) -> dict[str, Any]:
 def _is_right(case: Case, text: str, refused: bool, assistant: Assistant) -> bool:
     if case.unanswerable:
         return refused
-    scores = answer_scores(case, text, refused, assistant.retrieval.retriever.embedder.embed_texts)
+    scores = answer_scores(case, text, refused, assistant.retriever.embedder.embed_texts)
     facts = scores["must_include"].value
     return facts == 1.0 if facts is not None else (scores["correctness"].value or 0.0) >= _RIGHT
 
