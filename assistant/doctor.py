@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 from assistant import models
 from assistant.config import Settings
 from assistant.errors import AssistantError, IdentityError
-from assistant.presentation import counted
 from assistant.refusal.calibration import calibration_of
 from assistant.retrieval.corpus_embedder import better_embedder, embedder_of
 from assistant.retrieval.embedder import Embedder
 from assistant.store.catalog import Catalog
+from assistant.text.printing import counted
 from assistant.types import Message
 from assistant.workspace import Workspace
 

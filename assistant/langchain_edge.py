@@ -23,8 +23,8 @@ from pydantic import ConfigDict
 
 from assistant.errors import UsageError
 from assistant.opened import OpenedAssistant, open_assistant
-from assistant.presentation import answer_json, hit_json
-from assistant.telling import Teller, as_said, text_of
+from assistant.render.records import answer_json, hit_json
+from assistant.render.streaming import SettledText, as_said, text_of
 from assistant.types import Answer, Grounded, Message
 from assistant.workspace import DEFAULT_CORPUS
 
@@ -100,7 +100,7 @@ class ChatAssistant(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         """Sentence by sentence, from the first one that answers: before it, another answer may yet take their place."""
         question, history = _asked(messages, stop, kwargs)
-        teller = Teller(self.assistant.answering, with_sources=False)
+        teller = SettledText(self.assistant.answering, with_sources=False)
         with closing(self.assistant.stream(question, history, adapter=self.adapter)) as updates:
             for update in updates:
                 if isinstance(update, Answer):

@@ -190,6 +190,11 @@ class Evidence:
         """The pages that the text stands on, in order."""
         return tuple(page for _, page in self.page_starts)
 
+    @property
+    def page_range(self) -> str:
+        """Those pages as people write them: ``4``, ``4–6``; empty without any."""
+        return "–".join(map(str, self.pages if len(self.pages) < 2 else (self.pages[0], self.pages[-1])))
+
     def heading_at(self, offset: int) -> Heading:
         """The heading under which the character at ``offset`` of the document stands."""
         place = bisect_right(self.headings, offset, key=lambda one: one.start)

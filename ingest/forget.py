@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from assistant.errors import IngestError, UsageError
-from assistant.presentation import counted
 from assistant.store import vectors
 from assistant.store.catalog import Catalog, FileRow
+from assistant.text.printing import counted
 from assistant.workspace import Workspace
 from ingest.pipeline import opened, publish
 from ingest.plan import absolute

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from assistant.presentation import counted, visible
+from assistant.text.printing import counted, visible
 from ingest.plan import Kind
 from ingest.readers import READ_SUFFIXES
 

@@ -12,10 +12,11 @@ from assistant.conversation.rewriting import latest
 from assistant.errors import PromptTooLongError, QuestionTooLongError
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.repetition import Repetition, goes_in_circles
-from assistant.presentation import answer_json, answer_lines
+from assistant.render.lines import answer_lines
+from assistant.render.records import answer_json
+from assistant.render.streaming import SettledText
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.telling import Teller
 from assistant.types import Answer, Grounded, Message, Retrieved, Words
 from assistant.untrusted.markup import unlinked
 from assistant.workspace import Workspace
@@ -115,7 +116,7 @@ def test_places_that_may_not_answer_are_listed_and_not_shown_as_an_answer(
     assert opening == settings.answer.closest["en"] and places[0].startswith("- Pets (pets.md): Dogs of the household")
     assert [sentence.text in place for sentence, place in zip(answer.sentences, places, strict=True)] == [True, True]
     assert answer_json(None, answer)["hedged"] and answer_lines(answer) == [answer.text]
-    assert Teller(settings.answer, with_sources=True).rest(answer) == unlinked(answer.text)
+    assert SettledText(settings.answer, with_sources=True).rest(answer) == unlinked(answer.text)
 
 
 def test_a_refusal_in_the_words_of_the_house_is_a_refusal_also_when_the_model_says_it(

@@ -25,8 +25,9 @@ from assistant.answer import Assistant
 from assistant.cli.talk import COMMANDS, Talk
 from assistant.cli.terminal import rows_of, take_back
 from assistant.config import Settings
-from assistant.conversation.transcript import MarkedText, differs, markdown
 from assistant.errors import AdapterError, UsageError
+from assistant.render.markdown import conversation_markdown
+from assistant.render.streaming import GrowingText, differs
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Sentence
@@ -270,7 +271,7 @@ def test_no_control_character_of_a_document_or_model_reaches_the_terminal(
 def test_marks_stand_behind_their_sentences_however_the_words_come(size: int) -> None:
     first, second = "Hail is covered.", "The moon is made of cheese."
     written: list[str] = []
-    marked = MarkedText(written.append)
+    marked = GrowingText(written.append)
     text, done = f"{first} {second}", 0
     for start in range(0, len(text), size):
         marked.words(text[start : start + size])
@@ -285,12 +286,12 @@ def test_marks_stand_behind_their_sentences_however_the_words_come(size: int) ->
 
 
 def test_an_empty_conversation_is_a_document_too() -> None:
-    assert markdown([], "x_y") == "# Conversation about x\\_y\n"
+    assert conversation_markdown([], "x_y") == "# Conversation about x\\_y\n"
 
 
 def test_a_saved_conversation_tells_the_notes() -> None:
     answer = Answer("Q?", "Q?", "Yes.", (Sentence("Yes.", True, ""),), (), notes=("A newer version_differs.",))
-    assert "*A newer version\\_differs.*" in markdown([answer], "x")
+    assert "*A newer version\\_differs.*" in conversation_markdown([answer], "x")
 
 
 def test_questions_come_from_a_file_too(

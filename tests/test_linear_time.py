@@ -29,7 +29,7 @@ from samples import evidence
 
 from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
-from assistant.conversation import agreement, choices, rewriting, smalltalk, transcript
+from assistant.conversation import agreement, choices, rewriting, smalltalk
 from assistant.errors import AssistantError
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement, Versions
@@ -46,16 +46,18 @@ from assistant.grounding import (
     spans,
     support,
 )
-from assistant.presentation import answer_lines, excerpt, visible
 from assistant.prompt import build_messages, harmless
 from assistant.refusal import missing, wording
 from assistant.refusal.answerability import judge
 from assistant.refusal.features import held
+from assistant.render.lines import answer_lines
+from assistant.render.markdown import conversation_markdown
+from assistant.render.streaming import as_said, text_of
 from assistant.retrieval.filters import refuse_unmatched
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog, StoredChunk
-from assistant.telling import as_said, text_of
 from assistant.text import dates, names, negation, quantities
+from assistant.text.printing import excerpt, visible
 from assistant.text.sentences import asks, line_sentence_spans
 from assistant.text.words import content_stems, detect, query_terms, terms, whole_questions
 from assistant.types import Answer, Block, Document, Filter, Message
@@ -406,7 +408,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "entries": lambda text: list(entries.entries(blocks.Block("paragraph", (text,), "h", True), "en", "x")),
     # What is shown and measured
     "terminal": lambda text: (visible(text), excerpt(text), answer_lines(answered(text, refused=True))),
-    "transcript": lambda text: transcript.markdown([answered(text)], "c"),
+    "transcript": lambda text: conversation_markdown([answered(text)], "c"),
     "answer of the API": lambda text: text_of(answered(text), with_sources=True),
     "HTML": safe.escaped,
     "prose": drawn,

@@ -7,8 +7,8 @@ from assistant.answer import Assistant
 from assistant.config import AnswerSettings, Settings
 from assistant.conversation.rewriting import rewritten
 from assistant.conversation.smalltalk import reply, small_talk
-from assistant.conversation.transcript import reasons
-from assistant.presentation import answer_json, answer_lines
+from assistant.render.lines import answer_lines, trace_lines
+from assistant.render.records import answer_json
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Message
 
@@ -99,7 +99,7 @@ def test_small_talk_is_answered_without_search_and_model(settings: Settings) -> 
     assert answer.small_talk and not answer.refused and not answer.hits
     assert answer_lines(answer) == [answer.text]
     assert answer_json(None, answer)["small_talk"] is True
-    assert "nothing was searched" in reasons(answer)[0]
+    assert "nothing was searched" in trace_lines(answer)[0]
 
 
 def test_a_conversation_that_began_with_a_greeting_leans_on_its_questions_only() -> None:

@@ -9,12 +9,13 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
-from assistant.conversation.transcript import footnotes, markdown
 from assistant.grounding.grounder import ground
 from assistant.grounding.quoting import Places
 from assistant.grounding.warnings import warning_notes, warning_of
-from assistant.presentation import answer_json, answer_lines, hit_json
-from assistant.telling import as_said, text_of
+from assistant.render.lines import answer_lines, footnotes
+from assistant.render.markdown import conversation_markdown
+from assistant.render.records import answer_json, hit_json
+from assistant.render.streaming import as_said, text_of
 from assistant.types import Answer, Evidence
 from assistant.untrusted.addressed import orders_a_machine
 from assistant.untrusted.instructions import gives_orders
@@ -106,7 +107,7 @@ def test_every_output_shows_the_warning() -> None:
     answer = answered(evidence(f"{FACT} {orders()[0]}", 1))
     assert "[1!]" in "\n".join(answer_lines(answer)) and answer.notes[0] in "\n".join(answer_lines(answer))
     assert "[1!]" in "\n".join(footnotes(answer)) and answer.notes[0] in "\n".join(footnotes(answer))
-    assert "1!" in markdown([answer], "default")
+    assert "1!" in conversation_markdown([answer], "default")
     assert "[1!]" in text_of(answer, with_sources=False)
     assert as_said(text_of(answer, with_sources=True)) == FACT
     document = json.loads(json.dumps(answer_json(None, answer)))

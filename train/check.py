@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from assistant.config import Settings
-from assistant.presentation import visible
+from assistant.text.printing import visible
 from assistant.workspace import Workspace
 from train.batches import Packed, computed_together, steps
 from train.config import validated

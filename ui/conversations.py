@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.feedback.types import Verdict
-from assistant.presentation import excerpt
+from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from assistant.workspace import make_file
 

@@ -15,11 +15,11 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from assistant.conversation.transcript import escaped
 from assistant.errors import AssistantError
 from assistant.markdown import plain_lines
-from assistant.presentation import excerpt, visible
+from assistant.render.markdown import escaped
 from assistant.text.languages import Language
+from assistant.text.printing import excerpt, visible
 from ui.context import AppContext
 from ui.conversations import Reply, Turn
 from ui.shown.copied import marked, references

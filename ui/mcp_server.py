@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from assistant import __version__
 from assistant.errors import AssistantError
-from assistant.presentation import answer_json, search_json
+from assistant.render.records import answer_json, search_json
 from assistant.service import Asked, Service
 from assistant.types import Answer, Filter, well_formed
 from assistant.untrusted.markup import unlinked

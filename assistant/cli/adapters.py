@@ -32,7 +32,7 @@ def command() -> None:
 def list_(workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """List adapters: base, size, pairs, validation loss of base and adapter, and what became of their documents."""
     from assistant.artifacts.adapters import adapter_names
-    from assistant.presentation import visible
+    from assistant.text.printing import visible
 
     rows = [_row(workspace, name) for name in adapter_names(workspace.adapters)]
     if as_json:
@@ -53,7 +53,7 @@ def list_(workspace: Workspace, settings: Settings, as_json: bool) -> None:  # n
 def show(name: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """Show what an adapter is, how large, what it was trained on and how."""
     from assistant.artifacts.adapters import adapter_folder, read_card
-    from assistant.presentation import visible
+    from assistant.text.printing import visible
     from train.modelcard import facts
     from train.registry import size_of
 
@@ -258,7 +258,7 @@ def _correctness(scores: dict[str, Any] | None) -> str:
 
 
 def _print_table(rows: Sequence[dict[str, str]]) -> None:
-    from assistant.presentation import visible
+    from assistant.text.printing import visible
 
     shown = [dict(zip(row, map(visible, row.values()), strict=True)) for row in rows]
     widths = {label: max(len(label), *(len(row[label]) for row in shown)) for label in shown[0]}

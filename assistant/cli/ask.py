@@ -48,7 +48,7 @@ def command(
     from assistant.answer import Assistant
     from assistant.engines.opening import check_adapter, check_engine, open_answering
     from assistant.feedback.checked import CheckedAnswers
-    from assistant.presentation import answer_json
+    from assistant.render.records import answer_json
 
     check_engine(settings.engine)  # a wrong name is told before anything is loaded
     check_adapter(settings, workspace.adapters, adapter)
@@ -77,9 +77,10 @@ def command(
 
 
 def _print_answer(answer: Answer, *, show_question: bool, trace: bool) -> None:
-    from assistant.presentation import answer_lines, trace_lines, visible
+    from assistant.render.lines import answer_lines, trace_lines
+    from assistant.text.printing import visible
 
     if show_question:
         click.echo(click.style(visible(answer.question), bold=True))
-    for line in [*answer_lines(answer), "", *([*trace_lines(answer), ""] if trace else [])]:
+    for line in [*answer_lines(answer), "", *([*trace_lines(answer, with_prompt=True), ""] if trace else [])]:
         click.echo(line)

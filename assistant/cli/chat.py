@@ -82,7 +82,7 @@ def talk_at_terminal(talk: "Talk") -> None:
 
 def talk_from_lines(talk: "Talk") -> None:
     """Take standard input line by line, and show each before what comes of it. Raises what ``Talk.take`` raises."""
-    from assistant.presentation import visible
+    from assistant.text.printing import visible
 
     with click.open_file("-", encoding="utf-8", errors="replace") as lines:
         for line in filter(str.strip, lines):

@@ -18,8 +18,8 @@ from assistant.workspace import Workspace
 def command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """List the files of a corpus with what is known of each, and other corpora of the workspace."""
     from assistant.naming import names_of
-    from assistant.presentation import counted, visible
     from assistant.store.catalog import file_location
+    from assistant.text.printing import counted, visible
 
     with opened_corpus(workspace, corpus) as catalog:
         summaries = {summary.id: summary for summary in catalog.document_summaries()}

@@ -150,7 +150,7 @@ def compare(before: Path, after: Path, gate: Path | None, as_json: bool) -> int:
     """
     from pydantic import TypeAdapter
 
-    from assistant.presentation import visible
+    from assistant.text.printing import visible
     from eval.baseline import Outcome, compared
     from eval.gate import read_rules_file
     from eval.terminal import effect_lines, gate_lines
@@ -316,7 +316,7 @@ def _keep_scores(folder: Path, results: "Results", workspace: Workspace) -> None
 
 def _tell(folder: Path, results: "Results", as_json: bool) -> None:
     """The outcome on standard output; what is wrong with the cases on standard error."""
-    from assistant.presentation import visible
+    from assistant.text.printing import visible
     from eval.terminal import result_lines
 
     for problem in results.data.problems:

@@ -88,7 +88,7 @@ def _store(workspace: Workspace) -> "FeedbackStore":
 
 
 def _lines(one: "Feedback") -> Iterator[str]:
-    from assistant.presentation import excerpt, visible
+    from assistant.text.printing import excerpt, visible
 
     faults = f" ({', '.join(one.judgement.faults)})" if one.judgement.faults else ""
     about = f"{one.judgement.verdict}{faults}, {one.state}, by {one.user}, {one.made:%Y-%m-%d}, corpus {one.corpus}"

@@ -12,7 +12,7 @@ from assistant.artifacts.pairs import SPLITS, Pair, Source
 from assistant.cli.options import corpus_option, json_option, opened_retriever, workspace_options
 from assistant.config import Settings
 from assistant.errors import WorkspaceBusy
-from assistant.presentation import counted
+from assistant.text.printing import counted
 from assistant.workspace import DEFAULT_CORPUS, Workspace, new_name
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def show(
 
 
 def _pair_lines(pair: Pair) -> Iterator[str]:
-    from assistant.presentation import excerpt, visible
+    from assistant.text.printing import excerpt, visible
 
     about = ", ".join(filter(None, (pair.source, pair.kind, pair.split, "edited" if pair.edited else "")))
     yield click.style(f"── {pair.id}  {about}  {visible(pair.document)}".rstrip(), dim=True)

@@ -13,7 +13,7 @@ from assistant.config import Settings
 from assistant.conversation.rewriting import refuse_long
 from assistant.errors import UsageError
 from assistant.naming import names_of
-from assistant.presentation import search_json
+from assistant.render.records import search_json
 from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace
 
@@ -65,7 +65,8 @@ def command(
 
 def print_hits(hits: list[Evidence]) -> None:
     """Hits for a terminal."""
-    from assistant.presentation import source_of, visible
+    from assistant.render.citations import source_of
+    from assistant.text.printing import visible
 
     if not hits:
         click.echo("Nothing found.")

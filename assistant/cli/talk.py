@@ -10,9 +10,11 @@ import click
 from assistant.answer import Assistant
 from assistant.artifacts.adapters import BASE
 from assistant.cli.terminal import take_back
-from assistant.conversation.transcript import MarkedText, differs, footnotes, markdown, passages, reasons
 from assistant.errors import AssistantError, UsageError
-from assistant.presentation import answer_lines, visible
+from assistant.render.lines import answer_lines, footnotes, passage_lines, trace_lines
+from assistant.render.markdown import conversation_markdown
+from assistant.render.streaming import GrowingText, differs
+from assistant.text.printing import visible
 from assistant.types import Answer, Grounded, Message, Retrieved, Words
 
 COMMANDS = {
@@ -74,7 +76,7 @@ class Talk:
             shown.append(text)
             click.echo(text, nl=False)
 
-        marked = MarkedText(show)
+        marked = GrowingText(show)
         with closing(self._assistant.stream(question, self._history, adapter=self._adapter)) as updates:
             for number, update in enumerate(updates):
                 if number == 0 and isinstance(update, Retrieved | Answer) and update.standalone_question != question:
@@ -105,9 +107,9 @@ class Talk:
     def _obey(self, command: str, argument: str = "") -> None:
         match command:
             case "/sources":
-                _echo_lines(passages(self._last().hits) or ["No passage was found."])
+                _echo_lines(passage_lines(self._last().hits) or ["No passage was found."])
             case "/why":
-                _echo_lines(reasons(self._last()))
+                _echo_lines(trace_lines(self._last()))
             case "/adapter":
                 self._take_adapter(_required(argument, "/adapter NAME"))
             case "/corpus":
@@ -149,7 +151,7 @@ class Talk:
 
     def _save(self, file: Path) -> None:
         self._last()
-        text = markdown(self._answers, self._corpus)
+        text = conversation_markdown(self._answers, self._corpus)
         try:
             # What is there already is only written over if it came from here.
             with file.open("w" if file in self._saved else "x", encoding="utf-8") as target:

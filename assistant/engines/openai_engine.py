@@ -23,7 +23,7 @@ from assistant.engines.server import ServedModel, Server, Sleep
 from assistant.engines.unseen import CONTROL_TOKENS, estimated_tokens
 from assistant.errors import ModelError, OnlyThoughtError, UnknownAdapterError
 from assistant.models.thinking import Speech, answer_in, has_unmarked_thought
-from assistant.presentation import visible
+from assistant.text.printing import visible
 from assistant.types import Message
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 from assistant.config import EngineSettings
 from assistant.errors import ConfigError, ModelError
 from assistant.models.thinking import CLOSING, OPENING
-from assistant.presentation import visible
+from assistant.text.printing import visible
 from assistant.work.progress import note
 from assistant.work.retrying import seconds_to_wait
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from assistant.duplicates import jaccard, shingles
 from assistant.grounding.support import Weights, support
-from assistant.presentation import excerpt
+from assistant.text.printing import excerpt
 from assistant.text.quantities import as_written, quantities, unit_of
 from assistant.text.words import QUOTED, detect
 from assistant.types import Evidence, Sentence

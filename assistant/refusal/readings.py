@@ -9,8 +9,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 
-from assistant.presentation import visible
 from assistant.refusal.features import Held, windows
+from assistant.text.printing import visible
 from assistant.text.quantities import quantities
 from assistant.text.words import stems
 from assistant.types import Evidence

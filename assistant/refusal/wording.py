@@ -13,9 +13,8 @@ import re
 from collections.abc import Sequence
 
 from assistant.config import AnswerSettings
-from assistant.presentation import place_of
 from assistant.text.words import QUOTED, detect, text_in
-from assistant.types import Evidence, Sentence
+from assistant.types import HEADING_SEPARATOR, Evidence, Sentence
 
 _MOST_WORDS = 4
 _LOOKED_FOR = {
@@ -53,8 +52,15 @@ def closest_text(
     opening = text_in(settings.closest, detect(question, settings.closest))
     hits = {hit.rank: hit for hit in shown}
     places = ((sentence, one, hits[one.hit]) for sentence in closest for one in sentence.citations)
-    lines = [f"- {place_of(hit.part(one.start, one.end))}: {sentence.text}" for sentence, one, hit in places]
+    lines = [f"- {_place_of(hit.part(one.start, one.end))}: {sentence.text}" for sentence, one, hit in places]
     return "\n".join([opening, *lines])
+
+
+def _place_of(hit: Evidence) -> str:
+    """Where a passage stands, by its title: ``Motor terms · § 7 Deadlines (terms.pdf, p. 4)``."""
+    named, section = hit.title or hit.document, hit.heading.rsplit(HEADING_SEPARATOR, 1)[-1]
+    page = f", p. {hit.page_range}" if hit.pages else ""
+    return f"{named}{f' · {section}' if section not in ('', named) else ''} ({hit.document}{page})"
 
 
 def readings_in(said: str, settings: AnswerSettings) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""Words, sentences, numbers, dates, names and negation, in the languages that have a folder here."""
+"""Words, sentences, numbers, dates, names, negation and what prints, in the languages that have a folder here."""

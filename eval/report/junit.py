@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from assistant.presentation import visible
+from assistant.text.printing import visible
 from eval.results import Costs, Light, Results
 
 

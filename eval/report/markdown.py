@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-from assistant.presentation import visible
+from assistant.text.printing import visible
 from eval.comparison import Mean
 from eval.report.decision import Decision, counted, decision_of
 from eval.report.names import FAILURE_TITLES, failure_groups, formula_of, typeset

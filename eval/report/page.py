@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from assistant.presentation import visible
+from assistant.text.printing import visible
 from eval.comparison import FEWEST_QUESTIONS
 from eval.measures import GRADED, measure_of
 from eval.metrics.usable import OUTCOMES

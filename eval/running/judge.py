@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from assistant.config import Settings
 from assistant.engines.base import Engine
-from assistant.presentation import visible
 from assistant.prompt import build_messages
+from assistant.text.printing import visible
 from assistant.types import Message, Passage
 from assistant.workspace import Workspace
 from eval.judgement import Judgement

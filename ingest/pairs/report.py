@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from assistant.presentation import counted
+from assistant.text.printing import counted
 from ingest.pairs.generated import UNREADABLE
 from ingest.pairs.rows import BadRow
 

@@ -14,7 +14,7 @@ from serving import ANSWER, QUESTION, service_of
 from assistant import config
 from assistant.cli.batch import read_questions
 from assistant.errors import AssistantError, ConfigError, UsageError
-from assistant.presentation import answer_json
+from assistant.render.records import answer_json
 from assistant.service import Asked, Service
 from assistant.types import Filter, Message
 from assistant.workspace import Workspace

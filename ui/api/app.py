@@ -21,9 +21,9 @@ from assistant import __version__
 from assistant.conversation.rewriting import refuse_long
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
-from assistant.presentation import search_json
+from assistant.render.records import search_json
+from assistant.render.streaming import SettledText
 from assistant.service import Asked, ServedModel, Service
-from assistant.telling import Teller
 from assistant.types import Answer, Message, Update
 from ui.api.completions import Head, chunks, completion
 from ui.api.connection import CLIENT_GONE, ClientGone, EventStream, while_connected
@@ -78,7 +78,7 @@ class Api:
             # What is wrong with a question shows before the first update, while a status can still say so.
             first = await while_connected(request, anext(updates))
             if body.stream:
-                teller = Teller(self.service.settings.answer, self._with_sources)
+                teller = SettledText(self.service.settings.answer, self._with_sources)
                 include_usage = body.stream_options is not None and body.stream_options.include_usage
                 return EventStream(chunks(head, _chained(first, updates), engine, teller, include_usage), updates)
             answer = await while_connected(request, _last(first, updates))

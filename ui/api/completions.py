@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal
 
-from assistant.presentation import answer_json
-from assistant.telling import Teller, text_of
+from assistant.render.records import answer_json
+from assistant.render.streaming import SettledText, text_of
 from assistant.types import Answer, Grounded, Update
 from ui.api.generation import MeasuredEngine
 from ui.api.problems import as_refusal, error_object
@@ -43,7 +43,7 @@ def completion(head: Head, answer: Answer, engine: MeasuredEngine, with_sources:
 
 
 async def chunks(
-    head: Head, updates: AsyncGenerator[Update, None], engine: MeasuredEngine, teller: Teller, include_usage: bool
+    head: Head, updates: AsyncGenerator[Update, None], engine: MeasuredEngine, teller: SettledText, include_usage: bool
 ) -> AsyncGenerator[str, None]:
     """The completion as server-sent events: role, text, grounding with the reason why it ended, usage, the end."""
     yield _event(_chunk(head, {"role": "assistant", "content": ""}))
@@ -69,7 +69,7 @@ def usage_of(engine: MeasuredEngine) -> Usage:
     return Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
 
 
-def _events(head: Head, update: Update, engine: MeasuredEngine, teller: Teller) -> Iterator[str]:
+def _events(head: Head, update: Update, engine: MeasuredEngine, teller: SettledText) -> Iterator[str]:
     if isinstance(update, Grounded) and (text := teller.next(update.sentence)):
         yield _event(_chunk(head, {"content": text}))
     if isinstance(update, Answer):

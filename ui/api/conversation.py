@@ -5,8 +5,8 @@ from itertools import groupby
 
 from assistant.conversation.rewriting import refuse_long
 from assistant.prompt import harmless
+from assistant.render.streaming import as_said
 from assistant.service import Asked, ServedModel
-from assistant.telling import as_said
 from assistant.types import Message
 from ui.api.problems import RequestRefused
 from ui.api.schemas import ChatMessage, ChatRequest

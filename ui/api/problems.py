@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.responses import Response
 
 from assistant.errors import AssistantError, PromptTooLongError, QuestionTooLongError, UnknownAdapterError, UsageError
-from assistant.presentation import visible
 from assistant.service import UnknownCorpus, UnknownModel
+from assistant.text.printing import visible
 
 _LONGEST_MESSAGE = 500
 

@@ -7,7 +7,8 @@ get exactly these (``ui.pages.acting``).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from assistant.presentation import excerpt, rest_of
+from assistant.render.citations import rest_of
+from assistant.text.printing import excerpt
 from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
 from assistant.types import Words as NewWords
 from ui.answering import Event, Waiting

@@ -1,6 +1,7 @@
 """An answer as plain text with its references, to be put into a letter."""
 
-from assistant.presentation import LONGEST_QUOTE, cited_parts, excerpt, mark_of, number_of, rest_of, visible
+from assistant.render.citations import LONGEST_QUOTE, cited_parts, mark_of, number_of, rest_of
+from assistant.text.printing import excerpt, visible
 from assistant.types import Answer, Sentence
 from ui.conversations import Turn
 from ui.shown.pieces import checked_words

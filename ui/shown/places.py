@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assistant.presentation import visible
+from assistant.text.printing import visible
 from assistant.types import HEADING_SEPARATOR, Evidence
 from ui.texts import Words
 

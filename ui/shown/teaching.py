@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from assistant.feedback.types import FAULTS, Feedback, Judgement, Shown
-from assistant.presentation import excerpt
 from assistant.text.languages import Language
+from assistant.text.printing import excerpt
 from assistant.types import Evidence
 from ui.conversations import Turn
 from ui.shown.pieces import Badge, choice_html

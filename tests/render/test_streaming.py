@@ -11,8 +11,8 @@ from samples import evidence
 
 from assistant.config import AnswerSettings
 from assistant.grounding.grounder import ground
-from assistant.presentation import answer_lines
-from assistant.telling import Teller, as_said, text_of
+from assistant.render.lines import answer_lines
+from assistant.render.streaming import SettledText, as_said, text_of
 from assistant.types import Answer, Citation, Sentence
 from assistant.untrusted.markup import unlinked
 
@@ -32,7 +32,7 @@ def answer(*sentences: Sentence, text: str = "", refused: bool = False) -> Answe
     return Answer("?", "?", text, sentences, (HIT,), refused=refused)
 
 
-def told(teller: Teller, heard: list[Sentence], final: Answer) -> str:
+def told(teller: SettledText, heard: list[Sentence], final: Answer) -> str:
     return "".join([*(teller.next(one) for one in heard), teller.rest(final)])
 
 
@@ -46,11 +46,11 @@ def test_a_stream_tells_the_whole_text(answering: AnswerSettings, with_sources: 
     sentences = [sentence(f"Sentence {number}.", yes) for number, yes in enumerate(supported)]
     is_replaced = answering is STRICT and not any(supported)
     final = answer(sentence("Quoted instead.")) if is_replaced else answer(*sentences)
-    assert told(Teller(answering, with_sources), sentences, final) == text_of(final, with_sources)
+    assert told(SettledText(answering, with_sources), sentences, final) == text_of(final, with_sources)
 
 
 def test_unsupported_words_are_not_told_before_it_is_sure_that_they_stay() -> None:
-    strict, open_ = Teller(STRICT, False), Teller(SHOW, False)
+    strict, open_ = SettledText(STRICT, False), SettledText(SHOW, False)
     doubtful = sentence("The moon is made of cheese.", supported=False)
     assert strict.next(doubtful) == ""
     assert strict.next(sentence("A trip may last 56 days.")) == (
@@ -68,14 +68,14 @@ def test_what_stands_between_sentences_is_told_too() -> None:
     final = replace(answer(*ground(MARKDOWN, [HIT], even, 0.6)), text=MARKDOWN)
     whole = MARKDOWN.replace("56 days", "56 days [1]").replace("days [1].", "days. [1]").removesuffix("\n\n## More")
     assert text_of(final, False) == whole
-    assert told(Teller(STRICT, False), list(final.sentences), final) == whole
+    assert told(SettledText(STRICT, False), list(final.sentences), final) == whole
     assert answer_lines(final)[0] == whole
     assert as_said(text_of(final, True)) == MARKDOWN.removesuffix("\n\n## More")
 
 
 def test_an_answer_that_takes_another_turn_is_told_anew() -> None:
     refusal = answer(text="I can't find that.", refused=True)
-    assert told(Teller(STRICT, False), [sentence("Yes.")], refusal) == "Yes. [1]\n\nI can't find that."
+    assert told(SettledText(STRICT, False), [sentence("Yes.")], refusal) == "Yes. [1]\n\nI can't find that."
 
 
 @pytest.mark.parametrize("answering", [STRICT, SHOW], ids=["strict", "show"])
@@ -87,7 +87,7 @@ def test_what_begins_as_a_refusal_is_told_once(answering: AnswerSettings, senten
         : sentences + 1
     ]
     final = answer(text=refusal, refused=True)
-    assert told(Teller(answering, False), heard, final) == refusal
+    assert told(SettledText(answering, False), heard, final) == refusal
 
 
 def test_sources_name_cited_passages_or_the_nearest_ones() -> None:

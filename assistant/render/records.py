@@ -1,0 +1,96 @@
+"""The JSON of ``assistant search`` and ``assistant ask``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from assistant.types import Answer, Citation, Evidence, Trace
+from assistant.untrusted.instructions import gives_orders
+
+
+def search_json(id_: str | int | None, question: str, hits: Sequence[Evidence]) -> dict[str, Any]:
+    """The JSON of ``assistant search``."""
+    return {"id": id_, "question": question, "hits": [hit_json(hit) for hit in hits]}
+
+
+def hit_json(hit: Evidence) -> dict[str, Any]:
+    """One hit, as ``search`` and ``ask`` print it."""
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "scores": {"dense": hit.dense, "lexical": hit.lexical},
+        "ranks": {"dense": hit.dense_rank, "lexical": hit.lexical_rank},
+        "document": hit.document,
+        "path": hit.path,
+        "title": hit.title,
+        "date": hit.date,
+        "language": hit.language,
+        "pages": list(hit.pages),
+        "place": hit.place,
+        "heading": hit.heading,
+        "start": hit.start,
+        "end": hit.end,
+        "header": hit.header,
+        "text": hit.text,
+        "warning": "orders" if gives_orders(hit.text, hit.context) else "",
+    }
+
+
+def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -> dict[str, Any]:
+    """The JSON of ``assistant ask``; ``trace`` adds how the answer came about."""
+    hits = {hit.rank: hit for hit in reversed(answer.hits)}
+    sentences = [
+        {
+            "text": sentence.text,
+            "supported": sentence.supported,
+            "reason": sentence.reason,
+            "citations": [_citation_json(one, hits.get(one.hit)) for one in sentence.citations],
+        }
+        for sentence in answer.sentences
+    ]
+    checked = answer.checked
+    return {
+        "id": id_,
+        "question": answer.question,
+        "standalone_question": answer.standalone_question,
+        "refused": answer.refused,
+        "refusal_reason": answer.refusal_reason,
+        "readings": list(answer.readings),
+        "quoted": answer.quoted,
+        "hedged": answer.hedged,
+        "small_talk": answer.small_talk,
+        "checked": {"by": checked.by, "date": checked.date.isoformat()} if checked else None,
+        "like_checked": list(answer.like_checked),
+        "notes": list(answer.notes),
+        "answer": answer.text,
+        "sentences": sentences,
+        "hits": [hit_json(hit) for hit in answer.hits],
+        "adapter": answer.adapter,
+        "timings": dict(answer.timings),
+        **({"trace": _trace_json(answer.trace)} if trace and answer.trace else {}),
+    }
+
+
+def _citation_json(citation: Citation, hit: Evidence | None) -> dict[str, Any]:
+    return {
+        "hit": citation.hit,
+        "document": citation.document,
+        "path": citation.path,
+        "page": citation.page,
+        "heading": hit.heading_at(citation.start).path if hit else "",
+        "start": citation.start,
+        "end": citation.end,
+        "quote": citation.quote,
+        "warning": citation.warning,
+    }
+
+
+def _trace_json(trace: Trace) -> dict[str, Any]:
+    return {
+        "searched": list(trace.searched),
+        "rewriting": trace.rewriting,
+        "found": [hit_json(hit) for hit in trace.found],
+        "judgement": dict(trace.judgement),
+        "dropped": list(trace.dropped),
+        "prompt": trace.prompt,
+        "said": trace.said,
+    }

@@ -1,0 +1,40 @@
+"""Every form of an answer comes from one room: the same marks, the same places, the same cited passages."""
+
+from dataclasses import replace
+
+from samples import evidence
+
+from assistant.render.citations import cited_lines
+from assistant.render.lines import answer_lines, footnotes, trace_lines
+from assistant.render.markdown import conversation_markdown, escaped
+from assistant.render.streaming import text_of
+from assistant.types import Answer, Citation, Sentence, Trace
+from assistant.untrusted.markup import unlinked
+
+QUOTE = "Hail damage is covered."
+
+
+def answered() -> Answer:
+    hit = evidence(QUOTE, rank=1)
+    citation = Citation(1, hit.document, hit.path, None, hit.start, hit.start + len(QUOTE), QUOTE)
+    trace = Trace(
+        ("Is hail covered?",), "", (hit, replace(hit, rank=2)), {"probability": 0.9}, (2,), "prompt\x07", QUOTE
+    )
+    sentence = Sentence(QUOTE, True, "", (citation,))
+    return Answer("Is hail covered?", "Is hail covered?", QUOTE, (sentence,), (hit,), trace=trace)
+
+
+def test_every_form_names_the_cited_passages_in_the_same_words() -> None:
+    answer = answered()
+    (line,) = cited_lines(answer)
+    assert line.startswith("[1] ") and f"“{QUOTE}”" in line
+    assert f"  {line}" in answer_lines(answer) and footnotes(answer) == [f"  {line}"]
+    assert f"- {escaped(line)}" in conversation_markdown([answer], "cars")
+    assert unlinked(f"- {line}") in text_of(answer, with_sources=True)
+
+
+def test_a_trace_reads_the_same_in_a_conversation_and_behind_an_answer_but_for_the_prompt() -> None:
+    answer = answered()
+    why, trace = trace_lines(answer), trace_lines(answer, with_prompt=True)
+    assert [line for line in trace if line not in why] == ["Prompt:", r"  prompt\x07"]
+    assert any(line.startswith("  [2]") and line.endswith("(left out of the prompt: no room)") for line in why)
