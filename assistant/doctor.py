@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from assistant import models
 from assistant.config import Settings
+from assistant.engines.recommended import READER
 from assistant.errors import AssistantError, IdentityError
 from assistant.refusal.calibration import calibration_of
 from assistant.retrieval.corpus_embedder import better_embedder, embedder_of
@@ -32,10 +33,8 @@ _LEAST_DISK = 2 << 30
 _LEAST_MEMORY = 2 << 30
 # So many words of a prompt are read to tell how fast the model reads.
 _PROBE_WORDS = 300
-# The smallest model whose answers are better than quotations (docs/engines.md).
-_READER = "qwen2.5-coder-1.5b"
 # Of weights in 16 bits: 8 and 4 bits with their scales, and embeddings, a tenth to a fourth of a model, as they are.
-_QUANTISED_SHARES = {"none": 1.0, "8bit": 0.6, "4bit": 0.4}
+_QUANTISED_SHARES = {"auto": 1.0, "none": 1.0, "8bit": 0.6, "4bit": 0.4}
 # OpenVINO unfolds weights of 16 bits, and lays them out anew (9.0 GiB for 2.9, measured with 1.5 billion parameters).
 _UNFOLDED = 3.2
 
@@ -113,38 +112,45 @@ def _embedder(settings: Settings) -> Iterator[Finding]:
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:
-    from assistant.engines.opening import open_engine, speaks, uses_server
+    from assistant.engines.opening import open_engine, speaks
 
-    if not uses_server(settings.engine):
-        needed, free = _weights(settings), _free_memory(settings)
-        if needed > free:
-            told = f"needs {needed / 2**30:.1f} GiB for its weights, and {free / 2**30:.1f} are free"
-            remedy = "Set engine.quantize=8bit or 4bit, or name a smaller model (assistant models list)."
-            yield Finding("engine", "error", f"{settings.engine.model} {told}", remedy)
-            return
+    model, (runtime, needed), free = settings.engine.model, _runtime(settings), _free_memory(settings)
+    held = f" in {needed / 2**30:.1f} GiB" if needed else ""
+    if needed > free:
+        told = f"needs {needed / 2**30:.1f} GiB for its weights, and {free / 2**30:.1f} are free"
+        remedy = "Set engine.quantize=8bit or 4bit, or name a smaller model (assistant models list)."
+        yield Finding("engine", "error", f"{model}, run by {runtime}, {told}", remedy)
+        return
     engine = open_engine(settings)
     engine.complete([[Message("user", "probe")]], max_new_tokens=1)
     began = time.perf_counter()
     engine.complete([[Message("user", "word " * _PROBE_WORDS)]], max_new_tokens=1)
     seconds = (time.perf_counter() - began) * 1000 / _PROBE_WORDS
-    runs = f"{settings.engine.model}, run by {_runtime(settings)}: window of {engine.window} tokens"
+    runs = f"{model}, run by {runtime}{held}: window of {engine.window} tokens"
     yield Finding("engine", "ok", f"{runs}; with 1,000 tokens of evidence, first words after about {seconds:.1f} s")
     if not speaks(settings.engine):
-        told = (
-            f"{settings.engine.model} answers no better than quotations alone, so it is not asked and these are shown"
+        told = f"{model} answers no better than quotations alone, so it is not asked and these are shown"
+        yield Finding(
+            "answers", "ok", told, f"For answers in a model's words: assistant config set engine.model={READER}"
         )
-        remedy = f"For answers in a model's words: assistant config set engine.model={_READER}"
-        yield Finding("answers", "ok", told, remedy)
 
 
-def _weights(settings: Settings) -> float:
-    """Bytes that the weights of the language model take where it runs."""
-    from assistant.engines.openvino_engine import why_not
+def _runtime(settings: Settings) -> tuple[str, float]:
+    """What runs the model, and why nothing faster does; and bytes that its weights take there, of a server none."""
+    from assistant.engines.opening import uses_server
+    from assistant.engines.openvino_engine import in_8_bits, why_not
 
+    if uses_server(settings.engine):
+        return "a server", 0.0
     files = sum(file.stat().st_size for file in models.engine_folder(settings.engine.model).glob("*.safetensors"))
-    if settings.engine.quantize == "none" and not why_not(settings.engine, settings.device):
-        return files * _UNFOLDED
-    return files * _QUANTISED_SHARES[settings.engine.quantize]
+    held = files * _QUANTISED_SHARES[settings.engine.quantize]
+    if settings.engine.runtime == "transformers":
+        return "transformers", held
+    if reason := why_not(settings.engine, settings.device):
+        return f"transformers ({reason})", held
+    if in_8_bits(settings.engine):
+        return "OpenVINO in 8 bits", files * _QUANTISED_SHARES["8bit"]
+    return "OpenVINO", files * _UNFOLDED
 
 
 def _free_memory(settings: Settings) -> int:
@@ -156,19 +162,6 @@ def _free_memory(settings: Settings) -> int:
     if choose(settings.device).name == "cuda":
         return torch.cuda.mem_get_info()[0]
     return int(psutil.virtual_memory().available)
-
-
-def _runtime(settings: Settings) -> str:
-    """What runs the model, and why nothing faster does."""
-    from assistant.engines.opening import uses_server
-    from assistant.engines.openvino_engine import why_not
-
-    if uses_server(settings.engine):
-        return "a server"
-    if settings.engine.runtime == "transformers":
-        return "transformers"
-    reason = why_not(settings.engine, settings.device)
-    return f"transformers ({reason})" if reason else "OpenVINO"
 
 
 def _address(settings: Settings) -> Iterator[Finding]:

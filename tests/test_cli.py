@@ -214,7 +214,7 @@ def test_doctor_finds_a_sound_workspace_sound_and_mends_a_lost_index(
     findings = {finding["name"]: finding for finding in json.loads(out)}
     assert status == 0 and findings["corpus default"]["severity"] == "ok"
     assert {"device", "memory", "embedder", "engine", "workspace"} <= set(findings)
-    assert re.search(r"first words after about \d+\.\d s", findings["engine"]["message"])
+    assert re.search(r"run by \w+.* in 0\.\d GiB.* first words after about \d+\.\d s", findings["engine"]["message"])
     assert (
         "no better than quotations" in findings["answers"]["message"]
         and "engine.model=" in findings["answers"]["remedy"]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # As in assistant.models.catalogue, which is not loaded for --help.
 _KINDS = ("language model", "embedder", "reranker")
+_NAMES_A_MODEL = ("engine.model", "engine.url")
 
 
 @click.group("models", epilog="Example: assistant models list")
@@ -81,6 +82,45 @@ def get(name: str) -> None:
 
     setting = SETTINGS[named(name).kind]
     click.echo(f"{name} is in {models.fetch(name)}. Use it: assistant config set {setting}={name}")
+
+
+@command.command("choose", epilog="Example: assistant models choose")
+@click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
+def choose(folder: str | None) -> None:
+    """Take the model that answers best where no other is named and the machine can run it.
+
+    It is fetched and prepared, which is done once, and named in engine.model. Where that cannot be, the model of
+    before stays, and the reason is told.
+    """
+    from assistant import config, models
+    from assistant.config.file import change_settings
+    from assistant.engines.opening import open_engine
+    from assistant.engines.recommended import READER, why_not_here
+    from assistant.errors import ModelError
+    from assistant.types import Message
+    from assistant.workspace import locate
+
+    workspace = locate(folder)
+    settings, origins = config.load(workspace.config_file)
+    named = next((one for one in origins if one.key in _NAMES_A_MODEL and one.source != "default"), None)
+    if named:
+        click.echo(f"{named.key}={config.value_of(settings, named.key)} stays ({named.source}).")
+        return
+    reason = why_not_here(settings.device)
+    try:
+        if not reason:
+            models.fetch(READER)
+            chosen, _ = config.load(workspace.config_file, assignments=[f"engine.model={READER}"])
+            open_engine(chosen).complete([[Message("user", "probe")]], max_new_tokens=1)
+    except ModelError as error:
+        reason = error.message
+    if reason:
+        click.echo(
+            f"{READER} is not taken: {reason.rstrip('.')}. Quotations answer, and the next time it is tried again."
+        )
+        return
+    change_settings(workspace, [f"engine.model={READER}"])
+    click.echo(f"{READER} answers. Another one: make run MODEL=NAME, or assistant config set engine.model=NAME")
 
 
 @command.command("remove", epilog="Example: assistant models remove qwen2.5-coder-0.5b")

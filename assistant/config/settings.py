@@ -84,10 +84,10 @@ class EngineSettings(Section):
     )
     attempts: int = Field(3, ge=1, le=20, description="How often a server that fails or is busy is asked.")
     parallel: int = Field(8, ge=1, le=256, description="Conversations that are answered at the same time.")
-    quantize: Literal["none", "8bit", "4bit"] = Field(
-        "none",
-        description="Hold the base model in fewer bits: less memory. 8bit is faster as well where OpenVINO runs it;"
-        " otherwise both need the qlora extra and are not faster.",
+    quantize: Literal["auto", "none", "8bit", "4bit"] = Field(
+        "auto",
+        description="Hold the base model in fewer bits: less memory. auto takes 8bit where OpenVINO runs a billion"
+        " parameters or more, which is faster too; without it 8bit and 4bit need the qlora extra and are not faster.",
     )
     chat_template: str = Field(
         "", description="Template for a model without its own: 'chatml', or a Jinja file; empty takes the model's."

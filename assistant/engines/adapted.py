@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from peft import LoraConfig
 
 
-Quantize = Literal["none", "8bit", "4bit"]
+Quantize = Literal["auto", "none", "8bit", "4bit"]
+"""``auto`` is ``none`` wherever transformers holds the weights."""
 # The state of the base model by itself; those of adapters are named by numbers.
 _PLAIN = "plain"
 
@@ -233,7 +234,7 @@ class AdaptedModel:
         """A causal model from safetensors. Raises ModelError."""
         from transformers import AutoModelForCausalLM
 
-        quantised = self._quantize != "none"
+        quantised = self._quantize in ("8bit", "4bit")
         if quantised and importlib.util.find_spec("bitsandbytes") is None:
             raise ModelError(
                 f"engine.quantize={self._quantize} needs bitsandbytes.", "pip install 'domain-assistant[qlora]'"

