@@ -73,18 +73,20 @@ from ingest.pairs import blocks, casing, contrast, english, entries, filters, ge
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.structure import Finder
 from ingest.pipeline import ingest
-from ingest.readers import clean, headings
+from ingest.readers import clean
 from ingest.readers import language as file_language
+from ingest.readers import text as plain_text
 from ingest.readers.email import read_email
 from ingest.readers.epub import read_epub
 from ingest.readers.html import read_html
 from ingest.readers.limits import Limits, Refused
 from ingest.readers.markdown import read_markdown
-from ingest.readers.office import read_docx, read_xlsx
 from ingest.readers.pdf import hyphens, read_pdf
+from ingest.readers.sheets import read_xlsx
 from ingest.readers.slides import read_pptx
 from ingest.readers.table import read_table
 from ingest.readers.text import read_text
+from ingest.readers.word import read_docx
 from ui.conversations import Conversations, Reply
 from ui.export import as_docx, as_markdown, as_pdf
 from ui.shown import prose, safe
@@ -385,9 +387,9 @@ READERS: dict[str, Callable[[Any], object]] = {
     "clean text": lambda text: (clean.clean(text), clean.shown(text)),
     "language of a file": file_language.language_of,
     "headings": lambda text: (
-        headings.heading_level(text),
-        headings.begins_section(text),
-        headings.is_cited(text, "(2)"),
+        plain_text.heading_level(text),
+        plain_text.begins_section(text),
+        plain_text.is_cited(text, "(2)"),
     ),
     "words of lines": lambda text: hyphens.words_of([text]),
     "chunks of a paragraph": lambda text: chunked(Block(text)),

@@ -1,5 +1,6 @@
 """Which reader reads a file, by its content first and its suffix second; and how any failure is told."""
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,12 +16,13 @@ from .html import read_html
 from .language import language_of
 from .limits import Limits, Refused, check_characters, check_source, too_many
 from .markdown import read_markdown
-from .office import read_docx, read_xlsx
+from .office import open_archive
 from .pdf import read_pdf
+from .sheets import read_xlsx
 from .slides import read_pptx
-from .sniff import format_of
 from .table import read_table
 from .text import read_text
+from .word import read_docx
 
 _FORMATS = {
     ".pdf": "pdf", ".docx": "docx", ".docm": "docx", ".pptx": "pptx", ".xlsx": "xlsx", ".xlsm": "xlsx",
@@ -45,6 +47,32 @@ _READERS: dict[str, Callable[[bytes, Limits], Document]] = {
     "email": lambda data, _: read_email(data),
 }
 _PLAIN = frozenset({"csv", "html", "markdown", "text", "email"})
+_HTML = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_BINARY = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"{\\rtf": "an RTF document",
+    b"\x7fELF": "a program",
+    b"SQLite format 3": "a database",
+}
+_MEMBERS = (
+    ("word/document.xml", "docx"),
+    ("ppt/presentation.xml", "pptx"),
+    ("xl/workbook.xml", "xlsx"),
+    ("META-INF/container.xml", "epub"),
+)
+_ARTICLED = {
+    "html": "HTML", "csv": "a table", "text": "plain text", "markdown": "Markdown", "epub": "an EPUB",
+    "xlsx": "an XLSX", "email": "mail",
+}  # fmt: skip
 MAX_WARNINGS = 20
 _DEFAULT_LIMITS = Limits()
 
@@ -75,6 +103,33 @@ def read(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Document:
         ) from error
 
 
+def format_of(data: bytes, expected: str) -> str:
+    """The reader's name for this content by its first bytes, since names lie; ``expected`` is what the suffix says."""
+    head = data[:1024]
+    if head.lstrip().startswith(b"%PDF-") or (expected == "pdf" and b"%PDF-" in head):
+        return "pdf"
+    if head.startswith(b"PK\x03\x04"):
+        with open_archive(data) as archive:
+            names = set(archive.namelist())
+            if form := next((form for member, form in _MEMBERS if member in names), ""):
+                return form
+            if "mimetype" in names and archive.read("mimetype").startswith(b"application/vnd.oasis.opendocument"):
+                raise Refused("is an OpenDocument file", "Save it as DOCX, PPTX, XLSX or PDF.")
+        raise Refused("is a ZIP archive", "Unpack it and add the files inside.")
+    if head.startswith(_OLE):
+        # Either a format before 2007, or a newer one under a password.
+        if "EncryptedPackage".encode("utf-16-le") in data:
+            raise Refused("is encrypted", "Save it without a password.")
+        newer = f".{expected}" if expected in ("docx", "pptx", "xlsx") else ".docx, .xlsx or .pptx"
+        raise Refused("is an old binary Office file", f"Open it and save it as {newer}.")
+    for magic, name in _BINARY.items():
+        if head.startswith(magic):
+            raise Refused(f"is {name}", "Save it as PDF, DOCX or text.")
+    if expected not in ("html", "email") and _HTML.match(data[:4096].removeprefix(b"\xef\xbb\xbf")):
+        return "html"
+    return expected if expected in _PLAIN else "text"
+
+
 def _read(path: Path, name: str, limits: Limits) -> Document:
     size = path.stat().st_size
     if size > limits.max_unpacked_bytes:
@@ -88,37 +143,23 @@ def _read(path: Path, name: str, limits: Limits) -> Document:
         # Before decoding: at least one character in four bytes, whatever the encoding.
         check_source(len(data), limits)
     document = _READERS[form](data, limits)
+    told = document.warnings
     if form != expected:
-        document = replace(document, warnings=(f"{name} is {_article(form)}", *document.warnings))
-    return _finished(document, path, limits)
-
-
-def _article(form: str) -> str:
-    named = {
-        "html": "HTML",
-        "csv": "a table",
-        "text": "plain text",
-        "markdown": "Markdown",
-        "epub": "an EPUB",
-        "xlsx": "an XLSX",
-        "email": "mail",
-    }
-    return named.get(form, f"a {form.upper()}")
-
-
-def _finished(document: Document, path: Path, limits: Limits) -> Document:
-    """The checks and guesses that are the same for all formats."""
+        told = (f"{name} is {_ARTICLED.get(form, f'a {form.upper()}')}", *told)
     text = document.text
     check_characters(len(text), limits)
     if not any(map(str.isalnum, text)):
-        reason = "; ".join(document.warnings[:2])
+        reason = "; ".join(told[:2])
         raise Refused(f"holds no text{f' ({reason})' if reason else ''}", _remedy(document))
-    told = document.warnings
     if len(told) > MAX_WARNINGS:
         told = (*told[: MAX_WARNINGS - 1], f"and {len(told) - MAX_WARNINGS + 1} more warnings")
+    # The title that is stated, else the first heading, else the file's name made readable. The first heading of a PDF
+    # is what its cover happens to set large; the name of the file says more.
+    headings = (one.text for one in document.blocks[:50] if one.kind == "heading" and form != "pdf")
+    stem = fold(shown(path.stem, 120).replace("_", " ").replace("-", " "))
     return replace(
         document,
-        title=_title(document, path),
+        title=fold(clean(document.title))[:300] or next(headings, "") or stem or path.name[:40],
         language=language_of(text, document.language),
         warnings=tuple(fold(clean(warning)) for warning in told),
     )
@@ -131,17 +172,4 @@ def _remedy(document: Document) -> str:
         return "Read it with OCR, or remove it."
     if "read by OCR" in told:
         return "Scan it again, larger and straight, or remove it."
-    if "damaged" in told:
-        return "Copy it again from its source."
-    return "Remove it, or put text into it."
-
-
-def _title(document: Document, path: Path) -> str:
-    """The stated title, else the first heading, else the file's name made readable.
-
-    The first heading of a PDF is what its cover happens to set large; the name of the file says more.
-    """
-    has_pages = document.format == "pdf"
-    heading = next((one.text for one in document.blocks[:50] if one.kind == "heading" and not has_pages), "")
-    stem = shown(path.stem, 120).replace("_", " ").replace("-", " ")
-    return fold(clean(document.title))[:300] or heading or fold(stem) or path.name[:40]
+    return "Copy it again from its source." if "damaged" in told else "Remove it, or put text into it."

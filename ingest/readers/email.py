@@ -6,11 +6,9 @@ from typing import Any
 
 from assistant.types import Block, Document
 
-from .clean import clean, fold
-from .dates import iso_date
+from .clean import clean, fold, iso_date
 from .encoding import MAX_JUNK_SHARE, check_text, decode
-from .hidden import Unseen
-from .html import parse
+from .html import Unseen, parse
 from .limits import Refused
 from .structure import blocks_of
 from .text import text_blocks

@@ -8,13 +8,11 @@ from defusedxml.ElementTree import fromstring
 
 from assistant.types import Block, Document
 
-from .archive import check_archive, open_archive, read_member
-from .clean import clean, fold
-from .dates import iso_date
+from .clean import clean, fold, iso_date
 from .encoding import decode
-from .hidden import Unseen
-from .html import parse
+from .html import Unseen, parse
 from .limits import Limits, Refused, check_characters
+from .office import check_archive, open_archive, read_member
 from .structure import blocks_of
 
 _CONTAINER = "META-INF/container.xml"

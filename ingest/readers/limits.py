@@ -52,3 +52,8 @@ def check_characters(count: int, limits: Limits) -> None:
     """Refuse as soon as a growing text passes the limit, before memory does."""
     if count > limits.max_characters:
         raise too_many(count, "characters", limits.max_characters, "ingest.max_characters")
+
+
+def hidden_warning(letters: int) -> tuple[str, ...]:
+    """The line of the report about text that was left out since nobody sees it; none where there was none."""
+    return (f"text that is not drawn was left out ({letters:,} letters and figures)",) if letters else ()

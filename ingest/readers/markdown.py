@@ -9,8 +9,7 @@ import yaml
 
 from assistant.types import Document
 
-from .clean import clean, fold
-from .dates import iso_date
+from .clean import clean, fold, iso_date
 from .encoding import decode
 from .html import parse
 from .structure import blocks_of

@@ -1,4 +1,4 @@
-"""Word and Excel (OOXML): through mammoth and openpyxl to the common structure."""
+"""What Office files and e-books have in common: they are ZIP archives of XML, checked before a library opens one."""
 
 import io
 import re
@@ -7,78 +7,77 @@ from typing import TYPE_CHECKING
 
 from assistant.types import Block, Document
 
-from . import hiddenword
-from .archive import check_archive
-from .clean import clean, fold
-from .dates import iso_date
-from .hidden import hidden_warning
-from .html import parse
-from .limits import Limits, check_characters
-from .sheet import sheet_blocks
-from .structure import blocks_of
+from .clean import clean, fold, iso_date
+from .limits import Limits, Refused
 
 if TYPE_CHECKING:
     from openpyxl.packaging.core import DocumentProperties
 
-_STYLE_MAP = """
-p[style-name='Title'] => h1:fresh
-p[style-name='Titel'] => h1:fresh
-p[style-name='Subtitle'] => p:fresh
-"""
-_NO_VALUE = re.compile(rb"</f>(?:<v\s*/>|<v></v>)?</c>")
+MAX_MEMBERS = 50_000
+MAX_RATIO = 200
+"""Unpacked size over packed size; XML packs 10 to 60 times, a bomb over a thousand times."""
+RATIO_FREE_BYTES = 64 << 20
+"""Below this size a high ratio harms nobody: an empty sheet packs well."""
+_XML_SUFFIXES = (".xml", ".rels", ".vml", ".opf", ".ncx", ".xhtml", ".html", ".htm", ".svg")
+_STEP = 1 << 20
+_ENTITY = re.compile(rb"<!ENTITY|<\0!\0E\0N\0T\0I\0T\0Y\0|\0<\0!\0E\0N\0T\0I\0T\0Y")
+_DOCTYPE = re.compile(rb"<!DOCTYPE|<\0!\0D\0O\0C\0T\0Y\0P\0E\0|\0<\0!\0D\0O\0C\0T\0Y\0P\0E")
 
 
-def read_docx(data: bytes, limits: Limits) -> Document:
-    """Word: headings, lists and tables as mammoth maps them to HTML."""
-    check_archive(data, limits)
-    import mammoth
-
-    drawn, hidden = hiddenword.without_hidden_text(data)
-    properties = properties_of(data)
-    # Pictures are not read, only their alternative text; links to files outside stay closed.
-    result = mammoth.convert_to_html(
-        io.BytesIO(drawn),
-        style_map=_STYLE_MAP,
-        convert_image=mammoth.images.img_element(lambda _: {"src": ""}),
-        external_file_access=False,
-    )
-    check_characters(len(result.value) // 4, limits)
-    root, _ = parse(result.value)
-    return office_document("docx", tuple(blocks_of(root)), properties, warnings=hidden_warning(hidden))
+def open_archive(data: bytes) -> zipfile.ZipFile:
+    """The archive, or ``Refused`` when its directory is damaged."""
+    try:
+        return zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise Refused(f"is damaged: {error}", "Copy it again from its source.") from error
 
 
-def read_xlsx(data: bytes, limits: Limits) -> Document:
-    """Excel: a table for each sheet, with the row it begins at."""
-    check_archive(data, limits)
-    from openpyxl import load_workbook
+def check_archive(data: bytes, limits: Limits, doctype_allowed: bool = False) -> None:
+    """Refuse bombs, encrypted members and XML with entities.
 
-    from .hiddensheet import Ink, unshown
+    The declared sizes can be trusted as an upper bound: ``zipfile`` never returns more than a member
+    declares, and a false size fails its checksum.
+    """
+    with open_archive(data) as archive:
+        members = archive.infolist()
+        total = sum(member.file_size for member in members)
+        packed = sum(member.compress_size for member in members)
+        if len(members) > MAX_MEMBERS:
+            raise Refused(f"unpacks to {len(members):,} files, over {MAX_MEMBERS:,}", "Split it into smaller files.")
+        if total > limits.max_unpacked_bytes:
+            raise Refused(
+                f"unpacks to {total:,} bytes, over the limit of {limits.max_unpacked_bytes:,}",
+                "Remove large pictures from it, or raise ingest.max_unpacked_mb.",
+            )
+        if total > RATIO_FREE_BYTES and total > MAX_RATIO * max(1, min(packed, len(data))):
+            raise Refused(f"is a ZIP bomb: {len(data):,} bytes unpack to {total:,}", "Do not open it.")
+        if any(member.flag_bits & 1 for member in members):
+            raise Refused("is encrypted", "Save it without a password.")
+        for member in members:
+            if member.filename.lower().endswith(_XML_SUFFIXES):
+                _check_xml(archive, member, doctype_allowed)
 
-    book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-    ink = Ink(book)
-    blocks: list[Block] = []
-    warnings: list[str] = []
-    hidden = characters = 0
-    for sheet in book.worksheets:
-        if sheet.sheet_state != "visible":
-            warnings.append(f"sheet {fold(clean(sheet.title))!r} is hidden and was skipped")
-        else:
-            gone = unshown(book._archive, sheet._worksheet_path)
-            found, unseen = sheet_blocks(sheet, limits, gone, ink)
-            blocks.extend(found)
-            hidden += unseen
-            characters += sum(len(block.text) for block in found)
-            check_characters(characters, limits)
-    if missing := _formulas_without_value(data):
-        warnings.append(f"{missing:,} formulas have no stored value; open the file in Excel and save it")
-    return office_document("xlsx", tuple(blocks), book.properties, warnings=(*warnings, *hidden_warning(hidden)))
+
+def _check_xml(archive: zipfile.ZipFile, member: zipfile.ZipInfo, doctype_allowed: bool) -> None:
+    """Entities are how XML reads other files and how it explodes; Office files never declare any."""
+    tail = b""
+    with archive.open(member) as stream:
+        while piece := stream.read(_STEP):
+            window = tail + piece
+            if _ENTITY.search(window) or (not doctype_allowed and _DOCTYPE.search(window)):
+                raise Refused(
+                    f"declares XML entities in {member.filename[:60]!r}, which can read other files",
+                    "Save it again from the program it came from.",
+                )
+            tail = piece[-32:]
 
 
-def _formulas_without_value(data: bytes) -> int:
-    """Programs that write formulas without computing them leave cells that read as empty."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
-        return sum(len(_NO_VALUE.findall(archive.read(name))) for name in sheets)
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One member's bytes; a missing one is told by name."""
+    try:
+        return archive.read(name)
+    except KeyError:
+        raise Refused(f"is damaged: it has no {name[:80]!r}", "Copy it again from its source.") from None
 
 
 def properties_of(data: bytes) -> "DocumentProperties | None":

@@ -14,11 +14,9 @@ from lxml import etree
 
 from assistant.types import Block, Document
 
-from .archive import check_archive
 from .clean import clean
-from .hidden import hidden_warning
-from .limits import Limits, check_characters
-from .office import office_document, properties_of
+from .limits import Limits, check_characters, hidden_warning
+from .office import check_archive, office_document, properties_of
 from .shades import CLEAR, MAPPED, WHITE, Rgb, are_alike, drawn_colour, palette
 from .structure import blocks_of
 

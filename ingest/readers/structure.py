@@ -12,8 +12,7 @@ from lxml import etree
 from assistant.types import Block
 
 from .clean import clean, fold, fold_lines
-from .hidden import is_dropped
-from .htmltable import HtmlTable
+from .table import guess_header, line_of, without_empty_columns
 
 HEADINGS = {f"h{level}": float(level) for level in range(1, 7)}
 BLOCK_TAGS = frozenset({
@@ -25,6 +24,112 @@ BLOCK_TAGS = frozenset({
 LISTS = frozenset({"ul", "ol", "menu", "dl"})
 MAX_INDENT = 8
 _LAYOUT_SIGNS = etree.XPath(".//table|.//h1|.//h2|.//h3|.//h4|.//h5|.//h6")
+MAX_SPAN = 100
+"""A wider span is a mistake or an attack; HTML itself stops at 1000."""
+MAX_WIDTH = 1_000
+"""Cells of a row that spans can make."""
+DROPPED_TAGS = frozenset({
+    "script", "style", "template", "nav", "noscript", "iframe", "object", "embed", "applet", "canvas",
+    "audio", "video", "svg", "select", "option", "datalist", "textarea", "input", "progress", "meter",
+    "head", "del", "s", "strike", "rp", "annotation", "annotation-xml", "map", "area", "param", "frameset",
+})  # fmt: skip
+_DROPPED_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "menu", "menubar", "alert"})
+_DROPPED_CLASSES = frozenset({"footnote-backref", "skip-link", "skiplink", "usa-skipnav", "breadcrumb", "breadcrumbs"})
+_BACK_ARROWS = frozenset({"↑", "↩", "↩\ufe0e", "^"})
+"""Links from a footnote back to its mark."""
+
+
+def is_dropped(element: etree._Element) -> bool:
+    """Whether an element and all below it are left out of the text."""
+    tag = element.tag
+    if not isinstance(tag, str) or tag in DROPPED_TAGS:
+        return True
+    if tag == "a" and element.text in _BACK_ARROWS:
+        return True
+    attributes = element.attrib
+    if not attributes:
+        return False
+    if attributes.get("role") in _DROPPED_ROLES:
+        return True
+    return not _DROPPED_CLASSES.isdisjoint(attributes.get("class", "").split())
+
+
+@dataclass(slots=True)
+class _Table:
+    """Fed with the start and end of the table's elements and the text between."""
+
+    rows: list[list[str]] = field(default_factory=list)
+    header_rows: int = 0
+    in_cell: bool = False
+    _parts: list[str] = field(default_factory=list)
+    _all_header: bool = True
+    _in_head: bool = False
+    _below: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """Column → rows still to fill and text, for cells that span rows."""
+
+    def start(self, element: etree._Element) -> None:
+        if element.tag == "tr":
+            self.rows.append([])
+            self._all_header = True
+        elif element.tag == "thead":
+            self._in_head = True
+        elif element.tag in ("td", "th"):
+            if not self.rows:
+                self.rows.append([])
+            if self.in_cell:  # a cell ends where the next one begins, closed or not
+                self._end_cell(next(element.iterancestors("td", "th")))
+            self.in_cell = True
+            self._parts.clear()
+
+    def add(self, text: str) -> None:
+        """A piece of the open cell; pieces were blocks of their own in the source."""
+        if text := fold(text):
+            self._parts.append(text)
+
+    def end(self, element: etree._Element) -> None:
+        if element.tag in ("td", "th") and self.in_cell:
+            self._end_cell(element)
+        elif element.tag == "thead":
+            self._in_head = False
+        elif element.tag == "tr" and self.rows:
+            self._fill_from_above(self.rows[-1])
+            is_header = self._in_head or (self._all_header and bool(self.rows[-1]))
+            if is_header and self.header_rows == len(self.rows) - 1:
+                self.header_rows += 1
+
+    def _end_cell(self, element: etree._Element) -> None:
+        row = self.rows[-1]
+        self._fill_from_above(row)
+        text = ""
+        for part in self._parts:  # on one line, parted where no punctuation parts them
+            separator = "" if not text else " " if text[-1] in ".:;,!?" else "; "
+            text = f"{text}{separator}{part}"
+        self.in_cell = False
+        self._all_header = self._all_header and element.tag == "th"
+        down = _span(element.get("rowspan"))
+        for extra in range(min(_span(element.get("colspan")), max(1, MAX_WIDTH - len(row)))):
+            if down > 1:
+                self._below[len(row)] = (down - 1, "" if extra else text)
+            row.append("" if extra else text)
+
+    def _fill_from_above(self, row: list[str]) -> None:
+        """Repeat the text of a cell that reaches down: every line must make sense alone."""
+        while (column := len(row)) in self._below:
+            left, text = self._below.pop(column)
+            if left > 1:
+                # Kept under a key that this row has passed, so that the next row finds it.
+                self._below[column] = (left - 1, text)
+            row.append(text)
+
+    def lines(self) -> tuple[list[str], int]:
+        """Lines and how many of them are header; -1 for a single column, which is no table."""
+        header = sum(any(row) for row in self.rows[: self.header_rows])
+        rows = without_empty_columns([row for row in self.rows if any(row)])
+        if max(map(len, rows), default=0) < 2:
+            return [row[0] for row in rows if row], -1
+        if header == len(rows):
+            header = 0
+        return [line_of(row) for row in rows], header or guess_header(rows)
 
 
 @dataclass(slots=True)
@@ -46,7 +151,7 @@ class _Builder:
     text: list[str] = field(default_factory=list)
     lists: list[_List] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    table: HtmlTable | None = None
+    table: _Table | None = None
     heading: etree._Element | None = None
     code: etree._Element | None = None
     depth: int = 0
@@ -77,23 +182,18 @@ class _Builder:
         if self.table is not None and self.table.in_cell:
             self.table.add(text)
         elif self.code is not None:
-            self.add_code(text)
+            lines = [line.rstrip() for line in text.expandtabs(4).strip("\n").split("\n")]
+            if any(lines) and self.lists and not self.lists[-1].as_blocks:
+                self.add_item_lines([line for line in lines if line])
+            elif any(lines):
+                self.end_list()
+                self.emit("\n".join(lines), "code")
         elif folded := fold_lines(text):
             if self.lists and not self.lists[-1].as_blocks:
                 self.add_item_lines(folded.split("\n"))
             else:
                 self.end_list()
                 self.emit(folded, "paragraph")
-
-    def add_code(self, text: str) -> None:
-        lines = [line.rstrip() for line in text.expandtabs(4).strip("\n").split("\n")]
-        if not any(lines):
-            return
-        if self.lists and not self.lists[-1].as_blocks:
-            self.add_item_lines([line for line in lines if line])
-        else:
-            self.end_list()
-            self.emit("\n".join(lines), "code")
 
     def add_item_lines(self, lines: list[str]) -> None:
         current = self.lists[-1]
@@ -109,6 +209,91 @@ class _Builder:
         """A defined term whose definition is no text but a list, table or heading stands alone."""
         if self.lists and self.lists[-1].tag == "dl" and self.lists[-1].marker:
             self.add_item_lines([""])
+
+    def start(self, element: etree._Element) -> None:
+        """An element begins."""
+        tag = element.tag
+        is_block = tag in BLOCK_TAGS or tag in LISTS
+        if self.heading is None and (tag in HEADINGS or _is_panel_button(element)):
+            self.flush()
+            self.heading = element
+        elif self.heading is None and is_block:
+            self.flush()
+            self.start_block(element)
+        elif tag == "br":
+            self.text.append("\n")
+        elif tag == "img":
+            self.text.append(f" {element.get('alt', '')} ")
+        elif tag == "q":
+            self.text.append("“")
+        elif tag == "sup" and self.text and self.text[-1][-1:].isdigit() and (element.text or "").isdigit():
+            self.text.append("^")  # 10<sup>6</sup> is not 106
+
+    def start_block(self, element: etree._Element) -> None:
+        """A block, a list, an item or a table begins."""
+        tag = element.tag
+        if self.table is not None:
+            self.table.start(element)
+        elif tag in LISTS:
+            self.settle_term()
+            self.lists.append(_List(tag, _integer(element.get("start"), 1)))
+        elif tag == "li" and self.lists:
+            current = self.lists[-1]
+            current.as_blocks = False
+            current.marker = "- "
+            if current.tag == "ol":
+                current.number = _integer(element.get("value"), current.number)
+                current.marker = f"{current.number}. "
+                current.number += 1
+        elif tag == "pre":
+            self.code = element
+        # Tables that hold tables or headings lay out a page; their cells are read as running text.
+        elif tag == "table" and element.get("role") != "presentation" and not _LAYOUT_SIGNS(element):
+            self.settle_term()
+            self.end_list()
+            self.table = _Table()
+
+    def end(self, element: etree._Element) -> None:
+        """An element ends."""
+        tag = element.tag
+        if element is self.heading:
+            text = self.take()
+            self.heading = None
+            level = HEADINGS.get(tag)
+            depth = self.depth if level is None else 0
+            self.add_heading(level if level is not None else self.panel_level(depth), text, depth)
+        elif tag == "q":
+            self.text.append("”")
+        elif self.heading is None and (tag in BLOCK_TAGS or tag in LISTS):
+            if tag == "dt" and self.lists and self.lists[-1].tag == "dl" and self.table is None:
+                term = fold(self.take())
+                current = self.lists[-1]
+                current.as_blocks = False
+                others = current.marker.removesuffix(": ")
+                current.marker = f"{others}, {term}: " if others and term else f"{term}: " if term else current.marker
+            self.flush()
+            self.end_block(element)
+
+    def end_block(self, element: etree._Element) -> None:
+        """A block, a list or a table ends."""
+        tag = element.tag
+        if tag in LISTS and self.lists and self.table is None:
+            self.settle_term()
+            self.lists.pop()
+            if all(outer.as_blocks for outer in self.lists):
+                self.end_list()
+        elif element is self.code:
+            self.code = None
+        elif self.table is not None:
+            self.table.end(element)
+            if tag == "table":
+                lines, header_lines = self.table.lines()
+                if header_lines < 0:
+                    for line in lines:
+                        self.emit(line, "paragraph")
+                elif lines:
+                    self.emit("\n".join(lines), "table", header_lines)
+                self.table = None
 
     def add_heading(self, level: float, text: str, depth: int = 0) -> None:
         text = fold(text)
@@ -142,11 +327,11 @@ def blocks_of(root: etree._Element, place: str = "", page: int | None = None) ->
                 walk.skip_subtree()
             else:
                 builder.depth += 1
-                _start(builder, element)
+                builder.start(element)
                 _add_text(builder, element.text)
             continue
         if event == "end" and not is_dropped(element):
-            _end(builder, element)
+            builder.end(element)
             builder.depth -= 1
         if element is not root:
             _add_text(builder, element.tail)
@@ -164,20 +349,6 @@ def _add_text(builder: _Builder, text: str | None) -> None:
     builder.text.append(text)
 
 
-def _start(builder: _Builder, element: etree._Element) -> None:
-    tag = element.tag
-    if builder.heading is not None:
-        _inline(builder, element)
-    elif tag in HEADINGS or _is_panel_button(element):
-        builder.flush()
-        builder.heading = element
-    elif tag in BLOCK_TAGS or tag in LISTS:
-        builder.flush()
-        _start_block(builder, element)
-    else:
-        _inline(builder, element)
-
-
 def _is_panel_button(element: etree._Element) -> bool:
     """A button that opens a panel is the heading of that panel; so is a question in a definition list."""
     if element.tag == "summary":
@@ -189,98 +360,9 @@ def _is_panel_button(element: etree._Element) -> bool:
     return "accordion" in element.get("class", "") or "aria-controls" in element.attrib
 
 
-def _start_block(builder: _Builder, element: etree._Element) -> None:
-    tag = element.tag
-    if builder.table is not None:
-        builder.table.start(element)
-    elif tag in LISTS:
-        builder.settle_term()
-        builder.lists.append(_List(tag, _integer(element.get("start"), 1)))
-    elif tag == "li" and builder.lists:
-        _start_item(builder.lists[-1], element)
-    elif tag == "pre":
-        builder.code = element
-    elif tag == "table" and not _is_layout(element):
-        builder.settle_term()
-        builder.end_list()
-        builder.table = HtmlTable()
-
-
-def _start_item(current: _List, element: etree._Element) -> None:
-    current.as_blocks = False
-    current.marker = "- "
-    if current.tag == "ol":
-        current.number = _integer(element.get("value"), current.number)
-        current.marker = f"{current.number}. "
-        current.number += 1
-
-
-def _is_layout(table: etree._Element) -> bool:
-    """Tables that hold tables or headings lay out a page; their cells are read as running text."""
-    return table.get("role") == "presentation" or bool(_LAYOUT_SIGNS(table))
-
-
 def _integer(value: str | None, default: int) -> int:
     return int(value) if value and value.isdecimal() and len(value) < 7 else default
 
 
-def _inline(builder: _Builder, element: etree._Element) -> None:
-    tag = element.tag
-    if tag == "br":
-        builder.text.append("\n")
-    elif tag == "img":
-        builder.text.append(f" {element.get('alt', '')} ")
-    elif tag == "q":
-        builder.text.append("“")
-    elif tag == "sup" and builder.text and builder.text[-1][-1:].isdigit() and (element.text or "").isdigit():
-        builder.text.append("^")  # 10<sup>6</sup> is not 106
-
-
-def _end(builder: _Builder, element: etree._Element) -> None:
-    tag = element.tag
-    if element is builder.heading:
-        text = builder.take()
-        builder.heading = None
-        level = HEADINGS.get(tag)
-        depth = builder.depth if level is None else 0
-        builder.add_heading(level if level is not None else builder.panel_level(depth), text, depth)
-    elif tag == "q":
-        builder.text.append("”")
-    elif builder.heading is None and (tag in BLOCK_TAGS or tag in LISTS):
-        if tag == "dt" and builder.lists and builder.lists[-1].tag == "dl" and builder.table is None:
-            _end_term(builder)
-        builder.flush()
-        _end_block(builder, element)
-
-
-def _end_term(builder: _Builder) -> None:
-    term = fold(builder.take())
-    current = builder.lists[-1]
-    current.as_blocks = False
-    open_term = current.marker.removesuffix(": ")
-    current.marker = f"{open_term}, {term}: " if open_term and term else f"{term}: " if term else current.marker
-
-
-def _end_block(builder: _Builder, element: etree._Element) -> None:
-    tag = element.tag
-    if tag in LISTS and builder.lists and builder.table is None:
-        builder.settle_term()
-        builder.lists.pop()
-        if not any(not outer.as_blocks for outer in builder.lists):
-            builder.end_list()
-    elif element is builder.code:
-        builder.code = None
-    elif builder.table is not None:
-        builder.table.end(element)
-        if tag == "table":
-            _emit_table(builder, builder.table)
-            builder.table = None
-
-
-def _emit_table(builder: _Builder, table: HtmlTable) -> None:
-    lines, header_lines = table.lines()
-    if header_lines < 0:
-        for line in lines:
-            builder.emit(line, "paragraph")
-    elif lines:
-        builder.emit("\n".join(lines), "table", header_lines)
+def _span(value: str | None) -> int:
+    return max(1, min(MAX_SPAN, int(value))) if value and value.isdecimal() and len(value) < 6 else 1

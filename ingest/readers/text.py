@@ -1,18 +1,47 @@
-"""Plain text: paragraphs, lists and the headings that people type without markup."""
+"""Plain text: paragraphs, lists, and headings without markup by their numbers, words and capitals, in PDF lines too."""
 
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from assistant.types import Block, BlockKind, Document
 
 from .clean import clean, fold
 from .encoding import decode
-from .headings import BULLET, LIST_ITEM, heading_level, is_cited, is_numbered
 from .limits import Limits, check_characters
 
 _UNDERLINE = re.compile(r"\s*([=\-~^*#])\1{2,}\s*$")
 _COLUMNS = re.compile(r"(?<=\S)(?:\s{3,}|\s*\|\s+)(?=\S)")
+MAX_HEADING = 120
+_ORDINAL = r"(?:Erste|Zweite|Dritte|Vierte|Fünfte|Sechste|Siebte|Achte|Neunte|Zehnte)[rs]?"
+_PART = re.compile(
+    rf"(?:Part|Teil|Buch|Book|Title|Titel)\s+(?:[\dIVX]+|[A-Z])\b|{_ORDINAL}\s(?:Teil|Buch)\b", re.IGNORECASE
+)
+_CHAPTER = re.compile(
+    rf"(?:Kapitel|Chapter)\s+(?:[\dIVX]+|[A-Z])\b|{_ORDINAL}\s(?:Kapitel|Titel|Hauptstück)\b", re.IGNORECASE
+)
+_SUBDIVISION = re.compile(
+    r"(?:(?:Unter)?[Aa]bschnitt|Anhang|Anlage|Appendix|Annex|Schedule)\s+[\dIVXA-Z]+[a-z]?\b"
+    rf"|{_ORDINAL}\s(?:Unter)?[Aa]bschnitt\b"
+)
+_SECTION = re.compile(r"(?:§{1,2}|Art(?:ikel|icle)?\.?|Section)\s*[\dIVX]+[a-z]?\b")
+_MONTHS = "Jan|Feb|März|Apr|Ma[iy]|Jun|Jul|Aug|Sep|O[kc]t|Nov|De[zc]"
+LIST_ITEM = re.compile(
+    r"\s*(?:[•●▪■◦‣*–—‰➢►▶✓+\uf020-\uf0ff-](?=\s+\S)"
+    rf"|\(?\d{{1,3}}[.)](?=\s+(?!{_MONTHS})[^\W\d_]|\s+[„“\"(§$])"
+    r"|\(?[a-z]\)(?=\s+\S)|[a-z]\.(?=\s+[^\W\d_]{2})|\([ivx]{1,4}\)(?=\s+\S))"
+)
+"""How an item starts: bullet, number or letter; not ``20. Januar`` or ``z. B.`` wrapped to a line start."""
+_REFERENCE = re.compile(
+    r"\S\s+(?:§{1,2}|Art(?:\.|ikel|icle)?|[Ss]ections?|[Cc]lauses?|Ziff(?:\.|er)|Nr\.)\s*\d+[a-z]?$"
+)
+"""The number of a section at the end of a line that says more before it."""
+_SUBSECTION = re.compile(r"\(\d{1,2}[a-z]?\)\s")
+BULLET = re.compile(r"^[•●▪■◦‣*–—‰➢►▶✓+\uf020-\uf0ff]\s+")
+"""Bullets, with those that symbol fonts put on other letters."""
+_ITEM = re.compile(r"item\s+\d{1,2}[a-z]?\s*(?:[.:—–-]|\s[A-Z])", re.IGNORECASE)
+_NOTE = re.compile(r"note\s+\d{1,3}\s*[.:—–-]\s*\S", re.IGNORECASE)
+_NUMBER = re.compile(rf"(\d{{1,3}}(?:\.\d{{1,3}}){{0,5}})[.)]?\s+(?!{_MONTHS})([A-ZÄÖÜ„“\"(].*)")
+_SENTENCE_END = re.compile(r"[.;,:]$")
 
 
 def read_text(data: bytes, limits: Limits) -> Document:
@@ -26,40 +55,27 @@ def text_blocks(text: str) -> list[Block]:
     """Blocks of plain text; empty lines part them."""
     blocks: list[Block] = []
     path: list[tuple[int, str]] = []
-    for lines in _groups(text):
-        heading, rest = _heading(lines)
-        if heading:
-            level, title = heading
+    for is_text, group in groupby(text.expandtabs(4).split("\n"), key=lambda line: bool(line.strip())):
+        if not is_text:
+            continue
+        lines = [line.rstrip() for line in group]
+        first = fold(lines[0])
+        level = heading_level(first)
+        if len(lines) > 1 and _UNDERLINE.match(lines[1]) and len(first) <= MAX_HEADING:
+            level, lines = 1 if "=" in lines[1] else 2, lines[2:]
+        elif level and (len(lines) == 1 or first.startswith("§") or _stands_apart(lines)):
+            lines = lines[1:]
+        else:
+            level, lines = 0, [line for line in lines if not _UNDERLINE.match(line)]
+        if level:
             while path and path[-1][0] >= level:
                 path.pop()
-            path.append((level, title))
-            blocks.append(Block(title, "heading", tuple(name for _, name in path)))
-        if rest:
-            kind, joined = _joined(rest)
+            path.append((level, first))
+            blocks.append(Block(first, "heading", tuple(name for _, name in path)))
+        if lines:
+            kind, joined = _joined(lines)
             blocks.append(Block(joined, kind, tuple(name for _, name in path)))
     return blocks
-
-
-def _groups(text: str) -> Iterator[list[str]]:
-    group: list[str] = []
-    for line in text.expandtabs(4).split("\n"):
-        if line.strip():
-            group.append(line.rstrip())
-        elif group:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def _heading(lines: list[str]) -> tuple[tuple[int, str] | None, list[str]]:
-    """The heading a group of lines starts with, if any, and the lines below it."""
-    first = fold(lines[0])
-    if len(lines) > 1 and _UNDERLINE.match(lines[1]) and len(first) <= 120:
-        return (1 if "=" in lines[1] else 2, first), lines[2:]
-    if (level := heading_level(first)) and (len(lines) == 1 or first.startswith("§") or _stands_apart(lines)):
-        return (level, first), lines[1:]
-    return None, [line for line in lines if not _UNDERLINE.match(line)]
 
 
 def _stands_apart(lines: list[str]) -> bool:
@@ -73,7 +89,7 @@ def _stands_apart(lines: list[str]) -> bool:
 def _joined(lines: list[str]) -> tuple[BlockKind, str]:
     """Kind and text of one group: lists and columns keep their lines, a paragraph becomes one line."""
     if len(lines) > 1 and sum(bool(_COLUMNS.search(line.strip())) for line in lines) > 0.6 * len(lines):
-        return "table", "\n".join(map(_columns, lines))
+        return "table", "\n".join("  ".join(map(fold, _COLUMNS.split(line.strip()))) for line in lines)
     starts = [
         bool(LIST_ITEM.match(line)) and not is_cited(above, line) for above, line in pairwise(["", *map(fold, lines)])
     ]
@@ -90,12 +106,61 @@ def _joined(lines: list[str]) -> tuple[BlockKind, str]:
     return "list", "\n".join(_item(item[margin:]) for item in items)
 
 
-def _columns(line: str) -> str:
-    return "  ".join(map(fold, _COLUMNS.split(line.strip())))
-
-
 def _item(text: str) -> str:
     """One item with its indent kept and its bullet as ``-``."""
     body = text.lstrip()
     indent = " " * min(len(text) - len(body), 16)
     return indent + fold(BULLET.sub("- ", body))
+
+
+def heading_level(line: str) -> int:
+    """Depth of the heading that a line is (1 outermost), or 0 when it is none."""
+    if not line or len(line) > MAX_HEADING:
+        return 0
+    for pattern, level in ((_PART, 1), (_CHAPTER, 2), (_SUBDIVISION, 3), (_SECTION, 4)):
+        if pattern.match(line) and not _runs_on(line):
+            return level
+    if _ITEM.match(line):
+        return 2
+    if _NOTE.match(line) and not _runs_on(line):
+        return 3
+    if (match := _NUMBER.match(line)) and _is_title(match.group(2)):
+        return 1 + match.group(1).count(".")
+    return 2 if _is_capitals(line) else 0
+
+
+def is_division(line: str) -> bool:
+    """Parts, chapters and filing items: outermost in a document whatever size they are set in."""
+    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _ITEM))
+
+
+def is_numbered(line: str) -> bool:
+    """Whether a number or a word like *Part* says that a new heading starts here."""
+    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION, _ITEM, _NOTE, _NUMBER))
+
+
+def begins_section(line: str) -> bool:
+    """Whether a line is the heading of a part, chapter, annex or section by its first word alone."""
+    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION)) and not _runs_on(line)
+
+
+def is_cited(above: str, line: str) -> bool:
+    """Whether a line starts with the number of a subsection that the line above refers to: ``§ 11`` ``(2)``."""
+    return bool(_SUBSECTION.match(line) and _REFERENCE.search(above))
+
+
+def _runs_on(line: str) -> bool:
+    """A reference inside a sentence, wrapped to the start of a line, is no heading."""
+    return bool(_SENTENCE_END.search(line)) or bool(re.search(r"\)?\s[a-zäöü]+[.,;]\s", line))
+
+
+def _is_title(rest: str) -> bool:
+    return len(rest) <= 90 and not _SENTENCE_END.search(rest) and not re.search(r"\d[\d.,]*\s+\(?\$?\d", rest)
+
+
+def _is_capitals(line: str) -> bool:
+    """A short line in capitals, as filings and contracts head their parts."""
+    letters = [character for character in line if character.isalpha()]
+    if len(letters) < 4 or len(line) > 90 or len(line.split()) < 2:
+        return False
+    return all(character.isupper() for character in letters) and sum(map(str.isdigit, line)) <= 4

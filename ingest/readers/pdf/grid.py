@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
-from ..grid import guess_header, is_value, line_of
-from ..headings import LIST_ITEM, begins_section, heading_level
+from ..table import guess_header, is_value, line_of
+from ..text import LIST_ITEM, begins_section, heading_level
 from .lines import CELL, Line
 
 MIN_ROWS = 2

@@ -9,7 +9,7 @@ from itertools import pairwise
 from assistant.types import Block, BlockKind
 
 from ..clean import fold
-from ..headings import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered
+from ..text import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered
 from .hyphens import join_lines
 from .lines import CELL, Line
 from .tablefinder import find_table

@@ -11,11 +11,9 @@ import pypdfium2.raw as pdfium
 
 from assistant.types import Document
 
-from ..clean import clean, fold
-from ..dates import iso_date
-from ..hidden import hidden_warning
+from ..clean import clean, fold, iso_date
 from ..language import language_of
-from ..limits import Limits, Refused, check_characters, too_many
+from ..limits import Limits, Refused, check_characters, hidden_warning, too_many
 from .contents import contents
 from .fonts import Mismatch, mismatches, redrawn
 from .furniture import furniture

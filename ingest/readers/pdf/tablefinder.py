@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from ..headings import begins_section, heading_level
+from ..text import begins_section, heading_level
 from .grid import find_grid
 from .lines import CELL, Line
 

@@ -1,7 +1,7 @@
-"""Text of a Word file that is not drawn: by its own marks, by its styles, by colours, sizes and places.
+"""Word: headings, lists and tables as mammoth maps them to HTML, less text that is not drawn.
 
-It is taken out of the file before it is read. Where the colour behind a text cannot be told, as in table styles and in
-drawings, the text stays.
+That is told by its own marks, by its styles, by colours, sizes and places, and taken out of the file before it is read.
+Where the colour behind a text cannot be told, as in table styles and in drawings, the text stays.
 """
 
 import io
@@ -11,9 +11,21 @@ from functools import cached_property
 
 from lxml import etree
 
+from assistant.types import Document
+
 from .cascade import declarations
+from .html import parse
+from .limits import Limits, check_characters, hidden_warning
 from .look import Look, is_drawn, looked
+from .office import check_archive, office_document, properties_of
 from .shades import BLACK, WHITE, Rgb, are_alike, from_hex, named, palette, shaded
+from .structure import blocks_of
+
+_STYLE_MAP = """
+p[style-name='Title'] => h1:fresh
+p[style-name='Titel'] => h1:fresh
+p[style-name='Subtitle'] => p:fresh
+"""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _W14 = "{http://schemas.microsoft.com/office/word/2010/wordml}"
@@ -42,6 +54,24 @@ _SCHEME = {"background1": "lt1", "light1": "lt1", "text1": "dk1", "dark1": "dk1"
 
 Properties = dict[str, etree._Element]
 """Names of properties of runs or paragraphs → the element that sets them."""
+
+
+def read_docx(data: bytes, limits: Limits) -> Document:
+    """Word: headings, lists and tables as mammoth maps them to HTML."""
+    check_archive(data, limits)
+    import mammoth
+
+    drawn, hidden = without_hidden_text(data)
+    # Pictures are not read, only their alternative text; links to files outside stay closed.
+    result = mammoth.convert_to_html(
+        io.BytesIO(drawn),
+        style_map=_STYLE_MAP,
+        convert_image=mammoth.images.img_element(lambda _: {"src": ""}),
+        external_file_access=False,
+    )
+    check_characters(len(result.value) // 4, limits)
+    root, _ = parse(result.value)
+    return office_document("docx", tuple(blocks_of(root)), properties_of(data), warnings=hidden_warning(hidden))
 
 
 def without_hidden_text(data: bytes) -> tuple[bytes, int]:
@@ -119,11 +149,16 @@ class _Word:
 
     def clean(self, root: etree._Element) -> int:
         """Empty what is not drawn in a part; returns how many letters and figures that was."""
-        ground = self._background(root)
+        background = root.find(f"{_W}background")
+        ground = WHITE if background is None else self._colour(background, "color", "themeColor")
         size = root.find(f".//{_W}sectPr/{_W}pgSz")
         page = (_number(size, "w") or _A4[0], _number(size, "h") or _A4[1])
         hidden = sum(_emptied(box) for box in root.iter(*_PLACED) if _is_away(box, page))
-        hidden += sum(map(_emptied, _alternatives(root)))
+        for both in root.iter(f"{_MC}AlternateContent"):
+            choice, fallback = both.find(f"{_MC}Choice"), both.find(f"{_MC}Fallback")
+            # A fallback that says something else than what is drawn in its stead.
+            if choice is not None and fallback is not None and _said(fallback) not in _said(choice):
+                hidden += _emptied(fallback)
         for paragraph in root.iter(f"{_W}p"):
             own = _properties(paragraph.find(f"{_W}pPr"))
             style = _value(own.get("pStyle")) or self.default
@@ -138,10 +173,6 @@ class _Word:
                     if is_away or self._is_hidden(properties, behind):
                         hidden += _emptied(run)
         return hidden
-
-    def _background(self, root: etree._Element) -> Rgb | None:
-        background = root.find(f"{_W}background")
-        return WHITE if background is None else self._colour(background, "color", "themeColor")
 
     def _ground(self, paragraph: etree._Element, look: Properties, page: Rgb | None) -> Rgb | None:
         """The colour behind a paragraph; none where it cannot be told."""
@@ -191,8 +222,11 @@ class _Word:
         if any(_is_on(one) and one.find(f"{_W14}noFill") is None for name, one in properties.items() if name in _EDGES):
             return False
         fill = properties.get("textFill")
-        if fill is not None and (fill.find(f"{_W14}noFill") is not None or _is_clear(fill)):
-            return True
+        if fill is not None:
+            # Word counts how much of a colour does not cover what is behind.
+            is_clear = any(int(alpha.get(f"{_W14}val", "0")) >= 95_000 for alpha in fill.iter(f"{_W14}alpha"))
+            if is_clear or fill.find(f"{_W14}noFill") is not None:
+                return True
         if "shd" in properties and _shades(properties["shd"]):
             behind = self._shading(properties["shd"])
         if (marked := _value(properties.get("highlight"))) not in ("", "none"):
@@ -215,14 +249,6 @@ _PLACED = (f"{_WP}anchor", f"{_W}tr", f"{_W}tbl", f"{_V}shape", f"{_V}rect")
 
 def _properties(element: etree._Element | None) -> Properties:
     return {} if element is None else {etree.QName(one).localname: one for one in element.iterchildren("*")}
-
-
-def _alternatives(root: etree._Element) -> Iterator[etree._Element]:
-    """Fallbacks that say something else than what is drawn in their stead."""
-    for both in root.iter(f"{_MC}AlternateContent"):
-        choice, fallback = both.find(f"{_MC}Choice"), both.find(f"{_MC}Fallback")
-        if choice is not None and fallback is not None and _said(fallback) not in _said(choice):
-            yield fallback
 
 
 def _said(element: etree._Element) -> str:
@@ -266,11 +292,6 @@ def _is_off_page(look: Properties, page: tuple[float, float]) -> bool:
         return False
     is_flat = frame.get(f"{_W}hRule") == "exact" and _number(frame, "h") <= 2 * _TWIPS
     return is_flat or abs(_number(frame, "x")) >= page[0] or abs(_number(frame, "y")) >= page[1]
-
-
-def _is_clear(fill: etree._Element) -> bool:
-    """Whether the fill of letters covers next to nothing; Word counts what does not cover."""
-    return any(int(alpha.get(f"{_W14}val", "0")) >= 95_000 for alpha in fill.iter(f"{_W14}alpha"))
 
 
 def _emptied(element: etree._Element) -> int:
