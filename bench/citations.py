@@ -28,12 +28,12 @@ from assistant.config import Settings
 from assistant.engines.opening import open_engine
 from assistant.grounding.grounder import ground
 from assistant.grounding.support import is_factual
-from assistant.prompt import harmless
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.sentences import line_sentence_spans
 from assistant.types import Answer, Citation, Evidence, Sentence
+from assistant.untrusted.turns import harmless
 from assistant.workspace import Workspace
 from bench.retrieval import folded
 from eval.cases import Case, GoldSpan, read_cases

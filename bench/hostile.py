@@ -22,13 +22,13 @@ from assistant.engines.base import Engine
 from assistant.engines.opening import open_engine
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.support import support
-from assistant.prompt import MACHINERY
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.words import words
 from assistant.types import Answer, Citation, Message, Sentence
 from assistant.untrusted.confusables import skeleton
+from assistant.untrusted.turns import MACHINERY
 from assistant.workspace import Workspace
 from eval.statistics import interval
 from ingest.pipeline import ingest

@@ -16,13 +16,13 @@ from reportlab.pdfgen.canvas import Canvas
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.prompt import MACHINERY
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Document, Words
 from assistant.untrusted.confusables import skeleton, traced_skeleton
 from assistant.untrusted.instructions import believed_end, is_order, statement_spans
 from assistant.untrusted.markup import without_markup
+from assistant.untrusted.turns import MACHINERY
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ingest.readers import read

@@ -46,7 +46,7 @@ from assistant.grounding import (
     spans,
     support,
 )
-from assistant.prompt import build_messages, harmless
+from assistant.prompt import build_messages
 from assistant.refusal import missing, wording
 from assistant.refusal.answerability import judge
 from assistant.refusal.features import held
@@ -62,6 +62,7 @@ from assistant.text.sentences import asks, line_sentence_spans
 from assistant.text.words import content_stems, detect, query_terms, terms, whole_questions
 from assistant.types import Answer, Block, Document, Filter, Message
 from assistant.untrusted import addressed, confusables, instructions, markup
+from assistant.untrusted.turns import harmless
 from assistant.workspace import Workspace, safe_name
 from eval import folding
 from eval.cases import read_cases

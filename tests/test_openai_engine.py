@@ -20,8 +20,8 @@ from assistant.engines.opening import check_adapter, open_engine, uses_server
 from assistant.engines.server import is_this_machine
 from assistant.engines.unseen import CONTROL_TOKENS, estimated_tokens
 from assistant.errors import AdapterError, AssistantError, ConfigError, ModelError, OnlyThoughtError
-from assistant.prompt import harmless
 from assistant.types import Message
+from assistant.untrusted.turns import harmless
 
 MESSAGES = [Message("system", "Be brief."), Message("user", "What is covered?")]
 DOCS = Path(__file__).parent.parent / "data/sample/docs"

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from samples import evidence
 
 from assistant.config import Settings
-from assistant.prompt import build_messages, fitting_evidence, harmless
+from assistant.prompt import build_messages, fitting_evidence
 from assistant.types import Evidence, Message
+from assistant.untrusted.turns import harmless
 
 CONTROL = frozenset({"<|im_start|>", "<|im_end|>", "</s>", "[INST]"})
 

@@ -10,8 +10,9 @@ from samples import evidence
 
 from assistant import models
 from assistant.models.template import CHATML, ChatTemplate
-from assistant.prompt import TURN_MARKERS, build_messages, harmless
+from assistant.prompt import build_messages
 from assistant.types import Message
+from assistant.untrusted.turns import TURN_MARKERS, harmless
 
 ZERO_WIDTH = "\u200b"
 FULL_WIDTH = {ord(character): chr(ord(character) + 0xFEE0) for character in "<>|[]/_abcdeimnrst"}

@@ -13,7 +13,7 @@ from jinja2 import TemplateError
 from assistant.artifacts.pairs import Pair, Split
 from assistant.errors import TrainingError
 from assistant.models.template import ChatTemplate
-from assistant.prompt import harmless
+from assistant.untrusted.turns import harmless
 
 _MOST_NAMED = 10
 

@@ -8,9 +8,9 @@ from assistant.conversation.followups import Rewriting, replied, stand_alone
 from assistant.conversation.smalltalk import small_talk
 from assistant.engines.base import Engine
 from assistant.errors import QuestionTooLongError
-from assistant.prompt import harmless
 from assistant.text.words import content_stems
 from assistant.types import Message, well_formed
+from assistant.untrusted.turns import harmless
 
 # A chain of follow-ups longer than this has lost its beginning for people too.
 _LOOKED_BACK = 24

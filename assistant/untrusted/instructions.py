@@ -12,11 +12,11 @@ confusable letters too. It does not find every order (``docs/safety.md`` says ho
 import re
 from functools import cache, lru_cache
 
-from assistant.prompt import MACHINERY
 from assistant.text.languages import classes, every
 from assistant.text.sentences import line_sentence_spans
 from assistant.untrusted.addressed import orders_a_machine
 from assistant.untrusted.confusables import skeleton, traced_skeleton
+from assistant.untrusted.turns import MACHINERY
 
 # Who gives an order is not who tells that somebody acted: "if you ignore any instructions of the fire brigade".
 _TOLD = "(?<!you )(?<!who )(?<!they )(?<!we )(?<!not )(?<!to )(?<!sie )(?<!vous )(?<!nous )"

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from assistant.conversation.rewriting import refuse_long
-from assistant.prompt import harmless
 from assistant.render.streaming import as_said
 from assistant.service import Asked, ServedModel
 from assistant.types import Message
+from assistant.untrusted.turns import harmless
 from ui.api.problems import RequestRefused
 from ui.api.schemas import ChatMessage, ChatRequest
 
