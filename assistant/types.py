@@ -8,7 +8,14 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Vectors: TypeAlias = "npt.NDArray[np.float32]"
+"""Texts as unit vectors: (texts, dimension), or (dimension,) for one."""
 
 BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 

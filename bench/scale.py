@@ -18,11 +18,11 @@ import numpy as np
 import psutil
 
 from assistant import config
-from assistant.retrieval.embedder import Embedder, Vectors
+from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.pool import Retrievers
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity
-from assistant.types import Block, Chunk, Document, Filter
+from assistant.types import Block, Chunk, Document, Filter, Vectors
 from assistant.workspace import Workspace
 from ingest.pipeline import publish
 

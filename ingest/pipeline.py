@@ -20,12 +20,13 @@ from assistant.errors import AssistantError, IdentityError, IngestError, ReadErr
 from assistant.naming import names_of
 from assistant.refusal.calibration import calibration_of
 from assistant.retrieval.corpus_embedder import better_embedder, embedder_of
-from assistant.retrieval.embedder import Embedder, Vectors
+from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest, file_location
 from assistant.store.schema import damage_told
 from assistant.text.printing import counted
+from assistant.types import Vectors
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, new_name, write_lock
 from ingest.calibration import calibrate

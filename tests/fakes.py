@@ -9,8 +9,8 @@ from typing import TypeVar, cast
 import numpy as np
 
 from assistant.config import Settings
-from assistant.retrieval.embedder import Embedder, Vectors
-from assistant.types import Message
+from assistant.retrieval.embedder import Embedder
+from assistant.types import Message, Vectors
 
 DIMENSION = 64
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from samples import evidence
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.support import support
-from assistant.retrieval.embedder import Embedder, Vectors
-from assistant.types import Citation, Evidence, Sentence
+from assistant.retrieval.embedder import Embedder
+from assistant.types import Citation, Evidence, Sentence, Vectors
 
 
 def weights(terms: Iterable[str]) -> Mapping[str, float]:

@@ -18,11 +18,11 @@ from pathlib import Path
 from assistant.feedback.lessons import sources_of
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import TAUGHT, Feedback
-from assistant.retrieval.embedder import Embedder, Vectors
+from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.text.quantities import quantities
 from assistant.text.words import words
-from assistant.types import Evidence
+from assistant.types import Evidence, Vectors
 
 LEAST_LIKENESS = 0.85
 """Cosine from which a question is near another: 34 of 40 in other words, and 44 of 73 that ask for something else."""

@@ -10,7 +10,8 @@ from itertools import combinations
 
 import numpy as np
 
-from assistant.retrieval.embedder import Embedder, Vectors
+from assistant.retrieval.embedder import Embedder
+from assistant.types import Vectors
 
 Likeness = Callable[[str, str], float]
 """Of two texts: about 0 where they are unrelated, 1 where they are the same."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings
@@ -24,11 +23,11 @@ from assistant.errors import ModelError
 from assistant.models.catalogue import TEMPERATURE, catalogue
 from assistant.models.device import Device, choose
 from assistant.retrieval.tokens import TokenCounter
+from assistant.types import Vectors
 
 if TYPE_CHECKING:
     import torch
 
-Vectors = npt.NDArray[np.float32]
 _OWN = "auto"
 _PIPELINE = ("Transformer", "Pooling", "Normalize")
 

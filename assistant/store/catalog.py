@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from assistant.errors import WorkspaceError
-from assistant.retrieval.embedder import Vectors
 from assistant.store.conditions import chunks_of, conditions_of, marks_for, portions
 from assistant.store.schema import connect, damage_told
 from assistant.text.words import terms
-from assistant.types import Chunk, Document, Filter, Heading
+from assistant.types import Chunk, Document, Filter, Heading, Vectors
 
 CATALOG_FILE = "catalog.sqlite"
 # Words of title and headings count more than words of the text; measured in docs/retrieval.md.

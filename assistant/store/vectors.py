@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from assistant.errors import WorkspaceError
-from assistant.retrieval.embedder import Vectors
 from assistant.store.catalog import Catalog
+from assistant.types import Vectors
 from assistant.workspace import replaced_atomically
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-Vectors = npt.NDArray[np.float32]
+from assistant.types import Vectors
+
 Embed = Callable[[Sequence[str]], Vectors]
 """Texts to unit vectors (texts, dimension), as ``Embedder.embed_texts`` gives them."""
 

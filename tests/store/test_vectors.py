@@ -13,11 +13,10 @@ import numpy.typing as npt
 import pytest
 
 from assistant.errors import WorkspaceError
-from assistant.retrieval.embedder import Vectors
 from assistant.store import vectors
 from assistant.store.catalog import Catalog, FileRow, Identity
 from assistant.store.vectors import open_index, vectors_file
-from assistant.types import Block, Chunk, Document
+from assistant.types import Block, Chunk, Document, Vectors
 
 IDENTITY = Identity("fake", "fake", "recipe")
 CLUSTERS, COUNT, WIDTH = 60, 3000, 48
