@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from assistant.text.lexicon import vocabulary
 from assistant.text.negation import denials
-from assistant.text.numberwords import in_figures
-from assistant.text.quantities import quantities
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.quantities import in_figures, quantities
 
 Form = Literal["words", "figures"]
 
@@ -107,5 +106,5 @@ FORMS = {
 def label_of(sentence: str, rng: random.Random) -> str:
     """One of the longer words of a sentence, with a capital; empty if it has none."""
     longer = re.findall(r"(?<![-\w])[a-zäöü]{5,}(?![-\w])", sentence)
-    told = [word for word in longer if word not in STOPWORDS and not denials(f"{word} words", "en")]
+    told = [word for word in longer if word not in vocabulary("stopwords") and not denials(f"{word} words", "en")]
     return rng.choice(told).capitalize() if told else ""

@@ -27,7 +27,7 @@ from assistant.refusal.calibration import (
 from assistant.refusal.features import LOOKED_AT, features_of, held
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 from assistant.types import Evidence
 from ingest.other_domains import QUESTIONS
 from ingest.pairs.candidate import Candidate, number_of, one_of, share_of
@@ -125,7 +125,7 @@ def reworded(question: str, others: Sequence[str], wording: int) -> str:
 
 
 def _telling(question: str) -> list[str]:
-    return [word for word in _WORD.findall(question) if word.lower() not in STOPWORDS]
+    return [word for word in _WORD.findall(question) if word.lower() not in vocabulary("stopwords")]
 
 
 def features(question: str, hits: Sequence[Evidence], retriever: Retriever) -> tuple[float, ...]:

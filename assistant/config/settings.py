@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from assistant.text.languages import answers
+
 
 class Section(BaseModel):
     """A group of settings: frozen, bounded, finite, and closed to unknown names."""
@@ -243,35 +245,26 @@ class AnswerSettings(Section):
     # A refusal without words would make every answer one: answers are compared with its beginning. So are they with
     # what asks back.
     refusal: Texts = Field(
-        {
-            "en": "I can't find an answer to this in the documents.",
-            "de": "Dazu finde ich in den Dokumenten keine Antwort.",
-        },
+        answers("refusal"),
         min_length=1,
         description="What a refusal says, by language; the first one serves all others.",
     )
     unclear: Texts = Field(
-        {
-            "en": "The question can mean several things. Which one do you mean?",
-            "de": "Die Frage kann mehreres meinen. Was ist gemeint?",
-        },
+        answers("unclear"),
         min_length=1,
         description="What stands above the list of what an unclear question may mean, by language.",
     )
     closest: Texts = Field(
-        {"en": "The documents come closest here:", "de": "Am nächsten kommen die Dokumente hier:"},
+        answers("closest"),
         min_length=1,
         description="What stands above the places that come closest where they may not answer, by language.",
     )
     greeting: Texts = Field(
-        {
-            "en": "Hello. I answer from the documents and show the passages. What would you like to know?",
-            "de": "Guten Tag. Ich antworte aus den Dokumenten und zeige die Stellen. Was möchten Sie wissen?",
-        },
+        answers("greeting"),
         description="What is said to a greeting, by language; the first one serves all others, and {} answers none.",
     )
     thanks: Texts = Field(
-        {"en": "You're welcome. Ask again whenever you like.", "de": "Gern. Fragen Sie jederzeit wieder."},
+        answers("thanks"),
         description="What is said to thanks and to a goodbye, by language; {} answers none.",
     )
 

@@ -1,49 +1,57 @@
-"""Courtesies of a conversation, English and German: "thanks", "yes please", and what a yes agrees to."""
+"""Courtesies of a conversation: "thanks", "yes please", and what a yes agrees to."""
 
 import re
+from dataclasses import dataclass
+from functools import cache
 
+from assistant.text.lexicon import every_form
 from assistant.text.sentences import sentence_spans
 
-_YES = (
-    "yes|yeah|yep|sure|ok|okay|of course|please(?: do)?|go (?:on|ahead)|tell me(?: more)?|do (?:it|so|that)"
-    "|i (?:would|do)|ja|jawohl|gern|gerne|klar|natürlich|bitte|mach das|machen sie das|weiter"
-)
-_NO = "no|nope|nein"
-_THANKS = "thanks?(?: you)?(?: very much| a lot)?|well|hm+|great|fine|perfect|danke(?: schön)?|gut|super|alles klar"
 _LONGEST_COURTESY = 80
-_COURTESY = re.compile(rf"(?:(?:{_YES}|{_NO}|{_THANKS})(?:[\s,.!?]+|$))+", re.IGNORECASE)
-_COURTESY_IN_FRONT = re.compile(rf"(?:(?:{_YES}|{_NO}|{_THANKS})\s*[,.!:–-]+\s*)+(?=\w)", re.IGNORECASE)
-_AGREES = re.compile(rf"(?!(?:{_NO})\b).*?\b(?:{_YES})\b", re.IGNORECASE)
-_OFFER = re.compile(
-    r"^.*?\b(?:(?:shall|should|can|may|could) i|i can|i could|let me|would you like(?: me)?|do you want(?: me)?"
-    r"|soll ich|ich kann|darf ich|(?:möchten|wollen) sie|möchtest du|willst du)\b"
-    r"(?: (?:also|ihnen|dir|auch|gerne?|please))*"
-    r"(?:,? (?:to )?(?:know|see|hear|tell you|show you|explain|wissen|sehen|hören)\b)?"
-    r"(?: (?:tell|show|give|list)(?: you)?\b)?(?: (?:sagen|zeigen|erklären|nennen)\b)?[\s,]*",
-    re.IGNORECASE,
-)
 MARKER = re.compile(r"(?<!\s)\s*\[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    courtesy: re.Pattern[str]
+    courtesy_in_front: re.Pattern[str]
+    agrees: re.Pattern[str]
+    offer: re.Pattern[str]
+
+
+@cache
+def _patterns() -> _Patterns:
+    yes, no, thanks = (every_form(kind) for kind in ("agreeing", "declining", "thanking"))
+    offers, also, know, say = (every_form(f"offers{kind}") for kind in ("", "_also", "_to_know", "_to_say"))
+    its = (
+        rf"(?:(?:{yes}|{no}|{thanks})(?:[\s,.!?]+|$))+",
+        rf"(?:(?:{yes}|{no}|{thanks})\s*[,.!:–-]+\s*)+(?=\w)",
+        rf"(?!(?:{no})\b).*?\b(?:{yes})\b",
+        rf"^.*?\b(?:{offers})\b(?: (?:{also}))*(?:,? (?:to )?(?:{know})\b)?(?: (?:{say})\b)?[\s,]*",
+    )
+    return _Patterns(*(re.compile(one, re.IGNORECASE) for one in its))
 
 
 def is_courtesy(text: str) -> bool:
     """Whether somebody only agrees, declines or thanks."""
-    return len(text) <= _LONGEST_COURTESY and bool(_COURTESY.fullmatch(text.strip()))
+    return len(text) <= _LONGEST_COURTESY and bool(_patterns().courtesy.fullmatch(text.strip()))
 
 
 def agrees(courtesy: str) -> bool:
     """Whether a courtesy says yes."""
-    return bool(_AGREES.match(courtesy.strip()))
+    return bool(_patterns().agrees.match(courtesy.strip()))
 
 
 def without_courtesy(text: str) -> str:
     """A question without the courtesies in front of it."""
-    found = _COURTESY_IN_FRONT.match(text)
+    found = _patterns().courtesy_in_front.match(text)
     return text[found.end() :] if found else text
 
 
 def offered(answer: str) -> str:
     """What an answer offers to do or tell, last: "Shall I list the documents?" offers "the documents"; or empty."""
     text = MARKER.sub("", answer)
+    offer = _patterns().offer
     sentences = [text[start:end] for start, end in sentence_spans(text)]
-    offers = [one for one in sentences if _OFFER.match(one)] or [one for one in sentences if one.endswith("?")]
-    return _OFFER.sub("", offers[-1]).rstrip(" ?.!") if offers else ""
+    offers = [one for one in sentences if offer.match(one)] or [one for one in sentences if one.endswith("?")]
+    return offer.sub("", offers[-1]).rstrip(" ?.!") if offers else ""

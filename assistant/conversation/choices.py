@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from assistant.text.functionwords import QUESTION_WORDS, VERBS
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 from assistant.text.words import DEFAULT_LANGUAGE, stems, words
 
 _LONGEST_REPLY = 8
@@ -24,7 +24,7 @@ _DENIALS = frozenset(
     nicht kein keine keinen keines keiner keins weder nie außer ohne halt stopp
     """.split()
 )
-_AROUND = STOPWORDS | frozenset(
+_AROUND = vocabulary("stopwords") | frozenset(
     """
     mean meant one please number option answer yes ok okay thanks thank want take think s m
     meine meinte bitte nummer nr möglichkeit ja gern danke gemeint nehme

@@ -17,7 +17,7 @@ from assistant.text.functionwords import (
     SPEAKERS,
     VERBS,
 )
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 
 _NUMBER = re.compile(r"\d[\d.,]*")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -201,7 +201,11 @@ def _name_runs(words: Sequence[str]) -> Iterator[Span]:
     place = 1
     while place < len(words):
         end = place
-        while end < len(words) and _trimmed(words[end])[:1].isupper() and _folded(words[end]) not in STOPWORDS:
+        while (
+            end < len(words)
+            and _trimmed(words[end])[:1].isupper()
+            and _folded(words[end]) not in vocabulary("stopwords")
+        ):
             end += 1
             if _ENDED.search(words[end - 1]) or (words[end : end + 1] and words[end].startswith("(")):
                 break
@@ -240,7 +244,7 @@ def _is_verb_behind(word: str, german: bool, has_more: bool) -> bool:
 
 def _is_grammar(word: str) -> bool:
     folded = _folded(word)
-    return folded in STOPWORDS or folded in PREPOSITIONS or folded in VERBS or folded in CONJUNCTIONS
+    return folded in vocabulary("stopwords") or folded in PREPOSITIONS or folded in VERBS or folded in CONJUNCTIONS
 
 
 def _without_article(words: Sequence[str]) -> Sequence[str]:

@@ -1,40 +1,39 @@
-"""What people say that asks for nothing in the documents, English and German: greetings, thanks, and who is there."""
+"""What people say that asks for nothing in the documents: greetings, thanks, and who is there."""
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 from assistant.config import AnswerSettings
-from assistant.text.words import detect, text_in
+from assistant.text.languages import LANGUAGES, alternatives
+from assistant.text.lexicon import every_form, own
+from assistant.text.words import answered_in, text_in
 from assistant.types import Message
 
 Kind = Literal["greeting", "introduction", "thanks"]
 
 _LONGEST = 80
-_ADDRESSED = r"(?: (?:there|all|everyone|everybody|together|assistant|again|you|zusammen|nochmals?|wieder))?"
-_HELP = r"(?: for (?:all )?(?:the|your) help| für (?:die|ihre|deine) hilfe)?"
-_SAID: tuple[tuple[Kind | None, str, str], ...] = (
-    ("greeting", "", "hi|hey"),
-    ("greeting", "en", r"hello|greetings|good (?:morning|afternoon|evening|day)"),
-    (
-        "introduction",
-        "en",
-        r"who are you|what are you|what can you do(?: for me)?|how are you(?: today)?|are you there",
-    ),
-    ("introduction", "en", r"(?:can|could) you help me|help"),
-    ("greeting", "de", r"hallo|guten (?:tag|morgen|abend)|moin|servus|gr(?:ü|ue)(?:ß|ss) gott|gr(?:ü|ue)ezi"),
-    ("introduction", "de", r"wer (?:bist du|sind sie)|was (?:kannst du|können sie)(?: alles)?(?: (?:für mich )?tun)?"),
-    ("introduction", "de", r"wie geht(?:'s| es|s)?(?: dir| ihnen)?|(?:kannst du|können sie) mir helfen|hilfe"),
-    ("thanks", "en", rf"(?:thanks|thank you|thx)(?: a lot| (?:so|very) much)?{_HELP}|that helped|(?:good)?bye"),
-    ("thanks", "de", rf"(?:danke|dankeschön|(?:vielen|besten|herzlichen) dank)(?: schön| sehr| dir| ihnen)?{_HELP}"),
-    ("thanks", "de", r"tschüss|auf wiedersehen"),
-    # Alone they agree to something, and are understood from what was said before.
-    (None, "", r"ok|okay|great|perfect|fine|nice|super|gut|prima|alles klar"),
-)
-# Symbols and smileys say nothing of their own.
-_PATTERNS = tuple(
-    (kind, language, re.compile(rf"(?:{said}){_ADDRESSED}(?!\w)\W*", re.IGNORECASE)) for kind, language, said in _SAID
-)
+# Greets in any language.
+_GREETING = "hi|hey"
+
+
+@cache
+def _patterns() -> tuple[tuple[Kind | None, str, re.Pattern[str]], ...]:
+    said: list[tuple[Kind | None, str, str]] = [("greeting", "", _GREETING)]
+    for language in LANGUAGES:
+        said += [
+            ("greeting", language, alternatives(own("greetings", language))),
+            ("introduction", language, alternatives(own("introductions", language))),
+            ("thanks", language, alternatives(own("thanks", language))),
+        ]
+    said.append((None, "", every_form("acknowledging")))
+    help_, addressed = rf"(?: (?:{every_form('help')}))?", rf"(?: (?:{every_form('greeted')}))?"
+    # Symbols and smileys say nothing of their own.
+    return tuple(
+        (kind, language, re.compile(rf"(?:{one.replace('<help>', help_)}){addressed}(?!\w)\W*", re.IGNORECASE))
+        for kind, language, one in said
+    )
 
 
 def small_talk(text: str) -> tuple[Kind, str] | None:
@@ -48,7 +47,7 @@ def small_talk(text: str) -> tuple[Kind, str] | None:
     kind: Kind | None = None
     language = ""
     while rest:
-        matches = ((said, of, match) for said, of, pattern in _PATTERNS if (match := pattern.match(rest)))
+        matches = ((said, of, match) for said, of, pattern in _patterns() if (match := pattern.match(rest)))
         found = next(matches, None)
         if found is None:
             return None
@@ -68,4 +67,4 @@ def reply(text: str, history: Sequence[Message], settings: AnswerSettings) -> st
         return ""
     texts = settings.thanks if found[0] == "thanks" else settings.greeting
     said = " ".join(message.content for message in history)
-    return text_in(texts, found[1] or detect(said, texts)) if texts else ""
+    return text_in(texts, found[1] or answered_in(said, texts)) if texts else ""

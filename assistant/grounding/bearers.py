@@ -8,28 +8,13 @@ exchanges them.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
+from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import names
-from assistant.text.numberwords import in_figures
-from assistant.text.quantities import is_said, placed, quantities, unit_of
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.quantities import in_figures, is_said, placed, quantities, unit_of
 from assistant.text.words import stems, words
 
-_SEGMENT_END = re.compile(r"[;|\n]|[,.!?](?=\s)|\b(?:and|or|but|und|oder|aber|sowie|sondern|bzw)\b")
-# "18 children (Nursery)", "€9 per person", "12 months for crowns": behind the number and what it counts.
-_BEHIND = re.compile(
-    r"(?:\s+[^\W\d_]+){0,2}?\s*(?:\((?P<label>[^()\d]{1,40})\)"
-    r"|(?<!\w)(?:per|for|in|of|on|at|with|pro|je|für|bei|beim|im|am|zum|zur|mit)\s+(?P<phrase>[^\W\d_]+(?:[\s-][^\W\d_]+){0,3}))",
-    re.IGNORECASE,
-)
-
-_SINGLE = re.compile(
-    r"\b(?:one|a single|ein(?:e[mnrs]?)?|1)\s(?P<noun>[^\W\d_]+)|\b(?P<once>once|einmal)\b", re.IGNORECASE
-)
-_SEVERAL = re.compile(
-    r"(?<![\d.,])(?:[2-9]|[1-9]\d+)\s(?P<noun>[^\W\d_]+)|\b(?P<twice>twice|(?:2 ?|3 ?|zwei|drei)mal)\b", re.IGNORECASE
-)
 _MOST_PAIRS = 1_000
 
 
@@ -52,10 +37,36 @@ class _Segment:
     names: frozenset[frozenset[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    segment_end: re.Pattern[str]
+    behind: re.Pattern[str]
+    """"18 children (Nursery)", "€9 per person", "12 months for crowns": behind the number and what it counts."""
+    single: re.Pattern[str]
+    several: re.Pattern[str]
+
+
+@cache
+def _patterns(language: str) -> _Patterns:
+    kinds = ("parting", "said_of", "a_single", "once", "several_times")
+    parting, said_of, single, once, several = (forms(kind, language) for kind in kinds)
+    noun = r"(?P<noun>[^\W\d_]+)"
+    return _Patterns(
+        re.compile(rf"[;|\n]|[,.!?](?=\s)|\b(?:{parting})\b"),
+        re.compile(
+            r"(?:\s+[^\W\d_]+){0,2}?\s*(?:\((?P<label>[^()\d]{1,40})\)"
+            rf"|(?<!\w)(?:{said_of})\s+(?P<phrase>[^\W\d_]+(?:[\s-][^\W\d_]+){{0,3}}))",
+            re.IGNORECASE,
+        ),
+        re.compile(rf"\b(?:{single}|1)\s{noun}|\b(?P<once>{once})\b", re.IGNORECASE),
+        re.compile(rf"(?<![\d.,])(?:[2-9]|[1-9]\d+)\s{noun}|\b(?P<twice>{several})\b", re.IGNORECASE),
+    )
+
+
 @lru_cache(maxsize=4096)
 def said(text: str, language: str) -> tuple[Said, ...]:
     """The quantities of a text in order, each with what it is said of."""
-    return tuple(one for part in _SEGMENT_END.split(text) for one in _said(part, language))
+    return tuple(one for part in _patterns(language).segment_end.split(text) for one in _said(part, language))
 
 
 def exchanged(claim: tuple[Said, ...], passage: tuple[Said, ...]) -> tuple[str, str] | None:
@@ -87,24 +98,26 @@ def _share(some: frozenset[str], of: frozenset[str]) -> float:
 
 
 def _said(part: str, language: str) -> Iterator[Said]:
-    for quantity, before, behind in placed(part):
-        match = _BEHIND.match(behind)
+    for quantity, before, behind in placed(part, language):
+        match = _patterns(language).behind.match(behind)
         attribute = (match["label"] or match["phrase"]) if match else ""
         around = _content(f"{before} {behind}", language)
         yield Said(quantity, _content(before, language), _content(attribute, language), around)
 
 
 def _content(text: str, language: str) -> frozenset[str]:
+    grammar = vocabulary("stopwords", language)
     return frozenset(
-        stems(" ".join(word for word in words(text) if word not in STOPWORDS and not word.isdigit()), language)
+        stems(" ".join(word for word in words(text) if word not in grammar and not word.isdigit()), language)
     )
 
 
 def fewer(claim: str, passage: str, language: str) -> str:
     """What a claim says there is one of, where the passage says there are several; empty if nothing."""
-    if not (single := _counted(_SINGLE, claim, language)):
+    its = _patterns(language)
+    if not (single := _counted(its.single, claim, language)):
         return ""
-    several = _counted(_SEVERAL, in_figures(passage), language) - _counted(_SINGLE, passage, language)
+    several = _counted(its.several, in_figures(passage, language), language) - _counted(its.single, passage, language)
     return min(single & several, default="")
 
 
@@ -140,7 +153,8 @@ def said_of_names(text: str, language: str) -> Iterator[tuple[str, frozenset[str
 def _segments(text: str, language: str) -> tuple[_Segment, ...]:
     return tuple(
         _Segment(
-            frozenset(quantities(part)), frozenset(frozenset(words(" ".join(name))) for name in names(part, language))
+            frozenset(quantities(part, language)),
+            frozenset(frozenset(words(" ".join(name))) for name in names(part, language)),
         )
-        for part in _SEGMENT_END.split(text)
+        for part in _patterns(language).segment_end.split(text)
     )

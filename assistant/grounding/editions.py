@@ -14,9 +14,10 @@ from typing import Protocol
 
 from assistant.duplicates import jaccard, shingles
 from assistant.grounding.support import Weights, support
+from assistant.text.languages import LANGUAGES, data
 from assistant.text.printing import excerpt
 from assistant.text.quantities import as_written, quantities, unit_of
-from assistant.text.words import QUOTED, detect
+from assistant.text.words import answered_in
 from assistant.types import Evidence, Sentence
 
 # A passage of another edition says the same with another value when it holds this part of the sentence's words.
@@ -25,11 +26,6 @@ _NUMBER = re.compile(r"(?:(?<!\W)\W++)?\d+\W*+")
 # From this part of common word sequences on, two editions say the same; their numbers have to be equal besides.
 _SAME_TEXT = 0.9
 _LONGEST_QUOTE = 200
-_NOTES = {
-    "en": "{which} version differs: {source} says {other}, not {own} as {cited}.",
-    "de": "{which} Fassung weicht ab: {source} nennt {other}, nicht {own} wie {cited}.",
-}
-_WHICH = {"en": ("A newer", "An older"), "de": ("Eine neuere", "Eine ältere")}
 
 
 class Dated(Protocol):
@@ -140,11 +136,12 @@ def _note(sentence: str, quote: str, cited: Evidence, other: Evidence, weights: 
     values = dict.fromkeys(value for value in quantities(passage) if unit_of(value) == unit_of(found.missing or "0"))
     if not found.missing or not values or found.coverage < _SAME_THING:
         return ""
-    language = detect(sentence, _NOTES) or "en"
+    texts = data(answered_in(sentence, LANGUAGES) or LANGUAGES[0], "answers")
     # Of several values it is not known which one is meant.
-    several = QUOTED[language].format(excerpt(passage, _LONGEST_QUOTE))
-    return _NOTES[language].format(
-        which=_WHICH[language][other.date < cited.date],
+    several = texts["quoted"].format(excerpt(passage, _LONGEST_QUOTE))
+    note: str = texts["differs"]
+    return note.format(
+        which=texts["older" if other.date < cited.date else "newer"],
         source=f"{other.document}, {other.date},",
         other=as_written(next(iter(values)), passage) if len(values) == 1 else several,
         own=as_written(found.missing, quote),

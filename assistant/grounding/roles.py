@@ -9,35 +9,17 @@ places.
 import re
 from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
+from itertools import takewhile
 
-from assistant.text.numberwords import in_figures
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.languages import alternatives
+from assistant.text.lexicon import forms, own, vocabulary
+from assistant.text.quantities import in_figures
 from assistant.text.words import stems, words
 
-_ARTICLES = frozenset(
-    """
-    a an my no our the their your his her its to by
-    am an beim das dem den der des die ein eine einem einen einer eines ihr ihre ihrem ihren ihrer kein keine mein meine
-    vom zum zur
-    """.split()
-)
 _LONGEST_NOUN = 3
 # In characters: each word is looked at together with others.
 _LONGEST_SENTENCE = 1_000
 _NOUN = r"((?:[^\W\d_][\w-]*)(?: [^\W\d_][\w-]*){0,2})"
-_RECEIVES = {
-    "en": re.compile(rf"\b(?:to|with|from|at) (?:the|an?|your|our|my|their) {_NOUN}", re.IGNORECASE),
-    "de": re.compile(
-        r"(?<!\bin )(?<!\bnach )(?<!\bvor )(?<!\bmit )(?<!\bauf )(?<!\baus )(?<!\bseit )(?<!\bunter )(?<!\büber )"
-        r"(?<!\bneben )(?<!\bvon )\b(?:dem|einem|ihrem|seinem|an den|an die|an das|beim|zum|zur|vom|bei der)"
-        r" ([^\W\d_][\w-]*)", re.IGNORECASE,
-    ),
-}  # fmt: skip
-_SUBJECT = {
-    "en": re.compile(rf"^\W*(?:the|an?|your|our) {_NOUN}", re.IGNORECASE),
-    "de": re.compile(r"(?:^\W*(?:der|die|das)|(?<!^)\bder) ([^\W\d_][\w-]*)", re.IGNORECASE),
-}
-_PASSIVE = re.compile(r"\b(?:by|von|vom|durch)\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[;\n]|[.!?](?=\s)")
 
 
@@ -50,14 +32,14 @@ def misplaced(claim: str, passage: str, language: str, premise: Set[str] = froze
         return ""
     there = [(clause, _tokens(clause, language)) for clause in _CLAUSE_END.split(passage) if clause.strip()]
     for said in _CLAUSE_END.split(claim):
-        own = _tokens(said, language)
-        if not own or not there:
+        claimed = _tokens(said, language)
+        if not claimed or not there:
             continue
-        known = frozenset(stem for stem, _ in own)
+        known = frozenset(stem for stem, _ in claimed)
         clause, its = max(there, key=lambda one: len(known & frozenset(stem for stem, _ in one[1])))
-        found = _replaced(own, its, premise) or _exchanged(said, clause, language)
-        if not found and language != "de":  # whose words stand in any order
-            found = _reversed(own, its, said, clause)
+        found = _replaced(claimed, its, premise) or _exchanged(said, clause, language)
+        if not found and not own("free_order", language):
+            found = _reversed(claimed, its, said, clause, language)
         if found:
             return found
     return ""
@@ -68,9 +50,10 @@ def _tokens(text: str, language: str) -> tuple[tuple[str, bool], ...]:
     """The words that carry meaning as stems, each with whether an article stands before it or it begins the text."""
     found: list[tuple[str, bool]] = []
     opens = True
-    for word in words(in_figures(text)):
-        if word in STOPWORDS or word in _ARTICLES:
-            opens = word in _ARTICLES
+    openers = vocabulary("noun_openers", language)
+    for word in words(in_figures(text, language)):
+        if word in openers or word in vocabulary("stopwords", language):
+            opens = word in openers
             continue
         found.append((stems(word, language)[0], opens))
         opens = False
@@ -80,7 +63,7 @@ def _tokens(text: str, language: str) -> tuple[tuple[str, bool], ...]:
 def _replaced(claim: Sequence[tuple[str, bool]], passage: Sequence[tuple[str, bool]], premise: Set[str]) -> str:
     """A noun of the claim between two words that have another noun between them in the passage."""
     there = [stem for stem, _ in passage]
-    own = {stem for stem, _ in claim}
+    claimed = {stem for stem, _ in claim}
     for first, last in _missing(claim, frozenset(there)):
         if not claim[first][1] or last - first > _LONGEST_NOUN:
             continue
@@ -93,7 +76,7 @@ def _replaced(claim: Sequence[tuple[str, bool]], passage: Sequence[tuple[str, bo
             run = [stem for stem, _ in claim[first:last]]
             if premise >= frozenset(run):
                 continue
-            if passage[begin][1] and own.isdisjoint(gap) and _are_other_nouns(run, gap):
+            if passage[begin][1] and claimed.isdisjoint(gap) and _are_other_nouns(run, gap):
                 return " ".join(stem for stem, _ in claim[first:last])
     return ""
 
@@ -127,31 +110,29 @@ def _gaps(there: Sequence[str], left: str | None, right: str | None) -> Iterator
 
 def _exchanged(claim: str, passage: str, language: str) -> str:
     """A noun that receives in one of two texts and acts in the other."""
-    kind = "de" if language == "de" else "en"
-    to, its_to = (_nouns(_RECEIVES[kind], text, language) for text in (claim, passage))
-    acting, its_acting = (_nouns(_SUBJECT[kind], text, language) for text in (claim, passage))
+    to, its_to = (_nouns("receivers", text, language) for text in (claim, passage))
+    acting, its_acting = (_nouns("actors", text, language) for text in (claim, passage))
     given = (to & its_acting) - its_to if its_to else frozenset()
     return min(given | (acting & its_to) - its_acting, default="")
 
 
-def _nouns(pattern: re.Pattern[str], text: str, language: str) -> frozenset[str]:
-    found = (match[1] for match in pattern.finditer(text))
-    return frozenset(stem for noun in found for stem in stems(_head(noun), language))
+def _nouns(kind: str, text: str, language: str) -> frozenset[str]:
+    """The stems of the nouns that stand where ``kind`` says, each up to the first word of grammar behind it."""
+    pattern = alternatives(own(kind, language)).replace("<noun>", _NOUN)
+    grammar = vocabulary("stopwords", language)
+    heads = (
+        takewhile(lambda word: word not in grammar, words(match[1]))
+        for match in re.finditer(pattern, text, re.IGNORECASE)
+    )
+    return frozenset(stem for head in heads for stem in stems(" ".join(head), language))
 
 
-def _head(noun: str) -> str:
-    """A noun up to the first word of grammar behind it."""
-    kept: list[str] = []
-    for word in words(noun):
-        if word in STOPWORDS:
-            break
-        kept.append(word)
-    return " ".join(kept)
-
-
-def _reversed(claim: Sequence[tuple[str, bool]], passage: Sequence[tuple[str, bool]], said: str, there: str) -> str:
+def _reversed(
+    claim: Sequence[tuple[str, bool]], passage: Sequence[tuple[str, bool]], said: str, there: str, language: str
+) -> str:
     """A word whose neighbours have changed sides, in two sentences of which neither or both are passive."""
-    if bool(_PASSIVE.search(said)) != bool(_PASSIVE.search(there)):
+    passive = re.compile(rf"\b(?:{forms('passive', language)})\b", re.IGNORECASE)
+    if bool(passive.search(said)) != bool(passive.search(there)):
         return ""
     for place in range(1, len(claim) - 1):
         left, pivot, right = (stem for stem, _ in claim[place - 1 : place + 2])

@@ -12,44 +12,20 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from assistant.markdown import Line, Outermost, lines, without_emphasis
+from assistant.text.lexicon import everywhere
 from assistant.text.negation import denials
 from assistant.text.quantities import quantities
 from assistant.text.sentences import asks, sentence_spans
 from assistant.text.words import words
 
-_YES_OR_NO = re.compile(r"(?:yes|no|ja|nein)[.!]", re.IGNORECASE)
 _WHOLLY_BOLD = re.compile(r"(\*\*|__)(?!\s)(?:(?!\1).)+\1:?")
 # A title is short and says nothing of what it names: "Deductible", "What is covered?", "Next steps:".
 _MOST_WORDS_OF_A_TITLE = 6
-# Headers over values that say nothing of them.
-_ANY_VALUE = frozenset(
-    """
-    amount answer description detail details explanation fact facts info information note notes summary text value
-    values
-    angabe angaben antwort beschreibung betrag einzelheiten erklärung hinweis hinweise informationen wert werte
-    """.split()
-)
 # Where a statement may end, and the next one begins.
 _MAY_END, _BEGINS = re.compile(r"[.!?…\n]"), re.compile(r"[^\W_]")
 # So many characters are read again with each statement; more only when they are longer by one in so many parts.
 _READ_AGAIN, _PARTS = 1_000, 4
 _EMPTY = frozenset({"", "-", "–", "—"})
-_VERBS = frozenset(
-    """
-    is are was were be will would shall should can could may might must has have had do does did cannot
-    ist sind war waren wird werden wurde wurden kann können muss müssen darf dürfen soll sollen hat haben gilt gelten
-    """.split()
-)
-_ANNOUNCING = frozenset(
-    """
-    according answer answers are as based below context details document documents excerpts find following follows for
-    found from here important in information is key main of on overview passage passages point points provided question
-    relevant say says source sources state states summary text the these they this to what your
-    angaben antwort auf aus das den der die dokument dokumente dokumenten folgende folgendem folgenden folgendes frage
-    gilt hier im in informationen ist laut nach passagen punkte quellen sagen sagt sind steht text texte texten
-    überblick unterlagen was wichtigsten zu zur zusammenfassung zusammengefasst
-    """.split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +88,12 @@ def statements(text: str, around: Outermost | None = None) -> list[Statement]:
         first, *others = its
         if first.kind == "header":
             written = [without_emphasis(cell.text)[0] for cell in (first, *others)]
-            headers = ["" if _ANY_VALUE.issuperset(words(header)) else header for header in written]
+            headers = ["" if everywhere("any_value").issuperset(words(header)) else header for header in written]
         is_row = first.kind in ("header", "cell")
         for one in (_row((first, *others), headers, text),) if is_row else _sentences(first, text):
             if not any(map(str.isalnum, text[max(one.start, len(around.before)) : one.end])):
                 continue
-            if found and len(found[-1].claims) == 1 and _YES_OR_NO.fullmatch(yes := found[-1].claims[0]):
+            if found and len(found[-1].claims) == 1 and _is_reply(yes := found[-1].claims[0]):
                 claims = tuple(f"{yes} {claim}" for claim in one.claims) or (yes,)
                 found[-1] = replace(found[-1], end=one.end + shift, claims=claims)
             else:
@@ -126,6 +102,12 @@ def statements(text: str, around: Outermost | None = None) -> list[Statement]:
                     outermost = found[-1].outermost  # of "Yes.", which belongs to a line of another block
                 found.append(Statement(one.start + shift, one.end + shift, one.claims, outermost))
     return found
+
+
+def _is_reply(claim: str) -> bool:
+    """Whether a claim is nothing but yes or no."""
+    replies = everywhere("yes") | everywhere("no")
+    return claim[-1:] in (".", "!") and claim[:-1].casefold() in replies
 
 
 def _sentences(line: Line, text: str) -> Iterator[Statement]:
@@ -166,12 +148,12 @@ def _is_title(line: Line, plain: str) -> bool:
     if not stands_out or plain.endswith((".", "!")):
         return False
     its = words(plain)
-    if asks(plain) or _ANNOUNCING.issuperset(its):
+    if asks(plain) or everywhere("announcing").issuperset(its):
         return True
-    says = quantities(plain) or denials(plain, "en") or not _VERBS.isdisjoint(its)
+    says = quantities(plain) or denials(plain, "en") or not everywhere("stating_verbs").isdisjoint(its)
     return len(its) <= _MOST_WORDS_OF_A_TITLE and not says
 
 
 def _opens(above: str) -> bool:
     """Whether a line says something of the items of the list below it."""
-    return above.endswith(":") and not _ANNOUNCING.issuperset(words(above))
+    return above.endswith(":") and not everywhere("announcing").issuperset(words(above))

@@ -17,7 +17,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from assistant.grounding.bearers import Said, exchanged, fewer, misnamed, said, said_of_names
 from assistant.grounding.decisive import is_restricted, missing_word
@@ -26,20 +26,16 @@ from assistant.grounding.meaning import Likeness
 from assistant.grounding.roles import misplaced
 from assistant.grounding.spans import Row, Span, Table, spans
 from assistant.places import without_rows
+from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
 from assistant.text.negation import Denial, affirmed, contradiction, denials
 from assistant.text.quantities import in_digits, is_said, qualifiers, quantities, split_quantities
 from assistant.text.sentences import asks
-from assistant.text.stopwords import STOPWORDS
 from assistant.text.words import stems, words
 from assistant.types import HEADING_SEPARATOR, Evidence
 
 Weights = Callable[[Iterable[str]], Mapping[str, float]]
 
-# What opens a sentence and claims nothing.
-_OPENING = re.compile(
-    r"\s*(?:(?P<reply>yes|no|ja|nein)[,.:;!–—-]+\s+)?(?P<step>(?:next step|nächster schritt):\s)?", re.IGNORECASE
-)
 # A step is short and made of common words, which stand somewhere in many a passage: "Next step: close the file."
 _FEWEST_WORDS_OF_A_STEP = 3
 _LEAST_COVERAGE_OF_A_STEP = 0.8
@@ -47,7 +43,6 @@ _QUOTATION = re.compile(r"[\"“„«»]([^\"“”„«»\n]{2,300})[\"”“»
 _FEWEST_QUOTED_WORDS = 3
 # What has fewer is understood together with the question only: "500 €", "the studio manager".
 _FEWEST_WORDS_OF_A_STATEMENT = 3
-_BARE_REPLY = re.compile(r"\s*(?P<reply>yes|no|ja|nein)\s*[.!]?\s*", re.IGNORECASE)
 # What has no words but those of the question says that it is so: all of them have to be there.
 _LEAST_COVERAGE_OF_AN_ECHO = 0.9
 # Sentences in other words hold few of the passage's; what means so much the same needs half as many (docs/log.md).
@@ -57,8 +52,6 @@ _NAMES_A_HEADER = 0.66
 # A span that holds so much less of a sentence's words than the best one is about something else.
 _BEHIND_THE_BEST = 0.2
 _GAIN_OF_A_PAIR = 0.1
-# The number of an item says where it stands in a list, not how many there are of anything.
-_ITEM = re.compile(r"^[^\S\n]*(?:(?:step|schritt)\s+)?(?P<number>\d{1,2})[.):]\s+", re.IGNORECASE | re.MULTILINE)
 _MAY_NAME = re.compile(r"\b(?:[^\W\d_a-zß-ÿ]|\d)[^\W_]*(?:[-'’&.][^\W_]+)*")
 
 
@@ -158,7 +151,7 @@ def support(
             least = _HALF * least if alike else least
         if found.objection or found.coverage < least:
             return found
-        for part in parted(sentence, hit.text[found.start : found.end]):
+        for part in parted(sentence, hit.text[found.start : found.end], hit.language):
             its = _best(part, hit, weights, least, question, leans)
             if its.objection or its.coverage < least:
                 return replace(found, objection=f"it is not said of both: {its.objection or part}", missing="")
@@ -210,19 +203,21 @@ def is_short(sentence: str, question: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _claim(sentence: str, language: str, question: str = "", leans: bool = False) -> _Claim:
-    bare = _BARE_REPLY.fullmatch(sentence) if question else None
+    its_forms = _patterns(language)
+    bare = its_forms.bare_reply.fullmatch(sentence) if question else None
     if bare:
         sentence = f"{bare['reply']}, {_statement(question)}"
-    opening = _OPENING.match(sentence)
-    text, items = _without_items(sentence[opening.end() :] if opening else sentence)
-    numbers, rest = split_quantities(text)
-    content = [word for word in words(affirmed(rest)) if word not in STOPWORDS and not word.isdigit()]
+    opening = its_forms.opening.match(sentence)
+    text, items = _without_items(sentence[opening.end() :] if opening else sentence, language)
+    numbers, rest = split_quantities(text, language)
+    grammar = vocabulary("stopwords", language)
+    content = [word for word in words(affirmed(rest, language)) if word not in grammar and not word.isdigit()]
     found = names(text, language)
     quoted = (match[1] for match in _QUOTATION.finditer(text))
     its = frozenset(stems(" ".join(content), language))
-    asked = frozenset(stems(" ".join(word for word in words(question) if word not in STOPWORDS), language))
+    asked = frozenset(stems(" ".join(word for word in words(question) if word not in grammar), language))
     counted = frozenset(numbers)
-    adds = bare is None and not (its <= asked and counted <= frozenset(quantities(question)))
+    adds = bare is None and not (its <= asked and counted <= frozenset(quantities(question, language)))
     says = its - asked if leans and adds else its
     is_short = bool(question) and (bare is not None or len(says) < _FEWEST_WORDS_OF_A_STATEMENT)
     context = _statement(question) if is_short else ""
@@ -231,20 +226,20 @@ def _claim(sentence: str, language: str, question: str = "", leans: bool = False
         its,
         tuple(numbers),
         tuple(items),
-        frozenset(qualifiers(text)),
+        frozenset(qualifiers(text, language)),
         tuple(found),
         frozenset(stems(" ".join(word for name in found for word in name), language)),
         tuple(quote for quote in quoted if len(words(quote)) >= _FEWEST_QUOTED_WORDS),
         tuple(denials(text, language)),
         tuple(one for one in said(f"{context} {text}", language) if one.quantity in counted),
         tuple(said_of_names(text, language)),
-        _reply(opening),
+        _reply(opening, language),
         bool(opening and opening["step"]),
         context,
         its - asked if leans and adds and is_short else None,
         asked,
         bool(its) and not adds and bare is None,
-        bare is not None and _reply(opening) is False,
+        bare is not None and _reply(opening, language) is False,
     )
 
 
@@ -252,22 +247,46 @@ def _statement(question: str) -> str:
     return question.rstrip().rstrip("?").rstrip()
 
 
-def _reply(opening: re.Match[str] | None) -> bool | None:
-    return opening["reply"].casefold() in {"yes", "ja"} if opening and opening["reply"] else None
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    opening: re.Pattern[str]
+    """What opens a sentence and claims nothing."""
+    bare_reply: re.Pattern[str]
+    item: re.Pattern[str]
+    """The number of an item, which says where it stands in a list, not how many there are of anything."""
 
 
-def _without_items(text: str) -> tuple[str, list[str]]:
+@cache
+def _patterns(language: str) -> _Patterns:
+    reply = rf"(?P<reply>{forms('yes', language)}|{forms('no', language)})"
+    return _Patterns(
+        re.compile(rf"\s*(?:{reply}[,.:;!–—-]+\s+)?(?P<step>(?:{forms('next_step', language)}):\s)?", re.IGNORECASE),
+        re.compile(rf"\s*{reply}\s*[.!]?\s*", re.IGNORECASE),
+        re.compile(
+            rf"^[^\S\n]*(?:(?:{forms('step', language)})\s+)?(?P<number>\d{{1,2}})[.):]\s+",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+    )
+
+
+def _reply(opening: re.Match[str] | None, language: str) -> bool | None:
+    return opening["reply"].casefold() in vocabulary("yes", language) if opening and opening["reply"] else None
+
+
+def _without_items(text: str, language: str) -> tuple[str, list[str]]:
     """A text without the numbers of its items, and these; "3. Mai 2026" is a date and no third item."""
-    items = [match["number"] for match in _ITEM.finditer(text)]
+    item = _patterns(language).item
+    items = [match["number"] for match in item.finditer(text)]
     if not items:
         return text, []
-    rest = _ITEM.sub("", text)
-    return (rest, items) if sorted([*items, *quantities(rest)]) == sorted(quantities(text)) else (text, [])
+    rest = item.sub("", text)
+    counted = [*items, *quantities(rest, language)]
+    return (rest, items) if sorted(counted) == sorted(quantities(text, language)) else (text, [])
 
 
 @lru_cache(maxsize=4096)
 def _stems(text: str, language: str) -> frozenset[str]:
-    return frozenset(stems(in_digits(affirmed(text)), language)) | frozenset(stems(text, language))
+    return frozenset(stems(in_digits(affirmed(text, language), language), language)) | frozenset(stems(text, language))
 
 
 def context_of(hit: Evidence) -> str:
@@ -295,8 +314,8 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
     if claim.added is not None:  # in its other words the question goes on, whatever a passage calls it
         own_words = {stem: weight for stem, weight in wanted.items() if stem in claim.added}
         coverage = max(coverage, weighted_coverage(own_words, read.stems) if own_words else 1.0)
-    opening = _OPENING.match(hit.text, hit.text.rfind("\n", 0, span.start) + 1)
-    there = _reply(opening) if opening and opening.end() >= span.start else None
+    opening = _patterns(hit.language).opening.match(hit.text, hit.text.rfind("\n", 0, span.start) + 1)
+    there = _reply(opening, hit.language) if opening and opening.end() >= span.start else None
     if None not in (claim.reply, there) and claim.reply != there:
         objection = objection or f"the passage says {'yes' if there else 'no'}"
     if wanted and not own and not claim.quantities:
@@ -340,7 +359,7 @@ def _objection(claim: _Claim, read: _Read) -> str:
     """What a claim holds and a span does not, apart from words and numbers."""
     if asks(read.text):
         return "the passage only asks"
-    if word := missing_word(claim.text, f"{read.known} {read.text}"):
+    if word := missing_word(claim.text, f"{read.known} {read.text}", read.language):
         return f"the word {word} is missing"
     for name in claim.names:
         its = " ".join(name)
@@ -360,7 +379,7 @@ def _objection(claim: _Claim, read: _Read) -> str:
         return f"one denies and the other does not: {denial.word} {' '.join(denial.stems)}"
     if word := fewer(claim.text, read.text, read.language):
         return f"there is more than one {word}"
-    if claim.reply and is_restricted(claim.text, read.text):
+    if claim.reply and is_restricted(claim.text, read.text, read.language):
         return "the passage says so on a condition only"
     if pair := exchanged(claim.said, said(read.text, read.language)):
         return f"the passage says {pair[1]} of it, not {pair[0]}"
@@ -385,7 +404,7 @@ def _stands_inside(opening: str, text: str) -> bool:
 
 def _otherwise_qualified(claim: _Claim, read: _Read) -> str:
     """A quantity that is there another limit, or for another period: "at most" for "at least", a month for a year."""
-    there = qualifiers(read.text)
+    there = qualifiers(read.text, read.language)
     for quantity, kind, value in sorted(claim.qualifiers):
         values = {other for its, its_kind, other in there if (its, its_kind) == (quantity, kind)}
         if values and value not in values:
@@ -394,11 +413,11 @@ def _otherwise_qualified(claim: _Claim, read: _Read) -> str:
 
 
 def _missing_quantity(claim: _Claim, read: _Read) -> str:
-    known = quantities(read.known)
+    known = quantities(read.known, read.language)
     # "Section 6" stands under the heading "6. Recording of calls".
-    there = {*known, *quantities(read.text), *(f"§{number}" for number in known if number.isdigit())}
+    there = {*known, *quantities(read.text, read.language), *(f"§{number}" for number in known if number.isdigit())}
     # An item of a passage is the one that is meant, not its neighbour.
-    wanted = (*claim.items, *claim.quantities) if _ITEM.match(read.text) else claim.quantities
+    wanted = (*claim.items, *claim.quantities) if _patterns(read.language).item.match(read.text) else claim.quantities
     return next((quantity for quantity in wanted if not is_said(quantity, there, read.in_cells)), "")
 
 
@@ -424,7 +443,7 @@ def _row_as_read(row: Row, claim: _Claim, known: str, language: str) -> _Read:
     """A row as one reads it who looks for a claim: its label, and the cells under the headers that the claim names."""
     chosen = named_cells(row, f"{claim.asked} {claim.text}", language)
     text = " | ".join([row.label, *(f"{header}: {cell}" for header, cell in chosen)])
-    in_cells = quantities(" ; ".join([row.label, *(cell for _, cell in chosen)]))
+    in_cells = quantities(" ; ".join([row.label, *(cell for _, cell in chosen)]), language)
     return _Read(text, known, language, frozenset(in_cells))
 
 
@@ -441,6 +460,7 @@ def _best_fit(table: Table, sentence: str, language: str) -> tuple[float, int]:
 
 def _fit(label: str, sentence: str, language: str) -> tuple[float, int]:
     """Which part of a label a sentence holds, and how many words of it: more words decide between equal parts."""
-    its = frozenset(stems(" ".join(word for word in words(label) if word not in STOPWORDS), language))
+    grammar = vocabulary("stopwords", language)
+    its = frozenset(stems(" ".join(word for word in words(label) if word not in grammar), language))
     both = len(its & _stems(sentence, language))
     return (both / len(its) if its else 0.0), both

@@ -6,21 +6,12 @@ from collections.abc import Sequence, Set
 from functools import lru_cache
 
 from assistant.grounding.editions import title_key
+from assistant.text.languages import LANGUAGES, data
 from assistant.text.quantities import quantities
-from assistant.text.words import content_stems, detect, stems
+from assistant.text.words import answered_in, content_stems, stems
 from assistant.types import Caution, Evidence, Sentence
 from assistant.untrusted.instructions import gives_orders
 
-_NOTES = {
-    "en": {
-        "orders": "{document} tells programs that read it what to answer. Check what is cited from it: [{number}!].",
-        "reported": "{document} says that another document says so: [{number}!]. It was not found there.",
-    },
-    "de": {
-        "orders": "{document} schreibt Programmen, die es lesen, Antworten vor. Bitte prüfen: [{number}!].",
-        "reported": "{document} beruft sich auf ein anderes Dokument: [{number}!]. Dort wurde es nicht gefunden.",
-    },
-}
 # How a text names the document whose words it claims to give.
 _SECTION = r"(?:section|clause|article|abschnitt|ziffer|artikel|§)"
 _OF = r"\s+(?:<section>\s*[\d.]+,?\s+(?:of|de[rsnm]|du|de)\s+)?(?:(?:the|our|de[rnms]|die|la|les?|los|las)\s+)?"
@@ -100,9 +91,9 @@ def _bears_out(passage: Evidence, numbers: Set[str], claimed: Set[str]) -> bool:
 def warning_notes(sentences: Sequence[Sentence]) -> tuple[str, ...]:
     """What a reader of an answer should know of the passages that are cited with a warning, each document once."""
     notes = {
-        (citation.document, citation.warning): _NOTES[detect(sentence.text, _NOTES) or "en"][citation.warning].format(
-            document=citation.document, number=citation.hit
-        )
+        (citation.document, citation.warning): data(answered_in(sentence.text, LANGUAGES) or LANGUAGES[0], "answers")[
+            citation.warning
+        ].format(document=citation.document, number=citation.hit)
         for sentence in reversed(sentences)
         for citation in reversed(sentence.citations)
         if citation.warning

@@ -13,14 +13,11 @@ import re
 from collections.abc import Sequence
 
 from assistant.config import AnswerSettings
-from assistant.text.words import QUOTED, detect, text_in
+from assistant.text.languages import LANGUAGES, data
+from assistant.text.words import answered_in, text_in
 from assistant.types import HEADING_SEPARATOR, Evidence, Sentence
 
 _MOST_WORDS = 4
-_LOOKED_FOR = {
-    "en": "None of the passages found mentions {words}.",
-    "de": "Keine der gefundenen Stellen nennt {words}.",
-}
 _LISTED = re.compile(r"^\d\. (.+)$", re.MULTILINE)
 
 
@@ -30,18 +27,19 @@ def refusal_text(question: str, settings: AnswerSettings, missing: Sequence[str]
     ``missing`` are the words of the question that no passage holds: they help to ask better.
     """
     texts = settings.refusal
-    language = detect(question, texts)
+    language = answered_in(question, texts)
     refusal = text_in(texts, language)
-    helped = language if language in QUOTED and language in texts else next(iter(texts))
-    if helped not in QUOTED or not missing:
+    helped = language if language in LANGUAGES and language in texts else next(iter(texts))
+    if helped not in LANGUAGES or not missing:
         return refusal
-    words = ", ".join(QUOTED[helped].format(word) for word in missing[:_MOST_WORDS])
-    return f"{refusal} {_LOOKED_FOR[helped].format(words=words)}"
+    words = data(helped, "answers")
+    looked_for = ", ".join(words["quoted"].format(word) for word in missing[:_MOST_WORDS])
+    return f"{refusal} {words['looked_for'].format(words=looked_for)}"
 
 
 def asking_back(question: str, settings: AnswerSettings, readings: Sequence[str]) -> str:
     """What an unclear question may mean, in its language; a reading has one line."""
-    opening = text_in(settings.unclear, detect(question, settings.unclear))
+    opening = text_in(settings.unclear, answered_in(question, settings.unclear))
     return "\n".join([opening, *(f"{number}. {reading}" for number, reading in enumerate(readings, 1))])
 
 
@@ -49,7 +47,7 @@ def closest_text(
     question: str, settings: AnswerSettings, closest: Sequence[Sentence], shown: Sequence[Evidence]
 ) -> str:
     """The sentences that come closest to a question: a line each, behind the place that it stands in."""
-    opening = text_in(settings.closest, detect(question, settings.closest))
+    opening = text_in(settings.closest, answered_in(question, settings.closest))
     hits = {hit.rank: hit for hit in shown}
     places = ((sentence, one, hits[one.hit]) for sentence in closest for one in sentence.citations)
     lines = [f"- {_place_of(hit.part(one.start, one.end))}: {sentence.text}" for sentence, one, hit in places]

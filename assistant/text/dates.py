@@ -5,54 +5,25 @@ first, unless only the other order gives a date.
 """
 
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
+from functools import cache
 
-_NAMES = (
-    ("January", "Januar", "Jänner", "Jan"),
-    ("February", "Februar", "Feb"),
-    ("March", "März", "Mar"),
-    ("April", "Apr"),
-    ("May", "Mai"),
-    ("June", "Juni", "Jun"),
-    ("July", "Juli", "Jul"),
-    ("August", "Aug"),
-    ("September", "Sept", "Sep"),
-    ("October", "Oktober", "Oct", "Okt"),
-    ("November", "Nov"),
-    ("December", "Dezember", "Dec", "Dez"),
-)
-_MONTH_OF = {name: month for month, names in enumerate(_NAMES, 1) for name in names}
-# Longest first, and with a capital letter: "may" is a verb.
-_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\b\.?"
-_YEAR = r"(?P<year>(?:19|20)\d\d)\b"
-_DAY = r"\b(?P<day>\d{1,2})"
-_PATTERNS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"\b{_YEAR}-(?P<month>\d\d)-(?P<day>\d\d)\b",
-        rf"{_DAY}(?:st|nd|rd|th|\.)?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?",
-        rf"\b{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)(?:,?\s+{_YEAR})?",
-        rf"\b{_MONTH}\s+{_YEAR}",
-        rf"{_DAY}\.\s?(?P<month>\d{{1,2}})\.\s?{_YEAR}",
-        rf"{_DAY}/(?P<month>\d{{1,2}})/{_YEAR}",
-        rf"\b(?P<month>\d{{1,2}})/{_YEAR}",
-        r"\b(?P<day>\d\d)\.(?P<month>\d\d)\.(?!\d)",
-    )
-)
+from assistant.text.lexicon import forms, own, read_with
 
 
-def dates(text: str) -> tuple[list[str], str]:
+def dates(text: str, language: str = "") -> tuple[list[str], str]:
     """The dates of ``text`` in one spelling, and the text without them."""
     found: list[str] = []
+    months = _months(language)
 
     def take(match: re.Match[str]) -> str:
-        date = _spelled(match.groupdict())
+        date = _spelled(match.groupdict(), months)
         if not date:
             return match[0]
         found.append(date)
         return " "
 
-    for pattern in _PATTERNS:
+    for pattern in _patterns(language):
         text = pattern.sub(take, text)
     return found, text
 
@@ -64,11 +35,43 @@ def is_dated(date: str, among: Set[str]) -> bool:
     return any(other == date or other.startswith(f"{date}-") for other in among)
 
 
-def _spelled(parts: dict[str, str | None]) -> str:
+@cache
+def _months(language: str) -> Mapping[str, int]:
+    return {
+        name: month
+        for one in read_with(language)
+        for month, names in enumerate(own("months", one), 1)
+        for name in names.split()
+    }
+
+
+@cache
+def _patterns(language: str) -> tuple[re.Pattern[str], ...]:
+    # Longest first, and as they are written: "may" is a verb.
+    month = rf"(?P<month>{'|'.join(sorted(_months(language), key=len, reverse=True))})\b\.?"
+    year = r"(?P<year>(?:19|20)\d\d)\b"
+    day = r"\b(?P<day>\d{1,2})"
+    ending, of = (forms(kind, language) for kind in ("ordinal_endings", "of_a_month"))
+    return tuple(
+        re.compile(pattern)
+        for pattern in (
+            rf"\b{year}-(?P<month>\d\d)-(?P<day>\d\d)\b",
+            rf"{day}(?:{ending}|\.)?\s+(?:(?:{of})\s+)?{month}(?:,?\s+{year})?",
+            rf"\b{month}\s+(?P<day>\d{{1,2}})(?:{ending})?(?!\d)(?:,?\s+{year})?",
+            rf"\b{month}\s+{year}",
+            rf"{day}\.\s?(?P<month>\d{{1,2}})\.\s?{year}",
+            rf"{day}/(?P<month>\d{{1,2}})/{year}",
+            rf"\b(?P<month>\d{{1,2}})/{year}",
+            r"\b(?P<day>\d\d)\.(?P<month>\d\d)\.(?!\d)",
+        )
+    )
+
+
+def _spelled(parts: Mapping[str, str | None], months: Mapping[str, int]) -> str:
     """The date of a match; empty when there is no such day."""
     year, day = parts.get("year"), int(parts.get("day") or 0)
     named = parts["month"] or ""
-    month = _MONTH_OF.get(named) or int(named)
+    month = months.get(named) or int(named)
     if month > 12 and 1 <= day <= 12:
         month, day = day, month
     if not (1 <= month <= 12 and day <= 31):

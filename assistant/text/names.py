@@ -7,9 +7,8 @@ all nouns so: there a name has at least two words, or a word and a number.
 import re
 
 from assistant.text.dates import dates
-from assistant.text.numberwords import in_figures
-from assistant.text.quantities import without_measures
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import own, vocabulary
+from assistant.text.quantities import in_figures, without_measures
 
 Name = tuple[str, ...]
 """The words of a name as they are written."""
@@ -21,27 +20,20 @@ _WITHIN = re.compile(r"[ \u00a0]")
 _ENDS = re.compile(r"(?:[.!?:;•|–-]|\((?:\d{1,3}|[a-z])\))\Z")
 _LONGEST_END = 5
 _OPENING = frozenset("\"'“”‘’«»„([")
-_CAPITALS_ARE_COMMON = frozenset({"de", "lb"})
+# Luxembourgish has no folder of its own.
+_OTHER_CAPITAL_NOUNS = frozenset({"lb"})
 _SMALL_NUMBER = re.compile(r"\d{1,3}")
-_NO_NAMES = STOPWORDS | frozenset(
-    """
-    after all although any before both during each either every except hence however if neither next no nobody note
-    nothing once only per please provided since though throughout under unless until upon whenever whether whereas
-    within without yes yet
-    alle außer bevor beide bitte falls innerhalb jedoch keine nachdem ohne sobald sofern solange unter während wegen
-    weder zwischen
-    """.split()
-)
 
 
 def names(text: str, language: str) -> list[Name]:
     """The names of ``text`` in order."""
-    text = without_measures(dates(in_figures(text))[1])
+    text = without_measures(dates(in_figures(text, language), language)[1], language)
+    capital_nouns = own("capital_nouns", language) or language in _OTHER_CAPITAL_NOUNS
     found: list[Name] = []
-    for run in _runs(text):
+    for run in _runs(text, language):
         words = tuple(match[0] for match in run)
         alone = len(words) == 1
-        in_doubt = language in _CAPITALS_ARE_COMMON or _starts_sentence(text, run[0].start())
+        in_doubt = capital_nouns or _starts_sentence(text, run[0].start())
         if not alone or _is_code(words[0]) or not in_doubt:
             found.append(words)
     return found
@@ -57,14 +49,15 @@ def _starts_sentence(text: str, place: int) -> bool:
     return _ENDS.search(text, max(0, opening - _LONGEST_END), opening) is not None
 
 
-def _runs(text: str) -> list[list[re.Match[str]]]:
+def _runs(text: str, language: str) -> list[list[re.Match[str]]]:
     """Words of names that stand side by side; a small number belongs to the word before it."""
+    no_names = vocabulary("stopwords", language) | vocabulary("no_names", language)
     runs: list[list[re.Match[str]]] = []
     before: re.Match[str] | None = None
     for match in _TOKEN.finditer(text):
         continues = before is not None and _WITHIN.fullmatch(text, before.end(), match.start()) is not None
         before = None
-        if _is_capital(match[0]):
+        if (match[0][0].isupper() or _is_code(match[0])) and match[0].casefold() not in no_names:
             if continues:
                 runs[-1].append(match)
             else:
@@ -73,10 +66,6 @@ def _runs(text: str) -> list[list[re.Match[str]]]:
         elif continues and _SMALL_NUMBER.fullmatch(match[0]):
             runs[-1].append(match)
     return runs
-
-
-def _is_capital(word: str) -> bool:
-    return (word[0].isupper() or _is_code(word)) and word.casefold() not in _NO_NAMES
 
 
 def _is_code(word: str) -> bool:

@@ -8,35 +8,13 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import forms, table, vocabulary
 from assistant.text.words import stems, words
 
-_CUES = frozenset(
-    """
-    not no never none neither nor nobody nothing without unless except cannot
-    nicht kein keine keinem keinen keiner keines nie niemals nichts niemand ohne weder außer
-    """.split()
-)
-# A word that denies another one says as much as "not" and that word.
-OPPOSITES = {
-    "excluded": "covered", "excludes": "covers", "exclude": "cover", "uninsured": "insured", "invalid": "valid",
-    "forbidden": "allowed", "prohibited": "allowed", "impossible": "possible", "insufficient": "sufficient",
-    "unnecessary": "necessary", "unlimited": "limited", "rejected": "accepted", "declined": "accepted",
-    "refused": "accepted",
-    "ausgeschlossen": "versichert", "unversichert": "versichert", "ungültig": "gültig", "unzulässig": "zulässig",
-    "verboten": "erlaubt", "unmöglich": "möglich", "unbegrenzt": "begrenzt", "abgelehnt": "angenommen",
-}  # fmt: skip
-# Words of negation that deny nothing.
-_IDIOM = re.compile(
-    r"\b(?:without (?:undue )?delay|no-claims?|no matter|ohne weiteres|ohne schuldhaftes zögern"
-    # These bound a number: assistant.text.quantities sees to them.
-    r"|(?:not|no) (?:later|more|less|earlier|longer) than|nicht (?:später|mehr|weniger|länger) als)\b",
-    re.IGNORECASE,
-)
 _CONTRACTION = re.compile(r"\b(ca|wo|\w+)n['’]t\b", re.IGNORECASE)
 _CONTRACTED = {"ca": "can", "wo": "will"}
-_CLAUSE_END = re.compile(r"(?<![.,;|!?()–])[.,;|!?()–]++(?=\s|$)|\n|\b(?:but|aber|sondern)\b")
 _REACH = 2
 
 
@@ -55,8 +33,17 @@ class Denial:
 
 def denials(text: str, language: str) -> list[Denial]:
     """What a text denies, in order."""
-    clauses = _CLAUSE_END.split(_IDIOM.sub(" ", without_contractions(text)))
+    idiom, clause_end = _patterns(language)
+    clauses = clause_end.split(idiom.sub(" ", without_contractions(text)))
     return [denial for clause in clauses for denial in _in_clause(words(clause), language)]
+
+
+@cache
+def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Words of negation that deny nothing, as in "without delay", and where a clause ends."""
+    idiom = re.compile(rf"\b(?:{forms('idioms', language)})\b", re.IGNORECASE)
+    ends = rf"(?<![.,;|!?()–])[.,;|!?()–]++(?=\s|$)|\n|\b(?:{forms('adversative', language)})\b"
+    return idiom, re.compile(ends)
 
 
 def without_contractions(text: str) -> str:
@@ -64,10 +51,10 @@ def without_contractions(text: str) -> str:
     return _CONTRACTION.sub(lambda match: f"{_CONTRACTED.get(match[1].lower(), match[1])} not", text)
 
 
-def affirmed(text: str) -> str:
+def affirmed(text: str, language: str) -> str:
     """``text`` with each word that denies another in the place of both: ``excluded`` becomes ``covered``."""
-    text = without_contractions(text)
-    return re.sub(r"[^\W\d_]+", lambda match: OPPOSITES.get(match[0].casefold(), match[0]), text)
+    opposites = table("opposites", language)
+    return re.sub(r"[^\W\d_]+", lambda found: opposites.get(found[0].casefold(), found[0]), without_contractions(text))
 
 
 def contradiction(claim: Sequence[Denial], passage: Sequence[Denial], claimed: Set[str]) -> Denial | None:
@@ -81,21 +68,19 @@ def contradiction(claim: Sequence[Denial], passage: Sequence[Denial], claimed: S
 
 def _in_clause(clause: Sequence[str], language: str) -> list[Denial]:
     found: list[Denial] = []
-    content = [(place, OPPOSITES.get(word, word)) for place, word in enumerate(clause) if _is_content(word)]
+    negations, opposites = vocabulary("negations", language), table("opposites", language)
+    grammar = (vocabulary("stopwords", language) - vocabulary("meaning_if_denied", language)) | negations
+    carrying = [(place, word) for place, word in enumerate(clause) if word not in grammar and word.isalpha()]
+    content = [(place, opposites.get(word, word)) for place, word in carrying]
     for place, word in enumerate(clause):
-        if word not in _CUES and word not in OPPOSITES:
+        if word not in negations and word not in opposites:
             continue
         passed = bisect_left(content, (place,))
         near = content[passed : passed + _REACH] or content[max(0, passed - _REACH) : passed]
-        reach = [meant for _, meant in (near[:1] if word in OPPOSITES else near)]
+        reach = [meant for _, meant in (near[:1] if word in opposites else near)]
         bears_on = tuple(stems(" ".join(reach), language))
         if found and bears_on and found[-1].stems[0] == bears_on[0]:
             found.pop()  # "nothing is not known", "not excluded": two of them affirm
         elif bears_on:
             found.append(Denial(word, bears_on))
     return found
-
-
-def _is_content(word: str) -> bool:
-    """Whether a word carries meaning; "only" does when it is denied."""
-    return (word not in STOPWORDS or word == "nur") and word not in _CUES and word.isalpha()

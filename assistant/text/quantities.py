@@ -1,143 +1,172 @@
 """The numbers of a text with what they count, in one spelling: ``€1,500`` and ``1.500 Euro`` are both ``1500€``.
 
 A number that only names a place (``§ 10``, ``(2)``, ``Article 5``) is a reference and no quantity: a passage that
-stands under § 10 does not say "10 %". Numbers may be written as words, in English and German: ``forty-five days`` and
-``fünfundvierzig Tage`` are both ``45day``. Dates are taken as a whole.
+stands under § 10 does not say "10 %". Numbers may be written as words: ``forty-five days`` and ``fünfundvierzig Tage``
+are both ``45day``; which words are numbers is data of a language, what they come to is told by text2num. Dates are
+taken as a whole.
 """
 
 import re
-from collections.abc import Iterator, Set
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from assistant.text.dates import dates, is_dated
-from assistant.text.numberwords import in_figures
+from assistant.text.languages import alternatives
+from assistant.text.lexicon import forms, own, read_with, table
 
-_REFERENCE = re.compile(
-    r"(?P<sign>(?<!§)§{1,2}|\b(?:art|artikel|article|clause|section|sec|ziffer|ziff|abs|absatz|no|nr|para|paragraph|page|seite)\b\.?)"
-    r"\s*(?P<number>\d+[a-z]?)",
-    re.IGNORECASE,
-)
-_TAKEN_FOR = str.maketrans("ſıİ", "sii")
-_CLAUSE = re.compile(r"\((\d{1,3})\)")
-_UNITS = {
-    "%": r"%|percent|per cent|prozent",
-    "€": r"€|eur|euros?",
-    "$": r"\$|usd|dollars?",
-    "£": r"£|gbp|pounds?",
-    "workday": r"(?:working|business)[ -]days?|werktag(?:en?|s|es)?|arbeitstag(?:en?|s|es)?",
-    "day": r"days?|tag(?:en?|s|es)?|tägige?[nrs]?",
-    "week": r"weeks?|wochen?|wöchige?[nrs]?",
-    "month": r"months?|monat(?:en?|s|es)?|monatige?[nrs]?",
-    "year": r"years?|jahr(?:en?|s|es)?|jährige?[nrs]?",
-    "hour": r"hours?|stunden?|std",
-    "minute": r"minutes?|minuten?",
-    "m²": r"m²|qm|square met(?:re|er)s?|quadratmetern?",
-    "km": r"km|kilomet(?:re|er)[ns]?",
-    "kg": r"kg|kilogram(?:s|m)?|kilos?",
-    "t": r"tonnes?|tonnen?",
-}
+# What all languages write.
+_SIGNS = {"%": "%", "€": "€|eur", "$": r"\$|usd", "£": "£|gbp", "m²": "m²", "km": "km", "kg": "kg"}
 _TIMES = ("day", "week", "month", "year", "hour")
-_UNIT = "|".join(f"(?:{names})" for names in _UNITS.values())
-_UNIT_NAMES = {unit: re.compile(names, re.IGNORECASE) for unit, names in _UNITS.items()}
-# "one" is a number only before what it counts; elsewhere it is a pronoun, and "ein" an article.
-_ONE = re.compile(rf"\b(?:one|eine[mnrs]?|ein)(?=[ -](?:{_UNIT})\b)", re.IGNORECASE)
-_SCALES = {"thousand": 1_000, "tausend": 1_000, "million": 1_000_000, "mio": 1_000_000, "milliarde": 1_000_000_000}
-_SCALE = r"thousand|tausend|million(?:s|en)?|mio|milliarden?"
-# "3 claim-free years" are 3 years; "3 working days" are no days.
-_BETWEEN = (
-    r"(?:insurance|calendar|claim-free|full|whole|further|more|consecutive|volle|ganze|weitere|schadenfreie)n?[ -]"
-)
-_QUANTITY = re.compile(
-    rf"(?P<before>[€$£]|\b(?:eur|usd|gbp)\b)?\s?(?P<number>\d+(?:[.,]\d+)*)(?:\s(?P<scale>{_SCALE})\b\.?)?"
-    rf"(?:[\s-]?(?:{_BETWEEN})?(?P<after>{_UNIT})(?!\w))?",
-    re.IGNORECASE,
-)
-_MOST = (
-    r"at most|up to|(?:no|not) (?:more|later|longer) than|less than|fewer than|below|a maximum of"
-    r"|höchstens|maximal|bis zu|nicht (?:mehr|später|länger) als|weniger als|unter"
-)
-_LEAST = (
-    r"at least|(?:no|not) (?:less|earlier) than|(?<!no )(?<!not )(?:more|longer) than|above|a minimum of"
-    r"|mindestens|nicht (?:weniger|früher) als|(?<!nicht )(?:mehr|länger) als|oberhalb von"
-)
-_BOUND = re.compile(rf"\b(?:(?P<most>{_MOST})|(?P<least>{_LEAST}))(?=\s+(?P<rest>[^,;|\n]{{1,40}}))", re.IGNORECASE)
-_TIME = "|".join(_UNITS[time] for time in _TIMES)
-# "€6 a month", "€9 per bicycle", "31 Cent je Kilowattstunde".
-_PERIOD = re.compile(
-    rf"(?:\s[^\W\d_]{{2,}})?\s(?:(?:an?|im|am)\s(?P<time>{_TIME})\b"
-    r"|(?:per|each|every|pro|je|jede[nrs]?)\s(?P<unit>[^\W\d_]+))",
-    re.IGNORECASE,
-)
-_RANGE = re.compile(r"\s?(?:-|–|to|bis|or|oder|and|und)\s?", re.IGNORECASE)
+_CLAUSE = re.compile(r"\((\d{1,3})\)")
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f'’](?=\d{3}(?!\d))")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
-def quantities(text: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """What finds numbers in texts of a language."""
+
+    reference: re.Pattern[str]
+    one: re.Pattern[str]
+    """A number only before what it counts; elsewhere it is a pronoun or an article."""
+    quantity: re.Pattern[str]
+    bound: re.Pattern[str]
+    period: re.Pattern[str]
+    """As in "€6 a month", "€9 per bicycle", "31 Cent je Kilowattstunde"."""
+    range: re.Pattern[str]
+    units: Mapping[str, re.Pattern[str]]
+    scales: Mapping[re.Pattern[str], int]
+
+
+@cache
+def _patterns(language: str) -> _Patterns:
+    kinds = ("references", "one", "between_number_and_unit", "at_most", "at_least", "in_a_time", "per", "ranges")
+    references, one, between, most, least, in_a, per, ranges = (forms(kind, language) for kind in kinds)
+    units = {
+        unit: "|".join(filter(None, (_SIGNS.get(unit, ""), names))) for unit, names in table("units", language).items()
+    }
+    scales = table("scales", language)
+    unit, time = ("|".join(f"(?:{units[name]})" for name in names) for names in (units, _TIMES))
+
+    def compiled(pattern: str) -> re.Pattern[str]:
+        return re.compile(pattern, re.IGNORECASE)
+
+    return _Patterns(
+        compiled(rf"(?P<sign>(?<!§)§{{1,2}}|\b(?:{references})\b\.?)\s*(?P<number>\d+[a-z]?)"),
+        compiled(rf"\b(?:{one})(?=[ -](?:{unit})\b)"),
+        compiled(
+            r"(?P<before>[€$£]|\b(?:eur|usd|gbp)\b)?\s?(?P<number>\d+(?:[.,]\d+)*)"
+            rf"(?:\s(?P<scale>{'|'.join(scales)})\b\.?)?(?:[\s-]?(?:(?:{between})n?[ -])?(?P<after>{unit})(?!\w))?"
+        ),
+        compiled(rf"\b(?:(?P<most>{most})|(?P<least>{least}))(?=\s+(?P<rest>[^,;|\n]{{1,40}}))"),
+        compiled(rf"(?:\s[^\W\d_]{{2,}})?\s(?:(?:{in_a})\s(?P<time>{time})\b|(?:{per})\s(?P<unit>[^\W\d_]+))"),
+        compiled(rf"\s?(?:-|–|{ranges})\s?"),
+        {name: compiled(names) for name, names in units.items()},
+        {compiled(name): value for name, value in scales.items()},
+    )
+
+
+@cache
+def _number_words(language: str) -> re.Pattern[str]:
+    """Numbers in words of one language; the group ``half`` is what is added to them, as in "two and a half"."""
+    parts = "".join(
+        f"(?<!{part} )" for one in read_with(language) for part in alternatives(own("parts", one)).split("|")
+    )
+    numbers = own("numbers", language).replace("<words>", alternatives(own("number_words", language)))
+    return re.compile(rf"(?<!\w)(?<!\d[ -]){parts}{numbers}", re.IGNORECASE)
+
+
+@lru_cache(maxsize=4096)
+def in_figures(text: str, language: str = "") -> str:
+    """``text`` with figures for its number words: ``am fünfzehnten Mai`` becomes ``am 15. Mai``."""
+    for one in read_with(language):
+        for written, meant in own("other_numbers", one).items():
+            text = re.sub(written, meant, text, flags=re.IGNORECASE)
+        text = _number_words(one).sub(lambda match, one=one: _figures(match, one), text)  # type: ignore[misc]
+    return text
+
+
+def _figures(match: re.Match[str], language: str) -> str:
+    from text_to_num import alpha2digit
+
+    half = match["half"] or ""
+    figures: str = alpha2digit(match[0].removesuffix(half), language, 0)
+    return f"{figures}.5" if half else figures
+
+
+def quantities(text: str, language: str = "") -> list[str]:
     """Dates, references and quantities of ``text``: ``2026-05-03``, ``§10``, ``(2)``, ``14``, ``10%``, ``3day``."""
-    return list(split_quantities(text)[0])
+    return list(split_quantities(text, language)[0])
 
 
 @lru_cache(maxsize=1024)  # a passage is read again for each sentence of an answer
-def split_quantities(text: str) -> tuple[tuple[str, ...], str]:
+def split_quantities(text: str, language: str = "") -> tuple[tuple[str, ...], str]:
     """The same, and the words that are left without them and without what makes them limits, as "at most"."""
-    found, text = dates(in_figures(text))
-    found += [f"§{match['number'].lower()}" for match in _REFERENCE.finditer(text)]
+    its = _patterns(language)
+    found, text = dates(in_figures(text, language), language)
+    found += [f"§{match['number'].lower()}" for match in its.reference.finditer(text)]
     found += [match[0] for match in _CLAUSE.finditer(text)]
-    text = _plain(_CLAUSE.sub(" ", _REFERENCE.sub(" ", _BOUND.sub(" ", text))))
-    matches = list(_QUANTITY.finditer(text))
-    units = [_unit_of(match) for match in matches]
+    text = _plain(_CLAUSE.sub(" ", its.reference.sub(" ", its.bound.sub(" ", text))), its)
+    matches = list(its.quantity.finditer(text))
+    units = [_unit_of(match, its) for match in matches]
     for index in range(len(matches) - 2, -1, -1):
         between = text[matches[index].end() : matches[index + 1].start("number")]
-        if not units[index] and _RANGE.fullmatch(between):
+        if not units[index] and its.range.fullmatch(between):
             units[index] = units[index + 1]  # "3 to 5 days"
-    found += [_number_of(match) + unit for match, unit in zip(matches, units, strict=True)]
-    return tuple(found), _QUANTITY.sub(" ", text)
+    found += [_number_of(match, its) + unit for match, unit in zip(matches, units, strict=True)]
+    return tuple(found), its.quantity.sub(" ", text)
 
 
 @lru_cache(maxsize=1024)
-def qualifiers(text: str) -> frozenset[tuple[str, str, str]]:
+def qualifiers(text: str, language: str = "") -> frozenset[tuple[str, str, str]]:
     """What a text says of its quantities: ``("10%", "limit", "at most")``, ``("48€", "period", "year")``."""
-    limits = ((quantities(match["rest"])[:1], match["most"]) for match in _BOUND.finditer(text))
-    found = {(quantity, "limit", "at most" if most else "at least") for its, most in limits for quantity in its}
-    plain = _plain(dates(in_figures(text))[1])
-    for match in _QUANTITY.finditer(plain):
-        if period := _PERIOD.match(plain, match.end()):
-            found.add((_number_of(match) + _unit_of(match), "period", _period_of(period)))
+    its = _patterns(language)
+    limits = ((quantities(match["rest"], language)[:1], match["most"]) for match in its.bound.finditer(text))
+    found = {(one, "limit", "at most" if most else "at least") for bounded, most in limits for one in bounded}
+    plain = in_digits(text, language, dated=False)
+    for match in its.quantity.finditer(plain):
+        if period := its.period.match(plain, match.end()):
+            found.add((_number_of(match, its) + _unit_of(match, its), "period", _period_of(period, its)))
     return frozenset(found)
 
 
-def placed(text: str) -> Iterator[tuple[str, str, str]]:
+def placed(text: str, language: str = "") -> Iterator[tuple[str, str, str]]:
     """Each number of a text with what stands between it and the one before it, and between its unit and period and the
     next one."""
-    plain = _plain(dates(in_figures(text))[1])
-    matches = list(_QUANTITY.finditer(plain))
-    periods = [_PERIOD.match(plain, match.end()) for match in matches]
+    its = _patterns(language)
+    plain = in_digits(text, language, dated=False)
+    matches = list(its.quantity.finditer(plain))
+    periods = [its.period.match(plain, match.end()) for match in matches]
     ends = [
-        (period if period and _period_of(period) in _TIMES else match).end()
+        (period if period and _period_of(period, its) in _TIMES else match).end()
         for match, period in zip(matches, periods, strict=True)
     ]
     for place, match in enumerate(matches):
         before = plain[ends[place - 1] if place else 0 : match.start()]
         behind = plain[ends[place] : matches[place + 1].start() if place + 1 < len(matches) else None]
-        yield _number_of(match) + _unit_of(match), before, behind
+        yield _number_of(match, its) + _unit_of(match, its), before, behind
 
 
-def as_written(quantity: str, text: str) -> str:
+def as_written(quantity: str, text: str, language: str = "") -> str:
     """A quantity of a text as a reader finds it there, number words in figures: ``5day`` as ``5 days``."""
-    matches = _QUANTITY.finditer(_plain(dates(in_figures(text))[1]))
-    written = (match[0].strip() for match in matches if _number_of(match) + _unit_of(match) == quantity)
+    its = _patterns(language)
+    matches = its.quantity.finditer(in_digits(text, language, dated=False))
+    written = (match[0].strip() for match in matches if _number_of(match, its) + _unit_of(match, its) == quantity)
     return next(written, quantity)
 
 
-def without_measures(text: str) -> str:
+def without_measures(text: str, language: str = "") -> str:
     """``text`` without the numbers that count something: ``150 Euro Eigenanteil`` is about ``Eigenanteil``."""
-    return _QUANTITY.sub(lambda match: " ; " if _unit_of(match) else match[0], text)
+    its = _patterns(language)
+    return its.quantity.sub(lambda match: " ; " if _unit_of(match, its) else match[0], text)
 
 
-def in_digits(text: str) -> str:
-    """``text`` with its number words, and "one" before what it counts, in digits that nothing parts."""
-    return _plain(in_figures(text))
+def in_digits(text: str, language: str = "", dated: bool = True) -> str:
+    """``text`` with its number words, and "one" before what it counts, in digits that nothing parts; without its dates
+    if it is not to be ``dated``."""
+    figures = in_figures(text, language)
+    return _plain(figures if dated else dates(figures, language)[1], _patterns(language))
 
 
 def is_said(quantity: str, among: Set[str], in_cells: Set[str] = frozenset()) -> bool:
@@ -149,7 +178,7 @@ def is_said(quantity: str, among: Set[str], in_cells: Set[str] = frozenset()) ->
         return True
     if (number := _NUMBER.match(quantity)) and number[0] in in_cells:
         return True
-    return any(f"{quantity}{unit}" in among | in_cells for unit in _UNITS)
+    return any(f"{quantity}{unit}" in among | in_cells for unit in table("units"))
 
 
 def unit_of(quantity: str) -> str:
@@ -157,32 +186,27 @@ def unit_of(quantity: str) -> str:
     return "" if quantity[0] in "§(-" or quantity.count("-") else _NUMBER.sub("", quantity, count=1)
 
 
-def _plain(text: str) -> str:
-    return _ONE.sub("1", _THOUSANDS.sub("", text))
+def _plain(text: str, its: _Patterns) -> str:
+    return its.one.sub("1", _THOUSANDS.sub("", text))
 
 
-def _unit_of(match: re.Match[str]) -> str:
-    return _unit_named(match["before"] or match["after"] or "")
+def _unit_of(match: re.Match[str], its: _Patterns) -> str:
+    return _unit_named(match["before"] or match["after"] or "", its)
 
 
-def _period_of(match: re.Match[str]) -> str:
+def _period_of(match: re.Match[str], its: _Patterns) -> str:
     written = match["time"] or match["unit"]
-    return _unit_named(written) or written.casefold()
+    return _unit_named(written, its) or written.casefold()
 
 
-def _unit_named(written: str) -> str:
-    return next((unit for unit, names in _UNIT_NAMES.items() if names.fullmatch(written)), "")
+def _unit_named(written: str, its: _Patterns) -> str:
+    return next((unit for unit, names in its.units.items() if names.fullmatch(written)), "")
 
 
-def _small(written: str) -> str:
-    """In small letters, also those that only a pattern that ignores case takes for an s or an i: "ſieben"."""
-    return written.translate(_TAKEN_FOR).lower()
-
-
-def _number_of(match: re.Match[str]) -> str:
+def _number_of(match: re.Match[str], its: _Patterns) -> str:
     number = match["number"].replace(",", ".")
     if match["scale"]:
-        scale = next(value for name, value in _SCALES.items() if _small(match["scale"]).startswith(name))
+        scale = next(value for name, value in its.scales.items() if name.fullmatch(match["scale"]))
         number = f"{float(number) * scale:.2f}" if number.count(".") <= 1 else number
     whole, point, rest = number.partition(".")
     return whole + (point + rest.rstrip("0")).rstrip(".") if rest.isdigit() else number

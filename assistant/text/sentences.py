@@ -3,15 +3,8 @@
 import re
 from collections.abc import Iterator
 
-# Words that end in a dot without ending a sentence, in English and German, compared in lower case.
-_ABBREVIATIONS = frozenset(
-    """
-    abs allg art aufl bd betr bspw bzw ca dr evtl ff fig gem ggf hr inkl kap lit mio mrd nr prof rn rz s sog st
-    str tel u usw vgl z zzgl zzt
-    al approx co corp cf dept e.g est etc i.e inc jr ltd mr mrs ms no p para pp sec sr u.s u.k vol vs
-    d.h i.d.r i.s.d o.ä s.o s.u u.a u.u z.b z.t
-    """.split()
-)
+from assistant.text.lexicon import everywhere
+
 _CLOSES = "\"'”’»)]"
 _END = re.compile(rf"[.!?…][{re.escape(_CLOSES)}]*(?=\s)")
 _QUESTION = re.compile(r"\?[\"'”’»)\]]*\s*$")
@@ -83,7 +76,7 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     word = last.group(1).lstrip("(\"'„“‘«[").lower() if last else ""
     is_initial = len(word) == 1 and word.isalpha()
     is_ordinal = word.isdigit() and len(word) <= 2
-    return not (word in _ABBREVIATIONS or is_initial or is_ordinal)
+    return not (word in everywhere("abbreviations") or is_initial or is_ordinal)
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:

@@ -9,11 +9,11 @@ Index and questions go through the same functions.
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import Stemmer
 
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import read_with, vocabulary
 
 _WORD = re.compile(r"[^\W_]+")
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f'’](?=\d{3}(?!\d))")
@@ -23,8 +23,6 @@ _STEMMERS = {
     "ro": "romanian", "ru": "russian", "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
 DEFAULT_LANGUAGE = "en"
-# A text in quotation marks, by language.
-QUOTED = {"en": "“{}”", "de": "„{}“"}
 _COMPOUNDING = frozenset({"da", "de", "fi", "hu", "nl", "no", "sv"})
 _GRAM = 4
 # Stands for the border of a word in its grams; a letter that full-text search keeps, and no language writes so.
@@ -59,7 +57,8 @@ def query_terms(text: str, languages: Iterable[str], language: str = "") -> list
     only make it a question are left out, unless nothing else is there: in documents they are rare enough to
     look like what the question is about.
     """
-    content = _content_words(text)
+    languages = tuple(languages)
+    content = _content_words(text, (language,) if language else languages)
     found = [stem for one in languages for stem in _stemmer(one).stemWords(content)]
     grams = [gram for one in ([language] if language else languages) for gram in _grams(content, one)]
     return list(dict.fromkeys([*found, *grams]))
@@ -67,12 +66,13 @@ def query_terms(text: str, languages: Iterable[str], language: str = "") -> list
 
 def content_stems(text: str, language: str) -> list[str]:
     """The distinct stems of what a question is about, in order of first use."""
-    return list(dict.fromkeys(_stemmer(language).stemWords(_content_words(text))))
+    return list(dict.fromkeys(_stemmer(language).stemWords(_content_words(text, (language,)))))
 
 
-def _content_words(text: str) -> list[str]:
+def _content_words(text: str, languages: Sequence[str]) -> list[str]:
     asked = words(text)
-    return [word for word in asked if word not in STOPWORDS] or asked
+    grammar = frozenset[str]().union(*(vocabulary("stopwords", language) for language in languages or ("",)))
+    return [word for word in asked if word not in grammar] or asked
 
 
 def stems(text: str, language: str) -> list[str]:
@@ -114,6 +114,21 @@ def detect(text: str, among: Iterable[str] = ()) -> str:
         return ""
     language, probability = _identifier(candidates).classify(sample)
     return str(language) if probability >= _SURE else ""
+
+
+def answered_in(text: str, among: Iterable[str]) -> str:
+    """The language of those ``among`` in which a text is to be answered; empty where it is not told.
+
+    Short texts look like many languages. So one that is read by itself counts only where as many words of a text are
+    grammar of it as of English and German.
+    """
+    its = words(text)
+
+    def grammar(language: str) -> int:
+        return sum(word in vocabulary("stopwords", language) for word in its)
+
+    least = max(grammar(""), 1)
+    return detect(text, [one for one in among if read_with(one) == read_with("") or grammar(one) >= least])
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 from assistant.text.words import words
 from assistant.types import Evidence
 from eval.cases import Case
@@ -83,9 +83,8 @@ def context_utilisation(claims: Claims) -> float | None:
 
 def claimed(sentences: Sequence[str]) -> list[str]:
     """The sentences that claim something: no questions, and nothing without a word that has a subject."""
-    return [
-        text for text in sentences if not text.rstrip().endswith("?") and any(w not in STOPWORDS for w in words(text))
-    ]
+    grammar = vocabulary("stopwords")
+    return [text for text in sentences if not text.rstrip().endswith("?") and not grammar.issuperset(words(text))]
 
 
 def claims_of(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 from assistant.text.words import stems
 from eval.metrics.score import Score
 
@@ -55,7 +55,7 @@ class Voice:
 
 def masked(text: str, topic: str, language: str) -> str:
     """``text`` in lower case, with the words of its topic (question and passages) and all figures masked."""
-    about = {stem for word, stem in _stemmed(topic, language) if word not in STOPWORDS}
+    about = {stem for word, stem in _stemmed(topic, language) if word not in vocabulary("stopwords")}
     hidden = {word for word, stem in _stemmed(text, language) if stem in about}
     return _WORD.sub(
         lambda match: _MASK if match[0] in hidden or any(map(str.isdigit, match[0])) else match[0], text.casefold()
@@ -108,6 +108,6 @@ def _classifier() -> Any:
 
     features = make_union(
         TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True),
-        TfidfVectorizer(vocabulary=sorted(STOPWORDS), token_pattern=r"\w+"),
+        TfidfVectorizer(vocabulary=sorted(vocabulary("stopwords")), token_pattern=r"\w+"),
     )
     return make_pipeline(features, LogisticRegression(class_weight="balanced", max_iter=1000))

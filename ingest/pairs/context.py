@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from assistant.artifacts.pairs import Split
 from assistant.store.catalog import StoredChunk
+from assistant.text.lexicon import vocabulary
 from assistant.text.sentences import sentence_spans
-from assistant.text.stopwords import STOPWORDS
 from assistant.text.words import stems
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidate import Candidate, number_of, share_of
@@ -139,7 +139,7 @@ def names(passage: Passage, candidate: Candidate) -> bool:
 
 
 def _telling(text: str, language: str) -> set[str]:
-    words = " ".join(word for word in re.findall(r"\w+", text.lower()) if word not in STOPWORDS)
+    words = " ".join(word for word in re.findall(r"\w+", text.lower()) if word not in vocabulary("stopwords"))
     return set(stems(words, language))
 
 

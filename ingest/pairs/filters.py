@@ -6,7 +6,7 @@ form ──▶ length ──▶ quote ──▶ facts ──▶ stands alone ─
 import re
 from collections.abc import Callable
 
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 from assistant.text.words import content_stems, detect, stems
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.standalone import OPENING, stands_alone
@@ -22,7 +22,8 @@ _MARKER = re.compile(r"\[\s*\d{1,3}\s*\]")
 _DELIMITER = re.compile(r"<\s*(?:/\s*)?passage\b|<\|", re.IGNORECASE)
 
 # Words that are written small within a sentence, in either language.
-_SMALL_WORDS = STOPWORDS - frozenset("i you he she ihr ihre ihrem ihren ihrer sie us it".split()) | {"within", "each"}
+_LARGE_WORDS = frozenset("i you he she ihr ihre ihrem ihren ihrer sie us it".split())
+_SMALL_WORDS = vocabulary("stopwords") - _LARGE_WORDS | {"within", "each"}
 # Kinds that give what is written, whatever its grammar.
 _AS_WRITTEN = frozenset({"faq", "entry", "table", "definition"})
 _SENTENCE_END = re.compile(r"[.:!?]\s")

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 from assistant.text.words import stems
 from ingest.pairs.candidate import number_of
 
@@ -60,5 +60,6 @@ def keywords(sentence: str, topic: str, language: str, rarity: Rarity, *key: obj
 def _telling_words(text: str, language: str) -> list[str]:
     """Those that say what a text is about, each stem once, in their order."""
     found = (word.lower() for word in _WORD.findall(text))
-    telling = [word for word in found if len(word) > 2 and word not in STOPWORDS | _WEAK and not word[0].isdigit()]
+    weak = vocabulary("stopwords") | _WEAK
+    telling = [word for word in found if len(word) > 2 and word not in weak and not word[0].isdigit()]
     return list({stems(word, language)[0]: word for word in reversed(telling)}.values())[::-1]

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from assistant.store.catalog import StoredChunk
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 from assistant.text.words import content_stems
 from ingest.pairs import english, german
 from ingest.pairs.blocks import Block, blocks_of, sentences_of, topic_of
@@ -27,7 +27,7 @@ _FEW_WORDS = 2
 _CARELESS = 0.1
 # Half of an exchange: its question stands before it.
 _IS_REPLY = re.compile(r"(?:Yes|No|Ja|Nein)[.,!] ")
-_QUESTION_WORDS = STOPWORDS | {"within", "innerhalb", "wonach", "woraus", "gilt", "gelten", "gibt"}
+_QUESTION_WORDS = vocabulary("stopwords") | {"within", "innerhalb", "wonach", "woraus", "gilt", "gelten", "gibt"}
 
 Found = Iterator[tuple[str, str, str, str]]
 """(kind, question, response, quote)."""
@@ -123,7 +123,8 @@ def _behind(scope: str, question: str) -> str:
 
 def _is_title(topic: str) -> bool:
     """Whether each word of weight is written large, as in a title."""
-    return all(word[0].isupper() for word in topic.split()[1:] if word[0].isalpha() and word.lower() not in STOPWORDS)
+    grammar = vocabulary("stopwords")
+    return all(word[0].isupper() for word in topic.split()[1:] if word[0].isalpha() and word.lower() not in grammar)
 
 
 def _short(title: str) -> str:

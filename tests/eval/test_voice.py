@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assistant.artifacts.pairs import Pair
-from assistant.text.stopwords import STOPWORDS
+from assistant.text.lexicon import vocabulary
 from assistant.types import Answer
 from eval.cases import Case
 from eval.metrics.voice import VoiceText, learn_voice, masked
@@ -22,7 +22,7 @@ TOPICS = {
 
 
 def content(topic: str) -> list[str]:
-    return [word for word in topic.split() if word not in STOPWORDS]
+    return [word for word in topic.split() if word not in vocabulary("stopwords")]
 
 
 def house(words: list[str]) -> str:

@@ -6,8 +6,7 @@ import pytest
 from samples import evidence
 from test_support import is_supported
 
-from assistant.text.numberwords import in_figures
-from assistant.text.quantities import quantities
+from assistant.text.quantities import in_figures, quantities
 from bench.written import spelled
 
 ENGLISH = "Send us the list within {} days of the theft."

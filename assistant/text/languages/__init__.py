@@ -2,6 +2,8 @@
 
     en/interface.yaml     the texts of the app, by page and name
     de/fields.yaml        what settings are called there, where a language has words of its own for them
+    en/answers.yaml       what the assistant says of its own
+    en/words.yaml         closed-class words, and forms made of them (``assistant.text.lexicon``)
     fr/orders.yaml        what orders to a machine are made of, in languages that are only watched for them too
 
 Where a value is a regular expression, each of its lines is one or more alternatives of it.
@@ -26,6 +28,11 @@ def data(language: str, name: str) -> Any:
     """What the file ``name`` of a language holds; None where it has none."""
     file = _FOLDER / language / f"{name}.yaml"
     return yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER) if file.exists() else None
+
+
+def answers(kind: str) -> dict[str, str]:
+    """What the assistant says of its own, by language: ``answers("refusal")``."""
+    return {language: data(language, "answers")[kind] for language in LANGUAGES}
 
 
 def every(name: str) -> list[Any]:
