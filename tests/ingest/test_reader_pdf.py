@@ -8,8 +8,7 @@ from files import PROSE, bare_pdf, columns, form, pdf, scanned_pdf, write
 from assistant.errors import ReadError
 from assistant.types import Document
 from ingest.readers import Limits, read
-from ingest.readers.pdf.contents import contents
-from ingest.readers.pdf.furniture import furniture
+from ingest.readers.pdf.furniture import contents, furniture
 from ingest.readers.pdf.hyphens import join_lines, words_of
 from ingest.readers.pdf.lines import POOR, Line, defects, score
 

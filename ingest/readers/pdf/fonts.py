@@ -47,7 +47,13 @@ def mismatches(reader: "PdfReader") -> list[Mismatch]:
                 key = _key(font)
                 if key not in known:
                     known[key] = Mismatch(font, {})
-                    known[key].codes = _compared(font)
+                    told = _told(font) if "/ToUnicode" in font else {}
+                    drawn = _drawn(font) if told else {}
+                    for code, text in told.items():
+                        other, plain = drawn.get(code, ""), _plain(text)
+                        is_ascii = any(one.isascii() and one.isalnum() for one in (plain, other))
+                        if other and is_ascii and plain.casefold() != other.casefold():
+                            known[key].codes[code] = (text, other)
                 if known[key].pages[-1:] != [number]:
                     known[key].pages.append(number)
     return [one for one in known.values() if one.codes]
@@ -122,18 +128,6 @@ def _members(entries: Any) -> Iterator[Any]:
                 yield value
 
 
-def _compared(font: Any) -> dict[int, tuple[str, str]]:
-    """Codes that are read otherwise than drawn, where one of the two is letters or figures of ASCII."""
-    told = _told(font) if "/ToUnicode" in font else {}
-    drawn = _drawn(font) if told else {}
-    pairs = ((code, text, drawn.get(code, "")) for code, text in told.items())
-    return {code: (text, other) for code, text, other in pairs if other and _differ(_plain(text), other)}
-
-
-def _differ(text: str, drawn: str) -> bool:
-    return text.casefold() != drawn.casefold() and any(one.isascii() and one.isalnum() for one in (text, drawn))
-
-
 def _plain(text: str) -> str:
     """Text without the forms of a character that read the same: ligatures, full width, raised figures."""
     return text if text.isascii() else normalize("NFKC", text)
@@ -143,7 +137,10 @@ def _told(font: Any) -> dict[int, str]:
     """Codes → text, by the table of characters."""
     told: dict[int, str] = {}
     for kind, block in _BLOCK.findall(font["/ToUnicode"].get_object().get_data()):
-        values = [bytes.fromhex(_even(token[0])) if not token[1] else token[1] for token in _TOKEN.findall(block)]
+        values = []
+        for digits, bracket in _TOKEN.findall(block):
+            plain = b"".join(digits.split()).decode()
+            values.append(bracket or bytes.fromhex(plain + "0" * (len(plain) % 2)))
         at = 0
         while at + 1 < len(values) and len(told) < _MOST_CODES:
             first = int.from_bytes(values[at])
@@ -160,11 +157,6 @@ def _told(font: Any) -> dict[int, str]:
                 told[code] = _text((int.from_bytes(start) + code - first).to_bytes(max(2, len(start))))
             at += 3
     return told
-
-
-def _even(digits: bytes) -> str:
-    plain = b"".join(digits.split()).decode()
-    return plain + "0" * (len(plain) % 2)
 
 
 def _text(value: bytes) -> str:

@@ -78,7 +78,8 @@ def blanked(
     illegible = (wide < SMALLEST) | (high < _FLATTEST * wide)
     unpainted = np.isin(texts.modes, _UNPAINTED)
     covered, lost = _against_paints(texts, paints)
-    suspects = ~illegible & (unpainted | covered | lost | texts.may_lack | _outside(texts))
+    over_edge = ((texts.clips - texts.boxes) * (1, 1, -1, -1) > _TOLERANCE).any(axis=1)
+    suspects = ~illegible & (unpainted | covered | lost | texts.may_lack | over_edge)
     if not (illegible | suspects).any():
         return text
     letters = list(_letters(text, textpage, {address: number for number, address in enumerate(texts.addresses)}))
@@ -87,16 +88,16 @@ def blanked(
         pictures = _Pictures(page, textpage, texts, paints, seconds)
         doubtful = [letter for letter in letters if suspects[letter.piece]]
         taken = _with_doubles({letter.piece for letter in doubtful}, {letter.piece for letter in letters}, texts)
-        for run in _without_ink(doubtful, pictures.ink(doubtful, taken)):
+        inked = list(zip(doubtful, pictures.ink(doubtful, taken), strict=True))
+        drawn = {letter.piece for letter, has_ink in inked if has_ink}
+        for has_ink, group in groupby(inked, key=lambda pair: pair[1]):
+            run = [letter for letter, _ in group]
+            # A few that stand in a drawn piece are taken for drawn.
+            if has_ink or (len(run) < _FEWEST and run[0].piece in drawn):
+                continue
             if not ((unpainted | covered)[run[0].piece] and pictures.show_a_scan(run)):
                 unseen.update(letter.at for letter in run)
     return "".join(" " if at in unseen else character for at, character in enumerate(text))
-
-
-def _outside(texts: Texts) -> "Flags":
-    """Whether a text reaches over the edge of the page or of its clip."""
-    over_edge = (texts.clips - texts.boxes) * (1, 1, -1, -1) > _TOLERANCE
-    return over_edge[:, 0] | over_edge[:, 1] | over_edge[:, 2] | over_edge[:, 3]
 
 
 def _against_paints(texts: Texts, paints: Paints) -> tuple["Flags", "Flags"]:
@@ -167,15 +168,6 @@ def _with_doubles(pieces: set[int], read: set[int], texts: Texts) -> list[int]:
     apart = np.abs(texts.boxes[some[one]] - texts.boxes[others[other]]).max(axis=1)
     are_near = apart <= _FARTHEST * texts.ems[some[one]].max(axis=1)
     return sorted(pieces.union(others[other[are_near]].tolist()))
-
-
-def _without_ink(letters: Sequence[_Letter], inked: Sequence[bool]) -> Iterator[list[_Letter]]:
-    """Runs of letters without ink; a few that stand in a drawn piece are taken for drawn."""
-    drawn = {letter.piece for letter, has_ink in zip(letters, inked, strict=True) if has_ink}
-    for has_ink, group in groupby(zip(letters, inked, strict=True), key=lambda pair: pair[1]):
-        run = [letter for letter, _ in group]
-        if not has_ink and (len(run) >= _FEWEST or run[0].piece not in drawn):
-            yield run
 
 
 class _Pictures:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 _PARTED = re.compile(r"([^\W\d_]+)-$")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _SUSPENDED = frozenset({
     "und", "oder", "bzw", "sowie", "noch", "bis", "als", "and", "or", "to", "nor", "but", "et", "ou", "y",
@@ -28,22 +29,20 @@ def words_of(texts: Iterable[str]) -> frozenset[str]:
 def join_lines(lines: Iterable[str], words: frozenset[str] = frozenset(), language: str = "") -> str:
     """One line of text: ``Versiche-/rung`` is joined, ``Kranken-/und``, ``fixed-/rate`` keep the hyphen."""
     text = ""
-    for line in lines:
-        text = _joined(text, line.strip(), words, language) if text else line.strip()
+    for line in map(str.strip, lines):
+        parted = _PARTED.search(text[-80:])
+        following = _LETTERS.match(line)
+        if not text:
+            text = line
+        elif not parted or not line:
+            text = f"{text}{line}" if text.endswith("-") and line[:1].isdigit() else f"{text} {line}"
+        elif following and following[0].casefold() in _SUSPENDED:
+            text = f"{text} {line}"
+        elif following and following[0][0].islower() and not _keeps_hyphen(parted[1], following[0], words, language):
+            text = f"{text[:-1]}{line}"
+        else:
+            text = f"{text}{line}"
     return text
-
-
-def _joined(text: str, line: str, words: frozenset[str], language: str) -> str:
-    parted = _PARTED.search(text[-80:])
-    if not parted or not line:
-        return f"{text}{line}" if text.endswith("-") and line[:1].isdigit() else f"{text} {line}"
-    match = re.match(r"[^\W\d_]+", line)
-    following = match.group(0) if match else ""
-    if following.casefold() in _SUSPENDED:
-        return f"{text} {line}"
-    if not following or not following[0].islower() or _keeps_hyphen(parted.group(1), following, words, language):
-        return f"{text}{line}"
-    return f"{text[:-1]}{line}"
 
 
 def _keeps_hyphen(before: str, after: str, words: frozenset[str], language: str) -> bool:

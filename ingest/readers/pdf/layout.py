@@ -68,9 +68,13 @@ def page_blocks(lines: list[Line], page: int, layout: Layout) -> Iterator[Block]
             at = table.end
         elif found := view.heading(at):
             key, text, at = found
-            if not _is_running_head(layout, text, at):
-                _open_heading(layout, key, text)
-                yield Block(text, "heading", layout.path(), page)
+            plain = _CONTINUED.sub("", text)
+            if at <= 5 and any(plain == other for _, other in layout.open):
+                continue  # a heading that is open already, repeated at the top of the next page
+            while layout.open and (layout.open[-1][0] >= key or len(layout.open) >= MAX_PATH):
+                layout.open.pop()
+            layout.open.append((key, text))
+            yield Block(text, "heading", layout.path(), page)
         else:
             kind, text, at = view.passage(at)
             if text:
@@ -103,18 +107,6 @@ def _goes_on_in(block: Block, following: Block) -> bool:
     return is_open and block.heading_path == following.heading_path
 
 
-def _is_running_head(layout: Layout, text: str, end: int) -> bool:
-    """A heading that is open already, repeated at the top of the next page."""
-    plain = _CONTINUED.sub("", text)
-    return end <= 5 and any(plain == other for _, other in layout.open)
-
-
-def _open_heading(layout: Layout, key: Key, text: str) -> None:
-    while layout.open and (layout.open[-1][0] >= key or len(layout.open) >= MAX_PATH):
-        layout.open.pop()
-    layout.open.append((key, text))
-
-
 class _Page:
     """One page's lines with the measures that the rules need."""
 
@@ -122,8 +114,13 @@ class _Page:
         self.lines = lines
         self.layout = layout
         self.titles = layout.outline.get(number, {})
-        self.leading = _leading(lines)
-        self.right_edges = _right_edges(lines)
+        steps = sorted(a.top - b.top for a, b in pairwise(lines) if 0 < a.top - b.top < 3 * (a.size or 1))
+        self.leading = steps[len(steps) // 3] if steps else 0.0
+        """The usual distance from line to line, in points."""
+        self.right_edges: dict[int, float] = {}
+        for line in lines:
+            column = round(line.left / 20)
+            self.right_edges[column] = max(self.right_edges.get(column, 0.0), line.right)
 
     def gap_before(self, at: int) -> bool:
         """Whether more than the usual distance parts a line from the one above, or a column starts."""
@@ -137,42 +134,28 @@ class _Page:
 
     def heading(self, at: int) -> tuple[Key, str, int] | None:
         """Key and text of the heading that starts here, and the line after it."""
-        if key := self._outline_key(at):
-            depth, end = key
-            return (0.0, depth), self._text(at, end), end
-        end = self._style_end(at)
+        for end in range(at + 1, min(at + 1 + MAX_HEADING_LINES, len(self.lines) + 1)) if self.titles else ():
+            depth = self.titles.get(plain_title(" ".join(line.text for line in self.lines[at:end])))
+            if depth is not None:  # the title of a bookmark is printed on these lines
+                return (0.0, depth), self._text(at, end), end
+        first = self.lines[at]
+        end = at + 1
+        if self._is_larger(first) or self._is_emphasised(first):
+            # Long headings wrap: what is set like the first line and follows closely belongs to it.
+            while end < len(self.lines) and end - at < MAX_HEADING_LINES + 1:
+                line = self.lines[end]
+                alike = abs(line.size - first.size) < 0.6 and line.emphasis == first.emphasis
+                if not alike or self.gap_before(end) or is_numbered(fold(line.text)) or CELL in line.text:
+                    break
+                end += 1
         text = self._text(at, end)
         if len(text) > MAX_HEADING or sum(map(str.isalpha, text)) < 3 or text[-1] in ",;":
             return None
-        key_of_style = self._style_key(at, end, text)
-        return (key_of_style, text, end) if key_of_style else None
+        key = self._style_key(at, end, text)
+        return (key, text, end) if key else None
 
     def _text(self, at: int, end: int) -> str:
         return fold(join_lines((line.text for line in self.lines[at:end]), self.layout.words, self.layout.language))
-
-    def _outline_key(self, at: int) -> tuple[int, int] | None:
-        """Depth and end of a bookmark's title that is printed on these lines."""
-        if not self.titles:
-            return None
-        for end in range(at + 1, min(at + 1 + MAX_HEADING_LINES, len(self.lines) + 1)):
-            depth = self.titles.get(plain_title(" ".join(line.text for line in self.lines[at:end])))
-            if depth is not None:
-                return depth, end
-        return None
-
-    def _style_end(self, at: int) -> int:
-        """The line after the last one that is set like the first and follows closely: long headings wrap."""
-        first = self.lines[at]
-        end = at + 1
-        if not (self._is_larger(first) or self._is_emphasised(first)):
-            return end
-        while end < len(self.lines) and end - at < MAX_HEADING_LINES + 1:
-            line = self.lines[end]
-            alike = abs(line.size - first.size) < 0.6 and line.emphasis == first.emphasis
-            if not alike or self.gap_before(end) or is_numbered(fold(line.text)) or CELL in line.text:
-                break
-            end += 1
-        return end
 
     def _is_larger(self, line: Line) -> bool:
         return bool(line.size) and line.size >= LARGER * self.layout.body_size
@@ -187,7 +170,10 @@ class _Page:
         if (CELL in line.text and not level) or _UNIT.match(text):
             return None
         larger, emphasised = self._is_larger(line), self._is_emphasised(line)
-        apart = self.gap_before(at) and (end == len(self.lines) or self.gap_before(end) or self._changes(end))
+        apart = self.gap_before(at)
+        if apart and end < len(self.lines) and not self.gap_before(end):
+            last, below = self.lines[end - 1], self.lines[end]
+            apart = below.emphasis != last.emphasis or abs(below.size - last.size) >= 0.6
         if is_division(text) and level and (larger or emphasised or apart):
             return (0.5, level)
         body = -round(self.layout.body_size)
@@ -200,19 +186,8 @@ class _Page:
             return (1.0, body, 8.0 - line.emphasis)
         return None
 
-    def _changes(self, at: int) -> bool:
-        """Whether the line at ``at`` is set otherwise than the one above it."""
-        above, line = self.lines[at - 1], self.lines[at]
-        return line.emphasis != above.emphasis or abs(line.size - above.size) >= 0.6
-
     def passage(self, at: int) -> tuple[BlockKind, str, int]:
         """The paragraph or list that starts here, and the line after it."""
-        if LIST_ITEM.match(self.lines[at].text):
-            return self._list(at)
-        end = self._paragraph_end(at)
-        return "paragraph", self._text(at, end), end
-
-    def _list(self, at: int) -> tuple[BlockKind, str, int]:
         items: list[str] = []
         while at < len(self.lines) and LIST_ITEM.match(self.lines[at].text):
             if items and (self.heading(at) or find_table(self.lines, at, self.leading)):
@@ -220,7 +195,10 @@ class _Page:
             end = self._paragraph_end(at)
             items.append(BULLET.sub("- ", self._text(at, end)))
             at = end
-        return "list", "\n".join(items), at
+        if items:
+            return "list", "\n".join(items), at
+        end = self._paragraph_end(at)
+        return "paragraph", self._text(at, end), end
 
     def _paragraph_end(self, at: int) -> int:
         end = at + 1
@@ -259,20 +237,6 @@ class _Page:
     def _right_edge(self, line: Line) -> float:
         column = round(line.left / 20)
         return max(self.right_edges.get(near, 0.0) for near in (column - 1, column, column + 1))
-
-
-def _leading(lines: list[Line]) -> float:
-    """The usual distance from line to line, in points."""
-    steps = sorted(a.top - b.top for a, b in pairwise(lines) if 0 < a.top - b.top < 3 * (a.size or 1))
-    return steps[len(steps) // 3] if steps else 0.0
-
-
-def _right_edges(lines: list[Line]) -> dict[int, float]:
-    edges: dict[int, float] = {}
-    for line in lines:
-        column = round(line.left / 20)
-        edges[column] = max(edges.get(column, 0.0), line.right)
-    return edges
 
 
 def plain_title(text: str) -> str:

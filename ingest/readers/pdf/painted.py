@@ -119,7 +119,10 @@ class _Survey:
                 get = _call("FPDFFormObj_GetObject", _P, ctypes.c_ulong, result=_P)
                 inside = [get(address, at) for at in range(_call("FPDFFormObj_CountObjects", _P)(address))]
                 visible = _common(form.visible, _clip(address, form.place))
-                self._walk(inside, _Form(visible, _product(_matrix(address), form.place)))
+                inner = pdfium.FS_MATRIX()
+                _call("FPDFPageObj_GetMatrix", _P, _P)(address, ctypes.addressof(inner))
+                place = (inner.a, inner.b, inner.c, inner.d, inner.e, inner.f)
+                self._walk(inside, _Form(visible, _product(place, form.place) if form.place else place))
 
     def text_arrays(self, has_layers: Callable[[], bool]) -> Texts:
         """All about the pieces of text."""
@@ -165,11 +168,16 @@ class _Survey:
 
         kind_of = _call("FPDFPageObj_GetType", _P)
         kinds = [kind_of(address) for address, _, _ in self.paints]
-        self.paints = [
-            paint
-            for paint, kind in zip(self.paints, kinds, strict=True)
-            if kind != pdfium.FPDF_PAGEOBJ_PATH or _is_filled(paint[0])
-        ]
+        mode_of, modes = _call("FPDFPath_GetDrawMode", _P, _P, _P), (ctypes.c_int * 2)()
+        filled, stroked = ctypes.addressof(modes), ctypes.addressof(modes) + 4
+        paints = []
+        for paint, kind in zip(self.paints, kinds, strict=True):
+            if kind == pdfium.FPDF_PAGEOBJ_PATH:
+                modes[0] = 0
+                mode_of(paint[0], filled, stroked)
+            if kind != pdfium.FPDF_PAGEOBJ_PATH or modes[0]:
+                paints.append(paint)
+        self.paints = paints
         boxes, colours, numbers = self._common_arrays(self.paints)
         visible = np.array([form.visible for form in self.forms], np.float32)[numbers]
         boxes = np.concatenate([np.maximum(boxes[:, :2], visible[:, :2]), np.minimum(boxes[:, 2:], visible[:, 2:])], 1)
@@ -228,19 +236,6 @@ def _utf16(name: str, *arguments: int | bytes) -> str:
     return buffer.raw[: length.value - 2].decode("utf-16-le", "replace")
 
 
-def _is_filled(address: int) -> bool:
-    modes = (ctypes.c_int * 2)()
-    at = ctypes.addressof(modes)
-    _call("FPDFPath_GetDrawMode", _P, _P, _P)(address, at, at + 4)
-    return bool(modes[0])
-
-
-def _matrix(address: int) -> Matrix:
-    matrix = pdfium.FS_MATRIX()
-    _call("FPDFPageObj_GetMatrix", _P, _P)(address, ctypes.addressof(matrix))
-    return matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
-
-
 def _clip(address: int, place: Matrix | None) -> Box:
     """What the clip of an object leaves at most: what is common to the boxes around its shapes."""
     clip = _call("FPDFPageObj_GetClipPath", _P, result=_P)(address)
@@ -262,9 +257,7 @@ def _clip(address: int, place: Matrix | None) -> Box:
     return left
 
 
-def _product(inner: Matrix, outer: Matrix | None) -> Matrix:
-    if outer is None:
-        return inner
+def _product(inner: Matrix, outer: Matrix) -> Matrix:
     a, b, c, d, e, f = inner
     g, h, i, j, k, m = outer
     return a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + m

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pypdfium2
@@ -14,9 +15,8 @@ from assistant.types import Document
 from ..clean import clean, fold, iso_date
 from ..language import language_of
 from ..limits import Limits, Refused, check_characters, hidden_warning, too_many
-from .contents import contents
-from .fonts import Mismatch, mismatches, redrawn
-from .furniture import furniture
+from .fonts import mismatches, redrawn
+from .furniture import contents, furniture
 from .hyphens import words_of
 from .layout import layout_of, over_pages, page_blocks, plain_title
 from .lines import POOR, Line, defects, page_lines, score, text_of
@@ -46,8 +46,17 @@ def read_pdf(data: bytes, limits: Limits) -> Document:
         if "password" in str(error).lower():
             raise encrypted() from error
         repaired = mended(data)
-        if repaired is None:
-            return _read_damaged(data, limits)
+        if repaired is None:  # then pypdf may still find some pages
+            with quiet_pypdf():
+                reader = open_pypdf(data)
+                count = page_count(reader)
+            if count > limits.max_pages:
+                raise too_many(count, "pages", limits.max_pages, "ingest.max_pages") from error
+            pages = [pypdf_lines(reader, number) for number in range(1, count + 1)] if reader else []
+            if not any(pages):
+                remedy = "Copy it again from its source, or print it to a new PDF."
+                raise Refused("is damaged and no page of it can be read", remedy) from error
+            return _document(pages, {}, {}, ("the file is damaged; what could be found was read",))
         data, pdf = repaired
     with closing(pdf):
         if len(pdf) > limits.max_pages:
@@ -61,7 +70,11 @@ def read_pdf(data: bytes, limits: Limits) -> Document:
     if drawn is not None:
         with closing(pypdfium2.PdfDocument(drawn)) as pdf:
             document = _read_pages(data, pdf, reader, limits)
-    told = (_told(one, "the text" if drawn is None else "what is drawn") for one in lying)
+    told = []
+    for one in lying:
+        pairs = [f"{shown} for {_visible(said)}" for said, shown in list(one.codes.values())[:10]]
+        was_read = "the text" if drawn is None else "what is drawn"
+        told.append(f"{_pages(one.pages)} drawn otherwise than the text says ({', '.join(pairs)}); {was_read} was read")
     return replace(document, warnings=(*told, *document.warnings))
 
 
@@ -69,13 +82,15 @@ def _read_pages(data: bytes, pdf: pypdfium2.PdfDocument, reader: "PdfReader | No
     pages = _Pages(pdf, reader, limits)
     lines = list(pages.lines())
     known = {name: fold(clean(value)) for name, value in pdf.get_metadata_dict().items()}
-    return _document(lines, _outline(pdf), known, (*_cut_off(data), *pages.warnings()))
-
-
-def _told(lying: Mismatch, was_read: str) -> str:
-    """The line of the report about a font that reads otherwise than it draws."""
-    pairs = [f"{drawn} for {_visible(read)}" for read, drawn in list(lying.codes.values())[:10]]
-    return f"{_pages(lying.pages)} drawn otherwise than the text says ({', '.join(pairs)}); {was_read} was read"
+    titles: dict[int, dict[str, int]] = {}
+    for item in islice(pdf.get_toc(max_depth=8), MAX_OUTLINE + 1):
+        target = item.get_dest()
+        index = target.get_index() if target else None
+        if index is not None and (title := plain_title(clean(item.get_title()))):
+            titles.setdefault(index + 1, {}).setdefault(title, item.level)
+    is_cut_off = b"%%EOF" not in data[-2048:]
+    told = ("the file is cut off or damaged; what could be found was read",) if is_cut_off else ()
+    return _document(lines, titles, known, (*told, *pages.warnings()))
 
 
 def _visible(text: str) -> str:
@@ -136,7 +151,11 @@ class _Pages:
         characters = 0
         for number in range(1, len(self.pdf) + 1):
             try:
-                page = self._open(number)
+                page = self.pdf[number - 1]
+                # What was filled into fields is drawn apart from the page until the two are made one.
+                if self.has_form and page.flatten() == pdfium.FLATTEN_SUCCESS:
+                    page.close()
+                    page = self.pdf[number - 1]
             except pypdfium2.PdfiumError:
                 self.unreadable.append(number)
                 yield []
@@ -146,14 +165,6 @@ class _Pages:
             characters += sum(len(line.text) for line in lines)
             check_characters(characters, self.limits)
             yield lines
-
-    def _open(self, number: int) -> pypdfium2.PdfPage:
-        page = self.pdf[number - 1]
-        # What was filled into fields is drawn apart from the page until the two are made one.
-        if self.has_form and page.flatten() == pdfium.FLATTEN_SUCCESS:
-            page.close()
-            page = self.pdf[number - 1]
-        return page
 
     def _page(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
         try:
@@ -165,8 +176,8 @@ class _Pages:
         text = text_of(lines)
         if is_scan(page, text):
             return self._recognise(page, number) or lines
-        if text and defects(text) > POOR:
-            other = self._second_opinion(number)
+        if text and defects(text) > POOR and self.reader:
+            other = pypdf_lines(self.reader, number)
             if score(text_of(other)) > score(text):
                 return other
         return lines
@@ -187,10 +198,6 @@ class _Pages:
         """What drawing a page may take; nothing if it was tried, or enough others were in vain."""
         is_given_up = number in self.hurtful or len(self.hurtful) >= _MOST_HURTFUL
         return 0.0 if is_given_up else self.limits.page_seconds
-
-    def _second_opinion(self, number: int) -> list[Line]:
-        """The page as pypdf reads it; nothing when pypdf cannot."""
-        return pypdf_lines(self.reader, number) if self.reader else []
 
     def _has_layers(self) -> bool:
         """Whether parts of the document may be switched off; so they may where pypdf cannot tell."""
@@ -216,38 +223,3 @@ class _Pages:
 def _pages(numbers: list[int]) -> str:
     listed = ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
     return f"page {listed} is" if len(numbers) == 1 else f"{len(numbers)} pages ({listed}) are"
-
-
-def _cut_off(data: bytes) -> Iterator[str]:
-    if b"%%EOF" not in data[-2048:]:
-        yield "the file is cut off or damaged; what could be found was read"
-
-
-def _outline(pdf: pypdfium2.PdfDocument) -> dict[int, dict[str, int]]:
-    """Bookmarks by page; a damaged outline is no reason to lose the text."""
-    titles: dict[int, dict[str, int]] = {}
-    for count, item in enumerate(pdf.get_toc(max_depth=8)):
-        target = item.get_dest()
-        index = target.get_index() if target else None
-        title = plain_title(clean(item.get_title()))
-        if index is not None and title:
-            titles.setdefault(index + 1, {}).setdefault(title, item.level)
-        if count >= MAX_OUTLINE:
-            break
-    return titles
-
-
-def _read_damaged(data: bytes, limits: Limits) -> Document:
-    """A file that pdfium does not open at all."""
-    with quiet_pypdf():
-        reader = open_pypdf(data)
-        count = page_count(reader)
-    if count > limits.max_pages:
-        raise too_many(count, "pages", limits.max_pages, "ingest.max_pages")
-    pages = [pypdf_lines(reader, number) for number in range(1, count + 1)] if reader else []
-    if not any(pages):
-        raise Refused(
-            "is damaged and no page of it can be read",
-            "Copy it again from its source, or print it to a new PDF.",
-        )
-    return _document(pages, {}, {}, ("the file is damaged; what could be found was read",))
