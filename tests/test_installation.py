@@ -64,3 +64,12 @@ def test_make_run_asks_the_corpus_that_it_made(arguments: tuple[str, ...], corpu
     command = ("make", "--dry-run", "run", "CHECK=1", *arguments)
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"assistant (\w+) --corpus (\w+)", told) == [("ingest", corpus), ("ask", corpus)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [((), "models choose"), (("MODEL=bundled",), "config set engine.model=bundled")]
+)
+def test_make_run_takes_the_model_that_is_named_or_chooses_one(arguments: tuple[str, ...], told: str) -> None:
+    command = ("make", "--dry-run", "run", *arguments)
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"assistant ((?:models|config) .+)", lines) == [told]
