@@ -22,9 +22,9 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from assistant.errors import UsageError
-from assistant.opened import OpenedAssistant, open_assistant
 from assistant.render.records import answer_json, hit_json
 from assistant.render.streaming import SettledText, as_said, text_of
+from assistant.service import OpenedAssistant, open_assistant
 from assistant.types import Answer, Grounded, Message
 from assistant.workspace import DEFAULT_CORPUS
 

@@ -1,33 +1,39 @@
-"""A workspace that many ask at once: the models are loaded once, and each request has a retriever to itself.
+"""A workspace opened for questions: the one place where retriever, engine and checked answers become an answerer.
 
-    with open_service(workspace, settings) as service:
+    with open_assistant("claims", workspace="/srv/assistant") as assistant:      one corpus, for Python programs
+        answer = assistant.ask("What is the deductible for hail damage?")
+
+    with open_service(workspace, settings) as service:                          all corpora, for whoever serves many
         for update in service.stream(Asked(service.model("claims/house"), "What is covered?")):
             ...
 
-Nothing here knows of HTTP; whoever serves brings the threads. SQLite connections and indexes are lent to one request
-at a time, the embedder is used in turns, and the engine queues its requests itself.
+Nothing here knows of HTTP; whoever serves brings the threads. Models are loaded once. SQLite connections and indexes
+are lent to one request at a time, the embedder is used in turns, and the engine queues its requests itself. After an
+ingest, the next request sees what is new.
 """
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
+from assistant import config
 from assistant.answer import Assistant
 from assistant.artifacts.adapters import BASE, adapter_names
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.conversation.rewriting import refuse_long
 from assistant.engines.base import Engine
-from assistant.engines.opening import open_answering, uses_server
+from assistant.engines.opening import check_adapter, open_answering, uses_server
 from assistant.errors import UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.retrieval.embedder import Embedder
-from assistant.retrieval.pool import Retrievers
+from assistant.retrieval.pool import RetrieverPool
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import Catalog
-from assistant.types import Evidence, Filter, Message, Update
-from assistant.workspace import DEFAULT_CORPUS, Workspace
+from assistant.store.catalog import CATALOG_FILE, Catalog
+from assistant.types import Answer, Evidence, Filter, Message, Update
+from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
 
 _GREETING = [Message("user", "Hello")]
 
@@ -92,8 +98,9 @@ class Service:
         self._embedder = embedder
         self._make_engine = make_engine
         self._models = _Models()
-        self._retrievers: dict[str, Retrievers] = {}
-        self._retrievers_lock = threading.Lock()
+        self._pools: dict[str, RetrieverPool] = {}
+        self._pools_lock = threading.Lock()
+        self._is_closed = False
 
     @property
     def readiness(self) -> Readiness:
@@ -163,15 +170,22 @@ class Service:
         Raises QuestionTooLongError, what ``Retriever.search`` raises, and UsageError for a filter that fits nothing.
         """
         refuse_long(question, self.settings.answer.question_characters)
-        with self._lent(corpus, only) as retriever:
+        with self.retriever(corpus, only) as retriever:
             return retriever.search(question, k, only)
+
+    def ask(self, asked: Asked) -> Answer:
+        """The answer to a question, or a refusal. Raises what ``Assistant.ask`` raises."""
+        *_, answer = self.stream(asked)
+        if not isinstance(answer, Answer):
+            raise TypeError(f"an answer has to come last, not {answer!r}")
+        return answer
 
     def stream(self, asked: Asked, engine: Engine | None = None) -> Generator[Update, None, None]:
         """The answer as it comes into being; closing the generator stops the model.
 
         ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
         """
-        with self._lent(asked.model.corpus, asked.only) as retriever:
+        with self.retriever(asked.model.corpus, asked.only) as retriever:
             checked = CheckedAnswers(self.workspace.root, asked.model.corpus) if asked.checked else None
             assistant = Assistant(
                 retriever, lambda: engine or self.engine(), self.answering(asked), self.generation(asked), checked
@@ -191,27 +205,105 @@ class Service:
         temperature = ours.temperature if asked.temperature is None else asked.temperature
         return ours.model_copy(update={"max_new_tokens": longest, "temperature": temperature})
 
-    def close(self) -> None:
-        """Close the catalogs that no request holds."""
-        with self._retrievers_lock:
-            opened = list(self._retrievers.values())
-        for retrievers in opened:
-            retrievers.close()
+    def assistant(self, corpus: str, adapter: str | None = None) -> "OpenedAssistant":
+        """One corpus by itself, answered by ``adapter`` unless a call names one.
 
-    def _corpora(self) -> tuple[str, ...]:
-        return self.workspace.corpus_names()
+        Raises UsageError for a corpus that does not exist, here and not at the first question.
+        """
+        open_corpus(self.workspace, corpus).close()
+        return OpenedAssistant(self, corpus, adapter)
 
-    def _lent(self, corpus: str, only: Filter | None) -> AbstractContextManager[Retriever]:
-        """A retriever that is no one else's meanwhile. Raises UnknownCorpus for a corpus that is gone."""
+    def retriever(self, corpus: str, only: Filter | None = None) -> AbstractContextManager[Retriever]:
+        """A retriever that is no one else's while a ``with`` block runs.
+
+        Raises UnknownCorpus for a corpus that is gone, UsageError for a filter that fits nothing, and after ``close``.
+        """
         name = self.corpus(corpus)
         folder = self.workspace.corpus(name)
 
         def opened() -> Retriever:
             return Retriever(Catalog(folder), self._embedder, self.settings.retrieval, self.settings.device)
 
-        with self._retrievers_lock:
-            retrievers = self._retrievers.setdefault(name, Retrievers(opened))
-        return retrievers.lent(only)
+        with self._pools_lock:
+            if self._is_closed:
+                raise UsageError("This assistant is closed.", "Open it again.")
+            pool = self._pools.setdefault(name, RetrieverPool(opened))
+        return pool.lent(only)
+
+    def close(self) -> None:
+        """Close the catalogs; a request that is under way ends first. Later ones raise UsageError."""
+        with self._pools_lock:
+            self._is_closed = True
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.close()
+
+    def _corpora(self) -> tuple[str, ...]:
+        return self.workspace.corpus_names()
+
+
+class OpenedAssistant:
+    """One corpus of a service, for as many threads as like to ask: the embedder and the engine are shared, a
+    retriever is lent to each call."""
+
+    def __init__(self, service: Service, corpus: str, adapter: str | None = None) -> None:
+        """``adapter`` answers unless a call names one."""
+        self._service = service
+        self._corpus = corpus
+        self._adapter = adapter
+
+    @property
+    def answering(self) -> AnswerSettings:
+        """When and how questions are answered."""
+        return self._service.settings.answer
+
+    def __enter__(self) -> "OpenedAssistant":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(
+        self,
+        question: str,
+        history: Sequence[Message] = (),
+        only: Filter | None = None,
+        adapter: str | None = None,
+    ) -> Answer:
+        """The answer to a question, or a refusal. ``adapter`` stands in for the opened one; ``base`` is none.
+
+        Raises UsageError for an empty question or a filter that fits nothing, QuestionTooLongError, ModelError,
+        AdapterError and IdentityError for what cannot be run.
+        """
+        return self._service.ask(self._asked(question, history, only, adapter))
+
+    def stream(
+        self,
+        question: str,
+        history: Sequence[Message] = (),
+        only: Filter | None = None,
+        adapter: str | None = None,
+    ) -> Generator[Update, None, None]:
+        """The answer as it comes into being, the whole ``Answer`` last; closing the generator stops the model.
+
+        What ``Words`` have said may yet turn out unsupported: the ``Answer`` stands. Raises what ``ask`` raises.
+        """
+        yield from self._service.stream(self._asked(question, history, only, adapter))
+
+    def search(self, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
+        """The best passages for a question, ``retrieval.k`` of them unless told otherwise. Loads no language model.
+
+        Raises UsageError as ``ask`` does.
+        """
+        return self._service.search(self._corpus, question, k, only)
+
+    def close(self) -> None:
+        """Close the corpus; a call that is under way ends first. Later ones raise UsageError."""
+        self._service.close()
+
+    def _asked(self, question: str, history: Sequence[Message], only: Filter | None, adapter: str | None) -> Asked:
+        name = adapter or self._adapter
+        return Asked(ServedModel(self._corpus, None if name == BASE else name), question, tuple(history), only)
 
 
 def _there_are(names: Sequence[str] | dict[str, ServedModel]) -> str:
@@ -224,9 +316,46 @@ def open_service(workspace: Workspace, settings: Settings) -> Iterator[Service]:
 
     Raises ModelError for an embedder that is nowhere to be had.
     """
-    embedder = Embedder(settings.embedder, settings.device)
-    service = Service(workspace, settings, embedder, lambda: open_answering(settings, workspace.adapters))
+    service = _service(workspace, settings)
     try:
         yield service
     finally:
         service.close()
+
+
+def open_assistant(
+    corpus: str = DEFAULT_CORPUS,
+    *,
+    workspace: str | Path | None = None,
+    adapter: str | None = None,
+    settings: Settings | None = None,
+) -> OpenedAssistant:
+    """Open a corpus for questions; models are loaded when they are first needed. Use it in a ``with`` block.
+
+    ``workspace`` is found as the command line finds it: as named, else ASSISTANT_WORKSPACE, else ``.assistant`` here.
+    ``settings`` stand in for those of the workspace and the environment. Raises UsageError for a corpus that does not
+    exist, ConfigError for wrong settings, AdapterError for a missing adapter, ModelError for a missing embedder.
+    """
+    space = locate(workspace)
+    chosen = settings or config.load(space.config_file)[0]
+    service = _service(space, chosen)
+    check_adapter(chosen, space.adapters, adapter)
+    return service.assistant(corpus, adapter)
+
+
+def _service(workspace: Workspace, settings: Settings) -> Service:
+    embedder = Embedder(settings.embedder, settings.device)
+    return Service(workspace, settings, embedder, lambda: open_answering(settings, workspace.adapters))
+
+
+def open_corpus(workspace: Workspace, corpus: str) -> Catalog:
+    """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
+    folder = workspace.corpus(corpus)
+    if (folder / CATALOG_FILE).exists():
+        return Catalog(folder)
+    names = workspace.corpus_names()
+    ingest = "Run: assistant ingest FOLDER" + ("" if corpus == DEFAULT_CORPUS else f" --corpus {corpus}")
+    raise UsageError(
+        f"There is no corpus '{corpus}' in {workspace.root}" + (f"; there are: {', '.join(names)}." if names else "."),
+        f"Add --corpus {names[0]}, or {ingest[0].lower()}{ingest[1:]}" if names else ingest,
+    )

@@ -25,7 +25,7 @@ from typing import Any
 import click
 import httpx
 
-from assistant.opened import open_corpus
+from assistant.service import open_corpus
 from assistant.workspace import Workspace
 from bench.app import running
 from bench.hurting import kinds

@@ -19,7 +19,7 @@ import psutil
 
 from assistant import config
 from assistant.retrieval.embedder import Embedder
-from assistant.retrieval.pool import Retrievers
+from assistant.retrieval.pool import RetrieverPool
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity
 from assistant.types import Block, Chunk, Document, Filter, Vectors
@@ -85,7 +85,7 @@ def _fill(catalog: Catalog, chunks: int) -> None:
     publish(catalog, rows, Identity("random", "random", "bench"))
 
 
-def _memory(retrievers: Retrievers) -> None:
+def _memory(retrievers: RetrieverPool) -> None:
     """Resident memory that the first of several retrievers takes, and all of them at once."""
     before, taken = psutil.Process().memory_info().rss, list[float]()
     with ExitStack() as stack:
@@ -97,7 +97,7 @@ def _memory(retrievers: Retrievers) -> None:
     )
 
 
-def _filters(retrievers: Retrievers) -> None:
+def _filters(retrievers: RetrieverPool) -> None:
     unfiltered = 0.0
     for name, only in _FILTERS.items():
         random, seconds = np.random.default_rng(4), []
@@ -126,7 +126,7 @@ def main(chunks: int, workspace: Path | None) -> None:
         import faiss  # noqa: F401 - its own memory is not the index's
 
         embedder = _RandomVectors(settings)
-        opened = Retrievers(lambda: Retriever(Catalog(folder), embedder, settings.retrieval, settings.device))
+        opened = RetrieverPool(lambda: Retriever(Catalog(folder), embedder, settings.retrieval, settings.device))
         with closing(opened) as retrievers:
             _memory(retrievers)
             _filters(retrievers)

@@ -21,15 +21,14 @@ import pytest
 from commands import run
 from fakes import FakeEmbedder, ScriptedEngine
 
-from assistant.answer import Assistant
 from assistant.cli.talk import COMMANDS, Talk
 from assistant.cli.terminal import rows_of, take_back
 from assistant.config import Settings
+from assistant.engines import opening
 from assistant.errors import AdapterError, UsageError
 from assistant.render.markdown import conversation_markdown
 from assistant.render.streaming import GrowingText, differs
-from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import Catalog
+from assistant.service import Service
 from assistant.types import Answer, Sentence
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
@@ -53,25 +52,20 @@ def filled(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Work
 
 
 @contextmanager
-def opened_cheaply(workspace: Workspace, corpus: str, settings: Settings) -> Iterator[Retriever]:
-    """A retriever whose embedder costs nothing."""
-    with closing(Catalog(workspace.corpus(corpus))) as catalog:
-        yield Retriever(catalog, FakeEmbedder(), settings.retrieval, settings.device)
+def opened_cheaply(workspace: Workspace, _: str, settings: Settings) -> Iterator[Service]:
+    """A service whose embedder costs nothing."""
+    with closing(Service(workspace, settings, FakeEmbedder(), lambda: opening.open_answering(settings))) as service:
+        yield service
 
 
-def talk_with(workspace: Workspace, settings: Settings, engine: ScriptedEngine) -> Talk:
-    @contextmanager
-    def open_assistant(corpus: str) -> Iterator[Assistant]:
-        if corpus not in workspace.corpus_names():
-            raise UsageError(f"There is no corpus '{corpus}'.")
-        with opened_cheaply(workspace, corpus, settings) as retriever:
-            yield Assistant(retriever, lambda: engine, settings.answer, settings.engine)
-
+@contextmanager
+def talk_with(workspace: Workspace, settings: Settings, engine: ScriptedEngine) -> Iterator[Talk]:
     def check_adapter(name: str | None) -> None:
         if name not in {None, "house"}:
             raise AdapterError(f"There is no adapter '{name}'.")
 
-    return Talk(open_assistant, check_adapter, "default", None)
+    with closing(Service(workspace, settings, FakeEmbedder(), lambda: engine)) as service:
+        yield Talk(service.assistant, check_adapter, "default", None)
 
 
 @pytest.fixture
@@ -301,7 +295,7 @@ def test_questions_come_from_a_file_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("assistant.engines.opening.open_answering", lambda *_: engine)
-    monkeypatch.setattr("assistant.cli.chat.opened_retriever", opened_cheaply)
+    monkeypatch.setattr("assistant.cli.chat.opened_service", opened_cheaply)
     lines = "What is the deductible for hail damage?\n\nwhy?\n/quit\nnever asked\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     status, out, err = run(capsys, "chat", "--workspace", str(filled.root))
@@ -327,7 +321,7 @@ class Slow(ScriptedEngine):
             time.sleep(0.2)
             yield piece
 
-assistant.cli.chat.opened_retriever = opened_cheaply
+assistant.cli.chat.opened_service = opened_cheaply
 assistant.engines.opening.open_answering = lambda *_: Slow("Hail damage to the car is covered. " + "So it is. " * 30)
 from assistant.cli import main
 main(["chat", "--workspace", sys.argv[2]])

@@ -15,8 +15,7 @@ from langchain_core.retrievers import BaseRetriever
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.langchain_edge import ChatAssistant, CorpusRetriever
-from assistant.opened import OpenedAssistant, open_corpus
-from assistant.retrieval.retriever import Retriever
+from assistant.service import OpenedAssistant, Service
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 
@@ -43,12 +42,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Work
 
 @pytest.fixture
 def opened(corpus: Workspace, settings: Settings, engine: ScriptedEngine) -> Iterator[OpenedAssistant]:
-    embedder = FakeEmbedder()
-    with OpenedAssistant(
-        lambda: Retriever(open_corpus(corpus, "default"), embedder, settings.retrieval, settings.device),
-        lambda: engine,
-        settings,
-    ) as opened:
+    with Service(corpus, settings, FakeEmbedder(), lambda: engine).assistant("default") as opened:
         yield opened
 
 

@@ -5,9 +5,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from endpoint import Reply, serving
@@ -17,8 +18,8 @@ import assistant
 from assistant import open_assistant
 from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, QuestionTooLongError, UsageError
-from assistant.opened import OpenedAssistant, open_corpus
 from assistant.retrieval.retriever import Retriever
+from assistant.service import OpenedAssistant, Service
 from assistant.types import Answer, Filter, Retrieved
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
@@ -28,19 +29,20 @@ TOWNS = [f"town{number}" for number in range(12)]
 
 
 class CountedRetrievers:
-    """Makes retrievers over one corpus and keeps them."""
+    """Makes retrievers and keeps them."""
 
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+    def __init__(self) -> None:
         self.made: list[Retriever] = []
-        self._workspace = workspace
-        self._settings = settings
-        self._embedder = FakeEmbedder()
 
-    def __call__(self) -> Retriever:
-        settings = self._settings
-        catalog = open_corpus(self._workspace, "default")
-        self.made.append(Retriever(catalog, self._embedder, settings.retrieval, settings.device))
+    def __call__(self, *arguments: Any) -> Retriever:
+        self.made.append(Retriever(*arguments))
         return self.made[-1]
+
+
+def opened_with(
+    workspace: Workspace, settings: Settings, make_engine: Callable[[], ScriptedEngine], adapter: str | None = None
+) -> OpenedAssistant:
+    return Service(workspace, settings, FakeEmbedder(), make_engine).assistant("default", adapter)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +57,10 @@ def towns(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Works
 
 
 @pytest.fixture
-def retrievers(towns: Workspace, settings: Settings) -> CountedRetrievers:
-    return CountedRetrievers(towns, settings)
+def retrievers(monkeypatch: pytest.MonkeyPatch) -> CountedRetrievers:
+    counted = CountedRetrievers()
+    monkeypatch.setattr("assistant.service.Retriever", counted)
+    return counted
 
 
 @pytest.fixture
@@ -65,8 +69,8 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-def opened(retrievers: CountedRetrievers, engine: ScriptedEngine, settings: Settings) -> Iterator[OpenedAssistant]:
-    with OpenedAssistant(retrievers, lambda: engine, settings, adapter="house") as opened:
+def opened(towns: Workspace, engine: ScriptedEngine, settings: Settings) -> Iterator[OpenedAssistant]:
+    with opened_with(towns, settings, lambda: engine, adapter="house") as opened:
         yield opened
 
 
@@ -133,7 +137,7 @@ def test_one_thread_uses_one_connection_whatever_it_leaves_half_read(
     assert len(retrievers.made) == 1
 
 
-def test_the_engine_is_made_once_however_many_ask_first(retrievers: CountedRetrievers, settings: Settings) -> None:
+def test_the_engine_is_made_once_however_many_ask_first(towns: Workspace, settings: Settings) -> None:
     made: list[ScriptedEngine] = []
     together = threading.Barrier(6)
 
@@ -141,7 +145,7 @@ def test_the_engine_is_made_once_however_many_ask_first(retrievers: CountedRetri
         made.append(ScriptedEngine("The fire brigade of town3 has 23 engines."))
         return made[-1]
 
-    with OpenedAssistant(retrievers, make_engine, settings) as opened, ThreadPoolExecutor(6) as threads:
+    with opened_with(towns, settings, make_engine) as opened, ThreadPoolExecutor(6) as threads:
 
         def ask(_: int) -> str:
             together.wait(60)
@@ -157,16 +161,16 @@ def test_what_was_ingested_meanwhile_is_found(workspace: Workspace, docs: Path, 
         ingest(workspace, "default", [docs], settings, embedder=FakeEmbedder())
 
     write("trips.md", "# Trips\n\nA trip may last up to 56 days.")
-    with OpenedAssistant(CountedRetrievers(workspace, settings), lambda: ScriptedEngine(""), settings) as opened:
+    with opened_with(workspace, settings, lambda: ScriptedEngine("")) as opened:
         assert opened.search("harbour master", k=1)[0].document == "trips.md"
         write("harbour.md", "# Harbour\n\nThe harbour master lives in the lighthouse.")
         assert opened.search("harbour master", k=1)[0].document == "harbour.md"
 
 
 def test_closing_waits_for_no_one_and_leaves_nothing_open(
-    retrievers: CountedRetrievers, engine: ScriptedEngine, settings: Settings
+    retrievers: CountedRetrievers, towns: Workspace, engine: ScriptedEngine, settings: Settings
 ) -> None:
-    opened = OpenedAssistant(retrievers, lambda: engine, settings)
+    opened = opened_with(towns, settings, lambda: engine)
     stream = opened.stream(question("town3"))
     next(stream)
     opened.search("engines")
@@ -217,7 +221,7 @@ def test_every_example_of_the_documentation_runs(
 
 def test_a_question_that_is_too_long_is_an_error_of_its_own(towns: Workspace, settings: Settings) -> None:
     short = settings.model_copy(update={"answer": settings.answer.model_copy(update={"question_characters": 20})})
-    opened = OpenedAssistant(CountedRetrievers(towns, short), lambda: ScriptedEngine(""), short)
+    opened = opened_with(towns, short, lambda: ScriptedEngine(""))
     for ask in (opened.ask, opened.search, lambda text: list(opened.stream(text))):
         with pytest.raises(QuestionTooLongError):
             ask("x" * 21)

@@ -12,7 +12,7 @@ QUESTION = [Message("user", "What is covered?")]
 
 
 def test_of_a_reticent_base_only_adapters_speak() -> None:
-    engine = ReticentEngine(ScriptedEngine("Hail is covered."))
+    engine = ReticentEngine(lambda: ScriptedEngine("Hail is covered."))
     assert [*engine.stream(QUESTION, 9, 0.0), *engine.stream(QUESTION, 9, 0.0, "base")] == []
     assert returned(engine.stream(QUESTION, 9, 0.0)) is False and engine.complete([QUESTION], 9) == ["Hail is covered."]
     assert "".join(engine.stream(QUESTION, 9, 0.0, "house")) == "Hail is covered."

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import UsageError
-from assistant.opened import open_corpus
+from assistant.service import open_corpus
 from assistant.store.catalog import DocumentSummary, FileRow, file_location
 from assistant.types import Filter
 from assistant.workspace import Workspace

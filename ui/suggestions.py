@@ -6,7 +6,7 @@ from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
-from assistant.opened import open_corpus
+from assistant.service import open_corpus
 from assistant.store.catalog import Catalog
 from assistant.text.languages import Language
 from assistant.text.words import stems

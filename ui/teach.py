@@ -11,7 +11,7 @@ from dataclasses import replace
 from assistant.artifacts.adapters import BASE
 from assistant.errors import UsageError
 from assistant.feedback.types import CHOICES, FAULTS, VERDICTS, Choice, Judgement, Versions, Vote
-from assistant.opened import open_corpus
+from assistant.service import open_corpus
 from assistant.types import Message
 from ui.context import AppContext
 from ui.conversations import Reply, Turn, said_already

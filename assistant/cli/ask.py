@@ -11,7 +11,7 @@ from assistant.cli.options import (
     adapter_option,
     corpus_option,
     json_option,
-    opened_retriever,
+    opened_service,
     question_options,
     workspace_options,
 )
@@ -45,31 +45,24 @@ def command(
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant ask "What is covered?"')
     if as_json and len(questions) > 1:
         raise UsageError("--json takes one question.", "For several, use --batch FILE: one JSON line each.")
-    from assistant.answer import Assistant
-    from assistant.engines.opening import check_adapter, check_engine, open_answering
-    from assistant.feedback.checked import CheckedAnswers
+    from assistant.engines.opening import check_adapter, check_engine
     from assistant.render.records import answer_json
 
     check_engine(settings.engine)  # a wrong name is told before anything is loaded
     check_adapter(settings, workspace.adapters, adapter)
-    with opened_retriever(workspace, corpus, settings) as retriever:
-        assistant = Assistant(
-            retriever,
-            lambda: open_answering(settings, workspace.adapters),
-            settings.answer,
-            settings.engine,
-            CheckedAnswers(workspace.root, corpus),
-        )
+    with opened_service(workspace, corpus, settings) as opened:
+        assistant = opened.assistant(corpus, adapter)
         batched = read_questions(batch) if batch else []
-        refuse_unmatched_filters(batched, only, retriever.catalog)
+        with opened.retriever(corpus) as retriever:
+            refuse_unmatched_filters(batched, only, retriever.catalog)
 
         def line_of(asked: Asked) -> dict[str, Any]:
-            answer = assistant.ask(asked.question, asked.history, asked.filter or only, adapter=adapter)
+            answer = assistant.ask(asked.question, asked.history, asked.filter or only)
             return answer_json(asked.id, answer, trace=trace)
 
         write_each(batched, line_of)
         for question in questions:
-            answer = assistant.ask(question, only=only, adapter=adapter)
+            answer = assistant.ask(question, only=only)
             if as_json:
                 click.echo(json.dumps(answer_json(None, answer, trace=trace), ensure_ascii=False, indent=2))
             else:

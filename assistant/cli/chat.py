@@ -4,19 +4,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from assistant.cli.options import adapter_option, corpus_option, opened_retriever, workspace_options
+from assistant.cli.options import adapter_option, corpus_option, opened_service, workspace_options
 from assistant.config import Settings
 from assistant.errors import AssistantError
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
-    from assistant.answer import Assistant
     from assistant.cli.talk import Talk
 
 _PROMPT = "> "
@@ -33,25 +31,15 @@ def command(adapter: str | None, corpus: str, workspace: Workspace, settings: Se
     Without a terminal, one question or command a line is read from standard input.
     """
     from assistant.cli.talk import Talk
-    from assistant.engines.opening import check_adapter, check_engine, open_answering
-
-    engine = cache(lambda: open_answering(settings, workspace.adapters))
-
-    @contextmanager
-    def open_assistant(name: str) -> "Iterator[Assistant]":
-        from assistant.answer import Assistant
-        from assistant.feedback.checked import CheckedAnswers
-
-        with opened_retriever(workspace, name, settings) as retriever:
-            checked = CheckedAnswers(workspace.root, name)
-            yield Assistant(retriever, engine, settings.answer, settings.engine, checked)
+    from assistant.engines.opening import check_adapter, check_engine
 
     def check(name: str | None) -> None:
         check_adapter(settings, workspace.adapters, name)
 
     check_engine(settings.engine)
     check(adapter)
-    with Talk(open_assistant, check, corpus, adapter) as talk:
+    with opened_service(workspace, corpus, settings) as service:
+        talk = Talk(service.assistant, check, corpus, adapter)
         if sys.stdin.isatty():
             with remembered_lines(workspace.root / "chat_history"):
                 talk_at_terminal(talk)

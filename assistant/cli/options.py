@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +13,11 @@ from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.types import Filter
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
+
+if TYPE_CHECKING:
+    from assistant.retrieval.retriever import Retriever
+    from assistant.service import Service
+    from assistant.store.catalog import Catalog
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -107,26 +112,33 @@ def _same_name(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
 
 
 @contextmanager
-def opened_corpus(workspace: Workspace, corpus: str) -> Iterator[Any]:
+def opened_corpus(workspace: Workspace, corpus: str) -> "Iterator[Catalog]":
     """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
-    from assistant.opened import open_corpus
+    from assistant.service import open_corpus
 
     with closing(open_corpus(workspace, corpus)) as catalog:
         yield catalog
 
 
 @contextmanager
-def opened_retriever(workspace: Workspace, corpus: str, settings: Settings) -> Iterator[Any]:
-    """A retriever over a corpus that exists. A wrong reranker is told here and not after the first search."""
+def opened_service(workspace: Workspace, corpus: str, settings: Settings) -> "Iterator[Service]":
+    """The service of a workspace, in which the corpus exists. A wrong reranker is told here and not after the first
+    search."""
     from assistant import models
-    from assistant.retrieval.embedder import Embedder
-    from assistant.retrieval.retriever import Retriever
+    from assistant.service import open_corpus, open_service
 
     if settings.retrieval.reranker:
         models.embedder_folder(settings.retrieval.reranker)
-    with opened_corpus(workspace, corpus) as catalog:
-        embedder = Embedder(settings.embedder, settings.device)
-        yield Retriever(catalog, embedder, settings.retrieval, settings.device)
+    open_corpus(workspace, corpus).close()
+    with open_service(workspace, settings) as service:
+        yield service
+
+
+@contextmanager
+def opened_retriever(workspace: Workspace, corpus: str, settings: Settings) -> "Iterator[Retriever]":
+    """A retriever over a corpus that exists."""
+    with opened_service(workspace, corpus, settings) as service, service.retriever(corpus) as retriever:
+        yield retriever
 
 
 def _make_filter(documents: Sequence[str], folder: str, assignments: Iterable[str]) -> Filter | None:

@@ -3,22 +3,17 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from assistant.cli.batch import read_questions, refuse_unmatched_filters, write_each
-from assistant.cli.options import corpus_option, json_option, opened_retriever, question_options, workspace_options
+from assistant.cli.options import corpus_option, json_option, opened_service, question_options, workspace_options
 from assistant.config import Settings
-from assistant.conversation.rewriting import refuse_long
 from assistant.errors import UsageError
 from assistant.naming import names_of
 from assistant.render.records import search_json
 from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace
-
-if TYPE_CHECKING:
-    from assistant.retrieval.retriever import Retriever
 
 
 @click.command("search", epilog='Example: assistant search "hail damage deductible" -k 5')
@@ -43,20 +38,20 @@ def command(
     if (question is None) == (batch is None):
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant search "deadline"')
 
-    def found(retriever: "Retriever", text: str, among: Filter | None) -> list[Evidence]:
-        refuse_long(text, settings.answer.question_characters)
-        return retriever.search(text, k, among)
+    with opened_service(workspace, corpus, settings) as service:
 
-    with opened_retriever(workspace, corpus, settings) as retriever:
+        def found(text: str, among: Filter | None) -> list[Evidence]:
+            return service.search(corpus, text, k, among)
+
         batched = read_questions(batch) if batch is not None else []
-        refuse_unmatched_filters(batched, only, retriever.catalog)
+        with service.retriever(corpus) as retriever:
+            refuse_unmatched_filters(batched, only, retriever.catalog)
         write_each(
-            batched,
-            lambda asked: search_json(asked.id, asked.question, found(retriever, asked.question, asked.filter or only)),
+            batched, lambda asked: search_json(asked.id, asked.question, found(asked.question, asked.filter or only))
         )
         if question is None:
             return
-        hits = found(retriever, question, only)
+        hits = found(question, only)
     if as_json:
         click.echo(json.dumps(search_json(None, question, hits), ensure_ascii=False, indent=2))
     else:

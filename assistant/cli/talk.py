@@ -2,18 +2,18 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from assistant.answer import Assistant
 from assistant.artifacts.adapters import BASE
 from assistant.cli.terminal import take_back
 from assistant.errors import AssistantError, UsageError
 from assistant.render.lines import answer_lines, footnotes, passage_lines, trace_lines
 from assistant.render.markdown import conversation_markdown
 from assistant.render.streaming import GrowingText, differs
+from assistant.service import OpenedAssistant
 from assistant.text.printing import visible
 from assistant.types import Answer, Grounded, Message, Retrieved, Words
 
@@ -30,16 +30,16 @@ COMMANDS = {
 
 
 class Talk:
-    """A conversation with one corpus at a time. Use it in a ``with`` block; one thread only."""
+    """A conversation with one corpus at a time, for one thread."""
 
     def __init__(
         self,
-        open_assistant: Callable[[str], AbstractContextManager[Assistant]],
+        open_assistant: Callable[[str], OpenedAssistant],
         check_adapter: Callable[[str | None], None],
         corpus: str,
         adapter: str | None,
     ) -> None:
-        """``open_assistant`` opens a corpus by name; ``check_adapter`` raises for an adapter that there is not."""
+        """``open_assistant`` gives a corpus by name; ``check_adapter`` raises for an adapter that there is not."""
         self.is_over = False
         self._open_assistant = open_assistant
         self._check_adapter = check_adapter
@@ -48,14 +48,7 @@ class Talk:
         self._history: list[Message] = []
         self._answers: list[Answer] = []
         self._saved: set[Path] = set()
-        self._opened = ExitStack()
-
-    def __enter__(self) -> "Talk":
-        self._assistant = self._opened.enter_context(self._open_assistant(self._corpus))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
+        self._assistant = open_assistant(corpus)
 
     def take(self, line: str) -> None:
         """Answer a question, or do what a command says; an empty line does nothing.
@@ -137,11 +130,7 @@ class Talk:
         click.echo(f"Answers come from {visible(name)} now.")
 
     def _change_corpus(self, name: str) -> None:
-        with ExitStack() as opening:
-            assistant = opening.enter_context(self._open_assistant(name))
-            self._opened.close()
-            self._opened = opening.pop_all()
-        self._assistant, self._corpus = assistant, name
+        self._assistant, self._corpus = self._open_assistant(name), name
         self._forget()
 
     def _forget(self) -> None:

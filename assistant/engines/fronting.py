@@ -1,16 +1,22 @@
 """What engines that stand in front of another one pass on as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from assistant.engines.base import Engine
 from assistant.types import Message
 
 
 class FrontingEngine:
-    """Reads and counts as the engine behind it; a subclass says what becomes of answers."""
+    """Reads, counts and completes as the engine behind it; a subclass says what becomes of answers."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        """``engine`` is called when it is first needed."""
+        self._make_engine = engine
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self._make_engine()
 
     @property
     def window(self) -> int:
@@ -29,3 +35,9 @@ class FrontingEngine:
     def prompt_text(self, messages: Sequence[Message]) -> str:
         """As of the engine."""
         return self._engine.prompt_text(messages)
+
+    def complete(
+        self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
+    ) -> list[str]:
+        """As of the engine: what is no answer, as a question that is put differently."""
+        return self._engine.complete(requests, max_new_tokens, adapter)

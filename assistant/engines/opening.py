@@ -39,7 +39,7 @@ def open_answering(settings: Settings, adapters: Path | None = None) -> Engine:
     Raises what ``open_engine`` raises.
     """
     engine = open_engine(settings, adapters)
-    return engine if speaks(settings.engine) else ReticentEngine(engine)
+    return engine if speaks(settings.engine) else ReticentEngine(lambda: engine)
 
 
 def speaks(settings: EngineSettings) -> bool:

@@ -17,9 +17,3 @@ class ReticentEngine(FrontingEngine):
         if adapter in (None, BASE):
             return False
         return (yield from self._engine.stream(messages, max_new_tokens, temperature, adapter))
-
-    def complete(
-        self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
-    ) -> list[str]:
-        """As of the engine: what is no answer, as a question that is put differently."""
-        return self._engine.complete(requests, max_new_tokens, adapter)

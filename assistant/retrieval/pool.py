@@ -14,7 +14,7 @@ from assistant.retrieval.retriever import Retriever
 from assistant.types import Filter
 
 
-class Retrievers:
+class RetrieverPool:
     """Lends the retrievers of one corpus."""
 
     def __init__(self, make: Callable[[], Retriever]) -> None:

@@ -28,7 +28,7 @@ class PlaybackEngine(FrontingEngine):
     """Stands in for an engine: its tokenizer, and what it has said. The model is asked by ``generate`` alone."""
 
     def __init__(self, engine: Engine, generations: Generations) -> None:
-        super().__init__(engine)
+        super().__init__(lambda: engine)
         self._generations = generations
         self.used: list[Generation] = []
         """What was said since the list was emptied last."""

@@ -10,8 +10,8 @@ from fakes import FakeEmbedder
 from insurer import ReadingEngine, cases, insurer_in
 
 import assistant.engines.opening
-import assistant.opened  # before its embedder is replaced
 import assistant.retrieval.embedder
+import assistant.service  # before its embedder is replaced
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from eval.drafts import write_cases

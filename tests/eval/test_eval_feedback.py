@@ -13,8 +13,8 @@ from samples import evidence
 from toys import toy_pair, write_toy_pairs
 
 import assistant.engines.opening
-import assistant.opened  # before its embedder is replaced
 import assistant.retrieval.embedder
+import assistant.service  # before its embedder is replaced
 from assistant.config import Settings
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement

@@ -11,8 +11,8 @@ from fakes import FakeEmbedder, ScriptedEngine
 from insurer import Insurer, ReadingEngine, cases, insurer_in
 
 import assistant.engines.opening
-import assistant.opened  # before its embedder is replaced
 import assistant.retrieval.embedder
+import assistant.service  # before its embedder is replaced
 from assistant.config import EvalSettings, Settings
 from eval.drafts import write_cases
 from eval.judgement import JUDGE_FILE, read_judgement

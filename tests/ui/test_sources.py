@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from assistant.config import Settings
 from assistant.errors import ReadError, UsageError
-from assistant.opened import open_corpus
+from assistant.service import open_corpus
 from assistant.workspace import Workspace
 from bench.hurting import pdf
 from ingest.pipeline import ingest

@@ -2,45 +2,27 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from functools import cached_property
 from typing import Any
 
 from assistant.engines.base import Engine
+from assistant.engines.fronting import FrontingEngine
 from assistant.engines.stopping import until
 from assistant.types import Message
 
 _QUESTION = Message("user", "?")
 
 
-class MeasuredEngine:
+class MeasuredEngine(FrontingEngine):
     """The engine of one answer; ``prompt_tokens`` and ``completion_tokens`` are those of what was read and said."""
 
     def __init__(self, engine: Callable[[], Engine], stop: Sequence[str] = ()) -> None:
         """``engine`` is called when it is first needed. ``stop`` texts end an answer and are not part of it."""
-        self._make_engine = engine
+        super().__init__(engine)
         self._stop = tuple(stop)
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.ran_out = False
         """Whether the answer ended because no more tokens were allowed."""
-
-    @property
-    def window(self) -> int:
-        """As the engine behind it."""
-        return self._engine.window
-
-    @property
-    def control_tokens(self) -> frozenset[str]:
-        """As the engine behind it."""
-        return self._engine.control_tokens
-
-    def count(self, messages: Sequence[Message]) -> int:
-        """As the engine behind it."""
-        return self._engine.count(messages)
-
-    def prompt_text(self, messages: Sequence[Message]) -> str:
-        """As the engine behind it."""
-        return self._engine.prompt_text(messages)
 
     def stream(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
@@ -59,16 +41,6 @@ class MeasuredEngine:
 
     def _stream(self, *request: Any) -> Generator[str, None, None]:
         self.ran_out = yield from self._engine.stream(*request)
-
-    def complete(
-        self, requests: Sequence[Sequence[Message]], max_new_tokens: int, adapter: str | None = None
-    ) -> list[str]:
-        """As the engine behind it."""
-        return self._engine.complete(requests, max_new_tokens, adapter)
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return self._make_engine()
 
     def _count_said(self, said: str) -> int:
         if not said:

@@ -9,7 +9,7 @@ import gradio as gr
 from assistant.errors import UsageError
 from assistant.feedback.lessons import is_supported, still_stands
 from assistant.feedback.types import STATES, TAUGHT, Feedback, State
-from assistant.opened import open_corpus
+from assistant.service import open_corpus
 from ui.context import AppContext
 from ui.pages.acting import choice_list, number_of, still_html, titled_html
 from ui.pages.told import telling

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.errors import UsageError
-from assistant.opened import open_corpus
+from assistant.service import open_corpus
 from assistant.store.catalog import Catalog, file_location
 from assistant.types import Filter
 from assistant.workspace import Workspace

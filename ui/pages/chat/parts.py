@@ -111,7 +111,7 @@ element.addEventListener("click", (event) => {
   if (step) window.assistant.step(Number(step.dataset.step));
 });
 element.addEventListener("close", () => { props.value = ""; window.assistant.closed(); });
-watch("value", () => window.assistant.opened(element));
+watch("value", () => window.assistant.service(element));
 """
 _LIST = """
 element.addEventListener("renamed", (event) => trigger("rename", event.detail));
