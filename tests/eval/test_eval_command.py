@@ -10,8 +10,7 @@ from fakes import FakeEmbedder
 from insurer import ReadingEngine, cases, insurer_in
 
 import assistant.engines.opening
-import assistant.retrieval.embedder
-import assistant.service  # before its embedder is replaced
+import assistant.service
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from eval.drafts import write_cases
@@ -31,7 +30,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Path:
 @pytest.fixture(autouse=True)
 def _cheap_models(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = ReadingEngine()
-    monkeypatch.setattr(assistant.retrieval.embedder, "Embedder", lambda *_: FakeEmbedder())
+    monkeypatch.setattr(assistant.service, "Embedder", lambda *_: FakeEmbedder())
     monkeypatch.setattr(assistant.engines.opening, "open_engine", lambda *_: engine)
     monkeypatch.setenv("ASSISTANT_WORKSPACE", str(root / "workspace"))
 

@@ -13,8 +13,7 @@ from samples import evidence
 from toys import toy_pair, write_toy_pairs
 
 import assistant.engines.opening
-import assistant.retrieval.embedder
-import assistant.service  # before its embedder is replaced
+import assistant.service
 from assistant.config import Settings
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement
@@ -30,7 +29,7 @@ QUESTION = "How much does everybody pay for a broken boat?"
 def place(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a workspace, four cases, and a correction that was accepted."""
     engine = ReadingEngine()
-    monkeypatch.setattr(assistant.retrieval.embedder, "Embedder", lambda *_: FakeEmbedder())
+    monkeypatch.setattr(assistant.service, "Embedder", lambda *_: FakeEmbedder())
     monkeypatch.setattr(assistant.engines.opening, "open_engine", lambda *_: engine)
     workspace = insurer_in(tmp_path, settings).workspace
     monkeypatch.setenv("ASSISTANT_WORKSPACE", str(workspace.root))

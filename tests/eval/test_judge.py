@@ -11,8 +11,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 from insurer import Insurer, ReadingEngine, cases, insurer_in
 
 import assistant.engines.opening
-import assistant.retrieval.embedder
-import assistant.service  # before its embedder is replaced
+import assistant.service
 from assistant.config import EvalSettings, Settings
 from eval.drafts import write_cases
 from eval.judgement import JUDGE_FILE, read_judgement
@@ -115,7 +114,7 @@ def command(insurer: Insurer, monkeypatch: pytest.MonkeyPatch) -> Path:
     def open_engine(settings: Settings, _: Path | None = None) -> object:
         return opened(settings) if settings.engine.url else ReadingEngine()
 
-    monkeypatch.setattr(assistant.retrieval.embedder, "Embedder", lambda *_: FakeEmbedder())
+    monkeypatch.setattr(assistant.service, "Embedder", lambda *_: FakeEmbedder())
     monkeypatch.setattr(assistant.engines.opening, "open_engine", open_engine)
     monkeypatch.setenv("ASSISTANT_WORKSPACE", str(insurer.workspace.root))
     return insurer.workspace.root / "reports"
