@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 
 from assistant.config import Settings
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
-from assistant.naming import names_of
 from assistant.refusal.calibration import calibration_of
 from assistant.retrieval.corpus_embedder import better_embedder, embedder_of
 from assistant.retrieval.embedder import Embedder
@@ -25,6 +24,7 @@ from assistant.retrieval.retriever import Retriever
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest, file_location
 from assistant.store.schema import damage_told
+from assistant.text.filenames import names_of
 from assistant.text.printing import counted
 from assistant.types import Vectors
 from assistant.work.progress import note, progress_bar

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from assistant.places import with_rows
+from assistant.text.places import with_rows
 from assistant.types import BLOCK_SEPARATOR, Block, Chunk, Document
 
 

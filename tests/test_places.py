@@ -4,7 +4,7 @@ import pytest
 from samples import evidence
 
 from assistant.grounding.support import support
-from assistant.places import with_rows, without_rows
+from assistant.text.places import with_rows, without_rows
 
 
 @pytest.mark.parametrize("place", ["", "sheet Claims", "sheet Claims, rows 1", "sheet rows 5", "slide 3"])

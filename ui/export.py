@@ -16,9 +16,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from assistant.errors import AssistantError
-from assistant.markdown import plain_lines
 from assistant.render.markdown import escaped
 from assistant.text.languages import Language
+from assistant.text.markdown_blocks import plain_lines
 from assistant.text.printing import excerpt, visible
 from ui.context import AppContext
 from ui.conversations import Reply, Turn

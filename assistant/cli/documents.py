@@ -17,8 +17,8 @@ from assistant.workspace import Workspace
 @json_option
 def command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """List the files of a corpus with what is known of each, and other corpora of the workspace."""
-    from assistant.naming import names_of
     from assistant.store.catalog import file_location
+    from assistant.text.filenames import names_of
     from assistant.text.printing import counted, visible
 
     with opened_corpus(workspace, corpus) as catalog:

@@ -10,8 +10,8 @@ from assistant.cli.batch import read_questions, refuse_unmatched_filters, write_
 from assistant.cli.options import corpus_option, json_option, opened_service, question_options, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
-from assistant.naming import names_of
 from assistant.render.records import search_json
+from assistant.text.filenames import names_of
 from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from assistant.duplicates import jaccard, shingles
 from assistant.grounding.support import Weights, support
+from assistant.text.duplicates import jaccard, shingles
 from assistant.text.languages import LANGUAGES, data
 from assistant.text.printing import excerpt
 from assistant.text.quantities import as_written, quantities, unit_of

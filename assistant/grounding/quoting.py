@@ -19,8 +19,8 @@ from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, named_cells, weighted_coverage
 from assistant.grounding.warnings import warning_of
-from assistant.places import without_rows
 from assistant.retrieval.embedder import Embedder
+from assistant.text.places import without_rows
 from assistant.text.sentences import asks
 from assistant.text.words import content_stems, stems
 from assistant.types import Citation, Evidence, Heading, Sentence

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from assistant.markdown import Line, Outermost, lines, without_emphasis
 from assistant.text.lexicon import everywhere
+from assistant.text.markdown_blocks import Line, Outermost, lines, without_emphasis
 from assistant.text.negation import denials
 from assistant.text.quantities import quantities
 from assistant.text.sentences import asks, sentence_spans

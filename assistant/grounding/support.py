@@ -25,10 +25,10 @@ from assistant.grounding.joined import parted
 from assistant.grounding.meaning import Likeness
 from assistant.grounding.roles import misplaced
 from assistant.grounding.spans import Row, Span, Table, spans
-from assistant.places import without_rows
 from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
 from assistant.text.negation import Denial, affirmed, contradiction, denials
+from assistant.text.places import without_rows
 from assistant.text.quantities import in_digits, is_said, qualifiers, quantities, split_quantities
 from assistant.text.sentences import asks
 from assistant.text.words import stems, words

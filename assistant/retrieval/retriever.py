@@ -15,7 +15,6 @@ from typing import TypeVar
 import numpy as np
 
 from assistant.config import DeviceSettings, RetrievalSettings
-from assistant.duplicates import Duplicates, jaccard, shingles
 from assistant.errors import UsageError, WorkspaceError
 from assistant.grounding.editions import state_otherwise, title_key
 from assistant.retrieval.corpus_embedder import embedder_of
@@ -24,6 +23,7 @@ from assistant.retrieval.fusion import Candidate, fuse
 from assistant.retrieval.reranker import Reranker
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.store.vectors import Ids, VectorIndex, open_index
+from assistant.text.duplicates import Duplicates, jaccard, shingles
 from assistant.text.words import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.types import Evidence, Filter, well_formed
 

@@ -5,7 +5,7 @@ Copying word for word is the easiest way to be faithful, so these two stand besi
 
 from collections.abc import Sequence
 
-from assistant.runs import Runs
+from assistant.text.runs import Runs
 from eval.metrics.answers import tokens
 from eval.metrics.score import NO_EVIDENCE, REFUSED, Score, score
 

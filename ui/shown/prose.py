@@ -1,7 +1,7 @@
 """An answer in Markdown as HTML: lists, tables, headings, emphasis and code, and nothing that leads anywhere.
 
 Only the tags that stand here are written, without a value of a stranger in any attribute, and every word goes through
-``escaped``. Links, pictures and HTML are not Markdown here (``assistant.markdown``): they stay the text that they are.
+``escaped``. Links, pictures and HTML are not Markdown here (``assistant.text.markdown_blocks``): they stay the text that they are.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from assistant.markdown import Line, blocks, parser
+from assistant.text.markdown_blocks import Line, blocks, parser
 from ui.shown.safe import escaped
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ letters and digits are compared, and what does not stand there as a whole is fou
 
 import unicodedata
 
-from assistant.runs import Runs
+from assistant.text.runs import Runs
 
 _SHORTEST = 8
 """Pieces of fewer letters could be found anywhere."""
