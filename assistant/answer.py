@@ -16,16 +16,17 @@ from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.errors import PromptTooLongError
 from assistant.feedback.checked import CheckedAnswers, Found
-from assistant.grounding.editions import newest_first, version_notes, with_newest
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.outcomes import outcome_of
 from assistant.grounding.quoting import Places
+from assistant.grounding.versions import version_notes
 from assistant.grounding.warnings import warning_notes
 from assistant.models.thinking import answer_in
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import asking_back, closest_text, declines, readings_in, refusal_text
+from assistant.retrieval.editions import newest_first, with_newest
 from assistant.retrieval.retriever import Retriever
 from assistant.types import (
     Answer,

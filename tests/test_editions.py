@@ -7,15 +7,9 @@ from collections.abc import Iterable, Mapping
 import pytest
 from samples import evidence
 
-from assistant.grounding.editions import (
-    are_editions,
-    is_superseded,
-    newest_first,
-    title_key,
-    version_notes,
-    with_newest,
-)
 from assistant.grounding.grounder import ground
+from assistant.grounding.versions import version_notes
+from assistant.retrieval.editions import are_editions, is_superseded, newest_first, title_key, with_newest
 from assistant.types import Evidence
 
 QUESTION = "When do I have to report a claim?"

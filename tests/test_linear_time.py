@@ -36,7 +36,6 @@ from assistant.feedback.types import Judgement, Versions
 from assistant.grounding import (
     bearers,
     decisive,
-    editions,
     grounder,
     joined,
     markers,
@@ -53,6 +52,7 @@ from assistant.refusal.features import held
 from assistant.render.lines import answer_lines
 from assistant.render.markdown import conversation_markdown
 from assistant.render.streaming import as_said, text_of
+from assistant.retrieval import editions
 from assistant.retrieval.filters import refuse_unmatched
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog, StoredChunk

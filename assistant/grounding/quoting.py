@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from assistant.grounding.editions import is_superseded
 from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, named_cells, weighted_coverage
 from assistant.grounding.warnings import warning_of
+from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
 from assistant.text.places import without_rows
 from assistant.text.sentences import asks

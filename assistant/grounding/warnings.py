@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence, Set
 from functools import lru_cache
 
-from assistant.grounding.editions import title_key
+from assistant.retrieval.editions import title_key
 from assistant.text.languages import LANGUAGES, data
 from assistant.text.quantities import quantities
 from assistant.text.words import answered_in, content_stems, stems

@@ -16,8 +16,8 @@ import numpy as np
 
 from assistant.config import DeviceSettings, RetrievalSettings
 from assistant.errors import UsageError, WorkspaceError
-from assistant.grounding.editions import state_otherwise, title_key
 from assistant.retrieval.corpus_embedder import embedder_of
+from assistant.retrieval.editions import state_otherwise, title_key
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.fusion import Candidate, fuse
 from assistant.retrieval.reranker import Reranker

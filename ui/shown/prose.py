@@ -1,7 +1,8 @@
 """An answer in Markdown as HTML: lists, tables, headings, emphasis and code, and nothing that leads anywhere.
 
 Only the tags that stand here are written, without a value of a stranger in any attribute, and every word goes through
-``escaped``. Links, pictures and HTML are not Markdown here (``assistant.text.markdown_blocks``): they stay the text that they are.
+``escaped``. Links, pictures and HTML are not Markdown here (``assistant.text.markdown_blocks``): they stay the text
+that they are.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Editions: documents of one title with different dates. The newest comes first, and what another says is told.
+"""Editions: documents of one title with different dates. The newest comes first.
 
 A passage of an older edition brings the same section of the newest one along, or gives way to it if it says the same.
 
@@ -12,20 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from assistant.grounding.support import Weights, support
 from assistant.text.duplicates import jaccard, shingles
-from assistant.text.languages import LANGUAGES, data
-from assistant.text.printing import excerpt
-from assistant.text.quantities import as_written, quantities, unit_of
-from assistant.text.words import answered_in
-from assistant.types import Evidence, Sentence
+from assistant.text.quantities import quantities
+from assistant.types import Evidence
 
-# A passage of another edition says the same with another value when it holds this part of the sentence's words.
-_SAME_THING = 0.7
 _NUMBER = re.compile(r"(?:(?<!\W)\W++)?\d+\W*+")
 # From this part of common word sequences on, two editions say the same; their numbers have to be equal besides.
 _SAME_TEXT = 0.9
-_LONGEST_QUOTE = 200
 
 
 class Dated(Protocol):
@@ -112,41 +105,6 @@ def is_superseded(hit: Evidence, hits: Sequence[Evidence], question: str) -> boo
     newer = (other for other in hits if are_editions(hit, other) and other.date > hit.date)
     same_section = any(title_key(other.heading) == title_key(hit.heading) for other in newer)
     return same_section and hit.date[:4] not in quantities(question)
-
-
-def version_notes(
-    sentences: Sequence[Sentence], hits: Sequence[Evidence], weights: Weights, least_coverage: float
-) -> tuple[str, ...]:
-    """What other editions among the evidence say of the things that an answer gives a value for."""
-    by_rank = {hit.rank: hit for hit in hits}
-    notes = (
-        _note(sentence.text, citation.quote, by_rank[citation.hit], other, weights, least_coverage)
-        for sentence in sentences
-        for citation in sentence.citations
-        for other in hits
-        if are_editions(by_rank[citation.hit], other)
-    )
-    return tuple(dict.fromkeys(filter(None, notes)))
-
-
-def _note(sentence: str, quote: str, cited: Evidence, other: Evidence, weights: Weights, least_coverage: float) -> str:
-    """The note about one other edition; empty when it says nothing else."""
-    found = support(sentence, other, weights, least_coverage)
-    passage = other.text[found.start : found.end]
-    values = dict.fromkeys(value for value in quantities(passage) if unit_of(value) == unit_of(found.missing or "0"))
-    if not found.missing or not values or found.coverage < _SAME_THING:
-        return ""
-    texts = data(answered_in(sentence, LANGUAGES) or LANGUAGES[0], "answers")
-    # Of several values it is not known which one is meant.
-    several = texts["quoted"].format(excerpt(passage, _LONGEST_QUOTE))
-    note: str = texts["differs"]
-    return note.format(
-        which=texts["older" if other.date < cited.date else "newer"],
-        source=f"{other.document}, {other.date},",
-        other=as_written(next(iter(values)), passage) if len(values) == 1 else several,
-        own=as_written(found.missing, quote),
-        cited=f"{cited.document}, {cited.date}",
-    )
 
 
 def title_key(title: str) -> str:
