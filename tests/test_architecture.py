@@ -11,6 +11,22 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SIBLINGS = ("ingest", "train", "eval", "ui")
 PACKAGES = ("assistant", *SIBLINGS)
+# The rooms of the core in their order: each may import those of the lines above its own.
+ROOMS = (
+    ("errors", "types", "text"),
+    ("workspace", "untrusted"),
+    ("work", "config", "store", "prompt"),
+    ("artifacts",),
+    ("models",),
+    ("engines", "retrieval"),
+    ("conversation", "grounding"),
+    ("refusal", "feedback"),
+    ("render", "answer"),
+    ("service", "doctor"),
+    ("langchain_edge",),
+    ("cli",),
+)
+LOOSE_MODULES = 10
 HEAVY = (
     "torch",
     "transformers",
@@ -63,9 +79,28 @@ def test_arrows_point_from_the_edges_to_the_core(file: Path) -> None:
         assert not any(name.startswith("assistant.cli") for name in imports_of(file))
 
 
-def test_errors_and_types_import_nothing_of_ours() -> None:
-    assert not imports_of(ROOT / "assistant/errors.py")
-    assert not imports_of(ROOT / "assistant/types.py")
+def room_of(name: str) -> str:
+    """The room of the core that a module belongs to; empty for the package itself and for other packages."""
+    package, *rest = name.split(".")
+    return rest[0] if package == "assistant" and rest and rest[0] != "__main__" else ""
+
+
+def core() -> list[Path]:
+    return [file for file in modules() if room_of(name_of(file))]
+
+
+@pytest.mark.parametrize("file", core(), ids=name_of)
+def test_a_room_of_the_core_imports_rooms_above_it_only(file: Path) -> None:
+    floors = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
+    own = room_of(name_of(file))
+    for name in sorted(imports_of(file)):
+        other = room_of(name)
+        assert other in {"", own} or floors[other] < floors[own], f"{own} may not import {name}"
+
+
+def test_the_core_has_few_loose_modules_and_no_room_without_a_place() -> None:
+    assert len(list((ROOT / "assistant").glob("*.py"))) <= LOOSE_MODULES
+    assert {room_of(name_of(file)) for file in core()} == {room for rooms in ROOMS for room in rooms}
 
 
 def test_there_is_no_import_cycle() -> None:
