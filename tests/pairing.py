@@ -1,5 +1,7 @@
 """A small corpus to make pairs from, and what tests of pairs do with it."""
 
+import re
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ from assistant.artifacts.pairs import Pair, read_pairs
 from assistant.config import Settings
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
-from assistant.types import Evidence
+from assistant.types import Evidence, Message
 from assistant.workspace import Workspace
 from ingest import pipeline
 from ingest.pairs.build import make_pairs
@@ -132,6 +134,39 @@ Windbreak – A row of trees or bushes that slows the wind.
 }
 
 
+class ReadingEngine(ScriptedEngine):
+    """Asks for the end of each fact, and answers with the sentence of the passages that is most like the question.
+
+    ``spoil`` changes what it answers to a prompt; ``until`` is after how many prompts it is killed.
+    """
+
+    def __init__(self, spoil: Callable[[str, Sequence[Message]], str] | None = None, until: int = 10**9) -> None:
+        super().__init__("")
+        self.spoil = spoil or (lambda answer, _: answer)
+        self.until = until
+
+    def complete(
+        self,
+        requests: Sequence[Sequence[Message]],
+        max_new_tokens: int,  # noqa: ARG002
+        adapter: str | None = None,  # noqa: ARG002
+    ) -> list[str]:
+        return [self._said(messages) for messages in requests]
+
+    def _said(self, messages: Sequence[Message]) -> str:
+        if len(self.prompts) == self.until:
+            raise KeyboardInterrupt
+        self.prompts.append(tuple(messages))
+        asked = messages[-1].content
+        if fact := re.search(r"Fact: (.*)", asked):
+            return f"What of {' '.join(fact[1].split()[:-2])}?\nAnd more"
+        sentences = re.findall(r"[A-Z][^.!?|\n<>]+\.", asked[: asked.rindex("</passage>")])
+        words = set(asked[asked.rindex("</passage>") :].split())
+        return self.spoil(
+            max(sentences, key=lambda one: len(words & set(one.split())), default="Nothing is said of it."), messages
+        )
+
+
 class House:
     """One corpus in one workspace, with the fake embedder."""
 
@@ -157,7 +192,12 @@ class House:
             return Retriever(catalog, self.embedder, self.settings.retrieval, self.settings.device).search(question)
 
     def make(
-        self, explain: Path | None = None, strict: bool = False, corrections: Path | None = None, **settings: object
+        self,
+        explain: Path | None = None,
+        strict: bool = False,
+        corrections: Path | None = None,
+        engine: ScriptedEngine | None = None,
+        **settings: object,
     ) -> PairsReport:
         """Make pairs with some settings of ``pairs`` changed."""
         chosen = self.settings.pairs.model_copy(update=settings)
@@ -166,7 +206,7 @@ class House:
             retriever = Retriever(catalog, self.embedder, changed.retrieval, changed.device)
             return make_pairs(
                 retriever,
-                ScriptedEngine(""),
+                engine or ScriptedEngine(""),
                 self.file,
                 changed,
                 explain=explain,

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.artifacts.jsonlines import parsed, write_lines
 from assistant.errors import PairsError
 from assistant.prompt import build_messages
-from assistant.types import Message, Passage
+from assistant.types import HEADING_SEPARATOR, Evidence, Message, Passage
 from assistant.workspace import make_folder, replaced_atomically
 
 Split = Literal["train", "validation", "test"]
@@ -61,6 +61,15 @@ class Pair:
     def messages(self, system: str, control_tokens: Collection[str] = ()) -> list[Message]:
         """What the model is shown before it responds: the one prompt."""
         return build_messages(self.system or system, self.passages, self.history, self.instruction, control_tokens)
+
+
+def evidence_of(passage: Passage, rank: int, language: str) -> Evidence:
+    """A passage as evidence that no search has scored, for what grounds answers; ``rank`` is its number in the pair."""
+    place = passage.document, passage.document, "", "", language, passage.context
+    heading = passage.context.partition("\n")[0].rpartition(HEADING_SEPARATOR)[2]
+    return Evidence(
+        rank, 0.0, None, None, None, None, rank, *place, heading, "", (), passage.start, passage.end, passage.text
+    )
 
 
 _PAIR = TypeAdapter(Pair)

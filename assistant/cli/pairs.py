@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--name", metavar="NAME", help="Of the set of pairs; the corpus has the same one by default.")
 @click.option("--tone", multiple=True, metavar="FILE", help="Examples of the house voice; may be repeated.")
 @click.option("--data", multiple=True, metavar="FILE", help="Your own questions and answers; may be repeated.")
-@click.option("--teacher", metavar="MODEL", help="Let a model write questions: base, or PROVIDER:MODEL of LangChain.")
+@click.option("--teacher", metavar="MODEL", help="Model that writes: base, one of the catalogue, or PROVIDER:MODEL.")
 @click.option("--teacher-url", metavar="URL", help="An OpenAI-compatible endpoint for the teacher and the judge.")
 @click.option("--judge", metavar="MODEL", help="Let a model look at what the teacher wrote.")
 @click.option("--hold-out", multiple=True, metavar="GLOB", help="Keep these documents for tests; may be repeated.")

@@ -393,8 +393,10 @@ class PairsSettings(Section):
     tone: tuple[str, ...] = Field((), description="Files with examples of the house voice.")
     data: tuple[str, ...] = Field((), description="Files with your own questions and answers.")
     teacher: str = Field(
-        "",
-        description="Model that writes questions: 'base' (engine.model), or PROVIDER:MODEL of LangChain; empty: none.",
+        "auto",
+        description="Model that writes questions and answers: 'base' (engine.model), a name of the catalogue, or"
+        " PROVIDER:MODEL of LangChain; empty: none. auto takes the base where it answers in its own words"
+        " (engine.generate).",
     )
     teacher_url: str = Field("", description="Address of an OpenAI-compatible endpoint for the teacher and the judge.")
     teacher_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest time for one reply of the teacher.")

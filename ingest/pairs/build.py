@@ -26,21 +26,22 @@ from ingest.pairs.before import Before, before_of, splits_before
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Workbench
 from ingest.pairs.corpus import Corpus, hashes_of, read_corpus
-from ingest.pairs.documents import document_pairs
+from ingest.pairs.documents import Models, document_pairs
 from ingest.pairs.drops import Drops
 from ingest.pairs.general import general_pairs
-from ingest.pairs.generated import Writer
 from ingest.pairs.leaks import leaking, leaks
 from ingest.pairs.reading import reading_pairs
+from ingest.pairs.rejected import Rejected
 from ingest.pairs.replies import Replies, replies_file
 from ingest.pairs.report import PairsReport
 from ingest.pairs.rows import BadRow
 from ingest.pairs.shares import beyond_shares
 from ingest.pairs.taught import Taught, read_taught, taught_pairs
-from ingest.pairs.teacher import opened_teacher
+from ingest.pairs.teacher import named_teacher, opened_teacher
+from ingest.pairs.verified import Verifier
 
 # Raised when the same documents would give other pairs: those of before are then made anew.
-RECIPE_VERSION = 4
+RECIPE_VERSION = 5
 # How many hits are looked at for each passage of a list: some are of another split, or answer too.
 _DEPTH = 3
 _MOST_NAMED = 900
@@ -128,11 +129,14 @@ def _pairs(
     bench.search(corpus.name)  # refuses an empty corpus, or one whose embedder is gone, before a teacher is asked
     replies = Replies(replies_file(file))
     replies.keep_only(corpus.chunks)
-    base = settings.engine.model
-    teacher = opened_teacher(chosen.teacher, chosen, engine, base) if chosen.teacher else None
-    judge = opened_teacher(chosen.judge, chosen, engine, base) if chosen.judge else None
-    writer = Writer(teacher, judge, replies, chosen.generated_per_chunk, taught.voice, chosen.seed)
-    made = list(document_pairs(corpus, writer, before, bench, settings, drops))
+    teacher, judge = (
+        opened_teacher(name, settings, engine) if name else None for name in (named_teacher(settings), chosen.judge)
+    )
+    models = Models(teacher, judge, replies, Verifier(retriever, settings.answer))
+    rejected = Rejected(file, before.answered)
+    made = list(document_pairs(corpus, models, before, bench, settings, drops, rejected))
+    if not before.is_current:
+        rejected.write()
     by_people = taught_pairs(taught, bench, corpus.languages, chosen)
     pairs = _in_shares(_sound([*before.edited, *before.kept, *made, *by_people], drops), chosen, drops)
     if not pairs:
@@ -167,6 +171,7 @@ def recipe_of(settings: Settings) -> dict[str, object]:
     return {
         "recipe": RECIPE_VERSION,
         **settings.pairs.model_dump(mode="json", exclude={"teacher_seconds", "teacher_attempts"}),
+        "teacher": named_teacher(settings),
         "engine": settings.engine.model,
         "evidence": answer.evidence,
         "prompt_tokens": answer.prompt_tokens,
@@ -255,7 +260,7 @@ def _header(
     return PairsHeader(
         corpus=corpus.name,
         generation=corpus.generation,
-        generator=settings.pairs.teacher,
+        generator=named_teacher(settings),
         seed=settings.pairs.seed,
         documents={path: corpus.hashes[path] for path in sorted(shown) if path in corpus.hashes},
         counts=dict(Counter(pair.source for pair in pairs).most_common()),

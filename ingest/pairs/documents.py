@@ -1,9 +1,11 @@
 """Pairs from documents: answered ones, and refusals beside them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from assistant.artifacts.pairs import SPLITS, Pair, Split
-from assistant.config import Settings
+from assistant.config import PairsSettings, Settings
 from assistant.store.catalog import StoredChunk
 from assistant.text.words import text_in
 from ingest.pairs.before import Before
@@ -12,23 +14,42 @@ from ingest.pairs.context import EvidenceList, Workbench, cited, evidence_list
 from ingest.pairs.corpus import Corpus
 from ingest.pairs.drops import Drops
 from ingest.pairs.general import foreign_questions
-from ingest.pairs.generated import Writer
+from ingest.pairs.generated import STATED, written
 from ingest.pairs.identity import identified
+from ingest.pairs.judged import judged
 from ingest.pairs.questions import ask, in_turn, sound_candidates
+from ingest.pairs.readings import Lists, answered
 from ingest.pairs.refusals import Unanswerable, unanswerable
+from ingest.pairs.rejected import Rejected
+from ingest.pairs.replies import Replies
 from ingest.pairs.structure import Finder
+from ingest.pairs.teacher import Teacher
+from ingest.pairs.verified import Verifier
 
+# What is asked so in the documents stays where a model writes the other questions.
+_BY_PEOPLE = frozenset({"faq", "definition"})
 # Of ten questions of no document, which each split may use.
 _FOREIGN: Mapping[Split, range] = {"train": range(8), "validation": range(8, 9), "test": range(9, 10)}
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What writes questions and answers, what judges them, and what was said before."""
+
+    teacher: Teacher | None
+    judge: Teacher | None
+    replies: Replies
+    verifier: Verifier
+
+
 def document_pairs(
     corpus: Corpus,
-    writer: Writer,
+    models: Models,
     before: Before,
     bench: Workbench,
     settings: Settings,
     drops: Drops,
+    rejected: Rejected,
 ) -> Iterator[Pair]:
     """Pairs about the chunks that none of ``before`` is about."""
     if before.is_current:
@@ -39,20 +60,49 @@ def document_pairs(
     drops.leave_out(set(chunks) - {chunk.id for chunk in new})
     turn = [chunk for chunk in in_turn(new, chosen.seed) if chunk.document not in corpus.older]
     room = max(0, chosen.most - len(before.kept)) if chosen.most else None
-    written = writer.write(turn if room is None else turn[: -(-room // chosen.per_chunk)], drops)
-    found = _current([*written, *_structure(corpus.chunks, chosen.seed)], corpus, drops)
-    candidates = writer.approved(sound_candidates(found, chunks, drops), chunks, drops)
+    found = list(_structure(corpus.chunks, chosen.seed))
+    if models.teacher:
+        some = turn if room is None else turn[: -(-room // chosen.per_chunk)]
+        found = _written(some, found, models.teacher, models.replies, chosen, drops)
+    candidates = sound_candidates(_current(found, corpus, drops), chunks, drops)
     asked = ask(candidates, turn, room, bench.search, chosen, drops)
-    lists = [(evidence_list(chunks[number], some, bench), some) for number, some in asked.items()]
+    lists: Lists = [(evidence_list(chunks[number], of_it, bench), of_it) for number, of_it in asked.items()]
+
+    def reject(shown: EvidenceList, candidate: Candidate, reason: str) -> None:
+        rejected.add(_answered(shown, candidate, corpus.splits[candidate.document]), reason)
+
+    if models.teacher:
+        read = models.teacher, models.replies, models.verifier
+        lists = list(answered(lists, *read, settings.answer.system, drops, reject))
+    if models.judge:
+        lists = list(judged(lists, models.judge, models.replies, drops))
     foreign = foreign_questions()
     for split in SPLITS:
         here = [one for one in lists if corpus.splits[chunks[one[0].chunk].document] == split]
         own = {language: _slice(questions, split, bench.seed) for language, questions in foreign.items()}
-        for shown, some in here:
-            yield from (_answered(shown, one.candidate, split) for one in some)
+        for shown, of_it in here:
+            yield from (_answered(shown, one.candidate, split) for one in of_it)
         for row in unanswerable(here, own, settings.pairs.refusals, bench.seed):
             if bench.fits(row.passages, row.question):
                 yield _refused(row, split, settings.answer.refusal)
+
+
+def _written(
+    chunks: Sequence[StoredChunk],
+    found: Sequence[Candidate],
+    teacher: Teacher,
+    replies: Replies,
+    settings: PairsSettings,
+    drops: Drops,
+) -> list[Candidate]:
+    """Questions of a model, and of what was found in the form of documents what people wrote as questions there."""
+    stated: dict[int, list[Candidate]] = defaultdict(list)
+    for candidate in found:
+        if candidate.kind in STATED:
+            stated[candidate.chunk].append(candidate)
+    asked = written(chunks, stated, teacher, replies, settings.generated_per_chunk, settings.seed, drops)
+    some = {chunk.id for chunk in chunks}
+    return [*asked, *(one for one in found if one.kind in _BY_PEOPLE and one.chunk in some)]
 
 
 def _structure(chunks: Sequence[StoredChunk], seed: int) -> Iterator[Candidate]:

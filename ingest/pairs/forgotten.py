@@ -10,6 +10,7 @@ from assistant.artifacts.pairs import PairsHeader, header_file, read_header, rea
 from assistant.errors import PairsError
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.workspace import Workspace, write_lock
+from ingest.pairs import rejected
 from ingest.pairs.before import under_todays_names
 from ingest.pairs.corpus import hashes_of
 from ingest.pairs.replies import Replies, replies_file
@@ -34,6 +35,7 @@ def drop_forgotten(workspace: Workspace, corpus: str) -> dict[str, int]:
                 with suppress(PairsError):
                     dropped[file.stem] = _drop(file, header, hashes)
                 Replies(replies_file(file)).keep_only(catalog.live_chunks())
+                rejected.keep_only(file, catalog.live_chunks())
     return {name: count for name, count in dropped.items() if count}
 
 

@@ -1,212 +1,232 @@
-"""Pairs that a model writes from chunks: the words that prove it first, then the answer, then the question.
+"""Questions as people ask them, which a model writes: each about one fact of a chunk, in one style.
 
-    {"quote": "Hail damage is covered.", "answer": "Yes, hail damage is covered.", "question": "Is hail covered?"}
+    fact       A lost card is replaced within 3 days for a fee of €5.
+    plain      What does it cost to replace a lost library card?
+    terse      lost library card fee
+    story      I left my library card on the bus. What will a new one cost me?
+    two-part   How long does a new library card take, and what does it cost?
+    typo       What does it cost to repalce a lost library card?
 
-Written in this order a model cannot ask for what is not there. Replies are kept on disk as they come.
+The fact stands for the answer until one is read from the passages (``ingest.pairs.readings``). All prompts begin alike,
+with the same examples, so that an engine reads them once.
 """
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from pydantic import BaseModel, ValidationError
-
-from assistant.prompt import build_messages
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message
-from ingest.pairs.bysentence import candidate_of, lines_of
-from ingest.pairs.candidate import Candidate
-from ingest.pairs.context import passage_of
+from ingest.pairs.blocks import blocks_of, sentences_of
+from ingest.pairs.candidate import Candidate, number_of
 from ingest.pairs.drops import Drops
 from ingest.pairs.filters import folded
-from ingest.pairs.replies import Replies
-from ingest.pairs.rows import Row
+from ingest.pairs.replies import Asking, Replies
+from ingest.pairs.standalone import stands_alone
 from ingest.pairs.teacher import Teacher
 
 UNREADABLE = "unreadable reply"
-_FEWEST_CHARACTERS = 80
-_VOICES = 3
+# What the form of a document gives as statements that a question can be written for.
+STATED = frozenset({"table", "entry"})
 
-Kind = Literal["fact", "procedure", "condition", "comparison", "definition", "search"]
-KINDS: tuple[str, ...] = get_args(Kind)
-
-_SYSTEM = "You write questions that people ask about the documents of an organisation, and their answers."
-_TASK = """From the passage above write {count} examples, each of another kind: {kinds}.
-For each example write, in this order:
-"quote": one or two sentences of the passage, copied exactly;
-"answer": the answer in one or two short sentences, with no fact that is not in the quote;
-"question": what somebody who has not seen the passage asks to get this answer. It names what it is about. It never says
-"the passage" or "this document". A question of the kind "search" is a few keywords;
-"kind": one of the kinds above.
-Write in {language}.{voice}
-Reply with JSON only, as in this example of another passage:
-{{"pairs": [{{"quote": "Library cards are valid for two years and can be renewed at any desk.",
-"answer": "A library card is valid for two years.",
-"question": "How long is a library card valid?", "kind": "fact"}}]}}"""
-_JUDGE_SYSTEM = "You check examples for training."
-_JUDGE_TASK = """Question: {question}
-Answer: {answer}
-
-Does the passage above fully support the answer, does the answer fit the question, and would somebody who has not seen
-the passage ask it so? Reply with JSON only: {{"good": true}} or {{"good": false}}."""
-_LANGUAGES = {"en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch"}
+_FEWEST_WORDS, _MOST_WORDS = 7, 40
+_LONGEST_QUESTION = 64
+"""In tokens."""
+# A typo is made of a plain question: a model asked for one makes none.
+_STYLES = ("plain", "story", "terse", "two-part", "typo")
+_LANGUAGES = {"fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch", "pt": "Portuguese", "pl": "Polish"}
 
 
-class WrittenPair(BaseModel):
-    """One example as a model writes it."""
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    """How a question is asked for in one language; ``{where}``, ``{fact}`` and ``{style}`` are filled in."""
 
+    system: str
+    task: str
+    styles: Mapping[str, str]
+    examples: Sequence[tuple[str, str, str, str]]
+    """(where, fact, style, question)."""
+
+
+_WORDINGS: Mapping[str, _Wording] = {
+    "en": _Wording(
+        "You write the questions that people send to an organisation. You are given a fact from its documents, the "
+        "place where it stands, and a style. Write one question that this fact answers, in that style. Whoever asks "
+        "has not seen the documents: the question names what it is about and does not give the answer away. Write only "
+        "the question.",
+        "Place: {where}\nFact: {fact}\nStyle: {style}",
+        {
+            "plain": "one plain question",
+            "story": "first one sentence about what happened to me, then the question",
+            "terse": "a few keywords, as typed into a search box",
+            "two-part": "one question with two parts",
+        },
+        (
+            (
+                "City library > Cards",
+                "A lost card is replaced within 3 days for a fee of €5.",
+                "plain",
+                "What does it cost to replace a lost library card?",
+            ),
+            (
+                "Hotel rules > Animals",
+                "Guests may bring a dog if they tell the reception beforehand.",
+                "story",
+                "We are coming for the weekend and our dog cannot stay at home. Can we bring her to the hotel?",
+            ),
+            (
+                "City library > Returning books",
+                "If a book comes back late, we charge 20 cents a day.",
+                "terse",
+                "late book return charge",
+            ),
+            (
+                "City library > Opening hours",
+                "The library is open from 9 to 18 on weekdays. In August it is closed.",
+                "two-part",
+                "When is the library open during the week, and is it closed in summer?",
+            ),
+        ),
+    ),
+    "de": _Wording(
+        "Sie schreiben die Fragen, die Leute an eine Organisation richten. Sie bekommen eine Angabe aus ihren "
+        "Dokumenten, die Stelle, an der sie steht, und einen Stil. Schreiben Sie eine Frage, die diese Angabe "
+        "beantwortet, in diesem Stil. Wer fragt, kennt die Dokumente nicht: Die Frage nennt, worum es geht, und verrät "
+        "die Antwort nicht. Schreiben Sie nur die Frage.",
+        "Stelle: {where}\nAngabe: {fact}\nStil: {style}",
+        {
+            "plain": "eine einfache Frage",
+            "story": "zuerst ein Satz darüber, was mir passiert ist, dann die Frage",
+            "terse": "ein paar Stichwörter wie in einer Suche",
+            "two-part": "eine Frage mit zwei Teilen",
+        },
+        (
+            (
+                "Stadtbibliothek > Ausweise",
+                "Einen verlorenen Ausweis ersetzen wir innerhalb von 3 Tagen gegen 5 €.",
+                "plain",
+                "Was kostet ein neuer Bibliotheksausweis?",
+            ),
+            (
+                "Hausordnung des Hotels > Tiere",
+                "Gäste dürfen einen Hund mitbringen, wenn sie ihn an der Rezeption anmelden.",
+                "story",
+                "Wir kommen übers Wochenende und können unseren Hund nicht allein lassen. Darf er mit ins Hotel?",
+            ),
+            (
+                "Stadtbibliothek > Rückgabe",
+                "Für ein verspätetes Buch berechnen wir 20 Cent am Tag.",
+                "terse",
+                "Buch zu spät abgegeben Gebühr",
+            ),
+            (
+                "Stadtbibliothek > Öffnungszeiten",
+                "Die Bibliothek ist werktags von 9 bis 18 Uhr offen. Im August ist sie geschlossen.",
+                "two-part",
+                "Wann hat die Bibliothek unter der Woche offen, und hat sie im Sommer zu?",
+            ),
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that a chunk says, in words that stand by themselves; ``quote`` is how it says it."""
+
+    text: str
     quote: str
-    answer: str
-    question: str
-    kind: str = "fact"
 
 
-class Written(BaseModel):
-    """A reply: examples from one passage."""
+def written(
+    chunks: Sequence[StoredChunk],
+    stated: Mapping[int, Sequence[Candidate]],
+    teacher: Teacher,
+    replies: Replies,
+    count: int,
+    seed: int,
+    drops: Drops,
+) -> list[Candidate]:
+    """Questions that ``teacher`` writes, about at most ``count`` facts of each chunk; their responses are the facts.
 
-    pairs: list[WrittenPair]
-
-
-class Verdict(BaseModel):
-    """What a judge says of one example."""
-
-    good: bool
-
-
-class Writer:
-    """Writes pairs with a teacher and lets a judge look at them, each as far as there is one."""
-
-    def __init__(
-        self,
-        teacher: Teacher | None,
-        judge: Teacher | None,
-        replies: Replies,
-        count: int,
-        voice: Sequence[Row],
-        seed: int,
-    ) -> None:
-        """``count`` examples a chunk; ``voice`` are examples of how to answer."""
-        self._seed = seed
-        self._teacher = teacher
-        self._judge = judge
-        self._replies = replies
-        self._count = count
-        self._voice = voice
-
-    def write(self, chunks: Iterable[StoredChunk], drops: Drops) -> list[Candidate]:
-        """Candidates about chunks. Raises what ``Teacher.replies`` raises."""
-        if self._teacher is None:
-            return []
-        some = [chunk for chunk in chunks if len(chunk.text) >= _FEWEST_CHARACTERS]
-        write = self._write_whole if self._teacher.keeps_format else self._write_questions
-        return write(self._teacher, some, drops)
-
-    def _write_whole(self, teacher: Teacher, chunks: Sequence[StoredChunk], drops: Drops) -> list[Candidate]:
-        asked = [(chunk.text, _prompt(chunk, self._count, self._voice)) for chunk in chunks]
-        candidates: list[Candidate] = []
-        replies = self._replies.all(teacher, asked, Written, "Writing pairs")
-        for chunk, reply in zip(chunks, replies, strict=True):
-            written = [_candidate(pair, chunk) for pair in read_reply(reply)]
-            candidates += written
-            if not written:
-                drops.add(UNREADABLE, _unread(reply, chunk))
-        return candidates
-
-    def _write_questions(self, teacher: Teacher, chunks: Sequence[StoredChunk], drops: Drops) -> list[Candidate]:
-        lines = [line for chunk in chunks for line in lines_of(chunk, self._count, self._seed)]
-        asked = [(line.chunk.text, line.prompt) for line in lines]
-        candidates: list[Candidate] = []
-        for line, reply in zip(lines, self._replies.all(teacher, asked, None, "Writing questions"), strict=True):
-            candidate = candidate_of(line, reply)
-            if candidate is None:
-                drops.add(UNREADABLE, _unread(reply, line.chunk))
-            else:
-                candidates.append(candidate)
-        return candidates
-
-    def approved(
-        self, candidates: Sequence[Candidate], chunks: Mapping[int, StoredChunk], drops: Drops
-    ) -> list[Candidate]:
-        """Without what the judge, who sees the source, does not find good. It is not asked of what no model wrote."""
-        written = [candidate for candidate in candidates if candidate.source == "generated"]
-        if self._judge is None or not written:
-            return list(candidates)
-        asked = [(chunks[one.chunk].text, _judge_prompt(one, chunks[one.chunk])) for one in written]
-        replies = self._replies.all(self._judge, asked, Verdict, "Judging")
-        bad = {one for one, reply in zip(written, replies, strict=True) if not _is_good(reply)}
-        for one in bad:
-            drops.add("judge", one)
-        return [candidate for candidate in candidates if candidate not in bad]
+    ``stated`` are statements that are found in the form of chunks, as rows of tables. Raises what ``Teacher.replies``
+    raises.
+    """
+    wanted = [one for chunk in chunks for one in _wanted(chunk, facts_of(chunk, stated.get(chunk.id, ())), count, seed)]
+    asked = [Asking(chunk.text, _prompt(chunk, fact, style)) for chunk, fact, style in wanted]
+    candidates: list[Candidate] = []
+    for (chunk, fact, style), reply in zip(
+        wanted, replies.all(teacher, asked, _LONGEST_QUESTION, "Writing questions"), strict=True
+    ):
+        question = question_in(reply, style)
+        asked_so = question or folded(reply)[:200]
+        about = chunk.id, chunk.document, chunk.language
+        candidate = Candidate(asked_so, fact.text, fact.quote, style, *about, source="generated")
+        if question and style == "typo":
+            candidate = replace(candidate, instruction=mistyped(question, seed))
+        if question:
+            candidates.append(candidate)
+        else:
+            drops.add(UNREADABLE, candidate)
+    return candidates
 
 
-def read_reply(reply: str) -> list[WrittenPair]:
-    """The usable examples in a reply, whatever stands around them; none when there are none."""
-    for content in _json_in(reply):
-        items = content.get("pairs", [content]) if isinstance(content, dict) else content
-        found = [pair for item in items if (pair := _pair(item))] if isinstance(items, list) else []
-        if found:
-            return found
-    return []
-
-
-def _pair(item: Any) -> WrittenPair | None:
-    try:
-        pair = WrittenPair.model_validate(item)
-    except ValidationError:
-        return None
-    return pair if pair.quote.strip() and pair.answer.strip() and pair.question.strip() else None
-
-
-def _json_in(text: str) -> Iterator[Any]:
-    """Every JSON value that begins somewhere in a text, the longest first in each place."""
-    decoder = json.JSONDecoder()
-    position = 0
-    while found := re.compile(r"[\[{]").search(text, position):
-        try:
-            value, position = decoder.raw_decode(text, found.start())
-            yield value
-        except (ValueError, RecursionError):  # json tells a number of thousands of digits by a plain ValueError
-            position = found.start() + 1
-
-
-def _is_good(reply: str) -> bool:
-    for content in _json_in(reply):
-        if isinstance(content, dict) and isinstance(content.get("good"), bool):
-            return bool(content["good"])
-    return bool(re.match(r"\W*(?:yes|true|ja)\b", reply, re.IGNORECASE))
-
-
-def _candidate(pair: WrittenPair, chunk: StoredChunk) -> Candidate:
-    kind = pair.kind.strip().lower()
-    return Candidate(
-        instruction=folded(pair.question),
-        response=folded(pair.answer),
-        quote=pair.quote.strip(),
-        kind=kind if kind in KINDS else "fact",
-        chunk=chunk.id,
-        document=chunk.document,
-        language=chunk.language,
-        source="generated",
+def facts_of(chunk: StoredChunk, stated: Sequence[Candidate]) -> list[Fact]:
+    """The sentences of a chunk that stand by themselves, and what its tables state."""
+    sentences = (
+        Fact(sentence, raw)
+        for block in blocks_of(chunk, continues=False)
+        if block.kind != "table"
+        for sentence, raw in sentences_of(block)
+        if _FEWEST_WORDS <= len(sentence.split()) <= _MOST_WORDS and sentence.endswith((".", "!"))
     )
+    found = [*sentences, *(Fact(one.response, one.quote) for one in stated)]
+    return [fact for fact in dict.fromkeys(found) if stands_alone("", fact.text, chunk.language, by_people=False)]
 
 
-def _unread(reply: str, chunk: StoredChunk) -> Candidate:
-    return Candidate("", folded(reply)[:200], "", "", chunk.id, chunk.document, chunk.language, "generated")
+def question_in(reply: str, style: str) -> str:
+    """The question in a reply, all of it on one line; empty where there is none."""
+    line = reply.strip().split("\n")[0].strip(' "“”„')
+    if style == "terse" and "?" not in line:
+        return line if 2 <= len(line.split()) <= _MOST_WORDS // 3 and not line.endswith(".") else ""
+    question, mark, _ = line.rpartition("?")
+    return f"{question}{mark}"
 
 
-def _prompt(chunk: StoredChunk, count: int, voice: Sequence[Row]) -> list[Message]:
-    own = [row for row in voice if row.language in {"", chunk.language}]
-    examples = "".join(f'\n- "{row.response}"' for row in own[:_VOICES])
-    task = _TASK.format(
-        count=count,
-        kinds=", ".join(KINDS),
-        language=_LANGUAGES.get(chunk.language, "the language of the passage"),
-        voice=f"\nAnswer in the voice of these, which are about something else:{examples}" if examples else "",
-    )
-    return build_messages(_SYSTEM, [passage_of(chunk)], [], task)
+def mistyped(question: str, seed: int) -> str:
+    """A question with two letters exchanged inside one of its longer words, as somebody who types fast writes it."""
+    words = [match.span() for match in re.finditer(r"\b[a-zäöüß]{5,}\b", question)]
+    if not words:
+        return question
+    start, end = words[number_of(seed, "typo", question) % len(words)]
+    place = start + 1 + number_of(seed, question) % (end - start - 3)
+    return f"{question[:place]}{question[place + 1]}{question[place]}{question[place + 2 :]}"
 
 
-def _judge_prompt(candidate: Candidate, chunk: StoredChunk) -> list[Message]:
-    task = _JUDGE_TASK.format(question=candidate.instruction, answer=candidate.response)
-    return build_messages(_JUDGE_SYSTEM, [passage_of(chunk)], [], task)
+def _wanted(
+    chunk: StoredChunk, facts: Sequence[Fact], count: int, seed: int
+) -> Iterator[tuple[StoredChunk, Fact, str]]:
+    """Facts with the styles in which they are asked for; a question with two parts is about two of them."""
+    first = number_of(seed, chunk.document, chunk.text)
+    chosen = sorted(facts, key=lambda fact: number_of(seed, fact.text))[:count]
+    for place, fact in enumerate(chosen):
+        style = _STYLES[(first + place) % len(_STYLES)]
+        other = facts[(facts.index(fact) + 1) % len(facts)]
+        if style == "two-part" and other != fact:
+            yield chunk, Fact(f"{fact.text} {other.text}", fact.quote), style
+        else:
+            yield chunk, fact, "plain" if style == "two-part" else style
+
+
+def _prompt(chunk: StoredChunk, fact: Fact, style: str) -> list[Message]:
+    wording = _WORDINGS.get(chunk.language, _WORDINGS["en"])
+    system = wording.system
+    if chunk.language in _LANGUAGES:
+        system += f" Write it in {_LANGUAGES[chunk.language]}."
+    messages = [Message("system", system)]
+    for where, text, its, question in wording.examples:
+        asked = wording.task.format(where=where, fact=text, style=wording.styles[its])
+        messages += [Message("user", asked), Message("assistant", question)]
+    where = " ".join(chunk.context.partition("\n")[0].split()) or chunk.title
+    asked = wording.task.format(where=where, fact=fact.text, style=wording.styles[style.replace("typo", "plain")])
+    return [*messages, Message("user", asked)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.jsonlines import write_lines
 from assistant.store.catalog import StoredChunk
@@ -16,7 +16,15 @@ from assistant.workspace import make_file
 from ingest.pairs.teacher import Teacher
 
 # Raised when a prompt or what is read from replies changes: replies of before are then asked for anew.
-PROMPT_VERSION = 1
+PROMPT_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A prompt, and the text of the documents that it is about."""
+
+    text: str
+    prompt: Sequence[Message]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +48,17 @@ class Replies:
         self._file = file
         self._known = _read(file)
 
-    def all(
-        self,
-        teacher: Teacher,
-        asked: Sequence[tuple[str, Sequence[Message]]],
-        schema: type[BaseModel] | None,
-        label: str,
-    ) -> list[str]:
-        """The reply to each (text, prompt about it), in order; only those are asked for that are not known."""
-        keys = [_key(teacher.name, prompt) for _, prompt in asked]
+    def all(self, teacher: Teacher, asked: Sequence[Asking], longest: int, label: str) -> list[str]:
+        """The reply to each prompt, of at most ``longest`` tokens, in order; what is known is not asked again."""
+        keys = [_key(teacher.name, one.prompt) for one in asked]
         missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in self._known}
         if missing:
             make_file(self._file)
-            prompts = [prompt for _, prompt in missing.values()]
+            prompts = [one.prompt for one in missing.values()]
             with progress_bar(label, len(missing)) as bar, self._file.open("a", encoding="utf-8") as stream:
                 stream.write("\n")  # behind a line that a killed run may have cut
-                for (key, (text, _)), reply in zip(missing.items(), teacher.replies(prompts, schema), strict=True):
-                    self._known[key] = Reply(key, digest_of(text), reply)
+                for (key, one), reply in zip(missing.items(), teacher.replies(prompts, longest), strict=True):
+                    self._known[key] = Reply(key, digest_of(one.text), reply)
                     if reply:  # a prompt that was refused is asked again by the next run
                         stream.write(json.dumps(asdict(self._known[key]), ensure_ascii=False) + "\n")
                         stream.flush()

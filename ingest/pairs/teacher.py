@@ -1,4 +1,4 @@
-"""Models that write and judge pairs: the configured base, or any chat model that LangChain knows.
+"""Models that write and judge pairs: the configured base, one of the catalogue, or any chat model of LangChain.
 
 An endpoint that is down, slow or busy is asked again, later each time and not before the moment it names itself (a
 minute at most). What it said is kept by the caller as it comes, so that a run that ends here goes on where it was. A
@@ -11,18 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from pydantic import BaseModel
-
-from assistant.config import PairsSettings
+from assistant.config import PairsSettings, Settings
 from assistant.engines.base import Engine
+from assistant.engines.opening import open_engine, speaks
 from assistant.errors import ModelError, PairsError
+from assistant.models.catalogue import entry_of
 from assistant.models.thinking import answer_in
 from assistant.types import Message
 from assistant.work.progress import note
 from assistant.work.retrying import seconds_to_wait
 
-BASE = "base"
-_LONGEST_LINE = 48
+AUTO, BASE = "auto", "base"
 _BATCH = 32
 _AT_ONCE = 4
 # Answers that will be the same however often, and whatever, is asked for.
@@ -41,12 +40,8 @@ class Teacher(Protocol):
     def name(self) -> str:
         """What its replies are kept under."""
 
-    @property
-    def keeps_format(self) -> bool:
-        """Whether it may be asked for several things at once, as JSON."""
-
-    def replies(self, prompts: Sequence[Sequence[Message]], schema: type[BaseModel] | None) -> Iterator[str]:
-        """One reply for each prompt, in order, as they come; JSON of ``schema`` where the model can be held to it.
+    def replies(self, prompts: Sequence[Sequence[Message]], longest: int) -> Iterator[str]:
+        """One reply for each prompt, in order, as they come; ``longest`` is in tokens.
 
         Empty for a prompt that the model refuses. Raises PairsError when the model does not answer, ModelError when it
         cannot be used at all.
@@ -54,28 +49,20 @@ class Teacher(Protocol):
 
 
 class EngineTeacher:
-    """The configured language model, which may be small: it is asked for one line at a time."""
-
-    keeps_format = False
+    """A language model that our own engines run."""
 
     def __init__(self, engine: Engine, model: str) -> None:
         self._engine = engine
         self.name = f"{BASE}:{model}"
 
-    def replies(
-        self,
-        prompts: Sequence[Sequence[Message]],
-        schema: type[BaseModel] | None,  # noqa: ARG002 - no schema holds it
-    ) -> Iterator[str]:
-        """Replies in batches."""
+    def replies(self, prompts: Sequence[Sequence[Message]], longest: int) -> Iterator[str]:
+        """Replies in batches; prompts that begin alike and stand together are read once as far as they do."""
         for first in range(0, len(prompts), _BATCH):
-            yield from self._engine.complete(prompts[first : first + _BATCH], _LONGEST_LINE)
+            yield from self._engine.complete(prompts[first : first + _BATCH], longest)
 
 
 class ChatTeacher:
     """A chat model of LangChain: ``openai:gpt-…``, ``ollama:…``, or a model behind an OpenAI-compatible address."""
-
-    keeps_format = True
 
     def __init__(self, name: str, settings: PairsSettings, sleep: Sleep = time.sleep) -> None:
         """Raises ModelError when the provider is unknown or its package is not installed."""
@@ -83,20 +70,22 @@ class ChatTeacher:
         self._attempts = settings.teacher_attempts
         self._sleep = sleep
         self._model = _chat_model(name, settings)
-        self._can_be_held = True
         self._refused = 0
 
-    def replies(self, prompts: Sequence[Sequence[Message]], schema: type[BaseModel] | None) -> Iterator[str]:
+    def replies(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        longest: int,  # noqa: ARG002 - what a model thinks first would count
+    ) -> Iterator[str]:
         """Replies to a few prompts at a time."""
         with ThreadPoolExecutor(_AT_ONCE) as beside:
             for first in range(0, len(prompts), _AT_ONCE):
-                some = prompts[first : first + _AT_ONCE]
-                yield from beside.map(lambda prompt: self._reply(prompt, schema), some)
+                yield from beside.map(self._reply, prompts[first : first + _AT_ONCE])
 
-    def _reply(self, prompt: Sequence[Message], schema: type[BaseModel] | None) -> str:
+    def _reply(self, prompt: Sequence[Message]) -> str:
         for attempt in range(1, self._attempts + 1):
             try:
-                reply = self._once(prompt, schema)
+                reply = _text(self._model.invoke([(message.role, message.content) for message in prompt]))
                 self._refused = 0
                 return reply
             except Exception as error:  # each provider has errors of its own
@@ -116,25 +105,25 @@ class ChatTeacher:
                 self._sleep(wait)
         raise AssertionError("unreachable: teacher_attempts is at least 1")
 
-    def _once(self, prompt: Sequence[Message], schema: type[BaseModel] | None) -> str:
-        turns = [(message.role, message.content) for message in prompt]
-        if schema is None or not self._can_be_held:
-            return _text(self._model.invoke(turns))
-        try:
-            return _held_reply(self._model, turns, schema)
-        except Exception as error:
-            # An endpoint that knows no schemas says so, or keeps to none (a ValueError of whoever parses its words);
-            # where it then answers without, its words are read as they are from then on.
-            if not isinstance(error, NotImplementedError | ValueError) and _status(error) not in {400, 422}:
-                raise
-        reply = _text(self._model.invoke(turns))
-        self._can_be_held = False
-        return reply
+
+def named_teacher(settings: Settings) -> str:
+    """The teacher that the settings name; ``auto`` is the base where it answers in its own words, else none."""
+    named = settings.pairs.teacher
+    return named if named != AUTO else BASE if speaks(settings.engine) else ""
 
 
-def opened_teacher(name: str, settings: PairsSettings, engine: Engine, base: str) -> Teacher:
-    """The model that ``pairs.teacher`` or ``pairs.judge`` names; ``base`` is the configured language model."""
-    return EngineTeacher(engine, base) if name == BASE else ChatTeacher(name, settings)
+def opened_teacher(name: str, settings: Settings, engine: Engine) -> Teacher:
+    """The model that ``pairs.teacher`` or ``pairs.judge`` names; ``engine`` runs the configured language model.
+
+    Nothing is loaded yet. Raises ModelError when the model is not known or its package is not installed.
+    """
+    if name == BASE:
+        return EngineTeacher(engine, settings.engine.model)
+    known = None if settings.pairs.teacher_url else entry_of(name)
+    if known and known.kind == "language model":
+        chosen = settings.engine.model_copy(update={"model": name, "url": "", "runtime": "auto"})
+        return EngineTeacher(open_engine(settings.model_copy(update={"engine": chosen})), name)
+    return ChatTeacher(name, settings.pairs)
 
 
 def _chat_model(name: str, settings: PairsSettings) -> Any:
@@ -154,12 +143,6 @@ def _chat_model(name: str, settings: PairsSettings) -> Any:
         raise ModelError(
             f"{name} cannot be used: {_in_a_line(error)}", "Write base, PROVIDER:MODEL, or set pairs.teacher_url."
         ) from None
-
-
-def _held_reply(model: Any, turns: Sequence[tuple[str, str]], schema: type[BaseModel]) -> str:
-    held = model.with_structured_output(schema, include_raw=True).invoke(turns)
-    parsed = held["parsed"]
-    return parsed.model_dump_json() if isinstance(parsed, BaseModel) else _text(held["raw"])
 
 
 def _text(message: Any) -> str:
