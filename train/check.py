@@ -11,10 +11,10 @@ from assistant.text.printing import visible
 from assistant.workspace import Workspace
 from train.batches import Packed, computed_together, steps
 from train.config import validated
+from train.course import Course
 from train.job import Job, named, prepare
 from train.memory import Memory, estimate, free_bytes, peak_bytes
 from train.model import computes_in_bfloat16, window_of
-from train.phases import Phase
 from train.rows import Row, loss_tokens
 from train.run import make_accelerator, make_trainer
 from train.runs import run_folder
@@ -59,8 +59,6 @@ class Report:
     rows: int
     validation_rows: int
     steps: int
-    voice_steps: int
-    """Of these, those that show the house voice alone."""
     learning_rate: float
     parameters: int
     base_parameters: int
@@ -89,8 +87,10 @@ class Report:
 def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> Report:
     """Read pairs and sizes, and try two steps if memory allows; nothing is kept. Raises what training would."""
     job = prepare(named(validated(values), workspace), workspace, general)
-    rows = job.rows
-    planned = [step for phase in job.phases for step in _epoch(job, phase)]
+    course, schedule = job.course, job.course.schedule
+    rows = course.rows
+    endless = steps(rows, job.settings.batch, job.settings.seed, job.settings.share_prefixes)
+    planned = list(islice(endless, min(schedule.epoch, schedule.total)))
     shown = [row for step in planned for row in step]
     batches = [batch for step in planned for batch in _computed(job, step)]
     needed = estimate(job.config, job.parameters, job.settings, computes_in_bfloat16(job.device), batches)
@@ -100,10 +100,9 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         method=job.settings.method,
         base=general.engine.model,
         rows=len(rows),
-        validation_rows=len(job.validation),
-        steps=job.steps,
-        voice_steps=job.steps - job.schedule.total,
-        learning_rate=job.schedule.peak,
+        validation_rows=len(course.validation),
+        steps=schedule.total,
+        learning_rate=schedule.peak,
         parameters=job.parameters.trained,
         base_parameters=job.parameters.base,
         window=window_of(job.config),
@@ -149,9 +148,8 @@ def lines(report: Report) -> Iterator[str]:
     """The report for people."""
     share = report.parameters / report.base_parameters
     yield f"Adapter '{report.name}': {report.method} on {report.base}, {report.parameters:,} parameters ({share:.2%})"
-    voice = f", the last {report.voice_steps} on the house voice alone" if report.voice_steps else ""
     yield (
-        f"Pairs: {report.rows} to train on, {report.validation_rows} to validate; {report.steps} steps{voice}, "
+        f"Pairs: {report.rows} to train on, {report.validation_rows} to validate; {report.steps} steps, "
         f"learning rate {report.learning_rate:.2g}"
     )
     packs = report.probe is None or report.probe.packed
@@ -182,12 +180,6 @@ def _gib(size: int) -> str:
     return f"{size / 2**30:.2f} GiB"
 
 
-def _epoch(job: Job, phase: Phase) -> Iterator[list[Row]]:
-    settings = job.settings
-    endless = steps(phase.rows, settings.batch, settings.seed, settings.share_prefixes)
-    return islice(endless, min(phase.schedule.epoch, phase.schedule.total))
-
-
 def _computed(job: Job, rows: Sequence[Row]) -> list[tuple[Packed, ...]]:
     return computed_together(rows, job.most_tokens, job.settings.share_prefixes)
 
@@ -195,10 +187,11 @@ def _computed(job: Job, rows: Sequence[Row]) -> list[tuple[Packed, ...]]:
 def _examples(job: Job) -> tuple[Example, ...]:
     """The first, the middle and the last row."""
     decode = job.template.tokenizer.decode
-    numbers = sorted({0, len(job.rows) // 2, len(job.rows) - 1})
+    rows = job.course.rows
+    numbers = sorted({0, len(rows) // 2, len(rows) - 1})
     return tuple(
         Example(row.id, decode(list(row.prompt)), decode(list(row.response)))
-        for row in (job.rows[number] for number in numbers)
+        for row in (rows[number] for number in numbers)
     )
 
 
@@ -207,22 +200,22 @@ def _probe(job: Job, planned: Sequence[list[Row]], workspace: Workspace) -> Prob
     folder = run_folder(workspace, job.settings.name)
     trainer = make_trainer(job, make_accelerator(job, folder), folder)
     with out_of_memory_told(job.most_tokens):
-        trainer.step(heaviest, job.schedule)
+        trainer.step(heaviest, job.course.schedule)
         began = time.monotonic()
-        trainer.step(planned[0], job.schedule)
+        trainer.step(planned[0], job.course.schedule)
     speed = sum(map(len, planned[0])) / (time.monotonic() - began)
-    tokens = sum(map(_tokens, job.phases))
     return Probe(
         tokens_per_second=speed,
-        seconds=tokens / speed,
+        seconds=_tokens(job.course) / speed,
         peak_bytes=peak_bytes(job.device.name),
         packed=trainer.passes.kinds is not None,
     )
 
 
-def _tokens(phase: Phase) -> float:
-    """Tokens of rows of a phase that goes to its end; those of validations count as what they cost."""
-    schedule = phase.schedule
+def _tokens(course: Course) -> float:
+    """Tokens of rows of a training that goes to its end; those of validations count as what they cost."""
+    schedule = course.schedule
     validations = 1 + schedule.total // schedule.evaluate_every
-    trained = schedule.total * sum(map(len, phase.rows)) / schedule.epoch
-    return trained + validations * sum(map(len, phase.validation)) * _VALIDATION_SHARE
+    trained = schedule.total * sum(map(len, course.rows)) / schedule.epoch
+    answered = sum(len(row.prompt) for row, _ in course.answers.asked) if course.answers else 0
+    return trained + validations * (sum(map(len, course.validation)) + answered) * _VALIDATION_SHARE

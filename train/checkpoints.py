@@ -1,7 +1,7 @@
 """The state of a training on disk: one safetensors file, whole or not there.
 
     checkpoint.safetensors     weights that are trained, moments of AdamW, and in its header the State as JSON
-    best-000120.safetensors    the trained weights with the lowest validation loss, named in the State
+    best-000120.safetensors    the trained weights with the best validation, named in the State
 
 The checkpoint is the one source of truth. A file of best weights is written before the checkpoint that names it, and
 deleted after one that names another, so that a process killed at any instant leaves a pair that fits. What is random
@@ -43,32 +43,25 @@ class State:
     """Of each step."""
     base_loss: float | None = None
     """On what is validated on, before anything was trained."""
-    start_loss: float | None = None
-    """On what the phase is validated on, before it."""
+    base_sane: int = 0
+    """Answers that were not degenerate before anything was trained."""
+    best_score: list[float] | None = None
+    """Of the best weights: what weights are compared by, the more the better, first things first."""
     best_loss: float | None = None
-    """Of the phase, on what it is validated on."""
+    """Of the same, on what is validated on."""
     best_step: int = 0
-    """When that was; 0 where the phase has none."""
+    """When that was; 0 where there are none."""
     best_train_loss: float | None = None
-    """Of the steps before the best validation of the first phase."""
-    final_loss: float | None = None
-    """On what the first phase is validated on, of the weights that are kept at the end."""
+    """Of the steps before the best validation."""
     stale: int = 0
     """Validations since the best one."""
-    phase: int = 0
-    """Which part of the training is next or goes on; as many as there are when it has ended."""
-    phase_start: int = 0
-    """The step before its first."""
-
-    @property
-    def phase_step(self) -> int:
-        """How far the phase has come."""
-        return self.step - self.phase_start
+    has_ended: bool = False
+    """Whether the weights are the best ones, and only have to be saved."""
 
     @property
     def recent_loss(self) -> float:
-        """Mean over the last steps of the phase, or of all where it has none yet."""
-        return fmean((self.losses[self.phase_start :] or self.losses)[-WINDOW:])
+        """Mean over the last steps."""
+        return fmean(self.losses[-WINDOW:])
 
 
 def save(folder: Path, weights: Named, optimizer: "torch.optim.Optimizer", state: State) -> None:

@@ -1,9 +1,7 @@
 """The course of a training on disk: ``metrics.jsonl``, one line a step or validation, and its plot as PNG and SVG.
 
 {"step": 12, "epoch": 0.4, "loss": 1.71, "learning_rate": 0.001, "gradient_norm": 0.9, "tokens_per_second": 643.0}
-{"step": 12, "validation_loss": 1.63}
-{"step": 15, "voice_validation_loss": 1.51}
-{"step": 15, "final_validation_loss": 1.65}
+{"step": 12, "validation_loss": 1.63, "usable_answers": 7, "sane_answers": 12}
 """
 
 import json
@@ -50,9 +48,6 @@ class Curves:
         validated, validation = self._series("validation_loss")
         if validation:
             axes.plot(validated, validation, color="#c2571a", linewidth=2, marker="o", label="validation")
-        spoken, voice = self._series("voice_validation_loss")
-        if voice:
-            axes.plot(spoken, voice, color="#6a994e", linewidth=2, marker="o", label="validation, house voice")
         if base_loss is not None:
             axes.axhline(base_loss, color="#777777", linestyle=":", label="validation, base model")
         axes.set(xlabel="step", ylabel="loss (nats a token)", title=title)

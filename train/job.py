@@ -1,7 +1,6 @@
 """What is decided before a weight is loaded: settings, pairs as rows, model, device, the course of the training."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,13 @@ from assistant.models import device as devices
 from assistant.models.device import Device
 from assistant.models.template import ChatTemplate, read_template
 from assistant.workspace import Workspace
+from train.answers import answers_of
 from train.config import TrainSettings
+from train.course import Course, drawn
 from train.memory import Parameters
 from train.model import count_parameters, read_config, window_of
-from train.phases import Phase, phases_of
-from train.rows import Row, rows_of
-from train.schedule import Schedule
+from train.rows import rows_of
+from train.schedule import schedule_of
 
 _CPU_TOKENS, _GPU_TOKENS = 2048, 16384
 
@@ -40,28 +40,12 @@ class Job:
     template: ChatTemplate
     pairs: list[Pair]
     header: PairsHeader | None
-    rows: list[Row]
-    phases: tuple[Phase, ...]
+    course: Course
 
     @property
     def most_tokens(self) -> int:
         """Padded tokens of a micro-batch."""
         return self.settings.batch_tokens or (_CPU_TOKENS if self.device.name == "cpu" else _GPU_TOKENS)
-
-    @property
-    def validation(self) -> Sequence[Row]:
-        """What the loss is measured on that the card tells."""
-        return self.phases[0].validation
-
-    @property
-    def schedule(self) -> Schedule:
-        """Of the phase that shows all pairs."""
-        return self.phases[0].schedule
-
-    @property
-    def steps(self) -> int:
-        """Of all phases, if none stops early."""
-        return sum(phase.schedule.total for phase in self.phases)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -71,10 +55,9 @@ class Job:
     @property
     def identity(self) -> dict[str, str]:
         """What has to be the same for a training to go on."""
-        shown = (f"{phase.schedule.total} steps on {len(phase.rows)} pairs" for phase in self.phases)
         return {
             "pairs": pairs_hash(self.pairs),
-            "course of the training": ", then ".join(shown),
+            "course of the training": f"{self.course.schedule.total} steps on {len(self.course.rows)} pairs",
             "base model": models.fingerprint(self.folder),
             "chat template": self.template.identity,
         }
@@ -107,9 +90,15 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     rows = rows_of(pairs, "train", template, system, window)
     if not rows:
         raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
-    unseen = rows_of(pairs, "validation", template, system, window)
     voice = {pair.id for pair in pairs if pair.source == "tone"}
-    phases = phases_of(rows, unseen, voice, settings, config.get_text_config().hidden_size)
+    rows += settings.tone_epochs * [row for row in rows if row.id in voice]
+    validation = drawn(rows_of(pairs, "validation", template, system, window), settings)
+    course = Course(
+        rows,
+        validation,
+        schedule_of(settings, len(rows), config.get_text_config().hidden_size),
+        answers_of(validation, pairs, template, general.answer, settings),
+    )
     return Job(
         settings=settings,
         general=general,
@@ -120,8 +109,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         template=template,
         pairs=pairs,
         header=read_header(file),
-        rows=rows,
-        phases=phases,
+        course=course,
     )
 
 

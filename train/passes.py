@@ -1,9 +1,10 @@
 """Forward and backward passes over rows: packed, in micro-batches, divided among the processes of a training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from train.answers import Answered, Answers
 from train.batches import Packed, computed_together
 from train.loss import summed_loss
 from train.model import trained
@@ -64,6 +65,12 @@ class Passes:
         with torch.no_grad():
             total = sum(float(self._summed(batch)) for batch in self._mine(self.micro_batches(rows)))
         return self._over_processes(total) / loss_tokens(rows)
+
+    def answered(self, answers: Answers) -> Answered:
+        """How the model answers, each process a share of the questions."""
+        share = replace(answers, asked=answers.asked[self.accelerator.process_index :: self.accelerator.num_processes])
+        mine = share.of(self.model, self.most_tokens, self.bfloat16)
+        return Answered(int(self._over_processes(mine.sane)), int(self._over_processes(mine.usable)))
 
     def _mine(self, batches: list[tuple[Packed, ...]]) -> list[tuple[Packed, ...]]:
         """The share of this process."""

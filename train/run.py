@@ -62,14 +62,14 @@ def train(
             check_identity(run, job.identity, settings.name)
         elif accelerator.is_main_process:
             begin(folder, Run(settings.model_dump(mode="json"), job.identity, force))
-            if not job.validation:
+            if not job.course.validation:
                 note("There are no pairs to validate on: training does not stop early, and the last weights are kept.")
         accelerator.wait_for_everyone()
         accelerator.init_trackers(settings.name, {key: str(value) for key, value in settings})
         trainer = make_trainer(job, accelerator, folder)
         if run is not None and (folder / CHECKPOINT_FILE).exists():
             trainer.restore()
-        trainer.run(job.phases)
+        trainer.run(job.course)
         accelerator.end_training()
         if not accelerator.is_main_process:
             return None
@@ -111,7 +111,9 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
         if accelerator.is_main_process:
             try_saving(model, job.template, _card(job, State(losses=[0.0])), linears)
         kinds = attention_kinds(base.config) if job.settings.share_prefixes else None
-        if kinds is not None and (why := obstacle(model, [*job.rows, *job.validation], job.most_tokens, bfloat16)):
+        if kinds is not None and (
+            why := obstacle(model, [*job.course.rows, *job.course.validation], job.most_tokens, bfloat16)
+        ):
             kinds = None
             if accelerator.is_main_process:
                 note(f"Pairs are computed one by one, which is slower: {why}.")
@@ -147,7 +149,8 @@ def _finished(trainer: Trainer, job: Job) -> Any:
 
 def _card(job: Job, state: State) -> AdapterCard:
     header, settings = job.header, job.settings
-    recent = fmean(state.losses[: job.schedule.total][-job.schedule.evaluate_every :])
+    schedule = job.course.schedule
+    recent = fmean(state.losses[-schedule.evaluate_every :])
     return AdapterCard(
         name=settings.name,
         method=settings.method,
@@ -160,14 +163,14 @@ def _card(job: Job, state: State) -> AdapterCard:
         pairs=settings.pairs,
         pairs_hash=job.identity["pairs"],
         pairs_counts=job.counts,
-        config=settings.model_dump(mode="json") | {"learning_rate": job.schedule.peak},
+        config=settings.model_dump(mode="json") | {"learning_rate": schedule.peak},
         parameters=job.parameters.trained,
         base_parameters=job.parameters.base,
         steps=state.best_step or state.step,
         tokens=state.tokens,
         seconds=round(state.seconds, 1),
         train_loss=recent if state.best_train_loss is None else state.best_train_loss,
-        validation_loss=state.final_loss,
+        validation_loss=state.best_loss,
         base_validation_loss=state.base_loss,
         versions=_versions(),
         machine=_machine(job),

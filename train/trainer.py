@@ -1,7 +1,7 @@
 """The training itself: a plain loop over optimiser steps that can be killed at any instant and go on.
 
     step      the rows of the step, in micro-batches; clip; AdamW
-    validate  every few steps; the best weights are kept, and a phase ends when they do not get better
+    validate  every few steps; the best weights are kept, and it ends when they do not get better
     save      after each validation, and when the last checkpoint is some minutes old
 
 Neither TRL's SFTTrainer nor transformers' Trainer stands behind it. Both write checkpoints in place and pickled, and
@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any
 from assistant.errors import TrainingError
 from assistant.work.progress import note
 from train import checkpoints
+from train.answers import Answered
 from train.batches import steps
 from train.checkpoints import WINDOW, Named, State
 from train.config import TrainSettings
+from train.course import Course
 from train.memory import is_out_of_memory
 from train.model import trained
 from train.passes import Passes
-from train.phases import Phase
 from train.rows import Row
 from train.schedule import Schedule
 from train.watch import Watch, watching
@@ -58,8 +59,8 @@ class Trainer:
         """Go back to the checkpoint in the folder. Raises TrainingError."""
         self.state = checkpoints.restore(self.folder, self.weights, self.optimizer)
 
-    def run(self, phases: Sequence[Phase]) -> None:
-        """Train phase after phase; ``state`` says how it went, the weights are the best ones of the last.
+    def run(self, course: Course) -> None:
+        """Train to the end of a course; ``state`` says how it went, the weights are the best ones.
 
         Raises TrainingError when a signal asks to stop (all is saved), when the loss is not a number or diverges, and
         when memory or disk are full.
@@ -67,11 +68,11 @@ class Trainer:
         with (
             out_of_memory_told(self.passes.most_tokens),
             _asked_to_stop(self.passes.accelerator.is_main_process) as stop,
-            watching(self.folder, phases, self.passes.accelerator, self.state) as watch,
+            watching(self.folder, course.schedule, self.passes.accelerator, self.state) as watch,
         ):
-            while self.state.phase < len(phases):
-                self._run(phases[self.state.phase], watch, stop)
-                self._end_phase(phases, watch)
+            if not self.state.has_ended:
+                self._run(course, watch, stop)
+                self._end(watch)
 
     def step(self, rows: Sequence[Row], schedule: Schedule) -> float:
         """One optimiser step on ``rows``; returns the norm of the gradient.
@@ -84,7 +85,7 @@ class Trainer:
         # Dropout draws what it would have drawn without an interruption, and differently in each process.
         torch.manual_seed(hash((self.settings.seed, state.step, self.passes.accelerator.process_index)))
         for group in self.optimizer.param_groups:
-            group["lr"] = schedule.rate(state.phase_step)
+            group["lr"] = schedule.rate(state.step)
         done = self.passes.backward(rows)
         weights = [weight for _, weight in self.weights]
         norm = float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
@@ -97,26 +98,29 @@ class Trainer:
         state.row_tokens += sum(map(len, rows))
         return norm
 
-    def _run(self, phase: Phase, watch: Watch, stop: threading.Event) -> None:
-        state, schedule = self.state, phase.schedule
+    def _run(self, course: Course, watch: Watch, stop: threading.Event) -> None:
+        state, schedule = self.state, course.schedule
         origin = time.monotonic() - state.seconds
         saved = state.seconds
-        if state.phase_step == 0 and phase.validation:
-            self._begin_phase(phase, watch)
-        plan = steps(phase.rows, self.settings.batch, self.settings.seed, share=self.passes.kinds is not None)
-        for step_rows in islice(plan, state.phase_step, schedule.total):
-            if self._is_over(phase):
+        if state.step == 0 and course.validation:
+            watch.describe("validation before the first step")
+            state.base_loss = self.passes.mean_loss(course.validation)
+            base = self._answered(course)
+            state.base_sane = base.sane if base else 0
+        plan = steps(course.rows, self.settings.batch, self.settings.seed, share=self.passes.kinds is not None)
+        for step_rows in islice(plan, state.step, schedule.total):
+            if self._is_over(schedule):
                 break
-            rate = schedule.rate(state.phase_step)
+            rate = schedule.rate(state.step)
             norm = self.step(step_rows, schedule)
             state.seconds = time.monotonic() - origin
             watch.step(state, rate, norm)
-            is_due = state.phase_step % schedule.evaluate_every == 0 or state.phase_step == schedule.total
-            if is_due and phase.validation:
-                self._validate(phase, watch)
+            is_due = state.step % schedule.evaluate_every == 0 or state.step == schedule.total
+            if is_due and course.validation:
+                self._validate(course, watch)
             state.seconds = time.monotonic() - origin
             is_old = state.seconds - saved >= 60 * self.settings.checkpoint_minutes
-            stopping, is_old = self._agreed(stop.is_set() and not self._is_over(phase), is_old)
+            stopping, is_old = self._agreed(stop.is_set() and not self._is_over(schedule), is_old)
             if is_due or stopping:
                 watch.plot(state)
             if is_due or stopping or is_old:
@@ -125,57 +129,42 @@ class Trainer:
             if stopping:
                 raise self._stopped(schedule)
 
-    def _is_over(self, phase: Phase) -> bool:
+    def _is_over(self, schedule: Schedule) -> bool:
         patience = self.settings.patience
-        return self.state.phase_step == phase.schedule.total or bool(patience and self.state.stale >= patience)
+        return self.state.step == schedule.total or bool(patience and self.state.stale >= patience)
 
-    def _begin_phase(self, phase: Phase, watch: Watch) -> None:
-        """Measure what the phase begins with; of a later one these weights are the best ones so far."""
-        state = self.state
-        watch.describe("loss before the first step")
-        if state.phase == 0:
-            state.start_loss = state.base_loss = self.passes.mean_loss(phase.validation)
-        else:
-            self._validate(phase, watch)
-            state.start_loss = state.best_loss
-
-    def _end_phase(self, phases: Sequence[Phase], watch: Watch) -> None:
-        """Go back to the best weights, and on to the next phase with an optimizer that knows nothing.
-
-        At the end of all, the loss on all that is validated on is measured anew if a later phase has changed it.
-        """
+    def _end(self, watch: Watch) -> None:
+        """Go back to the best weights."""
         state, began = self.state, time.monotonic()
         if state.best_step:
             checkpoints.restore_weights(checkpoints.best_file(self.folder, state.best_step), self.weights)
         self.passes.accelerator.wait_for_everyone()  # the next checkpoint deletes what all of them have to read
-        self.optimizer = self._new_optimizer()
-        watch.skip(phases[state.phase].schedule.total - state.phase_step)
-        state.phase, state.phase_start = state.phase + 1, state.step
-        if state.phase < len(phases):
-            state.best_loss, state.best_step, state.start_loss, state.stale = None, 0, None, 0
-        elif state.phase > 1 and phases[0].validation:
-            state.final_loss = self.passes.mean_loss(phases[0].validation)
-            watch.validation(state, state.final_loss, "final_validation_loss")
-        else:
-            state.final_loss = state.best_loss
+        state.has_ended = True
         state.seconds += time.monotonic() - began
         watch.plot(state)
         self._save()
 
-    def _validate(self, phase: Phase, watch: Watch) -> None:
+    def _validate(self, course: Course, watch: Watch) -> None:
+        """Keep these weights if they are the best so far: by what they answer, then by their loss.
+
+        Weights that answer degenerately more often than the base are not kept, unless there are no others at the end.
+        """
         state = self.state
-        loss = self.passes.mean_loss(phase.validation)
+        loss, answered = self.passes.mean_loss(course.validation), self._answered(course)
         if not math.isfinite(loss):
-            raise self._failed(f"the validation loss became {loss}", phase.schedule)
-        if state.best_loss is None or loss < state.best_loss:
-            state.best_loss, state.best_step, state.stale = loss, state.step, 0
-            if state.phase == 0:
-                state.best_train_loss = fmean(state.losses[-phase.schedule.evaluate_every :])
+            raise self._failed(f"the validation loss became {loss}", course.schedule)
+        score = [float(answered.sane >= state.base_sane), answered.usable, -loss] if answered else [-loss]
+        if state.best_score is None or score > state.best_score:
+            state.best_score, state.best_loss, state.best_step, state.stale = score, loss, state.step, 0
+            state.best_train_loss = fmean(state.losses[-course.schedule.evaluate_every :])
             if self.passes.accelerator.is_main_process:
                 checkpoints.save_weights(checkpoints.best_file(self.folder, state.step), self.weights)
         else:
             state.stale += 1
-        watch.validation(state, loss, phase.metric)
+        watch.validation(state, loss, answered)
+
+    def _answered(self, course: Course) -> Answered | None:
+        return self.passes.answered(course.answers) if course.answers else None
 
     def _new_optimizer(self) -> "torch.optim.Optimizer":
         import torch
@@ -192,24 +181,22 @@ class Trainer:
         state = self.state
         if not (math.isfinite(state.losses[-1]) and math.isfinite(norm)):
             raise self._failed(f"the loss became {state.losses[-1]} (norm of the gradient {norm})", schedule)
-        losses = state.losses[state.phase_start :]
         # Rows to train on may be harder than those to validate on: what they began with counts too.
-        start = max(state.start_loss or 0.0, losses[0])
-        if len(losses) > WINDOW and state.recent_loss > _DIVERGED * start:
+        start = max(state.base_loss or 0.0, state.losses[0])
+        if len(state.losses) > WINDOW and state.recent_loss > _DIVERGED * start:
             raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}", schedule)
 
     def _failed(self, what: str, schedule: Schedule) -> TrainingError:
         state = self.state
-        less = "Set tone_epochs=0 or lower" if state.phase else "Lower"
         return TrainingError(
-            f"Training stopped at step {state.step + 1} of {state.phase_start + schedule.total}: {what}.",
-            f"{less} learning_rate (the peak is {schedule.peak:.2g}) or max_gradient, and start anew with --force.",
+            f"Training stopped at step {state.step + 1} of {schedule.total}: {what}.",
+            f"Lower learning_rate (the peak is {schedule.peak:.2g}) or max_gradient, and start anew with --force.",
         )
 
     def _stopped(self, schedule: Schedule) -> TrainingError:
         state = self.state
         return TrainingError(
-            f"Stopped after step {state.step} of {state.phase_start + schedule.total}; all of it is saved.",
+            f"Stopped after step {state.step} of {schedule.total}; all of it is saved.",
             f"Go on with: assistant train name={self.settings.name} --resume",
         )
 

@@ -1,16 +1,18 @@
 """What a training tells while it runs: a bar on a terminal, a line at each validation, metrics, plots, a tracker."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.errors import ConfigError
 from assistant.work.progress import Bar, note, progress_bar
+from train.answers import Answered
 from train.checkpoints import State
 from train.config import TrainSettings
 from train.curves import Curves, Record
-from train.phases import Phase
+from train.schedule import Schedule
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -19,10 +21,8 @@ if TYPE_CHECKING:
 class Watch:
     """Tells the course of one run; silent in all processes but the first."""
 
-    def __init__(
-        self, folder: Path, phases: Sequence[Phase], accelerator: "Accelerator", bar: Bar, state: State
-    ) -> None:
-        self._phases = phases
+    def __init__(self, folder: Path, schedule: Schedule, accelerator: "Accelerator", bar: Bar, state: State) -> None:
+        self._schedule = schedule
         self._accelerator = accelerator
         self._bar = bar
         self._title = folder.name
@@ -40,7 +40,7 @@ class Watch:
         self._tell(
             {
                 "step": state.step,
-                "epoch": round(state.phase_step / self._phases[state.phase].schedule.epoch, 3),
+                "epoch": round(state.step / self._schedule.epoch, 3),
                 "loss": state.losses[-1],
                 "learning_rate": rate,
                 "gradient_norm": norm,
@@ -50,24 +50,22 @@ class Watch:
         self._bar.advance()
         self._bar.describe(f"loss {state.recent_loss:.3f}{self._validation}, {speed:,.0f} tokens/s")
 
-    def validation(self, state: State, loss: float, metric: str = "validation_loss") -> None:
-        """After a validation that gave ``loss``, which is called ``metric``."""
-        self._validation = f", {metric.removesuffix('_loss').replace('_', ' ')} {loss:.3f}"
-        self._tell({"step": state.step, metric: loss})
+    def validation(self, state: State, loss: float, answered: Answered | None) -> None:
+        """After a validation that gave ``loss`` and answers."""
+        usable = f", {answered.usable} usable answers" if answered else ""
+        self._validation = f", validation {loss:.3f}{usable}"
+        record: Record = {"step": state.step, "validation_loss": loss}
+        self._tell(
+            record | ({f"{name}_answers": count for name, count in asdict(answered).items()} if answered else {})
+        )
         if self._curves:
-            total = _steps_in_all(self._phases, state)
+            total = self._schedule.total
             left = (total - state.step) * (state.seconds - self._began[2])
             minutes = left / max(state.step - self._began[0], 1) / 60
-            # The best loss is of the phase that goes on; once all are over, another one is measured.
-            best = "" if state.phase == len(self._phases) else f" (best {state.best_loss or loss:.3f})"
             note(
-                f"step {state.step} of {total}: loss {state.recent_loss:.3f}{self._validation}{best}, "
-                f"{self._speed(state):,.0f} tokens/s, {minutes:.0f} min left"
+                f"step {state.step} of {total}: loss {state.recent_loss:.3f}{self._validation}"
+                f" (best: step {state.best_step}), {self._speed(state):,.0f} tokens/s, {minutes:.0f} min left"
             )
-
-    def skip(self, steps: int) -> None:
-        """Steps that are not needed."""
-        self._bar.advance(steps)
 
     def plot(self, state: State) -> None:
         """Draw the curves so far."""
@@ -85,17 +83,11 @@ class Watch:
 
 
 @contextmanager
-def watching(folder: Path, phases: Sequence[Phase], accelerator: "Accelerator", state: State) -> Iterator[Watch]:
+def watching(folder: Path, schedule: Schedule, accelerator: "Accelerator", state: State) -> Iterator[Watch]:
     """A watch with its bar while the block runs."""
-    total = sum(phase.schedule.total for phase in phases)
-    with progress_bar("training", total, shown=accelerator.is_main_process) as bar:
-        bar.advance(total - (_steps_in_all(phases, state) - state.step))
-        yield Watch(folder, phases, accelerator, bar, state)
-
-
-def _steps_in_all(phases: Sequence[Phase], state: State) -> int:
-    """Those that were done before this phase, which may have stopped early, and all that are left."""
-    return state.phase_start + sum(phase.schedule.total for phase in phases[state.phase :])
+    with progress_bar("training", schedule.total, shown=accelerator.is_main_process) as bar:
+        bar.advance(state.step)
+        yield Watch(folder, schedule, accelerator, bar, state)
 
 
 def check_tracker(settings: TrainSettings) -> None:

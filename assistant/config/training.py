@@ -48,16 +48,16 @@ class TrainSettings(Section):
         description="How often each pair is seen, unless training stops early; few hundred pairs may want more.",
     )
     tone_epochs: int = Field(
-        2,
+        0,
         ge=0,
         le=1000,
-        description="Epochs of the house voice alone, behind all pairs: among them it is not learnt.",
+        description="Further times that examples of the house voice are shown in an epoch, among all pairs.",
     )
     max_steps: int = Field(
         0,
         ge=0,
         le=1_000_000_000,
-        description="Optimiser steps instead of epochs, those of the voice aside; 0 goes by epochs.",
+        description="Optimiser steps instead of epochs; 0 goes by epochs.",
     )
     batch: int = Field(8, ge=1, le=4096, description="Pairs in one optimiser step, over all processes.")
     learning_rate: float = Field(
@@ -87,8 +87,15 @@ class TrainSettings(Section):
     validation_pairs: int = Field(
         32, ge=0, le=100_000_000, description="Most pairs to validate on, drawn once by chance; 0 takes all."
     )
+    validation_answers: int = Field(
+        12,
+        ge=0,
+        le=100_000_000,
+        description="Validation pairs that are answered at each validation: the weights with the most usable answers"
+        " are kept. 0 goes by the loss alone.",
+    )
     patience: int = Field(
-        4, ge=0, le=1_000_000, description="Validations without progress that end a part of training; 0 never does."
+        4, ge=0, le=1_000_000, description="Validations without progress that end a training; 0 never does."
     )
     checkpoint_minutes: float = Field(
         5.0, ge=0.0, le=100_000, description="Longest work that a crash can cost; 0 saves after every step."

@@ -22,7 +22,7 @@ from assistant.work.progress import note
 from assistant.work.retrying import seconds_to_wait
 
 AUTO, BASE = "auto", "base"
-_BATCH = 32
+_BATCH = 16
 _AT_ONCE = 4
 # Answers that will be the same however often, and whatever, is asked for.
 _FINAL = frozenset({401, 403, 404, 405})

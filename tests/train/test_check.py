@@ -41,14 +41,13 @@ def test_the_report_is_what_training_then_does(place: Workspace, general: Settin
     assert report.probe is not None and report.probe.tokens_per_second > 0 and report.probe.seconds > 0
 
 
-def test_the_report_counts_what_each_part_of_a_training_shows(place: Workspace, general: Settings) -> None:
+def test_the_report_counts_examples_that_are_shown_again(place: Workspace, general: Settings) -> None:
     write_toy_pairs(place, with_voice())
     values = {"rank": 4, "batch": 4, "tone_epochs": 1}
     report = check(place, general, values)
     card = train(place, general, values)
-    assert card is not None and (report.steps, report.voice_steps) == (5, 1)
-    everything, voice = prepare(named(validated({}), place), place, general).phases
-    shown = [*everything.rows, *voice.rows]
+    assert card is not None and (report.steps, report.rows) == (5, 18)
+    shown = prepare(named(validated({"tone_epochs": 1}), place), place, general).course.rows
     assert report.packed_tokens == card.tokens and report.tokens == sum(map(len, shown))
 
 

@@ -17,11 +17,12 @@ from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, PairsError, TrainingError, UsageError, WorkspaceBusy
 from assistant.workspace import Workspace, write_lock
 from train import registry
+from train.answers import Answered
 from train.checkpoints import CHECKPOINT_FILE, read_state
 from train.config import TrainSettings, validated
+from train.course import drawn
 from train.job import named, prepare
 from train.passes import Done, Passes
-from train.phases import drawn
 from train.run import make_accelerator, make_trainer, train
 from train.runs import run_folder
 
@@ -55,8 +56,9 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 @pytest.fixture
 def validations(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """Losses that validations will seem to have, the base's first."""
+    """Losses that validations will seem to have, the base's first; nothing is answered."""
     queue: list[float] = []
+    monkeypatch.setattr(Passes, "answered", lambda *_: None)
     monkeypatch.setattr(Passes, "mean_loss", lambda _, __: queue.pop(0))
     yield queue
 
@@ -115,11 +117,11 @@ def test_a_validation_leaves_the_gradients_as_they_were(place: Workspace, genera
 
     def gradients() -> list[torch.Tensor]:
         trainer.optimizer.zero_grad()
-        trainer.passes.backward(job.rows[:8])
+        trainer.passes.backward(job.course.rows[:8])
         return [weight.grad.clone() for _, weight in trainer.weights if weight.grad is not None]
 
     before = gradients()
-    trainer.passes.mean_loss(job.validation)
+    trainer.passes.mean_loss(job.course.validation)
     after = gradients()
     assert len(before) == len(after) and all(map(torch.equal, before, after))
 
@@ -148,7 +150,7 @@ def test_weights_are_those_of_trl_on_the_same_rows(
     job = prepare(named(validated(values), place), place, general)
     columns = [
         {"input_ids": [*row.prompt, *row.response], "labels": [-100] * len(row.prompt) + list(row.response)}
-        for row in job.rows
+        for row in job.course.rows
     ]
     with models.quiet_transformers():
         torch.manual_seed(3)
@@ -198,79 +200,47 @@ def test_test_pairs_change_nothing(place: Workspace, general: Settings) -> None:
     )
 
 
-def test_the_house_voice_is_shown_alone_behind_all_pairs(place: Workspace, general: Settings) -> None:
+def test_examples_of_the_house_voice_are_shown_again_among_all_pairs(place: Workspace, general: Settings) -> None:
     write_toy_pairs(place, with_voice())
-    job = prepare(named(validated({"tone_epochs": 3}), place), place, general)
-    everything, voice = job.phases
-    assert {row.id for row in everything.rows} == {f"p{number}" for number in range(16)}
-    assert {row.id for row in voice.rows} == VOICE - {"p18"} and [row.id for row in voice.validation] == ["p18"]
-    assert (everything.schedule.total, voice.schedule.total, job.steps) == (2, 3, 5)
-    assert voice.schedule.peak == everything.schedule.peak / 2
-    assert len(prepare(named(validated({"tone_epochs": 0}), place), place, general).phases) == 1
-    write_toy_pairs(place)
-    assert len(prepare(named(validated({}), place), place, general).phases) == 1, "no voice was given"
+    once, more = (prepare(named(validated({"tone_epochs": n}), place), place, general).course for n in (0, 3))
+    assert [row.id for row in once.rows] == [f"p{number}" for number in range(16)]
+    again = [row.id for row in more.rows[16:]]
+    assert sorted(again) == sorted(3 * list(VOICE - {"p18"})) and more.validation == once.validation
+    card = train(place, general, SHORT | {"tone_epochs": 3})
+    assert card is not None and card.pairs_counts == {"structure": 14, "tone": 2}
 
 
-def test_the_voice_phase_begins_with_the_best_weights_and_its_own_are_kept(
-    place: Workspace, general: Settings, validations: list[float]
+@pytest.mark.parametrize(
+    ("answered", "kept"),
+    [
+        ([Answered(4, 0), Answered(4, 2), Answered(4, 3), Answered(4, 3)], 2),
+        ([Answered(4, 1), Answered(4, 3), Answered(4, 1), Answered(4, 2)], 1),
+        ([Answered(4, 0), Answered(3, 4), Answered(4, 1), Answered(2, 4)], 2),
+        ([Answered(3, 0), Answered(3, 4), Answered(4, 3), Answered(4, 3)], 1),
+        ([Answered(4, 0), Answered(3, 1), Answered(2, 2), Answered(3, 2)], 2),
+    ],
+    ids=[
+        "usable, then the loss",
+        "usable before the loss",
+        "no degenerate ones",
+        "no more than the base",
+        "or the best",
+    ],
+)
+def test_the_weights_that_answer_best_are_kept(
+    place: Workspace,
+    general: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    validations: list[float],
+    answered: list[Answered],
+    kept: int,
 ) -> None:
-    write_toy_pairs(place, with_voice())
-    values = {"max_steps": 3, "evaluate_every": 1, "learning_rate": 0.01, "schedule": "constant", "warmup": 0.0}
-    validations += [9.0, 5.0, 6.0, 7.0, 1.7, 0.9, 0.8, 5.5]
-    card = train(place, general, values)
-    assert card is not None and not validations
-    assert (card.validation_loss, card.base_validation_loss, card.steps) == (5.5, 9.0, 5)
-    seen = records(place.adapter("toy"))
-    assert [one["step"] for one in seen if "loss" in one] == [1, 2, 3, 4, 5]
-    assert card.train_loss == next(one["loss"] for one in seen if one["step"] == 1), "of all pairs, not of the voice"
-    assert [one["validation_loss"] for one in seen if "validation_loss" in one] == [5.0, 6.0, 7.0]
-    spoken = [(one["step"], one["voice_validation_loss"]) for one in seen if "voice_validation_loss" in one]
-    assert spoken == [(3, 1.7), (4, 0.9), (5, 0.8)]
-    assert seen[-1] == {"step": 5, "final_validation_loss": 5.5}
-    # The first phase kept its first step: a training of that step alone, and the voice, is the same.
-    validations += [9.0, 5.0, 1.7, 0.9, 0.8, 5.5]
-    train(place, general, values | {"name": "short", "max_steps": 1})
-    assert apart(weights(place.adapter("short")), weights(place.adapter("toy"))) < 1e-6
-
-
-def test_a_voice_that_gets_worse_leaves_the_weights_of_before(
-    place: Workspace, general: Settings, validations: list[float]
-) -> None:
-    write_toy_pairs(place, with_voice())
-    values = {"max_steps": 2, "evaluate_every": 1, "learning_rate": 0.01}
-    validations += [9.0, 5.0, 4.0, 1.7, 1.8, 1.9, 4.0]
-    card = train(place, general, values)
-    assert card is not None and not validations and card.steps == 2
-    validations += [9.0, 5.0, 4.0]
-    train(place, general, values | {"name": "without", "tone_epochs": 0})
-    assert apart(weights(place.adapter("without")), weights(place.adapter("toy"))) == 0
-
-
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_without_validation_the_last_weights_of_the_voice_are_kept(
-    place: Workspace, general: Settings, method: str
-) -> None:
-    write_toy_pairs(place, [pair for pair in with_voice() if pair.split == "train"])
-    values = {"max_steps": 2, "learning_rate": 0.01, "method": method}
-    card = train(place, general, values)
-    assert card is not None and (card.steps, card.validation_loss) == (4, None)
-    first = [one["loss"] for one in records(place.adapter("toy")) if one["step"] <= 2]
-    assert card.train_loss == pytest.approx(sum(first) / 2)
-
-
-def test_a_set_of_nothing_but_voice_is_trained_once(place: Workspace, general: Settings) -> None:
-    write_toy_pairs(place, [pair for pair in with_voice() if pair.source == "tone"])
-    assert len(prepare(named(validated({}), place), place, general).phases) == 1
-
-
-def test_a_voice_that_diverges_names_the_setting_that_leaves_it_out(
-    place: Workspace, general: Settings, losses: list[float]
-) -> None:
-    write_toy_pairs(place, with_voice())
-    losses += [3.0, 3.0, math.nan]
-    with pytest.raises(TrainingError, match="step 3 of 4") as error:
-        train(place, general, {"max_steps": 2})
-    assert error.value.remedy.startswith("Set tone_epochs=0 or lower learning_rate")
+    monkeypatch.setattr(Passes, "answered", lambda *_: answered.pop(0))
+    validations += [9.0, 5.0, 4.0, 6.0]
+    card = train(place, general, SHORT | {"max_steps": 3, "evaluate_every": 1, "validation_answers": 4})
+    assert card is not None and (card.steps, card.validation_loss) == (kept, [9.0, 5.0, 4.0, 6.0][kept])
+    seen = [one for one in records(place.adapter("toy")) if "validation_loss" in one]
+    assert all({"usable_answers", "sane_answers"} <= one.keys() for one in seen)
 
 
 def test_sharing_prefixes_changes_speed_and_not_the_result(place: Workspace, general: Settings) -> None:
