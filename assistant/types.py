@@ -19,6 +19,9 @@ Vectors: TypeAlias = "npt.NDArray[np.float32]"
 
 BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
 
+Mark = Literal["bullet", "number", "letter", "clause", "section"]
+"""As in ``- ``, ``1.``, ``a)``, ``(1)`` and ``§ 1``."""
+
 Caution = Literal["", "orders", "reported"]
 """``orders``: the passage tells machines that read it what to answer; ``reported``: it says that another document says
 so, and the passages of that one do not."""
@@ -60,13 +63,36 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
-    """A heading with those above it, outermost first, and what stands under it: from ``start`` to the next one."""
+class Item:
+    """What begins with a mark: a line, or a clause within it. Offsets count in the document."""
+
+    start: int
+    words: int
+    """Where it goes on behind the mark."""
+    mark: Mark
+    depth: int
+    """In how many items of the same list it stands."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether it is one of a list; a numbered clause or section stands for itself."""
+        return self.mark in {"bullet", "number", "letter"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A block as the catalog keeps it; its text is ``Document.text[start:end]``."""
 
     start: int
     end: int
-    """Where its own words end; ``start`` where they are not in the text."""
-    path: str
+    kind: BlockKind
+    heading: str
+    """Its heading path, as a chunk's."""
+    place: str = ""
+    row: int | None = None
+    header_lines: int = 0
+    items: tuple[Item, ...] = ()
+    """What begins with a mark in it, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +113,6 @@ class Document:
     def text(self) -> str:
         """The stored text: the blocks joined by one empty line. Spans count in it."""
         return BLOCK_SEPARATOR.join(block.text for block in self.blocks)
-
-    @property
-    def headings(self) -> tuple[Heading, ...]:
-        """The headings in order; text above the first one, or behind a part of the document, has an empty one."""
-        found: list[Heading] = []
-        offset = 0
-        for block in self.blocks:
-            path = HEADING_SEPARATOR.join(block.heading_path)
-            if path != (found[-1].path if found else "") or block.kind == "heading":
-                words = len(block.text) if block.kind == "heading" else 0
-                found.append(Heading(offset, offset + words, path))
-            offset += len(block.text) + len(BLOCK_SEPARATOR)
-        return tuple(found)
 
     @property
     def page_starts(self) -> tuple[tuple[int, int], ...]:
@@ -184,8 +197,8 @@ class Evidence:
     start: int
     end: int
     text: str
-    headings: tuple[Heading, ...] = ()
-    """The one under which the text begins, and those in it; offsets count in the document."""
+    blocks: tuple[StoredBlock, ...]
+    """Those that the text holds a part of, in order; the first may begin before it, the last end behind it."""
 
     @property
     def header(self) -> str:
@@ -202,16 +215,15 @@ class Evidence:
         """Those pages as people write them: ``4``, ``4–6``; empty without any."""
         return "–".join(map(str, self.pages if len(self.pages) < 2 else (self.pages[0], self.pages[-1])))
 
-    def heading_at(self, offset: int) -> Heading:
-        """The heading under which the character at ``offset`` of the document stands."""
-        place = bisect_right(self.headings, offset, key=lambda one: one.start)
-        return self.headings[place - 1] if place else Heading(self.start, self.start, self.heading)
+    def block_at(self, offset: int) -> StoredBlock:
+        """The block that holds the character at ``offset`` of the document, or ends before it."""
+        return self.blocks[max(0, bisect_right(self.blocks, offset, key=lambda one: one.start) - 1)]
 
     def part(self, start: int, end: int) -> "Evidence":
         """The same evidence with the heading and the pages of a span of the document alone."""
         first = max((offset for offset, _ in self.page_starts if offset <= start), default=0)
         pages = tuple((offset, page) for offset, page in self.page_starts if first <= offset < end)
-        return replace(self, heading=self.heading_at(start).path, page_starts=pages)
+        return replace(self, heading=self.block_at(start).heading, page_starts=pages)
 
     def page_at(self, offset: int) -> int | None:
         """The page on which the character at ``offset`` of the document stands."""

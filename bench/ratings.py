@@ -20,6 +20,7 @@ from assistant.artifacts.ratings import Degree, Label, Rating, answer_hash
 from assistant.errors import UsageError
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
+from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Citation, Evidence, Sentence
 from assistant.workspace import Workspace
@@ -126,7 +127,7 @@ def _evidence(rank: int, passage: RatedPassage, language: str) -> Evidence:
     end = passage.start + len(passage.text)
     return Evidence(
         rank, 1.0, None, None, None, None, rank, passage.document, "", "", "", language, passage.context, "", "", (),
-        passage.start, end, passage.text,
+        passage.start, end, passage.text, tuple(blocks_in(passage.text, passage.start)),
     )  # fmt: skip
 
 

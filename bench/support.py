@@ -33,6 +33,7 @@ from assistant.grounding.spans import Row, Span, spans
 from assistant.grounding.support import Support, Weights, is_factual, support
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
+from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog
 from assistant.text.quantities import quantities
 from assistant.text.sentences import sentence_spans
@@ -286,7 +287,7 @@ def _read_from(sentence: str, hits: Sequence[Evidence], its: int, language: str)
 def _passage(number: int, text: str, context: str, language: str) -> Evidence:
     return Evidence(
         1, 1.0, None, None, None, None, number, f"{number}", "", "", "", language, context,
-        "", "", (), 0, len(text), text,
+        "", "", (), 0, len(text), text, tuple(blocks_in(text)),
     )  # fmt: skip
 
 
@@ -296,7 +297,7 @@ def passages(catalog: Catalog) -> list[Evidence]:
     return [
         Evidence(
             1, 1.0, None, None, None, None, number, chunk.document, "", chunk.title, chunk.date, chunk.language,
-            chunk.context, chunk.heading, chunk.place, (), chunk.start, chunk.end, chunk.text,
+            chunk.context, chunk.heading, chunk.place, (), chunk.start, chunk.end, chunk.text, chunk.blocks,
         )
         for number, chunk in enumerate(chunks)
     ]  # fmt: skip

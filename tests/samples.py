@@ -1,12 +1,16 @@
 """Evidence made by hand."""
 
+from dataclasses import replace
+from typing import Any
+
 from assistant.artifacts.pairs import Pair
+from assistant.store.blocks import blocks_in
 from assistant.types import Evidence
 
 
 def evidence(text: str, rank: int = 1, **changes: object) -> Evidence:
     """A hit with ``text``; anything else can be set by name."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "rank": rank,
         "score": 1.0,
         "dense": 0.6,
@@ -27,7 +31,16 @@ def evidence(text: str, rank: int = 1, **changes: object) -> Evidence:
         "end": 100 + len(text),
         "text": text,
     }
-    return Evidence(**{**values, **changes})  # type: ignore[arg-type]
+    values |= changes
+    headings = [(values["start"], values["start"], values["heading"])]
+    values.setdefault("blocks", tuple(blocks_in(text, values["start"], headings)))
+    return Evidence(**values)
+
+
+def saying(hit: Evidence, text: str) -> Evidence:
+    """The same hit with another text."""
+    blocks = tuple(blocks_in(text, hit.start, [(hit.start, hit.start, hit.heading)]))
+    return replace(hit, text=text, end=hit.start + len(text), blocks=blocks)
 
 
 def evidence_of(pair: Pair) -> list[Evidence]:

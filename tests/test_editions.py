@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 import pytest
-from samples import evidence
+from samples import evidence, saying
 
 from assistant.grounding.grounder import ground
 from assistant.grounding.versions import version_notes
@@ -78,7 +78,7 @@ def test_an_older_edition_brings_the_newest_along_or_gives_way_to_it() -> None:
 
 
 def test_of_several_values_none_is_named_as_the_other_one() -> None:
-    old = dataclasses.replace(OLD, text="You must report every claim within 5 days, or 9 days, of learning of it.")
+    old = saying(OLD, "You must report every claim within 5 days, or 9 days, of learning of it.")
     (note,) = notes("You must report every claim within 7 days of learning of it.", NEW, old)
     assert "says “You must report every claim within 5 days, or 9 days, of learning of it.”, not 7 days" in note
 
@@ -90,10 +90,7 @@ def test_titles_of_numbers_alone_name_no_editions_and_long_ones_take_no_time() -
 
 
 def test_values_without_a_unit_are_compared_too() -> None:
-    old, new = (
-        dataclasses.replace(one, text=f"Overdue books cost {value} cents a day.")
-        for one, value in ((OLD, 20), (NEW, 30))
-    )
+    old, new = (saying(one, f"Overdue books cost {value} cents a day.") for one, value in ((OLD, 20), (NEW, 30)))
     assert len(notes("Overdue books cost 30 cents a day.", new, old)) == 1
 
 

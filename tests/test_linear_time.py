@@ -55,6 +55,7 @@ from assistant.render.streaming import as_said, text_of
 from assistant.retrieval import editions
 from assistant.retrieval.filters import refuse_unmatched
 from assistant.retrieval.retriever import Retriever
+from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.text import dates, names, negation, quantities
 from assistant.text.printing import excerpt, visible
@@ -151,7 +152,20 @@ def chunked(block: Block) -> None:
 
 def stored(text: str, language: str = "en") -> StoredChunk:
     return StoredChunk(
-        1, 1, "a.md", "/d", "Terms", language, "", text, "Terms > § 1 Cover", "§ 1 Cover", "", 0, len(text)
+        1,
+        1,
+        "a.md",
+        "/d",
+        "Terms",
+        language,
+        "",
+        text,
+        "Terms > § 1 Cover",
+        "§ 1 Cover",
+        "",
+        0,
+        len(text),
+        tuple(blocks_in(text)),
     )
 
 

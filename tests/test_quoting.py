@@ -1,7 +1,6 @@
 """Quotations: the best words of the documents, and a second place only where it is nearly as good."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import pytest
 from fakes import FakeEmbedder
@@ -9,7 +8,8 @@ from samples import evidence
 
 from assistant.grounding.grounder import cite
 from assistant.grounding.quoting import Places
-from assistant.types import Evidence, Heading, Sentence
+from assistant.store.blocks import blocks_in
+from assistant.types import Evidence, Sentence
 
 HAIL = "The deductible for hail damage to a car is 150 euros. " + "A workshop of ours lowers it. " * 6
 FLOOD = "Whoever lives by a river bears ten percent of each flood loss. " + "Water from a burst pipe is no flood. " * 8
@@ -140,13 +140,13 @@ def faq() -> Evidence:
     """The chunk of a page of questions; only the first heading is that of the chunk."""
     titles = [block for block in FAQ.split("\n\n") if not block.endswith(".")]
     places = [(100 + FAQ.index(title), title) for title in titles]
-    headings = [Heading(start, start + len(title), f"Home > {title}") for start, title in places]
-    return evidence(FAQ, heading=headings[0].path, headings=tuple(headings))
+    headings = [(start, start + len(title), f"Home > {title}") for start, title in places]
+    return evidence(FAQ, heading=headings[0][2], blocks=tuple(blocks_in(FAQ, 100, headings)))
 
 
 def test_a_question_of_the_documents_is_answered_from_its_first_word_and_not_quoted() -> None:
     question = "Does the insurance pay if my dog chews the sofa?"
-    for hit in (faq(), replace(faq(), heading="Home", headings=())):
+    for hit in (faq(), evidence(FAQ, heading="Home")):
         first, *_ = Places(question, [hit], FakeEmbedder(), alike).quotes()
         assert first.text == "No. Damage by your own animals is not one of the insured perils."
         assert first.citations[0].quote == first.text
@@ -156,7 +156,7 @@ def test_no_heading_is_quoted_and_what_stands_under_it_is_found_by_it() -> None:
     hit = faq()
     first, *_ = Places("How fast is it paid", [hit], FakeEmbedder(), alike).quotes()
     assert first.text.startswith("We give a first decision")
-    assert hit.heading_at(first.citations[0].start).path == "Home > How fast is it paid"
+    assert hit.block_at(first.citations[0].start).heading == "Home > How fast is it paid"
 
 
 def test_an_item_is_quoted_with_what_opens_its_list() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder
-from samples import evidence
+from samples import evidence, saying
 
 from assistant.grounding.grounder import ground
 from assistant.grounding.quoting import Places
@@ -209,6 +209,6 @@ def test_lent_words_are_quoted_with_the_warning_and_cited_where_they_stand() -> 
     assert warning_notes((sentence,))[0].startswith("notice.md")
     first, *_ = Places("What is the deductible for hail damage?", [notice, terms], FakeEmbedder(), weights).quotes()
     assert first.citations[0].warning == "reported"
-    confirming = replace(terms, text="The deductible for hail damage is zero euros.")
+    confirming = saying(terms, "The deductible for hail damage is zero euros.")
     (sentence,) = answered(notice, confirming, said="The deductible for hail damage is zero euros. [1]").sentences
     assert [(citation.hit, citation.warning) for citation in sentence.citations] == [(1, "")]

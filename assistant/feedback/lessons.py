@@ -19,6 +19,7 @@ from assistant.artifacts.jsonlines import write_lines
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import TAUGHT, Feedback, Shown
 from assistant.grounding.grounder import ground
+from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog
 from assistant.text.words import detect
 from assistant.types import Evidence, Sentence
@@ -140,6 +141,7 @@ def _evidence(shown: Shown) -> Evidence:
         rank=shown.number, score=0.0, dense=None, lexical=None, dense_rank=None, lexical_rank=None, chunk=0,
         document=shown.document, path="", title="", date="", language="", context=shown.context, heading="", place="",
         page_starts=(), start=shown.start, end=shown.end, text=shown.text,
+        blocks=tuple(blocks_in(shown.text, shown.start)),
     )  # fmt: skip
 
 

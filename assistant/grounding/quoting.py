@@ -23,12 +23,8 @@ from assistant.retrieval.embedder import Embedder
 from assistant.text.places import without_rows
 from assistant.text.sentences import asks
 from assistant.text.words import content_stems, stems
-from assistant.types import Citation, Evidence, Heading, Sentence
+from assistant.types import Citation, Evidence, Sentence
 
-_BULLET = re.compile(r"^[-*•–]\s+")
-_ITEM = re.compile(r"[-*•–]\s+|\([a-z]\)\s")
-# What begins so is said of something else: an item of a list, a clause as "(2)", a section as "§ 3" or "2.5".
-_BEGINS_ANEW = re.compile(rf"{_ITEM.pattern}|\(\d{{1,2}}\)\s|§\s?\d|\d{{1,2}}\.\d")
 _MAIL_HEAD = re.compile(r"(?:Subject|From|To|Cc|Date): ")
 _PAUSES = re.compile(r"[.!?…;:,]$|\b(?:and|or|und|oder)$")
 _ENDS = re.compile(r"[.!?…;][\"'”’»)\]]*$")
@@ -153,27 +149,28 @@ def _overlap(one: Sentence, other: Sentence) -> bool:
 def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
     """The sentences and rows of a passage that may be quoted, in order."""
     asked: tuple[int, str] | None = None  # where its answer begins, and the question
-    section: Heading | None = None
+    path: str | None = None
     for span in spans(hit):
         if span.is_pair:
             continue
-        under = hit.heading_at(hit.start + span.start)
-        if under != section:
-            section = under
-            asked = (max(0, under.end - hit.start), under.path) if asks(under.path) else None
+        block = hit.block_at(hit.start + span.start)
+        if block.kind == "heading" or block.heading != path:
+            path = block.heading
+            begins = block.end if block.kind == "heading" else block.start
+            asked = (max(0, begins - hit.start), path) if asks(path) else None
         text = " ".join(hit.text[span.start : span.end].split())
-        if hit.start + span.start < under.end or _MAIL_HEAD.match(text):
+        if block.kind == "heading" or _MAIL_HEAD.match(text):
             continue
         if asks(text):
-            asked = (span.end, f"{under.path} {text}")
+            asked = (span.end, f"{path} {text}")
             continue
-        heading = asked[1] if asked else under.path
+        heading = asked[1] if asked else path
         yield _Candidate(hit, span, _text(hit, span, question, text), heading, asked[0] if asked else None)
 
 
 def _text(hit: Evidence, span: Span, question: str, text: str) -> str:
     if not span.row:
-        return f"{span.introduction} {text}" if span.introduction and _ITEM.match(text) else text
+        return f"{span.introduction} {text}".lstrip() if _is_item(span) else text
     cells = named_cells(span.row, question, hit.language)
     return f"{span.row.label}: {'; '.join(cell_in_words(*one) for one in cells)}"
 
@@ -190,8 +187,8 @@ def _quoted(best: _Candidate, hits: Sequence[Evidence]) -> Sentence:
         return Sentence(best.text, True, "", (cite(hit, span.start, span.end, hits),))
     start = _start(best)
     end = _end(hit, start, span)
-    text = _in_one_line(hit.text[start:end])
-    if start == span.start and _ITEM.match(hit.text, start):
+    text = _in_one_line(hit, start, end)
+    if start == span.start and _is_item(span):
         text = f"{span.introduction} {text}".lstrip()
     return Sentence(text, True, "", (cite(hit, start, end, hits),))
 
@@ -206,29 +203,42 @@ def _start(best: _Candidate) -> int:
     return best.span.start if is_far else start
 
 
-def _in_one_line(text: str) -> str:
+def _in_one_line(hit: Evidence, start: int, end: int) -> str:
     """A text without its line breaks and bullets; items that end with nothing end with a semicolon."""
-    lines = [" ".join(line.split()) for line in text.split("\n") if line.strip()]
-    parts = [
-        line + ";" if _BULLET.match(line) and after and not _PAUSES.search(line) else line
-        for line, after in zip(lines, [*lines[1:], ""], strict=True)
-    ]
-    return " ".join(_BULLET.sub("", line) for line in parts)
+    bullets = {
+        item.start: item.words - item.start for block in hit.blocks for item in block.items if item.mark == "bullet"
+    }
+    lines: list[tuple[str, bool]] = []
+    offset = hit.start + start
+    for line in hit.text[start:end].split("\n"):
+        words = line.lstrip()
+        mark = bullets.get(offset + len(line) - len(words), 0)
+        offset += len(line) + 1
+        if words:
+            lines.append((" ".join(words[mark:].split()), mark > 0))
+    return " ".join(
+        f"{line};" if is_bullet and place < len(lines) and not _PAUSES.search(line) else line
+        for place, (line, is_bullet) in enumerate(lines, 1)
+    )
 
 
 def _end(hit: Evidence, start: int, least: Span) -> int:
     """Where a quotation ends that begins at ``start`` and holds a span."""
     end = least.end
-    opens_a_list = not _ENDS.search(hit.text[start:end]) and not _ITEM.match(hit.text, least.start)
+    opens_a_list = not _ENDS.search(hit.text[start:end]) and not _is_item(least)
     for after in spans(hit):
         if after.is_pair or after.start < end:
             continue
-        is_item = _ITEM.match(hit.text, after.start) is not None
-        if not (opens_a_list and is_item):
-            is_apart = "\n\n" in hit.text[end : after.start] or _BEGINS_ANEW.match(hit.text, after.start)
+        if not (opens_a_list and _is_item(after)):
+            is_apart = "\n\n" in hit.text[end : after.start] or after.item
             if after.row or is_apart:
                 break
         if after.end - start > _LONGEST_QUOTE:
             break
         end = after.end
     return end
+
+
+def _is_item(span: Span) -> bool:
+    """Whether a span begins an item of a list."""
+    return span.item is not None and span.item.is_listed

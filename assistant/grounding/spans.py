@@ -4,20 +4,15 @@ What a reader knows at a span although it stands elsewhere comes along: the numb
 opens a list, the caption and the header of a table.
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain, islice, repeat
+from itertools import chain, groupby, islice, repeat, zip_longest
 
 from assistant.text.sentences import asks, sentence_spans
-from assistant.types import Evidence
+from assistant.types import Evidence, Item, StoredBlock
 from assistant.untrusted.instructions import believed_end
 
-_ITEM = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)]|\(?[a-z]\))\s")
-# Letters count the parts of a sentence that has begun above them.
-_LETTER = re.compile(r"\s*\(?[a-z]\)\s")
-_PARAGRAPH_NUMBER = re.compile(r"\s*(\(\d{1,3}\))")
 _OPENS_A_LIST = (":", ",", "–")
 _ENDS = (".", "!", "?", ";")
 # What opens a list or captions a table is short.
@@ -50,6 +45,8 @@ class Span:
     end: int
     introduction: str = ""
     row: Row | None = None
+    item: Item | None = None
+    """The one that begins with it."""
     is_pair: bool = False
     """Two sentences; each of them is a span of its own too."""
 
@@ -58,13 +55,10 @@ class Span:
 class _Line:
     start: int
     text: str
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """Those of a row of a table; empty for any other line."""
-        text = self.text.strip()
-        is_row = len(text) > 1 and text.startswith("|") and text.endswith("|")
-        return tuple(cell.strip() for cell in text[1:-1].split("|")) if is_row else ()
+    cells: tuple[str, ...]
+    """Those of a row; a row that is torn has none, nor have those of plain text."""
+    items: Mapping[int, Item]
+    """The items of its block by where they begin."""
 
 
 def spans(hit: Evidence) -> tuple[Span, ...]:
@@ -73,46 +67,43 @@ def spans(hit: Evidence) -> tuple[Span, ...]:
     An order to the machine, and what follows it in the passage, is no span: it can support nothing.
     """
     believed = believed_end(hit.text, hit.context)
-    return tuple(span for span in _spans(hit.text, hit.header) if span.end <= believed)
+    return tuple(span for span in _spans(hit.text, hit.start, hit.header, hit.blocks) if span.end <= believed)
 
 
 @lru_cache(maxsize=256)
-def _spans(text: str, header: str) -> tuple[Span, ...]:
+def _spans(text: str, start: int, header: str, blocks: Sequence[StoredBlock]) -> tuple[Span, ...]:
     found: list[Span] = []
     introduction = ""
-    for block in _blocks(text):
-        if block[0].cells:
-            table_header = header if block[0].start == 0 and header else ""
-            found += _rows(block, table_header, introduction)
-        else:
-            found += _sentences(block, introduction)
-            introduction = _short(block[-1].text)
+    for block in blocks:
+        for are_rows, its in groupby(_lines(text, start, block), lambda line: bool(line.cells)):
+            lines = list(its)
+            if are_rows and lines[0].start == 0 and (header or block.start < start):
+                found += _rows(lines, _cells(header.rpartition("\n")[2]), introduction)
+            elif are_rows:
+                head, rows = lines[: block.header_lines], lines[block.header_lines :]
+                found += _rows(rows or lines, head[-1].cells if head else (), introduction)
+            else:
+                found += _sentences(lines, introduction)
+                introduction = _short(lines[-1].text)
     return tuple(found)
 
 
-def _blocks(text: str) -> Iterator[list[_Line]]:
-    """Lines that belong together: until an empty line, or where a table begins or ends."""
-    block: list[_Line] = []
-    for line in _lines(text):
-        if block and (not line.text.strip() or bool(line.cells) != bool(block[-1].cells)):
-            yield block
-            block = []
-        if line.text.strip():
-            block.append(line)
-    if block:
-        yield block
-
-
-def _lines(text: str) -> Iterator[_Line]:
-    offset = 0
-    for line in text.split("\n"):
-        yield _Line(offset, line)
+def _lines(text: str, start: int, block: StoredBlock) -> Iterator[_Line]:
+    """The lines of a block, as far as they are in a passage that begins at ``start``."""
+    items = {item.start - start: item for item in block.items}
+    offset = max(0, block.start - start)
+    for line in text[offset : block.end - start].split("\n"):
+        if line.strip():
+            yield _Line(offset, line, _cells(line) if block.kind == "table" else (), items)
         offset += len(line) + 1
 
 
-def _rows(block: list[_Line], header: str, introduction: str) -> Iterator[Span]:
-    titles = _Line(0, header.splitlines()[-1]).cells if header else block[0].cells
-    rows = block if header else block[1:] or block
+def _cells(row: str) -> tuple[str, ...]:
+    row = row.strip()
+    return tuple(cell.strip() for cell in row[1:-1].split("|")) if len(row) > 1 and row[0] == row[-1] == "|" else ()
+
+
+def _rows(rows: list[_Line], titles: Sequence[str], introduction: str) -> Iterator[Span]:
     table = Table(tuple(line.cells[0] for line in rows))
     for line in rows:
         label, *cells = line.cells
@@ -123,29 +114,31 @@ def _rows(block: list[_Line], header: str, introduction: str) -> Iterator[Span]:
 
 def _sentences(block: list[_Line], introduction: str) -> Iterator[Span]:
     """Each sentence of a block, and each with the one after it."""
-    places: list[tuple[int, int, str, bool]] = []
+    singles: list[tuple[Span, bool]] = []
     opening = introduction
     for line in block:
-        numbered = _PARAGRAPH_NUMBER.match(line.text)
-        is_item = _ITEM.match(line.text) is not None
-        opens = is_item and _opens(opening.rstrip(), line.text)
-        known = " ".join(filter(None, (numbered[1] if numbered else "", opening if opens else "")))
-        places += [
-            (line.start + start, line.start + end, known, asks(line.text[start:end]))
-            for start, end in sentence_spans(line.text)
-        ]
-        if not is_item:
+        its = sentence_spans(line.text)
+        item = line.items.get(line.start + its[0][0])
+        known = ""
+        if item and item.is_listed:
+            known = opening if _opens(opening.rstrip(), item) else ""
+        elif item and item.mark == "clause":
+            known = line.text.split(maxsplit=1)[0]
+        for start, end in its:
+            span = Span(line.start + start, line.start + end, known, item=line.items.get(line.start + start))
+            singles.append((span, asks(line.text[start:end])))
+        if not (item and item.is_listed):
             opening = _short(line.text)
-    for place, (start, end, known, is_question) in enumerate(places):
-        yield Span(start, end, known)
+    for (span, is_question), following in zip_longest(singles, singles[1:]):
+        yield span
         # What answers no would support what it was asked.
-        if place + 1 < len(places) and not is_question:
-            yield Span(start, places[place + 1][1], known, is_pair=True)
+        if following and not is_question:
+            yield replace(span, end=following[0].end, is_pair=True)
 
 
-def _opens(above: str, item: str) -> bool:
-    """Whether a list begins with the line above an item."""
-    return above.endswith(_OPENS_A_LIST) or (_LETTER.match(item) is not None and not above.endswith(_ENDS))
+def _opens(above: str, item: Item) -> bool:
+    """Whether a list begins with the line above an item; letters count the parts of a sentence that has begun there."""
+    return above.endswith(_OPENS_A_LIST) or (item.mark == "letter" and not above.endswith(_ENDS))
 
 
 def _short(text: str) -> str:

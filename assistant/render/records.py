@@ -76,7 +76,7 @@ def _citation_json(citation: Citation, hit: Evidence | None) -> dict[str, Any]:
         "document": citation.document,
         "path": citation.path,
         "page": citation.page,
-        "heading": hit.heading_at(citation.start).path if hit else "",
+        "heading": hit.block_at(citation.start).heading if hit else "",
         "start": citation.start,
         "end": citation.end,
         "quote": citation.quote,

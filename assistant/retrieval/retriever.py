@@ -121,7 +121,10 @@ class Retriever:
                 before = [chunk for chunk in chunks if chunk.start <= start]
                 if before:
                     nearest = max(before, key=lambda chunk: chunk.start)
-                    passage = replace(nearest, start=start, end=start + len(text), text=text)
+                    end = start + len(text)
+                    passage = replace(
+                        nearest, start=start, end=end, text=text, blocks=self.catalog.blocks(id_, start, end)
+                    )
                     return self._as_evidence(rank, Candidate(passage.id, 0.0, None, None, None, None), passage)
         return None
 
@@ -219,7 +222,7 @@ class Retriever:
             start=chunk.start,
             end=chunk.end,
             text=chunk.text,
-            headings=self.catalog.headings(chunk.document_id, chunk.start, chunk.end),
+            blocks=chunk.blocks,
         )
 
     @cached_property

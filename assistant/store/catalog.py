@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from assistant.errors import WorkspaceError
+from assistant.store.blocks import insert_blocks, read_blocks, stored_blocks
 from assistant.store.conditions import chunks_of, conditions_of, marks_for, portions
 from assistant.store.schema import connect, damage_told
 from assistant.text.words import terms
-from assistant.types import Chunk, Document, Filter, Heading, Vectors
+from assistant.types import Chunk, Document, Filter, StoredBlock, Vectors
 
 CATALOG_FILE = "catalog.sqlite"
 # Words of title and headings count more than words of the text; measured in docs/retrieval.md.
@@ -82,6 +83,8 @@ class StoredChunk:
     place: str
     start: int
     end: int
+    blocks: tuple[StoredBlock, ...]
+    """Those that the text holds a part of."""
 
     @property
     def location(self) -> Path:
@@ -207,14 +210,9 @@ class Catalog:
         first = max((number for number, (offset, _) in enumerate(starts) if offset <= start), default=0)
         return tuple((offset, page) for offset, page in starts[first:] if offset < end)
 
-    def headings(self, document_id: int, start: int, end: int) -> tuple[Heading, ...]:
-        """The heading under which a span of a document begins, and those in it."""
-        rows = self._connection.execute(
-            "SELECT start, end, path FROM headings WHERE document_id = ?1 AND start < ?3 AND start >="
-            " (SELECT coalesce(max(start), 0) FROM headings WHERE document_id = ?1 AND start <= ?2) ORDER BY start",
-            (document_id, start, end),
-        )
-        return tuple(Heading(*row) for row in rows)
+    def blocks(self, document_id: int, start: int, end: int) -> tuple[StoredBlock, ...]:
+        """The blocks that a span of a document holds a part of, in order."""
+        return read_blocks(self._connection, document_id, start, end)
 
     def dated_titles(self) -> list[tuple[int, str, str]]:
         """(id, title, date) of the live documents that state a date."""
@@ -225,9 +223,9 @@ class Catalog:
     def headed_chunks(self, document_id: int) -> list[tuple[int, str]]:
         """(id, heading) of the chunks of a document, with all headings that stand in them, in order."""
         return self._connection.execute(
-            "SELECT id, heading FROM chunks WHERE document_id = ?1 UNION SELECT id, path FROM chunks"
-            " JOIN headings USING (document_id) WHERE document_id = ?1"
-            " AND headings.start >= chunks.start AND headings.start < chunks.end ORDER BY 1",
+            "SELECT id, heading FROM chunks WHERE document_id = ?1 UNION SELECT id, blocks.heading FROM chunks"
+            " JOIN blocks USING (document_id) WHERE document_id = ?1"
+            " AND blocks.start >= chunks.start AND blocks.start < chunks.end ORDER BY 1",
             (document_id,),
         ).fetchall()
 
@@ -266,10 +264,7 @@ class Catalog:
             row,
         )
         document_id = int(cursor.lastrowid or 0)
-        self._connection.executemany(
-            "INSERT INTO headings VALUES (?, ?, ?, ?)",
-            ((document_id, one.start, one.end, one.path) for one in document.headings),
-        )
+        insert_blocks(self._connection, document_id, stored_blocks(document))
         remaining = iter(vectors)
         for chunk in chunks:
             cursor = self._connection.execute(
@@ -408,7 +403,7 @@ class Catalog:
                 f" WHERE {' AND '.join(conditions)} AND chunks.id IN ({marks_for(some)}) GROUP BY chunks.id",
                 (*values, *some),
             )
-            found.update((row[0], StoredChunk(*row)) for row in rows)
+            found.update((row[0], StoredChunk(*(*row, self.blocks(row[1], *row[-2:])))) for row in rows)
         return found
 
     def live_chunks(self) -> Iterator[StoredChunk]:
@@ -425,7 +420,7 @@ class Catalog:
             ).fetchall()
             for id_, context, heading, place, start, end in chunks:
                 row = (id_, *document, text[start:end], context, heading, place, start, end)
-                yield StoredChunk(*row)
+                yield StoredChunk(*(*row, self.blocks(document[0], start, end)))
 
 
 def file_location(root: Path, path: str) -> Path:

@@ -2,7 +2,7 @@
 
     meta        identity of the corpus and the number of the live generation
     documents   one row a distinct content: its text and what is known of it
-    headings    where the headings of documents stand
+    blocks      the paragraphs, lists, tables and headings of documents, as readers saw them
     files       one row a path: which document it holds, or why it could not be read
     chunks      passages of documents
     windows     the parts of a chunk that the embedder reads at once, with their vectors (float16)
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assistant.errors import CatalogVersionError, WorkspaceError
+from assistant.store.blocks import fill_blocks
 from assistant.workspace import make_file
 
 MIGRATIONS = (
@@ -106,7 +107,24 @@ MIGRATIONS = (
         PRIMARY KEY (document_id, start)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE blocks (
+        document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+        start INTEGER NOT NULL,
+        end INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        heading TEXT NOT NULL,           -- path
+        place TEXT NOT NULL,
+        row INTEGER,
+        header_lines INTEGER NOT NULL,
+        items TEXT NOT NULL,             -- JSON list of [offset in block, length of mark, mark, depth], or empty
+        PRIMARY KEY (document_id, start)
+    ) WITHOUT ROWID;
+    """,
+    "DROP TABLE headings;\n",
 )
+_BLOCKS = 4
+"""In this version, documents of older ones get their blocks."""
 
 
 def connect(file: Path) -> sqlite3.Connection:
@@ -152,7 +170,7 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if version > len(MIGRATIONS):
         raise CatalogVersionError(
             f"{file} has version {version}; this program knows versions up to {len(MIGRATIONS)}.",
@@ -168,19 +186,27 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Asked again under the write lock: another process may have migrated meanwhile.
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        for script in MIGRATIONS[version:]:
-            for statement in _statements(script):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # Ctrl-C may come when all is committed
-            connection.execute("ROLLBACK")
-        raise
+    """One transaction after another: what is killed goes on where it was."""
+    while (version := _version(connection)) < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Asked again under the write lock: another process may have migrated meanwhile.
+            version = _version(connection)
+            if version != _BLOCKS or not fill_blocks(connection):
+                target = _BLOCKS if version < _BLOCKS else len(MIGRATIONS)
+                for script in MIGRATIONS[version:target]:
+                    for statement in _statements(script):
+                        connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {target}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # Ctrl-C may come when all is committed
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _statements(script: str) -> list[str]:

@@ -17,6 +17,7 @@ from signing import PASSWORD, make_people
 from assistant.feedback.lessons import cases_file, pairs_file
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement, Versions
+from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Citation, Evidence, Sentence, Trace
 from assistant.workspace import Workspace
@@ -160,7 +161,7 @@ def hostile_answer(payload: str) -> Answer:
     hit = Evidence(
         rank=1, score=1.0, dense=0.5, lexical=1.0, dense_rank=1, lexical_rank=1, chunk=1, document=payload,
         path=payload, title=payload, date=payload, language="en", context=payload, heading=payload, place=payload,
-        page_starts=(), start=0, end=len(text), text=text,
+        page_starts=(), start=0, end=len(text), text=text, blocks=tuple(blocks_in(text)),
     )  # fmt: skip
     citation = Citation(1, payload, payload, None, 0, len(payload), payload)
     sentences = (Sentence(payload, True, "", (citation,)), Sentence(payload, False, payload))

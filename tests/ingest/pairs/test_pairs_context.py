@@ -15,7 +15,7 @@ from ingest.pairs.context import Asked, Workbench, evidence_list
 from ingest.pairs.rows import Row
 from ingest.pairs.taught import Taught, taught_pairs
 
-CHUNK = StoredChunk(100, 1, "hail.md", "/docs", "Hail", "en", "", "Hail is covered.", "", "", "", 0, 16)
+CHUNK = StoredChunk(100, 1, "hail.md", "/docs", "Hail", "en", "", "Hail is covered.", "", "", "", 0, 16, ())
 QUESTION = Candidate("What is covered?", "Hail is.", "Hail is covered", "fact", 100, "hail.md", "en")
 OTHERS = [f"Other rule {number} is about snow." for number in range(5)]
 BENCH = Workbench(lambda _: (), lambda *_: (), {"hail.md": "train"}, frozenset(), 4, 7, 0.5, lambda *_: True)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.store.blocks import blocks_in
 from assistant.store.catalog import StoredChunk
 from ingest.pairs.blocks import blocks_of, sentences_of, topic_of
 from ingest.pairs.candidate import Candidate
@@ -14,7 +15,22 @@ from ingest.pairs.tables import cells, table_of
 
 def chunk(text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en", context: str = "") -> StoredChunk:
     """A chunk made by hand."""
-    return StoredChunk(1, 1, "terms.md", "/docs", "Terms", language, "", text, context, heading, "", 0, len(text))
+    return StoredChunk(
+        1,
+        1,
+        "terms.md",
+        "/docs",
+        "Terms",
+        language,
+        "",
+        text,
+        context,
+        heading,
+        "",
+        0,
+        len(text),
+        tuple(blocks_in(text, 0, [(0, 0, heading)])),
+    )
 
 
 def found(text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en", context: str = "") -> list[Candidate]:

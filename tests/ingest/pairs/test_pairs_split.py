@@ -21,7 +21,7 @@ def text(seed: int, length: int = 120) -> str:
 
 
 def chunk(path: str, content: str, number: int = 1) -> StoredChunk:
-    return StoredChunk(number, number, path, "/docs", path, "en", "", content, "", "", "", 0, len(content))
+    return StoredChunk(number, number, path, "/docs", path, "en", "", content, "", "", "", 0, len(content), ())
 
 
 def some_families(count: int, size: int = 4) -> list[Family]:
