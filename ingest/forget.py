@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from assistant.artifacts.reports import FileReport, IngestReport
 from assistant.errors import IngestError, UsageError
 from assistant.store import vectors
 from assistant.store.catalog import Catalog, FileRow
@@ -16,7 +17,6 @@ from assistant.text.printing import counted
 from assistant.workspace import Workspace
 from ingest.pipeline import opened, publish
 from ingest.plan import absolute
-from ingest.report import FileReport, IngestReport
 
 
 def forget(

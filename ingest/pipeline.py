@@ -15,6 +15,7 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from assistant.artifacts.reports import FileReport, IngestReport
 from assistant.config import Settings
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
 from assistant.refusal.calibration import calibration_of
@@ -32,7 +33,6 @@ from assistant.workspace import Workspace, new_name, write_lock
 from ingest.calibration import calibrate
 from ingest.chunker import CHUNKER_VERSION
 from ingest.plan import READ_KINDS, Entry, absolute, make_plan, without_other_formats
-from ingest.report import FileReport, IngestReport
 from ingest.scan import FoundFile, is_gone, scan
 from ingest.worker import Reading, Recipe, Task, file_hash, read_all, recipe_from
 

@@ -5,22 +5,21 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from assistant.artifacts.reports import FileStatus
 from assistant.errors import ReadError
 from assistant.store.catalog import FileRow, file_location
 from ingest.scan import Found, FoundFile, OtherFormat, PassedOver, is_gone, scan
 
-Kind = Literal["unchanged", "touched", "added", "updated", "renamed", "forgotten", "failed", "skipped", "passed over"]
 # Changes after which a file has to be read, unless its bytes are known.
-READ_KINDS: frozenset[Kind] = frozenset({"added", "updated"})
+READ_KINDS: frozenset[FileStatus] = frozenset({"added", "updated"})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One path and what becomes of it."""
 
-    kind: Kind
+    kind: FileStatus
     root: Path
     path: str
     file: FoundFile | None = None
@@ -128,7 +127,7 @@ def _entry(
     except ReadError as error:
         return Entry("failed", found.root, found.path, found, "", row, str(error))
     if row is None or row.document_id is None:
-        kind: Kind = "added"
+        kind: FileStatus = "added"
     else:
         kind = "touched" if row.hash == content and not reread(row) else "updated"
     return Entry(kind, found.root, found.path, found, content, row)

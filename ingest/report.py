@@ -1,15 +1,11 @@
-"""What an ingest did, file by file: a table for people, JSON for programs."""
+"""What an ingest did, file by file, for people: a table and complaints."""
 
-import json
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
+from assistant.artifacts.reports import STATUSES, FileReport, IngestReport
 from assistant.text.printing import counted, visible
-from ingest.plan import Kind
 from ingest.readers import READ_SUFFIXES
 
 _LONGEST_TABLE = 40
@@ -17,93 +13,35 @@ _MOST_SUFFIXES = 8
 _SHORTEST_PATH = 16
 # Of a table that goes into a file or another program; --json has the names whole.
 _PIPED_WIDTH = 120
-_ORDER: tuple[Kind, ...] = (
-    "failed", "skipped", "forgotten", "renamed", "updated", "added", "touched", "unchanged",
-)  # fmt: skip
-_STATUS_WIDTH = max(map(len, _ORDER))
+_STATUS_WIDTH = max(map(len, STATUSES))
 _NUMBERS = ("pages", "characters", "chunks", "seconds")
 
 
-@dataclass(frozen=True, slots=True)
-class FileReport:
-    """One file: what became of it, and what was found in it."""
-
-    path: str
-    status: Kind
-    pages: int | None = None
-    characters: int = 0
-    chunks: int = 0
-    seconds: float = 0.0
-    warnings: tuple[str, ...] = ()
-    message: str = ""
-    name: str = ""
-    """The path as people read it, told apart from that of another folder; empty where the path does."""
+def complaints(report: IngestReport) -> list[str]:
+    """Lines for standard error: failed files, or that nothing could be read, or that there is nothing at all."""
+    failed = report.counts.get("failed", 0)
+    there = len(report.files) - report.counts.get("forgotten", 0)
+    none_read = "the file could not be read" if there == 1 else f"none of {there} files could be read"
+    if report.is_failure and not report.documents:
+        found = none_read if report.files else "no readable file was found"
+        formats = ", ".join(sorted(suffix.lstrip(".") for suffix in READ_SUFFIXES))
+        return [f"Error: the corpus '{report.corpus}' is empty: {found}. Formats that are read: {formats}."]
+    if report.is_failure:
+        return [f"Error: {none_read}; nothing was added to the corpus '{report.corpus}'."]
+    return [f"Warning: {failed} of {there} files could not be read; the rest is in."] if failed else []
 
 
-@dataclass(frozen=True, slots=True)
-class IngestReport:
-    """One ingest: its files, and the corpus as it is afterwards (as it is now, after a dry run)."""
-
-    corpus: str
-    dry_run: bool
-    files: tuple[FileReport, ...]
-    documents: int
-    chunks: int
-    seconds: float
-    passed_over: dict[str, int] = field(default_factory=dict)
-    """How many files of other formats lay there, by suffix (lower case, with dot), the most frequent first."""
-    refusal: str = ""
-    """When a question is refused before a model is asked: the figures in one line; empty for an empty corpus."""
-    refusal_in_words: str = ""
-    objection: str = ""
-    """After a dry run: why a real run would be refused, and the remedy; empty when it would not be."""
-    advice: str = ""
-    """That another embedder knows the languages of the corpus, and the command that takes it; empty where none does."""
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many files each status has, in a fixed order, without zeros."""
-        found = Counter(file.status for file in self.files)
-        return {status: found[status] for status in _ORDER if found[status]}
-
-    def to_json(self) -> str:
-        """One JSON document; ``seconds`` are wall clock."""
-        content: dict[str, Any] = {**asdict(self), "counts": self.counts}
-        return json.dumps(content, ensure_ascii=False, indent=2)
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether there is nothing to answer from, or not one file that the run was to read could be read."""
-        return not self.dry_run and (not self.documents or self._was_in_vain)
-
-    @property
-    def _was_in_vain(self) -> bool:
-        return self.counts.keys() - {"forgotten", "skipped"} == {"failed"}
-
-    def complaints(self) -> list[str]:
-        """Lines for standard error: failed files, or that nothing could be read, or that there is nothing at all."""
-        failed = self.counts.get("failed", 0)
-        there = len(self.files) - self.counts.get("forgotten", 0)
-        none_read = "the file could not be read" if there == 1 else f"none of {there} files could be read"
-        if self.is_failure and not self.documents:
-            found = none_read if self.files else "no readable file was found"
-            formats = ", ".join(sorted(suffix.lstrip(".") for suffix in READ_SUFFIXES))
-            return [f"Error: the corpus '{self.corpus}' is empty: {found}. Formats that are read: {formats}."]
-        if self.is_failure:
-            return [f"Error: {none_read}; nothing was added to the corpus '{self.corpus}'."]
-        return [f"Warning: {failed} of {there} files could not be read; the rest is in."] if failed else []
-
-    def noteworthy(self) -> Sequence[FileReport]:
-        """The files that a person wants to see: failures first, unchanged ones not at all."""
-        shown = [file for file in self.files if file.status not in {"unchanged", "touched"}]
-        return sorted(shown, key=lambda file: (_ORDER.index(file.status), file.path, file.name))
+def noteworthy(report: IngestReport) -> Sequence[FileReport]:
+    """The files that a person wants to see: failures first, unchanged ones not at all."""
+    shown = [file for file in report.files if file.status not in {"unchanged", "touched"}]
+    return sorted(shown, key=lambda file: (STATUSES.index(file.status), file.path, file.name))
 
 
 def print_report(report: IngestReport) -> None:
     """The table on standard output: problems always, the rest as far as it fits."""
     import click
 
-    files = report.noteworthy()
+    files = noteworthy(report)
     problems = [file for file in files if file.status in {"failed", "skipped"} or file.warnings]
     others = [file for file in files if file not in set(problems)]
     shown = [*problems, *others[: max(0, _LONGEST_TABLE - len(problems))]]

@@ -9,6 +9,7 @@ from pathlib import Path
 from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.artifacts.pairs import Pair, read_pairs
+from assistant.artifacts.reports import PairsReport
 from assistant.config import Settings
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
@@ -16,7 +17,6 @@ from assistant.types import Evidence, Message
 from assistant.workspace import Workspace
 from ingest import pipeline
 from ingest.pairs.build import make_pairs
-from ingest.pairs.report import PairsReport
 
 CORPUS = "house"
 DOCUMENTS = {

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from assistant.artifacts.reports import CheckExample, CheckProbe, CheckReport
 from assistant.config import Settings
 from assistant.text.printing import visible
 from assistant.workspace import Workspace
@@ -13,7 +13,7 @@ from train.batches import Packed, computed_together, steps
 from train.config import validated
 from train.course import Course
 from train.job import Job, named, prepare
-from train.memory import Memory, estimate, free_bytes, peak_bytes
+from train.memory import estimate, free_bytes, peak_bytes
 from train.model import computes_in_bfloat16, window_of
 from train.rows import Row, loss_tokens
 from train.run import make_accelerator, make_trainer
@@ -26,65 +26,7 @@ _EXAMPLES = 3
 _VALIDATION_SHARE = 1 / 3
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One row as text: what the model is shown, and what it is trained to say."""
-
-    id: str
-    prompt: str
-    trained: str
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Two steps that were tried: the one that computes most at once, and the first."""
-
-    tokens_per_second: float
-    """Tokens of rows, shared ones counted for each."""
-    seconds: float
-    """Until the end, validation included, without early stopping."""
-    peak_bytes: int
-    """The most that the process had, of the GPU's memory or of the machine's."""
-    packed: bool
-    """Whether this model can be trained on packed rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What ``--check`` found. Memory is in bytes."""
-
-    name: str
-    method: str
-    base: str
-    rows: int
-    validation_rows: int
-    steps: int
-    learning_rate: float
-    parameters: int
-    base_parameters: int
-    window: int | None
-    lengths: tuple[tuple[int, int], ...]
-    """(longest, number of rows) of each bin."""
-    longest: str
-    """Id of the longest row."""
-    tokens: int
-    """Of all training rows."""
-    packed_tokens: int
-    """The same, shared prefixes once."""
-    loss_tokens: int
-    end_of_turn: str
-    """The token that the chat template ends a turn with."""
-    ended: int
-    """Rows whose trained tokens end with the end of the turn."""
-    memory: Memory
-    memory_total: int
-    memory_free: int
-    examples: tuple[Example, ...]
-    probe: Probe | None
-    """None where the estimate says that memory would run out."""
-
-
-def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> Report:
+def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> CheckReport:
     """Read pairs and sizes, and try two steps if memory allows; nothing is kept. Raises what training would."""
     job = prepare(named(validated(values), workspace), workspace, general)
     course, schedule = job.course, job.course.schedule
@@ -95,7 +37,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
     batches = [batch for step in planned for batch in _computed(job, step)]
     needed = estimate(job.config, job.parameters, job.settings, computes_in_bfloat16(job.device), batches)
     free = free_bytes(job.device.name)
-    return Report(
+    return CheckReport(
         name=job.settings.name,
         method=job.settings.method,
         base=general.engine.model,
@@ -121,7 +63,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
     )
 
 
-def problems(report: Report) -> list[str]:
+def problems(report: CheckReport) -> list[str]:
     """What stands in the way of the training, a line each."""
     found = []
     if report.memory_total > report.memory_free:
@@ -144,7 +86,7 @@ def histogram(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple((least + (number + 1) * width - 1, count) for number, count in enumerate(counts))
 
 
-def lines(report: Report) -> Iterator[str]:
+def lines(report: CheckReport) -> Iterator[str]:
     """The report for people."""
     share = report.parameters / report.base_parameters
     yield f"Adapter '{report.name}': {report.method} on {report.base}, {report.parameters:,} parameters ({share:.2%})"
@@ -184,18 +126,18 @@ def _computed(job: Job, rows: Sequence[Row]) -> list[tuple[Packed, ...]]:
     return computed_together(rows, job.most_tokens, job.settings.share_prefixes)
 
 
-def _examples(job: Job) -> tuple[Example, ...]:
+def _examples(job: Job) -> tuple[CheckExample, ...]:
     """The first, the middle and the last row."""
     decode = job.template.tokenizer.decode
     rows = job.course.rows
     numbers = sorted({0, len(rows) // 2, len(rows) - 1})
     return tuple(
-        Example(row.id, decode(list(row.prompt)), decode(list(row.response)))
+        CheckExample(row.id, decode(list(row.prompt)), decode(list(row.response)))
         for row in (rows[number] for number in numbers)
     )
 
 
-def _probe(job: Job, planned: Sequence[list[Row]], workspace: Workspace) -> Probe:
+def _probe(job: Job, planned: Sequence[list[Row]], workspace: Workspace) -> CheckProbe:
     heaviest = max(planned, key=lambda rows: max(len(batch) * len(batch[0]) for batch in _computed(job, rows)))
     folder = run_folder(workspace, job.settings.name)
     trainer = make_trainer(job, make_accelerator(job, folder), folder)
@@ -204,7 +146,7 @@ def _probe(job: Job, planned: Sequence[list[Row]], workspace: Workspace) -> Prob
         began = time.monotonic()
         trainer.step(planned[0], job.course.schedule)
     speed = sum(map(len, planned[0])) / (time.monotonic() - began)
-    return Probe(
+    return CheckProbe(
         tokens_per_second=speed,
         seconds=_tokens(job.course) / speed,
         peak_bytes=peak_bytes(job.device.name),

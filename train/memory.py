@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from assistant.artifacts.reports import MemoryEstimate
 from train.batches import Packed
 from train.config import TrainSettings
 
@@ -38,25 +39,9 @@ class Parameters:
     trained: int
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """An estimate in bytes, part by part."""
-
-    weights: int
-    training: int
-    activations: int
-    logits: int
-    passing: int
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.weights + self.training + self.activations + self.logits + self.passing
-
-
 def estimate(
     config: Any, parameters: Parameters, settings: TrainSettings, bfloat16: bool, batches: Iterable[tuple[Packed, ...]]
-) -> Memory:
+) -> MemoryEstimate:
     """What training will need at most, by the formula above. ``config`` is the model's own."""
     text = config.get_text_config()
     activations = loss_tokens = 0
@@ -66,7 +51,7 @@ def estimate(
         activations = max(activations, len(batch) * longest * _bytes_a_token(text, settings, bfloat16, seen))
         loss_tokens = max(loss_tokens, sum(len(row.response) for one in batch for row in one.rows))
     logits = loss_tokens * text.vocab_size * (4 if bfloat16 else 8)
-    return Memory(
+    return MemoryEstimate(
         weights=_weights(parameters, settings, bfloat16),
         training=_BYTES_TRAINED * parameters.trained,
         activations=activations,
@@ -94,7 +79,7 @@ def _bytes_a_token(text: Any, settings: TrainSettings, bfloat16: bool, seen: int
 
 
 def free_bytes(device: str) -> int:
-    """Memory that is free now: of the GPU, else of the machine."""
+    """MemoryEstimate that is free now: of the GPU, else of the machine."""
     if device == "cuda":
         import torch
 

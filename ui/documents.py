@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from assistant.artifacts.reports import IngestReport
 from assistant.errors import UsageError
 from assistant.service import open_corpus
 from assistant.store.catalog import DocumentSummary, FileRow, file_location
@@ -53,31 +54,7 @@ class Preview:
     """Passages that are not shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileOutcome:
-    """What became of one file."""
-
-    path: str
-    status: str
-    message: str = ""
-    warnings: tuple[str, ...] = ()
-    chunks: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOutcome:
-    """What ``assistant ingest --json`` printed, as far as the page shows it."""
-
-    corpus: str
-    documents: int
-    chunks: int
-    seconds: float
-    files: tuple[FileOutcome, ...]
-    counts: Mapping[str, int]
-    passed_over: Mapping[str, int] = field(default_factory=dict)
-
-
-_OUTCOME = TypeAdapter(IngestOutcome)
+_REPORT = TypeAdapter(IngestReport)
 
 
 def documents_of(workspace: Workspace, corpus: str) -> list[DocumentRow]:
@@ -124,10 +101,10 @@ def preview(workspace: Workspace, corpus: str, key: str) -> Preview:
     return Preview(row, tuple(shown), left_out)
 
 
-def read_outcome(output: str) -> IngestOutcome | None:
+def read_outcome(output: str) -> IngestReport | None:
     """The report in what an ingest printed; None if it printed none."""
     try:
-        return _OUTCOME.validate_json(output)
+        return _REPORT.validate_json(output)
     except ValidationError:
         return None
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.artifacts.adapters import AdapterCard, adapter_names, read_card
 from assistant.artifacts.lineage import staleness
 from assistant.artifacts.pairs import PairsHeader, read_header
+from assistant.artifacts.reports import CheckReport
 from assistant.artifacts.scores import AdapterScores, read_scores
 from assistant.errors import AssistantError
 from assistant.workspace import Workspace, safe_name
@@ -44,41 +45,7 @@ class AdapterView:
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckProbe:
-    """Two steps that were tried."""
-
-    tokens_per_second: float
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class CheckExample:
-    """One row as text."""
-
-    prompt: str
-    trained: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckOutcome:
-    """What ``assistant train --check --json`` printed, as far as the page shows it. Memory is in bytes."""
-
-    name: str
-    method: str
-    base: str
-    rows: int
-    validation_rows: int
-    steps: int
-    parameters: int
-    base_parameters: int
-    memory_total: int
-    memory_free: int
-    examples: tuple[CheckExample, ...]
-    probe: CheckProbe | None
-
-
-_CHECK = TypeAdapter(CheckOutcome)
+_CHECK = TypeAdapter(CheckReport)
 
 
 def pairs_sets(workspace: Workspace) -> list[str]:
@@ -117,7 +84,7 @@ def adapters(workspace: Workspace) -> list[AdapterView]:
     return [_view(workspace, name) for name in adapter_names(workspace.adapters)]
 
 
-def read_check(output: str) -> CheckOutcome | None:
+def read_check(output: str) -> CheckReport | None:
     """What a check printed; None if it printed nothing of use."""
     try:
         return _CHECK.validate_json(output)

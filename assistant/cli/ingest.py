@@ -45,14 +45,14 @@ def command(
     from assistant import models
     from assistant.models.catalogue import catalogue
     from ingest.pipeline import ingest
-    from ingest.report import print_report
+    from ingest.report import complaints, print_report
 
     if settings.embedder.model in catalogue() and not dry_run:
         models.fetch(settings.embedder.model)
     report = ingest(workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild)
     if not as_json:
         print_report(report)
-    for line in report.complaints():
+    for line in complaints(report):
         click.echo(line, err=True)
     if not dry_run:
         drop_pairs(workspace, corpus)

@@ -16,7 +16,7 @@ from assistant.text.printing import counted
 from assistant.workspace import DEFAULT_CORPUS, Workspace, new_name
 
 if TYPE_CHECKING:
-    from ingest.pairs.report import PairsReport
+    from assistant.artifacts.reports import PairsReport
 
 
 @click.group(
@@ -85,6 +85,7 @@ def made_pairs(
     from assistant.engines.opening import open_engine
     from assistant.feedback.lessons import pairs_file
     from ingest.pairs.build import make_pairs
+    from ingest.pairs.report import complaints
 
     file = workspace.pairs_file(name)
     if not file.exists():
@@ -100,7 +101,7 @@ def made_pairs(
             strict=strict,
             corrections=pairs_file(workspace, retriever.catalog),
         )
-    for line in report.complaints():
+    for line in complaints(report):
         click.echo(line, err=True)
     return report
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from assistant import __version__
 from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
+from assistant.artifacts.reports import BadRow, PairsReport
 from assistant.config import PairsSettings, Settings
 from assistant.engines.base import Engine
 from assistant.errors import PairsError, UsageError
@@ -33,8 +34,6 @@ from ingest.pairs.leaks import leaking, leaks
 from ingest.pairs.reading import reading_pairs
 from ingest.pairs.rejected import Rejected
 from ingest.pairs.replies import Replies, replies_file
-from ingest.pairs.report import PairsReport
-from ingest.pairs.rows import BadRow
 from ingest.pairs.shares import beyond_shares
 from ingest.pairs.taught import Taught, read_taught, taught_pairs
 from ingest.pairs.teacher import named_teacher, opened_teacher

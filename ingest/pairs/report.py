@@ -1,74 +1,33 @@
-"""What `assistant pairs` did: a table for people, JSON for programs."""
+"""What `assistant pairs` did: a table and complaints for people."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from assistant.artifacts.reports import PairsReport
 from assistant.text.printing import counted
 from ingest.pairs.generated import UNREADABLE
-from ingest.pairs.rows import BadRow
-
-
-@dataclass(frozen=True, slots=True)
-class PairsReport:
-    """One set of pairs as it was written."""
-
-    name: str
-    corpus: str
-    file: str
-    counts: Mapping[str, int]
-    """Pairs by source."""
-    kinds: Mapping[str, int]
-    splits: Mapping[str, int]
-    dropped: Mapping[str, int]
-    """Candidates that were not taken, by reason."""
-    lists: int
-    """Different evidence lists; the pairs of one share their prompt up to the question."""
-    pairs_per_list: float
-    leaks: Mapping[str, int]
-    kept: int
-    """Pairs taken over from before, as their documents are what they were."""
-    edited: int
-    """Pairs that a person changed, kept as they are."""
-    stale: int
-    """Edited ones among them that show a text that its document no longer has."""
-    other_settings: Sequence[str]
-    """Settings that differ from those that the set was made with before: all of it is made anew then."""
-    bad_rows: Sequence[BadRow]
-    seconds: float
-
-    @property
-    def total(self) -> int:
-        """How many pairs there are."""
-        return sum(self.counts.values())
-
-    def to_json(self) -> str:
-        """One JSON document; ``seconds`` are wall clock."""
-        content: dict[str, Any] = {**asdict(self), "total": self.total}
-        return json.dumps(content, ensure_ascii=False, indent=2)
-
-    def complaints(self) -> list[str]:
-        """Lines for standard error: rows that could not be used, and leaks that only edited pairs can have."""
-        lines = [f"Warning: {bad.place}: {bad.reason}." for bad in self.bad_rows[:_MOST_COMPLAINTS]]
-        if len(self.bad_rows) > _MOST_COMPLAINTS:
-            lines.append(f"Warning: … and {len(self.bad_rows) - _MOST_COMPLAINTS} more rows; --json shows all.")
-        unread = self.dropped.get(UNREADABLE, 0)
-        if unread and not self.counts.get("generated"):
-            lines.append(f"Warning: no reply of the teacher could be used, {unread} could not even be read.")
-        if self.other_settings:
-            told = ", ".join(self.other_settings)
-            lines.append(f"Warning: made anew, since other settings were given than last time: {told}.")
-        if self.stale:
-            lines.append(f"Warning: {self.stale} edited pairs show texts that have changed; look at them.")
-        found = {what: count for what, count in self.leaks.items() if count}
-        if found:
-            told = ", ".join(f"{count} × {what}" for what, count in found.items())
-            lines.append(f"Warning: edited pairs leak between the splits: {told}. Change their split or wording.")
-        return lines
-
 
 _MOST_COMPLAINTS = 10
+
+
+def complaints(report: PairsReport) -> list[str]:
+    """Lines for standard error: rows that could not be used, and leaks that only edited pairs can have."""
+    lines = [f"Warning: {bad.place}: {bad.reason}." for bad in report.bad_rows[:_MOST_COMPLAINTS]]
+    if len(report.bad_rows) > _MOST_COMPLAINTS:
+        lines.append(f"Warning: … and {len(report.bad_rows) - _MOST_COMPLAINTS} more rows; --json shows all.")
+    unread = report.dropped.get(UNREADABLE, 0)
+    if unread and not report.counts.get("generated"):
+        lines.append(f"Warning: no reply of the teacher could be used, {unread} could not even be read.")
+    if report.other_settings:
+        told = ", ".join(report.other_settings)
+        lines.append(f"Warning: made anew, since other settings were given than last time: {told}.")
+    if report.stale:
+        lines.append(f"Warning: {report.stale} edited pairs show texts that have changed; look at them.")
+    found = {what: count for what, count in report.leaks.items() if count}
+    if found:
+        told = ", ".join(f"{count} × {what}" for what, count in found.items())
+        lines.append(f"Warning: edited pairs leak between the splits: {told}. Change their split or wording.")
+    return lines
 
 
 def print_report(report: PairsReport) -> None:

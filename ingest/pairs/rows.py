@@ -18,6 +18,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from assistant.artifacts.reports import BadRow
 from assistant.errors import PairsError
 from assistant.types import Message, well_formed
 
@@ -44,14 +45,6 @@ class Row:
     language: str = ""
     document: str = ""
     """The document that ``context`` is from, where the row says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that cannot be used, and why."""
-
-    place: str
-    reason: str
 
 
 class _Unusable(Exception):

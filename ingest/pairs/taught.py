@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assistant.artifacts.pairs import Pair, Source, Split
+from assistant.artifacts.reports import BadRow
 from assistant.config import PairsSettings
 from assistant.text.words import detect
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidate import Candidate, number_of, share_of
 from ingest.pairs.context import Workbench, beside, cited, passage_of, says, supports
 from ingest.pairs.identity import identified
-from ingest.pairs.rows import BadRow, Row, read_rows
+from ingest.pairs.rows import Row, read_rows
 from ingest.pairs.split import sketch
 
 # From this share of its word sequences on, a row's text is taken from a document.

@@ -19,12 +19,13 @@ from fakes import FakeEmbedder
 from files import docx, with_member
 from test_pipeline import _read_here, fill
 
+from assistant.artifacts.reports import FileReport, IngestReport
 from assistant.config import Settings
 from assistant.retrieval.embedder import Embedder
 from assistant.store.catalog import Catalog
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 from ingest import pipeline
-from ingest.report import FileReport, IngestReport, print_report
+from ingest.report import print_report
 from ingest.worker import file_hash
 
 SLOW_BYTES = 18_000_000

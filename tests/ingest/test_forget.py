@@ -7,6 +7,7 @@ import pytest
 from fakes import FakeEmbedder
 from test_pipeline import Bench, _read_here, fill
 
+from assistant.artifacts.reports import IngestReport
 from assistant.cli import main
 from assistant.config import Settings
 from assistant.errors import IngestError, UsageError, WorkspaceBusy
@@ -14,7 +15,6 @@ from assistant.retrieval.retriever import Retriever
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
 from ingest import pipeline
 from ingest.forget import forget
-from ingest.report import IngestReport
 
 
 @pytest.fixture

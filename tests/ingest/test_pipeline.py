@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from fakes import FakeEmbedder
 
+from assistant.artifacts.reports import IngestReport
 from assistant.config import Settings
 from assistant.errors import IdentityError, IngestError, UsageError, WorkspaceBusy, WorkspaceError
 from assistant.store.catalog import CATALOG_FILE, Catalog, StoredChunk
 from assistant.store.vectors import open_index
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
 from ingest import pipeline
-from ingest.report import IngestReport
 from ingest.worker import Reading, Recipe, Task, read_all
 
 BROKEN_PDF = b"%PDF-1.7 nothing of the kind"

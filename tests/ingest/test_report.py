@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from test_pipeline import Bench, _read_here, fill, statuses
 
+from assistant.artifacts.reports import FileReport, FileStatus, IngestReport
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from ingest import pipeline
-from ingest.plan import Kind
-from ingest.report import FileReport, IngestReport, print_report, table_lines
+from ingest.report import complaints, print_report, table_lines
 
 LONG = "policies/2026/household and contents/general-terms-and-conditions-of-insurance-2026.pdf"
 MESSAGE = "terms.pdf is encrypted and cannot be read by this program. Save it without a password and try again."
@@ -105,12 +105,12 @@ def test_strangers_write_no_escape_codes_and_no_new_lines(capsys: pytest.Capture
     ],
 )
 def test_a_run_that_read_nothing_has_failed_even_if_the_corpus_holds_others(
-    statuses: list[Kind], complaint: str
+    statuses: list[FileStatus], complaint: str
 ) -> None:
     files = tuple(FileReport(f"{number}.md", status) for number, status in enumerate(statuses))
     report = IngestReport("default", False, files, 6, 60, 0.1)
     assert report.is_failure == complaint.startswith("Error")
-    assert "\n".join(report.complaints()).startswith(complaint) and bool(report.complaints()) == bool(complaint)
+    assert "\n".join(complaints(report)).startswith(complaint) and bool(complaints(report)) == bool(complaint)
 
 
 # Files of other formats

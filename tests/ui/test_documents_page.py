@@ -74,7 +74,7 @@ def test_only_documents_of_the_corpus_can_be_opened(actions: Actions, key: objec
 
 def test_names_titles_and_failures_of_strangers_stay_text(context: AppContext) -> None:
     output = (
-        '{"corpus": "%s", "documents": 1, "chunks": 1, "seconds": 1, "counts": {"failed": 1}, "passed_over": {"%s": 2},'
+        '{"corpus": "%s", "dry_run": false, "documents": 1, "chunks": 1, "seconds": 1, "passed_over": {"%s": 2},'
         ' "files": [{"path": "%s", "status": "failed", "message": "%s"}]}' % ((SCRIPT,) * 4)
     )
     outcome = read_outcome(output)

@@ -243,8 +243,12 @@ def test_a_card_of_a_stranger_stays_text(context: AppContext, tmp_path: Path) ->
 
 CHECK: dict[str, Any] = {
     "name": "house", "method": "lora", "base": "bundled", "rows": 785, "validation_rows": 64, "steps": 198,
-    "parameters": 1, "base_parameters": 100, "memory_total": 1 << 30, "memory_free": 1 << 31,
-    "examples": [{"prompt": SCRIPT, "trained": "Yes."}], "probe": {"tokens_per_second": 400.0, "seconds": 125.0},
+    "learning_rate": 2e-4, "parameters": 1, "base_parameters": 100, "window": None,
+    "lengths": [[9, 785]], "longest": "p1", "tokens": 9, "packed_tokens": 9, "loss_tokens": 3, "end_of_turn": "</s>",
+    "ended": 785, "memory": {"weights": 1, "training": 1, "activations": 1, "logits": 1, "passing": 1},
+    "memory_total": 1 << 30, "memory_free": 1 << 31,
+    "examples": [{"id": "p1", "prompt": SCRIPT, "trained": "Yes."}],
+    "probe": {"tokens_per_second": 400.0, "seconds": 125.0, "peak_bytes": 1, "packed": True},
 }  # fmt: skip
 
 

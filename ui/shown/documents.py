@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from assistant.artifacts.reports import FileReport, IngestReport
 from assistant.work.progress import Progress
 from ui.context import AppContext
-from ui.documents import DocumentRow, FileOutcome, IngestOutcome, PassageView, Preview
+from ui.documents import DocumentRow, PassageView, Preview
 from ui.shown.pieces import Badge, badge_html, choice_html, note_html
 from ui.shown.safe import escaped
 from ui.shown.work import duration
@@ -46,7 +47,7 @@ def live_html(context: AppContext, items: Sequence[Progress]) -> str:
     return f'<ul class="files">{lines}</ul>' if lines else ""
 
 
-def outcome_html(context: AppContext, outcome: IngestOutcome) -> str:
+def outcome_html(context: AppContext, outcome: IngestReport) -> str:
     """The report of an ingest: what changed, file by file, problems first."""
     told = [file for file in outcome.files if file.status in _STATUSES or file.warnings]
     told.sort(key=lambda file: (_order(file.status), file.path))
@@ -56,7 +57,7 @@ def outcome_html(context: AppContext, outcome: IngestOutcome) -> str:
     return f'<p class="summary">{escaped(_summary(context, outcome))}</p><ul class="files">{lines}</ul>{rest}{other}'
 
 
-def _summary(context: AppContext, outcome: IngestOutcome) -> str:
+def _summary(context: AppContext, outcome: IngestReport) -> str:
     counts = [
         context.text(f"documents.counts.{status}", count=shown_number(outcome.counts[status], context.language))
         for status in (*_STATUSES, "unchanged", "touched")
@@ -72,7 +73,7 @@ def _summary(context: AppContext, outcome: IngestOutcome) -> str:
     return f"{', '.join(counts) or context.text('documents.nothing_changed')}. {holds}"
 
 
-def _passed_over(context: AppContext, outcome: IngestOutcome) -> str:
+def _passed_over(context: AppContext, outcome: IngestReport) -> str:
     if not outcome.passed_over:
         return ""
     kinds = ", ".join(f"{suffix or '–'} ({count})" for suffix, count in outcome.passed_over.items())
@@ -119,7 +120,7 @@ def _file(context: AppContext, status: str, name: str, remark: str) -> str:
     return f'<li>{badge} <span class="name">{escaped(name)}</span>{told}</li>'
 
 
-def _told(file: FileOutcome) -> str:
+def _told(file: FileReport) -> str:
     return " ".join(filter(None, (file.message, *file.warnings)))
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from assistant.artifacts.reports import CheckReport
 from ui.context import AppContext
 from ui.plots import PlotWords, loss_svg
 from ui.shown.pieces import Badge, choice_html, empty_html, interval, said
 from ui.shown.safe import escaped
 from ui.shown.work import day_of, duration
 from ui.texts import shown_number
-from ui.training import AdapterView, CheckOutcome, Course
+from ui.training import AdapterView, Course
 
 _MIB, _GIB = 1 << 20, 1 << 30
 
@@ -42,7 +43,7 @@ def card_html(context: AppContext, view: AdapterView, course: Course) -> str:
     return f'<article class="adapter">{head}{body}</article>'
 
 
-def check_html(context: AppContext, found: CheckOutcome) -> str:
+def check_html(context: AppContext, found: CheckReport) -> str:
     """What a training would need and learn."""
     fits = found.memory_total <= found.memory_free
     memory = context.text(
@@ -124,7 +125,7 @@ def _scores(context: AppContext, view: AdapterView) -> str:
     return interval(value, low, high, lambda number: shown_number(number, context.language, 3))
 
 
-def _time(context: AppContext, found: CheckOutcome) -> str:
+def _time(context: AppContext, found: CheckReport) -> str:
     if found.probe is None:
         return context.text("training.check.not_tried")
     return context.text("training.check.at_most", time=duration(context, found.probe.seconds))
