@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.artifacts.jsonlines import parsed, write_lines
 from assistant.errors import PairsError
 from assistant.prompt import build_messages
+from assistant.store.blocks import blocks_in
 from assistant.types import HEADING_SEPARATOR, Evidence, Message, Passage
 from assistant.workspace import make_folder, replaced_atomically
 
@@ -65,11 +66,13 @@ class Pair:
 
 def evidence_of(passage: Passage, rank: int, language: str) -> Evidence:
     """A passage as evidence that no search has scored, for what grounds answers; ``rank`` is its number in the pair."""
-    place = passage.document, passage.document, "", "", language, passage.context
     heading = passage.context.partition("\n")[0].rpartition(HEADING_SEPARATOR)[2]
     return Evidence(
-        rank, 0.0, None, None, None, None, rank, *place, heading, "", (), passage.start, passage.end, passage.text
-    )
+        rank=rank, score=0.0, dense=None, lexical=None, dense_rank=None, lexical_rank=None, chunk=rank,
+        document=passage.document, path=passage.document, title="", date="", language=language,
+        context=passage.context, heading=heading, place="", page_starts=(), start=passage.start, end=passage.end,
+        text=passage.text, blocks=tuple(blocks_in(passage.text, passage.start)),
+    )  # fmt: skip
 
 
 _PAIR = TypeAdapter(Pair)
