@@ -2,22 +2,32 @@
 
     held-out     the passage that answers is taken out of the list of its own question
     near-miss    the question of another chunk, asked of passages that the retriever finds for it too
+    altered      a question of a model, about another year, class or paragraph than the passages have
     other-domain something that no document here is about
 
 A refusal is hard when the passages are near, and clean when the answer is truly not in them; both are looked at.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from assistant.types import Passage
 from ingest.pairs.candidate import Candidate, number_of, share_of
 from ingest.pairs.context import Asked, EvidenceList, names, says
+from ingest.pairs.filters import numbers
 
 # How the refusals are shared out among the kinds; near misses cost no list of their own.
 _HELD_OUT, _NEAR_MISS = 0.45, 0.45
 _HELD_OUT_TOGETHER = 3
+_ALTERED = 0.25
+# What is named by a number has no other one; of an amount or a deadline a passage may say something all the same.
+_NAMED = re.compile(
+    r"(?:§ ?|\b[A-ZÄÖÜ]\w+[ -]|\b(?:class|zone|part|edition|year|step|level|form) |\b(?=(?:19|20)\d\d\b))"
+    r"(\d{1,4})\b(?![.,]\d| ?[%€$])"
+)
 # Something can be said to such a question from any passage that is near.
 _VAGUE = frozenset({"topic"})
 
@@ -44,6 +54,9 @@ def unanswerable(
     ``foreign`` are questions of no document here, by language. Each question is used once a kind.
     """
     wanted = share / (1 - share) * sum(len(asked) for _, asked in lists)
+    altered = list(_some(_altered(lists, seed), wanted * _ALTERED))
+    yield from altered
+    wanted -= len(altered)
     yield from _some(_held_out(lists, seed), wanted * _HELD_OUT)
     yield from _some(_near_misses(lists, seed), wanted * _NEAR_MISS)
     yield from _some(_other_domain(lists, foreign, seed), wanted * (1 - _HELD_OUT - _NEAR_MISS))
@@ -65,6 +78,25 @@ def _held_out(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) 
             candidate = one.candidate
             if passages and _is_clean(candidate, passages):
                 yield Unanswerable("held-out", candidate.instruction, candidate.language, candidate.document, passages)
+
+
+def _altered(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) -> Iterator[Unanswerable]:
+    """One question a list, with a number that names something exchanged for one that no passage has."""
+    for shown, asked in sorted(lists, key=lambda one: share_of(seed, "altered", _identity(one[0]))):
+        there = numbers(" ".join(f"{one.context} {one.text}" for one in shown.passages))
+        for candidate in (one.candidate for one in asked if one.candidate.source == "generated"):
+            found = _NAMED.search(candidate.instruction)
+            if found and found[1] in there:
+                start, end = found.span(1)
+                question = f"{candidate.instruction[:start]}{_other(int(found[1]), there)}{candidate.instruction[end:]}"
+                yield Unanswerable("altered", question, candidate.language, candidate.document, shown.passages)
+                break
+
+
+def _other(number: int, there: Collection[str]) -> int:
+    """The next number that is not among ``there``; years go back."""
+    step = -1 if 1900 <= number < 2100 else 1
+    return next(other for other in count(number + step, step) if str(other) not in there)
 
 
 def _near_misses(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) -> Iterator[Unanswerable]:
