@@ -11,6 +11,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 from assistant.artifacts.pairs import Pair, read_pairs
 from assistant.artifacts.reports import PairsReport
 from assistant.config import Settings
+from assistant.engines.base import Engine
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Message
@@ -196,7 +197,7 @@ class House:
         explain: Path | None = None,
         strict: bool = False,
         corrections: Path | None = None,
-        engine: ScriptedEngine | None = None,
+        engine: Engine | None = None,
         **settings: object,
     ) -> PairsReport:
         """Make pairs with some settings of ``pairs`` changed."""
