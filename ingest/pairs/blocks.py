@@ -1,35 +1,36 @@
-"""The text of a chunk as headings, paragraphs, lists and tables again, each under its heading.
-
-A chunk is a slice of a document, so its blocks are parted by empty lines; what a paragraph lost to a page break is put
-together.
-"""
+"""The paragraphs, lists and tables of a chunk, each under its heading and without the marks in front of its lines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
 from assistant.store.catalog import StoredChunk
 from assistant.text.sentences import sentence_spans
+from assistant.types import HEADING_SEPARATOR, Mark, StoredBlock
 
 BlockKind = Literal["paragraph", "list", "table"]
 
-_LONGEST_HEADING = 100
-_BULLET = re.compile(r"^\s*(?:[-•*–▪◦]|\(?[a-z]{1,2}\)|\(?[ivx]{1,4}\))\s+")
 _NUMBERING = re.compile(
     r"^\s*(?:§+\s*\d+\s*[a-z]?(?:\s*\(\d+\))?|(?:Part|Teil|Chapter|Kapitel|Section|Abschnitt|Article|Artikel|Art\.|Annex"
     r"|Anhang|Anlage)\s+(?:\d+|[A-Z]|[IVX]+)\b|\(?\d+(?:\.\d+)*[a-z]?[.)]?(?=\s)|\([a-z]\)|[A-Z]\.(?=\s))\s*[–—:.-]*\s*"
 )
-_PARAGRAPH_NUMBER = re.compile(r"^\s*(?:\(\d+[a-z]?\)|\d+\.)\s+")
 # A heading in capitals that plain text has on the line of its paragraph.
 _SHOUTED = re.compile(r"^(?:[A-ZÄÖÜ]{2,}[,:]? ){2,}(?=[A-ZÄÖÜ][a-zäöü])")
 _GAP = re.compile(r"(?<=\S) {2,}(?=\S)")
 # Statutes number their sentences.
 _SENTENCE_NUMBER = re.compile(r"^\d{1,2} (?=[A-ZÄÖÜ§][a-zäöü]?)(?!(?:Nummer|Satz|Absatz)\b)")
-_ENTRY = re.compile(r"\w(?:: | [–—] )\w")
-_ITEM = re.compile(rf"{_BULLET.pattern}|{_PARAGRAPH_NUMBER.pattern}")
 _ENDS = (".", "!", "?", ":", ";", "…", '."', ".“", ".”", ".)")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a block, as it stands there and without the mark in front of it."""
+
+    text: str
+    bare: str
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +38,47 @@ class Block:
     """Lines that belong together. ``opens`` says that nothing stands between them and their heading."""
 
     kind: BlockKind
-    lines: tuple[str, ...]
+    lines: tuple[Line, ...]
     heading: str
     opens: bool
-    above: str = ""
+    above: tuple[Line, ...] = ()
     """What stands between them and their heading."""
-    below: str = ""
+    below: Line | None = None
     """The line right below, if it is in the same chunk."""
 
     @property
     def lead(self) -> str:
         """The words right above that a list goes on with: ``There is no cover for``; empty if there are none."""
-        line = _PARAGRAPH_NUMBER.sub("", self.above.rpartition("\n")[2])
+        line = self.above[-1].bare if self.above else ""
         return "" if line.endswith((".", "!", "?")) else line
 
 
 def blocks_of(chunk: StoredChunk, continues: bool) -> list[Block]:
     """The blocks of a chunk without its headings; ``continues`` says that it goes on with the section before it."""
-    heading = chunk.heading.split(" > ")[-1] if chunk.heading else ""
-    opens, above, found = not continues, "", list[Block]()
-    raw = _whole([part.strip("\n") for part in chunk.text.split("\n\n") if part.strip()])
-    for position, part in enumerate(raw):
-        lines = [line.strip() for line in part.split("\n") if line.strip()]
-        if position + 1 < len(raw) and _is_heading(lines):
-            heading, opens, above = lines[0], True, ""
+    heading = chunk.heading.split(HEADING_SEPARATOR)[-1]
+    opens, above, found = not continues, tuple[Line, ...](), list[Block]()
+    for block in chunk.blocks:
+        if block.kind == "heading":
+            heading, opens, above = chunk.text[block.start - chunk.start : block.end - chunk.start], True, ()
             continue
-        for kind, run in groupby(lines, key=_kind):
+        for kind, run in groupby(_lines(chunk, block), _kind):
             found.append(Block(kind, tuple(run), heading, opens, above))
-            opens, above = False, "\n".join([above, *found[-1].lines]).strip()
-    after = [*(block.lines[0] for block in found[1:]), ""]
+            opens, above = False, above + found[-1].lines
+    after = [*(block.lines[0] for block in found[1:]), None]
     return [replace(block, below=line) for block, line in zip(found, after, strict=False)]
+
+
+def _lines(chunk: StoredChunk, block: StoredBlock) -> Iterator[Line]:
+    items = {item.start: item for item in block.items}
+    start = max(chunk.start, block.start)
+    for line in chunk.text[start - chunk.start : block.end - chunk.start].split("\n"):
+        its = line.strip()
+        item = items.get(start + len(line) - len(line.lstrip()))
+        if its and item:
+            yield Line(its, chunk.text[item.words - chunk.start : start - chunk.start + len(line)].strip(), item.mark)
+        elif its:
+            yield Line(its, its)
+        start += len(line) + 1
 
 
 def topic_of(heading: str) -> str:
@@ -83,20 +95,14 @@ def sentences_of(block: Block, first_line_only: bool = False) -> list[tuple[str,
     found = []
     lines = block.lines[:1] if first_line_only else block.lines
     for line, below in zip(lines, [*block.lines[1:], block.below], strict=False):
-        text = item_of(line) if block.kind == "list" else _PARAGRAPH_NUMBER.sub("", line)
-        text = _SHOUTED.sub("", text)
+        text = _SHOUTED.sub("", line.bare)
         spans = sentence_spans(text)
-        if not line.endswith(_ENDS) and _ITEM.match(below):
+        if below and below.mark and not line.text.endswith(_ENDS):
             spans = spans[:-1]
         for start, end in spans:
             raw = text[start:end]
             found.append((_SENTENCE_NUMBER.sub("", raw), raw))
     return found
-
-
-def item_of(line: str) -> str:
-    """A list item without its bullet."""
-    return _BULLET.sub("", line).strip()
 
 
 def cells_of(line: str) -> tuple[str, ...]:
@@ -105,28 +111,7 @@ def cells_of(line: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts)
 
 
-def _whole(parts: Sequence[str]) -> list[str]:
-    """Paragraphs put together where a page break parted them in mid-sentence."""
-    joined: list[str] = []
-    for part in parts:
-        before = joined[-1] if joined else ""
-        is_rest = part[:1].islower() and before and not before.rstrip().endswith(_ENDS) and len(before) > 60
-        if is_rest and not before.lstrip().startswith("|"):
-            joined[-1] = f"{before} {part}"
-        else:
-            joined.append(part)
-    return joined
-
-
-def _kind(line: str) -> BlockKind:
-    if line.startswith("|") or _GAP.search(line):
+def _kind(line: Line) -> BlockKind:
+    if line.text.startswith("|") or _GAP.search(line.text):
         return "table"
-    return "list" if _BULLET.match(line) else "paragraph"
-
-
-def _is_heading(lines: Sequence[str]) -> bool:
-    only = lines[0]
-    if len(lines) > 1 or len(only) > _LONGEST_HEADING or _kind(only) != "paragraph" or _ENTRY.search(only):
-        return False
-    has_sentence = re.search(r"[.!?] [^\W\d_]", topic_of(only)) is not None
-    return only.endswith("?") or not (has_sentence or only.endswith((*_ENDS, ",")))
+    return "list" if line.mark in {"bullet", "letter"} else "paragraph"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ingest.pairs.blocks import Block, item_of
+from ingest.pairs.blocks import Block
 from ingest.pairs.candidate import one_of
 
 _ENTRY = re.compile(r"^(?P<key>[^:–—.;?!|]{2,60}?)(?P<mark>\s*:\s+|\s+[–—]\s+)(?P<value>\S.{2,400})$")
@@ -50,11 +50,11 @@ def entries(block: Block, language: str, topic: str, *key: object) -> Iterator[t
     if language not in _DEFINITION or block.kind == "table":
         return
     for line in block.lines:
-        found = _ENTRY.match(item_of(line))
+        found = _ENTRY.match(line.bare)
         if found is None or not _is_key(found.group("key")):
             continue
         term, value = found.group("key").strip(), found.group("value").strip()
-        quote = item_of(line)
+        quote = line.bare
         is_definition = "–" in found.group("mark") or "—" in found.group("mark")
         if is_definition and value[:1].isupper() and len(value.split()) > 3:
             question = one_of(_DEFINITION[language], *key, term).format(term=term)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.pairs.blocks import Block, item_of, sentences_of, topic_of
+from ingest.pairs.blocks import Block, sentences_of, topic_of
 from ingest.pairs.candidate import one_of
 
 _LONGEST_ANSWER = 320
@@ -64,7 +64,7 @@ def asked_headings(block: Block) -> Iterator[tuple[str, Told]]:
             yield topic_of(block.heading), told
     if block.kind == "paragraph":
         for line in block.lines:
-            question, _, answer = line.partition("? ")
+            question, _, answer = line.text.partition("? ")
             is_question = 3 <= len(question.split()) <= 20 and ". " not in question
             if is_question and answer[:1].isupper() and "?" not in answer and len(answer) <= _LONGEST_ANSWER:
                 yield f"{question}?", Told(answer, answer)
@@ -96,8 +96,8 @@ def told_first(block: Block) -> Told | None:
     """The first sentences of a paragraph, or the items of a short list with what introduces them."""
     if block.kind == "list" and len(block.lines) <= _MOST_ITEMS:
         lead = f"{block.lead} " if block.lead else ""
-        answer = f"{lead}{'; '.join(item_of(line).rstrip('.;,') for line in block.lines)}."
-        return Told(answer, "\n".join(block.lines)) if len(answer) <= _LONGEST_ANSWER else None
+        answer = f"{lead}{'; '.join(line.bare.rstrip('.;,') for line in block.lines)}."
+        return Told(answer, "\n".join(line.text for line in block.lines)) if len(answer) <= _LONGEST_ANSWER else None
     if block.kind != "paragraph":
         return None
     answer, quote = "", ""

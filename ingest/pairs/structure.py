@@ -53,7 +53,7 @@ class Finder:
 
     def _in_block(self, block: Block, chunk: StoredChunk) -> Found:
         language, topic = chunk.language, topic_of(block.heading)
-        key = (self._seed, chunk.document, block.heading, block.lines[0])
+        key = (self._seed, chunk.document, block.heading, block.lines[0].text)
         for question, told in asked_headings(block):
             yield "faq", self._named(question, chunk), told.answer, told.quote
             yield "search", keywords(question, "", language, self._rarity, *key), told.answer, told.quote
@@ -69,7 +69,8 @@ class Finder:
                 yield from self._in_sentence(sentence, raw, topic, chunk)
 
     def _in_table(self, block: Block, chunk: StoredChunk, key: tuple[object, ...]) -> Found:
-        table = table_of(block.lines, chunk.context, f"{block.heading}\n{block.above}".strip())
+        above = "\n".join([block.heading, *(line.text for line in block.above)]).strip()
+        table = table_of([line.text for line in block.lines], chunk.context, above)
         if table is None:
             return
         for question, response, quote in cells(table, chunk.language, *key):

@@ -60,14 +60,9 @@ def test_a_topic_is_a_heading_without_its_number(heading: str, topic: str) -> No
     assert topic_of(heading) == topic
 
 
-def test_a_paragraph_that_a_page_broke_is_put_together() -> None:
-    text = (
-        "(1) Locks which are part of the frame of the bicycle alone (frame locks) are not\n\nsufficient for pedelecs."
-    )
-    (block,) = blocks_of(chunk(text), continues=False)
-    assert [sentence for sentence, _ in sentences_of(block)] == [
-        "Locks which are part of the frame of the bicycle alone (frame locks) are not sufficient for pedelecs."
-    ]
+def test_an_entry_is_found_behind_the_number_of_its_item() -> None:
+    (entry,) = by_kind(found("1) Charging cables: insured up to €500 in Drive Classic."), "entry")
+    assert entry.response == "Charging cables: insured up to €500 in Drive Classic."
 
 
 def test_a_question_heading_is_asked_and_answered_by_what_follows() -> None:
