@@ -12,7 +12,6 @@ from pathlib import Path
 from assistant.artifacts.reports import FileReport, IngestReport
 from assistant.errors import IngestError, UsageError
 from assistant.store import vectors
-from assistant.store.catalog import Catalog, FileRow
 from assistant.text.printing import counted
 from assistant.workspace import Workspace
 from ingest.pipeline import opened, publish
@@ -42,11 +41,19 @@ def forget(
         known = catalog.files()
         roots = _roots(targets, {Path(row.root) for row in known})
         kept = [row for row in known if Path(row.root) not in roots]
-        objection = None if confirmed else _great_loss(len(known) - len(kept), len(known))
+        objection = None
+        if not confirmed and 2 * len(kept) < len(known):
+            objection = IngestError(
+                f"{len(known) - len(kept)} of {counted(len(known), 'file')} would be forgotten.",
+                "If you mean it, add --yes; the files themselves stay where they are.",
+            )
         if not dry_run:
             if objection:
                 raise objection
-            _publish(catalog, kept)
+            identity = catalog.identity()
+            assert identity is not None, "a corpus with files was published"
+            publish(catalog, kept, identity)
+            vectors.remove_other_generations(catalog.folder, catalog.generation())
         reports = tuple(FileReport(row.path, "forgotten") for row in known if Path(row.root) in roots)
         documents = len({row.document_id for row in catalog.files() if row.document_id is not None})
         seconds = round(time.perf_counter() - started, 3)
@@ -61,37 +68,16 @@ def _roots(targets: Sequence[Path], roots: Collection[Path]) -> set[Path]:
     for target in map(absolute, targets):
         inside = {root for root in roots if root.is_relative_to(target)}
         if not inside:
-            raise _no_root(target, roots)
+            around = next((root for root in roots if target.is_relative_to(root)), None)
+            if around and target.exists():
+                raise UsageError(
+                    f"{target} lies in {around}, which the next ingest reads again.",
+                    f"Delete it or move it elsewhere, then run: assistant ingest; or forget {around}.",
+                )
+            if around:
+                raise UsageError(f"{target} is not on disk.", "If it was, the next 'assistant ingest' forgets it.")
+            near = difflib.get_close_matches(str(target), map(str, roots), n=1, cutoff=0)
+            remedy = f"Did you mean {near[0]}?" if near else "Run: assistant ingest FOLDER"
+            raise UsageError(f"{target} was not ingested into this corpus.", remedy)
         found |= inside
     return found
-
-
-def _no_root(target: Path, roots: Collection[Path]) -> UsageError:
-    around = next((root for root in roots if target.is_relative_to(root)), None)
-    if around and target.exists():
-        return UsageError(
-            f"{target} lies in {around}, which the next ingest reads again.",
-            f"Delete it or move it elsewhere, then run: assistant ingest; or forget {around}.",
-        )
-    if around:
-        return UsageError(f"{target} is not on disk.", "If it was, the next 'assistant ingest' forgets it.")
-    near = difflib.get_close_matches(str(target), map(str, roots), n=1, cutoff=0)
-    remedy = f"Did you mean {near[0]}?" if near else "Run: assistant ingest FOLDER"
-    return UsageError(f"{target} was not ingested into this corpus.", remedy)
-
-
-def _great_loss(forgotten: int, known: int) -> IngestError | None:
-    """What to say when more than half of the corpus would be forgotten."""
-    if forgotten * 2 <= known:
-        return None
-    return IngestError(
-        f"{forgotten} of {counted(known, 'file')} would be forgotten.",
-        "If you mean it, add --yes; the files themselves stay where they are.",
-    )
-
-
-def _publish(catalog: Catalog, kept: Sequence[FileRow]) -> None:
-    identity = catalog.identity()
-    assert identity is not None, "a corpus with files was published"
-    publish(catalog, kept, identity)
-    vectors.remove_other_generations(catalog.folder, catalog.generation())

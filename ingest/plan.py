@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +59,21 @@ def make_plan(
     never there.
     """
     roots = {Path(row.root) for row in known}
-    scopes = _scopes(targets or roots, roots)
+    scopes: list[Scope] = []
+    for target in sorted(targets or roots, key=lambda path: (len(path.parts), path)):
+        # One inside another is left out, so that no file is known twice.
+        if not any(target.is_relative_to(scope.start) for scope in scopes):
+            root = next((root for root in sorted(roots) if target.is_relative_to(root)), target)
+            scopes.append(Scope(root, "" if target == root else target.relative_to(root).as_posix()))
     rows = {file_location(Path(row.root), row.path): row for row in known}
-    found = [one for scope in scopes for one in _look(scope, rows)]
+    # A file of another format that could be read was named itself once.
+    readable = {location for location, row in rows.items() if row.document_id is not None}
+    found: list[Found] = []
+    for scope in scopes:
+        if is_gone(scope.start) and any(scope.covers(location) for location in rows):
+            continue  # a known part that is gone as a whole is empty, not an error
+        for one in scan(scope.root, scope.inside):
+            found.append(one.file if isinstance(one, OtherFormat) and one.file.location in readable else one)
     entries = [_entry(one, rows, hash_file, reread) for one in found]
     seen = {one.location for one in found if isinstance(one, FoundFile)}
     unseen = [Scope(one.root, one.path) for one in found if isinstance(one, PassedOver) and one.is_unseen]
@@ -84,26 +96,6 @@ def without_other_formats(plan: Sequence[Entry]) -> tuple[list[Entry], dict[str,
 def absolute(target: Path) -> Path:
     """A target as roots are stored: absolute, without '..', links as they are."""
     return Path(os.path.normpath(target.expanduser().absolute()))
-
-
-def _scopes(targets: Collection[Path], roots: Collection[Path]) -> list[Scope]:
-    """Targets as parts of known roots; those inside another are left out, so that no file is known twice."""
-    scopes: list[Scope] = []
-    for target in sorted(targets, key=lambda path: (len(path.parts), path)):
-        if not any(target.is_relative_to(scope.start) for scope in scopes):
-            root = next((root for root in sorted(roots) if target.is_relative_to(root)), target)
-            scopes.append(Scope(root, "" if target == root else target.relative_to(root).as_posix()))
-    return scopes
-
-
-def _look(scope: Scope, rows: Mapping[Path, FileRow]) -> Iterator[Found]:
-    """What is on disk; a known part that is gone as a whole is empty, not an error."""
-    if is_gone(scope.start) and any(scope.covers(location) for location in rows):
-        return
-    # A file of another format that could be read was named itself once.
-    readable = {location for location, row in rows.items() if row.document_id is not None}
-    for one in scan(scope.root, scope.inside):
-        yield one.file if isinstance(one, OtherFormat) and one.file.location in readable else one
 
 
 def _entry(

@@ -50,7 +50,11 @@ def print_report(report: IngestReport) -> None:
     if len(shown) < len(files):
         click.echo(f"… and {len(files) - len(shown)} more; --json shows all.")
     if report.passed_over:
-        click.echo(_passed_over_line(report.passed_over))
+        total = sum(report.passed_over.values())
+        kinds = [f"{visible(suffix) or 'without suffix'} {count}" for suffix, count in report.passed_over.items()]
+        more = f", and {len(kinds) - _MOST_SUFFIXES} more kinds" if len(kinds) > _MOST_SUFFIXES else ""
+        others_were = "file of another format was" if total == 1 else "files of other formats were"
+        click.echo(f"{total} {others_were} passed over: {', '.join(kinds[:_MOST_SUFFIXES])}{more}.")
     counts = ", ".join(f"{count} {status}" for status, count in report.counts.items()) or "no files"
     held = f"{counted(report.documents, 'document')}, {counted(report.chunks, 'chunk')}"
     if report.dry_run:
@@ -82,7 +86,11 @@ def table_lines(files: Sequence[FileReport], width: int) -> Iterator[str]:
     yield _row("status", set_cell_size("file", room), _NUMBERS)
     for file, path in zip(files, paths, strict=True):
         numbers = (file.pages or "", file.characters or "", file.chunks or "", f"{file.seconds:.2f}")
-        yield _row(file.status, set_cell_size(_shortened(path, room), room), numbers)
+        if cell_len(path) > room:  # the end of a path says more than its beginning
+            beginning = (room - 1) // 3
+            end = room - 1 - beginning
+            path = f"{set_cell_size(path, beginning)}…{set_cell_size(path[::-1], end)[::-1]}"
+        yield _row(file.status, set_cell_size(path, room), numbers)
         if remark := " ".join(part for part in (file.message, *file.warnings) if part):
             yield " " * (_STATUS_WIDTH + 2) + visible(remark)
     yield ""
@@ -91,22 +99,3 @@ def table_lines(files: Sequence[FileReport], width: int) -> Iterator[str]:
 def _row(status: str, path: str, numbers: Sequence[object]) -> str:
     cells = (f"{number:>{len(name)}}" for number, name in zip(numbers, _NUMBERS, strict=True))
     return "  ".join((f"{status:<{_STATUS_WIDTH}}", path, *cells))
-
-
-def _shortened(path: str, room: int) -> str:
-    """A path with its middle left out, so that it takes ``room`` columns; its end says more than its beginning."""
-    from rich.cells import cell_len, set_cell_size
-
-    if cell_len(path) <= room:
-        return path
-    beginning = (room - 1) // 3
-    end = room - 1 - beginning
-    return f"{set_cell_size(path, beginning)}…{set_cell_size(path[::-1], end)[::-1]}"
-
-
-def _passed_over_line(passed_over: dict[str, int]) -> str:
-    total = sum(passed_over.values())
-    kinds = [f"{visible(suffix) or 'without suffix'} {count}" for suffix, count in passed_over.items()]
-    more = f", and {len(kinds) - _MOST_SUFFIXES} more kinds" if len(kinds) > _MOST_SUFFIXES else ""
-    files = "file of another format was" if total == 1 else "files of other formats were"
-    return f"{total} {files} passed over: {', '.join(kinds[:_MOST_SUFFIXES])}{more}."

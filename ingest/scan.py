@@ -93,23 +93,19 @@ def _scan_folder(root: Path, inside: str) -> Iterator[Found]:
             yield PassedOver(root, _printable(path), "name is not UTF-8: rename it")
             continue
         try:
-            yield from _scan_entry(root, path, entry)
+            if entry.is_symlink() and not _stays_inside(root, path):
+                yield PassedOver(root, path, "link out of the folder, to a folder, or to nothing")
+            elif entry.is_dir():
+                yield from _scan_folder(root, path)
+            else:
+                status, is_known = entry.stat(), Path(entry.name).suffix.lower() in SUFFIXES
+                if stat.S_ISREG(status.st_mode):
+                    file = FoundFile(root, path, status.st_size, status.st_mtime_ns)
+                    yield file if is_known else OtherFormat(file)
+                elif is_known:
+                    yield PassedOver(root, path, "not a regular file")
         except OSError as error:
             yield PassedOver(root, path, f"cannot be read: {error.strerror}", is_unseen=True)
-
-
-def _scan_entry(root: Path, path: str, entry: "os.DirEntry[str]") -> Iterator[Found]:
-    if entry.is_symlink() and not _stays_inside(root, path):
-        yield PassedOver(root, path, "link out of the folder, to a folder, or to nothing")
-    elif entry.is_dir():
-        yield from _scan_folder(root, path)
-    else:
-        status, is_known = entry.stat(), Path(entry.name).suffix.lower() in SUFFIXES
-        if stat.S_ISREG(status.st_mode):
-            file = FoundFile(root, path, status.st_size, status.st_mtime_ns)
-            yield file if is_known else OtherFormat(file)
-        elif is_known:
-            yield PassedOver(root, path, "not a regular file")
 
 
 def _stays_inside(root: Path, path: str) -> bool:

@@ -164,7 +164,12 @@ def _read(task: Task) -> Reading:
     started = time.perf_counter()
     try:
         document = read(task.location, _recipe.limits)
-        _refuse_if_changed(task)
+        try:
+            status = task.location.stat()
+        except OSError:
+            raise ReadError(f"{task.location.name} vanished while it was read.", "Run the ingest again.") from None
+        if (status.st_size, status.st_mtime_ns) != (task.size, task.modified_ns):
+            raise ReadError(f"{task.location.name} changed while it was read.", "Run the ingest again.")
         chunks = tuple(chunk_document(document, _counter, _recipe.budget))
     except ReadError as error:
         return Reading(task, None, (), str(error), time.perf_counter() - started)
@@ -172,12 +177,3 @@ def _read(task: Task) -> Reading:
         failure = f"{task.location.name} needs more than {_recipe.memory_bytes >> 20} MiB (ingest.memory_mb)."
         return Reading(task, None, (), failure, time.perf_counter() - started)
     return Reading(task, document, chunks, "", time.perf_counter() - started)
-
-
-def _refuse_if_changed(task: Task) -> None:
-    try:
-        status = task.location.stat()
-    except OSError:
-        raise ReadError(f"{task.location.name} vanished while it was read.", "Run the ingest again.") from None
-    if (status.st_size, status.st_mtime_ns) != (task.size, task.modified_ns):
-        raise ReadError(f"{task.location.name} changed while it was read.", "Run the ingest again.")

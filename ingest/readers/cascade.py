@@ -135,20 +135,16 @@ def _named(declaration: Declaration) -> Declaration:
 
 def _sheets(root: etree._Element) -> Iterator[str]:
     """The sheets that lie in the page, in order."""
-    for sheet in _written(root):
-        yield _LONG_NUMBER.sub(r"\1", sheet)
-
-
-def _written(root: etree._Element) -> Iterator[str]:
     for element in root.iter("style", "link"):
         if not _holds_on_screen(element.get("media", "")):
             continue
         if element.tag == "style":
-            yield element.text or ""
+            yield _LONG_NUMBER.sub(r"\1", element.text or "")
         elif "stylesheet" in element.get("rel", "").lower() and element.get("href", "")[:5].lower() == "data:":
             head, _, body = element.get("href", "").partition(",")
             raw = unquote_to_bytes(body)
-            yield (b64decode(raw + b"==") if head.endswith("base64") else raw).decode("utf-8", "replace")
+            sheet = (b64decode(raw + b"==") if head.endswith("base64") else raw).decode("utf-8", "replace")
+            yield _LONG_NUMBER.sub(r"\1", sheet)
 
 
 def keyframes(root: etree._Element) -> dict[str, set[str]]:
@@ -177,7 +173,11 @@ def _rules(sheets: Iterable[str], properties: frozenset[str], known: frozenset[s
         while todo:
             node, parent = todo.pop()
             if isinstance(node, QualifiedRule):
-                selector = _nested(tinycss2.serialize(node.prelude).strip(), parent)
+                selector = tinycss2.serialize(node.prelude).strip()
+                if parent:
+                    around, parts = f":is({parent})", map(str.strip, selector.split(","))
+                    nested = (part.replace("&", around) if "&" in part else f"{around} {part}" for part in parts)
+                    selector = ", ".join(nested)
                 inside = tinycss2.parse_blocks_contents(node.content, skip_comments=True, skip_whitespace=True)
                 declared = [_named(one) for one in inside if isinstance(one, Declaration)]
                 useful = tuple(one for one in declared if one.name in properties or one.name.startswith("--"))
@@ -192,14 +192,6 @@ def _rules(sheets: Iterable[str], properties: frozenset[str], known: frozenset[s
                 todo += [(one, parent) for one in reversed(inside) if not isinstance(one, Declaration)]
 
 
-def _nested(selector: str, parent: str) -> str:
-    if not parent:
-        return selector
-    around = f":is({parent})"
-    parts = (part.strip() for part in selector.split(","))
-    return ", ".join(part.replace("&", around) if "&" in part else f"{around} {part}" for part in parts)
-
-
 def _is_open(rule: AtRule) -> bool:
     keyword = rule.lower_at_keyword
     return keyword in _GROUPING or (keyword == "media" and _holds_on_screen(tinycss2.serialize(rule.prelude)))
@@ -207,15 +199,14 @@ def _is_open(rule: AtRule) -> bool:
 
 def _holds_on_screen(media: str) -> bool:
     """Whether one of the queries is true of a window of the usual size; features that are not known are."""
-    return not media.strip() or any(_is_true(query) for query in media.lower().split(","))
-
-
-def _is_true(query: str) -> bool:
-    holds = not _NO_SCREEN.search(query)
-    for bound, number, unit in _WIDTH.findall(query):
-        width = float(number.strip(".") or 0) * (1 if unit == "px" else 16)
-        holds &= WINDOW[0] >= width if bound == "min" else WINDOW[0] <= width
-    return holds != query.strip().startswith("not ")
+    for query in media.lower().split(","):
+        holds = not _NO_SCREEN.search(query)
+        for bound, number, unit in _WIDTH.findall(query):
+            width = float(number.strip(".") or 0) * (1 if unit == "px" else 16)
+            holds &= WINDOW[0] >= width if bound == "min" else WINDOW[0] <= width
+        if holds != query.strip().startswith("not "):
+            return True
+    return not media.strip()
 
 
 def _compiled(selectors: str, declarations: tuple[Declaration, ...], known: frozenset[str]) -> Iterator[_Rule]:
@@ -229,14 +220,10 @@ def _compiled(selectors: str, declarations: tuple[Declaration, ...], known: froz
             if selector.pseudo_element is None:
                 yield _Rule(selector, specificity, declarations)
             elif selector.pseudo_element in ("before", "after"):
-                yield _Rule(selector, specificity, tuple(map(_of_box, declarations)))
-
-
-def _of_box(declaration: Declaration) -> Declaration:
-    """The same for a box before or after the text of an element."""
-    other = copy(declaration)
-    other.name = f"::{declaration.name}"
-    return other
+                boxed = tuple(map(copy, declarations))
+                for one in boxed:
+                    one.name = f"::{one.name}"
+                yield _Rule(selector, specificity, boxed)
 
 
 class TooManyStyles(Exception):

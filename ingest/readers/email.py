@@ -39,32 +39,27 @@ def read_email(data: bytes) -> Document:
         raise Refused("is no mail: it has no sender, subject or date", "Give it the suffix of its real format.")
     head = [f"{name}: {value}" for name in _HEAD if (value := _header(message, name))]
     blocks = [Block("\n".join(head))] if head else []
-    body, hidden = _body(message)
-    blocks.extend(body)
+    body, hidden = message.get_body(preferencelist=("plain", "html")), Unseen()
+    if body is not None and body.get_content_subtype() == "html":
+        root, hidden = parse(_text(body))
+        blocks.extend(blocks_of(root))
+    elif body is not None:
+        blocks.extend(text_blocks(clean(_text(body))))
+    names = [fold(clean(part.get_filename() or part.get_content_type())) for part in message.iter_attachments()]
+    listed = ", ".join(name[:80] for name in names[:10])
+    attached = (f"attachments were not read ({len(names)}): {listed}",) if names else ()
     return Document(
         title=_header(message, "Subject"),
         blocks=tuple(blocks),
         format="email",
         date=iso_date(_header(message, "Date")),
         metadata={"author": _header(message, "From")} if message["From"] else {},
-        warnings=(*_attachments(message), *hidden.warnings()),
+        warnings=(*attached, *hidden.warnings()),
     )
 
 
 def _header(message: EmailMessage, name: str) -> str:
     return fold(clean(str(message.get(name, ""))))
-
-
-def _body(message: EmailMessage) -> tuple[list[Block], Unseen]:
-    """Plain text where there is any, else HTML; and what of it is not drawn."""
-    body = message.get_body(preferencelist=("plain", "html"))
-    if body is None:
-        return [], Unseen()
-    text = _text(body)
-    if body.get_content_subtype() == "html":
-        root, hidden = parse(text)
-        return blocks_of(root), hidden
-    return text_blocks(clean(text)), Unseen()
 
 
 def _text(part: MIMEPart) -> str:
@@ -79,11 +74,3 @@ def _text(part: MIMEPart) -> str:
         return decode(payload)[0] if isinstance(payload, bytes) else ""
     check_text(text)
     return text
-
-
-def _attachments(message: EmailMessage) -> tuple[str, ...]:
-    names = [fold(clean(part.get_filename() or part.get_content_type())) for part in message.iter_attachments()]
-    if not names:
-        return ()
-    listed = ", ".join(name[:80] for name in names[:10])
-    return (f"attachments were not read ({len(names)}): {listed}",)

@@ -31,9 +31,9 @@ MAX_JUNK_SHARE = 0.02
 
 def decode(data: bytes, declared: str = "") -> tuple[str, tuple[str, ...]]:
     """Text and warnings. Raises ``Refused`` when the bytes are not text in any likely encoding."""
-    text, warnings = _decode(data, declared)
+    text, told = _decoded(data, declared)
     check_text(text)
-    return text, warnings
+    return text, (told,) if told else ()
 
 
 def check_text(text: str) -> None:
@@ -46,16 +46,42 @@ def check_text(text: str) -> None:
         )
 
 
-def _decode(data: bytes, declared: str) -> tuple[str, tuple[str, ...]]:
+def _decoded(data: bytes, declared: str) -> tuple[str, str]:
+    """Text, and what has to be said of it: sure signs first, then what is likely, then a guess."""
     for mark, name in _BOMS:
         if data.startswith(mark):
-            return data.decode(name, errors="replace").removeprefix("\ufeff"), ()
-    if wide := _utf16_without_mark(data):
-        return data.decode(wide, errors="replace"), (f"decoded as {wide} (guessed)",)
+            return data.decode(name, errors="replace").removeprefix("\ufeff"), ""
+    # In UTF-16 every second byte names the alphabet, as 0 does Latin and 4 Cyrillic.
+    half = len(sample := data[:4096]) // 2
+    if half >= 4:
+        even, odd = _alphabets(sample[0::2]), _alphabets(sample[1::2])
+        for name, many, few in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+            if many > 0.7 * half and few < 0.1 * half:
+                return data.decode(name, errors="replace"), f"decoded as {name} (guessed)"
     for name in ("utf-8", declared):
         if text := _strict(data, name):
-            return text, ()
-    return _mostly_utf8(data) or _guess(data)
+            return text, ""
+    text = data.decode("utf-8", errors="replace")
+    bad = text.count("\ufffd")
+    if sum(character > "\x7f" for character in text) > 2 * bad:  # good characters of several bytes outnumber the bad
+        return text, f"{bad:,} bytes are not UTF-8 and were replaced"
+    # In a few sentences the guess from frequencies is often wrong, for German one in three. So first text in which
+    # nothing is foreign to Western Europe. The sign ¤ is what the euro of ISO 8859-15 looks like.
+    name, text = "cp1252", _strict(data, "cp1252")
+    if "¤" in text:
+        name, text = "iso8859_15", _strict(data, "iso8859_15")
+    foreign = [character for character in text if character > "\x7f"]
+    if not text or not set(foreign) <= _WESTERN or len(foreign) * 4 > len(text):
+        name, text = _cyrillic(data)
+    if not text:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(data[:_SAMPLE]).best()
+        # Several encodings give the same text; among them Windows Latin 1 is by far the most common.
+        names = best.could_be_from_charset if best else ["cp1252"]
+        name = "cp1252" if "cp1252" in names else names[0]
+        text = data.decode(name, errors="replace")
+    return text, f"decoded as {name} (guessed)"
 
 
 def _strict(data: bytes, name: str) -> str:
@@ -66,18 +92,6 @@ def _strict(data: bytes, name: str) -> str:
         return ""
 
 
-def _utf16_without_mark(data: bytes) -> str:
-    """In UTF-16 every second byte names the alphabet, as 0 does Latin and 4 Cyrillic."""
-    sample = data[:4096]
-    half = len(sample) // 2
-    if half < 4:
-        return ""
-    even, odd = _alphabets(sample[0::2]), _alphabets(sample[1::2])
-    if odd > 0.7 * half and even < 0.1 * half:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.7 * half and odd < 0.1 * half else ""
-
-
 def _alphabets(column: bytes) -> int:
     """How many bytes are those that begin a character of Latin and of one more alphabet in UTF-16."""
     counts = Counter(byte for byte in column if byte <= _LAST_ALPHABET)
@@ -85,41 +99,8 @@ def _alphabets(column: bytes) -> int:
     return counts[0] + max(others, default=0)
 
 
-def _mostly_utf8(data: bytes) -> tuple[str, tuple[str, ...]] | None:
-    """UTF-8 with a few broken bytes: good multi-byte characters outnumber the bad ones."""
-    text = data.decode("utf-8", errors="replace")
-    bad = text.count("\ufffd")
-    good = sum(1 for character in text if character > "\x7f") - bad
-    if good <= bad:
-        return None
-    return text, (f"{bad:,} bytes are not UTF-8 and were replaced",)
-
-
-def _guess(data: bytes) -> tuple[str, tuple[str, ...]]:
-    from charset_normalizer import from_bytes
-
-    # In a few sentences the guess from frequencies is often wrong, for German one in three.
-    if found := _western(data) or _cyrillic(data):
-        return found
-    best = from_bytes(data[:_SAMPLE]).best()
-    # Several encodings give the same text; among them Windows Latin 1 is by far the most common.
-    names = best.could_be_from_charset if best else ["cp1252"]
-    name = "cp1252" if "cp1252" in names else names[0]
-    return data.decode(name, errors="replace"), (f"decoded as {name} (guessed)",)
-
-
-def _western(data: bytes) -> tuple[str, tuple[str, ...]] | None:
-    """Text in which nothing is foreign to Western Europe. The sign ¤ is what the euro of ISO 8859-15 looks like."""
-    name, text = "cp1252", _strict(data, "cp1252")
-    if "¤" in text:
-        name, text = "iso8859_15", _strict(data, "iso8859_15")
-    foreign = [character for character in text if character > "\x7f"]
-    is_western = bool(text) and set(foreign) <= _WESTERN and len(foreign) * 4 <= len(text)
-    return (text, (f"decoded as {name} (guessed)",)) if is_western else None
-
-
-def _cyrillic(data: bytes) -> tuple[str, tuple[str, ...]] | None:
-    """Text that has the letters of Slavic languages as often as they do, under one of the Cyrillic encodings."""
+def _cyrillic(data: bytes) -> tuple[str, str]:
+    """Encoding and text that has the letters of Slavic languages as often as they do; nothing where none has."""
     best, share, name = "", 0.0, ""
     for one in ("cp1251", "koi8_r", "cp866", "iso8859_5"):
         text = _strict(data, one)
@@ -128,4 +109,4 @@ def _cyrillic(data: bytes) -> tuple[str, tuple[str, ...]] | None:
         frequent = sum((character in _FREQUENT_CYRILLIC) - character.isupper() for character in foreign)
         if len(foreign) >= _FEWEST_CYRILLIC and not _MIXED.search(text) and frequent > share * len(foreign):
             best, share, name = text, frequent / len(foreign), one
-    return (best, (f"decoded as {name} (guessed)",)) if share >= _CYRILLIC_SHARE else None
+    return (name, best) if share >= _CYRILLIC_SHARE else ("", "")

@@ -24,7 +24,11 @@ def read_epub(data: bytes, limits: Limits) -> Document:
     """The chapters of an EPUB in reading order."""
     check_archive(data, limits, doctype_allowed=True)
     with open_archive(data) as archive:
-        package_name = _package_name(fromstring(read_member(archive, _CONTAINER)))
+        container = fromstring(read_member(archive, _CONTAINER))
+        packages = (one.get("full-path") for one in container.iter() if one.tag.endswith("rootfile"))
+        package_name = next(filter(None, packages), "")
+        if not package_name:
+            raise Refused("is damaged: its container names no package", "Copy it again from its source.")
         package = fromstring(read_member(archive, package_name))
         names = set(archive.namelist())
         blocks: list[Block] = []
@@ -52,13 +56,6 @@ def read_epub(data: bytes, limits: Limits) -> Document:
             *hidden.warnings(),
         ),
     )
-
-
-def _package_name(container: Element) -> str:
-    for element in container.iter():
-        if element.tag.endswith("rootfile") and (path := element.get("full-path")):
-            return path
-    raise Refused("is damaged: its container names no package", "Copy it again from its source.")
 
 
 def _chapters(package: Element, folder: str) -> list[str]:

@@ -24,20 +24,15 @@ def language_of(text: str, declared: str = "") -> str:
     """
     match = _DECLARED.match(declared.strip())
     code = match.group(1).lower() if match else ""
-    sample = _NOT_WORDS.sub(" ", _sample(text))
+    if len(text) > 2 * _SAMPLE_CHARACTERS:  # a title page alone may be in another language than the text
+        middle = len(text) // 2
+        text = f"{text[:_SAMPLE_CHARACTERS]} {text[middle : middle + _SAMPLE_CHARACTERS]}"
+    sample = _NOT_WORDS.sub(" ", text)
     letters = sum(map(str.isalpha, sample))
     if letters < MIN_LETTERS or (code and letters < CONTRADICTION_LETTERS):
         return code
     guessed, probability = _identifier().classify(sample)
     return str(guessed) if probability >= SURE else code
-
-
-def _sample(text: str) -> str:
-    """The start and the middle: a title page alone may be in another language than the text."""
-    if len(text) <= 2 * _SAMPLE_CHARACTERS:
-        return text
-    middle = len(text) // 2
-    return f"{text[:_SAMPLE_CHARACTERS]} {text[middle : middle + _SAMPLE_CHARACTERS]}"
 
 
 @cache

@@ -102,7 +102,12 @@ def looked(around: Look, styles: Styles, tag: str) -> Look | None:
     size = _size(values, around.size)
     if any(draws_nothing(values, size) for draws_nothing in _WAYS) or (around.is_boxed and _level(values) < 0):
         return None
-    filters = tuple(_filters(values, size))
+    filters: tuple[tuple[str, float], ...] = ()
+    for name, arguments in functions(values.get("filter", ())):
+        if name == "blur":  # letters that are blurred over half their height are as good as clear
+            filters += (("opacity", float(sum(lengths(arguments, size, 0)) < size / 2)),)
+        elif name in ("opacity", "brightness", "contrast", "invert"):
+            filters += ((name, next(iter(shares(arguments)), 1.0)),)
     opacity = around.opacity
     for share in (*shares(values.get("opacity", ()))[:1], *(amount for name, amount in filters if name == "opacity")):
         opacity *= share
@@ -147,17 +152,6 @@ def _size(values: Styles, around: float) -> float:
     return size * (next(iter(shares(values.get("zoom", []))), 1.0) or 1.0)
 
 
-def _filters(values: Styles, size: float) -> list[tuple[str, float]]:
-    """Names and amounts; letters that are blurred over half their height are as good as clear."""
-    found = []
-    for name, arguments in functions(values.get("filter", ())):
-        if name == "blur":
-            found.append(("opacity", float(sum(lengths(arguments, size, 0)) < size / 2)))
-        elif name in ("opacity", "brightness", "contrast", "invert"):
-            found.append((name, next(iter(shares(arguments)), 1.0)))
-    return found
-
-
 def _filtered(rgb: Rgb, filters: Sequence[tuple[str, float]]) -> Rgb:
     values = [float(one) for one in rgb]
     for name, amount in filters:
@@ -200,7 +194,10 @@ def _coloured(look: Look, values: Styles, new: Sequence[tuple[str, float]], tag:
     if is_cut_out and (fill or text or Colour(BLACK)).alpha < 1:
         text = fill = None  # the ground shows through the letters, and only there
     elif painted != _CLEAR and not is_cut_out:
-        ground = _painted_over(painted, ground)
+        if painted is not None and ground is not None:
+            ground = painted.over(ground)
+        else:
+            ground = painted.rgb if painted and painted.alpha > _OPAQUE else None
         ground = ground and _filtered(ground, look.filters)
         is_boxed = is_boxed or tag not in ("html", "body")
     return replace(look, text=text, fill=fill, outlines=outlines, ground=ground, is_boxed=is_boxed)
@@ -222,12 +219,6 @@ def _ground(values: Styles, text: Colour | None) -> Colour | None:
         if isinstance(token, IdentToken) and token.lower_value == "currentcolor":
             return text
     return _CLEAR
-
-
-def _painted_over(painted: Colour | None, ground: Rgb | None) -> Rgb | None:
-    if painted is None or ground is None:
-        return painted.rgb if painted and painted.alpha > _OPAQUE else None
-    return painted.over(ground)
 
 
 def _level(values: Styles) -> float:
@@ -278,8 +269,12 @@ def _is_clipped(values: Styles, letter: float) -> bool:
                 return True
         if name in ("circle", "ellipse") and numbers and min(numbers[: 1 if name == "circle" else 2]) <= 1:
             return True
-        if name == "polygon" and len(numbers) % 2 == 0 and _area(numbers) < 1:
-            return True
+        if name == "polygon" and len(numbers) % 2 == 0:
+            corners = list(zip(numbers[::2], numbers[1::2], strict=True))
+            turned = [*corners[1:], *corners[:1]]
+            # The shoelace formula.
+            if abs(sum(a * d - c * b for (a, b), (c, d) in zip(corners, turned, strict=True))) / 2 < 1:
+                return True
     masks = [one for name in _MASKS for one in values.get(name, ())]
     clear = list(colours(masks))
     return bool(clear) and all(one.alpha < _FAINTEST for one in clear)
@@ -336,13 +331,6 @@ def _four(numbers: Sequence[float]) -> tuple[float, float, float, float]:
     """Top, right, bottom and left, as CSS fills up one to four values."""
     top, right, bottom, left = (numbers[at if at < len(numbers) else max(0, at - 2) % len(numbers)] for at in range(4))
     return top, right, bottom, left
-
-
-def _area(numbers: Sequence[float]) -> float:
-    """The area of a polygon by the corners' coordinates, by the shoelace formula."""
-    corners = list(zip(numbers[::2], numbers[1::2], strict=True))
-    turned = [*corners[1:], *corners[:1]]
-    return abs(sum(a * d - c * b for (a, b), (c, d) in zip(corners, turned, strict=True))) / 2
 
 
 _WAYS: tuple[Callable[[Styles, float], bool], ...] = (

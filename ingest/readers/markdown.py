@@ -85,28 +85,9 @@ def _text_of(value: object) -> str:
     return fold(str(value)) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
 
 
-def render(text: str, breaks: bool = False) -> str:
-    """HTML of Markdown; template tags are dropped, Markdown inside HTML blocks is rendered too.
-
-    With ``breaks`` every line end stays one: slides set a line a thought.
-    """
-    text = _RAW.sub("", _without_comments(text))
-    text = _CODE_OR_TAG.sub(lambda match: match.group(1) or "", _ARGUMENT_TAG.sub(r"\1", text))
-    # CommonMark reads Markdown inside an HTML block only after an empty line; authors forget it.
-    renderer = _renderer(breaks)
-    tokens = renderer.parse(_BLOCK_TAG_LINE.sub(r"\n\1\n", text))
-    for token in tokens:
-        if token.type == "html_block":
-            token.content = _CODE.sub(r"\1", _STRONG.sub(r"\2", _LINK.sub(r"\1", token.content)))
-        for child in token.children or ():
-            if child.type == "text":
-                # Stars that no rule paired (``word **``) are markup that failed, not text.
-                child.content = _LOST_STARS.sub("", _LINK.sub(r"\1", child.content))
-    return str(renderer.renderer.render(tokens, renderer.options, {}))
-
-
-def _without_comments(text: str) -> str:
-    """``text`` without the comments of templates: from the first beginning that is near enough to each end."""
+def render(text: str) -> str:
+    """HTML of Markdown; template tags are dropped, Markdown inside HTML blocks is rendered too."""
+    # Comments of templates go from the first beginning that is near enough to each end.
     kept: list[str] = []
     begun: deque[re.Match[str]] = deque()
     done = 0
@@ -120,15 +101,27 @@ def _without_comments(text: str) -> str:
             kept.append(text[done : begun[0].start()])
             done = tag.end()
         begun.clear()
-    return "".join([*kept, text[done:]])
+    text = _RAW.sub("", "".join([*kept, text[done:]]))
+    text = _CODE_OR_TAG.sub(lambda match: match.group(1) or "", _ARGUMENT_TAG.sub(r"\1", text))
+    # CommonMark reads Markdown inside an HTML block only after an empty line; authors forget it.
+    renderer = _renderer()
+    tokens = renderer.parse(_BLOCK_TAG_LINE.sub(r"\n\1\n", text))
+    for token in tokens:
+        if token.type == "html_block":
+            token.content = _CODE.sub(r"\1", _STRONG.sub(r"\2", _LINK.sub(r"\1", token.content)))
+        for child in token.children or ():
+            if child.type == "text":
+                # Stars that no rule paired (``word **``) are markup that failed, not text.
+                child.content = _LOST_STARS.sub("", _LINK.sub(r"\1", child.content))
+    return str(renderer.renderer.render(tokens, renderer.options, {}))
 
 
 @cache
-def _renderer(breaks: bool) -> "MarkdownIt":
+def _renderer() -> "MarkdownIt":
     from markdown_it import MarkdownIt
     from mdit_py_plugins.deflist import deflist_plugin
     from mdit_py_plugins.footnote import footnote_plugin
 
-    renderer = MarkdownIt("commonmark", {"html": True, "breaks": breaks}).enable(["table", "strikethrough"])
+    renderer = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     # Indented HTML, headings and lists are common in real files, indented code is rare beside fences.
     return renderer.disable("code").use(deflist_plugin).use(footnote_plugin)

@@ -53,23 +53,20 @@ def check_archive(data: bytes, limits: Limits, doctype_allowed: bool = False) ->
             raise Refused(f"is a ZIP bomb: {len(data):,} bytes unpack to {total:,}", "Do not open it.")
         if any(member.flag_bits & 1 for member in members):
             raise Refused("is encrypted", "Save it without a password.")
+        # Entities are how XML reads other files and how it explodes; Office files never declare any.
         for member in members:
-            if member.filename.lower().endswith(_XML_SUFFIXES):
-                _check_xml(archive, member, doctype_allowed)
-
-
-def _check_xml(archive: zipfile.ZipFile, member: zipfile.ZipInfo, doctype_allowed: bool) -> None:
-    """Entities are how XML reads other files and how it explodes; Office files never declare any."""
-    tail = b""
-    with archive.open(member) as stream:
-        while piece := stream.read(_STEP):
-            window = tail + piece
-            if _ENTITY.search(window) or (not doctype_allowed and _DOCTYPE.search(window)):
-                raise Refused(
-                    f"declares XML entities in {member.filename[:60]!r}, which can read other files",
-                    "Save it again from the program it came from.",
-                )
-            tail = piece[-32:]
+            if not member.filename.lower().endswith(_XML_SUFFIXES):
+                continue
+            tail = b""
+            with archive.open(member) as stream:
+                while piece := stream.read(_STEP):
+                    window = tail + piece
+                    if _ENTITY.search(window) or (not doctype_allowed and _DOCTYPE.search(window)):
+                        raise Refused(
+                            f"declares XML entities in {member.filename[:60]!r}, which can read other files",
+                            "Save it again from the program it came from.",
+                        )
+                    tail = piece[-32:]
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -42,6 +42,9 @@ _ITEM = re.compile(r"item\s+\d{1,2}[a-z]?\s*(?:[.:—–-]|\s[A-Z])", re.IGNOREC
 _NOTE = re.compile(r"note\s+\d{1,3}\s*[.:—–-]\s*\S", re.IGNORECASE)
 _NUMBER = re.compile(rf"(\d{{1,3}}(?:\.\d{{1,3}}){{0,5}})[.)]?\s+(?!{_MONTHS})([A-ZÄÖÜ„“\"(].*)")
 _SENTENCE_END = re.compile(r"[.;,:]$")
+_FIGURES = re.compile(r"\d[\d.,]*\s+\(?\$?\d")
+_RUN_ON = re.compile(r"\)?\s[a-zäöü]+[.,;]\s")
+_LONGEST_TITLE = 90
 
 
 def read_text(data: bytes, limits: Limits) -> Document:
@@ -103,14 +106,11 @@ def _joined(lines: list[str]) -> tuple[BlockKind, str]:
             parts[-1].append(fold(line))
     items = list(map(" ".join, parts))
     margin = min(len(item) - len(item.lstrip()) for item in items)
-    return "list", "\n".join(_item(item[margin:]) for item in items)
-
-
-def _item(text: str) -> str:
-    """One item with its indent kept and its bullet as ``-``."""
-    body = text.lstrip()
-    indent = " " * min(len(text) - len(body), 16)
-    return indent + fold(BULLET.sub("- ", body))
+    lines = [item[margin:] for item in items]
+    # Their indents are kept, and each bullet is ``-``.
+    indents = [" " * min(len(line) - len(line.lstrip()), 16) for line in lines]
+    bodies = [fold(BULLET.sub("- ", line.lstrip())) for line in lines]
+    return "list", "\n".join(indent + body for indent, body in zip(indents, bodies, strict=True))
 
 
 def heading_level(line: str) -> int:
@@ -124,9 +124,15 @@ def heading_level(line: str) -> int:
         return 2
     if _NOTE.match(line) and not _runs_on(line):
         return 3
-    if (match := _NUMBER.match(line)) and _is_title(match.group(2)):
-        return 1 + match.group(1).count(".")
-    return 2 if _is_capitals(line) else 0
+    if match := _NUMBER.match(line):
+        number, rest = match.groups()
+        if len(rest) <= _LONGEST_TITLE and not _SENTENCE_END.search(rest) and not _FIGURES.search(rest):
+            return 1 + number.count(".")
+    # A short line in capitals, as filings and contracts head their parts.
+    letters = [character for character in line if character.isalpha()]
+    if len(letters) < 4 or len(line) > _LONGEST_TITLE or len(line.split()) < 2:
+        return 0
+    return 2 if all(map(str.isupper, letters)) and sum(map(str.isdigit, line)) <= 4 else 0
 
 
 def is_division(line: str) -> bool:
@@ -151,16 +157,4 @@ def is_cited(above: str, line: str) -> bool:
 
 def _runs_on(line: str) -> bool:
     """A reference inside a sentence, wrapped to the start of a line, is no heading."""
-    return bool(_SENTENCE_END.search(line)) or bool(re.search(r"\)?\s[a-zäöü]+[.,;]\s", line))
-
-
-def _is_title(rest: str) -> bool:
-    return len(rest) <= 90 and not _SENTENCE_END.search(rest) and not re.search(r"\d[\d.,]*\s+\(?\$?\d", rest)
-
-
-def _is_capitals(line: str) -> bool:
-    """A short line in capitals, as filings and contracts head their parts."""
-    letters = [character for character in line if character.isalpha()]
-    if len(letters) < 4 or len(line) > 90 or len(line.split()) < 2:
-        return False
-    return all(character.isupper() for character in letters) and sum(map(str.isdigit, line)) <= 4
+    return bool(_SENTENCE_END.search(line) or _RUN_ON.search(line))

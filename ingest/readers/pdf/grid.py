@@ -83,8 +83,13 @@ def _grid(lines: list[Line], at: int) -> Grid | None:
     coming = _rows(lines, at, columns)
     rows = list(islice(coming, JUDGED_ROWS))
     is_sure = _is_set_apart(rows)
-    if not _is_table(rows, len(columns)) or (not is_sure and at and _is_more(lines[at - 1], rows[0], columns)):
+    if not _is_table(rows, len(columns)):
         return None
+    if at and not is_sure:
+        above, first = lines[at - 1], rows[0].first
+        is_close = not _is_far(above, first) and above.emphasis == first.emphasis
+        if is_close and len(_pieces(above, columns) or ()) == len(columns):
+            return None  # the line above stands in all columns too: then all of it was seen to be no table
     rows.extend(coming)
     while len(rows[-1].cells) < 2:
         # Labels behind the last row are what follows the table.
@@ -209,16 +214,12 @@ def _ends(row: _Row, line: Line, pieces: list[Piece]) -> bool:
     is_above = line.top > row.lowest + 0.5 * line.size
     if is_above and (not pieces[0][0] or line.top > row.first.top + LEVEL * line.size):
         return True
-    if row.lowest - line.top > FAR * line.size or not _is_alike(line, row.first):
+    if row.lowest - line.top > FAR * line.size or abs(line.size - row.first.size) >= 0.12 * row.first.size:
         return True
     if len(pieces) == 1:
         return not pieces[0][0] and begins_section(line.text)
     # A line of words set bold is the header of the next table.
     return line.emphasis > row.first.emphasis and not any(is_value(text) for _, text in pieces)
-
-
-def _is_alike(line: Line, other: Line) -> bool:
-    return abs(line.size - other.size) < 0.12 * other.size
 
 
 def _goes_on(row: _Row, lines: list[Line], at: int, pieces: list[Piece]) -> bool:
@@ -243,7 +244,13 @@ def _is_table(rows: list[_Row], columns: int) -> bool:
     labels = [row.cells[0] for row in full if 0 in row.cells]
     if not _is_set_apart(rows) and 3 * sum(label[0].islower() for label in labels) >= len(labels):
         return False
-    if columns == 2 and 2 * sum(map(_is_numbered, full)) >= len(full):
+    texts = [" ".join(row.cells.values()) for row in full]
+    # Items of a list, or headings behind their numbers.
+    numbered = sum(
+        bool(LIST_ITEM.match(text)) or (row.first.emphasis > 0 and heading_level(text) > 0)
+        for row, text in zip(full, texts, strict=True)
+    )
+    if columns == 2 and 2 * numbered >= len(full):
         return False
     cells = [text for row in full for text in row.cells.values()]
     # A sign set apart from its figure is no cell: such tables are for those that know figures.
@@ -252,12 +259,6 @@ def _is_table(rows: list[_Row], columns: int) -> bool:
 
 def _is_set_apart(rows: list[_Row]) -> bool:
     return len(rows) > 1 and rows[0].first.emphasis > rows[1].first.emphasis
-
-
-def _is_numbered(row: _Row) -> bool:
-    """Whether a row is an item of a list, or a heading behind its number."""
-    text = " ".join(row.cells.values())
-    return bool(LIST_ITEM.match(text)) or (row.first.emphasis > 0 and heading_level(text) > 0)
 
 
 def _has_header(rows: list[list[str]]) -> bool:
@@ -271,13 +272,6 @@ def _has_header(rows: list[list[str]]) -> bool:
 
 def _has_figure(cell: str) -> bool:
     return any(map(str.isdigit, cell))
-
-
-def _is_more(above: Line, row: _Row, columns: list[Column]) -> bool:
-    """Whether the line above a first row stands in all its columns: then all of it was seen to be no table."""
-    if _is_far(above, row.first) or above.emphasis != row.first.emphasis:
-        return False
-    return len(_pieces(above, columns) or ()) == len(columns)
 
 
 def _is_far(above: Line, line: Line) -> bool:

@@ -48,17 +48,8 @@ def _table_of_figures(lines: list[Line], at: int, leading: float) -> Table | Non
     first = _header_end(lines, at)
     if first is None:
         return None
-    start = _labels_start(lines, at, first)
-    rows, end = _rows(lines, start, leading)
-    if sum(is_row(line) for line in lines[first:end]) < (2 if first == at else 1):
-        return None
-    header = _header(lines[at:start])
-    return Table("\n".join([*header, *rows]), len(header), end)
-
-
-def _labels_start(lines: list[Line], at: int, first: int) -> int:
-    """Where the rows start: a label over them (``Current assets``) is set at the left, unlike a header."""
     start = first
+    # A label over the rows (``Current assets``) is set at the left, unlike a header.
     while (
         start > at + 1
         and first - start < 2
@@ -66,7 +57,11 @@ def _labels_start(lines: list[Line], at: int, first: int) -> int:
         and _is_left(lines[start - 1], lines[first])
     ):
         start -= 1
-    return start
+    rows, end = _rows(lines, start, leading)
+    if sum(is_row(line) for line in lines[first:end]) < (2 if first == at else 1):
+        return None
+    header = _header(lines[at:start])
+    return Table("\n".join([*header, *rows]), len(header), end)
 
 
 def _is_left(line: Line, row: Line) -> bool:
@@ -76,9 +71,9 @@ def _is_left(line: Line, row: Line) -> bool:
 def is_row(line: Line) -> bool:
     """A line with figures in cells of their own, or with two figures at its end."""
     cells = line.text.split(CELL)
-    if len(cells) > 1 and (
-        any(map(_is_value_cell, cells[1:])) or (_is_value_cell(cells[0]) and not _is_label_cell(cells, line))
-    ):
+    # The first of several cells may be the number of an item, or of a heading.
+    is_number = bool(_LABEL_CELL.match(cells[0]) or (line.emphasis and heading_level(" ".join(cells))))
+    if len(cells) > 1 and (any(map(_is_value_cell, cells[1:])) or (not is_number and _is_value_cell(cells[0]))):
         return True
     figures = 0
     for token in reversed(line.text.split()):
@@ -87,11 +82,6 @@ def is_row(line: Line) -> bool:
         elif token not in _SIGN:
             break
     return figures >= 2 and not _YEARS.match(line.text)
-
-
-def _is_label_cell(cells: list[str], line: Line) -> bool:
-    """Whether the first of several cells is the number of an item, or of a heading."""
-    return bool(_LABEL_CELL.match(cells[0]) or (line.emphasis and heading_level(" ".join(cells))))
 
 
 def _is_value_cell(cell: str) -> bool:
@@ -115,14 +105,11 @@ def _header_end(lines: list[Line], at: int) -> int | None:
         if not is_header(line) and not (line.size and len(line.text) <= 40 and not _PROSE_END.search(line.text)):
             return None
         end += 1
-        if end >= len(lines) or end - at > MAX_HEADER_LINES or _is_apart(line, lines[end]):
+        if end >= len(lines) or end - at > MAX_HEADER_LINES:
             return None
+        if line.size and line.top - lines[end].top > 2.1 * max(line.size, lines[end].size):
+            return None  # header lines are set close; what stands further up is a title
     return end if end == at or _stands_over(lines[at:end], lines[end]) else None
-
-
-def _is_apart(above: Line, line: Line) -> bool:
-    """Header lines are set close; what stands further up is a title."""
-    return bool(line.size) and above.top - line.top > 2.1 * max(above.size, line.size)
 
 
 def _stands_over(header: list[Line], row: Line) -> bool:
@@ -161,42 +148,26 @@ def _rows(lines: list[Line], at: int, leading: float) -> tuple[list[str], int]:
     """Rows from ``at`` on, with the labels between them, and the line after the last row."""
     rows: list[str] = []
     end = at
-    label: list[Line] = []
+    label: list[str] = []
     for number in range(at, len(lines)):
         line = lines[number]
-        if number > at and _is_far(lines[number - 1], line, leading):
-            break
+        above = lines[max(at, number - 1)]
+        if line.size and above.size:
+            down = above.top - line.top
+            if down < -0.5 * line.size or down > 3.2 * max(leading, line.size):
+                break
         if begins_section(line.text) and number > at and CELL not in line.text:
             break
-        if is_row(line) or (rows and (is_header(line) or _is_same_row_form(lines[number - 1], line))):
-            rows.extend(_with_label(label, line))
+        # Rows may put the figure first: ``(584) Income tax benefit`` under ``66 Amortization``.
+        is_alike = bool(_LEADING_FIGURE.match(above.text) and _LEADING_FIGURE.match(line.text))
+        if is_row(line) or (rows and (is_header(line) or is_alike)):
+            if label and line.text[:1].islower():  # a label that wrapped into the row is part of it
+                rows += [*label[:-1], f"{label[-1]} {line.text}"]
+            else:
+                rows += [*label, line.text]
             label, end = [], number + 1
-        elif len(label) < MAX_LABEL_LINES and _is_label(line):
-            label.append(line)
+        elif len(label) < MAX_LABEL_LINES and len(line.text) <= MAX_LABEL and not line.text.endswith("."):
+            label.append(line.text)
         else:
             break
     return rows, end
-
-
-def _is_same_row_form(above: Line, line: Line) -> bool:
-    """Rows that put the figure first: ``(584) Income tax benefit`` under ``66 Amortization``."""
-    return bool(_LEADING_FIGURE.match(above.text) and _LEADING_FIGURE.match(line.text))
-
-
-def _is_far(above: Line, line: Line, leading: float) -> bool:
-    if not line.size or not above.size:
-        return False
-    down = above.top - line.top
-    return down < -0.5 * line.size or down > 3.2 * max(leading, line.size)
-
-
-def _is_label(line: Line) -> bool:
-    return len(line.text) <= MAX_LABEL and not line.text.endswith(".")
-
-
-def _with_label(label: list[Line], row: Line) -> list[str]:
-    """Labels are lines of their own, but one that wrapped into the row is part of it."""
-    texts = [line.text for line in label]
-    if texts and row.text[:1].islower():
-        return [*texts[:-1], f"{texts[-1]} {row.text}"]
-    return [*texts, row.text]
