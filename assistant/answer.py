@@ -261,7 +261,7 @@ class Assistant:
     ) -> Answer:
         declined = declines(grounder.text, self._answering)
         stands = self._answering.unsupported == "show" or grounder.stands
-        outcome = outcome_of(stands, declined, places, trace.judgement["probability"])
+        outcome = outcome_of(grounder.text, stands, declined, places, trace.judgement["probability"])
         if outcome != "own words":
             course.done("quote")
         match outcome:

@@ -106,6 +106,23 @@ def test_a_supported_answer_to_another_question_gives_way_to_a_quotation(
     assert not answer.quoted and answer.text == engine.answer
 
 
+@pytest.mark.parametrize(
+    ("said", "quoted"),
+    [
+        ("The moon lends 150 euros for cheese.", True),
+        ("The moon lends 900 euros for cheese.", False),
+        ("The deductible for hail damage is 900 euros.", False),
+        ("The moon lends cheese.", True),
+    ],
+)
+def test_a_quotation_without_the_figure_that_a_model_reads_is_no_answer(
+    said: str, quoted: bool, retriever: Retriever, settings: Settings
+) -> None:
+    answer = assistant_of(retriever, ScriptedEngine(said), settings).ask("What is the deductible for hail damage?")
+    assert (answer.quoted, answer.hedged) == (quoted, not quoted)
+    assert "150 euros" in answer.text
+
+
 def test_places_that_may_not_answer_are_listed_and_not_shown_as_an_answer(
     retriever: Retriever, settings: Settings
 ) -> None:

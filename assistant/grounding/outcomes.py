@@ -1,7 +1,8 @@
 """What a reader is shown once a model has spoken: one policy, from the best outcome to the last.
 
 own words   some of what the model says is supported, by places that bear on the question
-quoted      else the documents' own words, where the best place answers well enough to stand for an answer
+quoted      else the documents' own words, where the best place answers well enough to stand for an answer, and holds
+            a figure of the model's if it reads one there
 hedged      else the places that come closest, told as no more than that
 refused     no place has anything to do with the question; or the model declines in the words of the house
 """
@@ -9,6 +10,7 @@ refused     no place has anything to do with the question; or the model declines
 from typing import Literal
 
 from assistant.grounding.quoting import Places
+from assistant.text.quantities import quantities
 
 Outcome = Literal["own words", "quoted", "hedged", "refused"]
 
@@ -17,11 +19,11 @@ Outcome = Literal["own words", "quoted", "hedged", "refused"]
 _LEAST_TO_ANSWER = 1.1
 
 
-def outcome_of(stands: bool, declines: bool, places: Places, probability: float) -> Outcome:
+def outcome_of(said: str, stands: bool, declines: bool, places: Places, probability: float) -> Outcome:
     """What becomes of an answer.
 
-    ``stands`` says that its own words do, ``declines`` that they refuse; ``probability`` is that of the evidence to
-    answer.
+    ``said`` are the model's own words, ``stands`` says that they are supported, ``declines`` that they refuse;
+    ``probability`` is that of the evidence to answer.
     """
     if declines:
         return "refused"
@@ -29,4 +31,11 @@ def outcome_of(stands: bool, declines: bool, places: Places, probability: float)
         return "own words"
     if not places.closest():
         return "refused"
-    return "quoted" if places.coverage + probability >= _LEAST_TO_ANSWER else "hedged"
+    answers = places.coverage + probability >= _LEAST_TO_ANSWER
+    return "quoted" if answers and _agree(said, places) else "hedged"
+
+
+def _agree(said: str, places: Places) -> bool:
+    """Whether a quotation holds a figure that the model reads there; it reads none that the question has."""
+    read = set(quantities(said)) - set(quantities(places.question))
+    return not read or any(not read.isdisjoint(quantities(quote.text)) for quote in places.quotes())

@@ -57,7 +57,7 @@ class Places:
 
     def __init__(self, question: str, hits: Sequence[Evidence], embedder: Embedder, weights: Weights) -> None:
         """``weights`` gives each stem its weight."""
-        self._question = question
+        self.question = question
         self._hits = hits
         self._embedder = embedder
         self._weights = weights
@@ -76,7 +76,7 @@ class Places:
         if not self._ranked:
             return 0.0
         _, best = self._ranked[0]
-        return _coverage(best, self._weights(content_stems(self._question, best.hit.language)))
+        return _coverage(best, self._weights(content_stems(self.question, best.hit.language)))
 
     def _quoted(self, most: int, least: float) -> tuple[Sentence, ...]:
         quotes: list[Sentence] = []
@@ -105,13 +105,13 @@ class Places:
         candidates = [
             candidate
             for hit in self._hits
-            if not is_superseded(hit, self._hits, self._question)
-            for candidate in _candidates(hit, self._question)
+            if not is_superseded(hit, self._hits, self.question)
+            for candidate in _candidates(hit, self.question)
             if len(candidate.text) >= _SHORTEST_SENTENCE
         ]
         if not candidates:
             return []
-        scores = _scores(self._question, candidates, self._embedder, self._weights)
+        scores = _scores(self.question, candidates, self._embedder, self._weights)
         return sorted(zip(scores, candidates, strict=True), key=lambda one: -one[0])
 
 
