@@ -68,6 +68,17 @@ def test_a_supported_sentence_without_marker_gets_its_citation() -> None:
     assert citation.start == 100 + FLOOD.index("Flood") and citation.end == citation.start + len(citation.quote)
 
 
+def test_of_two_places_that_say_it_the_one_that_answers_is_cited() -> None:
+    near = evidence("The contract can be made until the 75th birthday.", 1)
+    far = evidence("The annual travel contract can be made until the 75th birthday, at a higher premium.", 2)
+    grounder = Grounder([far, near], weights, 0.6, behind=lambda some: min(0.4 * (one.hit == 2) for one in some))
+    for _ in (*grounder.feed("The travel contract can be made until the 75th birthday."), *grounder.finish()):
+        pass
+    (sentence,) = grounder.sentences
+    assert sentence.supported and sentence.to_the_point
+    assert [one.hit for one in sentence.citations] == [1]
+
+
 def test_a_marker_that_points_nowhere_is_removed() -> None:
     (sentence,) = grounded("Flood damage is covered after a waiting period of 30 days [7][0][12].")
     assert "[" not in sentence.text

@@ -203,6 +203,7 @@ class Grounder:
                 citations.append(nearest)
                 continue
             named = [citation for _, citation, hit in places if hit in cited]
+            places = [place for place in places if self._behind([place[1]]) <= _CLEARLY_WORSE] or places
             citations += named or [max(places, key=lambda place: place[0])[1]]
         each = tuple(dict.fromkeys(citations))
         return Sentence(sentence, True, "", each, self._behind(each) <= _CLEARLY_WORSE)
