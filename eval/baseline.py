@@ -4,24 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Comparison, Mean
 from assistant.errors import UsageError
 from eval.cases import Case
-from eval.comparison import FEWEST_QUESTIONS, Mean
 from eval.gate import GateRules, gate_of, judged_system
 from eval.gold import gold_problem
 from eval.measures import GRADED
-from eval.results import (
-    Effect,
-    Gate,
-    Identity,
-    Results,
-    Row,
-    RowAnswer,
-    RowBefore,
-    System,
-    read_results,
-    read_rows,
-)
+from eval.results import Identity, Results, Row, RowAnswer, RowBefore, System, read_results, read_rows
 from eval.summary import baseline_effects
 
 
@@ -32,14 +21,6 @@ class Baseline:
     results: Results
     system: str
     pairs: tuple[tuple[Row, Row], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the gate says to a run, and its differences to the baseline, if it was held against one."""
-
-    gate: Gate
-    effects: tuple[Effect, ...] = ()
 
 
 def check_baseline(folder: Path, cases: Iterable[Case]) -> None:
@@ -72,14 +53,14 @@ def judged(
     problems: Sequence[str],
     rules: GateRules | None,
     baseline: Path | None,
-) -> Outcome:
+) -> Comparison:
     """The outcome of a run; ``problems`` are those with its cases.
 
     Raises UsageError for a baseline that cannot be read or has other cases, ConfigError for an unknown system.
     """
     system = judged_system(systems, rules.system if rules else "")
     if baseline is None:
-        return Outcome(gate_of(rules, system, means[system]))
+        return Comparison(gate_of(rules, system, means[system]))
     before = read_baseline(baseline, rows, system)
     rules = rules or _default_rules(before)
     effects = baseline_effects(before.pairs, system, before.system, rules.margins)
@@ -87,7 +68,7 @@ def judged(
     named = before.results.title, before.system
     gate = gate_of(rules, system, means[system], named, effects, changed, _lost_gold(problems, before))
     regressed, mended = _turned(before, system)
-    return Outcome(replace(gate, regressed=regressed, mended=mended), tuple(effects))
+    return Comparison(replace(gate, regressed=regressed, mended=mended), tuple(effects))
 
 
 def with_baseline(rows: Sequence[Row], baseline: Path, system: str) -> tuple[Row, ...]:
@@ -97,7 +78,7 @@ def with_baseline(rows: Sequence[Row], baseline: Path, system: str) -> tuple[Row
     return tuple(replace(row, before=then.get(row.case.id)) for row in rows)
 
 
-def compared(before: Path, after: Path, rules: GateRules | None = None) -> Outcome:
+def compared(before: Path, after: Path, rules: GateRules | None = None) -> Comparison:
     """Two runs that are on disk already. Raises what ``judged`` raises."""
     results = read_results(after)
     rows, problems = list(read_rows(after)), results.data.problems

@@ -10,61 +10,18 @@ comparison only where every system has a value.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from assistant.artifacts.evaluation import Difference, Mean
 from assistant.errors import UsageError
 from eval.metrics.score import Score
 from eval.statistics import detectable_effect, holm, interval, sign_flip, standard_error
 
-Verdict = Literal["higher", "lower", "same", "too thin to tell", "anecdote"]
-
-FEWEST_QUESTIONS = 30
-"""Fewer are an anecdote."""
 FEWEST_DOCUMENTS = 5
 """With fewer, no interval holds what it promises."""
 MOST_PRIMARY = 5
 """Metrics that a run may be judged by; more would only make each of them harder to show."""
 # .3 - .1 - .4 + .2 is no difference, though floats say that it is one.
 _DIGITS = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean over questions, with its 95 % interval; None where nothing was scored, or too few documents were."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    scored: int
-    n: int
-    documents: int
-    reasons: Mapping[str, int]
-    """Why questions have no value, and how many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A mean difference of systems over the questions that all of them have a value for."""
-
-    mean: Mean
-    p: float | None
-    """Of the sign-flip test, not adjusted."""
-    detectable: float | None
-    """The smallest true difference that so many questions show four times out of five."""
-
-    def verdict(self, margin: float) -> Verdict:
-        """What the interval says; ``margin`` is the difference that nobody would mind."""
-        mean = self.mean
-        if mean.scored < FEWEST_QUESTIONS:
-            return "anecdote"
-        if mean.low is None or mean.high is None:
-            return "too thin to tell"
-        if mean.low > 0:
-            return "higher"
-        if mean.high < 0:
-            return "lower"
-        return "same" if -margin < mean.low and mean.high < margin else "too thin to tell"
 
 
 def mean(scores: Sequence[Score], documents: Sequence[str]) -> Mean:

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Difference, Effect, Gate, Light, Mean, Status
 from assistant.config import read_yaml
 from assistant.errors import ConfigError
-from eval.comparison import FEWEST_DOCUMENTS, FEWEST_QUESTIONS, Difference, Mean
+from eval.comparison import FEWEST_DOCUMENTS
 from eval.measures import MARGIN, MEASURES, measure_of
-from eval.results import Effect, Gate, Light, Status, System
+from eval.results import System
 
 PASSED, REGRESSION, TOO_THIN = 0, 3, 4
 GOLD_IN_CORPUS = "gold_in_corpus"

@@ -15,11 +15,11 @@ from typing import Literal, get_args
 
 from pydantic import TypeAdapter
 
+from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Effect, Gate, Mean
 from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
 from assistant.workspace import make_folder, replaced_atomically
 from eval.cases import Case, json_lines
-from eval.comparison import Difference, Mean
 from eval.files import content_of, validated
 from eval.leaks import Leak
 from eval.measures import Measure
@@ -27,9 +27,6 @@ from eval.metrics.score import Score
 from eval.metrics.usable import Outcome
 
 SCHEMA = 2
-RESULTS_FILE = "results.json"
-ROWS_FILE = "per_question.jsonl"
-COSTS_FILE = "costs.json"
 
 Kind = Literal["closed book", "retrieval", "oracle", "noise", "extractive"]
 Failure = Literal[
@@ -57,8 +54,6 @@ FAILURES: tuple[Failure, ...] = get_args(Failure)
 """
 
 _NO_VOICE = Score(None, "no house voice was given")
-
-Status = Literal["pass", "warn", "fail", "thin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,61 +86,6 @@ class Identity:
     code: str
     """Of the source of this program."""
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a change of the system does to a metric."""
-
-    name: str
-    """``retrieval``, ``adapter``, ``interaction``, ``perfect retrieval``, ``distraction``, ``model``, ``baseline``."""
-    formula: str
-    """As in ``base+rag - base``."""
-    metric: str
-    difference: Difference
-    verdict: str
-    """``higher``, ``lower``, ``same``, ``too thin to tell`` or ``anecdote``: of the number, not of its worth."""
-    margin: float
-    p_adjusted: float | None = None
-    """Holm's, over the primary metrics of this comparison; None for others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Light:
-    """What the gate says about one metric, or about gold that has gone from the corpus (``gold_in_corpus``)."""
-
-    metric: str
-    status: Status
-    reason: str
-    """In words, with the numbers."""
-    value: float | None
-    floor: float | None
-    margin: float
-    difference: Difference | None = None
-    """To the baseline; None without one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """The outcome of a run: terminal, report and exit status all say what stands here."""
-
-    system: str
-    """The one that is judged."""
-    baseline: str
-    """Name of the report that it was compared with; empty without one."""
-    baseline_system: str
-    status: Status
-    exit_status: int
-    """0 passed, 3 regression, 4 too little evidence."""
-    verdict: str
-    """In plain words."""
-    lights: tuple[Light, ...]
-    changed: tuple[str, ...] = ()
-    """Parts of the identity that differ from the baseline's."""
-    regressed: tuple[str, ...] = ()
-    """Cases with a usable answer in the baseline and none in this run."""
-    mended: tuple[str, ...] = ()
-    """The other way round."""
 
 
 @dataclass(frozen=True, slots=True)

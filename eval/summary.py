@@ -6,13 +6,14 @@ Nothing is asked and nothing is read: a thousand questions take seconds.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from eval.comparison import Difference, Mean, adjusted, contrast, mean
+from assistant.artifacts.evaluation import Difference, Effect, Mean
+from eval.comparison import adjusted, contrast, mean
 from eval.measures import MARGIN, MEASURES, PRIMARY
 from eval.metrics.refusal import refusal_table, reply_of
 from eval.metrics.score import Score
 from eval.metrics.style import StyleRule, kept_by_rule
 from eval.metrics.usable import OUTCOMES, Outcome
-from eval.results import FAILURES, Effect, Failure, Refusals, Row, Slice, System
+from eval.results import FAILURES, Failure, Refusals, Row, Slice, System
 
 Contrast = tuple[tuple[float, str], ...]
 """Factors and systems: ((1, "base+rag"), (-1, "base"))."""

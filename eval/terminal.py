@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from eval.comparison import Mean
+from assistant.artifacts.evaluation import Effect, Gate, Mean
 from eval.report.decision import decision_of
 from eval.report.names import formula_of, typeset
 from eval.report.wording import NOTHING, number, signed
-from eval.results import Effect, Gate, Results
+from eval.results import Results
 
 _SHOWN = {"pass": "passed", "warn": "passed, with a warning", "fail": "FAILED", "thin": "too little evidence"}
 

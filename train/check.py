@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from assistant.artifacts.adapters import run_folder
 from assistant.artifacts.reports import CheckExample, CheckProbe, CheckReport
 from assistant.config import Settings
 from assistant.text.printing import visible
@@ -17,7 +18,6 @@ from train.memory import estimate, free_bytes, peak_bytes
 from train.model import computes_in_bfloat16, window_of
 from train.rows import Row, loss_tokens
 from train.run import make_accelerator, make_trainer
-from train.runs import run_folder
 from train.trainer import out_of_memory_told
 
 _BINS = 8

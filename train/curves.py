@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
+from assistant.artifacts.adapters import METRICS_FILE
 from assistant.workspace import replaced_atomically
 
-METRICS_FILE = "metrics.jsonl"
 _PLOTS = ("loss.png", "loss.svg")
 
 Record = dict[str, float]

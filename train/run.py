@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from assistant import __version__
-from assistant.artifacts.adapters import BASE, AdapterCard
+from assistant.artifacts.adapters import BASE, AdapterCard, run_folder
 from assistant.config import Settings
 from assistant.engines.lora import linear_shapes
 from assistant.errors import AdapterError
@@ -30,7 +30,7 @@ from train.model import computes_in_bfloat16, load_base, with_adapter
 from train.passes import Passes
 from train.probe import try_saving
 from train.registry import save_adapter
-from train.runs import Run, begin, check_identity, clear, run_folder, unfinished
+from train.runs import Run, begin, check_identity, clear, unfinished
 from train.sharing import obstacle
 from train.tensors import attention_kinds
 from train.trainer import Trainer, out_of_memory_told

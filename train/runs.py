@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from assistant.artifacts.adapters import RUN_FILE, run_folder, unfinished_runs
 from assistant.errors import ConfigError, TrainingError
-from assistant.workspace import Workspace, replaced_atomically, safe_name
+from assistant.workspace import Workspace, replaced_atomically
 from train.checkpoints import read_state
 from train.config import TrainSettings, validated
 
-_RUN_FILE = "run.json"
 _LOCK_FILE = ".lock"
 
 
@@ -32,11 +32,6 @@ class Run:
     """Whether it may replace an adapter of its name."""
 
 
-def run_folder(workspace: Workspace, name: str) -> Path:
-    """Where the training of an adapter keeps its state."""
-    return workspace.adapters / ".runs" / safe_name(name, "adapter")
-
-
 def unfinished(workspace: Workspace, values: Mapping[str, Any]) -> tuple[TrainSettings, Run]:
     """The interrupted training that ``values``, settings as a user gave them, mean, with its settings.
 
@@ -44,7 +39,7 @@ def unfinished(workspace: Workspace, values: Mapping[str, Any]) -> tuple[TrainSe
     settings than those given.
     """
     asked = validated(values)
-    runs = sorted(file.parent.name for file in (workspace.adapters / ".runs").glob(f"*/{_RUN_FILE}"))
+    runs = unfinished_runs(workspace)
     if not asked.name and len(runs) > 1:
         raise ConfigError(f"There are several trainings to go on with: {', '.join(runs)}.", f"Say name={runs[0]}.")
     name = asked.name or (runs[0] if runs else "")
@@ -52,7 +47,7 @@ def unfinished(workspace: Workspace, values: Mapping[str, Any]) -> tuple[TrainSe
         raise TrainingError(
             f"There is no training {f'of {name!r} ' if name else ''}to go on with.", "Start one without --resume."
         )
-    run = _read(run_folder(workspace, name) / _RUN_FILE)
+    run = _read(run_folder(workspace, name) / RUN_FILE)
     settings = validated(run.settings)
     for key in values:
         was, now = getattr(settings, key), getattr(asked, key)
@@ -66,7 +61,7 @@ def unfinished(workspace: Workspace, values: Mapping[str, Any]) -> tuple[TrainSe
 
 def begin(folder: Path, run: Run) -> None:
     """Empty the folder for a new training. Raises TrainingError when one is unfinished and ``run`` has no force."""
-    if (folder / _RUN_FILE).exists() and not run.force:
+    if (folder / RUN_FILE).exists() and not run.force:
         state = read_state(folder)
         done = f", {state.step} steps done" if state else ""
         raise TrainingError(
@@ -74,7 +69,7 @@ def begin(folder: Path, run: Run) -> None:
             "Go on with --resume, or start anew with --force.",
         )
     clear(folder)
-    with replaced_atomically(folder / _RUN_FILE) as beside:
+    with replaced_atomically(folder / RUN_FILE) as beside:
         beside.write_text(json.dumps(asdict(run), indent=2) + "\n", encoding="utf-8")
 
 
@@ -90,7 +85,7 @@ def check_identity(run: Run, identity: Mapping[str, str], name: str) -> None:
 
 def clear(folder: Path) -> None:
     """Delete all that a training keeps; what says that there is one goes first. The lock stays, it is held."""
-    (folder / _RUN_FILE).unlink(missing_ok=True)
+    (folder / RUN_FILE).unlink(missing_ok=True)
     for path in folder.iterdir():
         if path.name != _LOCK_FILE and path.is_file():
             path.unlink()

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from assistant.artifacts.evaluation import ROWS_FILE
 from assistant.artifacts.ratings import Rating, answer_hash, read_ratings
 from assistant.errors import UsageError
 from assistant.types import Message
 from assistant.workspace import Workspace, safe_name
-
-_ROWS_FILE = "per_question.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ _ROW = TypeAdapter(_Row)
 
 def rateable_reports(workspace: Workspace) -> list[str]:
     """Names of the reports that have answers, the newest first."""
-    files = (workspace.root / "reports").glob(f"*/{_ROWS_FILE}")
+    files = (workspace.root / "reports").glob(f"*/{ROWS_FILE}")
     return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)]
 
 
@@ -87,14 +86,14 @@ def report_folder(workspace: Workspace, name: str) -> Path:
     """The folder of a report with answers. Raises UsageError where there is none of this name."""
     reports = (workspace.root / "reports").resolve()
     folder = reports / safe_name(name or "", "report")
-    if folder.resolve() != folder or not (folder / _ROWS_FILE).is_file():
+    if folder.resolve() != folder or not (folder / ROWS_FILE).is_file():
         raise UsageError(f"There is no report '{name}' with answers.", "Choose another one.")
     return folder
 
 
 def rateable(folder: Path) -> tuple[Rateable, ...]:
     """All answers of a report in the order of rating. Raises UsageError for a file that cannot be read."""
-    file = folder / _ROWS_FILE
+    file = folder / ROWS_FILE
     try:
         return _rateable(file, file.stat().st_mtime_ns)
     except (OSError, ValidationError):

@@ -16,12 +16,12 @@ from fastapi import FastAPI, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from assistant.artifacts.evaluation import REPORT_FILE, RESULTS_FILE, Comparison
 from assistant.errors import UsageError
 from assistant.workspace import Workspace, safe_name
 from ui.signin import signed_in
 
 CASES_FOLDER = "cases"
-_REPORT_FILE, _RESULTS_FILE = "report.html", "results.json"
 # The report's own policy names its script; the sandbox takes from it all that the app's pages may do.
 _POLICY = (
     "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:;"
@@ -44,65 +44,13 @@ class ReportView:
     """System → usable, misleading, hedged, refused, partly → answers; empty for a run of an earlier version."""
 
 
-@dataclass(frozen=True, slots=True)
-class MeanView:
-    """A mean difference with its 95 % interval."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class DifferenceView:
-    """What changed between two runs, in one metric."""
-
-    mean: MeanView
-
-
-@dataclass(frozen=True, slots=True)
-class EffectView:
-    """A difference with what it means."""
-
-    metric: str
-    difference: DifferenceView
-    verdict: str
-
-
-@dataclass(frozen=True, slots=True)
-class LightView:
-    """What the gate says about one metric."""
-
-    metric: str
-    status: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class GateView:
-    """What the gate says."""
-
-    status: str
-    verdict: str
-    lights: tuple[LightView, ...]
-    changed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonView:
-    """What ``assistant eval compare --json`` printed."""
-
-    gate: GateView
-    effects: tuple[EffectView, ...] = ()
-
-
-_COMPARISON = TypeAdapter(ComparisonView)
+_COMPARISON = TypeAdapter(Comparison)
 
 
 def reports(workspace: Workspace) -> list[ReportView]:
     """The reports of a workspace, the newest first; those that are not whole are left out."""
-    files = (workspace.root / "reports").glob(f"*/{_RESULTS_FILE}")
-    whole = (file for file in files if file.with_name(_REPORT_FILE).exists())
+    files = (workspace.root / "reports").glob(f"*/{RESULTS_FILE}")
+    whole = (file for file in files if file.with_name(REPORT_FILE).exists())
     stamped = sorted(((file.stat().st_mtime_ns, file) for file in whole), reverse=True)
     return [view for stamp, file in stamped if (view := _view(file, stamp))]
 
@@ -110,13 +58,13 @@ def reports(workspace: Workspace) -> list[ReportView]:
 def report_file(workspace: Workspace, name: str) -> Path:
     """The page of a report. Raises UsageError where there is none of this name."""
     folder = workspace.root / "reports"
-    file = folder / safe_name(name, "report") / _REPORT_FILE
+    file = folder / safe_name(name, "report") / REPORT_FILE
     if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"There is no report '{name}'.", "Choose another one.")
     return file
 
 
-def read_comparison(output: str) -> ComparisonView | None:
+def read_comparison(output: str) -> Comparison | None:
     """What a comparison printed; None if it printed nothing of use."""
     try:
         return _COMPARISON.validate_json(output)

@@ -9,15 +9,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.artifacts.adapters import AdapterCard, adapter_names, read_card
+from assistant.artifacts.adapters import METRICS_FILE, AdapterCard, adapter_names, read_card, run_folder
 from assistant.artifacts.lineage import staleness
 from assistant.artifacts.pairs import PairsHeader, read_header
 from assistant.artifacts.reports import CheckReport
 from assistant.artifacts.scores import AdapterScores, read_scores
 from assistant.errors import AssistantError
-from assistant.workspace import Workspace, safe_name
+from assistant.workspace import Workspace
 
-_METRICS_FILE = "metrics.jsonl"
 Point = tuple[float, float]
 
 
@@ -64,15 +63,10 @@ def header_of(workspace: Workspace, name: str) -> PairsHeader | None:
         return None
 
 
-def interrupted(workspace: Workspace) -> list[str]:
-    """Names of the trainings that were begun and not ended, running ones among them."""
-    return sorted(file.parent.name for file in (workspace.adapters / ".runs").glob("*/run.json"))
-
-
 def course_of(workspace: Workspace, name: str) -> Course:
     """The course of the training of ``name``: of the one that is under way, else of the one that made the adapter."""
-    running = workspace.adapters / ".runs" / safe_name(name, "adapter") / _METRICS_FILE
-    file = running if running.exists() else workspace.adapter(name) / _METRICS_FILE
+    running = run_folder(workspace, name) / METRICS_FILE
+    file = running if running.exists() else workspace.adapter(name) / METRICS_FILE
     records = _records(file)
     base = None if file == running else _base_loss(workspace.adapter(name))
     losses, validations, voice = (_series(records, key) for key in ("loss", "validation_loss", "voice_validation_loss"))

@@ -15,7 +15,7 @@ from typing import ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from assistant.errors import AdapterError, IdentityError, UnknownAdapterError
-from assistant.workspace import safe_name
+from assistant.workspace import Workspace, safe_name
 
 BASE = "base"
 """The name that stands for the base model without any adapter."""
@@ -25,6 +25,10 @@ CARD_FILE = "card.json"
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 README_FILE = "README.md"
+METRICS_FILE = "metrics.jsonl"
+"""The course of a training, a line a step or validation."""
+RUN_FILE = "run.json"
+"""Of a training that has not ended, in its ``run_folder``."""
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 _HASHED_BYTES = 1 << 20
 
@@ -99,6 +103,16 @@ class AdapterCard:
 
 
 _CARD = TypeAdapter(AdapterCard)
+
+
+def run_folder(workspace: Workspace, name: str) -> Path:
+    """Where the training of an adapter keeps its state; the name of the folder above is none of an adapter."""
+    return workspace.adapters / ".runs" / safe_name(name, "adapter")
+
+
+def unfinished_runs(workspace: Workspace) -> list[str]:
+    """Names of the trainings that were begun and not ended, running ones among them."""
+    return sorted(file.parent.name for file in (workspace.adapters / ".runs").glob(f"*/{RUN_FILE}"))
 
 
 def write_card(folder: Path, card: AdapterCard) -> None:

@@ -150,14 +150,15 @@ def compare(before: Path, after: Path, gate: Path | None, as_json: bool) -> int:
     """
     from pydantic import TypeAdapter
 
+    from assistant.artifacts.evaluation import Comparison
     from assistant.text.printing import visible
-    from eval.baseline import Outcome, compared
+    from eval.baseline import compared
     from eval.gate import read_rules_file
     from eval.terminal import effect_lines, gate_lines
 
     outcome = compared(before, after, read_rules_file(gate) if gate else None)
     if as_json:
-        click.echo(TypeAdapter(Outcome).dump_json(outcome, indent=2).decode())
+        click.echo(TypeAdapter(Comparison).dump_json(outcome, indent=2).decode())
     else:
         for line in (*effect_lines(outcome.effects), *gate_lines(outcome.gate)):
             click.echo(visible(line))
@@ -316,13 +317,14 @@ def _keep_scores(folder: Path, results: "Results", workspace: Workspace) -> None
 
 def _tell(folder: Path, results: "Results", as_json: bool) -> None:
     """The outcome on standard output; what is wrong with the cases on standard error."""
+    from assistant.artifacts.evaluation import RESULTS_FILE
     from assistant.text.printing import visible
     from eval.terminal import result_lines
 
     for problem in results.data.problems:
         click.echo(f"! {visible(problem)}", err=True)
     if as_json:
-        click.echo((folder / "results.json").read_text(encoding="utf-8"), nl=False)
+        click.echo((folder / RESULTS_FILE).read_text(encoding="utf-8"), nl=False)
         click.echo(f"Report: {folder}", err=True)
         return
     for line in result_lines(results):

@@ -8,6 +8,7 @@ write_report(Path(".assistant/reports/2026-11-20-house"))    the path of report.
 import hashlib
 from pathlib import Path
 
+from assistant.artifacts.evaluation import REPORT_FILE, RESULTS_FILE
 from assistant.workspace import replaced_atomically
 from eval.rated import keep_trust
 from eval.report.decision import worst_answers
@@ -15,9 +16,8 @@ from eval.report.junit import junit_of
 from eval.report.markdown import markdown_of
 from eval.report.opinions import read_opinions
 from eval.report.page import page_of
-from eval.results import RESULTS_FILE, read_costs, read_results, read_rows
+from eval.results import read_costs, read_results, read_rows
 
-PAGE_FILE = "report.html"
 MARKDOWN_FILE = "summary.md"
 JUNIT_FILE = "junit.xml"
 
@@ -31,7 +31,7 @@ def write_report(run: Path) -> Path:
     opinions = read_opinions(run)
     keep_trust(run, opinions.trust)
     fingerprint = hashlib.sha256((run / RESULTS_FILE).read_bytes()).hexdigest()
-    page = run / PAGE_FILE
+    page = run / REPORT_FILE
     worst = worst_answers(read_rows(run), results.gate.system)
     with replaced_atomically(page) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions, worst))

@@ -11,7 +11,8 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from eval.comparison import FEWEST_DOCUMENTS, FEWEST_QUESTIONS, Mean
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Mean
+from eval.comparison import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
 from eval.report.wording import Tone, difference_of, tone_of
 from eval.results import Results, Row, Slice

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from assistant.artifacts.evaluation import Mean
 from assistant.text.printing import visible
-from eval.comparison import Mean
 from eval.report.names import FAILURE_TITLES, effect_title, failure_groups, formula_of, title_of
 from eval.report.wording import OUTCOME_TONES, Finding, Tone, number
 from eval.results import Costs, Results

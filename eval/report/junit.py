@@ -2,8 +2,9 @@
 
 from xml.etree import ElementTree
 
+from assistant.artifacts.evaluation import Light
 from assistant.text.printing import visible
-from eval.results import Costs, Light, Results
+from eval.results import Costs, Results
 
 
 def junit_of(results: Results, costs: Costs) -> bytes:

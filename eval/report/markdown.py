@@ -7,13 +7,13 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
+from assistant.artifacts.evaluation import Gate, Light, Mean
 from assistant.text.printing import visible
-from eval.comparison import Mean
 from eval.report.decision import Decision, counted, decision_of
 from eval.report.names import FAILURE_TITLES, failure_groups, formula_of, typeset
 from eval.report.opinions import NO_OPINIONS, Opinions
 from eval.report.wording import NOTHING, STATUS_SIGNS, STATUS_WORDS, Tone, findings, interval_of, number
-from eval.results import Costs, Gate, Light, Results, Row
+from eval.results import Costs, Results, Row
 from eval.trust import Agreement
 
 # An underscore within a word and an at sign behind one mean nothing.

@@ -12,8 +12,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS
 from assistant.text.printing import visible
-from eval.comparison import FEWEST_QUESTIONS
 from eval.measures import GRADED, measure_of
 from eval.metrics.usable import OUTCOMES
 from eval.report import names, wording

@@ -8,11 +8,11 @@ findings(results)   Retrieval helps: usable +0.31 [+0.22, +0.40] (base+rag - bas
 from dataclasses import dataclass
 from typing import Literal
 
-from eval.comparison import FEWEST_QUESTIONS, Difference, Mean
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Difference, Effect, Mean, Status
 from eval.measures import measure_of
 from eval.metrics.usable import Outcome
 from eval.report.names import MINUS
-from eval.results import Effect, Results, Status
+from eval.results import Results
 from eval.trust import Question
 
 Tone = Literal["good", "bad", "even", "open"]

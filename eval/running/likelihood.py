@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assistant.artifacts.evaluation import Mean
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.opening import uses_server
 from assistant.errors import UsageError
@@ -15,7 +16,7 @@ from assistant.prompt import build_messages
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from eval.cases import Case
-from eval.comparison import Mean, mean
+from eval.comparison import mean
 from eval.leaks import held_out
 from eval.metrics.language_model import ProbeItem, bits_per_byte, chooses_right, read_general_text, read_probe
 from eval.metrics.score import Score, score

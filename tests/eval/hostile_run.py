@@ -7,7 +7,8 @@ from pathlib import Path
 from report_of import results_with_effects
 from results_of import costs_of, rows_of
 
-from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Row, write_run
+from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
+from eval.results import Row, write_run
 
 PAYLOADS = [
     "<script>alert(1)</script>",

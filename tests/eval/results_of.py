@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from assistant.artifacts.evaluation import Effect, Gate, Light
 from eval.cases import Case, GoldSpan
 from eval.comparison import difference, mean
 from eval.measures import MEASURES, PRIMARY
@@ -15,13 +16,10 @@ from eval.results import (
     Cost,
     Costs,
     DataCard,
-    Effect,
     Failure,
-    Gate,
     Identity,
     Kind,
     LanguageModel,
-    Light,
     Refusals,
     Results,
     Row,

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from assistant.artifacts.evaluation import Difference
 from assistant.errors import UsageError
-from eval.comparison import Difference, adjusted, contrast, difference, mean
+from eval.comparison import adjusted, contrast, difference, mean
 from eval.metrics.score import Score, score
 
 

@@ -11,11 +11,12 @@ from insurer import ReadingEngine, cases, insurer_in
 
 import assistant.engines.opening
 import assistant.service
+from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from eval.drafts import write_cases
 from eval.readers import read_any
-from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, read_rows
+from eval.results import read_rows
 from ingest import pipeline
 
 

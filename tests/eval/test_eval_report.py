@@ -15,10 +15,10 @@ from hostile_run import PAYLOADS, write_hostile_run
 from report_of import report_of, results_with_effects
 from results_of import results_of, rows_of
 
+from assistant.artifacts.evaluation import COSTS_FILE, REPORT_FILE, RESULTS_FILE, ROWS_FILE, Gate, Light, Mean
 from assistant.errors import UsageError
-from eval.comparison import Mean
-from eval.report import JUNIT_FILE, MARKDOWN_FILE, PAGE_FILE, write_report
-from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Gate, Light, Row, RowAnswer, RowSentence
+from eval.report import JUNIT_FILE, MARKDOWN_FILE, write_report
+from eval.results import Row, RowAnswer, RowSentence
 from eval.summary import slices_of
 from eval.terminal import result_lines
 
@@ -113,7 +113,7 @@ def _check_tables(summary: str) -> None:
 
 def test_what_does_not_print_is_shown_by_its_code(tmp_path: Path) -> None:
     write_hostile_run(tmp_path, "safe\u202egnp.exe\u0000\u200b")
-    for file in (PAGE_FILE, MARKDOWN_FILE, JUNIT_FILE):
+    for file in (REPORT_FILE, MARKDOWN_FILE, JUNIT_FILE):
         write_report(tmp_path)
         text = (tmp_path / file).read_text(encoding="utf-8")
         assert not {"\u202e", "\u0000"} & set(text)
@@ -167,7 +167,7 @@ def test_an_adapter_of_which_nothing_is_known_is_named(tmp_path: Path) -> None:
 def test_equal_runs_have_equal_reports(tmp_path: Path) -> None:
     for name in ("one", "other"):
         report_of(tmp_path / name)
-    for file in (PAGE_FILE, MARKDOWN_FILE, JUNIT_FILE):
+    for file in (REPORT_FILE, MARKDOWN_FILE, JUNIT_FILE):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
 
 
@@ -177,9 +177,9 @@ def test_a_damaged_run_leaves_the_report_that_was_there(tmp_path: Path) -> None:
         stream.write("{}\n")
     with pytest.raises(UsageError, match=ROWS_FILE):
         write_report(tmp_path)
-    assert (tmp_path / PAGE_FILE).read_text(encoding="utf-8") == before
+    assert (tmp_path / REPORT_FILE).read_text(encoding="utf-8") == before
     assert {file.name for file in tmp_path.iterdir()} == {
-        PAGE_FILE, MARKDOWN_FILE, JUNIT_FILE, RESULTS_FILE, ROWS_FILE, COSTS_FILE
+        REPORT_FILE, MARKDOWN_FILE, JUNIT_FILE, RESULTS_FILE, ROWS_FILE, COSTS_FILE
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from insurer import Insurer, ReadingEngine, insurer_in
 from results_of import costs_of, results_of, rows_of
 
 from assistant.answer import Assistant
+from assistant.artifacts.evaluation import Effect, Gate
 from assistant.config import Settings
 from assistant.errors import ConfigError, UsageError
 from assistant.retrieval.retriever import Retriever
@@ -23,7 +24,7 @@ from eval.comparison import difference, mean
 from eval.gate import GateRules, MetricRule, gate_of, judged_system, read_rules_file
 from eval.metrics.score import Score
 from eval.metrics.usable import Outcome
-from eval.results import Effect, Failure, Gate, System, write_run
+from eval.results import Failure, System, write_run
 from eval.running import systems as systems_module
 from eval.running.plan import Plan
 

@@ -12,10 +12,11 @@ from insurer import Insurer, ReadingEngine, cases, insurer_in
 
 import assistant.engines.opening
 import assistant.service
+from assistant.artifacts.evaluation import RESULTS_FILE, ROWS_FILE
 from assistant.config import EvalSettings, Settings
 from eval.drafts import write_cases
 from eval.judgement import JUDGE_FILE, read_judgement
-from eval.results import RESULTS_FILE, ROWS_FILE, Row
+from eval.results import Row
 from eval.running.judge import judge_settings, judged_by, verdict_of
 
 

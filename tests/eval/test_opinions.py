@@ -10,6 +10,7 @@ import pytest
 from report_of import report_of
 from results_of import rows_of
 
+from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
 from assistant.artifacts.ratings import RATINGS_FILE, Label, Rating, add_rating, answer_hash
 from assistant.config import Settings
 from bench.ratings import RATED_SET, answer_of, rated_with, read_rated
@@ -19,7 +20,7 @@ from eval.cases import read_cases
 from eval.rated import TRUST_FILE
 from eval.report import write_report
 from eval.report.support import read_measured
-from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Row
+from eval.results import Row
 from eval.scoring import Judges
 from eval.trust import trust_of
 

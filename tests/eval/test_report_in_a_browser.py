@@ -11,8 +11,9 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from report_of import report_of, results_with_effects
 from results_of import rows_of
 
+from assistant.artifacts.evaluation import REPORT_FILE
 from eval.baseline import with_baseline
-from eval.report import PAGE_FILE, write_report
+from eval.report import write_report
 
 _BROWSER = shutil.which("chromium")
 _OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
@@ -40,7 +41,7 @@ def _opened(context: BrowserContext, file: Path, part: str = "") -> Page:
 
 def test_a_page_filters_sorts_and_opens(context: BrowserContext, tmp_path: Path) -> None:
     report_of(tmp_path, rows_of(20))
-    page = _opened(context, tmp_path / PAGE_FILE, "#q3-p1")
+    page = _opened(context, tmp_path / REPORT_FILE, "#q3-p1")
     assert page.locator("#q3").evaluate("one => one.open")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.fill("[name=words]", "claim 7?")
@@ -81,7 +82,7 @@ def test_what_is_wider_than_the_page_can_be_scrolled_by_keys_and_shows_that_it_g
     context: BrowserContext, tmp_path: Path, width: int
 ) -> None:
     report_of(tmp_path, rows_of(30))
-    page = _opened(context, tmp_path / PAGE_FILE)
+    page = _opened(context, tmp_path / REPORT_FILE)
     page.set_viewport_size({"width": width, "height": 844})
     page.evaluate("document.querySelectorAll('details.more').forEach(one => { one.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -93,7 +94,7 @@ def test_what_is_wider_than_the_page_can_be_scrolled_by_keys_and_shows_that_it_g
 
 def test_paper_holds_every_table_and_no_row_is_cut_in_two(context: BrowserContext, tmp_path: Path) -> None:
     report_of(tmp_path, rows_of(30))
-    page = _opened(context, tmp_path / PAGE_FILE)
+    page = _opened(context, tmp_path / REPORT_FILE)
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 680, "height": 1000})  # A4 without its margins
     right = page.locator("main table, main svg").evaluate_all("all => all.map(e => e.getBoundingClientRect().right)")
@@ -115,7 +116,7 @@ def test_questions_that_regressed_can_be_filtered(context: BrowserContext, tmp_p
     rows = with_baseline(rows_of(30, seed=2), tmp_path / "then", "house+rag")
     results = results_with_effects(rows)
     report_of(tmp_path, rows, replace(results, gate=replace(results.gate, baseline="then")))
-    page = _opened(context, tmp_path / PAGE_FILE)
+    page = _opened(context, tmp_path / REPORT_FILE)
     page.select_option("[name=comparison]", "regressed")
     shown = page.locator(".question:visible")
     assert 0 < shown.count() < 30

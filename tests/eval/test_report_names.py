@@ -10,13 +10,14 @@ from bs4 import BeautifulSoup
 from report_of import report_of, results_with_effects
 from results_of import results_of, rows_of
 
+from assistant.artifacts.evaluation import Effect
 from eval.gate import GOLD_IN_CORPUS
 from eval.measures import MEASURES
 from eval.metrics.usable import OUTCOMES
 from eval.report import MARKDOWN_FILE
 from eval.report.decision import counted
 from eval.report.names import FAILURE_MEANINGS, OUTCOME_MEANINGS, TITLES, failure_groups, title_of, typeset
-from eval.results import FAILURES, Effect, Results
+from eval.results import FAILURES, Results
 from eval.terminal import result_lines
 
 _HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)\]-])-\.?\d|\w - \w")

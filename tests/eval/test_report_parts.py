@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from report_of import results_with_effects
 from results_of import costs_of, results_of, rows_of
 
-from eval.comparison import Difference, Mean
+from assistant.artifacts.evaluation import Difference, Effect, Mean
 from eval.report.figures import figures_of
 from eval.report.marking import differing, marked, words_of
 from eval.report.questions import Facets, partners_of, questions
 from eval.report.wording import findings, number, signed, size_of, tone_of
-from eval.results import Effect, RowCitation, RowSentence
+from eval.results import RowCitation, RowSentence
 
 Spans = list[tuple[int, int]]
 SPANS = st.lists(st.tuples(st.integers(-5, 40), st.integers(-5, 40)), max_size=5)

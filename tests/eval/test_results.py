@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from results_of import costs_of, results_of, rows_of
 
+from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
 from assistant.errors import UsageError
-from eval.results import COSTS_FILE, RESULTS_FILE, ROWS_FILE, read_costs, read_results, read_rows, write_run
+from eval.results import read_costs, read_results, read_rows, write_run
 
 
 def test_a_run_reads_back_as_it_was(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ from fakes import FakeEmbedder
 from insurer import Insurer, ReadingEngine, cases, insurer_in
 
 from assistant.answer import Assistant
+from assistant.artifacts.evaluation import RESULTS_FILE, ROWS_FILE
 from assistant.config import DeviceSettings, Settings
 from assistant.errors import UsageError
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
 from eval.metrics.style import StyleRule
-from eval.results import RESULTS_FILE, ROWS_FILE, write_run
+from eval.results import write_run
 from eval.running.generations import GENERATIONS_FILE, Generations, Prompt
 from eval.running.playback import PlaybackEngine
 from eval.running.systems import systems_of

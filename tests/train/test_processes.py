@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from toys import VOICE, apart, toy_pair, write_toy_pairs
 
-from assistant.artifacts.adapters import read_card
+from assistant.artifacts.adapters import read_card, run_folder
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from train.run import train
-from train.runs import run_folder
 
 ROOT = Path(__file__).parents[2]
 

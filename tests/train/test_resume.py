@@ -13,6 +13,7 @@ import pytest
 import torch
 from toys import toy_pair, write_toy_pairs
 
+from assistant.artifacts.adapters import run_folder
 from assistant.config import Settings
 from assistant.errors import ConfigError, TrainingError
 from assistant.workspace import Workspace
@@ -20,7 +21,6 @@ from train import checkpoints
 from train.checkpoints import CHECKPOINT_FILE, read_state
 from train.passes import Passes
 from train.run import train
-from train.runs import run_folder
 
 VALUES: dict[str, Any] = {"max_steps": 8, "batch": 6, "evaluate_every": 3, "dropout": 0.2, "learning_rate": 0.01}
 RUN = """

@@ -12,7 +12,7 @@ import torch
 from toys import VOICE, apart, toy_pair, toy_rows, with_voice, write_toy_pairs
 
 from assistant import models
-from assistant.artifacts.adapters import read_card
+from assistant.artifacts.adapters import read_card, run_folder
 from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, PairsError, TrainingError, UsageError, WorkspaceBusy
 from assistant.workspace import Workspace, write_lock
@@ -24,7 +24,6 @@ from train.course import drawn
 from train.job import named, prepare
 from train.passes import Done, Passes
 from train.run import make_accelerator, make_trainer, train
-from train.runs import run_folder
 
 SHORT = {"max_steps": 2, "learning_rate": 0.01}
 

@@ -219,18 +219,31 @@ def test_an_expert_opens_no_report(client: TestClient, context: AppContext) -> N
     assert client.get("/reports/one").status_code == 403
 
 
+def effect(metric: str, verdict: str, *mean: float | None) -> dict[str, Any]:
+    value, low, high = mean
+    found: dict[str, Any] = {
+        "value": value,
+        "low": low,
+        "high": high,
+        "scored": 9,
+        "n": 9,
+        "documents": 6,
+        "reasons": {},
+    }
+    difference = {"mean": found, "p": None, "detectable": None}
+    told = {"name": "baseline", "formula": "", "margin": 0.02, "difference": difference}
+    return {"metric": metric, "verdict": verdict, **told}
+
+
 COMPARISON = {
     "gate": {
-        "status": "fail", "verdict": f"Worse. {SCRIPT}", "changed": ["prompt"], "system": "base+rag",
-        "lights": [{"metric": "correctness", "status": "fail", "reason": SCRIPT, "value": None}],
+        "status": "fail", "verdict": f"Worse. {SCRIPT}", "changed": ["prompt"], "system": "base+rag", "baseline": "one",
+        "baseline_system": "base+rag", "exit_status": 3,
+        "lights": [
+            {"metric": "correctness", "status": "fail", "reason": SCRIPT, "value": None, "floor": None, "margin": 0.02}
+        ],
     },
-    "effects": [
-        {
-            "metric": "correctness", "verdict": "lower",
-            "difference": {"mean": {"value": -0.1, "low": -0.2, "high": -0.05}},
-        },
-        {"metric": "crag", "verdict": "anecdote", "difference": {"mean": {"value": None, "low": None, "high": None}}},
-    ],
+    "effects": [effect("correctness", "lower", -0.1, -0.2, -0.05), effect("crag", "anecdote", None, None, None)],
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
-from assistant.artifacts.adapters import write_card
+from assistant.artifacts.adapters import unfinished_runs, write_card
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.config import setting_keys
 from assistant.config.training import TrainSettings
@@ -28,7 +28,7 @@ from ui.pages.training.actions import FIRST, MORE, Actions
 from ui.people import User
 from ui.plots import PlotWords, loss_svg
 from ui.shown.training import adapters_html, card_html, check_html
-from ui.training import AdapterView, Course, adapters, course_of, interrupted, pairs_sets, read_check, smoothed
+from ui.training import AdapterView, Course, adapters, course_of, pairs_sets, read_check, smoothed
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 DEFAULTS = [shown_value(TrainSettings.model_fields[key].default) for key in (*FIRST, *MORE)]
@@ -184,9 +184,9 @@ def test_an_interrupted_training_can_be_found(workspace: Workspace) -> None:
     run = workspace.adapters / ".runs" / "house"
     run.mkdir(parents=True)
     (run / ".lock").touch()
-    assert interrupted(workspace) == []
+    assert unfinished_runs(workspace) == []
     (run / "run.json").write_text("{}")
-    assert interrupted(workspace) == ["house"]
+    assert unfinished_runs(workspace) == ["house"]
 
 
 WORDS = PlotWords(f"Loss of {SCRIPT}", "steps", "training", "held back", "voice", "base", "en")
@@ -288,10 +288,10 @@ def test_a_real_training_is_stopped_goes_on_and_is_shown(context: AppContext, tm
     stopped = ended(context)
     assert stopped.state == "stopped" and "Go on with" in stopped.error, jobs.log(stopped.job.id)
     done = len(course_of(context.workspace, "house").losses)
-    assert interrupted(context.workspace) == ["house"] and 0 < done < 60
+    assert unfinished_runs(context.workspace) == ["house"] and 0 < done < 60
     actions.resume("house", as_(EDITOR))
     status = ended(context)
     assert status.state == "done", jobs.log(status.job.id)
     assert status.progress and (status.progress.done, status.progress.total) == (60, 60)
     assert len(course_of(context.workspace, "house").losses) == 60
-    assert "polyline" in actions.result(status) and interrupted(context.workspace) == []
+    assert "polyline" in actions.result(status) and unfinished_runs(context.workspace) == []

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from assistant.artifacts.evaluation import Comparison, Mean
 from ui.context import AppContext
-from ui.reports import ComparisonView, MeanView, ReportView
+from ui.reports import ReportView
 from ui.shown.pieces import Badge, badge_html, choice_html, empty_html, interval, said
 from ui.shown.safe import escaped
 from ui.texts import shown_number
@@ -41,7 +42,7 @@ def frame_html(context: AppContext, name: str) -> str:
     )
 
 
-def comparison_html(context: AppContext, found: ComparisonView) -> str:
+def comparison_html(context: AppContext, found: Comparison) -> str:
     """What two reports say about each other: the verdict, the lights, the differences."""
     lights = "".join(
         f"<li>{_status(context, light.status)} <strong>{escaped(light.metric)}</strong> {escaped(light.reason)}</li>"
@@ -99,7 +100,7 @@ def _verdict(context: AppContext, verdict: str) -> str:
     return context.text(f"evaluation.verdict.{_VERDICTS[verdict]}") if verdict in _VERDICTS else verdict
 
 
-def _mean(context: AppContext, mean: MeanView) -> str:
+def _mean(context: AppContext, mean: Mean) -> str:
     if mean.value is None:
         return "–"
     return interval(mean.value, mean.low, mean.high, lambda value: _signed(context, value))

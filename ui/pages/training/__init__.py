@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import gradio as gr
 
+from assistant.artifacts.adapters import unfinished_runs
 from assistant.config import description_of
 from assistant.config.training import TrainSettings
 from ui.context import AppContext
@@ -13,7 +14,7 @@ from ui.pages.controls import control, named_in
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.training.actions import FIRST, KINDS, MORE, Actions, Format, Method
 from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
-from ui.training import interrupted, pairs_sets
+from ui.training import pairs_sets
 
 
 def build(context: AppContext) -> None:
@@ -85,8 +86,8 @@ def _making(context: AppContext, actions: Actions, panel: JobPanel) -> list[Any]
     with gr.Row():
         check = gr.Button(context.text("training.check.start"))
         start = gr.Button(context.text("training.start"), variant="primary")
-    with gr.Row(visible=bool(interrupted(context.workspace))) as unfinished:
-        which = gr.Dropdown(interrupted(context.workspace), label=context.text("training.interrupted"))
+    with gr.Row(visible=bool(unfinished_runs(context.workspace))) as unfinished:
+        which = gr.Dropdown(unfinished_runs(context.workspace), label=context.text("training.interrupted"))
         resume = gr.Button(context.text("training.resume"))
     inputs = [pairs, base, force, *first.values(), *more.values()]
     for event, action, given in (

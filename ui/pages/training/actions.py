@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from assistant.artifacts.adapters import adapter_folder
+from assistant.artifacts.adapters import adapter_folder, unfinished_runs
 from assistant.config.training import TrainSettings
 from assistant.errors import UsageError
 from assistant.workspace import make_folder, safe_name
@@ -19,7 +19,7 @@ from ui.pages.told import telling
 from ui.pages.wiring import choosing
 from ui.people import User
 from ui.shown.training import adapters_html, card_html, check_html, pairs_html, plot_html
-from ui.training import adapters, course_of, header_of, interrupted, pairs_sets, read_check
+from ui.training import adapters, course_of, header_of, pairs_sets, read_check
 
 KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remove")
 FIRST = ("name", "method", "epochs")
@@ -56,7 +56,7 @@ class Actions:
         if not self.context.may(request, "editor"):
             return [gr.skip()] * 6
         space = self.context.workspace
-        found, resumable = adapters(space), interrupted(space)
+        found, resumable = adapters(space), unfinished_runs(space)
         names = [view.name for view in found if view.card]
         return [
             adapters_html(self.context, found),
