@@ -1,7 +1,9 @@
 """Follow-ups: how well the rules make them stand by themselves, and what is found with them.
 
     python -m bench.conversation [--cases data/sample/cases.jsonl] [--docs data/sample/docs]
-    python -m bench.conversation --developed     on the follow-ups that the rules and the fusion were developed with
+    python -m bench.conversation --followups FILE    on follow-ups of our own to single questions of the cases, as those
+                                                     of tests/data/followups_kept.jsonl, written to prove the rules, or
+                                                     of tests/data/followups_sample.jsonl, which they were developed on
 
 Recall@5 of gold groups, for the follow-ups among the cases: with the question as a person made it stand by itself, with
 ours, and with simpler ways. Then the share of new questions that are left alone, each asked after a question about
@@ -30,7 +32,6 @@ from eval.statistics import interval, wilson
 from ingest.pipeline import ingest
 
 _TOP = 5
-_DEVELOPED = Path("tests/data/followups_sample.jsonl")
 
 _DISTANCES = (7, 31)
 
@@ -84,10 +85,10 @@ def topic_changes(cases: Sequence[Case]) -> list[Case]:
     return changes
 
 
-def developed(cases: Sequence[Case]) -> list[Case]:
+def following(cases: Sequence[Case], file: Path) -> list[Case]:
     """Follow-ups of our own writing to single questions of the cases, whose gold they share."""
     by_id = {case.id: case for case in cases}
-    rows = [json.loads(line) for line in _DEVELOPED.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     return [
         replace(
             by_id[row["case"]],
@@ -113,16 +114,16 @@ def opened(workspace: Workspace, docs: Path) -> Retriever:
 @click.option("--cases", "file", type=click.Path(path_type=Path), default=Path("data/sample/cases.jsonl"))
 @click.option("--docs", type=click.Path(path_type=Path), default=Path("data/sample/docs"))
 @click.option("--workspace", type=click.Path(path_type=Path), default=Path("bench/results/workspace"))
-@click.option("--developed", "on_developed", is_flag=True, help="The follow-ups that the rules were developed with.")
-@click.option("--misses", is_flag=True, help="Print those whose evidence was not found, with --developed.")
-def main(file: Path, docs: Path, workspace: Path, on_developed: bool, misses: bool) -> None:
+@click.option("--followups", type=click.Path(path_type=Path), help="Follow-ups to ask in place of those of the cases.")
+@click.option("--misses", is_flag=True, help="Print those whose evidence was not found, with --followups.")
+def main(file: Path, docs: Path, workspace: Path, followups: Path | None, misses: bool) -> None:
     """Measure and print a line a way of searching."""
     retriever = opened(Workspace(workspace.absolute()), docs)
     texts = {row.path: retriever.catalog.text(row.document_id) for row in retriever.catalog.files() if row.document_id}
     every, problems = located(read_cases(file), texts.get)
     if problems:
         raise click.ClickException(problems[0])
-    cases = developed(every) if on_developed else [case for case in every if case.history and case.gold]
+    cases = following(every, followups) if followups else [case for case in every if case.history and case.gold]
     ways = ways_of(retriever)
     click.echo(f"Follow-ups (n = {len(cases)})")
     measured = measure(cases, ways)
@@ -133,7 +134,7 @@ def main(file: Path, docs: Path, workspace: Path, on_developed: bool, misses: bo
     alone = sum(not rewritten(case.question, case.history).rule for case in changes)
     low, high = wilson(alone, len(changes))
     click.echo(f"  {'left alone':36} {alone / len(changes):.3f} [{low:.3f}, {high:.3f}]")
-    if misses and on_developed:
+    if misses and followups:
         for case, found in zip(cases, measured[1].recalls, strict=True):
             if found < 1:
                 click.echo(f"MISS {case.question!r} → {rewritten(case.question, case.history).standalone!r}")

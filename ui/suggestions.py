@@ -8,11 +8,11 @@ from pathlib import Path
 
 from assistant.service import open_corpus
 from assistant.store.catalog import Catalog
-from assistant.text.languages import Language
+from assistant.text.languages import LANGUAGES, Language
 from assistant.text.words import stems
 from assistant.types import Filter
 from assistant.workspace import Workspace
-from ui.texts import text
+from ui.texts import texts
 
 _MOST_CHUNKS = 4000
 _SHORTEST, _LONGEST = 12, 110
@@ -53,8 +53,9 @@ def _questions(folder: Path, generation: int) -> tuple[Suggestion, ...]:  # noqa
         found = list(_headings(catalog))
     questions = [(heading, document, language) for heading, _, document, language in found if heading.endswith("?")]
     if len(questions) < _LEAST_QUESTIONS:
+        abouts: dict[str, str] = {language: texts(language)["chat.about"] for language in LANGUAGES}
         questions += [
-            (text("chat.about", "de" if language == "de" else "en", heading=heading, title=title), document, language)
+            (abouts.get(language, abouts["en"]).format(heading=heading, title=title), document, language)
             for heading, title, document, language in found
             if not heading.endswith("?")
         ]

@@ -50,12 +50,13 @@ def preferred(accepted: str) -> Language:
 def shown_number(number: float, language: Language, decimals: int = 0) -> str:
     """A number as people of a language write it: ``1,234.5`` or ``1.234,5``."""
     written = f"{number:,.{decimals}f}"
-    return written if language == "en" else written.translate(str.maketrans(",.", ".,"))
+    signs = (text("format.thousands", language), text("format.decimal", language))
+    return written.translate(dict(zip(map(ord, ",."), signs, strict=True)))
 
 
 def shown_date(day: date, language: Language) -> str:
     """A day as people of a language write it: ``25 Nov 2026`` or ``25.11.2026``; with the time where it has one."""
-    pattern = "%d.%m.%Y" if language == "de" else "%d %b %Y"
+    pattern = text("format.date", language)
     return day.strftime(f"{pattern}, %H:%M" if isinstance(day, datetime) else pattern)
 
 

@@ -21,8 +21,8 @@ class _Patterns:
 
 @cache
 def _patterns() -> _Patterns:
-    yes, no, thanks = (every_form(kind) for kind in ("agreeing", "declining", "thanking"))
-    offers, also, know, say = (every_form(f"offers{kind}") for kind in ("", "_also", "_to_know", "_to_say"))
+    yes, no, thanks = map(every_form, ("agreeing", "declining", "thanking"))
+    offers, also, know, say = map(every_form, ("offers", "offers_also", "offers_to_know", "offers_to_say"))
     its = (
         rf"(?:(?:{yes}|{no}|{thanks})(?:[\s,.!?]+|$))+",
         rf"(?:(?:{yes}|{no}|{thanks})\s*[,.!:–-]+\s*)+(?=\w)",

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from assistant.text.functionwords import QUESTION_WORDS, VERBS
 from assistant.text.lexicon import vocabulary
 from assistant.text.words import DEFAULT_LANGUAGE, stems, words
 
@@ -51,7 +50,7 @@ def chosen(reply: str, readings: Sequence[str]) -> str:
 def is_no_phrase(reply: str) -> bool:
     """Whether a reply is empty, long, a question of its own, or denies something."""
     given = words(reply)
-    is_other = set(given) & (QUESTION_WORDS | _DENIALS) or (given and given[0] in VERBS)
+    is_other = set(given) & (vocabulary("question_words") | _DENIALS) or (given and given[0] in vocabulary("verbs"))
     return not given or len(given) > _LONGEST_REPLY or bool(is_other)
 
 

@@ -1,7 +1,7 @@
-"""Rules that make a follow-up stand by itself, for English and German.
+"""Rules that make a follow-up stand by itself, for the languages that have a folder of words.
 
-    "and for students?"   after  "What does the card cost for adults?"   →  "What does the card cost for students?"
-    "can it be extended?" after  "How long is the probation period?"     →  "can the probation period be extended?"
+    "can it be extended?" after  "How long is the probation period?"     →  "can it be extended (the probation period)?"
+    "and for students?"   after  "What does the card cost for adults?"   →  "for students (the card cost for adults)?"
     "yes"                 after  "… Shall I list the documents?"         →  "the documents (…)?"
     "why?"                after  "Is the roof insured?"                  →  "why (the roof insured)?"
 
@@ -12,62 +12,27 @@ short question gets the one before it in front.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from assistant.conversation.agreement import agrees, is_courtesy, offered, without_courtesy
 from assistant.conversation.choices import chosen, is_no_phrase
-from assistant.conversation.likeparts import with_like_part
-from assistant.conversation.topics import clause, topic
-from assistant.text.functionwords import (
-    CONDITIONS,
-    CONJUNCTIONS,
-    DETERMINERS,
-    GRAMMAR,
-    NO_SUBJECT,
-    POINTERS,
-    PREPOSITIONS,
-    QUESTION_WORDS,
-    SPEAKERS,
-    VERBS,
-)
-from assistant.text.words import detect, words
+from assistant.text.languages import LANGUAGES
+from assistant.text.lexicon import forms, grammar, no_subject, vocabulary
+from assistant.text.sentences import sentence_spans
+from assistant.text.words import answered_in, detect, words
 
 # Longer ones name their subject, and a page that was pasted is no follow-up.
 _LONGEST_FOLLOW_UP = 24
 _LONGEST_FRAGMENT = 8
 _LONGEST_CONDITION = 12
 _LONGEST_FOREIGN_FOLLOW_UP = 6
+_LONGEST_TOPIC = 24
+_LATEST_QUESTION_WORD = 3
 _MOST_SUBJECTS = 2
 _LEAST_GRAMMAR = 0.3
 # A question that names no more may lean on the one before it in ways that no rule sees; docs/conversation.md.
 _FEW_SUBJECTS = 3
-_RULED_LANGUAGES = frozenset({"en", "de", ""})
-
-_LEADING_ON = re.compile(r"(?:and|or|but|so|und|oder|aber)\b[\s,]*(?=\S)", re.IGNORECASE)
-_LIKEWISE = re.compile(
-    r"(?:what about|how about|(?:the )?same (?=for|with|in|at)"
-    r"|was ist mit|wie (?:sieht|ist|steht) (?:es|das) (?:mit|bei|um)"
-    r"|(?:does|gilt) (?:this|that|it|das|dies) (?:also |auch )(?:apply )?(?=for|to|für|bei|in))\s*",
-    re.IGNORECASE,
-)
-_WHAT_IF = re.compile(r"what (?=if\b)|was (?=wenn\b)", re.IGNORECASE)
-_EXPLAINS = re.compile(r"\b(?:mean|means|bedeutet|heißt|define|definition)\b", re.IGNORECASE)
-# An "it" that stands for nothing: "how long does it take to renew a passport".
-_EXPLETIVE = re.compile(
-    r"\bit\b(?: \w+)? (?:takes?|costs?|possible|necessary|allowed|ok|okay|enough|true|required|better|worth|mandatory"
-    r"|safe|legal|matters?)\b.* (?:to|that|if|when|for)\b"
-    r"|\b(?:gibt|geht|handelt) es\b|\bes (?:gibt|geht)\b"
-    r"|\bes \w*(?:möglich|nötig|erlaubt|notwendig|sinnvoll|wichtig|wahr|richtig|pflicht)\b.*,",
-    re.IGNORECASE,
-)
 _NAME = re.compile(r"(?<=\s)[A-ZÄÖÜ][\w-]* [A-ZÄÖÜ]\w")
-# What stands for a thing and can be replaced by its name.
-_PRONOUNS = frozenset("it they them he him er ihn ihm".split())
-# The polite "Sie" and an "Es" in front are others.
-_GERMAN_PRONOUNS = frozenset({"es", "sie"})
-# At the end these ask whether something holds as well, whatever the question itself names: "My car is older. Same?"
-_AS_WELL = frozenset("same too either genauso dasselbe auch".split())
-_ANY = frozenset("a an any ein eine einem einen einer eines".split())
-_ADDING = frozenset("also too else instead either neither auch noch stattdessen".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +60,22 @@ def stand_alone(question: str, before: str, said: str) -> Rewriting:
     asked = " ".join(question.split())
     if not before or len(asked.split()) > _LONGEST_FOLLOW_UP:
         return Rewriting(question)
-    if _is_foreign(before, asked):
+    language = answered_in(f"{before} {asked}", LANGUAGES)
+    if _is_foreign(before, asked, language):
         return _after_foreign(question, asked, before)
+    about = topic(before, language)
     if is_courtesy(asked):
-        return _agreed(asked, before, said) if agrees(asked) else Rewriting(question)
+        return _agreed(asked, before, about, said) if agrees(asked) else Rewriting(question)
     core = without_courtesy(asked)
-    leading_on = _LEADING_ON.match(core)
+    leading_on = _patterns(language).leading_on.match(core)
     core = core[leading_on.end() :] if leading_on else core
-    about = topic(before, said)
     found = (
-        _under_condition(core, before, bool(leading_on))
-        or _with_fragment(core, before, bool(leading_on))
-        or _with_pronoun(core, about, clause(before, said))
-        or _without_subject(core, about, bool(leading_on))
+        _under_condition(core, before, language, bool(leading_on))
+        or _with_fragment(core, about or before, language, bool(leading_on))
+        or _with_pronoun(core, about, language)
+        or _without_subject(core, about, language, bool(leading_on))
     )
-    named = len(set(words(asked)) - NO_SUBJECT)
+    named = len(set(words(asked)) - no_subject(language))
     if found:
         return replace(found, fallback=asked if named else "")
     return Rewriting(question, fallback=f"{before} {asked}" if named <= _FEW_SUBJECTS else "")
@@ -124,17 +90,67 @@ def replied(reply: str, before: str, readings: Sequence[str]) -> Rewriting | Non
     if meant := chosen(asked, readings):
         return Rewriting(f"{_unended(before)} ({meant})?", f"'{asked}' says what was meant", is_reply=True)
     core = without_courtesy(asked)
-    if is_no_phrase(core) or is_courtesy(asked) or _LEADING_ON.match(core) or _LIKEWISE.match(core):
+    its = _patterns(answered_in(f"{before} {asked}", LANGUAGES))
+    leads_on = its.leading_on.match(core) or its.likewise.match(core)
+    if is_no_phrase(core) or is_courtesy(asked) or leads_on:
         return None
     standalone = f"{_unended(before)} ({_unended(core)})?"
     return Rewriting(standalone, "says more about the question before it", certain=False, is_reply=True)
 
 
-def _is_foreign(before: str, asked: str) -> bool:
-    """Whether a conversation has few English and German words of grammar, and is known to be in another language."""
+def topic(question: str, language: str = "") -> str:
+    """What a question is about, in its own words: "the probation period" of "How long is the probation period?"."""
+    flat = question.replace(" (", ", ").replace(")", "")
+    parts = [_without_opening(flat[start:end], language) for start, end in sentence_spans(flat)]
+    return " ".join(", ".join(part for part in parts if part).split()[-_LONGEST_TOPIC:])
+
+
+def _without_opening(sentence: str, language: str) -> str:
+    opening = frozenset[str]().union(
+        *(vocabulary(kind, language) for kind in ("question_words", "verbs", "pronouns", "demonstratives", "degrees"))
+    )
+    parts = sentence.rstrip(" ?.!").split()
+    folded = [part.casefold().strip(",") for part in parts]
+    # "Up to how much", "for which": the question word need not be the first.
+    asking = vocabulary("question_words", language)
+    first = max((place + 1 for place, word in enumerate(folded[:_LATEST_QUESTION_WORD]) if word in asking), default=0)
+    pronouns = vocabulary("pronouns", language)
+    while first < len(parts) and (folded[first] in opening or not pronouns.isdisjoint(folded[first + 1 : first + 2])):
+        first += 1
+    return " ".join(parts[first:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    leading_on: re.Pattern[str]
+    likewise: re.Pattern[str]
+    what_if: re.Pattern[str]
+    explaining: re.Pattern[str]
+    expletives: re.Pattern[str]
+
+
+@cache
+def _patterns(language: str) -> _Patterns:
+    kinds = ("leading_on", "likewise", "what_if", "explaining", "expletives")
+    leading_on, likewise, what_if, explaining, expletives = (forms(kind, language) for kind in kinds)
+    its = (
+        rf"(?:{leading_on})\b[\s,]*(?=\S)",
+        rf"(?:{likewise})\s*",
+        what_if,
+        rf"\b(?:{explaining})\b",
+        expletives,
+    )
+    return _Patterns(*(re.compile(one, re.IGNORECASE) for one in its))
+
+
+def _is_foreign(before: str, asked: str, language: str) -> bool:
+    """Whether a conversation has few words of grammar that the rules know, and is known to be in another language."""
     said = words(f"{before} {asked}")
-    grammar = [word for word in said if word in NO_SUBJECT]
-    return len(grammar) < _LEAST_GRAMMAR * len(said) and detect(f"{before} {asked}") not in _RULED_LANGUAGES
+    known = no_subject(language)
+    return sum(word in known for word in said) < _LEAST_GRAMMAR * len(said) and detect(f"{before} {asked}") not in (
+        "",
+        *LANGUAGES,
+    )
 
 
 def _after_foreign(question: str, asked: str, before: str) -> Rewriting:
@@ -143,97 +159,94 @@ def _after_foreign(question: str, asked: str, before: str) -> Rewriting:
     return Rewriting(f"{before} {asked}", "with the question before it", certain=False)
 
 
-def _agreed(asked: str, before: str, said: str) -> Rewriting:
+def _agreed(asked: str, before: str, about: str, said: str) -> Rewriting:
     """What the answer offered last; the question before it once more, when nothing was offered."""
     offer = offered(said)
     if not offer:
         return Rewriting(before, f"'{asked}' goes on with the question before it", certain=False)
-    return Rewriting(f"{offer} ({topic(before)})?", f"'{asked}' takes up what was offered")
+    return Rewriting(f"{offer} ({about})?", f"'{asked}' takes up what was offered")
 
 
-def _under_condition(core: str, before: str, leads_on: bool) -> Rewriting | None:
+def _under_condition(core: str, before: str, language: str, leads_on: bool) -> Rewriting | None:
     """The question before it, with "if I have two?" behind it."""
-    what_if = _WHAT_IF.match(core)
+    what_if = _patterns(language).what_if.match(core)
     condition = (core[what_if.end() :] if what_if else core).rstrip(" ?.!")
     given = words(condition)
-    if given[:1] == [] or given[0] not in CONDITIONS or len(given) > _LONGEST_CONDITION or "," in condition:
+    is_condition = given[:1] != [] and given[0] in vocabulary("conditions", language)
+    if not is_condition or len(given) > _LONGEST_CONDITION or "," in condition:
         return None
-    if not (what_if or leads_on) and set(given[1:2]) & VERBS:
+    if not (what_if or leads_on) and set(given[1:2]) & vocabulary("verbs", language):
         return None  # "When was it founded?"
     return Rewriting(f"{_unended(before)}, {condition}?", "the question before it, under another condition")
 
 
-def _with_fragment(core: str, before: str, leads_on: bool) -> Rewriting | None:
-    """A question without a verb: the one before it, with this in the place of what is like it."""
-    likewise = _LIKEWISE.match(core)
-    fragment = core[likewise.end() :].rstrip(" ?.!").removesuffix(" aus") if likewise else core.rstrip(" ?.!")
+def _with_fragment(core: str, about: str, language: str, leads_on: bool) -> Rewriting | None:
+    """A question without a verb: the one before it, asked of something else."""
+    likewise = _patterns(language).likewise.match(core)
+    fragment = core[likewise.end() if likewise else 0 :].rstrip(" ?.!")
+    for left in vocabulary("left_of_likewise", language) if likewise else ():
+        fragment = fragment.removesuffix(f" {left}")
     given = words(fragment)
-    # Behind another word "costs" is a noun: "for taxi costs".
-    verbs = set(given[:1]) & VERBS or set(given[1:]) & (VERBS - {"costs"})
-    if not given or len(given) > _LONGEST_FRAGMENT or verbs or set(given) & (QUESTION_WORDS | _PRONOUNS | POINTERS):
+    verbs = vocabulary("verbs", language)
+    others = verbs - vocabulary("verbs_or_nouns", language)
+    asking = frozenset[str]().union(
+        *(vocabulary(kind, language) for kind in ("question_words", "anaphora", "demonstratives"))
+    )
+    has_verb = set(given[:1]) & verbs or set(given[1:]) & others
+    if not given or len(given) > _LONGEST_FRAGMENT or has_verb or set(given) & asking:
         return None
-    is_phrase = given[0] in PREPOSITIONS
+    is_phrase = given[0] in vocabulary("prepositions", language)
     if not (likewise or leads_on or is_phrase):
         return None
-    if replaced := with_like_part(before, fragment):
-        return Rewriting(replaced, f"the question before it, with '{fragment}' instead")
-    added = f" {fragment}" if is_phrase or given[0] in _ADDING else f" ({fragment})"
-    return Rewriting(f"{_unended(before)}{added}?", f"the question before it, with '{fragment}' added", certain=False)
+    return _beside(fragment, about, f"asks the question before it for '{fragment}'")
 
 
-def _with_pronoun(core: str, about: str, clause_about: str) -> Rewriting | None:
-    """A pronoun becomes what was talked about, unless the question itself says what it stands for.
-
-    A clause does not fit into its place, and stands behind the question: ``clause_about``, empty where it is none.
-    """
-    if not about or _EXPLETIVE.search(core):
+def _with_pronoun(core: str, about: str, language: str) -> Rewriting | None:
+    """What a pronoun stands for, behind the question, unless the question itself says what that is."""
+    if not about or _patterns(language).expletives.search(core):
         return None
     parts = _unended(core).split()
     for place, part in enumerate(parts):
         word = part.casefold().strip(",;:") if not part.isupper() else ""  # the IT department
         is_last = place == len(parts) - 1
-        if is_last and word in _AS_WELL:
+        if is_last and word in vocabulary("as_well", language):
             return _beside(core, about, f"'{part}' compares with what was said before")
-        if _names_something(parts[:place]):
+        if _names_something(parts[:place], language):
             return None
-        if word in _PRONOUNS or (place and part in _GERMAN_PRONOUNS) or (is_last and _ends_with_thing(parts)):
-            if clause_about:
-                return _beside(core, clause_about, f"'{part}' stands for what was said before")
-            replaced = " ".join([*parts[:place], about, *parts[place + 1 :]])
-            return Rewriting(f"{replaced}?", f"'{part}' stands for '{about}'")
-        is_pointer = is_last or word not in {"that", "there", "das"} or _is_thing_before_phrase(parts, place)
-        if word in POINTERS and is_pointer:
-            return _beside(core, clause_about or about, f"'{part}' points to what was said before")
+        stands = word in vocabulary("anaphora", language) or (place and part in vocabulary("inner_anaphora", language))
+        is_sure = is_last or word not in vocabulary("doubtful_demonstratives", language)
+        points = word in vocabulary("demonstratives", language)
+        if stands or (points and (is_sure or _is_before_phrase(parts, place, language))):
+            return _beside(core, about, f"'{part}' points to what was said before")
     return None
 
 
-def _ends_with_thing(parts: Sequence[str]) -> bool:
-    """Whether a question ends in "is that", "for this", "kostet das": there it stands for a thing, not for a deed."""
-    *_, verb, last = ["", *(part.casefold() for part in parts)]
-    return last in {"this", "that", "these", "those", "das", "dies"} and verb in (VERBS | PREPOSITIONS) - {"do", "does"}
-
-
-def _is_thing_before_phrase(parts: Sequence[str], place: int) -> bool:
+def _is_before_phrase(parts: Sequence[str], place: int, language: str) -> bool:
     """Whether a word stands as in "how much is that for 10 days", "was macht das bei zwei Kindern"."""
     around = [part.casefold() for part in parts[max(place - 1, 0) : place + 2]]
-    return len(around) == 3 and around[0] in VERBS and around[2] in PREPOSITIONS
+    verbs, prepositions = vocabulary("verbs", language), vocabulary("prepositions", language)
+    return len(around) == 3 and around[0] in verbs and around[2] in prepositions
 
 
-def _names_something(parts: Sequence[str]) -> bool:
+def _names_something(parts: Sequence[str], language: str) -> bool:
     """Whether these words hold a whole clause that names what a pronoun behind it can stand for."""
-    borders = [place for place, part in enumerate(parts) if part[-1] in ",;:.!?" or part.casefold() in CONJUNCTIONS]
-    return bool(borders) and bool(set(words(" ".join(parts[: borders[-1] + 1]))) - NO_SUBJECT)
+    joining = vocabulary("conditions", language) | vocabulary("conjunctions", language)
+    borders = [place for place, part in enumerate(parts) if part[-1] in ",;:.!?" or part.casefold() in joining]
+    return bool(borders) and bool(set(words(" ".join(parts[: borders[-1] + 1]))) - no_subject(language))
 
 
-def _without_subject(core: str, about: str, leads_on: bool) -> Rewriting | None:
+def _without_subject(core: str, about: str, language: str, leads_on: bool) -> Rewriting | None:
     """A question that does not name what it asks about, as "is there a fee?": the one before it does."""
     asked = words(core)
-    subjects = [word for word in asked if word not in NO_SUBJECT and word not in _ADDING]
-    has_verb = bool(VERBS & set(asked))
-    if not about or len(subjects) > _MOST_SUBJECTS or _EXPLAINS.search(core) or (has_verb and _NAME.search(core)):
+    adding = vocabulary("adding", language)
+    subjects = [word for word in asked if word not in no_subject(language) and word not in adding]
+    has_verb = not vocabulary("verbs", language).isdisjoint(asked)
+    explains = _patterns(language).explaining.search(core)
+    if not about or len(subjects) > _MOST_SUBJECTS or explains or (has_verb and _NAME.search(core)):
         return None
-    leans = leads_on or bool(_ADDING & set(asked)) or (not has_verb and bool(QUESTION_WORDS & set(asked)))
-    if subjects and not (leans or _is_deed(asked) or (len(subjects) == 1 and _is_of_something(asked))):
+    is_bare = not has_verb and not vocabulary("question_words", language).isdisjoint(asked)
+    leans = leads_on or not adding.isdisjoint(asked) or is_bare or _is_deed(asked, language)
+    if subjects and not (leans or (len(subjects) == 1 and _is_of_something(asked, language))):
         return None
     return _beside(core, about, "does not name what it asks about")
 
@@ -242,16 +255,17 @@ def _beside(core: str, about: str, rule: str) -> Rewriting:
     return Rewriting(f"{_unended(core)} ({about})?", rule, certain=False)
 
 
-def _is_deed(asked: Sequence[str]) -> bool:
+def _is_deed(asked: Sequence[str], language: str) -> bool:
     """Whether it ends in what somebody does to a thing that is not named: "Can I extend?"."""
-    return len(asked) > 1 and asked[-2] in SPEAKERS and asked[-1] not in GRAMMAR
+    return len(asked) > 1 and asked[-2] in vocabulary("pronouns", language) and asked[-1] not in grammar(language)
 
 
-def _is_of_something(asked: Sequence[str]) -> bool:
+def _is_of_something(asked: Sequence[str], language: str) -> bool:
     """Whether its noun is one of something else: "what is the limit", "is there a fee"."""
-    noun = next(place for place, word in enumerate(asked) if word not in NO_SUBJECT)
+    noun = next(place for place, word in enumerate(asked) if word not in no_subject(language))
     before = asked[:noun]
-    return bool({"there", "gibt"} & set(before)) or (noun > 0 and before[-1] in DETERMINERS - _ANY)
+    definite = vocabulary("determiners", language) - vocabulary("indefinite", language)
+    return not vocabulary("existential", language).isdisjoint(before) or (noun > 0 and before[-1] in definite)
 
 
 def _unended(question: str) -> str:

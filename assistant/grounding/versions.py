@@ -34,7 +34,8 @@ def _note(sentence: str, quote: str, cited: Evidence, other: Evidence, weights: 
     """The note about one other edition; empty when it says nothing else."""
     found = support(sentence, other, weights, least_coverage)
     passage = other.text[found.start : found.end]
-    values = dict.fromkeys(value for value in quantities(passage) if unit_of(value) == unit_of(found.missing or "0"))
+    unit = unit_of(found.missing or "0")
+    values = dict.fromkeys(value for value in quantities(passage, other.language) if unit_of(value) == unit)
     if not found.missing or not values or found.coverage < _SAME_THING:
         return ""
     texts = data(answered_in(sentence, LANGUAGES) or LANGUAGES[0], "answers")
@@ -44,7 +45,7 @@ def _note(sentence: str, quote: str, cited: Evidence, other: Evidence, weights: 
     return note.format(
         which=texts["older" if other.date < cited.date else "newer"],
         source=f"{other.document}, {other.date},",
-        other=as_written(next(iter(values)), passage) if len(values) == 1 else several,
-        own=as_written(found.missing, quote),
+        other=as_written(next(iter(values)), passage, other.language) if len(values) == 1 else several,
+        own=as_written(found.missing, quote, cited.language),
         cited=f"{cited.document}, {cited.date}",
     )

@@ -61,7 +61,7 @@ def _is_borrowed(hit: Evidence, start: int, end: int, hits: Sequence[Evidence]) 
     said = hit.text[start:end]
     for title, passages in sources.items():
         lent, quoted, referred = _naming(title, hit.language)
-        numbers = set(quantities(_PLACE.sub(" ", said))) - set(quantities(title))
+        numbers = {*quantities(_PLACE.sub(" ", said), hit.language)} - {*quantities(title, hit.language)}
         is_named = lent.search(said) or (numbers and referred.search(said))
         if is_named or quoted.search(hit.text, max(0, start - _BEFORE), end):
             claimed = {stem for stem in content_stems(said, hit.language) if stem.isalpha()}
@@ -85,7 +85,7 @@ def _naming(title: str, language: str) -> tuple[re.Pattern[str], ...]:
 def _bears_out(passage: Evidence, numbers: Set[str], claimed: Set[str]) -> bool:
     """Whether a passage holds all numbers and enough words of what is said."""
     held = claimed & set(stems(passage.text, passage.language))
-    return numbers <= set(quantities(passage.text)) and len(held) >= _BORNE_OUT * len(claimed)
+    return numbers <= set(quantities(passage.text, passage.language)) and len(held) >= _BORNE_OUT * len(claimed)
 
 
 def warning_notes(sentences: Sequence[Sentence]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from itertools import chain
 
 from assistant.refusal.features import Held
 from assistant.retrieval.retriever import Retriever
-from assistant.text.functionwords import NO_SUBJECT
+from assistant.text.lexicon import no_subject
 from assistant.text.words import content_stems, detect, stems
 
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
@@ -48,7 +48,7 @@ def missing_words(question: str, there: Held, retriever: Retriever) -> tuple[str
     candidates = [
         (word, begins)
         for word, begins in _words(asked)
-        if word.casefold() not in NO_SUBJECT and present.isdisjoint(content_stems(word, there.language))
+        if word.casefold() not in no_subject(there.language) and present.isdisjoint(content_stems(word, there.language))
     ]
     # Who writes all in capitals marks nothing with them.
     marks = asked != asked.upper()

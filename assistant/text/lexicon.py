@@ -12,6 +12,7 @@ from typing import Any
 from assistant.text.languages import LANGUAGES, alternatives, data
 
 _TOGETHER = ("en", "de")
+_NOTHING = "(?!)"
 
 
 def read_with(language: str) -> tuple[str, ...]:
@@ -26,6 +27,19 @@ def vocabulary(kind: str, language: str = "") -> frozenset[str]:
 
 
 @cache
+def grammar(language: str = "") -> frozenset[str]:
+    """The words that show how a question is built."""
+    kinds = ("stopwords", "question_words", "verbs", "prepositions", "conditions", "conjunctions")
+    return frozenset[str]().union(*(vocabulary(kind, language) for kind in kinds))
+
+
+@cache
+def no_subject(language: str = "") -> frozenset[str]:
+    """The words of a question that name no subject: those of grammar, and those that ask something about a subject."""
+    return grammar(language) | vocabulary("relations", language) | vocabulary("clitics", language)
+
+
+@cache
 def everywhere(kind: str) -> frozenset[str]:
     """The words of one kind in all languages, for texts that are read before their language is known."""
     return frozenset(word for one in LANGUAGES for word in _words(one)[kind].split())
@@ -33,8 +47,8 @@ def everywhere(kind: str) -> frozenset[str]:
 
 @cache
 def forms(kind: str, language: str = "") -> str:
-    """The alternatives of a pattern that finds the words of one kind; empty where a language has none."""
-    return _joined(_words(one)[kind] for one in read_with(language))
+    """The alternatives of a pattern that finds the words of one kind; it finds nothing where a language has none."""
+    return _joined(_words(one)[kind] for one in read_with(language)) or _NOTHING
 
 
 @cache

@@ -3,16 +3,18 @@
 import json
 from collections.abc import Mapping
 
+from assistant.text.languages import LANGUAGES
 from ui.context import AppContext
 from ui.people import User
 from ui.shown.safe import attributes, escaped
 from ui.signin import SIGN_OUT
+from ui.texts import text
 
 
 def header_html(context: AppContext, titles: Mapping[str, str], user: User | None = None) -> str:
     """The header, for one who has signed in; the scripts find the titles of pages and buttons in it."""
     words = context.text
-    other = "en" if context.language == "de" else "de"
+    other = LANGUAGES[(LANGUAGES.index(context.language) + 1) % len(LANGUAGES)]
     signed_in = (
         ""
         if context.people is None or user is None
@@ -24,7 +26,7 @@ def header_html(context: AppContext, titles: Mapping[str, str], user: User | Non
     switch = f'<button type="button" class="quiet" data-dark aria-label="{dark}" title="{dark}">◐</button>'
     language = (
         f'<a class="quiet" href="/{other}/" hreflang="{other}" lang="{other}">'
-        f"{escaped(words('app.other_language'))}</a>"
+        f"{escaped(text('app.language', other))}</a>"
     )
     listed = escaped(words("chat.conversations"))
     side = f'<button type="button" class="quiet side-toggle" data-side aria-label="{listed}">☰</button>'
