@@ -1,9 +1,11 @@
 """Evidence made by hand."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from assistant.artifacts.pairs import Pair
+from assistant.grounding.support import support
 from assistant.store.blocks import blocks_in
 from assistant.types import Evidence
 
@@ -49,3 +51,13 @@ def evidence_of(pair: Pair) -> list[Evidence]:
         evidence(passage.text, rank, document=passage.document, context=passage.context, language=pair.language)
         for rank, passage in enumerate(pair.passages, 1)
     ]
+
+
+def weights(terms: Iterable[str]) -> Mapping[str, float]:
+    """Each term counts the same."""
+    return dict.fromkeys(terms, 1.0)
+
+
+def is_supported(sentence: str, hit: Evidence) -> bool:
+    """Whether a passage supports a sentence at the usual threshold."""
+    return support(sentence, hit, weights, 0.6).holds

@@ -3,8 +3,7 @@
 import time
 
 import pytest
-from samples import evidence
-from test_support import is_supported
+from samples import evidence, is_supported
 
 from assistant.text.quantities import in_figures, quantities
 from bench.written import spelled

@@ -23,7 +23,7 @@ from ingest.readers import read
 from ui.shown.answers import answer_html
 from ui.texts import text
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HOSTILE = ROOT / "data/hostile"
 FACT = "The deductible for hail is zero euros."
 # Of an attack on an earlier version, which was believed.

@@ -26,7 +26,7 @@ from ingest.pipeline import ingest
 
 ROWS = [
     json.loads(line)
-    for line in (Path(__file__).parent / "data/followups.jsonl").read_text(encoding="utf-8").splitlines()
+    for line in (Path(__file__).parents[1] / "data/followups.jsonl").read_text(encoding="utf-8").splitlines()
 ]
 FOLLOW_UPS = [row for row in ROWS if "standalone" in row]
 NEW = [row for row in ROWS if "standalone" not in row]

@@ -33,7 +33,7 @@ from assistant.types import Answer, Sentence
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 HAIL = "Hail damage to the car is covered. The deductible for hail damage is 150 euros."
 STORM = "Storm damage to the car is covered. The deductible for storm damage is 300 euros."
 
@@ -309,7 +309,7 @@ def test_questions_come_from_a_file_too(
 
 DRIVER = """
 import fcntl, sys, termios, time
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/cli"]
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from fakes import ScriptedEngine
 from test_chat import opened_cheaply

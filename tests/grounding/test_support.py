@@ -2,10 +2,9 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
 
 import pytest
-from samples import evidence
+from samples import evidence, is_supported, weights
 
 from assistant.grounding.support import is_factual, support
 from assistant.types import Evidence
@@ -16,14 +15,6 @@ TABLE = """How much we pay:
 | Deductible for each claim | €250 | €150 |
 | Freezer contents | not covered | €500 |
 | Hotel after a loss | €60 a day | €100 a day |"""
-
-
-def weights(terms: Iterable[str]) -> Mapping[str, float]:
-    return dict.fromkeys(terms, 1.0)
-
-
-def is_supported(sentence: str, hit: Evidence) -> bool:
-    return support(sentence, hit, weights, 0.6).holds
 
 
 def in_language(passage: str, language: str = "en") -> Evidence:

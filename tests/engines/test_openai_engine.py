@@ -24,7 +24,7 @@ from assistant.types import Message
 from assistant.untrusted.turns import harmless
 
 MESSAGES = [Message("system", "Be brief."), Message("user", "What is covered?")]
-DOCS = Path(__file__).parent.parent / "data/sample/docs"
+DOCS = Path(__file__).parents[2] / "data/sample/docs"
 KEY = "sk-a-secret-of-ours"
 NOWHERE = "http://127.0.0.1:9/v1"
 

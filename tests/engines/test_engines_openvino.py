@@ -26,7 +26,7 @@ from train.registry import save_adapter
 pytest.importorskip("openvino_genai")
 
 TOKENS = 16
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SIZES: dict[str, Any] = {
     "hidden_size": 64,
     "intermediate_size": 96,
