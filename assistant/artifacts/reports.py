@@ -108,6 +108,8 @@ class PairsReport:
     """Settings that differ from those that the set was made with before: all of it is made anew then."""
     bad_rows: Sequence[BadRow]
     seconds: float
+    written: int = 0
+    """Questions that a model wrote in this run, whether their answers were admitted or not."""
 
     @property
     def total(self) -> int:

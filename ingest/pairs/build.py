@@ -88,7 +88,10 @@ def make_pairs(
         header = _header(corpus, settings, recipe, pairs, dropped)
         write_pairs(file, pairs, header)
     others = _differing(earlier.settings, recipe) if earlier else ()
-    return _report(file, header, pairs, before, others, taught.bad, round(time.perf_counter() - started, 3))
+    report = _report(file, header, pairs, before, others, taught.bad, round(time.perf_counter() - started, 3))
+    known = {pair.id for pair in before.kept}
+    admitted = sum(pair.source == "generated" and pair.id not in known for pair in pairs)
+    return replace(report, written=drops.written + admitted)
 
 
 def _refuse_other_corpus(earlier: PairsHeader | None, corpus: str, file: Path) -> None:

@@ -73,7 +73,7 @@ def document_pairs(
 
     if models.teacher:
         read = models.teacher, models.replies, models.verifier
-        lists = list(answered(lists, *read, settings.answer.system, drops, reject))
+        lists = list(answered(lists, *read, settings.answer.system, chosen.seed, drops, reject))
     if models.judge:
         lists = list(judged(lists, models.judge, models.replies, drops))
     foreign = foreign_questions()

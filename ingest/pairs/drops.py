@@ -29,6 +29,11 @@ class Drops:
         """How many were dropped for each reason, most frequent first."""
         return dict(Counter(reason for reason, _ in self._rows).most_common())
 
+    @property
+    def written(self) -> int:
+        """How many of them a model wrote."""
+        return sum(candidate.source == "generated" for _, candidate in self._rows)
+
     def write(self, file: Path) -> None:
         """All of them as JSON lines; replaces ``file`` whole."""
         write_lines(file, (_explained(reason, candidate) for reason, candidate in self._rows))

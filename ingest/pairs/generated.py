@@ -13,7 +13,7 @@ with the same examples, so that an engine reads them once.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message
@@ -32,7 +32,7 @@ STATED = frozenset({"table", "entry"})
 _FEWEST_WORDS, _MOST_WORDS = 7, 40
 _LONGEST_QUESTION = 64
 """In tokens."""
-# A typo is made of a plain question: a model asked for one makes none.
+# A typo is made of a plain question once that is answered: a model makes none when asked, and repeats those it reads.
 _STYLES = ("plain", "story", "terse", "two-part", "typo")
 _LANGUAGES = {"fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch", "pt": "Portuguese", "pl": "Polish"}
 
@@ -162,8 +162,6 @@ def written(
         asked_so = question or folded(reply)[:200]
         about = chunk.id, chunk.document, chunk.language
         candidate = Candidate(asked_so, fact.text, fact.quote, style, *about, source="generated")
-        if question and style == "typo":
-            candidate = replace(candidate, instruction=mistyped(question, seed))
         if question:
             candidates.append(candidate)
         else:

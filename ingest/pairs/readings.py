@@ -18,6 +18,7 @@ from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Asked, EvidenceList
 from ingest.pairs.drops import Drops
 from ingest.pairs.filters import folded
+from ingest.pairs.generated import mistyped
 from ingest.pairs.replies import Asking, Replies
 from ingest.pairs.teacher import Teacher
 from ingest.pairs.verified import Verifier, agree
@@ -30,6 +31,8 @@ _IN_FULL = (
 _LONGEST_ANSWER = 120
 """In tokens."""
 _DIFFER = "readings differ"
+ANSWER = "answer: "
+"""Begins the reason where an answer was not admitted."""
 
 Lists = Sequence[tuple[EvidenceList, Sequence[Asked]]]
 Reject = Callable[[EvidenceList, Candidate, str], None]
@@ -58,7 +61,14 @@ class _Question:
 
 
 def answered(
-    lists: Lists, teacher: Teacher, replies: Replies, verifier: Verifier, system: str, drops: Drops, reject: Reject
+    lists: Lists,
+    teacher: Teacher,
+    replies: Replies,
+    verifier: Verifier,
+    system: str,
+    seed: int,
+    drops: Drops,
+    reject: Reject,
 ) -> Iterator[tuple[EvidenceList, list[Asked]]]:
     """The lists with the questions whose answers are admitted; what no model wrote stays as it is.
 
@@ -82,12 +92,14 @@ def answered(
                 reject(one.shown, replace(one.asked.candidate, response=reading), fault or _DIFFER)
         if not one.admitted:
             reason = _DIFFER if "" in one.readings.values() else next(iter(one.readings.values()))
-            drops.add(f"answer: {reason}", replace(one.asked.candidate, response=next(iter(one.readings))))
+            drops.add(f"{ANSWER}{reason}", replace(one.asked.candidate, response=next(iter(one.readings))))
     for shown, asked in lists:
         some = [own for own in asked if own.candidate.source != "generated"]
         for own in asked:
             if response := admitted.get((shown.chunk, own.candidate.instruction)):
-                some.append(replace(own, candidate=replace(own.candidate, response=response)))
+                question = own.candidate.instruction
+                question = mistyped(question, seed) if own.candidate.kind == "typo" else question
+                some.append(replace(own, candidate=replace(own.candidate, instruction=question, response=response)))
         if some:
             yield shown, some
 

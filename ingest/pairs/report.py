@@ -6,6 +6,7 @@ from typing import Any
 from assistant.artifacts.reports import PairsReport
 from assistant.text.printing import counted
 from ingest.pairs.generated import UNREADABLE
+from ingest.pairs.readings import ANSWER
 
 _MOST_COMPLAINTS = 10
 
@@ -38,6 +39,9 @@ def print_report(report: PairsReport) -> None:
     console.print(_counted("pairs", report.counts, "kinds", report.kinds))
     if report.dropped:
         console.print(_counted("dropped, by reason", report.dropped))
+    if report.written:
+        rejected = sum(count for reason, count in report.dropped.items() if reason.startswith(ANSWER))
+        console.print(f"A model wrote {counted(report.written, 'question')}; answers to {rejected} were not admitted.")
     splits = ", ".join(f"{name} {count}" for name, count in report.splits.items())
     console.print(f"{splits}. {report.lists} evidence lists, {report.pairs_per_list:.1f} pairs each.")
     if report.kept or report.edited:
