@@ -29,8 +29,9 @@ from assistant import config
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Likeness, Meaning
 from assistant.grounding.quoting import Places
-from assistant.grounding.spans import Row, Span, spans
+from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Support, Weights, is_factual, support
+from assistant.grounding.tables import Row
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.store.blocks import blocks_in
@@ -137,7 +138,7 @@ def _from_sentence(text: str, hit: Evidence, others: Sequence[Evidence], rng: ra
 
 def _from_row(row: Row, hit: Evidence, rng: random.Random) -> Iterator[Labelled]:
     """Claims as pairs make them from tables: "Luggage for a family: €4,000 in all in Journey Standard." """
-    if row.table.labels.count(row.label) > 1:
+    if [label for label, *_ in row.table.rows].count(row.label) > 1:
         return
     named = [(header, cell) for header, cell in row.cells if header and cell and header.casefold() != "remark"]
     if not named:

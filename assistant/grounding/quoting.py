@@ -16,7 +16,8 @@ from functools import cached_property
 
 from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
-from assistant.grounding.support import Weights, named_cells, weighted_coverage
+from assistant.grounding.support import Weights, weighted_coverage
+from assistant.grounding.tables import is_looked_up, means_another, named_cells, numbers_within
 from assistant.grounding.warnings import warning_of
 from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
@@ -36,6 +37,8 @@ _MOST_CLOSEST = 3
 # A second quotation may be so much worse than the first.
 _NEARLY_AS_GOOD = 0.15
 _RANK_COSTS = 0.06
+# A cell whose row and column the question names is what was asked for, though few words say so (docs/log.md).
+_FOUND_IN_A_TABLE = 0.3
 # Below it the best place has nothing to do with the question (docs/log.md).
 _LEAST_FIT = 0.45
 
@@ -50,6 +53,8 @@ class _Candidate:
     """Under which it stands; a question above it is one."""
     answers_from: int | None
     """Where the answer begins that it is part of; None where no question stands above it."""
+    known: str = ""
+    """Of a row: what introduces its table, and the numbers of the question that lie within what it is for."""
 
 
 class Places:
@@ -107,7 +112,7 @@ class Places:
             for hit in self._hits
             if not is_superseded(hit, self._hits, self.question)
             for candidate in _candidates(hit, self.question)
-            if len(candidate.text) >= _SHORTEST_SENTENCE
+            if candidate.span.row or len(candidate.text) >= _SHORTEST_SENTENCE
         ]
         if not candidates:
             return []
@@ -123,14 +128,16 @@ def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder,
 
     def score(one: _Candidate, similarity: float) -> float:
         cost = _RANK_COSTS * one.hit.rank + (_NEARLY_AS_GOOD if warning_of(one.hit) else 0.0)
-        return similarity + _coverage(one, wanted[one.hit.language]) - cost
+        is_cell = one.span.row is not None and is_looked_up(one.span.row, question, one.hit.language)
+        return similarity + _coverage(one, wanted[one.hit.language]) + _FOUND_IN_A_TABLE * is_cell - cost
 
     return [score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True)]
 
 
 def _coverage(one: _Candidate, wanted: Mapping[str, float]) -> float:
     place = without_rows(one.hit.place)
-    held = frozenset(stems(f"{one.hit.title} {one.heading} {place} {one.text}", one.hit.language))
+    text = f"{one.hit.title} {one.heading} {place} {one.text} {one.known}"
+    held = frozenset(stems(text, one.hit.language))
     return weighted_coverage(wanted, held)
 
 
@@ -161,11 +168,14 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
         text = " ".join(hit.text[span.start : span.end].split())
         if block.kind == "heading" or _MAIL_HEAD.match(text):
             continue
+        if span.row and means_another(span.row, question, hit.language, surely=True):
+            continue
         if asks(text):
             asked = (span.end, f"{path} {text}")
             continue
         heading = asked[1] if asked else path
-        yield _Candidate(hit, span, _text(hit, span, question, text), heading, asked[0] if asked else None)
+        known = f"{span.introduction} {numbers_within(span.row, question)}" if span.row else ""
+        yield _Candidate(hit, span, _text(hit, span, question, text), heading, asked[0] if asked else None, known)
 
 
 def _text(hit: Evidence, span: Span, question: str, text: str) -> str:

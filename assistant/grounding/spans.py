@@ -7,8 +7,9 @@ opens a list, the caption and the header of a table.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain, groupby, islice, repeat, zip_longest
+from itertools import groupby, zip_longest
 
+from assistant.grounding.tables import Row, Table
 from assistant.text.sentences import asks, sentence_spans
 from assistant.types import Evidence, Item, StoredBlock
 from assistant.untrusted.instructions import believed_end
@@ -17,24 +18,6 @@ _OPENS_A_LIST = (":", ",", "–")
 _ENDS = (".", "!", "?", ";")
 # What opens a list or captions a table is short.
 _LONGEST_INTRODUCTION = 240
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Table:
-    """What the rows of a table have in common; the same only as itself."""
-
-    labels: tuple[str, ...]
-    """Of its rows: their first cells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table: its first cell, and the others under their headers."""
-
-    label: str
-    cells: tuple[tuple[str, str], ...]
-    """(header, cell)"""
-    table: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +87,9 @@ def _cells(row: str) -> tuple[str, ...]:
 
 
 def _rows(rows: list[_Line], titles: Sequence[str], introduction: str) -> Iterator[Span]:
-    table = Table(tuple(line.cells[0] for line in rows))
+    table = Table(tuple(titles), tuple(line.cells for line in rows))
     for line in rows:
-        label, *cells = line.cells
-        under = chain(islice(titles, 1, None), repeat(""))  # rows may be longer than their header
-        row = Row(label, tuple(zip(under, cells, strict=False)), table)
+        row = Row(line.cells, table)
         yield Span(line.start, line.start + len(line.text), f"{introduction} {titles[0] if titles else ''}", row)
 
 

@@ -24,12 +24,13 @@ from assistant.grounding.decisive import is_restricted, missing_word
 from assistant.grounding.joined import parted
 from assistant.grounding.meaning import Likeness
 from assistant.grounding.roles import misplaced
-from assistant.grounding.spans import Row, Span, Table, spans
+from assistant.grounding.spans import Span, spans
+from assistant.grounding.tables import Row, means_another, named_cells, numbers_within, stems_of
 from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
 from assistant.text.negation import Denial, affirmed, contradiction, denials
 from assistant.text.places import without_rows
-from assistant.text.quantities import in_digits, is_said, qualifiers, quantities, split_quantities
+from assistant.text.quantities import is_said, qualifiers, quantities, split_quantities
 from assistant.text.sentences import asks
 from assistant.text.words import stems, words
 from assistant.types import HEADING_SEPARATOR, Evidence
@@ -47,8 +48,6 @@ _FEWEST_WORDS_OF_A_STATEMENT = 3
 _LEAST_COVERAGE_OF_AN_ECHO = 0.9
 # Sentences in other words hold few of the passage's; what means so much the same needs half as many (docs/log.md).
 _MUCH_THE_SAME, _HALF = 0.6, 0.5
-# From this part of its words on, a header is named; two thirds, since headers have remarks: "Privat Standard (alt)".
-_NAMES_A_HEADER = 0.66
 # A span that holds so much less of a sentence's words than the best one is about something else.
 _BEHIND_THE_BEST = 0.2
 _GAIN_OF_A_PAIR = 0.1
@@ -120,12 +119,12 @@ class _Read:
 
     @property
     def stems(self) -> frozenset[str]:
-        return _stems(f"{self.known} {self.text}", self.language)
+        return stems_of(f"{self.known} {self.text}", self.language)
 
     @property
     def written_large(self) -> frozenset[str]:
         """The stems of words that may be part of a name: "Home Premium" is in no passage about a premium."""
-        return _stems(" ".join(_MAY_NAME.findall(f"{self.known} {self.text}")), self.language)
+        return stems_of(" ".join(_MAY_NAME.findall(f"{self.known} {self.text}")), self.language)
 
 
 def support(
@@ -284,11 +283,6 @@ def _without_items(text: str, language: str) -> tuple[str, list[str]]:
     return (rest, items) if sorted(counted) == sorted(quantities(text, language)) else (text, [])
 
 
-@lru_cache(maxsize=4096)
-def _stems(text: str, language: str) -> frozenset[str]:
-    return frozenset(stems(in_digits(affirmed(text, language), language), language)) | frozenset(stems(text, language))
-
-
 def context_of(hit: Evidence) -> str:
     """What a reader knows everywhere in a passage: its headings, and the sheet or slide.
 
@@ -307,7 +301,7 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
     else:
         read = _Read(hit.text[span.start : span.end], known, hit.language)
     objection = _objection(claim, read)
-    if not objection and span.row and _is_of_another_row(span.row, claim, hit.language):
+    if not objection and span.row and means_another(span.row, f"{claim.asked} {claim.text}", hit.language):
         objection = "another row of the table fits better"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
@@ -334,7 +328,7 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
 
 def _own_coverage(span: Span, hit: Evidence, wanted: Mapping[str, float]) -> float:
     """What a span holds without what introduces it, which decides between equals: a caption is no row."""
-    return weighted_coverage(wanted, _stems(hit.text[span.start : span.end], hit.language))
+    return weighted_coverage(wanted, stems_of(hit.text[span.start : span.end], hit.language))
 
 
 def _without_idle_pairs(some: Sequence[Span], hit: Evidence, wanted: Mapping[str, float]) -> list[Span]:
@@ -343,7 +337,7 @@ def _without_idle_pairs(some: Sequence[Span], hit: Evidence, wanted: Mapping[str
 
     def held(span: Span) -> float:
         text = f"{context_of(hit)} {span.introduction} {hit.text[span.start : span.end]}"
-        return weighted_coverage(wanted, _stems(text, hit.language))
+        return weighted_coverage(wanted, stems_of(text, hit.language))
 
     alone = [(span, held(span)) for span in some if not span.is_pair]
     starts = [span.start for span, _ in alone]
@@ -421,46 +415,11 @@ def _missing_quantity(claim: _Claim, read: _Read) -> str:
     return next((quantity for quantity in wanted if not is_said(quantity, there, read.in_cells)), "")
 
 
-def named_cells(row: Row, sentence: str, language: str) -> list[tuple[str, str]]:
-    """The (header, cell) of a row under the headers that a sentence names, and the cells that it names themselves; all
-    of them if it names no header."""
-    fits = [_fit(header, sentence, language) for header, _ in row.cells]
-    best = max(fits, default=(0.0, 0))
-    if best[0] < _NAMES_A_HEADER:
-        return list(row.cells)
-    return [
-        (header, cell)
-        for fit, (header, cell) in zip(fits, row.cells, strict=True)
-        if fit == best or (_is_name(cell) and _fit(cell, sentence, language)[0] == 1.0)
-    ]
-
-
-def _is_name(cell: str) -> bool:
-    return cell[:1].isupper() and cell.replace(" ", "").isalpha()
-
-
 def _row_as_read(row: Row, claim: _Claim, known: str, language: str) -> _Read:
     """A row as one reads it who looks for a claim: its label, and the cells under the headers that the claim names."""
-    chosen = named_cells(row, f"{claim.asked} {claim.text}", language)
-    text = " | ".join([row.label, *(f"{header}: {cell}" for header, cell in chosen)])
-    in_cells = quantities(" ; ".join([row.label, *(cell for _, cell in chosen)]), language)
+    meant = f"{claim.asked} {claim.text}"
+    chosen = named_cells(row, meant, language)
+    label = f"{row.label} {numbers_within(row, meant)}".rstrip()
+    text = " | ".join([label, *(f"{header}: {cell}" for header, cell in chosen)])
+    in_cells = quantities(" ; ".join([label, *(cell for _, cell in chosen)]), language)
     return _Read(text, known, language, frozenset(in_cells))
-
-
-def _is_of_another_row(row: Row, claim: _Claim, language: str) -> bool:
-    text = f"{claim.asked} {claim.text}"
-    return _best_fit(row.table, text, language) > _fit(row.label, text, language)
-
-
-@lru_cache(maxsize=64)  # each row of a table asks
-def _best_fit(table: Table, sentence: str, language: str) -> tuple[float, int]:
-    """How well the label that a sentence names best fits."""
-    return max(_fit(label, sentence, language) for label in table.labels)
-
-
-def _fit(label: str, sentence: str, language: str) -> tuple[float, int]:
-    """Which part of a label a sentence holds, and how many words of it: more words decide between equal parts."""
-    grammar = vocabulary("stopwords", language)
-    its = frozenset(stems(" ".join(word for word in words(label) if word not in grammar), language))
-    both = len(its & _stems(sentence, language))
-    return (both / len(its) if its else 0.0), both

@@ -7,8 +7,9 @@ from functools import lru_cache
 from assistant.artifacts.pairs import Pair
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import cell_in_words
-from assistant.grounding.spans import Row, spans
+from assistant.grounding.spans import spans
 from assistant.grounding.support import support
+from assistant.grounding.tables import Row
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Answer, Evidence
 from eval.cases import Case

@@ -1,0 +1,151 @@
+"""Rows of tables as one reads them who looks for a row and a column: which row a text means, and which of its cells.
+
+A row is meant by the words of its label, "Hotel after a loss", or by a number within a range that it is for: 45 means
+"41 to 50", and "over 500,000 inhabitants" the row of which a cell says so.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, islice, repeat
+
+from assistant.text.lexicon import everywhere, vocabulary
+from assistant.text.negation import affirmed
+from assistant.text.quantities import in_digits
+from assistant.text.ranges import Range, ranges, without_ranges
+from assistant.text.words import stems, words
+
+# From this part of its words on, a header or a row is named; two thirds, since headers have remarks: "Privat Standard
+# (alt)".
+_IS_NAMED = 0.66
+
+Fit = tuple[float, int]
+"""Which part of a label a text holds, and how many words of it: more words decide between equal parts."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Table:
+    """A table of a passage; the same only as itself."""
+
+    titles: tuple[str, ...]
+    """Of its columns; none where it has no header."""
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table: its cells, of which the first one is its label."""
+
+    texts: tuple[str, ...]
+    table: Table
+
+    @property
+    def label(self) -> str:
+        """The first cell."""
+        return self.texts[0]
+
+    @property
+    def cells(self) -> tuple[tuple[str, str], ...]:
+        """The others, each as (header, cell)."""
+        under = chain(islice(self.table.titles, 1, None), repeat(""))  # rows may be longer than their header
+        return tuple(zip(under, self.texts[1:], strict=False))
+
+
+def named_cells(row: Row, text: str, language: str) -> list[tuple[str, str]]:
+    """The (header, cell) of a row under the headers that a text names, and the cells that it names themselves; all of
+    them if it names no header."""
+    fits = [_fit(header, text, language) for header, _ in row.cells]
+    best = max(fits, default=(0.0, 0))
+    if best[0] < _IS_NAMED:
+        return list(row.cells)
+    return [
+        (header, cell)
+        for fit, (header, cell) in zip(fits, row.cells, strict=True)
+        if fit == best or (_is_name(cell) and _fit(cell, text, language)[0] == 1.0)
+    ]
+
+
+def _is_name(cell: str) -> bool:
+    return cell[:1].isupper() and cell.replace(" ", "").isalpha()
+
+
+def means_another(row: Row, text: str, language: str, *, surely: bool = False) -> bool:
+    """Whether a text means another row of the table better than this one; ``surely`` only if it names that one."""
+    best = _best_fit(row.table, text, language)
+    return best > _row_fit(row.table, row.texts, text, language) and (not surely or best[0] >= _IS_NAMED)
+
+
+def is_looked_up(row: Row, text: str, language: str) -> bool:
+    """Whether a text names a row and a column of it: then it asks for the cell where they meet."""
+    names_row = _row_fit(row.table, row.texts, text, language)[0] >= _IS_NAMED
+    return names_row and len(named_cells(row, text, language)) < len(row.cells)
+
+
+def numbers_within(row: Row, text: str) -> str:
+    """The numbers and ranges of a text that lie within those that a row is for, as they are written there."""
+    return " ".join(asked.written for _, asked in _held(row.table, row.texts, text))
+
+
+@lru_cache(maxsize=64)  # each row of a table asks
+def _best_fit(table: Table, text: str, language: str) -> Fit:
+    return max(_row_fit(table, row, text, language) for row in table.rows)
+
+
+def _row_fit(table: Table, row: tuple[str, ...], text: str, language: str) -> Fit:
+    """How well a text means a row: by words and the range of its label, or by a name or the range in another cell."""
+    held = _held(table, row, text)
+    fits = [_fit(row[0], text, language)]
+    if own := ranges(row[0]):
+        within = [(one, asked) for one, asked in held if one in own]
+        rest = _label_stems(without_ranges(row[0]), language)
+        count = len(rest & stems_of(text, language)) + bool(within)
+        agreeing = any(_shared(one, asked) for one, asked in within)
+        fits = [*(fits if within else ()), (count / (len(rest) + 1), count + agreeing)]
+    elif held:
+        fits.append((1.0, 1))
+    names = (_fit(cell, text, language) for cell in row[1:] if _is_name(cell))
+    return max(*fits, *(fit for fit in names if fit[0] == 1.0), (0.0, 0))
+
+
+def _held(table: Table, row: tuple[str, ...], text: str) -> list[tuple[Range, Range]]:
+    """The ranges of a row, each with what a text asks for that lies within it.
+
+    Those of the label count, of other cells only where they count the same: inhabitants. Headers are no question.
+    """
+    return [
+        (one, asked)
+        for asked in _asked(table, text)
+        for place, cell in enumerate(row)
+        for one in ranges(cell)
+        if one.holds(asked) and (not place or _shared(one, asked))
+    ]
+
+
+@lru_cache(maxsize=64)
+def _asked(table: Table, text: str) -> tuple[Range, ...]:
+    for title in table.titles:
+        if any(map(str.isdigit, title)):
+            text = re.sub(re.escape(title), " ", text, flags=re.IGNORECASE)
+    return ranges(text)
+
+
+def _shared(one: Range, other: Range) -> bool:
+    return not (one.words & other.words) <= everywhere("stopwords")
+
+
+@lru_cache(maxsize=1024)
+def _fit(label: str, text: str, language: str) -> Fit:
+    its = _label_stems(label, language)
+    both = len(its & stems_of(text, language))
+    return (both / len(its) if its else 0.0), both
+
+
+def _label_stems(label: str, language: str) -> frozenset[str]:
+    grammar = vocabulary("stopwords", language)
+    return frozenset(stems(" ".join(word for word in words(label) if word not in grammar), language))
+
+
+@lru_cache(maxsize=4096)
+def stems_of(text: str, language: str) -> frozenset[str]:
+    """The stems of a text, also those of its number words in figures."""
+    return frozenset(stems(in_digits(affirmed(text, language), language), language)) | frozenset(stems(text, language))
