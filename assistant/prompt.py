@@ -16,7 +16,7 @@ a control token of the model is broken up on its way into the prompt, however it
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from assistant.types import Evidence, Message
+from assistant.types import HEADING_SEPARATOR, Evidence, Message
 from assistant.untrusted.turns import harmless
 
 _QUOTES = str.maketrans({'"': "'", "\n": " ", "<": "(", ">": ")"})
@@ -62,6 +62,6 @@ def fitting_evidence(
 def _passage(number: int, hit: Shown, control_tokens: Collection[str]) -> str:
     # The table header, if any, stands on lines of its own below the headings.
     headings, _, header = hit.context.partition("\n")
-    source = harmless(headings.replace(" > ", " / ").translate(_QUOTES), control_tokens)
+    source = harmless(headings.replace(HEADING_SEPARATOR, " / ").translate(_QUOTES), control_tokens)
     text = harmless(f"{header}\n{hit.text}" if header else hit.text, control_tokens)
     return f'<passage id="{number}" source="{source}">\n{text}\n</passage>'

@@ -17,7 +17,6 @@ It notices, for instance, another threshold of support (``answer.support_coverag
 'eval').
 """
 
-import hashlib
 import json
 import os
 import re
@@ -42,10 +41,14 @@ Texts = dict[str, str]
 
 _CASES = 60
 _SYSTEMS = "extractive,base+rag"
-_VARYING = frozenset({"seconds", "timings"})
+_ASKED = "1"
+"""Counts up when a part asks for something else: what was kept before is not comparable then."""
+_TIMES = frozenset({"seconds", "timings"})
 """Keys of JSON whose values are measured times."""
 _SECONDS = re.compile(r"^  seconds: .*|\(\d+\.\d s\)", re.MULTILINE)
 """The same in lines for people."""
+_SOURCE = re.compile(r'"code": "[0-9a-f]+"')
+"""The hash of the source, in the identity of an evaluation."""
 _SHOWN_BEFORE, _SHOWN = 40, 160
 
 
@@ -90,7 +93,7 @@ class Side:
         except ValueError:
             text = "\n".join(map(_timeless, text.split("\n")))
         text = text.replace(str(self.workspace), "WORKSPACE").replace(str(self.checkout), "CHECKOUT")
-        return _SECONDS.sub("SECONDS", text)
+        return _SOURCE.sub('"code": "SOURCE"', _SECONDS.sub("SECONDS", text))
 
 
 def _timeless(line: str) -> str:
@@ -106,7 +109,7 @@ def _dumped(content: Any, indent: int | None = None) -> str:
 
 def _without_times(content: Any) -> Any:
     if isinstance(content, dict):
-        return {key: _without_times(value) for key, value in content.items() if key not in _VARYING}
+        return {key: _without_times(value) for key, value in content.items() if key not in _TIMES}
     return [_without_times(value) for value in content] if isinstance(content, list) else content
 
 
@@ -226,8 +229,7 @@ def _kept_in(cache: Path, checkout: Path, data: Path) -> Path:
         return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
 
     commits = [git(folder, "rev-parse", "HEAD").strip()[:12] for folder in (checkout, data)]
-    asked = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    kept = cache / "-".join([*commits, asked])
+    kept = cache / "-".join([*commits, _ASKED])
     if git(checkout, "status", "--porcelain"):
         kept = kept.with_suffix(".changed")
         shutil.rmtree(kept, ignore_errors=True)
