@@ -1,6 +1,8 @@
 """One conversation in a terminal: questions, and commands that begin with a slash."""
 
 import difflib
+import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +10,6 @@ from pathlib import Path
 import click
 
 from assistant.artifacts.adapters import BASE
-from assistant.cli.terminal import take_back
 from assistant.errors import AssistantError, UsageError
 from assistant.render.lines import answer_lines, footnotes, passage_lines, trace_lines
 from assistant.render.markdown import conversation_markdown
@@ -172,3 +173,38 @@ def _required(argument: str, usage: str) -> str:
 def _unknown(command: str) -> UsageError:
     near = difflib.get_close_matches(command, [name.split()[0] for name in COMMANDS], n=1)
     return UsageError(f"There is no command {command}.", f"Did you mean {near[0]}?" if near else "See /help.")
+
+
+_UP, _CLEAR_BELOW = "\x1b[{}A", "\x1b[J"
+
+
+def take_back(shown: str) -> bool:
+    """Remove what was written last, from the beginning of its first line on; False where that cannot be done.
+
+    ``shown`` begins a line, and nothing else was written or typed since. A pipe keeps what it got, and so does a screen
+    that has scrolled it away.
+    """
+    if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    try:
+        columns, lines = os.get_terminal_size(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return False
+    if columns < 1 or (rows := rows_of(shown, columns)) > lines:
+        return False
+    sys.stdout.write("\r" + (_UP.format(rows - 1) if rows > 1 else "") + _CLEAR_BELOW)
+    sys.stdout.flush()
+    return True
+
+
+def rows_of(text: str, columns: int) -> int:
+    """How many rows of a screen a text takes; a wide character that does not fit into a row begins the next one."""
+    from rich.cells import cell_len
+
+    rows = 0
+    for line in text.split("\n"):
+        rows, filled = rows + 1, 0
+        for character in line:
+            width = cell_len(character)
+            rows, filled = (rows + 1, width) if filled + width > columns else (rows, filled + width)
+    return rows

@@ -3,22 +3,130 @@
 Each prompt is read by itself, as far as it does not begin like one that was read before; then its row joins the others,
 padded on the left to the longest. A model whose layers do not all look back over everything (sliding windows, recurrent
 layers) cannot be padded so: its requests take turns instead.
+
+Questions share the system text, turns of a conversation share all that was said before: keys and values of prompts that
+were read are kept for prompts that begin with the same tokens. What is kept is a view of what the model computed
+anyway; who uses it copies it, and what is computed behind it stays its own.
 """
 
 import inspect
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 import torch
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import Cache, DynamicLayer
 
-from assistant.engines.keyvalues import layers_of, roomy_cache
-from assistant.engines.prefixes import PrefixCache
 from assistant.engines.scheduler import Request, Said
+
+KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
+"""Of each layer, (rows, heads, tokens, head size) both."""
+# Fewer tokens are read again sooner than they are copied.
+_SHORTEST = 16
+
+
+class PrefixCache:
+    """The prompts that were read last, as many as fit into ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[tuple[str, tuple[int, ...]], KeysValues] = OrderedDict()
+
+    def keep(self, weights: str, prompt: Sequence[int], layers: KeysValues) -> None:
+        """Remember what ``weights`` (the name of a model's state) computed for a prompt."""
+        self._kept[weights, tuple(prompt)] = layers
+        while sum(map(_size, self._kept.values())) > self._limit:
+            self._kept.popitem(last=False)
+
+    def longest(self, weights: str, prompt: Sequence[int]) -> tuple[int, KeysValues]:
+        """How many tokens at the head of ``prompt`` are known, and their keys and values. The last one never is."""
+        best, length = None, _SHORTEST - 1
+        for name, kept in self._kept:
+            if name == weights and (shared := _shared(kept, prompt[:-1])) > length:
+                best, length = (name, kept), shared
+        if best is None:
+            return 0, []
+        self._kept.move_to_end(best)
+        return length, [(keys[..., :length, :], values[..., :length, :]) for keys, values in self._kept[best]]
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _size(layers: KeysValues) -> int:
+    return sum(one.numel() * one.element_size() for layer in layers for one in layer)
+
+
+# Tokens that a layer gets room for beyond those it has.
+_ROOM = 128
+
+
+class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """One layer: tokens are written behind those that are there, instead of all being copied for each new one."""
+
+    def __init__(self, parts: Sequence[tuple[torch.Tensor, torch.Tensor]] = ()) -> None:
+        """``parts`` hold keys and values of (rows, heads, tokens, head size); shorter ones are padded on the left."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        if parts:
+            keys, values = ([part[side] for part in parts] for side in (0, 1))
+            self.lazy_initialization(keys[0], values[0])
+            width = max(one.shape[-2] for one in keys)
+            self._spaces = _aligned(keys, width), _aligned(values, width)
+            self._show(width)
+
+    def update(
+        self,
+        key_states: torch.Tensor,
+        value_states: torch.Tensor,
+        *args: Any,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add tokens; returns all there are."""
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self._spaces = _aligned([key_states], end), _aligned([value_states], end)
+        elif end > self._spaces[0].shape[-2]:
+            keys, values = self._show(start)
+            self._spaces = _aligned([keys], start, end - start), _aligned([values], start, end - start)
+        for space, new in zip(self._spaces, (key_states, value_states), strict=True):
+            space[..., start:end, :] = new
+        return self._show(end)
+
+    def _show(self, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        keys, values = self._spaces
+        self.keys, self.values = keys[..., :tokens, :], values[..., :tokens, :]
+        return self.keys, self.values
+
+
+def roomy_cache(*parts: KeysValues) -> Cache:
+    """A cache with the rows of all parts, shorter ones padded on the left; empty without any."""
+    if not any(parts):
+        return Cache(layer_class_to_replicate=RoomyLayer)
+    return Cache(layers=[RoomyLayer(layer) for layer in zip(*parts, strict=True)])
+
+
+def layers_of(cache: Any) -> KeysValues:
+    """What a cache holds now."""
+    return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _aligned(parts: Sequence[torch.Tensor], width: int, more: int = 0) -> torch.Tensor:
+    """Rows that end at ``width``, with room behind. Before them are zeros: what is masked has to be finite too."""
+    rows, (_, heads, _, size) = sum(len(part) for part in parts), parts[0].shape
+    space = parts[0].new_zeros(rows, heads, width + more + _ROOM, size)
+    row = 0
+    for part in parts:
+        space[row : row + len(part), :, width - part.shape[-2] : width] = part
+        row += len(part)
+    return space
+
 
 # Below it nothing but the likeliest token has a chance; divided by much less, logits are no numbers any more.
 _COLDEST = 1e-3

@@ -1,8 +1,9 @@
-"""What engines that stand in front of another one pass on as it is."""
+"""Engines that stand in front of another one, and what they pass on as it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 
+from assistant.artifacts.adapters import BASE
 from assistant.engines.base import Engine
 from assistant.types import Message
 
@@ -41,3 +42,15 @@ class FrontingEngine:
     ) -> list[str]:
         """As of the engine: what is no answer, as a question that is put differently."""
         return self._engine.complete(requests, max_new_tokens, adapter)
+
+
+class ReticentEngine(FrontingEngine):
+    """Says nothing to who asks the base model, so that the documents answer in their own words."""
+
+    def stream(
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
+    ) -> Generator[str, None, bool]:
+        """What an adapter says; of the base model nothing."""
+        if adapter in (None, BASE):
+            return False
+        return (yield from self._engine.stream(messages, max_new_tokens, temperature, adapter))

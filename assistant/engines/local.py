@@ -6,8 +6,8 @@ from pathlib import Path
 
 from assistant.config import DeviceSettings, EngineSettings
 from assistant.engines.adapted import AdaptedModel
-from assistant.engines.answering import spoken
 from assistant.engines.scheduler import Answering, Batch, Request, Scheduler
+from assistant.engines.stopping import spoken
 from assistant.errors import ModelError
 from assistant.models.device import choose
 from assistant.models.template import ChatTemplate

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from assistant.artifacts.adapters import BASE
 from assistant.config import EngineSettings
-from assistant.engines.answering import spoken
 from assistant.engines.server import ServedModel, Server, Sleep
-from assistant.engines.unseen import CONTROL_TOKENS, estimated_tokens
+from assistant.engines.stopping import spoken
+from assistant.engines.token_estimates import CONTROL_TOKENS, estimated_tokens
 from assistant.errors import ModelError, OnlyThoughtError, UnknownAdapterError
 from assistant.models.thinking import Speech, answer_in, has_unmarked_thought
 from assistant.text.printing import visible

@@ -1,14 +1,18 @@
 """Which engine the settings ask for."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assistant import models
 from assistant.artifacts.adapters import BASE, adapter_folder, read_card
-from assistant.config import EngineSettings, Settings
+from assistant.config import DeviceSettings, EngineSettings, Settings
 from assistant.engines.base import Engine
-from assistant.engines.reticent import ReticentEngine
-from assistant.errors import ConfigError
+from assistant.engines.fronting import ReticentEngine
+from assistant.errors import ConfigError, ModelError
 from assistant.models.catalogue import entry_of
+
+if TYPE_CHECKING:
+    from assistant.engines.local import LocalEngine
 
 
 def uses_server(settings: EngineSettings) -> bool:
@@ -28,8 +32,6 @@ def open_engine(settings: Settings, adapters: Path | None = None) -> Engine:
         from assistant.engines.openai_engine import OpenAIEngine
 
         return OpenAIEngine(settings.engine)
-    from assistant.engines.choosing import local_engine
-
     return local_engine(settings.engine, settings.device, adapters)
 
 
@@ -66,3 +68,19 @@ def check_adapter(settings: Settings, adapters: Path, adapter: str | None) -> No
     """
     if adapter and adapter != BASE and not uses_server(settings.engine):
         read_card(adapter_folder(adapters, adapter))
+
+
+def local_engine(settings: EngineSettings, device: DeviceSettings, adapters: Path | None = None) -> "LocalEngine":
+    """The engine that ``engine.runtime`` names; ``auto`` takes OpenVINO where it can run the model: it is faster.
+
+    Raises ModelError for an unknown model, and when OpenVINO is named and cannot run it.
+    """
+    from assistant.engines.openvino_engine import OpenVINOEngine, why_not
+    from assistant.engines.transformers_engine import TransformersEngine
+
+    reason = "" if settings.runtime == "transformers" else why_not(settings, device)
+    if settings.runtime == "openvino" and reason:
+        raise ModelError(f"engine.runtime is openvino, but {reason}.", "Set engine.runtime=auto.")
+    if settings.runtime == "transformers" or reason:
+        return TransformersEngine(settings, device, adapters)
+    return OpenVINOEngine(settings, device, adapters)

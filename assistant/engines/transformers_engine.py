@@ -4,10 +4,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from assistant.engines.local import LocalEngine
-from assistant.engines.prefixes import PrefixCache
 
 if TYPE_CHECKING:
-    from assistant.engines.decoding import TransformersBatch
+    from assistant.engines.decoding import PrefixCache, TransformersBatch
 
 # Keys and values of prompts that were read, in bytes: about 20 prompts of the bundled model, one of a large one.
 _PREFIX_BYTES = 512 << 20
@@ -17,7 +16,9 @@ class TransformersEngine(LocalEngine):
     """The model as transformers and PEFT compute it; adapters are switched between two tokens."""
 
     @cached_property
-    def _prefixes(self) -> PrefixCache:
+    def _prefixes(self) -> "PrefixCache":
+        from assistant.engines.decoding import PrefixCache
+
         return PrefixCache(_PREFIX_BYTES)
 
     @cached_property

@@ -21,8 +21,7 @@ import pytest
 from commands import run
 from fakes import FakeEmbedder, ScriptedEngine
 
-from assistant.cli.talk import COMMANDS, Talk
-from assistant.cli.terminal import rows_of, take_back
+from assistant.cli.talk import COMMANDS, Talk, rows_of, take_back
 from assistant.config import Settings
 from assistant.engines import opening
 from assistant.errors import AdapterError, UsageError

@@ -15,7 +15,7 @@ from tiny import QUESTIONS, adapted, card_for, edited, save_random, settings_for
 from assistant import models
 from assistant.config import EngineSettings, Settings
 from assistant.engines import openvino_files
-from assistant.engines.choosing import local_engine
+from assistant.engines.opening import local_engine
 from assistant.engines.openvino_engine import OpenVINOEngine, why_not
 from assistant.engines.openvino_graph import why_unfit
 from assistant.engines.transformers_engine import TransformersEngine

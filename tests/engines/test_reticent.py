@@ -4,8 +4,8 @@ import pytest
 from fakes import ScriptedEngine, returned
 
 from assistant.config import EngineSettings
+from assistant.engines.fronting import ReticentEngine
 from assistant.engines.opening import speaks
-from assistant.engines.reticent import ReticentEngine
 from assistant.types import Message
 
 QUESTION = [Message("user", "What is covered?")]

@@ -10,9 +10,9 @@ from tiny import settings_for
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.engines.answering import spoken
 from assistant.engines.local import LocalEngine
 from assistant.engines.scheduler import Request, Said
+from assistant.engines.stopping import spoken
 from assistant.errors import OnlyThoughtError
 from assistant.models.thinking import Speech, answer_in
 from assistant.retrieval.retriever import Retriever
