@@ -93,7 +93,7 @@ def test_an_answer_has_its_numbers_behind_the_sentences_and_its_sources_below(
 
 def test_a_follow_up_is_understood_and_the_understanding_shown(talk: Talk, capsys: pytest.CaptureFixture[str]) -> None:
     said(talk, capsys, "Is hail damage to the car covered?")
-    assert "(how much is hail damage to the car covered?)" in said(talk, capsys, "how much is that?")
+    assert "(how much is that (hail damage to the car covered)?)" in said(talk, capsys, "how much is that?")
     said(talk, capsys, "/new")
     assert "(" not in said(talk, capsys, "hail damage to the car?").splitlines()[0]
 
