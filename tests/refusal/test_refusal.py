@@ -26,8 +26,8 @@ def test_it_says_what_was_looked_for_in_few_words_and_the_right_quotes(settings:
 
 
 def test_a_house_with_another_language_gets_its_own_words_alone(settings: Settings) -> None:
-    french = settings.answer.model_copy(update={"refusal": {"fr": "Je ne trouve pas de réponse."}})
-    assert refusal_text(EN, french, ["hail"]) == "Je ne trouve pas de réponse."
+    italian = settings.answer.model_copy(update={"refusal": {"it": "Non trovo una risposta."}})
+    assert refusal_text(EN, italian, ["hail"]) == "Non trovo una risposta."
 
 
 def test_braces_in_a_question_are_only_text(settings: Settings) -> None:
