@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-Language = Literal["en", "de"]
+Language = Literal["en", "de", "fr"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 _FOLDER = Path(__file__).parent
 # The parser in C reads a file in a tenth of the time; not every wheel has it.
