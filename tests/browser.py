@@ -21,8 +21,7 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ui.connections import Limits
-from ui.server import address_of, server_of
+from ui.server import ClientLimits, address_of, server_of
 
 ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -111,7 +110,7 @@ def serving(app: FastAPI) -> Iterator[str]:
     import socket
 
     listening = socket.create_server(("127.0.0.1", 0))
-    server = server_of(app, lambda: None, Limits(), patience_seconds=1)
+    server = server_of(app, lambda: None, ClientLimits(), patience_seconds=1)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     try:

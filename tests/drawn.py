@@ -4,9 +4,8 @@ import hashlib
 import threading
 from pathlib import Path
 
-from ui.sources.document import SourceDocument
-from ui.sources.drawer import Drawer, DrawerLost, Limits
-from ui.sources.drawing import Sheet
+from ui.sources.drawer import Drawer, DrawerLost, DrawingLimits
+from ui.sources.drawing import Sheet, SourceDocument
 
 
 def document_of(folder: Path, content: bytes) -> SourceDocument:
@@ -27,7 +26,7 @@ class FakeDrawers:
         """Pages in the order in which they were begun."""
         self.started = 0
 
-    def start(self, _: Limits) -> Drawer:
+    def start(self, _: DrawingLimits) -> Drawer:
         """One more."""
         self.started += 1
         return _FakeDrawer(self)

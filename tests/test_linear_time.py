@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from docx import Document as WordDocument
 from fakes import FakeEmbedder
+from markupsafe import Markup
 from openpyxl import Workbook
 from pptx import Presentation
 from reportlab.pdfgen.canvas import Canvas
@@ -89,10 +90,10 @@ from ingest.readers.slides import read_pptx
 from ingest.readers.table import read_table
 from ingest.readers.text import read_text
 from ingest.readers.word import read_docx
-from ui.conversations import Conversations, Reply
+from ui.conversations import Conversations, TurnReply
 from ui.export import as_docx, as_markdown, as_pdf
-from ui.shown import prose, safe
-from ui.sources import words as page_words
+from ui.shown import prose, templates
+from ui.sources import drawing as page_words
 from ui.uploads import safe_file_name
 
 MOST_SECONDS = 2.0
@@ -306,7 +307,7 @@ def kept(text: str) -> None:
     """A conversation, and what is said of its answer."""
     store, answer = Conversations(CORPUS[0]), answered(text)
     number = store.begin("a", text)
-    store.add("a", number, text, [Reply("c", None, answer)])
+    store.add("a", number, text, [TurnReply("c", None, answer)])
     store.rename("a", number, text)
     store.listed("a", text)
     store.turns("a", number)
@@ -314,7 +315,11 @@ def kept(text: str) -> None:
 
 
 def drawn(text: str) -> None:
-    prose.prose(text, [prose.Span(0, len(text) // 2, "<b>", "</b>"), prose.Span(len(text) // 2, len(text), behind="1")])
+    bold = (Markup("<b>"), Markup("</b>"))
+    prose.prose(
+        text,
+        [prose.StyledSpan(0, len(text) // 2, *bold), prose.StyledSpan(len(text) // 2, len(text), behind=Markup("1"))],
+    )
     prose.settled(text)
 
 
@@ -427,7 +432,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "terminal": lambda text: (visible(text), excerpt(text), answer_lines(answered(text, refused=True))),
     "transcript": lambda text: conversation_markdown([answered(text)], "c"),
     "answer of the API": lambda text: text_of(answered(text), with_sources=True),
-    "HTML": safe.escaped,
+    "HTML": templates.printable,
     "prose": drawn,
     "words of a page": lambda text: page_words.aligned(f"{text}x", f"y{text}"),
     "conversation": kept,

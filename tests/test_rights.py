@@ -24,7 +24,7 @@ from assistant.feedback.types import Judgement
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, close_to_others, make_file, make_folder, replaced_atomically
 from ui.context import make_context
-from ui.conversations import Reply
+from ui.conversations import TurnReply
 from ui.people import LOCAL
 from ui.uploads import stored
 
@@ -85,7 +85,7 @@ def test_the_app_leaves_nothing_open(tmp_path: Path) -> None:
     service = service_of(workspace, ScriptedEngine(""))
     context = make_context(workspace, service.settings, (), service)
     conversation = context.conversations.begin("ana", "What is paid?")
-    context.conversations.add("ana", conversation, "What is paid?", [Reply("cars", None, answer())])
+    context.conversations.add("ana", conversation, "What is paid?", [TurnReply("cars", None, answer())])
     number = say(workspace.root, Judgement("right"))
     FeedbackStore(workspace.root).accept(number, "eve")
     catalog = Catalog(workspace.corpus("cars"))

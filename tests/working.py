@@ -15,7 +15,7 @@ from signing import make_people
 
 from assistant.workspace import Workspace
 from ui.context import AppContext, make_context
-from ui.jobs import Job, Jobs, Status
+from ui.jobs import Jobs, StartedJob, Status
 from ui.people import Role
 
 EXPERT, EDITOR, ADMIN = "ana", "eve", "adam"
@@ -42,7 +42,7 @@ def choosing(choice: object) -> gr.EventData:
 def run_instead(monkeypatch: pytest.MonkeyPatch, code: str = "") -> None:
     """Have jobs run a few lines of Python instead of the command that was asked for."""
 
-    def command(_: Jobs, __: Job) -> list[str]:
+    def command(_: Jobs, __: StartedJob) -> list[str]:
         return [sys.executable, "-c", code]
 
     monkeypatch.setattr(Jobs, "command", command)

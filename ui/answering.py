@@ -35,7 +35,7 @@ class Stop(Protocol):
         ...
 
 
-class _Line:
+class _WaitingLine:
     """The questions that have not begun, in the order in which they came."""
 
     def __init__(self) -> None:
@@ -61,14 +61,14 @@ class _Line:
             return self._waiting.index(ticket) + 1 if ticket in self._waiting else 0
 
 
-class Answering:
+class AnswerQueue:
     """Asks a service for a page's callbacks. To be used from one event loop."""
 
     def __init__(self, service: Service) -> None:
         settings = service.settings
         self.service = service
         self._workers = Workers(settings.engine.parallel, settings.ui.queue)
-        self._line = _Line()
+        self._line = _WaitingLine()
 
     async def together(self, questions: Sequence[Asked], stop: Stop) -> AsyncGenerator[list[tuple[int, Event]], None]:
         """What happens to some questions at once: lists of (which question, what).
@@ -82,7 +82,12 @@ class Answering:
             running.push_async_callback(_cancelled, pumps)
             left = len(pumps)
             while left and not stop.is_set():
-                some = await _gathered(happened)
+                try:
+                    some = [await asyncio.wait_for(happened.get(), _LOOK_SECONDS)]
+                except TimeoutError:
+                    continue
+                while not happened.empty():
+                    some.append(happened.get_nowait())
                 for _, what in some:
                     if isinstance(what, BaseException):
                         raise what
@@ -110,7 +115,12 @@ class Answering:
 
     async def _stream(self, asked: Asked) -> AsyncGenerator[Event, None]:
         ticket = self._line.join()
-        updates = self._workers.stream(lambda: self._begun(asked, ticket))
+
+        def begun() -> Generator[Update, None, None]:
+            self._line.leave(ticket)
+            yield from self.service.stream(asked)
+
+        updates = self._workers.stream(begun)
         first = asyncio.ensure_future(anext(updates))
         try:
             shown = 0
@@ -126,23 +136,6 @@ class Answering:
             self._line.leave(ticket)
             await _cancelled([first])  # a generator that is running cannot be closed
             await updates.aclose()
-
-    def _begun(self, asked: Asked, ticket: object) -> Generator[Update, None, None]:
-        self._line.leave(ticket)
-        yield from self.service.stream(asked)
-
-
-async def _gathered(
-    happened: "asyncio.Queue[tuple[int, Event | BaseException | None]]",
-) -> list[tuple[int, Event | BaseException | None]]:
-    """What has happened; empty when nothing does for a while."""
-    try:
-        some = [await asyncio.wait_for(happened.get(), _LOOK_SECONDS)]
-    except TimeoutError:
-        return []
-    while not happened.empty():
-        some.append(happened.get_nowait())
-    return some
 
 
 async def _cancelled(tasks: "Sequence[asyncio.Future[Any]]") -> None:

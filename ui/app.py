@@ -31,13 +31,13 @@ from ui.api.gate import Tokens
 from ui.context import AppContext
 from ui.export import add_export_route
 from ui.gate import guard
-from ui.hosts import Hosts
 from ui.pages import chat, documents, evaluation, health, rating, settings, teaching, training
-from ui.pages.wiring import QUIET
+from ui.pages.events import QUIET
 from ui.people import Role
 from ui.reports import add_report_routes
+from ui.requests import Hosts
 from ui.server import open_socket
-from ui.shown.frame import header_html
+from ui.shown.components import header_html
 from ui.signin import name_for_gradio
 from ui.sources.routes import add_source_routes
 from ui.texts import preferred
@@ -84,7 +84,8 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
     add_report_routes(app, context.workspace)
     add_export_route(app, context)
     with ThreadPoolExecutor(1) as elsewhere:
-        elsewhere.submit(lambda: asyncio.run(_mount_pages(app, context))).result()
+        for language in LANGUAGES:
+            elsewhere.submit(lambda one: asyncio.run(_mount(app, one)), context.in_language(language)).result()
     if tokens is not None:
         hosts = Hosts("ui", context.settings.ui, is_open=not tokens.digests)
         app.mount(API, api.create_app(context.service, tokens, hosts))
@@ -132,13 +133,8 @@ def make_blocks(context: AppContext) -> Any:
     return blocks
 
 
-async def _mount_pages(app: FastAPI, context: AppContext) -> None:
+async def _mount(app: FastAPI, context: AppContext) -> None:
     """In an event loop of its own: where there is none, Gradio makes several and closes none of them."""
-    for language in LANGUAGES:
-        _mount(app, context.in_language(language))
-
-
-def _mount(app: FastAPI, context: AppContext) -> None:
     blocks = make_blocks(context)
     blocks._queue.sleep_when_free = _QUEUE_SECONDS
     gr.mount_gradio_app(
@@ -160,28 +156,27 @@ def _mount(app: FastAPI, context: AppContext) -> None:
 
 
 def _running(context: AppContext) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    def load() -> None:
+        """Load the models, and search each corpus once: an index is opened by the first who needs it."""
+        try:
+            context.service.load()
+            for corpus in context.workspace.corpus_names():
+                context.service.search(corpus, context.text("chat.question"))
+        except AssistantError as error:
+            _log.error("%s", error)
+        except Exception:
+            _log.exception("The models cannot be loaded.")
+
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
         """Load the models before a page takes the processor; in the end, wait for the answers that are under way."""
-        await asyncio.to_thread(_load, context)
+        await asyncio.to_thread(load)
         await asyncio.to_thread(context.pdf_pages.warm_up)
         yield
         await asyncio.to_thread(context.pdf_pages.close)
         await asyncio.to_thread(context.answering.close)
 
     return running
-
-
-def _load(context: AppContext) -> None:
-    """Load the models, and search each corpus once: an index is opened by the first who needs it."""
-    try:
-        context.service.load()
-        for corpus in context.workspace.corpus_names():
-            context.service.search(corpus, context.text("chat.question"))
-    except AssistantError as error:
-        _log.error("%s", error)
-    except Exception:
-        _log.exception("The models cannot be loaded.")
 
 
 async def _asset(name: str) -> Response:

@@ -9,12 +9,12 @@ from assistant.feedback.store import FeedbackStore
 from assistant.service import Service
 from assistant.text.languages import Language
 from assistant.workspace import Workspace
-from ui.answering import Answering
+from ui.answering import AnswerQueue
 from ui.api.limits import RateLimit
 from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
 from ui.people import LOCAL, People, Role, User, people_of
-from ui.sources.drawer import Limits
+from ui.sources.drawer import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
 from ui.texts import text
@@ -34,7 +34,7 @@ class AppContext:
     conversations: Conversations
     library: Library
     pdf_pages: PdfPages
-    answering: Answering
+    answering: AnswerQueue
     questions: RateLimit
     """How often one person may ask."""
     language: Language = "en"
@@ -93,7 +93,7 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         people=people_of(workspace, settings.ui),
         conversations=Conversations(workspace.root),
         library=Library(workspace),
-        pdf_pages=PdfPages(Limits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),
-        answering=Answering(service),
+        pdf_pages=PdfPages(DrawingLimits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),
+        answering=AnswerQueue(service),
         questions=RateLimit(settings.ui.questions_per_minute),
     )

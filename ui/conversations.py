@@ -25,9 +25,9 @@ from assistant.workspace import make_file
 FILE = "conversations.sqlite"
 _LONGEST_TITLE = 80
 _MOST_SEARCHED = 20
+"""Words; a text that was pasted into the box is more than SQLite takes."""
 MOST_LISTED = 60
 """Conversations in a list; more would stand in the way of who goes through the page by keyboard."""
-"""Words; a text that was pasted into the box is more than SQLite takes."""
 _TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?)"
 _TABLES = (
     """
@@ -57,7 +57,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class TurnReply:
     """An answer, and what gave it."""
 
     corpus: str
@@ -69,7 +69,7 @@ class Reply:
     """Questions that the documents answer, where they did not answer this one."""
 
 
-_REPLIES = TypeAdapter(tuple[Reply, ...])
+_REPLIES = TypeAdapter(tuple[TurnReply, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Turn:
 
     id: int
     question: str
-    replies: tuple[Reply, ...]
+    replies: tuple[TurnReply, ...]
     blind: bool = False
     """The names of what replied are not shown before the vote."""
     preferred: int | None = None
@@ -87,7 +87,7 @@ class Turn:
     """What the one who asked said of the answer."""
 
     @property
-    def standing(self) -> Reply:
+    def standing(self) -> TurnReply:
         """The reply that the conversation goes on with."""
         return self.replies[max(0, self.preferred or 0)]
 
@@ -98,7 +98,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ListedConversation:
     """A conversation in a list."""
 
     id: int
@@ -113,7 +113,7 @@ class Conversations:
         """``folder``: of the workspace; it is made when the first question is kept."""
         self._file = folder / FILE
 
-    def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[Heading]:
+    def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[ListedConversation]:
         """A user's conversations, the latest first; only those in which all searched words stand."""
         words = searched.casefold().split()[:_MOST_SEARCHED]
         conditions = " AND (instr(folded(title), ?) OR EXISTS (" + _TURN_WITH + "))"
@@ -126,7 +126,7 @@ class Conversations:
                 " ORDER BY updated DESC, id DESC LIMIT ?",
                 (user, *values, most),
             ).fetchall()
-        return [Heading(id_, title, datetime.fromisoformat(updated)) for id_, title, updated in rows]
+        return [ListedConversation(id_, title, datetime.fromisoformat(updated)) for id_, title, updated in rows]
 
     def turns(self, user: str, conversation: int) -> list[Turn]:
         """The questions and replies of a conversation, in order. Raises UsageError for one that the user has not."""
@@ -163,7 +163,9 @@ class Conversations:
             )
             return int(cursor.lastrowid or 0)
 
-    def add(self, user: str, conversation: int, question: str, replies: Sequence[Reply], blind: bool = False) -> Turn:
+    def add(
+        self, user: str, conversation: int, question: str, replies: Sequence[TurnReply], blind: bool = False
+    ) -> Turn:
         """Keep a question and what was replied. The first one after greetings names the conversation.
 
         Raises UsageError for a conversation that the user has not.
@@ -171,7 +173,11 @@ class Conversations:
         words = "\n".join([question, *(reply.answer.text for reply in replies)])
         with self._opened() as database:
             title = _owned(database, user, conversation)
-            if not _is_small_talk(replies) and title == _greeting_of(database, conversation):
+            first = database.execute(
+                "SELECT question, replies FROM turns WHERE conversation = ? ORDER BY id LIMIT 1", (conversation,)
+            ).fetchone()
+            was_greeting = first and _is_small_talk(_REPLIES.validate_json(first[1])) and title == _title(first[0])
+            if was_greeting and not _is_small_talk(replies):
                 _call(database, conversation, question)
             cursor = database.execute(
                 "INSERT INTO turns (conversation, question, replies, blind, words) VALUES (?, ?, ?, ?, ?)",
@@ -278,15 +284,7 @@ def _call(database: sqlite3.Connection, conversation: int, title: str) -> None:
     database.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation))
 
 
-def _greeting_of(database: sqlite3.Connection, conversation: int) -> str | None:
-    """The title that a greeting gave a conversation, if it began with one."""
-    row = database.execute(
-        "SELECT question, replies FROM turns WHERE conversation = ? ORDER BY id LIMIT 1", (conversation,)
-    ).fetchone()
-    return _title(row[0]) if row and _is_small_talk(_REPLIES.validate_json(row[1])) else None
-
-
-def _is_small_talk(replies: Sequence[Reply]) -> bool:
+def _is_small_talk(replies: Sequence[TurnReply]) -> bool:
     return all(reply.answer.small_talk for reply in replies)
 
 

@@ -36,7 +36,7 @@ class DocumentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PassageView:
+class PreviewPassage:
     """A passage as the assistant reads it."""
 
     heading: str
@@ -49,7 +49,7 @@ class Preview:
     """A document as the assistant reads it: its passages, as far as they fit on a page."""
 
     row: DocumentRow
-    passages: tuple[PassageView, ...]
+    passages: tuple[PreviewPassage, ...]
     left_out: int
     """Passages that are not shown."""
 
@@ -70,7 +70,14 @@ def documents_of(workspace: Workspace, corpus: str) -> list[DocumentRow]:
 def matching(rows: Sequence[DocumentRow], query: str) -> list[DocumentRow]:
     """The rows that have every word of ``query`` in their path, title, language or failure."""
     words = query.casefold().split()
-    return [row for row in rows if all(word in _searched(row) for word in words)]
+    found = []
+    for row in rows:
+        known = row.summary
+        of_document = (known.title, known.language) if known else ()
+        searched = " ".join((row.path, *of_document, row.failure)).casefold()
+        if all(word in searched for word in words):
+            found.append(row)
+    return found
 
 
 def document(workspace: Workspace, corpus: str, key: str) -> DocumentRow:
@@ -89,7 +96,7 @@ def preview(workspace: Workspace, corpus: str, key: str) -> Preview:
     with closing(open_corpus(workspace, corpus)) as catalog, catalog.snapshot():
         ids = catalog.chunk_ids(Filter(documents=(row.path,)))
         own = (chunk for chunk in catalog.chunks(ids).values() if chunk.document_id == row.summary.id)
-        shown: list[PassageView] = []
+        shown: list[PreviewPassage] = []
         left_out = room = 0
         for chunk in sorted(own, key=lambda chunk: chunk.start):
             room += len(chunk.text)
@@ -97,7 +104,7 @@ def preview(workspace: Workspace, corpus: str, key: str) -> Preview:
                 left_out += 1
                 continue
             starts = catalog.page_starts(row.summary.id, chunk.start, chunk.end)
-            shown.append(PassageView(chunk.heading, tuple(page for _, page in starts), chunk.text))
+            shown.append(PreviewPassage(chunk.heading, tuple(page for _, page in starts), chunk.text))
     return Preview(row, tuple(shown), left_out)
 
 
@@ -113,8 +120,3 @@ def _row(file: FileRow, summaries: Mapping[int, DocumentSummary]) -> DocumentRow
     root = Path(file.root)
     summary = summaries.get(file.document_id) if file.document_id is not None else None
     return DocumentRow(root, file.path, file_location(root, file.path), file.failure, summary)
-
-
-def _searched(row: DocumentRow) -> str:
-    known = row.summary
-    return " ".join((row.path, known.title if known else "", known.language if known else "", row.failure)).casefold()

@@ -21,13 +21,11 @@ from assistant.text.languages import Language
 from assistant.text.markdown_blocks import plain_lines
 from assistant.text.printing import excerpt, visible
 from ui.context import AppContext
-from ui.conversations import Reply, Turn
-from ui.shown.copied import marked, references
-from ui.shown.pieces import checked_words
-from ui.shown.turns import reply_name
+from ui.conversations import Turn, TurnReply
+from ui.shown.plain import checked_words, marked, references, reply_name
 from ui.signin import signed_in
 from ui.sources.routes import Number, saved_as
-from ui.texts import Words, shown_date
+from ui.texts import Texts, shown_date
 
 Kind = Literal["md", "pdf", "docx"]
 Style = Literal["title", "question", "answer", "remark", "source"]
@@ -64,7 +62,7 @@ def exported(context: AppContext, user: str, conversation: int, kind: Kind) -> t
     return write[kind](paragraphs), f"{name}.{kind}"
 
 
-def paragraphs_of(title: str, turns: Sequence[Turn], words: Words, language: Language) -> Iterator[tuple[Style, str]]:
+def paragraphs_of(title: str, turns: Sequence[Turn], words: Texts, language: Language) -> Iterator[tuple[Style, str]]:
     """A conversation as paragraphs, each with what it is."""
     corpora = ", ".join(dict.fromkeys(reply.corpus for turn in turns for reply in turn.replies))
     yield "title", visible(title)
@@ -138,7 +136,7 @@ def _title_of(paragraphs: Paragraphs) -> str:
     return next((text for style, text in paragraphs if style == "title"), "")
 
 
-def _reply(reply: Reply, words: Words) -> Iterator[tuple[Style, str]]:
+def _reply(reply: TurnReply, words: Texts) -> Iterator[tuple[Style, str]]:
     answer = reply.answer
     if answer.standalone_question != answer.question:
         yield "remark", words("export.searched", question=visible(answer.standalone_question))

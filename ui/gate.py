@@ -4,16 +4,22 @@
     another's session, upload or file ──▶ 403        too large ──▶ 413
 
 It stands before all routes, ours and Gradio's, so that none can forget to ask.
+
+The headers make a browser distrust what it is sent. Scripts run from our own files, and inline only where they stood in
+the page as we sent it: a script that came with a document, a name or an answer has no hash, and an ``onerror=`` never
+has. Nothing is loaded from other hosts.
 """
 
+import base64
 import gzip
+import hashlib
 import json
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
-from gradio.block_function import BlockFunction
 from gradio.blocks import Blocks
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -22,23 +28,77 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.config import UiSettings
 from assistant.errors import ConfigError
-from ui import gradio_routes
-from ui.calls import Call, function_of, pages_of, read_call, takes_files
-from ui.headers import SIGN_IN_POLICY, app_policy, protect
-from ui.hosts import Hosts, WrongHost
+from ui import gradio_calls
+from ui.gradio_calls import Call, function_of, pages_of, read_call, takes_files
 from ui.people import People, User
-from ui.proxies import Proxies
-from ui.requests import again, body_of, stated_length
+from ui.requests import Hosts, Proxies, WrongHost, again, body_of, stated_length
 from ui.signin import SIGN_IN, SIGN_OUT, SignIn, remember, sign_in_address
+from ui.signin_page import STYLE_SOURCE
 from ui.uploads import Arrivals
 
+_EVERYWHERE = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "x-robots-tag": "noindex",
+}
+_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+SIGN_IN_POLICY = (
+    f"default-src 'none'; style-src {STYLE_SOURCE}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc\s*=)[^>]*>(.*?)</script", re.DOTALL | re.IGNORECASE)
+_CONFIG = re.compile(rb"window\.gradio_config = (\{.*?\});</script>", re.DOTALL)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_BODY_BYTES = 4 << 20
 _MIB = 1 << 20
 _log = logging.getLogger("uvicorn.error")
 
 
-class Refused(Exception):
+def app_policy(page: bytes) -> str:
+    """The policy of a page of the app, which Gradio has written."""
+    return "; ".join(
+        (
+            "default-src 'self'",
+            # gr.HTML fills its template by evaluating it, so that nothing of ours could be shown without 'unsafe-eval'.
+            f"script-src 'self' 'unsafe-eval' {' '.join(_hashes(page))}",
+            # Svelte writes styles into elements; a style cannot run, and can load nothing from elsewhere.
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "frame-src 'self'",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def protect(headers: MutableHeaders, policy: str = "", *, cached: bool = False) -> None:
+    """Add what every response has. A policy that is there already stands, as that of a report in a frame."""
+    own = "content-security-policy" in headers
+    headers.setdefault("content-security-policy", policy or _NOTHING)
+    headers.setdefault("x-frame-options", "SAMEORIGIN" if own else "DENY")
+    if "cache-control" not in headers:
+        headers["cache-control"] = "private, max-age=86400" if cached else "no-store"
+    for name, value in _EVERYWHERE.items():
+        headers.setdefault(name, value)
+
+
+def _hashes(page: bytes) -> Iterable[str]:
+    """The inline scripts of a page as sources, those that Gradio puts into its head later too."""
+    config = _CONFIG.search(page)
+    head = str(json.loads(config[1]).get("head") or "") if config else ""
+    for script in _INLINE_SCRIPT.findall(page) + _INLINE_SCRIPT.findall(head.encode()):
+        # What is hashed is the text that the browser's parser sees, with its line ends.
+        text = script.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
+
+
+class Denied(Exception):
     """A request that goes no further."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -51,7 +111,7 @@ def guard(app: FastAPI, settings: UiSettings, people: People | None, arrivals: A
     sign_in = SignIn(settings, people)
     app.router.routes.extend(sign_in.routes)
     app.add_middleware(
-        Gate,
+        AppGate,
         settings=settings,
         proxies=Proxies(settings),
         sign_in=sign_in,
@@ -61,7 +121,7 @@ def guard(app: FastAPI, settings: UiSettings, people: People | None, arrivals: A
     )
 
 
-class Gate:
+class AppGate:
     """The app, for those who are let in."""
 
     def __init__(
@@ -83,7 +143,7 @@ class Gate:
         self._sign_in = sign_in
         self._arrivals = arrivals
         self._beside = beside
-        self._owners = gradio_routes.SessionOwners()
+        self._owners = gradio_calls.SessionOwners()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or say why not."""
@@ -91,17 +151,23 @@ class Gate:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             sent = self._proxies.as_sent(scope)
-            answer = self._app if self._has_own_gate(scope["path"]) else self._answer
-            await answer(sent, receive, send)
+            path = scope["path"]
+            has_own_gate = any(path == one or path.startswith(f"{one}/") for one in self._beside)
+            await (self._app if has_own_gate else self._answer)(sent, receive, send)
         else:  # nothing here speaks over a WebSocket
             await send({"type": "websocket.close"})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        rest = gradio_routes.under_page(scope["path"])
+        rest = gradio_calls.under_page(scope["path"])
         guarded = _Sender(send, scope, rest, self._arrivals)
         try:
             self._refuse_foreign(scope)
-            user = self._user_of(scope)
+            try:
+                user = self._sign_in.user_of(scope)
+            except ConfigError as error:
+                _log.error("%s", error)
+                message = "Nobody can be let in: the users file cannot be read. The log says why."
+                raise Denied(503, message) from None
             if user is None and scope["path"] != SIGN_IN:
                 await _to_sign_in(scope)(scope, receive, guarded)
                 return
@@ -109,87 +175,78 @@ class Gate:
                 remember(scope, user)
                 receive = await self._checked(scope, rest, user, receive)
                 guarded.user = user
-            await self._app(_uncompressed(scope) if guarded.keeps else scope, receive, guarded)
+            if guarded.keeps:  # then the answer has to be read on its way out
+                plain = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
+                scope = {**scope, "headers": plain}
+            await self._app(scope, receive, guarded)
             await guarded.finish()
-        except Refused as refused:
+        except Denied as refused:
             guarded.drop()
             await JSONResponse({"detail": str(refused)}, refused.status)(scope, receive, guarded)
         except ClientDisconnect:
             guarded.drop()  # there is no one to tell, and nothing for the log
 
-    def _user_of(self, scope: Scope) -> User | None:
-        """Who a request comes from. Raises Refused where the users file does not say who there is."""
-        try:
-            return self._sign_in.user_of(scope)
-        except ConfigError as error:
-            _log.error("%s", error)
-            raise Refused(503, "Nobody can be let in: the users file cannot be read. The log says why.") from None
-
-    def _has_own_gate(self, path: str) -> bool:
-        return any(path == one or path.startswith(f"{one}/") for one in self._beside)
-
     def _refuse_foreign(self, scope: Scope) -> None:
-        """Raise Refused for what another web page sends, or a page whose name was made to point here."""
+        """Raise Denied for what another web page sends, or a page whose name was made to point here."""
         try:
             self._hosts.check(scope)
         except WrongHost as wrong:
-            raise Refused(wrong.status, str(wrong)) from None
+            raise Denied(wrong.status, str(wrong)) from None
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if origin is not None and not self._is_own(origin, host):
-            raise Refused(403, "Another web page may not ask here. Behind a proxy, pass Host on or set ui.public_url.")
+        if origin is not None and origin != (self._settings.public_url.rstrip("/") or None):
+            try:
+                place = urlsplit(origin).netloc.lower()
+            except ValueError:
+                place = ""
+            if not host or place != host.lower():
+                remedy = "Behind a proxy, pass Host on or set ui.public_url."
+                raise Denied(403, f"Another web page may not ask here. {remedy}")
         is_other_site = headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}
         if is_other_site and (scope["method"] not in _SAFE_METHODS or headers.get("sec-fetch-mode") != "navigate"):
-            raise Refused(403, "Another web page may not ask here.")
-
-    def _is_own(self, origin: str, host: str) -> bool:
-        public = self._settings.public_url.rstrip("/")
-        return (bool(public) and origin == public) or (bool(host) and _place(origin) == host.lower())
+            raise Denied(403, "Another web page may not ask here.")
 
     async def _checked(self, scope: Scope, rest: str | None, user: User, receive: Receive) -> Receive:
-        """``receive`` for a request that may go on. Raises Refused."""
+        """``receive`` for a request that may go on. Raises Denied."""
         if rest is None:
             return receive if scope["method"] in _SAFE_METHODS else again(await _body(receive, scope), receive)
-        file = gradio_routes.file_of(rest)
+        file = gradio_calls.file_of(rest)
         if file is not None and not self._arrivals.belongs(file, user.name):
-            raise Refused(403, "This file is not yours.")
-        if file is None and not gradio_routes.is_open(scope["method"], rest):
-            raise Refused(404, "There is nothing here.")
-        if gradio_routes.is_upload(rest):
+            raise Denied(403, "This file is not yours.")
+        if file is None and not gradio_calls.is_open(scope["method"], rest):
+            raise Denied(404, "There is nothing here.")
+        if gradio_calls.is_upload(rest):
             if not user.may("editor"):
-                raise Refused(403, "Adding files needs the role editor.")
+                raise Denied(403, "Adding files needs the role editor.")
             return _limited(receive, self._settings.upload_mb * self._settings.upload_files * _MIB, scope)
         named = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])
-        sessions = [*named, gradio_routes.session_in_path(rest)]
+        sessions = [*named, gradio_calls.session_in_path(rest)]
         call = None
         if scope["method"] == "POST":
             body = await _body(receive, scope)
-            call = _call_in(body)
+            try:
+                call = read_call(body)
+            except ValueError:
+                raise Denied(400, "That is no call in JSON.") from None
             sessions.append(call.session)
             receive = again(body, receive)
         if not all(self._owners.belongs(session, user.name) for session in sessions if session):
-            raise Refused(403, "This page belongs to someone else.")
+            raise Denied(403, "This page belongs to someone else.")
         if call is not None:
-            page = scope["path"].removesuffix(rest)
-            self._refuse_files(call, self._function_of(page, rest, call), user)
+            self._refuse_call(call, scope["path"].removesuffix(rest), rest, user)
         return receive
 
-    def _function_of(self, page: str, rest: str, call: Call) -> BlockFunction | None:
-        """The function that is called; None for what calls none. Raises Refused for one that is not there."""
-        called = gradio_routes.called_in(rest)
-        if called is None:
-            return None
-        function = function_of(self._pages[page], called["name"], call) if page in self._pages else None
-        if function is None:
-            raise Refused(404, "There is no such function.")
-        return function
-
-    def _refuse_files(self, call: Call, function: BlockFunction | None, user: User) -> None:
-        """Raise Refused for files that a function does not take, and for those that someone else has sent."""
+    def _refuse_call(self, call: Call, page: str, rest: str, user: User) -> None:
+        """Raise Denied for a function that is not there, for files that it does not take, and for another's files."""
+        function = None
+        if called := gradio_calls.called_in(rest):
+            function = function_of(self._pages[page], called["name"], call) if page in self._pages else None
+            if function is None:
+                raise Denied(404, "There is no such function.")
         if call.files and (function is None or not takes_files(function)):
-            raise Refused(403, "No file is taken here.")
+            raise Denied(403, "No file is taken here.")
         if not all(isinstance(path, str) and self._arrivals.belongs(path, user.name) for path in call.files):
-            raise Refused(403, "This file is not yours.")
+            raise Denied(403, "This file is not yours.")
 
 
 class _Sender:
@@ -209,7 +266,7 @@ class _Sender:
     def keeps(self) -> bool:
         """Whether the response has to be read before it is sent."""
         of_gradio = self._rest is not None and self.user is not None
-        return of_gradio and (gradio_routes.is_page(self._rest or "") or gradio_routes.is_upload(self._rest or ""))
+        return of_gradio and (gradio_calls.is_page(self._rest or "") or gradio_calls.is_upload(self._rest or ""))
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -218,7 +275,7 @@ class _Sender:
                 self._start = message
                 return
             policy = SIGN_IN_POLICY if self._path == SIGN_IN else ""
-            is_asset = self._rest is not None and gradio_routes.is_asset(self._rest)
+            is_asset = self._rest is not None and gradio_calls.is_asset(self._rest)
             protect(MutableHeaders(raw=message["headers"]), policy, cached=is_asset)
         elif message["type"] == "http.response.body" and self._start is not None:
             self._body += message.get("body", b"")
@@ -230,23 +287,17 @@ class _Sender:
         if self._start is None:
             return
         headers, body = MutableHeaders(raw=self._start["headers"]), bytes(self._body)
-        if gradio_routes.is_page(self._rest or ""):
+        if gradio_calls.is_page(self._rest or ""):
             protect(headers, app_policy(body))
-            body = self._compressed(headers, body)
+            headers.add_vary_header("accept-encoding")
+            if self._takes_gzip:  # a tenth of the bytes
+                body = gzip.compress(body, 5)
+                headers["content-encoding"], headers["content-length"] = "gzip", str(len(body))
         else:
             self._note_arrivals(body)
             protect(headers)
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": body})
-
-    def _compressed(self, headers: MutableHeaders, body: bytes) -> bytes:
-        """The page in a tenth of its bytes, for a browser that can read it; its headers say so."""
-        headers.add_vary_header("accept-encoding")
-        if not self._takes_gzip:
-            return body
-        smaller = gzip.compress(body, 5)
-        headers["content-encoding"], headers["content-length"] = "gzip", str(len(smaller))
-        return smaller
 
     def drop(self) -> None:
         """Send what comes next instead of what was kept."""
@@ -272,14 +323,9 @@ def _to_sign_in(scope: Scope) -> Response:
     return JSONResponse({"detail": "You are not signed in any more. Reload the page."}, 401)
 
 
-def _uncompressed(scope: Scope) -> Scope:
-    """A request whose answer can be read on its way out."""
-    return {**scope, "headers": [header for header in scope["headers"] if header[0] != b"accept-encoding"]}
-
-
 def _limited(receive: Receive, most: int, scope: Scope) -> Receive:
-    """``receive`` that raises Refused as soon as more than ``most`` bytes have come."""
-    too_large = Refused(413, f"That is larger than {most // _MIB} MiB.")
+    """``receive`` that raises Denied as soon as more than ``most`` bytes have come."""
+    too_large = Denied(413, f"That is larger than {most // _MIB} MiB.")
     if stated_length(Headers(scope=scope)) > most:
         raise too_large
     seen = 0
@@ -296,21 +342,6 @@ def _limited(receive: Receive, most: int, scope: Scope) -> Receive:
 
 
 async def _body(receive: Receive, scope: Scope) -> bytes:
-    """The whole body. Raises Refused for one that is too large."""
-    too_large = Refused(413, f"That is larger than {_MOST_BODY_BYTES // _MIB} MiB.")
+    """The whole body. Raises Denied for one that is too large."""
+    too_large = Denied(413, f"That is larger than {_MOST_BODY_BYTES // _MIB} MiB.")
     return await body_of(receive, Headers(scope=scope), _MOST_BODY_BYTES, too_large)
-
-
-def _call_in(body: bytes) -> Call:
-    try:
-        return read_call(body)
-    except ValueError:
-        raise Refused(400, "That is no call in JSON.") from None
-
-
-def _place(origin: str) -> str:
-    """Host and port of an origin as a ``Host`` header has them."""
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""

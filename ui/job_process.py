@@ -27,38 +27,28 @@ _NICENESS = 10
 
 def main(folder: Path, command: list[str]) -> None:
     """Run ``command``, with its output and its log in ``folder``."""
-    _let_others_go_first()
-    # A handler, unlike SIG_IGN, is not inherited: the command hears the signals even where we were told to ignore them.
-    heard: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: heard.append(number))
-    _write(folder / PROCESS_FILE, {"pid": os.getpid(), "created": _created()})
-    with make_file(folder / OUTPUT_FILE).open("wb") as output, make_file(folder / LOG_FILE).open("wb") as log:
-        status = _run(command, output.fileno(), log.fileno(), heard)
-    _write(folder / ENDED_FILE, {"status": status, "at": time.time()})
-
-
-def _let_others_go_first() -> None:
     os.nice(_NICENESS)
     # Linux weighs sessions against each other first. Not in a session of others: all of it would have to wait.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
+    # A handler, unlike SIG_IGN, is not inherited: the command hears the signals even where we were told to ignore them.
+    heard: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: heard.append(number))
+    import psutil  # once signals are heard
 
-
-def _run(command: list[str], output: int, log: int, heard: list[int]) -> int:
-    """Exit status of the command; negative for the signal that ended it. It is told of the signals ``heard`` so far."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=log) as process:
-        for number in tuple(heard):
-            process.send_signal(number)
-        return process.wait()
-
-
-def _created() -> float:
-    """When this process began, as others see it: with the number it tells this process from a later one."""
-    import psutil
-
-    return psutil.Process().create_time()
+    # Number and beginning tell this process from a later one.
+    _write(folder / PROCESS_FILE, {"pid": os.getpid(), "created": psutil.Process().create_time()})
+    with (
+        make_file(folder / OUTPUT_FILE).open("wb") as output,
+        make_file(folder / LOG_FILE).open("wb") as log,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=log) as process,
+    ):
+        for missed in tuple(heard):
+            process.send_signal(missed)
+        status = process.wait()  # negative for the signal that ended it
+    _write(folder / ENDED_FILE, {"status": status, "at": time.time()})
 
 
 def _write(file: Path, content: dict[str, float]) -> None:

@@ -61,7 +61,7 @@ _CLOCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class StartedJob:
     """What was asked for."""
 
     id: str
@@ -79,7 +79,7 @@ class Job:
 class Status:
     """How a job stands now."""
 
-    job: Job
+    job: StartedJob
     state: State
     seconds: float
     """From its start until now, or until it ended."""
@@ -94,7 +94,7 @@ class Status:
         return self.state in UNDER_WAY
 
 
-_JOB = TypeAdapter(Job)
+_JOB = TypeAdapter(StartedJob)
 _starting = threading.Lock()
 
 
@@ -106,7 +106,7 @@ class Jobs:
         self.folder = workspace.root / "jobs"
         self._variables = {"ASSISTANT_WORKSPACE": str(workspace.root), **(variables or {})}
 
-    def start(self, kind: Kind, about: str, arguments: Sequence[str], user: str) -> Job:
+    def start(self, kind: Kind, about: str, arguments: Sequence[str], user: str) -> StartedJob:
         """Start ``assistant ARGUMENTS``. Raises UsageError when a job of this kind is under way.
 
         So it does for an argument that is no text for a command line, and for a command that cannot be started.
@@ -116,12 +116,16 @@ class Jobs:
                 raise UsageError(f"{argument[:80]!r} cannot be given to a command.", "Use letters that can be typed.")
         with _starting:
             self.refuse_second(kind)
-            self._drop_old()
-            job = Job(_new_id(kind), kind, about, tuple(arguments), user, time.time())
+            for status in self.all()[_MOST_KEPT - 1 :]:
+                if not status.is_under_way:
+                    shutil.rmtree(self._folder(status.job.id), ignore_errors=True)
+            id_ = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{kind}-{secrets.token_hex(2)}"  # sorts by time
+            job = StartedJob(id_, kind, about, tuple(arguments), user, time.time())
             folder = self._folder(job.id)
             make_folder(folder)
             try:
-                _write(folder / _JOB_FILE, asdict(job))
+                with replaced_atomically(folder / _JOB_FILE) as beside:
+                    beside.write_text(json.dumps(asdict(job), ensure_ascii=False), encoding="utf-8")
                 self._spawn(folder, job)
             except OSError as error:  # as for arguments that are too long
                 shutil.rmtree(folder, ignore_errors=True)
@@ -163,11 +167,12 @@ class Jobs:
         if not status.is_under_way or (process := _process(self._folder(job_id))) is None:
             return
         stops = self._folder(job_id) / _STOPS_FILE
-        asked = len(_text(stops).splitlines())
+        # Each time a person asks again, we ask less kindly.
+        asked = min(len(_text(stops).splitlines()), 2)
         with make_file(stops).open("a", encoding="utf-8") as stream:
             stream.write(f"{datetime.now(UTC).isoformat()}\n")
         try:
-            os.killpg(process[0], _signal(asked))
+            os.killpg(process[0], (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[asked])
         except (ProcessLookupError, PermissionError):
             return  # it has just ended, and the number may be someone else's by now
 
@@ -183,14 +188,14 @@ class Jobs:
         """What was worked on so far, one after the other, and what went wrong."""
         return [one for one in read_progress(self._folder(job_id) / _PROGRESS_FILE) if one.item]
 
-    def command(self, job: Job) -> list[str]:
+    def command(self, job: StartedJob) -> list[str]:
         """What is run."""
         return [sys.executable, "-m", "assistant", *job.arguments]
 
     def _folder(self, job_id: str) -> Path:
         return self.folder / safe_name(job_id, "job")
 
-    def _spawn(self, folder: Path, job: Job) -> None:
+    def _spawn(self, folder: Path, job: StartedJob) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "ui.job_process", str(folder), *self.command(job)],
             stdin=subprocess.DEVNULL,
@@ -201,12 +206,7 @@ class Jobs:
         )
         threading.Thread(target=process.wait, daemon=True).start()  # so that it does not stay as a zombie
 
-    def _drop_old(self) -> None:
-        for status in self.all()[_MOST_KEPT - 1 :]:
-            if not status.is_under_way:
-                shutil.rmtree(self._folder(status.job.id), ignore_errors=True)
-
-    def _jobs(self, kinds: Sequence[Kind]) -> Iterator[Job]:
+    def _jobs(self, kinds: Sequence[Kind]) -> Iterator[StartedJob]:
         """Jobs of some kinds, of all where none is named, the newest first."""
         if self.folder.is_dir():
             for name in sorted((path.name for path in self.folder.iterdir() if path.is_dir()), reverse=True):
@@ -214,20 +214,24 @@ class Jobs:
                 if job is not None and (not kinds or job.kind in kinds):
                     yield job
 
-    def _job(self, name: str) -> Job | None:
+    def _job(self, name: str) -> StartedJob | None:
         try:
             return _JOB.validate_json((self.folder / name / _JOB_FILE).read_bytes())
         except (OSError, ValidationError):
             return None  # being made, or damaged
 
-    def _status(self, job: Job) -> Status:
+    def _status(self, job: StartedJob) -> Status:
         folder = self._folder(job.id)
         ended = _content(folder / ENDED_FILE)
         asked = bool(_text(folder / _STOPS_FILE))
         state = _state(job, folder, ended, asked)
         until = ended["at"] if ended else time.time()
         progress = last_progress(folder / _PROGRESS_FILE)
-        error = _error(tail(folder / LOG_FILE, _LOG_TAIL)) if state in {"failed", "stopped"} else ""
+        error = ""
+        if state in {"failed", "stopped"}:  # the last line that tells an error, else the last line
+            lines = [line for line in tail(folder / LOG_FILE, _LOG_TAIL).splitlines() if line.strip()]
+            told = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+            error = (told or lines or [""])[-1]
         exit_status = int(ended["status"]) if ended else None
         return Status(job, state, max(until - job.created, 0.0), exit_status, progress, error)
 
@@ -235,24 +239,14 @@ class Jobs:
 def variables_of(settings: Settings, origins: Sequence[Origin]) -> dict[str, str]:
     """The settings that were given on the command line, as variables for the commands that are started."""
     given = [origin.key for origin in origins if origin.source == "command line"]
-    return {f"{ENVIRONMENT_PREFIX}{key.replace('.', '__').upper()}": _typed(value_of(settings, key)) for key in given}
+    values = {key: value_of(settings, key) for key in given}
+    return {
+        f"{ENVIRONMENT_PREFIX}{key.replace('.', '__').upper()}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+    }
 
 
-def _typed(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _signal(asked: int) -> int:
-    """Each time a person asks again, we ask less kindly."""
-    return (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[min(asked, 2)]
-
-
-def _new_id(kind: Kind) -> str:
-    """Sorts by time."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{kind}-{secrets.token_hex(2)}"
-
-
-def _state(job: Job, folder: Path, ended: Mapping[str, Any] | None, asked_to_stop: bool) -> State:
+def _state(job: StartedJob, folder: Path, ended: Mapping[str, Any] | None, asked_to_stop: bool) -> State:
     if ended:
         is_outcome = ended["status"] in _OUTCOMES.get(job.kind, {0})
         return "done" if is_outcome else "stopped" if asked_to_stop else "failed"
@@ -300,13 +294,6 @@ def _is_of(process: "psutil.Process", session: int) -> bool:
         return False
 
 
-def _error(log: str) -> str:
-    """The last line that tells an error, else the last line."""
-    lines = [line for line in log.splitlines() if line.strip()]
-    told = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    return (told or lines or [""])[-1]
-
-
 def _content(file: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -320,8 +307,3 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _write(file: Path, content: Mapping[str, Any]) -> None:
-    with replaced_atomically(file) as beside:
-        beside.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,7 +71,7 @@ class Account:
         return User(self.name, self.role)
 
 
-class _Row(BaseModel):
+class _UserRow(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str
@@ -82,7 +82,7 @@ class _Row(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    users: list[_Row] = []
+    users: list[_UserRow] = []
 
 
 class People:
@@ -118,8 +118,11 @@ class People:
     def verified(self, name: str, password: str) -> User | None:
         """The person if the password is theirs. Takes as long for a name that is not there."""
         account = self.accounts().get(composed(name))
-        known = account.password if account and account.password else _no_password(self._cost)
-        fits = _fits(password[:LONGEST_PASSWORD], known)
+        # Where there is none, a hash that takes as long as any and that nothing fits.
+        nobody = _written_as(self._cost, bytes(_SALT_BYTES), bytes(_KEY_BYTES))
+        _, cost, block, passes, salt, key = ((account and account.password) or nobody).split(":")
+        found = _key(password[:LONGEST_PASSWORD], base64.b64decode(salt), int(cost), int(block), int(passes))
+        fits = hmac.compare_digest(found, base64.b64decode(key))
         return account.user if account and account.password and fits else None
 
     def stamp(self, name: str) -> str:
@@ -133,7 +136,9 @@ class People:
         Keyed with the hash of the password: nobody else can make one, and it ends with the password.
         """
         account = self.accounts().get(composed(name))
-        return _mac(account.password, device) if account and account.password else ""
+        if account is None or not account.password:
+            return ""
+        return hmac.new(account.password.encode(), device.encode(), "sha256").hexdigest()
 
     def add(self, name: str, role: Role, password: str) -> User:
         """Let someone in. Raises UsageError for a name that is taken or a password that is too short."""
@@ -173,7 +178,13 @@ class People:
         with write_lock(self.file.parent, timeout=10):
             accounts = dict(self.accounts())
             yield accounts
-            _write(self.file, accounts.values())
+            rows = [_UserRow(name=one.name, role=one.role, password=one.password) for one in accounts.values()]
+            text = _File(users=sorted(rows, key=lambda row: row.name)).model_dump_json(indent=2) + "\n"
+            with replaced_atomically(self.file) as beside:
+                # Its rights before its content: hashes can be guessed at by whoever reads them.
+                descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                    stream.write(text)
 
 
 def people_of(workspace: Workspace, settings: UiSettings) -> People | None:
@@ -239,25 +250,10 @@ def _hashed(password: str, cost: Cost) -> str:
     return _written_as(cost, salt, _key(usable_password(password), salt, *cost))
 
 
-def _fits(password: str, hashed: str) -> bool:
-    _, cost, block, passes, salt, key = hashed.split(":")
-    found = _key(password, base64.b64decode(salt), int(cost), int(block), int(passes))
-    return hmac.compare_digest(found, base64.b64decode(key))
-
-
 def _key(password: str, salt: bytes, cost: int, block: int, passes: int) -> bytes:
     memory = 128 * block * (1 << cost) * 2
     text = unicodedata.normalize("NFC", password).encode()
     return hashlib.scrypt(text, salt=salt, n=1 << cost, r=block, p=passes, dklen=_KEY_BYTES, maxmem=memory)
-
-
-def _mac(key: str, text: str) -> str:
-    return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
-
-
-def _no_password(cost: Cost) -> str:
-    """A hash that takes as long as any and that nothing fits."""
-    return _written_as(cost, bytes(_SALT_BYTES), bytes(_KEY_BYTES))
 
 
 def _written_as(cost: Cost, salt: bytes, key: bytes) -> str:
@@ -280,13 +276,3 @@ def _read(file: Path) -> list[Account]:
                 f"{file}: the password of '{account.name}' is not hashed.", "Run: assistant users password NAME"
             )
     return accounts
-
-
-def _write(file: Path, accounts: Iterable[Account]) -> None:
-    rows = [_Row(name=one.name, role=one.role, password=one.password) for one in accounts]
-    text = _File(users=sorted(rows, key=lambda row: row.name)).model_dump_json(indent=2) + "\n"
-    with replaced_atomically(file) as beside:
-        # Its rights before its content: hashes can be guessed at by whoever reads them.
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)

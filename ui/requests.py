@@ -1,8 +1,177 @@
-"""What both gates do with the body of a request before anything else reads it."""
+"""A request as its visitor sent it, what it names as its host, and its body before anything else reads it.
+
+A web page whose name was made to point here (DNS rebinding) is asked for by that name, whatever the address is. So a
+server answers to the loopback names, to the address that a connection came to, to ``host`` and ``allowed_hosts`` of its
+settings and, where it listens on all addresses, to the name of its machine.
+
+What a proxy in front of the app says of a request (``X-Forwarded-For``, ``-Host``, ``-Proto``, and who has signed in)
+is believed of those in ``ui.trusted_proxies`` alone, and taken from all others. Behind this, nobody has to know of
+proxies: client, scheme and ``Host`` of a request are the visitor's.
+"""
+
+import ipaddress
+import json
+import re
+import socket
+from collections.abc import Iterable
+from typing import Literal
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
+
+from assistant.config import ServeSettings, UiSettings
+from assistant.errors import ConfigError, UsageError
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+# A name, or an address of IPv6 in brackets, without its zone; no user, no dot at the end.
+_HOST = re.compile(r"(?P<name>\[[0-9a-f]*:[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::\d{1,5})?")
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})
+_OPEN = {
+    "ui": ("Without sign-in this app", "Run: assistant users add NAME"),
+    "serve": ("Without a token this server", "Set serve.token_file or ASSISTANT_TOKEN."),
+}
+# Gradio would write the last one, and what is forwarded, into its page as the address of the app.
+_SAID_BY_PROXIES = frozenset({b"forwarded", b"x-real-ip", b"x-gradio-server"})
+
+
+class WrongHost(UsageError):
+    """A request for another host than this one, with the HTTP status that says so."""
+
+    def __init__(self, message: str, remedy: str, status: int) -> None:
+        super().__init__(message, remedy)
+        self.status = status
+
+
+class Hosts:
+    """Whether a server answers to the host that a request names, on any port."""
+
+    def __init__(
+        self, section: Literal["ui", "serve"], settings: UiSettings | ServeSettings, *, is_open: bool = False
+    ) -> None:
+        """The names in a section of the settings; ``is_open``: none of them, because everyone is let in."""
+        self._section = section
+        self._is_open = is_open
+        self._names = LOCAL_HOSTS
+        if not is_open:
+            public = [host_of(settings.public_url)] if isinstance(settings, UiSettings) and settings.public_url else []
+            listening: tuple[str, ...] = (settings.host,)
+            if settings.host in _EVERY_ADDRESS:
+                name = socket.gethostname()
+                short = name.partition(".")[0]
+                listening = (name, short, f"{short}.local")
+            self._names |= {_canonical(name) for name in (*listening, *settings.allowed_hosts, *public)}
+
+    def check(self, scope: Scope) -> None:
+        """Raise WrongHost for a request that does not name exactly one host, or one that this server is not."""
+        named = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+        host = _HOST.fullmatch(named[0]) if len(named) == 1 else None
+        # A target that is no path, as in GET http://other/, names another host than the header.
+        if host is None or not scope["path"].startswith("/"):
+            raise WrongHost("The request does not name one host.", "Send it to the server's own address.", 400)
+        name = _canonical(host["name"])
+        if name not in self._names and name != _arrived_at(scope):
+            if self._is_open:
+                who, remedy = _OPEN[self._section]
+                raise WrongHost(f"{who} answers to localhost only.", remedy, 421)
+            setting = f"{self._section}.allowed_hosts={json.dumps([name])}"
+            raise WrongHost(
+                f"This server does not answer to the name {name}.",
+                f"If it is its own, run: assistant {self._section} --set '{setting}'",
+                421,
+            )
+
+
+def host_of(address: str) -> str:
+    """Name of the host in an address; empty if there is none."""
+    try:
+        return (urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _canonical(name: str) -> str:
+    """A name in small letters, or an address as it is written shortest, without brackets."""
+    bare = name.strip("[]").lower()
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return bare
+
+
+def _arrived_at(scope: Scope) -> str:
+    """The address of this machine that the connection came to; empty where it is not known."""
+    try:
+        address = ipaddress.ip_address((scope.get("server") or ("",))[0])
+    except ValueError:
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+class Proxies:
+    """Those that are believed."""
+
+    def __init__(self, settings: UiSettings) -> None:
+        """Raises ConfigError for ``ui.trusted_proxies`` that are no addresses, or that a trusted header needs."""
+        try:
+            self._networks = [ipaddress.ip_network(address, strict=False) for address in settings.trusted_proxies]
+        except ValueError as error:
+            raise ConfigError(
+                f"ui.trusted_proxies: {error}.", "Write addresses or networks, as in 10.0.0.0/8."
+            ) from None
+        self._header = settings.trusted_header.lower().encode("latin-1")
+        if self._header and not self._networks:
+            raise ConfigError(
+                "ui.trusted_header is believed of no proxy.",
+                "Set ui.trusted_proxies to the address that the proxy connects from, as in 127.0.0.1.",
+            )
+
+    def trusts(self, address: str) -> bool:
+        """Whether something of this address is believed."""
+        try:
+            known = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any((getattr(known, "ipv4_mapped", None) or known) in network for network in self._networks)
+
+    def as_sent(self, scope: Scope) -> Scope:
+        """A request without what proxies say of it, after what a trusted one says was put into its place."""
+        client, told = (scope.get("client") or ("", 0)), Headers(scope=scope)
+        is_trusted = self.trusts(client[0])
+        headers = [
+            (name, value)
+            for name, value in scope["headers"]
+            if (
+                is_trusted
+                if name == self._header
+                else not name.startswith(b"x-forwarded-") and name not in _SAID_BY_PROXIES
+            )
+        ]
+        if not is_trusted:
+            return {**scope, "headers": headers}
+        if host := _nearest(told.getlist("x-forwarded-host")):
+            headers = [
+                *((name, value) for name, value in headers if name != b"host"),
+                (b"host", host.encode("latin-1")),
+            ]
+        scheme = "https" if _nearest(told.getlist("x-forwarded-proto")) == "https" else scope["scheme"]
+        return {**scope, "headers": headers, "scheme": scheme, "client": (self._visitor(told, client[0]), client[1])}
+
+    def _visitor(self, told: Headers, proxy: str) -> str:
+        """Who was seen by the last proxy of those that are trusted: what stands before it may be made up."""
+        for named in reversed(",".join(told.getlist("x-forwarded-for")).split(",")):
+            address = named.strip()
+            if address.startswith("[") or address.count(":") <= 1:
+                address = host_of(f"//{address}")  # without the port: each connection would be another visitor
+            if address and not self.trusts(address):
+                return address
+        return proxy
+
+
+def _nearest(values: Iterable[str]) -> str:
+    """Of what proxies have added one after the other, what the nearest one says."""
+    return ",".join(values).rpartition(",")[2].strip()
 
 
 async def body_of(receive: Receive, headers: Headers, most: int, too_large: Exception) -> bytes:

@@ -5,7 +5,7 @@
     POST /sign-out    the session ends
 
 A request is somebody's by its cookie, or by the header of a trusted proxy (``ui.trusted_header``). Who has signed in
-leaves a second cookie in the browser, by which it is known at the next time (``ui.guesses``).
+leaves a second cookie in the browser, by which it is known at the next time (``ui.sessions``).
 """
 
 import hashlib
@@ -23,9 +23,8 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from assistant.config import UiSettings
-from ui.guesses import Guesses
 from ui.people import LOCAL, People, User, composed
-from ui.sessions import Sessions
+from ui.sessions import Guesses, Sessions
 from ui.signin_page import sign_in_page
 from ui.texts import preferred
 
@@ -66,14 +65,16 @@ class SignIn:
         sessions: Sessions | None = None,
         guesses: Guesses | None = None,
     ) -> None:
-        """``trusted_header`` is believed here: of what others than trusted proxies send it is gone (``ui.proxies``)."""
+        """``trusted_header`` is believed here: others than trusted proxies cannot send it (``ui.requests``)."""
         self._people = people
         self._header = settings.trusted_header.lower()
         self._sessions = sessions or Sessions(settings.session_minutes)
         self._guesses = guesses or Guesses(settings.sign_ins_per_minute)
         # A place for browsers that are known, and one for all others, who cannot hold those up.
         self._hashing = {is_known: _Hashing() for is_known in (True, False)}
-        self.cookie = _cookie_name(people)
+        # Browsers give cookies to every port of a machine: two apps on it must not sign each other out.
+        place = str(people.file.absolute()) if people else ""
+        self.cookie = f"assistant-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
         self.routes = [
             Route(SIGN_IN, self._show, methods=["GET"]),
             Route(SIGN_IN, self._sign_in, methods=["POST"]),
@@ -89,13 +90,11 @@ class SignIn:
         """Who a request comes from; None for one who has to sign in first."""
         if self._people is None:
             return LOCAL
-        name = self._name_from_proxy(scope) or self._sessions.name_of(self._token(scope), self._people.stamp)
-        return self._people.user(name) if name else None
-
-    def _name_from_proxy(self, scope: Scope) -> str:
         # Said twice, one of them may be the visitor's own.
         names = Headers(scope=scope).getlist(self._header) if self._header else []
-        return names[0].encode("latin-1").decode("utf-8", "replace").strip() if len(names) == 1 else ""
+        said = names[0].encode("latin-1").decode("utf-8", "replace").strip() if len(names) == 1 else ""
+        name = said or self._sessions.name_of(self._token(scope), self._people.stamp)
+        return self._people.user(name) if name else None
 
     def _token(self, scope: Scope) -> str:
         return cookie_parser(Headers(scope=scope).get("cookie", "")).get(self.cookie, "")
@@ -107,12 +106,24 @@ class SignIn:
         return self._page(request, wanted)
 
     async def _sign_in(self, request: Request) -> Response:
-        form = await _form(request)
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > _MOST_BYTES:  # no form of ours is so large
+                body.clear()
+                break
+        fields = parse_qs(body.decode("utf-8", "replace"))
+        form = {name: values[0] for name, values in fields.items()}
         name, wanted = form.get("name", "").strip(), local_target(form.get("next", "/"))
         if self._people is None:
             return RedirectResponse(wanted, 303)
         address = request.client.host if request.client else "unknown"
-        device = self._device_of(request.scope, name)
+        # The browser, if it is one that ``name`` has signed in with.
+        cookies = cookie_parser(request.headers.get("cookie", ""))
+        device, _, mark = cookies.get(self._device_cookie(name), "").partition(".")
+        known = self._people.device_mark(name, device) if device else ""
+        if not known or not hmac.compare_digest(mark.encode(), known.encode()):
+            device = ""
         hashing = self._hashing[bool(device)]
         if hashing.is_full:
             return self._page(request, wanted, name, "signin.too_many", 503, _BUSY_SECONDS)
@@ -129,13 +140,6 @@ class SignIn:
         shown = f"{device}.{self._people.device_mark(user.name, device)}"
         self._set(response, request.scope, self._device_cookie(name), shown, SIGN_IN, _YEAR_SECONDS)
         return response
-
-    def _device_of(self, scope: Scope, name: str) -> str:
-        """The browser of a request, if it is one that ``name`` has signed in with; else empty."""
-        shown = cookie_parser(Headers(scope=scope).get("cookie", "")).get(self._device_cookie(name), "")
-        device, _, mark = shown.partition(".")
-        known = self._people.device_mark(name, device) if self._people and device else ""
-        return device if known and hmac.compare_digest(mark.encode(), known.encode()) else ""
 
     def _device_cookie(self, name: str) -> str:
         """Several people may share a browser, and each is known there."""
@@ -198,20 +202,3 @@ def local_target(address: str) -> str:
 def sign_in_address(path: str) -> str:
     """Where to sign in, and to come back from to ``path``."""
     return f"{SIGN_IN}?next={quote(path)}"
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small form; nothing of one that is too large."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _MOST_BYTES:
-            return {}
-    fields = parse_qs(body.decode("utf-8", "replace"))
-    return {name: values[0] for name, values in fields.items()}
-
-
-def _cookie_name(people: People | None) -> str:
-    """Browsers give cookies to every port of a machine: two apps on it must not sign each other out."""
-    place = str(people.file.absolute()) if people else ""
-    return f"assistant-{hashlib.sha256(place.encode()).hexdigest()[:8]}"

@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+from functools import partial
+
+from markupsafe import Markup
 
 from assistant.text.languages import Language
-from ui.shown.safe import escaped
+from ui.shown.templates import filled
 from ui.texts import text
 
 _STYLE = """
@@ -34,21 +37,14 @@ STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).diges
 """The style as a source in a Content-Security-Policy."""
 
 
-def sign_in_page(language: Language, wanted: str, name: str, problem: str) -> str:
+def sign_in_page(language: Language, wanted: str, name: str, problem: str) -> Markup:
     """The page. ``wanted`` is where it leads to, ``problem`` the key of a text that says why it is shown again."""
-
-    def words(key: str) -> str:
-        return escaped(text(f"signin.{key}", language))
-
-    told = f'<p class="problem" role="alert">{escaped(text(problem, language))}</p>' if problem else ""
-    focused_name, focused_password = ("", " autofocus") if name else (" autofocus", "")
-    return f"""<!doctype html>
-<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{words("title")}</title><style>{_STYLE}</style></head>
-<body><main><h1>{words("title")}</h1><p>{words("lead")}</p>{told}
-<form method="post" action="/sign-in"><input type="hidden" name="next" value="{escaped(wanted)}">
-<label for="name">{words("name")}</label>
-<input id="name" name="name" value="{escaped(name)}" autocomplete="username" maxlength="100" required{focused_name}>
-<label for="password">{words("password")}</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required{focused_password}>
-<button>{words("submit")}</button></form></main></body></html>"""
+    return filled(
+        "signin.page",
+        language=language,
+        style=Markup(_STYLE),
+        wanted=wanted,
+        name=name,
+        problem=problem,
+        words=partial(text, language=language),
+    )

@@ -14,7 +14,7 @@ from assistant.feedback.types import CHOICES, FAULTS, VERDICTS, Choice, Judgemen
 from assistant.service import open_corpus
 from assistant.types import Message
 from ui.context import AppContext
-from ui.conversations import Reply, Turn, said_already
+from ui.conversations import Turn, TurnReply, said_already
 from ui.people import User
 
 
@@ -77,7 +77,7 @@ def vote_of(user: User, turn: Turn) -> Vote:
     )
 
 
-def _who(reply: Reply) -> str:
+def _who(reply: TurnReply) -> str:
     return reply.adapter or BASE
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from assistant.text.languages import LANGUAGES, Language, data
 
 
-class Words(Protocol):
+class Texts(Protocol):
     """The texts of one language, as ``AppContext.text`` gives them."""
 
     def __call__(self, key: str, /, **values: object) -> str:

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -67,15 +67,36 @@ def course_of(workspace: Workspace, name: str) -> Course:
     """The course of the training of ``name``: of the one that is under way, else of the one that made the adapter."""
     running = run_folder(workspace, name) / METRICS_FILE
     file = running if running.exists() else workspace.adapter(name) / METRICS_FILE
-    records = _records(file)
-    base = None if file == running else _base_loss(workspace.adapter(name))
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    records: list[Mapping[str, Any]] = []
+    for line in lines:
+        with suppress(ValueError):  # the last one may be being written
+            records += [record for record in [json.loads(line)] if isinstance(record, dict)]
+    base = None
+    if file != running:
+        with suppress(AssistantError):
+            base = read_card(workspace.adapter(name)).base_validation_loss
     losses, validations, voice = (_series(records, key) for key in ("loss", "validation_loss", "voice_validation_loss"))
     return Course(losses, validations, voice, base)
 
 
 def adapters(workspace: Workspace) -> list[AdapterView]:
     """All adapters by name."""
-    return [_view(workspace, name) for name in adapter_names(workspace.adapters)]
+    found = []
+    for name in adapter_names(workspace.adapters):
+        folder = workspace.adapters / name
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        try:
+            card = read_card(folder)
+            stale = staleness(card, workspace)
+        except AssistantError as error:
+            found.append(AdapterView(name, None, size, None, (str(error),)))
+        else:
+            found.append(AdapterView(name, card, size, read_scores(folder), (str(stale),) if stale else ()))
+    return found
 
 
 def read_check(output: str) -> CheckReport | None:
@@ -93,44 +114,9 @@ def smoothed(points: Sequence[Point], places: Iterable[int]) -> list[Point]:
     return [(points[place][0], fmean(value for _, value in window)) for place, window in windows]
 
 
-def _view(workspace: Workspace, name: str) -> AdapterView:
-    folder = workspace.adapters / name
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    try:
-        card = read_card(folder)
-        stale = staleness(card, workspace)
-    except AssistantError as error:
-        return AdapterView(name, None, size, None, (str(error),))
-    return AdapterView(name, card, size, read_scores(folder), (str(stale),) if stale else ())
-
-
-def _records(file: Path) -> list[Mapping[str, Any]]:
-    """The lines that are whole: the last one may be being written."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    found: list[Mapping[str, Any]] = []
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            found.append(record)
-    return found
-
-
 def _series(records: Sequence[Mapping[str, Any]], key: str) -> tuple[Point, ...]:
     return tuple((one["step"], one[key]) for one in records if _is_number(one.get("step")) and _is_number(one.get(key)))
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _base_loss(folder: Path) -> float | None:
-    try:
-        return read_card(folder).base_validation_loss
-    except AssistantError:
-        return None

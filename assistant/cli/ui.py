@@ -39,10 +39,9 @@ def command(
     from assistant.service import open_service
     from ui.api.gate import read_tokens
     from ui.app import create_app, listening_socket
-    from ui.connections import Limits
     from ui.context import make_context
-    from ui.proxies import Proxies
-    from ui.server import address_of, server_of
+    from ui.requests import Proxies
+    from ui.server import ClientLimits, address_of, server_of
 
     given = {"host": host, "port": port, "users_file": users_file}
     own = [f"ui.{name}={value}" for name, value in given.items() if value is not None]
@@ -50,7 +49,7 @@ def command(
     tokens = read_tokens(settings.serve) if with_api else None
     with open_service(workspace, settings) as service:
         context = make_context(workspace, settings, origins, service)
-        limits = Limits(settings.ui.connections, is_proxy=Proxies(settings.ui).trusts)
+        limits = ClientLimits(settings.ui.connections, is_proxy=Proxies(settings.ui).trusts)
         with listening_socket(context) as listening:
             address = address_of(listening)
 

@@ -7,12 +7,14 @@ forbids any script but its own.
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from assistant.artifacts.evaluation import FEWEST_QUESTIONS
+from assistant.render.templates import environment
 from assistant.text.printing import visible
 from eval.measures import GRADED, measure_of
 from eval.metrics.usable import OUTCOMES
@@ -60,22 +62,13 @@ def page_of(
     ``fingerprint`` is the hash of results.json that a signature stands for; ``worst`` are the questions with the worst
     answers.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_printable,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment(_TEMPLATES, partial(visible, keep_lines=True))
     for tool in (wording.number, wording.signed, wording.interval_of, wording.difference_of, wording.why_nothing,
                  wording.size_of, wording.duration_of, wording.tone_of, names.title_of, names.meaning_of,
                  names.effect_title, names.system_words, names.formula_of, names.typeset, _breakable):  # fmt: skip
-        environment.filters[tool.__name__.lstrip("_")] = tool
+        templates.filters[tool.__name__.lstrip("_")] = tool
     shown = _shown(results, rows, costs, fingerprint, opinions) | {"worst": worst}
-    return environment.get_template("report.html.jinja").generate(shown)
+    return templates.get_template("report.html.jinja").generate(shown)
 
 
 def _shown(results: Results, rows: Iterable[Row], costs: Costs, fingerprint: str, opinions: Opinions) -> dict[str, Any]:
@@ -160,10 +153,3 @@ def _contrasts(results: Results) -> dict[tuple[str, str], dict[str, Any]]:
     for effect in results.effects:
         found.setdefault((effect.name, effect.formula), {})[effect.metric] = effect
     return found
-
-
-def _printable(value: object) -> object:
-    """What a template writes: control characters and marks that turn text around are shown by their codes."""
-    if isinstance(value, Markup) or not isinstance(value, str) or value.isprintable():
-        return value
-    return visible(value, keep_lines=True)

@@ -20,7 +20,7 @@ from assistant.types import Answer, Evidence
 from assistant.untrusted.addressed import orders_a_machine
 from assistant.untrusted.instructions import gives_orders
 from ingest.readers import read
-from ui.shown.answers import answer_html
+from ui.shown.chat import answer_html
 from ui.texts import text
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ from assistant.errors import UsageError
 from assistant.service import Asked, ServedModel
 from assistant.types import Answer
 from assistant.workspace import Workspace
-from ui.answering import Answering, Event, Waiting
+from ui.answering import AnswerQueue, Event, Waiting
 from ui.api.gate import Tokens
 from ui.api.problems import RequestRefused
 from ui.app import create_app, listening_socket
@@ -35,7 +35,7 @@ def asked(question: str = QUESTION, corpus: str = "cars") -> Asked:
 
 
 async def heard(
-    answering: Answering, question: Asked, stop: threading.Event | None = None, events: list[Event] | None = None
+    answering: AnswerQueue, question: Asked, stop: threading.Event | None = None, events: list[Event] | None = None
 ) -> list[Event]:
     """All that happens; in ``events`` it can be read while it does."""
     events = [] if events is None else events
@@ -108,7 +108,7 @@ def test_others_are_let_in_where_people_sign_in(served: Workspace, tmp_path: Pat
 
 
 def test_questions_get_their_own_answers_in_turn(served: Workspace) -> None:
-    answering = Answering(app_context(served, EchoEngine()).service)
+    answering = AnswerQueue(app_context(served, EchoEngine()).service)
 
     async def all_at_once() -> list[list[Event]]:
         questions = [asked(QUESTION, "cars"), asked("Are dogs insured?", "pets")] * 4

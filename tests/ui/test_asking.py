@@ -17,9 +17,9 @@ from assistant.store.catalog import CATALOG_FILE
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.conversations import Conversations, Reply
+from ui.conversations import Conversations, TurnReply
+from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking, Question
-from ui.pages.chat.callbacks import Chat
 from ui.pages.chat.parts import Parts, lay_out
 from ui.pages.told import telling
 
@@ -66,7 +66,7 @@ class Page:
 
 def test_the_corpus_that_was_asked_last_stays_chosen(context: AppContext, parts: Parts) -> None:
     chat = Chat(context, parts, Asking(context))
-    mine = Reply("cars", None, Answer(QUESTION, QUESTION, "150 euros.", (), ()))
+    mine = TurnReply("cars", None, Answer(QUESTION, QUESTION, "150 euros.", (), ()))
     conversation = context.conversations.begin("local", QUESTION)
     context.conversations.add("local", conversation, QUESTION, [mine])
     context.workspace.corpus("a-new-one").mkdir()

@@ -17,7 +17,7 @@ from signing import client_of, in_a_loop, make_people, sign_in, small_app, uploa
 from starlette.testclient import TestClient
 
 from assistant.workspace import Workspace
-from ui.calls import read_call, takes_files
+from ui.gradio_calls import read_call, takes_files
 from ui.people import People
 
 SECRET = b"the salary of the director"

@@ -13,14 +13,12 @@ from samples import evidence
 from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
 from assistant.types import Words as NewWords
 from ui.answering import Waiting
-from ui.conversations import Reply, Turn
+from ui.conversations import Turn, TurnReply
 from ui.export import as_docx, as_markdown, as_pdf, paragraphs_of
-from ui.shown.answers import Draft, answer_html, draft_html
-from ui.shown.copied import copied_text
-from ui.shown.headings import welcome_html
-from ui.shown.reasons import reasons_html
-from ui.shown.safe import escaped
-from ui.shown.turns import asking_html, failed_html, turn_html
+from ui.shown.chat import Draft, answer_html, asking_html, draft_html, failed_html, turn_html, welcome_html
+from ui.shown.components import message_html
+from ui.shown.panel import reasons_html
+from ui.shown.plain import copied_text
 from ui.texts import text
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(1)</script>"
@@ -50,7 +48,7 @@ def answer(**changes: object) -> Answer:
 
 
 def turn(*answers: Answer, **changes: object) -> Turn:
-    replies = tuple(Reply("cars", "house" if number else None, one) for number, one in enumerate(answers))
+    replies = tuple(TurnReply("cars", "house" if number else None, one) for number, one in enumerate(answers))
     return replace(Turn(7, answers[0].question, replies), **changes)  # type: ignore[arg-type]
 
 
@@ -167,7 +165,7 @@ def test_markup_of_strangers_is_shown_and_never_obeyed(html: str) -> None:
 
 
 def test_characters_that_hide_or_turn_others_are_named() -> None:
-    assert escaped("a\u202eb\u0000c\u200b") == "a\\u202eb\\u0000c\\u200b"
+    assert message_html("a\u202eb\u0000c\u200b") == "a\\u202eb\\u0000c\\u200b"
 
 
 def test_copied_text_says_that_it_is_quoted() -> None:

@@ -25,11 +25,10 @@ from assistant.config import ServeSettings
 from assistant.workspace import Workspace
 from ui.api.app import create_app
 from ui.api.gate import Tokens
-from ui.connections import Limits
-from ui.hosts import Hosts
-from ui.server import server_of
+from ui.requests import Hosts
+from ui.server import ClientLimits, server_of
 
-LIMITS = Limits(most=0, head_seconds=0.4, window_seconds=0.4, bytes_per_second=100)
+LIMITS = ClientLimits(most=0, head_seconds=0.4, window_seconds=0.4, bytes_per_second=100)
 PATIENT = replace(LIMITS, window_seconds=1)
 BODY = "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n"
 
@@ -67,7 +66,7 @@ ROUTES = [Route(f"/{one.__name__}", one, methods=["GET", "POST"]) for one in (bo
 
 
 @contextmanager
-def listening(limits: Limits) -> Iterator[tuple[str, int]]:
+def listening(limits: ClientLimits) -> Iterator[tuple[str, int]]:
     """Where a small app listens within limits."""
     started = threading.Event()
     with socket.create_server(("127.0.0.1", 0), backlog=512) as server_socket:
@@ -209,14 +208,14 @@ def test_who_takes_no_answer_is_let_go() -> None:
 
 
 def test_who_is_refused_while_sending_hears_why() -> None:
-    with listening(Limits(most=1)) as place, connected(place, BODY.format(0)) as first:
+    with listening(ClientLimits(most=1)) as place, connected(place, BODY.format(0)) as first:
         assert answer_of(first)[0] == 200
         with connected(place, BODY.format(5_000_000) + "x" * 5_000_000) as one_more:
             assert answer_of(one_more)[0] == 429
 
 
 def test_one_client_has_so_many_connections_and_no_more() -> None:
-    with listening(Limits(most=3)) as place, ExitStack() as stack:
+    with listening(ClientLimits(most=3)) as place, ExitStack() as stack:
         kept = [stack.enter_context(connected(place)) for _ in range(3)]
         assert [status_of(one) for one in kept] == [200] * 3
         with connected(place) as one_more:
@@ -225,7 +224,10 @@ def test_one_client_has_so_many_connections_and_no_more() -> None:
         until = time.monotonic() + 20
         while not is_let_in(place):
             assert time.monotonic() < until
-    with listening(Limits(most=3, is_proxy=lambda address: address == "127.0.0.1")) as place, ExitStack() as stack:
+    with (
+        listening(ClientLimits(most=3, is_proxy=lambda address: address == "127.0.0.1")) as place,
+        ExitStack() as stack,
+    ):
         assert {status_of(stack.enter_context(connected(place))) for _ in range(10)} == {200}
 
 

@@ -12,7 +12,7 @@ from samples import evidence
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
-from ui.conversations import Conversations, Reply, history_of
+from ui.conversations import Conversations, TurnReply, history_of
 
 
 def answer(text: str = "Hail is covered.", question: str = "Is hail covered?") -> Answer:
@@ -22,8 +22,8 @@ def answer(text: str = "Hail is covered.", question: str = "Is hail covered?") -
     return Answer(question, question, text, (Sentence(text, True, "", (citation,)),), (hit,), trace=trace)
 
 
-def reply(text: str = "Hail is covered.", adapter: str | None = None) -> Reply:
-    return Reply("cars", adapter, answer(text))
+def reply(text: str = "Hail is covered.", adapter: str | None = None) -> TurnReply:
+    return TurnReply("cars", adapter, answer(text))
 
 
 @pytest.fixture

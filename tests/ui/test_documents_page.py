@@ -19,7 +19,7 @@ from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.context import AppContext, make_context
 from ui.documents import documents_of, matching, preview, read_outcome
-from ui.pages.documents import Actions
+from ui.pages.documents import DocumentsActions
 from ui.shown.documents import live_html, outcome_html, preview_html
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -35,10 +35,10 @@ def context(workspace: Workspace, tmp_path: Path) -> AppContext:
 
 
 @pytest.fixture
-def actions(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> Actions:
+def actions(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> DocumentsActions:
     """What the page does; the jobs it starts do nothing."""
     run_instead(monkeypatch)
-    return Actions(context)
+    return DocumentsActions(context)
 
 
 def key_of(context: AppContext, path: str) -> str:
@@ -67,7 +67,7 @@ def test_a_preview_is_what_the_assistant_reads(context: AppContext) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "0" * 16, "../hail.md", "/etc/passwd", "{}", "1 OR 1=1"])
-def test_only_documents_of_the_corpus_can_be_opened(actions: Actions, key: object) -> None:
+def test_only_documents_of_the_corpus_can_be_opened(actions: DocumentsActions, key: object) -> None:
     with pytest.raises(gr.Error, match="not in the corpus"):
         actions.open("cars", choosing(key), as_(EDITOR))
 
@@ -114,7 +114,9 @@ def test_what_is_no_report_is_not_shown_as_one(output: str) -> None:
         lambda actions, who: actions.forget("cars", key_of(actions.context, "hail.md"), who),
     ],
 )
-def test_experts_and_strangers_change_and_see_nothing(actions: Actions, act: Callable[[Actions, Any], Any]) -> None:
+def test_experts_and_strangers_change_and_see_nothing(
+    actions: DocumentsActions, act: Callable[[DocumentsActions, Any], Any]
+) -> None:
     for name in (EXPERT, "nobody", ""):
         with pytest.raises(gr.Error):
             act(actions, as_(name))
@@ -122,7 +124,7 @@ def test_experts_and_strangers_change_and_see_nothing(actions: Actions, act: Cal
     assert actions.listed("cars", "", as_(EXPERT)) == ["", ""]
 
 
-def test_only_an_admin_names_a_folder_of_the_server(actions: Actions) -> None:
+def test_only_an_admin_names_a_folder_of_the_server(actions: DocumentsActions) -> None:
     with pytest.raises(gr.Error, match="admin"):
         actions.read_folder("cars", "/etc", as_(EDITOR))
     actions.read_folder("cars", " /srv/documents ", as_(ADMIN))
@@ -130,28 +132,28 @@ def test_only_an_admin_names_a_folder_of_the_server(actions: Actions) -> None:
 
 
 @pytest.mark.parametrize("folder", ["--rebuild", "--yes", "-h"])
-def test_a_folder_cannot_pose_as_an_option(actions: Actions, folder: str) -> None:
+def test_a_folder_cannot_pose_as_an_option(actions: DocumentsActions, folder: str) -> None:
     actions.read_folder("cars", folder, as_(ADMIN))
     arguments = started(actions.context)
     assert arguments[arguments.index("--") + 1 :] == (folder,)
 
 
 @pytest.mark.parametrize("corpus", ["", "../x", "--rebuild", "a/b", ".hidden"])
-def test_a_corpus_cannot_pose_as_a_path_or_an_option(actions: Actions, corpus: str) -> None:
+def test_a_corpus_cannot_pose_as_a_path_or_an_option(actions: DocumentsActions, corpus: str) -> None:
     with pytest.raises(gr.Error, match="not a name"):
         actions.look(corpus, False, as_(EDITOR))
     assert actions.context.jobs.all() == []
 
 
 @pytest.mark.parametrize("name", ["null", "nowhere"])
-def test_nothing_is_begun_over_a_corpus_that_there_is_not(actions: Actions, name: str) -> None:
+def test_nothing_is_begun_over_a_corpus_that_there_is_not(actions: DocumentsActions, name: str) -> None:
     for act in (actions.look, actions.rebuild):
         with pytest.raises(gr.Error, match="no corpus"):
             act(name, False, as_(EDITOR))
     assert actions.context.jobs.all() == []
 
 
-def test_an_upload_is_kept_in_the_workspace_and_read(actions: Actions, tmp_path: Path) -> None:
+def test_an_upload_is_kept_in_the_workspace_and_read(actions: DocumentsActions, tmp_path: Path) -> None:
     sent = tmp_path / "new.md"
     sent.write_text("# New\n\nStorms are covered.\n", encoding="utf-8")
     actions.context.arrivals.note(str(sent), EDITOR)
@@ -161,7 +163,7 @@ def test_an_upload_is_kept_in_the_workspace_and_read(actions: Actions, tmp_path:
     assert started(actions.context)[-1] == str(folder)
 
 
-def test_a_file_that_someone_else_has_sent_is_not_read(actions: Actions, tmp_path: Path) -> None:
+def test_a_file_that_someone_else_has_sent_is_not_read(actions: DocumentsActions, tmp_path: Path) -> None:
     sent = tmp_path / "new.md"
     sent.write_text("# New\n", encoding="utf-8")
     actions.context.arrivals.note(str(sent), ADMIN)
@@ -170,7 +172,7 @@ def test_a_file_that_someone_else_has_sent_is_not_read(actions: Actions, tmp_pat
     assert actions.context.jobs.all() == []
 
 
-def test_forgetting_deletes_uploads_and_leaves_the_servers_files(actions: Actions, tmp_path: Path) -> None:
+def test_forgetting_deletes_uploads_and_leaves_the_servers_files(actions: DocumentsActions, tmp_path: Path) -> None:
     context, settings = actions.context, Settings.model_validate({"ingest": {"workers": 1}})
     own = context.workspace.root / "uploads" / "cars" / "own.md"
     own.parent.mkdir(parents=True)
@@ -185,7 +187,7 @@ def test_forgetting_deletes_uploads_and_leaves_the_servers_files(actions: Action
 
 def test_nothing_is_deleted_while_documents_are_read(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
     run_instead(monkeypatch, "import time; time.sleep(600)")
-    actions = Actions(context)
+    actions = DocumentsActions(context)
     own = context.workspace.root / "uploads" / "cars" / "own.md"
     own.parent.mkdir(parents=True)
     own.write_text("# Own\n\nStorms are covered.\n", encoding="utf-8")
@@ -200,13 +202,13 @@ def test_nothing_is_deleted_while_documents_are_read(context: AppContext, monkey
         time.sleep(0.05)
 
 
-def test_a_corpus_that_was_made_meanwhile_can_be_chosen(actions: Actions, tmp_path: Path) -> None:
+def test_a_corpus_that_was_made_meanwhile_can_be_chosen(actions: DocumentsActions, tmp_path: Path) -> None:
     make_corpora(actions.context.workspace, tmp_path, {"storms": {"storm.md": "Storms are covered."}})
     assert [name for name, _ in actions.corpora(as_(EDITOR)).choices] == ["cars", "storms"]
     assert "choices" not in actions.corpora(as_(EXPERT))
 
 
-def test_an_empty_field_is_told(actions: Actions) -> None:
+def test_an_empty_field_is_told(actions: DocumentsActions) -> None:
     with pytest.raises(gr.Error, match="folder"):
         actions.read_folder("cars", None, as_(ADMIN))
 

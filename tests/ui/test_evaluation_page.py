@@ -17,8 +17,8 @@ from assistant.errors import UsageError
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.gate import guard
-from ui.pages.evaluation.actions import Actions, case_names, systems_of, who_answers
-from ui.pages.given import judges_of
+from ui.pages.evaluation import EvaluationActions, case_names, systems_of, who_answers
+from ui.pages.forms import judges_of
 from ui.reports import add_report_routes, read_comparison, report_file, reports
 from ui.shown.evaluation import comparison_html, decision_html, frame_html, reports_html
 from ui.uploads import Arrivals
@@ -33,10 +33,10 @@ def context(workspace: Workspace) -> AppContext:
 
 
 @pytest.fixture
-def actions(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> Actions:
+def actions(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> EvaluationActions:
     """What the page does; the jobs it starts do nothing."""
     run_instead(monkeypatch)
-    return Actions(context)
+    return EvaluationActions(context)
 
 
 def save_cases(workspace: Workspace, name: str = "cases.jsonl") -> Path:
@@ -56,7 +56,9 @@ def save_cases(workspace: Workspace, name: str = "cases.jsonl") -> Path:
         lambda actions, who: actions.open(choosing("one"), who),
     ],
 )
-def test_experts_and_strangers_evaluate_nothing(actions: Actions, act: Callable[[Actions, Any], Any]) -> None:
+def test_experts_and_strangers_evaluate_nothing(
+    actions: EvaluationActions, act: Callable[[EvaluationActions, Any], Any]
+) -> None:
     save_cases(actions.context.workspace)
     save_report(actions.context.workspace, "one")
     for name in (EXPERT, "nobody", ""):
@@ -65,7 +67,7 @@ def test_experts_and_strangers_evaluate_nothing(actions: Actions, act: Callable[
     assert actions.context.jobs.all() == []
 
 
-def test_what_was_chosen_is_evaluated(actions: Actions) -> None:
+def test_what_was_chosen_is_evaluated(actions: EvaluationActions) -> None:
     file = save_cases(actions.context.workspace)
     folder = save_report(actions.context.workspace, "2026-11-25-cases")
     (actions.context.workspace.adapters / "house").mkdir(parents=True)
@@ -76,7 +78,7 @@ def test_what_was_chosen_is_evaluated(actions: Actions) -> None:
     )  # fmt: skip
 
 
-def test_who_may_judge_is_said_by_the_settings(actions: Actions) -> None:
+def test_who_may_judge_is_said_by_the_settings(actions: EvaluationActions) -> None:
     save_cases(actions.context.workspace)
     assert judges_of(actions.context.settings) == ["bundled"]
     named = Settings.model_validate({"engine": {"model": "owner/one"}, "eval": {"judges": ["owner/two", "owner/one"]}})
@@ -85,7 +87,7 @@ def test_who_may_judge_is_said_by_the_settings(actions: Actions) -> None:
         actions.start("cases.jsonl", "cars", ["base"], 0, False, "", "owner/two", as_(ADMIN))
 
 
-def test_what_is_chosen_stays_while_it_is_there(actions: Actions) -> None:
+def test_what_is_chosen_stays_while_it_is_there(actions: EvaluationActions) -> None:
     save_cases(actions.context.workspace)
     for name in ("one", "two", "three"):
         save_report(actions.context.workspace, name)
@@ -98,7 +100,7 @@ def test_what_is_chosen_stays_while_it_is_there(actions: Actions) -> None:
 
 
 @pytest.mark.parametrize("name", ["../cases/cases.jsonl", "/etc/passwd", "", None, "--fresh", "other.jsonl"])
-def test_only_cases_of_the_workspace_are_asked(actions: Actions, name: str | None) -> None:
+def test_only_cases_of_the_workspace_are_asked(actions: EvaluationActions, name: str | None) -> None:
     save_cases(actions.context.workspace)
     with pytest.raises(gr.Error, match="file of questions"):
         actions.start(name, "cars", ["base"], 0, False, "", None, as_(EDITOR))
@@ -112,7 +114,7 @@ def test_cases_of_experts_can_be_chosen_too(context: AppContext) -> None:
     assert case_names(context) == ["cases.jsonl", "cars.cases.jsonl"]
 
 
-def test_cases_are_kept_in_the_workspace(actions: Actions, tmp_path: Path) -> None:
+def test_cases_are_kept_in_the_workspace(actions: EvaluationActions, tmp_path: Path) -> None:
     sent = tmp_path / "mine.jsonl"
     sent.write_text("{}\n", encoding="utf-8")
     with pytest.raises(gr.Error, match="someone else"):
@@ -127,7 +129,7 @@ def test_cases_are_kept_in_the_workspace(actions: Actions, tmp_path: Path) -> No
         actions.send(str(other), as_(EDITOR))
 
 
-def test_drafts_never_replace_what_people_have_mended(actions: Actions) -> None:
+def test_drafts_never_replace_what_people_have_mended(actions: EvaluationActions) -> None:
     mended = save_cases(actions.context.workspace, "cars-draft-1.jsonl")
     actions.draft("cars", as_(EDITOR))
     target = str(mended.with_name("cars-draft-2.jsonl"))
@@ -140,7 +142,7 @@ def test_every_adapter_can_answer_with_and_without_documents(context: AppContext
     assert systems_of(context) == expected
 
 
-def test_a_report_opens_with_what_came_of_the_questions(actions: Actions) -> None:
+def test_a_report_opens_with_what_came_of_the_questions(actions: EvaluationActions) -> None:
     save_report(actions.context.workspace, "one")
     shown = actions.open(choosing("one"), as_(EDITOR))[0]
     assert shown.index("misleading") < shown.index("<iframe")
@@ -257,7 +259,7 @@ def test_a_comparison_tells_verdict_lights_and_intervals(context: AppContext) ->
     assert read_comparison("Error") is None
 
 
-def test_two_reports_are_compared_by_their_names(actions: Actions) -> None:
+def test_two_reports_are_compared_by_their_names(actions: EvaluationActions) -> None:
     folders = [save_report(actions.context.workspace, name) for name in ("one", "two")]
     with pytest.raises(gr.Error, match="two reports"):
         actions.compare("one", None, as_(EDITOR))

@@ -14,8 +14,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.testclient import TestClient
 
 from assistant.workspace import Workspace
-from ui.gradio_routes import SessionOwners, is_open, under_page
-from ui.headers import app_policy, protect
+from ui.gate import app_policy, protect
+from ui.gradio_calls import SessionOwners, is_open, under_page
 
 SECRET = "the salary of the director"
 

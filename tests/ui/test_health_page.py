@@ -8,7 +8,7 @@ from working import EDITOR, EXPERT, as_, ended, run_instead, work_context
 
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.pages.health import Actions
+from ui.pages.health import HealthActions
 
 FINDINGS = [
     {"name": "disk", "severity": "ok", "message": "plenty", "remedy": ""},
@@ -25,7 +25,7 @@ def context(workspace: Workspace) -> AppContext:
 
 def test_what_is_wrong_comes_first_with_its_remedy(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
     run_instead(monkeypatch, f"print({json.dumps(json.dumps(FINDINGS))}); exit(1)")
-    actions = Actions(context)
+    actions = HealthActions(context)
     actions.start(as_(EDITOR))
     status = ended(context)
     html = actions.result(status)
@@ -36,12 +36,12 @@ def test_what_is_wrong_comes_first_with_its_remedy(context: AppContext, monkeypa
 
 def test_a_check_that_broke_off_shows_no_findings(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
     run_instead(monkeypatch, "print('['); exit(2)")
-    actions = Actions(context)
+    actions = HealthActions(context)
     actions.start(as_(EDITOR))
     assert actions.result(ended(context)) == ""
 
 
 def test_an_expert_checks_nothing(context: AppContext) -> None:
     with pytest.raises(gr.Error, match="role"):
-        Actions(context).start(as_(EXPERT))
+        HealthActions(context).start(as_(EXPERT))
     assert context.jobs.all() == []

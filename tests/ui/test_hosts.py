@@ -22,11 +22,9 @@ from assistant.errors import ConfigError
 from assistant.workspace import Workspace
 from ui.api.app import create_app
 from ui.api.gate import Tokens
-from ui.connections import Limits
-from ui.hosts import Hosts, WrongHost
 from ui.people import People
-from ui.proxies import Proxies
-from ui.server import server_of
+from ui.requests import Hosts, Proxies, WrongHost
+from ui.server import ClientLimits, server_of
 
 OWN = (
     "localhost", "LOCALHOST", "localhost:7860", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8000",
@@ -242,7 +240,7 @@ def listening(app: FastAPI) -> Iterator[tuple[str, int]]:
     """Where the app listens on a socket."""
     started = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server_socket:
-        server: uvicorn.Server = server_of(app, started.set, Limits(), patience_seconds=1)
+        server: uvicorn.Server = server_of(app, started.set, ClientLimits(), patience_seconds=1)
         thread = threading.Thread(target=server.run, args=([server_socket],), daemon=True)
         thread.start()
         assert started.wait(20)

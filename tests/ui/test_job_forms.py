@@ -15,10 +15,8 @@ from assistant.config.training import TrainSettings
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.jobs import Jobs
-from ui.pages import documents
-from ui.pages.controls import shown_value
-from ui.pages.evaluation import actions as evaluation
-from ui.pages.training import actions as training
+from ui.pages import documents, evaluation, training
+from ui.pages.forms import shown_value
 
 HOSTILE: tuple[Any, ...] = (
     "--help", "-h", "--set=engine.url=http://127.0.0.1:1/x", "--", "-", "/etc", "../../etc/passwd", "~root",

@@ -10,8 +10,8 @@ from assistant.text.languages import LANGUAGES
 from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.jobs import Job, Kind, State, Status
-from ui.shown.work import duration, log_html, state_html, state_line, step_line
+from ui.jobs import Kind, StartedJob, State, Status
+from ui.shown.jobs import duration, log_html, state_html, state_line, step_line
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 
@@ -22,7 +22,7 @@ def context(workspace: Workspace) -> AppContext:
 
 
 def status_of(state: State = "running", kind: Kind = "train", progress: Progress | None = None) -> Status:
-    return Status(Job("id", kind, SCRIPT, (), "ada", 0.0), state, 125.0, 1, progress, SCRIPT)
+    return Status(StartedJob("id", kind, SCRIPT, (), "ada", 0.0), state, 125.0, 1, progress, SCRIPT)
 
 
 def test_every_kind_and_state_has_words(context: AppContext) -> None:

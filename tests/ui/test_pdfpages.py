@@ -24,16 +24,15 @@ from assistant.errors import ReadError
 from assistant.workspace import Workspace
 from bench.hurting import TEXT, kinds, pdf
 from ingest.pipeline import ingest
-from ui.sources.document import SourceDocument
-from ui.sources.drawer import Drawer, DrawerLost, Limits
-from ui.sources.library import Library, Span
-from ui.sources.panel import panel_html
+from ui.sources.drawer import Drawer, DrawerLost, DrawingLimits
+from ui.sources.drawing import SourceDocument
+from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import HurtfulPage, PdfPages
-from ui.sources.routes import add_source_routes
+from ui.sources.routes import add_source_routes, panel_html
 from ui.texts import text
 
 HURTS_AT_ONCE = "patterns with a step of .0001"
-LIMITS = Limits(10.0, 1 << 30)
+LIMITS = DrawingLimits(10.0, 1 << 30)
 
 
 @pytest.fixture
@@ -228,7 +227,7 @@ def test_a_hurtful_page_is_shown_as_its_text(pages: PdfPages, drawers: FakeDrawe
     docs.mkdir()
     (docs / "terms.pdf").write_bytes(pdf(1, ""))
     ingest(workspace, "cars", [docs], Settings.model_validate({"ingest": {"workers": 1}}), embedder=FakeEmbedder())
-    span = Span("cars", "terms.pdf", 0, 0, TEXT)
+    span = CitedSpan("cars", "terms.pdf", 0, 0, TEXT)
 
     def words(key: str, /, **values: object) -> str:
         return text(key, "en", **values)
@@ -264,7 +263,7 @@ def test_what_fails_fast_may_be_tried_again(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_pages_made_to_hurt_end_and_others_are_drawn(tmp_path: Path) -> None:
     """17 kinds and more; none says more than that it is not drawn."""
-    limits, hurt = Limits(0.2, 1 << 29), 0
+    limits, hurt = DrawingLimits(0.2, 1 << 29), 0
     drawer = Drawer(limits)
     for kind, make in kinds().items():
         document = document_of(tmp_path, make())
@@ -314,7 +313,7 @@ def test_a_hurtful_page_that_is_being_drawn_ends_with_the_pages(tmp_path: Path) 
     hurtful = document_of(tmp_path, kinds()[HURTS_AT_ONCE]())
 
     async def main() -> None:
-        pages = PdfPages(Limits(600.0, 1 << 30))
+        pages = PdfPages(DrawingLimits(600.0, 1 << 30))
         asked = asyncio.create_task(pages.picture(hurtful, 1, "anna"))
         await reached(lambda: bool(pages._busy))
         await asyncio.to_thread(pages.close)

@@ -8,10 +8,13 @@ import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 from payloads import PAYLOADS
 
 from assistant.grounding.statements import statements
-from ui.shown.prose import Span, plain, prose, settled
+from ui.shown.prose import StyledSpan, prose, settled, verbatim
+
+BOLD = (Markup("<b>"), Markup("</b>"))
 
 TAGS = frozenset(
     "p ul ol li blockquote table thead tbody tr th td strong em h3 h4 h5 hr br pre code div span b".split()
@@ -74,7 +77,7 @@ class Checked(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.open: list[str] = []
         self.text = ""
-        self.feed(html)
+        self.feed(str(html))
         self.close()
         assert self.open == []
 
@@ -104,14 +107,16 @@ class Checked(HTMLParser):
         raise AssertionError(data)
 
 
-def shown(text: str, spans: list[Span] | None = None) -> Checked:
+def shown(text: str, spans: list[StyledSpan] | None = None) -> Checked:
     return Checked(prose(text, spans or []))
 
 
-def marked(text: str) -> list[Span]:
+def marked(text: str) -> list[StyledSpan]:
     """Each statement with a number behind it, every other one in a look of its own."""
     return [
-        Span(one.start, one.end, *(("<b>", "</b>") if number % 2 else ("", "")), behind=f"<span>{number}</span>")
+        StyledSpan(
+            one.start, one.end, *(BOLD if number % 2 else (Markup(), Markup())), Markup(f"<span>{number}</span>")
+        )
         for number, one in enumerate(statements(text))
     ]
 
@@ -125,9 +130,9 @@ def test_nothing_in_markdown_becomes_a_link_a_picture_or_a_tag(payload: str) -> 
     for shell in SHELLS:
         text = shell.format(payload) if "{}" in shell else payload
         shown(text, marked(text))
-        assert Checked(plain(text, marked(text))).text.replace("\n", "")  # a document's words are never Markdown
+        assert Checked(verbatim(text, marked(text))).text.replace("\n", "")  # a document's words are never Markdown
         for end in range(0, len(text), 3):  # as it comes in
-            shown(settled(text[:end]), [Span(0, end // 2, "<b>", "</b>", "<span>1</span>")])
+            shown(settled(text[:end]), [StyledSpan(0, end // 2, *BOLD, Markup("<span>1</span>"))])
 
 
 def test_what_a_model_writes_is_shown_as_every_chat_shows_it() -> None:
@@ -187,6 +192,6 @@ def test_every_text_is_shown_in_full(text: str) -> None:
 def test_huge_texts_take_no_time_and_no_recursion(unit: str) -> None:
     text = (unit * 10_000)[:30_000]
     began = time.process_time()
-    html = prose(settled(text), [Span(0, len(text), "<b>", "</b>", "<span>1</span>")])
+    html = prose(settled(text), [StyledSpan(0, len(text), *BOLD, Markup("<span>1</span>"))])
     assert time.process_time() - began < 2
     Checked(html)

@@ -18,9 +18,9 @@ from eval.cases import Case
 from eval.results import Row, RowAnswer, RowPassage
 from ui.app import create_app
 from ui.context import AppContext
-from ui.pages.rating import _Actions
+from ui.pages.rating import RatingActions
 from ui.people import People
-from ui.rateable import Rateable, rateable, rateable_reports, report_folder
+from ui.reports import Rateable, rateable, rateable_reports, report_folder
 
 REPORT = "2026-11-20-cases"
 SYSTEMS = ("secret-base", "secret-base+rag", "secret-house+rag")
@@ -74,7 +74,7 @@ def by(name: str | None = None) -> gr.Request:
 def test_names_are_hidden_and_texts_of_strangers_are_only_text(context: AppContext, report: Path) -> None:
     for one in rateable(report):
         skipped = tuple(range(one.place))
-        html, _ = _Actions(context).skip(REPORT, 0, skipped, event(place="-1"), by())
+        html, _ = RatingActions(context).skip(REPORT, 0, skipped, event(place="-1"), by())
         assert "secret" not in html
         assert "<script" not in html and "<img" not in html
 
@@ -97,7 +97,7 @@ def test_an_answer_without_passages_is_shown_with_those_of_the_others(report: Pa
 
 
 def test_a_rating_is_kept_and_the_next_answer_comes(context: AppContext, report: Path) -> None:
-    actions = _Actions(context)
+    actions = RatingActions(context)
     first = next(one for one in rateable(report) if not one.refused)
     html, _ = actions.rate(
         REPORT, 0, (), form(first, label="partly", supported="no", tone="yes", comment="why\ud800"), by()
@@ -110,7 +110,7 @@ def test_a_rating_is_kept_and_the_next_answer_comes(context: AppContext, report:
 
 
 def test_undo_shows_the_answer_again_and_takes_the_rating_back(context: AppContext, report: Path) -> None:
-    actions, answers = _Actions(context), rateable(report)
+    actions, answers = RatingActions(context), rateable(report)
     for one in answers[:2]:
         actions.rate(REPORT, 0, (), form(one, label="right"), by())
     html, _ = actions.undo(REPORT, 0, (), by())
@@ -122,7 +122,7 @@ def test_undo_shows_the_answer_again_and_takes_the_rating_back(context: AppConte
 
 
 def test_what_was_skipped_comes_last_and_the_end_is_told(context: AppContext, report: Path) -> None:
-    actions, answers = _Actions(context), rateable(report)
+    actions, answers = RatingActions(context), rateable(report)
     html, skipped = actions.skip(REPORT, 3, (), event(place="0"), by())
     assert 'data-place="1"' in html
     for one in answers[1:3]:
@@ -133,7 +133,7 @@ def test_what_was_skipped_comes_last_and_the_end_is_told(context: AppContext, re
 
 
 def test_two_people_rate_the_same_answers_apart(context: AppContext, report: Path, people: People) -> None:
-    actions = _Actions(replace(context, people=people))
+    actions = RatingActions(replace(context, people=people))
     first = rateable(report)[0]
     actions.rate(REPORT, 0, (), form(first, label="right"), by("ana"))
     html, _ = actions.begin(REPORT, 0, by("ben"))
@@ -149,7 +149,7 @@ def people(tmp_path: Path) -> People:
 
 
 def test_who_may_not_rate_sees_and_writes_nothing(context: AppContext, report: Path, people: People) -> None:
-    actions = _Actions(replace(context, people=people))
+    actions = RatingActions(replace(context, people=people))
     for who in (by("eve"), by(None), by("nobody")):
         assert actions.open(None, 0, who)[1] == ""
         with pytest.raises(gr.Error):
@@ -178,29 +178,29 @@ def test_a_form_that_says_nothing_of_use_writes_nothing(
     context: AppContext, report: Path, sent: dict[str, Any]
 ) -> None:
     with pytest.raises(gr.Error):
-        _Actions(context).rate(REPORT, 0, (), event(**sent), by())
+        RatingActions(context).rate(REPORT, 0, (), event(**sent), by())
     assert not (report / RATINGS_FILE).exists()
 
 
 @pytest.mark.parametrize("label", ["splendid", "", "RIGHT", "right "])
 def test_an_unknown_label_is_refused(context: AppContext, report: Path, label: str) -> None:
     with pytest.raises(gr.Error):
-        _Actions(context).rate(REPORT, 0, (), form(rateable(report)[0], label=label), by())
+        RatingActions(context).rate(REPORT, 0, (), form(rateable(report)[0], label=label), by())
 
 
 @pytest.mark.parametrize("name", ["..", "../reports", "/etc", "", "nowhere", ".", f"{REPORT}/..", f"x/../{REPORT}"])
 def test_a_name_leads_to_no_other_folder(context: AppContext, name: str) -> None:
     with pytest.raises(gr.Error):
-        _Actions(context).begin(name, 0, by())
+        RatingActions(context).begin(name, 0, by())
 
 
 def test_a_damaged_file_is_told_and_no_report_is_an_empty_page(context: AppContext, report: Path) -> None:
     assert rateable_reports(context.workspace) == [REPORT]
     (report / "per_question.jsonl").write_text("{}\n", encoding="utf-8")
     with pytest.raises(gr.Error, match="cannot be read"):
-        _Actions(context).begin(report_folder(context.workspace, REPORT).name, 0, by())
+        RatingActions(context).begin(report_folder(context.workspace, REPORT).name, 0, by())
     (report / "per_question.jsonl").unlink()
-    assert "nothing to rate" in _Actions(context).open(REPORT, 0, by())[1]
+    assert "nothing to rate" in RatingActions(context).open(REPORT, 0, by())[1]
 
 
 @pytest.mark.slow

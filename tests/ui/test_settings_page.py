@@ -10,7 +10,7 @@ from working import ADMIN, EDITOR, EXPERT, ROLES, as_
 from assistant import config
 from assistant.workspace import Workspace
 from ui.context import AppContext, make_context
-from ui.pages.settings import Actions
+from ui.pages.settings import SettingsActions
 from ui.shown.running import settings_html
 
 
@@ -25,7 +25,7 @@ def context(workspace: Workspace) -> AppContext:
 
 
 def test_every_setting_is_shown_with_value_origin_and_description(context: AppContext) -> None:
-    html = Actions(context).shown(as_(ADMIN))
+    html = SettingsActions(context).shown(as_(ADMIN))
     for key in config.setting_keys():
         assert f"<code>{key}</code>" in html
     assert "<code>retrieval.k</code> = <code>7</code>" in html and "command line" in html and "config.yaml" in html
@@ -34,7 +34,7 @@ def test_every_setting_is_shown_with_value_origin_and_description(context: AppCo
 
 @pytest.mark.parametrize("name", [EXPERT, EDITOR, "nobody", ""])
 def test_only_an_admin_sees_and_changes_settings(context: AppContext, name: str) -> None:
-    actions = Actions(context)
+    actions = SettingsActions(context)
     before = context.workspace.config_file.read_text(encoding="utf-8")
     assert actions.shown(as_(name)) == ""
     with pytest.raises(gr.Error, match=r"role|signed in"):
@@ -45,7 +45,7 @@ def test_only_an_admin_sees_and_changes_settings(context: AppContext, name: str)
 
 
 def test_a_change_is_written_with_comments_and_told_to_need_a_start(context: AppContext) -> None:
-    html = Actions(context).save("answer.history_tokens", "99", as_(ADMIN))
+    html = SettingsActions(context).save("answer.history_tokens", "99", as_(ADMIN))
     text = context.workspace.config_file.read_text(encoding="utf-8")
     assert "history_tokens: 99" in text and "# none" in text
     assert "<code>99</code>" in html and "after the next start" in html
@@ -69,13 +69,13 @@ def test_a_change_is_written_with_comments_and_told_to_need_a_start(context: App
 def test_what_is_wrong_is_refused_and_nothing_written(context: AppContext, key: str | None, value: str) -> None:
     before = context.workspace.config_file.read_text(encoding="utf-8")
     with pytest.raises(gr.Error):
-        Actions(context).save(key, value, as_(ADMIN))
+        SettingsActions(context).save(key, value, as_(ADMIN))
     assert context.workspace.config_file.read_text(encoding="utf-8") == before
 
 
 def test_a_file_that_was_broken_meanwhile_is_told(context: AppContext) -> None:
     context.workspace.config_file.write_text("answer: {history_tokens: many}", encoding="utf-8")
-    actions = Actions(context)
+    actions = SettingsActions(context)
     with pytest.raises(gr.Error, match="history_tokens"):
         actions.shown(as_(ADMIN))
     with pytest.raises(gr.Error, match="history_tokens"):
@@ -83,7 +83,7 @@ def test_a_file_that_was_broken_meanwhile_is_told(context: AppContext) -> None:
 
 
 def test_values_are_shown_so_that_they_can_be_typed_again(context: AppContext) -> None:
-    actions = Actions(context)
+    actions = SettingsActions(context)
     before, _ = config.load(context.workspace.config_file, environment={})
     for key in config.setting_keys():
         if key != "retrieval.k":  # which the command line holds

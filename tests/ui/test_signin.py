@@ -15,10 +15,9 @@ from starlette.testclient import TestClient
 from assistant.config import UiSettings
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
-from ui.guesses import Guesses, network_of
 from ui.people import People, User
-from ui.proxies import Proxies
-from ui.sessions import Sessions
+from ui.requests import Proxies
+from ui.sessions import Guesses, Sessions, network_of
 from ui.signin import SignIn, local_target
 
 HTML = {"accept": "text/html"}

@@ -22,15 +22,14 @@ from assistant.workspace import Workspace
 from bench.hurting import pdf
 from ingest.pipeline import ingest
 from ui.sources import drawing
-from ui.sources.drawer import Limits
-from ui.sources.library import Library, Span
-from ui.sources.panel import panel_html
+from ui.sources.drawer import DrawingLimits
+from ui.sources.drawing import aligned
+from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import PdfPages
-from ui.sources.routes import add_source_routes
-from ui.sources.words import aligned
+from ui.sources.routes import add_source_routes, panel_html
 from ui.texts import text
 
-Panel = Callable[[Library, Span], str]
+Panel = Callable[[Library, CitedSpan], str]
 
 PAGES = (
     ["§ 1 Cover", "", "Hail damage to the car is covered.", "The deductible for hail is 150 euros."],
@@ -74,14 +73,14 @@ def library(workspace: Workspace) -> Library:
     return Library(workspace)
 
 
-def span(library: Library, document: str, quote: str) -> Span:
-    found = library.passage(Span("cars", document, -1, -1, quote))
-    return Span("cars", document, found.start, found.end, quote)
+def span(library: Library, document: str, quote: str) -> CitedSpan:
+    found = library.passage(CitedSpan("cars", document, -1, -1, quote))
+    return CitedSpan("cars", document, found.start, found.end, quote)
 
 
 @pytest.fixture(scope="module")
 def pages() -> Iterator[PdfPages]:
-    with closing(PdfPages(Limits(10.0, 1 << 30))) as pages:
+    with closing(PdfPages(DrawingLimits(10.0, 1 << 30))) as pages:
         yield pages
 
 
@@ -166,12 +165,12 @@ def test_text_of_a_document_is_shown_as_text_with_the_words_marked(library: Libr
 
 def test_words_are_found_again_after_the_document_has_grown(library: Library) -> None:
     known = span(library, "pets.md", "Horses are not.")
-    moved = Span("cars", "pets.md", known.start + 7, known.end + 7, known.quote)
+    moved = CitedSpan("cars", "pets.md", known.start + 7, known.end + 7, known.quote)
     assert library.passage(moved).start == known.start
 
 
 def test_words_that_are_gone_are_shown_as_they_were_cited(library: Library, panel: Panel) -> None:
-    html = panel(library, Span("cars", "pets.md", 0, 10, "Cats are <i>not</i> insured."))
+    html = panel(library, CitedSpan("cars", "pets.md", 0, 10, "Cats are <i>not</i> insured."))
     assert "not in pets.md any more" in html and "Cats are &lt;i&gt;not&lt;/i&gt; insured." in html
 
 
@@ -190,8 +189,8 @@ def test_words_that_are_gone_are_shown_as_they_were_cited(library: Library, pane
 )
 def test_only_documents_of_the_corpus_are_opened(library: Library, corpus: str, document: str, panel: Panel) -> None:
     with pytest.raises(UsageError):
-        library.passage(Span(corpus, document, 0, 5, "Dogs"))
-    assert "<mark" not in panel(library, Span(corpus, document, 0, 5, "Dogs"))
+        library.passage(CitedSpan(corpus, document, 0, 5, "Dogs"))
+    assert "<mark" not in panel(library, CitedSpan(corpus, document, 0, 5, "Dogs"))
 
 
 # Addresses

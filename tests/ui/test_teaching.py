@@ -22,8 +22,8 @@ from assistant.workspace import Workspace
 from eval.cases import read_cases
 from ingest.pairs.rows import read_rows
 from ui.context import AppContext, make_context
-from ui.conversations import Reply, Turn
-from ui.pages.teaching import _Actions
+from ui.conversations import Turn, TurnReply
+from ui.pages.teaching import TeachingActions
 from ui.people import User
 from ui.shown.teaching import teaching_html
 from ui.teach import judgement_of, taught, vote_of
@@ -46,7 +46,7 @@ def turn(context: AppContext) -> Turn:
     """A question that was really answered."""
     *_, answer = context.service.stream(Asked(ServedModel("cars"), QUESTION))
     assert isinstance(answer, Answer)
-    return Turn(1, QUESTION, (Reply("cars", None, answer),))
+    return Turn(1, QUESTION, (TurnReply("cars", None, answer),))
 
 
 FORM: dict[str, Any] = {
@@ -116,7 +116,7 @@ def test_the_form_names_every_passage_and_holds_the_answer_to_be_changed(context
 
 def test_an_accepted_correction_is_a_pair_and_a_case(context: AppContext, turn: Turn) -> None:
     taught(context, ANA, turn, {**FORM, "correction": ["The deductible for hail damage is 150 euros. It applies."]})
-    number, actions = context.feedback.listed()[0].id, _Actions(context)
+    number, actions = context.feedback.listed()[0].id, TeachingActions(context)
     opened = actions.look("new", 0, "", {}, choosing(number), as_("eve"))
     assert "for evaluation only" in "".join(map(str, opened)), "the second sentence stands nowhere"
     shown = actions.accept("new", number, CORRECTION, as_("eve"))
@@ -133,7 +133,7 @@ def test_an_accepted_correction_is_a_pair_and_a_case(context: AppContext, turn: 
 def test_what_was_written_for_one_is_there_when_it_is_opened_again(context: AppContext, turn: Turn) -> None:
     for _ in range(2):
         taught(context, ANA, turn, FORM)
-    (second, first), actions = [one.id for one in context.feedback.listed()], _Actions(context)
+    (second, first), actions = [one.id for one in context.feedback.listed()], TeachingActions(context)
     eve = as_("eve")
 
     def wanted(number: int, left: int, written: str, drafts: dict[int, str]) -> tuple[str, dict[int, str]]:
@@ -148,13 +148,13 @@ def test_what_was_written_for_one_is_there_when_it_is_opened_again(context: AppC
 
 def test_a_rejected_correction_does_not_say_what_it_would_become(context: AppContext, turn: Turn) -> None:
     taught(context, ANA, turn, FORM)
-    shown = _Actions(context).reject("new", context.feedback.listed()[0].id, as_("eve"))
+    shown = TeachingActions(context).reject("new", context.feedback.listed()[0].id, as_("eve"))
     assert "Nothing is learnt from this" in "".join(map(str, shown)) and "it becomes" not in "".join(map(str, shown))
 
 
 def test_only_those_who_may_decide_see_and_decide(context: AppContext, turn: Turn) -> None:
     taught(context, ANA, turn, FORM)
-    number, actions = context.feedback.listed()[0].id, _Actions(context)
+    number, actions = context.feedback.listed()[0].id, TeachingActions(context)
     for name in ("ana", "nobody", ""):
         with pytest.raises(gr.Error):
             actions.look("new", 0, "", {}, choosing(number), as_(name))
@@ -171,20 +171,20 @@ def test_only_those_who_may_decide_see_and_decide(context: AppContext, turn: Tur
 def test_nothing_can_be_decided_about_what_is_not_there(context: AppContext) -> None:
     for number in (0, -1, 7):
         with pytest.raises(gr.Error, match="There is no feedback"):
-            _Actions(context).accept("new", number, "x", as_("eve"))
+            TeachingActions(context).accept("new", number, "x", as_("eve"))
 
 
 def test_a_correction_whose_document_is_gone_says_so(context: AppContext, turn: Turn) -> None:
     taught(context, ANA, turn, FORM)
     for file in context.workspace.corpus("cars").iterdir():
         file.unlink()
-    shown = _Actions(context).look("new", 0, "", {}, choosing(context.feedback.listed()[0].id), as_("eve"))
+    shown = TeachingActions(context).look("new", 0, "", {}, choosing(context.feedback.listed()[0].id), as_("eve"))
     assert "has changed or was removed" in "".join(map(str, shown))
 
 
 def test_what_documents_say_otherwise_is_up_for_review(context: AppContext, turn: Turn) -> None:
     taught(context, ANA, turn, FORM)
-    eve, actions = as_("eve"), _Actions(context)
+    eve, actions = as_("eve"), TeachingActions(context)
     actions.accept("new", context.feedback.listed()[0].id, CORRECTION, eve)
     assert "0 outdated" in str(actions.listed("outdated", eve)) and QUESTION not in str(actions.listed("outdated", eve))
     for file in context.workspace.corpus("cars").iterdir():
@@ -193,15 +193,15 @@ def test_what_documents_say_otherwise_is_up_for_review(context: AppContext, turn
 
 
 def test_an_empty_list_says_what_to_do(context: AppContext) -> None:
-    assert "Under each answer in the chat" in "".join(map(str, _Actions(context).listed("new", as_("eve"))))
-    german = _Actions(context.in_language("de")).listed("new", as_("eve"))
+    assert "Under each answer in the chat" in "".join(map(str, TeachingActions(context).listed("new", as_("eve"))))
+    german = TeachingActions(context.in_language("de")).listed("new", as_("eve"))
     assert "Unter jeder Antwort" in "".join(map(str, german))
 
 
 @pytest.mark.parametrize(("preferred", "choice"), [(0, "first"), (1, "second"), (-1, "neither")])
 def test_a_vote_names_who_answered(turn: Turn, preferred: int, choice: str) -> None:
     reply = turn.standing
-    two = Turn(1, QUESTION, (reply, Reply("cars", "house", reply.answer)), blind=True, preferred=preferred)
+    two = Turn(1, QUESTION, (reply, TurnReply("cars", "house", reply.answer)), blind=True, preferred=preferred)
     vote = vote_of(ANA, two)
     assert (vote.first, vote.second, vote.choice, vote.blind) == ("base", "house", choice, True)
     with pytest.raises(UsageError):

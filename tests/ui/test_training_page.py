@@ -22,12 +22,10 @@ from assistant.text.languages import data
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.pages.controls import assignments, control, shown_value
-from ui.pages.given import usable_base
-from ui.pages.training.actions import FIRST, MORE, Actions
+from ui.pages.forms import assignments, control, shown_value, usable_base
+from ui.pages.training import FIRST, MORE, TrainingActions
 from ui.people import User
-from ui.plots import PlotWords, loss_svg
-from ui.shown.training import adapters_html, card_html, check_html
+from ui.shown.training import adapters_html, card_html, check_html, plot_html
 from ui.training import AdapterView, Course, adapters, course_of, pairs_sets, read_check, smoothed
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -41,10 +39,10 @@ def context(workspace: Workspace) -> AppContext:
 
 
 @pytest.fixture
-def actions(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> Actions:
+def actions(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> TrainingActions:
     """What the page does; the jobs it starts do nothing."""
     run_instead(monkeypatch)
-    return Actions(context)
+    return TrainingActions(context)
 
 
 def save_card(workspace: Workspace, name: str, tmp_path: Path, **changes: Any) -> None:
@@ -73,21 +71,23 @@ def write_metrics(folder: Path, *records: object, end: str = "") -> None:
         lambda actions, who: actions.remove("house", who),
     ],
 )
-def test_experts_and_strangers_train_nothing(actions: Actions, act: Callable[[Actions, Any], Any]) -> None:
+def test_experts_and_strangers_train_nothing(
+    actions: TrainingActions, act: Callable[[TrainingActions, Any], Any]
+) -> None:
     for name in (EXPERT, "nobody", ""):
         with pytest.raises(gr.Error, match=r"role|signed in"):
             act(actions, as_(name))
     assert actions.context.jobs.all() == []
 
 
-def test_only_what_differs_from_the_defaults_is_said(actions: Actions) -> None:
+def test_only_what_differs_from_the_defaults_is_said(actions: TrainingActions) -> None:
     chosen = dict(zip((*FIRST, *MORE), DEFAULTS, strict=True)) | {"max_steps": 2.0, "checkpointing": True, "alpha": 0.5}
     actions.start(as_(EDITOR), "cars", "bundled", True, *chosen.values())
     given = ["--", "name=cars", "pairs=cars", "alpha=0.5", "max_steps=2", "checkpointing=true"]
     assert list(started(actions.context)) == ["train", "--json", "--force", *given]
 
 
-def test_what_is_chosen_stays_while_it_is_there(actions: Actions, tmp_path: Path) -> None:
+def test_what_is_chosen_stays_while_it_is_there(actions: TrainingActions, tmp_path: Path) -> None:
     for name in ("formal", "warm"):
         save_card(actions.context.workspace, name, tmp_path)
     shown = actions.listed("gone", None, None, ["warm", "gone"], as_(EDITOR))
@@ -95,7 +95,7 @@ def test_what_is_chosen_stays_while_it_is_there(actions: Actions, tmp_path: Path
     assert shown[1].value is None
 
 
-def test_another_base_is_a_setting_of_the_run(actions: Actions, tmp_path: Path) -> None:
+def test_another_base_is_a_setting_of_the_run(actions: TrainingActions, tmp_path: Path) -> None:
     actions.check(as_(EDITOR), "cars", " owner/Model-1.5B ", False, *DEFAULTS)
     assert started(actions.context)[3] == "--set=engine.model=owner/Model-1.5B"
     for known in catalogue():
@@ -109,7 +109,7 @@ def test_another_base_is_a_setting_of_the_run(actions: Actions, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["../house", "--force", "a b", ".runs", "x=y", SCRIPT])
-def test_names_cannot_leave_the_workspace_or_pose_as_options(actions: Actions, name: str) -> None:
+def test_names_cannot_leave_the_workspace_or_pose_as_options(actions: TrainingActions, name: str) -> None:
     values = [name, *DEFAULTS[1:]]
     acts: tuple[Callable[[], Any], ...] = (
         lambda: actions.start(as_(EDITOR), "cars", "", False, *values),
@@ -128,7 +128,7 @@ def test_names_cannot_leave_the_workspace_or_pose_as_options(actions: Actions, n
     assert actions.context.jobs.all() == []
 
 
-def test_a_check_waits_for_a_training_and_says_so(actions: Actions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_waits_for_a_training_and_says_so(actions: TrainingActions, monkeypatch: pytest.MonkeyPatch) -> None:
     run_instead(monkeypatch, "import time; time.sleep(600)")
     actions.start(as_(EDITOR), "cars", "", False, *DEFAULTS)
     with pytest.raises(gr.Error, match="“cars” is being trained"):
@@ -140,7 +140,7 @@ def test_a_check_waits_for_a_training_and_says_so(actions: Actions, monkeypatch:
         running = actions.context.jobs.status(running.job.id)
 
 
-def test_a_sum_has_two_parts_and_their_weights(actions: Actions) -> None:
+def test_a_sum_has_two_parts_and_their_weights(actions: TrainingActions) -> None:
     with pytest.raises(gr.Error, match="two"):
         actions.compose(["terms"], {}, "both", "cat", as_(EDITOR))
     actions.compose(["terms", "tone"], {"tone": 0.3}, "both", "cat", as_(EDITOR))
@@ -189,22 +189,20 @@ def test_an_interrupted_training_can_be_found(workspace: Workspace) -> None:
     assert unfinished_runs(workspace) == ["house"]
 
 
-WORDS = PlotWords(f"Loss of {SCRIPT}", "steps", "training", "held back", "voice", "base", "en")
-
-
-def test_a_plot_shows_every_point_inside_of_its_frame() -> None:
+def test_a_plot_shows_every_point_inside_of_its_frame(context: AppContext) -> None:
     losses = tuple((float(step), 5.0 / step) for step in range(1, 300))
-    svg = loss_svg(Course(losses, ((10, 0.6), (200, 0.1)), ((250, 0.3), (290, 6.0)), base=4.0), WORDS, total=400)
+    course = Course(losses, ((10, 0.6), (200, 0.1)), ((250, 0.3), (290, 6.0)), base=4.0)
+    svg = plot_html(context, course, SCRIPT, total=400)
     numbers = [float(number) for points in re.findall(r'points="([^"]*)"', svg) for number in re.split("[ ,]", points)]
     xs, ys = numbers[::2], numbers[1::2]
     assert min(xs) >= 0 and max(xs) <= 640 and min(ys) >= 0 and max(ys) <= 260
     assert svg.count("<circle") == 4 and 'class="base"' in svg
-    assert "held back: 0.100 · voice: 6.000" in svg and "<img" not in svg
+    assert "held back: 0.100 · house voice alone, held back: 6.000" in svg and "<img" not in svg
 
 
 @pytest.mark.parametrize("losses", [(), ((1.0, 2.0),), ((1.0, 2.0), (2.0, 2.0)), ((1.0, 1e30), (2.0, 0.0))])
-def test_few_and_flat_losses_can_be_drawn(losses: tuple[tuple[float, float], ...]) -> None:
-    svg = loss_svg(Course(losses), WORDS)
+def test_few_and_flat_losses_can_be_drawn(context: AppContext, losses: tuple[tuple[float, float], ...]) -> None:
+    svg = plot_html(context, Course(losses), "house")
     assert bool(svg) == bool(losses) and "nan" not in svg and "inf" not in svg
 
 
@@ -213,10 +211,10 @@ def test_smoothing_keeps_the_number_and_the_mean_of_flat_values() -> None:
     assert smoothed(points, range(50)) == points
 
 
-def test_a_long_training_is_drawn_as_fast_as_a_short_one() -> None:
+def test_a_long_training_is_drawn_as_fast_as_a_short_one(context: AppContext) -> None:
     course = Course(tuple((float(step), 2.0) for step in range(100_000)))
     began = time.process_time()
-    assert loss_svg(course, WORDS)
+    assert plot_html(context, course, "house")
     assert time.process_time() - began < 5, "it is drawn anew every second"
 
 
@@ -273,7 +271,7 @@ def save_pairs(workspace: Workspace) -> None:
 
 @pytest.mark.slow
 def test_a_real_training_is_stopped_goes_on_and_is_shown(context: AppContext, tmp_path: Path) -> None:
-    base, actions, jobs = tiny_model(tmp_path / "base"), Actions(context), context.jobs
+    base, actions, jobs = tiny_model(tmp_path / "base"), TrainingActions(context), context.jobs
     save_pairs(context.workspace)
     assert pairs_sets(context.workspace) == ["cars"]
     chosen = dict(zip((*FIRST, *MORE), DEFAULTS, strict=True)) | {"name": "house", "max_steps": 60}

@@ -25,7 +25,7 @@ from bench import ui_load
 from bench.ui_load import Person, keep_asking, mixed_on_disk
 from ui.app import create_app
 from ui.context import AppContext
-from ui.conversations import Reply
+from ui.conversations import TurnReply
 
 pytestmark = pytest.mark.slow
 
@@ -178,7 +178,7 @@ def test_nothing_that_strangers_wrote_runs_on_any_page(visit: Visits, address: s
     conversation = conversations.begin(name, "All of them")
     for number, payload in enumerate(one.replace("\0", "") for one in PAYLOADS):
         answer = hostile_answer(payload)
-        replies = [Reply("sample", payload, answer)] * (2 if number % 10 == 0 else 1)
+        replies = [TurnReply("sample", payload, answer)] * (2 if number % 10 == 0 else 1)
         conversations.add(name, conversation, payload, replies, False)
         conversations.begin(name, payload)
         judgement = Judgement("wrong", ("tone",), payload, payload, (1,))

@@ -28,7 +28,7 @@ from assistant.types import Answer, Message, Update
 from ui.api.completions import Head, chunks, completion
 from ui.api.connection import CLIENT_GONE, ClientGone, EventStream, while_connected
 from ui.api.conversation import asked_of, refuse_long_texts
-from ui.api.gate import Gate, Tokens
+from ui.api.gate import ApiGate, Tokens
 from ui.api.generation import MeasuredEngine
 from ui.api.metrics import Measured, Metrics
 from ui.api.page import docs_page
@@ -44,7 +44,7 @@ from ui.api.schemas import (
     SearchRequest,
 )
 from ui.api.workers import Workers
-from ui.hosts import Hosts
+from ui.requests import Hosts
 
 _SEARCHES = 2
 _SECONDS_BETWEEN_LOADS = 15.0
@@ -183,7 +183,7 @@ def create_app(service: Service, tokens: Tokens, hosts: Hosts) -> ASGIApp:
     _add_docs(app)
     _add_error_handlers(app)
     serve = service.settings.serve
-    guarded: ASGIApp = Gate(app, serve, tokens, hosts)
+    guarded: ASGIApp = ApiGate(app, serve, tokens, hosts)
     if serve.cors_origins:  # a browser asks first, without a token
         guarded = CORSMiddleware(guarded, serve.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     return api.measured(guarded)

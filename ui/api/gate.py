@@ -21,9 +21,8 @@ from assistant.errors import ConfigError
 from ui.api.connection import CLIENT_GONE
 from ui.api.limits import RateLimit
 from ui.api.problems import RequestRefused, error_response
-from ui.guesses import Guesses
-from ui.hosts import LOCAL_HOSTS, Hosts, WrongHost, host_of
-from ui.requests import again, body_of
+from ui.requests import LOCAL_HOSTS, Hosts, WrongHost, again, body_of, host_of
+from ui.sessions import Guesses
 
 TOKEN_VARIABLE = "ASSISTANT_TOKEN"
 _OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
@@ -76,7 +75,7 @@ def read_tokens(settings: ServeSettings, environment: Mapping[str, str] = os.env
     return Tokens.of(tokens)
 
 
-class Gate:
+class ApiGate:
     """The application, for those who are let in."""
 
     def __init__(self, app: ASGIApp, settings: ServeSettings, tokens: Tokens, hosts: Hosts) -> None:

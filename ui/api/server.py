@@ -10,10 +10,9 @@ from assistant.errors import UsageError
 from assistant.service import Service
 from ui.api.app import create_app
 from ui.api.gate import Tokens
-from ui.connections import Limits
-from ui.hosts import Hosts
+from ui.requests import Hosts
+from ui.server import ClientLimits, open_socket, server_of
 from ui.server import address_of as address_of
-from ui.server import open_socket, server_of
 
 
 def listening_socket(settings: ServeSettings, tokens: Tokens) -> socket.socket:
@@ -31,5 +30,5 @@ def listening_socket(settings: ServeSettings, tokens: Tokens) -> socket.socket:
 def make_server(service: Service, tokens: Tokens, started: Callable[[], None]) -> uvicorn.Server:
     """The server; its ``run([socket])`` serves until SIGINT or SIGTERM. ``started``: requests are taken from now on."""
     hosts = Hosts("serve", service.settings.serve, is_open=not tokens.digests)
-    limits = Limits(service.settings.serve.connections)
+    limits = ClientLimits(service.settings.serve.connections)
     return server_of(create_app(service, tokens, hosts), started, limits)

@@ -11,22 +11,20 @@ from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.documents import DocumentRow, document, documents_of, matching, preview, read_outcome
 from ui.jobs import Kind, Status
-from ui.pages.acting import choice_list, data_of, still_html
-from ui.pages.given import CorpusName, checked, existing_corpus
+from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, when_opened
+from ui.pages.forms import CorpusName, checked, existing_corpus
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED, QUIET, SCROLLED, when_opened
 from ui.people import User
-from ui.shown.documents import list_html, live_html, outcome_html, preview_html
-from ui.shown.pieces import empty_html
-from ui.shown.safe import escaped
+from ui.shown.components import empty_html, message_html, meta_html
+from ui.shown.documents import forgetting_html, list_html, live_html, outcome_html, preview_html
 from ui.uploads import stored
 
 _KINDS: tuple[Kind, ...] = ("ingest", "forget")
 
 
 @dataclass(frozen=True, slots=True)
-class Actions:
+class DocumentsActions:
     """What the page does when something is clicked."""
 
     context: AppContext
@@ -48,9 +46,8 @@ class Actions:
         context = self.context
         taken = stored(files, context.workspace, corpus, user, context.arrivals, context.settings.ui)
         for one in taken.refused:
-            gr.Warning(
-                escaped(f"{one.name}: {self.context.text(one.reason)}"), title=self.context.text("jobs.not_taken")
-            )
+            message = message_html(f"{one.name}: {context.text(one.reason)}")
+            gr.Warning(message, title=context.text("jobs.not_taken"))
         if taken.files:
             self._ingest(corpus, user, [str(taken.folder)])
 
@@ -103,7 +100,7 @@ class Actions:
         found = matching(rows, query or "")
         failed = sum(bool(row.failure) for row in rows)
         line = self.context.text("documents.count", shown=len(found), count=len(rows), failed=failed)
-        return [f'<p class="meta">{line}</p>', list_html(self.context, found)]
+        return [meta_html(line), list_html(self.context, found)]
 
     @telling
     def open(self, corpus: str, event: gr.EventData, request: gr.Request) -> list[Any]:
@@ -128,7 +125,7 @@ class Actions:
         else:
             others = sum(one.root == row.root for one in self._rows(corpus))
             text = self.context.text("documents.forget_folder", folder=row.root, count=others)
-        return [f'<p class="question">{escaped(text)}</p>', gr.Column(visible=True)]
+        return [forgetting_html(text), gr.Column(visible=True)]
 
     @telling
     @checked
@@ -165,7 +162,7 @@ class Actions:
 
 def build(context: AppContext) -> None:
     """Lay out the page and wire it: the documents, and beside them the one that is open, or how to add more."""
-    actions = Actions(context)
+    actions = DocumentsActions(context)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
             listing = _listing(context)
@@ -173,7 +170,7 @@ def build(context: AppContext) -> None:
             with gr.Column(visible=True) as adding:
                 panel = _adding(context, actions, listing.corpus)
             with gr.Column(visible=False, elem_classes="card") as opened:
-                _opened(context, actions, _Open(listing, panel, adding, opened))
+                _opened(context, actions, _OpenDocument(listing, panel, adding, opened))
     shown = [listing.count, listing.listed]
     for event in (listing.query.change, listing.corpus.change, panel.ended.change):
         event(actions.listed, [listing.corpus, listing.query], shown, **QUIET)
@@ -191,7 +188,7 @@ class _Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _OpenDocument:
     """What changes when a document is opened or closed."""
 
     listing: _Listing
@@ -215,7 +212,7 @@ def _listing(context: AppContext) -> _Listing:
     return _Listing(corpus, query, still_html(), choice_list("documents-list"))
 
 
-def _adding(context: AppContext, actions: Actions, corpus: gr.Dropdown) -> JobPanel:
+def _adding(context: AppContext, actions: DocumentsActions, corpus: gr.Dropdown) -> JobPanel:
     """How more gets in, and what became of it."""
     files = gr.File(label=context.text("documents.drop"), file_count="multiple", height=180, elem_classes="drop")
     look = gr.Button(context.text("documents.look"), variant="secondary")
@@ -238,7 +235,7 @@ def _adding(context: AppContext, actions: Actions, corpus: gr.Dropdown) -> JobPa
     return panel
 
 
-def _opened(context: AppContext, actions: Actions, parts: _Open) -> None:
+def _opened(context: AppContext, actions: DocumentsActions, parts: _OpenDocument) -> None:
     """The open document, read again or forgotten from here."""
     chosen, corpus = gr.State(""), parts.listing.corpus
     with gr.Row():

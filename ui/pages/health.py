@@ -8,9 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.doctor import Finding
 from ui.context import AppContext
 from ui.jobs import Status
+from ui.pages.events import CLICKED, QUIET
 from ui.pages.job_panel import job_panel
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED, QUIET
 from ui.shown.running import findings_html
 
 _FINDINGS = TypeAdapter(list[Finding])
@@ -18,7 +18,7 @@ _FINDINGS = TypeAdapter(list[Finding])
 
 def build(context: AppContext) -> None:
     """Lay out the page and wire it."""
-    actions = Actions(context)
+    actions = HealthActions(context)
     with gr.Column(elem_classes="reading"):
         gr.Markdown(context.text("health.help"))
         start = gr.Button(context.text("health.start"), variant="primary")
@@ -27,7 +27,7 @@ def build(context: AppContext) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Actions:
+class HealthActions:
     """Callbacks of the page in one language."""
 
     context: AppContext

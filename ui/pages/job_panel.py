@@ -12,11 +12,10 @@ import gradio as gr
 
 from ui.context import AppContext
 from ui.jobs import Kind, Status
-from ui.pages.acting import still_html
+from ui.pages.events import CLICKED, QUIET, still_html, when_opened
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED, QUIET, when_opened
 from ui.people import Role
-from ui.shown.work import log_html, state_html
+from ui.shown.jobs import log_html, state_html
 
 _SECONDS = 1.0
 
@@ -48,7 +47,19 @@ def job_panel(context: AppContext, kinds: Sequence[Kind], role: Role, result: Ca
 
     def refresh(request: gr.Request) -> list[Any]:
         status = context.jobs.newest(*kinds) if context.may(request, role) else None
-        return _nothing() if status is None else _panel(context, status, result(status))
+        if status is None:
+            nothing = gr.Accordion(visible=False), "", gr.Timer(active=False), gr.skip()
+            return ["", gr.Button(visible=False), "", *nothing]
+        text = context.jobs.log(status.job.id)
+        return [
+            state_html(context, status),
+            gr.Button(visible=status.is_under_way, interactive=status.state != "starting"),
+            result(status),
+            gr.Accordion(visible=bool(text.strip())),
+            log_html(text),
+            gr.Timer(active=status.is_under_way),
+            gr.skip() if status.is_under_way else status.job.id,
+        ]
 
     @telling
     def stopped(request: gr.Request) -> list[Any]:
@@ -61,21 +72,3 @@ def job_panel(context: AppContext, kinds: Sequence[Kind], role: Role, result: Ca
     stop.click(stopped, outputs=outputs, **CLICKED)
     when_opened(refresh, outputs)
     return JobPanel(outputs, refresh, ended)
-
-
-def _nothing() -> list[Any]:
-    return ["", gr.Button(visible=False), "", gr.Accordion(visible=False), "", gr.Timer(active=False), gr.skip()]
-
-
-def _panel(context: AppContext, status: Status, result: str) -> list[Any]:
-    """A value for each component of a panel."""
-    text = context.jobs.log(status.job.id)
-    return [
-        state_html(context, status),
-        gr.Button(visible=status.is_under_way, interactive=status.state != "starting"),
-        result,
-        gr.Accordion(visible=bool(text.strip())),
-        log_html(text),
-        gr.Timer(active=status.is_under_way),
-        gr.skip() if status.is_under_way else status.job.id,
-    ]

@@ -16,11 +16,10 @@ import gradio as gr
 from assistant.artifacts.ratings import LABELS, LONGEST_COMMENT, Degree, Rating, add_rating
 from assistant.errors import UsageError
 from ui.context import AppContext
-from ui.pages.acting import acting_html, number_of, titled_html
+from ui.pages.events import QUIET, acting_html, number_of, titled_html, when_opened
 from ui.pages.told import telling
-from ui.pages.wiring import QUIET, when_opened
 from ui.people import Role
-from ui.rateable import Rateable, given_by, next_unrated, rateable, rateable_reports, report_folder
+from ui.reports import Rateable, given_by, next_unrated, rateable, rateable_reports, report_folder
 from ui.shown.rating import finished_html, no_reports_html, rateable_html
 
 _ROLE: Role = "editor"
@@ -46,7 +45,7 @@ watch("value", () => { if (element.offsetParent) window.scrollTo({top: 0}); });
 
 def build(context: AppContext) -> None:
     """Lay out the page and wire it."""
-    words, actions = context.text, _Actions(context)
+    words, actions = context.text, RatingActions(context)
     titled_html(words("rating.title"), words("rating.lead"))
     many = [*((str(number), number) for number in _HOW_MANY), (words("rating.all"), _ALL)]
     with gr.Row():
@@ -66,7 +65,7 @@ def build(context: AppContext) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Actions:
+class RatingActions:
     """What the page does when something is clicked."""
 
     context: AppContext

@@ -12,15 +12,14 @@ from assistant.engines.opening import check_engine
 from assistant.models import embedder_folder
 from assistant.models.catalogue import SETTINGS
 from ui.context import AppContext
-from ui.pages.acting import still_html
+from ui.pages.events import CLICKED, still_html, when_opened
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED, when_opened
 from ui.shown.running import settings_html, written
 
 
 def build(context: AppContext) -> None:
     """Lay out the page and wire it."""
-    actions = Actions(context)
+    actions = SettingsActions(context)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
             key = gr.Dropdown(list(setting_keys()), value=None, label=context.text("settings.key"))
@@ -35,7 +34,7 @@ def build(context: AppContext) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Actions:
+class SettingsActions:
     """Callbacks of the page in one language."""
 
     context: AppContext
@@ -59,17 +58,15 @@ class Actions:
         """Write a setting into the workspace's file."""
         self.context.require(request, "admin")
         if key in SETTINGS.values():
-            self._refuse_missing(f"{key}={value}")
+            # A model that is not here: the next start would fail on it.
+            assignments = [f"{key}={value}"]
+            chosen, _ = config.load(self.context.workspace.config_file, environment={}, assignments=assignments)
+            check_engine(chosen.engine)
+            for model in filter(None, (chosen.embedder.model, chosen.retrieval.reranker)):
+                embedder_folder(model)
         change_settings(self.context.workspace, [f"{key or ''}={value}"])
         gr.Info(self.context.text("settings.saved"))
         return self._html()
-
-    def _refuse_missing(self, assignment: str) -> None:
-        """Raise ModelError for a model that is not here: the next start would fail on it."""
-        chosen, _ = config.load(self.context.workspace.config_file, environment={}, assignments=[assignment])
-        check_engine(chosen.engine)
-        for model in filter(None, (chosen.embedder.model, chosen.retrieval.reranker)):
-            embedder_folder(model)
 
     def _html(self) -> str:
         settings, origins = self._effective()

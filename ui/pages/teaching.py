@@ -11,11 +11,10 @@ from assistant.feedback.lessons import is_supported, still_stands
 from assistant.feedback.types import STATES, TAUGHT, Feedback, State
 from assistant.service import open_corpus
 from ui.context import AppContext
-from ui.pages.acting import choice_list, number_of, still_html, titled_html
+from ui.pages.events import CLICKED, choice_list, number_of, still_html, titled_html, when_opened
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED, when_opened
 from ui.people import Role
-from ui.shown.safe import escaped
+from ui.shown.components import meta_html
 from ui.shown.teaching import feedback_html, inbox_html
 
 _ROLE: Role = "editor"
@@ -48,7 +47,7 @@ class _Parts:
 
 def build(context: AppContext) -> None:
     """Lay out the page and wire it: the list, and beside it the one that is open."""
-    words, actions = context.text, _Actions(context)
+    words, actions = context.text, TeachingActions(context)
     titled_html(words("teaching.title"), words("teaching.lead"))
     choices = [(words(f"teaching.state_{state}"), state) for state in (*STATES, _OUTDATED, _ALL)]
     with gr.Row(elem_classes="columns"):
@@ -74,7 +73,7 @@ def build(context: AppContext) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Actions:
+class TeachingActions:
     """What the page does when something is clicked."""
 
     context: AppContext
@@ -137,11 +136,10 @@ class _Actions:
             outdated=len(outdated),
         )
         html = inbox_html(some, chosen, self.context.text, self.context.language)
-        return [f'<p class="meta">{escaped(told)}</p>', html]
+        return [meta_html(told), html]
 
     def _nothing(self, told: str) -> list[Any]:
-        hint = f'<p class="meta">{escaped(told)}</p>' if told else ""
-        return [hint, gr.Textbox(value="", visible=False), gr.Row(visible=False), 0]
+        return [meta_html(told) if told else "", gr.Textbox(value="", visible=False), gr.Row(visible=False), 0]
 
     def _stands(self, one: Feedback) -> bool:
         """Whether the documents still hold what it stands on; a corpus that is gone holds nothing."""

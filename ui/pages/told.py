@@ -10,7 +10,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from assistant.errors import AssistantError
-from ui.shown.safe import escaped
+from ui.shown.components import message_html
 
 
 def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,13 +52,10 @@ def _told() -> Iterator[None]:
     try:
         yield
     except AssistantError as error:
-        raise gr.Error(escaped(error), print_exception=False) from None
+        raise gr.Error(message_html(error), print_exception=False) from None
     except ValidationError as error:
-        raise gr.Error(escaped(_reason(error)), print_exception=False) from None
-
-
-def _reason(error: ValidationError) -> str:
-    """The first thing that is wrong, with the name of a setting and the value."""
-    first = error.errors()[0]
-    names = [part for part in first["loc"] if isinstance(part, str)]
-    return f"{': '.join([*names, first['msg']])}: {repr(first['input'])[:80]}."
+        # The first thing that is wrong, with the name of a setting and the value.
+        first = error.errors()[0]
+        names = [part for part in first["loc"] if isinstance(part, str)]
+        reason = f"{': '.join([*names, first['msg']])}: {repr(first['input'])[:80]}."
+        raise gr.Error(message_html(reason), print_exception=False) from None

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from assistant.artifacts.reports import FileReport, IngestReport
+from markupsafe import Markup
+
+from assistant.artifacts.reports import IngestReport
 from assistant.work.progress import Progress
 from ui.context import AppContext
-from ui.documents import DocumentRow, PassageView, Preview
-from ui.shown.pieces import Badge, badge_html, choice_html, note_html
-from ui.shown.safe import escaped
-from ui.shown.work import duration
+from ui.documents import DocumentRow, Preview
+from ui.shown.components import Badge, ListEntry
+from ui.shown.jobs import duration
+from ui.shown.templates import filled
 from ui.texts import shown_number
 
 _MOST_ROWS = 500
@@ -18,46 +20,49 @@ _MOST_LIVE = 6
 _STATUSES = ("failed", "skipped", "forgotten", "added", "updated", "renamed")
 
 
-def list_html(context: AppContext, rows: Sequence[DocumentRow]) -> str:
+def list_html(context: AppContext, rows: Sequence[DocumentRow]) -> Markup:
     """Documents as a list to choose from."""
-    if not rows:
-        return ""
-    lines = "".join(_row(context, row) for row in rows[:_MOST_ROWS])
-    return f'<ul class="choices">{lines}</ul>{_more(context, len(rows) - _MOST_ROWS)}'
+    failed = Badge(context.text("documents.status.failed"), "failed")
+    entries = [
+        ListEntry(row.key, _title(row), _facts(context, row), failed if row.failure else None)
+        for row in rows[:_MOST_ROWS]
+    ]
+    return filled("documents.listing", entries=entries, more=_more(context, len(rows) - _MOST_ROWS))
 
 
-def preview_html(context: AppContext, shown: Preview) -> str:
+def preview_html(context: AppContext, shown: Preview) -> Markup:
     """A document as the assistant reads it."""
     row, known = shown.row, shown.row.summary
-    title = (known.title if known else "") or row.path
-    remarks = "".join(f'<p class="remark">{escaped(one)}</p>' for one in _remarks(row))
-    passages = "".join(_passage(context, one) for one in shown.passages)
-    left = note_html(context.text("documents.passages_left", count=shown.left_out)) if shown.left_out else ""
-    return (
-        f'<article class="preview"><header><h3>{escaped(title)}</h3><p class="meta">{escaped(_facts(context, row))}</p>'
-        f'<p class="meta">{escaped(row.location)}</p></header>{remarks}{passages}{left}</article>'
+    passages = []
+    for one in shown.passages:
+        page = context.text("documents.page", page=one.pages[0]) if one.pages else ""
+        passages.append((" · ".join(filter(None, (one.heading, page))), one.text))
+    return filled(
+        "documents.preview",
+        title=_title(row),
+        facts=_facts(context, row),
+        location=row.location,
+        remarks=[*filter(None, [row.failure]), *(known.warnings if known else ())],
+        passages=passages,
+        left_out=context.text("documents.passages_left", count=shown.left_out) if shown.left_out else "",
     )
 
 
-def live_html(context: AppContext, items: Sequence[Progress]) -> str:
+def live_html(context: AppContext, items: Sequence[Progress]) -> Markup:
     """Files while they are read: those that failed, and the last ones."""
     failed = [one for one in items if one.remark][-_MOST_FILES:]
     last = [one for one in items if not one.remark][-_MOST_LIVE:]
-    lines = "".join(_file(context, "failed" if one.remark else "read", one.item, one.remark) for one in failed + last)
-    return f'<ul class="files">{lines}</ul>' if lines else ""
+    return filled(
+        "documents.live",
+        lines=[_line(context, "failed" if one.remark else "read", one.item, one.remark) for one in failed + last],
+    )
 
 
-def outcome_html(context: AppContext, outcome: IngestReport) -> str:
+def outcome_html(context: AppContext, outcome: IngestReport) -> Markup:
     """The report of an ingest: what changed, file by file, problems first."""
-    told = [file for file in outcome.files if file.status in _STATUSES or file.warnings]
-    told.sort(key=lambda file: (_order(file.status), file.path))
-    lines = "".join(_file(context, one.status, one.path, _told(one)) for one in told[:_MOST_FILES])
-    rest = _more(context, len(told) - _MOST_FILES)
-    other = _passed_over(context, outcome)
-    return f'<p class="summary">{escaped(_summary(context, outcome))}</p><ul class="files">{lines}</ul>{rest}{other}'
-
-
-def _summary(context: AppContext, outcome: IngestReport) -> str:
+    order = {status: place for place, status in enumerate(_STATUSES)}
+    told = [file for file in outcome.files if file.status in order or file.warnings]
+    told.sort(key=lambda file: (order.get(file.status, len(order)), file.path))
     counts = [
         context.text(f"documents.counts.{status}", count=shown_number(outcome.counts[status], context.language))
         for status in (*_STATUSES, "unchanged", "touched")
@@ -70,26 +75,26 @@ def _summary(context: AppContext, outcome: IngestReport) -> str:
         passages=shown_number(outcome.chunks, context.language),
         time=duration(context, outcome.seconds),
     )
-    return f"{', '.join(counts) or context.text('documents.nothing_changed')}. {holds}"
-
-
-def _passed_over(context: AppContext, outcome: IngestReport) -> str:
-    if not outcome.passed_over:
-        return ""
     kinds = ", ".join(f"{suffix or '–'} ({count})" for suffix, count in outcome.passed_over.items())
-    return note_html(context.text("documents.passed_over", kinds=kinds))
+    passed_over = context.text("documents.passed_over", kinds=kinds) if kinds else ""
+    return filled(
+        "documents.outcome",
+        summary=f"{', '.join(counts) or context.text('documents.nothing_changed')}. {holds}",
+        lines=[
+            _line(context, one.status, one.path, " ".join(filter(None, (one.message, *one.warnings))))
+            for one in told[:_MOST_FILES]
+        ],
+        notes=[*filter(None, (_more(context, len(told) - _MOST_FILES), passed_over))],
+    )
 
 
-def _more(context: AppContext, left_out: int) -> str:
-    if left_out <= 0:
-        return ""
-    return note_html(context.text("documents.more", count=shown_number(left_out, context.language)))
+def forgetting_html(question: str) -> Markup:
+    """What would be forgotten, as a question."""
+    return filled("documents.question", text=question)
 
 
-def _row(context: AppContext, row: DocumentRow) -> str:
-    badge = Badge(context.text("documents.status.failed"), "failed") if row.failure else None
-    title = (row.summary.title if row.summary else "") or row.path
-    return choice_html(row.key, title, _facts(context, row), badge)
+def _title(row: DocumentRow) -> str:
+    return (row.summary.title if row.summary else "") or row.path
 
 
 def _facts(context: AppContext, row: DocumentRow) -> str:
@@ -104,25 +109,9 @@ def _facts(context: AppContext, row: DocumentRow) -> str:
     return " · ".join(filter(None, (row.path, known.language.upper(), known.date, pages, passages)))
 
 
-def _remarks(row: DocumentRow) -> list[str]:
-    return [*([row.failure] if row.failure else []), *(row.summary.warnings if row.summary else ())]
+def _more(context: AppContext, left_out: int) -> str:
+    return context.text("documents.more", count=shown_number(left_out, context.language)) if left_out > 0 else ""
 
 
-def _passage(context: AppContext, passage: PassageView) -> str:
-    pages = context.text("documents.page", page=passage.pages[0]) if passage.pages else ""
-    head = " · ".join(filter(None, (passage.heading, pages)))
-    return f'<section class="passage"><h4>{escaped(head)}</h4><div class="text">{escaped(passage.text)}</div></section>'
-
-
-def _file(context: AppContext, status: str, name: str, remark: str) -> str:
-    badge = badge_html(Badge(context.text(f"documents.status.{status}"), status))
-    told = f'<span class="remark">{escaped(remark)}</span>' if remark else ""
-    return f'<li>{badge} <span class="name">{escaped(name)}</span>{told}</li>'
-
-
-def _told(file: FileReport) -> str:
-    return " ".join(filter(None, (file.message, *file.warnings)))
-
-
-def _order(status: str) -> int:
-    return _STATUSES.index(status) if status in _STATUSES else len(_STATUSES)
+def _line(context: AppContext, status: str, name: str, remark: str) -> tuple[str, str, str, str]:
+    return context.text(f"documents.status.{status}"), status, name, remark

@@ -1,8 +1,8 @@
 """An answer in Markdown as HTML: lists, tables, headings, emphasis and code, and nothing that leads anywhere.
 
-Only the tags that stand here are written, without a value of a stranger in any attribute, and every word goes through
-``escaped``. Links, pictures and HTML are not Markdown here (``assistant.text.markdown_blocks``): they stay the text
-that they are.
+Only the tags that stand here are written, without a value of a stranger in any attribute; they are ``Markup``, and
+every word between them is text. Links, pictures and HTML are not Markdown here
+(``assistant.text.markdown_blocks``): they stay the text that they are.
 """
 
 import re
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from assistant.text.markdown_blocks import Line, blocks, parser
-from ui.shown.safe import escaped
+from ui.shown.templates import printable
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -24,6 +26,7 @@ _TAGS = {
 }  # fmt: skip
 # The question is a heading of the second level.
 _HEADINGS = {"h1": "h3", "h2": "h4"}
+_NOTHING = Markup()
 _SHORT = 24
 """Letters of a word that need not be broken."""
 _EMPHASIS_BEGINS, _EMPHASIS_ENDS = re.compile(r"(?<![\w*])\*(?=[^\s*])"), re.compile(r"(?<=[^\s*])\*(?![\w*])")
@@ -31,15 +34,15 @@ _BEGUN_SIGN = re.compile(r"[ >]*+(?:[-+#]++|\d{1,2}[.)]?)?[ ]*+")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class StyledSpan:
     """A part of a text that is shown in its own way; ``start`` and ``end`` count in the text."""
 
     start: int
     end: int
-    opening: str = ""
+    opening: Markup = _NOTHING
     """HTML before each piece of it, which ``closing`` ends."""
-    closing: str = ""
-    behind: str = ""
+    closing: Markup = _NOTHING
+    behind: Markup = _NOTHING
     """HTML behind its last word, in the same line."""
 
 
@@ -47,17 +50,17 @@ class Span:
 class _Piece:
     """Words as they are shown, and where they begin in the text; or, without a place, a tag of ours."""
 
-    html: str = ""
+    html: Markup = _NOTHING
     start: int = -1
     words: str = ""
 
 
-def prose(text: str, spans: Sequence[Span]) -> str:
+def prose(text: str, spans: Sequence[StyledSpan]) -> Markup:
     """A text in Markdown as HTML, its spans in order as they want to be shown."""
     return _joined(list(_pieces(text)), spans)
 
 
-def plain(text: str, spans: Sequence[Span]) -> str:
+def verbatim(text: str, spans: Sequence[StyledSpan]) -> Markup:
     """A text that is no Markdown, as one of a document, in the same way."""
     return _joined([_Piece(start=0, words=text)], spans)
 
@@ -84,26 +87,25 @@ def _closing(line: str) -> str:
     return f"{'`' * (line.count('`') % 2)}{'*' * is_emphasis}{'**' * (line.count('**') % 2)}"
 
 
-def _joined(pieces: Sequence[_Piece], spans: Sequence[Span]) -> str:
+def _joined(pieces: Sequence[_Piece], spans: Sequence[StyledSpan]) -> Markup:
     starts = [span.start for span in spans]
     last: dict[int, int] = {}  # the piece with the last words of each span
     for place, piece in enumerate(pieces):
         for one in _touched(piece, spans, starts):
             last[one] = place
-    html: list[str] = []
+    html: list[Markup | str] = []  # what is no Markup is escaped when it is joined
     for place, piece in enumerate(pieces):
         at = 0
         for one in _touched(piece, spans, starts):
             span = spans[one]
             start, end = max(at, span.start - piece.start), min(len(piece.words), span.end - piece.start)
-            html.append(escaped(piece.words[at:start]))
-            html.append(_shown(piece.words[start:end], span, is_last=last[one] == place))
+            html += [piece.words[at:start], *_shown(piece.words[start:end], span, is_last=last[one] == place)]
             at = end
-        html.append(piece.html + escaped(piece.words[at:]))
-    return "".join(html)
+        html += [piece.html, piece.words[at:]]
+    return Markup(printable(Markup().join(html)))
 
 
-def _touched(piece: _Piece, spans: Sequence[Span], starts: Sequence[int]) -> range:
+def _touched(piece: _Piece, spans: Sequence[StyledSpan], starts: Sequence[int]) -> range:
     """The numbers of the spans that hold words of a piece."""
     if not piece.words:
         return range(0)
@@ -112,22 +114,23 @@ def _touched(piece: _Piece, spans: Sequence[Span], starts: Sequence[int]) -> ran
     return range(first, bisect_left(starts, piece.start + len(piece.words)))
 
 
-def _shown(words: str, span: Span, *, is_last: bool) -> str:
-    behind = span.behind if is_last else ""
+def _shown(words: str, span: StyledSpan, *, is_last: bool) -> list[Markup | str]:
+    behind = span.behind if is_last else _NOTHING
     if span.opening or not behind:
-        return f"{span.opening}{escaped(words)}{span.closing}{behind}"
+        return [span.opening, words, span.closing, behind]
     # What stands behind stays on the line of the last word.
     begun, blank, word = words.rpartition(" ")
-    together = f'<span class="last">{escaped(word)}{behind}</span>' if len(word) <= _SHORT else escaped(word) + behind
-    return escaped(begun + blank) + together
+    if len(word) > _SHORT:
+        return [words, behind]
+    return [begun + blank, Markup('<span class="last">{}{}</span>').format(word, behind)]
 
 
 def _pieces(text: str) -> Iterator[_Piece]:
     for block in blocks(text):
-        opening, between, closing = _tags(block.token)
+        opening, between, closing = map(Markup, _tags(block.token))
         yield _Piece(opening)
         for number, line in enumerate(block.lines):
-            yield _Piece(between if number else "")
+            yield _Piece(between if number else _NOTHING)
             yield from _inline(line) if line.kind != "code" else (_Piece(start=line.start, words=line.text),)
         yield _Piece(closing)
 
@@ -158,8 +161,12 @@ def _inline(line: Line) -> Iterator[_Piece]:
         found = max(at, line.text.find(written, at))
         at = found + len(written)
         if name in _TAGS:
-            yield _Piece(f"<{'/' if end == 'close' else ''}{_TAGS[name]}>")
+            yield _Piece(Markup(f"<{'/' if end == 'close' else ''}{_TAGS[name]}>"))
         elif token.type == "code_inline":
-            yield from (_Piece("<code>"), _Piece(start=line.start + found, words=token.content), _Piece("</code>"))
+            yield from (
+                _Piece(Markup("<code>")),
+                _Piece(start=line.start + found, words=token.content),
+                _Piece(Markup("</code>")),
+            )
         else:
             yield _Piece(start=line.start + found, words=token.content)

@@ -1,59 +1,115 @@
 """Trainings and adapters, as HTML."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from markupsafe import Markup
 
 from assistant.artifacts.reports import CheckReport
 from ui.context import AppContext
-from ui.plots import PlotWords, loss_svg
-from ui.shown.pieces import Badge, choice_html, empty_html, interval, said
-from ui.shown.safe import escaped
-from ui.shown.work import day_of, duration
+from ui.shown.components import Badge, ListEntry, empty_html, interval, meta_html
+from ui.shown.jobs import day_of, duration
+from ui.shown.templates import filled
 from ui.texts import shown_number
-from ui.training import AdapterView, Course
+from ui.training import AdapterView, Course, Point, smoothed
 
+T = TypeVar("T")
 _MIB, _GIB = 1 << 20, 1 << 30
+_WIDTH, _HEIGHT = 640, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 32
+_TICKS = 4
+_MOST_POINTS = 600
+"""Of a drawing; more could not be told apart at its width."""
 
 
-def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> str:
+def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> Markup:
     """Adapters as a list to choose from."""
     if not views:
         return empty_html(context.text("training.empty.title"), context.text("training.empty.what"))
-    return f'<ul class="choices">{"".join(_choice(context, view) for view in views)}</ul>'
+    stale = Badge(context.text("training.stale"), "warn")
+    entries = []
+    for view in views:
+        card, facts = view.card, context.text("training.damaged")
+        if card is not None:
+            parts = (card.method, card.corpus, _losses(context, view), day_of(context, card.created))
+            facts = " · ".join(filter(None, parts))
+        entries.append(ListEntry(view.name, view.name, facts, stale if view.flags else None))
+    return filled("components.choices", entries=entries)
 
 
-def plot_html(context: AppContext, course: Course, name: str, total: float | None = None) -> str:
-    """The losses of a training; empty where there are none yet."""
-    words = PlotWords(
+def plot_html(context: AppContext, course: Course, name: str, total: float | None = None) -> Markup:
+    """The losses of a training; ``total`` are the steps that there will be. Empty where there are none yet."""
+    if not course.losses:
+        return Markup()
+    losses = _thinned(course.losses)
+    smooth = smoothed(course.losses, _thinned(range(len(course.losses))))
+    base = [] if course.base is None else [course.base]
+    values = [value for _, value in (*smooth, *course.validations, *course.voice)] + base
+    every = sorted(value for _, value in losses)
+    # Single steps scatter; one that shoots up must not flatten all the others.
+    most, least = max(*values, every[int(0.98 * (len(every) - 1))]), min(*values, *every)
+    last_step = max(total or 0, course.losses[-1][0])
+
+    def x(step: float) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * step / max(last_step, 1)
+
+    def y(value: float) -> float:
+        share = (value - least) / ((most - least) or 1)
+        return max(_HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share, _TOP)
+
+    def placed(points: Sequence[Point]) -> list[tuple[str, str]]:
+        return [(f"{x(step):.1f}", f"{y(value):.1f}") for step, value in points]
+
+    ticks = []
+    for tick in range(_TICKS + 1):
+        value, step = least + (most - least) * tick / _TICKS, round(last_step * tick / _TICKS)
+        ticks.append((x(step), y(value), step, shown_number(value, context.language, 2)))
+    # Names with the last values: the same for those who do not see the drawing.
+    named = [("training", smooth[-1][1])]
+    named += [("validation", value) for _, value in course.validations[-1:]]
+    named += [("voice", value) for _, value in course.voice[-1:]]
+    named += [("base", value) for value in base]
+    legend = (
+        f"{context.text(f'training.plot.{key}')}: {shown_number(loss, context.language, 3)}" for key, loss in named
+    )
+    return filled(
+        "training.plot",
         title=context.text("training.plot.title", name=name),
+        width=_WIDTH,
+        height=_HEIGHT,
+        left=_LEFT,
+        right=_WIDTH - _RIGHT,
+        ticks=ticks,
         step=context.text("training.plot.step"),
-        training=context.text("training.plot.training"),
-        validation=context.text("training.plot.validation"),
-        voice=context.text("training.plot.voice"),
-        base=context.text("training.plot.base"),
-        language=context.language,
+        lines=[
+            ("each", placed(losses), False),
+            ("smooth", placed(smooth), False),
+            ("validation", placed(course.validations), True),
+            ("voice", placed(course.voice), True),
+        ],
+        base="" if course.base is None else f"{y(course.base):.1f}",
+        legend=" · ".join(legend),
     )
-    return loss_svg(course, words, total)
 
 
-def card_html(context: AppContext, view: AdapterView, course: Course) -> str:
+def card_html(context: AppContext, view: AdapterView, course: Course) -> Markup:
     """What an adapter is, what it learnt from and how good it is."""
-    flags = "".join(f'<p class="remark">{escaped(flag)}</p>' for flag in view.flags)
-    head = f"<header><h3>{escaped(view.name)}</h3></header>{flags}"
-    body = f"{plot_html(context, course, view.name)}{_table(_facts(context, view))}"
-    return f'<article class="adapter">{head}{body}</article>'
+    plot = plot_html(context, course, view.name)
+    return filled("training.card", name=view.name, flags=view.flags, plot=plot, rows=_facts(context, view))
 
 
-def check_html(context: AppContext, found: CheckReport) -> str:
+def check_html(context: AppContext, found: CheckReport) -> Markup:
     """What a training would need and learn."""
-    fits = found.memory_total <= found.memory_free
-    memory = context.text(
-        "training.check.memory" if fits else "training.check.too_little",
-        needed=_bytes(context, found.memory_total),
-        free=_bytes(context, found.memory_free),
-    )
+    time = context.text("training.check.not_tried")
+    if found.probe is not None:
+        time = context.text("training.check.at_most", time=duration(context, found.probe.seconds))
     rows = {
-        "training.check.fits": memory,
-        "training.check.time": _time(context, found),
+        "training.check.fits": context.text(
+            "training.check.memory" if found.memory_total <= found.memory_free else "training.check.too_little",
+            needed=_bytes(context, found.memory_total),
+            free=_bytes(context, found.memory_free),
+        ),
+        "training.check.time": time,
         "training.check.pairs": context.text(
             "training.check.pairs_of",
             train=_number(context, found.rows),
@@ -62,35 +118,29 @@ def check_html(context: AppContext, found: CheckReport) -> str:
         "training.check.steps": _number(context, found.steps),
         "training.facts.parameters": _parameters(context, found.parameters, found.base_parameters),
     }
-    examples = "".join(_example(context, one.prompt, one.trained) for one in found.examples)
-    details = f"<details><summary>{said(context, 'training.check.examples')}</summary>{examples}</details>"
-    return f"{_table({context.text(key): text for key, text in rows.items()})}{details}"
+    return filled(
+        "training.check",
+        rows={context.text(key): text for key, text in rows.items()},
+        title=context.text("training.check.examples"),
+        examples=found.examples,
+        learnt=context.text("training.check.learnt"),
+    )
 
 
-def pairs_html(context: AppContext, counts: Mapping[str, int]) -> str:
+def pairs_html(context: AppContext, counts: Mapping[str, int]) -> Markup:
     """How many pairs a set holds, by where they come from."""
     parts = ", ".join(f"{_number(context, count)} {source}" for source, count in counts.items())
-    total = _number(context, sum(counts.values()))
-    return f'<p class="meta">{escaped(context.text("training.pairs_hold", total=total, parts=parts))}</p>'
-
-
-def _choice(context: AppContext, view: AdapterView) -> str:
-    stale = Badge(context.text("training.stale"), "warn") if view.flags else None
-    return choice_html(view.name, view.name, _short_facts(context, view), stale)
-
-
-def _short_facts(context: AppContext, view: AdapterView) -> str:
-    card = view.card
-    if card is None:
-        return context.text("training.damaged")
-    parts = (card.method, card.corpus, _losses(context, view), day_of(context, card.created))
-    return " · ".join(filter(None, parts))
+    return meta_html(context.text("training.pairs_hold", total=_number(context, sum(counts.values())), parts=parts))
 
 
 def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:
     card = view.card
     if card is None:
         return {}
+    value, low, high = (view.scores.means if view.scores else {}).get("correctness", (None, None, None))
+    scores = ""
+    if value is not None:
+        scores = interval(value, low, high, lambda number: shown_number(number, context.language, 3))
     composed = " + ".join(f"{weight:g} × {name}" for name, weight in card.components)
     pairs = sum(card.pairs_counts.values())
     rows = {
@@ -98,7 +148,7 @@ def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:
         "base": card.base,
         "components": composed,
         "losses": _losses(context, view),
-        "scores": _scores(context, view),
+        "scores": scores,
         "pairs": f"{card.pairs} ({_number(context, pairs)})" if pairs else card.pairs,
         "documents": f"{card.corpus} ({_number(context, len(card.documents))})" if card.documents else card.corpus,
         "parameters": _parameters(context, card.parameters, card.base_parameters),
@@ -118,31 +168,6 @@ def _losses(context: AppContext, view: AdapterView) -> str:
     return " → ".join(shown_number(loss, context.language, 3) for loss in known)
 
 
-def _scores(context: AppContext, view: AdapterView) -> str:
-    value, low, high = (view.scores.means if view.scores else {}).get("correctness", (None, None, None))
-    if value is None:
-        return ""
-    return interval(value, low, high, lambda number: shown_number(number, context.language, 3))
-
-
-def _time(context: AppContext, found: CheckReport) -> str:
-    if found.probe is None:
-        return context.text("training.check.not_tried")
-    return context.text("training.check.at_most", time=duration(context, found.probe.seconds))
-
-
-def _example(context: AppContext, prompt: str, trained: str) -> str:
-    learnt = said(context, "training.check.learnt")
-    return f'<pre class="log">{escaped(prompt)}<mark title="{learnt}">{escaped(trained)}</mark></pre>'
-
-
-def _table(rows: Mapping[str, str]) -> str:
-    lines = "".join(
-        f'<tr><th scope="row">{escaped(label)}</th><td>{escaped(text)}</td></tr>' for label, text in rows.items()
-    )
-    return f'<table class="facts">{lines}</table>' if lines else ""
-
-
 def _parameters(context: AppContext, trained: int, base: int) -> str:
     share = shown_number(100 * trained / max(base, 1), context.language, 2)
     return context.text("training.share", count=_number(context, trained), share=share)
@@ -158,3 +183,9 @@ def _bytes(context: AppContext, size: int) -> str:
 
 def _number(context: AppContext, number: float) -> str:
     return shown_number(number, context.language)
+
+
+def _thinned(points: Sequence[T]) -> list[T]:
+    """Every n-th point and the last one."""
+    every = len(points) // _MOST_POINTS + 1
+    return [*points[:-1:every], points[-1]]

@@ -12,7 +12,7 @@ from typing import TypeVar
 from assistant.errors import ReadError
 from assistant.work.processes import confine, ended, interrupts_held
 from ui.sources import drawing
-from ui.sources.document import SourceDocument
+from ui.sources.drawing import SourceDocument
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class DrawerLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DrawingLimits:
     """What drawing one page may take."""
 
     seconds: float
@@ -40,7 +40,7 @@ class Limits:
 class Drawer:
     """Starts at once and is ready a moment later. To be asked by one thread at a time; any thread may end it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: DrawingLimits) -> None:
         # A fresh process: a fork would carry the models along, and threads and locks.
         context = get_context("spawn")
         self._connection, there = context.Pipe()
@@ -73,40 +73,30 @@ class Drawer:
         self._process.join()
 
     def _done(self, work: Callable[..., T], *arguments: object) -> T:
-        self._await_ready()
+        with suppress(EOFError, OSError):
+            self._is_ready = self._is_ready or (self._connection.poll(_START_SECONDS) and self._connection.recv())
+        if not self._is_ready:  # where processes cannot be started, that is not the fault of a page
+            self.end()
+            raise ReadError("The process that draws pages does not start.", "Raise ui.page_memory_mb.")
         try:
             self._connection.send((work, arguments))
             if not self._connection.poll(_SHORT_SECONDS):
-                self._go_last()
+                self._is_slow = True
+                if hasattr(os, "setpriority") and self._process.pid:
+                    os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
                 if not self._connection.poll(self._limits.seconds * _PATIENCE):
                     self.end()
             outcome: T | ReadError = self._connection.recv()
         except (EOFError, OSError):
             self._process.join()
-            raise DrawerLost(self._how_it_ended()) from None
+            status = self._process.exitcode or 0
+            raise DrawerLost("out of time" if status == -signal.SIGPROF else ended(status)) from None
         if isinstance(outcome, ReadError):
             raise outcome
         return outcome
 
-    def _await_ready(self) -> None:
-        """Raises ReadError where processes cannot be started: that is not the fault of a page."""
-        with suppress(EOFError, OSError):
-            self._is_ready = self._is_ready or (self._connection.poll(_START_SECONDS) and self._connection.recv())
-        if not self._is_ready:
-            self.end()
-            raise ReadError("The process that draws pages does not start.", "Raise ui.page_memory_mb.")
 
-    def _how_it_ended(self) -> str:
-        status = self._process.exitcode or 0
-        return "out of time" if status == -signal.SIGPROF else ended(status)
-
-    def _go_last(self) -> None:
-        self._is_slow = True
-        if hasattr(os, "setpriority") and self._process.pid:
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
-
-
-def _serve(connection: Connection, limits: Limits, parent: int) -> None:
+def _serve(connection: Connection, limits: DrawingLimits, parent: int) -> None:
     """Do what comes down the line, until its other end is closed."""
     confine(limits.memory_bytes, parent)
     connection.send(True)

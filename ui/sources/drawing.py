@@ -1,23 +1,28 @@
-"""Pages of a PDF as pictures, and where on them some words stand.
+"""Documents of a corpus, pages of a PDF as pictures, and where on them some words stand.
 
 Any of it may take for ever, crash, or take all memory, as the file likes: it is done in processes that bear that
 (ui.sources.pdfpages), and which import this and nothing heavy.
 """
 
+import hashlib
 import io
 import math
+import unicodedata
 from collections import OrderedDict
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from assistant.errors import ReadError
-from ui.sources.document import SourceDocument
-from ui.sources.words import aligned
+from assistant.text.runs import Runs
 
+_SHORTEST = 8
+"""Pieces of fewer letters could be found anywhere."""
+_LEAST = 0.5
+"""With less than this part of the letters found, what was found is something else."""
 WIDTH = 1240
 """Pixels of a page's width as drawn: sharp at 620 on a dense screen."""
 _LARGEST_SIDE = 4000
@@ -28,6 +33,74 @@ _DOCUMENTS_KEPT = 4
 _BYTES_KEPT = 128 << 20
 _SCALE = 10_000
 """Boxes are asked for in so many parts of the page, and told in per cent."""
+_documents: OrderedDict[str, tuple[pypdfium2.PdfDocument, int]] = OrderedDict()
+"""Those that were needed last, and their bytes, by their hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """A document of a corpus, and the file that it was read from."""
+
+    id: int
+    corpus: str
+    path: str
+    """Relative to the ingested folder."""
+    title: str
+    format: str
+    pages: int | None
+    hash: str
+    """SHA-256 of the file, in hex, when it was read."""
+    location: Path
+
+    def original(self) -> bytes:
+        """The file as it was ingested. Raises ReadError when it is gone or is another one now."""
+        try:
+            content = self.location.read_bytes()
+        except OSError as error:
+            remedy = "Its text is still in the corpus."
+            raise ReadError(f"{self.path} cannot be read: {error.strerror}.", remedy) from None
+        if hashlib.sha256(content).hexdigest() != self.hash:
+            raise ReadError(f"{self.path} has changed since it was read.", "Read it again: assistant ingest.")
+        return content
+
+
+def aligned(words: str, text: str, at: int = 0) -> list[int]:
+    """Indices in ``text`` of the characters of ``words``, in order; empty when they do not stand there.
+
+    If they stand there more than once, those nearest behind about ``at`` characters are meant.
+    """
+    wanted, _ = _letters(words)
+    there, places = _letters(text)
+    if not wanted:
+        return []
+    found: list[tuple[int, int]] = []  # piece by piece from the beginning, as half-open spans of ``there``
+    runs, near, here = Runs(there), at, 0
+    while here < len(wanted):
+        length = runs.longest(wanted, here)
+        if length >= min(_SHORTEST, len(wanted)):
+            piece = wanted[here : here + length]
+            behind, before = there.find(piece, near), there.rfind(piece, 0, near + length)
+            is_behind = behind >= 0 and (before < 0 or behind - near <= near - before)
+            start = behind if is_behind else before
+            near = start + length
+            found.append((start, near))
+        here += max(length, 1) if length >= _SHORTEST else 1
+    if sum(end - start for start, end in found) < _LEAST * len(wanted):
+        return []
+    marked = (place for start, end in found for place in range(places[start], places[end - 1] + 1))
+    return list(dict.fromkeys(marked))
+
+
+def _letters(text: str) -> tuple[str, list[int]]:
+    """Letters and digits without case, accents kept, ligatures taken apart; and where each stood."""
+    letters: list[str] = []
+    places: list[int] = []
+    for index, character in enumerate(text):
+        for letter in unicodedata.normalize("NFKC", character).casefold():
+            if letter.isalnum():
+                letters.append(letter)
+                places.append(index)
+    return "".join(letters), places
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +141,6 @@ def sheet(document: SourceDocument, page: int, words: str, at: int = 0) -> Sheet
         return Sheet(opened.get_width(), opened.get_height(), _boxes(opened, words, at))
 
 
-_documents: OrderedDict[str, tuple[pypdfium2.PdfDocument, int]] = OrderedDict()
-"""Those that were needed last, and their bytes, by their hash."""
-
-
 def _opened(document: SourceDocument) -> pypdfium2.PdfDocument:
     if document.hash not in _documents:
         content = document.original()
@@ -82,14 +151,12 @@ def _opened(document: SourceDocument) -> pypdfium2.PdfDocument:
         if opened.get_formtype() != pdfium.FORMTYPE_NONE:
             opened.init_forms()
         _documents[document.hash] = opened, len(content)
-        while len(_documents) > _DOCUMENTS_KEPT or (len(_documents) > 1 and _bytes_kept() > _BYTES_KEPT):
+        while len(_documents) > 1 and (
+            len(_documents) > _DOCUMENTS_KEPT or sum(size for _, size in _documents.values()) > _BYTES_KEPT
+        ):
             _documents.popitem(last=False)[1][0].close()
     _documents.move_to_end(document.hash)
     return _documents[document.hash][0]
-
-
-def _bytes_kept() -> int:
-    return sum(size for _, size in _documents.values())
 
 
 def _page(document: pypdfium2.PdfDocument, number: int) -> pypdfium2.PdfPage:
@@ -107,20 +174,26 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> pypdfium2.PdfPage:
 
 
 def _boxes(page: pypdfium2.PdfPage, words: str, at: int) -> tuple[Box, ...]:
-    textpage = page.get_textpage()
-    with closing(textpage):
+    """The boxes of the characters of ``words`` in reading order, joined to one a line."""
+    lines: list[Box] = []
+    with closing(page.get_textpage()) as textpage:
         text = textpage.get_text_range()
         if any(character > "\uffff" for character in text):
             return ()  # pdfium counts UTF-16 units, Python characters: the places would shift
-        places = aligned(words, text, at)
-        return tuple(_lines([_box(page, textpage, place) for place in places if not text[place].isspace()]))
-
-
-def _box(page: pypdfium2.PdfPage, textpage: pypdfium2.PdfTextPage, index: int) -> Box:
-    left, bottom, right, top = textpage.get_charbox(index, loose=True)
-    x1, y1 = _on_page(page, left, top)
-    x2, y2 = _on_page(page, right, bottom)
-    return Box(min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1))
+        for place in aligned(words, text, at):
+            if text[place].isspace():
+                continue
+            left, bottom, right, top = textpage.get_charbox(place, loose=True)
+            xs, ys = zip(_on_page(page, left, top), _on_page(page, right, bottom), strict=True)
+            (left, right), (top, bottom) = sorted(xs), sorted(ys)
+            line = lines[-1] if lines else Box(0, 0, 0, 0)
+            end = line.left + line.width
+            if lines and line.top <= (top + bottom) / 2 <= line.top + line.height and -1.0 <= left - end <= 3.0:
+                left, top = min(line.left, left), min(line.top, top)
+                right, bottom = max(end, right), max(line.top + line.height, bottom)
+                lines.pop()
+            lines.append(Box(left, top, right - left, bottom - top))
+    return tuple(lines)
 
 
 def _on_page(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
@@ -128,27 +201,3 @@ def _on_page(page: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]
     across, down = pdfium.c_int(), pdfium.c_int()
     pdfium.FPDF_PageToDevice(page, 0, 0, _SCALE, _SCALE, 0, x, y, across, down)
     return across.value * 100 / _SCALE, down.value * 100 / _SCALE
-
-
-def _lines(boxes: Sequence[Box]) -> list[Box]:
-    """The boxes of characters in reading order, joined to one a line."""
-    lines: list[Box] = []
-    for box in boxes:
-        if lines and _continues(lines[-1], box):
-            lines[-1] = _around(lines[-1], box)
-        else:
-            lines.append(box)
-    return lines
-
-
-def _continues(line: Box, box: Box) -> bool:
-    middle = box.top + box.height / 2
-    gap = box.left - (line.left + line.width)
-    return line.top <= middle <= line.top + line.height and -1.0 <= gap <= 3.0
-
-
-def _around(one: Box, other: Box) -> Box:
-    left, top = min(one.left, other.left), min(one.top, other.top)
-    right = max(one.left + one.width, other.left + other.width)
-    bottom = max(one.top + one.height, other.top + other.height)
-    return Box(left, top, right - left, bottom - top)

@@ -9,11 +9,11 @@ from assistant.service import open_corpus
 from assistant.store.catalog import Catalog, file_location
 from assistant.types import Filter
 from assistant.workspace import Workspace
-from ui.sources.document import SourceDocument
+from ui.sources.drawing import SourceDocument
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class CitedSpan:
     """Words of a document, as an answer cites them. Offsets count in the stored text."""
 
     corpus: str
@@ -25,7 +25,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class LocatedPassage:
     """A span where it stands now."""
 
     document: SourceDocument
@@ -45,15 +45,18 @@ class Library:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
-    def passage(self, span: Span) -> Passage:
+    def passage(self, span: CitedSpan) -> LocatedPassage:
         """Where a span stands. Raises UsageError when the corpus does not hold its words any more."""
         with closing(open_corpus(self._workspace, span.corpus)) as catalog, catalog.snapshot():
             for document in _documents(catalog, span.corpus, path=span.document):
                 text = catalog.text(document.id)
-                if (start := _start_of(span, text)) >= 0:
+                start = span.start
+                if text[start : span.end] != span.quote:
+                    start = text.find(span.quote) if span.quote else -1
+                if start >= 0:
                     end = start + len(span.quote)
                     pages = catalog.page_starts(document.id, start, end) if document.pages else ()
-                    return Passage(document, text, start, end, pages, *_heading(catalog, document, start))
+                    return LocatedPassage(document, text, start, end, pages, *_heading(catalog, document, start))
         raise UsageError(f"These words are not in {span.document} any more.", "Ask again: the documents have changed.")
 
     def document(self, corpus: str, id_: int) -> SourceDocument:
@@ -81,13 +84,6 @@ def _documents(catalog: Catalog, corpus: str, path: str | None = None, id_: int 
         if row.document_id is not None
         for one in catalog.document_summaries(row.document_id)
     ]
-
-
-def _start_of(span: Span, text: str) -> int:
-    """Where the quoted words stand in a text now; -1 when they do not."""
-    if text[span.start : span.end] == span.quote:
-        return span.start
-    return text.find(span.quote) if span.quote else -1
 
 
 def _heading(catalog: Catalog, document: SourceDocument, start: int) -> tuple[str, str]:

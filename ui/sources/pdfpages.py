@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from assistant.errors import ReadError
-from ui.sources.document import SourceDocument
-from ui.sources.drawer import Drawer, DrawerLost, Limits
-from ui.sources.drawing import Sheet
+from ui.sources.drawer import Drawer, DrawerLost, DrawingLimits
+from ui.sources.drawing import Sheet, SourceDocument
 
 T = TypeVar("T")
 
@@ -40,7 +39,7 @@ class HurtfulPage(ReadError):
 class PdfPages:
     """To be used from one event loop. ``client`` is whoever asks."""
 
-    def __init__(self, limits: Limits, start: Callable[[Limits], Drawer] = Drawer) -> None:
+    def __init__(self, limits: DrawingLimits, start: Callable[[DrawingLimits], Drawer] = Drawer) -> None:
         """``start`` begins a process."""
         self._limits = limits
         self._start = start
@@ -59,8 +58,17 @@ class PdfPages:
     async def picture(self, document: SourceDocument, page: int, client: str) -> bytes:
         """A page (1-based) as WebP. Raises ReadError for a page that there is not or that cannot be drawn."""
         key = (document.hash, page)
+
+        async def picture() -> bytes:
+            async with self._turn(document, page, client):
+                if key not in self._drawn:
+                    self._drawn[key] = await self._done(document, page, lambda drawer: drawer.picture(document, page))
+                    while len(self._drawn) > _PAGES_KEPT:
+                        self._drawn.popitem(last=False)
+                return self._drawn[key]
+
         if key not in self._drawn:
-            return await self._shared((client, key), lambda: self._picture(document, page, client))
+            return await self._shared((client, key), picture)
         self._drawn.move_to_end(key)
         return self._drawn[key]
 
@@ -70,7 +78,12 @@ class PdfPages:
         Raises ReadError for a page that there is not or that cannot be drawn.
         """
         key = (client, document.hash, page, words, at)
-        return await self._shared(key, lambda: self._sheet(document, page, words, at, client))
+
+        async def sheet() -> Sheet:
+            async with self._turn(document, page, client):
+                return await self._done(document, page, lambda drawer: drawer.sheet(document, page, words, at))
+
+        return await self._shared(key, sheet)
 
     def warm_up(self) -> None:
         """Start a process now rather than with the first page."""
@@ -87,19 +100,6 @@ class PdfPages:
         self._threads.shutdown()
         for drawer in self._idle:
             drawer.end()
-
-    async def _picture(self, document: SourceDocument, page: int, client: str) -> bytes:
-        key = (document.hash, page)
-        async with self._turn(document, page, client):
-            if key not in self._drawn:
-                self._drawn[key] = await self._done(document, page, lambda drawer: drawer.picture(document, page))
-                while len(self._drawn) > _PAGES_KEPT:
-                    self._drawn.popitem(last=False)
-            return self._drawn[key]
-
-    async def _sheet(self, document: SourceDocument, page: int, words: str, at: int, client: str) -> Sheet:
-        async with self._turn(document, page, client):
-            return await self._done(document, page, lambda drawer: drawer.sheet(document, page, words, at))
 
     async def _shared(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What ``work`` returns, begun once for all who ask meanwhile; who goes away does not end it for the others."""
@@ -125,8 +125,13 @@ class PdfPages:
     async def _done(self, document: SourceDocument, page: int, work: Callable[[Drawer], T]) -> T:
         if self._is_closed:
             raise ReadError("The app is being closed.")
+
+        def drawn() -> T:
+            with self._lent() as drawer:
+                return work(drawer)
+
         try:
-            return await asyncio.wrap_future(self._threads.submit(self._drawn_by_one, work))
+            return await asyncio.wrap_future(self._threads.submit(drawn))
         except DrawerLost as lost:
             _log.warning("%s, page %d: drawing it was given up: %s.", document.path, page, lost)
             self._hurtful.setdefault(document.hash, set()).add(page)
@@ -146,10 +151,6 @@ class PdfPages:
             f" (ui.page_seconds) or {mib} MiB (ui.page_memory_mb), or more of its pages do.",
             "Look at its text, or download the document.",
         )
-
-    def _drawn_by_one(self, work: Callable[[Drawer], T]) -> T:
-        with self._lent() as drawer:
-            return work(drawer)
 
     @contextmanager
     def _lent(self) -> Iterator[Drawer]:

@@ -1,5 +1,10 @@
-"""Addresses of pages and files: a corpus, the number of a document, a page; never a path. The gate says who may ask."""
+"""Documents as a browser sees them: the panel beside the chat, and the addresses of pages and files.
 
+The panel shows a passage on its page where there is one, else in its text. An address has a corpus, the number of a
+document, a page; never a path. The gate says who may ask.
+"""
+
+import asyncio
 from typing import Annotated
 from urllib.parse import quote
 
@@ -7,16 +12,42 @@ from fastapi import FastAPI, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, ReadError
 from ui.api.connection import CLIENT_GONE, ClientGone, while_connected
+from ui.shown.panel import missing_html, pages_html, text_html
 from ui.signin import signed_in
-from ui.sources.library import Library
-from ui.sources.pdfpages import PdfPages
+from ui.sources.library import CitedSpan, Library
+from ui.sources.pdfpages import HurtfulPage, PdfPages
+from ui.texts import Texts
 
+_MOST_SHEETS = 12
+"""Pages of a passage that are shown; a passage that someone made up may go on for thousands."""
 Number = Annotated[int, Path(ge=0, lt=1 << 63)]
 """In an address; SQLite can look up no larger one."""
 _A_DAY = "private, max-age=86400"
 """The address names the content: a page may be kept by the browser of the one who asked."""
+
+
+async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, words: Texts, client: str) -> str:
+    """A passage as the reader sees it; if it is gone, the words as they were cited. ``client`` asks."""
+    try:
+        passage = await asyncio.to_thread(library.passage, span)
+    except AssistantError as error:
+        return missing_html(error.message, error.remedy, span.quote, words)
+    if passage.document.format != "pdf" or not passage.pages:
+        return text_html(passage, words)
+    ends = [*(offset for offset, _ in passage.pages[1:]), passage.end]
+    sheets = []
+    try:
+        for (offset, page), end in list(zip(passage.pages, ends, strict=True))[:_MOST_SHEETS]:
+            start = max(offset, passage.start)
+            marked, before = passage.text[start : min(end, passage.end)], passage.text[offset:start]
+            sheets.append((page, await pages.sheet(passage.document, page, marked, len(before), client)))
+        return pages_html(passage, sheets, words)
+    except HurtfulPage:
+        return text_html(passage, words, note=words("sources.not_drawn"))
+    except ReadError as error:
+        return text_html(passage, words, note=str(error))
 
 
 def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
@@ -35,9 +66,11 @@ def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
 
     async def original(corpus: str, document: Number) -> Response:
         try:
-            content, name = await run_in_threadpool(_original, library, corpus, document)
+            known = await run_in_threadpool(library.document, corpus, document)
+            content = await run_in_threadpool(known.original)
         except AssistantError as error:
             return _missing(error)
+        name = known.path.rpartition("/")[2]
         return Response(content, media_type="application/octet-stream", headers=saved_as(name))
 
     app.add_api_route("/sources/{corpus}/{document}/pages/{page}", picture, include_in_schema=False)
@@ -51,11 +84,6 @@ def saved_as(name: str) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",
     }
-
-
-def _original(library: Library, corpus: str, document: int) -> tuple[bytes, str]:
-    known = library.document(corpus, document)
-    return known.original(), known.path.rpartition("/")[2]
 
 
 def _missing(error: AssistantError) -> Response:

@@ -1,31 +1,42 @@
-"""The chat: questions, answers with their sources beside them, and what experts say about them."""
+"""The chat: questions, answers with their sources beside them, and what experts say about them.
 
-from collections.abc import Callable, Sequence
+What happens when something is clicked is looked up for the one who asks, and shown.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
+import gradio as gr
 from gradio.context import Context
+from markupsafe import Markup
 
+from assistant.errors import UsageError
+from assistant.service import ServedModel
 from ui.context import AppContext
-from ui.pages.chat.asking import Asking
-from ui.pages.chat.callbacks import Chat
-from ui.pages.chat.parts import Parts, lay_out
+from ui.conversations import Turn, history_of
+from ui.pages.chat.asking import Asking, Edit, Question, in_any_order, ready
+from ui.pages.chat.parts import Parts, choices_of, lay_out
+from ui.pages.events import CLICKED, data_of, number_of, shown_turns
 from ui.pages.told import telling
-from ui.pages.wiring import CLICKED
+from ui.shown.chat import conversations_html, editing_html, turn_html, welcome_html
+from ui.shown.panel import reasons_html
+from ui.sources.library import CitedSpan
+from ui.sources.routes import panel_html
+from ui.suggestions import first_questions
+from ui.teach import judgement_of, taught, vote_of
 
 _ADDRESS = "() => [Number((/^#chat\\/(\\d+)$/.exec(location.hash) || [])[1]) || null]"
 """The number of a conversation in the page's address, as ``ui/assets/address.js`` writes it there."""
+Changes = dict[Any, Any]
 
 
 def build(context: AppContext) -> None:
     """Lay out the page and say what its parts do."""
     parts = lay_out(context)
     chat = Chat(context, parts, Asking(context))
-    _wire_asking(chat, parts)
-    _wire_turns(chat, parts)
-    _wire_conversations(chat, parts)
-
-
-def _wire_asking(chat: Chat, parts: Parts) -> None:
     models = [parts.corpus, parts.adapter, parts.compares, parts.other, parts.blind]
     page = [
         parts.log, parts.now, parts.question, parts.editing, parts.edit, parts.conversation, parts.listed, parts.panel,
@@ -40,20 +51,14 @@ def _wire_asking(chat: Chat, parts: Parts) -> None:
         _on(turns.suggest, chat.suggest, asked_elsewhere, page)
         _on(turns.edit, chat.edit, [parts.question, parts.edit], [parts.question, parts.edit, parts.editing])
         _on(turns.reword, chat.reword, [], [parts.question])
-    _on(parts.editing.keep, chat.keep, [parts.edit], [parts.question, parts.edit, parts.editing])
-    _on(parts.compares.change, chat.compare, [parts.compares], [parts.other, parts.blind])
-
-
-def _wire_turns(chat: Chat, parts: Parts) -> None:
-    for turns in (parts.log, parts.now):
         _on(turns.cite, chat.cite, [], [parts.panel])
         _on(turns.why, chat.why, [], [parts.panel])
         _on(turns.vote, chat.vote, [parts.conversation], [turns])
         _on(turns.teach, chat.teach, [parts.conversation], [turns])
+    _on(parts.editing.keep, chat.keep, [parts.edit], [parts.question, parts.edit, parts.editing])
+    _on(parts.compares.change, chat.compare, [parts.compares], [parts.other, parts.blind])
     _on(parts.panel.cite, chat.cite, [], [parts.panel])
 
-
-def _wire_conversations(chat: Chat, parts: Parts) -> None:
     shown = [
         parts.conversation, parts.edit, parts.editing, parts.log, parts.now, parts.panel, parts.listed,
         parts.question,
@@ -80,3 +85,261 @@ def _on(
     It goes through Gradio's queue all the same: what is called past it cannot tell an error to the page.
     """
     return event(telling(callback), inputs, outputs, **CLICKED, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The callbacks of the page in one language."""
+
+    context: AppContext
+    parts: Parts
+    asking: Asking
+
+    # Asking
+
+    async def ask(
+        self,
+        question: str,
+        conversation: int | None,
+        edit: Edit | None,
+        corpus: str,
+        adapter: str,
+        compares: bool,
+        other: str,
+        blind: bool,
+        request: gr.Request,
+        draft: str = "",
+    ) -> AsyncGenerator[Changes, None]:
+        """Answer what stands in the box; what stood there before an edit, or ``draft``, stands there again."""
+        if not question.strip():
+            yield {self.parts.question: gr.skip()}  # a generator that yields nothing would empty the page
+            return
+        user = await asyncio.to_thread(self._name, request)
+        models = await asyncio.to_thread(self._models, corpus, adapter, other if compares else None, blind)
+        replaced, draft = (edit.turn, edit.draft) if edit else (None, draft)
+        asked = Question(user, question.strip(), models, conversation, replaced, blind and compares, draft)
+        async with aclosing(self.asking.answered(asked, self.parts, request.session_hash or "")) as all_changes:
+            async for changes in all_changes:
+                yield changes
+
+    async def suggest(
+        self,
+        draft: str,
+        conversation: int | None,
+        corpus: str,
+        adapter: str,
+        compares: bool,
+        other: str,
+        blind: bool,
+        request: gr.Request,
+        event: gr.EventData,
+    ) -> AsyncGenerator[Changes, None]:
+        """Answer a question that the page has suggested."""
+        question = data_of(event).get("question", "")
+        asked = self.ask(question, conversation, None, corpus, adapter, compares, other, blind, request, draft)
+        async with aclosing(asked) as all_changes:
+            async for changes in all_changes:
+                yield changes
+
+    async def retry(
+        self,
+        draft: str,
+        conversation: int | None,
+        corpus: str,
+        adapter: str,
+        compares: bool,
+        other: str,
+        blind: bool,
+        request: gr.Request,
+        event: gr.EventData,
+    ) -> AsyncGenerator[Changes, None]:
+        """Ask a question once more; what followed it goes."""
+        turn = await asyncio.to_thread(self._turn, event, request)
+        edit = Edit(turn.id, draft)
+        asked = self.ask(turn.question, conversation, edit, corpus, adapter, compares, other, blind, request)
+        async with aclosing(asked) as all_changes:
+            async for changes in all_changes:
+                yield changes
+
+    def stop(self, request: gr.Request) -> None:
+        """End the answer that is coming in."""
+        self.asking.stop(request.session_hash or "")
+
+    def edit(self, question: str, before: Edit | None, request: gr.Request, event: gr.EventData) -> Changes:
+        """Put an earlier question into the box; the next one asked takes its place."""
+        turn = self._turn(event, request)
+        return {
+            self.parts.question: turn.question,
+            self.parts.edit: Edit(turn.id, before.draft if before else question),
+            self.parts.editing: editing_html(self.context.text),
+        }
+
+    def keep(self, edit: Edit | None) -> Changes:
+        """Leave the earlier question as it is."""
+        return {self.parts.question: edit.draft if edit else "", self.parts.edit: None, self.parts.editing: ""}
+
+    def reword(self, event: gr.EventData) -> Changes:
+        """Put another wording into the box."""
+        return {self.parts.question: data_of(event).get("question", "")}
+
+    # Sources and reasons
+
+    async def cite(self, event: gr.EventData, request: gr.Request) -> str:
+        """Open a passage beside the chat."""
+        user = await asyncio.to_thread(self._name, request)
+        data = data_of(event)
+        span = CitedSpan(
+            data.get("corpus", ""),
+            data.get("document", ""),
+            number_of(event, "start"),
+            number_of(event, "end"),
+            data.get("quote", ""),
+        )
+        return await panel_html(self.context.library, self.context.pdf_pages, span, self.context.text, user)
+
+    def why(self, event: gr.EventData, request: gr.Request) -> str:
+        """Open the steps that led to an answer."""
+        return reasons_html(self._turn(event, request), self.context.text)
+
+    # Conversations
+
+    def open(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
+        """Show a conversation; an answer that is coming in to another one ends there."""
+        user, conversation = self._name(request), number_of(event, "conversation")
+        self.asking.leave(request.session_hash or "")
+        turns = self.context.conversations.turns(user, conversation)
+        return {
+            **self._shown(turns, conversation, edit=edit),
+            self.parts.corpus: gr.Dropdown(**choices_of(self.context, self._last_asked(user, turns)).corpus),
+            self.parts.listed: self._listed(user, conversation, searched),
+        }
+
+    def begin(self, corpus: str, searched: str, edit: Edit | None, request: gr.Request) -> Changes:
+        """An empty chat; an answer that is coming in ends. What was typed stays in the box."""
+        user = self._name(request)
+        self.asking.leave(request.session_hash or "")
+        shown = self._shown((), None, corpus, edit=edit)
+        return {**shown, self.parts.listed: self._listed(user, None, searched)}
+
+    def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
+        """The conversations in which some words stand."""
+        return self._listed(self._name(request), conversation, searched)
+
+    def rename(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
+        """Call a conversation something else."""
+        user = self._name(request)
+        self.context.conversations.rename(user, number_of(event, "conversation"), data_of(event).get("title", ""))
+        return self._listed(user, conversation, searched)
+
+    def delete(
+        self,
+        conversation: int | None,
+        corpus: str,
+        searched: str,
+        edit: Edit | None,
+        request: gr.Request,
+        event: gr.EventData,
+    ) -> Changes:
+        """Delete a conversation; the one that is open is closed."""
+        user, deleted = self._name(request), number_of(event, "conversation")
+        self.context.conversations.delete(user, deleted)
+        if deleted == conversation:
+            return self.begin(corpus, searched, edit, request)
+        return {self.parts.listed: self._listed(user, conversation, searched)}
+
+    # What people say about answers
+
+    def vote(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
+        """Keep which of two answers is better."""
+        user, turn = self.context.who(request), self._turn(event, request)
+        turn = self.context.conversations.prefer(user.name, turn.id, number_of(event, "reply"))
+        self.context.feedback.add_vote(vote_of(user, turn))
+        return self._again(user.name, conversation, event)
+
+    def teach(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
+        """Keep what someone says about an answer."""
+        user, turn = self.context.who(request), self._turn(event, request)
+        earlier = [one for one in self.context.conversations.turns(user.name, conversation) if one.id < turn.id]
+        data = event._data if isinstance(event._data, dict) else {}
+        taught(self.context, user, turn, data, history_of(earlier))
+        self.context.conversations.judge(user.name, turn.id, judgement_of(data).verdict)
+        return self._again(user.name, conversation, event)
+
+    def _again(self, user: str, conversation: int, event: gr.EventData) -> str:
+        """The turns of the component that was clicked, as they are now."""
+        shown = shown_turns(event)
+        turns = self.context.conversations.turns(user, conversation)
+        return "".join(turn_html(turn, self.context.text) for turn in turns if turn.id in shown)
+
+    # Choosing what answers
+
+    def load(self, address: int | None, request: gr.Request) -> Changes:
+        """What the page shows first: who may be asked, and the conversation of its address or what to ask.
+
+        Not over the answer to one who was faster.
+        """
+        user, turns = self._name(request), self._turns_at(self._name(request), address)
+        choices = choices_of(self.context, self._last_asked(user, turns))
+        is_asked = (request.session_hash or "") in self.asking.running
+        conversation = address if turns else None
+        return {
+            self.parts.corpus: gr.Dropdown(**choices.corpus),
+            self.parts.adapter: gr.Dropdown(**choices.adapter),
+            self.parts.other: gr.Dropdown(**choices.other),
+            self.parts.compares: gr.Checkbox(visible=choices.may_compare),
+            self.parts.listed: self._listed(user, conversation),
+            **({} if is_asked else self._shown(turns, conversation, choices.corpus["value"])),
+        }
+
+    def compare(self, compares: bool) -> Changes:
+        """Show or hide what a comparison needs."""
+        return {self.parts.other: gr.Dropdown(visible=compares), self.parts.blind: gr.Checkbox(visible=compares)}
+
+    def _last_asked(self, user: str, turns: Sequence[Turn]) -> str:
+        """The corpus that some turns, else those of the user's latest conversation, asked last; empty without any."""
+        kept = self.context.conversations
+        latest = turns or [turn for heading in kept.listed(user, most=1) for turn in kept.turns(user, heading.id)]
+        return latest[-1].standing.corpus if latest else ""
+
+    def _turns_at(self, user: str, address: int | None) -> list[Turn]:
+        """Of the conversation of an address; none where the user has not, or no longer, such a one."""
+        try:
+            return [] if address is None else self.context.conversations.turns(user, address)
+        except UsageError:
+            return []
+
+    def _shown(
+        self, turns: Sequence[Turn], conversation: int | None, corpus: str | None = None, edit: Edit | None = None
+    ) -> Changes:
+        words = self.context.text
+        *earlier, last = [turn_html(turn, words) for turn in turns] or [self._welcome(corpus)]
+        return {
+            self.parts.conversation: conversation,
+            self.parts.edit: None,
+            self.parts.editing: "",
+            self.parts.log: "".join(earlier),
+            self.parts.now: last,
+            self.parts.panel: "",
+            self.parts.question: ready(edit.draft if edit else None),
+        }
+
+    def _welcome(self, corpus: str | None) -> Markup:
+        corpora = self.context.workspace.corpus_names()
+        questions = first_questions(self.context.workspace, corpus, self.context.language) if corpus in corpora else []
+        return welcome_html(questions, corpora, self.context.text)
+
+    def _listed(self, user: str, conversation: int | None, searched: str = "") -> str:
+        found = self.context.conversations.listed(user, searched)
+        return conversations_html(found, conversation, self.context.text, self.context.language, searched)
+
+    def _models(self, corpus: str, adapter: str, other: str | None, blind: bool) -> tuple[ServedModel, ...]:
+        """What is asked. Raises UnknownModel."""
+        service = self.context.service
+        first = service.model(f"{service.corpus(corpus)}/{adapter}" if adapter else service.corpus(corpus))
+        return (first,) if other is None else in_any_order((first, service.model(other)), blind)
+
+    def _turn(self, event: gr.EventData, request: gr.Request) -> Turn:
+        return self.context.conversations.turn(self._name(request), number_of(event, "turn"))
+
+    def _name(self, request: gr.Request) -> str:
+        return self.context.who(request).name

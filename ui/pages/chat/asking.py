@@ -15,11 +15,9 @@ from assistant.errors import AssistantError, QuestionTooLongError, UsageError
 from assistant.service import Asked, ServedModel
 from assistant.types import Answer
 from ui.context import AppContext
-from ui.conversations import Reply, Turn, history_of
+from ui.conversations import Turn, TurnReply, history_of
 from ui.pages.chat.parts import Parts
-from ui.shown.answers import Draft
-from ui.shown.headings import conversations_html
-from ui.shown.turns import asking_html, failed_html, turn_html
+from ui.shown.chat import Draft, asking_html, conversations_html, failed_html, turn_html
 from ui.suggestions import like_questions
 
 _log = logging.getLogger("uvicorn.error")
@@ -110,10 +108,21 @@ class Asking:
         drafts = [Draft(model.corpus) for model in question.models]
         is_kept = False
         try:
-            self._refuse_long(question.text)
+            most = self.context.answering.service.settings.answer.question_characters
+            if len(question.text) > most:
+                too_long = words("chat.too_long", characters=len(question.text), most=most)
+                raise QuestionTooLongError(too_long, words("chat.too_long_help"))
             earlier = await asyncio.to_thread(self._earlier, question)
-            yield self._begun(question, earlier, drafts, parts)
-            self._admit(question.user)
+            yield {
+                parts.log: "".join(turn_html(turn, words) for turn in earlier),
+                parts.now: asking_html(question.text, drafts, words),
+                parts.question: gr.Textbox(value=question.draft, submit_btn=False, stop_btn=True),
+                parts.editing: "",
+                parts.edit: None,
+                parts.panel: "",
+            }
+            if seconds := self.context.questions.wait(question.user):
+                raise UsageError(words("chat.too_often"), words("chat.too_often_help", seconds=round(seconds) or 1))
             history, alone = history_of(earlier), len(question.models) == 1
             asked = [Asked(model, question.text, history, checked=alone) for model in question.models]
             async with aclosing(self.context.answering.together(asked, running.stop)) as events:
@@ -138,33 +147,6 @@ class Asking:
         if self.running.get(session) is running:
             del self.running[session]
 
-    def _begun(
-        self, question: Question, earlier: Sequence[Turn], drafts: Sequence[Draft], parts: Parts
-    ) -> dict[Any, Any]:
-        words = self.context.text
-        return {
-            parts.log: "".join(turn_html(turn, words) for turn in earlier),
-            parts.now: asking_html(question.text, drafts, words),
-            parts.question: gr.Textbox(value=question.draft, submit_btn=False, stop_btn=True),
-            parts.editing: "",
-            parts.edit: None,
-            parts.panel: "",
-        }
-
-    def _admit(self, user: str) -> None:
-        if seconds := self.context.questions.wait(user):
-            raise UsageError(
-                self.context.text("chat.too_often"),
-                self.context.text("chat.too_often_help", seconds=round(seconds) or 1),
-            )
-
-    def _refuse_long(self, text: str) -> None:
-        words, most = self.context.text, self.context.answering.service.settings.answer.question_characters
-        if len(text) > most:
-            raise QuestionTooLongError(
-                words("chat.too_long", characters=len(text), most=most), words("chat.too_long_help")
-            )
-
     def _earlier(self, question: Question) -> list[Turn]:
         if question.conversation is None:
             return []
@@ -188,15 +170,15 @@ class Asking:
             parts.question: ready(),
         }
 
-    def _reply(self, draft: Draft, model: ServedModel, question: str) -> Reply:
+    def _reply(self, draft: Draft, model: ServedModel, question: str) -> TurnReply:
         """The answer, or what came of it until it was stopped."""
         if draft.answer is None:
             searched, said = draft.searched or question, tuple(draft.sentences)
             came = Answer(question, searched, draft.heard, said, draft.hits, adapter=model.adapter)
-            return Reply(model.corpus, model.adapter, came, stopped=True)
+            return TurnReply(model.corpus, model.adapter, came, stopped=True)
         refused = draft.answer.refused
         like = like_questions(self.context.workspace, model.corpus, question) if refused else ()
-        return Reply(model.corpus, model.adapter, draft.answer, suggestions=tuple(like))
+        return TurnReply(model.corpus, model.adapter, draft.answer, suggestions=tuple(like))
 
     def _failed(self, question: Question, parts: Parts, message: str, remedy: str) -> dict[Any, Any]:
         """Why there is no answer; the question stands in its box again, to be asked once more."""

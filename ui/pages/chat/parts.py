@@ -5,12 +5,57 @@ from typing import Any
 
 import gradio as gr
 
+from assistant.artifacts.adapters import adapter_names
+from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
-from ui.pages.acting import acting_html
-from ui.pages.chat.choices import choices_of
+from ui.pages.events import acting_html
 
+BASE = ""
+"""What the base model is called in a list of adapters: no adapter can be."""
 TURN_EVENTS = ("cite", "why", "retry", "edit", "reword", "suggest", "vote", "teach")
 LIST_EVENTS = ("open", "rename", "delete")
+_PANEL = """
+element.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close]")) { props.value = ""; window.assistant.closed(); }
+  const step = event.target.closest("[data-step]");
+  if (step) window.assistant.step(Number(step.dataset.step));
+});
+element.addEventListener("close", () => { props.value = ""; window.assistant.closed(); });
+watch("value", () => window.assistant.opened(element));
+"""
+_LIST = """
+element.addEventListener("renamed", (event) => trigger("rename", event.detail));
+element.addEventListener("opened", (event) => trigger("open", event.detail));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Properties of the dropdowns: what they offer, what is chosen, and whether there is anything to choose."""
+
+    corpus: dict[str, Any]
+    adapter: dict[str, Any]
+    other: dict[str, Any]
+    may_compare: bool
+
+
+def choices_of(context: AppContext, last: str = "") -> Choices:
+    """What the workspace holds now; the corpus asked ``last`` is chosen, that a new one does not take its place."""
+    corpora = context.workspace.corpus_names()
+    corpus = next((one for one in (last, DEFAULT_CORPUS, *corpora) if one in corpora), None)
+    base = context.text("chat.base")
+    adapters = [(name, name) for name in adapter_names(context.workspace.adapters)]
+    models = context.service.models()
+    # At first, the base model is compared with an adapter on the same documents, else with the last of all.
+    same = (model.name for model in models if model.corpus == corpus and model.adapter)
+    another = next(same, models[-1].name if models else None)
+    others = [(f"{model.corpus} · {model.adapter or base}", model.name) for model in models]
+    return Choices(
+        corpus={"choices": list(corpora), "value": corpus, "visible": len(corpora) > 1},
+        adapter={"choices": [(base, BASE), *adapters], "value": BASE, "visible": bool(adapters)},
+        other={"choices": others, "value": another},
+        may_compare=len(others) > 1,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,78 +87,46 @@ class Parts:
 
 def lay_out(context: AppContext) -> Parts:
     """All components, in their columns."""
+    words, choices = context.text, choices_of(context)
     conversation, edit = gr.State(None), gr.State(None)
     address = gr.Number(precision=0, visible=False)
+    bare: dict[str, Any] = {"container": False, "show_label": False}
+    slim: dict[str, Any] = {"container": False, "min_width": 0}
+    hidden = {**slim, "visible": False}
     with gr.Row(elem_id="chat", equal_height=False):
         with gr.Column(elem_id="chat-side", min_width=0):
-            new, searched, listed = _conversations(context)
+            new = gr.Button(words("chat.new"), elem_id="chat-new", size="sm")
+            search = words("chat.search")
+            searched = gr.Textbox(label=search, placeholder=search, elem_id="chat-search", **bare)
+            listed = acting_html(LIST_EVENTS, elem_id="chat-list", script=_LIST)
         with gr.Column(elem_id="chat-main", min_width=0):
             with gr.Column(elem_id="chat-log", min_width=0):
                 log = acting_html(TURN_EVENTS, elem_id="chat-past")
                 now = acting_html(TURN_EVENTS, elem_id="chat-now")
             with gr.Column(elem_id="chat-composer", min_width=0):
                 editing = acting_html(("keep",), elem_id="chat-editing")
-                question = _question(context)
-                corpus, adapter, compares, other, blind = _options(context)
+                question = gr.Textbox(
+                    label=words("chat.question"),
+                    placeholder=words("chat.placeholder"),
+                    lines=1,
+                    max_lines=8,
+                    submit_btn=True,
+                    elem_id="chat-question",
+                    autofocus=True,
+                    **bare,
+                )
+                with gr.Row(elem_id="chat-options"):
+                    corpus = gr.Dropdown(label=words("chat.corpus"), elem_id="chat-corpus", **slim, **choices.corpus)
+                    adapter = gr.Dropdown(
+                        label=words("chat.adapter"), elem_id="chat-adapter", **slim, **choices.adapter
+                    )
+                    may = choices.may_compare
+                    compares = gr.Checkbox(label=words("chat.compare"), elem_id="chat-compares", visible=may, **slim)
+                    other = gr.Dropdown(label=words("chat.other"), elem_id="chat-other", **hidden, **choices.other)
+                    blind = gr.Checkbox(label=words("chat.blind"), elem_id="chat-blind", **hidden)
         with gr.Column(elem_id="chat-panel", min_width=0):
             panel = acting_html(("cite",), elem_id="source", script=_PANEL)
     return Parts(
         conversation, address, edit, new, searched, listed, log, now, editing, question,
         corpus, adapter, compares, other, blind, panel,
     )  # fmt: skip
-
-
-def _conversations(context: AppContext) -> tuple[gr.Button, gr.Textbox, gr.HTML]:
-    words = context.text
-    new = gr.Button(words("chat.new"), elem_id="chat-new", size="sm")
-    searched = gr.Textbox(
-        label=words("chat.search"),
-        placeholder=words("chat.search"),
-        container=False,
-        show_label=False,
-        elem_id="chat-search",
-    )
-    return new, searched, acting_html(LIST_EVENTS, elem_id="chat-list", script=_LIST)
-
-
-def _question(context: AppContext) -> gr.Textbox:
-    return gr.Textbox(
-        label=context.text("chat.question"),
-        placeholder=context.text("chat.placeholder"),
-        show_label=False,
-        container=False,
-        lines=1,
-        max_lines=8,
-        submit_btn=True,
-        elem_id="chat-question",
-        autofocus=True,
-    )
-
-
-def _options(context: AppContext) -> tuple[gr.Dropdown, gr.Dropdown, gr.Checkbox, gr.Dropdown, gr.Checkbox]:
-    words, choices = context.text, choices_of(context)
-    slim: dict[str, Any] = {"container": False, "min_width": 0}
-    with gr.Row(elem_id="chat-options"):
-        corpus = gr.Dropdown(label=words("chat.corpus"), elem_id="chat-corpus", **slim, **choices.corpus)
-        adapter = gr.Dropdown(label=words("chat.adapter"), elem_id="chat-adapter", **slim, **choices.adapter)
-        compares = gr.Checkbox(
-            label=words("chat.compare"), elem_id="chat-compares", visible=choices.may_compare, **slim
-        )
-        other = gr.Dropdown(label=words("chat.other"), elem_id="chat-other", visible=False, **slim, **choices.other)
-        blind = gr.Checkbox(label=words("chat.blind"), elem_id="chat-blind", visible=False, **slim)
-    return corpus, adapter, compares, other, blind
-
-
-_PANEL = """
-element.addEventListener("click", (event) => {
-  if (event.target.closest("[data-close]")) { props.value = ""; window.assistant.closed(); }
-  const step = event.target.closest("[data-step]");
-  if (step) window.assistant.step(Number(step.dataset.step));
-});
-element.addEventListener("close", () => { props.value = ""; window.assistant.closed(); });
-watch("value", () => window.assistant.service(element));
-"""
-_LIST = """
-element.addEventListener("renamed", (event) => trigger("rename", event.detail));
-element.addEventListener("opened", (event) => trigger("open", event.detail));
-"""

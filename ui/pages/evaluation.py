@@ -1,8 +1,7 @@
-"""What the page of evaluation does when something is clicked."""
+"""The page of evaluation: reports, and beside them the one that is open, or how a new one is made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,10 +10,10 @@ from assistant.artifacts.adapters import BASE, adapter_names
 from assistant.errors import UsageError
 from ui.context import AppContext
 from ui.jobs import Kind, Status
-from ui.pages.acting import data_of
-from ui.pages.given import AnyCorpusName, Count, PairsName, checked, judges_of
+from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, when_opened
+from ui.pages.forms import AnyCorpusName, Count, PairsName, checked, judges_of
+from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
-from ui.pages.wiring import choosing
 from ui.people import User
 from ui.reports import CASES_FOLDER, case_files, read_comparison, report_file, reports
 from ui.shown.evaluation import comparison_html, decision_html, frame_html, reports_html
@@ -40,15 +39,16 @@ def systems_of(context: AppContext) -> list[str]:
 
 def who_answers(context: AppContext) -> list[tuple[str, str]]:
     """The systems in words, each with its name."""
-    return [(f"{_who(context, system)} ({system})", system) for system in systems_of(context)]
-
-
-def _who(context: AppContext, system: str) -> str:
-    if system in _REFERENCES:
-        return context.text(f"evaluation.who.{system}")
-    adapter = system.removesuffix(_RAG)
-    model = context.text("evaluation.base") if adapter == BASE else context.text("evaluation.adapter", name=adapter)
-    return context.text(f"evaluation.who.{'retrieval' if system.endswith(_RAG) else 'closed_book'}", model=model)
+    words, named = context.text, []
+    for system in systems_of(context):
+        adapter = system.removesuffix(_RAG)
+        model = words("evaluation.base") if adapter == BASE else words("evaluation.adapter", name=adapter)
+        kind = "retrieval" if system.endswith(_RAG) else "closed_book"
+        who = (
+            words(f"evaluation.who.{system}") if system in _REFERENCES else words(f"evaluation.who.{kind}", model=model)
+        )
+        named.append((f"{who} ({system})", system))
+    return named
 
 
 def corpora_of(context: AppContext) -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ def corpora_of(context: AppContext) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Actions:
+class EvaluationActions:
     """Callbacks of the page in one language."""
 
     context: AppContext
@@ -133,7 +133,9 @@ class Actions:
     ) -> None:
         """Evaluate."""
         user = self.context.require(request, "editor")
-        file = self._cases(cases)
+        file = next((file for file in case_files(self.context.workspace) if file.name == cases), None)
+        if file is None:
+            raise UsageError(self.context.text("evaluation.no_cases"))
         if not systems:
             raise UsageError(self.context.text("evaluation.no_systems"))
         if unknown := next((one for one in systems if one not in systems_of(self.context)), ""):
@@ -172,11 +174,64 @@ class Actions:
         """Show again how a report is made."""
         return ["", gr.Column(visible=True), gr.Column(visible=False)]
 
-    def _cases(self, name: str | None) -> Path:
-        found = next((file for file in case_files(self.context.workspace) if file.name == name), None)
-        if found is None:
-            raise UsageError(self.context.text("evaluation.no_cases"))
-        return found
-
     def _start(self, kind: Kind, about: str, user: User, arguments: Sequence[str]) -> None:
         self.context.jobs.start(kind, about, arguments, user.name)
+
+
+def build(context: AppContext) -> None:
+    """Lay out the page and wire it."""
+    words, actions, names = context.text, EvaluationActions(context), [view.name for view in reports(context.workspace)]
+    with gr.Row(elem_classes="columns"):
+        with gr.Column(scale=2, min_width=320):
+            new = gr.Button(words("evaluation.new"), variant="primary")
+            listed = choice_list("reports-list")
+            with gr.Accordion(words("evaluation.compare.title"), open=False):
+                before = gr.Dropdown(names, value=None, label=words("evaluation.compare.before"))
+                after = gr.Dropdown(names, value=None, label=words("evaluation.compare.after"))
+                compare = gr.Button(words("evaluation.compare.start"))
+        with gr.Column(scale=4, min_width=320):
+            panel = job_panel(context, KINDS, "editor", actions.result)
+            with gr.Column(visible=True) as making:
+                lists = _making(context, actions, panel)
+            with gr.Column(visible=False) as opened:
+                close = gr.Button(words("documents.close"), size="sm")
+                shown = still_html()
+    sides = [making, opened]
+    listed.choose(actions.open, outputs=[shown, *sides], **CLICKED)
+    for button in (new, close):
+        button.click(actions.close, outputs=[shown, *sides], **CLICKED)
+    compared = compare.click(actions.compare, [before, after], **CLICKED)
+    compared.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    chosen = [*lists, before, after]
+    panel.ended.change(actions.listed, chosen, [listed, *chosen], **QUIET)
+    when_opened(actions.listed, [listed, *chosen], chosen)
+
+
+def _making(context: AppContext, actions: EvaluationActions, panel: JobPanel) -> list[Any]:
+    """A new evaluation: its cases, who answers, its baseline. Returns what has to be brought up to date."""
+
+    def named(key: str) -> dict[str, Any]:
+        return {"label": context.text(f"evaluation.{key}"), "info": context.text(f"evaluation.{key}_help")}
+
+    words = context.text
+    cases = gr.Dropdown(case_names(context), **named("cases"))
+    with gr.Accordion(words("evaluation.more_cases"), open=False):
+        file = gr.File(label=words("evaluation.send"), file_types=[".jsonl"], height=120)
+        draft_from, draft_help = words("evaluation.draft_from"), words("evaluation.draft_help")
+        pairs = gr.Dropdown(pairs_sets(context.workspace), label=draft_from, info=draft_help)
+        draft = gr.Button(words("evaluation.draft"))
+    corpus = gr.Dropdown(corpora_of(context), value="", label=words("documents.corpus"))
+    systems = gr.CheckboxGroup(who_answers(context), value=["extractive", "base", "base+rag"], **named("systems"))
+    with gr.Accordion(words("training.more"), open=False):
+        limit = gr.Number(0, precision=0, minimum=0, elem_id="eval-limit", **named("limit"))
+        held_out = gr.Checkbox(label=words("evaluation.held_out"), value=False)
+        baseline = gr.Dropdown([], **named("baseline"))
+        judge = gr.Dropdown(["", *judges_of(context.settings)], value="", **named("judge"))
+    start = gr.Button(words("evaluation.start"), variant="primary")
+    for event, action, inputs in (
+        (draft.click, actions.draft, [pairs]),
+        (start.click, actions.start, [cases, corpus, systems, limit, held_out, baseline, judge]),
+    ):
+        event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    file.upload(actions.send, file, [file, cases], **CLICKED)
+    return [cases, pairs, corpus, systems, baseline]

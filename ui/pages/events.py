@@ -1,6 +1,8 @@
-"""HTML of ours that acts: a click on ``<button data-do="cite" data-start="4">`` calls ``component.cite`` with its data.
+"""How pages hear of clicks: HTML of ours that raises events, and how callbacks are bound to events.
 
-    shown = acting_html(("cite", "vote"), elem_id="log")
+A click on ``<button data-do="cite" data-start="4">`` calls ``component.cite`` with its data:
+
+    shown = event_html(("cite", "vote"), elem_id="log")
     shown.cite(open_passage, outputs=panel)        # def open_passage(event: gr.EventData): data_of(event)["start"]
 
 What comes back from a browser may be anything: callbacks look everything up for the one who asks.
@@ -8,11 +10,13 @@ What comes back from a browser may be anything: callbacks look everything up for
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
-from ui.shown.safe import escaped
+from ui.shown.components import title_html
 
 _NUMBER = re.compile(r"-?\d{1,15}")
 _SCRIPT = """
@@ -48,6 +52,14 @@ element.addEventListener("click", (event) => {
   setTimeout(() => changes.disconnect(), 1500);  // it comes in parts
 });
 """
+# No part of the page shows that it waits: Gradio would look each one up in the whole page at every update.
+_PRIVATE: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+# What is called by the page only, and not worth a place in a queue.
+QUIET: dict[str, Any] = {**_PRIVATE, "queue": False}
+# What someone clicked; through the queue, which tells of an error without failing the request.
+CLICKED: dict[str, Any] = {**_PRIVATE, "concurrency_limit": None}
+# What changes comes into sight; Gradio scrolls to parts that it knows to wait.
+SCROLLED: dict[str, Any] = {**QUIET, "show_progress_on": None, "scroll_to_output": True}
 
 
 def acting_html(events: Sequence[str], value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
@@ -72,8 +84,7 @@ def choice_list(elem_id: str) -> gr.HTML:
 
 def titled_html(title: str, lead: str) -> gr.HTML:
     """What a page is called, and what it is for."""
-    heading = f'<h2 class="page-title">{escaped(title)}</h2><p class="lead">{escaped(lead)}</p>'
-    return gr.HTML(heading, js_on_load=None, apply_default_css=False)
+    return gr.HTML(title_html(title, lead), js_on_load=None, apply_default_css=False)
 
 
 def data_of(event: gr.EventData) -> dict[str, str]:
@@ -91,3 +102,19 @@ def number_of(event: gr.EventData, name: str) -> int:
 def shown_turns(event: gr.EventData) -> frozenset[int]:
     """Numbers of the turns that stand in the component that was clicked."""
     return frozenset(int(one) for one in data_of(event).get("shown", "").split(",") if _NUMBER.fullmatch(one))
+
+
+def when_opened(refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
+    """Call ``refresh`` when the tab that is being laid out is opened; what nobody looks at is not asked for."""
+    tab = Context.block
+    while tab is not None and not isinstance(tab, gr.Tab):
+        tab = tab.parent
+    if isinstance(tab, gr.Tab):
+        tab.select(refresh, list(inputs), list(outputs), **QUIET)
+
+
+def choosing(names: Sequence[str], chosen: str | None, first: int = 0) -> gr.Dropdown:
+    """A list of names as it is now: what was chosen stays chosen, else it is the one at ``first``, if there is one."""
+    if chosen not in names:
+        chosen = names[first] if len(names) > first else None
+    return gr.Dropdown(list(names), value=chosen)

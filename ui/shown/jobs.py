@@ -3,9 +3,11 @@
 from collections.abc import Set
 from datetime import date
 
+from markupsafe import Markup
+
 from ui.context import AppContext
 from ui.jobs import Kind, State, Status
-from ui.shown.safe import escaped
+from ui.shown.templates import filled
 from ui.texts import shown_date, shown_number
 
 # What commands call their bars → the key of the words for it.
@@ -45,20 +47,23 @@ def step_line(context: AppContext, status: Status) -> str:
     return " · ".join(filter(None, (label, count, progress.text)))
 
 
-def state_html(context: AppContext, status: Status) -> str:
+def state_html(context: AppContext, status: Status) -> Markup:
     """The line, with a bar while it runs, and the error behind it if there was one."""
-    tone = _TONES.get(status.state, "busy")
-    error = f'<p class="job-error">{escaped(status.error)}</p>' if status.error and status.state == "failed" else ""
-    step = f'<p class="job-step">{escaped(line)}</p>' if (line := step_line(context, status)) else ""
-    return (
-        f'<div class="job {tone}" role="status"><p class="job-line">{escaped(state_line(context, status))}</p>'
-        f"{_bar(context, status)}{step}{error}</div>"
+    progress = status.progress
+    return filled(
+        "jobs.state",
+        tone=_TONES.get(status.state, "busy"),
+        line=state_line(context, status),
+        bar=context.text("jobs.bar") if status.is_under_way else "",
+        percent=min(max(100 * progress.done / progress.total, 0), 100) if progress and progress.total else None,
+        step=step_line(context, status),
+        error=status.error if status.state == "failed" else "",
     )
 
 
-def log_html(text: str) -> str:
+def log_html(text: str) -> Markup:
     """A log as it is, the newest lines in sight."""
-    return f'<pre class="log" tabindex="0">{escaped(text.strip())}</pre>'
+    return filled("jobs.log", text=text.strip())
 
 
 def duration(context: AppContext, seconds: float) -> str:
@@ -78,17 +83,3 @@ def day_of(context: AppContext, moment: str) -> str:
         return shown_date(date.fromisoformat(moment[:10]), context.language)
     except ValueError:
         return moment
-
-
-def _bar(context: AppContext, status: Status) -> str:
-    if not status.is_under_way:
-        return ""
-    progress = status.progress
-    name = escaped(context.text("jobs.bar"))
-    if progress is None or not progress.total:
-        return f'<div class="bar endless" role="progressbar" aria-label="{name}"><span></span></div>'
-    percent = min(max(100 * progress.done / progress.total, 0), 100)
-    return (
-        f'<div class="bar" role="progressbar" aria-label="{name}" aria-valuemin="0" aria-valuemax="100"'
-        f' aria-valuenow="{percent:.0f}"><span style="width:{percent:.1f}%"></span></div>'
-    )

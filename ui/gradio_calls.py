@@ -1,0 +1,165 @@
+"""What the page asks of Gradio, and no more: which of its routes are open, and what a call of a function may say.
+
+    {"fn_index": 7, "session_hash": "…", "data": ["cars", {"path": "…/a.pdf", "meta": {"_type": "gradio.FileData"}}]}
+
+Shut are the routes that read files by path, fetch other addresses, run functions for programs, or edit the app.
+Downloads and pictures have routes of our own, which look documents up by id. Wherever a file stands in a call, and
+whatever its function takes, Gradio copies it by its path, or fetches it if that is an address: so the whole of a call
+is looked through before Gradio sees it.
+"""
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from gradio.block_function import BlockFunction
+from gradio.blocks import Blocks
+from gradio.data_classes import PredictBody
+from gradio.route_utils import FnIndexInferError, get_fn
+from gradio.routes import App
+from pydantic import ValidationError
+from starlette.routing import Mount
+
+from assistant.text.languages import LANGUAGES
+
+_NAME = r"(?!\.)[\w.-]+"
+_UNDER_PAGE = re.compile(rf"/(?:{'|'.join(LANGUAGES)})(?P<rest>/.*)?", re.DOTALL)
+_READ = re.compile(
+    rf"""/?
+    | /(?: config | theme\.css | manifest\.json | favicon\.ico )
+    | /(?: assets | static | svelte )(?: /{_NAME} )+
+    | /gradio_api/(?: info | app_id | login_check | startup-events | theme\.css )/?
+    | /gradio_api/(?: queue/data | queue/status | upload_progress )
+    | /gradio_api/heartbeat/\w+
+    """,
+    re.VERBOSE,
+)
+_WRITTEN = re.compile(r"/gradio_api/(?:queue/join|run/\w+|cancel|reset|upload)/?")
+_CALL = re.compile(r"/gradio_api/(?:queue/join|run/(?P<name>\w+))/?")
+_UPLOAD = re.compile(r"/gradio_api/upload/?")
+_FILE = re.compile(r"/gradio_api/file=(?P<path>.+)", re.DOTALL)
+_HEARTBEAT = re.compile(r"/gradio_api/heartbeat/(?P<session>\w+)")
+_ASSET = re.compile(r"/(?:assets|static|svelte)/.*", re.DOTALL)
+_MOST_SESSIONS = 10_000
+
+
+def under_page(path: str) -> str | None:
+    """What stands behind ``/en`` in a path; None for a path that is not Gradio's."""
+    found = _UNDER_PAGE.fullmatch(path)
+    return (found["rest"] or "") if found else None
+
+
+def is_open(method: str, rest: str) -> bool:
+    """Whether a route of Gradio's is needed by the page. ``rest`` is what ``under_page`` gives."""
+    pattern = _READ if method in {"GET", "HEAD"} else _WRITTEN if method == "POST" else None
+    return pattern is not None and pattern.fullmatch(rest) is not None
+
+
+def is_page(rest: str) -> bool:
+    """Whether it is the page itself."""
+    return rest in {"", "/"}
+
+
+def is_asset(rest: str) -> bool:
+    """Whether it is a file that Gradio ships, the same for everyone."""
+    return _ASSET.fullmatch(rest) is not None
+
+
+def is_upload(rest: str) -> bool:
+    """Whether files arrive by it."""
+    return _UPLOAD.fullmatch(rest) is not None
+
+
+def called_in(rest: str) -> re.Match[str] | None:
+    """The call of a function, whose ``name`` may stand in the path; None for what calls none."""
+    return _CALL.fullmatch(rest)
+
+
+def file_of(rest: str) -> str | None:
+    """The path that Gradio is asked to read; None where it is not asked to read any."""
+    found = _FILE.fullmatch(rest)
+    return found["path"] if found else None
+
+
+def session_in_path(rest: str) -> str:
+    """The session that a path names; empty if it names none."""
+    found = _HEARTBEAT.fullmatch(rest)
+    return found["session"] if found else ""
+
+
+class SessionOwners:
+    """Whose each of Gradio's sessions is. A browser makes their names up: whoever uses one first has it."""
+
+    def __init__(self) -> None:
+        self._owners: OrderedDict[str, str] = OrderedDict()
+
+    def belongs(self, session: str, name: str) -> bool:
+        """Whether a session is someone's, and from now on it is."""
+        owner = self._owners.setdefault(session, name)
+        self._owners.move_to_end(session)
+        if len(self._owners) > _MOST_SESSIONS:
+            self._owners.popitem(last=False)
+        return owner == name
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The body of a call, and the paths of all files that it names: what stands there, and be it no text."""
+
+    content: dict[str, Any]
+    files: tuple[Any, ...]
+
+    @property
+    def session(self) -> str:
+        """The session that it names; empty if it names none."""
+        return str(self.content.get("session_hash") or "")
+
+
+def read_call(body: bytes) -> Call:
+    """The call in a body; an empty one says nothing. Raises ValueError for what is no object in whole characters."""
+    try:
+        content = json.loads(body or b"{}")
+        if b"\\u" in body:
+            json.dumps(content, ensure_ascii=False).encode()  # half a character is no text for what comes after
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(content, dict):
+        raise ValueError("no object")
+    return Call(content, tuple(_files_in(content)))
+
+
+def pages_of(app: FastAPI) -> dict[str, Blocks]:
+    """Path → page, of all pages of Gradio that are mounted in an app."""
+    mounts = (route for route in app.routes if isinstance(route, Mount))
+    return {mount.path: mount.app.get_blocks() for mount in mounts if isinstance(mount.app, App)}
+
+
+def function_of(page: Blocks, name: str | None, call: Call) -> BlockFunction | None:
+    """The function that Gradio will run for a call, by its number, else by its name; None where there is none."""
+    try:
+        return get_fn(page, name, PredictBody.model_validate(call.content))
+    except (ValidationError, KeyError, FnIndexInferError):
+        return None
+
+
+def takes_files(function: BlockFunction) -> bool:
+    """Whether any component that a function reads holds files, as its data model says."""
+    models = (getattr(component, "data_model", None) for component in function.inputs)
+    return any(model is not None and "gradio.FileData" in str(model.model_json_schema()) for model in models)
+
+
+def _files_in(content: Any) -> Iterator[Any]:
+    """The path of everything that Gradio takes for a file, in whichever version, and of what stands inside of one."""
+    left = [content]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            if part.keys() & {"path", "url"}:
+                yield part.get("path")
+            left.extend(part.values())
+        elif isinstance(part, list):
+            left.extend(part)

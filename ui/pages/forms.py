@@ -1,0 +1,137 @@
+"""Forms: controls of settings, and what a form may send for a job, by type and within bounds.
+
+Label, help, bounds and default of a control come from the field that the command line has them from. Where a language
+has words of its own for a field, the name that the command line knows stands behind them. A browser may send anything:
+
+    @telling
+    @checked
+    def make_pairs(self, corpus: CorpusName, request: gr.Request) -> None: ...
+
+So nothing else reaches the command line of a job, where every value stands behind its option's ``=`` or behind ``--``.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import gradio as gr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, validate_call
+from pydantic.fields import FieldInfo
+
+from assistant.config import Settings
+from assistant.errors import UsageError
+from assistant.models import BUNDLED
+from assistant.models.catalogue import catalogue
+from assistant.text.languages import Language
+from assistant.workspace import safe_name
+from ui.people import User
+from ui.texts import field_words
+
+checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))
+"""Has a callback called with what its annotations say. Raises ValidationError, or the UsageError of a name."""
+_NOTHING_CHOSEN = BeforeValidator(lambda value: "" if value is None else value)
+CorpusName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: safe_name(name, "corpus"))]
+AnyCorpusName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: name and safe_name(name, "corpus"))]
+"""The name of a corpus, or empty: whichever fits."""
+PairsName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: safe_name(name, "set of pairs"))]
+AdapterName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: safe_name(name.strip(), "adapter"))]
+Count = Annotated[int, BeforeValidator(lambda value: value or 0), Field(ge=0, le=1_000_000)]
+Weight = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
+# No part begins with a dot: what looks like an id must not be a way out of a folder.
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
+
+
+def control(section: type[BaseModel], key: str, prefix: str, language: Language) -> Any:
+    """The control of one setting of the section ``prefix``; its element is called ``PREFIX-KEY``."""
+    field = section.model_fields[key]
+    named: dict[str, Any] = {
+        **named_in(language, f"{prefix}.{key}", field.description or ""),
+        "value": shown_value(field.default),
+        "elem_id": f"{prefix}-{key}",
+    }
+    if get_origin(field.annotation) is Literal:
+        return gr.Dropdown(list(get_args(field.annotation)), **named)
+    if field.annotation is bool:
+        return gr.Checkbox(**named)
+    if field.annotation in (int, float):
+        return gr.Number(precision=0 if field.annotation is int else None, **_bounds(field), **named)
+    return gr.Textbox(**named)
+
+
+def named_in(language: Language, setting: str, description: str) -> dict[str, str]:
+    """Label and help of a setting in a language."""
+    key = setting.rpartition(".")[2]
+    if words := field_words(setting, language):
+        label, help_ = words
+        return {"label": label if label.lower() == key else f"{label} ({key})", "info": help_}
+    return {"label": label_of(key), "info": description}
+
+
+def label_of(key: str) -> str:
+    """A key as a label: ``max_steps`` → ``Max steps``."""
+    return key.replace("_", " ").capitalize()
+
+
+def shown_value(value: Any) -> Any:
+    """A default as a control shows it: lists as the command line takes them."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def assignments(section: type[BaseModel], values: dict[str, Any]) -> list[str]:
+    """What differs from the defaults, as ``key=value``. Raises ValidationError for a value that the section refuses."""
+    given = section.model_validate({key: value for key, value in values.items() if value is not None})
+    return [
+        f"{key}={str(value).lower() if isinstance(value, bool) else shown_value(value)}"
+        for key, value in ((key, getattr(given, key)) for key in values)
+        if value != section.model_fields[key].default
+    ]
+
+
+def _bounds(field: FieldInfo) -> dict[str, Any]:
+    """The least and the greatest value, as far as they are stated and belong to the range."""
+    found: dict[str, Any] = {}
+    for rule in field.metadata:
+        if (least := getattr(rule, "ge", None)) is not None:
+            found["minimum"] = least
+        if (greatest := getattr(rule, "le", None)) is not None:
+            found["maximum"] = greatest
+    return found
+
+
+def existing_corpus(name: str, names: tuple[str, ...]) -> str:
+    """``name``. Raises UsageError for a corpus that there is not."""
+    if name not in names:
+        raise UsageError(f"There is no corpus '{name}'.", "Add documents to it first.")
+    return name
+
+
+def judges_of(settings: Settings) -> list[str]:
+    """The models that may judge: whoever runs the assistant has named them."""
+    return list(dict.fromkeys((settings.engine.model, *settings.eval.judges)))
+
+
+def usable_base(name: str, user: User) -> str:
+    """``name`` of a model to train on: ``bundled``, one of the catalogue, OWNER/NAME of the hub, or one that lies here.
+
+    Raises UsageError for anything else; files and folders of the server are named by admins only.
+    """
+    if (
+        name == BUNDLED
+        or name in catalogue()
+        or _HUB_ID.fullmatch(name)
+        or (user.may("admin") and _is_model_here(name))
+    ):
+        return name
+    raise UsageError(
+        f"{name[:200]!r} is no model to train on.",
+        f"Name '{BUNDLED}', a model of the catalogue or of the Hugging Face hub (OWNER/NAME), or, as an admin, a folder"
+        " or GGUF file with a model.",
+    )
+
+
+def _is_model_here(name: str) -> bool:
+    try:
+        place = Path(name).expanduser()
+        return (place / "config.json").is_file() or (place.suffix == ".gguf" and place.is_file())
+    except (OSError, RuntimeError):
+        return False  # too long for a path, or in the home of nobody

@@ -1,0 +1,171 @@
+"""The chat as HTML: turns with their replies, the list of conversations, and the page before the first question.
+
+A sentence of an answer has the numbers of its passages behind it, or the word that it is unsupported. Buttons carry
+what they do in ``data-do`` and what they do it to in other ``data-`` attributes; the page's callbacks get exactly these
+(``ui.pages.events``).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+from assistant.render.citations import rest_of
+from assistant.text.languages import Language
+from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, Words
+from ui.answering import Event, Waiting
+from ui.conversations import MOST_LISTED, ListedConversation, Turn
+from ui.shown.plain import copied_text, reply_name, source_line
+from ui.shown.prose import StyledSpan, prose, settled, verbatim
+from ui.shown.templates import filled
+from ui.texts import Texts, shown_date
+
+_MOST_NEAREST = 3
+
+
+@dataclass(slots=True)
+class Draft:
+    """An answer that is coming in."""
+
+    corpus: str
+    place: int = 0
+    """In the line; 0 when it has begun."""
+    searched: str = ""
+    hits: tuple[Evidence, ...] = ()
+    heard: str = ""
+    sentences: list[Sentence] = field(default_factory=list)
+    answer: Answer | None = None
+
+    def take(self, event: Event) -> None:
+        """What happened next."""
+        match event:
+            case Waiting():
+                self.place = event.place
+            case Retrieved():
+                self.place, self.searched, self.hits = 0, event.standalone_question, event.hits
+            case Words():
+                self.heard += event.text
+            case Grounded():
+                self.sentences.append(event.sentence)
+            case Answer():
+                self.answer = event
+
+
+def draft_html(draft: Draft, question: str, words: Texts) -> Markup:
+    """An answer while it comes in."""
+    if draft.answer is not None:
+        return answer_html(draft.answer, draft.corpus, words)
+    if draft.place:
+        return filled("chat.status", text=words("chat.waiting", place=draft.place))
+    if not draft.hits:
+        return filled("chat.status", text=words("chat.searching"))
+    if not draft.heard:
+        count = len(draft.hits)
+        reading = words("chat.reading_one") if count == 1 else words("chat.reading", count=count)
+        return filled("chat.begun", question=question, searched=draft.searched, reading=reading, words=words)
+    spans = _spans(draft.heard, draft.sentences, draft.hits, draft.corpus, words)
+    said = prose(settled(draft.heard), spans)
+    return filled("chat.coming", question=question, searched=draft.searched, said=said, words=words)
+
+
+def answer_html(answer: Answer, corpus: str, words: Texts, suggestions: Sequence[str] = ()) -> Markup:
+    """A whole answer, or a refusal with what helps: ``suggestions`` are questions that have an answer."""
+    said = Markup()
+    if not (answer.refused or answer.small_talk or answer.hedged):
+        spans = _spans(answer.text, answer.sentences, answer.hits, corpus, words)
+        # Texts of an answer that was stopped in its first sentence are no sentence yet.
+        text = answer.text[: spans[-1].start] + rest_of(answer) if answer.sentences else answer.text
+        # Documents that are quoted wrote no Markdown of ours.
+        said = verbatim(text, spans) if answer.quoted else prose(text, spans)
+    cited = {one.hit: one for sentence in answer.sentences for one in reversed(sentence.citations)}
+    return filled(
+        "chat.answer",
+        answer=answer,
+        corpus=corpus,
+        said=said,
+        hits={hit.rank: hit for hit in answer.hits},
+        parts=[(hit, cited[hit.rank]) for hit in answer.hits if hit.rank in cited],
+        nearest=answer.hits[:_MOST_NEAREST],
+        suggestions=suggestions,
+        words=words,
+    )
+
+
+def turn_html(turn: Turn, words: Texts) -> Markup:
+    """A turn that is complete, and below it the form to say what is right and wrong in the answer."""
+    shown = [
+        (
+            reply_name(turn, at, words),
+            answer_html(reply.answer, reply.corpus, words, reply.suggestions),
+            reply.stopped,
+        )
+        for at, reply in enumerate(turn.replies)
+    ]
+    return filled("chat.turn", turn=turn, shown=shown, copied=copied_text(turn, words), words=words)
+
+
+def asking_html(question: str, drafts: Sequence[Draft], words: Texts) -> Markup:
+    """A turn that is coming in."""
+    shown = [("", draft_html(draft, question, words), False) for draft in drafts]
+    return filled("chat.asking", question=question, shown=shown, words=words)
+
+
+def failed_html(question: str, message: str, remedy: str, words: Texts) -> Markup:
+    """A question that could not be answered, and what helps."""
+    return filled("chat.failed", question=question, message=message, remedy=remedy, words=words)
+
+
+def editing_html(words: Texts) -> Markup:
+    """That an earlier question stands in the box, and how to leave it."""
+    return filled("chat.editing", words=words)
+
+
+def conversations_html(
+    headings: Sequence[ListedConversation], current: int | None, words: Texts, language: Language, searched: str = ""
+) -> Markup:
+    """The conversations, the latest first; it carries the number of the one that is open, listed or not."""
+    today = datetime.now(UTC).astimezone().date()
+    moments = [(heading, heading.updated.astimezone()) for heading in headings]
+    listed = [
+        (heading, f"{moment:%H:%M}" if moment.date() == today else shown_date(moment.date(), language))
+        for heading, moment in moments
+    ]
+    return filled(
+        "chat.conversations",
+        listed=listed,
+        current=current,
+        searched=searched,
+        most=MOST_LISTED,
+        language=language,
+        words=words,
+    )
+
+
+def welcome_html(suggestions: Iterable[str], corpora: Sequence[str], words: Texts) -> Markup:
+    """What an empty chat says: what it is for, and questions to begin with."""
+    return filled("chat.welcome", suggestions=list(suggestions), corpora=corpora, words=words)
+
+
+def _spans(
+    text: str, sentences: Sequence[Sentence], hits: Sequence[Evidence], corpus: str, words: Texts
+) -> list[StyledSpan]:
+    """The sentences where they stand in a text, with their marks, and the words that are no sentence yet."""
+    known = {hit.rank: hit for hit in hits}
+    spans: list[StyledSpan] = []
+    at = 0
+    for sentence in sentences:
+        if (start := text.find(sentence.text, at)) < 0:
+            continue
+        at = start + len(sentence.text)
+        if not sentence.supported:
+            opening, tag = (filled(f"chat.{macro}", words=words) for macro in ("unsupported", "unsupported_tag"))
+            spans.append(StyledSpan(start, at, opening, Markup("</span>"), tag))
+            continue
+        marks = Markup()
+        for one in sentence.citations:
+            hit = known.get(one.hit)
+            source = source_line(hit.part(one.start, one.end), words) if hit else one.document
+            marks += filled("chat.mark", citation=one, corpus=corpus, source=source, words=words)
+        spans.append(StyledSpan(start, at, behind=marks))
+    return [*spans, StyledSpan(at, len(text), Markup('<span class="unchecked">'), Markup("</span>"))]
