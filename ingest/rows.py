@@ -1,11 +1,10 @@
-"""The rows of a sheet that each chunk stands in, as part of its place."""
+"""The rows of a sheet that each chunk stands in, as part of its place: ``sheet Claims, rows 251–273``."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from assistant.text.places import with_rows
 from assistant.types import BLOCK_SEPARATOR, Block, Chunk, Document
 
 
@@ -27,7 +26,12 @@ def in_their_rows(chunks: Iterable[Chunk], document: Document) -> Iterator[Chunk
         some = lines[first : bisect_left(lines, chunk.end, key=_START)]
         # A header alone stands in its own row; over others it belongs to them.
         rows = _rows(line for line in some if not line.is_header) or _rows(some)
-        yield replace(chunk, place=with_rows(chunk.place, min(rows), max(rows))) if rows else chunk
+        yield replace(chunk, place=_with_rows(chunk.place, min(rows), max(rows))) if rows else chunk
+
+
+def _with_rows(place: str, first: int, last: int) -> str:
+    rows = f"row {first}" if first == last else f"rows {first}–{last}"
+    return f"{place}, {rows}" if place else rows
 
 
 def _rows(lines: Iterable[_Line]) -> list[int]:

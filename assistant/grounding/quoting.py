@@ -21,7 +21,6 @@ from assistant.grounding.tables import is_looked_up, means_another, named_cells,
 from assistant.grounding.warnings import warning_of
 from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
-from assistant.text.places import without_rows
 from assistant.text.sentences import asks
 from assistant.text.words import content_stems, stems
 from assistant.types import Citation, Evidence, Sentence
@@ -135,7 +134,7 @@ def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder,
 
 
 def _coverage(one: _Candidate, wanted: Mapping[str, float]) -> float:
-    place = without_rows(one.hit.place)
+    place = one.hit.blocks[0].place
     text = f"{one.hit.title} {one.heading} {place} {one.text} {one.known}"
     held = frozenset(stems(text, one.hit.language))
     return weighted_coverage(wanted, held)

@@ -29,7 +29,6 @@ from assistant.grounding.tables import Row, means_another, named_cells, numbers_
 from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
 from assistant.text.negation import Denial, affirmed, contradiction, denials
-from assistant.text.places import without_rows
 from assistant.text.quantities import is_said, qualifiers, quantities, split_quantities
 from assistant.text.sentences import asks
 from assistant.text.words import stems, words
@@ -114,6 +113,8 @@ class _Read:
     known: str
     """What a reader knows there: headings, and what introduces the span."""
     language: str
+    is_numbered: bool = False
+    """Whether it is a numbered item of a list."""
     in_cells: frozenset[str] = frozenset()
     """The quantities in the cells of a row."""
 
@@ -291,7 +292,7 @@ def context_of(hit: Evidence) -> str:
     headings = hit.context.partition("\n")[0]
     if asks(headings):
         headings = headings.rpartition(HEADING_SEPARATOR)[0]
-    return f"{headings} {without_rows(hit.place)}"
+    return f"{headings} {hit.blocks[0].place}"
 
 
 def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, float], own: float) -> Support:
@@ -299,7 +300,8 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
     if span.row:
         read = _row_as_read(span.row, claim, known, hit.language)
     else:
-        read = _Read(hit.text[span.start : span.end], known, hit.language)
+        is_numbered = span.item is not None and span.item.mark == "number"
+        read = _Read(hit.text[span.start : span.end], known, hit.language, is_numbered)
     objection = _objection(claim, read)
     if not objection and span.row and means_another(span.row, f"{claim.asked} {claim.text}", hit.language):
         objection = "another row of the table fits better"
@@ -411,7 +413,7 @@ def _missing_quantity(claim: _Claim, read: _Read) -> str:
     # "Section 6" stands under the heading "6. Recording of calls".
     there = {*known, *quantities(read.text, read.language), *(f"§{number}" for number in known if number.isdigit())}
     # An item of a passage is the one that is meant, not its neighbour.
-    wanted = (*claim.items, *claim.quantities) if _patterns(read.language).item.match(read.text) else claim.quantities
+    wanted = (*claim.items, *claim.quantities) if read.is_numbered else claim.quantities
     return next((quantity for quantity in wanted if not is_said(quantity, there, read.in_cells)), "")
 
 
@@ -422,4 +424,4 @@ def _row_as_read(row: Row, claim: _Claim, known: str, language: str) -> _Read:
     label = f"{row.label} {numbers_within(row, meant)}".rstrip()
     text = " | ".join([label, *(f"{header}: {cell}" for header, cell in chosen)])
     in_cells = quantities(" ; ".join([label, *(cell for _, cell in chosen)]), language)
-    return _Read(text, known, language, frozenset(in_cells))
+    return _Read(text, known, language, in_cells=frozenset(in_cells))

@@ -69,6 +69,15 @@ def test_a_workspace_of_old_opens_with_the_blocks_that_its_text_shows(old: Path)
         assert (fees.kind, fees.header_lines, fees.place) == ("table", 1, "")
 
 
+def test_the_place_of_old_passages_is_kept_without_their_rows(old: Path) -> None:
+    with closing(sqlite3.connect(old / CATALOG_FILE)) as connection:
+        connection.execute("UPDATE chunks SET place = 'sheet rows 5, rows 2–31' WHERE place = 'rows 2–31'")
+        connection.commit()
+    with closing(Catalog(old)) as catalog:
+        ((fees, _),) = stored(catalog, "fees")
+        assert fees.place == "sheet rows 5"
+
+
 def test_a_workspace_of_old_is_searched_and_quoted_as_before(old: Path) -> None:
     settings, embedder = Settings(), FakeEmbedder(dimension=16)
     with closing(Catalog(old)) as catalog:
