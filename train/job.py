@@ -17,7 +17,7 @@ from train.answers import answers_of
 from train.config import TrainSettings
 from train.course import Course, drawn
 from train.memory import Parameters
-from train.model import count_parameters, read_config, window_of
+from train.model import count_parameters, window_of
 from train.rows import rows_of
 from train.schedule import schedule_of
 
@@ -83,7 +83,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     file = workspace.pairs_file(settings.pairs)
     pairs = read_pairs(file)
     folder = models.engine_folder(general.engine.model)
-    config = read_config(folder, general.engine)
+    config = models.read_config(folder, general.engine, general.engine.model)
     # Pairs hold no thoughts: an adapter learns to answer behind an empty one.
     template = read_template(folder, general.engine.model_copy(update={"thinking": 0}))
     system, window = general.answer.system, window_of(config)

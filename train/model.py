@@ -5,6 +5,7 @@ small updates would be lost in bfloat16. float16 has too little range to train i
 """
 
 import difflib
+import importlib.util
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from assistant import models
 from assistant.config import EngineSettings
 from assistant.engines.lora import linear_shapes, quiet_peft
-from assistant.errors import ConfigError, ModelError
+from assistant.errors import ConfigError
 from assistant.models.device import Device
 from train.config import TrainSettings
 from train.memory import Parameters
@@ -27,16 +28,6 @@ _LIKE_EXPERTS = frozenset({"gate_proj", "up_proj", "down_proj"})
 def computes_in_bfloat16(device: Device) -> bool:
     """Whether matrix products are computed in bfloat16; else all is float32."""
     return device.dtype == "bfloat16"
-
-
-def read_config(folder: Path, engine: EngineSettings) -> Any:
-    """The configuration of a base model. Raises ModelError."""
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=engine.trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
-        raise _unloadable(engine, error) from error
 
 
 def window_of(config: Any) -> int | None:
@@ -69,32 +60,16 @@ def load_base(folder: Path, engine: EngineSettings, device: Device, settings: Tr
     Raises ModelError when it cannot be loaded, ConfigError when a method needs a package that is missing.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     halved = computes_in_bfloat16(device) and settings.method != "full"
-    dtype = torch.bfloat16 if halved else torch.float32
-    quantised = settings.method in _QUANTISED
-    try:
-        with models.quiet_transformers(), quiet_peft():
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                folder,
-                dtype=dtype,
-                quantization_config=models.quantisation(_QUANTISED[settings.method], dtype) if quantised else None,
-                device_map={"": place} if quantised else None,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=engine.trust_remote_code,
-            )
-    except (OSError, ValueError, KeyError) as error:
-        raise _unloadable(engine, error) from error
-    except ImportError as error:
-        if not quantised:
-            raise _unloadable(engine, error) from error
+    bits = _QUANTISED.get(settings.method, "")
+    if bits and importlib.util.find_spec("bitsandbytes") is None:
         raise ConfigError(
             f"method={settings.method} needs bitsandbytes.", "pip install 'domain-assistant[qlora]', or use method=lora"
-        ) from None
-    if not quantised:
-        return model.to(place)
+        )
+    with quiet_peft():
+        dtype = torch.bfloat16 if halved else torch.float32
+        model = models.load_causal(folder, engine, dtype, place, bits, named=engine.model)
     # bitsandbytes repacks 4-bit weights at the first forward pass in eval mode, on processors with AVX512-BF16; what it
     # repacked lets no gradient through, without a word.
     for layer in model.modules():
@@ -204,8 +179,3 @@ def _check_target(target: str, linears: Collection[str], in_layers: bool) -> Non
 def _layer_of(name: str) -> int | None:
     """The number of the layer that a module is in; None outside of layers."""
     return next((int(part) for part in name.split(".") if part.isdigit()), None)
-
-
-def _unloadable(engine: EngineSettings, error: BaseException) -> ModelError:
-    reason = " ".join(str(error).split())[:200]
-    return ModelError(f"The model {engine.model} cannot be loaded: {reason}", "Check engine.model.")

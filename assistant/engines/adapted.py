@@ -60,14 +60,7 @@ class AdaptedModel:
     @cached_property
     def config(self) -> Any:
         """Of the base model, as transformers reads it; no weights are loaded. Raises ModelError."""
-        from transformers import AutoConfig
-
-        try:
-            return AutoConfig.from_pretrained(
-                self.folder, local_files_only=True, trust_remote_code=self.settings.trust_remote_code
-            )
-        except (OSError, ValueError, KeyError) as error:
-            raise _unloadable(self.folder, error) from error
+        return models.read_config(self.folder, self.settings)
 
     @cached_property
     def base(self) -> Any:
@@ -232,30 +225,13 @@ class AdaptedModel:
 
     def _load_model(self, folder: Path) -> Any:
         """A causal model from safetensors. Raises ModelError."""
-        from transformers import AutoModelForCausalLM
-
-        quantised = self._quantize in ("8bit", "4bit")
-        if quantised and importlib.util.find_spec("bitsandbytes") is None:
-            raise ModelError(
-                f"engine.quantize={self._quantize} needs bitsandbytes.", "pip install 'domain-assistant[qlora]'"
-            )
-        try:
-            with models.quiet_transformers(), quiet_peft() if quantised else nullcontext():
-                model: Any = AutoModelForCausalLM.from_pretrained(
-                    folder,
-                    dtype=self.device.torch_dtype,
-                    quantization_config=models.quantisation(self._quantize, self.device.torch_dtype)
-                    if quantised
-                    else None,
-                    device_map={"": self.device.name} if quantised else None,
-                    use_safetensors=True,
-                    local_files_only=True,
-                    trust_remote_code=self.settings.trust_remote_code,
-                )
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            raise _unloadable(folder, error) from error
+        bits = self._quantize if self._quantize in ("8bit", "4bit") else ""
+        if bits and importlib.util.find_spec("bitsandbytes") is None:
+            raise ModelError(f"engine.quantize={bits} needs bitsandbytes.", "pip install 'domain-assistant[qlora]'")
+        with quiet_peft() if bits else nullcontext():
+            model = models.load_causal(folder, self.settings, self.device.torch_dtype, self.device.name, bits)
         self._prepare_generation(model.generation_config)
-        return model.eval() if quantised else model.eval().to(self.device.name)
+        return model.eval()
 
     def _prepare_generation(self, config: Any) -> None:
         # A model's own sampling defaults would contradict ours and be warned about.
@@ -266,8 +242,3 @@ class AdaptedModel:
         config.eos_token_id = sorted({self.template.end_of_turn, *(end for end in ends if end is not None)})
         if config.pad_token_id is None:
             config.pad_token_id = self.template.end_of_turn
-
-
-def _unloadable(folder: Path, error: BaseException) -> ModelError:
-    reason = " ".join(str(error).split())[:200]
-    return ModelError(f"The model {folder} cannot be loaded: {reason}", "Check engine.model.")

@@ -9,7 +9,7 @@ e5s1        one of these formats
 loading     how transformers holds a model
 """
 
-from assistant.models.loading import parameters, quantisation, quiet_transformers
+from assistant.models.loading import load_causal, parameters, quiet_transformers, read_config
 from assistant.models.naming import BUNDLED, check_engine_name, embedder_folder, engine_folder, fetch, remove
 from assistant.models.unpacking import cache_folder, fingerprint
 
@@ -21,8 +21,9 @@ __all__ = [
     "engine_folder",
     "fetch",
     "fingerprint",
+    "load_causal",
     "parameters",
-    "quantisation",
     "quiet_transformers",
+    "read_config",
     "remove",
 ]

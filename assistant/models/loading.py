@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from assistant.config import EngineSettings
 from assistant.errors import ModelError
 
 
@@ -26,18 +27,47 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def quantisation(bits: str, dtype: Any) -> Any:
-    """How transformers holds weights in fewer bits: ``8bit`` (LLM.int8, arXiv:2208.07339), else NF4 with double
-    quantisation that computes in ``dtype`` (arXiv:2305.14314).
+def read_config(folder: Path, engine: EngineSettings, named: str = "") -> Any:
+    """The configuration of a model, as transformers reads it. Raises ModelError, which calls it ``named``."""
+    from transformers import AutoConfig
+
+    with _told(named or str(folder)):
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=engine.trust_remote_code)
+
+
+def load_causal(folder: Path, engine: EngineSettings, dtype: Any, place: Any, bits: str = "", named: str = "") -> Any:
+    """A causal model from safetensors on ``place``, a torch device, in ``dtype``; or with its weights in fewer bits:
+    ``8bit`` (LLM.int8, arXiv:2208.07339), ``4bit`` (NF4 with double quantisation, arXiv:2305.14314), which need
+    bitsandbytes and compute in ``dtype``.
+
+    Raises ModelError, which calls the model ``named``.
     """
     import transformers
 
     configuration: Any = transformers.BitsAndBytesConfig
-    if bits == "8bit":
-        return configuration(load_in_8bit=True)
-    return configuration(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )
+    four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
+    held = {"": None, "8bit": {"load_in_8bit": True}, "4bit": {"load_in_4bit": True, **four}}[bits]
+    with _told(named or str(folder)), quiet_transformers():
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            quantization_config=configuration(**held) if held else None,
+            device_map={"": place} if held else None,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=engine.trust_remote_code,
+        )
+    return model if held else model.to(place)
+
+
+@contextmanager
+def _told(named: str) -> Iterator[None]:
+    """What goes wrong in transformers as a ModelError of one line."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"The model {named} cannot be loaded: {reason}", "Check engine.model.") from error
 
 
 def parameters(folder: Path) -> int:

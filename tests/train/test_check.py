@@ -10,6 +10,7 @@ from toys import toy_pair, toy_rows, with_voice, write_toy_pairs
 from assistant import models
 from assistant.config import EngineSettings, Settings
 from assistant.errors import TrainingError
+from assistant.models import read_config
 from assistant.workspace import Workspace
 from train.batches import computed_together
 from train.check import check, histogram, lines, problems
@@ -17,7 +18,7 @@ from train.config import TrainSettings, load, validated
 from train.job import named, prepare
 from train.loss import summed_loss
 from train.memory import Parameters, estimate
-from train.model import count_parameters, read_config, with_adapter
+from train.model import count_parameters, with_adapter
 from train.run import train
 from train.tensors import tensors_of
 
