@@ -33,7 +33,14 @@ def read_epub(data: bytes, limits: Limits) -> Document:
         names = set(archive.namelist())
         blocks: list[Block] = []
         missing, characters, hidden = 0, 0, Unseen()
-        for name in _chapters(package, posixpath.dirname(package_name)):
+        pages: dict[str, str] = {}
+        for element in package.iter():
+            is_page = element.tag.endswith("}item") and element.get("media-type") in _PAGE_TYPES
+            if is_page and "nav" not in element.get("properties", "").split():
+                href = unquote(element.get("href", "")).partition("#")[0]
+                pages[element.get("id", "")] = posixpath.normpath(posixpath.join(posixpath.dirname(package_name), href))
+        spine = [element.get("idref", "") for element in package.iter() if element.tag.endswith("}itemref")]
+        for name in [pages[idref] for idref in dict.fromkeys(spine) if idref in pages]:
             if name not in names:
                 missing += 1
                 continue
@@ -56,18 +63,6 @@ def read_epub(data: bytes, limits: Limits) -> Document:
             *hidden.warnings(),
         ),
     )
-
-
-def _chapters(package: Element, folder: str) -> list[str]:
-    """Member names of the chapters in reading order."""
-    pages: dict[str, str] = {}
-    for element in package.iter():
-        is_page = element.tag.endswith("}item") and element.get("media-type") in _PAGE_TYPES
-        if is_page and "nav" not in element.get("properties", "").split():
-            href = unquote(element.get("href", "")).partition("#")[0]
-            pages[element.get("id", "")] = posixpath.normpath(posixpath.join(folder, href))
-    spine = [element.get("idref", "") for element in package.iter() if element.tag.endswith("}itemref")]
-    return [pages[idref] for idref in dict.fromkeys(spine) if idref in pages]
 
 
 def _stated(package: Element, name: str) -> str:

@@ -85,7 +85,17 @@ def over_pages(blocks: Iterable[Block], layout: Layout) -> Iterator[Block]:
     """The blocks of all pages in order; a sentence that the end of a page has parted is whole again."""
     open_block: Block | None = None
     for block in blocks:
-        if open_block and _goes_on_in(open_block, block):
+        # A sentence at the foot of a page may go on at the head of the next, under the same headings.
+        if (
+            open_block
+            and open_block.last_page is not None
+            and block.page == open_block.last_page + 1
+            and open_block.kind in {"paragraph", "list"}
+            and block.kind == "paragraph"
+            and open_block.heading_path == block.heading_path
+            and block.text[:1].islower()
+            and not _SENTENCE_END.search(open_block.text)
+        ):
             text = join_lines((open_block.text, block.text), layout.words, layout.language)
             turn = (len(text) - len(block.text), block.page or 0)
             open_block = replace(open_block, text=text, turns=(*open_block.turns, turn))
@@ -95,16 +105,6 @@ def over_pages(blocks: Iterable[Block], layout: Layout) -> Iterator[Block]:
         open_block = block
     if open_block:
         yield open_block
-
-
-def _goes_on_in(block: Block, following: Block) -> bool:
-    """Whether a sentence at the foot of a page goes on at the head of the next."""
-    if block.last_page is None or following.page != block.last_page + 1:
-        return False
-    if block.kind not in {"paragraph", "list"} or following.kind != "paragraph":
-        return False
-    is_open = not _SENTENCE_END.search(block.text) and following.text[:1].islower()
-    return is_open and block.heading_path == following.heading_path
 
 
 class _Page:

@@ -103,28 +103,25 @@ def page_lines(
         read = textpage.get_text_range()
         text = blanked(read, page, textpage, texts, paints, seconds)
         hidden = sum(map(str.isalnum, read)) - sum(map(str.isalnum, text)) if text is not read else 0
-        return _lines(text, textpage, page.get_rotation()), hidden
+        # pdfium counts UTF-16 units, Python characters: beyond the basic plane the places would shift.
+        is_counted = text.isascii() or max(text) <= "\uffff"
+        places = _Places(textpage, page.get_rotation(), len(text)) if is_counted else None
+        lines: list[Line] = []
+        start = 0
+        for piece in _LINE_ENDS.split(text):
+            if piece == LINE_END_HYPHEN and lines:
+                lines[-1] = replace(lines[-1], text=f"{lines[-1].text}-")
+            elif body := piece.strip():
+                first = start + piece.index(body[0])
+                line = places.line(body, first) if places else Line(body)
+                if tidied := tidy(line.text):
+                    # Where tidying adds or drops words, their numbers say nothing any more.
+                    known = line.starts if len(tidied.split()) == len(line.text.split()) else ()
+                    lines.append(replace(line, text=tidied, starts=known))
+            start += len(piece)
+        return lines, hidden
     finally:
         textpage.close()
-
-
-def _lines(text: str, textpage: pypdfium2.PdfTextPage, rotation: int) -> list[Line]:
-    # pdfium counts UTF-16 units, Python characters: beyond the basic plane the places would shift.
-    places = _Places(textpage, rotation, len(text)) if text.isascii() or max(text) <= "\uffff" else None
-    lines: list[Line] = []
-    start = 0
-    for piece in _LINE_ENDS.split(text):
-        if piece == LINE_END_HYPHEN and lines:
-            lines[-1] = replace(lines[-1], text=f"{lines[-1].text}-")
-        elif body := piece.strip():
-            first = start + piece.index(body[0])
-            line = places.line(body, first) if places else Line(body)
-            if tidied := tidy(line.text):
-                # Where tidying adds or drops words, their numbers say nothing any more.
-                known = line.starts if len(tidied.split()) == len(line.text.split()) else ()
-                lines.append(replace(line, text=tidied, starts=known))
-        start += len(piece)
-    return lines
 
 
 def tidy(text: str) -> str:

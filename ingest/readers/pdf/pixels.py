@@ -8,7 +8,7 @@ import os
 import signal
 import struct
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pypdfium2
 
@@ -40,8 +40,17 @@ def pixels(page: pypdfium2.PdfPage, scale: float, seconds: float, *, annotations
         # Of threads that a copy lacks; none of them holds what drawing needs.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
-    if not child:
-        _draw_into(target, page, scale, seconds, annotations)
+    if not child:  # the copy ends by its timer or here: nothing that waits for the end of a process is done
+        status = 1
+        try:
+            signal.setitimer(signal.ITIMER_PROF, seconds)
+            drawn = _drawn(page, scale, annotations)
+            with os.fdopen(target, "wb") as stream:
+                stream.write(_SHAPE.pack(*drawn.shape))
+                stream.write(drawn.tobytes())
+            status = 0
+        finally:
+            os._exit(status)
     os.close(target)
     with os.fdopen(source, "rb") as stream:
         data = stream.read()
@@ -49,20 +58,6 @@ def pixels(page: pypdfium2.PdfPage, scale: float, seconds: float, *, annotations
     if status:
         raise Hurtful
     return np.frombuffer(data, np.uint8, offset=_SHAPE.size).reshape(_SHAPE.unpack_from(data))
-
-
-def _draw_into(target: int, page: pypdfium2.PdfPage, scale: float, seconds: float, annotations: bool) -> NoReturn:
-    """What the copy does, which ends by its timer or here: nothing that waits for the end of a process is done."""
-    status = 1
-    try:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        drawn = _drawn(page, scale, annotations)
-        with os.fdopen(target, "wb") as stream:
-            stream.write(_SHAPE.pack(*drawn.shape))
-            stream.write(drawn.tobytes())
-        status = 0
-    finally:
-        os._exit(status)
 
 
 def _drawn(page: pypdfium2.PdfPage, scale: float, annotations: bool) -> "Pixels":

@@ -72,7 +72,11 @@ def read_pdf(data: bytes, limits: Limits) -> Document:
             document = _read_pages(data, pdf, reader, limits)
     told = []
     for one in lying:
-        pairs = [f"{shown} for {_visible(said)}" for said, shown in list(one.codes.values())[:10]]
+        pairs = []
+        for said, shown in list(one.codes.values())[:10]:
+            # Blanks and invisible characters are told by number.
+            seen = "".join(sign if sign.isprintable() and sign != " " else f"U+{ord(sign):04X}" for sign in said)
+            pairs.append(f"{shown} for {seen or 'nothing'}")
         was_read = "the text" if drawn is None else "what is drawn"
         told.append(f"{_pages(one.pages)} drawn otherwise than the text says ({', '.join(pairs)}); {was_read} was read")
     return replace(document, warnings=(*told, *document.warnings))
@@ -91,11 +95,6 @@ def _read_pages(data: bytes, pdf: pypdfium2.PdfDocument, reader: "PdfReader | No
     is_cut_off = b"%%EOF" not in data[-2048:]
     told = ("the file is cut off or damaged; what could be found was read",) if is_cut_off else ()
     return _document(lines, titles, known, (*told, *pages.warnings()))
-
-
-def _visible(text: str) -> str:
-    """Text whose blanks and invisible characters are told by number."""
-    return "".join(one if one.isprintable() and one != " " else f"U+{ord(one):04X}" for one in text) or "nothing"
 
 
 def _document(
@@ -175,24 +174,18 @@ class _Pages:
         self.hidden += hidden
         text = text_of(lines)
         if is_scan(page, text):
-            return self._recognise(page, number) or lines
+            try:
+                found = ocr_lines(page, self._seconds(number)) if self.limits.ocr else None
+            except Hurtful:
+                self.hurtful.add(number)
+                return lines
+            (self.scanned if found is None else self.recognised).append(number)
+            return found or lines
         if text and defects(text) > POOR and self.reader:
             other = pypdf_lines(self.reader, number)
             if score(text_of(other)) > score(text):
                 return other
         return lines
-
-    def _recognise(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
-        try:
-            found = ocr_lines(page, self._seconds(number)) if self.limits.ocr else None
-        except Hurtful:
-            self.hurtful.add(number)
-            return []
-        if found is None:
-            self.scanned.append(number)
-            return []
-        self.recognised.append(number)
-        return found
 
     def _seconds(self, number: int) -> float:
         """What drawing a page may take; nothing if it was tried, or enough others were in vain."""

@@ -34,34 +34,27 @@ class Table:
 
 
 def find_table(lines: list[Line], at: int, leading: float) -> Table | None:
-    """The table whose header or first row is line ``at``, if one starts there."""
+    """The table whose header or first row is line ``at``, if one starts there.
+
+    Columns tell tables of words; rows of accounts are told by their figures alone, which are set flush right, their
+    signs often apart. Where rows of figures go on past columns, these were found by chance.
+    """
     grid = find_grid(lines, at)
-    table = _table_of_figures(lines, at, leading)
+    table: Table | None = None
+    if (first := _header_end(lines, at)) is not None:
+        start = first
+        while start > max(at + 1, first - 2):
+            label = lines[start - 1]
+            if is_header(label) or not _is_left(label, lines[first]):
+                break
+            start -= 1  # a label over the rows (``Current assets``) is set at the left, unlike a header
+        rows, end = _rows(lines, start, leading)
+        if sum(is_row(line) for line in lines[first:end]) >= (2 if first == at else 1):
+            header = _header(lines[at:start])
+            table = Table("\n".join([*header, *rows]), len(header), end)
     if grid and not (table and table.end > grid.end and (not grid.is_sure or is_row(lines[grid.end]))):
         return Table(grid.text, grid.header_lines, grid.end)
-    # Where rows of figures go on, the columns were found by chance.
     return table
-
-
-def _table_of_figures(lines: list[Line], at: int, leading: float) -> Table | None:
-    """Rows that are told by their figures alone, which are set flush right."""
-    first = _header_end(lines, at)
-    if first is None:
-        return None
-    start = first
-    # A label over the rows (``Current assets``) is set at the left, unlike a header.
-    while (
-        start > at + 1
-        and first - start < 2
-        and not is_header(lines[start - 1])
-        and _is_left(lines[start - 1], lines[first])
-    ):
-        start -= 1
-    rows, end = _rows(lines, start, leading)
-    if sum(is_row(line) for line in lines[first:end]) < (2 if first == at else 1):
-        return None
-    header = _header(lines[at:start])
-    return Table("\n".join([*header, *rows]), len(header), end)
 
 
 def _is_left(line: Line, row: Line) -> bool:
