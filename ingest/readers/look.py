@@ -25,6 +25,10 @@ _OUT = -500.0
 """Pixels left of or above the page from which no usual line reaches into it."""
 _FAR = 3_000.0
 """Pixels to the right or below that nobody scrolls."""
+_NO_EDGE = 1_000.0
+"""What a box is taken to be wide and high where a clip cuts shares of it."""
+_PILED = -0.8
+"""Letters' widths between letters at which they lie on one another."""
 _OWN_SIZE = 300.0, 40.0
 """Pixels that a box is taken to be wide and high where it moves by a share of itself."""
 _LONGEST_VALUE = 200
@@ -251,7 +255,7 @@ def _is_squeezed(values: Styles, letter: float) -> bool:
         elif name in ("rotatex", "rotatey"):
             scales += [abs(cos(angle)) for angle in angles(arguments)]
     spacing = lengths(values.get("letter-spacing", ()), letter, letter)
-    return any(one < _FAINTEST for one in scales) or any(one < -0.8 * letter for one in spacing)
+    return any(one < _FAINTEST for one in scales) or any(one < _PILED * letter for one in spacing)
 
 
 def _is_clipped(values: Styles, letter: float) -> bool:
@@ -262,10 +266,10 @@ def _is_clipped(values: Styles, letter: float) -> bool:
             if name == "rect" and len(edges) == 4 and (edges[2] - edges[0] <= 1 or edges[1] - edges[3] <= 1):
                 return True
     for name, arguments in functions(values.get("clip-path", values.get("-webkit-clip-path", []))):
-        numbers = lengths(arguments, letter, 1_000)
+        numbers = lengths(arguments, letter, _NO_EDGE)
         if name == "inset" and numbers:
             top, right, bottom, left = _four(numbers)
-            if top + bottom >= 1_000 or left + right >= 1_000:
+            if top + bottom >= _NO_EDGE or left + right >= _NO_EDGE:
                 return True
         if name in ("circle", "ellipse") and numbers and min(numbers[: 1 if name == "circle" else 2]) <= 1:
             return True

@@ -18,6 +18,10 @@ _YEAR = re.compile(r"(?:19|20)\d\d$")
 _NUMBER = re.compile(r"[($€£¥+\-−–]*\s?\d[\d.,'\s]*\s?[)%€$£]*$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 
+_JUDGED_ROWS = 20
+"""Rows whose cells tell whether the first one is their header; a table of a million rows shows it at its start."""
+_LONGEST_LABEL = 60
+"""Characters of a label over words; longer cells are text themselves."""
 # Cells that a table may have in any case, and how many for each that is not empty.
 _MOST_CELLS, _MOST_FILLING = 500_000, 50
 Row = Sequence[str]
@@ -104,9 +108,9 @@ def guess_header(rows: Sequence[Row]) -> int:
     if len(rows) < 2:
         return 0
     first = [cell for cell in rows[0] if cell]
-    filled = max(sum(map(bool, row)) for row in rows[1:20])
+    filled = max(sum(map(bool, row)) for row in rows[1:_JUDGED_ROWS])
     if len(first) < max(1, filled - 1) or any(map(is_value, first)) or len(set(first)) < len(first):
         return 0
-    if any(is_value(cell) for row in rows[1:20] for cell in row):
+    if any(is_value(cell) for row in rows[1:_JUDGED_ROWS] for cell in row):
         return 1
-    return int(len(rows) > 2 and len(first) > 1 and max(map(len, first)) <= 60)
+    return int(len(rows) > 2 and len(first) > 1 and max(map(len, first)) <= _LONGEST_LABEL)

@@ -45,6 +45,13 @@ _SENTENCE_END = re.compile(r"[.;,:]$")
 _FIGURES = re.compile(r"\d[\d.,]*\s+\(?\$?\d")
 _RUN_ON = re.compile(r"\)?\s[a-zäöü]+[.,;]\s")
 _LONGEST_TITLE = 90
+"""Characters of a numbered heading or one in capitals, which fit on a line; longer ones are sentences."""
+_COLUMN_SHARE = 0.6
+"""Of lines that show columns: all but a few, since titles and sums stand alone in a row."""
+_FEWEST_CAPITALS, _MOST_FIGURES = 4, 4
+"""In a line of capitals: below, it may be an abbreviation; above, a code or a row of a table."""
+_DEEPEST = 16
+"""Blanks before an item that are kept."""
 
 
 def read_text(data: bytes, limits: Limits) -> Document:
@@ -91,7 +98,7 @@ def _stands_apart(lines: list[str]) -> bool:
 
 def _joined(lines: list[str]) -> tuple[BlockKind, str]:
     """Kind and text of one group: lists and columns keep their lines, a paragraph becomes one line."""
-    if len(lines) > 1 and sum(bool(_COLUMNS.search(line.strip())) for line in lines) > 0.6 * len(lines):
+    if len(lines) > 1 and sum(bool(_COLUMNS.search(line.strip())) for line in lines) > _COLUMN_SHARE * len(lines):
         return "table", "\n".join("  ".join(map(fold, _COLUMNS.split(line.strip()))) for line in lines)
     starts = [
         bool(LIST_ITEM.match(line)) and not is_cited(above, line) for above, line in pairwise(["", *map(fold, lines)])
@@ -108,7 +115,7 @@ def _joined(lines: list[str]) -> tuple[BlockKind, str]:
     margin = min(len(item) - len(item.lstrip()) for item in items)
     lines = [item[margin:] for item in items]
     # Their indents are kept, and each bullet is ``-``.
-    indents = [" " * min(len(line) - len(line.lstrip()), 16) for line in lines]
+    indents = [" " * min(len(line) - len(line.lstrip()), _DEEPEST) for line in lines]
     bodies = [fold(BULLET.sub("- ", line.lstrip())) for line in lines]
     return "list", "\n".join(indent + body for indent, body in zip(indents, bodies, strict=True))
 
@@ -130,9 +137,9 @@ def heading_level(line: str) -> int:
             return 1 + number.count(".")
     # A short line in capitals, as filings and contracts head their parts.
     letters = [character for character in line if character.isalpha()]
-    if len(letters) < 4 or len(line) > _LONGEST_TITLE or len(line.split()) < 2:
+    if len(letters) < _FEWEST_CAPITALS or len(line) > _LONGEST_TITLE or len(line.split()) < 2:
         return 0
-    return 2 if all(map(str.isupper, letters)) and sum(map(str.isdigit, line)) <= 4 else 0
+    return 2 if all(map(str.isupper, letters)) and sum(map(str.isdigit, line)) <= _MOST_FIGURES else 0
 
 
 def is_division(line: str) -> bool:

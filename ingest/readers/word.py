@@ -46,6 +46,8 @@ _TWIPS = 20
 _EMU = 635
 """English metric units a twip, in which drawings are placed."""
 _FARTHEST_HALF_POINTS = 400
+_CLEAR = 95_000
+"""Thousandths of a per cent of a fill that do not cover, from which next to nothing is seen."""
 _PLAIN_PATTERNS = ("", "clear")
 """Shadings without a pattern, of which nothing but the fill is drawn."""
 _A4 = 11_906, 16_838
@@ -224,7 +226,7 @@ class _Word:
         fill = properties.get("textFill")
         if fill is not None:
             # Word counts how much of a colour does not cover what is behind.
-            is_clear = any(int(alpha.get(f"{_W14}val", "0")) >= 95_000 for alpha in fill.iter(f"{_W14}alpha"))
+            is_clear = any(int(alpha.get(f"{_W14}val", "0")) >= _CLEAR for alpha in fill.iter(f"{_W14}alpha"))
             if is_clear or fill.find(f"{_W14}noFill") is not None:
                 return True
         if "shd" in properties and _shades(properties["shd"]):

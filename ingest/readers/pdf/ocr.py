@@ -18,6 +18,10 @@ MIN_CHARACTERS = 25
 MIN_PICTURE = 0.3
 """Share of the page that the picture of a scan covers."""
 _DPI = 200
+_MOST_PIXELS = 4_000
+"""On a side of the picture, for a page that is larger than paper."""
+_LINE = 6
+"""Points in which words of one line may stand higher or lower."""
 
 
 def is_scan(page: pypdfium2.PdfPage, text: str) -> bool:
@@ -40,7 +44,7 @@ def ocr_lines(page: pypdfium2.PdfPage, seconds: float) -> list[Line] | None:
     engine = _engine()
     if engine is None:
         return None
-    scale = min(_DPI / 72, 4000 / max(page.get_width(), page.get_height(), 1.0))
+    scale = min(_DPI / 72, _MOST_PIXELS / max(page.get_width(), page.get_height(), 1.0))
     result: Any = engine(pixels(page, scale, seconds))
     if result.boxes is None or result.txts is None:
         return []
@@ -50,7 +54,7 @@ def ocr_lines(page: pypdfium2.PdfPage, seconds: float) -> list[Line] | None:
         (left, top), (right, _), (_, bottom), _ = ((float(x) / scale, float(y) / scale) for x, y in box)
         if text := tidy(text):
             lines.append(Line(text, left, right, height - top, bottom - top))
-    return sorted(lines, key=lambda line: (-round(line.top / 6), line.left))
+    return sorted(lines, key=lambda line: (-round(line.top / _LINE), line.left))
 
 
 @cache
