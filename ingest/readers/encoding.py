@@ -18,7 +18,7 @@ _SAMPLE = 1 << 18
 # What Western European texts have beyond ASCII; other alphabets, read as cp1252, have more than these.
 _WESTERN = frozenset("äöüÄÖÜßàâçèéêëîïôùûÀÂÇÈÉÊËÎÔÛœæáíóúñÁÍÓÚÑåøÅØÆìò€§°«»„“”‚‘’–—…·\xa0")
 _MOST_FOREIGN = 0.25
-"""Share of letters beyond ASCII that a text of Western Europe has at most: German statutes (2.9 million letters) have .018."""
+"""Share of signs beyond ASCII in a text of Western Europe at most: German statutes have .018 (2.9 million letters)."""
 _WIDE_SAMPLE, _MANY, _FEW = 4096, 0.7, 0.1
 """Bytes that tell UTF-16, and the shares that name an alphabet in the one half of their places and in the other."""
 _LAST_ALPHABET = 8
