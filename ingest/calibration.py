@@ -8,7 +8,7 @@ apart than it is. The weights are drawn towards those of the prior, so that thre
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -93,24 +93,22 @@ def calibrate(retriever: Retriever, *, anew: bool = False) -> Calibration | None
 
 def examples(retriever: Retriever) -> Examples:
     """Evidence that answers and evidence that does not, made from what is live in a corpus."""
-    pairs = list(_examples(retriever))
-    features = np.asarray([features for features, _ in pairs], np.float64).reshape(len(pairs), -1)
-    return Examples(features, np.asarray([float(answers) for _, answers in pairs], np.float64))
-
-
-def _examples(retriever: Retriever) -> Iterator[tuple[tuple[float, ...], bool]]:
+    pairs: list[tuple[tuple[float, ...], bool]] = []
     candidates = _candidates(retriever.catalog)
     others = [word for one in candidates for word in _telling(one.instruction)]
     for candidate, wording in product(candidates, range(_WORDINGS)):
         question = reworded(candidate.instruction, others, wording)
         hits = retriever.search(question, _DEPTH)
         if any(hit.chunk == candidate.chunk for hit in hits[:LOOKED_AT]):
-            yield features(question, hits, retriever), True
+            pairs.append((features(question, hits, retriever), True))
             if rest := without(candidate, hits):
-                yield features(question, rest, retriever), False
+                pairs.append((features(question, rest, retriever), False))
     for language in retriever.languages:
         for question in QUESTIONS.get(language, ())[:_MOST_OF_OTHER_DOMAINS]:
-            yield from [(features(question, retriever.search(question, LOOKED_AT), retriever), False)] * _WORDINGS
+            seen = features(question, retriever.search(question, LOOKED_AT), retriever)
+            pairs += [(seen, False)] * _WORDINGS
+    rows = np.asarray([row for row, _ in pairs], np.float64).reshape(len(pairs), -1)
+    return Examples(rows, np.asarray([float(answers) for _, answers in pairs], np.float64))
 
 
 def reworded(question: str, others: Sequence[str], wording: int) -> str:

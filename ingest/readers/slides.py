@@ -83,7 +83,13 @@ def _add_shapes(body: etree._Element, shapes: Any) -> None:
             about = shape.element.find(f"./*/{_P}cNvPr")
             _add_text(body, "" if about is None else about.get("descr", ""))
         elif shape.has_table:
-            _add_table(body, shape.table)
+            target = etree.SubElement(body, "table")
+            for at, row in enumerate(shape.table.rows):
+                line = etree.SubElement(target, "tr")
+                tag = "th" if shape.table.first_row and not at else "td"
+                for cell in (one for one in row.cells if not one.is_spanned):
+                    spans = {"colspan": str(cell.span_width), "rowspan": str(cell.span_height)}
+                    etree.SubElement(line, tag, spans).text = clean(cell.text_frame.text)
         elif shape.has_chart:
             _add_chart(body, shape.chart)
         elif shape.has_text_frame and shape == title:
@@ -100,17 +106,6 @@ def _add_text(body: etree._Element, text: str) -> None:
             paragraph.text = next(lines)
             for line in lines:
                 etree.SubElement(paragraph, "br").tail = line
-
-
-def _add_table(body: etree._Element, table: Any) -> None:
-    target = etree.SubElement(body, "table")
-    for at, row in enumerate(table.rows):
-        line = etree.SubElement(target, "tr")
-        for cell in row.cells:
-            if not cell.is_spanned:
-                spans = {"colspan": str(cell.span_width), "rowspan": str(cell.span_height)}
-                tag = "th" if table.first_row and not at else "td"
-                etree.SubElement(line, tag, spans).text = clean(cell.text_frame.text)
 
 
 def _add_chart(body: etree._Element, chart: Any) -> None:

@@ -214,7 +214,14 @@ class _Builder:
         """An element begins."""
         tag = element.tag
         is_block = tag in BLOCK_TAGS or tag in LISTS
-        if self.heading is None and (tag in HEADINGS or _is_panel_button(element)):
+        # A button that opens a panel is the heading of that panel; so is a question in a definition list.
+        is_heading = (
+            tag in HEADINGS
+            or tag == "summary"
+            or (tag == "dt" and fold("".join(element.itertext())).endswith("?"))
+            or (tag == "button" and ("accordion" in element.get("class", "") or "aria-controls" in element.attrib))
+        )
+        if self.heading is None and is_heading:
             self.flush()
             self.heading = element
         elif self.heading is None and is_block:
@@ -347,17 +354,6 @@ def _add_text(builder: _Builder, text: str | None) -> None:
         # Only <br> breaks a line outside code.
         text = text.replace("\n", " ").replace("\r", " ")
     builder.text.append(text)
-
-
-def _is_panel_button(element: etree._Element) -> bool:
-    """A button that opens a panel is the heading of that panel; so is a question in a definition list."""
-    if element.tag == "summary":
-        return True
-    if element.tag == "dt":
-        return fold("".join(element.itertext())).endswith("?")
-    if element.tag != "button":
-        return False
-    return "accordion" in element.get("class", "") or "aria-controls" in element.attrib
 
 
 def _integer(value: str | None, default: int) -> int:
