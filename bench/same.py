@@ -28,6 +28,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
@@ -258,16 +259,18 @@ def difference(old: str, new: str) -> str:
     """The first line in which two texts differ, where in it, and how many lines do; empty for the same text."""
     if old == new:
         return ""
-    pairs = [*enumerate(zip_longest(old.splitlines(), new.splitlines(), fillvalue=""), 1)]
-    differing = [(number, one, other) for number, (one, other) in pairs if one != other]
+    lines = old.splitlines(), new.splitlines()
+    matched = SequenceMatcher(None, *lines, autojunk=False).get_opcodes()
+    differing = [tuple(places) for kind, *places in matched if kind != "equal"]
     if not differing:
         return "only the ends of lines differ"
-    number, one, other = differing[0]
+    first, last, start, end = differing[0]
+    one, other = next(zip_longest(lines[0][first:last], lines[1][start:end], fillvalue=""))
     place, before, after = _in_line(one, other)
     alike = sum(1 for _ in takewhile(lambda two: two[0] == two[1], zip(before, after, strict=False)))
-    start = max(0, alike - _SHOWN_BEFORE)
-    shown = (text[start : start + _SHOWN] for text in (before, after))
-    where = f"line {number}{', ' + place if place else ''} ({len(differing)} of {len(pairs)} lines differ)"
+    shown = (text[max(0, alike - _SHOWN_BEFORE) :][:_SHOWN] for text in (before, after))
+    count = sum(max(last - first, end - start) for first, last, start, end in differing)
+    where = f"line {first + 1}{', ' + place if place else ''} ({count} of {len(lines[0])} lines differ)"
     return "\n".join([where, *(f"    {side} {text}" for side, text in zip(("old", "new"), shown, strict=True))])
 
 
