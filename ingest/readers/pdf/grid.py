@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 
 from ..table import guess_header, is_value, line_of
 from ..text import LIST_ITEM, begins_section, heading_level
-from .lines import CELL, Line
+from .lines import CELL, OTHER_SIZE, UP, Line
 
 MIN_ROWS = 2
 """Rows with several cells, a header among them if it is set bold."""
@@ -27,6 +27,8 @@ JUDGED_ROWS = 12
 """A table that is none must be seen to be none at its start: a page may have thousands of rows."""
 MAX_CELL = 60
 """Characters of a usual cell; lines of prose in columns are about as long, or longer."""
+SLACK = 0.2
+"""Line heights by which cells of a column may stand off its edge: less than half the width of a letter."""
 SIGNS = frozenset("$€£¥%()")
 
 Piece = tuple[int, str]
@@ -161,7 +163,7 @@ def _rows(lines: list[Line], at: int, columns: list[Column]) -> Iterator[_Row]:
 
 
 def _slack(line: Line) -> float:
-    return 0.2 * line.size
+    return SLACK * line.size
 
 
 def _pieces(line: Line, columns: list[Column]) -> list[Piece] | None:
@@ -211,10 +213,10 @@ def _wraps(lines: list[Line], at: int, row: Line | None = None) -> bool:
 
 def _ends(row: _Row, line: Line, pieces: list[Piece]) -> bool:
     """Whether a line belongs to what follows a table: a title, another header, a column of the page."""
-    is_above = line.top > row.lowest + 0.5 * line.size
+    is_above = line.top > row.lowest + UP * line.size
     if is_above and (not pieces[0][0] or line.top > row.first.top + LEVEL * line.size):
         return True
-    if row.lowest - line.top > FAR * line.size or abs(line.size - row.first.size) >= 0.12 * row.first.size:
+    if row.lowest - line.top > FAR * line.size or abs(line.size - row.first.size) >= OTHER_SIZE * row.first.size:
         return True
     if len(pieces) == 1:
         return not pieces[0][0] and begins_section(line.text)
@@ -231,7 +233,7 @@ def _goes_on(row: _Row, lines: list[Line], at: int, pieces: list[Piece]) -> bool
         # The other cells may be level with the last line of the label.
         is_rest = line.text[:1].islower() and row.lowest - line.top < WRAPPED * line.size
         return is_rest and (len(pieces) == 1 or set(row.cells) == {0})
-    if line.top > row.lowest - 0.5 * line.size:
+    if line.top > row.lowest - UP * line.size:
         return True
     return not any(is_value(text) and is_value(row.cells.get(column, "")) for column, text in pieces)
 

@@ -52,4 +52,4 @@ def _keeps_hyphen(before: str, after: str, words: frozenset[str], language: str)
         return False
     if f"{before}-{after}" in words:
         return True
-    return language not in COMPOUNDING and len(before) > 1 and before in words and after in words
+    return language not in COMPOUNDING and before in words and after in words

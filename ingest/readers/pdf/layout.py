@@ -11,7 +11,7 @@ from assistant.types import Block, BlockKind
 from ..clean import fold
 from ..text import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered
 from .hyphens import join_lines
-from .lines import CELL, Line
+from .lines import CELL, OTHER_SIZE, UP, Line
 from .tablefinder import find_table
 
 _SENTENCE_END = re.compile(r"[.!?:;][”\"’)]*$")
@@ -25,6 +25,22 @@ MAX_HEADING_LINES = 4
 LARGER = 1.12
 """Times the body size from which a line is set as a heading."""
 MAX_PATH = 6
+_HEAD_LINES = 5
+"""Lines at the top of a page within which an open heading is repeated."""
+_GAP, _TIGHT = 1.3, 0.95
+"""Usual distances between lines from which a paragraph ends, and the line heights that are the least of them."""
+_POINTS = 0.6
+"""Points of size within which two lines are set alike."""
+_COLUMN = 20
+"""Points: lines that begin within so many share their right edge."""
+_SHORT = 4
+"""Line heights before the right edge at which a line has ended early: about eight letters."""
+_INDENT = 0.8
+"""Line heights by which the first line of a paragraph is set in at the least."""
+_SHORT_TEXT = 45
+"""Characters of a line that has ended early, where its place is not known."""
+_LONGEST_BOLD = 90
+"""Characters of a heading that only its weight tells."""
 
 Key = tuple[float, ...]
 """Order of a heading among headings: a smaller key is further out."""
@@ -69,7 +85,7 @@ def page_blocks(lines: list[Line], page: int, layout: Layout) -> Iterator[Block]
         elif found := view.heading(at):
             key, text, at = found
             plain = _CONTINUED.sub("", text)
-            if at <= 5 and any(plain == other for _, other in layout.open):
+            if at <= _HEAD_LINES and any(plain == other for _, other in layout.open):
                 continue  # a heading that is open already, repeated at the top of the next page
             while layout.open and (layout.open[-1][0] >= key or len(layout.open) >= MAX_PATH):
                 layout.open.pop()
@@ -119,7 +135,7 @@ class _Page:
         """The usual distance from line to line, in points."""
         self.right_edges: dict[int, float] = {}
         for line in lines:
-            column = round(line.left / 20)
+            column = round(line.left / _COLUMN)
             self.right_edges[column] = max(self.right_edges.get(column, 0.0), line.right)
 
     def gap_before(self, at: int) -> bool:
@@ -130,7 +146,7 @@ class _Page:
         if not line.size or not above.size:
             return False
         down = above.top - line.top
-        return down < -0.5 * line.size or down > 1.3 * max(self.leading, 0.95 * line.size)
+        return down < -UP * line.size or down > _GAP * max(self.leading, _TIGHT * line.size)
 
     def heading(self, at: int) -> tuple[Key, str, int] | None:
         """Key and text of the heading that starts here, and the line after it."""
@@ -144,7 +160,7 @@ class _Page:
             # Long headings wrap: what is set like the first line and follows closely belongs to it.
             while end < len(self.lines) and end - at < MAX_HEADING_LINES + 1:
                 line = self.lines[end]
-                alike = abs(line.size - first.size) < 0.6 and line.emphasis == first.emphasis
+                alike = abs(line.size - first.size) < _POINTS and line.emphasis == first.emphasis
                 if not alike or self.gap_before(end) or is_numbered(fold(line.text)) or CELL in line.text:
                     break
                 end += 1
@@ -173,7 +189,7 @@ class _Page:
         apart = self.gap_before(at)
         if apart and end < len(self.lines) and not self.gap_before(end):
             last, below = self.lines[end - 1], self.lines[end]
-            apart = below.emphasis != last.emphasis or abs(below.size - last.size) >= 0.6
+            apart = below.emphasis != last.emphasis or abs(below.size - last.size) >= _POINTS
         if is_division(text) and level and (larger or emphasised or apart):
             return (0.5, level)
         body = -round(self.layout.body_size)
@@ -182,7 +198,7 @@ class _Page:
             return (1.0, -round(line.size), level or 5.0)
         if level and (emphasised or apart or not line.size):
             return (1.0, body, level)
-        if emphasised and apart and is_title and len(text) <= 90:
+        if emphasised and apart and is_title and len(text) <= _LONGEST_BOLD:
             return (1.0, body, 8.0 - line.emphasis)
         return None
 
@@ -215,14 +231,14 @@ class _Page:
         if line.size and above.size:
             if self.gap_before(at):
                 return not self._goes_on(above, line) or self.heading(at) is not None
-            if abs(line.size - above.size) >= 0.12 * above.size:
+            if abs(line.size - above.size) >= OTHER_SIZE * above.size:
                 return True
             ended = bool(_SENTENCE_END.search(above.text))
-            is_short = above.right < self._right_edge(above) - 4 * above.size
+            is_short = above.right < self._right_edge(above) - _SHORT * above.size
             indent = line.left - above.left
-            if ended and (is_short or (indent > 0.8 * line.size and at - start > 1)):
+            if ended and (is_short or (indent > _INDENT * line.size and at - start > 1)):
                 return True
-        elif len(above.text) < 45 and _SENTENCE_END.search(above.text):
+        elif len(above.text) < _SHORT_TEXT and _SENTENCE_END.search(above.text):
             return True
         return self.heading(at) is not None
 
@@ -231,11 +247,11 @@ class _Page:
         to_next_column = line.top > above.top and line.left > above.left
         if not to_next_column or _SENTENCE_END.search(above.text):
             return False
-        is_full = above.right > self._right_edge(above) - 4 * above.size
-        return line.text[:1].islower() or (is_full and abs(line.size - above.size) < 0.6)
+        is_full = above.right > self._right_edge(above) - _SHORT * above.size
+        return line.text[:1].islower() or (is_full and abs(line.size - above.size) < _POINTS)
 
     def _right_edge(self, line: Line) -> float:
-        column = round(line.left / 20)
+        column = round(line.left / _COLUMN)
         return max(self.right_edges.get(near, 0.0) for near in (column - 1, column, column + 1))
 
 

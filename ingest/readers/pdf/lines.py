@@ -44,6 +44,12 @@ _TURNS: dict[int, Callable[[float, float, float, float], Place]] = {
     270: lambda left, right, top, bottom: (-top, -bottom, right, left),
 }
 """Places on the sheet to places as seen, by the turn of the page; offsets do not matter."""
+UP = 0.5
+"""Line heights further up from which a line begins another cell or column; superscripts stay below."""
+OTHER_SIZE = 0.12
+"""Share by which the size of a line differs that belongs to another text."""
+_SPACED_OUT = 0.4
+"""Share of words of one letter above which a page is spaced out; tables and lists have many of them too."""
 MAX_WORD = 34
 """Letters of the longest word believed, German ones included; longer ones are words glued together."""
 POOR = 0.12
@@ -74,8 +80,7 @@ def defects(text: str) -> float:
         return 1.0
     glued = sum(len(word) for word in words if len(word) > MAX_WORD and sum(map(str.isalpha, word)) > MAX_WORD)
     spaced = sum(len(word) == 1 and word.isalpha() for word in words)
-    # One-letter words are common in tables and lists; only a page mostly made of them is spaced out.
-    spaced = spaced if spaced > 0.4 * len(words) else 0
+    spaced = spaced if spaced > _SPACED_OUT * len(words) else 0
     return min(1.0, (glued + spaced + len(_JUNK.findall(text))) / total)
 
 

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from ..text import begins_section, heading_level
-from .grid import find_grid
-from .lines import CELL, Line
+from .grid import FAR, find_grid
+from .lines import CELL, UP, Line
 
 _VALUE = re.compile(
     r"\(?[-–+]?[$€£]?\(?\d(?:[\d,.]*\d)?%?\)?(?:[a-z*†]|\(\d\))?$|[$€£]?[-–—]{1,2}%?$|N/?[AM]$", re.IGNORECASE
@@ -18,7 +18,12 @@ _LABEL_CELL = re.compile(
 )
 _LEADING_FIGURE = re.compile(r"[$€£]?\s*\(?\d[\d,.]*\)?\s")
 _PROSE_END = re.compile(r"[.;:]$")
+MAX_HEAD = 40
+"""Characters of a header line without cells: a head that stands alone over its column."""
+CLOSE = 2.1
+"""Line heights between the lines of a header at most, which are set in two at the widest."""
 MAX_LABEL = 90
+"""Characters of a label that has its row below it."""
 MAX_LABEL_LINES = 3
 MAX_HEADER_LINES = 30
 
@@ -95,12 +100,12 @@ def _header_end(lines: list[Line], at: int) -> int | None:
     end = at
     while not is_row(lines[end]):
         line = lines[end]
-        if not is_header(line) and not (line.size and len(line.text) <= 40 and not _PROSE_END.search(line.text)):
+        if not is_header(line) and not (line.size and len(line.text) <= MAX_HEAD and not _PROSE_END.search(line.text)):
             return None
         end += 1
         if end >= len(lines) or end - at > MAX_HEADER_LINES:
             return None
-        if line.size and line.top - lines[end].top > 2.1 * max(line.size, lines[end].size):
+        if line.size and line.top - lines[end].top > CLOSE * max(line.size, lines[end].size):
             return None  # header lines are set close; what stands further up is a title
     return end if end == at or _stands_over(lines[at:end], lines[end]) else None
 
@@ -129,7 +134,7 @@ def _header(lines: list[Line]) -> list[str]:
             rows.append(line.text)
             cells, above = [], None
             continue
-        if above is None or line.top > above.top - 0.5 * line.size:
+        if above is None or line.top > above.top - UP * line.size:
             cells.append(line.text)
         else:
             cells[-1] = f"{cells[-1]} {line.text}"
@@ -147,7 +152,7 @@ def _rows(lines: list[Line], at: int, leading: float) -> tuple[list[str], int]:
         above = lines[max(at, number - 1)]
         if line.size and above.size:
             down = above.top - line.top
-            if down < -0.5 * line.size or down > 3.2 * max(leading, line.size):
+            if down < -UP * line.size or down > FAR * max(leading, line.size):
                 break
         if begins_section(line.text) and number > at and CELL not in line.text:
             break
