@@ -119,7 +119,7 @@ def run(
     if not no_feedback:
         asked += _corrections(asked, learnt, workspace, corpus)
     plan = Plan(
-        title=safe_name(name or _title(cases), "report"),
+        title=safe_name(name or re.sub(r"[^A-Za-z0-9_-]+", "-", cases.stem).strip("-")[:40] or "cases", "report"),
         cases=_some(asked, learnt, held_out, limit),
         systems=chosen,
         workspace=workspace,
@@ -260,10 +260,6 @@ def _some(cases: "Sequence[Case]", learnt: "Learnt", only_held_out: bool, limit:
     if limit is None or limit >= len(chosen):
         return chosen
     return [chosen[number * len(chosen) // limit] for number in range(limit)]
-
-
-def _title(cases: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", cases.stem).strip("-")[:40] or "cases"
 
 
 def _written(plan: "Plan", ended: "Run", judging: "tuple[Engine, Settings] | None") -> Path:

@@ -105,9 +105,15 @@ class Talk:
             case "/why":
                 _echo_lines(trace_lines(self._last()))
             case "/adapter":
-                self._take_adapter(_required(argument, "/adapter NAME"))
+                name = _required(argument, "/adapter NAME")
+                adapter = None if name == BASE else name
+                self._check_adapter(adapter)
+                self._adapter = adapter
+                click.echo(f"Answers come from {visible(name)} now.")
             case "/corpus":
-                self._change_corpus(_required(argument, "/corpus NAME"))
+                name = _required(argument, "/corpus NAME")
+                self._assistant, self._corpus = self._open_assistant(name), name
+                self._forget()
             case "/save":
                 self._save(Path(_required(argument, "/save FILE.md")).expanduser())
             case "/new":
@@ -117,22 +123,14 @@ class Talk:
             case "/quit" | "/exit":
                 self.is_over = True
             case _:
-                raise _unknown(command)
+                near = difflib.get_close_matches(command, [name.split()[0] for name in COMMANDS], n=1)
+                remedy = f"Did you mean {near[0]}?" if near else "See /help."
+                raise UsageError(f"There is no command {command}.", remedy)
 
     def _last(self) -> Answer:
         if not self._answers:
             raise UsageError("Nothing was asked yet.", "Ask something.")
         return self._answers[-1]
-
-    def _take_adapter(self, name: str) -> None:
-        adapter = None if name == BASE else name
-        self._check_adapter(adapter)
-        self._adapter = adapter
-        click.echo(f"Answers come from {visible(name)} now.")
-
-    def _change_corpus(self, name: str) -> None:
-        self._assistant, self._corpus = self._open_assistant(name), name
-        self._forget()
 
     def _forget(self) -> None:
         self._history.clear()
@@ -168,11 +166,6 @@ def _required(argument: str, usage: str) -> str:
     if not argument.strip():
         raise UsageError("Something is missing.", f"Write {usage}")
     return argument.strip()
-
-
-def _unknown(command: str) -> UsageError:
-    near = difflib.get_close_matches(command, [name.split()[0] for name in COMMANDS], n=1)
-    return UsageError(f"There is no command {command}.", f"Did you mean {near[0]}?" if near else "See /help.")
 
 
 _UP, _CLEAR_BELOW = "\x1b[{}A", "\x1b[J"

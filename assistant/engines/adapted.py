@@ -174,17 +174,14 @@ class AdaptedModel:
             # Not its own name: PEFT refuses some that are good file names, and ignores one that it knows.
             key = next(self._keys)
             if card.method == FULL:
-                self._add_whole(key, folder, card)
+                model = self._load_model(folder)
+                check_canary(card, model)
+                self._whole[key] = model
             else:
                 self._add_lora(key, folder, card)
             self._loaded[name] = card, key
             self._drop(old)
         return self._loaded[name]
-
-    def _add_whole(self, key: str, folder: Path, card: AdapterCard) -> None:
-        model = self._load_model(folder)
-        check_canary(card, model)
-        self._whole[key] = model
 
     def _add_lora(self, key: str, folder: Path, card: AdapterCard) -> None:
         with quiet_peft():

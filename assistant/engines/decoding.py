@@ -39,27 +39,22 @@ class PrefixCache:
     def keep(self, weights: str, prompt: Sequence[int], layers: KeysValues) -> None:
         """Remember what ``weights`` (the name of a model's state) computed for a prompt."""
         self._kept[weights, tuple(prompt)] = layers
-        while sum(map(_size, self._kept.values())) > self._limit:
+        kept = self._kept.values()
+        while sum(one.numel() * one.element_size() for each in kept for layer in each for one in layer) > self._limit:
             self._kept.popitem(last=False)
 
     def longest(self, weights: str, prompt: Sequence[int]) -> tuple[int, KeysValues]:
         """How many tokens at the head of ``prompt`` are known, and their keys and values. The last one never is."""
         best, length = None, _SHORTEST - 1
         for name, kept in self._kept:
-            if name == weights and (shared := _shared(kept, prompt[:-1])) > length:
+            pairs = zip(kept, prompt[:-1], strict=False)
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)) if name == weights else 0
+            if shared > length:
                 best, length = (name, kept), shared
         if best is None:
             return 0, []
         self._kept.move_to_end(best)
         return length, [(keys[..., :length, :], values[..., :length, :]) for keys, values in self._kept[best]]
-
-
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
-def _size(layers: KeysValues) -> int:
-    return sum(one.numel() * one.element_size() for layer in layers for one in layer)
 
 
 # Tokens that a layer gets room for beyond those it has.
@@ -206,7 +201,9 @@ class TransformersBatch:
             known, layers = self._prefixes.longest(self._state, request.prompt)
             group.cache = roomy_cache(layers)
         ids = torch.tensor([request.prompt[known:]], device=model.device)
-        logits = model(input_ids=ids, past_key_values=group.cache, use_cache=True, **_last_only(model)).logits
+        # Logits of a prompt's other tokens are of no use, and large.
+        last_only = {"logits_to_keep": 1} if "logits_to_keep" in _arguments(type(model).forward) else {}
+        logits = model(input_ids=ids, past_key_values=group.cache, use_cache=True, **last_only).logits
         (group.rows[0].token,) = _chosen(logits[:, -1], [request])
         if joins:
             self._prefixes.keep(self._state, request.prompt, layers_of(group.cache))
@@ -280,11 +277,6 @@ def _can_join(model: Any) -> bool:
     full = all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
     masked = model.config._attn_implementation in ("sdpa", "eager")
     return full and masked and "position_ids" in _arguments(type(model).forward)
-
-
-def _last_only(model: Any) -> dict[str, int]:
-    """Logits of a prompt's other tokens are of no use, and large."""
-    return {"logits_to_keep": 1} if "logits_to_keep" in _arguments(type(model).forward) else {}
 
 
 @cache

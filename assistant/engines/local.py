@@ -92,14 +92,15 @@ class LocalEngine:
             [self._request(messages, max_new_tokens, 0.0, adapter) for messages in requests]
         )
         try:
-            return [self._text(answering) for answering in started]
+            found = []
+            for answering in started:
+                speech = self._speech()
+                said = self.template.decoded(list(answering))
+                found.append(speech.feed(said) + speech.finish(answering.ran_out))
+            return found
         finally:
             for answering in started:
                 answering.close()
-
-    def _text(self, answering: Answering) -> str:
-        speech = self._speech()
-        return speech.feed(self.template.decoded(list(answering))) + speech.finish(answering.ran_out)
 
     def _request(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None

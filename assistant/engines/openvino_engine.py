@@ -77,7 +77,9 @@ class OpenVINOEngine(LocalEngine):
         name = None if adapter == BASE else adapter
         state = self._state(name)
         if state not in self._batches:
-            self._make_place()
+            idle = [kept for kept, batch in self._batches.items() if not batch]
+            for kept in idle[: max(0, len(self._batches) + 1 - _OPEN)]:
+                del self._batches[kept]
             self._batches[state] = OpenVINOBatch(self._folder(state, name), self._properties, self._blocks)
         self._batches.move_to_end(state)
         return self._batches[state]
@@ -129,11 +131,6 @@ class OpenVINOEngine(LocalEngine):
             _CACHED_BYTES,
             in_8_bits=self._in_8_bits,
         )
-
-    def _make_place(self) -> None:
-        idle = [state for state, batch in self._batches.items() if not batch]
-        for state in idle[: max(0, len(self._batches) + 1 - _OPEN)]:
-            del self._batches[state]
 
     def _check(self, folder: Path, model: Any) -> None:
         """Raise ModelError unless a converted model says to one prompt what it was made from says."""

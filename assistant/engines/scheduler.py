@@ -139,8 +139,12 @@ class Scheduler:
     def _work(self) -> None:
         try:
             while self._take_in():
-                self._let_go()
-                for batch in self._batches():
+                for number, (answering, batch) in list(self._running.items()):
+                    if answering.closed:
+                        batch.remove(number)
+                        del self._running[number]
+                        answering.leave()
+                for batch in {id(batch): batch for _, batch in self._running.values()}.values():
                     self._advance(batch)
         except BaseException as error:
             self._abandon(error)
@@ -167,9 +171,6 @@ class Scheduler:
         else:
             self._running[answering.number] = answering, batch
 
-    def _batches(self) -> list[Batch]:
-        return list({id(batch): batch for _, batch in self._running.values()}.values())
-
     def _advance(self, batch: Batch) -> None:
         try:
             for said in batch.step():
@@ -184,14 +185,6 @@ class Scheduler:
                 if its is batch:
                     del self._running[number]
                     answering.leave(_told(error))
-
-    def _let_go(self) -> None:
-        """Those that were closed leave."""
-        for number, (answering, batch) in list(self._running.items()):
-            if answering.closed:
-                batch.remove(number)
-                del self._running[number]
-                answering.leave()
 
     def _abandon(self, failure: BaseException) -> None:
         """After a defect in here: nobody waits for ever."""
