@@ -1,6 +1,6 @@
 """Whether two checkouts give users the same, byte for byte; the first difference of each part is named.
 
-    python -m bench.same OLD NEW                        everything, about 12 minutes on two cores
+    python -m bench.same OLD NEW                        everything: about 5 minutes of processor time a side
     python -m bench.same OLD NEW --only ingest,search   some parts; 'ingest' is run for all that need a corpus
 
 OLD and NEW are folders with the source, such as git worktrees. Each runs in processes of its own, with its own
@@ -10,7 +10,7 @@ clean checkout gave is kept in --cache by its commit, and is not computed again.
 For a refactoring: a worktree of the commit before it is OLD, and is computed once::
 
     git worktree add ../before COMMIT
-    python -m bench.same ../before ../before            fills the cache, and shows that equal runs are equal
+    python -m bench.same ../before ../before            fills the cache
     python -m bench.same ../before . --only ask         after each step: only NEW is computed
 
 It notices, for instance, another threshold of support (``answer.support_coverage`` .5 in place of .6: 'ask' and
