@@ -41,7 +41,7 @@ BULLET = re.compile(r"^[•●▪■◦‣*–—‰➢►▶✓+\uf020-\uf0ff]\
 _ITEM = re.compile(r"item\s+\d{1,2}[a-z]?\s*(?:[.:—–-]|\s[A-Z])", re.IGNORECASE)
 _NOTE = re.compile(r"note\s+\d{1,3}\s*[.:—–-]\s*\S", re.IGNORECASE)
 _NUMBER = re.compile(rf"(\d{{1,3}}(?:\.\d{{1,3}}){{0,5}})[.)]?\s+(?!{_MONTHS})([A-ZÄÖÜ„“\"(].*)")
-_SENTENCE_END = re.compile(r"[.;,:]$")
+_ENDS = (".", ";", ",", ":")
 _FIGURES = re.compile(r"\d[\d.,]*\s+\(?\$?\d")
 _RUN_ON = re.compile(r"\)?\s[a-zäöü]+[.,;]\s")
 _LONGEST_TITLE = 90
@@ -133,7 +133,7 @@ def heading_level(line: str) -> int:
         return 3
     if match := _NUMBER.match(line):
         number, rest = match.groups()
-        if len(rest) <= _LONGEST_TITLE and not _SENTENCE_END.search(rest) and not _FIGURES.search(rest):
+        if len(rest) <= _LONGEST_TITLE and not rest.endswith(_ENDS) and not _FIGURES.search(rest):
             return 1 + number.count(".")
     # A short line in capitals, as filings and contracts head their parts.
     letters = [character for character in line if character.isalpha()]
@@ -164,4 +164,4 @@ def is_cited(above: str, line: str) -> bool:
 
 def _runs_on(line: str) -> bool:
     """A reference inside a sentence, wrapped to the start of a line, is no heading."""
-    return bool(_SENTENCE_END.search(line) or _RUN_ON.search(line))
+    return line.endswith(_ENDS) or bool(_RUN_ON.search(line))

@@ -6,6 +6,8 @@ search would find them in the place of the sections.
 
 import re
 
+from .layout import plain_title
+
 EDGE = 3
 """Lines at the top and at the bottom of a page that may be furniture."""
 MIN_PAGES = 4
@@ -71,7 +73,7 @@ def contents(pages: list[list[str]]) -> list[set[int]]:
     elsewhere as lines.
     """
     dropped: list[set[int]] = []
-    others = {_letters(line) for lines in pages for line in lines if _entry(line) is None}
+    others = {plain_title(line) for lines in pages for line in lines if _entry(line) is None}
     for lines in pages:
         found: set[int] = set()
         runs: list[list[int]] = []
@@ -87,7 +89,7 @@ def contents(pages: list[list[str]]) -> list[set[int]]:
         for run in runs:
             if len(run) < MIN_ENTRIES:
                 continue
-            texts = [_letters(entry[0]) for at in run if (entry := _entry(lines[at]))]
+            texts = [plain_title(entry[0]) for at in run if (entry := _entry(lines[at]))]
             if sum(text in others for text in texts) >= MIN_FOUND * len(texts):
                 found.update(range(run[0], run[-1] + 1))
         before = min(found, default=0) - 1
@@ -102,8 +104,3 @@ def _entry(line: str) -> tuple[str, int] | None:
     number = _PAGE.search(line[-_LONGEST_ENTRY:])
     text = line[: len(line) - len(number[0])].strip(_LEADER) if number and len(line) <= _LONGEST_ENTRY else ""
     return (text, int(number[1])) if number and any(map(str.isalpha, text)) else None
-
-
-def _letters(text: str) -> str:
-    """A line without case and punctuation."""
-    return "".join(character for character in text.casefold() if character.isalnum())

@@ -15,7 +15,6 @@ from .lines import CELL, OTHER_SIZE, UP, Line
 from .tablefinder import find_table
 
 _SENTENCE_END = re.compile(r"[.!?:;][”\"’)]*$")
-_NOT_ALNUM = re.compile(r"[\W_]+")
 _CONTINUED = re.compile(r"[\s—–-]*\(?(?:continued|cont['’]?d|fortsetzung)\.?\)?$", re.IGNORECASE)
 _UNIT = re.compile(
     r"\(?(?:[$€£]|dollars|amounts)?\s*\(?in\s+(?:millions|thousands|billions|mio|tsd|t?eur)", re.IGNORECASE
@@ -257,4 +256,4 @@ class _Page:
 
 def plain_title(text: str) -> str:
     """Letters and figures only: bookmarks and pages differ in blanks and punctuation."""
-    return _NOT_ALNUM.sub("", text).casefold()
+    return "".join(filter(str.isalnum, text)).casefold()

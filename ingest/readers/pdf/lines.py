@@ -33,9 +33,7 @@ _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi",
 _JUNK = re.compile("[\x00-\x08\x0e-\x1f\ufffd\ue000-\uf8ff]")
 _LINE_ENDS = re.compile(f"(\r\n|\r|\n|{LINE_END_HYPHEN})")
 _LEADERS = re.compile(r"(?:\s?\.){4,}\s*|(?:\s?_){4,}")
-_BOLD = re.compile(rb"bold|black|heavy|demi", re.IGNORECASE)
-_ITALIC = re.compile(rb"ital|obli", re.IGNORECASE)
-_WORD = re.compile(r"\S+")
+_BOLD, _ITALIC = (b"bold", b"black", b"heavy", b"demi"), (b"ital", b"obli")
 BOLD_WEIGHT = 650
 Place = tuple[float, float, float, float]
 _TURNS: dict[int, Callable[[float, float, float, float], Place]] = {
@@ -74,7 +72,7 @@ class Line:
 
 def defects(text: str) -> float:
     """Share of a text that shows bad extraction, 0 (good) to 1; 1 for no text at all."""
-    words = _WORD.findall(text)
+    words = text.split()
     total = sum(map(len, words))
     if not total:
         return 1.0
@@ -194,6 +192,7 @@ class _Places:
 
     def emphasis(self, index: int) -> int:
         pdfium.FPDFText_GetFontInfo(self.page, index, self.name, 64, ctypes.byref(self.flags))
-        if _BOLD.search(self.name.value) or pdfium.FPDFText_GetFontWeight(self.page, index) >= BOLD_WEIGHT:
+        name = self.name.value.lower()
+        if any(part in name for part in _BOLD) or pdfium.FPDFText_GetFontWeight(self.page, index) >= BOLD_WEIGHT:
             return 2
-        return int(bool(_ITALIC.search(self.name.value)))
+        return int(any(part in name for part in _ITALIC))

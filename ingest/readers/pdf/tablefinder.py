@@ -17,7 +17,7 @@ _LABEL_CELL = re.compile(
     re.IGNORECASE,
 )
 _LEADING_FIGURE = re.compile(r"[$€£]?\s*\(?\d[\d,.]*\)?\s")
-_PROSE_END = re.compile(r"[.;:]$")
+_PROSE_ENDS = (".", ";", ":")
 MAX_HEAD = 40
 """Characters of a header line without cells: a head that stands alone over its column."""
 CLOSE = 2.1
@@ -100,7 +100,8 @@ def _header_end(lines: list[Line], at: int) -> int | None:
     end = at
     while not is_row(lines[end]):
         line = lines[end]
-        if not is_header(line) and not (line.size and len(line.text) <= MAX_HEAD and not _PROSE_END.search(line.text)):
+        is_prose = not line.size or len(line.text) > MAX_HEAD or line.text.endswith(_PROSE_ENDS)
+        if is_prose and not is_header(line):
             return None
         end += 1
         if end >= len(lines) or end - at > MAX_HEADER_LINES:
