@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Vectors: TypeAlias = "npt.NDArray[np.float32]"
 """Texts as unit vectors: (texts, dimension), or (dimension,) for one."""
 
-BlockKind = Literal["heading", "paragraph", "list", "table", "code"]
+BlockKind = Literal["heading", "paragraph", "list", "table", "code", "fields"]
+"""``fields`` are lines of ``Name: value``, as the head of a mail."""
 
 Mark = Literal["bullet", "number", "letter", "clause", "section"]
 """As in ``- ``, ``1.``, ``a)``, ``(1)`` and ``§ 1``."""

@@ -176,7 +176,7 @@ def _torn(
 
 
 def _unit_spans(block: Block) -> list[tuple[int, int]]:
-    if block.kind == "paragraph":
+    if block.kind in {"paragraph", "fields"}:
         return sentence_spans(block.text)
     return list(_line_spans(block.text))
 

@@ -25,7 +25,6 @@ from assistant.text.sentences import asks
 from assistant.text.words import content_stems, stems
 from assistant.types import Citation, Evidence, Sentence
 
-_MAIL_HEAD = re.compile(r"(?:Subject|From|To|Cc|Date): ")
 _PAUSES = re.compile(r"[.!?…;:,]$|\b(?:and|or|und|oder)$")
 _ENDS = re.compile(r"[.!?…;][\"'”’»)\]]*$")
 _LONGEST_QUOTE = 400
@@ -165,7 +164,7 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
             begins = block.end if block.kind == "heading" else block.start
             asked = (max(0, begins - hit.start), path) if asks(path) else None
         text = " ".join(hit.text[span.start : span.end].split())
-        if block.kind == "heading" or _MAIL_HEAD.match(text):
+        if block.kind in {"heading", "fields"}:
             continue
         if span.row and means_another(span.row, question, hit.language, surely=True):
             continue

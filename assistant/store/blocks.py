@@ -8,6 +8,7 @@ import re
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, TypeVar, cast
 
@@ -24,6 +25,7 @@ _ITEM = re.compile(
 )
 _INDENT = 2
 """Blanks that readers put in front of an item for each item that it stands in."""
+_HEAD_OF_A_MAIL = ("Subject: ", "From: ", "To: ", "Cc: ", "Date: ")
 # So many documents of an older catalog get their blocks in one transaction.
 _AT_A_TIME = 64
 # Of a passage, behind its place in a sheet.
@@ -124,10 +126,10 @@ def fill_blocks(connection: sqlite3.Connection) -> bool:
     Documents get them in the order of their ids, so that the last that has some says where to go on.
     """
     documents = connection.execute(
-        "SELECT id, text FROM documents WHERE characters > 0 AND id >"
+        "SELECT id, format, text FROM documents WHERE characters > 0 AND id >"
         f" (SELECT coalesce(max(document_id), 0) FROM blocks) ORDER BY id LIMIT {_AT_A_TIME}"
     ).fetchall()
-    for document_id, text in documents:
+    for document_id, format_, text in documents:
         headings = connection.execute(
             "SELECT start, end, path FROM headings WHERE document_id = ? ORDER BY start", (document_id,)
         ).fetchall()
@@ -136,6 +138,8 @@ def fill_blocks(connection: sqlite3.Connection) -> bool:
         ).fetchall()
         headings = headings or [(start, start, heading) for start, heading, _ in chunks]
         places = [(start, _ROWS.sub("", place)) for start, _, place in chunks]
-        blocks = list(blocks_in(text, 0, headings, places))
-        insert_blocks(connection, document_id, blocks or [StoredBlock(0, len(text), "paragraph", "")])
+        blocks = list(blocks_in(text, 0, headings, places)) or [StoredBlock(0, len(text), "paragraph", "")]
+        if format_ == "email" and text.startswith(_HEAD_OF_A_MAIL):
+            blocks[0] = replace(blocks[0], kind="fields")
+        insert_blocks(connection, document_id, blocks)
     return bool(documents)

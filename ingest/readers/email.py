@@ -38,7 +38,7 @@ def read_email(data: bytes) -> Document:
     if not any(name in message for name in _TELLING):  # the parser takes any bytes for the body of a mail
         raise Refused("is no mail: it has no sender, subject or date", "Give it the suffix of its real format.")
     head = [f"{name}: {value}" for name in _HEAD if (value := _header(message, name))]
-    blocks = [Block("\n".join(head))] if head else []
+    blocks = [Block("\n".join(head), "fields")] if head else []
     body, hidden = message.get_body(preferencelist=("plain", "html")), Unseen()
     if body is not None and body.get_content_subtype() == "html":
         root, hidden = parse(_text(body))

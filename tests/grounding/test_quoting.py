@@ -1,6 +1,7 @@
 """Quotations: the best words of the documents, and a second place only where it is nearly as good."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 from fakes import FakeEmbedder
@@ -62,7 +63,10 @@ def test_an_answer_is_quoted_without_the_tables_and_paragraphs_behind_it() -> No
 
 def test_the_head_of_a_mail_is_not_quoted() -> None:
     mail = "Subject: Hail damage to a car\nDate: Mon, 16 Mar 2026, hail damage to a car\n\nIt costs you 150 euros."
-    assert not any(one.text.startswith(("Subject", "Date")) for one in quoted("Hail damage to a car?", mail))
+    head, body = blocks_in(mail, 100)
+    hit = evidence(mail, blocks=(replace(head, kind="fields"), body))
+    found = Places("Hail damage to a car?", [hit], FakeEmbedder(), alike).quotes()
+    assert not any(one.text.startswith(("Subject", "Date")) for one in found)
 
 
 def test_what_has_nothing_to_do_with_a_question_is_not_quoted() -> None:

@@ -173,6 +173,7 @@ def test_mail_has_its_head_body_and_named_attachments(tmp_path: Path) -> None:
     document = read(write(tmp_path, "m.eml", mail()))
     assert (document.title, document.date) == ("Claim 4711: Wasserschaden", "2024-03-05")
     assert document.blocks[0].text.startswith("Subject: Claim 4711: Wasserschaden\nFrom: Customer")
+    assert document.blocks[0].kind == "fields"
     assert [block.text for block in document.blocks[1:]] == [PROSE, "- pictures\n- invoice"]
     assert document.warnings == ("attachments were not read (1): invoice.pdf",)
 

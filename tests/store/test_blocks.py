@@ -67,6 +67,7 @@ def test_a_workspace_of_old_opens_with_the_blocks_that_its_text_shows(old: Path)
         assert [(one.kind, one.header_lines) for one, _ in terms[6:]] == [("heading", 0), ("table", 1)]
         ((fees, _),) = stored(catalog, "fees")
         assert (fees.kind, fees.header_lines, fees.place) == ("table", 1, "")
+        assert [one.kind for one, _ in stored(catalog, "Hail")] == ["fields", "paragraph", "paragraph", "paragraph"]
 
 
 def test_the_place_of_old_passages_is_kept_without_their_rows(old: Path) -> None:
