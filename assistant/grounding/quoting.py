@@ -94,9 +94,12 @@ class Places:
     def behind(self, citations: Sequence[Citation]) -> float:
         """By how much the citation that fits the question best does so worse than the best place.
 
-        Citations of places that are not ranked, as those of older editions, are not doubted.
+        Where a newer edition is among the passages, an older one alone answers nothing. Citations of places that are
+        not ranked for another reason are not doubted.
         """
         scores = [score for score, one in self._ranked for citation in citations if _holds(one, citation)]
+        if not scores and all(citation.hit in self._superseded for citation in citations):
+            return self._best
         return self._best - max(scores) if scores else 0.0
 
     @property
@@ -104,11 +107,16 @@ class Places:
         return self._ranked[0][0] if self._ranked else 0.0
 
     @cached_property
+    def _superseded(self) -> frozenset[int]:
+        """Ranks of the passages of which a newer edition is among them."""
+        return frozenset(hit.rank for hit in self._hits if is_superseded(hit, self._hits, self.question))
+
+    @cached_property
     def _ranked(self) -> list[tuple[float, _Candidate]]:
         candidates = [
             candidate
             for hit in self._hits
-            if not is_superseded(hit, self._hits, self.question)
+            if hit.rank not in self._superseded
             for candidate in _candidates(hit, self.question)
             if candidate.span.row or len(candidate.text) >= _SHORTEST_SENTENCE
         ]

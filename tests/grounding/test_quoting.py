@@ -127,6 +127,15 @@ def test_a_citation_is_as_far_behind_the_best_place_as_it_fits_the_question_wors
     assert places.behind([cite(evidence(OTHER_HAIL, 3, document="3.md"), 0, 40)]) == 0, "not ranked, not doubted"
 
 
+def test_an_older_edition_alone_answers_nothing_unless_its_year_is_asked_for() -> None:
+    old = evidence(HAIL, 2, title="Terms 2024", date="2024-01-01")
+    new = evidence(OTHER_HAIL, 1, title="Terms 2026", date="2026-01-01")
+    asked = "What is the deductible for hail damage to a car"
+    now, then = (Places(f"{asked}{when}?", [new, old], FakeEmbedder(), alike) for when in ("", " in 2024"))
+    assert now.behind([cite(old, 0, 40)]) > 0.3 > then.behind([cite(old, 0, 40)])
+    assert now.behind([cite(old, 0, 40), cite(new, 0, 40)]) < 0.3, "both may be told"
+
+
 FAQ = """Are my things covered in a storage unit?
 
 Things in a self-storage unit are covered for at most 3, 6 or 12 months against fire, burglary and hail.
