@@ -84,7 +84,8 @@ from ingest.readers.epub import read_epub
 from ingest.readers.html import read_html
 from ingest.readers.limits import Limits, Refused
 from ingest.readers.markdown import read_markdown
-from ingest.readers.pdf import hyphens, read_pdf
+from ingest.readers.pdf import layout as pdf_layout
+from ingest.readers.pdf import read_pdf
 from ingest.readers.sheets import read_xlsx
 from ingest.readers.slides import read_pptx
 from ingest.readers.table import read_table
@@ -411,7 +412,7 @@ READERS: dict[str, Callable[[Any], object]] = {
         plain_text.begins_section(text),
         plain_text.is_cited(text, "(2)"),
     ),
-    "words of lines": lambda text: hyphens.words_of([text]),
+    "words of lines": lambda text: pdf_layout.words_of([text]),
     "chunks of a paragraph": lambda text: chunked(Block(text)),
     "chunks of a list": lambda text: chunked(Block(text, "list")),
     "chunks of a table": lambda text: chunked(Block(f"| a |\n{text}", "table", header_lines=1)),

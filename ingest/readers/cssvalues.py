@@ -8,6 +8,8 @@ from math import pi
 from tinycss2.ast import DimensionToken, FunctionBlock, HashToken, IdentToken, Node, NumberToken, PercentageToken
 from tinycss2.color5 import parse_color
 
+from .shades import BLACK, WHITE, Rgb
+
 _PIXELS = {
     "px": 1.0, "pt": 96 / 72, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54, "q": 2.4 / 2.54, "rem": 16.0,
     "vw": 12.8, "vh": 8.0, "vmin": 8.0, "vmax": 12.8, "dvw": 12.8, "dvh": 8.0,
@@ -15,12 +17,10 @@ _PIXELS = {
 """Of a window of 1,280 by 800."""
 _IN_LETTERS = {"em": 1.0, "ex": 0.5, "ch": 0.5, "lh": 1.2, "cap": 0.7, "ic": 1.0}
 _TURNS = {"deg": pi / 180, "grad": pi / 200, "rad": 1.0, "turn": 2 * pi}
-_SYSTEM = {"canvas": (255, 255, 255), "window": (255, 255, 255), "canvastext": (0, 0, 0), "windowtext": (0, 0, 0)}
+_SYSTEM = {"canvas": WHITE, "window": WHITE, "canvastext": BLACK, "windowtext": BLACK}
 _SUMS = frozenset({"calc", "min", "max", "clamp"})
 _MIXED = 2
 _COLOUR_TOKENS = (HashToken, IdentToken, FunctionBlock)
-
-Rgb = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,13 @@ from math import cos
 from tinycss2.ast import FunctionBlock, IdentToken, Node, NumberToken, URLToken
 
 from .cascade import WINDOW, Styles
-from .cssvalues import Colour, Rgb, angles, colour, colours, functions, length, lengths, shares, words
+from .cssvalues import Colour, angles, colour, colours, functions, length, lengths, shares, words
+from .shades import BLACK, WHITE, Rgb, are_alike
 
-NEAR = 72
-"""Sum of the differences of red, green and blue below which two colours look the same: 24 each."""
 SMALLEST = 2.0
 """Pixels; letters that nobody reads."""
 _FAINTEST = 0.05
 _OPAQUE = 0.5
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 _CLEAR = Colour(BLACK, 0.0)
 _OUT = -500.0
 """Pixels left of or above the page from which no usual line reaches into it."""
@@ -90,11 +88,6 @@ def is_drawn(look: Look) -> bool:
     if ground is None:
         return any(ink.alpha > 0 for ink in inks)
     return any(not are_alike(replace(ink, alpha=ink.alpha * look.opacity).over(ground), ground) for ink in inks)
-
-
-def are_alike(one: Rgb, other: Rgb) -> bool:
-    """Whether two colours look the same."""
-    return sum(abs(a - b) for a, b in zip(one, other, strict=True)) < NEAR
 
 
 def looked(around: Look, styles: Styles, tag: str) -> Look | None:

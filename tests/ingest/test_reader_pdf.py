@@ -9,7 +9,7 @@ from assistant.errors import ReadError
 from assistant.types import Document
 from ingest.readers import Limits, read
 from ingest.readers.pdf.furniture import contents, furniture
-from ingest.readers.pdf.hyphens import join_lines, words_of
+from ingest.readers.pdf.layout import join_lines, words_of
 from ingest.readers.pdf.lines import POOR, Line, defects, score
 
 BODY = [

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from ..shades import NEAR
 from .painted import Paints, Texts
 from .pixels import pixels
 
@@ -31,8 +32,6 @@ SMALLEST = 2.0
 _FLATTEST = 0.15
 """Share of width in height, or the other way round, below which letters are strokes."""
 _UNPAINTED = (pdfium.FPDF_TEXTRENDERMODE_INVISIBLE, pdfium.FPDF_TEXTRENDERMODE_CLIP)
-_NEAR = 72
-"""Sum of the differences of red, green and blue below which two colours look the same: 24 each."""
 _LEAST_CONTRAST = 24
 """Difference of two pixels, of 255, from which something is to be seen."""
 _SCALE, _MOST_PIXELS = 1.5, 4_000
@@ -115,9 +114,9 @@ def _against_paints(texts: Texts, paints: Paints) -> tuple["Flags", "Flags"]:
     shares = wide * high / np.maximum(areas[text], 1e-6)
     is_behind = paints.orders[paint] < texts.orders[text]
     # What has no single colour may have any: a comparison with nan is false.
-    is_near = ~(np.abs(texts.colours[text] - paints.colours[paint]).sum(axis=1) >= _NEAR)
+    is_near = ~(np.abs(texts.colours[text] - paints.colours[paint]).sum(axis=1) >= NEAR)
     covered = np.bincount(text, shares * ~is_behind, count) >= _COVERED
-    lost = ~(np.abs(texts.colours - 255).sum(axis=1) >= _NEAR)
+    lost = ~(np.abs(texts.colours - 255).sum(axis=1) >= NEAR)
     is_ground = is_behind & (shares >= _GROUND)
     lost[text[is_ground]] = is_near[is_ground]  # the last one counts
     lost |= np.bincount(text, shares * (is_behind & is_near), count) >= _COVERED

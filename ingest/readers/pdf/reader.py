@@ -17,8 +17,7 @@ from ..language import language_of
 from ..limits import Limits, Refused, check_characters, hidden_warning, too_many
 from .fonts import mismatches, redrawn
 from .furniture import contents, furniture
-from .hyphens import words_of
-from .layout import layout_of, over_pages, page_blocks, plain_title
+from .layout import layout_of, over_pages, page_blocks, plain_title, words_of
 from .lines import POOR, Line, defects, page_lines, score, text_of
 from .ocr import OCR_REMEDY, is_scan, ocr_lines
 from .pixels import Hurtful
