@@ -25,7 +25,7 @@ from assistant.grounding.warnings import warning_notes
 from assistant.models.thinking import answer_in
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
-from assistant.refusal.wording import asking_back, closest_text, declines, readings_in, refusal_text
+from assistant.refusal.wording import closest_text, declines, refusal_text
 from assistant.retrieval.editions import newest_first, with_newest
 from assistant.retrieval.retriever import Retriever
 from assistant.types import (
@@ -158,8 +158,7 @@ class Assistant:
             return
         if not only:  # who chose the documents gets those
             found = with_newest(found, course.rewriting.standalone, self.retriever.newest_edition)
-        asked = course.rewriting.standalone if course.rewriting.is_reply else question
-        prompt = self._prompt(asked, history, found)
+        prompt = self._prompt(question, history, found)
         trace = replace(
             trace,
             found=tuple(found),
@@ -191,17 +190,14 @@ class Assistant:
         how = self._answering.rewrite
         # "Who approves it?" was not answered by a refusal.
         history = [replace(turn, content="") if self._is_refusal(turn) else turn for turn in history]
-        by_rules = rewritten(question, history, self._readings_in) if how != "off" else Rewriting(question)
+        by_rules = rewritten(question, history) if how != "off" else Rewriting(question)
         if how == "model" and not by_rules.certain:
             return rewritten_by_model(question, history, self._opened_engine) or by_rules
         return by_rules
 
     def _is_refusal(self, turn: Message) -> bool:
         said = turn.content if turn.role == "assistant" else ""
-        return declines(said, self._answering) and not self._readings_in(said)
-
-    def _readings_in(self, said: str) -> Sequence[str]:
-        return readings_in(said, self._answering)
+        return declines(said, self._answering)
 
     def _searched(self, course: _Course) -> tuple[str, ...]:
         return tuple(filter(None, (course.rewriting.standalone, course.rewriting.fallback)))
@@ -292,13 +288,8 @@ class Assistant:
     def _refused(
         self, course: _Course, nearest: Sequence[Evidence], reason: str, trace: Trace, verdict: Verdict | None = None
     ) -> Answer:
-        missing, readings = (verdict.missing, verdict.readings) if verdict else ((), ())
-        if readings:
-            text = asking_back(course.question, self._answering, readings)
-        else:
-            text = refusal_text(course.question, self._answering, missing)
-        answer = course.answer(text, nearest, trace)
-        return replace(answer, refused=True, refusal_reason=reason, readings=readings)
+        text = refusal_text(course.question, self._answering, verdict.missing if verdict else ())
+        return replace(course.answer(text, nearest, trace), refused=True, refusal_reason=reason)
 
     @property
     def _opened_engine(self) -> Engine:

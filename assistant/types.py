@@ -329,7 +329,7 @@ class Answer:
     refused: bool = False
     refusal_reason: str = ""
     readings: tuple[str, ...] = ()
-    """What an unclear question may mean, when the assistant asks back instead of answering."""
+    """Empty: in conversations of before, what an unclear question could mean."""
     quoted: bool = False
     hedged: bool = False
     """Whether it is no answer but a list of the places that come closest; its sentences are what they say."""

@@ -74,8 +74,8 @@ class Judged:
 
     @property
     def refused(self) -> bool:
-        """As not in the documents; asking back is counted apart."""
-        return not self.verdict.answerable and not self.verdict.readings
+        """As not in the documents."""
+        return not self.verdict.answerable
 
 
 def opened(space: Workspace, name: str, docs: Path, settings: Settings) -> Retriever:
@@ -150,7 +150,6 @@ def report(name: str, rows: Sequence[Judged]) -> Iterator[str]:
     yield f"  AUC {area(rows):.3f} [{low:.3f}, {high:.3f}]"
     found = [row for row in answerable if row.found]
     yield "  false refusals where the evidence was found: " + _rate([(row, row.refused) for row in found])
-    yield "  asked back, of those: " + _rate([(row, bool(row.verdict.readings)) for row in found])
 
 
 def _quality(name: str, rows: Sequence[tuple[Judged, bool]]) -> str:

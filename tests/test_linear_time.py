@@ -30,7 +30,7 @@ from samples import evidence
 
 from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
-from assistant.conversation import agreement, choices, rewriting, smalltalk
+from assistant.conversation import agreement, rewriting, smalltalk
 from assistant.errors import AssistantError
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement, Versions
@@ -347,7 +347,6 @@ READERS: dict[str, Callable[[Any], object]] = {
     "follow-up": lambda text: rewriting.rewritten(text, PAST),
     "question before a follow-up": lambda text: rewriting.rewritten("and for students?", (Message("user", text),)),
     "answer before a follow-up": lambda text: rewriting.rewritten("yes", (*PAST[:1], Message("assistant", text))),
-    "reply to having been asked back": lambda text: choices.chosen(text, ("a: b", "c: d")),
     "courtesies": lambda text: (agreement.without_courtesy(text), agreement.offered(text), agreement.agrees(text)),
     "small talk": lambda text: smalltalk.reply(text, PAST, ANSWERING),
     "search": lambda text: with_retriever(lambda retriever: retriever.search(f"{text} x", fallback=f"a {text}")),

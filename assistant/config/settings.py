@@ -252,7 +252,7 @@ class AnswerSettings(Section):
     unclear: Texts = Field(
         answers("unclear"),
         min_length=1,
-        description="What stands above the list of what an unclear question may mean, by language.",
+        description="Once stood above what an unclear question may mean; nothing asks back any more.",
     )
     closest: Texts = Field(
         answers("closest"),

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from assistant.conversation.agreement import agrees, is_courtesy, offered, without_courtesy
-from assistant.conversation.choices import chosen, is_no_phrase
 from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import forms, grammar, no_subject, vocabulary
 from assistant.text.sentences import sentence_spans
@@ -41,15 +40,13 @@ class Rewriting:
 
     ``certain`` is False where the rules could do no more than put beside it what was said before. ``fallback`` is
     another wording, to be searched with less weight in case the rules are wrong: the question as it was asked; or the
-    one before it with a question that names little and was left alone. ``is_reply`` is True where only a word was given
-    to what was asked back: then nothing but ``standalone`` is a question.
+    one before it with a question that names little and was left alone.
     """
 
     standalone: str
     rule: str = ""
     certain: bool = True
     fallback: str = ""
-    is_reply: bool = False
 
 
 def stand_alone(question: str, before: str, said: str) -> Rewriting:
@@ -79,23 +76,6 @@ def stand_alone(question: str, before: str, said: str) -> Rewriting:
     if found:
         return replace(found, fallback=asked if named else "")
     return Rewriting(question, fallback=f"{before} {asked}" if named <= _FEW_SUBJECTS else "")
-
-
-def replied(reply: str, before: str, readings: Sequence[str]) -> Rewriting | None:
-    """The question that was asked back, with what was meant by it; None where the reply is a question of its own.
-
-    ``before`` is that question, standing by itself, and ``readings`` is what it was said to mean.
-    """
-    asked = " ".join(reply.split())
-    if meant := chosen(asked, readings):
-        return Rewriting(f"{_unended(before)} ({meant})?", f"'{asked}' says what was meant", is_reply=True)
-    core = without_courtesy(asked)
-    its = _patterns(answered_in(f"{before} {asked}", LANGUAGES))
-    leads_on = its.leading_on.match(core) or its.likewise.match(core)
-    if is_no_phrase(core) or is_courtesy(asked) or leads_on:
-        return None
-    standalone = f"{_unended(before)} ({_unended(core)})?"
-    return Rewriting(standalone, "says more about the question before it", certain=False, is_reply=True)
 
 
 def topic(question: str, language: str = "") -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, takewhile
 
 from assistant.conversation.agreement import is_courtesy
-from assistant.conversation.followups import Rewriting, replied, stand_alone
+from assistant.conversation.followups import Rewriting, stand_alone
 from assistant.conversation.smalltalk import small_talk
 from assistant.engines.base import Engine
 from assistant.errors import QuestionTooLongError
@@ -53,34 +53,17 @@ def latest(history: Sequence[Message], most: int) -> list[Message]:
     return list(history[len(history) - kept :])
 
 
-def _no_readings(_: str) -> Sequence[str]:
-    return ()
-
-
-def rewritten(
-    question: str, history: Sequence[Message], readings_in: Callable[[str], Sequence[str]] = _no_readings
-) -> Rewriting:
-    """A follow-up with what it leaves out, taken from the turns before it, each of which may be a follow-up itself.
-
-    ``readings_in`` gives what an assistant's turn that asked back lists; of any other turn, nothing.
-    """
+def rewritten(question: str, history: Sequence[Message]) -> Rewriting:
+    """A follow-up with what it leaves out, taken from the turns before it, each of which may be a follow-up itself."""
     before, said = "", ""
-    readings: Sequence[str] = ()
     for message in history[-_LOOKED_BACK:]:
         if message.role == "assistant":
-            readings = readings_in(message.content)
-            said = "" if readings else message.content[-_LAST_CHARACTERS:]
+            said = message.content[-_LAST_CHARACTERS:]
         elif message.role == "user":
-            turn = _standing(message.content, before, said, readings)
+            turn = stand_alone(message.content, before, said)
             if turn.rule or not (is_courtesy(message.content) or small_talk(message.content)):
-                before, said, readings = turn.standalone[-_LAST_CHARACTERS:], "", ()
-    return _standing(question, before, said, readings)
-
-
-def _standing(question: str, before: str, said: str, readings: Sequence[str]) -> Rewriting:
-    """A question, or a reply to having been asked back, with what it leaves out."""
-    reply = replied(question, before, readings) if readings and not small_talk(question) else None
-    return reply or stand_alone(question, before, said)
+                before, said = turn.standalone[-_LAST_CHARACTERS:], ""
+    return stand_alone(question, before, said)
 
 
 def rewritten_by_model(question: str, history: Sequence[Message], engine: Engine) -> Rewriting | None:

@@ -1,8 +1,7 @@
 """Whether the evidence found for a question can answer it, judged before a model is asked.
 
 The evidence is described by features, and a logistic regression, calibrated on the corpus, turns them into the
-probability that it answers. Two kinds of refusal are told apart: the documents do not hold it, or the question is
-unclear.
+probability that it answers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,18 +12,16 @@ from assistant.config import AnswerSettings
 from assistant.refusal.calibration import calibration_of
 from assistant.refusal.features import FEATURES, LOOKED_AT, features_of, held
 from assistant.refusal.missing import missing_words
-from assistant.refusal.readings import readings
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether to ask the model. ``readings`` are what an unclear question may mean."""
+    """Whether to ask the model."""
 
     answerable: bool
     reason: str = ""
-    readings: tuple[str, ...] = ()
     judgement: Mapping[str, float] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     """Words of the question that carry its subject and that no passage holds, as they were asked."""
@@ -47,9 +44,7 @@ def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settin
     judgement = {"probability": probability, "threshold": threshold, **named}
     if probability < threshold:
         reason = f"with a probability of {1 - probability:.0%} the nearest passages do not answer the question"
-        return Verdict(False, reason, (), judgement, missing_words(question, there, retriever))
-    if unclear := readings(there, found):
-        return Verdict(False, "the question is unclear: several documents answer it differently", unclear, judgement)
+        return Verdict(False, reason, judgement, missing_words(question, there, retriever))
     return Verdict(True, judgement=judgement)
 
 

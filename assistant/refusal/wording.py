@@ -1,15 +1,9 @@
-"""How the assistant says that the documents hold no answer or asks back, and how it knows that this was said.
+"""How the assistant says that the documents hold no answer, and how it knows that this was said.
 
 A refusal begins with the words of the house, which models are trained on, and says which words of the question stand
-in no passage. Asking back is none: it lists what the question may mean, a line each, and is read again from its text,
-since the past of a conversation is nothing but text:
-
-    The question can mean several things. Which one do you mean?
-    1. Home terms: § 19 Deductible
-    2. Motor terms: § 8 Deductible
+in no passage.
 """
 
-import re
 from collections.abc import Sequence
 
 from assistant.config import AnswerSettings
@@ -18,7 +12,6 @@ from assistant.text.words import answered_in, text_in
 from assistant.types import HEADING_SEPARATOR, Evidence, Sentence
 
 _MOST_WORDS = 4
-_LISTED = re.compile(r"^\d\. (.+)$", re.MULTILINE)
 
 
 def refusal_text(question: str, settings: AnswerSettings, missing: Sequence[str] = ()) -> str:
@@ -35,12 +28,6 @@ def refusal_text(question: str, settings: AnswerSettings, missing: Sequence[str]
     words = data(helped, "answers")
     looked_for = ", ".join(words["quoted"].format(word) for word in missing[:_MOST_WORDS])
     return f"{refusal} {words['looked_for'].format(words=looked_for)}"
-
-
-def asking_back(question: str, settings: AnswerSettings, readings: Sequence[str]) -> str:
-    """What an unclear question may mean, in its language; a reading has one line."""
-    opening = text_in(settings.unclear, answered_in(question, settings.unclear))
-    return "\n".join([opening, *(f"{number}. {reading}" for number, reading in enumerate(readings, 1))])
 
 
 def closest_text(
@@ -61,14 +48,8 @@ def _place_of(hit: Evidence) -> str:
     return f"{named}{f' · {section}' if section not in ('', named) else ''} ({hit.document}{page})"
 
 
-def readings_in(said: str, settings: AnswerSettings) -> tuple[str, ...]:
-    """The readings that a text of ``asking_back`` lists; none of any other text."""
-    opening = next((text for text in settings.unclear.values() if said.startswith(text)), None)
-    return () if opening is None else tuple(_LISTED.findall(said[len(opening) :]))
-
-
 def declines(said: str, settings: AnswerSettings) -> bool:
-    """Whether a text is no answer: it refuses in the words that models are trained to refuse in, or asks back."""
+    """Whether a text is no answer: it refuses in the words that models are trained to refuse in."""
     return said.startswith(_openings(settings))
 
 
@@ -78,4 +59,4 @@ def may_decline(begun: str, settings: AnswerSettings) -> bool:
 
 
 def _openings(settings: AnswerSettings) -> tuple[str, ...]:
-    return (*settings.refusal.values(), *settings.unclear.values())
+    return tuple(settings.refusal.values())

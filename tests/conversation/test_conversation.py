@@ -17,7 +17,6 @@ from assistant.config import Settings
 from assistant.conversation.rewriting import fitting_history, rewritten, rewritten_by_model
 from assistant.models.template import ChatTemplate
 from assistant.prompt import build_messages
-from assistant.refusal.wording import asking_back, readings_in
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message
@@ -165,65 +164,6 @@ def test_what_a_stranger_wrote_cannot_begin_a_turn_in_the_prompt_of_the_rewritin
     assert not any(token in message.content for message in engine.prompts[0] for token in engine.control_tokens)
 
 
-READINGS = ("Lindmoor Drive: § 4 What is covered", "Lindmoor Journey: § 11 What is covered")
-
-
-def replied_to_asking_back(reply: str, settings: Settings) -> str:
-    """How a reply to "What is covered?" is understood."""
-    asked_back = asking_back("What is covered?", settings.answer, READINGS)
-    past = turns("What is covered?", asked_back)
-    return rewritten(reply, past, lambda said: readings_in(said, settings.answer)).standalone
-
-
-@pytest.mark.parametrize(
-    ("reply", "meant"),
-    [
-        ("Lindmoor Journey", 1),
-        ("I mean the journey one", 1),
-        ("the second one, please", 1),
-        ("das zweite", 1),
-        ("The latter.", 1),
-        ("2", 1),
-        ("§ 11", 1),
-        ("and in Lindmoor Journey?", 1),
-        (f"What is covered? – {READINGS[1]}", 1),
-        ("the first", 0),
-        ("one", 0),
-        ("das erste bitte", 0),
-        ("Drive", 0),
-    ],
-)
-def test_a_reply_to_asking_back_chooses_what_was_meant(reply: str, meant: int, settings: Settings) -> None:
-    assert replied_to_asking_back(reply, settings) == f"What is covered ({READINGS[meant]})?"
-
-
-@pytest.mark.parametrize(
-    "reply", ["not the first one", "anything but Drive", "nicht Lindmoor Drive", "none of them", "stop"]
-)
-def test_a_reply_that_denies_chooses_nothing(reply: str, settings: Settings) -> None:
-    understood = replied_to_asking_back(reply, settings)
-    assert not any(reading in understood for reading in READINGS) and "What is covered" not in understood
-
-
-@pytest.mark.parametrize(
-    ("reply", "understood"),
-    [
-        ("the one for cars", "What is covered (the one for cars)?"),
-        ("Lindmoor", "What is covered (Lindmoor)?"),  # both are
-        ("Is hail covered in Lindmoor Drive?", "Is hail covered in Lindmoor Drive?"),
-        ("thanks", "thanks"),
-        ("Hello", "Hello"),
-    ],
-)
-def test_a_reply_that_chooses_none_says_more_or_asks_anew(reply: str, understood: str, settings: Settings) -> None:
-    assert replied_to_asking_back(reply, settings) == understood
-
-
-def test_without_having_been_asked_back_nobody_chooses() -> None:
-    past = turns("What is covered?", "Two things:\n1. Hail\n2. Storm")
-    assert "Storm" not in rewritten("the second one", past).standalone
-
-
 @pytest.fixture
 def retriever(workspace: Workspace, docs: Path, settings: Settings) -> Iterator[Retriever]:
     (docs / "hail.md").write_text(
@@ -256,19 +196,6 @@ def test_the_answer_shows_how_the_question_was_understood(retriever: Retriever, 
     assert answer.hits[0].document == "storm.md"
     assert answer.trace is not None and answer.trace.rewriting
     assert answer.trace.searched == (answer.standalone_question, answer.question)
-
-
-def test_what_was_meant_is_searched_for_and_asked(retriever: Retriever, settings: Settings) -> None:
-    engine = ScriptedEngine("The deductible for storm is 300 euros.")
-    assistant = asked_with(retriever, settings, engine, caution=0.0)
-    unclear = assistant.ask("What is the deductible?")
-    assert unclear.refused and unclear.readings and not engine.prompts
-    assert unclear.text == asking_back(unclear.question, settings.answer, unclear.readings)
-    storm = unclear.readings.index("Storm")
-    answer = assistant.ask(("the first", "the second")[storm], turns(unclear.question, unclear.text))
-    assert answer.standalone_question == "What is the deductible (Storm)?"
-    assert not answer.refused and answer.hits[0].document == "storm.md"
-    assert engine.prompts[0][-1].content.endswith(answer.standalone_question), "a place in a list is no question"
 
 
 def test_a_question_that_was_left_alone_but_names_little_is_searched_with_the_one_before_it_too() -> None:

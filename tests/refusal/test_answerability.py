@@ -14,7 +14,6 @@ from assistant.refusal.answerability import judge, shifted
 from assistant.refusal.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
 from assistant.refusal.features import FEATURES, Held, features_of, held
 from assistant.refusal.missing import missing_words
-from assistant.refusal.readings import readings
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace
@@ -55,7 +54,7 @@ def test_what_they_do_not_say_is_refused_with_what_was_looked_for(
     retriever: Retriever, settings: Settings, question: str
 ) -> None:
     verdict = judge(question, retriever.search(question, 4), retriever, settings.answer)
-    assert not verdict.answerable and not verdict.readings
+    assert not verdict.answerable
     assert verdict.missing and set(verdict.missing) <= set(question.rstrip("?").split())
     assert not {"Which", "Who", "the"} & set(verdict.missing)
 
@@ -162,70 +161,3 @@ def test_a_new_calibration_counts_at_once(retriever: Retriever, settings: Settin
     found = retriever.search(question, 4)
     write_calibration(retriever.catalog.folder, replace(PRIOR, embedder=fingerprint, threshold=0.999999))
     assert not judge(question, found, retriever, settings.answer).answerable
-
-
-HOME = {
-    "title": "Home terms",
-    "document": "home.md",
-    "context": "Home terms > § 19 Deductible",
-    "heading": "§ 19 Deductible",
-}
-MOTOR = {
-    "title": "Motor terms",
-    "document": "motor.md",
-    "context": "Motor terms > § 8 Deductible",
-    "heading": "§ 8 Deductible",
-}
-FOUND = (
-    evidence("The deductible is 150 euros.", 1, **HOME),
-    evidence("The deductible is 300 euros.", 2, **MOTOR),
-)
-
-
-def asked(*stems: str) -> Held:
-    return Held("en", dict.fromkeys(stems, 1.0), ())
-
-
-def test_a_question_that_two_documents_answer_differently_is_asked_back() -> None:
-    assert readings(asked("deduct"), FOUND) == ("Home terms: § 19 Deductible", "Motor terms: § 8 Deductible")
-
-
-@pytest.mark.parametrize(
-    ("named", "found"),
-    [
-        (("deduct", "motor"), FOUND),  # one of them is named
-        (("deduct", "hail", "car"), FOUND),  # it says enough
-        (("deduct",), FOUND[:1]),
-        (("deduct",), (FOUND[0], evidence("The deductible is 150 euros.", 2, **MOTOR))),  # they agree
-        # They agree, and each has a value of another kind beside it.
-        (
-            ("burglari",),
-            (
-                evidence("Report a burglary within 48 hours; we pay after 14 days.", 1, **HOME),
-                evidence("A burglary reported after 48 hours is examined for 7 days.", 2, **MOTOR),
-            ),
-        ),
-        (("deduct",), (FOUND[0], evidence("The deductible is 300 euros.", 2, **MOTOR, score=0.3))),  # far behind
-        (("deduct",), (FOUND[0], evidence("A deductible may be agreed.", 2, **MOTOR))),  # no value
-        (("deduct",), (FOUND[0], evidence("The deductible is 100 euros.", 2, **{**HOME, "title": "Home terms 2024"}))),
-        ((), FOUND),
-    ],
-)
-def test_a_clear_question_is_not_asked_back(named: tuple[str, ...], found: tuple) -> None:  # type: ignore[type-arg]
-    if found and found[-1].title == "Home terms 2024":
-        found = (evidence(FOUND[0].text, 1, **{**HOME, "title": "Home terms 2026"}), found[1])  # editions of one
-    assert readings(asked(*named), found) == ()
-
-
-def test_a_reading_ends_as_its_heading_does_without_a_full_stop() -> None:
-    late = {**MOTOR, "heading": "Claims > My deductible was raised."}
-    asking = {**MOTOR, "heading": "Claims > What is my deductible?"}
-    for hit, ending in ((late, ": My deductible was raised"), (asking, ": What is my deductible?")):
-        (_, reading) = readings(asked("deduct"), (FOUND[0], evidence("The deductible is 300 euros.", 2, **hit)))
-        assert reading.endswith(ending)
-
-
-def test_a_title_cannot_bring_control_characters_or_lines_into_a_reading() -> None:
-    hostile = {**MOTOR, "title": "Motor\n\x1b[2J\u202eterms " + "x" * 200}
-    (_, reading) = readings(asked("deduct"), (FOUND[0], evidence("The deductible is 300 euros.", 2, **hostile)))
-    assert reading.isprintable() and len(reading) <= 80

@@ -50,7 +50,7 @@ def test_tools_say_what_they_do_and_that_documents_give_no_orders(server: MCPSer
             assert all(tool.description and tool.annotations for tool in tools.values())
             assert all(tool.annotations and tool.annotations.read_only_hint for tool in tools.values())
             assert client.instructions and "never an instruction" in client.instructions
-            assert "'readings'" in client.instructions
+            assert "'refused'" in client.instructions
 
     anyio.run(main)
 
