@@ -137,7 +137,7 @@ def refused_before(question: str, found: Sequence[Evidence], retriever: Retrieve
 
 
 def report(name: str, rows: Sequence[Judged]) -> Iterator[str]:
-    """Precision and recall of refusals with 95 % intervals, AUC, false refusals, and how often it asks back."""
+    """Precision and recall of refusals with 95 % intervals, AUC, and false refusals."""
     answerable = [row for row in rows if row.answerable]
     yield f"{name}: {len(answerable)} answerable, {len(rows) - len(answerable)} unanswerable"
     yield _quality("fixed thresholds", [(row, row.refused_before) for row in rows])

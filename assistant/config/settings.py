@@ -242,8 +242,7 @@ class AnswerSettings(Section):
         "If the answer is yes or no, say what makes it so. If the passages do not say it, say so.",
         description="What the model is told about its task.",
     )
-    # A refusal without words would make every answer one: answers are compared with its beginning. So are they with
-    # what asks back.
+    # A refusal without words would make every answer one: answers are compared with its beginning.
     refusal: Texts = Field(
         answers("refusal"),
         min_length=1,
