@@ -1,7 +1,7 @@
 """What a corpus holds, read from its catalog, and what an ingest reported: plain values for the page of documents."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.artifacts.reports import IngestReport
 from assistant.errors import UsageError
 from assistant.service import open_corpus
-from assistant.store.catalog import DocumentSummary, FileRow, file_location
+from assistant.store.catalog import DocumentSummary, file_location
 from assistant.types import Filter
 from assistant.workspace import Workspace
 
@@ -63,7 +63,11 @@ def documents_of(workspace: Workspace, corpus: str) -> list[DocumentRow]:
         return []
     with closing(open_corpus(workspace, corpus)) as catalog, catalog.snapshot():
         summaries = {summary.id: summary for summary in catalog.document_summaries()}
-        rows = [_row(file, summaries) for file in catalog.files()]
+        rows = []
+        for file in catalog.files():
+            root = Path(file.root)
+            known = summaries.get(file.document_id) if file.document_id is not None else None
+            rows.append(DocumentRow(root, file.path, file_location(root, file.path), file.failure, known))
     return sorted(rows, key=lambda row: (row.path.casefold(), str(row.root)))
 
 
@@ -114,9 +118,3 @@ def read_outcome(output: str) -> IngestReport | None:
         return _REPORT.validate_json(output)
     except ValidationError:
         return None
-
-
-def _row(file: FileRow, summaries: Mapping[int, DocumentSummary]) -> DocumentRow:
-    root = Path(file.root)
-    summary = summaries.get(file.document_id) if file.document_id is not None else None
-    return DocumentRow(root, file.path, file_location(root, file.path), file.failure, summary)

@@ -97,7 +97,19 @@ def create_server(service: Service) -> MCPServer:
     ) -> dict[str, Any]:
         """Answer a question from the documents: sentences with the passages that support them, or a refusal.
         A greeting gets a greeting (``small_talk``)."""
-        return await _in_thread(lambda: _plain(_answer(service, question, corpus, adapter, _only(folder))))
+
+        def answered() -> dict[str, Any]:
+            *_, answer = service.stream(Asked(service.adapted(corpus, adapter), question, only=_only(folder)))
+            if not isinstance(answer, Answer):
+                raise TypeError(f"an answer has to come last, not {answer!r}")
+            # For a client that may render Markdown: nothing in its text leads or loads anything.
+            shown = answer_json(None, answer)
+            shown["answer"] = unlinked(shown["answer"])
+            for sentence in shown["sentences"]:
+                sentence["text"] = unlinked(sentence["text"])
+            return shown
+
+        return await _in_thread(answered)
 
     return server
 
@@ -117,22 +129,6 @@ def _unreadable(error: Exception) -> JSONRPCError:
     )
     told = ErrorData(code=PARSE_ERROR, message=f"The message cannot be read: {reason}. Send valid UTF-8 JSON.")
     return JSONRPCError(jsonrpc="2.0", id=number if is_number else None, error=told)
-
-
-def _answer(service: Service, question: str, corpus: str, adapter: str, only: Filter | None) -> Answer:
-    *_, answer = service.stream(Asked(service.adapted(corpus, adapter), question, only=only))
-    if not isinstance(answer, Answer):
-        raise TypeError(f"an answer has to come last, not {answer!r}")
-    return answer
-
-
-def _plain(answer: Answer) -> dict[str, Any]:
-    """An answer for a client that may render Markdown: nothing in its text leads or loads anything."""
-    shown = answer_json(None, answer)
-    shown["answer"] = unlinked(shown["answer"])
-    for sentence in shown["sentences"]:
-        sentence["text"] = unlinked(sentence["text"])
-    return shown
 
 
 def _only(folder: str) -> Filter | None:

@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from pydantic import TypeAdapter, ValidationError
@@ -222,22 +221,18 @@ def add_report_routes(app: FastAPI, workspace: Workspace) -> None:
 def _view(file: Path, _stamp: int) -> ReportView | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        return _report(file.parent.name, content)
+        gate, outcomes = content["gate"], {}
+        for system, found in content["first_failures"].items():
+            counts = {str(outcome): some for outcome, some in found.items() if isinstance(some, dict)}
+            outcomes[str(system)] = {outcome: sum(map(int, some.values())) for outcome, some in counts.items()}
+        return ReportView(
+            name=file.parent.name,
+            title=str(content["title"]),
+            status=str(gate["status"]) if gate["lights"] else "",
+            verdict=str(gate["verdict"]),
+            corpus=str(content["data"]["corpus"]),
+            cases=int(content["data"]["cases"]),
+            outcomes=outcomes,
+        )
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None  # being written, damaged, or of another version
-
-
-def _report(name: str, content: Mapping[str, Any]) -> ReportView:
-    gate, outcomes = content["gate"], {}
-    for system, found in content["first_failures"].items():
-        counts = {str(outcome): some for outcome, some in found.items() if isinstance(some, dict)}
-        outcomes[str(system)] = {outcome: sum(map(int, some.values())) for outcome, some in counts.items()}
-    return ReportView(
-        name=name,
-        title=str(content["title"]),
-        status=str(gate["status"]) if gate["lights"] else "",
-        verdict=str(gate["verdict"]),
-        corpus=str(content["data"]["corpus"]),
-        cases=int(content["data"]["cases"]),
-        outcomes=outcomes,
-    )

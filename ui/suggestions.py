@@ -1,7 +1,7 @@
 """Questions to begin with, from the documents themselves: headings that are questions, else what headings are about."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from assistant.service import open_corpus
 from assistant.store.catalog import Catalog
 from assistant.text.languages import LANGUAGES, Language
 from assistant.text.words import stems
-from assistant.types import Filter
+from assistant.types import HEADING_SEPARATOR, Filter
 from assistant.workspace import Workspace
 from ui.texts import texts
 
@@ -50,7 +50,13 @@ def questions_of(workspace: Workspace, corpus: str) -> tuple[Suggestion, ...]:
 @lru_cache(maxsize=32)
 def _questions(folder: Path, generation: int) -> tuple[Suggestion, ...]:  # noqa: ARG001 - a new one is another answer
     with closing(Catalog(folder)) as catalog:
-        found = list(_headings(catalog))
+        found: list[tuple[str, str, str, str]] = []  # (heading, title, document, language), once each
+        seen: set[tuple[str, str]] = set()
+        for chunk in catalog.chunks(catalog.chunk_ids(Filter())[:_MOST_CHUNKS]).values():
+            heading = chunk.heading.rpartition(HEADING_SEPARATOR)[2].strip()
+            if _SHORTEST <= len(heading) <= _LONGEST and (chunk.document, heading) not in seen:
+                seen.add((chunk.document, heading))
+                found.append((heading, chunk.title, chunk.document, chunk.language))
     questions = [(heading, document, language) for heading, _, document, language in found if heading.endswith("?")]
     if len(questions) < _LEAST_QUESTIONS:
         abouts: dict[str, str] = {language: texts(language)["chat.about"] for language in LANGUAGES}
@@ -60,17 +66,6 @@ def _questions(folder: Path, generation: int) -> tuple[Suggestion, ...]:  # noqa
             if not heading.endswith("?")
         ]
     return tuple(dict.fromkeys(questions))
-
-
-def _headings(catalog: Catalog) -> Iterator[tuple[str, str, str, str]]:
-    """(heading, title, document, language), once each."""
-    ids = catalog.chunk_ids(Filter())[:_MOST_CHUNKS]
-    seen: set[tuple[str, str]] = set()
-    for chunk in catalog.chunks(ids).values():
-        heading = chunk.heading.rpartition(" > ")[2].strip()
-        if _SHORTEST <= len(heading) <= _LONGEST and (chunk.document, heading) not in seen:
-            seen.add((chunk.document, heading))
-            yield heading, chunk.title, chunk.document, chunk.language
 
 
 def _in_turn(suggestions: Sequence[Suggestion]) -> Iterable[Suggestion]:

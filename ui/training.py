@@ -79,7 +79,10 @@ def course_of(workspace: Workspace, name: str) -> Course:
     if file != running:
         with suppress(AssistantError):
             base = read_card(workspace.adapter(name)).base_validation_loss
-    losses, validations, voice = (_series(records, key) for key in ("loss", "validation_loss", "voice_validation_loss"))
+    losses, validations, voice = (
+        tuple((one["step"], one[key]) for one in records if _is_number(one.get("step")) and _is_number(one.get(key)))
+        for key in ("loss", "validation_loss", "voice_validation_loss")
+    )
     return Course(losses, validations, voice, base)
 
 
@@ -112,10 +115,6 @@ def smoothed(points: Sequence[Point], places: Iterable[int]) -> list[Point]:
     reach = len(points) // 20 + 1
     windows = ((place, points[max(place - reach, 0) : place + reach + 1]) for place in places)
     return [(points[place][0], fmean(value for _, value in window)) for place, window in windows]
-
-
-def _series(records: Sequence[Mapping[str, Any]], key: str) -> tuple[Point, ...]:
-    return tuple((one["step"], one[key]) for one in records if _is_number(one.get("step")) and _is_number(one.get(key)))
 
 
 def _is_number(value: Any) -> bool:

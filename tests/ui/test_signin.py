@@ -395,7 +395,7 @@ def test_the_form_speaks_the_language_of_its_reader_and_needs_no_script(client: 
 def test_names_and_targets_are_escaped_on_the_form(client: TestClient) -> None:
     hostile = '"><script>alert(1)</script>'
     page = sign_in(client, hostile, target=f"/{hostile}").text
-    assert "<script>" not in page and "&quot;&gt;&lt;script&gt;" in page
+    assert "<script>" not in page and "&#34;&gt;&lt;script&gt;" in page
 
 
 def test_a_wrong_network_is_told_when_the_app_starts() -> None:

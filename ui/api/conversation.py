@@ -43,13 +43,11 @@ def _wishes(request: ChatRequest) -> str:
 def _turns(messages: Sequence[ChatMessage]) -> list[Message]:
     """User and assistant in turn, the user first: chat templates of many models refuse anything else."""
     spoken = [message for message in messages if message.role in ("user", "assistant") and message.text]
-    turns = [
-        Message("user" if role == "user" else "assistant", _joined(role, list(some)))
-        for role, some in groupby(spoken, key=lambda message: message.role)
-    ]
+    turns = []
+    for role, some in groupby(spoken, key=lambda message: message.role):
+        texts = (message.text for message in some)
+        if role == "user":
+            turns.append(Message("user", "\n\n".join(texts)))
+        else:
+            turns.append(Message("assistant", "\n\n".join(map(as_said, texts))))
     return turns[1:] if turns and turns[0].role == "assistant" else turns
-
-
-def _joined(role: str, messages: Sequence[ChatMessage]) -> str:
-    texts = (message.text for message in messages)
-    return "\n\n".join(texts if role == "user" else map(as_said, texts))

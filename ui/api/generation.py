@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from typing import Any
 
 from assistant.engines.base import Engine
 from assistant.engines.fronting import FrontingEngine
@@ -30,20 +29,18 @@ class MeasuredEngine(FrontingEngine):
         """The answer up to the first stop text, and whether it was cut."""
         self.prompt_tokens = self.count(messages)
         said = ""
+
+        def whole() -> Generator[str, None, None]:
+            self.ran_out = yield from self._engine.stream(messages, max_new_tokens, temperature, adapter)
+
         try:
-            with closing(self._stream(messages, max_new_tokens, temperature, adapter)) as pieces:
+            with closing(whole()) as pieces:
                 for piece in until(pieces, self._stop):
                     said += piece
                     yield piece
         finally:
-            self.completion_tokens = self._count_said(said)
+            self.completion_tokens = 0
+            if said:  # some chat templates take no answer without a question
+                with_answer, without = Message("assistant", said), Message("assistant", "")
+                self.completion_tokens = self.count([_QUESTION, with_answer]) - self.count([_QUESTION, without])
         return self.ran_out
-
-    def _stream(self, *request: Any) -> Generator[str, None, None]:
-        self.ran_out = yield from self._engine.stream(*request)
-
-    def _count_said(self, said: str) -> int:
-        if not said:
-            return 0
-        # Some chat templates take no answer without a question.
-        return self.count([_QUESTION, Message("assistant", said)]) - self.count([_QUESTION, Message("assistant", "")])

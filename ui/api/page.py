@@ -1,7 +1,10 @@
 """The page at /docs: what can be asked of the server, without a script and without anything from elsewhere."""
 
-from html import escape
 from typing import Any
+
+from markupsafe import Markup
+
+from ui.shown.templates import filled
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; }
@@ -16,38 +19,26 @@ def docs_page(openapi: dict[str, Any], address: str) -> str:
     example = f"""curl {address}/v1/chat/completions -H 'Content-Type: application/json' \\
   -H 'Authorization: Bearer TOKEN' \\
   -d '{{"model": "default", "messages": [{{"role": "user", "content": "What is covered?"}}]}}'"""
-    operations = [
-        _operation(method, path, operation, openapi)
-        for path, methods in openapi["paths"].items()
-        for method, operation in methods.items()
-    ]
-    title = escape(openapi["info"]["title"])
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title}</h1><p>{escape(openapi['info']['description'])} For programs:"
-        f' <a href="/openapi.json">openapi.json</a>.</p><pre>{escape(example)}</pre>{"".join(operations)}</html>'
+    operations = []
+    for path, methods in openapi["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            name = str(body.get("$ref", "")).rpartition("/")[2]
+            schema = openapi["components"]["schemas"].get(name, {})
+            fields = []
+            for field, about in schema.get("properties", {}).items():
+                kinds = [
+                    str(one.get("type") or one.get("$ref", "").rpartition("/")[2])
+                    for one in about.get("anyOf", [about])
+                ]
+                kind = " or ".join(dict.fromkeys(kind for kind in kinds if kind != "null"))
+                fields.append((field, kind, field in schema.get("required", ()), about.get("description", "")))
+            operations.append((method.upper(), path, operation.get("description", ""), fields))
+    return filled(
+        "api.page",
+        title=openapi["info"]["title"],
+        description=openapi["info"]["description"],
+        example=example,
+        style=Markup(_STYLE),
+        operations=operations,
     )
-
-
-def _operation(method: str, path: str, operation: dict[str, Any], openapi: dict[str, Any]) -> str:
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    name = str(body.get("$ref", "")).rpartition("/")[2]
-    schema = openapi["components"]["schemas"].get(name, {})
-    rows = [
-        _row(field, about, field in schema.get("required", ())) for field, about in schema.get("properties", {}).items()
-    ]
-    table = f"<table>{''.join(rows)}</table>" if rows else ""
-    text = escape(operation.get("description", ""))
-    return f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{text}</p>{table}"
-
-
-def _row(field: str, about: dict[str, Any], is_required: bool) -> str:
-    needed = "<b>needed</b>" if is_required else ""
-    kinds = [_kind(one) for one in about.get("anyOf", [about])]
-    kind = " or ".join(dict.fromkeys(kind for kind in kinds if kind != "null"))
-    text = escape(about.get("description", ""))
-    return f"<tr><td><code>{escape(field)}</code></td><td>{escape(kind)}</td><td>{needed} {text}</td></tr>"
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    return str(schema.get("type") or schema.get("$ref", "").rpartition("/")[2])

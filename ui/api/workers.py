@@ -98,12 +98,9 @@ class Workers:
         loop = asyncio.get_running_loop()
         self._taken += 1
         future = self._executor.submit(work)
-        future.add_done_callback(lambda _: self._leave(loop))
+
+        def free_place() -> None:
+            self._taken -= 1
+
+        future.add_done_callback(lambda _: None if loop.is_closed() else loop.call_soon_threadsafe(free_place))
         return future
-
-    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(self._free_place)
-
-    def _free_place(self) -> None:
-        self._taken -= 1

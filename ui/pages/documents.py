@@ -165,7 +165,10 @@ def build(context: AppContext) -> None:
     actions = DocumentsActions(context)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
-            listing = _listing(context)
+            name, about = context.text("documents.corpus"), context.text("documents.corpus_help")
+            corpus = gr.Dropdown(_corpora(context), label=name, info=about, allow_custom_value=True)
+            query = gr.Textbox(label=context.text("documents.search"), elem_classes="search")
+            listing = _Listing(corpus, query, still_html(), choice_list("documents-list"))
         with gr.Column(scale=3, min_width=320):
             with gr.Column(visible=True) as adding:
                 panel = _adding(context, actions, listing.corpus)
@@ -199,17 +202,6 @@ class _OpenDocument:
 
 def _corpora(context: AppContext) -> list[str]:
     return list(context.workspace.corpus_names()) or [DEFAULT_CORPUS]
-
-
-def _listing(context: AppContext) -> _Listing:
-    corpus = gr.Dropdown(
-        _corpora(context),
-        label=context.text("documents.corpus"),
-        info=context.text("documents.corpus_help"),
-        allow_custom_value=True,
-    )
-    query = gr.Textbox(label=context.text("documents.search"), elem_classes="search")
-    return _Listing(corpus, query, still_html(), choice_list("documents-list"))
 
 
 def _adding(context: AppContext, actions: DocumentsActions, corpus: gr.Dropdown) -> JobPanel:

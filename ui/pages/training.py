@@ -309,21 +309,19 @@ def _composing(context: AppContext, actions: TrainingActions) -> _Composing:
     gr.Markdown(context.text("training.compose.help"))
     parts = gr.CheckboxGroup([], label=context.text("training.compose.parts"))
     weights = gr.State({})
-    _sliders(context, parts, weights)
+
+    @gr.render(inputs=[parts, weights], triggers=[parts.change])  # type: ignore[untyped-decorator]
+    def sliders(chosen: list[str], known: dict[str, float]) -> None:
+        for one in chosen:
+            label = context.text("training.compose.weight", name=one)
+            slider = gr.Slider(-1, 2, known.get(one, 1.0), step=0.05, label=label, key=f"weight-{one}")
+
+            def keep(weight: float, now: dict[str, float], one: str = one) -> dict[str, float]:
+                return {**now, one: weight}
+
+            slider.release(keep, [slider, weights], weights, **CLICKED)
+
     name = gr.Textbox(label=context.text("training.compose.name"))
     method = gr.Dropdown(list(get_args(Method)), value="cat", label=context.text("training.compose.method"))
     start = gr.Button(context.text("training.compose.start"))
     return _Composing(parts, start, [parts, weights, name, method], actions)
-
-
-def _sliders(context: AppContext, parts: gr.CheckboxGroup, weights: gr.State) -> None:
-    @gr.render(inputs=[parts, weights], triggers=[parts.change])  # type: ignore[untyped-decorator]
-    def sliders(chosen: list[str], known: dict[str, float]) -> None:
-        for name in chosen:
-            label = context.text("training.compose.weight", name=name)
-            slider = gr.Slider(-1, 2, known.get(name, 1.0), step=0.05, label=label, key=f"weight-{name}")
-
-            def keep(weight: float, now: dict[str, float], name: str = name) -> dict[str, float]:
-                return {**now, name: weight}
-
-            slider.release(keep, [slider, weights], weights, **CLICKED)

@@ -5,7 +5,7 @@ What happens when something is clicked is looked up for the one who asks, and sh
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -278,7 +278,10 @@ class Chat:
 
         Not over the answer to one who was faster.
         """
-        user, turns = self._name(request), self._turns_at(self._name(request), address)
+        user, turns = self._name(request), []
+        if address is not None:
+            with suppress(UsageError):  # the user has not, or no longer, such a one
+                turns = self.context.conversations.turns(user, address)
         choices = choices_of(self.context, self._last_asked(user, turns))
         is_asked = (request.session_hash or "") in self.asking.running
         conversation = address if turns else None
@@ -301,18 +304,16 @@ class Chat:
         latest = turns or [turn for heading in kept.listed(user, most=1) for turn in kept.turns(user, heading.id)]
         return latest[-1].standing.corpus if latest else ""
 
-    def _turns_at(self, user: str, address: int | None) -> list[Turn]:
-        """Of the conversation of an address; none where the user has not, or no longer, such a one."""
-        try:
-            return [] if address is None else self.context.conversations.turns(user, address)
-        except UsageError:
-            return []
-
     def _shown(
         self, turns: Sequence[Turn], conversation: int | None, corpus: str | None = None, edit: Edit | None = None
     ) -> Changes:
-        words = self.context.text
-        *earlier, last = [turn_html(turn, words) for turn in turns] or [self._welcome(corpus)]
+        words, workspace = self.context.text, self.context.workspace
+        *earlier, last = [turn_html(turn, words) for turn in turns] or [Markup()]
+        if not turns:
+            corpora = workspace.corpus_names()
+            known = corpus if corpus in corpora else None
+            questions = first_questions(workspace, known, self.context.language) if known else []
+            last = welcome_html(questions, corpora, words)
         return {
             self.parts.conversation: conversation,
             self.parts.edit: None,
@@ -322,11 +323,6 @@ class Chat:
             self.parts.panel: "",
             self.parts.question: ready(edit.draft if edit else None),
         }
-
-    def _welcome(self, corpus: str | None) -> Markup:
-        corpora = self.context.workspace.corpus_names()
-        questions = first_questions(self.context.workspace, corpus, self.context.language) if corpus in corpora else []
-        return welcome_html(questions, corpora, self.context.text)
 
     def _listed(self, user: str, conversation: int | None, searched: str = "") -> str:
         found = self.context.conversations.listed(user, searched)

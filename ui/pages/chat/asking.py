@@ -112,7 +112,11 @@ class Asking:
             if len(question.text) > most:
                 too_long = words("chat.too_long", characters=len(question.text), most=most)
                 raise QuestionTooLongError(too_long, words("chat.too_long_help"))
-            earlier = await asyncio.to_thread(self._earlier, question)
+            earlier: list[Turn] = []
+            if question.conversation is not None:
+                turns = self.context.conversations.turns
+                earlier = await asyncio.to_thread(turns, question.user, question.conversation)
+                earlier = [turn for turn in earlier if question.replaced is None or turn.id < question.replaced]
             yield {
                 parts.log: "".join(turn_html(turn, words) for turn in earlier),
                 parts.now: asking_html(question.text, drafts, words),
@@ -146,12 +150,6 @@ class Asking:
     def _forget(self, session: str, running: _Running) -> None:
         if self.running.get(session) is running:
             del self.running[session]
-
-    def _earlier(self, question: Question) -> list[Turn]:
-        if question.conversation is None:
-            return []
-        turns = self.context.conversations.turns(question.user, question.conversation)
-        return [turn for turn in turns if question.replaced is None or turn.id < question.replaced]
 
     def _kept(self, question: Question, drafts: Sequence[Draft], parts: Parts) -> dict[Any, Any]:
         """Keep the answers, and show them as they are kept."""
