@@ -61,7 +61,8 @@ def send(context: AppContext, kind: str, **changes: Any) -> None:
     """Send a form as an admin, with some of its values changed."""
     page, form = FORMS[kind]
     values = ({**form, **changes}).values()
-    action = getattr(page.Actions(context), kind.split()[0])
+    actions = {documents: documents.DocumentsActions, evaluation: evaluation.EvaluationActions}
+    action = getattr(actions.get(page, training.TrainingActions)(context), kind.split()[0])
     action(*((as_(ADMIN), *values) if form is RUN else (*values, as_(ADMIN))))
 
 

@@ -212,8 +212,8 @@ def test_a_command_whose_keeper_was_killed_still_counts(jobs: Jobs, workspace: W
 def test_who_stops_a_job_before_its_command_runs_is_heard(tmp_path: Path) -> None:
     stopped_early = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom ui import job_process\n"
-        "run = job_process._run\n"
-        "job_process._run = lambda *given: os.kill(os.getpid(), signal.SIGINT) or run(*given)\n"
+        "make = job_process.make_file\n"
+        "job_process.make_file = lambda one: one.name == 'log' and os.kill(os.getpid(), signal.SIGINT) or make(one)\n"
         f"job_process.main(Path(sys.argv[1]), [sys.executable, '-c', {WAITS!r}])"
     )
     subprocess.run(

@@ -25,11 +25,8 @@ from assistant.render.records import search_json
 from assistant.render.streaming import SettledText
 from assistant.service import Asked, ServedModel, Service
 from assistant.types import Answer, Message, Update
-from ui.api.completions import Head, chunks, completion
-from ui.api.connection import CLIENT_GONE, ClientGone, EventStream, while_connected
-from ui.api.conversation import asked_of, refuse_long_texts
+from ui.api.completions import Head, MeasuredEngine, asked_of, chunks, completion, refuse_long_texts
 from ui.api.gate import ApiGate, Tokens
-from ui.api.generation import MeasuredEngine
 from ui.api.metrics import Measured, Metrics
 from ui.api.page import docs_page
 from ui.api.problems import JSON, RequestRefused, error_response, from_validation
@@ -43,7 +40,7 @@ from ui.api.schemas import (
     SearchReply,
     SearchRequest,
 )
-from ui.api.workers import Workers
+from ui.api.workers import CLIENT_GONE, ClientGone, EventStream, Workers, while_connected
 from ui.requests import Hosts
 
 _SEARCHES = 2

@@ -1,23 +1,111 @@
-"""An answer as OpenAI's completion, or as the chunks of one."""
+"""OpenAI's requests and replies: messages as what the assistant takes, and an answer as a completion or its chunks.
+
+A list of messages is a question, the turns before it, and the caller's wishes. An engine that stands in front of the
+service's own ends an answer where the caller wants it to end, and counts tokens.
+"""
 
 import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import groupby
 from typing import Any, Literal
 
+from assistant.conversation.rewriting import refuse_long
+from assistant.engines.base import Engine
+from assistant.engines.fronting import FrontingEngine
+from assistant.engines.stopping import until
 from assistant.render.records import answer_json
-from assistant.render.streaming import SettledText, text_of
-from assistant.types import Answer, Grounded, Update
-from ui.api.generation import MeasuredEngine
-from ui.api.problems import as_refusal, error_object
-from ui.api.schemas import ChatReply, Choice, Reply, Usage
+from assistant.render.streaming import SettledText, as_said, text_of
+from assistant.service import Asked, ServedModel
+from assistant.types import Answer, Grounded, Message, Update
+from assistant.untrusted.turns import harmless
+from ui.api.problems import RequestRefused, as_refusal, error_object
+from ui.api.schemas import ChatMessage, ChatReply, ChatRequest, Choice, Reply, Usage
 
+_QUESTION = Message("user", "?")
 _log = logging.getLogger("uvicorn.error")
 _DONE = "data: [DONE]\n\n"
+
+
+def refuse_long_texts(request: ChatRequest, longest: int) -> None:
+    """Raise QuestionTooLongError for a question or a system text of more than ``longest`` characters."""
+    question = "".join(turn.content for turn in _turns(request.messages)[-1:])
+    for text in (question, _wishes(request)):
+        refuse_long(text, longest)
+
+
+def asked_of(request: ChatRequest, model: ServedModel, control_tokens: Collection[str]) -> Asked:
+    """The question of a request. Raises RequestRefused when its last turn is not a user's, or is empty."""
+    turns = _turns(request.messages)
+    if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
+        raise RequestRefused("The last message has to be a question of the user.", param="messages")
+    return Asked(
+        model=model,
+        question=turns[-1].content,
+        history=tuple(turns[:-1]),
+        only=request.filter.as_filter() if request.filter else None,
+        instructions=harmless(_wishes(request), control_tokens),
+        max_new_tokens=request.longest,
+        temperature=request.temperature,
+    )
+
+
+def _wishes(request: ChatRequest) -> str:
+    wishes = (message.text for message in request.messages if message.role in ("system", "developer"))
+    return "\n\n".join(filter(str.strip, wishes))
+
+
+def _turns(messages: Sequence[ChatMessage]) -> list[Message]:
+    """User and assistant in turn, the user first: chat templates of many models refuse anything else."""
+    spoken = [message for message in messages if message.role in ("user", "assistant") and message.text]
+    turns = []
+    for role, some in groupby(spoken, key=lambda message: message.role):
+        texts = (message.text for message in some)
+        if role == "user":
+            turns.append(Message("user", "\n\n".join(texts)))
+        else:
+            turns.append(Message("assistant", "\n\n".join(map(as_said, texts))))
+    return turns[1:] if turns and turns[0].role == "assistant" else turns
+
+
+class MeasuredEngine(FrontingEngine):
+    """The engine of one answer; ``prompt_tokens`` and ``completion_tokens`` are those of what was read and said."""
+
+    def __init__(self, engine: Callable[[], Engine], stop: Sequence[str] = ()) -> None:
+        """``engine`` is called when it is first needed. ``stop`` texts end an answer and are not part of it."""
+        super().__init__(engine)
+        self._stop = tuple(stop)
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.ran_out = False
+        """Whether the answer ended because no more tokens were allowed."""
+
+    def stream(
+        self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None = None
+    ) -> Generator[str, None, bool]:
+        """The answer up to the first stop text, and whether it was cut."""
+        self.prompt_tokens = self.count(messages)
+        said = ""
+
+        def whole() -> Generator[str, None, None]:
+            self.ran_out = yield from self._engine.stream(messages, max_new_tokens, temperature, adapter)
+
+        try:
+            with closing(whole()) as pieces:
+                for piece in until(pieces, self._stop):
+                    said += piece
+                    yield piece
+        finally:
+            self.completion_tokens = 0
+            if said:  # some chat templates take no answer without a question
+                with_answer, without = Message("assistant", said), Message("assistant", "")
+                self.completion_tokens = self.count([_QUESTION, with_answer]) - self.count([_QUESTION, without])
+        return self.ran_out
 
 
 @dataclass(frozen=True, slots=True)
