@@ -93,7 +93,8 @@ class Side:
             text = _dumped(json.loads(whole), indent=2) + text.removeprefix(whole)
         except ValueError:
             text = "\n".join(map(_timeless, text.split("\n")))
-        text = text.replace(str(self.workspace), "WORKSPACE").replace(str(self.checkout), "CHECKOUT")
+        for folder, name in ((self.workspace, "WORKSPACE"), (self.data, "DATA"), (self.checkout, "CHECKOUT")):
+            text = text.replace(str(folder), name)
         return _SOURCE.sub('"code": "SOURCE"', _SECONDS.sub("SECONDS", text))
 
 

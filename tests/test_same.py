@@ -25,7 +25,7 @@ def test_the_first_difference_is_named(old: str, new: str, told: str) -> None:
 
 def test_times_and_places_make_no_difference_and_nothing_else_is_left_out() -> None:
     for form in (
-        '{{"answer": "x", "timings": {{"search": {seconds}}}, "path": "{folder}/x"}}',
+        '{{"answer": "x", "timings": {{"search": {seconds}}}, "path": "{folder}/x", "file": "/checkouts/old/data/y"}}',
         "  seconds: {seconds}\n",
     ):
         runs = [
