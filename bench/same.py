@@ -46,7 +46,7 @@ _ASKED = "1"
 """Counts up when a part asks for something else: what was kept before is not comparable then."""
 _TIMES = frozenset({"seconds", "timings"})
 """Keys of JSON whose values are measured times."""
-_SECONDS = re.compile(r"^  seconds: .*|\(\d+\.\d s\)", re.MULTILINE)
+_SECONDS = re.compile(r"^(?:  seconds|Time): .*|\(\d+\.\d s\)", re.MULTILINE)
 """The same in lines for people."""
 _SOURCE = re.compile(r'"code": "[0-9a-f]+"')
 """The hash of the source, in the identity of an evaluation."""

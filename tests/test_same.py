@@ -27,6 +27,7 @@ def test_times_and_places_make_no_difference_and_nothing_else_is_left_out() -> N
     for form in (
         '{{"answer": "x", "timings": {{"search": {seconds}}}, "path": "{folder}/x", "file": "/checkouts/old/data/y"}}',
         "  seconds: {seconds}\n",
+        "Time: search {seconds} s\n",
     ):
         runs = [
             side.neutral(form.format(seconds=seconds, folder=side.workspace))
