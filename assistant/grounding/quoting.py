@@ -174,7 +174,7 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
         text = " ".join(hit.text[span.start : span.end].split())
         if block.kind in {"heading", "fields"}:
             continue
-        if span.row and means_another(span.row, question, hit.language, surely=True):
+        if span.row and means_another(span.row, question, hit.language, question, surely=True):
             continue
         if asks(text):
             asked = (span.end, f"{path} {text}")

@@ -101,6 +101,8 @@ class _Claim:
     """The stems of the question."""
     is_echo: bool
     """Whether it says nothing that the question does not."""
+    question: str
+    """As it was asked."""
     is_bare_no: bool
     """Whether it denies what was asked, in one word."""
 
@@ -239,6 +241,7 @@ def _claim(sentence: str, language: str, question: str = "", leans: bool = False
         its - asked if leans and adds and is_short else None,
         asked,
         bool(its) and not adds and bare is None,
+        question,
         bare is not None and _reply(opening, language) is False,
     )
 
@@ -303,7 +306,11 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
         is_numbered = span.item is not None and span.item.mark == "number"
         read = _Read(hit.text[span.start : span.end], known, hit.language, is_numbered)
     objection = _objection(claim, read)
-    if not objection and span.row and means_another(span.row, f"{claim.asked} {claim.text}", hit.language):
+    if (
+        not objection
+        and span.row
+        and means_another(span.row, f"{claim.asked} {claim.text}", hit.language, claim.question)
+    ):
         objection = "another row of the table fits better"
     missing = _missing_quantity(claim, read)
     coverage = weighted_coverage(wanted, read.stems) if wanted else 1.0
@@ -421,7 +428,7 @@ def _row_as_read(row: Row, claim: _Claim, known: str, language: str) -> _Read:
     """A row as one reads it who looks for a claim: its label, and the cells under the headers that the claim names."""
     meant = f"{claim.asked} {claim.text}"
     chosen = named_cells(row, meant, language)
-    label = f"{row.label} {numbers_within(row, meant)}".rstrip()
+    label = f"{row.label} {numbers_within(row, claim.question)}".rstrip()
     text = " | ".join([label, *(f"{header}: {cell}" for header, cell in chosen)])
     in_cells = quantities(" ; ".join([label, *(cell for _, cell in chosen)]), language)
     return _Read(text, known, language, in_cells=frozenset(in_cells))

@@ -69,15 +69,18 @@ def _is_name(cell: str) -> bool:
     return cell[:1].isupper() and cell.replace(" ", "").isalpha()
 
 
-def means_another(row: Row, text: str, language: str, *, surely: bool = False) -> bool:
-    """Whether a text means another row of the table better than this one; ``surely`` only if it names that one."""
-    best = _best_fit(row.table, text, language)
-    return best > _row_fit(row.table, row.texts, text, language) and (not surely or best[0] >= _IS_NAMED)
+def means_another(row: Row, text: str, language: str, question: str, *, surely: bool = False) -> bool:
+    """Whether a text means another row of the table better than this one; ``surely`` only if it names that one.
+
+    The numbers of the question are looked for in ranges, not those of an answer: its amounts lie in many.
+    """
+    best = _best_fit(row.table, text, language, question)
+    return best > _row_fit(row.table, row.texts, text, language, question) and (not surely or best[0] >= _IS_NAMED)
 
 
 def is_looked_up(row: Row, text: str, language: str) -> bool:
     """Whether a text names a row and a column of it: then it asks for the cell where they meet."""
-    names_row = _row_fit(row.table, row.texts, text, language)[0] >= _IS_NAMED
+    names_row = _row_fit(row.table, row.texts, text, language, text)[0] >= _IS_NAMED
     return names_row and len(named_cells(row, text, language)) < len(row.cells)
 
 
@@ -87,20 +90,20 @@ def numbers_within(row: Row, text: str) -> str:
 
 
 @lru_cache(maxsize=64)  # each row of a table asks
-def _best_fit(table: Table, text: str, language: str) -> Fit:
-    return max(_row_fit(table, row, text, language) for row in table.rows)
+def _best_fit(table: Table, text: str, language: str, question: str) -> Fit:
+    return max(_row_fit(table, row, text, language, question) for row in table.rows)
 
 
-def _row_fit(table: Table, row: tuple[str, ...], text: str, language: str) -> Fit:
+def _row_fit(table: Table, row: tuple[str, ...], text: str, language: str, question: str) -> Fit:
     """How well a text means a row: by words and the range of its label, or by a name or the range in another cell."""
-    held = _held(table, row, text)
+    held = _held(table, row, question)
     fits = [_fit(row[0], text, language)]
     if own := ranges(row[0]):
         within = [(one, asked) for one, asked in held if one in own]
         rest = _label_stems(without_ranges(row[0]), language)
         count = len(rest & stems_of(text, language)) + bool(within)
         agreeing = any(_shared(one, asked) for one, asked in within)
-        fits = [*(fits if within else ()), (count / (len(rest) + 1), count + agreeing)]
+        fits.append((count / (len(rest) + 1), count + agreeing))
     elif held:
         fits.append((1.0, 1))
     names = (_fit(cell, text, language) for cell in row[1:] if _is_name(cell))

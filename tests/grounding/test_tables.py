@@ -81,7 +81,7 @@ def test_words_beside_a_range_are_kept() -> None:
     ],
 )
 def test_of_the_rows_of_a_table_the_one_that_is_meant_is_found(table: str, question: str, label: str) -> None:
-    meant = [row.label for row in rows_of(table) if not means_another(row, question, "en", surely=True)]
+    meant = [row.label for row in rows_of(table) if not means_another(row, question, "en", question, surely=True)]
     assert meant == [label]
     (row,) = (row for row in rows_of(table) if row.label == label)
     assert is_looked_up(row, question, "en")
@@ -89,7 +89,7 @@ def test_of_the_rows_of_a_table_the_one_that_is_meant_is_found(table: str, quest
 
 def test_a_number_in_the_name_of_a_column_names_no_row() -> None:
     question = "What does Zahn 70 cost?"
-    assert not any(means_another(row, question, "en", surely=True) for row in rows_of(PREMIUMS))
+    assert not any(means_another(row, question, "en", question, surely=True) for row in rows_of(PREMIUMS))
 
 
 def test_the_quotation_says_the_cell_with_the_names_of_its_row_and_its_column() -> None:
@@ -99,17 +99,26 @@ def test_the_quotation_says_the_cell_with_the_names_of_its_row_and_its_column() 
 
 
 @pytest.mark.parametrize(
-    ("sentence", "holds"),
+    ("age", "sentence", "holds"),
     [
-        ("At the age of 45, Zahn 90 costs 36.4.", True),
-        ("At the age of 45, Zahn 90 costs 57.5.", False),
-        ("At the age of 45, Zahn 90 costs 22.5.", False),
-        ("At the age of 70, Zahn 90 costs 57.5.", True),
+        (45, "At the age of 45, Zahn 90 costs 36.4.", True),
+        (45, "At the age of 45, Zahn 90 costs 57.5.", False),
+        (45, "At the age of 45, Zahn 90 costs 22.5.", False),
+        (70, "At the age of 70, Zahn 90 costs 57.5.", True),
+        (70, "61 and older: 99 in Zahn 90.", False),
     ],
 )
-def test_a_sentence_about_a_number_is_held_against_the_row_of_its_range(sentence: str, holds: bool) -> None:
-    found = support(sentence, evidence(PREMIUMS), lambda some: dict.fromkeys(some, 1.0), 0.5)
+def test_a_sentence_about_a_number_is_held_against_the_row_of_its_range(age: int, sentence: str, holds: bool) -> None:
+    question = f"What does Zahn 90 cost at the age of {age}?"
+    found = support(sentence, evidence(PREMIUMS), lambda some: dict.fromkeys(some, 1.0), 0.5, question)
     assert found.holds is holds, found.objection
+
+
+def test_an_amount_of_an_answer_is_no_number_in_a_range() -> None:
+    table = "| Group | Standard | Max |\n| Single from 66 | 149 | 224 |\n| Single up to 65 | 79 | 119 |"
+    for sentence in ("Single from 66: 149 in Max.", "Single from 66: 300 in Max.", "Single from 66: 79 in Standard."):
+        assert not support(sentence, evidence(table), lambda some: dict.fromkeys(some, 1.0), 0.5).holds
+    assert support("Single from 66: 224 in Max.", evidence(table), lambda some: dict.fromkeys(some, 1.0), 0.5).holds
 
 
 def test_a_table_without_a_header_has_cells_without_names() -> None:
