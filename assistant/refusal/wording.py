@@ -34,17 +34,19 @@ def closest_text(
     question: str, settings: AnswerSettings, closest: Sequence[Sentence], shown: Sequence[Evidence]
 ) -> str:
     """The sentences that come closest to a question: a line each, behind the place that it stands in."""
-    opening = text_in(settings.closest, answered_in(question, settings.closest))
+    language = answered_in(question, settings.closest)
+    opening = text_in(settings.closest, language)
     hits = {hit.rank: hit for hit in shown}
     places = ((sentence, one, hits[one.hit]) for sentence in closest for one in sentence.citations)
-    lines = [f"- {_place_of(hit.part(one.start, one.end))}: {sentence.text}" for sentence, one, hit in places]
+    lines = [f"- {_place_of(hit.part(one.start, one.end), language)}: {sentence.text}" for sentence, one, hit in places]
     return "\n".join([opening, *lines])
 
 
-def _place_of(hit: Evidence) -> str:
+def _place_of(hit: Evidence, language: str) -> str:
     """Where a passage stands, by its title: ``Motor terms · § 7 Deadlines (terms.pdf, p. 4)``."""
     named, section = hit.title or hit.document, hit.heading.rsplit(HEADING_SEPARATOR, 1)[-1]
-    page = f", p. {hit.page_range}" if hit.pages else ""
+    words = data(language if language in LANGUAGES else LANGUAGES[0], "answers")
+    page = f", {words['page'].format(hit.page_range)}" if hit.pages else ""
     return f"{named}{f' · {section}' if section not in ('', named) else ''} ({hit.document}{page})"
 
 

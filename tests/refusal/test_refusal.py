@@ -1,11 +1,14 @@
 """A refusal begins in the words of the house and helps; it is recognised when it is said."""
 
 import pytest
+from samples import evidence
 
 from assistant.config import Settings
-from assistant.refusal.wording import declines, may_decline, refusal_text
+from assistant.refusal.wording import closest_text, declines, may_decline, refusal_text
+from assistant.types import Citation, Sentence
 
 EN, DE = "What is the deductible for hail damage?", "Wie hoch ist die Selbstbeteiligung bei Hagel?"
+FR = "Quelle est la franchise pour les dégâts de grêle ?"
 
 
 @pytest.mark.parametrize(("question", "language"), [(EN, "en"), (DE, "de"), ("???", "en")])
@@ -28,6 +31,17 @@ def test_it_says_what_was_looked_for_in_few_words_and_the_right_quotes(settings:
 def test_a_house_with_another_language_gets_its_own_words_alone(settings: Settings) -> None:
     italian = settings.answer.model_copy(update={"refusal": {"it": "Non trovo una risposta."}})
     assert refusal_text(EN, italian, ["hail"]) == "Non trovo una risposta."
+
+
+@pytest.mark.parametrize(("question", "page"), [(EN, "p. 4"), (DE, "S. 4"), (FR, "p. 4")])
+def test_places_that_come_closest_are_told_in_the_language_of_the_question(
+    settings: Settings, question: str, page: str
+) -> None:
+    text = "A hail station repairs it."
+    shown = evidence(text, document="terms.pdf", title="Motor terms", page_starts=((0, 4),))
+    place = Citation(1, "terms.pdf", shown.path, 4, 0, len(text), text)
+    told = closest_text(question, settings.answer, [Sentence(text, True, "", (place,))], [shown])
+    assert told.endswith(f"- Motor terms · § 1 Cover (terms.pdf, {page}): {text}")
 
 
 def test_braces_in_a_question_are_only_text(settings: Settings) -> None:
