@@ -149,11 +149,11 @@ def test_who_chose_the_documents_gets_those(ask: Callable[..., Answer], teach: T
 
 
 def test_a_follow_up_is_known_by_the_question_that_it_stands_for(ask: Callable[..., Answer], teach: Teach) -> None:
-    teach()
     history = [Message("user", "What is the deductible for fire damage?"), Message("assistant", "200 euros.")]
-    follow_up = ask("And for hail damage?", history)
-    assert follow_up.standalone_question == QUESTION
-    assert follow_up.text == RIGHT
+    teach(question=ask("And for hail damage?", history).standalone_question)
+    assert ask("And for hail damage?", history).text == RIGHT
+    other = [Message("user", "What is the waiting time for fire damage?"), Message("assistant", "Two days.")]
+    assert ask("And for hail damage?", other).checked is None
 
 
 def test_near_questions_are_offered(ask: Callable[..., Answer], teach: Teach, retriever: Retriever) -> None:
