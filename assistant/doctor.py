@@ -165,8 +165,8 @@ def _free_memory(settings: Settings) -> int:
 
 
 def _address(settings: Settings) -> Iterator[Finding]:
+    from assistant.engines.client import checked_url, is_this_machine
     from assistant.engines.opening import uses_server
-    from assistant.engines.server import checked_url, is_this_machine
 
     if uses_server(settings.engine) and not is_this_machine(url := checked_url(settings.engine.url)):
         message = f"questions and passages are sent to {url}" + (", unencrypted" if url.startswith("http:") else "")

@@ -43,7 +43,7 @@ from assistant.workspace import Workspace
 from bench.written import FORMS, label_of, renumbered
 from eval.report.support import CheckerFigures, Measured, Rate, write_measured
 from eval.statistics import interval
-from ingest.pairs.reading import Answered, exercises
+from ingest.pairs.exercises import Answered, exercises
 
 HANDWRITTEN = Path(__file__).parent.parent / "data/sample/support.jsonl"
 CLASSES = Path(__file__).parent.parent / "data/sample/support_classes.jsonl"

@@ -72,7 +72,7 @@ from eval.metrics import answers as answer_metrics
 from eval.metrics import copying, overlap, voice
 from eval.report import marking
 from ingest import chunker
-from ingest.pairs import blocks, casing, contrast, english, entries, filters, german, keywords, sides, standalone
+from ingest.pairs import blocks, casing, contrast, english, entries, filters, german, keywords, perspective, standalone
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.structure import Finder
 from ingest.pipeline import ingest
@@ -423,7 +423,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "faults": faulty,
     "turned, English": lambda text: list(english.questions(f"{text}.", CASING)),
     "turned, German": lambda text: list(german.questions(f"{text}.", CASING)),
-    "sides": lambda text: (sides.english_question(text), sides.german_question(text)),
+    "perspective": lambda text: (perspective.english_question(text), perspective.german_question(text)),
     "contrast": lambda text: [contrast.contrasted(f"Is it {text}", "Yes.", seed) for seed in range(3)],
     "stands alone": lambda text: standalone.stands_alone(text, text, "en", False),
     "keywords": lambda text: keywords.keywords(text, text, "en", keywords.Rarity([(text, "en")])),

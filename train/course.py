@@ -4,11 +4,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from train.answers import Answers
 from train.batches import packed
 from train.config import TrainSettings
 from train.rows import Row
 from train.schedule import Schedule
+from train.validation_answers import Answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from assistant.models import device as devices
 from assistant.models.device import Device
 from assistant.models.template import ChatTemplate, read_template
 from assistant.workspace import Workspace
-from train.answers import answers_of
 from train.config import TrainSettings
 from train.course import Course, drawn
 from train.memory import Parameters
 from train.model import count_parameters, window_of
 from train.rows import rows_of
 from train.schedule import schedule_of
+from train.validation_answers import answers_of
 
 _CPU_TOKENS, _GPU_TOKENS = 2048, 16384
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from train.answers import Answered, Answers
 from train.batches import Packed, computed_together
 from train.loss import summed_loss
 from train.model import trained
 from train.rows import Row, loss_tokens
 from train.tensors import Kinds, tensors_of
+from train.validation_answers import Answered, Answers
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

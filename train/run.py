@@ -27,11 +27,11 @@ from train.config import validated
 from train.curves import kept_files
 from train.job import Job, named, prepare
 from train.model import computes_in_bfloat16, load_base, with_adapter
+from train.packing import obstacle
 from train.passes import Passes
-from train.probe import try_saving
 from train.registry import save_adapter
 from train.runs import Run, begin, check_identity, clear, unfinished
-from train.sharing import obstacle
+from train.save_probe import try_saving
 from train.tensors import attention_kinds
 from train.trainer import Trainer, out_of_memory_told
 from train.watch import check_tracker

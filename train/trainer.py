@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 from assistant.errors import TrainingError
 from assistant.work.progress import note
 from train import checkpoints
-from train.answers import Answered
 from train.batches import steps
 from train.checkpoints import WINDOW, Named, State
 from train.config import TrainSettings
@@ -35,6 +34,7 @@ from train.model import trained
 from train.passes import Passes
 from train.rows import Row
 from train.schedule import Schedule
+from train.validation_answers import Answered
 from train.watch import Watch, watching
 
 if TYPE_CHECKING:

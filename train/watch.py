@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from assistant.errors import ConfigError
 from assistant.work.progress import Bar, note, progress_bar
-from train.answers import Answered
 from train.checkpoints import State
 from train.config import TrainSettings
 from train.curves import Curves, Record
 from train.schedule import Schedule
+from train.validation_answers import Answered
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -1,4 +1,4 @@
-"""``assistant adapters``."""
+"""``assistant adapters``: list, show, compose, export and remove what was trained."""
 
 import json
 from collections.abc import Sequence

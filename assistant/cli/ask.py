@@ -1,4 +1,4 @@
-"""``assistant ask``."""
+"""``assistant ask``: answers in the terminal, one question or many."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``assistant config``."""
+"""``assistant config``: which settings hold and where each comes from."""
 
 import json
 

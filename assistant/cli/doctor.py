@@ -1,4 +1,4 @@
-"""``assistant doctor``."""
+"""``assistant doctor``: what is wrong with an installation, and the remedy."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""``assistant documents``."""
+"""``assistant documents``: what a corpus holds."""
 
 import json
 from dataclasses import asdict

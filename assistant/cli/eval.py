@@ -1,4 +1,4 @@
-"""``assistant eval``."""
+"""``assistant eval``: run, report, compare and gate an evaluation (``eval.running``, ``eval.report``)."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""``assistant feedback``."""
+"""``assistant feedback``: what people said of answers, and what becomes of it."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""``assistant forget``."""
+"""``assistant forget``: a document and all that was made of it."""
 
 from pathlib import Path
 

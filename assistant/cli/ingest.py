@@ -1,4 +1,4 @@
-"""``assistant ingest``."""
+"""``assistant ingest``: documents into a corpus (``ingest.pipeline``)."""
 
 import json
 import os

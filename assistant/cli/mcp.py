@@ -1,4 +1,4 @@
-"""``assistant mcp``."""
+"""``assistant mcp``: search and answers as tools for other programs."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``assistant models``."""
+"""``assistant models``: list, fetch, choose and remove base models and embedders by name."""
 
 import json
 from typing import TYPE_CHECKING, Any

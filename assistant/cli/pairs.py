@@ -1,4 +1,4 @@
-"""``assistant pairs``."""
+"""``assistant pairs``: instruction pairs from a corpus (``ingest.pairs.build``)."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""``assistant search``."""
+"""``assistant search``: passages without an answer."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""``assistant serve``."""
+"""``assistant serve``: the HTTP API."""
 
 from contextlib import suppress
 

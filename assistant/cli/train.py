@@ -1,4 +1,4 @@
-"""``assistant train``."""
+"""``assistant train``: pairs into an adapter (``train.run``)."""
 
 import json
 from dataclasses import asdict

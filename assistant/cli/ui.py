@@ -1,4 +1,4 @@
-"""``assistant ui``."""
+"""``assistant ui``: the app in the browser."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``assistant users``."""
+"""``assistant users``: who may sign in, and as what."""
 
 import json
 import sys

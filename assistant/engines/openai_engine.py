@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from assistant.artifacts.adapters import BASE
 from assistant.config import EngineSettings
-from assistant.engines.server import ServedModel, Server, Sleep
+from assistant.engines.client import ServedModel, Server, Sleep
 from assistant.engines.stopping import spoken
 from assistant.engines.token_estimates import CONTROL_TOKENS, estimated_tokens
 from assistant.errors import ModelError, OnlyThoughtError, UnknownAdapterError

@@ -23,21 +23,21 @@ from assistant.prompt import build_messages
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Evidence, Filter, Passage
 from assistant.workspace import write_lock
-from ingest.pairs.before import Before, before_of, splits_before
+from ingest.pairs.answer_checks import Verifier
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Workbench
 from ingest.pairs.corpus import Corpus, hashes_of, read_corpus
 from ingest.pairs.documents import Models, document_pairs
 from ingest.pairs.drops import Drops
+from ingest.pairs.earlier import Before, before_of, splits_before
+from ingest.pairs.exercises import reading_pairs
+from ingest.pairs.from_people import Taught, read_taught, taught_pairs
 from ingest.pairs.general import general_pairs
 from ingest.pairs.leaks import leaking, leaks
-from ingest.pairs.reading import reading_pairs
 from ingest.pairs.rejected import Rejected
 from ingest.pairs.replies import Replies, replies_file
 from ingest.pairs.shares import beyond_shares
-from ingest.pairs.taught import Taught, read_taught, taught_pairs
 from ingest.pairs.teacher import named_teacher, opened_teacher
-from ingest.pairs.verified import Verifier
 
 # Raised when the same documents would give other pairs: those of before are then made anew.
 RECIPE_VERSION = 5

@@ -8,23 +8,23 @@ from assistant.artifacts.pairs import SPLITS, Pair, Split
 from assistant.config import PairsSettings, Settings
 from assistant.store.catalog import StoredChunk
 from assistant.text.words import text_in
-from ingest.pairs.before import Before
+from ingest.pairs.answer_checks import Verifier
 from ingest.pairs.candidate import Candidate, number_of
 from ingest.pairs.context import EvidenceList, Workbench, cited, evidence_list
 from ingest.pairs.corpus import Corpus
 from ingest.pairs.drops import Drops
+from ingest.pairs.earlier import Before
 from ingest.pairs.general import foreign_questions
-from ingest.pairs.generated import STATED, written
+from ingest.pairs.generated_answers import Lists, answered
+from ingest.pairs.generated_questions import STATED, written
 from ingest.pairs.identity import identified
-from ingest.pairs.judged import judged
+from ingest.pairs.judge import judged
 from ingest.pairs.questions import ask, in_turn, sound_candidates
-from ingest.pairs.readings import Lists, answered
 from ingest.pairs.refusals import Unanswerable, unanswerable
 from ingest.pairs.rejected import Rejected
 from ingest.pairs.replies import Replies
 from ingest.pairs.structure import Finder
 from ingest.pairs.teacher import Teacher
-from ingest.pairs.verified import Verifier
 
 # What is asked so in the documents stays where a model writes the other questions.
 _BY_PEOPLE = frozenset({"faq", "definition"})

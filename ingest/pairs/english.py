@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from ingest.pairs.casing import Casing
-from ingest.pairs.sides import english_question
+from ingest.pairs.perspective import english_question
 from ingest.pairs.turned import Rule, Turned
 
 _NUMBER = (

@@ -11,8 +11,8 @@ from assistant.errors import PairsError
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.workspace import Workspace, write_lock
 from ingest.pairs import rejected
-from ingest.pairs.before import under_todays_names
 from ingest.pairs.corpus import hashes_of
+from ingest.pairs.earlier import under_todays_names
 from ingest.pairs.replies import Replies, replies_file
 
 

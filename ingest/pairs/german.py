@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ingest.pairs.casing import Casing
-from ingest.pairs.sides import german_clause, german_question
+from ingest.pairs.perspective import german_clause, german_question
 from ingest.pairs.turned import Rule, Turned
 
 _WORDS = "einem?|eine[rn]?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|vierzehn|fünfzehn|zwanzig|dreißig"

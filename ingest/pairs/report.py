@@ -5,8 +5,8 @@ from typing import Any
 
 from assistant.artifacts.reports import PairsReport
 from assistant.text.printing import counted
-from ingest.pairs.generated import UNREADABLE
-from ingest.pairs.readings import ANSWER
+from ingest.pairs.generated_answers import ANSWER
+from ingest.pairs.generated_questions import UNREADABLE
 
 _MOST_COMPLAINTS = 10
 

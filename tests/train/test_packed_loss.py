@@ -11,9 +11,9 @@ from toys import SIZES, VOCABULARY, toy_llama, toy_rows
 from train import tensors
 from train.batches import alone, computed_together, packed
 from train.loss import summed_loss
+from train.packing import obstacle
 from train.passes import Passes
 from train.rows import Row, loss_tokens
-from train.sharing import obstacle
 from train.tensors import Kinds, attention_kinds, tensors_of
 
 SHAPES: list[list[tuple[int, list[tuple[int, int]]]]] = [

@@ -17,13 +17,13 @@ from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, PairsError, TrainingError, UsageError, WorkspaceBusy
 from assistant.workspace import Workspace, write_lock
 from train import registry
-from train.answers import Answered
 from train.checkpoints import CHECKPOINT_FILE, read_state
 from train.config import TrainSettings, validated
 from train.course import drawn
 from train.job import named, prepare
 from train.passes import Done, Passes
 from train.run import make_accelerator, make_trainer, train
+from train.validation_answers import Answered
 
 SHORT = {"max_steps": 2, "learning_rate": 0.01}
 

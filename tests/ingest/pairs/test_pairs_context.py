@@ -12,8 +12,8 @@ from assistant.store.catalog import StoredChunk
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Asked, Workbench, evidence_list
+from ingest.pairs.from_people import Taught, taught_pairs
 from ingest.pairs.rows import Row
-from ingest.pairs.taught import Taught, taught_pairs
 
 CHUNK = StoredChunk(100, 1, "hail.md", "/docs", "Hail", "en", "", "Hail is covered.", "", "", "", 0, 16, ())
 QUESTION = Candidate("What is covered?", "Hail is.", "Hail is covered", "fact", 100, "hail.md", "en")

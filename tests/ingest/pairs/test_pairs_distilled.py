@@ -13,15 +13,15 @@ from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.engines.opening import open_engine
 from assistant.types import Message, Passage
+from ingest.pairs.answer_checks import agree
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Asked, EvidenceList
 from ingest.pairs.forgotten import drop_forgotten
-from ingest.pairs.generated import mistyped, question_in
+from ingest.pairs.generated_questions import mistyped, question_in
 from ingest.pairs.refusals import unanswerable
 from ingest.pairs.rejected import rejected_file
 from ingest.pairs.replies import replies_file
 from ingest.pairs.teacher import named_teacher
-from ingest.pairs.verified import agree
 
 
 def written(house: House) -> list[Pair]:

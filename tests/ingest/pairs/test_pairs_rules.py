@@ -7,7 +7,7 @@ import pytest
 from ingest.pairs import english, german
 from ingest.pairs.casing import Casing
 from ingest.pairs.keywords import Rarity, keywords
-from ingest.pairs.sides import english_question, german_question
+from ingest.pairs.perspective import english_question, german_question
 
 ENGLISH = Casing(["we pay the repair, the things of a customer, damage, theft, drones and claims"])
 GERMAN = Casing(["dass die Kosten und alle Verträge hier versichert und ersetzt sind, die wir erstatten"])

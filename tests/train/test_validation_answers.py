@@ -10,10 +10,10 @@ from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.types import Passage
 from assistant.workspace import Workspace
-from train.answers import answers_of, is_degenerate, is_usable
 from train.config import validated
 from train.job import named, prepare
 from train.model import load_base
+from train.validation_answers import answers_of, is_degenerate, is_usable
 
 PASSAGES = (
     Passage("hail.md", 0, 60, "Hail", "The appraiser must photograph every dent within 14 days."),
@@ -75,7 +75,9 @@ def test_what_a_model_in_training_answers_is_what_asking_gives(
     answers = job.course.answers
     assert answers is not None and len(answers.asked) == 3
     said: dict[str, str] = {}
-    monkeypatch.setattr("train.answers.is_degenerate", lambda text, pair: said.setdefault(pair.id, text) == "never")
+    monkeypatch.setattr(
+        "train.validation_answers.is_degenerate", lambda text, pair: said.setdefault(pair.id, text) == "never"
+    )
     model = load_base(job.folder, general.engine, job.device, job.settings, "cpu")
     assert answers.of(model, 600, bfloat16=False).sane == 3
     prompts = [pair.messages(general.answer.system, job.template.control_tokens) for _, pair in answers.asked]

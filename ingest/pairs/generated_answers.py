@@ -4,9 +4,9 @@
     alone     the same passage, with what serving tells the model
     served    all passages, in the very prompt that serving uses; asked only where the others differ
 
-A reading that passes all checks (``ingest.pairs.verified``) and says what another one says is the response. Readings
-are the likeliest words of each prompt and not drawn by chance: so a run can be repeated, and what a model only reads
-well without other passages around it is what it learns to read among them. What is not admitted is kept in
+A reading that passes all checks (``ingest.pairs.answer_checks``) and says what another one says is the response.
+Readings are the likeliest words of each prompt and not drawn by chance: so a run can be repeated, and what a model only
+reads well without other passages around it is what it learns to read among them. What is not admitted is kept in
 ``NAME.rejected``, one pair a line with the reason.
 """
 
@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from assistant.prompt import build_messages
+from ingest.pairs.answer_checks import Verifier, agree
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Asked, EvidenceList
 from ingest.pairs.drops import Drops
 from ingest.pairs.filters import folded
-from ingest.pairs.generated import mistyped
+from ingest.pairs.generated_questions import mistyped
 from ingest.pairs.replies import Asking, Replies
 from ingest.pairs.teacher import Teacher
-from ingest.pairs.verified import Verifier, agree
 
 _IN_FULL = (
     "Read the passage and answer the question of a customer in one or two full sentences, in the language of the "

@@ -7,7 +7,7 @@ from assistant.prompt import build_messages
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import Asked, EvidenceList
 from ingest.pairs.drops import Drops
-from ingest.pairs.readings import Lists
+from ingest.pairs.generated_answers import Lists
 from ingest.pairs.replies import Asking, Replies
 from ingest.pairs.teacher import Teacher
 

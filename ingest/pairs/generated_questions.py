@@ -7,8 +7,8 @@
     two-part   How long does a new library card take, and what does it cost?
     typo       What does it cost to repalce a lost library card?
 
-The fact stands for the answer until one is read from the passages (``ingest.pairs.readings``). All prompts begin alike,
-with the same examples, so that an engine reads them once.
+The fact stands for the answer until one is read from the passages (``ingest.pairs.generated_answers``). All prompts
+begin alike, with the same examples, so that an engine reads them once.
 """
 
 import re
