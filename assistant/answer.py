@@ -14,6 +14,7 @@ from assistant.conversation.followups import Rewriting
 from assistant.conversation.rewriting import fitting_history, latest, refuse_long, rewritten, rewritten_by_model
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
+from assistant.engines.opening import reads
 from assistant.errors import PromptTooLongError
 from assistant.feedback.checked import CheckedAnswers, Found
 from assistant.grounding.grounder import Grounder, ground
@@ -257,7 +258,8 @@ class Assistant:
     ) -> Answer:
         declined = declines(grounder.text, self._answering)
         stands = self._answering.unsupported == "show" or grounder.stands
-        outcome = outcome_of(grounder.text, stands, declined, places, trace.judgement["probability"])
+        read = grounder.text if reads(self._generation) else ""
+        outcome = outcome_of(read, stands, declined, places, trace.judgement["probability"])
         if outcome != "own words":
             course.done("quote")
         match outcome:

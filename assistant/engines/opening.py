@@ -46,8 +46,11 @@ def open_answering(settings: Settings, adapters: Path | None = None) -> Engine:
 
 def speaks(settings: EngineSettings) -> bool:
     """Whether the base model answers in its own words."""
-    if settings.generate != "auto":
-        return settings.generate == "always"
+    return reads(settings) if settings.generate == "auto" else settings.generate == "always"
+
+
+def reads(settings: EngineSettings) -> bool:
+    """Whether the base model reads passages; False for those that are known to answer no better than quotations."""
     known = None if uses_server(settings) else entry_of(settings.model)
     return not (known and known.quotes)
 

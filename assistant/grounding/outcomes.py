@@ -19,11 +19,11 @@ Outcome = Literal["own words", "quoted", "hedged", "refused"]
 _LEAST_TO_ANSWER = 1.1
 
 
-def outcome_of(said: str, stands: bool, declines: bool, places: Places, probability: float) -> Outcome:
+def outcome_of(read: str, stands: bool, declines: bool, places: Places, probability: float) -> Outcome:
     """What becomes of an answer.
 
-    ``said`` are the model's own words, ``stands`` says that they are supported, ``declines`` that they refuse;
-    ``probability`` is that of the evidence to answer.
+    ``read`` are the words of a model that reads; what one says that misreads has no vote here. ``stands`` says that
+    what was said is supported, ``declines`` that it refuses; ``probability`` is that of the evidence to answer.
     """
     if declines:
         return "refused"
@@ -32,10 +32,10 @@ def outcome_of(said: str, stands: bool, declines: bool, places: Places, probabil
     if not places.closest():
         return "refused"
     answers = places.coverage + probability >= _LEAST_TO_ANSWER
-    return "quoted" if answers and _agree(said, places) else "hedged"
+    return "quoted" if answers and _agree(read, places) else "hedged"
 
 
-def _agree(said: str, places: Places) -> bool:
+def _agree(read: str, places: Places) -> bool:
     """Whether a quotation holds a figure that the model reads there; it reads none that the question has."""
-    read = set(quantities(said)) - set(quantities(places.question))
-    return not read or any(not read.isdisjoint(quantities(quote.text)) for quote in places.quotes())
+    figures = set(quantities(read)) - set(quantities(places.question))
+    return not figures or any(not figures.isdisjoint(quantities(quote.text)) for quote in places.quotes())
