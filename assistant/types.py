@@ -224,7 +224,8 @@ class Evidence:
         """The same evidence with the heading and the pages of a span of the document alone."""
         first = max((offset for offset, _ in self.page_starts if offset <= start), default=0)
         pages = tuple((offset, page) for offset, page in self.page_starts if first <= offset < end)
-        return replace(self, heading=self.block_at(start).heading, page_starts=pages)
+        heading = self.block_at(start).heading if self.blocks else self.heading
+        return replace(self, heading=heading, page_starts=pages)
 
     def page_at(self, offset: int) -> int | None:
         """The page on which the character at ``offset`` of the document stands."""

@@ -427,7 +427,9 @@ READERS: dict[str, Callable[[Any], object]] = {
     "contrast": lambda text: [contrast.contrasted(f"Is it {text}", "Yes.", seed) for seed in range(3)],
     "stands alone": lambda text: standalone.stands_alone(text, text, "en", False),
     "keywords": lambda text: keywords.keywords(text, text, "en", keywords.Rarity([(text, "en")])),
-    "entries": lambda text: list(entries.entries(blocks.Block("paragraph", (text,), "h", True), "en", "x")),
+    "entries": lambda text: list(
+        entries.entries(blocks.Block("paragraph", (blocks.Line(text, text),), "h", True), "en", "x")
+    ),
     # What is shown and measured
     "terminal": lambda text: (visible(text), excerpt(text), answer_lines(answered(text, refused=True))),
     "transcript": lambda text: conversation_markdown([answered(text)], "c"),

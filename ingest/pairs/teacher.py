@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import compress
 from typing import Any, Protocol
 
 from assistant.config import PairsSettings, Settings
@@ -56,9 +57,17 @@ class EngineTeacher:
         self.name = f"{BASE}:{model}"
 
     def replies(self, prompts: Sequence[Sequence[Message]], longest: int) -> Iterator[str]:
-        """Replies in batches; prompts that begin alike and stand together are read once as far as they do."""
+        """Replies in batches; prompts that begin alike and stand together are read once as far as they do.
+
+        Empty for a prompt that the model's window has no room for.
+        """
+        fits = [self._engine.count(prompt) < self._engine.window for prompt in prompts]
+        if not all(fits):
+            note(f"{self.name} reads {self._engine.window} tokens: {fits.count(False)} longer prompts are left out.")
         for first in range(0, len(prompts), _BATCH):
-            yield from self._engine.complete(prompts[first : first + _BATCH], longest)
+            batch = slice(first, first + _BATCH)
+            said = iter(self._engine.complete([*compress(prompts[batch], fits[batch])], longest))
+            yield from (next(said) if fit else "" for fit in fits[batch])
 
 
 class ChatTeacher:

@@ -436,5 +436,5 @@ def test_the_bundled_model_talks(
     assert status == 0, err
     first, second, why = out.split("> ")[1:]
     assert "150 euros" in first and "[1] hail.md" in first
-    assert "(What is the deductible for storm damage?)" in second and "300 euros" in second
+    assert "(for storm damage (the deductible for hail damage)?)" in second and "300 euros" in second
     assert "Searched for:" in why and "generate" in why

@@ -24,9 +24,10 @@ def test_every_language_has_the_same_keys_with_the_same_places() -> None:
 
 
 def test_every_text_stands_somewhere() -> None:
-    code = "\n".join(file.read_text(encoding="utf-8") for file in CODE.rglob("*.py"))
+    files = (file for file in CODE.rglob("*") if file.suffix in {".py", ".jinja"})
+    code = "\n".join(file.read_text(encoding="utf-8") for file in files)
     whole = set(re.findall(r"""["']([a-z_]+(?:\.[a-z0-9_]+)+)["']""", code))
-    begun = tuple(re.findall(r"""f["']([a-z_]+\.[a-z0-9_.]*)\{""", code))
+    begun = tuple(map("".join, re.findall(r"""f["']([a-z_]+\.[a-z0-9_.]*)\{|["']([a-z_]+\.[a-z0-9_.]*)["'] ~""", code)))
     assert [key for key in texts("en") if key not in whole and not key.startswith(begun)] == []
 
 

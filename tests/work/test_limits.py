@@ -12,6 +12,7 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="
 
 def test_an_interrupt_that_another_thread_takes_waits_for_the_end_as_well() -> None:
     """The mask is one thread's alone: the system hands the signal to any thread that does not hold it back."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
     go, taken = threading.Event(), threading.Event()
 
     def another() -> None:
@@ -22,13 +23,16 @@ def test_an_interrupt_that_another_thread_takes_waits_for_the_end_as_well() -> N
     thread = threading.Thread(target=another)
     thread.start()
     reached = False
-    with pytest.raises(KeyboardInterrupt):
-        with interrupts_held():
-            go.set()
-            taken.wait()
-            thread.join()
-            reached = True
-        pytest.fail("the interrupt was lost")
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            with interrupts_held():
+                go.set()
+                taken.wait()
+                thread.join()
+                reached = True
+            pytest.fail("the interrupt was lost")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert reached
 
 

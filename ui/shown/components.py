@@ -36,7 +36,6 @@ class ListEntry:
 def header_html(context: AppContext, titles: Mapping[str, str], user: User | None = None) -> Markup:
     """The header, for one who has signed in; the scripts find the titles of pages and buttons in it."""
     words = context.text
-    other = LANGUAGES[(LANGUAGES.index(context.language) + 1) % len(LANGUAGES)]
     named = {
         "pages": json.dumps(dict(titles)),
         "ask": words("chat.question"),
@@ -46,8 +45,7 @@ def header_html(context: AppContext, titles: Mapping[str, str], user: User | Non
     return filled(
         "components.header",
         words=words,
-        other=other,
-        language=text("app.language", other),
+        languages={one: text("app.language", one) for one in LANGUAGES if one != context.language},
         named=named,
         user=user if context.people else None,
         sign_out=SIGN_OUT,

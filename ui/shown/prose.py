@@ -102,7 +102,7 @@ def _joined(pieces: Sequence[_Piece], spans: Sequence[StyledSpan]) -> Markup:
             html += [piece.words[at:start], *_shown(piece.words[start:end], span, is_last=last[one] == place)]
             at = end
         html += [piece.html, piece.words[at:]]
-    return Markup(printable(Markup().join(html)))
+    return Markup(printable(Markup().join(filter(None, html))))
 
 
 def _touched(piece: _Piece, spans: Sequence[StyledSpan], starts: Sequence[int]) -> range:
@@ -130,7 +130,8 @@ def _pieces(text: str) -> Iterator[_Piece]:
         opening, between, closing = map(Markup, _tags(block.token))
         yield _Piece(opening)
         for number, line in enumerate(block.lines):
-            yield _Piece(between if number else _NOTHING)
+            if number:
+                yield _Piece(between)
             yield from _inline(line) if line.kind != "code" else (_Piece(start=line.start, words=line.text),)
         yield _Piece(closing)
 

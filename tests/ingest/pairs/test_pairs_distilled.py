@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from fakes import ScriptedEngine
 from pairing import CORPUS, House, ReadingEngine
 
 from assistant.artifacts.pairs import Pair
@@ -21,7 +22,7 @@ from ingest.pairs.generated_questions import mistyped, question_in
 from ingest.pairs.refusals import unanswerable
 from ingest.pairs.rejected import rejected_file
 from ingest.pairs.replies import replies_file
-from ingest.pairs.teacher import named_teacher
+from ingest.pairs.teacher import EngineTeacher, named_teacher
 
 
 def written(house: House) -> list[Pair]:
@@ -248,3 +249,11 @@ def test_a_real_model_writes_and_reads_and_is_asked_once(house: House) -> None:
     house.file.unlink()
     house.make(teacher="base", engine=engine, most=48)
     assert house.file.read_bytes() == kept[0] and replies_file(house.file).read_bytes().strip() == kept[1].strip()
+
+
+def test_a_prompt_that_the_window_has_no_room_for_costs_only_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = ScriptedEngine("Said.", tokens_a_character=1.0, window=30)
+    prompts = [[Message("user", text)] for text in ("short", "long " * 20, "short again")] * 10
+    said = list(EngineTeacher(engine, "tiny").replies(prompts, 64))
+    assert said == ["Said.", "", "Said."] * 10
+    assert capsys.readouterr().err.count("base:tiny reads 30 tokens: 10 longer prompts are left out.") == 1
