@@ -5,26 +5,25 @@ written, and held against their passages as they are when people ask.
 """
 
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from assistant.artifacts.pairs import Pair, evidence_of
 from assistant.config import AnswerSettings
+from assistant.conversation.agreement import MARKER
 from assistant.grounding.grounder import ground
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.models.template import ChatTemplate
 from assistant.refusal.wording import declines
 from assistant.text.quantities import quantities
-from assistant.text.words import content_stems, detect
+from assistant.text.words import content_stems, may_be_in
 from train.config import TrainSettings
 from train.rows import Row
 
 _LONGEST_ANSWER = 64
 """In tokens."""
 _SAYS_THE_SAME = 0.5
-_MARKER = re.compile(r"\s*\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def is_degenerate(text: str, pair: Pair) -> bool:
     repetition.read(text.strip())
     if not text.strip() or repetition.end < len(text.strip()) or goes_in_circles(text):
         return True
-    return bool(pair.language) and detect(text, {"en", "de", pair.language}) not in {"", pair.language}
+    return not may_be_in(text, pair.language)
 
 
 def is_usable(text: str, pair: Pair, settings: AnswerSettings) -> bool:
@@ -98,7 +97,7 @@ def is_usable(text: str, pair: Pair, settings: AnswerSettings) -> bool:
     cited = {citation.hit for sentence in sentences for citation in sentence.citations}
     if not all(sentence.supported for sentence in sentences) or pair.golden not in cited:
         return False
-    wanted, known, told = (_MARKER.sub("", one) for one in (pair.response, pair.instruction, text))
+    wanted, known, told = (MARKER.sub("", one) for one in (pair.response, pair.instruction, text))
     words, others, said = (set(content_stems(one, pair.language)) for one in (wanted, known, told))
     has_words = len((words - others) & said) >= _SAYS_THE_SAME * len(words - others)
     return has_words and set(quantities(wanted)) - set(quantities(known)) <= set(quantities(told))

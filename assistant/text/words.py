@@ -116,6 +116,14 @@ def detect(text: str, among: Iterable[str] = ()) -> str:
     return str(language) if probability >= _SURE else ""
 
 
+def may_be_in(text: str, language: str) -> bool:
+    """Whether a text is in a language, as far as it tells; any may be where ``language`` is empty.
+
+    It is told from English and German alone, since models fall into these.
+    """
+    return not language or detect(text, {"en", "de", language}) in {"", language}
+
+
 def answered_in(text: str, among: Iterable[str]) -> str:
     """The language of those ``among`` in which a text is to be answered; empty where it is not told.
 

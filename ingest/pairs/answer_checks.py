@@ -14,7 +14,7 @@ from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import Places
 from assistant.refusal.wording import declines
 from assistant.retrieval.retriever import Retriever
-from assistant.text.words import content_stems, detect
+from assistant.text.words import content_stems, may_be_in
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.context import EvidenceList, cited
 from ingest.pairs.filters import numbers
@@ -49,7 +49,7 @@ class Verifier:
         """What is wrong with ``answer``; empty if nothing is. ``asked`` holds the fact that the question is about."""
         return (
             _bad_form(answer, self._settings)
-            or _other_language(answer, asked)
+            or ("" if may_be_in(answer, asked.language) else "other language")
             or _left_out(answer, asked)
             or self._unsupported(answer, asked, shown)
         )
@@ -87,11 +87,6 @@ def _bad_form(answer: str, settings: AnswerSettings) -> str:
     if len(answer.split()) < _FEWEST_WORDS or len(answer) > _LONGEST_ANSWER or not _END.search(answer):
         return "no whole sentence"
     return "speaks of the passages" if _OF_PASSAGES.search(answer) else ""
-
-
-def _other_language(answer: str, asked: Candidate) -> str:
-    languages = {"en", "de", asked.language} - {""}
-    return "" if not asked.language or detect(answer, languages) in {"", asked.language} else "other language"
 
 
 def _left_out(answer: str, asked: Candidate) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from assistant.text.lexicon import vocabulary
-from assistant.text.words import content_stems, detect, stems
+from assistant.text.words import content_stems, may_be_in, stems
 from ingest.pairs.candidate import Candidate
 from ingest.pairs.standalone import OPENING, stands_alone
 
@@ -105,12 +105,12 @@ def _leans_on_others(candidate: Candidate, shown: str) -> bool:  # noqa: ARG001
 
 
 def _speaks_otherwise(candidate: Candidate, shown: str) -> bool:  # noqa: ARG001
-    if not candidate.language or candidate.kind in {"search", "table", "entry", "definition"}:
+    if candidate.kind in {"search", "table", "entry", "definition"}:
         return False  # names and cells have no language that could be told
     said = [candidate.instruction]
     if candidate.source == "generated":  # what is found in a chunk is answered in the chunk's own words
         said.append(candidate.response)
-    return any(detect(text, {"en", "de", candidate.language}) not in {"", candidate.language} for text in said)
+    return not all(may_be_in(text, candidate.language) for text in said)
 
 
 _CHECKS: tuple[tuple[str, Callable[[Candidate, str], bool]], ...] = (

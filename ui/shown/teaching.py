@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from assistant.feedback.types import Feedback, Judgement
+from assistant.feedback.types import Feedback
 from assistant.text.languages import Language
 from assistant.text.printing import excerpt
 from ui.conversations import Turn
@@ -19,11 +19,6 @@ _BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}
 def teaching_html(turn: Turn, words: Texts) -> Markup:
     """The form under an answer: one click says that it is right, a short form what is wrong and how it should read."""
     return filled("teaching.form", turn=turn, words=words)
-
-
-def thanks_html(turn: int, judgement: Judgement, words: Texts) -> Markup:
-    """What stands there once something was said."""
-    return filled("teaching.thanks", turn=turn, verdict=judgement.verdict, words=words)
 
 
 def inbox_html(some: Sequence[Feedback], chosen: int | None, words: Texts, language: Language) -> Markup:
