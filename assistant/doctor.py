@@ -231,7 +231,7 @@ def _state_of(name: str, catalog: Catalog, configured: Embedder) -> Finding:
 
 
 def _adapters(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
-    from assistant.artifacts.adapters import adapter_names
+    from assistant.artifacts.cards import adapter_names
     from assistant.engines.adapted import AdaptedModel
     from assistant.engines.opening import uses_server
     from assistant.models.device import choose
@@ -246,8 +246,7 @@ def _adapters(workspace: Workspace, settings: Settings) -> Iterator[Finding]:
 
 
 def _adapter(workspace: Workspace, adapted: "AdaptedModel", name: str, identity: bool) -> Iterator[Finding]:
-    from assistant.artifacts.adapters import check_files
-    from assistant.artifacts.lineage import staleness
+    from assistant.artifacts.cards import check_files, staleness
 
     what, card = f"adapter {name}", adapted.card(name)
     check_files(adapted.folder_of(name), card)

@@ -21,7 +21,7 @@ from typing import Literal
 
 from assistant import config
 from assistant.answer import Assistant
-from assistant.artifacts.adapters import BASE, adapter_names
+from assistant.artifacts.cards import BASE, adapter_names
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.conversation.rewriting import refuse_long
 from assistant.engines.base import Engine

@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from assistant import config
-from assistant.artifacts.adapters import read_card
+from assistant.artifacts.cards import read_card
 from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings

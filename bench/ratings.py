@@ -15,8 +15,8 @@ import click
 from pydantic import TypeAdapter
 
 from assistant import config
+from assistant.artifacts.evaluation import Degree, Label, Rating, answer_hash
 from assistant.artifacts.jsonlines import parsed
-from assistant.artifacts.ratings import Degree, Label, Rating, answer_hash
 from assistant.errors import UsageError
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever

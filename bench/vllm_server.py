@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 
 from assistant import config, models
-from assistant.artifacts.adapters import CONFIG_FILE
+from assistant.artifacts.cards import CONFIG_FILE
 from assistant.config import Settings
 from assistant.engines.base import Engine
 from assistant.engines.opening import open_engine

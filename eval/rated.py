@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from assistant.artifacts.ratings import Rating, Ratings, answer_hash, read_ratings
+from assistant.artifacts.evaluation import Rating, Ratings, answer_hash, read_ratings
 from assistant.workspace import replaced_atomically
 from eval.judgement import Judgement
 from eval.results import Row, read_rows

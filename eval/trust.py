@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from assistant.artifacts.ratings import LABELS, Label, Rating
+from assistant.artifacts.evaluation import LABELS, Label, Rating
 from eval.comparison import FEWEST_DOCUMENTS
 from eval.correlation import cohen_kappa, kendall_tau_b, krippendorff_alpha, value_of
 from eval.measures import measure_of

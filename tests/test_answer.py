@@ -12,9 +12,9 @@ from assistant.conversation.rewriting import latest
 from assistant.errors import PromptTooLongError, QuestionTooLongError
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.repetition import Repetition, goes_in_circles
-from assistant.render.lines import answer_lines
 from assistant.render.records import answer_json
 from assistant.render.streaming import SettledText
+from assistant.render.transcript import answer_lines
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Grounded, Message, Retrieved, Words

@@ -50,9 +50,8 @@ from assistant.prompt import build_messages
 from assistant.refusal import missing, wording
 from assistant.refusal.answerability import judge
 from assistant.refusal.features import held
-from assistant.render.lines import answer_lines
-from assistant.render.markdown import conversation_markdown
 from assistant.render.streaming import as_said, text_of
+from assistant.render.transcript import answer_lines, conversation_markdown
 from assistant.retrieval import editions
 from assistant.retrieval.filters import refuse_unmatched
 from assistant.retrieval.retriever import Retriever

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant import models
-from assistant.artifacts.adapters import AdapterCard
+from assistant.artifacts.cards import AdapterCard
 from assistant.config import Settings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.lora import quiet_peft

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from assistant.artifacts.adapters import run_folder
+from assistant.artifacts.cards import run_folder
 from assistant.artifacts.reports import CheckExample, CheckProbe, CheckReport
 from assistant.config import Settings
 from assistant.text.printing import visible

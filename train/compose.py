@@ -10,8 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.artifacts.adapters import BASE, AdapterCard
-from assistant.artifacts.lineage import joined_corpora, joined_documents
+from assistant.artifacts.cards import BASE, AdapterCard, joined_corpora, joined_documents
 from assistant.engines.adapted import AdaptedModel
 from assistant.errors import AdapterError
 from train.mixing import METHODS, Factors, Update, mix, relative_error

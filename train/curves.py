@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 
-from assistant.artifacts.adapters import METRICS_FILE
+from assistant.artifacts.cards import METRICS_FILE
 from assistant.workspace import replaced_atomically
 
 _PLOTS = ("loss.png", "loss.svg")

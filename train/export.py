@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from assistant.artifacts.adapters import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
+from assistant.artifacts.cards import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
 from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.lora import read_lora_config, write_lora_config

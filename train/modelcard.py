@@ -6,7 +6,7 @@ from typing import Literal
 
 import yaml
 
-from assistant.artifacts.adapters import FULL, AdapterCard
+from assistant.artifacts.cards import FULL, AdapterCard
 
 Use = Literal["workspace", "peft", "transformers", "gguf", "gguf-lora"]
 # How each form of an adapter is used: a sentence, and what to type.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from assistant.artifacts.adapters import set_aside
+from assistant.artifacts.cards import set_aside
 from assistant.errors import AdapterError
 from assistant.workspace import close_to_others, flush_to_disk
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assistant.artifacts.adapters import (
+from assistant.artifacts.cards import (
     BASE,
     FULL,
     PICKLES,

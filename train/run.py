@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from assistant import __version__
-from assistant.artifacts.adapters import BASE, AdapterCard, run_folder
+from assistant.artifacts.cards import BASE, AdapterCard, run_folder
 from assistant.config import Settings
 from assistant.engines.lora import linear_shapes
 from assistant.errors import AdapterError

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant.artifacts.adapters import RUN_FILE, run_folder, unfinished_runs
+from assistant.artifacts.cards import RUN_FILE, run_folder, unfinished_runs
 from assistant.errors import ConfigError, TrainingError
 from assistant.workspace import Workspace, replaced_atomically
 from train.checkpoints import read_state

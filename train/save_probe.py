@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from assistant.artifacts.adapters import FULL, AdapterCard, check_files, read_card
+from assistant.artifacts.cards import FULL, AdapterCard, check_files, read_card
 from assistant.engines.lora import Shape, quiet_peft, read_lora_config, read_lora_weights
 from assistant.errors import AssistantError, TrainingError
 from assistant.models.canary import check_canary, record_canary

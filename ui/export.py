@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from assistant.errors import AssistantError
-from assistant.render.markdown import escaped
+from assistant.render.transcript import escaped
 from assistant.text.languages import Language
 from assistant.text.markdown_blocks import plain_lines
 from assistant.text.printing import excerpt, visible

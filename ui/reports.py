@@ -19,8 +19,15 @@ from fastapi import FastAPI, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from assistant.artifacts.evaluation import REPORT_FILE, RESULTS_FILE, ROWS_FILE, Comparison
-from assistant.artifacts.ratings import Rating, answer_hash, read_ratings
+from assistant.artifacts.evaluation import (
+    REPORT_FILE,
+    RESULTS_FILE,
+    ROWS_FILE,
+    Comparison,
+    Rating,
+    answer_hash,
+    read_ratings,
+)
 from assistant.errors import UsageError
 from assistant.types import Message
 from assistant.workspace import Workspace, safe_name

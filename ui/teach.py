@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
-from assistant.artifacts.adapters import BASE
+from assistant.artifacts.cards import BASE
 from assistant.errors import UsageError
 from assistant.feedback.types import CHOICES, FAULTS, VERDICTS, Choice, Judgement, Versions, Vote
 from assistant.service import open_corpus

@@ -9,11 +9,18 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.artifacts.adapters import METRICS_FILE, AdapterCard, adapter_names, read_card, run_folder
-from assistant.artifacts.lineage import staleness
+from assistant.artifacts.cards import (
+    METRICS_FILE,
+    AdapterCard,
+    AdapterScores,
+    adapter_names,
+    read_card,
+    read_scores,
+    run_folder,
+    staleness,
+)
 from assistant.artifacts.pairs import PairsHeader, read_header
 from assistant.artifacts.reports import CheckReport
-from assistant.artifacts.scores import AdapterScores, read_scores
 from assistant.errors import AssistantError
 from assistant.workspace import Workspace
 

@@ -1,7 +1,7 @@
 """The command: thin, lazily imported, with one place for errors and exit statuses.
 
-Each command lives in a module of its own here and is imported when it is called, so that ``assistant --help``
-loads neither torch nor anything else heavy.
+The module of a command is imported when the command is called, so that ``assistant --help`` loads neither torch nor
+anything else heavy. There it is named as here, with ``_command`` behind: ``assistant.cli.ask.search_command``.
 """
 
 import importlib
@@ -14,26 +14,26 @@ import click
 from assistant import __version__
 from assistant.errors import AssistantError
 
-# Command → one line of help, shown without importing the command's module.
+# Command → its module here, and one line of help, which is shown without importing that.
 COMMANDS = {
-    "ingest": "Add, update and forget documents; only what changed is read.",
-    "search": "Show ranked evidence for a question, with the score of each retriever.",
-    "ask": "Answer a question from the documents, with citations, or refuse.",
-    "chat": "Talk with the documents in the terminal.",
-    "documents": "List what a corpus holds.",
-    "forget": "Take folders out of a corpus again; nothing is deleted on disk.",
-    "pairs": "Make instruction pairs from a corpus, and show them.",
-    "train": "Make an adapter from instruction pairs.",
-    "models": "List, fetch, show and remove models that can be named.",
-    "adapters": "List, show, compose, export and remove adapters.",
-    "eval": "Measure how good answers are; a report, and a gate against regressions.",
-    "ui": "Open the app in a browser: ask, check the source, teach, and see to the rest.",
-    "serve": "Serve all of it to programs over HTTP, in OpenAI's protocol.",
-    "feedback": "Look at what people said about answers, and decide what is learnt from it.",
-    "users": "Say who may sign in to the app, and what they may do.",
-    "mcp": "Serve 'search' and 'ask' as tools to other assistants.",
-    "config": "Show and change settings.",
-    "doctor": "Say what is wrong, and the command that mends it.",
+    "ingest": ("corpus", "Add, update and forget documents; only what changed is read."),
+    "search": ("ask", "Show ranked evidence for a question, with the score of each retriever."),
+    "ask": ("ask", "Answer a question from the documents, with citations, or refuse."),
+    "chat": ("chat", "Talk with the documents in the terminal."),
+    "documents": ("corpus", "List what a corpus holds."),
+    "forget": ("corpus", "Take folders out of a corpus again; nothing is deleted on disk."),
+    "pairs": ("corpus", "Make instruction pairs from a corpus, and show them."),
+    "train": ("train", "Make an adapter from instruction pairs."),
+    "models": ("setup", "List, fetch, show and remove models that can be named."),
+    "adapters": ("train", "List, show, compose, export and remove adapters."),
+    "eval": ("eval", "Measure how good answers are; a report, and a gate against regressions."),
+    "ui": ("serving", "Open the app in a browser: ask, check the source, teach, and see to the rest."),
+    "serve": ("serving", "Serve all of it to programs over HTTP, in OpenAI's protocol."),
+    "feedback": ("feedback", "Look at what people said about answers, and decide what is learnt from it."),
+    "users": ("serving", "Say who may sign in to the app, and what they may do."),
+    "mcp": ("serving", "Serve 'search' and 'ask' as tools to other assistants."),
+    "config": ("setup", "Show and change settings."),
+    "doctor": ("setup", "Say what is wrong, and the command that mends it."),
 }
 _INTERRUPTED = 1
 
@@ -45,9 +45,10 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"assistant.cli.{cmd_name}").command
+        module, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"assistant.cli.{module}"), f"{cmd_name}_command")
         if not isinstance(command, click.Command):
-            raise TypeError(f"assistant.cli.{cmd_name}.command is no command")
+            raise TypeError(f"assistant.cli.{module}.{cmd_name}_command is no command")
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -74,7 +75,7 @@ class _LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, what) for name, (_, what) in COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,14 +3,14 @@
 import itertools
 import re
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from assistant.cli.options import json_option, opened_corpus, opened_retriever, workspace_options
+from assistant.cli.options import json_option, opened_service, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.workspace import DEFAULT_CORPUS, Workspace, close_to_others, make_folder, safe_name
@@ -36,14 +36,14 @@ class _EvalGroup(click.Group):
 
 
 @click.group("eval", cls=_EvalGroup, epilog="Example: assistant eval cases.jsonl --systems base,base+rag --limit 20")
-def command() -> None:
+def eval_command() -> None:
     """Measure how good answers are, and whether a change made them worse.
 
     'assistant eval CASES' is short for 'assistant eval run CASES'.
     """
 
 
-@command.command(
+@eval_command.command(
     "run", epilog="Example: assistant eval cases.jsonl --systems base,base+rag,house,house+rag --baseline REPORT"
 )
 @click.argument("cases", type=click.Path(path_type=Path))
@@ -131,14 +131,14 @@ def run(
         baseline=baseline,
         fresh=fresh,
     )
-    with opened_retriever(workspace, corpus, settings) as retriever:
+    with opened_service(workspace, corpus, settings) as service, service.retriever(corpus) as retriever:
         engine = open_engine(settings, workspace.adapters)
         ended = run_plan(plan, retriever, engine, measurement(forgetting, plan, retriever.catalog))
     _tell(_written(plan, ended, judging), ended.results, as_json)
     return ended.results.gate.exit_status
 
 
-@command.command("compare", epilog="Example: assistant eval compare .assistant/reports/OLD .assistant/reports/NEW")
+@eval_command.command("compare", epilog="Example: assistant eval compare .assistant/reports/OLD .assistant/reports/NEW")
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option("--gate", type=click.Path(path_type=Path), metavar="FILE", help="Margins and bounds, as YAML.")
@@ -165,7 +165,7 @@ def compare(before: Path, after: Path, gate: Path | None, as_json: bool) -> int:
     return outcome.gate.exit_status
 
 
-@command.command("report", epilog="Example: assistant eval report .assistant/reports/2026-11-20-cases")
+@eval_command.command("report", epilog="Example: assistant eval report .assistant/reports/2026-11-20-cases")
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
 def report(run_folder: Path) -> None:
     """Draw the report of RUN again, from the numbers in its folder."""
@@ -174,7 +174,7 @@ def report(run_folder: Path) -> None:
     click.echo(f"Report: {write_report(run_folder)}")
 
 
-@command.command("draft", epilog="Example: assistant eval draft claims --to cases.jsonl")
+@eval_command.command("draft", epilog="Example: assistant eval draft claims --to cases.jsonl")
 @click.argument("pairs", default=DEFAULT_CORPUS)
 @click.option("--to", "target", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Has to be new.")
 @click.option("-n", "most", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
@@ -233,10 +233,11 @@ def _learnt(systems: "Sequence[System]", workspace: Workspace, settings: Setting
 def _corrections(cases: "Sequence[Case]", learnt: "Learnt", workspace: Workspace, corpus: str) -> "list[Case]":
     """The corrections that people accepted, as cases, but for those that an adapter under test may have learnt from."""
     from assistant.feedback.lessons import cases_file
+    from assistant.service import open_corpus
     from eval.cases import read_cases
     from eval.leaks import unlearnt
 
-    with opened_corpus(workspace, corpus) as catalog:
+    with closing(open_corpus(workspace, corpus)) as catalog:
         file = cases_file(workspace, catalog)
     if file is None:
         return []
@@ -263,52 +264,40 @@ def _some(cases: "Sequence[Case]", learnt: "Learnt", only_held_out: bool, limit:
 
 
 def _written(plan: "Plan", ended: "Run", judging: "tuple[Engine, Settings] | None") -> Path:
-    """The folder of a new report, with all that is in it."""
+    """A new report, and beside each adapter's card what it scored; the folder of the report."""
+    from assistant.artifacts.cards import AdapterScores, write_scores
     from eval.judgement import write_judgement
     from eval.report import write_report
     from eval.results import write_run
     from eval.running.judge import judged_by
 
-    folder = _new_folder(plan.workspace, plan.title)
-    write_run(folder, ended.results, ended.rows, ended.costs)
-    _keep_scores(folder, ended.results, plan.workspace)
+    name = f"{datetime.now(UTC).date().isoformat()}-{plan.title}"
+    for number in itertools.count(1):
+        folder = plan.workspace.root / "reports" / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):  # two runs may end at once
+            make_folder(folder.parent)
+            folder.mkdir()
+            close_to_others(folder)
+            break
+    results = ended.results
+    write_run(folder, results, ended.rows, ended.costs)
+    by_name = {system.name: system for system in results.systems}
+    for adapter in {system.adapter for system in results.systems if system.adapter}:
+        asked = by_name.get(f"{adapter}+rag") or by_name.get(adapter)  # with retrieval, if it was asked with it
+        target = plan.workspace.adapters / adapter
+        if asked is not None and target.is_dir():
+            means = {
+                metric: (mean.value, mean.low, mean.high)
+                for metric, mean in results.means[asked.name].items()
+                if mean.value is not None and metric in results.primary
+            }
+            write_scores(target, AdapterScores(folder.name, results.data.cases, asked.name, asked.adapter_hash, means))
     try:
         if judging is not None:
             write_judgement(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
     finally:
         write_report(folder)  # a judge that fails takes no report with it
     return folder
-
-
-def _new_folder(workspace: Workspace, title: str) -> Path:
-    """reports/DATE-NAME, made; with a number behind it if there is one already."""
-    name = f"{datetime.now(UTC).date().isoformat()}-{title}"
-    for number in itertools.count(1):
-        folder = workspace.root / "reports" / (name if number == 1 else f"{name}-{number}")
-        with suppress(FileExistsError):  # two runs may end at once
-            make_folder(folder.parent)
-            folder.mkdir()
-            close_to_others(folder)
-            break
-    return folder
-
-
-def _keep_scores(folder: Path, results: "Results", workspace: Workspace) -> None:
-    """Beside each adapter's card what it scored, with retrieval if it was asked with it."""
-    from assistant.artifacts.scores import AdapterScores, write_scores
-
-    by_name = {system.name: system for system in results.systems}
-    for adapter in {system.adapter for system in results.systems if system.adapter}:
-        system = by_name.get(f"{adapter}+rag") or by_name.get(adapter)
-        target = workspace.adapters / adapter
-        if system is None or not target.is_dir():
-            continue
-        means = {
-            metric: (mean.value, mean.low, mean.high)
-            for metric, mean in results.means[system.name].items()
-            if mean.value is not None and metric in results.primary
-        }
-        write_scores(target, AdapterScores(folder.name, results.data.cases, system.name, system.adapter_hash, means))
 
 
 def _tell(folder: Path, results: "Results", as_json: bool) -> None:

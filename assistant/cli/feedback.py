@@ -1,7 +1,6 @@
 """``assistant feedback``: what people said of answers, and what becomes of it."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from getpass import getuser
 from typing import TYPE_CHECKING
@@ -11,25 +10,26 @@ import click
 from assistant.cli.options import json_option, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
+from assistant.text.printing import excerpt, visible
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
     from assistant.feedback.store import FeedbackStore
-    from assistant.feedback.types import Feedback, State
+    from assistant.feedback.types import State
 
 # As in assistant.feedback.types, which is not loaded for --help.
 _STATES = ("new", "accepted", "edited", "rejected")
 
 
 @click.group("feedback", epilog="Example: assistant feedback list --state new")
-def command() -> None:
+def feedback_command() -> None:
     """Look at what people said about answers, and decide what is learnt from it.
 
     What is accepted reaches the next 'assistant pairs' and the next 'assistant eval' by itself.
     """
 
 
-@command.command("list", epilog="Example: assistant feedback list --state new --json")
+@feedback_command.command("list", epilog="Example: assistant feedback list --state new --json")
 @click.option("--state", type=click.Choice(_STATES), help="Only feedback in one state.")
 @click.option("--corpus", default="", metavar="NAME", help="Only feedback on one corpus.")
 @workspace_options
@@ -50,13 +50,21 @@ def list_feedback(
         click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2, default=str))
         return
     for one in found:
-        for line in _lines(one):
-            click.echo(line)
+        faults = f" ({', '.join(one.judgement.faults)})" if one.judgement.faults else ""
+        about = f"{one.judgement.verdict}{faults}, {one.state}, by {one.user}, {one.made:%Y-%m-%d}, corpus {one.corpus}"
+        click.echo(click.style(f"── {one.id}  {visible(about)}", dim=True))
+        click.echo(click.style(f"Q {visible(one.question)}", bold=True))
+        click.echo(f"A {excerpt(one.answer, 300)}")
+        if one.wanted and one.wanted != one.answer:
+            click.echo(f"→ {excerpt(one.wanted, 300)}")
+        if one.judgement.note:
+            click.echo(f"  {excerpt(one.judgement.note, 300)}")
+        click.echo("")
     counts = ", ".join(f"{count} {name}" for name, count in store.counts().items())
     click.echo(f"{len(found)} shown; in all {counts}.")
 
 
-@command.command("accept", epilog="Example: assistant feedback accept 3")
+@feedback_command.command("accept", epilog="Example: assistant feedback accept 3")
 @click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
 @click.option(
     "--as", "edited", default="", metavar="TEXT", help="How the answer should read, where it has to be mended."
@@ -64,14 +72,21 @@ def list_feedback(
 @workspace_options
 def accept(numbers: tuple[int, ...], edited: str, workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
     """Have feedback NUMBERS learnt from and measured with."""
+    from assistant.feedback.lessons import lesson_of
+
     if edited and len(numbers) > 1:
         raise UsageError(f"--as is one text for {len(numbers)} answers.", "Name one number with it.")
     for number in numbers:
         one = _store(workspace).accept(number, getuser(), edited)
-        click.echo(f"{number} is {one.state}: {_effect(one)}.")
+        effect = "a pair for the next training, and a case for the next evaluation"
+        if one.wants_refusal:
+            effect = "a case to refuse in the next evaluation"
+        elif lesson_of(one).row is None:
+            effect = "a case for the next evaluation, but no pair, since its passages do not say so"
+        click.echo(f"{number} is {one.state}: {effect}.")
 
 
-@command.command("reject", epilog="Example: assistant feedback reject 3")
+@feedback_command.command("reject", epilog="Example: assistant feedback reject 3")
 @click.argument("numbers", nargs=-1, required=True, type=click.IntRange(1))
 @workspace_options
 def reject(numbers: tuple[int, ...], workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
@@ -85,28 +100,3 @@ def _store(workspace: Workspace) -> "FeedbackStore":
     from assistant.feedback.store import FeedbackStore
 
     return FeedbackStore(workspace.root)
-
-
-def _lines(one: "Feedback") -> Iterator[str]:
-    from assistant.text.printing import excerpt, visible
-
-    faults = f" ({', '.join(one.judgement.faults)})" if one.judgement.faults else ""
-    about = f"{one.judgement.verdict}{faults}, {one.state}, by {one.user}, {one.made:%Y-%m-%d}, corpus {one.corpus}"
-    yield click.style(f"── {one.id}  {visible(about)}", dim=True)
-    yield click.style(f"Q {visible(one.question)}", bold=True)
-    yield f"A {excerpt(one.answer, 300)}"
-    if one.wanted and one.wanted != one.answer:
-        yield f"→ {excerpt(one.wanted, 300)}"
-    if one.judgement.note:
-        yield f"  {excerpt(one.judgement.note, 300)}"
-    yield ""
-
-
-def _effect(one: "Feedback") -> str:
-    from assistant.feedback.lessons import lesson_of
-
-    if one.wants_refusal:
-        return "a case to refuse in the next evaluation"
-    if lesson_of(one).row is None:
-        return "a case for the next evaluation, but no pair, since its passages do not say so"
-    return "a pair for the next training, and a case for the next evaluation"

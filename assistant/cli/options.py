@@ -1,23 +1,21 @@
-"""Options that several commands share, and what they lead to: settings, workspace, an opened corpus."""
+"""Options that several commands share, and what they lead to: settings, workspace, its service."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from assistant import config
-from assistant.artifacts.adapters import BASE
+from assistant.artifacts.cards import BASE
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.types import Filter
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
 
 if TYPE_CHECKING:
-    from assistant.retrieval.retriever import Retriever
     from assistant.service import Service
-    from assistant.store.catalog import Catalog
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -99,7 +97,14 @@ def question_options(command: Command) -> Command:
     def with_filter(
         *args: Any, folder: str | None, documents: tuple[str, ...], where: tuple[str, ...], **kwargs: Any
     ) -> Any:
-        return command(*args, only=_make_filter(documents, folder or "", where), **kwargs)
+        metadata = {}
+        for assignment in where:
+            name, equals, value = assignment.partition("=")
+            if not equals or not name:
+                raise UsageError(f"'{assignment}' is no filter.", "Write KEY=VALUE, as in language=de.")
+            metadata[name] = value
+        # One that would let everything through is none.
+        return command(*args, only=Filter(documents, folder or "", metadata) or None, **kwargs)
 
     return with_filter  # type: ignore[return-value]
 
@@ -109,15 +114,6 @@ def _same_name(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
     from functools import update_wrapper
 
     return lambda wrapper: update_wrapper(wrapper, command)
-
-
-@contextmanager
-def opened_corpus(workspace: Workspace, corpus: str) -> "Iterator[Catalog]":
-    """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
-    from assistant.service import open_corpus
-
-    with closing(open_corpus(workspace, corpus)) as catalog:
-        yield catalog
 
 
 @contextmanager
@@ -132,24 +128,3 @@ def opened_service(workspace: Workspace, corpus: str, settings: Settings) -> "It
     open_corpus(workspace, corpus).close()
     with open_service(workspace, settings) as service:
         yield service
-
-
-@contextmanager
-def opened_retriever(workspace: Workspace, corpus: str, settings: Settings) -> "Iterator[Retriever]":
-    """A retriever over a corpus that exists."""
-    with opened_service(workspace, corpus, settings) as service, service.retriever(corpus) as retriever:
-        yield retriever
-
-
-def _make_filter(documents: Sequence[str], folder: str, assignments: Iterable[str]) -> Filter | None:
-    """A filter from command-line words; None when it would let everything through.
-
-    Raises UsageError for an assignment without '='.
-    """
-    metadata = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not name:
-            raise UsageError(f"'{assignment}' is no filter.", "Write KEY=VALUE, as in language=de.")
-        metadata[name] = value
-    return Filter(tuple(documents), folder, metadata) or None

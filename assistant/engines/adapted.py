@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assistant import models
-from assistant.artifacts.adapters import BASE, FULL, AdapterCard, adapter_folder, check_files, check_identity, read_card
+from assistant.artifacts.cards import BASE, FULL, AdapterCard, adapter_folder, check_files, check_identity, read_card
 from assistant.config import EngineSettings
 from assistant.engines.lora import Shape, linear_shapes, quiet_peft, read_lora_config, read_lora_weights
 from assistant.errors import AdapterError, ModelError

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 
-from assistant.artifacts.adapters import BASE
+from assistant.artifacts.cards import BASE
 from assistant.engines.base import Engine
 from assistant.types import Message
 

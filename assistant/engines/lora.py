@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from assistant.artifacts.adapters import CONFIG_FILE, WEIGHTS_FILE, AdapterCard
+from assistant.artifacts.cards import CONFIG_FILE, WEIGHTS_FILE, AdapterCard
 from assistant.errors import AdapterError
 
 if TYPE_CHECKING:

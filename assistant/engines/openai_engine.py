@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.artifacts.adapters import BASE
+from assistant.artifacts.cards import BASE
 from assistant.config import EngineSettings
 from assistant.engines.client import ServedModel, Server, Sleep
 from assistant.engines.stopping import spoken

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant import models
-from assistant.artifacts.adapters import BASE, adapter_folder, read_card
+from assistant.artifacts.cards import BASE, adapter_folder, read_card
 from assistant.config import DeviceSettings, EngineSettings, Settings
 from assistant.engines.base import Engine
 from assistant.engines.fronting import ReticentEngine

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant import models
-from assistant.artifacts.adapters import BASE
+from assistant.artifacts.cards import BASE
 from assistant.config import DeviceSettings, EngineSettings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.local import LocalEngine

@@ -7,7 +7,7 @@ on, at the strength it was trained with, on the weights it was trained on, in th
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from assistant.artifacts.adapters import AdapterCard, Canary
+from assistant.artifacts.cards import AdapterCard, Canary
 from assistant.errors import AdapterError
 from assistant.models.template import ChatTemplate
 from assistant.prompt import build_messages

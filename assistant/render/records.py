@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from assistant.types import Answer, Citation, Evidence, Trace
+from assistant.types import Answer, Evidence
 from assistant.untrusted.instructions import gives_orders
 
 
@@ -43,12 +43,24 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
             "text": sentence.text,
             "supported": sentence.supported,
             "reason": sentence.reason,
-            "citations": [_citation_json(one, hits.get(one.hit)) for one in sentence.citations],
+            "citations": [
+                {
+                    "hit": one.hit,
+                    "document": one.document,
+                    "path": one.path,
+                    "page": one.page,
+                    "heading": hits[one.hit].block_at(one.start).heading if one.hit in hits else "",
+                    "start": one.start,
+                    "end": one.end,
+                    "quote": one.quote,
+                    "warning": one.warning,
+                }
+                for one in sentence.citations
+            ],
         }
         for sentence in answer.sentences
     ]
-    checked = answer.checked
-    return {
+    content: dict[str, Any] = {
         "id": id_,
         "question": answer.question,
         "standalone_question": answer.standalone_question,
@@ -58,7 +70,7 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
         "quoted": answer.quoted,
         "hedged": answer.hedged,
         "small_talk": answer.small_talk,
-        "checked": {"by": checked.by, "date": checked.date.isoformat()} if checked else None,
+        "checked": {"by": checked.by, "date": checked.date.isoformat()} if (checked := answer.checked) else None,
         "like_checked": list(answer.like_checked),
         "notes": list(answer.notes),
         "answer": answer.text,
@@ -66,31 +78,15 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
         "hits": [hit_json(hit) for hit in answer.hits],
         "adapter": answer.adapter,
         "timings": dict(answer.timings),
-        **({"trace": _trace_json(answer.trace)} if trace and answer.trace else {}),
     }
-
-
-def _citation_json(citation: Citation, hit: Evidence | None) -> dict[str, Any]:
-    return {
-        "hit": citation.hit,
-        "document": citation.document,
-        "path": citation.path,
-        "page": citation.page,
-        "heading": hit.block_at(citation.start).heading if hit else "",
-        "start": citation.start,
-        "end": citation.end,
-        "quote": citation.quote,
-        "warning": citation.warning,
-    }
-
-
-def _trace_json(trace: Trace) -> dict[str, Any]:
-    return {
-        "searched": list(trace.searched),
-        "rewriting": trace.rewriting,
-        "found": [hit_json(hit) for hit in trace.found],
-        "judgement": dict(trace.judgement),
-        "dropped": list(trace.dropped),
-        "prompt": trace.prompt,
-        "said": trace.said,
-    }
+    if trace and (its := answer.trace):
+        content["trace"] = {
+            "searched": list(its.searched),
+            "rewriting": its.rewriting,
+            "found": [hit_json(hit) for hit in its.found],
+            "judgement": dict(its.judgement),
+            "dropped": list(its.dropped),
+            "prompt": its.prompt,
+            "said": its.said,
+        }
+    return content

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from assistant.config import AnswerSettings
 from assistant.grounding.statements import statements
 from assistant.refusal.wording import may_decline
-from assistant.render.citations import cited_lines, mark_of, nearest_lines, rest_of
+from assistant.render.transcript import cited_lines, mark_of, nearest_lines, rest_of
 from assistant.text.printing import visible
 from assistant.types import Answer, Sentence
 from assistant.untrusted.markup import unlinked

@@ -39,6 +39,11 @@ class FileRow:
     document_id: int | None
     failure: str = ""
 
+    @property
+    def location(self) -> Path:
+        """Where the file is."""
+        return file_location(Path(self.root), self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

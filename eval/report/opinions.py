@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assistant.artifacts.evaluation import Mean
-from assistant.artifacts.ratings import Label, answer_hash, read_ratings
+from assistant.artifacts.evaluation import Label, Mean, answer_hash, read_ratings
 from eval.comparison import mean
 from eval.judgement import Judgement, read_judgement
 from eval.metrics.score import Score

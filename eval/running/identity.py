@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from assistant import __version__, models
-from assistant.artifacts.adapters import adapter_folder, read_card
+from assistant.artifacts.cards import adapter_folder, read_card
 from assistant.config import Settings
 from assistant.engines.opening import uses_server
 from assistant.refusal.calibration import calibration_of

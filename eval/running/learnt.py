@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.artifacts.adapters import AdapterCard, adapter_folder, read_card
+from assistant.artifacts.cards import AdapterCard, adapter_folder, read_card
 from assistant.artifacts.pairs import Pair, pairs_hash, read_pairs
 from assistant.config import Settings
 from assistant.engines.opening import uses_server

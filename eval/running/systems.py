@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assistant.answer import Assistant
-from assistant.artifacts.adapters import BASE
+from assistant.artifacts.cards import BASE
 from assistant.config import AnswerSettings, Settings
 from assistant.conversation.rewriting import fitting_history
 from assistant.errors import UsageError

@@ -21,12 +21,12 @@ import pytest
 from commands import run
 from fakes import FakeEmbedder, ScriptedEngine
 
-from assistant.cli.talk import COMMANDS, Talk, rows_of, take_back
+from assistant.cli.chat import SLASH_COMMANDS, Talk, rows_of, take_back
 from assistant.config import Settings
 from assistant.engines import opening
 from assistant.errors import AdapterError, UsageError
-from assistant.render.markdown import conversation_markdown
 from assistant.render.streaming import GrowingText, differs
+from assistant.render.transcript import conversation_markdown
 from assistant.service import Service
 from assistant.types import Answer, Sentence
 from assistant.workspace import Workspace
@@ -231,7 +231,7 @@ def test_every_command_is_known_and_a_wrong_one_is_told_the_nearest(
     talk: Talk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = said(talk, capsys, "/help")
-    assert all(name in shown for name in COMMANDS)
+    assert all(name in shown for name in SLASH_COMMANDS)
     for line, hint in (("/sorces", "/sources"), ("/save", "/save FILE"), ("/why", "Ask something"), ("/xyz", "/help")):
         with pytest.raises(UsageError) as caught:
             talk.take(line)

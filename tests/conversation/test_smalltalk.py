@@ -7,8 +7,8 @@ from assistant.answer import Assistant
 from assistant.config import AnswerSettings, Settings
 from assistant.conversation.rewriting import rewritten
 from assistant.conversation.smalltalk import reply, small_talk
-from assistant.render.lines import answer_lines, trace_lines
 from assistant.render.records import answer_json
+from assistant.render.transcript import answer_lines, trace_lines
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Message
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from assistant.artifacts.adapters import AdapterCard, write_card
+from assistant.artifacts.cards import AdapterCard, write_card
 from assistant.artifacts.pairs import pairs_hash, read_pairs
 from assistant.workspace import Workspace
 

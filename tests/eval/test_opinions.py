@@ -10,8 +10,16 @@ import pytest
 from report_of import report_of
 from results_of import rows_of
 
-from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
-from assistant.artifacts.ratings import RATINGS_FILE, Label, Rating, add_rating, answer_hash
+from assistant.artifacts.evaluation import (
+    COSTS_FILE,
+    RATINGS_FILE,
+    RESULTS_FILE,
+    ROWS_FILE,
+    Label,
+    Rating,
+    add_rating,
+    answer_hash,
+)
 from assistant.config import Settings
 from bench.ratings import RATED_SET, answer_of, rated_with, read_rated
 from bench.support import HANDWRITTEN, even, figures, handwritten, judged

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kendalltau
 from sklearn.metrics import cohen_kappa_score
 
-from assistant.artifacts.ratings import Label, Rating
+from assistant.artifacts.evaluation import Label, Rating
 from eval.correlation import cohen_kappa, kendall_tau_b, krippendorff_alpha, value_of
 from eval.metrics.score import Score
 from eval.statistics import weighted_interval

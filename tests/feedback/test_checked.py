@@ -12,8 +12,8 @@ from assistant.config import Settings
 from assistant.feedback.checked import LEAST_LIKENESS, CheckedAnswers
 from assistant.feedback.store import FeedbackStore
 from assistant.feedback.types import Judgement, Versions
-from assistant.render.lines import answer_lines
 from assistant.render.records import answer_json
+from assistant.render.transcript import answer_lines
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Filter, Message

@@ -12,10 +12,9 @@ from samples import evidence, saying
 from assistant.grounding.grounder import ground
 from assistant.grounding.quoting import Places
 from assistant.grounding.warnings import warning_notes, warning_of
-from assistant.render.lines import answer_lines, footnotes
-from assistant.render.markdown import conversation_markdown
 from assistant.render.records import answer_json, hit_json
 from assistant.render.streaming import as_said, text_of
+from assistant.render.transcript import answer_lines, conversation_markdown, footnotes
 from assistant.types import Answer, Evidence
 from assistant.untrusted.addressed import orders_a_machine
 from assistant.untrusted.instructions import gives_orders

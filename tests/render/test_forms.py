@@ -4,10 +4,15 @@ from dataclasses import replace
 
 from samples import evidence
 
-from assistant.render.citations import cited_lines
-from assistant.render.lines import answer_lines, footnotes, trace_lines
-from assistant.render.markdown import conversation_markdown, escaped
 from assistant.render.streaming import text_of
+from assistant.render.transcript import (
+    answer_lines,
+    cited_lines,
+    conversation_markdown,
+    escaped,
+    footnotes,
+    trace_lines,
+)
 from assistant.types import Answer, Citation, Sentence, Trace
 from assistant.untrusted.markup import unlinked
 

@@ -11,8 +11,8 @@ from samples import evidence
 
 from assistant.config import AnswerSettings
 from assistant.grounding.grounder import ground
-from assistant.render.lines import answer_lines
 from assistant.render.streaming import SettledText, as_said, text_of
+from assistant.render.transcript import answer_lines
 from assistant.types import Answer, Citation, Sentence
 from assistant.untrusted.markup import unlinked
 

@@ -7,8 +7,7 @@ import pytest
 from commands import run
 from tiny import save_random, settings_for, tiny_model
 
-from assistant.artifacts.adapters import adapter_names, read_card
-from assistant.artifacts.lineage import Staleness, compared, joined_documents, staleness
+from assistant.artifacts.cards import Staleness, adapter_names, compared, joined_documents, read_card, staleness
 from assistant.workspace import Workspace
 
 POLICY = "# Cover\n\nHail damage to the roof is covered. The deductible for hail damage is 150 euros for each claim.\n"

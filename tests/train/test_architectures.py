@@ -8,7 +8,7 @@ from architectures import ARCHITECTURES, WITH_EXPERTS, config_of, save_model
 from tiny import QUESTIONS, settings_for
 from toys import toy_pair, write_toy_pairs
 
-from assistant.artifacts.adapters import WEIGHTS_FILE, read_card
+from assistant.artifacts.cards import WEIGHTS_FILE, read_card
 from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AssistantError, ConfigError, TrainingError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tiny import QUESTIONS, adapted, card_for, save_random, settings_for, tiny_model
 
-from assistant.artifacts.adapters import read_card
+from assistant.artifacts.cards import read_card
 from assistant.config import Settings
 from assistant.engines.adapted import AdaptedModel
 from assistant.errors import AdapterError, IdentityError

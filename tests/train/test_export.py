@@ -10,7 +10,7 @@ import pytest
 from tiny import QUESTIONS, adapted, card_for, save_random, settings_for, tiny_model
 
 from assistant import models
-from assistant.artifacts.adapters import read_card
+from assistant.artifacts.cards import read_card
 from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AdapterError

@@ -8,7 +8,7 @@ import pytest
 from toys import toy_pair, write_toy_pairs
 
 from assistant import models
-from assistant.artifacts.adapters import read_card
+from assistant.artifacts.cards import read_card
 from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from toys import VOICE, apart, toy_pair, write_toy_pairs
 
-from assistant.artifacts.adapters import read_card, run_folder
+from assistant.artifacts.cards import read_card, run_folder
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from train.run import train

@@ -11,7 +11,7 @@ import pytest
 from tiny import QUESTIONS, adapted, card_for, edited, random_lora, save_random, settings_for, tiny_model
 
 from assistant import models
-from assistant.artifacts.adapters import (
+from assistant.artifacts.cards import (
     AdapterCard,
     adapter_folder,
     adapter_names,

@@ -13,7 +13,7 @@ import pytest
 import torch
 from toys import toy_pair, write_toy_pairs
 
-from assistant.artifacts.adapters import run_folder
+from assistant.artifacts.cards import run_folder
 from assistant.config import Settings
 from assistant.errors import ConfigError, TrainingError
 from assistant.workspace import Workspace

@@ -12,7 +12,7 @@ import torch
 from toys import VOICE, apart, toy_pair, toy_rows, with_voice, write_toy_pairs
 
 from assistant import models
-from assistant.artifacts.adapters import read_card, run_folder
+from assistant.artifacts.cards import read_card, run_folder
 from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, PairsError, TrainingError, UsageError, WorkspaceBusy
 from assistant.workspace import Workspace, write_lock

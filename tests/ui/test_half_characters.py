@@ -12,7 +12,7 @@ from fakes import ScriptedEngine
 from serving import ANSWER, QUESTION, service_of
 
 from assistant import config
-from assistant.cli.batch import read_questions
+from assistant.cli.ask import read_questions
 from assistant.errors import AssistantError, ConfigError, UsageError
 from assistant.render.records import answer_json
 from assistant.service import Asked, Service

@@ -13,7 +13,7 @@ import pytest
 from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
-from assistant.artifacts.adapters import unfinished_runs, write_card
+from assistant.artifacts.cards import unfinished_runs, write_card
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.config import setting_keys
 from assistant.config.training import TrainSettings

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.artifacts.adapters import BASE, adapter_names
+from assistant.artifacts.cards import BASE, adapter_names
 from assistant.errors import UsageError
 from ui.context import AppContext
 from ui.jobs import Kind, Status

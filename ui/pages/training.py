@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import gradio as gr
 
-from assistant.artifacts.adapters import adapter_folder, unfinished_runs
+from assistant.artifacts.cards import adapter_folder, unfinished_runs
 from assistant.config import description_of
 from assistant.config.training import TrainSettings
 from assistant.errors import UsageError

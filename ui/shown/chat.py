@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from assistant.render.citations import rest_of
+from assistant.render.transcript import rest_of
 from assistant.text.languages import Language
 from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, Words
 from ui.answering import Event, Waiting

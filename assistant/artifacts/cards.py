@@ -1,13 +1,16 @@
-"""Adapters on disk: their identity cards, and whether one may be used with the model at hand.
+"""Adapters on disk: their cards, whether one may be used with the model at hand, and what became of its documents.
 
     adapters/NAME/adapter_model.safetensors, adapter_config.json     what PEFT reads (`full`: a whole model instead)
     adapters/NAME/card.json                                          identity and lineage
     adapters/NAME/README.md                                          the same for people
+    adapters/NAME/scores.json                                        its last evaluation; goes when it is replaced
 
 Nothing of a model is loaded here; assistant.engines.adapted does that, after the checks of this module.
 """
 
 import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +18,7 @@ from typing import ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from assistant.errors import AdapterError, IdentityError, UnknownAdapterError
-from assistant.workspace import Workspace, safe_name
+from assistant.workspace import Workspace, replaced_atomically, safe_name
 
 BASE = "base"
 """The name that stands for the base model without any adapter."""
@@ -210,3 +213,96 @@ def file_hash(file: Path) -> str:
         while piece := stream.read(_HASHED_BYTES):
             digest.update(piece)
     return digest.hexdigest()
+
+
+SCORES_FILE = "scores.json"
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterScores:
+    """Means of one evaluation."""
+
+    report: str
+    """Name of the report's folder."""
+    cases: int
+    system: str
+    """What was asked: ``NAME+rag``, else ``NAME``."""
+    adapter_hash: str
+    means: Mapping[str, tuple[float, float | None, float | None]]
+    """Metric → mean and its 95 % interval."""
+
+
+_SCORES = TypeAdapter(AdapterScores)
+
+
+def write_scores(folder: Path, scores: AdapterScores) -> None:
+    """Replace the scores in an adapter's folder."""
+    with replaced_atomically(folder / SCORES_FILE) as beside:
+        beside.write_bytes(_SCORES.dump_json(scores, indent=2) + b"\n")
+
+
+def read_scores(folder: Path) -> AdapterScores | None:
+    """The scores in an adapter's folder; None if it was not evaluated, or the file is damaged: it is only a note."""
+    try:
+        return _SCORES.validate_json((folder / SCORES_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+_SEPARATOR = ", "
+
+
+@dataclass(frozen=True, slots=True)
+class Staleness:
+    """Documents behind an adapter that are no longer what they were."""
+
+    forgotten: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.forgotten or self.changed)
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{len(paths)} {'document was' if len(paths) == 1 else 'documents were'} {what} since"
+            for what, paths in (("forgotten", self.forgotten), ("changed", self.changed))
+            if paths
+        )
+
+
+def joined_corpora(names: Collection[str]) -> str:
+    """Several corpora as ``AdapterCard.corpus`` has them."""
+    return _SEPARATOR.join(dict.fromkeys(names))
+
+
+def joined_documents(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Documents of several adapters as ``AdapterCard.documents`` has them."""
+    found: dict[str, dict[str, None]] = {}
+    for documents in several:
+        for path, digests in documents.items():
+            found.setdefault(path, {}).update(dict.fromkeys(digests.split(_SEPARATOR)))
+    return {path: _SEPARATOR.join(digests) for path, digests in found.items()}
+
+
+def staleness(card: AdapterCard, workspace: Workspace) -> Staleness:
+    """What became of an adapter's documents; nothing is said where the workspace does not have their corpus.
+
+    A document under another name is still there. Raises WorkspaceError when a catalog cannot be read.
+    """
+    from assistant.store.catalog import CATALOG_FILE, Catalog
+
+    present: set[tuple[str, str]] = set()
+    for name in filter(None, card.corpus.split(_SEPARATOR)):
+        folder = workspace.corpus(name)
+        if not (folder / CATALOG_FILE).exists():
+            return Staleness()
+        with closing(Catalog(folder)) as catalog, catalog.snapshot():
+            present |= {(row.path, row.hash) for row in catalog.files()}
+    return compared(card.documents, present)
+
+
+def compared(documents: dict[str, str], present: Collection[tuple[str, str]]) -> Staleness:
+    """``documents`` (path → content hash) against the (path, content hash) that are ``present``."""
+    paths, hashes = {path for path, _ in present}, {digest for _, digest in present}
+    gone = [path for path, digests in sorted(documents.items()) if not hashes.issuperset(digests.split(_SEPARATOR))]
+    return Staleness(tuple(path for path in gone if path not in paths), tuple(path for path in gone if path in paths))

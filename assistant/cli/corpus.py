@@ -1,0 +1,291 @@
+"""``assistant ingest``, ``documents``, ``forget`` and ``pairs``: what is made of documents, and what goes with them."""
+
+import json
+import os
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from assistant.artifacts.pairs import SPLITS, Source
+from assistant.cli.options import corpus_option, json_option, opened_service, workspace_options
+from assistant.config import Settings
+from assistant.errors import UsageError, WorkspaceBusy
+from assistant.text.printing import counted, excerpt, visible
+from assistant.workspace import DEFAULT_CORPUS, Workspace, locate, new_name
+
+if TYPE_CHECKING:
+    from assistant.artifacts.reports import PairsReport
+
+
+@click.command("ingest", epilog="Example: assistant ingest ./docs --corpus claims")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@corpus_option
+@workspace_options
+@click.option("--dry-run", is_flag=True, help="Print the difference and change nothing.")
+@click.option("--yes", "confirmed", is_flag=True, help="Forget more than half of the corpus without asking.")
+@click.option("--rebuild", is_flag=True, help="Read everything anew, as after a change of models or chunk settings.")
+@click.option("--pairs", "with_pairs", is_flag=True, help="Make instruction pairs too, as 'assistant pairs' does.")
+@json_option
+def ingest_command(
+    folders: tuple[Path, ...],
+    corpus: str,
+    workspace: Workspace,
+    settings: Settings,
+    dry_run: bool,
+    confirmed: bool,
+    rebuild: bool,
+    with_pairs: bool,
+    as_json: bool,
+) -> int:
+    """Make a corpus say what FOLDERS (or files) say.
+
+    New and changed files are read, deleted ones are forgotten, renamed ones are recognised. Without
+    FOLDERS, those the corpus was made from are looked at again.
+    """
+    if with_pairs and dry_run:
+        raise UsageError("--pairs needs what --dry-run leaves out.", "Leave one of them out.")
+    # oneDNN keeps what it prepared for the last 1,024 shapes; batches of texts hardly ever have the same (docs/log.md).
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    from assistant import models
+    from assistant.models.catalogue import catalogue
+    from ingest.pairs.report import print_report as print_pairs
+    from ingest.pipeline import ingest
+    from ingest.report import complaints, print_report
+
+    if settings.embedder.model in catalogue() and not dry_run:
+        models.fetch(settings.embedder.model)
+    report = ingest(workspace, corpus, folders, settings, dry_run=dry_run, confirmed=confirmed, rebuild=rebuild)
+    if not as_json:
+        print_report(report)
+    for line in complaints(report):
+        click.echo(line, err=True)
+    if not dry_run:
+        _drop_pairs(workspace, corpus)
+    pairs = _made_pairs(workspace, corpus, corpus, settings) if with_pairs and not report.is_failure else None
+    if as_json:
+        content = json.loads(report.to_json())
+        click.echo(json.dumps({**content, "pairs": json.loads(pairs.to_json())}) if pairs else report.to_json())
+    elif pairs:
+        print_pairs(pairs)
+    return 1 if report.is_failure else 0
+
+
+@click.command("documents", epilog="Example: assistant documents --corpus claims")
+@corpus_option
+@workspace_options
+@json_option
+def documents_command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
+    """List the files of a corpus with what is known of each, and other corpora of the workspace."""
+    from assistant.service import open_corpus
+    from assistant.text.filenames import names_of
+
+    with closing(open_corpus(workspace, corpus)) as catalog:
+        summaries = {summary.id: summary for summary in catalog.document_summaries()}
+        files = catalog.files()
+    if as_json:
+        rows = [
+            {**asdict(row), "document": asdict(summaries[row.document_id]) if row.document_id else None}
+            for row in files
+        ]
+        content = {"corpus": corpus, "corpora": workspace.corpus_names(), "files": rows}
+        click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+        return
+    names = names_of((row.path, row.location) for row in files)
+    for row in files:
+        name, known = visible(names[row.location]), summaries.get(row.document_id or 0)
+        if known is not None:
+            click.echo(f"{name}  {known.title!r} {known.language} {known.date} {counted(known.chunks, 'chunk')}")
+        if row.failure:
+            click.echo(f"{name}  {visible(row.failure)}")
+    others = [name for name in workspace.corpus_names() if name != corpus]
+    roots = ", ".join(dict.fromkeys(visible(row.root) for row in files))
+    click.echo(
+        f"{counted(len(files), 'file')} in '{corpus}'{f', from {roots}' if roots else ''}."
+        + (f" Other corpora: {', '.join(others)}." if others else "")
+    )
+
+
+@click.command("forget", epilog="Example: assistant forget ./docs --corpus claims")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@corpus_option
+@click.option("--workspace", "workspace_folder", metavar="FOLDER", help="Where everything is kept.")
+@click.option("--dry-run", is_flag=True, help="Print what would be forgotten and change nothing.")
+@click.option("--yes", "confirmed", is_flag=True, help="Forget more than half of the corpus without asking.")
+@json_option
+def forget_command(
+    folders: tuple[Path, ...],
+    corpus: str,
+    workspace_folder: str | None,
+    dry_run: bool,
+    confirmed: bool,
+    as_json: bool,
+) -> None:
+    """Take FOLDERS that were ingested (or single files that were) out of a corpus; nothing is deleted on disk.
+
+    What lies in an ingested folder is forgotten by the next ingest once it is deleted or moved elsewhere.
+    """
+    from ingest.forget import forget
+    from ingest.report import print_report
+
+    workspace = locate(workspace_folder)
+    report = forget(workspace, corpus, folders, dry_run=dry_run, confirmed=confirmed)
+    if not dry_run:
+        _drop_pairs(workspace, corpus)
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        print_report(report)
+
+
+def _drop_pairs(workspace: Workspace, corpus: str) -> None:
+    """Drop the pairs of documents that were forgotten, and say on standard error how many went, by set."""
+    from ingest.pairs.forgotten import drop_forgotten
+
+    try:
+        dropped = drop_forgotten(workspace, corpus)
+    except WorkspaceBusy as error:
+        again = f"assistant ingest --corpus {corpus}"
+        click.echo(f"Warning: pairs of what was forgotten are still there. {error.message} Then run: {again}", err=True)
+        return
+    for name, count in dropped.items():
+        click.echo(f"{counted(count, 'pair')} of '{name}' showed what was forgotten, and went too.", err=True)
+
+
+@click.group(
+    "pairs",
+    invoke_without_command=True,
+    epilog="Example: assistant pairs --corpus claims --tone house-voice.jsonl",
+)
+@corpus_option
+@click.option("--name", metavar="NAME", help="Of the set of pairs; the corpus has the same one by default.")
+@click.option("--tone", multiple=True, metavar="FILE", help="Examples of the house voice; may be repeated.")
+@click.option("--data", multiple=True, metavar="FILE", help="Your own questions and answers; may be repeated.")
+@click.option("--teacher", metavar="MODEL", help="Model that writes: base, one of the catalogue, or PROVIDER:MODEL.")
+@click.option("--teacher-url", metavar="URL", help="An OpenAI-compatible endpoint for the teacher and the judge.")
+@click.option("--judge", metavar="MODEL", help="Let a model look at what the teacher wrote.")
+@click.option("--hold-out", multiple=True, metavar="GLOB", help="Keep these documents for tests; may be repeated.")
+@click.option("--explain", type=click.Path(path_type=Path), metavar="FILE", help="Write what was dropped, and why.")
+@click.option("--strict", is_flag=True, help="Refuse a file of yours for a single bad row.")
+@workspace_options
+@json_option
+@click.pass_context
+def pairs_command(
+    ctx: click.Context,
+    corpus: str,
+    name: str | None,
+    tone: tuple[str, ...],
+    data: tuple[str, ...],
+    teacher: str | None,
+    teacher_url: str | None,
+    judge: str | None,
+    hold_out: tuple[str, ...],
+    explain: Path | None,
+    strict: bool,
+    workspace: Workspace,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Make instruction pairs from a corpus, and say why others were dropped."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from ingest.pairs.report import print_report
+
+    given = {
+        "tone": tone,
+        "data": data,
+        "hold_out": hold_out,
+        "teacher": teacher,
+        "teacher_url": teacher_url,
+        "judge": judge,
+    }
+    chosen = settings.pairs.model_copy(update={key: value for key, value in given.items() if value})
+    settings = settings.model_copy(update={"pairs": chosen})
+    report = _made_pairs(workspace, corpus, name or corpus, settings, explain, strict)
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        print_report(report)
+
+
+def _made_pairs(
+    workspace: Workspace,
+    corpus: str,
+    name: str,
+    settings: Settings,
+    explain: Path | None = None,
+    strict: bool = False,
+) -> "PairsReport":
+    """Make the set of pairs NAME from a corpus, and say on standard error what needs attention."""
+    from assistant.engines.opening import open_engine
+    from assistant.feedback.lessons import pairs_file
+    from ingest.pairs.build import make_pairs
+    from ingest.pairs.report import complaints
+
+    file = workspace.pairs_file(name)
+    if not file.exists():
+        new_name(name, "set of pairs")
+    with opened_service(workspace, corpus, settings) as service, service.retriever(corpus) as retriever:
+        report = make_pairs(
+            retriever,
+            open_engine(settings),
+            file,
+            settings,
+            explain=explain,
+            strict=strict,
+            corrections=pairs_file(workspace, retriever.catalog),
+        )
+    for line in complaints(report):
+        click.echo(line, err=True)
+    return report
+
+
+@pairs_command.command("show", epilog="Example: assistant pairs show claims -n 3 --source refusal")
+@click.argument("name", default=DEFAULT_CORPUS)
+@click.option("-n", "count", type=click.IntRange(1), default=5, show_default=True, help="How many.")
+@click.option("--source", type=click.Choice(get_args(Source)), help="Only pairs of one source.")
+@click.option("--kind", metavar="KIND", help="Only pairs of one kind, as in faq or near-miss.")
+@click.option("--split", type=click.Choice(SPLITS), help="Only pairs of one split.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed shows others.")
+@workspace_options
+@json_option
+def show_pairs(
+    name: str,
+    count: int,
+    source: str | None,
+    kind: str | None,
+    split: str | None,
+    seed: int,
+    workspace: Workspace,
+    settings: Settings,  # noqa: ARG001 - comes with the workspace
+    as_json: bool,
+) -> None:
+    """Print some pairs of the set NAME, drawn by chance, as a person reads them."""
+    import random
+
+    from assistant.artifacts.pairs import read_pairs
+
+    wanted = {"source": source, "kind": kind, "split": split}
+    pairs = [
+        pair
+        for pair in read_pairs(workspace.pairs_file(name))
+        if all(value in {None, getattr(pair, key)} for key, value in wanted.items())
+    ]
+    some = random.Random(seed).sample(pairs, min(count, len(pairs)))
+    if as_json:
+        click.echo(json.dumps([asdict(pair) for pair in some], ensure_ascii=False, indent=2))
+        return
+    for pair in some:
+        about = ", ".join(filter(None, (pair.source, pair.kind, pair.split, "edited" if pair.edited else "")))
+        click.echo(click.style(f"── {pair.id}  {about}  {visible(pair.document)}".rstrip(), dim=True))
+        for number, passage in enumerate(pair.passages, 1):
+            mark = "*" if number == pair.golden else " "
+            source = visible(passage.document or passage.context)
+            click.echo(f" {mark}[{number}] {source}: {excerpt(passage.text, 120)}")
+        for message in pair.history:
+            click.echo(f"  {message.role}: {visible(message.content)}")
+        click.echo(click.style(f"Q {visible(pair.instruction)}", bold=True))
+        click.echo(f"A {visible(pair.response, keep_lines=True)}\n")
+    click.echo(f"{len(some)} of {counted(len(pairs), 'pair')} in {workspace.pairs_file(name)}.")

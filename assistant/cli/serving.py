@@ -1,0 +1,224 @@
+"""``assistant ui``, ``serve``, ``mcp`` and ``users``: the ways in for people and programs, and who is let in."""
+
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assistant import config
+from assistant.cli.options import assignment_options, json_option, workspace_options
+from assistant.config import Settings
+from assistant.errors import UsageError
+from assistant.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ui.people import People, Role
+
+# As in ui.people, which is not loaded for --help.
+_ROLES = ("expert", "editor", "admin")
+
+
+@click.command("ui", epilog="Example: assistant ui --port 7860")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: ui.host]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: ui.port]")
+@click.option(
+    "--auth",
+    "users_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Who may sign in, as 'assistant users add' writes it.  [default: ui.users_file]",
+)
+@click.option(
+    "--api", "with_api", is_flag=True, help="Serve 'assistant serve' below /api too: base URL ADDRESS/api/v1."
+)
+@assignment_options
+def ui_command(
+    host: str | None,
+    port: int | None,
+    users_file: Path | None,
+    with_api: bool,
+    workspace: Workspace,
+    assignments: tuple[str, ...],
+) -> None:
+    """Open the app: ask, see the source beside the answer, teach; documents, training and reports.
+
+    Without a users file only this machine is let in, and whoever sits at it may do everything. Ctrl-C ends it.
+    """
+    from assistant.service import open_service
+    from ui.api.gate import read_tokens
+    from ui.app import create_app, listening_socket
+    from ui.context import make_context
+    from ui.requests import Proxies
+    from ui.server import ClientLimits, address_of, server_of
+
+    given = {"host": host, "port": port, "users_file": users_file}
+    own = [f"ui.{name}={value}" for name, value in given.items() if value is not None]
+    settings, origins = config.load(workspace.config_file, assignments=[*assignments, *own])
+    tokens = read_tokens(settings.serve) if with_api else None
+    with open_service(workspace, settings) as service:
+        context = make_context(workspace, settings, origins, service)
+        limits = ClientLimits(settings.ui.connections, is_proxy=Proxies(settings.ui).trusts)
+        with listening_socket(context) as listening:
+            address = address_of(listening)
+
+            def started() -> None:
+                click.echo(f"The app is open: {address}  (workspace {workspace.root}; Ctrl-C ends it)")
+                if tokens is not None:
+                    click.echo(f"Programs ask {address}/api/v1; {address}/api/docs says how.")
+
+            click.echo("Loading the models ...", err=True)
+            with suppress(KeyboardInterrupt):  # Ctrl-C ends it as it should
+                server_of(create_app(context, tokens), started, limits, patience_seconds=5).run([listening])
+
+
+@click.command("serve", epilog="Example: assistant serve --port 8000")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: serve.host]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: serve.port]")
+@workspace_options
+def serve_command(host: str | None, port: int | None, workspace: Workspace, settings: Settings) -> None:
+    """Serve all corpora and adapters over HTTP, in OpenAI's protocol: base URL http://ADDRESS:PORT/v1.
+
+    The model's name is CORPUS or CORPUS/ADAPTER. Tokens stand in serve.token_file or ASSISTANT_TOKEN; without any, only
+    this machine is let in. Ctrl-C lets running answers end.
+    """
+    from assistant.service import open_service
+    from ui.api.gate import read_tokens
+    from ui.api.server import address_of, listening_socket, make_server
+
+    changes = {"host": host, "port": port}
+    serving = settings.serve.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    settings = settings.model_copy(update={"serve": serving})
+    tokens = read_tokens(serving)
+    if not workspace.corpus_names():
+        click.echo(f"{workspace.root} holds no corpus yet; run: assistant ingest FOLDER", err=True)
+    with listening_socket(serving, tokens) as listening, open_service(workspace, settings) as service:
+        address = address_of(listening)
+
+        def started() -> None:
+            click.echo(f"Serving {workspace.root} on {address}/v1; {address}/docs says how to ask. Ctrl-C ends it.")
+
+        with suppress(KeyboardInterrupt):  # Ctrl-C ends it as it should
+            make_server(service, tokens, started).run([listening])
+
+
+@click.command("mcp", epilog="Example: assistant mcp --workspace ./.assistant")
+@workspace_options
+def mcp_command(workspace: Workspace, settings: Settings) -> None:
+    """Serve 'search' and 'ask' as tools to a program that speaks MCP, over standard input and output.
+
+    Such a program starts this command itself; docs/api.md shows what to write into its settings.
+    """
+    try:
+        from ui.mcp_server import create_server
+    except ModuleNotFoundError as error:
+        if error.name not in ("mcp", "mcp_types"):
+            raise
+        raise UsageError("The package 'mcp' is not installed.", "pip install 'domain-assistant[mcp]'") from None
+    from assistant.service import open_service
+
+    with open_service(workspace, settings) as service:
+        create_server(service).run()
+
+
+_stdin_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+
+
+@click.group("users", epilog="Example: assistant users add ana --role editor")
+def users_command() -> None:
+    """Say who may sign in to the app, and what they may do.
+
+    An expert asks and corrects answers; an editor also changes documents and accepts corrections; an admin may do all.
+    Where there are users, nobody else is let in.
+    """
+
+
+@users_command.command("add", epilog="Example: assistant users add ana --role editor")
+@click.argument("name")
+@click.option("--role", type=click.Choice(_ROLES), default="expert", show_default=True, help="What they may do.")
+@_stdin_option
+@click.option("--no-password", is_flag=True, help="Let a proxy sign them in (ui.trusted_header).")
+@workspace_options
+def add_user(
+    name: str, role: "Role", password_stdin: bool, no_password: bool, workspace: Workspace, settings: Settings
+) -> None:
+    """Let NAME in. The password is asked for twice; only its hash is kept."""
+    from ui.people import usable_name
+
+    if no_password and password_stdin:
+        raise UsageError("--no-password and --password-stdin exclude each other.", "Leave one out.")
+    people, name = _people(workspace, settings), usable_name(name)
+    if people.user(name):
+        raise UsageError(f"There is a user '{name}' already.", "See: assistant users --help")
+    is_first = not people.users()
+    user = people.add(name, role, "" if no_password else _asked_password(password_stdin))
+    click.echo(f"'{user.name}' may sign in as {user.role}. Users are in {people.file}.")
+    if is_first:
+        click.echo("An app that is open has to be started again: it lets everyone on this machine in.")
+
+
+@users_command.command("password", epilog="Example: assistant users password ana")
+@click.argument("name")
+@_stdin_option
+@workspace_options
+def set_password(name: str, password_stdin: bool, workspace: Workspace, settings: Settings) -> None:
+    """Give NAME another password, and end their sessions."""
+    _people(workspace, settings).set_password(name, _asked_password(password_stdin))
+    click.echo(f"'{name}' has another password.")
+
+
+@users_command.command("role", epilog="Example: assistant users role ana admin")
+@click.argument("name")
+@click.argument("role", type=click.Choice(_ROLES))
+@workspace_options
+def set_role(name: str, role: "Role", workspace: Workspace, settings: Settings) -> None:
+    """Give NAME another ROLE, from their next click on."""
+    _people(workspace, settings).set_role(name, role)
+    click.echo(f"'{name}' is {role} now.")
+
+
+@users_command.command("remove", epilog="Example: assistant users remove ana")
+@click.argument("name")
+@workspace_options
+def remove_user(name: str, workspace: Workspace, settings: Settings) -> None:
+    """Let NAME in no more. What they asked and taught is kept."""
+    people = _people(workspace, settings)
+    people.remove(name)
+    click.echo(f"'{name}' may not sign in any more.")
+    if not people.accounts():
+        click.echo("There are no users left: the app lets in whoever sits at this machine.", err=True)
+
+
+@users_command.command("list", epilog="Example: assistant users list --json")
+@workspace_options
+@json_option
+def list_users(workspace: Workspace, settings: Settings, as_json: bool) -> None:
+    """List who may sign in."""
+    people = _people(workspace, settings)
+    accounts = sorted(people.accounts().values(), key=lambda account: account.name)
+    if as_json:
+        rows = [{"name": one.name, "role": one.role, "has_password": bool(one.password)} for one in accounts]
+        click.echo(json.dumps({"file": str(people.file), "users": rows}, ensure_ascii=False, indent=2))
+        return
+    for one in accounts:
+        click.echo(f"{one.name}  {one.role}{'' if one.password else '  (signed in by a proxy)'}")
+    click.echo(f"{len(accounts)} users in {people.file}." if accounts else "Nobody has to sign in.")
+
+
+def _people(workspace: Workspace, settings: Settings) -> "People":
+    from ui.people import People, users_file
+
+    return People(users_file(workspace, settings.ui))
+
+
+def _asked_password(from_standard_input: bool) -> str:
+    """The password, from a program or from a person who types it twice. Raises UsageError for one that is too short."""
+    from ui.people import usable_password
+
+    if from_standard_input:
+        return usable_password(sys.stdin.readline().rstrip("\r\n"))
+    if not sys.stdin.isatty():
+        raise UsageError("Nobody is there to type a password.", "Use --password-stdin.")
+    return usable_password(click.prompt("Password", hide_input=True, confirmation_prompt=True))

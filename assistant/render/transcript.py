@@ -1,0 +1,166 @@
+"""An answer as people read it: its marks and sources, lines of a terminal with its trace, a conversation as Markdown.
+
+Words of documents, models and file names are from strangers: what does not print never reaches the terminal, and
+nothing of it formats a Markdown document.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+
+from assistant.text.printing import excerpt, visible
+from assistant.types import Answer, Citation, Evidence, Sentence
+
+LONGEST_QUOTE = 300
+
+
+def source_of(hit: Evidence) -> str:
+    """Where a passage stands, for people: ``terms.pdf, p. 4 · § 7 Deadlines``."""
+    place = f"p. {hit.page_range}" if hit.pages else hit.place
+    return f"{hit.document}{f', {place}' if place else ''}{f' · {hit.heading}' if hit.heading else ''}"
+
+
+def mark_of(sentence: Sentence) -> str:
+    """What stands behind a sentence: the numbers of its passages, or that there are none."""
+    if not sentence.supported:
+        return "[unsupported]"
+    return "".join(dict.fromkeys(map(number_of, sentence.citations)))
+
+
+def number_of(citation: Citation) -> str:
+    """What stands for a citation in a text: ``[2]``; ``[2!]`` if it carries a warning."""
+    return f"[{citation.hit}{'!' if citation.warning else ''}]"
+
+
+def rest_of(answer: Answer) -> str:
+    """The signs behind the last sentence of an answer, which end a table or code."""
+    _, last, rest = answer.text.rpartition(answer.sentences[-1].text) if answer.sentences else ("", "", "")
+    signs = takewhile(lambda line: not any(map(str.isalnum, line)), rest.splitlines(keepends=True))
+    return "".join(signs).rstrip() if last else ""
+
+
+def cited_parts(answer: Answer) -> list[tuple[Citation, Evidence]]:
+    """What an answer cites, each quotation once, passage by passage: and the hit with its heading and pages there."""
+    hits = {hit.rank: hit for hit in answer.hits}
+    citations = {(one.hit, one.quote): one for sentence in answer.sentences for one in sentence.citations}
+    ordered = sorted(citations.values(), key=lambda one: (one.hit, one.start))
+    return [(one, hits[one.hit].part(one.start, one.end)) for one in ordered if one.hit in hits]
+
+
+def cited_lines(answer: Answer, longest: int = LONGEST_QUOTE) -> list[str]:
+    """The same, a line each: ``[2] terms.pdf, p. 4: “We pay within 30 days.”``; file names and headings as they are."""
+    return [f"{number_of(one)} {source_of(hit)}: “{excerpt(one.quote, longest)}”" for one, hit in cited_parts(answer)]
+
+
+def nearest_lines(answer: Answer) -> list[str]:
+    """The passages that a refusal found, a line each."""
+    return [f"{source_of(hit)}: {excerpt(hit.text)}" for hit in answer.hits]
+
+
+_UNSUPPORTED = "No passage supports this answer."
+
+
+def answer_lines(answer: Answer) -> list[str]:
+    """An answer: sentences with footnotes, then the sources they cite; or a refusal with the nearest passages."""
+    checked = [f"(checked by {visible(one.by)}, {one.date})" for one in [answer.checked] if one]
+    checked += [f"(A checked answer is there for: {visible(like)})" for like in answer.like_checked]
+    notes = [*checked, *(f"({visible(note)})" for note in answer.notes)]
+    if answer.refused:
+        lines = [visible(answer.text, keep_lines=True), f"({answer.refusal_reason})", *checked]
+        nearest = [f"  {visible(line)}" for line in nearest_lines(answer)]
+        return [*lines, "", "Nearest passages:", *nearest] if nearest else lines
+    if answer.small_talk:
+        return [answer.text]
+    if answer.hedged:
+        return [visible(answer.text, keep_lines=True), *notes]
+    said = [f"{visible(one.before + one.text, keep_lines=True)} {mark_of(one)}" for one in answer.sentences]
+    text = "\n".join(map(str.strip, said)) if answer.quoted else ("".join(said) + rest_of(answer)).strip()
+    sources = [f"  {visible(line)}" for line in cited_lines(answer)]
+    return [
+        text,
+        *(["(quoted from the documents)"] if answer.quoted else []),
+        *notes,
+        "",
+        *(["Sources:", *sources] if sources else [_UNSUPPORTED]),
+    ]
+
+
+def footnotes(answer: Answer) -> list[str]:
+    """The passages that the sentences cite, a line each, and what else a reader should know."""
+    lines = [f"  {visible(line)}" for line in cited_lines(answer)] or [f"  {_UNSUPPORTED}"]
+    return [*lines, *(f"  Note: {visible(note)}" for note in answer.notes)]
+
+
+def passage_lines(hits: Sequence[Evidence]) -> list[str]:
+    """Passages in full, each under the number that it is cited by."""
+    lines: list[str] = []
+    for hit in hits:
+        lines += [f"[{hit.rank}] {visible(source_of(hit))}", *_indented(hit.text), ""]
+    return lines[:-1]
+
+
+def trace_lines(answer: Answer, *, with_prompt: bool = False) -> list[str]:
+    """Why an answer is what it is: what was searched for, found, judged and said, and what each step took."""
+    trace = answer.trace
+    if answer.small_talk:
+        return ["Nothing was asked of the documents, so nothing was searched for."]
+    if trace is None:
+        return ["Nothing is known about this answer."]
+    shown = {hit.rank for hit in answer.hits}
+    found = []
+    for hit in trace.found:
+        sides = ", ".join(
+            "–" if score is None else f"{score:.3f} #{rank}"
+            for score, rank in ((hit.dense, hit.dense_rank), (hit.lexical, hit.lexical_rank))
+        )
+        left_out = " (left out of the prompt: no room)" if hit.rank in trace.dropped else ""
+        unread = left_out or ("" if hit.rank in shown else " (not shown)")
+        found.append(f"  [{hit.rank}] {hit.score:.3f} ({sides}) {visible(source_of(hit))}{unread}")
+    judged = ", ".join(f"{visible(name)} {value:.3f}" for name, value in trace.judgement.items())
+    refused = f"refused: {visible(answer.refusal_reason)}" if answer.refused else ""
+    outcome = refused or ("hedged" if answer.hedged else "quoted" if answer.quoted else "")
+    took = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in answer.timings.items())
+    return [
+        *([f"Rewritten: {visible(trace.rewriting)}"] if trace.rewriting else []),
+        *("Searched for:", *(f"  {visible(question)}" for question in trace.searched)),
+        *("Found (score; meaning and words, each with its rank):", *found),
+        *([f"Judged: {judged}"] if judged else []),
+        *(["Prompt:", *_indented(trace.prompt)] if with_prompt and trace.prompt else []),
+        *(["The model said:", *_indented(trace.said)] if trace.said else ["The model was not asked."]),
+        *([f"Outcome: {outcome}"] if outcome else []),
+        f"Time: {took}",
+    ]
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in visible(text, keep_lines=True).splitlines()]
+
+
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
+
+
+def conversation_markdown(answers: Sequence[Answer], corpus: str) -> str:
+    """A conversation as a Markdown document."""
+    parts = [f"# Conversation about {escaped(corpus)}"]
+    for answer in answers:
+        parts.append(f"## {escaped(answer.question)}")
+        if answer.standalone_question != answer.question:
+            parts.append(f"*Searched for: {escaped(answer.standalone_question)}*")
+        said = [f"{one.before}{one.text} {mark_of(one)}" for one in answer.sentences]
+        if answer.quoted:
+            parts += [*map(escaped, said), "*Quoted from the documents.*"]
+        else:
+            is_plain = answer.refused or answer.hedged or not said
+            text = answer.text if is_plain else "".join(said) + rest_of(answer)
+            lines = (f"{escaped(line)}  " if line else "" for line in text.strip().splitlines())
+            parts.append("\n".join(lines).rstrip())
+        parts += [f"*Checked by {escaped(one.by)}, {one.date}*" for one in [answer.checked] if one]
+        parts += [f"*{escaped(note)}*" for note in answer.notes]
+        if sources := [f"- {escaped(line)}" for line in cited_lines(answer)]:
+            parts.append("\n".join(sources))
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text from a stranger as one line of Markdown that formats nothing."""
+    return _MARKUP.sub(r"\\\1", visible(" ".join(text.split())))
