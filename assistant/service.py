@@ -14,7 +14,7 @@ ingest, the next request sees what is new.
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,8 @@ from assistant.engines.opening import check_adapter, open_answering, uses_server
 from assistant.errors import UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.filters import refuse_unmatched
+from assistant.retrieval.joint import JointRetriever
 from assistant.retrieval.pool import RetrieverPool
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog
@@ -77,6 +79,8 @@ class Asked:
     """None takes ``engine.temperature``."""
     checked: bool = True
     """Whether an answer that someone has checked is given again; not where models are compared."""
+    also: tuple[str, ...] = ()
+    """Other corpora that are searched together with the model's."""
 
 
 @dataclass(slots=True)
@@ -185,8 +189,11 @@ class Service:
 
         ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
         """
-        with self.retriever(asked.model.corpus, asked.only) as retriever:
-            checked = CheckedAnswers(self.workspace.root, asked.model.corpus) if asked.checked else None
+        is_alone = not asked.also
+        lent = self.retriever(asked.model.corpus, asked.only) if is_alone else self._joint(asked)
+        with lent as retriever:
+            # What was checked stands on one corpus.
+            checked = CheckedAnswers(self.workspace.root, asked.model.corpus) if asked.checked and is_alone else None
             assistant = Assistant(
                 retriever, lambda: engine or self.engine(), self.answering(asked), self.generation(asked), checked
             )
@@ -229,6 +236,17 @@ class Service:
                 raise UsageError("This assistant is closed.", "Open it again.")
             pool = self._pools.setdefault(name, RetrieverPool(opened))
         return pool.lent(only)
+
+    @contextmanager
+    def _joint(self, asked: Asked) -> Iterator[Retriever]:
+        """One retriever for all corpora of a question that hold something its filter lets through."""
+        with ExitStack() as lent:
+            corpora = dict.fromkeys((asked.model.corpus, *asked.also))
+            all_parts = [lent.enter_context(self.retriever(corpus)) for corpus in corpora]
+            parts = [part for part in all_parts if not asked.only or part.catalog.holds(asked.only)]
+            if asked.only and not parts:
+                refuse_unmatched(asked.only, all_parts[0].catalog)
+            yield JointRetriever(parts)
 
     def close(self) -> None:
         """Close the catalogs; a request that is under way ends first. Later ones raise UsageError."""

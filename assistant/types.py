@@ -157,15 +157,20 @@ class Filter:
     """Glob over those paths, as in ``policies/*``."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Equal values: ``language``, ``format``, ``date``, ``title``, or what the file itself states."""
+    since: str = ""
+    """ISO date, or a prefix of it: of documents that are dated then or later. One without a date is not."""
+    until: str = ""
+    """The same for the last one: ``2025`` takes all of that year."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "documents", tuple(map(well_formed, self.documents)))
-        object.__setattr__(self, "folder", well_formed(self.folder))
+        for name in ("folder", "since", "until"):
+            object.__setattr__(self, name, well_formed(getattr(self, name)))
         metadata = {well_formed(name): well_formed(value) for name, value in self.metadata.items()}
         object.__setattr__(self, "metadata", metadata)
 
     def __bool__(self) -> bool:
-        return bool(self.documents or self.folder or self.metadata)
+        return bool(self.documents or self.folder or self.metadata or self.since or self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,8 @@ class Evidence:
     text: str
     blocks: tuple[StoredBlock, ...]
     """Those that the text holds a part of, in order; the first may begin before it, the last end behind it."""
+    corpus: str = ""
+    """Which one it is from, where several were searched at once; empty where one was."""
 
     @property
     def header(self) -> str:

@@ -73,7 +73,7 @@ def features_of(question: str, found: Sequence[Evidence], there: Held, retriever
         _bm25(question, language, found, retriever),
         max(map(there.coverage, there.passages)),
         _window_coverage(found, there),
-        1.0 - weighted_coverage(there.wanted, retriever.catalog.document_frequencies(list(there.wanted))),
+        1.0 - weighted_coverage(there.wanted, retriever.document_frequencies(list(there.wanted))),
         log1p(len(there.wanted)),
     )
 

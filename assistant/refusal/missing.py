@@ -82,7 +82,7 @@ def _may_be_noun(word: str) -> bool:
 def _rarest(some: Sequence[str], language: str, retriever: Retriever) -> set[str]:
     """Those that the corpus does not know; if it knows all, those that are rare in it."""
     its_stems = {word: stems(word, language) for word in some}
-    known = retriever.catalog.document_frequencies(list(chain.from_iterable(its_stems.values())))
+    known = retriever.document_frequencies(list(chain.from_iterable(its_stems.values())))
     frequencies = {word: max((known.get(stem, 0) for stem in its), default=0) for word, its in its_stems.items()}
     unknown = {word for word, count in frequencies.items() if not count}
     return unknown or {word for word, count in frequencies.items() if count <= _RARE * retriever.size}

@@ -34,6 +34,12 @@ def refuse_unmatched(only: Filter, catalog: Catalog) -> None:
     for name, value in only.metadata.items():
         if not catalog.holds(Filter(metadata={name: value})):
             raise _no_value(name, value, catalog)
+    for dates in filter(None, (Filter(since=only.since), Filter(until=only.until))):
+        if not catalog.holds(dates):
+            when = f"since {only.since}" if dates.since else f"until {only.until}"
+            known = sorted({summary.date for summary in catalog.document_summaries()} - {""})
+            remedy = f"They are dated from {known[0]} to {known[-1]}." if known else "None of them has a date."
+            raise UsageError(f"No document of the corpus '{catalog.folder.name}' is dated {when}.", remedy)
     if not catalog.holds(only):
         raise UsageError("No document fits all parts of the filter.", "Leave one out.")
 

@@ -7,6 +7,7 @@ question ──▶ vector ──▶ FAISS ───┐
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -22,7 +23,7 @@ from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.fusion import Candidate, fuse
 from assistant.retrieval.reranker import Reranker
 from assistant.store.catalog import Catalog, StoredChunk
-from assistant.store.vectors import Ids, VectorIndex, open_index
+from assistant.store.vectors import VectorIndex, open_index
 from assistant.text.duplicates import Duplicates, jaccard, shingles
 from assistant.text.words import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.types import Evidence, Filter, well_formed
@@ -35,6 +36,8 @@ _MOST_TERMS = 128
 _FALLBACK_SHARE = 0.2
 
 T = TypeVar("T")
+Ranking = list[tuple[int, float]]
+"""Chunk ids with scores, best first."""
 
 
 class Retriever:
@@ -81,18 +84,22 @@ class Retriever:
         if not question.strip():
             raise UsageError("The question is empty.", "Ask something.")
         wanted = k or self.settings.k
-        settings = self.settings
-        with self.catalog.snapshot():
-            index = self._current_index()
-            among = np.asarray(self.catalog.chunk_ids(only), np.int64) if only else None
-            limit = max(settings.candidates, wanted)
-            candidates = self._candidates(question, index, limit, only, among)
+        limit = max(self.settings.candidates, wanted)
+        with self.snapshot():
+            candidates = self._candidates(question, limit, only)
             if fallback.strip() and fallback != question:
-                candidates = _together(candidates, self._candidates(fallback, index, limit, only, among))
-            if settings.reranker:
+                candidates = _together(candidates, self._candidates(fallback, limit, only))
+            if self.settings.reranker:
                 candidates = self._reranked(question, candidates)
             hits = islice(self._distinct(candidates, only), wanted)
             return [self._as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One generation of the corpus for as long as the block runs. Raises what ``search`` raises for a corpus."""
+        with self.catalog.snapshot():
+            self._current_index()
+            yield
 
     def newest_edition(self, hit: Evidence) -> Evidence | None:
         """The section of a hit in the newest edition of its document; None where the hit is of that, or it has none.
@@ -131,8 +138,26 @@ class Retriever:
     def weights(self, some: Iterable[str]) -> Mapping[str, float]:
         """Inverse document frequency of terms, as BM25 counts it; unknown ones weigh most."""
         wanted = list(dict.fromkeys(some))
-        frequencies = self.catalog.document_frequencies(wanted)
+        frequencies = self.document_frequencies(wanted)
         return {term: math.log(1 + self.size / (frequencies.get(term, 0) + 0.5)) for term in wanted}
+
+    def document_frequencies(self, terms: Sequence[str]) -> dict[str, int]:
+        """How many chunks hold each term; terms that occur nowhere are left out."""
+        return self.catalog.document_frequencies(terms)
+
+    def sides(self, question: str, limit: int, only: Filter | None) -> tuple[Ranking, Ranking]:
+        """What each side offers, the best first: (chunk, cosine), and (chunk, BM25). To be called in a snapshot."""
+        index, method = self._current_index(), self.settings.fusion
+        dense: Ranking = []
+        lexical: Ranking = []
+        if method != "lexical":
+            among = np.asarray(self.catalog.chunk_ids(only), np.int64) if only else None
+            dense = index.search(self.embedder.embed_question(question), limit, among)
+        if method != "dense":
+            phrases = whole_questions(question, self._languages)
+            terms = self._lexical_query(question, detect(question, self._languages), len(index))
+            lexical = self.catalog.match(terms + phrases, limit, only)
+        return dense, lexical
 
     def _current_index(self) -> VectorIndex:
         generation = self.catalog.generation()
@@ -150,20 +175,9 @@ class Retriever:
                 self._editions[title_key(title)].append((date, document))
         return self._index
 
-    def _candidates(
-        self, question: str, index: VectorIndex, limit: int, only: Filter | None, among: Ids | None
-    ) -> list[Candidate]:
-        """``among`` are the ids of the chunks that ``only`` lets through."""
-        method, language = self.settings.fusion, detect(question, self._languages)
-        dense: list[tuple[int, float]] = []
-        lexical: list[tuple[int, float]] = []
-        if method != "lexical":
-            dense = index.search(self.embedder.embed_question(question), limit, among)
-        if method != "dense":
-            phrases = whole_questions(question, self._languages)
-            terms = self._lexical_query(question, language, len(index))
-            lexical = self.catalog.match(terms + phrases, limit, only)
-        return fuse(dense, lexical, method, self._dense_weight(language))
+    def _candidates(self, question: str, limit: int, only: Filter | None) -> list[Candidate]:
+        dense, lexical = self.sides(question, limit, only)
+        return fuse(dense, lexical, self.settings.fusion, self._dense_weight(detect(question, self.languages)))
 
     def _dense_weight(self, language: str) -> float:
         if self.settings.fusion in {"dense", "lexical"}:
@@ -180,7 +194,7 @@ class Retriever:
     def _reranked(self, question: str, candidates: list[Candidate]) -> list[Candidate]:
         """The best candidates in the reranker's order. The others are dropped: its scores have another scale."""
         head = candidates[: self.settings.rerank_candidates]
-        chunks = self.catalog.chunks([one.chunk for one in head])
+        chunks = self._chunks([one.chunk for one in head])
         texts = [f"{chunks[one.chunk].context}\n{chunks[one.chunk].text}" for one in head]
         scores = self._reranker.scores(question, texts)
         rescored = [replace(one, score=score) for one, score in zip(head, scores, strict=True)]
@@ -196,10 +210,13 @@ class Retriever:
         said = Duplicates(self.settings.duplicate_similarity)
         shown: list[StoredChunk] = []
         for candidate in candidates:
-            chunk = self.catalog.chunks([candidate.chunk], only)[candidate.chunk]
+            chunk = self._chunks([candidate.chunk], only)[candidate.chunk]
             if said.is_new(chunk.text) or (chunk.date and state_otherwise(chunk, shown)):
                 shown.append(chunk)
                 yield candidate, chunk
+
+    def _chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
+        return self.catalog.chunks(ids, only)
 
     def _as_evidence(self, rank: int, hit: Candidate, chunk: StoredChunk) -> Evidence:
         return Evidence(

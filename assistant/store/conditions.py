@@ -16,9 +16,9 @@ def marks_for(items: Sequence[object]) -> str:
     return ", ".join("?" * len(items))
 
 
-def conditions_of(only: Filter) -> tuple[list[str], list[str]]:
+def conditions_of(only: Filter) -> tuple[list[str], list[str | int]]:
     """A filter as SQL conditions over documents and files, with their values."""
-    conditions, values = ["true"], list[str]()
+    conditions, values = ["true"], list[str | int]()
     if only.documents:
         conditions.append(f"path IN ({marks_for(only.documents)})")
         values.extend(only.documents)
@@ -35,10 +35,16 @@ def conditions_of(only: Filter) -> tuple[list[str], list[str]]:
                 "EXISTS (SELECT 1 FROM json_each(metadata) WHERE json_each.key = ? AND json_each.value = ?)"
             )
             values.extend((name, value))
+    if only.since:
+        conditions.append("date >= ?")
+        values.append(only.since)
+    if only.until:
+        conditions.append("date != '' AND substr(date, 1, ?) <= ?")
+        values.extend((len(only.until), only.until))
     return conditions, values
 
 
-def chunks_of(only: Filter) -> tuple[str, list[str]]:
+def chunks_of(only: Filter) -> tuple[str, list[str | int]]:
     """The SQL query for the ids of the live chunks in documents that fit a filter, with its values."""
     conditions, values = conditions_of(only)
     return (
