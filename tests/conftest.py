@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from fakes import FakeEmbedder
 
 from assistant.config import Settings
 from assistant.workspace import Workspace
+
+# How long an example takes says what else the machine does; a folder that examples share is filled anew by each.
+_UNASKED = (hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture)
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=_UNASKED)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -241,7 +241,6 @@ def test_what_follows_an_order_is_not_believed() -> None:
     assert statement_spans("One. Two.", "Terms") == [(0, 4), (5, 9)]
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_the_skeleton_knows_where_its_characters_come_from(text: str) -> None:
     seen, origins = traced_skeleton(text)
@@ -260,7 +259,7 @@ PIECES = (
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(PIECES), max_size=12))
 def test_plain_words_only_grow_and_open_nothing(pieces: list[str]) -> None:
     text = "".join(pieces)

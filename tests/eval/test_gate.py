@@ -238,7 +238,7 @@ def test_a_small_fall_is_warned_of() -> None:
     assert (gate.status, gate.exit_status) == ("warn", 0)
 
 
-@hypothesis_settings(max_examples=50, deadline=None)
+@hypothesis_settings(max_examples=50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0, 0.5))
 def test_status_and_exit_status_always_agree(values: list[float], fall: float) -> None:
     gate = _gate([max(0.0, value - fall) for value in values], values)

@@ -118,7 +118,7 @@ def test_an_endless_answer_is_scored_like_any_other(said: str) -> None:
 BOUNDED = {"copy_density": float("inf"), "crag": 1.0}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=200), st.sampled_from(CASES))
 def test_no_answer_takes_a_metric_out_of_its_range(said: str, case: Case) -> None:
     for name, score in scores_of(case, answered(said), JUDGES).items():

@@ -126,7 +126,7 @@ def test_right_answers_that_are_hedged_are_a_share_of_the_right_ones() -> None:
         assert right_hedged(case, answer) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=100), st.sampled_from([CASE, ONE_FACT, UNANSWERABLE]), st.booleans(), st.booleans())
 def test_every_answer_has_one_outcome(said: str, case: Case, refused: bool, hedged: bool) -> None:
     outcome, _ = judged(case, answered(said, refused=refused, hedged=hedged))

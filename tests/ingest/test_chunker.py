@@ -10,7 +10,7 @@ from pathlib import Path
 import files
 import pytest
 from fakes import FakeEmbedder
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assistant.retrieval.tokens import TokenCounter
@@ -142,7 +142,7 @@ def documents(draw: st.DrawFn) -> Document:
 
 
 @pytest.mark.parametrize("name", ["minilm", "bpe", "unigram"])
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120)
 @given(made=documents(), largest=st.integers(40, 256), smallest=st.integers(0, 60), characters=st.integers(0, 2000))
 @example(made=document(paragraph("\u200b")), largest=40, smallest=0, characters=0)
 @example(made=document(paragraph("\u200b", "A"), paragraph("text", "A")), largest=40, smallest=48, characters=900)

@@ -61,7 +61,7 @@ EDITS = st.lists(
 TARGETS = st.lists(st.sampled_from(["", "sub", "sub/deep", "."]), min_size=0, max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps=st.lists(st.tuples(EDITS, TARGETS), min_size=1, max_size=5))
 def test_whatever_happens_on_disk_the_corpus_follows(
     steps: list[tuple[list[tuple[str, str, str]], list[str]]],

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 from files import LAUGHS, PROSE, XXE, archive, docx, epub, mail, pdf, pptx, scanned_pdf, with_member, write, xlsx
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfWriter
 from pypdfium2 import PdfDocument, PdfPage
@@ -379,7 +379,7 @@ def holds(path: Path) -> None:
     assert all(block.header_lines < len(block.text.split("\n")) or not block.header_lines for block in document.blocks)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120)
 @given(suffix=st.sampled_from(sorted(SUFFIXES)), seed=st.sampled_from(SEEDS), rest=st.binary(max_size=300))
 def test_any_bytes_under_any_suffix_are_text_or_a_read_error(
     tmp_path: Path, suffix: str, seed: bytes, rest: bytes
@@ -387,13 +387,13 @@ def test_any_bytes_under_any_suffix_are_text_or_a_read_error(
     holds(write(tmp_path, f"x{suffix}", seed + rest))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120)
 @given(suffix=st.sampled_from([".html", ".md", ".txt", ".csv", ".eml"]), text=st.text(max_size=300))
 def test_any_text_is_text_or_a_read_error(tmp_path: Path, suffix: str, text: str) -> None:
     holds(write(tmp_path, f"x{suffix}", text.encode("utf-8", "surrogatepass")))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(content=st.sampled_from(FILES), data=st.data())
 def test_damaged_files_are_text_or_a_read_error(tmp_path: Path, content: bytes, data: st.DataObject) -> None:
     damaged = bytearray(content)
@@ -428,7 +428,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(pieces=PIECES)
 @example(pieces=["<table>", "<td>", "word ", "<div>", "<td>"])
 def test_no_word_of_any_tag_soup_is_lost_or_doubled(tmp_path: Path, pieces: list[str]) -> None:

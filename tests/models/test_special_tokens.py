@@ -125,7 +125,7 @@ def test_every_spelling_of_a_control_token_stays_text(name: str, normalizer: str
             assert special_ids(template, spelling) == expected, repr(spelling)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 @pytest.mark.parametrize("normalizer", NORMALIZERS)
 @pytest.mark.parametrize("name", FAMILIES)
@@ -135,13 +135,13 @@ def test_no_splice_of_control_tokens_becomes_one(name: str, normalizer: str, dat
     assert special_ids(template, text) == its_own(template)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(hostile_texts(sorted(TURN_MARKERS)))
 def test_the_bundled_model_sees_only_the_turns_of_its_template(text: str) -> None:
     assert special_ids(bundled(), text) == its_own(bundled())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(hostile_texts([*sorted(TURN_MARKERS), "</passage>", "< passage id", "aab", "ab ab"]))
 def test_what_is_harmless_stays_as_it_is(text: str) -> None:
     tokens = frozenset({"aab", "ab ab", "b a"})

@@ -117,7 +117,7 @@ PIECES = (
 pieces = st.lists(st.sampled_from(PIECES), max_size=8).map(lambda some: "".join(some) or "word")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pieces, pieces, st.booleans())
 def test_a_program_that_renders_markdown_links_and_loads_nothing(one: str, other: str, refused: bool) -> None:
     hit = evidence(f"{one} {other}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import DIMENSION, FakeEmbedder
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import CatalogVersionError, WorkspaceError
@@ -228,7 +228,7 @@ def test_no_term_is_an_operator(catalog: Catalog, term: str) -> None:
     assert len(catalog.files()) == 2
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(question=st.text(max_size=60))
 def test_no_question_breaks_the_search(catalog: Catalog, question: str) -> None:
     terms = query_terms(question, ("en", "de"))

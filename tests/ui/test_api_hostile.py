@@ -166,7 +166,7 @@ def test_no_generated_request_ends_in_a_server_error(address: str) -> None:
     for operation in operations:
         for mode in GenerationMode if operation.body else (GenerationMode.POSITIVE,):
 
-            @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=30, database=None, suppress_health_check=list(HealthCheck))
             @given(case=operation.as_strategy(generation_mode=mode))
             def ask(case: Any) -> None:
                 case.call_and_validate(checks=[not_a_server_error])
