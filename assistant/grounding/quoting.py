@@ -11,9 +11,10 @@ An answer whose citations all fit clearly worse than the best place misses the q
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from assistant.grounding.conditions import conditions
 from assistant.grounding.grounder import cite
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, weighted_coverage
@@ -67,7 +68,7 @@ class Places:
 
     def quotes(self) -> tuple[Sentence, ...]:
         """The best places as sentences with citations, best first: at most two, none where nothing fits."""
-        return self._quoted(_MOST_QUOTES, self._best - _NEARLY_AS_GOOD)
+        return tuple(map(self._with_conditions, self._quoted(_MOST_QUOTES, self._best - _NEARLY_AS_GOOD)))
 
     def closest(self) -> tuple[Sentence, ...]:
         """The places that come closest, in the same way: at most three, however much worse than the first."""
@@ -90,6 +91,17 @@ class Places:
             if not any(_overlap(quoted, other) for other in quotes):
                 quotes.append(quoted)
         return tuple(quotes)
+
+    def _with_conditions(self, quote: Sentence) -> Sentence:
+        """A quotation with what limits it behind it, each with a citation of its own."""
+        (cited,) = quote.citations
+        hit = next(hit for hit in self._hits if hit.rank == cited.hit)
+        if hit.block_at(cited.start).kind == "table":
+            return quote
+        its = conditions(hit, cited.end - hit.start, quote.text)
+        added = tuple(cite(hit, one.start, one.end, self._hits) for one in its)
+        text = " … ".join([quote.text, *(" ".join(one.quote.split()) for one in added)])
+        return replace(quote, text=text, citations=(cited, *added))
 
     def behind(self, citations: Sequence[Citation]) -> float:
         """By how much the citation that fits the question best does so worse than the best place.

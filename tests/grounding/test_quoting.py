@@ -89,7 +89,7 @@ def test_an_item_of_a_list_is_quoted_without_its_bullet_and_its_neighbour() -> N
 @pytest.mark.parametrize(
     "following",
     [
-        "(2) Cars of guests are not.",
+        "(2) Guests are not.",
         "\n(b) cars of guests;",
         "\n\nKind regards, your service.",
         "\n§ 8 Cars of guests",
@@ -185,3 +185,38 @@ def test_what_opens_a_list_is_quoted_with_its_items(between: str) -> None:
     terms = f"(1) There is no cover for damage to the house that is caused by{between}{items}\n(2) All else is covered."
     (only,) = quoted("What damage to the house is there no cover for?", terms)
     assert only.text == "(1) There is no cover for damage to the house that is caused by (a) war, (b) moles."
+
+
+CLAUSES = {
+    "en": (
+        "What is the deductible for hail damage to a car?",
+        "(1) The deductible for hail damage to a car is 150 euros.",
+        "(2) The deductible for hail does not apply in an emergency.",
+        "(3) Letters never reach us on Sundays.",
+    ),
+    "de": (
+        "Wie hoch ist die Selbstbeteiligung bei Hagel?",
+        "(1) Die Selbstbeteiligung bei Hagel am Auto beträgt 150 Euro.",
+        "(2) Das gilt nicht bei Notfällen.",
+        "(3) Briefe erreichen uns sonntags nie.",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", CLAUSES)
+def test_a_clause_that_limits_a_quotation_is_quoted_with_it_and_no_other(language: str) -> None:
+    question, *clauses = CLAUSES[language]
+    hit = evidence("\n\n".join(clauses), language=language)
+    first, *_ = Places(question, [hit], FakeEmbedder(), alike).quotes()
+    assert first.text == f"{clauses[0]} … {clauses[1]}"
+    assert [one.quote for one in first.citations] == clauses[:2]
+
+
+def test_a_clause_of_another_section_limits_nothing() -> None:
+    question, first, second, _ = CLAUSES["en"]
+    text = f"{first}\n\n§ 8 Cars of guests\n\n{second}"
+    hit = evidence(
+        text, blocks=tuple(blocks_in(text, 100, [(100 + len(first) + 2, 100 + len(first) + 20, "§ 8 Cars")]))
+    )
+    quote, *_ = Places(question, [hit], FakeEmbedder(), alike).quotes()
+    assert quote.text == first
