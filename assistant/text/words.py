@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import Stemmer
 
+from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import read_with, vocabulary
 
 _WORD = re.compile(r"[^\W_]+")
@@ -119,9 +120,9 @@ def detect(text: str, among: Iterable[str] = ()) -> str:
 def may_be_in(text: str, language: str) -> bool:
     """Whether a text is in a language, as far as it tells; any may be where ``language`` is empty.
 
-    It is told from English and German alone, since models fall into these.
+    It is told from the languages of the assistant alone, since models fall into these.
     """
-    return not language or detect(text, {"en", "de", language}) in {"", language}
+    return not language or detect(text, {*LANGUAGES, language}) in {"", language}
 
 
 def answered_in(text: str, among: Iterable[str]) -> str:

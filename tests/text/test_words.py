@@ -2,7 +2,8 @@
 
 import pytest
 
-from assistant.text.words import content_stems, detect, query_terms, stems, terms, whole_questions, words
+from assistant.text.languages import LANGUAGES
+from assistant.text.words import content_stems, detect, may_be_in, query_terms, stems, terms, whole_questions, words
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,14 @@ def test_the_choice_can_be_restricted() -> None:
 
 def test_content_stems_keep_what_a_question_is_about() -> None:
     assert content_stems("Wie lange ist die Wartezeit?", "de") == stems("lange Wartezeit", "de")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_is_told_from_those_in_every_other_language_of_the_assistant(language: str) -> None:
+    said = {
+        "en": "The policyholder must report every claim within seven days of the loss.",
+        "de": "Der Versicherungsnehmer muss jeden Schaden innerhalb von sieben Tagen melden.",
+        "fr": "Vous devez déclarer chaque sinistre dans un délai de quatorze jours.",
+    }
+    assert {one for one, text in said.items() if may_be_in(text, language)} == {language}
+    assert all(may_be_in(text, "") for text in said.values())
