@@ -189,15 +189,19 @@ class Service:
 
         ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
         """
-        is_alone = not asked.also
-        lent = self.retriever(asked.model.corpus, asked.only) if is_alone else self._joint(asked)
+        lent = self._joint(asked) if asked.also else self.retriever(asked.model.corpus, asked.only)
         with lent as retriever:
-            # What was checked stands on one corpus.
-            checked = CheckedAnswers(self.workspace.root, asked.model.corpus) if asked.checked and is_alone else None
-            assistant = Assistant(
-                retriever, lambda: engine or self.engine(), self.answering(asked), self.generation(asked), checked
-            )
-            yield from assistant.stream(asked.question, asked.history, asked.only, asked.model.adapter)
+            answerer = self.answerer(asked, retriever, engine)
+            yield from answerer.stream(asked.question, asked.history, asked.only, asked.model.adapter)
+
+    def answerer(self, asked: Asked, retriever: Retriever, engine: Engine | None = None) -> Assistant:
+        """Who answers a question: a retriever, the engine or one that stands in front of it, and checked answers."""
+        # What was checked stands on one corpus.
+        is_checked = asked.checked and not asked.also
+        checked = CheckedAnswers(self.workspace.root, asked.model.corpus) if is_checked else None
+        return Assistant(
+            retriever, lambda: engine or self.engine(), self.answering(asked), self.generation(asked), checked
+        )
 
     def answering(self, asked: Asked) -> AnswerSettings:
         """The settings of an answer, with the caller's system text behind ours."""

@@ -27,7 +27,7 @@ from assistant.types import Evidence, Message
 from assistant.workspace import Workspace
 from bench.retrieval import folded
 from eval.cases import Case, read_cases
-from eval.leaks import held_out
+from eval.contamination import held_out
 from eval.metrics.answers import must_include, token_f1, token_recall
 from eval.metrics.style import StyleRule, keeps_all, kept_by_rule, read_rules, rules_kept
 from eval.statistics import interval

@@ -26,10 +26,9 @@ from assistant.workspace import Workspace
 from bench.citations import opened
 from bench.corpora import Row, read_jsonl
 from eval.cases import Case, GoldSpan, read_cases
-from eval.metrics.correctness import answer_scores
-from eval.running.generations import GENERATIONS_FILE, Generations
-from eval.running.identity import generation_identities
-from eval.running.playback import PlaybackEngine, Unanswered
+from eval.metrics.answers import answer_scores
+from eval.running.fingerprints import generation_identities
+from eval.running.playback import GENERATIONS_FILE, Generations, NotYetSaid, PlaybackEngine
 
 # Whether a longer one was given cannot be told by its words.
 _LONGEST_FACT = 80
@@ -144,7 +143,7 @@ def main(
         while True:
             try:
                 return assistant.ask(case.question, case.history)
-            except Unanswered as missing:
+            except NotYetSaid as missing:
                 if time.monotonic() > ends:
                     return None
                 playback.generate([missing.prompt])

@@ -25,12 +25,10 @@ from assistant.store.catalog import Catalog
 from assistant.types import Answer, Citation, Evidence, Sentence
 from assistant.workspace import Workspace
 from eval.cases import Case, json_lines, read_cases
-from eval.gold import located
+from eval.gold import located, text_of
+from eval.human_agreement import Agreement, HumanAgreement, RatedScores, agreement_of
 from eval.metrics.style import StyleRule, read_rules
-from eval.running.judging import embed_of, supports_by
-from eval.running.run import text_of
-from eval.scoring import Judges, scores_of
-from eval.trust import Agreement, Rated, Trust, trust_of
+from eval.running.scoring import ScoringContext, embed_of, scores_of, supports_by
 
 SAMPLE = Path(__file__).parent.parent / "data/sample"
 RATED_SET = SAMPLE / "ratings.jsonl"
@@ -96,7 +94,7 @@ def answer_of(one: GivenAnswer, case: Case) -> Answer:
     return Answer(case.question, case.question, one.answer, tuple(sentences), tuple(hits), refused=one.refused)
 
 
-def rated_with(answers: Sequence[RatedAnswer], cases: Iterable[Case], judges: Judges) -> Iterator[Rated]:
+def rated_with(answers: Sequence[RatedAnswer], cases: Iterable[Case], judges: ScoringContext) -> Iterator[RatedScores]:
     """Each answer with its scores of today."""
     known = {case.id: case for case in cases}
     for one in answers:
@@ -105,10 +103,10 @@ def rated_with(answers: Sequence[RatedAnswer], cases: Iterable[Case], judges: Ju
             one.question, one.system, answer_hash(one.answer), _RATER, "", one.label, one.supported, one.tone
         )
         scores = scores_of(case, answer_of(one, case), judges)
-        yield Rated(case.cluster, case.unanswerable, one.refused, scores, (rating,))
+        yield RatedScores(case.cluster, case.unanswerable, one.refused, scores, (rating,))
 
 
-def lines_of(trust: Trust) -> Iterator[str]:
+def lines_of(trust: HumanAgreement) -> Iterator[str]:
     """The table."""
     yield f"{trust.answers} answers, {trust.raters} rater: " + ", ".join(
         f"{count} {label}" for label, count in trust.labels.items()
@@ -138,7 +136,7 @@ def _citation(hit: Evidence) -> Citation:
 @contextmanager
 def judging(
     answers: Sequence[GivenAnswer], workspace: Path, corpus: str, rules: Sequence[StyleRule] = ()
-) -> Iterator[tuple[list[Case], Judges]]:
+) -> Iterator[tuple[list[Case], ScoringContext]]:
     """The cases of the sample with the places of their gold, and what metrics of these answers ask."""
     settings, _ = config.load()
     embedder = Embedder(settings.embedder, settings.device)
@@ -149,7 +147,7 @@ def judging(
         by_id = {case.id: case for case in cases}
         said = [answer_of(one, by_id[one.question]) for one in answers]
         supports = supports_by(retriever, settings.answer.support_coverage)
-        yield cases, Judges(supports, embed_of(cases, said, embedder.embed_texts), rules)
+        yield cases, ScoringContext(supports, embed_of(cases, said, embedder.embed_texts), rules)
 
 
 @click.command()
@@ -159,7 +157,7 @@ def main(workspace: Path, corpus: str) -> None:
     """Hold every metric against what was said of the sample's rated answers."""
     answers = read_rated()
     with judging(answers, workspace, corpus, read_rules(SAMPLE / "tone_rules.yaml")) as (cases, judges):
-        trust = trust_of(list(rated_with(answers, cases, judges)))
+        trust = agreement_of(list(rated_with(answers, cases, judges)))
     for line in lines_of(trust):
         click.echo(line)
 

@@ -41,7 +41,7 @@ from assistant.text.sentences import sentence_spans
 from assistant.types import Evidence
 from assistant.workspace import Workspace
 from bench.written import FORMS, label_of, renumbered
-from eval.report.support import CheckerFigures, Measured, Rate, write_measured
+from eval.report.claim_checker import CheckerFigures, CheckerReport, Rate, write_checker_report
 from eval.statistics import interval
 from ingest.pairs.exercises import Answered, exercises
 
@@ -426,7 +426,7 @@ def _keep(
 ) -> None:
     sets = ((made, weights, likeness), (written, weights, likeness), (written, even, None))
     found = [figures(judged(pairs, some, least, meant)) for pairs, some, meant in sets]
-    write_measured(Measured(datetime.now(UTC).date().isoformat(), *found))
+    write_checker_report(CheckerReport(datetime.now(UTC).date().isoformat(), *found))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,9 @@ from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
 from bench.ratings import SAMPLE, GivenAnswer, answer_of, judging
 from eval.cases import Case, json_lines
-from eval.correlation import cohen_kappa, value_of
 from eval.metrics.usable import OUTCOMES, Outcome, outcome_of
-from eval.scoring import Judges, scores_of
-from eval.statistics import Interval, weighted_interval
+from eval.running.scoring import ScoringContext, scores_of
+from eval.statistics import Interval, cohen_kappa, value_of, weighted_interval
 
 RATED_SET = SAMPLE / "usable.jsonl"
 PARTS = ("seen", "unseen")
@@ -68,7 +67,7 @@ def read_uses(file: Path = RATED_SET) -> list[RatedUse]:
     return [parsed(line, _LINE, place, UsageError) for line, place in json_lines(file)]
 
 
-def told(answers: Iterable[RatedUse], cases: Iterable[Case], judges: Judges) -> Iterator[Told]:
+def told(answers: Iterable[RatedUse], cases: Iterable[Case], judges: ScoringContext) -> Iterator[Told]:
     """Each answer with its outcome of today."""
     known = {case.id: case for case in cases}
     for one in answers:

@@ -21,7 +21,7 @@ from pydantic import Field, TypeAdapter
 from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
 from assistant.types import Message
-from eval.folding import folded
+from eval.matching import folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ def read_cases(file: Path) -> list[Case]:
 def json_lines(file: Path) -> Iterable[tuple[str, str]]:
     """The lines of a file that are not blank, each with its place for messages. Raises UsageError."""
     # Not splitlines(): it also cuts at characters that may stand inside of a JSON string.
-    for number, line in enumerate(text_of(file).split("\n"), 1):
+    for number, line in enumerate(read_text(file).split("\n"), 1):
         if line.strip():
             yield line, f"{file}, line {number}"
 
 
-def text_of(file: Path) -> str:
+def read_text(file: Path) -> str:
     """The text of a UTF-8 file. Raises UsageError."""
     try:
         return file.read_text(encoding="utf-8-sig")
@@ -111,7 +111,7 @@ def collected(cases: Iterable[tuple[Case, str]], source: Path) -> list[Case]:
     """Cases, each checked and with an id of its own. Raises UsageError that names the first place that is wrong."""
     found: dict[str, Case] = {}
     for case, place in cases:
-        if problem := _problem(case):
+        if problem := next((problem for problem, is_there in _problems(case).items() if is_there), ""):
             raise UsageError(f"{place}: {problem}.", "Mend it or delete it.")
         if case.id in found:
             raise UsageError(f"{place}: the id '{case.id}' stands there twice.", "Give it another one.")
@@ -121,14 +121,14 @@ def collected(cases: Iterable[tuple[Case, str]], source: Path) -> list[Case]:
     return list(found.values())
 
 
-def _problem(case: Case) -> str:
-    """What would make a score wrong without anybody noticing; empty if nothing."""
+def _problems(case: Case) -> dict[str, bool]:
+    """What would make a score wrong without anybody noticing, and whether it is there."""
     spans = [span for group in case.gold for span in group]
     quotes = [span.quote for span in spans if span.quote]
     every = (*case.must_include, *case.must_not_include)
     facts = [alias for aliases in every for alias in aliases]
     has_gold = bool(case.answers or every or case.gold)
-    problems = {
+    return {
         "it is marked unanswerable and has answers or gold": case.unanswerable and has_gold,
         "no answers and no gold, and not marked unanswerable": not (case.unanswerable or case.answers or case.gold),
         "a gold group or a fact is empty": not (all(case.gold) and all(every)),
@@ -138,4 +138,3 @@ def _problem(case: Case) -> str:
             (span.start or 0) >= span.end for span in spans if span.end is not None
         ),
     }
-    return next((problem for problem, is_there in problems.items() if is_there), "")

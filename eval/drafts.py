@@ -11,7 +11,7 @@ from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import Pair
 from assistant.workspace import make_folder
 from eval.cases import Case, GoldSpan
-from eval.metrics.citations import cited_sentences
+from eval.metrics.grounding import cited_sentences
 
 DRAFT = "draft"
 _SOURCES = {"structure", "generated", "refusal"}

@@ -8,6 +8,8 @@ the interval does not say whether by chance.
 A run fails with any metric that fails, else it is thin with any that is thin, else it passes. It fails too when gold
 that the baseline found has gone from the corpus: one document of many moves no mean far enough.
 
+A *baseline* is an earlier run: it is compared system by system, on the questions that both have.
+
     # assistant eval cases.jsonl --baseline .assistant/reports/… --gate gate.yaml
     system: house+rag
     detects: 0.1
@@ -16,22 +18,26 @@ that the baseline found has gone from the corpus: one document of many moves no 
       misleading: {margin: 0.02, ceiling: 0.1}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Difference, Effect, Gate, Light, Mean, Status
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Comparison, Difference, Effect, Gate, Light, Mean, Status
 from assistant.config import read_yaml
-from assistant.errors import ConfigError
-from eval.comparison import FEWEST_DOCUMENTS
-from eval.measures import MARGIN, MEASURES, measure_of
-from eval.results import System
+from assistant.errors import ConfigError, UsageError
+from eval.aggregation import FEWEST_DOCUMENTS, baseline_effects
+from eval.cases import Case
+from eval.gold import gold_problem
+from eval.metrics import GRADED, MARGIN, METRICS, metric_of
+from eval.results import CaseRow, Results, RowBefore, RunIdentity, System, read_results, read_rows
 
 PASSED, REGRESSION, TOO_THIN = 0, 3, 4
 GOLD_IN_CORPUS = "gold_in_corpus"
 """Name of the light that is no metric: it fails when gold that the baseline found has gone from the corpus."""
-_EXITS: dict[Status, int] = {"pass": PASSED, "warn": PASSED, "fail": REGRESSION, "thin": TOO_THIN}
+_EXITS: dict[Status, int] = {"fail": REGRESSION, "thin": TOO_THIN, "warn": PASSED, "pass": PASSED}
+"""The worst first."""
 _GATED = (
     "usable",
     "misleading",
@@ -54,6 +60,11 @@ class MetricRule(BaseModel):
     margin: float = Field(MARGIN, ge=0, le=1, description="A fall from the baseline that nobody would mind.")
     floor: float | None = Field(None, description="The least mean, where higher is better.")
     ceiling: float | None = Field(None, description="The highest mean, where lower is better.")
+
+    @property
+    def bound(self) -> float | None:
+        """The one of both that is asked."""
+        return self.floor if self.floor is not None else self.ceiling
 
 
 class GateRules(BaseModel):
@@ -81,7 +92,7 @@ def read_rules_file(file: Path) -> GateRules:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
         raise ConfigError(f"{file}: {key}: {first['msg']}.", "Write 'metrics:' and 'NAME: {margin: 0.02}'.") from None
-    known = {measure.name: measure for measure in MEASURES}
+    known = {metric.name: metric for metric in METRICS}
     for metric, rule in rules.metrics.items():
         if metric not in known:
             raise ConfigError(f"{file}: there is no metric '{metric}'.", f"There are: {', '.join(known)}.")
@@ -123,40 +134,33 @@ def gate_of(
     report, its_system = baseline or ("", "")
     if rules is None:
         return Gate(system, report, its_system, "pass", PASSED, "No gate was asked for.", ())
+    lights = []
+    if lost:
+        # No chance is in this: questions whose gold has gone from the corpus cannot be answered any more.
+        reason = f"{len(lost)} spans of gold that the baseline found have gone from the corpus; the first: {lost[0]}"
+        lights.append(Light(GOLD_IN_CORPUS, "fail", reason, None, None, 0.0))
     by_metric = {effect.metric: effect.difference for effect in changes}
-    lights = (
-        *_lost_lights(lost),
-        *(_light(name, rule, means[name], by_metric.get(name), rules.detects) for name, rule in rules.metrics.items()),
-    )
-    status = _worst(lights)
+    for metric, rule in rules.metrics.items():
+        mean, difference, bound = means[metric], by_metric.get(metric), rule.bound
+        status, reason = _bound_status(metric, bound, mean)
+        if status != "fail" and difference is not None:
+            found = _change_status(metric, rule.margin, difference, rules.detects)
+            status, reason = found if found[0] != "pass" or not reason else (status, f"{reason}; {found[1]}")
+        reason = reason or "nothing is asked of it"
+        lights.append(Light(metric, status, reason, mean.value, bound, rule.margin, difference))
+
+    status = min((light.status for light in lights), key=list(_EXITS).index, default="pass")
+    names = ", ".join(light.metric for light in lights if light.status == status)
     against = f" against {report}" if report else ""
+    verdicts: dict[Status, str] = {
+        "fail": f"{system} fails{against}: {names}.",
+        "thin": f"Too little evidence to decide about {system}{against}: {names}.",
+        "warn": f"{system} passes{against}, with a fall that may be chance: {names}.",
+        "pass": f"{system} passes{against}.",
+    }
     return Gate(
-        system,
-        report,
-        its_system,
-        status,
-        _EXITS[status],
-        _verdict(system, against, status, lights),
-        lights,
-        tuple(changed),
+        system, report, its_system, status, _EXITS[status], verdicts[status], tuple(lights), changed=tuple(changed)
     )
-
-
-def _lost_lights(lost: Sequence[str]) -> list[Light]:
-    """No chance is in this: questions whose gold has gone from the corpus cannot be answered any more."""
-    if not lost:
-        return []
-    reason = f"{len(lost)} spans of gold that the baseline found have gone from the corpus; the first: {lost[0]}"
-    return [Light(GOLD_IN_CORPUS, "fail", reason, None, None, 0.0)]
-
-
-def _light(metric: str, rule: MetricRule, mean: Mean, difference: Difference | None, detects: float) -> Light:
-    bound = rule.floor if rule.floor is not None else rule.ceiling
-    status, reason = _bound_status(metric, bound, mean)
-    if status != "fail" and difference is not None:
-        found = _change_status(metric, rule.margin, difference, detects)
-        status, reason = found if found[0] != "pass" or not reason else (status, f"{reason}; {found[1]}")
-    return Light(metric, status, reason or "nothing is asked of it", mean.value, bound, rule.margin, difference)
 
 
 def _bound_status(metric: str, bound: float | None, mean: Mean) -> tuple[Status, str]:
@@ -165,8 +169,8 @@ def _bound_status(metric: str, bound: float | None, mean: Mean) -> tuple[Status,
     lacking = _lacking(mean)
     if mean.value is None or lacking:
         return "thin", lacking
-    is_broken = measure_of(metric).gain(mean.value - bound) < 0
-    least = "most" if measure_of(metric).better == "lower" else "least"
+    is_broken = metric_of(metric).gain(mean.value - bound) < 0
+    least = "most" if metric_of(metric).better == "lower" else "least"
     return ("fail" if is_broken else "pass"), f"{mean.value:.3f}, at {least} {bound:.3f} is asked"
 
 
@@ -175,7 +179,7 @@ def _change_status(metric: str, margin: float, difference: Difference, detects: 
     if mean.value is None or mean.low is None or mean.high is None or lacking:
         return "thin", lacking
     words = f"{mean.value:+.3f} [{mean.low:+.3f}, {mean.high:+.3f}]"
-    gain = measure_of(metric).gain
+    gain = metric_of(metric).gain
     best = max(gain(mean.low), gain(mean.high))
     if best < -margin - _ROUNDING:
         return "fail", f"{words}, worse than the margin of {margin:.3f}"
@@ -197,18 +201,104 @@ def _lacking(mean: Mean) -> str:
     return ""
 
 
-def _worst(lights: Sequence[Light]) -> Status:
-    order: tuple[Status, ...] = ("fail", "thin", "warn", "pass")
-    return min((light.status for light in lights), key=order.index, default="pass")
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """An earlier run: its system that is compared, and the questions that both have, (now, then)."""
+
+    results: Results
+    system: str
+    pairs: tuple[tuple[CaseRow, CaseRow], ...]
 
 
-def _verdict(system: str, against: str, status: Status, lights: Sequence[Light]) -> str:
-    names = ", ".join(light.metric for light in lights if light.status == status)
-    match status:
-        case "fail":
-            return f"{system} fails{against}: {names}."
-        case "thin":
-            return f"Too little evidence to decide about {system}{against}: {names}."
-        case "warn":
-            return f"{system} passes{against}, with a fall that may be chance: {names}."
-    return f"{system} passes{against}."
+def check_baseline(folder: Path, cases: Iterable[Case]) -> None:
+    """Raise UsageError for a folder without a run, or one that asked none of these questions."""
+    read_results(folder)
+    then = {_question(row.case) for row in read_rows(folder)}
+    if not any(_question(case) in then for case in cases):
+        raise _other_cases(folder)
+
+
+def read_baseline(folder: Path, rows: Iterable[CaseRow], system: str) -> Baseline:
+    """The same system in an earlier run, or, if there is none of its name, the one that was judged then.
+
+    Raises what ``check_baseline`` raises.
+    """
+    results = read_results(folder)
+    names = [one.name for one in results.systems]
+    then = {_question(row.case): row for row in read_rows(folder)}
+    pairs = tuple((row, then[_question(row.case)]) for row in rows if _question(row.case) in then)
+    if not pairs:
+        raise _other_cases(folder)
+    return Baseline(results, system if system in names else results.gate.system, pairs)
+
+
+def judged(
+    rows: Sequence[CaseRow],
+    systems: Sequence[System],
+    means: Mapping[str, Mapping[str, Mean]],
+    identity: RunIdentity,
+    problems: Sequence[str],
+    rules: GateRules | None,
+    baseline: Path | None,
+) -> Comparison:
+    """The outcome of a run; ``problems`` are those with its cases.
+
+    Raises UsageError for a baseline that cannot be read or has other cases, ConfigError for an unknown system.
+    """
+    system = judged_system(systems, rules.system if rules else "")
+    if baseline is None:
+        return Comparison(gate_of(rules, system, means[system]))
+    before = read_baseline(baseline, rows, system)
+    if rules is None:
+        # The default gate, without metrics that the baseline has too few questions for; all if none is left.
+        rules, its_means = GateRules(), before.results.means[before.system]
+        known = {name: rule for name, rule in rules.metrics.items() if its_means[name].scored >= FEWEST_QUESTIONS}
+        rules = rules.model_copy(update={"metrics": known or rules.metrics})
+    effects = baseline_effects(before.pairs, system, before.system, rules.margins)
+    was = asdict(before.results.identity)
+    changed = [name for name, value in asdict(identity).items() if value != was[name]]
+    both_asked = tuple(gold_problem(now.case.id) for now, _ in before.pairs)
+    lost = [one for one in problems if one.startswith(both_asked) and one not in before.results.data.problems]
+    named = before.results.title, before.system
+    gate = gate_of(rules, system, means[system], named, effects, changed, lost)
+    outcomes = [
+        (now.case.id, then.answers[before.system].outcome == "usable", now.answers[system].outcome == "usable")
+        for now, then in before.pairs
+    ]
+    regressed = tuple(case for case, was_usable, is_usable in outcomes if was_usable and not is_usable)
+    mended = tuple(case for case, was_usable, is_usable in outcomes if is_usable and not was_usable)
+    return Comparison(replace(gate, regressed=regressed, mended=mended), tuple(effects))
+
+
+def with_baseline(rows: Sequence[CaseRow], baseline: Path, system: str) -> tuple[CaseRow, ...]:
+    """The rows with what an earlier run made of each question. Raises what ``read_baseline`` raises."""
+    before = read_baseline(baseline, rows, system)
+    then: dict[str, RowBefore] = {}
+    for now, row in before.pairs:
+        was = row.answers[before.system]
+        then[now.case.id] = RowBefore(before.system, was.text, was.scores[GRADED], was.outcome, was.first_failure)
+    return tuple(replace(row, before=then.get(row.case.id)) for row in rows)
+
+
+def compared(before: Path, after: Path, rules: GateRules | None = None) -> Comparison:
+    """Two runs that are on disk already. Raises what ``judged`` raises."""
+    results = read_results(after)
+    rows, problems = list(read_rows(after)), results.data.problems
+    return judged(rows, results.systems, results.means, results.identity, problems, rules, before)
+
+
+def _other_cases(folder: Path) -> UsageError:
+    return UsageError(f"{folder} has none of these cases.", "Compare runs over the same cases.")
+
+
+def _question(case: Case) -> tuple[object, ...]:
+    """What two runs have to share for a question to be the same."""
+    return (
+        case.id,
+        case.question,
+        case.history,
+        case.answers,
+        case.must_include,
+        case.must_not_include,
+        case.unanswerable,
+    )

@@ -11,24 +11,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Effect, Gate, Mean
 from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
 from assistant.workspace import make_folder, replaced_atomically
 from eval.cases import Case, json_lines
-from eval.files import content_of, validated
-from eval.leaks import Leak
-from eval.measures import Measure
-from eval.metrics.score import Score
+from eval.contamination import Leak
+from eval.metrics import Metric, Score
 from eval.metrics.usable import Outcome
 
 SCHEMA = 2
+Value = TypeVar("Value")
 
-Kind = Literal["closed book", "retrieval", "oracle", "noise", "extractive"]
+SystemKind = Literal["closed book", "retrieval", "oracle", "noise", "extractive"]
 Failure = Literal[
     "missed refusal",
     "quoted over a right answer",
@@ -62,13 +61,13 @@ class System:
 
     name: str
     """As on the command line: ``base``, ``base+rag``, ``house+rag``, ``oracle`` …"""
-    kind: Kind
+    kind: SystemKind
     adapter: str | None
     adapter_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class RunIdentity:
     """Hashes of everything that determines the numbers of the base model; each adapter has one of its own.
 
     ``house_voice`` depends on which systems were asked, too.
@@ -176,9 +175,9 @@ class Results:
     schema: int
     title: str
     """A person's name for the run."""
-    identity: Identity
+    identity: RunIdentity
     systems: tuple[System, ...]
-    measures: tuple[Measure, ...]
+    measures: tuple[Metric, ...]
     primary: tuple[str, ...]
     means: Mapping[str, Mapping[str, Mean]]
     """System → metric → mean."""
@@ -213,7 +212,7 @@ class RowCitation:
     """What supports a sentence."""
 
     passage: int
-    """Place (from 0) in ``Row.passages``."""
+    """Place (from 0) in ``CaseRow.passages``."""
     start: int
     """In the passage's text."""
     end: int
@@ -241,7 +240,7 @@ class RowAnswer:
     notes: tuple[str, ...]
     sentences: tuple[RowSentence, ...]
     shown: tuple[int, ...]
-    """Places in ``Row.passages`` of what was in the prompt, in its order; after a refusal, of the nearest."""
+    """Places in ``CaseRow.passages`` of what was in the prompt, in its order; after a refusal, of the nearest."""
     found: tuple[int, ...]
     """Places of all that was found, best first."""
     said: str
@@ -266,7 +265,7 @@ class RowBefore:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CaseRow:
     """One question with every system's answer."""
 
     case: Case
@@ -319,43 +318,58 @@ class Costs:
 
 
 _RESULTS = TypeAdapter(Results)
-_ROW = TypeAdapter(Row)
+_ROW = TypeAdapter(CaseRow)
 _COSTS = TypeAdapter(Costs)
 
 
-def write_run(folder: Path, results: Results, rows: Iterable[Row], costs: Costs) -> None:
+def write_run(folder: Path, results: Results, rows: Iterable[CaseRow], costs: Costs) -> None:
     """Write the three files; each replaces an older one only when it is whole."""
     make_folder(folder)
     with replaced_atomically(folder / ROWS_FILE) as beside, beside.open("wb") as stream:
         stream.writelines(_ROW.dump_json(row) + b"\n" for row in rows)
-    _write(folder / COSTS_FILE, _COSTS.dump_json(costs, indent=2))
-    _write(folder / RESULTS_FILE, _RESULTS.dump_json(results, indent=2))
+    write_json(folder / COSTS_FILE, _COSTS, costs)
+    write_json(folder / RESULTS_FILE, _RESULTS, results)
 
 
 def read_results(run: Path) -> Results:
     """The results in a run's folder. Raises UsageError when there are none, or of another schema."""
     file = run / RESULTS_FILE
-    content = content_of(file)
     try:
-        schema = json.loads(content).get("schema")
+        schema = json.loads(_content_of(file)).get("schema")
     except (ValueError, AttributeError):
         schema = None
     if schema != SCHEMA:
         raise UsageError(f"{file} has schema {schema}, this program reads {SCHEMA}.", "Run the evaluation again.")
-    return validated(_RESULTS, content, file)
+    return read_json(file, _RESULTS)
 
 
-def read_rows(run: Path) -> Iterator[Row]:
+def read_rows(run: Path) -> Iterator[CaseRow]:
     """The questions in a run's folder, in order. Raises UsageError that names the first line that cannot be used."""
     return (parsed(line, _ROW, place, UsageError) for line, place in json_lines(run / ROWS_FILE))
 
 
 def read_costs(run: Path) -> Costs:
     """The costs in a run's folder. Raises UsageError."""
-    file = run / COSTS_FILE
-    return validated(_COSTS, content_of(file), file)
+    return read_json(run / COSTS_FILE, _COSTS)
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_json(file: Path, adapter: TypeAdapter[Value], value: Value) -> None:
+    """Replace a JSON file of a run's folder."""
     with replaced_atomically(file) as beside:
-        beside.write_bytes(content + b"\n")
+        beside.write_bytes(adapter.dump_json(value, indent=2) + b"\n")
+
+
+def read_json(file: Path, adapter: TypeAdapter[Value]) -> Value:
+    """A JSON file of a run's folder. Raises UsageError when it cannot be read, or with the first fault in it."""
+    try:
+        return adapter.validate_json(_content_of(file))
+    except ValidationError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"{file} is damaged: {reason}", "Run the evaluation again.") from None
+
+
+def _content_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", "Name the folder of a run.") from None

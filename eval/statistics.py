@@ -1,7 +1,11 @@
-"""Error bars and tests that respect documents: questions about one document are not independent of each other.
+"""Error bars and tests that respect documents, and how far two judgements of the same answers agree.
 
-Everything is deterministic: two runs over the same values give the same numbers. For a paired comparison the values
-are differences of two systems on the same questions. A *cluster* is the document that a question is about.
+Questions about one document are not independent of each other. Everything is deterministic: two runs over the
+same values give the same numbers. For a paired comparison the values are differences of two systems on the same
+questions. A *cluster* is the document that a question is about.
+
+Tau-b and kappa are made for weights, (resamples, answers) → (resamples,), as a bootstrap draws them: all resamples at
+once. NaN says that a figure is not defined, because one of the two never varies.
 """
 
 import functools
@@ -81,8 +85,9 @@ def sign_flip(differences: Sequence[float], clusters: Sequence[str], flips: int 
     sums, _ = _by_cluster(differences, clusters)
     sums = sums[np.abs(sums) > _ROUNDING]  # Clusters without a difference look the same flipped.
     observed = float(abs(sums.sum())) - _ROUNDING
-    if len(sums) <= _EXACT_CLUSTERS:
-        return float(np.mean(np.abs(_all_signs(len(sums)) @ sums) >= observed))
+    if len(sums) <= _EXACT_CLUSTERS:  # every pattern of signs, (2 ** clusters, clusters)
+        patterns = np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums))
+        return float(np.mean(np.abs(np.where(patterns & 1, 1, -1).astype(np.int8) @ sums) >= observed))
     extreme = np.count_nonzero(np.abs(_random_signs(len(sums), flips) @ sums) >= observed)
     return float(1 + extreme) / (1 + flips)
 
@@ -113,13 +118,74 @@ def detectable_effect(error: float, power: float = _POWER) -> float:
     return (_quantile(_LEVEL) + NormalDist().inv_cdf(power)) * error
 
 
-def questions_needed(deviation: float, effect: float, power: float = _POWER) -> int:
-    """Independent questions that a test at 5 % needs to find a mean difference ``effect`` with ``power``.
+def kendall_tau_b(one: Sequence[float], other: Sequence[float]) -> Statistic:
+    """Kendall's tau-b: pairs of answers in the same order less those in the opposite order; a pair that is tied in one
+    of the two counts against it, a pair that is tied in both not at all (Kendall 1945).
 
-    ``deviation`` is the standard deviation of the difference; for a right-or-wrong metric with a share d of questions
-    on which the systems disagree it is sqrt(d - effect^2).
+    (C - D) / sqrt((C + D + tied in one only) * (C + D + tied in other only))
     """
-    return math.ceil((detectable_effect(deviation, power) / effect) ** 2)
+    # 1, 0 or -1 for each pair of values, (values, values).
+    first, second = (
+        np.sign(array[:, None] - array[None, :]) for array in (np.asarray(some, np.float64) for some in (one, other))
+    )
+    agree, first_differs, second_differs = first * second, np.abs(first), np.abs(second)
+
+    def statistic(weights: Array) -> Array:
+        pairs = _quadratic(weights, first_differs) * _quadratic(weights, second_differs)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found: Array = _quadratic(weights, agree) / np.sqrt(pairs)
+        return found
+
+    return statistic
+
+
+def cohen_kappa(one: Sequence[bool], other: Sequence[bool]) -> Statistic:
+    """Cohen's kappa of two yes-or-no judgements: agreement beyond what their shares alone would give (Cohen 1960).
+
+    (observed - expected) / (1 - expected)
+    """
+    first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    same = (first == second).astype(np.float64)
+
+    def statistic(weights: Array) -> Array:
+        total = weights.sum(axis=1)
+        yes, also = weights @ first / total, weights @ second / total
+        expected = yes * also + (1 - yes) * (1 - also)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            kappa: Array = (weights @ same / total - expected) / (1 - expected)
+        return np.where(expected < 1, kappa, np.nan)
+
+    return statistic
+
+
+def krippendorff_alpha(units: Sequence[Sequence[float]]) -> float | None:
+    """Krippendorff's alpha with the squared difference: agreement of any number of raters (Krippendorff 2011).
+
+    ``units`` holds the values that each answer was given; those with one value say nothing. 1 - observed / expected
+    disagreement; None when nothing can be said, or all values are the same.
+    """
+
+    def disagreement(values: Array) -> float:
+        """Sum of the squared differences of all ordered pairs."""
+        return float(((values[:, None] - values[None, :]) ** 2).sum())
+
+    paired = [np.asarray(unit, np.float64) for unit in units if len(unit) > 1]
+    values = np.concatenate(paired) if paired else np.zeros(0)
+    expected = disagreement(values) / (len(values) - 1) if len(values) > 1 else 0.0
+    if expected == 0:
+        return None
+    return float(1 - sum(disagreement(unit) / (len(unit) - 1) for unit in paired) / expected)
+
+
+def value_of(statistic: Statistic, count: int) -> float | None:
+    """The figure for all values as they are; None where it is not defined."""
+    value = float(statistic(np.ones((1, count)))[0])
+    return value if np.isfinite(value) else None
+
+
+def _quadratic(weights: Array, matrix: Array) -> Array:
+    found: Array = np.einsum("ri,ri->r", weights @ matrix, weights)
+    return found
 
 
 def _by_cluster(values: Sequence[float], clusters: Sequence[str]) -> tuple[Array, Array]:
@@ -140,12 +206,6 @@ def _resampled(clusters: int, resamples: int) -> npt.NDArray[np.uint8]:
 @functools.lru_cache(maxsize=8)
 def _random_signs(clusters: int, flips: int) -> npt.NDArray[np.int8]:
     return np.random.default_rng(0).choice(np.array([-1, 1], np.int8), size=(flips, clusters))
-
-
-def _all_signs(clusters: int) -> npt.NDArray[np.int8]:
-    """Every pattern of signs, (2 ** clusters, clusters)."""
-    patterns = np.arange(2**clusters)[:, None] >> np.arange(clusters)
-    return np.where(patterns & 1, 1, -1).astype(np.int8)
 
 
 def _tail(clusters: int) -> float:

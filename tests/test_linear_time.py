@@ -65,11 +65,11 @@ from assistant.types import Answer, Block, Document, Filter, Message
 from assistant.untrusted import addressed, confusables, instructions, markup
 from assistant.untrusted.turns import harmless
 from assistant.workspace import Workspace, safe_name
-from eval import folding
+from eval import matching
 from eval.cases import read_cases
 from eval.metrics import answers as answer_metrics
-from eval.metrics import copying, overlap, voice
-from eval.report import marking
+from eval.metrics import grounding, voice
+from eval.report import question_views
 from ingest import chunker
 from ingest.pairs import blocks, casing, contrast, english, entries, filters, german, keywords, perspective, standalone
 from ingest.pairs.candidate import Candidate
@@ -442,12 +442,12 @@ READERS: dict[str, Callable[[Any], object]] = {
     "export to PDF": lambda text: as_pdf([("answer", text[: grounder.LONGEST_ANSWER])]),
     "tokens of metrics": answer_metrics.tokens,
     "facts": lambda text: answer_metrics.must_include(text, [[text], ["x y"]]),
-    "ROUGE": lambda text: overlap.rouge_l(text, ["It is so.", f"It is {text}"]),
-    "copying": lambda text: copying.copy_scores(text, [f"It is {text}"], refused=False, language="en"),
-    "chrF": lambda text: overlap.chrf(text, ["It is so."]),
+    "ROUGE": lambda text: answer_metrics.rouge_l(text, ["It is so.", f"It is {text}"]),
+    "copying": lambda text: grounding.copy_scores(text, [f"It is {text}"], refused=False, language="en"),
+    "chrF": lambda text: answer_metrics.chrf(text, ["It is so."]),
     "voice": lambda text: voice.masked(text, text, "en"),
-    "gold": lambda text: folding.occurrences(text[:50], text),
-    "differences": lambda text: marking.differing(text, {"x"}),
+    "gold": lambda text: matching.occurrences(text[:50], text),
+    "differences": lambda text: question_views.differing(text, {"x"}),
 }
 
 

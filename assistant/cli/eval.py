@@ -18,10 +18,9 @@ from assistant.workspace import DEFAULT_CORPUS, Workspace, close_to_others, make
 if TYPE_CHECKING:
     from assistant.engines.base import Engine
     from eval.cases import Case
+    from eval.contamination import Learnt
     from eval.results import Results, System
-    from eval.running.learnt import Learnt
-    from eval.running.plan import Plan
-    from eval.running.run import Run
+    from eval.running.runner import Plan, RunOutcome
 
 _SYSTEMS = "extractive,base,base+rag"
 
@@ -100,12 +99,12 @@ def run(
     """
     from assistant.engines.opening import check_adapter, check_engine, open_engine
     from eval.gate import read_rules_file
+    from eval.gold import corpus_about
     from eval.metrics.style import read_rules
     from eval.readers import read_any
-    from eval.running.corpora import corpus_about
-    from eval.running.likelihood import measurement
-    from eval.running.plan import Plan
-    from eval.running.run import run as run_plan
+    from eval.running.language_model import measurement
+    from eval.running.runner import Plan
+    from eval.running.runner import run as run_plan
     from eval.running.systems import systems_of
 
     check_engine(settings.engine)  # a wrong name is told before anything is loaded
@@ -152,9 +151,8 @@ def compare(before: Path, after: Path, gate: Path | None, as_json: bool) -> int:
 
     from assistant.artifacts.evaluation import Comparison
     from assistant.text.printing import visible
-    from eval.baseline import compared
-    from eval.gate import read_rules_file
-    from eval.terminal import effect_lines, gate_lines
+    from eval.gate import compared, read_rules_file
+    from eval.report.summaries import effect_lines, gate_lines
 
     outcome = compared(before, after, read_rules_file(gate) if gate else None)
     if as_json:
@@ -203,8 +201,8 @@ def _opened_judge(settings: Settings, model: str | None) -> "tuple[Engine, Setti
     """The judge and its settings. Nothing is loaded or sent yet; a model that is nowhere is told before anything is
     asked."""
     from assistant.engines.opening import open_engine
-    from eval.running.identity import base_identity
-    from eval.running.judge import judge_settings
+    from eval.llm_judge import judge_settings
+    from eval.running.fingerprints import base_identity
 
     if model is None:
         return None
@@ -218,7 +216,7 @@ def _learnt(systems: "Sequence[System]", workspace: Workspace, settings: Setting
 
     Raises UsageError where only held-out cases are to be asked, and nobody knows which these are.
     """
-    from eval.running.learnt import learnt_by
+    from eval.contamination import learnt_by
 
     learnt = learnt_by(dict.fromkeys(one.adapter for one in systems if one.adapter), workspace, settings)
     if learnt.unknown and only_held_out:
@@ -235,7 +233,7 @@ def _corrections(cases: "Sequence[Case]", learnt: "Learnt", workspace: Workspace
     from assistant.feedback.lessons import cases_file
     from assistant.service import open_corpus
     from eval.cases import read_cases
-    from eval.leaks import unlearnt
+    from eval.contamination import unlearnt
 
     with closing(open_corpus(workspace, corpus)) as catalog:
         file = cases_file(workspace, catalog)
@@ -253,7 +251,7 @@ def _corrections(cases: "Sequence[Case]", learnt: "Learnt", workspace: Workspace
 
 def _some(cases: "Sequence[Case]", learnt: "Learnt", only_held_out: bool, limit: int | None) -> "list[Case]":
     """The cases to ask; of a limited number every n-th, so that all kinds are among them."""
-    from eval.leaks import held_out
+    from eval.contamination import held_out
 
     chosen = list(cases)
     for some in learnt.pairs.values() if only_held_out else ():
@@ -263,13 +261,12 @@ def _some(cases: "Sequence[Case]", learnt: "Learnt", only_held_out: bool, limit:
     return [chosen[number * len(chosen) // limit] for number in range(limit)]
 
 
-def _written(plan: "Plan", ended: "Run", judging: "tuple[Engine, Settings] | None") -> Path:
+def _written(plan: "Plan", ended: "RunOutcome", judging: "tuple[Engine, Settings] | None") -> Path:
     """A new report, and beside each adapter's card what it scored; the folder of the report."""
     from assistant.artifacts.cards import AdapterScores, write_scores
-    from eval.judgement import write_judgement
+    from eval.llm_judge import judged_by, write_verdicts
     from eval.report import write_report
     from eval.results import write_run
-    from eval.running.judge import judged_by
 
     name = f"{datetime.now(UTC).date().isoformat()}-{plan.title}"
     for number in itertools.count(1):
@@ -294,7 +291,7 @@ def _written(plan: "Plan", ended: "Run", judging: "tuple[Engine, Settings] | Non
             write_scores(target, AdapterScores(folder.name, results.data.cases, asked.name, asked.adapter_hash, means))
     try:
         if judging is not None:
-            write_judgement(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
+            write_verdicts(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
     finally:
         write_report(folder)  # a judge that fails takes no report with it
     return folder
@@ -304,7 +301,7 @@ def _tell(folder: Path, results: "Results", as_json: bool) -> None:
     """The outcome on standard output; what is wrong with the cases on standard error."""
     from assistant.artifacts.evaluation import RESULTS_FILE
     from assistant.text.printing import visible
-    from eval.terminal import result_lines
+    from eval.report.summaries import result_lines
 
     for problem in results.data.problems:
         click.echo(f"! {visible(problem)}", err=True)

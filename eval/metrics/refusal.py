@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eval.cases import Case
-from eval.metrics.score import UNANSWERABLE, Score, score
+from eval.metrics import UNANSWERABLE, Score, score
 
 Reply = Literal["refused", "hedged", "answered"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from assistant.types import Evidence
 from eval.cases import Case
 from eval.gold import ranks
-from eval.metrics.score import UNANSWERABLE, Score, score
+from eval.metrics import UNANSWERABLE, Score, score
 
 Ranks = Sequence[int | None]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from assistant.config import read_yaml
 from assistant.errors import UsageError
-from eval.metrics.score import REFUSED, Score, score
+from eval.metrics import REFUSED, Score, score
 
 _KEYS = {"id", "description", "language"}
 _NO_RULES = "no house rule is for this language"
@@ -32,6 +32,10 @@ class StyleRule:
         """Whether a text keeps the rule."""
         return bool(self.pattern.search(text)) == self.wanted
 
+    def speaks(self, language: str) -> bool:
+        """Whether it is for texts in a language."""
+        return self.language in {"any", language}
+
 
 def read_rules(file: Path) -> tuple[StyleRule, ...]:
     """The rules of a file, in order. Raises UsageError that names the rule that cannot be used."""
@@ -41,26 +45,22 @@ def read_rules(file: Path) -> tuple[StyleRule, ...]:
         raise UsageError(f"{file} holds no list of rules.", "Write 'rules:' and a list below it.")
     rules: dict[str, StyleRule] = {}
     for number, entry in enumerate(entries, 1):
-        rule = _rule(entry, f"{file}, rule {number}")
-        if rule.id in rules:
-            raise UsageError(f"{file}, rule {number}: the id '{rule.id}' stands there twice.", "Give it another one.")
-        rules[rule.id] = rule
+        place = f"{file}, rule {number}"
+        if not isinstance(entry, dict) or not set(entry) >= _KEYS:
+            raise UsageError(f"{place}: id, description or language is missing.", "Add it.")
+        patterns = [key for key in ("must_match", "must_not_match") if key in entry]
+        if len(patterns) != 1:
+            raise UsageError(f"{place}: it needs must_match or must_not_match.", "Write one of the two.")
+        (kind,) = patterns
+        try:
+            pattern = re.compile(_text(entry, kind, place))
+        except re.error as error:
+            raise UsageError(f"{place}: {kind} is no regular expression: {error}.", "Mend the pattern.") from None
+        id_, description, language = (_text(entry, key, place) for key in ("id", "description", "language"))
+        if id_ in rules:
+            raise UsageError(f"{place}: the id '{id_}' stands there twice.", "Give it another one.")
+        rules[id_] = StyleRule(id_, description, language, pattern, kind == "must_match")
     return tuple(rules.values())
-
-
-def _rule(entry: object, place: str) -> StyleRule:
-    if not isinstance(entry, dict) or not set(entry) >= _KEYS:
-        raise UsageError(f"{place}: id, description or language is missing.", "Add it.")
-    patterns = [key for key in ("must_match", "must_not_match") if key in entry]
-    if len(patterns) != 1:
-        raise UsageError(f"{place}: it needs must_match or must_not_match.", "Write one of the two.")
-    (kind,) = patterns
-    try:
-        pattern = re.compile(_text(entry, kind, place))
-    except re.error as error:
-        raise UsageError(f"{place}: {kind} is no regular expression: {error}.", "Mend the pattern.") from None
-    id_, description, language = (_text(entry, key, place) for key in ("id", "description", "language"))
-    return StyleRule(id_, description, language, pattern, kind == "must_match")
 
 
 def _text(entry: Mapping[str, object], key: str, place: str) -> str:
@@ -73,7 +73,7 @@ def _text(entry: Mapping[str, object], key: str, place: str) -> str:
 
 def rules_kept(text: str, rules: Sequence[StyleRule], language: str) -> float | None:
     """Share of the rules for a language that a text keeps; None when there are none."""
-    held = [rule.holds(text) for rule in _spoken(rules, language)]
+    held = [rule.holds(text) for rule in rules if rule.speaks(language)]
     return sum(held) / len(held) if held else None
 
 
@@ -85,7 +85,7 @@ def keeps_all(
     A rule that forbids holds for every text, one that wants something only where ``asked`` names it: no text can both
     grant something and say that it is unknown.
     """
-    held = [rule.holds(text) for rule in _spoken(rules, language) if not rule.wanted or rule.id in asked]
+    held = [rule.holds(text) for rule in rules if rule.speaks(language) and (not rule.wanted or rule.id in asked)]
     return float(all(held)) if held else None
 
 
@@ -94,7 +94,7 @@ def kept_by_rule(texts: Sequence[tuple[str, str]], rules: Sequence[StyleRule]) -
     return {
         rule.id: (sum(map(rule.holds, spoken)), len(spoken))
         for rule in rules
-        for spoken in [[text for text, language in texts if _speaks(rule, language)]]
+        for spoken in [[text for text, language in texts if rule.speaks(language)]]
     }
 
 
@@ -107,11 +107,3 @@ def style_scores(answer: str, refused: bool, rules: Sequence[StyleRule], languag
         "rules_kept": score(rules_kept(answer, rules, language), _NO_RULES),
         "keeps_all_rules": score(keeps_all(answer, rules, language), _NO_RULES),
     }
-
-
-def _spoken(rules: Sequence[StyleRule], language: str) -> list[StyleRule]:
-    return [rule for rule in rules if _speaks(rule, language)]
-
-
-def _speaks(rule: StyleRule, language: str) -> bool:
-    return rule.language in {"any", language}

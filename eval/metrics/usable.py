@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from assistant.text.quantities import quantities
-from assistant.text.words import detect
+from assistant.text.words import may_be_in
 from assistant.types import Answer
 from eval.cases import Case
+from eval.metrics import NO_EVIDENCE, Score
 from eval.metrics.answers import must_include
-from eval.metrics.score import NO_EVIDENCE, Score
 
 Outcome = Literal["usable", "partly", "hedged", "refused", "misleading"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -32,7 +32,6 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _RIGHT = 0.5
 # The identifier of languages errs on less: a price, a name.
 _FEWEST_WORDS = 5
-_LANGUAGES = frozenset({"en", "de"})
 _NOT_RIGHT = Score(None, "the answer is not right")
 
 
@@ -44,7 +43,8 @@ def outcome_of(case: Case, answer: Answer, scores: Mapping[str, Score]) -> Outco
         return "hedged"
     if answer.small_talk or not answer.text.strip():
         return "refused"
-    stated = 0.0 if case.unanswerable or _forbidden(case, answer.text) else facts_stated(case, answer.text, scores)
+    states_forbidden = (must_include(answer.text, case.must_not_include, case.language) or 0.0) > 0
+    stated = 0.0 if case.unanswerable or states_forbidden else facts_stated(case, answer.text, scores)
     if stated == 0.0:
         return "misleading"
     is_whole = stated == 1.0 and leads_with_it(case, answer) and is_supported(scores) and cites_rightly(case, scores)
@@ -100,7 +100,7 @@ def keeps_rules(scores: Mapping[str, Score]) -> bool:
 
 def speaks_language(case: Case, said: str) -> bool:
     """Whether a text is in the language of the question, as far as it is long enough to tell."""
-    return len(said.split()) < _FEWEST_WORDS or detect(said, _LANGUAGES | {case.language}) in {"", case.language}
+    return len(said.split()) < _FEWEST_WORDS or may_be_in(said, case.language)
 
 
 def usable_scores(outcome: Outcome, case: Case, answer: Answer, scores: Mapping[str, Score]) -> dict[str, Score]:
@@ -118,7 +118,3 @@ def usable_scores(outcome: Outcome, case: Case, answer: Answer, scores: Mapping[
 def _has_figure(text: str) -> bool:
     """Whether a text states a number; ``§ 7`` and ``(2)`` only name a place."""
     return any(not one.startswith(("§", "(")) for one in quantities(text))
-
-
-def _forbidden(case: Case, said: str) -> bool:
-    return (must_include(said, case.must_not_include, case.language) or 0.0) > 0

@@ -7,17 +7,22 @@ score.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from assistant.artifacts.pairs import Pair
 from assistant.text.lexicon import vocabulary
 from assistant.text.words import stems
-from eval.metrics.score import Score
+from assistant.types import Answer
+from eval.cases import Case
+from eval.metrics import REFUSED, Score
+from eval.results import System
 
 LEAST_AUC = 0.75
+NO_VOICE = Score(None, "no house voice was given: none of the adapters was trained on tone examples")
 _FOLDS = 5
 # Fewer of a kind, or from fewer documents, and the AUC itself would be an anecdote.
 _FEWEST_TEXTS = 10
@@ -64,41 +69,66 @@ def masked(text: str, topic: str, language: str) -> str:
 
 def learn_voice(texts: Sequence[VoiceText]) -> Voice:
     """The classifier of some texts. Deterministic."""
-    why = _too_few(texts)
-    if why:
+    fewest = min(sum(text.is_house == kind for text in texts) for kind in (True, False))
+    documents = min(len({text.document for text in texts if text.is_house == kind}) for kind in (True, False))
+    if fewest < _FEWEST_TEXTS or documents < _FOLDS:
+        why = (
+            f"{fewest} texts about {documents} documents are too few to learn the house voice from"
+            f" ({_FEWEST_TEXTS} and {_FOLDS} of each kind)"
+        )
         return Voice(Score(None, why), len(texts), None)
-    said = [text.text for text in texts]
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+
+    said, about = [text.text for text in texts], [text.document for text in texts]
     is_house = np.array([text.is_house for text in texts])
-    auc = _cross_validated(said, is_house, [text.document for text in texts])
+    # Each fold is predicted by a classifier that saw no document of it.
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
+    predicted = cross_val_predict(_classifier(), said, is_house, groups=about, cv=folds, method="predict_proba")
+    auc = float(roc_auc_score(is_house, predicted[:, 1]))
     return Voice(Score(auc), len(texts), _classifier().fit(said, is_house))
+
+
+def voice_of(cases: Sequence[Case], answers: Mapping[System, Sequence[Answer]], pairs: Iterable[Pair]) -> Voice | None:
+    """The voice of the house: tone examples that adapters learnt from against answers of the base model.
+
+    None without either. The base model's own answers have taught the classifier and look further from the house than
+    they are; compare adapters with each other, or read the AUC beside it.
+    """
+
+    def house_text(pair: Pair) -> VoiceText:
+        topic = " ".join([pair.instruction, *(passage.text for passage in pair.passages)])
+        document = pair.document or next((passage.document for passage in pair.passages), "") or pair.id
+        return VoiceText(masked(pair.response, topic, pair.language or "en"), document, is_house=True)
+
+    # Each once: adapters may have learnt from the same pairs.
+    house = list(dict.fromkeys(house_text(pair) for pair in pairs if pair.source == "tone"))
+    base = [
+        VoiceText(_masked_answer(answer, case.language), case.cluster, is_house=False)
+        for system, some in answers.items()
+        if system.adapter is None and system.kind in {"closed book", "retrieval"}
+        for case, answer in zip(cases, some, strict=True)
+        if not answer.refused and not answer.quoted and answer.text.strip()
+    ]
+    return learn_voice([*house, *base]) if house and base else None
+
+
+def voice_score(voice: Voice | None, answer: Answer, language: str) -> Score:
+    """How likely an answer is in the voice of the house."""
+    if answer.refused:
+        return Score(None, REFUSED)
+    if not answer.text.strip():
+        return Score(None, "the answer has no words")
+    return voice.score(_masked_answer(answer, language)) if voice else NO_VOICE
+
+
+def _masked_answer(answer: Answer, language: str) -> str:
+    return masked(answer.text, " ".join([answer.question, *(hit.text for hit in answer.hits)]), language)
 
 
 def _stemmed(text: str, language: str) -> list[tuple[str, str]]:
     found = sorted(set(_WORD.findall(text.casefold())))
     return [(word, " ".join(stems(word, language))) for word in found]
-
-
-def _too_few(texts: Sequence[VoiceText]) -> str:
-    fewest = min(sum(text.is_house == kind for text in texts) for kind in (True, False))
-    documents = min(len({text.document for text in texts if text.is_house == kind}) for kind in (True, False))
-    if fewest < _FEWEST_TEXTS or documents < _FOLDS:
-        return (
-            f"{fewest} texts about {documents} documents are too few to learn the house voice from"
-            f" ({_FEWEST_TEXTS} and {_FOLDS} of each kind)"
-        )
-    return ""
-
-
-def _cross_validated(texts: Sequence[str], is_house: "np.typing.NDArray[np.bool_]", documents: Sequence[str]) -> float:
-    """AUC of the predictions for each fold by a classifier that saw no document of it."""
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
-    predicted = cross_val_predict(
-        _classifier(), list(texts), is_house, groups=list(documents), cv=folds, method="predict_proba"
-    )
-    return float(roc_auc_score(is_house, predicted[:, 1]))
 
 
 def _classifier() -> Any:

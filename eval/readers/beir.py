@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
-from eval.cases import Case, GoldSpan, collected, json_lines, text_of
+from eval.cases import Case, GoldSpan, collected, json_lines, read_text
 
 QUERIES = "queries.jsonl"
 
@@ -50,7 +50,7 @@ def _cases(file: Path, relevant: dict[str, list[str]], suffix: str) -> Iterator[
 
 def _relevant(file: Path) -> dict[str, list[str]]:
     relevant: defaultdict[str, list[str]] = defaultdict(list)
-    rows = csv.reader(text_of(file).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    rows = csv.reader(read_text(file).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     for number, row in enumerate(rows, 1):
         if number == 1 or not row:  # The names of the columns.
             continue

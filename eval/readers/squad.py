@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from assistant.errors import UsageError
 from assistant.text.sentences import sentence_spans
-from eval.cases import Case, GoldSpan, collected, text_of
+from eval.cases import Case, GoldSpan, collected, read_text
 
 
 class _Span(BaseModel):
@@ -45,7 +45,7 @@ class _Dataset(BaseModel):
 def read_squad(file: Path) -> list[Case]:
     """All questions of a file. Raises UsageError that names the place in the file that cannot be used."""
     try:
-        dataset = _Dataset.model_validate_json(text_of(file))
+        dataset = _Dataset.model_validate_json(read_text(file))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"

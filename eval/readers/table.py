@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import UsageError
-from eval.cases import Case, case_of, collected, text_of
+from eval.cases import Case, case_of, collected, read_text
 
 _TEXTS = ("kind", "language", "standalone_question")
 _LISTS = ("answers", "tags")
@@ -30,7 +30,7 @@ def read_table(file: Path) -> list[Case]:
 
 
 def _cases(file: Path) -> Iterator[tuple[Case, str]]:
-    text = text_of(file)
+    text = read_text(file)
     heading = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=heading.count), strict=True)
     columns = [name.strip().lower() for name in _next(rows, file) or []]

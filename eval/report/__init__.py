@@ -10,12 +10,10 @@ from pathlib import Path
 
 from assistant.artifacts.evaluation import REPORT_FILE, RESULTS_FILE
 from assistant.workspace import replaced_atomically
-from eval.rated import keep_trust
+from eval.human_agreement import keep_agreement, read_opinions
 from eval.report.decision import worst_answers
-from eval.report.junit import junit_of
-from eval.report.markdown import markdown_of
-from eval.report.opinions import read_opinions
-from eval.report.page import page_of
+from eval.report.html_page import page_of
+from eval.report.summaries import junit_of, markdown_of
 from eval.results import read_costs, read_results, read_rows
 
 MARKDOWN_FILE = "summary.md"
@@ -29,7 +27,7 @@ def write_report(run: Path) -> Path:
     """
     results, costs = read_results(run), read_costs(run)
     opinions = read_opinions(run)
-    keep_trust(run, opinions.trust)
+    keep_agreement(run, opinions.agreement)
     fingerprint = hashlib.sha256((run / RESULTS_FILE).read_bytes()).hexdigest()
     page = run / REPORT_FILE
     worst = worst_answers(read_rows(run), results.gate.system)

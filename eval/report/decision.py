@@ -11,11 +11,11 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Mean
-from eval.comparison import FEWEST_DOCUMENTS
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS
+from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
-from eval.report.wording import Tone, difference_of, tone_of
-from eval.results import Results, Row, Slice
+from eval.report.labels import Tone, difference_of, tone_of
+from eval.results import CaseRow, Results, Slice
 
 MOST_MISLEADING = 0.1
 """The share of misleading answers up to which people may be left alone with them."""
@@ -51,19 +51,25 @@ class Decision:
 
 def decision_of(results: Results) -> Decision:
     """The decision about the judged system."""
-    system = results.gate.system
-    usable, misleading = results.means[system]["usable"], results.means[system]["misleading"]
-    floor = _bound(results, "usable", LEAST_USABLE)
-    ceiling = _bound(results, "misleading", MOST_MISLEADING)
-    tone, use = _use(results, usable, misleading, floor, ceiling)
-    what_for = _what_for(results, tone) if usable.scored >= FEWEST_QUESTIONS else ""
-    return Decision(tone, use, what_for, tuple(_counts(results, floor, ceiling)))
+    bounds = {light.metric: light.floor for light in results.gate.lights if light.floor is not None}
+    floor = bounds.get("usable", LEAST_USABLE)
+    ceiling = bounds.get("misleading", MOST_MISLEADING)
+    tone, use = _use(results, floor, ceiling)
+    is_enough = results.means[results.gate.system]["usable"].scored >= FEWEST_QUESTIONS
+    return Decision(tone, use, _what_for(results, tone) if is_enough else "", tuple(_counts(results, floor, ceiling)))
 
 
-def worst_answers(rows: Iterable[Row], system: str) -> list[Row]:
+def worst_answers(rows: Iterable[CaseRow], system: str) -> list[CaseRow]:
     """At most three questions whose answers mislead most: all of it is shown as proven, and least of it is right."""
-    misleading = (row for row in rows if row.answers[system].outcome == "misleading")
-    return heapq.nsmallest(_WORST, misleading, key=lambda row: _trustworthy(row, system))
+
+    def trustworthy(row: CaseRow) -> tuple[bool, float]:
+        answer = row.answers[system]
+        is_proven = bool(answer.sentences) and all(one.supported and one.citations for one in answer.sentences)
+        return not is_proven, answer.scores["correctness"].value or 0.0
+
+    return heapq.nsmallest(
+        _WORST, (row for row in rows if row.answers[system].outcome == "misleading"), key=trustworthy
+    )
 
 
 def counted(results: Results, system: str, outcome: Outcome) -> int:
@@ -71,20 +77,12 @@ def counted(results: Results, system: str, outcome: Outcome) -> int:
     return sum(results.first_failures.get(system, {}).get(outcome, {}).values())
 
 
-def _trustworthy(row: Row, system: str) -> tuple[bool, float]:
-    answer = row.answers[system]
-    is_shown_as_proven = bool(answer.sentences) and all(one.supported and one.citations for one in answer.sentences)
-    return not is_shown_as_proven, answer.scores["correctness"].value or 0.0
-
-
-def _bound(results: Results, metric: str, otherwise: float) -> float:
-    """What a gate asks of a metric, else what is declared."""
-    return next((one.floor for one in results.gate.lights if one.metric == metric and one.floor is not None), otherwise)
-
-
-def _use(results: Results, usable: Mean, misleading: Mean, floor: float, ceiling: float) -> tuple[Tone, str]:
+def _use(results: Results, floor: float, ceiling: float) -> tuple[Tone, str]:
+    """Whether it may be used: ``floor`` and ``ceiling`` are those of usable and misleading answers."""
     if results.gate.status == "fail":
         return "bad", f"It may not replace what is in use. {results.gate.verdict}"
+    means = results.means[results.gate.system]
+    usable, misleading = means["usable"], means["misleading"]
     if misleading.low is None or misleading.high is None or misleading.scored < FEWEST_QUESTIONS:
         few = f"{FEWEST_QUESTIONS} questions about {FEWEST_DOCUMENTS} documents"
         return "open", f"Too little was asked to say whether it may be used: {few} are the least."
@@ -136,17 +134,14 @@ def _counts(results: Results, floor: float, ceiling: float) -> Iterator[Count]:
         tone: Tone = "good" if missed <= ceiling * unanswerable else "bad"
         yield Count(f"{missed} of {unanswerable} refusals missed", tone)
     if any(one.name == "extractive" for one in results.systems) and system != "extractive":
-        yield _against_quoting(results)
-
-
-def _against_quoting(results: Results) -> Count:
-    formula = f"{results.gate.system} - extractive"
-    effect = next((one for one in results.effects if one.formula == formula and one.metric == "usable"), None)
-    if effect is None:
-        return Count("not compared with quoting", "open")
-    tone = tone_of(effect)
-    words = {"good": "better than quoting", "bad": "worse than quoting", "even": "no better than quoting"}
-    return Count(f"{words.get(tone, 'not shown to be better than quoting')} ({difference_of(effect.difference)})", tone)
+        formula = f"{system} - extractive"
+        effect = next((one for one in results.effects if one.formula == formula and one.metric == "usable"), None)
+        if effect is None:
+            yield Count("not compared with quoting", "open")
+            return
+        words = {"good": "better than quoting", "bad": "worse than quoting", "even": "no better than quoting"}
+        against = words.get(tone_of(effect), "not shown to be better than quoting")
+        yield Count(f"{against} ({difference_of(effect.difference)})", tone_of(effect))
 
 
 def _share(kind: Slice, system: str, metric: str) -> float:

@@ -12,8 +12,17 @@ from markupsafe import Markup
 
 from assistant.artifacts.evaluation import Mean
 from assistant.text.printing import visible
-from eval.report.names import FAILURE_TITLES, effect_title, failure_groups, formula_of, title_of
-from eval.report.wording import OUTCOME_TONES, Finding, Tone, number
+from eval.report.labels import (
+    FAILURE_TITLES,
+    OUTCOME_TONES,
+    EffectSummary,
+    Tone,
+    effect_title,
+    failure_groups,
+    formula_of,
+    number,
+    title_of,
+)
 from eval.results import Costs, Results
 
 if TYPE_CHECKING:
@@ -54,10 +63,10 @@ _CUTOFFS = (1, 3, 5, 10)
 _CURVES = {"recall": "right passages found (recall)", "success": "any of them found (success)"}
 
 
-def figures_of(results: Results, costs: Costs, findings: Sequence[Finding]) -> dict[str, Markup]:
+def figures_of(results: Results, costs: Costs, summaries: Sequence[EffectSummary]) -> dict[str, Markup]:
     """Every figure that there are numbers for, by name: effects, curves, failures, costs."""
     drawn = {
-        "effects": _effects(findings),
+        "effects": _effects(summaries),
         "curves": _curves(results),
         "failures": _failures(results),
         "costs": _costs(results, costs),
@@ -65,52 +74,34 @@ def figures_of(results: Results, costs: Costs, findings: Sequence[Finding]) -> d
     return {name: figure for name, figure in drawn.items() if figure}
 
 
-def _effects(findings: Sequence[Finding]) -> Markup | None:
+def _effects(summaries: Sequence[EffectSummary]) -> Markup | None:
     """A dot and its interval for every effect on the headline metric."""
-    known = [finding for finding in findings if finding.effect.difference.mean.value is not None]
+    known = [one for one in summaries if one.effect.difference.mean.value is not None]
     if not known:
         return None
     with _figure(7.2, 0.7 + 0.56 * len(known)) as figure:
         axes: Any = figure.add_subplot()
-        for place, finding in enumerate(known):
-            mean, colour = finding.effect.difference.mean, _TONES[finding.tone]
+        for place, one in enumerate(known):
+            mean, colour = one.effect.difference.mean, _TONES[one.tone]
             axes.errorbar(mean.value, place, xerr=_reach(mean), fmt="o", color=colour, capsize=3, linewidth=2)
         margin, metric = known[0].effect.margin, known[0].effect.metric
         axes.axvspan(-margin, margin, color=_LINE, alpha=0.5, linewidth=0)
         axes.axvline(0, color=_SOFT, linewidth=1)
-        axes.set_yticks(range(len(known)), [_effect_name(finding) for finding in known])
+        names = []
+        for one in known:
+            formula = textwrap.wrap(_short(formula_of(one.effect.formula), 46), 24, break_on_hyphens=False)
+            names.append("\n".join([effect_title(one.effect.name), *formula]))
+        axes.set_yticks(range(len(known)), names)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(known) - 0.5, -0.5)
         axes.spines["left"].set_visible(False)
         axes.set_xlabel(f"difference in {title_of(metric)}")
-        told = "; ".join(f"{finding.words}: {finding.figures}" for finding in known)
+        told = "; ".join(f"{one.words}: {one.figures}" for one in known)
         return _svg(figure, "Effects with 95 % intervals", told)
 
 
-def _effect_name(finding: Finding) -> str:
-    formula = _short(formula_of(finding.effect.formula), 46)
-    return "\n".join([effect_title(finding.effect.name), *textwrap.wrap(formula, 24, break_on_hyphens=False)])
-
-
 def _curves(results: Results) -> Markup | None:
-    """Recall and success by the number of passages; systems that find the same share a line."""
-    lines = _lines(results)
-    if not lines:
-        return None
-    with _figure(7.2, 2.9) as figure:
-        for axes, (metric, title) in zip(figure.subplots(1, 2, sharey=True), _CURVES.items(), strict=True):
-            for name, place, means in lines:
-                _line(axes, [means[f"{metric}@{k}"] for k in _CUTOFFS], place, name)
-            axes.set_title(title, fontsize="medium")
-            axes.set(xlabel="passages (k)", ylim=(0, 1.03), xticks=_CUTOFFS)
-            axes.grid(axis="y", linewidth=0.6)
-        figure.axes[1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-        told = "; ".join(f"{name}: recall@5 {number(means['recall@5'].value)}" for name, _, means in lines)
-        return _svg(figure, "Retrieval by number of passages", told)
-
-
-def _lines(results: Results) -> list[tuple[str, int, Mapping[str, Mean]]]:
-    """Name, colour and means of each line: systems with the same values at every k are one."""
+    """Recall and success by the number of passages; systems that find the same, at every k, share a line."""
     groups: dict[tuple[float | None, ...], list[int]] = {}
     for place, system in enumerate(results.systems):
         means = results.means[system.name]
@@ -118,17 +109,27 @@ def _lines(results: Results) -> list[tuple[str, int, Mapping[str, Mean]]]:
         if None not in values:
             groups.setdefault(values, []).append(place)
     names = [_short(system.name) for system in results.systems]
-    return [
+    lines = [
         ("\n= ".join(names[place] for place in places), places[0], results.means[results.systems[places[0]].name])
         for places in groups.values()
     ]
-
-
-def _line(axes: Any, means: Sequence[Mean], place: int, name: str) -> None:
-    colour, lows, highs = _colour(place), [mean.low for mean in means], [mean.high for mean in means]
-    axes.plot(_CUTOFFS, [mean.value for mean in means], color=colour, marker=_marker(place), linewidth=2, label=name)
-    if None not in lows:
-        axes.fill_between(_CUTOFFS, lows, highs, color=colour, alpha=0.12, linewidth=0)
+    if not lines:
+        return None
+    with _figure(7.2, 2.9) as figure:
+        for axes, (metric, title) in zip(figure.subplots(1, 2, sharey=True), _CURVES.items(), strict=True):
+            for name, place, means in lines:
+                found = [means[f"{metric}@{k}"] for k in _CUTOFFS]
+                colour, lows, highs = _colour(place), [mean.low for mean in found], [mean.high for mean in found]
+                marks = {"color": colour, "marker": _marker(place), "linewidth": 2, "label": name}
+                axes.plot(_CUTOFFS, [mean.value for mean in found], **marks)
+                if None not in lows:
+                    axes.fill_between(_CUTOFFS, lows, highs, color=colour, alpha=0.12, linewidth=0)
+            axes.set_title(title, fontsize="medium")
+            axes.set(xlabel="passages (k)", ylim=(0, 1.03), xticks=_CUTOFFS)
+            axes.grid(axis="y", linewidth=0.6)
+        figure.axes[1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        told = "; ".join(f"{name}: recall@5 {number(means['recall@5'].value)}" for name, _, means in lines)
+        return _svg(figure, "Retrieval by number of passages", told)
 
 
 def _failures(results: Results) -> Markup | None:
@@ -145,20 +146,16 @@ def _failures(results: Results) -> Markup | None:
             if count:
                 bars.append((f"{outcome}: {FAILURE_TITLES[failure]}", left, count, _TONES[OUTCOME_TONES[outcome]]))
     with _figure(7.2, 0.9 + 0.36 * len(bars)) as figure:
-        axes = figure.add_subplot()
+        axes: Any = figure.add_subplot()
         for row, (_, start, count, colour) in enumerate(bars):
-            _bar(axes, row, start, count, colour)
+            axes.barh(row, count, left=start, color=colour, height=0.62)
+            axes.annotate(str(count), (start + count, row), xytext=(4, 0), textcoords="offset points", va="center")
         axes.set_yticks(range(len(bars)), [name for name, *_ in bars])
         axes.invert_yaxis()
         axes.set(xlim=(0, total * 1.08), xlabel=f"questions, {_short(results.gate.system)}")
         axes.tick_params(axis="y", length=0)
         told = ", ".join(f"{name} {count}" for name, _, count, _ in bars[1:])
         return _svg(figure, f"What goes wrong first, {total} questions", told)
-
-
-def _bar(axes: Any, row: int, left: int, count: int, colour: str) -> None:
-    axes.barh(row, count, left=left, color=colour, height=0.62)
-    axes.annotate(str(count), (left + count, row), xytext=(4, 0), textcoords="offset points", va="center")
 
 
 def _costs(results: Results, costs: Costs) -> Markup | None:
@@ -222,14 +219,7 @@ def _svg(figure: "Figure", title: str, description: str) -> Markup:
     figure.savefig(buffer, format="svg", transparent=True, metadata=none)
     ElementTree.register_namespace("", _SVG[1:-1])
     root = ElementTree.fromstring(buffer.getvalue())
-    _fit_into_html(root)
-    root.set("role", "img")
-    root.set("aria-label", visible(f"{title}. {description}"))
-    return Markup(ElementTree.tostring(root, encoding="unicode"))
-
-
-def _fit_into_html(root: ElementTree.Element) -> None:
-    """Leave out what would act on the whole page: rules of style, sizes, and ids that nothing points to."""
+    # Leave out what would act on the whole page: rules of style, sizes, and ids that nothing points to.
     text = " ".join(value for element in root.iter() for value in element.attrib.values())
     used = frozenset(re.findall(r"#([\w-]+)", text))
     for parent in list(root.iter()):
@@ -240,12 +230,11 @@ def _fit_into_html(root: ElementTree.Element) -> None:
         if link := parent.attrib.pop(_LINK, ""):
             parent.set("href", link)  # an HTML parser knows no prefixes
         if style := parent.get("style"):
-            parent.set("style", _styled(style))
+            for colour, variable in _VARIABLES.items():
+                style = style.replace(colour, f"var({variable})")
+            parent.set("style", _LETTERS.sub("", style))
     root.attrib.pop("height", None)
     root.attrib.pop("width", None)
-
-
-def _styled(style: str) -> str:
-    for colour, variable in _VARIABLES.items():
-        style = style.replace(colour, f"var({variable})")
-    return _LETTERS.sub("", style)
+    root.set("role", "img")
+    root.set("aria-label", visible(f"{title}. {description}"))
+    return Markup(ElementTree.tostring(root, encoding="unicode"))

@@ -6,45 +6,55 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from eval.cases import Case
-from eval.metrics.cost import p50, p95, tokens_per_second
-from eval.metrics.score import score
+from eval.metrics import Score, score
 from eval.results import ALL_STAGES, Cost, Costs
-from eval.running.asking import Reply
+from eval.running.systems import TimedAnswer
+
+_NOTHING_TIMED = "nothing was timed"
+# With fewer the 95th percentile is only the slowest.
+_FEWEST_FOR_P95 = 20
 
 
-def cost_of(replies: Sequence[Reply], adapter_bytes: int = 0) -> Cost:
-    """What the replies of one system took."""
-    timings = [reply.answer.timings for reply in replies]
+def p50(seconds: Sequence[float]) -> Score:
+    """Median of the times, in seconds."""
+    return score(float(np.median(seconds)) if seconds else None, _NOTHING_TIMED)
+
+
+def p95(seconds: Sequence[float]) -> Score:
+    """The time that one answer in twenty exceeds, in seconds."""
+    if len(seconds) < _FEWEST_FOR_P95:
+        return Score(None, f"{len(seconds)} times are too few for a 95th percentile ({_FEWEST_FOR_P95})")
+    return score(float(np.percentile(seconds, 95)), _NOTHING_TIMED)
+
+
+def tokens_per_second(tokens: int, seconds: float) -> Score:
+    """Tokens generated a second."""
+    return score(tokens / seconds if seconds > 0 else None, _NOTHING_TIMED)
+
+
+def cost_of(answers: Sequence[TimedAnswer], adapter_bytes: int = 0) -> Cost:
+    """What the answers of one system took."""
+    timings = [one.answer.timings for one in answers]
     stages = list(dict.fromkeys(stage for one in timings for stage in one))
     seconds = {stage: [one[stage] for one in timings if stage in one] for stage in stages}
     seconds[ALL_STAGES] = [sum(one.values()) for one in timings]
-    tokens = sum(reply.tokens for reply in replies)
+    tokens = sum(one.tokens for one in answers)
     return Cost(
         stages={stage: (p50(some), p95(some)) for stage, some in seconds.items()},
-        seconds=score(sum(seconds[ALL_STAGES]) / len(replies) if replies else None, "nothing was asked"),
+        seconds=score(sum(seconds[ALL_STAGES]) / len(answers) if answers else None, "nothing was asked"),
         tokens=tokens,
         tokens_per_second=tokens_per_second(tokens, sum(seconds.get("generate", [])) if tokens else 0.0),
         adapter_bytes=adapter_bytes,
     )
 
 
-def timings_of(
-    cases: Sequence[Case], replies: Mapping[str, Sequence[Reply]]
-) -> dict[str, dict[str, Mapping[str, float]]]:
-    """Case → system → stage → seconds."""
-
-    def rounded(reply: Reply) -> dict[str, float]:
-        return {stage: round(seconds, 4) for stage, seconds in reply.answer.timings.items()}
-
-    return {
-        case.id: {system: rounded(some[place]) for system, some in replies.items()} for place, case in enumerate(cases)
-    }
-
-
 def costs_of(
     systems: Mapping[str, Cost],
-    timings: Mapping[str, Mapping[str, Mapping[str, float]]],
+    cases: Sequence[Case],
+    answers: Mapping[str, Sequence[TimedAnswer]],
     seconds: float,
     cached: int,
     index: Path,
@@ -58,7 +68,13 @@ def costs_of(
         index_bytes=size_of(index),
         processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         systems=systems,
-        timings=timings,
+        timings={
+            case.id: {
+                system: {stage: round(seconds, 4) for stage, seconds in some[place].answer.timings.items()}
+                for system, some in answers.items()
+            }
+            for place, case in enumerate(cases)
+        },
     )
 
 

@@ -10,24 +10,25 @@
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from assistant.answer import Assistant
 from assistant.artifacts.cards import BASE
-from assistant.config import AnswerSettings, Settings
+from assistant.config import Settings
 from assistant.conversation.rewriting import fitting_history
 from assistant.errors import UsageError
 from assistant.grounding.grounder import Grounder
 from assistant.prompt import build_messages
 from assistant.refusal.wording import declines
 from assistant.retrieval.retriever import Retriever
-from assistant.types import Answer, Message, Trace
+from assistant.service import Asked, ServedModel, Service
+from assistant.types import Answer, Evidence, Filter, Message, Trace
+from assistant.work.progress import progress_bar
+from assistant.workspace import Workspace
 from eval.cases import Case
-from eval.results import Kind, System
-from eval.running.gold_retriever import DISTRACTORS, GoldRetriever
-from eval.running.playback import PlaybackEngine, SilentEngine
+from eval.gold import Group, ranks
+from eval.results import System, SystemKind
+from eval.running.playback import NotYetSaid, PlaybackEngine, SilentEngine
 
 CLOSED_BOOK = (
     "You answer questions. Answer in the language of the question, briefly and directly. If you do not know, say so."
@@ -35,20 +36,12 @@ CLOSED_BOOK = (
 """What a model without passages is told; the other systems are told ``answer.system``."""
 
 _RAG = "+rag"
-_SPECIAL: dict[str, Kind] = {"oracle": "oracle", "noise": "noise", "extractive": "extractive"}
+_SPECIAL: dict[str, SystemKind] = {"oracle": "oracle", "noise": "noise", "extractive": "extractive"}
+_DISTRACTORS = 4
+# More chunks than one document is likely to have.
+_MANY = 1000
 
 Ask = Callable[[Case], Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What all systems share: the corpus, the engine, the settings."""
-
-    retriever: Retriever
-    gold_retriever: GoldRetriever
-    engine: PlaybackEngine
-    silent: SilentEngine
-    settings: Settings
 
 
 def systems_of(names: Sequence[str]) -> tuple[System, ...]:
@@ -57,52 +50,86 @@ def systems_of(names: Sequence[str]) -> tuple[System, ...]:
         raise UsageError("A name of --systems is empty.", "Example: --systems base,base+rag")
     if len(set(names)) < len(names):
         raise UsageError(f"A system stands twice in {','.join(names)}.", "Name each once.")
-    adapters = [_adapter(name) for name in names if name not in _SPECIAL]
-    first = next((adapter for adapter in adapters if adapter), None)
-    return tuple(_system(name, first) for name in names)
+    models = {name: name.removesuffix(_RAG) for name in names if name not in _SPECIAL}
+    first = next((model for model in models.values() if model != BASE), None)
+
+    def system(name: str) -> System:
+        if name in _SPECIAL:
+            return System(name, _SPECIAL[name], None if name == "extractive" else first)
+        kind: SystemKind = "retrieval" if name.endswith(_RAG) else "closed book"
+        return System(name, kind, None if models[name] == BASE else models[name])
+
+    return tuple(map(system, names))
+
+
+class GoldRetriever(Retriever):
+    """Retrieval that cannot fail: finds what ``gold`` names, with ``distractors`` other passages of the ordinary search
+    among it.
+
+    With it an evaluation tells what the model makes of the right evidence, apart from whether it was found.
+    """
+
+    gold: Sequence[Group] = ()
+    distractors: int = 0
+
+    def search(
+        self, question: str, k: int | None = None, only: Filter | None = None, *, fallback: str = ""
+    ) -> list[Evidence]:
+        """For each group of the gold the best passage that meets it; ordered by score. Raises as the ordinary search.
+
+        Nothing if there is no gold and no distractor is wanted.
+        """
+
+        def met(hits: Sequence[Evidence]) -> int:
+            return sum(rank is not None for rank in ranks(self.gold, hits))
+
+        found: list[Evidence] = []
+        documents = tuple(sorted({span.document for group in self.gold for span in group}))
+        for hit in super().search(question, _MANY, Filter(documents)) if documents else ():
+            if met([*found, hit]) > met(found):
+                found.append(hit)
+        if self.distractors:
+            near = super().search(question, (k or self.settings.k) + self.distractors, only, fallback=fallback)
+            found += [hit for hit in near if not met([hit])][: self.distractors]
+        ordered = sorted(found, key=lambda hit: (-hit.score, hit.chunk))
+        return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all systems share: the corpus, the engine, the settings."""
+
+    workspace: Workspace
+    retriever: Retriever
+    gold_retriever: GoldRetriever
+    engine: PlaybackEngine
+    silent: SilentEngine
+    settings: Settings
 
 
 def ask_with(system: System, shared: Setting) -> Ask:
-    """How a system answers a case. Asking raises Unanswered while the model has not been asked."""
-    # Cases are one's own, and may be longer than what others may ask.
-    answering = shared.settings.answer.model_copy(update={"question_characters": sys.maxsize})
-    generation = shared.settings.engine
-
-    def assistant(retriever: Retriever, engine: PlaybackEngine, how: AnswerSettings) -> Assistant:
-        return Assistant(retriever, lambda: engine, how, generation)
-
-    def plainly(with_rag: Assistant, case: Case) -> Answer:
-        return with_rag.ask(case.question, case.history, adapter=system.adapter)
-
+    """How a system answers a case. Asking raises NotYetSaid while the model has not been asked."""
     if system.kind == "closed book":
         return lambda case: _closed_book(case, system.adapter, shared)
-    if system.kind in {"oracle", "noise"}:
-        return lambda case: plainly(
-            assistant(_looking_for(case, system.kind, shared.gold_retriever), shared.engine, answering), case
-        )
+    # Cases are one's own, and may be longer than what others may ask.
+    changes: dict[str, object] = {"question_characters": sys.maxsize}
+    engine, retriever = shared.engine, shared.retriever
     if system.kind == "extractive":
-        strict: Literal["strict"] = "strict"
-        quoting = assistant(shared.retriever, shared.silent, answering.model_copy(update={"unsupported": strict}))
-        return lambda case: plainly(quoting, case)
-    asked = assistant(shared.retriever, shared.engine, answering)
-    return lambda case: plainly(asked, case)
+        engine, changes["unsupported"] = shared.silent, "strict"
+    answering = shared.settings.answer.model_copy(update=changes)
+    settings = shared.settings.model_copy(update={"answer": answering})
+    service = Service(shared.workspace, settings, retriever.embedder, lambda: engine)
+    model = ServedModel(retriever.catalog.folder.name, system.adapter)
 
+    def ask(case: Case) -> Answer:
+        searching = retriever
+        if system.kind in {"oracle", "noise"}:
+            searching = gold = shared.gold_retriever
+            gold.gold, gold.distractors = case.gold, _DISTRACTORS if system.kind == "noise" else 0
+        asked = Asked(model, case.question, case.history, checked=False)
+        return service.answerer(asked, searching).ask(asked.question, asked.history, adapter=system.adapter)
 
-def _system(name: str, first_adapter: str | None) -> System:
-    if name in _SPECIAL:
-        return System(name, _SPECIAL[name], None if name == "extractive" else first_adapter)
-    return System(name, "retrieval" if name.endswith(_RAG) else "closed book", _adapter(name))
-
-
-def _adapter(name: str) -> str | None:
-    named = name.removesuffix(_RAG)
-    return None if named == BASE else named
-
-
-def _looking_for(case: Case, kind: Kind, retriever: GoldRetriever) -> GoldRetriever:
-    retriever.gold = case.gold
-    retriever.distractors = DISTRACTORS if kind == "noise" else 0
-    return retriever
+    return ask
 
 
 def _closed_book(case: Case, adapter: str | None, shared: Setting) -> Answer:
@@ -131,3 +158,43 @@ def _closed_book(case: Case, adapter: str | None, shared: Setting) -> Answer:
         adapter=adapter,
         trace=Trace((), "", (), {}, said=grounder.said),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TimedAnswer:
+    """An answer with what it took: its ``timings`` have the share of its batch as ``generate``."""
+
+    answer: Answer
+    tokens: int
+    """That the model said."""
+
+
+def answers_of(
+    cases: Sequence[Case], asks: Mapping[System, Ask], engine: PlaybackEngine
+) -> dict[str, tuple[TimedAnswer, ...]]:
+    """What each system says to each case, in order, by the system's name.
+
+    What no model has said yet is collected, generated in batches, and asked again. Raises what ``Assistant.ask``
+    raises; what models have said until then is kept.
+    """
+    places = [(system, number) for system in asks for number in range(len(cases))]
+    answers: dict[tuple[System, int], TimedAnswer] = {}
+    while places:
+        open_ones: dict[tuple[System, int], NotYetSaid] = {}
+        with progress_bar("asking", len(places)) as bar:
+            for system, number in places:
+                engine.used.clear()
+                try:
+                    answer = asks[system](cases[number])
+                except NotYetSaid as missing:
+                    open_ones[system, number] = missing
+                else:
+                    timings = dict(answer.timings)
+                    if engine.used:
+                        timings["generate"] = timings.get("generate", 0.0) + sum(one.seconds for one in engine.used)
+                    tokens = sum(one.tokens for one in engine.used)
+                    answers[system, number] = TimedAnswer(replace(answer, timings=timings), tokens)
+                bar.advance()
+        engine.generate({missing.prompt for missing in open_ones.values()})
+        places = list(open_ones)
+    return {system.name: tuple(answers[system, number] for number in range(len(cases))) for system in asks}

@@ -8,7 +8,7 @@ from report_of import results_with_effects
 from results_of import costs_of, rows_of
 
 from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
-from eval.results import Row, write_run
+from eval.results import CaseRow, write_run
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -45,7 +45,7 @@ def write_hostile_run(folder: Path, payload: str) -> None:
         (folder / file).write_text(text.replace('"house', '"' + json.dumps(payload)[1:-1]), encoding="utf-8")
 
 
-def _hostile(row: Row, payload: str) -> Row:
+def _hostile(row: CaseRow, payload: str) -> CaseRow:
     case = replace(
         row.case,
         id=f"{row.case.id}{payload}",
@@ -71,4 +71,4 @@ def _hostile(row: Row, payload: str) -> Row:
     passages = tuple(
         replace(one, document=payload, heading=payload, text=payload, gold=((0, 3),)) for one in row.passages
     )
-    return Row(case, passages, answers)
+    return CaseRow(case, passages, answers)

@@ -15,8 +15,7 @@ from assistant.types import Message
 from assistant.workspace import Workspace
 from eval.cases import Case, GoldSpan
 from eval.gate import GateRules
-from eval.running.plan import Plan
-from eval.running.run import Run, run
+from eval.running.runner import Plan, RunOutcome, run
 from eval.running.systems import systems_of
 from ingest import pipeline
 
@@ -113,7 +112,7 @@ class Insurer:
         plan = Plan("test", cases(), systems_of(systems.split(",")), self.workspace, self.settings)
         return replace(plan, **changes)  # type: ignore[arg-type]
 
-    def run(self, plan: Plan, retriever: type[Retriever] = Retriever) -> Run:
+    def run(self, plan: Plan, retriever: type[Retriever] = Retriever) -> RunOutcome:
         """Carry out a plan."""
         with closing(Catalog(self.workspace.corpus("default"))) as catalog:
             found = retriever(catalog, FakeEmbedder(), self.settings.retrieval, self.settings.device)

@@ -5,35 +5,33 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from assistant.artifacts.evaluation import Effect, Gate, Light
+from eval.aggregation import difference, first_failures_of, mean
 from eval.cases import Case, GoldSpan
-from eval.comparison import difference, mean
-from eval.measures import MEASURES, PRIMARY
+from eval.metrics import METRICS, PRIMARY, REFUSED, UNANSWERABLE, Score
 from eval.metrics.refusal import refusal_table, reply_of
-from eval.metrics.score import REFUSED, UNANSWERABLE, Score
 from eval.metrics.usable import Outcome
 from eval.results import (
     SCHEMA,
+    CaseRow,
     Cost,
     Costs,
     DataCard,
     Failure,
-    Identity,
-    Kind,
     LanguageModel,
     Refusals,
     Results,
-    Row,
     RowAnswer,
     RowCitation,
     RowPassage,
     RowSentence,
+    RunIdentity,
     Slice,
     StyleFindings,
     System,
+    SystemKind,
 )
-from eval.summary import first_failures_of
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, SystemKind] = {
     "base": "closed book",
     "base+rag": "retrieval",
     "house": "closed book",
@@ -47,21 +45,21 @@ _SKILL = {"base": 0.2, "house": 0.3, "base+rag": 0.6, "house+rag": 0.75}
 _TEXT = "Claims are reported within {} days. The deductible for hail is {} euros, as the certificate says."
 
 
-def rows_of(questions: int = 40, systems: Sequence[str] = FOUR, seed: int = 0, gain: float = 0.0) -> list[Row]:
+def rows_of(questions: int = 40, systems: Sequence[str] = FOUR, seed: int = 0, gain: float = 0.0) -> list[CaseRow]:
     """Rows about ten documents; every fifth question is unanswerable. ``gain`` makes every system better."""
     chance = random.Random(seed)
     return [_row(number, systems, chance, gain) for number in range(questions)]
 
 
-def results_of(rows: Sequence[Row], title: str = "synthetic") -> Results:
+def results_of(rows: Sequence[CaseRow], title: str = "synthetic") -> Results:
     """Results of rows, with every part filled."""
     systems = tuple(rows[0].answers)
     clusters = [row.cluster for row in rows]
 
-    def scores(system: str, metric: str, some: Sequence[Row] = rows) -> list[Score]:
+    def scores(system: str, metric: str, some: Sequence[CaseRow] = rows) -> list[Score]:
         return [row.answers[system].scores[metric] for row in some]
 
-    means = {system: {one.name: mean(scores(system, one.name), clusters) for one in MEASURES} for system in systems}
+    means = {system: {one.name: mean(scores(system, one.name), clusters) for one in METRICS} for system in systems}
     first, last = systems[0], systems[-1]
     bits = mean([Score(0.9), Score(1.1)] * 5, list("aabbccddee"))
     effects = []
@@ -72,9 +70,9 @@ def results_of(rows: Sequence[Row], title: str = "synthetic") -> Results:
     return Results(
         schema=SCHEMA,
         title=title,
-        identity=Identity("a" * 16, "b" * 16, "c" * 16, "d" * 16, "e" * 16, "f" * 16, "0" * 16, "0.1.0"),
+        identity=RunIdentity("a" * 16, "b" * 16, "c" * 16, "d" * 16, "e" * 16, "f" * 16, "0" * 16, "0.1.0"),
         systems=tuple(System(name, KINDS[name], "house" if "house" in name else None) for name in systems),
-        measures=MEASURES,
+        measures=METRICS,
         primary=PRIMARY,
         means=means,
         effects=tuple(effects),
@@ -105,7 +103,7 @@ def costs_of(systems: Sequence[str] = FOUR) -> Costs:
     return Costs("2026-11-20T10:00:00+00:00", 240.0, 3, 900_000_000, 2_000_000, 2, dict.fromkeys(systems, cost))
 
 
-def _row(number: int, systems: Sequence[str], chance: random.Random, gain: float) -> Row:
+def _row(number: int, systems: Sequence[str], chance: random.Random, gain: float) -> CaseRow:
     document, days = f"terms-{number % 10}.md", 3 + number % 20
     text = _TEXT.format(days, 10 * days)
     gold = f"reported within {days} days"
@@ -126,7 +124,7 @@ def _row(number: int, systems: Sequence[str], chance: random.Random, gain: float
         RowPassage(document, (2,), "§ 1 Claims", 100, 100 + len(text), text, ((start, start + len(gold)),)),
         RowPassage("other.md", (), "Other", 0, 20, "Glass is covered too."),
     )
-    return Row(case, passages, {system: _answer(case, system, days, chance, gain) for system in systems})
+    return CaseRow(case, passages, {system: _answer(case, system, days, chance, gain) for system in systems})
 
 
 def _answer(case: Case, system: str, days: int, chance: random.Random, gain: float) -> RowAnswer:
@@ -147,7 +145,7 @@ def _answer(case: Case, system: str, days: int, chance: random.Random, gain: flo
         shown,
         shown,
         text,
-        {one.name: _score(one.name, case, refused, outcome, chance) for one in MEASURES},
+        {one.name: _score(one.name, case, refused, outcome, chance) for one in METRICS},
         outcome,
         failure,
     )
@@ -202,7 +200,7 @@ def _refusals(outcomes: Sequence[tuple[bool, bool]]) -> Refusals:
     )
 
 
-def _slices(rows: Sequence[Row], systems: Sequence[str]) -> Iterator[Slice]:
+def _slices(rows: Sequence[CaseRow], systems: Sequence[str]) -> Iterator[Slice]:
     for kind in sorted({row.case.kind for row in rows}):
         some = [row for row in rows if row.case.kind == kind]
         clusters = [row.cluster for row in some]
@@ -219,7 +217,7 @@ def _slices(rows: Sequence[Row], systems: Sequence[str]) -> Iterator[Slice]:
         )
 
 
-def _data_card(rows: Sequence[Row]) -> DataCard:
+def _data_card(rows: Sequence[CaseRow]) -> DataCard:
     return DataCard(
         cases=len(rows),
         unanswerable=sum(row.case.unanswerable for row in rows),

@@ -5,8 +5,8 @@ import pytest
 
 from assistant.artifacts.evaluation import Difference
 from assistant.errors import UsageError
-from eval.comparison import adjusted, contrast, difference, mean
-from eval.metrics.score import Score, score
+from eval.aggregation import adjusted, contrast, difference, mean
+from eval.metrics import Score, score
 
 
 def scores(values: list[float | None]) -> list[Score]:

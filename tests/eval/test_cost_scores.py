@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from eval.metrics.cost import p50, p95, tokens_per_second
-from eval.metrics.language_model import bits_per_byte
+from eval.running.costs import p50, p95, tokens_per_second
+from eval.running.language_model import bits_per_byte
 
 
 def test_percentiles_by_hand() -> None:

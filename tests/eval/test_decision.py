@@ -9,19 +9,18 @@ from bs4 import BeautifulSoup
 from report_of import report_of, results_with_effects
 from results_of import rows_of
 
-from eval.comparison import mean
+from eval.aggregation import first_failures_of, mean, means_of
 from eval.gate import GateRules, gate_of
-from eval.metrics.score import Score
+from eval.metrics import Score
 from eval.metrics.usable import Outcome
 from eval.report import MARKDOWN_FILE
 from eval.report.decision import decision_of, worst_answers
-from eval.results import Failure, Results, Row
-from eval.summary import first_failures_of, means_of
+from eval.results import CaseRow, Failure, Results
 
 SYSTEM = "house+rag"
 
 
-def rows_with(misleading: int, usable: int, others: int = 0) -> list[Row]:
+def rows_with(misleading: int, usable: int, others: int = 0) -> list[CaseRow]:
     """Answerable questions about ten documents, so many with each outcome."""
     outcomes = ["misleading"] * misleading + ["usable"] * usable + ["refused"] * others
     rows = [row for row in rows_of(2 * len(outcomes), seed=3) if not row.case.unanswerable][: len(outcomes)]
@@ -29,7 +28,7 @@ def rows_with(misleading: int, usable: int, others: int = 0) -> list[Row]:
     return [_made(row, outcome) for row, outcome in zip(rows, spread, strict=True)]
 
 
-def _made(row: Row, outcome: str) -> Row:
+def _made(row: CaseRow, outcome: str) -> CaseRow:
     answer = row.answers[SYSTEM]
     scores = {**answer.scores, **{name: Score(float(name == outcome)) for name in ("usable", "misleading", "hedged")}}
     failure = {"misleading": "evidence ignored", "usable": "none", "refused": "false refusal"}[outcome]
@@ -37,7 +36,7 @@ def _made(row: Row, outcome: str) -> Row:
     return replace(row, answers={**row.answers, SYSTEM: made})
 
 
-def results_with(rows: Sequence[Row], rules: GateRules | None = None) -> Results:
+def results_with(rows: Sequence[CaseRow], rules: GateRules | None = None) -> Results:
     results = results_with_effects(rows)
     means = means_of(rows)
     gate = gate_of(rules, SYSTEM, means[SYSTEM])

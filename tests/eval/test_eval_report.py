@@ -17,10 +17,10 @@ from results_of import results_of, rows_of
 
 from assistant.artifacts.evaluation import COSTS_FILE, REPORT_FILE, RESULTS_FILE, ROWS_FILE, Gate, Light, Mean
 from assistant.errors import UsageError
+from eval.aggregation import slices_of
 from eval.report import JUNIT_FILE, MARKDOWN_FILE, write_report
-from eval.results import Row, RowAnswer, RowSentence
-from eval.summary import slices_of
-from eval.terminal import result_lines
+from eval.report.summaries import result_lines
+from eval.results import CaseRow, RowAnswer, RowSentence
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_nothing_and_silence_are_shown_as_such(tmp_path: Path) -> None:
     assert not re.search(r"\b(nan|None(?! of)|inf|Undefined)\b", text)
 
 
-def _silent(row: Row) -> Iterator[tuple[str, RowAnswer]]:
+def _silent(row: CaseRow) -> Iterator[tuple[str, RowAnswer]]:
     for system, answer in row.answers.items():
         yield system, replace(answer, text="", said="", sentences=(), shown=(), found=())
 

@@ -8,7 +8,7 @@ import yaml
 
 from assistant.errors import UsageError
 from assistant.text.words import words
-from eval.metrics.language_model import PROBE_FILE, ProbeItem, chooses_right, read_general_text, read_probe
+from eval.running.language_model import PROBE_FILE, ProbeItem, chooses_right, read_general_text, read_probe
 
 ROOT = Path(__file__).parents[2]
 GENERAL = ROOT / "data/general"

@@ -13,20 +13,19 @@ from hypothesis import strategies as st
 from insurer import Insurer, ReadingEngine, insurer_in
 from results_of import costs_of, results_of, rows_of
 
+from assistant import service
 from assistant.answer import Assistant
 from assistant.artifacts.evaluation import Effect, Gate
 from assistant.config import Settings
 from assistant.errors import ConfigError, UsageError
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Answer, Evidence, Filter, Message
-from eval.baseline import compared
-from eval.comparison import difference, mean
-from eval.gate import GateRules, MetricRule, gate_of, judged_system, read_rules_file
-from eval.metrics.score import Score
+from eval.aggregation import difference, mean
+from eval.gate import GateRules, MetricRule, compared, gate_of, judged_system, read_rules_file
+from eval.metrics import Score
 from eval.metrics.usable import Outcome
 from eval.results import Failure, System, write_run
-from eval.running import systems as systems_module
-from eval.running.plan import Plan
+from eval.running.runner import Plan
 
 SYSTEMS = "house+rag"
 
@@ -111,7 +110,7 @@ def _other(rank: int, answer: Answer) -> int:
 
 
 def test_shuffled_citations_are_caught(insurer: Insurer, baseline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systems_module, "Assistant", ShufflingAssistant)
+    monkeypatch.setattr(service, "Assistant", ShufflingAssistant)
     results = insurer.run(gated(insurer, baseline)).results
     assert results.gate.exit_status == 3
     assert failed(results.gate) == {"usable", "citation_recall"}

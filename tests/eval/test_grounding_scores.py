@@ -11,26 +11,27 @@ from samples import evidence
 
 from assistant.types import Evidence
 from eval.cases import Case, GoldSpan
-from eval.metrics.citations import (
+from eval.metrics.grounding import (
     CitedSentence,
+    Claims,
     citation_precision,
     citation_recall,
     citation_scores,
     cited_sentences,
     cites_gold,
-)
-from eval.metrics.claims import (
-    Claims,
     claim_recall,
     claim_scores,
     claimed,
     context_utilisation,
+    copied_fragments,
+    copy_coverage,
+    copy_density,
+    copy_scores,
     faithfulness,
     hallucination,
     self_knowledge,
 )
-from eval.metrics.copying import copied_fragments, copy_coverage, copy_density, copy_scores
-from eval.running.judging import supports_by
+from eval.running.scoring import supports_by
 
 Said = CitedSentence
 

@@ -7,7 +7,7 @@ import pytest
 from assistant.artifacts.pairs import Pair
 from assistant.types import Message, Passage
 from eval.cases import Case, GoldSpan, read_cases
-from eval.leaks import held_out, leaks
+from eval.contamination import held_out, leaks
 
 ROOT = Path(__file__).parents[2]
 LONG = "a bicycle must be chained to a fixed object at night and frame locks alone are not sufficient for pedelecs"

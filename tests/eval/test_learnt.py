@@ -9,7 +9,7 @@ from toys import toy_pair, write_toy_pairs
 from assistant.config import Settings
 from assistant.errors import AdapterError
 from assistant.workspace import Workspace
-from eval.running.learnt import learnt_by
+from eval.contamination import learnt_by
 
 
 def test_pairs_that_are_those_of_then_are_certain(workspace: Workspace, settings: Settings) -> None:

@@ -7,8 +7,7 @@ import pytest
 from tiny import adapted, save_random, settings_for, tiny_model
 
 from eval.cases import Case
-from eval.metrics.language_model import bits_per_byte
-from eval.running.likelihood import language_models, log_probabilities
+from eval.running.language_model import bits_per_byte, language_models, log_probabilities
 
 GENERAL = Path(__file__).parents[2] / "data/general"
 

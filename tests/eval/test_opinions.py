@@ -23,24 +23,23 @@ from assistant.artifacts.evaluation import (
 from assistant.config import Settings
 from bench.ratings import RATED_SET, answer_of, rated_with, read_rated
 from bench.support import HANDWRITTEN, even, figures, handwritten, judged
-from eval.baseline import read_baseline, with_baseline
 from eval.cases import read_cases
-from eval.rated import TRUST_FILE
+from eval.gate import read_baseline, with_baseline
+from eval.human_agreement import AGREEMENT_FILE, agreement_of
 from eval.report import write_report
-from eval.report.support import read_measured
-from eval.results import Row
-from eval.scoring import Judges
-from eval.trust import trust_of
+from eval.report.claim_checker import read_checker_report
+from eval.results import CaseRow
+from eval.running.scoring import ScoringContext
 
 SAMPLE = RATED_SET.parent
 
 
-def rate(run: Path, row: Row, label: Label, system: str = "base+rag", rater: str = "ana", text: str = "") -> None:
+def rate(run: Path, row: CaseRow, label: Label, system: str = "base+rag", rater: str = "ana", text: str = "") -> None:
     about = answer_hash(text or row.answers[system].text)
     add_rating(run, Rating(row.case.id, system, about, rater, "", label, "yes", True, "<b>why</b>"))
 
 
-def rated_report(run: Path, rows: Sequence[Row]) -> str:
+def rated_report(run: Path, rows: Sequence[CaseRow]) -> str:
     """A report whose answers are rated as their correctness is."""
     report_of(run, rows)
     for row in rows:
@@ -53,16 +52,16 @@ def test_ratings_change_the_report_and_no_number_of_the_run(tmp_path: Path) -> N
     rows = rows_of(60)
     before = report_of(tmp_path, rows)
     files = {name: (tmp_path / name).read_bytes() for name in (RESULTS_FILE, ROWS_FILE, COSTS_FILE)}
-    assert "Nobody has rated answers of this run" in before and not (tmp_path / TRUST_FILE).exists()
+    assert "Nobody has rated answers of this run" in before and not (tmp_path / AGREEMENT_FILE).exists()
     page = rated_report(tmp_path, rows)
     assert "follows people" in page and "<dt>people</dt>" in page and "<b>why" not in page
     assert "follows people" in (tmp_path / "summary.md").read_text(encoding="utf-8")
-    trust = json.loads((tmp_path / TRUST_FILE).read_text(encoding="utf-8"))
+    trust = json.loads((tmp_path / AGREEMENT_FILE).read_text(encoding="utf-8"))
     found = {one["metric"]: one for one in trust["metrics"]}["correctness"]
     assert found["value"] > 0.5 and found["low"] > 0
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
     (tmp_path / RATINGS_FILE).unlink()
-    assert write_report(tmp_path).read_text(encoding="utf-8") == before and not (tmp_path / TRUST_FILE).exists()
+    assert write_report(tmp_path).read_text(encoding="utf-8") == before and not (tmp_path / AGREEMENT_FILE).exists()
 
 
 def test_ratings_of_other_answers_count_for_none(tmp_path: Path) -> None:
@@ -72,7 +71,7 @@ def test_ratings_of_other_answers_count_for_none(tmp_path: Path) -> None:
     with (tmp_path / RATINGS_FILE).open("a", encoding="utf-8") as stream:
         stream.write("<script>broken\n")
     write_report(tmp_path)
-    trust = json.loads((tmp_path / TRUST_FILE).read_text(encoding="utf-8"))
+    trust = json.loads((tmp_path / AGREEMENT_FILE).read_text(encoding="utf-8"))
     assert (trust["answers"], trust["elsewhere"], len(trust["problems"])) == (0, 1, 1)
 
 
@@ -82,7 +81,7 @@ def test_a_rating_holds_for_another_system_that_says_the_same(tmp_path: Path) ->
     report_of(tmp_path, [replace(row, answers=same)])
     rate(tmp_path, row, "right", system="of another run", text="The same.")
     write_report(tmp_path)
-    trust = json.loads((tmp_path / TRUST_FILE).read_text(encoding="utf-8"))
+    trust = json.loads((tmp_path / AGREEMENT_FILE).read_text(encoding="utf-8"))
     assert (trust["answers"], trust["elsewhere"]) == (1, 0)
 
 
@@ -109,14 +108,14 @@ def test_a_question_that_the_baseline_did_not_ask_has_no_mark(tmp_path: Path) ->
 
 def test_the_figures_of_the_claim_checker_are_those_of_today(settings: Settings) -> None:
     least = settings.answer.support_coverage
-    measured = read_measured()
+    measured = read_checker_report()
     found = figures(judged(list(handwritten(HANDWRITTEN)), even, least))
     assert found == measured.even, "run: python -m bench.support --workspace FOLDER --write"
     assert measured.corrupted.rejected.n > 1000 and measured.handwritten.rejected.n == found.rejected.n
 
 
 def test_the_report_prints_both_figures_of_the_claim_checker(tmp_path: Path) -> None:
-    page, measured = report_of(tmp_path), read_measured()
+    page, measured = report_of(tmp_path), read_checker_report()
     for one in (measured.corrupted, measured.handwritten):
         assert f"n = {one.accepted.n:,}" in page and f"{one.rejected.value:.2f}" in page
 
@@ -139,8 +138,8 @@ def test_metrics_follow_the_rated_set_without_any_model() -> None:
     def embed(texts: Sequence[str]) -> np.ndarray:
         return np.eye(1, 8, dtype=np.float32).repeat(len(texts), axis=0)
 
-    judges = Judges(lambda sentence, hits, _question: any(sentence in hit.text for hit in hits), embed)
-    trust = trust_of(list(rated_with(rated, cases, judges)))
+    judges = ScoringContext(lambda sentence, hits, _question: any(sentence in hit.text for hit in hits), embed)
+    trust = agreement_of(list(rated_with(rated, cases, judges)))
     by_name = {one.metric: one for one in trust.metrics}
     assert by_name["must_include"].verdict == "follows people"
     assert by_name["must_include"].value == pytest.approx(0.84, abs=0.02), "docs/metrics.md has another figure"

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from fakes import FakeEmbedder
 
-from eval.metrics.overlap import chrf, rouge_l
-from eval.metrics.similarity import embedded_once, semantic_similarity
+from eval.metrics.answers import chrf, embedded_once, rouge_l, semantic_similarity
 
 WORDS = "deductible hail claim policy pays within days notice cover glass storm theft bicycle broker".split()
 

@@ -3,8 +3,8 @@
 import pytest
 
 from eval.cases import Case
+from eval.metrics import Score
 from eval.metrics.refusal import Reply, crag, refusal_scores, refusal_table, reply_of
-from eval.metrics.score import Score
 
 ANSWERABLE, UNANSWERABLE = Case("1", "?", ("x",)), Case("2", "?", unanswerable=True)
 

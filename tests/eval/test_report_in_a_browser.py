@@ -12,7 +12,7 @@ from report_of import report_of, results_with_effects
 from results_of import rows_of
 
 from assistant.artifacts.evaluation import REPORT_FILE
-from eval.baseline import with_baseline
+from eval.gate import with_baseline
 from eval.report import write_report
 
 _BROWSER = shutil.which("chromium")

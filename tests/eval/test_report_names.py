@@ -12,19 +12,19 @@ from results_of import results_of, rows_of
 
 from assistant.artifacts.evaluation import Effect
 from eval.gate import GOLD_IN_CORPUS
-from eval.measures import MEASURES
+from eval.metrics import METRICS
 from eval.metrics.usable import OUTCOMES
 from eval.report import MARKDOWN_FILE
 from eval.report.decision import counted
-from eval.report.names import FAILURE_MEANINGS, OUTCOME_MEANINGS, TITLES, failure_groups, title_of, typeset
+from eval.report.labels import FAILURE_MEANINGS, OUTCOME_MEANINGS, TITLES, failure_groups, title_of, typeset
+from eval.report.summaries import result_lines
 from eval.results import FAILURES, Results
-from eval.terminal import result_lines
 
 _HYPHEN_AS_MINUS = re.compile(r"(?<![\w.)\]-])-\.?\d|\w - \w")
 
 
 def test_every_metric_and_every_first_failure_is_said_in_words_of_its_own() -> None:
-    assert set(TITLES) == {measure.name for measure in MEASURES} | {GOLD_IN_CORPUS}
+    assert set(TITLES) == {measure.name for measure in METRICS} | {GOLD_IN_CORPUS}
     assert len(set(TITLES.values())) == len(TITLES)
     assert set(FAILURE_MEANINGS) == set(FAILURES) and set(OUTCOME_MEANINGS) == set(OUTCOMES)
     assert title_of("of_tomorrow") == "of_tomorrow"

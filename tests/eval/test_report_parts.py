@@ -13,9 +13,8 @@ from results_of import costs_of, results_of, rows_of
 
 from assistant.artifacts.evaluation import Difference, Effect, Mean
 from eval.report.figures import figures_of
-from eval.report.marking import differing, marked, words_of
-from eval.report.questions import Facets, partners_of, questions
-from eval.report.wording import findings, number, signed, size_of, tone_of
+from eval.report.labels import effect_summaries, number, signed, size_of, tone_of
+from eval.report.question_views import Facets, differing, marked, partners_of, question_views, words_of
 from eval.results import RowCitation, RowSentence
 
 Spans = list[tuple[int, int]]
@@ -64,7 +63,7 @@ def test_good_news_is_what_the_metric_calls_better(metric: str, verdict: str, to
 def test_findings_are_about_the_headline_metric_and_never_promise_what_is_open() -> None:
     results = results_of(rows_of(10))
     effects = (_effect("usable", "too thin to tell"), _effect("recall@5", "higher"))
-    (finding,) = findings(replace(results, effects=effects))
+    (finding,) = effect_summaries(replace(results, effects=effects))
     assert finding.words == "Too thin to tell whether the adapter helps"
     assert "below 0.20" in finding.figures
 
@@ -102,7 +101,7 @@ def test_a_citation_of_a_passage_that_is_not_there_is_left_out() -> None:
     answer = replace(row.answers["base"], sentences=(RowSentence("Yes.", True, "", (RowCitation(9, 0, 4),)),))
     row = replace(row, answers={"base": answer})
     results = results_of(rows_of(1, ("base",)))
-    (view,) = questions([row], results, Facets(results))
+    (view,) = question_views([row], results, Facets(results))
     assert view.answers[0].sentences[0].citations == []
 
 
@@ -115,7 +114,7 @@ def test_what_another_answer_says_is_marked_unless_all_is_another(
     answers = {name: replace(one, text=texts[name], sentences=()) for name, one in row.answers.items()}
     results = results_of([row])
     results = replace(results, gate=replace(results.gate, system="base"))
-    (view,) = questions([replace(row, answers=answers)], results, Facets(results))
+    (view,) = question_views([replace(row, answers=answers)], results, Facets(results))
     (sentence,) = view.answers[1].sentences
     assert view.answers[1].unlike == unlike
     assert [piece.text for piece in sentence.pieces if piece.marks] == differing_words
@@ -126,7 +125,7 @@ def test_facets_are_codes_and_tell_questions_apart() -> None:
     results = results_of(rows)
     facets = Facets(results)
     codes = {name: code for letter in "klt" for code, name in facets.choices(letter)}
-    for view in questions(rows, results, facets):
+    for view in question_views(rows, results, facets):
         case = view.row.case
         assert set(view.facets.split()) == {codes[name] for name in (case.kind, case.language, *case.tags)}
 
@@ -141,7 +140,7 @@ def test_a_question_without_a_kind_is_found_among_the_unnamed() -> None:
 
 def test_figures_take_their_colours_from_the_page_and_name_themselves() -> None:
     results = results_with_effects(rows_of(40))
-    figures = figures_of(results, costs_of(), findings(results))
+    figures = figures_of(results, costs_of(), effect_summaries(results))
     assert set(figures) == {"effects", "curves", "failures", "costs"}
     for figure in figures.values():
         svg = BeautifulSoup(figure, "lxml").svg
@@ -156,4 +155,4 @@ def test_a_figure_without_numbers_is_left_out(found: Literal["effects", "curves"
     nothing = Mean(None, None, None, 0, 5, 0, {"why": 5})
     means = {system: dict.fromkeys(metrics, nothing) for system, metrics in results.means.items()}
     empty = replace(results, means=means, effects=(), first_failures={})
-    assert found not in figures_of(empty, costs_of(), findings(empty))
+    assert found not in figures_of(empty, costs_of(), effect_summaries(empty))

@@ -9,8 +9,8 @@ from samples import evidence
 
 from assistant.types import Evidence
 from eval.cases import Case, GoldSpan
-from eval.folding import occurrences
 from eval.gold import located, ranks
+from eval.matching import occurrences
 from eval.metrics.retrieval import context_precision, ndcg, recall, reciprocal_rank, retrieval_scores, success
 
 TEXT = "The deductible for hail is 150 euros. It is halved at a hail station. Glass is covered too."

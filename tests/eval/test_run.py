@@ -20,8 +20,7 @@ from assistant.store.catalog import Catalog
 from assistant.types import Message
 from eval.metrics.style import StyleRule
 from eval.results import write_run
-from eval.running.generations import GENERATIONS_FILE, Generations, Prompt
-from eval.running.playback import PlaybackEngine
+from eval.running.playback import GENERATIONS_FILE, Generations, PlaybackEngine, Prompt
 from eval.running.systems import systems_of
 
 ALL = "base,base+rag,house,house+rag,oracle,noise,extractive"

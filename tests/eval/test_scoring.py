@@ -11,8 +11,8 @@ from samples import evidence
 
 from assistant.types import Answer, Citation, Evidence, Sentence
 from eval.cases import Case, GoldSpan
-from eval.metrics.citations import cited_sentences
-from eval.scoring import Judges, scores_of
+from eval.metrics.grounding import cited_sentences
+from eval.running.scoring import ScoringContext, scores_of
 
 EMBED = FakeEmbedder().embed_texts
 HITS = (
@@ -39,7 +39,7 @@ def supports(sentence: str, passages: Sequence[Evidence], _question: str) -> boo
     return any(sentence.rstrip(".") in passage.text for passage in passages)
 
 
-JUDGES = Judges(supports, EMBED)
+JUDGES = ScoringContext(supports, EMBED)
 
 
 def answered(said: str, hits: tuple[Evidence, ...] = HITS, refused: bool = False) -> Answer:

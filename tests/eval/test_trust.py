@@ -10,21 +10,20 @@ from scipy.stats import kendalltau
 from sklearn.metrics import cohen_kappa_score
 
 from assistant.artifacts.evaluation import Label, Rating
-from eval.correlation import cohen_kappa, kendall_tau_b, krippendorff_alpha, value_of
-from eval.metrics.score import Score
-from eval.statistics import weighted_interval
-from eval.trust import FEWEST_RATINGS, REFUSING, Agreement, Rated, trust_of
+from eval.human_agreement import FEWEST_RATINGS, REFUSING, Agreement, RatedScores, agreement_of
+from eval.metrics import Score
+from eval.statistics import cohen_kappa, kendall_tau_b, krippendorff_alpha, value_of, weighted_interval
 
 
 def rated(
     label: Label, value: float, number: int = 0, refused: bool = False, unanswerable: bool = False, raters: int = 1
-) -> Rated:
+) -> RatedScores:
     given = tuple(Rating(f"q{number}", "base", "x", f"rater {one}", "", label, "yes", True) for one in range(raters))
-    return Rated(f"document {number % 9}", unanswerable, refused, {"correctness": Score(value)}, given)
+    return RatedScores(f"document {number % 9}", unanswerable, refused, {"correctness": Score(value)}, given)
 
 
-def agreement(rated: Sequence[Rated], metric: str = "correctness") -> Agreement:
-    return next(one for one in trust_of(rated).metrics if one.metric == metric)
+def agreement(rated: Sequence[RatedScores], metric: str = "correctness") -> Agreement:
+    return next(one for one in agreement_of(rated).metrics if one.metric == metric)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -118,7 +117,7 @@ def test_two_judgements_of_which_one_is_always_no_agree_about_nothing() -> None:
 def test_less_is_better_is_turned_round() -> None:
     labels: list[Label] = ["right", "wrong"] * 15
     some = [
-        Rated(
+        RatedScores(
             f"d{number % 9}",
             False,
             False,
@@ -146,12 +145,12 @@ def test_an_answer_that_two_people_rate_is_one_point() -> None:
     once = [rated(label, number / 30, number) for number, label in enumerate(labels)]
     twice = [rated(label, number / 30, number, raters=2) for number, label in enumerate(labels)]
     assert agreement(twice) == agreement(once)
-    trust = trust_of(twice)
+    trust = agreement_of(twice)
     assert (trust.answers, trust.ratings, trust.raters) == (30, 60, 2)
     assert (trust.between.answers, trust.between.same, trust.between.alpha) == (30, 1.0, 1.0)
     assert trust.labels == {"right": 30, "partly": 0, "wrong": 30, "should have refused": 0}
 
 
 def test_nobody_has_rated() -> None:
-    trust = trust_of([])
+    trust = agreement_of([])
     assert (trust.answers, trust.metrics, trust.between.alpha) == (0, (), None)

@@ -11,16 +11,16 @@ from samples import evidence
 
 from assistant.types import Answer, Citation, Evidence, Sentence, Trace
 from eval.cases import Case, GoldSpan
-from eval.metrics.citations import cited_sentences
+from eval.metrics.grounding import cited_sentences
 from eval.metrics.usable import OUTCOMES, Outcome, outcome_of
 from eval.results import Failure, System
-from eval.running.rows import first_failure
-from eval.scoring import Judges, scores_of
+from eval.running.scoring import ScoringContext, first_failure, scores_of
 
 HITS = (
     evidence("The deductible for hail is 150 euros and 300 euros for storm.", document="motor.md", context=""),
     evidence(
-        "Hail is frozen rain. Der Selbstbehalt beträgt bei Hagel leider 150 euros je Schaden.",
+        "Hail is frozen rain. Der Selbstbehalt beträgt bei Hagel leider 150 euros je Schaden. "
+        "La franchise pour la grêle est de 150 euros par sinistre.",
         3,
         document="b.md",
         context="",
@@ -43,7 +43,7 @@ def supports(sentence: str, passages: Sequence[Evidence], _question: str) -> boo
     return any(sentence.rstrip(".") in passage.text for passage in passages)
 
 
-JUDGES = Judges(supports, FakeEmbedder().embed_texts)
+JUDGES = ScoringContext(supports, FakeEmbedder().embed_texts)
 
 
 def answered(said: str, hits: tuple[Evidence, ...] = HITS, own: str = "", **changes: object) -> Answer:
@@ -57,7 +57,7 @@ def answered(said: str, hits: tuple[Evidence, ...] = HITS, own: str = "", **chan
     return replace(Answer("?", "?", said, sentences, hits, trace=trace), **changes)  # type: ignore[arg-type]
 
 
-def judged(case: Case, answer: Answer, judges: Judges = JUDGES) -> tuple[Outcome, Failure]:
+def judged(case: Case, answer: Answer, judges: ScoringContext = JUDGES) -> tuple[Outcome, Failure]:
     scores = scores_of(case, answer, judges)
     outcome = outcome_of(case, answer, scores)
     assert [scores[name].value for name in ("usable", "misleading", "hedged")] == [
@@ -86,6 +86,10 @@ REFUSED = answered("I cannot find this.", refused=True, sentences=())
         (CASE, answered(WHOLE.replace(" [1]", "")), "partly", "wrong citation"),
         (ONE_FACT, answered("Der Selbstbehalt beträgt bei Hagel leider 150 euros je Schaden [1][2]."), "partly",
          "other language"),
+        (ONE_FACT, answered("La franchise pour la grêle est de 150 euros par sinistre [1][2]."), "partly",
+         "other language"),
+        (replace(ONE_FACT, language="fr"), answered("The deductible for hail is 150 euros [1][2]."),
+         "partly", "other language"),
         (CASE, answered("Hail is frozen rain [2]."), "misleading", "evidence ignored"),
         (CASE, answered("Hail is frozen rain [2].", quoted=True, own=WHOLE), "misleading",
          "quoted over a right answer"),

@@ -7,14 +7,13 @@ from fakes import FakeEmbedder
 from bench.ratings import SAMPLE
 from bench.usable import PARTS, Told, agreement, read_uses, told
 from eval.cases import read_cases
-from eval.running.judging import supports_by
-from eval.scoring import Judges
+from eval.running.scoring import ScoringContext, supports_by
 
 
 @pytest.fixture(scope="module")
 def readings() -> list[Told]:
     """Each rated answer with its outcome of today, without a corpus and without a model."""
-    judges = Judges(supports_by(EvenRetriever(), 0.6), FakeEmbedder().embed_texts)  # type: ignore[arg-type]
+    judges = ScoringContext(supports_by(EvenRetriever(), 0.6), FakeEmbedder().embed_texts)  # type: ignore[arg-type]
     return list(told(read_uses(), read_cases(SAMPLE / "cases.jsonl"), judges))
 
 

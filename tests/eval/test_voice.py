@@ -7,9 +7,8 @@ from assistant.artifacts.pairs import Pair
 from assistant.text.lexicon import vocabulary
 from assistant.types import Answer
 from eval.cases import Case
-from eval.metrics.voice import VoiceText, learn_voice, masked
+from eval.metrics.voice import VoiceText, learn_voice, masked, voice_of
 from eval.results import System
-from eval.running.judging import voice_of
 
 TOPICS = {
     "hail": "hail dents the bonnet of the car and the appraiser counts them",

@@ -15,7 +15,7 @@ from signing import make_people
 from assistant.artifacts.evaluation import RATINGS_FILE, answer_hash, read_ratings
 from assistant.workspace import Workspace
 from eval.cases import Case
-from eval.results import Row, RowAnswer, RowPassage
+from eval.results import CaseRow, RowAnswer, RowPassage
 from ui.app import create_app
 from ui.context import AppContext
 from ui.pages.rating import RatingActions
@@ -25,14 +25,14 @@ from ui.reports import Rateable, rateable, rateable_reports, report_folder
 REPORT = "2026-11-20-cases"
 SYSTEMS = ("secret-base", "secret-base+rag", "secret-house+rag")
 HOSTILE = "</div><script>alert(1)</script><img src=x onerror=alert(1)>"
-_ROW = TypeAdapter(Row)
+_ROW = TypeAdapter(CaseRow)
 
 
 def _answer(text: str, shown: tuple[int, ...], refused: bool = False) -> RowAnswer:
     return RowAnswer(text, refused, "", False, (), (), shown, shown, "", {}, "usable", "none")
 
 
-def _row(number: int) -> Row:
+def _row(number: int) -> CaseRow:
     case = Case(f"q{number}", f"What is the limit {number}? {HOSTILE}", ("1",), unanswerable=False)
     passage = RowPassage(f"terms-{number}.md {HOSTILE}", (2,), "§ 1", 0, 30, f"The limit is {number} euros. {HOSTILE}")
     answers = {
@@ -41,7 +41,7 @@ def _row(number: int) -> Row:
         # Says the same as the one before, or refuses.
         SYSTEMS[2]: _answer(f"It is {number}. {HOSTILE}", (0,)) if number % 2 else _answer("No answer.", (0,), True),
     }
-    return Row(case, (passage,), answers)
+    return CaseRow(case, (passage,), answers)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from samples import evidence_of
 from assistant.artifacts.pairs import Pair, read_header
 from assistant.grounding.grounder import ground
 from eval.cases import Case, GoldSpan
-from eval.leaks import held_out
+from eval.contamination import held_out
 from ingest.pairs.exercises import Exercise, exercises, reading_pairs
 from ingest.pairs.filters import folded, numbers
 from ingest.pairs.forgotten import drop_forgotten

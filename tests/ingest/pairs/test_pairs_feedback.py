@@ -15,7 +15,7 @@ from assistant.feedback.types import Judgement
 from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from eval.cases import Case, read_cases
-from eval.leaks import unlearnt
+from eval.contamination import unlearnt
 
 
 def ask(house: House, question: str, most: int = 2) -> Answer:

@@ -1,17 +1,19 @@
 """Rows as a page shows them: answers side by side with their differences, and the passages they were made from.
 
+Texts are cut into pieces that carry marks: gold, cited, differing. A page shows the pieces; nothing here is HTML.
+
 Long texts are cut, so that one answer of 100,000 characters does not swell a page; per_question.jsonl has all of them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from eval.measures import GRADED
-from eval.metrics.score import Score
+from eval.human_agreement import NO_OPINIONS, Opinions
+from eval.metrics import GRADED, Score
 from eval.metrics.usable import OUTCOMES
-from eval.report.marking import Piece, Span, differing, marked, words_of
-from eval.report.opinions import NO_OPINIONS, Opinions
-from eval.results import FAILURES, Results, Row, RowAnswer, RowPassage, RowSentence, System
+from eval.results import FAILURES, CaseRow, Results, RowAnswer, RowPassage, RowSentence, System
 
 Timings = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Case → system → stage → seconds."""
@@ -21,6 +23,47 @@ _LONGEST_ANSWER = 4000
 _LONGEST_PASSAGE = 4000
 # Of a passage that neither holds gold nor is cited: enough to see what it is about.
 _EXCERPT = 280
+Span = tuple[int, int]
+
+_WORD_OR_GAP = re.compile(r"\w+|\W+")
+_WORD = re.compile(r"\w")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of text with the names of its marks, separated by blanks; empty for plain text."""
+
+    text: str
+    marks: str = ""
+
+
+def marked(text: str, spans: Mapping[str, Sequence[Span]]) -> list[Piece]:
+    """``text`` in pieces; ``spans`` are half-open, by mark, and may overlap or lie outside of the text."""
+    borders = {0, len(text)}
+    for some in spans.values():
+        borders.update(min(max(border, 0), len(text)) for span in some for border in span)
+    pieces = []
+    for start, end in pairwise(sorted(borders)):
+        marks = [name for name, some in spans.items() if any(first <= start and end <= last for first, last in some)]
+        pieces.append(Piece(text[start:end], " ".join(marks)))
+    return pieces
+
+
+def differing(text: str, words: Collection[str]) -> list[Piece]:
+    """``text`` in pieces; those of words that are not among ``words`` (see ``words_of``) are marked ``differs``."""
+    pieces: list[Piece] = []
+    for part in _WORD_OR_GAP.findall(text):
+        marks = "differs" if _WORD.match(part) and part.casefold() not in words else ""
+        if pieces and pieces[-1].marks == marks:
+            pieces[-1] = Piece(pieces[-1].text + part, marks)
+        else:
+            pieces.append(Piece(part, marks))
+    return pieces
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text, without case."""
+    return frozenset(part.casefold() for part in _WORD_OR_GAP.findall(text) if _WORD.match(part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +122,7 @@ class QuestionView:
     """One question."""
 
     number: int
-    row: Row
+    row: CaseRow
     answers: Sequence[AnswerView]
     passages: Sequence[PassageView]
     """Those that a system saw or cited, or that hold gold."""
@@ -111,28 +154,44 @@ class Facets:
         """(code, name) of one facet: k, l or t."""
         return [(code, name) for (group, name), code in self._codes.items() if group == letter]
 
-    def of(self, row: Row) -> str:
+    def of(self, row: CaseRow) -> str:
         """The codes of a question."""
         case = row.case
         keys = [("k", case.kind_named), ("l", case.language), *(("t", tag) for tag in case.tags)]
         return " ".join(self._codes[key] for key in keys if key in self._codes)
 
 
-def questions(
-    rows: Iterable[Row],
+def question_views(
+    rows: Iterable[CaseRow],
     results: Results,
     facets: Facets,
     opinions: Opinions = NO_OPINIONS,
     timings: Timings = NO_TIMINGS,
 ) -> Iterator[QuestionView]:
     """The rows in order, each when it is needed."""
-    partners = partners_of(results.systems, results.gate.system)
+    judged = results.gate.system
+    partners = partners_of(results.systems, judged)
     for number, row in enumerate(rows, 1):
-        answers = [
-            _answer(name, place, row, partners.get(name, ""), opinions, timings.get(row.case.id, {}).get(name, {}))
-            for place, name in enumerate(row.answers)
-        ]
-        yield _question(number, row, answers, facets, results)
+        passages, since = _passages(row), ""
+        if row.before is not None and judged in row.answers:
+            was, is_now = row.before.outcome == "usable", row.answers[judged].outcome == "usable"
+            since = "same" if was == is_now else "mended" if is_now else "regressed"
+        values = [answer.scores[GRADED].value for answer in row.answers.values()]
+        yield QuestionView(
+            number=number,
+            row=row,
+            answers=[
+                _answer(name, place, row, partners.get(name, ""), opinions, timings.get(row.case.id, {}).get(name, {}))
+                for place, name in enumerate(row.answers)
+            ],
+            passages=passages,
+            found_besides=len(row.passages) - len(passages),
+            facets=facets.of(row),
+            scores=" ".join("-" if value is None else f"{value:.3f}" for value in values),
+            outcomes=" ".join(str(OUTCOMES.index(answer.outcome)) for answer in row.answers.values()),
+            failures=" ".join(str(FAILURES.index(answer.first_failure)) for answer in row.answers.values()),
+            before=since,
+        )
 
 
 def partners_of(systems: Sequence[System], judged: str) -> dict[str, str]:
@@ -142,32 +201,8 @@ def partners_of(systems: Sequence[System], judged: str) -> dict[str, str]:
     return {name: judged if name != judged else next(iter(others), "") for name in kinds}
 
 
-def _question(number: int, row: Row, answers: Sequence[AnswerView], facets: Facets, results: Results) -> QuestionView:
-    passages = _passages(row)
-    values = [answer.scores[GRADED].value for answer in row.answers.values()]
-    return QuestionView(
-        number=number,
-        row=row,
-        answers=answers,
-        passages=passages,
-        found_besides=len(row.passages) - len(passages),
-        facets=facets.of(row),
-        scores=" ".join("-" if value is None else f"{value:.3f}" for value in values),
-        outcomes=" ".join(str(OUTCOMES.index(answer.outcome)) for answer in row.answers.values()),
-        failures=" ".join(str(FAILURES.index(answer.first_failure)) for answer in row.answers.values()),
-        before=_since(row, results.gate.system),
-    )
-
-
-def _since(row: Row, judged: str) -> str:
-    if row.before is None or judged not in row.answers:
-        return ""
-    was, is_now = row.before.outcome == "usable", row.answers[judged].outcome == "usable"
-    return "same" if was == is_now else "mended" if is_now else "regressed"
-
-
 def _answer(
-    system: str, place: int, row: Row, partner: str, opinions: Opinions, timings: Mapping[str, float]
+    system: str, place: int, row: CaseRow, partner: str, opinions: Opinions, timings: Mapping[str, float]
 ) -> AnswerView:
     answer = row.answers[system]
     words, other = words_of(answer.text), words_of(row.answers[partner].text) if partner in row.answers else None
@@ -178,7 +213,13 @@ def _answer(
     for sentence in sentences:
         if left <= 0:
             break
-        shown.append(_sentence(sentence, left, known, row.passages))
+        citations = [
+            CitationView(one.passage + 1, row.passages[one.passage].text[one.start : one.end][:_EXCERPT])
+            for one in sentence.citations
+            if one.passage < len(row.passages)
+        ]
+        pieces = differing(sentence.text[:left], known)
+        shown.append(SentenceView(pieces, sentence.supported, sentence.reason, citations))
         left -= len(sentence.text)
     total = sum(len(sentence.text) for sentence in sentences)
     return AnswerView(
@@ -194,21 +235,18 @@ def _answer(
     )
 
 
-def _sentence(
-    sentence: RowSentence, longest: int, known: frozenset[str], passages: Sequence[RowPassage]
-) -> SentenceView:
-    citations = [
-        CitationView(citation.passage + 1, passages[citation.passage].text[citation.start : citation.end][:_EXCERPT])
-        for citation in sentence.citations
-        if citation.passage < len(passages)
-    ]
-    return SentenceView(differing(sentence.text[:longest], known), sentence.supported, sentence.reason, citations)
-
-
-def _passages(row: Row) -> list[PassageView]:
+def _passages(row: CaseRow) -> list[PassageView]:
     views = []
     for place, passage in enumerate(row.passages):
-        cited = {name: _cited_spans(answer, place) for name, answer in row.answers.items()}
+        cited: dict[str, list[Span]] = {
+            name: [
+                (one.start, one.end)
+                for sentence in answer.sentences
+                for one in sentence.citations
+                if one.passage == place
+            ]
+            for name, answer in row.answers.items()
+        }
         cited_by = [name for name, spans in cited.items() if spans]
         shown_to = [name for name, answer in row.answers.items() if place in answer.shown]
         if shown_to or cited_by or passage.gold:
@@ -218,12 +256,3 @@ def _passages(row: Row) -> list[PassageView]:
             left_out = max(len(passage.text) - longest, 0)
             views.append(PassageView(place + 1, passage, pieces, left_out, shown_to, cited_by))
     return views
-
-
-def _cited_spans(answer: RowAnswer, place: int) -> list[Span]:
-    return [
-        (citation.start, citation.end)
-        for sentence in answer.sentences
-        for citation in sentence.citations
-        if citation.passage == place
-    ]

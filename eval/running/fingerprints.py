@@ -15,10 +15,11 @@ from assistant.refusal.calibration import calibration_of
 from assistant.store.catalog import Catalog
 from eval.cases import Case
 from eval.metrics.style import StyleRule
-from eval.results import Identity
-from eval.running.generations import hashed
+from eval.results import RunIdentity
+from eval.running.playback import hashed
 from eval.running.systems import CLOSED_BOOK
 
+# Of what answers and scores.
 _SOURCES = ("assistant", "eval")
 _LIBRARIES = ("torch", "transformers", "peft", "openvino", "faiss-cpu", "numpy", "scikit-learn")
 # They say where and how long, not what is answered.
@@ -27,7 +28,7 @@ _NO_MATTER = {"key_file", "timeout_seconds", "attempts", "parallel", "temperatur
 
 def identity_of(
     cases: Sequence[Case], catalog: Catalog, settings: Settings, rules: Sequence[StyleRule], runtime: str
-) -> Identity:
+) -> RunIdentity:
     """The identity of a run; ``runtime`` names what ran the model. Raises ModelError when the model is nowhere."""
     made_with = catalog.identity()
     embedder = made_with.fingerprint if made_with else ""
@@ -36,7 +37,10 @@ def identity_of(
     answering, device = settings.answer, settings.device.model_dump()
     files = sorted((file.path, file.hash) for file in catalog.files() if file.document_id is not None)
     style = [(rule.id, rule.language, rule.pattern.pattern, rule.wanted) for rule in rules]
-    return Identity(
+    root, sources = Path(__file__).parents[2], hashlib.sha256()
+    for file in sorted(file for package in _SOURCES for file in (root / package).rglob("*.py")):
+        sources.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return RunIdentity(
         cases=hashed([asdict(case) for case in cases]),
         corpus=hashed([files, made_with.recipe if made_with else "", weights, threshold]),
         embedder=embedder,
@@ -45,7 +49,7 @@ def identity_of(
         settings=hashed(
             [settings.retrieval.model_dump(), answering.model_dump(), _engine(settings), device, style, runtime]
         ),
-        code=_code_hash(),
+        code=sources.hexdigest()[:16],
         version=__version__,
     )
 
@@ -86,12 +90,3 @@ def environment() -> dict[str, str]:
 
 def _engine(settings: Settings) -> dict[str, object]:
     return settings.engine.model_dump(exclude=_NO_MATTER)
-
-
-def _code_hash() -> str:
-    """Of the source of the packages that answer and score."""
-    root = Path(__file__).parents[2]
-    digest = hashlib.sha256()
-    for file in sorted(file for package in _SOURCES for file in (root / package).rglob("*.py")):
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]

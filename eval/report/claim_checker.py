@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-MEASURED_FILE = Path(__file__).parent / "support.json"
+CHECKER_FILE = Path(__file__).parent / "claim_checker.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class CheckerFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CheckerReport:
     """Both sets, as of a day."""
 
     date: str
@@ -42,14 +42,14 @@ class Measured:
     """The handwritten ones, with every word counting the same: needs no corpus, so that a test can compare."""
 
 
-_MEASURED = TypeAdapter(Measured)
+_REPORT = TypeAdapter(CheckerReport)
 
 
-def read_measured() -> Measured:
+def read_checker_report() -> CheckerReport:
     """The figures that came with the program."""
-    return _MEASURED.validate_json(MEASURED_FILE.read_bytes())
+    return _REPORT.validate_json(CHECKER_FILE.read_bytes())
 
 
-def write_measured(measured: Measured) -> None:
+def write_checker_report(report: CheckerReport) -> None:
     """Keep new ones."""
-    MEASURED_FILE.write_bytes(_MEASURED.dump_json(measured, indent=2) + b"\n")
+    CHECKER_FILE.write_bytes(_REPORT.dump_json(report, indent=2) + b"\n")

@@ -1,10 +1,16 @@
 """An optional judge: a model that reads question, gold answer, passages and answer, and says right, partly or wrong.
 
 It is asked in batches like everyone else, and what it said is kept with the other generations. Refusals are not put to
-it: the gold says whether they are right.
+it: the gold says whether they are right. Its verdicts stand in ``judge.json`` beside the run's other files, because
+they are an opinion of a model: no gate asks it, and results.json is the same without it. Where people have rated
+answers, a report says how far it can be trusted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from assistant.config import Settings
 from assistant.engines.base import Engine
@@ -12,13 +18,12 @@ from assistant.prompt import build_messages
 from assistant.text.printing import visible
 from assistant.types import Message, Passage
 from assistant.workspace import Workspace
-from eval.judgement import Judgement
-from eval.metrics.score import UNANSWERABLE, Score
-from eval.results import Row, RowAnswer
-from eval.running.generations import GENERATIONS_FILE, Generations, Prompt
-from eval.running.identity import generation_identities
-from eval.running.playback import PlaybackEngine
+from eval.metrics import UNANSWERABLE, Score
+from eval.results import CaseRow, RowAnswer, read_json, write_json
+from eval.running.fingerprints import generation_identities
+from eval.running.playback import GENERATIONS_FILE, Generations, PlaybackEngine, Prompt
 
+JUDGE_FILE = "judge.json"
 _SYSTEM = (
     "You grade answers to questions. Compare the answer with the gold answer and with the passages. Reply with one"
     " word: right (it says what the gold answer says, and nothing false), partly (something is missing or false), or"
@@ -30,6 +35,30 @@ _LONGEST_REPLY = 8
 _LONGEST_ANSWER = 4000
 _SHOWN = 40
 _NO_GOLD = Score(None, "no gold answer to judge by")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeVerdicts:
+    """What one judge says of a run's answers."""
+
+    model: str
+    """As it was named."""
+    verdicts: Mapping[str, Mapping[str, Score]]
+    """Case → system → 1 right, .5 partly, 0 wrong; or none, with the reason."""
+
+
+_VERDICTS = TypeAdapter(JudgeVerdicts)
+
+
+def write_verdicts(run: Path, verdicts: JudgeVerdicts) -> None:
+    """Replace the verdicts in a run's folder."""
+    write_json(run / JUDGE_FILE, _VERDICTS, verdicts)
+
+
+def read_verdicts(run: Path) -> JudgeVerdicts | None:
+    """The verdicts in a run's folder; None if no judge was named. Raises UsageError for a damaged file."""
+    file = run / JUDGE_FILE
+    return read_json(file, _VERDICTS) if file.exists() else None
 
 
 def judge_settings(settings: Settings, model: str) -> Settings:
@@ -49,25 +78,32 @@ def judge_settings(settings: Settings, model: str) -> Settings:
 
 
 def judged_by(
-    engine: Engine, settings: Settings, rows: Sequence[Row], workspace: Workspace, *, fresh: bool = False
-) -> Judgement:
+    engine: Engine, settings: Settings, rows: Sequence[CaseRow], workspace: Workspace, *, fresh: bool = False
+) -> JudgeVerdicts:
     """What the judge says of every answer; ``settings`` are those of ``judge_settings``. ``fresh`` asks it again.
 
     Raises what ``Engine.complete`` raises; what it has said until then is kept.
     """
     identities = generation_identities(workspace.adapters, (), settings, type(engine).__name__)
     generations = Generations(workspace.root / GENERATIONS_FILE, identities, fresh=fresh)
-    prompts = dict(_prompts(engine, rows))
-    PlaybackEngine(engine, generations).generate(
-        {prompt for prompt in prompts.values() if generations.get(prompt) is None}
-    )
+    prompts = {
+        (row.case.id, system): Prompt(tuple(_fitting(engine, row, answer)), _LONGEST_REPLY, None)
+        for row in rows
+        for system, answer in row.answers.items()
+        if not row.case.unanswerable and not answer.refused and row.case.answers
+    }
+    new = {prompt for prompt in prompts.values() if generations.get(prompt) is None}
+    PlaybackEngine(engine, generations).generate(new)
 
-    def verdict(row: Row, system: str) -> Score:
+    def verdict(row: CaseRow, system: str) -> Score:
         prompt = prompts.get((row.case.id, system))
-        said = generations.get(prompt) if prompt else None
-        return verdict_of(said.said) if said else _without_asking(row, row.answers[system])
+        if prompt and (said := generations.get(prompt)):
+            return verdict_of(said.said)
+        if row.case.unanswerable:
+            return Score(None, UNANSWERABLE)
+        return Score(0.0) if row.answers[system].refused else _NO_GOLD
 
-    return Judgement(
+    return JudgeVerdicts(
         settings.engine.model, {row.case.id: {system: verdict(row, system) for system in row.answers} for row in rows}
     )
 
@@ -80,22 +116,7 @@ def verdict_of(reply: str) -> Score:
     return Score(None, f"the judge said '{visible(reply.strip()[:_SHOWN])}', which is no verdict")
 
 
-def _without_asking(row: Row, answer: RowAnswer) -> Score:
-    if row.case.unanswerable:
-        return Score(None, UNANSWERABLE)
-    return Score(0.0) if answer.refused else _NO_GOLD
-
-
-def _prompts(engine: Engine, rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str], Prompt]]:
-    """(case, system) → prompt, for every answer that there is something to judge in."""
-    for row in rows:
-        for system, answer in row.answers.items():
-            if not row.case.unanswerable and not answer.refused and row.case.answers:
-                messages = _fitting(engine, row, answer)
-                yield (row.case.id, system), Prompt(tuple(messages), _LONGEST_REPLY, None)
-
-
-def _fitting(engine: Engine, row: Row, answer: RowAnswer) -> list[Message]:
+def _fitting(engine: Engine, row: CaseRow, answer: RowAnswer) -> list[Message]:
     """The prompt with as many passages as the judge can read, the best first."""
     case = row.case
     task = _TASK.format(question=case.question, gold=" or ".join(case.answers), answer=answer.text[:_LONGEST_ANSWER])

@@ -1,0 +1,148 @@
+"""results.json, per_question.jsonl and costs.json as one HTML file, without anything from elsewhere.
+
+Every text is a stranger's: the templates escape all of it, what does not print is shown by its code, and the page
+forbids any script but its own.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS
+from assistant.render.templates import environment
+from assistant.text.printing import visible
+from eval.human_agreement import FEWEST_RATINGS, Opinions
+from eval.metrics import GRADED, metric_of
+from eval.metrics.usable import OUTCOMES
+from eval.report import labels
+from eval.report.claim_checker import read_checker_report
+from eval.report.decision import counted, decision_of
+from eval.report.figures import figures_of
+from eval.report.question_views import Facets, partners_of, question_views
+from eval.results import ALL_STAGES, FAILURES, CaseRow, Costs, Results
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_SECTIONS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
+    ("Decision", (("gate", "Gate"), ("matrix", "Systems"), ("failures", "First failures"), ("effects", "Effects"))),
+    (
+        "Measures",
+        (
+            ("retrieval", "Retrieval"),
+            ("answers", "Answers"),
+            ("grounding", "Grounding"),
+            ("refusals", "Refusals"),
+            ("style", "Style"),
+            ("forgetting", "Forgetting"),
+            ("cost", "Cost"),
+        ),
+    ),
+    ("Questions", (("slices", "Slices"), ("questions", "Every question"))),
+    ("Proof", (("trust", "Trust"), ("data", "Data"), ("sign", "Signature"))),
+)
+"""The sections by group, in the order of the page."""
+_FACETS = (("kind", "k"), ("language", "l"), ("tag", "t"))
+
+
+def page_of(
+    results: Results,
+    rows: Iterable[CaseRow],
+    costs: Costs,
+    fingerprint: str,
+    opinions: Opinions,
+    worst: Sequence[CaseRow],
+) -> Iterator[str]:
+    """The page in parts, in order.
+
+    ``fingerprint`` is the hash of results.json that a signature stands for; ``worst`` are the questions with the worst
+    answers.
+    """
+    templates = environment(_TEMPLATES, partial(visible, keep_lines=True))
+    for tool in (labels.number, labels.signed, labels.interval_of, labels.difference_of, labels.why_nothing,
+                 labels.size_of, labels.duration_of, labels.tone_of, labels.title_of, labels.meaning_of,
+                 labels.effect_title, labels.system_words, labels.formula_of, labels.typeset):  # fmt: skip
+        templates.filters[tool.__name__] = tool
+    # A name may go on in the next line behind an underscore.
+    templates.filters["breakable"] = lambda name: escape(visible(name)).replace("_", Markup("_<wbr>"))
+    script = (_TEMPLATES / "questions.js").read_text(encoding="utf-8")
+    return templates.get_template("report.html.jinja").generate(
+        _facts(results, costs)
+        | _questions(results, rows, costs, opinions)
+        | {
+            "fingerprint": fingerprint,
+            "opinions": opinions,
+            "worst": worst,
+            # Both are files of ours, the only text that is not escaped.
+            "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+            "script": Markup(script),
+            "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        }
+    )
+
+
+def _facts(results: Results, costs: Costs) -> dict[str, Any]:
+    """What the page says of the run as a whole."""
+    # What was not asked or not measured has no section.
+    is_there = {
+        "gate": bool(results.gate.lights),
+        "style": bool(results.style.rules) or results.style.voice_auc.value is not None,
+        "forgetting": bool(results.language_models),
+    }
+    summaries = labels.effect_summaries(results)
+    # (name, formula) → metric → effect
+    contrasts: dict[tuple[str, str], dict[str, Any]] = {}
+    for effect in results.effects:
+        contrasts.setdefault((effect.name, effect.formula), {})[effect.metric] = effect
+    # Stages in the order of the system that has most of them; the sum stands last.
+    by_length = sorted((cost.stages for cost in costs.systems.values()), key=len, reverse=True)
+    stages = dict.fromkeys(stage for some in by_length for stage in some)
+    # Adapter, its system without retrieval, its system with: A and B, C and D.
+    plain = [system for system in results.systems if system.kind in {"closed book", "retrieval"}]
+    by_kind = {(system.adapter, system.kind): system for system in plain}
+    return {
+        "results": results,
+        "costs": costs,
+        "findings": summaries,
+        "decision": decision_of(results),
+        "sections": [(group, [one for one in sections if is_there.get(one[0], True)]) for group, sections in _SECTIONS],
+        "figures": figures_of(results, costs, summaries),
+        "headline": metric_of(results.primary[0]),
+        "graded": GRADED,
+        "primary": [metric_of(name) for name in results.primary],
+        "grid": [
+            (adapter or "base model", by_kind.get((adapter, "closed book")), by_kind.get((adapter, "retrieval")))
+            for adapter in dict.fromkeys(system.adapter for system in plain)
+        ],
+        "contrasts": contrasts,
+        "measured": read_checker_report(),
+        "stages": sorted(stages, key=lambda stage: stage == ALL_STAGES),
+        "all_stages": ALL_STAGES,
+        "status_words": labels.STATUS_WORDS,
+        "status_signs": labels.STATUS_SIGNS,
+        "fewest": FEWEST_QUESTIONS,
+        "fewest_ratings": FEWEST_RATINGS,
+    }
+
+
+def _questions(results: Results, rows: Iterable[CaseRow], costs: Costs, opinions: Opinions) -> dict[str, Any]:
+    """Every question, and what its outcomes and failures are called."""
+    facets = Facets(results)
+    return {
+        "partner": partners_of(results.systems, results.gate.system)[results.gate.system],
+        "questions": question_views(rows, results, facets, opinions, costs.timings),
+        "asked": labels.ASKED_WORDS,
+        "facets": [(name, facets.choices(letter)) for name, letter in _FACETS],
+        "failures": FAILURES,
+        "failure_titles": labels.FAILURE_TITLES,
+        "failure_meanings": labels.FAILURE_MEANINGS,
+        "failure_groups": labels.failure_groups(results),
+        "counted": counted,
+        "outcomes": OUTCOMES,
+        "outcome_meanings": labels.OUTCOME_MEANINGS,
+        "outcome_tones": labels.OUTCOME_TONES,
+        "outcome_signs": labels.OUTCOME_SIGNS,
+    }

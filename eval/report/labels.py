@@ -1,0 +1,303 @@
+"""What metrics, failures, systems and effects are called where people read them, and how numbers are written.
+
+title_of("crag")                right less wrong
+formula_of("base+rag - base")   base+rag − base
+number(0.6172)                  0.62
+signed(-0.04)                   −0.04
+effect_summaries(results)       Retrieval helps: usable +0.31 [+0.22, +0.40] (base+rag - base).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Difference, Effect, Mean, Status
+from eval.gate import GOLD_IN_CORPUS
+from eval.human_agreement import Question
+from eval.metrics import Metric, metric_of
+from eval.metrics.usable import OUTCOMES, Outcome
+from eval.results import FAILURES, Failure, Results, System
+
+Tone = Literal["good", "bad", "even", "open"]
+
+MINUS = "−"
+NOTHING = "–"
+"""Stands where there is no number."""
+
+TITLES: Mapping[str, str] = {
+    "usable": "usable answers",
+    "misleading": "misleading answers",
+    "hedged": "only the closest places shown",
+    "right_hedged": "right, and only the closest places shown",
+    **{f"recall@{k}": f"right passages in the first {k}" for k in (3, 5, 10)},
+    "recall@1": "right passage comes first",
+    **{f"success@{k}": f"a right passage in the first {k}" for k in (3, 5, 10)},
+    "success@1": "a right passage comes first",
+    "mrr@10": "how early the first right passage comes",
+    "ndcg@10": "how early right passages come",
+    "context_precision": "right passages come before others",
+    "correctness": "correctness",
+    "exact_match": "word for word",
+    "token_f1": "words in common",
+    "token_recall": "gold words said",
+    "must_include": "required facts said",
+    "rouge_l": "words in the same order",
+    "chrf": "characters in common",
+    "semantic_similarity": "similar meaning",
+    "faithfulness": "sentences supported",
+    "hallucination": "sentences made up",
+    "self_knowledge": "right, though not in the passages",
+    "claim_recall": "required facts shown",
+    "context_utilisation": "shown facts said",
+    "citation_recall": "sentences supported by their citations",
+    "citation_precision": "citations that are needed",
+    "cites_gold": "citations of a right passage",
+    "copy_coverage": "words copied",
+    "copy_density": "length of copies",
+    "false_refusal": "refused, should have answered",
+    "missed_refusal": "answered, should have refused",
+    "crag": "right less wrong",
+    "rules_kept": "house rules kept",
+    "keeps_all_rules": "all house rules kept",
+    "house_voice": "house voice",
+    GOLD_IN_CORPUS: "gold still in the documents",
+}
+"""Metric → a few words for somebody who does not know it."""
+
+_EFFECTS = {
+    "interaction": "adapter together with retrieval",
+    "model": "model against quoting",
+    "baseline": "against the baseline",
+}
+
+OUTCOME_MEANINGS: Mapping[Outcome, str] = {
+    "usable": "states every required fact, each sentence supported and rightly cited, in the language of the question "
+    "and by the house rules; or rightly refused",
+    "partly": "states some of the required facts, or all of them with another fault",
+    "hedged": "shown as the closest places, not as an answer",
+    "refused": "refused though the documents answer the question, or nothing was said",
+    "misleading": "shown as an answer, and wrong: none of the required facts, or the documents do not answer it",
+}
+"""What each outcome means."""
+
+FAILURE_TITLES: Mapping[Failure, str] = {failure: failure for failure in FAILURES} | {"none": "nothing wrong"}
+
+FAILURE_MEANINGS: Mapping[Failure, str] = {
+    "none": "in the model's own words, or rightly refused",
+    "quoted": "not by the model: its own words had no support in the passages or missed the question, "
+    "so the passages are quoted instead",
+    "quoted over a right answer": "the model's own words stated every required fact, and gave way to a quotation that "
+    "does not",
+    "style only": "right, but a house rule is broken",
+    "other language": "right, but not in the language of the question",
+    "nothing said": "neither an answer nor a refusal",
+    "hedged": "the places shown do not state every required fact, or are others than the gold",
+    "right but hedged": "the places shown state every required fact, and gold is among them",
+    "retrieval miss": "a passage that the answer needs was not shown to the model",
+    "evidence ignored": "the passages were shown, and the answer still does not say what it should",
+    "wrong without evidence": "the model alone, without passages, says something else",
+    "another figure first": "states the required figure, behind one of another thing",
+    "unsupported": "says what it should, but a sentence has no support in the passages",
+    "wrong citation": "says what it should, but a citation is missing or points to the wrong passage",
+    "false refusal": "refused, though the documents answer the question",
+    "missed refusal": "answered, though the documents do not answer the question",
+}
+"""What each first failure means."""
+
+# Where what results.json says about a metric needs knowledge of other metrics.
+_MEANINGS = {
+    "correctness": "how much of the gold answer is said",
+    "crag": f"1 for a right answer, 0 for a refusal, {MINUS}1 for a wrong answer",
+}
+_KINDS = {
+    "closed book": "{model} alone, without documents",
+    "retrieval": "{model} with retrieval: it is shown the passages found, and answers from them",
+    "oracle": "{model}, shown the right passages instead of those found",
+    "noise": "{model}, shown the right passages among the best wrong ones",
+    "extractive": "no model: the best sentence of the passages found",
+}
+_NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\.?\d)")
+STATUS_WORDS: dict[Status, str] = {"pass": "pass", "warn": "look", "fail": "fail", "thin": "too thin"}
+STATUS_SIGNS: dict[Status, str] = {"pass": "✓", "warn": "!", "fail": "✗", "thin": "?"}
+
+OUTCOME_TONES: dict[Outcome, Tone] = {
+    "usable": "good",
+    "partly": "open",
+    "hedged": "even",
+    "refused": "even",
+    "misleading": "bad",
+}
+
+OUTCOME_SIGNS: dict[Outcome, str] = {"usable": "✓", "partly": "!", "hedged": "?", "refused": "–", "misleading": "✗"}
+
+ASKED_WORDS: dict[Question, str] = {
+    "right": "Is it right?",
+    "supported": "Do the passages say it?",
+    "tone": "Is it the house's tone?",
+    "refuse": "Should it be refused?",
+}
+"""What people are asked that a metric is held against."""
+
+# What an effect means when it is good, bad, too small to matter, or open.
+_EFFECT_MEANINGS: dict[str, tuple[str, str, str, str]] = {
+    "retrieval": ("Retrieval helps", "Retrieval hurts", "Retrieval adds nothing", "whether retrieval helps"),
+    "adapter": ("The adapter helps", "The adapter hurts", "The adapter adds nothing", "whether the adapter helps"),
+    "interaction": (
+        "With retrieval the adapter gives more than without",
+        "With retrieval the adapter gives less than without",
+        "The adapter gives as much with retrieval as without",
+        "whether the adapter gives more with retrieval than without",
+    ),
+    "perfect retrieval": (
+        "With the right passages answers would be better",
+        "With only the gold passages answers are worse",
+        "With the right passages answers would be no better",
+        "whether the right passages would make answers better",
+    ),
+    "distraction": (
+        "Other passages beside the right ones help",
+        "Other passages beside the right ones hurt",
+        "Other passages beside the right ones do not matter",
+        "whether other passages beside the right ones matter",
+    ),
+    "model": (
+        "The model is better than quoting the best sentence",
+        "Quoting the best sentence is better than the model",
+        "The model is as good as quoting the best sentence",
+        "whether the model is better than quoting the best sentence",
+    ),
+    "baseline": (
+        "Better than the baseline",
+        "Worse than the baseline",
+        "As good as the baseline",
+        "whether it is better than the baseline",
+    ),
+}
+
+
+def title_of(metric: str) -> str:
+    """A metric in a few words; its own name when it has no others."""
+    return TITLES.get(metric, metric)
+
+
+def meaning_of(metric: Metric) -> str:
+    """What a metric measures, in a line."""
+    return _MEANINGS.get(metric.name, metric.meaning)
+
+
+def system_words(system: System) -> str:
+    """Who answers."""
+    model = f"the model with the adapter {system.adapter}" if system.adapter else "the base model"
+    return _KINDS[system.kind].format(model=model)
+
+
+def effect_title(name: str) -> str:
+    """An effect in a few words."""
+    return _EFFECTS.get(name, name)
+
+
+def formula_of(formula: str) -> str:
+    """A difference of systems with true minus signs; a hyphen within a name stays one."""
+    return formula.replace(" - ", f" {MINUS} ")
+
+
+def typeset(text: str) -> str:
+    """Words of ours with true minus signs before numbers; a hyphen within a word or a date stays one."""
+    return _NEGATIVE.sub(MINUS, text)
+
+
+def failure_groups(results: Results) -> list[tuple[Outcome, Sequence[Failure]]]:
+    """Each outcome that occurs with its first failures, the worst outcome first."""
+    counts = results.first_failures.values()
+    occurring = {outcome: set().union(*(one.get(outcome, {}) for one in counts)) for outcome in reversed(OUTCOMES)}
+    return [(outcome, [one for one in FAILURES if one in some]) for outcome, some in occurring.items() if some]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectSummary:
+    """What an effect says, for people."""
+
+    effect: Effect
+    tone: Tone
+    words: str
+    """``Retrieval helps``."""
+    figures: str
+    """``usable +0.31 [+0.22, +0.40]``."""
+
+
+def effect_summaries(results: Results) -> list[EffectSummary]:
+    """The effects on the headline metric, in words; what changed since a baseline comes first."""
+    about = [effect for effect in results.effects if effect.metric == results.primary[0]]
+    found = []
+    for effect in sorted(about, key=lambda effect: effect.name != "baseline"):
+        tone, name, mean = tone_of(effect), effect.name, effect.difference.mean
+        better, worse, even, whether = _EFFECT_MEANINGS.get(
+            name, (f"{name}: higher", f"{name}: lower", f"{name}: the same", name)
+        )
+        words = {"good": better, "bad": worse, "even": even, "open": f"Too thin to tell {whether}"}[tone]
+        figures = f"{effect.metric} {difference_of(effect.difference)}"
+        if effect.verdict == "anecdote":
+            figures += f" on {mean.scored} questions; {FEWEST_QUESTIONS} are needed"
+        elif effect.verdict == "too thin to tell" and effect.difference.detectable is not None:
+            figures += f"; a difference below {number(effect.difference.detectable)} would mostly go unseen"
+        found.append(EffectSummary(effect, tone, words, figures))
+    return found
+
+
+def tone_of(effect: Effect) -> Tone:
+    """Whether an effect is good news, bad news, too small to matter, or open."""
+    if effect.verdict == "same":
+        return "even"
+    if effect.verdict not in {"higher", "lower"} or metric_of(effect.metric).better == "neither":
+        return "open"
+    return "good" if metric_of(effect.metric).better == effect.verdict else "bad"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with a true minus sign; a dash for none."""
+    return NOTHING if value is None else _with_minus(f"{value:.{digits}f}")
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A difference, with its sign; what rounds to 0 has none."""
+    return NOTHING if value is None else _with_minus(f"{value:+.{digits}f}")
+
+
+def interval_of(mean: Mean, digits: int = 2) -> str:
+    """``0.55 to 0.69``; empty where there is no interval."""
+    return "" if mean.low is None else f"{number(mean.low, digits)} to {number(mean.high, digits)}"
+
+
+def difference_of(difference: Difference) -> str:
+    """``+0.31 [+0.22, +0.40]``."""
+    mean = difference.mean
+    return signed(mean.value) + ("" if mean.low is None else f" [{signed(mean.low)}, {signed(mean.high)}]")
+
+
+def why_nothing(mean: Mean) -> str:
+    """The reason that most of the questions have no value for; empty if all have one."""
+    return max(mean.reasons, key=lambda reason: mean.reasons[reason], default="")
+
+
+def size_of(count: int) -> str:
+    """Bytes in the unit that people read."""
+    value = float(count)
+    for unit in ("bytes", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
+def duration_of(seconds: float | None) -> str:
+    """Seconds in the unit that people read."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _with_minus(digits: str) -> str:
+    return digits.replace("-", MINUS) if float(digits) else digits.lstrip("+-")
