@@ -45,7 +45,8 @@ def ingested(folder: Path) -> Workspace:
     for number, make in enumerate(kinds().values()):
         (docs / f"{number:02}.pdf").write_bytes(make())
     workspace = Workspace(folder / "workspace")
-    for corpus, source in (("sample", Path("data/sample/docs")), ("hurt", docs)):
+    # The first by name is asked.
+    for corpus, source in (("sample", Path("data/sample/docs")), ("strange", docs)):
         command = [sys.executable, "-m", "assistant", "ingest", str(source), "--corpus", corpus]
         subprocess.run([*command, "--workspace", str(workspace.root)], check=True, stdout=subprocess.DEVNULL)
     return workspace
@@ -53,7 +54,7 @@ def ingested(folder: Path) -> Workspace:
 
 def addresses(workspace: Workspace) -> list[str]:
     """Of the pages that hurt, as far as their text could be read."""
-    with closing(open_corpus(workspace, "hurt")) as catalog:
+    with closing(open_corpus(workspace, "strange")) as catalog:
         return [f"/sources/hurt/{file.document_id}/pages/1" for file in catalog.files() if file.document_id is not None]
 
 

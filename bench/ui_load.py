@@ -70,13 +70,13 @@ def read_page(config: dict[str, Any]) -> Page:
     """The functions behind the question box and the loading of the page, by what Gradio tells browsers."""
     components = {one["id"]: one for one in config["components"]}
     by_name = {one["props"].get("elem_id"): id_ for id_, one in components.items()}
-    box, corpus = by_name["chat-question"], by_name["chat-corpus"]
+    box, scope = by_name["chat-question"], by_name["chat-scope"]
     functions = config["dependencies"]
     asked = next(one for one in functions if [box, "submit"] in [list(target) for target in one["targets"]])
     loaded = next(
-        one for one in functions if corpus in one["outputs"] and "load" in [event for _, event in one["targets"]]
+        one for one in functions if scope in one["outputs"] and "load" in [event for _, event in one["targets"]]
     )
-    values = {box: "", corpus: "sample"}
+    values = {box: ""}
 
     def given(function: dict[str, Any]) -> tuple[Any, ...]:
         return tuple(values.get(id_, components[id_]["props"].get("value")) for id_ in function["inputs"])

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -21,6 +22,7 @@ from assistant.feedback.types import Verdict
 from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from assistant.workspace import make_file
+from ui.scope import EVERYTHING, Scope, kept, written
 
 FILE = "conversations.sqlite"
 _LONGEST_TITLE = 80
@@ -53,7 +55,11 @@ _TABLES = (
     """,
     "CREATE INDEX turns_conversation ON turns (conversation)",
 )
-_VERSION = 1
+_CHANGES = (
+    _TABLES,
+    ("ALTER TABLE conversations ADD COLUMN scope TEXT NOT NULL DEFAULT ''",),  # JSON
+)
+"""What makes a database of each version from the one before it; of the first, from none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class TurnReply:
     """The one who asked did not wait for the end."""
     suggestions: tuple[str, ...] = ()
     """Questions that the documents answer, where they did not answer this one."""
+    scope: Scope = EVERYTHING
+    """Which documents were asked; empty in what was kept before that could be chosen."""
 
 
 _REPLIES = TypeAdapter(tuple[TurnReply, ...])
@@ -155,13 +163,27 @@ class Conversations:
         with self._opened() as database:
             return _owned(database, user, conversation)
 
-    def begin(self, user: str, question: str) -> int:
+    def begin(self, user: str, question: str, scope: Scope = EVERYTHING) -> int:
         """A new conversation, called by its first question."""
         with self._opened() as database:
             cursor = database.execute(
-                "INSERT INTO conversations (user, title, updated) VALUES (?, ?, ?)", (user, _title(question), _now())
+                "INSERT INTO conversations (user, title, updated, scope) VALUES (?, ?, ?, ?)",
+                (user, _title(question), _now(), written(scope)),
             )
             return int(cursor.lastrowid or 0)
+
+    def scope(self, user: str, conversation: int) -> Scope:
+        """Which documents a conversation asks. Raises UsageError for one that the user has not."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            row = database.execute("SELECT scope FROM conversations WHERE id = ?", (conversation,)).fetchone()
+        return kept(row[0])
+
+    def narrow(self, user: str, conversation: int, scope: Scope) -> None:
+        """Keep which documents a conversation asks from now on."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            database.execute("UPDATE conversations SET scope = ? WHERE id = ?", (written(scope), conversation))
 
     def add(
         self, user: str, conversation: int, question: str, replies: Sequence[TurnReply], blind: bool = False
@@ -259,18 +281,19 @@ def said_already() -> UsageError:
 def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA foreign_keys = ON")
     version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
+    newest = len(_CHANGES)
+    if version > newest:
         raise WorkspaceError(
-            f"{FILE} has version {version}; this program knows versions up to {_VERSION}.", "Update domain-assistant."
+            f"{FILE} has version {version}; this program knows versions up to {newest}.", "Update domain-assistant."
         )
-    if version == _VERSION:
+    if version == newest:
         return
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("BEGIN IMMEDIATE")
-    if database.execute("PRAGMA user_version").fetchone()[0] < _VERSION:  # another thread may have been first
-        for statement in _TABLES:
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {_VERSION}")
+    version = database.execute("PRAGMA user_version").fetchone()[0]  # another thread may have been first
+    for statement in chain.from_iterable(_CHANGES[version:]):
+        database.execute(statement)
+    database.execute(f"PRAGMA user_version = {newest}")
 
 
 def _owned(database: sqlite3.Connection, user: str, conversation: int) -> str:

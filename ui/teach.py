@@ -12,7 +12,7 @@ from assistant.artifacts.cards import BASE
 from assistant.errors import UsageError
 from assistant.feedback.types import CHOICES, FAULTS, VERDICTS, Choice, Judgement, Versions, Vote
 from assistant.service import open_corpus
-from assistant.types import Message
+from assistant.types import Answer, Message
 from ui.context import AppContext
 from ui.conversations import Turn, TurnReply, said_already
 from ui.people import User
@@ -36,10 +36,24 @@ def taught(
         judgement = replace(judgement, faults=tuple(dict.fromkeys((*judgement.faults, "not_in_source"))))
     if judgement == Judgement(judgement.verdict) and judgement.verdict != "right":
         raise UsageError(context.text("teach.nothing_said"))
-    with closing(open_corpus(context.workspace, reply.corpus)) as catalog:
-        hashes = {file.path: file.hash for hit in reply.answer.hits for file in catalog.files(path=hit.document)}
+    corpus, answer = _in_one_corpus(reply, judgement)
+    elsewhere = {hit.rank for hit in reply.answer.hits} - {hit.rank for hit in answer.hits}
+    judgement = replace(judgement, sources=tuple(one for one in judgement.sources if one not in elsewhere))
+    with closing(open_corpus(context.workspace, corpus)) as catalog:
+        hashes = {file.path: file.hash for hit in answer.hits for file in catalog.files(path=hit.document)}
         versions = Versions(context.settings.engine.model, reply.adapter, catalog.generation())
-    context.feedback.add(user.name, reply.corpus, reply.answer, versions, judgement, hashes, history)
+    context.feedback.add(user.name, corpus, answer, versions, judgement, hashes, history)
+
+
+def _in_one_corpus(reply: TurnReply, judgement: Judgement) -> tuple[str, Answer]:
+    """The corpus that a judgement is about, and the answer with its passages alone: of several, that of the first
+    passage that was named, else cited, else shown."""
+    cited = [one.hit for sentence in reply.answer.sentences for one in sentence.citations]
+    by_rank = {hit.rank: hit.corpus or reply.corpus for hit in reply.answer.hits}
+    named = [by_rank[rank] for rank in (*judgement.sources, *cited, *by_rank) if rank in by_rank]
+    corpus = next(iter(named), reply.corpus)
+    hits = tuple(hit for hit in reply.answer.hits if by_rank[hit.rank] == corpus)
+    return corpus, replace(reply.answer, hits=hits)
 
 
 def judgement_of(data: Mapping[str, object]) -> Judgement:

@@ -13,7 +13,7 @@ from signing import in_a_loop
 from working import as_
 
 from assistant.service import ServedModel
-from assistant.store.catalog import CATALOG_FILE
+from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.context import AppContext
@@ -22,6 +22,7 @@ from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.parts import Parts, lay_out
 from ui.pages.told import telling
+from ui.scope import Scope
 
 SESSION = "s"
 
@@ -69,13 +70,12 @@ def test_the_corpus_that_was_asked_last_stays_chosen(context: AppContext, parts:
     mine = TurnReply("cars", None, Answer(QUESTION, QUESTION, "150 euros.", (), ()))
     conversation = context.conversations.begin("local", QUESTION)
     context.conversations.add("local", conversation, QUESTION, [mine])
-    context.workspace.corpus("a-new-one").mkdir()
-    (context.workspace.corpus("a-new-one") / CATALOG_FILE).touch()
+    Catalog(context.workspace.corpus("a-new-one")).close()
     assert set(context.workspace.corpus_names()) == {"a-new-one", "cars"}
     for address in (None, conversation):
-        assert chat.load(address, as_(""))[parts.corpus].value == "cars"
+        assert chat.load(address, as_(""))[parts.scope].corpora == ("cars",)
     context.conversations.delete("local", conversation)
-    assert chat.load(None, as_(""))[parts.corpus].value == "a-new-one"
+    assert chat.load(None, as_(""))[parts.scope].corpora == ("a-new-one",)
 
 
 def test_an_answer_that_the_page_has_left_is_kept_and_shown_no_more(
@@ -128,7 +128,7 @@ def test_the_first_page_does_not_come_over_an_answer(context: AppContext, parts:
         return during, await asyncio.to_thread(chat.load, None, gr.Request(session_hash="another"))
 
     during, first = asyncio.run(loaded())
-    assert parts.now not in during and parts.corpus in during and parts.now in first
+    assert parts.now not in during and parts.adapter in during and parts.now in first
 
 
 def test_an_answer_that_was_closed_after_its_end_is_kept_once(
@@ -197,7 +197,7 @@ def opened(chat: Chat, request: gr.Request) -> Any:
 
 
 def begun(chat: Chat, request: gr.Request) -> Any:
-    return chat.begin("cars", "", None, request)
+    return chat.begin(Scope(("cars",)), "", None, request)
 
 
 @pytest.mark.parametrize("look", [begun, opened])

@@ -7,19 +7,20 @@ what they do in ``data-do`` and what they do it to in other ``data-`` attributes
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from markupsafe import Markup
 
 from assistant.render.transcript import rest_of
-from assistant.text.languages import Language
+from assistant.text.languages import LANGUAGES, Language
 from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, Words
 from ui.answering import Event, Waiting
 from ui.conversations import MOST_LISTED, ListedConversation, Turn
+from ui.scope import Offered, Scope
 from ui.shown.plain import copied_text, reply_name, source_line
 from ui.shown.prose import StyledSpan, prose, settled, verbatim
 from ui.shown.templates import filled
-from ui.texts import Texts, shown_date
+from ui.texts import Texts, shown_date, text
 
 _MOST_NEAREST = 3
 
@@ -97,7 +98,7 @@ def turn_html(turn: Turn, words: Texts) -> Markup:
     shown = [
         (
             reply_name(turn, at, words),
-            answer_html(reply.answer, reply.corpus, words, reply.suggestions),
+            _asked_of(reply.scope, words) + answer_html(reply.answer, reply.corpus, words, reply.suggestions),
             reply.stopped,
         )
         for at, reply in enumerate(turn.replies)
@@ -119,6 +120,30 @@ def failed_html(question: str, message: str, remedy: str, words: Texts) -> Marku
 def editing_html(words: Texts) -> Markup:
     """That an earlier question stands in the box, and how to leave it."""
     return filled("chat.editing", words=words)
+
+
+def scope_html(scope: Scope, offered: Offered, words: Texts) -> Markup:
+    """Which documents are asked: each part that leaves something out to be taken away, and a form to choose others."""
+    chips = [(part, value, narrowing(part, value, words)) for part, value in scope.narrowings]
+    languages = [(code, language_name(code)) for code in offered.languages]
+    return filled("chat.scope", scope=scope, offered=offered, chips=chips, languages=languages, words=words)
+
+
+def narrowing(part: str, value: str, words: Texts) -> str:
+    """One part of a scope as people read it."""
+    match part:
+        case "since" | "until":
+            return words(f"scope.is_{part}", date=date.fromisoformat(value))
+        case "language":
+            return language_name(value)
+        case "folder":
+            return f"{value}/"
+    return value
+
+
+def language_name(code: str) -> str:
+    """What a language of documents is called in itself; its code where it is none of ours."""
+    return next((text("app.language", one) for one in LANGUAGES if one == code), code)
 
 
 def conversations_html(
@@ -147,6 +172,11 @@ def welcome_html(suggestions: Iterable[str], corpora: Sequence[str], words: Text
     return filled("chat.welcome", suggestions=list(suggestions), corpora=corpora, words=words)
 
 
+def _asked_of(scope: Scope, words: Texts) -> Markup:
+    parts = [narrowing(part, value, words) for part, value in scope.narrowings]
+    return filled("chat.asked_of", parts=parts, words=words)
+
+
 def _spans(
     text: str, sentences: Sequence[Sentence], hits: Sequence[Evidence], corpus: str, words: Texts
 ) -> list[StyledSpan]:
@@ -166,6 +196,7 @@ def _spans(
         for one in sentence.citations:
             hit = known.get(one.hit)
             source = source_line(hit.part(one.start, one.end), words) if hit else one.document
-            marks += filled("chat.mark", citation=one, corpus=corpus, source=source, words=words)
+            where = hit.corpus or corpus if hit else corpus
+            marks += filled("chat.mark", citation=one, corpus=where, source=source, words=words)
         spans.append(StyledSpan(start, at, behind=marks))
     return [*spans, StyledSpan(at, len(text), Markup('<span class="unchecked">'), Markup("</span>"))]

@@ -61,7 +61,7 @@ def reply_name(turn: Turn, at: int, words: Texts) -> str:
 def source_line(hit: Evidence, words: Texts) -> str:
     """``terms.pdf, p. 4 · § 7 Deadlines``."""
     place = place_line(hit.pages, hit.place, words)
-    named = f"{hit.document}, {place}" if place else hit.document
+    named = ": ".join(filter(None, (hit.corpus, f"{hit.document}, {place}" if place else hit.document)))
     return visible(f"{named} · {heading_line(hit.heading)}" if hit.heading else named)
 
 

@@ -21,7 +21,8 @@ from ui.pages.chat.asking import Asking, Edit, Question, in_any_order, ready
 from ui.pages.chat.parts import Parts, choices_of, lay_out
 from ui.pages.events import CLICKED, data_of, number_of, shown_turns
 from ui.pages.told import telling
-from ui.shown.chat import conversations_html, editing_html, turn_html, welcome_html
+from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
+from ui.shown.chat import conversations_html, editing_html, scope_html, turn_html, welcome_html
 from ui.shown.panel import reasons_html
 from ui.sources.library import CitedSpan
 from ui.sources.routes import panel_html
@@ -37,7 +38,7 @@ def build(context: AppContext) -> None:
     """Lay out the page and say what its parts do."""
     parts = lay_out(context)
     chat = Chat(context, parts, Asking(context))
-    models = [parts.corpus, parts.adapter, parts.compares, parts.other, parts.blind]
+    models = [parts.scope, parts.adapter, parts.compares, parts.other, parts.blind]
     page = [
         parts.log, parts.now, parts.question, parts.editing, parts.edit, parts.conversation, parts.listed, parts.panel,
     ]  # fmt: skip
@@ -58,17 +59,21 @@ def build(context: AppContext) -> None:
     _on(parts.editing.keep, chat.keep, [parts.edit], [parts.question, parts.edit, parts.editing])
     _on(parts.compares.change, chat.compare, [parts.compares], [parts.other, parts.blind])
     _on(parts.panel.cite, chat.cite, [], [parts.panel])
+    asked_of = [parts.scope, parts.asked, parts.now]
+    _on(parts.asked.narrow, chat.narrow, [parts.conversation], asked_of)
+    _on(parts.asked.widen, chat.widen, [parts.scope, parts.conversation], asked_of)
+    _on(parts.panel.only, chat.ask_only, [parts.conversation], asked_of)
 
     shown = [
         parts.conversation, parts.edit, parts.editing, parts.log, parts.now, parts.panel, parts.listed,
-        parts.question,
+        parts.question, parts.scope, parts.asked,
     ]  # fmt: skip
-    choices = [parts.corpus, parts.adapter, parts.other, parts.compares]
-    _on(parts.listed.open, chat.open, [parts.searched, parts.edit], [*shown, parts.corpus])
-    _on(parts.new.click, chat.begin, [parts.corpus, parts.searched, parts.edit], shown)
+    choices = [parts.adapter, parts.other, parts.compares]
+    _on(parts.listed.open, chat.open, [parts.searched, parts.edit], shown)
+    _on(parts.new.click, chat.begin, [parts.scope, parts.searched, parts.edit], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
     _on(parts.listed.rename, chat.rename, [parts.conversation, parts.searched], [parts.listed])
-    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.corpus, parts.searched, parts.edit], shown)
+    _on(parts.listed.delete, chat.delete, [parts.conversation, parts.scope, parts.searched, parts.edit], shown)
     if Context.root_block is not None:
         _on(Context.root_block.load, chat.load, [parts.address], [*choices, *shown], js=_ADDRESS)
 
@@ -102,7 +107,7 @@ class Chat:
         question: str,
         conversation: int | None,
         edit: Edit | None,
-        corpus: str,
+        scope: Scope,
         adapter: str,
         compares: bool,
         other: str,
@@ -115,9 +120,10 @@ class Chat:
             yield {self.parts.question: gr.skip()}  # a generator that yields nothing would empty the page
             return
         user = await asyncio.to_thread(self._name, request)
-        models = await asyncio.to_thread(self._models, corpus, adapter, other if compares else None, blind)
+        scope = await asyncio.to_thread(self._scope, scope)
+        models = await asyncio.to_thread(self._models, scope, adapter, other if compares else None, blind)
         replaced, draft = (edit.turn, edit.draft) if edit else (None, draft)
-        asked = Question(user, question.strip(), models, conversation, replaced, blind and compares, draft)
+        asked = Question(user, question.strip(), models, conversation, replaced, blind and compares, draft, scope)
         async with aclosing(self.asking.answered(asked, self.parts, request.session_hash or "")) as all_changes:
             async for changes in all_changes:
                 yield changes
@@ -126,7 +132,7 @@ class Chat:
         self,
         draft: str,
         conversation: int | None,
-        corpus: str,
+        scope: Scope,
         adapter: str,
         compares: bool,
         other: str,
@@ -136,7 +142,7 @@ class Chat:
     ) -> AsyncGenerator[Changes, None]:
         """Answer a question that the page has suggested."""
         question = data_of(event).get("question", "")
-        asked = self.ask(question, conversation, None, corpus, adapter, compares, other, blind, request, draft)
+        asked = self.ask(question, conversation, None, scope, adapter, compares, other, blind, request, draft)
         async with aclosing(asked) as all_changes:
             async for changes in all_changes:
                 yield changes
@@ -145,7 +151,7 @@ class Chat:
         self,
         draft: str,
         conversation: int | None,
-        corpus: str,
+        scope: Scope,
         adapter: str,
         compares: bool,
         other: str,
@@ -156,7 +162,7 @@ class Chat:
         """Ask a question once more; what followed it goes."""
         turn = await asyncio.to_thread(self._turn, event, request)
         edit = Edit(turn.id, draft)
-        asked = self.ask(turn.question, conversation, edit, corpus, adapter, compares, other, blind, request)
+        asked = self.ask(turn.question, conversation, edit, scope, adapter, compares, other, blind, request)
         async with aclosing(asked) as all_changes:
             async for changes in all_changes:
                 yield changes
@@ -201,6 +207,42 @@ class Chat:
         """Open the steps that led to an answer."""
         return reasons_html(self._turn(event, request), self.context.text)
 
+    # Which documents are asked
+
+    def narrow(self, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
+        """Ask the documents that a form names."""
+        data = event._data if isinstance(event._data, dict) else {}
+        return self._narrowed(scope_of(data, self.context.workspace, self._corpora()), conversation, request)
+
+    def widen(self, scope: Scope, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
+        """Ask again what one part of the scope leaves out."""
+        data = data_of(event)
+        return self._narrowed(scope.without(data.get("part", ""), data.get("value", "")), conversation, request)
+
+    def ask_only(self, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
+        """Ask the document alone that is open beside the chat."""
+        data = data_of(event)
+        named = {"corpora": [data.get("corpus", "")], "documents": [data.get("document", "")]}
+        return self._narrowed(scope_of(named, self.context.workspace, self._corpora()), conversation, request)
+
+    def _narrowed(self, scope: Scope, conversation: int | None, request: gr.Request) -> Changes:
+        user, scope = self._name(request), self._scope(scope)
+        changes = {self.parts.scope: scope, self.parts.asked: self._asked(scope)}
+        if conversation is None:
+            return {**changes, self.parts.now: self._welcome(scope)}
+        self.context.conversations.narrow(user, conversation, scope)
+        return changes
+
+    def _corpora(self) -> tuple[str, ...]:
+        return self.context.workspace.corpus_names()
+
+    def _scope(self, scope: Scope) -> Scope:
+        return standing(scope, self._corpora())
+
+    def _asked(self, scope: Scope) -> str:
+        found = offered(self.context.workspace, scope, self._corpora())
+        return scope_html(scope, found, self.context.text)
+
     # Conversations
 
     def open(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
@@ -209,16 +251,15 @@ class Chat:
         self.asking.leave(request.session_hash or "")
         turns = self.context.conversations.turns(user, conversation)
         return {
-            **self._shown(turns, conversation, edit=edit),
-            self.parts.corpus: gr.Dropdown(**choices_of(self.context, self._last_asked(user, turns)).corpus),
+            **self._shown(turns, conversation, self._last_asked(user, turns, conversation), edit=edit),
             self.parts.listed: self._listed(user, conversation, searched),
         }
 
-    def begin(self, corpus: str, searched: str, edit: Edit | None, request: gr.Request) -> Changes:
+    def begin(self, scope: Scope, searched: str, edit: Edit | None, request: gr.Request) -> Changes:
         """An empty chat; an answer that is coming in ends. What was typed stays in the box."""
         user = self._name(request)
         self.asking.leave(request.session_hash or "")
-        shown = self._shown((), None, corpus, edit=edit)
+        shown = self._shown((), None, Scope(scope.corpora), edit=edit)
         return {**shown, self.parts.listed: self._listed(user, None, searched)}
 
     def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
@@ -234,7 +275,7 @@ class Chat:
     def delete(
         self,
         conversation: int | None,
-        corpus: str,
+        scope: Scope,
         searched: str,
         edit: Edit | None,
         request: gr.Request,
@@ -244,7 +285,7 @@ class Chat:
         user, deleted = self._name(request), number_of(event, "conversation")
         self.context.conversations.delete(user, deleted)
         if deleted == conversation:
-            return self.begin(corpus, searched, edit, request)
+            return self.begin(scope, searched, edit, request)
         return {self.parts.listed: self._listed(user, conversation, searched)}
 
     # What people say about answers
@@ -282,39 +323,47 @@ class Chat:
         if address is not None:
             with suppress(UsageError):  # the user has not, or no longer, such a one
                 turns = self.context.conversations.turns(user, address)
-        choices = choices_of(self.context, self._last_asked(user, turns))
         is_asked = (request.session_hash or "") in self.asking.running
         conversation = address if turns else None
+        scope = self._scope(self._last_asked(user, turns, conversation))
+        choices = choices_of(self.context, next(iter(scope.corpora), None))
         return {
-            self.parts.corpus: gr.Dropdown(**choices.corpus),
             self.parts.adapter: gr.Dropdown(**choices.adapter),
             self.parts.other: gr.Dropdown(**choices.other),
             self.parts.compares: gr.Checkbox(visible=choices.may_compare),
             self.parts.listed: self._listed(user, conversation),
-            **({} if is_asked else self._shown(turns, conversation, choices.corpus["value"])),
+            **({} if is_asked else self._shown(turns, conversation, scope)),
         }
 
     def compare(self, compares: bool) -> Changes:
         """Show or hide what a comparison needs."""
         return {self.parts.other: gr.Dropdown(visible=compares), self.parts.blind: gr.Checkbox(visible=compares)}
 
-    def _last_asked(self, user: str, turns: Sequence[Turn]) -> str:
-        """The corpus that some turns, else those of the user's latest conversation, asked last; empty without any."""
+    def _last_asked(self, user: str, turns: Sequence[Turn], conversation: int | None) -> Scope:
+        """What a conversation asks; for a new one, the corpora that the user's latest conversation asked last."""
         kept = self.context.conversations
+        if conversation is not None and (scope := kept.scope(user, conversation)).corpora:
+            return scope
         latest = turns or [turn for heading in kept.listed(user, most=1) for turn in kept.turns(user, heading.id)]
-        return latest[-1].standing.corpus if latest else ""
+        if not latest:
+            return EVERYTHING
+        reply = latest[-1].standing
+        return Scope(reply.scope.corpora or (reply.corpus,))
+
+    def _welcome(self, scope: Scope) -> Markup:
+        workspace, language = self.context.workspace, self.context.language
+        corpus = next(iter(scope.corpora), None)
+        questions = first_questions(workspace, corpus, language) if corpus and not scope.only else []
+        return welcome_html(questions, self._corpora(), self.context.text)
 
     def _shown(
-        self, turns: Sequence[Turn], conversation: int | None, corpus: str | None = None, edit: Edit | None = None
+        self, turns: Sequence[Turn], conversation: int | None, scope: Scope, edit: Edit | None = None
     ) -> Changes:
-        words, workspace = self.context.text, self.context.workspace
-        *earlier, last = [turn_html(turn, words) for turn in turns] or [Markup()]
-        if not turns:
-            corpora = workspace.corpus_names()
-            known = corpus if corpus in corpora else None
-            questions = first_questions(workspace, known, self.context.language) if known else []
-            last = welcome_html(questions, corpora, words)
+        scope = self._scope(scope)
+        *earlier, last = [turn_html(turn, self.context.text) for turn in turns] or [self._welcome(scope)]
         return {
+            self.parts.scope: scope,
+            self.parts.asked: self._asked(scope),
             self.parts.conversation: conversation,
             self.parts.edit: None,
             self.parts.editing: "",
@@ -328,10 +377,10 @@ class Chat:
         found = self.context.conversations.listed(user, searched)
         return conversations_html(found, conversation, self.context.text, self.context.language, searched)
 
-    def _models(self, corpus: str, adapter: str, other: str | None, blind: bool) -> tuple[ServedModel, ...]:
+    def _models(self, scope: Scope, adapter: str, other: str | None, blind: bool) -> tuple[ServedModel, ...]:
         """What is asked. Raises UnknownModel."""
         service = self.context.service
-        first = service.model(f"{service.corpus(corpus)}/{adapter}" if adapter else service.corpus(corpus))
+        first = service.adapted(next(iter(scope.corpora), ""), adapter)
         return (first,) if other is None else in_any_order((first, service.model(other)), blind)
 
     def _turn(self, event: gr.EventData, request: gr.Request) -> Turn:

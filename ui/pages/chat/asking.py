@@ -13,10 +13,11 @@ import gradio as gr
 
 from assistant.errors import AssistantError, QuestionTooLongError, UsageError
 from assistant.service import Asked, ServedModel
-from assistant.types import Answer
+from assistant.types import Answer, Message
 from ui.context import AppContext
 from ui.conversations import Turn, TurnReply, history_of
 from ui.pages.chat.parts import Parts
+from ui.scope import EVERYTHING, Scope
 from ui.shown.chat import Draft, asking_html, conversations_html, failed_html, turn_html
 from ui.suggestions import like_questions
 
@@ -38,6 +39,15 @@ class Question:
     blind: bool = False
     draft: str = ""
     """What else stood in the box; it stands there again."""
+    scope: Scope = EVERYTHING
+
+    def asked(self, model: ServedModel, history: tuple[Message, ...]) -> Asked:
+        """What one of the models is asked; another collection that it is compared with is asked as a whole."""
+        corpora, alone = self.scope.corpora, len(self.models) == 1
+        if model.corpus not in corpora:
+            return Asked(model, self.text, history, checked=alone)
+        also = tuple(one for one in corpora if one != model.corpus)
+        return Asked(model, self.text, history, self.scope.only, checked=alone, also=also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +137,7 @@ class Asking:
             }
             if seconds := self.context.questions.wait(question.user):
                 raise UsageError(words("chat.too_often"), words("chat.too_often_help", seconds=round(seconds) or 1))
-            history, alone = history_of(earlier), len(question.models) == 1
-            asked = [Asked(model, question.text, history, checked=alone) for model in question.models]
+            asked = [question.asked(model, history_of(earlier)) for model in question.models]
             async with aclosing(self.context.answering.together(asked, running.stop)) as events:
                 async for happened in events:
                     for at, event in happened:
@@ -155,8 +164,8 @@ class Asking:
         """Keep the answers, and show them as they are kept."""
         kept, user = self.context.conversations, question.user
         pairs = zip(drafts, question.models, strict=True)
-        replies = [self._reply(draft, model, question.text) for draft, model in pairs]
-        conversation = question.conversation or kept.begin(user, question.text)
+        replies = [replace(self._reply(draft, model, question.text), scope=question.scope) for draft, model in pairs]
+        conversation = question.conversation or kept.begin(user, question.text, question.scope)
         if question.replaced is not None:
             kept.drop_from(user, conversation, question.replaced)
         turn = kept.add(user, conversation, question.text, replies, question.blind)

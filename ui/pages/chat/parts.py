@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 
 from assistant.artifacts.cards import adapter_names
-from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.pages.events import acting_html
+from ui.scope import EVERYTHING
 
 BASE = ""
 """What the base model is called in a list of adapters: no adapter can be."""
@@ -33,16 +33,13 @@ element.addEventListener("opened", (event) => trigger("open", event.detail));
 class Choices:
     """Properties of the dropdowns: what they offer, what is chosen, and whether there is anything to choose."""
 
-    corpus: dict[str, Any]
     adapter: dict[str, Any]
     other: dict[str, Any]
     may_compare: bool
 
 
-def choices_of(context: AppContext, last: str = "") -> Choices:
-    """What the workspace holds now; the corpus asked ``last`` is chosen, that a new one does not take its place."""
-    corpora = context.workspace.corpus_names()
-    corpus = next((one for one in (last, DEFAULT_CORPUS, *corpora) if one in corpora), None)
+def choices_of(context: AppContext, corpus: str | None = None) -> Choices:
+    """What the workspace holds now, for who asks ``corpus``."""
     base = context.text("chat.base")
     adapters = [(name, name) for name in adapter_names(context.workspace.adapters)]
     models = context.service.models()
@@ -51,7 +48,6 @@ def choices_of(context: AppContext, last: str = "") -> Choices:
     another = next(same, models[-1].name if models else None)
     others = [(f"{model.corpus} · {model.adapter or base}", model.name) for model in models]
     return Choices(
-        corpus={"choices": list(corpora), "value": corpus, "visible": len(corpora) > 1},
         adapter={"choices": [(base, BASE), *adapters], "value": BASE, "visible": bool(adapters)},
         other={"choices": others, "value": another},
         may_compare=len(others) > 1,
@@ -77,7 +73,10 @@ class Parts:
     """The last turn: only this one is sent again while an answer comes in."""
     editing: gr.HTML
     question: gr.Textbox
-    corpus: gr.Dropdown
+    scope: gr.State
+    """The ``Scope`` of the next question."""
+    asked: gr.HTML
+    """The same to be seen and changed."""
     adapter: gr.Dropdown
     compares: gr.Checkbox
     other: gr.Dropdown
@@ -88,7 +87,7 @@ class Parts:
 def lay_out(context: AppContext) -> Parts:
     """All components, in their columns."""
     words, choices = context.text, choices_of(context)
-    conversation, edit = gr.State(None), gr.State(None)
+    conversation, edit, scope = gr.State(None), gr.State(None), gr.State(EVERYTHING)
     address = gr.Number(precision=0, visible=False)
     bare: dict[str, Any] = {"container": False, "show_label": False}
     slim: dict[str, Any] = {"container": False, "min_width": 0}
@@ -116,7 +115,7 @@ def lay_out(context: AppContext) -> Parts:
                     **bare,
                 )
                 with gr.Row(elem_id="chat-options"):
-                    corpus = gr.Dropdown(label=words("chat.corpus"), elem_id="chat-corpus", **slim, **choices.corpus)
+                    asked = acting_html(("narrow", "widen"), elem_id="chat-scope")
                     adapter = gr.Dropdown(
                         label=words("chat.adapter"), elem_id="chat-adapter", **slim, **choices.adapter
                     )
@@ -125,8 +124,8 @@ def lay_out(context: AppContext) -> Parts:
                     other = gr.Dropdown(label=words("chat.other"), elem_id="chat-other", **hidden, **choices.other)
                     blind = gr.Checkbox(label=words("chat.blind"), elem_id="chat-blind", **hidden)
         with gr.Column(elem_id="chat-panel", min_width=0):
-            panel = acting_html(("cite",), elem_id="source", script=_PANEL)
+            panel = acting_html(("cite", "only"), elem_id="source", script=_PANEL)
     return Parts(
         conversation, address, edit, new, searched, listed, log, now, editing, question,
-        corpus, adapter, compares, other, blind, panel,
+        scope, asked, adapter, compares, other, blind, panel,
     )  # fmt: skip
