@@ -15,15 +15,15 @@ from assistant.conversation.rewriting import fitting_history, latest, refuse_lon
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.engines.opening import reads
+from assistant.engines.thinking import answer_in
 from assistant.errors import PromptTooLongError
-from assistant.feedback.checked import CheckedAnswers, Found
+from assistant.feedback.checked import AcceptedAnswer, CheckedAnswers
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.outcomes import outcome_of
 from assistant.grounding.quoting import Places
 from assistant.grounding.versions import version_notes
 from assistant.grounding.warnings import warning_notes
-from assistant.models.thinking import answer_in
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import closest_text, declines, refusal_text
@@ -174,7 +174,7 @@ class Assistant:
         course.done("generate")
         yield self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
 
-    def _as_accepted(self, course: _Course, known: Found, nearest: Sequence[Evidence]) -> Answer:
+    def _as_accepted(self, course: _Course, known: AcceptedAnswer, nearest: Sequence[Evidence]) -> Answer:
         """A checked answer, held against its passages as they are now."""
         feedback = known.feedback
         checked = Checked(feedback.decided_by, (feedback.decided or feedback.made).date())

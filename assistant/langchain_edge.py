@@ -51,7 +51,8 @@ class CorpusRetriever(BaseRetriever):
         *,
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002
     ) -> list[Document]:
-        return [_as_document(hit_json(hit)) for hit in self.assistant.search(query, self.k)]
+        hits = map(hit_json, self.assistant.search(query, self.k))
+        return [Document(page_content=hit.pop("text"), metadata=hit) for hit in hits]
 
 
 class ChatAssistant(BaseChatModel):
@@ -118,7 +119,8 @@ def _asked(
             raise UsageError(f"The assistant takes no {name}.", f"Leave out {name}.")
     turns = []
     for message in messages:
-        if any(kind != "text" for kind in _kinds(message)):
+        parts = message.content if isinstance(message.content, list) else [message.content]
+        if any(part.get("type") != "text" for part in parts if not isinstance(part, str)):
             raise UsageError("The assistant reads text alone, no images or files.", "Leave out the other parts.")
         if isinstance(message, HumanMessage):
             turns.append(Message("user", message.text))
@@ -134,17 +136,7 @@ def _asked(
     return turns[-1].content, turns[:-1]
 
 
-def _kinds(message: BaseMessage) -> list[str]:
-    parts = message.content if isinstance(message.content, list) else [message.content]
-    return ["text" if isinstance(part, str) else str(part.get("type")) for part in parts]
-
-
 def _chunk(content: str, metadata: dict[str, Any] | None = None) -> ChatGenerationChunk:
     position = None if metadata is None else "last"
     message = AIMessageChunk(content=content, response_metadata=metadata or {}, chunk_position=position)
     return ChatGenerationChunk(message=message)
-
-
-def _as_document(hit: dict[str, Any]) -> Document:
-    text = hit.pop("text")
-    return Document(page_content=text, metadata=hit)

@@ -22,7 +22,7 @@ from assistant.untrusted.turns import harmless
 _QUOTES = str.maketrans({'"': "'", "\n": " ", "<": "(", ">": ")"})
 
 
-class Shown(Protocol):
+class PromptPassage(Protocol):
     """What the prompt needs of a passage; evidence has it, and so have the passages of a pair."""
 
     @property
@@ -34,13 +34,19 @@ class Shown(Protocol):
 
 def build_messages(
     system: str,
-    evidence: Sequence[Shown],
+    evidence: Sequence[PromptPassage],
     history: Sequence[Message],
     question: str,
     control_tokens: Collection[str] = (),
 ) -> list[Message]:
     """The conversation a model is shown. ``control_tokens`` are the texts its tokenizer treats specially."""
-    passages = [_passage(number, hit, control_tokens) for number, hit in enumerate(evidence, 1)]
+    passages = []
+    for number, hit in enumerate(evidence, 1):
+        # The table header, if any, stands on lines of its own below the headings.
+        headings, _, header = hit.context.partition("\n")
+        source = harmless(headings.replace(HEADING_SEPARATOR, " / ").translate(_QUOTES), control_tokens)
+        text = harmless(f"{header}\n{hit.text}" if header else hit.text, control_tokens)
+        passages.append(f'<passage id="{number}" source="{source}">\n{text}\n</passage>')
     content = "\n\n".join([*passages, harmless(question, control_tokens)])
     past = [Message(message.role, harmless(message.content, control_tokens)) for message in history]
     return [Message("system", system), *past, Message("user", content)]
@@ -57,11 +63,3 @@ def fitting_evidence(
     while len(kept) > 1 and count(kept) > budget:
         kept.pop()
     return kept
-
-
-def _passage(number: int, hit: Shown, control_tokens: Collection[str]) -> str:
-    # The table header, if any, stands on lines of its own below the headings.
-    headings, _, header = hit.context.partition("\n")
-    source = harmless(headings.replace(HEADING_SEPARATOR, " / ").translate(_QUOTES), control_tokens)
-    text = harmless(f"{header}\n{hit.text}" if header else hit.text, control_tokens)
-    return f'<passage id="{number}" source="{source}">\n{text}\n</passage>'

@@ -4,7 +4,7 @@
         answer = assistant.ask("What is the deductible for hail damage?")
 
     with open_service(workspace, settings) as service:                          all corpora, for whoever serves many
-        for update in service.stream(Asked(service.model("claims/house"), "What is covered?")):
+        for update in service.stream(Query(service.model("claims/house"), "What is covered?")):
             ...
 
 Nothing here knows of HTTP; whoever serves brings the threads. Models are loaded once. SQLite connections and indexes
@@ -15,7 +15,7 @@ ingest, the next request sees what is new.
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,20 +24,17 @@ from assistant.answer import Assistant
 from assistant.artifacts.cards import BASE, adapter_names
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.conversation.rewriting import refuse_long
-from assistant.engines.base import Engine
+from assistant.engines.base import Engine, warm_up
 from assistant.engines.opening import check_adapter, open_answering, uses_server
 from assistant.errors import UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.retrieval.embedder import Embedder
-from assistant.retrieval.filters import refuse_unmatched
 from assistant.retrieval.joint import JointRetriever
-from assistant.retrieval.pool import RetrieverPool
+from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.types import Answer, Evidence, Filter, Message, Update
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
-
-_GREETING = [Message("user", "Hello")]
 
 Readiness = Literal["loading", "ready", "failed"]
 
@@ -64,7 +61,7 @@ class ServedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """One question with all that a caller may say about its answer."""
 
     model: ServedModel
@@ -83,13 +80,6 @@ class Asked:
     """Other corpora that are searched together with the model's."""
 
 
-@dataclass(slots=True)
-class _Models:
-    engine: Engine | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    readiness: Readiness = "loading"
-
-
 class Service:
     """Answers and searches for several threads at once."""
 
@@ -101,43 +91,43 @@ class Service:
         self.settings = settings
         self._embedder = embedder
         self._make_engine = make_engine
-        self._models = _Models()
+        self.readiness: Readiness = "loading"
+        """Whether the models are loaded."""
+        self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()
         self._pools: dict[str, RetrieverPool] = {}
         self._pools_lock = threading.Lock()
         self._is_closed = False
-
-    @property
-    def readiness(self) -> Readiness:
-        """Whether the models are loaded."""
-        return self._models.readiness
 
     def load(self) -> None:
         """Load embedder and engine, which otherwise happens at the first question. Raises ModelError."""
         try:
             self._embedder.load()
-            self.engine().complete([_GREETING], 1)
+            warm_up(self.engine())
         except BaseException:
-            self._models.readiness = "failed"
+            self.readiness = "failed"
             raise
-        self._models.readiness = "ready"
+        self.readiness = "ready"
 
     def engine(self) -> Engine:
         """The one engine, made by whoever needs it first."""
-        with self._models.lock:
-            self._models.engine = self._models.engine or self._make_engine()
-            return self._models.engine
+        with self._engine_lock:
+            self._engine = self._engine or self._make_engine()
+            return self._engine
 
     def models(self) -> list[ServedModel]:
         """Every corpus by itself and with every adapter."""
         adapters = adapter_names(self.workspace.adapters)
-        return [ServedModel(corpus, adapter) for corpus in self._corpora() for adapter in (None, *adapters)]
+        return [
+            ServedModel(corpus, adapter) for corpus in self.workspace.corpus_names() for adapter in (None, *adapters)
+        ]
 
     def model(self, name: str) -> ServedModel:
         """What a name stands for: ``corpus/adapter``, ``corpus``, or ``adapter`` where there is one corpus.
 
         Raises UnknownModel, naming those that there are.
         """
-        corpora, known = self._corpora(), {model.name: model for model in self.models()}
+        corpora, known = self.workspace.corpus_names(), {model.name: model for model in self.models()}
         is_adapter = len(corpora) == 1 and name.partition("/")[0] not in corpora
         full_name = f"{corpora[0]}/{name}" if is_adapter else name
         corpus, _, adapter = full_name.partition("/")
@@ -162,7 +152,7 @@ class Service:
 
     def corpus(self, name: str = "") -> str:
         """A corpus that exists; without a name ``default``, or the only one. Raises UnknownCorpus."""
-        corpora = self._corpora()
+        corpora = self.workspace.corpus_names()
         wanted = name or (corpora[0] if len(corpora) == 1 else DEFAULT_CORPUS)
         if wanted not in corpora:
             raise UnknownCorpus(f"There is no corpus {wanted[:200]!r}.", _there_are(corpora))
@@ -177,43 +167,43 @@ class Service:
         with self.retriever(corpus, only) as retriever:
             return retriever.search(question, k, only)
 
-    def ask(self, asked: Asked) -> Answer:
+    def ask(self, query: Query) -> Answer:
         """The answer to a question, or a refusal. Raises what ``Assistant.ask`` raises."""
-        *_, answer = self.stream(asked)
+        *_, answer = self.stream(query)
         if not isinstance(answer, Answer):
             raise TypeError(f"an answer has to come last, not {answer!r}")
         return answer
 
-    def stream(self, asked: Asked, engine: Engine | None = None) -> Generator[Update, None, None]:
+    def stream(self, query: Query, engine: Engine | None = None) -> Generator[Update, None, None]:
         """The answer as it comes into being; closing the generator stops the model.
 
         ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
         """
-        lent = self._joint(asked) if asked.also else self.retriever(asked.model.corpus, asked.only)
+        lent = self._joint(query) if query.also else self.retriever(query.model.corpus, query.only)
         with lent as retriever:
-            answerer = self.answerer(asked, retriever, engine)
-            yield from answerer.stream(asked.question, asked.history, asked.only, asked.model.adapter)
+            answerer = self.answerer(query, retriever, engine)
+            yield from answerer.stream(query.question, query.history, query.only, query.model.adapter)
 
-    def answerer(self, asked: Asked, retriever: Retriever, engine: Engine | None = None) -> Assistant:
+    def answerer(self, query: Query, retriever: Retriever, engine: Engine | None = None) -> Assistant:
         """Who answers a question: a retriever, the engine or one that stands in front of it, and checked answers."""
         # What was checked stands on one corpus.
-        is_checked = asked.checked and not asked.also
-        checked = CheckedAnswers(self.workspace.root, asked.model.corpus) if is_checked else None
+        is_checked = query.checked and not query.also
+        checked = CheckedAnswers(self.workspace.root, query.model.corpus) if is_checked else None
         return Assistant(
-            retriever, lambda: engine or self.engine(), self.answering(asked), self.generation(asked), checked
+            retriever, lambda: engine or self.engine(), self.answering(query), self.generation(query), checked
         )
 
-    def answering(self, asked: Asked) -> AnswerSettings:
+    def answering(self, query: Query) -> AnswerSettings:
         """The settings of an answer, with the caller's system text behind ours."""
         ours = self.settings.answer
-        system = f"{ours.system}\n\n{asked.instructions}" if asked.instructions else ours.system
+        system = f"{ours.system}\n\n{query.instructions}" if query.instructions else ours.system
         return ours.model_copy(update={"system": system})
 
-    def generation(self, asked: Asked) -> EngineSettings:
+    def generation(self, query: Query) -> EngineSettings:
         """The settings of the engine, within what the caller asks for."""
         ours = self.settings.engine
-        longest = min(asked.max_new_tokens or ours.max_new_tokens, ours.max_new_tokens)
-        temperature = ours.temperature if asked.temperature is None else asked.temperature
+        longest = min(query.max_new_tokens or ours.max_new_tokens, ours.max_new_tokens)
+        temperature = ours.temperature if query.temperature is None else query.temperature
         return ours.model_copy(update={"max_new_tokens": longest, "temperature": temperature})
 
     def assistant(self, corpus: str, adapter: str | None = None) -> "OpenedAssistant":
@@ -242,14 +232,14 @@ class Service:
         return pool.lent(only)
 
     @contextmanager
-    def _joint(self, asked: Asked) -> Iterator[Retriever]:
+    def _joint(self, query: Query) -> Iterator[Retriever]:
         """One retriever for all corpora of a question that hold something its filter lets through."""
         with ExitStack() as lent:
-            corpora = dict.fromkeys((asked.model.corpus, *asked.also))
+            corpora = dict.fromkeys((query.model.corpus, *query.also))
             all_parts = [lent.enter_context(self.retriever(corpus)) for corpus in corpora]
-            parts = [part for part in all_parts if not asked.only or part.catalog.holds(asked.only)]
-            if asked.only and not parts:
-                refuse_unmatched(asked.only, all_parts[0].catalog)
+            parts = [part for part in all_parts if not query.only or part.catalog.holds(query.only)]
+            if query.only and not parts:
+                refuse_unmatched(query.only, all_parts[0].catalog)
             yield JointRetriever(parts)
 
     def close(self) -> None:
@@ -259,9 +249,6 @@ class Service:
             pools = list(self._pools.values())
         for pool in pools:
             pool.close()
-
-    def _corpora(self) -> tuple[str, ...]:
-        return self.workspace.corpus_names()
 
 
 class OpenedAssistant:
@@ -297,7 +284,7 @@ class OpenedAssistant:
         Raises UsageError for an empty question or a filter that fits nothing, QuestionTooLongError, ModelError,
         AdapterError and IdentityError for what cannot be run.
         """
-        return self._service.ask(self._asked(question, history, only, adapter))
+        return self._service.ask(self._query(question, history, only, adapter))
 
     def stream(
         self,
@@ -310,7 +297,7 @@ class OpenedAssistant:
 
         What ``Words`` have said may yet turn out unsupported: the ``Answer`` stands. Raises what ``ask`` raises.
         """
-        yield from self._service.stream(self._asked(question, history, only, adapter))
+        yield from self._service.stream(self._query(question, history, only, adapter))
 
     def search(self, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
         """The best passages for a question, ``retrieval.k`` of them unless told otherwise. Loads no language model.
@@ -323,9 +310,9 @@ class OpenedAssistant:
         """Close the corpus; a call that is under way ends first. Later ones raise UsageError."""
         self._service.close()
 
-    def _asked(self, question: str, history: Sequence[Message], only: Filter | None, adapter: str | None) -> Asked:
+    def _query(self, question: str, history: Sequence[Message], only: Filter | None, adapter: str | None) -> Query:
         name = adapter or self._adapter
-        return Asked(ServedModel(self._corpus, None if name == BASE else name), question, tuple(history), only)
+        return Query(ServedModel(self._corpus, None if name == BASE else name), question, tuple(history), only)
 
 
 def _there_are(names: Sequence[str] | dict[str, ServedModel]) -> str:

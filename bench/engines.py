@@ -25,7 +25,7 @@ from assistant.engines.adapted import AdaptedModel
 from assistant.engines.local import LocalEngine
 from assistant.engines.openvino_engine import OpenVINOEngine, why_not
 from assistant.engines.transformers_engine import TransformersEngine
-from assistant.models.device import choose
+from assistant.models.loading import choose
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever

@@ -21,7 +21,7 @@ from assistant import config
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.pool import RetrieverPool
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity
+from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow
 from assistant.types import Block, Chunk, Document, Filter, Vectors
 from assistant.workspace import Workspace
 from ingest.pipeline import publish
@@ -82,7 +82,7 @@ def _fill(catalog: Catalog, chunks: int) -> None:
             vectors = list(_near(centres, random, len(cut)))
             id_ = catalog.stage(str(number), document, cut, vectors, "random")
             rows.append(FileRow("/docs", f"{number % _FOLDERS}/{number}.txt", 1, 1, str(number), id_))
-    publish(catalog, rows, Identity("random", "random", "bench"))
+    publish(catalog, rows, CorpusIdentity("random", "random", "bench"))
 
 
 def _memory(retrievers: RetrieverPool) -> None:

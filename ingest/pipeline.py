@@ -19,11 +19,10 @@ from assistant.artifacts.reports import FileReport, IngestReport
 from assistant.config import Settings
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
 from assistant.refusal.calibration import calibration_of
-from assistant.retrieval.corpus_embedder import better_embedder, embedder_of
-from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import vectors
-from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity, digest, file_location
+from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow, digest, file_location
 from assistant.store.schema import damage_told
 from assistant.text.filenames import names_of
 from assistant.text.printing import counted
@@ -138,7 +137,7 @@ def opened(folder: Path, dry_run: bool) -> Iterator[Catalog]:
         yield stack.enter_context(closing(Catalog(folder)))
 
 
-def publish(catalog: Catalog, rows: Sequence[FileRow], identity: Identity) -> None:
+def publish(catalog: Catalog, rows: Sequence[FileRow], identity: CorpusIdentity) -> None:
     """Make these files the live ones, with the dense index, in one transaction."""
     generation = catalog.generation() + 1
     with catalog.transaction():
@@ -169,7 +168,7 @@ class _Run:
         self._embedder = embedder
         self._recipe = recipe_from(settings.ingest, embedder.tokens)
         self._recipe_id = _recipe_id(self._recipe)
-        self._identity = Identity(embedder.settings.model, embedder.fingerprint, self._recipe_id)
+        self._identity = CorpusIdentity(embedder.settings.model, embedder.fingerprint, self._recipe_id)
         self._live = catalog.identity()
         self._rebuild = rebuild
         self._max_file_bytes = settings.ingest.max_file_mb << 20

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from samples import evidence
 
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import Judgement, Versions
+from assistant.feedback.store import Assessment, FeedbackStore, Versions
 from assistant.types import Answer, Citation, Sentence
 
 QUESTION = "Who pays for a hotel?"
@@ -25,7 +24,7 @@ def answer(text: str = "The fire brigade pays.", question: str = QUESTION, *, re
 
 
 def say(
-    folder: Path, judgement: Judgement, some: Answer | None = None, user: str = "ana", corpus: str = "house"
+    folder: Path, judgement: Assessment, some: Answer | None = None, user: str = "ana", corpus: str = "house"
 ) -> int:
     """Keep a judgement; its number."""
     shown = some or answer()

@@ -32,8 +32,7 @@ from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
 from assistant.conversation import agreement, rewriting, smalltalk
 from assistant.errors import AssistantError
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import Judgement, Versions
+from assistant.feedback.store import Assessment, FeedbackStore, Versions
 from assistant.grounding import (
     bearers,
     decisive,
@@ -53,7 +52,7 @@ from assistant.refusal.features import held
 from assistant.render.streaming import as_said, text_of
 from assistant.render.transcript import answer_lines, conversation_markdown
 from assistant.retrieval import editions
-from assistant.retrieval.filters import refuse_unmatched
+from assistant.retrieval.pool import refuse_unmatched
 from assistant.retrieval.retriever import Retriever
 from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog, StoredChunk
@@ -62,7 +61,7 @@ from assistant.text.printing import excerpt, visible
 from assistant.text.sentences import asks, line_sentence_spans
 from assistant.text.words import content_stems, detect, query_terms, terms, whole_questions
 from assistant.types import Answer, Block, Document, Filter, Message
-from assistant.untrusted import addressed, confusables, instructions, markup
+from assistant.untrusted import confusables, instructions, markup
 from assistant.untrusted.turns import harmless
 from assistant.workspace import Workspace, safe_name
 from eval import matching
@@ -311,7 +310,7 @@ def kept(text: str) -> None:
     store.rename("a", number, text)
     store.listed("a", text)
     store.turns("a", number)
-    FeedbackStore(CORPUS[0]).add("a", "c", answer, Versions("m", None, 1), Judgement("wrong", note="x"), {})
+    FeedbackStore(CORPUS[0]).add("a", "c", answer, Versions("m", None, 1), Assessment("wrong", note="x"), {})
 
 
 def drawn(text: str) -> None:
@@ -380,7 +379,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "answer": lambda text: grounder.ground(text, [HIT], weights, 0.6),
     "quotation": lambda text: quoting.Places(text, [HIT], EMBEDDER, weights).quotes(),
     "orders": instructions.believed_end,
-    "orders by form": addressed.orders_a_machine,
+    "orders by form": instructions.orders_a_machine,
     "look-alikes": lambda text: confusables.traced_skeleton(text),
     "plain words": markup.without_markup,
     "harmless words": harmless,

@@ -17,10 +17,9 @@ from working import ended
 
 from assistant.artifacts.evaluation import Rating, add_rating
 from assistant.config import Settings
-from assistant.doctor import examine
+from assistant.doctor import CHECKS, examine
 from assistant.feedback.lessons import cases_file, pairs_file
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import Judgement
+from assistant.feedback.store import Assessment, FeedbackStore
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, close_to_others, make_file, make_folder, replaced_atomically
 from ui.context import make_context
@@ -86,7 +85,7 @@ def test_the_app_leaves_nothing_open(tmp_path: Path) -> None:
     context = make_context(workspace, service.settings, (), service)
     conversation = context.conversations.begin("ana", "What is paid?")
     context.conversations.add("ana", conversation, "What is paid?", [TurnReply("cars", None, answer())])
-    number = say(workspace.root, Judgement("right"))
+    number = say(workspace.root, Assessment("right"))
     FeedbackStore(workspace.root).accept(number, "eve")
     catalog = Catalog(workspace.corpus("cars"))
     for write in (pairs_file, cases_file):
@@ -140,8 +139,8 @@ def test_doctor_tells_of_a_workspace_that_others_may_look_into(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, mode: int, is_told: bool
 ) -> None:
     monkeypatch.setattr("assistant.doctor.Embedder", lambda *_: FakeEmbedder())
-    for check in ("_device", "_engine", "_embedder"):
-        monkeypatch.setattr(f"assistant.doctor.{check}", lambda _: iter(()))
+    for check in ("device", "engine", "embedder"):
+        monkeypatch.delitem(CHECKS, check)
     make_folder(workspace.root).chmod(mode)
     told = [finding for finding in examine(workspace, Settings()) if finding.name == "workspace rights"]
     assert [finding.remedy for finding in told] == [f"Run: chmod -R go= {workspace.root}"] * is_told

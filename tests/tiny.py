@@ -10,8 +10,8 @@ from assistant.artifacts.cards import AdapterCard
 from assistant.config import Settings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.lora import quiet_peft
-from assistant.models.device import choose
-from assistant.models.template import CHATML
+from assistant.engines.template import CHATML
+from assistant.models.loading import choose
 from assistant.types import Message
 from train.registry import save_adapter
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from assistant.artifacts.cards import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
 from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
+from assistant.engines.canary import TOLERANCE, next_logits
 from assistant.engines.lora import read_lora_config, write_lora_config
 from assistant.errors import AdapterError
 from assistant.models import quiet_transformers
-from assistant.models.canary import TOLERANCE, next_logits
-from assistant.models.device import Device
+from assistant.models.loading import Device
 from assistant.types import Message
 from train import gguf_files
 from train.compose import factors_of

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
-from assistant.models.template import ChatTemplate
 from train.mixing import Update
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from typing import Any
 from assistant import models
 from assistant.artifacts.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
 from assistant.config import Settings
+from assistant.engines.template import ChatTemplate, read_template
 from assistant.errors import PairsError, TrainingError
-from assistant.models import device as devices
-from assistant.models.device import Device
-from assistant.models.template import ChatTemplate, read_template
+from assistant.models.loading import Device, choose
 from assistant.workspace import Workspace
 from train.config import TrainSettings
 from train.course import Course, drawn
@@ -102,7 +101,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     return Job(
         settings=settings,
         general=general,
-        device=devices.choose(general.device),
+        device=choose(general.device),
         folder=folder,
         config=config,
         parameters=count_parameters(config, general.engine, settings),

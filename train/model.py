@@ -14,7 +14,7 @@ from assistant import models
 from assistant.config import EngineSettings
 from assistant.engines.lora import linear_shapes, quiet_peft
 from assistant.errors import ConfigError
-from assistant.models.device import Device
+from assistant.models.loading import Device
 from train.config import TrainSettings
 from train.memory import Parameters
 

@@ -4,7 +4,7 @@ Ollama has templates of its own (Go's). Rather than translate Jinja, the text th
 turn is read off from a conversation, and said again in Ollama's terms.
 """
 
-from assistant.models.template import ChatTemplate
+from assistant.engines.template import ChatTemplate
 from assistant.types import Message
 
 _MARKS = [f"\ue0a8{number}\ue0a8" for number in range(4)]

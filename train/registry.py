@@ -18,11 +18,11 @@ from assistant.artifacts.cards import (
     set_aside,
     write_card,
 )
+from assistant.engines.canary import record_canary
 from assistant.engines.lora import write_lora_config
+from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
 from assistant.models import quiet_transformers
-from assistant.models.canary import record_canary
-from assistant.models.template import ChatTemplate
 from train.modelcard import Use, model_card
 from train.new_folder import new_folder
 

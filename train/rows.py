@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from jinja2 import TemplateError
 
 from assistant.artifacts.pairs import Pair, Split
+from assistant.engines.template import ChatTemplate
 from assistant.errors import TrainingError
-from assistant.models.template import ChatTemplate
 from assistant.untrusted.turns import harmless
 
 _MOST_NAMED = 10

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from assistant.artifacts.cards import FULL, AdapterCard, check_files, read_card
+from assistant.engines.canary import check_canary, record_canary
 from assistant.engines.lora import Shape, quiet_peft, read_lora_config, read_lora_weights
+from assistant.engines.template import ChatTemplate
 from assistant.errors import AssistantError, TrainingError
-from assistant.models.canary import check_canary, record_canary
-from assistant.models.template import ChatTemplate
 from train.memory import is_out_of_memory
 from train.model import trained
 from train.registry import save_adapter

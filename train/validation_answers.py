@@ -12,9 +12,9 @@ from typing import Any
 from assistant.artifacts.pairs import Pair, evidence_of
 from assistant.config import AnswerSettings
 from assistant.conversation.agreement import MARKER
+from assistant.engines.template import ChatTemplate
 from assistant.grounding.grounder import ground
 from assistant.grounding.repetition import Repetition, goes_in_circles
-from assistant.models.template import ChatTemplate
 from assistant.refusal.wording import declines
 from assistant.text.quantities import quantities
 from assistant.text.words import content_stems, may_be_in

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from assistant.service import Asked, Service
+from assistant.service import Query, Service
 from assistant.types import Update
 from ui.api.workers import Workers
 
@@ -70,7 +70,7 @@ class AnswerQueue:
         self._workers = Workers(settings.engine.parallel, settings.ui.queue)
         self._line = _WaitingLine()
 
-    async def together(self, questions: Sequence[Asked], stop: Stop) -> AsyncGenerator[list[tuple[int, Event]], None]:
+    async def together(self, questions: Sequence[Query], stop: Stop) -> AsyncGenerator[list[tuple[int, Event]], None]:
         """What happens to some questions at once: lists of (which question, what).
 
         Ends when all are answered or ``stop`` is set. Closing it stops the models. Raises what ``Assistant.stream``
@@ -103,7 +103,7 @@ class AnswerQueue:
         self._workers.close()
 
     async def _pump(
-        self, at: int, asked: Asked, happened: "asyncio.Queue[tuple[int, Event | BaseException | None]]"
+        self, at: int, asked: Query, happened: "asyncio.Queue[tuple[int, Event | BaseException | None]]"
     ) -> None:
         try:
             async with aclosing(self._stream(asked)) as events:
@@ -113,7 +113,7 @@ class AnswerQueue:
         except Exception as error:
             happened.put_nowait((at, error))
 
-    async def _stream(self, asked: Asked) -> AsyncGenerator[Event, None]:
+    async def _stream(self, asked: Query) -> AsyncGenerator[Event, None]:
         ticket = self._line.join()
 
         def begun() -> Generator[Update, None, None]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from assistant.errors import UsageError, WorkspaceError
-from assistant.feedback.types import Verdict
+from assistant.feedback.store import Verdict
 from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from assistant.workspace import make_file

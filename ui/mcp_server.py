@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from assistant import __version__
 from assistant.errors import AssistantError
 from assistant.render.records import answer_json, search_json
-from assistant.service import Asked, Service
+from assistant.service import Query, Service
 from assistant.types import Answer, Filter, well_formed
 from assistant.untrusted.markup import unlinked
 
@@ -99,7 +99,7 @@ def create_server(service: Service) -> MCPServer:
         A greeting gets a greeting (``small_talk``)."""
 
         def answered() -> dict[str, Any]:
-            *_, answer = service.stream(Asked(service.adapted(corpus, adapter), question, only=_only(folder)))
+            *_, answer = service.stream(Query(service.adapted(corpus, adapter), question, only=_only(folder)))
             if not isinstance(answer, Answer):
                 raise TypeError(f"an answer has to come last, not {answer!r}")
             # For a client that may render Markdown: nothing in its text leads or loads anything.

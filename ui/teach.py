@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from assistant.artifacts.cards import BASE
 from assistant.errors import UsageError
-from assistant.feedback.types import CHOICES, FAULTS, VERDICTS, Choice, Judgement, Versions, Vote
+from assistant.feedback.store import CHOICES, FAULTS, VERDICTS, Assessment, Choice, Versions, Vote
 from assistant.service import open_corpus
 from assistant.types import Answer, Message
 from ui.context import AppContext
@@ -34,7 +34,7 @@ def taught(
     elif "correction" in data and not judgement.correction:
         # Emptied: the form says that this means that the documents have no answer.
         judgement = replace(judgement, faults=tuple(dict.fromkeys((*judgement.faults, "not_in_source"))))
-    if judgement == Judgement(judgement.verdict) and judgement.verdict != "right":
+    if judgement == Assessment(judgement.verdict) and judgement.verdict != "right":
         raise UsageError(context.text("teach.nothing_said"))
     corpus, answer = _in_one_corpus(reply, judgement)
     elsewhere = {hit.rank for hit in reply.answer.hits} - {hit.rank for hit in answer.hits}
@@ -56,14 +56,14 @@ def _in_one_corpus(reply: TurnReply, judgement: Judgement) -> tuple[str, Answer]
     return corpus, replace(reply.answer, hits=hits)
 
 
-def judgement_of(data: Mapping[str, object]) -> Judgement:
+def judgement_of(data: Mapping[str, object]) -> Assessment:
     """What a form says. Raises UsageError for what no form of ours can say."""
     verdict = _one(data, "verdict")
     if verdict not in VERDICTS:
         raise UsageError("Say whether the answer is right, partly right or wrong.")
     faults = [fault for fault in _several(data, "faults") if fault in FAULTS]
     sources = [int(number) for number in _several(data, "sources") if number.isdecimal() and len(number) < 6]
-    return Judgement(
+    return Assessment(
         verdict,
         tuple(faults),
         _one(data, "note"),

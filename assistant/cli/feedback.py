@@ -14,10 +14,9 @@ from assistant.text.printing import excerpt, visible
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
-    from assistant.feedback.store import FeedbackStore
-    from assistant.feedback.types import State
+    from assistant.feedback.store import FeedbackStore, State
 
-# As in assistant.feedback.types, which is not loaded for --help.
+# As in assistant.feedback.store, which is not loaded for --help.
 _STATES = ("new", "accepted", "edited", "rejected")
 
 
@@ -42,7 +41,7 @@ def list_feedback(
     as_json: bool,
 ) -> None:
     """List what people said, the latest first."""
-    from assistant.feedback.types import STATES
+    from assistant.feedback.store import STATES
 
     store = _store(workspace)
     found = store.listed(states=(state,) if state else STATES, corpus=corpus)

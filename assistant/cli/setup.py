@@ -141,10 +141,10 @@ def choose_model(folder: str | None) -> None:
     """
     from assistant import models
     from assistant.config.file import change_settings
+    from assistant.doctor import READER, why_no_reader
+    from assistant.engines.base import warm_up
     from assistant.engines.opening import open_engine
-    from assistant.engines.recommended import READER, why_not_here
     from assistant.errors import ModelError
-    from assistant.types import Message
 
     workspace = locate(folder)
     settings, origins = config.load(workspace.config_file)
@@ -152,12 +152,12 @@ def choose_model(folder: str | None) -> None:
     if named:
         click.echo(f"{named.key}={config.value_of(settings, named.key)} stays ({named.source}).")
         return
-    reason = why_not_here(settings.device)
+    reason = why_no_reader(settings.device)
     try:
         if not reason:
             models.fetch(READER)
             chosen, _ = config.load(workspace.config_file, assignments=[f"engine.model={READER}"])
-            open_engine(chosen).complete([[Message("user", "probe")]], max_new_tokens=1)
+            warm_up(open_engine(chosen))
     except ModelError as error:
         reason = error.message
     if reason:

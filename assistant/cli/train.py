@@ -175,7 +175,7 @@ def compose(
             raise UsageError(told, "Write NAME:WEIGHT, as in terms:0.7.") from None
     target = workspace.adapter(new_name(name, "adapter"))
     from assistant.engines.adapted import AdaptedModel
-    from assistant.models.device import choose
+    from assistant.models.loading import choose
     from train.compose import compose
     from train.modelcard import readable_bytes
     from train.registry import size_of

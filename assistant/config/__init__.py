@@ -28,7 +28,6 @@ from assistant.config.settings import (
     Settings,
     UiSettings,
 )
-from assistant.config.yamledit import with_value
 from assistant.errors import ConfigError
 from assistant.types import well_formed
 
@@ -54,7 +53,6 @@ __all__ = [
     "read_yaml",
     "setting_keys",
     "value_of",
-    "with_assignments",
 ]
 
 ENVIRONMENT_PREFIX = "ASSISTANT_"
@@ -99,10 +97,16 @@ def load(
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    variables = os.environ if environment is None else environment
+    in_environment = (
+        (variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."), variable)
+        for variable in sorted(variables)
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in ENVIRONMENT_PLACES | ENVIRONMENT_SECRETS
+    )
     layers = (
-        _file_layer(file),
-        _environment_layer(os.environ if environment is None else environment),
-        _assignment_layer(assignments),
+        _file_layer(file) if file is not None and file.exists() else (),
+        ((key, parse_value(variables[name], _annotation_of(key), name), name) for key, name in in_environment),
+        assignment_layer(assignments),
     )
     for layer in layers:
         for key, value, source in layer:
@@ -110,18 +114,6 @@ def load(
             origins[key] = source
     settings = _validated(values, origins)
     return settings, tuple(Origin(key, origins.get(key, "default")) for key in setting_keys())
-
-
-def with_assignments(file: Path, assignments: Iterable[str]) -> str:
-    """The text of a sound configuration file after some ``key=value``, with its comments; it is not written.
-
-    Raises ConfigError for a value that cannot be changed in place.
-    """
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    for key, value, _ in _assignment_layer(assignments):
-        section, name = key.split(".")
-        text = with_value(text, section, name, value)
-    return text
 
 
 def value_of(settings: Settings, key: str) -> Any:
@@ -169,18 +161,11 @@ def parse_value(text: str, annotation: Any, source: str) -> Any:
     return text if value is None else value
 
 
-def _file_layer(file: Path | None) -> Iterator[tuple[str, Any, str]]:
-    if file is None or not file.exists():
-        return
-    content = read_yaml(file)
-    for key, value in _flatten(content if content is not None else {}, str(file)):
-        yield key, value, str(file)
-
-
-def _flatten(content: Any, source: str) -> Iterator[tuple[str, Any]]:
-    if not isinstance(content, dict):
+def _file_layer(file: Path) -> Iterator[tuple[str, Any, str]]:
+    content, source = read_yaml(file), str(file)
+    if content is not None and not isinstance(content, dict):
         raise ConfigError(f"{source} holds a {type(content).__name__}, not sections.", "Write 'section:' lines.")
-    for section, entries in content.items():
+    for section, entries in (content or {}).items():
         if entries is None:
             continue  # every line of the section is commented out
         if not isinstance(entries, dict):
@@ -188,17 +173,11 @@ def _flatten(content: Any, source: str) -> Iterator[tuple[str, Any]]:
                 _known(str(section), source)
             raise ConfigError(f"{source}: '{section}' is a section, not a value.", f"Write '{section}:' and indent.")
         for name, value in entries.items():
-            yield f"{section}.{name}", value
+            yield f"{section}.{name}", value, source
 
 
-def _environment_layer(environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
-    for variable in sorted(environment):
-        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in ENVIRONMENT_PLACES | ENVIRONMENT_SECRETS:
-            key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-            yield key, parse_value(environment[variable], _annotation_of(key), variable), variable
-
-
-def _assignment_layer(assignments: Iterable[str]) -> Iterator[tuple[str, Any, str]]:
+def assignment_layer(assignments: Iterable[str]) -> Iterator[tuple[str, Any, str]]:
+    """Key, value and source of each ``key=value``. Raises ConfigError for what is none, or no YAML."""
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from assistant import models
 from assistant.artifacts.cards import BASE, FULL, AdapterCard, adapter_folder, check_files, check_identity, read_card
 from assistant.config import EngineSettings
+from assistant.engines.canary import check_canary
 from assistant.engines.lora import Shape, linear_shapes, quiet_peft, read_lora_config, read_lora_weights
+from assistant.engines.template import ChatTemplate, read_template
 from assistant.errors import AdapterError, ModelError
-from assistant.models.canary import check_canary
-from assistant.models.device import Device
-from assistant.models.template import ChatTemplate, read_template
+from assistant.models.loading import Device
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -85,7 +85,30 @@ class AdaptedModel:
         """
         if adapter is None or adapter == BASE:
             return _PLAIN
-        return self._checked(adapter)[1]
+        card = self.checked_card(adapter)
+        known, old = self._loaded.get(adapter, (None, ""))
+        if known == card:
+            return old
+        folder = self.folder_of(adapter)
+        # Not its own name: PEFT refuses some that are good file names, and ignores one that it knows.
+        key = next(self._keys)
+        if card.method == FULL:
+            model = self._load_model(folder)
+            check_canary(card, model)
+            self._whole[key] = model
+        else:
+            with quiet_peft():
+                config = read_lora_config(folder, card)
+            self._insert(key, config, read_lora_weights(folder, config, self.linears))
+            try:
+                check_canary(card, self._peft)
+            except BaseException:
+                self._drop(key)
+                raise
+            self._switch(key)  # the canary asked the base too, after which PEFT leaves the adapter to be trained
+        self._loaded[adapter] = card, key
+        self._drop(old)
+        return key
 
     def activate(self, state: str) -> Any:
         """The model in a state that ``load`` gave. Raises AdapterError for one whose adapter was replaced since."""
@@ -165,35 +188,6 @@ class AdaptedModel:
             self._peft.set_adapter(state, inference_mode=True)
         self._active = state
 
-    def _checked(self, name: str) -> tuple[AdapterCard, str]:
-        """Card and inner name of an adapter that is loaded and passed all checks."""
-        card = self.checked_card(name)
-        known, old = self._loaded.get(name, (None, ""))
-        if known != card:
-            folder = self.folder_of(name)
-            # Not its own name: PEFT refuses some that are good file names, and ignores one that it knows.
-            key = next(self._keys)
-            if card.method == FULL:
-                model = self._load_model(folder)
-                check_canary(card, model)
-                self._whole[key] = model
-            else:
-                self._add_lora(key, folder, card)
-            self._loaded[name] = card, key
-            self._drop(old)
-        return self._loaded[name]
-
-    def _add_lora(self, key: str, folder: Path, card: AdapterCard) -> None:
-        with quiet_peft():
-            config = read_lora_config(folder, card)
-        self._insert(key, config, read_lora_weights(folder, config, self.linears))
-        try:
-            check_canary(card, self._peft)
-        except BaseException:
-            self._drop(key)
-            raise
-        self._switch(key)  # the canary asked the base model too, after which PEFT leaves the adapter to be trained
-
     def _insert(self, key: str, config: "LoraConfig", tensors: dict[str, Any]) -> None:
         """Give the base model an adapter that fits it, and select it."""
         _ = self.linears  # to be known before the first adapter hides them
@@ -227,10 +221,7 @@ class AdaptedModel:
             raise ModelError(f"engine.quantize={bits} needs bitsandbytes.", "pip install 'domain-assistant[qlora]'")
         with quiet_peft() if bits else nullcontext():
             model = models.load_causal(folder, self.settings, self.device.torch_dtype, self.device.name, bits)
-        self._prepare_generation(model.generation_config)
-        return model.eval()
-
-    def _prepare_generation(self, config: Any) -> None:
+        config: Any = model.generation_config
         # A model's own sampling defaults would contradict ours and be warned about.
         for name in ("temperature", "top_p", "top_k"):
             setattr(config, name, None)
@@ -239,3 +230,4 @@ class AdaptedModel:
         config.eos_token_id = sorted({self.template.end_of_turn, *(end for end in ends if end is not None)})
         if config.pad_token_id is None:
             config.pad_token_id = self.template.end_of_turn
+        return model.eval()

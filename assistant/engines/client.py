@@ -7,12 +7,15 @@ A server that is down, busy or failing is asked again, later each time and not b
 once it has begun to answer. One that is silent is not: it may still be at work, and asking again would double that.
 """
 
+import contextlib
 import ipaddress
 import json
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -20,13 +23,14 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from assistant.config import EngineSettings
+from assistant.engines.thinking import CLOSING, OPENING
 from assistant.errors import ConfigError, ModelError
-from assistant.models.thinking import CLOSING, OPENING
 from assistant.text.printing import visible
 from assistant.work.progress import note
-from assistant.work.retrying import seconds_to_wait
 
 KEY_VARIABLE = "ASSISTANT_ENGINE_KEY"
+# Between two attempts: a person waits for the answer.
+_LONGEST_WAIT_SECONDS = 60.0
 _BUSY = frozenset({408, 409, 425, 429})
 _AT_FAULT = frozenset({400, 422})
 # How vLLM ends an answer that it could not finish.
@@ -44,7 +48,7 @@ R = TypeVar("R")
 Sleep = Callable[[float], None]
 
 
-class ServedModel(BaseModel):
+class ListedModel(BaseModel):
     """A model or adapter as the server lists it."""
 
     id: str
@@ -58,8 +62,8 @@ class ServedModel(BaseModel):
         return stated if isinstance(stated, int) else None
 
 
-class _Models(BaseModel):
-    data: tuple[ServedModel, ...]
+class _ModelList(BaseModel):
+    data: tuple[ListedModel, ...]
 
 
 class _Delta(BaseModel):
@@ -117,9 +121,21 @@ class Server:
         self._takes_switch: bool | None = None
         """Whether it knows what is told to its chat template; None before its first answer."""
 
-    def models(self) -> tuple[ServedModel, ...] | None:
+    def models(self) -> tuple[ListedModel, ...] | None:
         """What the server lists; None when it keeps no list. Raises what ``words`` raises."""
-        (models,) = self._asked(self._list)
+
+        def listed() -> Generator[tuple[ListedModel, ...] | None, None, None]:
+            with self._response("GET", "models") as response:
+                if response.status_code == httpx.codes.NOT_FOUND:
+                    yield None
+                    return
+                self._refuse(response)
+                try:
+                    yield _ModelList.model_validate_json(_read(response)).data
+                except ValidationError:
+                    self._complain("its list of models is none")
+
+        (models,) = self._asked(listed)
         return models
 
     def words(self, body: dict[str, Any], thinks: bool = False) -> Generator[str, None, bool]:
@@ -143,35 +159,20 @@ class Server:
 
     def _asked(self, once: Callable[[], Generator[T, None, R]]) -> Generator[T, None, R]:
         """What ``once`` gives and returns, which is asked again as long as it raises _Unanswered."""
-        attempt = 1
+        attempt = 0
         while True:
+            attempt += 1
             try:
                 return (yield from once())
             except _Unanswered as error:
-                self._wait(error, attempt)
-            attempt += 1
-
-    def _wait(self, error: _Unanswered, attempt: int) -> None:
-        """Until the next attempt. Raises ModelError when this was the last."""
-        if attempt == self._settings.attempts:
-            raise ModelError(
-                f"{self.url} did not answer in {attempt} attempts: {error}.",
-                "Start it, or wait for it; check engine.url.",
-            ) from None
-        seconds = seconds_to_wait(error.retry_after, attempt)
-        note(f"{self.url}: {error}; asked again in {seconds:.0f} s.")
-        self._sleep(seconds)
-
-    def _list(self) -> Generator[tuple[ServedModel, ...] | None, None, None]:
-        with self._response("GET", "models") as response:
-            if response.status_code == httpx.codes.NOT_FOUND:
-                yield None
-                return
-            self._refuse(response)
-            try:
-                yield _Models.model_validate_json(_read(response)).data
-            except ValidationError:
-                self._complain("its list of models is none")
+                if attempt == self._settings.attempts:
+                    raise ModelError(
+                        f"{self.url} did not answer in {attempt} attempts: {error}.",
+                        "Start it, or wait for it; check engine.url.",
+                    ) from None
+                seconds = seconds_to_wait(error.retry_after, attempt)
+                note(f"{self.url}: {error}; asked again in {seconds:.0f} s.")
+                self._sleep(seconds)
 
     def _chat(self, body: dict[str, Any]) -> Generator[str, None, bool]:
         end, begun, thinking = "", False, False
@@ -205,22 +206,18 @@ class Server:
                 continue
             if data.strip() == "[DONE]":
                 return
-            event = self._event(field, data)
+            try:
+                event = _Event.model_validate_json(data)
+            except ValidationError:
+                self._complain(f"it sent '{self._told(data)}'")
+            if field == "error" or event.error is not None:
+                raise _Unanswered(self._told(_reason(data)))
+            if event.end in _GIVEN_UP:
+                raise _Unanswered("it gave up")
             has_ended = has_ended or bool(event.end)
             yield event
         if not has_ended:
             raise _Unanswered("its answer has no end")
-
-    def _event(self, field: str, data: str) -> _Event:
-        try:
-            event = _Event.model_validate_json(data)
-        except ValidationError:
-            self._complain(f"it sent '{self._told(data)}'")
-        if field == "error" or event.error is not None:
-            raise _Unanswered(self._told(_reason(data)))
-        if event.end in _GIVEN_UP:
-            raise _Unanswered("it gave up")
-        return event
 
     @contextmanager
     def _response(self, method: str, path: str, body: dict[str, Any] | None = None) -> Iterator[httpx.Response]:
@@ -330,3 +327,18 @@ def _reason(content: str | bytes) -> str:
         if isinstance(found, dict) and name in found:
             found = found[name]
     return found if isinstance(found, str) else json.dumps(found)
+
+
+def seconds_to_wait(retry_after: str, attempt: int) -> float:
+    """Seconds until the next attempt: what the server asks for, else 1, 2, 4 …; a minute at most.
+
+    ``retry_after`` is the header of that name (RFC 9110), seconds or a date; empty where there is none. ``attempt`` is
+    the number of the one that failed, 1 for the first.
+    """
+    asked, seconds = retry_after.strip(), 2.0 ** (attempt - 1)
+    if asked.replace(".", "", 1).isdecimal():
+        seconds = float(asked)
+    else:
+        with contextlib.suppress(ValueError, TypeError):  # a date without a zone cannot be compared
+            seconds = max(0.0, (parsedate_to_datetime(asked) - datetime.now(UTC)).total_seconds())
+    return min(_LONGEST_WAIT_SECONDS, seconds)

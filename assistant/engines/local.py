@@ -6,14 +6,14 @@ from pathlib import Path
 
 from assistant.config import DeviceSettings, EngineSettings
 from assistant.engines.adapted import AdaptedModel
-from assistant.engines.scheduler import Answering, Batch, Request, Scheduler
-from assistant.engines.stopping import spoken
+from assistant.engines.scheduler import Batch, Request, Scheduler
+from assistant.engines.template import ChatTemplate
+from assistant.engines.thinking import Speech, spoken
 from assistant.errors import ModelError
-from assistant.models.device import choose
-from assistant.models.template import ChatTemplate
-from assistant.models.thinking import Speech
+from assistant.models.loading import choose
 from assistant.types import Message
 
+# A cautious guess: few models that are made to read passages have less, and most state what they have.
 _UNSTATED_WINDOW = 4096
 # What a tokenizer writes for the beginning of a character whose other bytes are still to come.
 _INCOMPLETE = "\ufffd"
@@ -65,18 +65,18 @@ class LocalEngine:
         """The answer, piece by piece, and whether it was cut. Closing the generator frees its place for the next one.
 
         Raises ModelError when the model fails, as it does out of memory, OnlyThoughtError when it only thought;
-        AdapterError and IdentityError for an adapter
-        that cannot be used.
+        AdapterError and IdentityError for an adapter that cannot be used.
         """
         answering = self._scheduler.start(self._request(messages, max_new_tokens, temperature, adapter))
+
+        def said() -> Generator[str, None, bool]:
+            yield from pieces(answering, self.template.decoded)
+            return answering.ran_out
+
         try:
-            return (yield from spoken(self._said(answering), self._speech()))
+            return (yield from spoken(said(), self._speech()))
         finally:
             answering.close()
-
-    def _said(self, answering: Answering) -> Generator[str, None, bool]:
-        yield from pieces(answering, self.template.decoded)
-        return answering.ran_out
 
     def _speech(self) -> Speech:
         return Speech(self.template.opens_thought if self.template.thinks else "")

@@ -91,6 +91,8 @@ def read_lora_weights(folder: Path, config: "LoraConfig", linears: Mapping[str, 
 
     ``linears`` are the linear layers of the base model: name → (out, in). Raises AdapterError.
     """
+    from peft.tuners.tuners_utils import check_target_module_exists
+    from peft.utils.other import get_pattern_key
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -99,7 +101,15 @@ def read_lora_weights(folder: Path, config: "LoraConfig", linears: Mapping[str, 
         tensors: dict[str, Any] = load_file(file)
     except (OSError, SafetensorError) as error:
         raise AdapterError(f"{file} cannot be read: {' '.join(str(error).split())}.", _REPAIR) from None
-    wanted = _expected_shapes(config, linears)
+    ranks = config.rank_pattern or {}
+    wanted: dict[str, Shape] = {}
+    for name, (rows, columns) in linears.items():
+        if check_target_module_exists(config, name):
+            rank = ranks.get(get_pattern_key(list(ranks), name), config.r)
+            wanted[f"{_PREFIX}{name}.lora_A.weight"] = (rank, columns)
+            wanted[f"{_PREFIX}{name}.lora_B.weight"] = (rows, rank)
+            if config.use_dora:
+                wanted[f"{_PREFIX}{name}.lora_magnitude_vector"] = (rows,)
     if not wanted:
         raise AdapterError(
             f"{folder / CONFIG_FILE} targets {', '.join(sorted(config.target_modules or []))}, which the base model"
@@ -139,23 +149,6 @@ def quiet_peft() -> Iterator[None]:
             yield
     finally:
         bitsandbytes.setLevel(level)
-
-
-def _expected_shapes(config: "LoraConfig", linears: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Tensors that PEFT would make for ``config``: name in the file → shape."""
-    from peft.tuners.tuners_utils import check_target_module_exists
-    from peft.utils.other import get_pattern_key
-
-    ranks = config.rank_pattern or {}
-    shapes: dict[str, Shape] = {}
-    for name, (rows, columns) in linears.items():
-        if check_target_module_exists(config, name):
-            rank = ranks.get(get_pattern_key(list(ranks), name), config.r)
-            shapes[f"{_PREFIX}{name}.lora_A.weight"] = (rank, columns)
-            shapes[f"{_PREFIX}{name}.lora_B.weight"] = (rows, rank)
-            if config.use_dora:
-                shapes[f"{_PREFIX}{name}.lora_magnitude_vector"] = (rows,)
-    return shapes
 
 
 def _understood(content: Any, place: str) -> _Understood:

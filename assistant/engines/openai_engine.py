@@ -18,22 +18,54 @@ from typing import TYPE_CHECKING
 
 from assistant.artifacts.cards import BASE
 from assistant.config import EngineSettings
-from assistant.engines.client import ServedModel, Server, Sleep
-from assistant.engines.stopping import spoken
-from assistant.engines.token_estimates import CONTROL_TOKENS, estimated_tokens
+from assistant.engines.client import ListedModel, Server, Sleep
+from assistant.engines.thinking import Speech, answer_in, has_unmarked_thought, spoken
 from assistant.errors import ModelError, OnlyThoughtError, UnknownAdapterError
-from assistant.models.thinking import Speech, answer_in, has_unmarked_thought
 from assistant.text.printing import visible
 from assistant.types import Message
 
 if TYPE_CHECKING:
-    from assistant.models.template import ChatTemplate
+    from assistant.engines.template import ChatTemplate
 
 # What Ollama reads unless told otherwise; it cuts longer prompts without a word.
 _UNSTATED_WINDOW = 4096
 # An estimate may be so far below the truth (docs/servers.md).
 _LOWEST_ESTIMATE = 0.75
 _NAMES_SHOWN = 10
+# What chat templates put around each turn.
+_TOKENS_A_TURN = 6
+_BYTES_A_TOKEN = 3
+CONTROL_TOKENS = frozenset(
+    # ChatML, Qwen, SmolLM, Yi
+    "<|im_start|> <|im_end|> <|im_sep|> <|endoftext|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|>"
+    " <|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> <|image_pad|> <|video_pad|>"
+    " <|fim_prefix|> <|fim_middle|> <|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|>"
+    " <tool_call> </tool_call> <tool_response> </tool_response> <think> </think>"
+    # Llama 2, 3, 4; Mistral
+    " <s> </s> <unk> [INST] [/INST] <<SYS>> <</SYS>>"
+    " <|begin_of_text|> <|end_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|> <|eom_id|> <|python_tag|>"
+    " <|finetune_right_pad_id|> <|header_start|> <|header_end|> <|eot|> <|eom|> <|image|>"
+    " [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_CALLS] [TOOL_RESULTS] [/TOOL_RESULTS]"
+    " [TOOL_CONTENT] [CALL_ID] [ARGS] [IMG] [IMG_BREAK] [IMG_END] [PREFIX] [MIDDLE] [SUFFIX] [THINK] [/THINK]"
+    # Gemma
+    " <bos> <eos> <pad> <mask> <start_of_turn> <end_of_turn> <start_of_image> <end_of_image> <|turn> <turn|>"
+    # Phi, Zephyr, OLMo, GLM, Granite, EXAONE
+    " <|system|> <|user|> <|assistant|> <|end|> <|tool|> <|/tool|> <|tool_call|> <|/tool_call|> <|tool_response|>"
+    " <|observation|> <|endofprompt|> [gMASK] <sop> <eop> <|start_of_role|> <|end_of_role|> <|endofturn|>"
+    " [|system|] [|user|] [|assistant|] [|endofturn|]"
+    # gpt-oss
+    " <|start|> <|message|> <|channel|> <|constrain|> <|return|> <|call|> <|startoftext|>"
+    # DeepSeek
+    " <｜begin▁of▁sentence｜> <｜end▁of▁sentence｜> <｜User｜> <｜Assistant｜> <｜tool▁calls▁begin｜>"
+    " <｜tool▁calls▁end｜> <｜tool▁call▁begin｜> <｜tool▁call▁end｜> <｜tool▁outputs▁begin｜>"
+    " <｜tool▁outputs▁end｜> <｜tool▁sep｜>"
+    # Command
+    " <BOS_TOKEN> <EOS_TOKEN> <PAD> <|START_OF_TURN_TOKEN|> <|END_OF_TURN_TOKEN|> <|SYSTEM_TOKEN|> <|USER_TOKEN|>"
+    " <|CHATBOT_TOKEN|> <|START_RESPONSE|> <|END_RESPONSE|>"
+    " <|START_THINKING|> <|END_THINKING|> <|START_ACTION|> <|END_ACTION|> <|START_TOOL_RESULT|>"
+    " <|END_TOOL_RESULT|>".split()
+)
+"""Texts that the chat templates of well-known models are made of; in a document they may not stand as such."""
 
 
 class OpenAIEngine:
@@ -43,7 +75,7 @@ class OpenAIEngine:
         """Raises ConfigError for an address or a key that cannot be used; nothing is sent yet."""
         self._settings = settings
         self._server = Server(settings, sleep)
-        self._listed: tuple[ServedModel, ...] = ()
+        self._listed: tuple[ListedModel, ...] = ()
         self._opens_thoughts = settings.thinking > 0
 
     @property
@@ -101,15 +133,16 @@ class OpenAIEngine:
 
         Raises what ``stream`` raises; then what was not asked yet is not asked any more.
         """
-        with ThreadPoolExecutor(self._settings.parallel) as beside:
-            return list(beside.map(lambda some: self._completed(some, max_new_tokens, adapter), requests))
 
-    def _completed(self, messages: Sequence[Message], max_new_tokens: int, adapter: str | None) -> str:
-        words = spoken(self._words(messages, max_new_tokens, 0.0, adapter), self._speech())
-        try:
-            return answer_in("".join(words))
-        except OnlyThoughtError:
-            return ""
+        def completed(messages: Sequence[Message]) -> str:
+            words = spoken(self._words(messages, max_new_tokens, 0.0, adapter), self._speech())
+            try:
+                return answer_in("".join(words))
+            except OnlyThoughtError:
+                return ""
+
+        with ThreadPoolExecutor(self._settings.parallel) as beside:
+            return list(beside.map(completed, requests))
 
     def _words(
         self, messages: Sequence[Message], max_new_tokens: int, temperature: float, adapter: str | None
@@ -124,13 +157,21 @@ class OpenAIEngine:
             "max_tokens": most,
             "temperature": temperature,
         }
-        return (yield from _stopped(self._server.words(body, thinking > 0), most))
+        # Some servers know no limit: more pieces than that are too many.
+        with closing(self._server.words(body, thinking > 0)) as words:
+            try:
+                for _ in range(most):
+                    yield next(words)
+                next(words)
+            except StopIteration as end:
+                return bool(end.value)
+        return True
 
     def _speech(self) -> Speech:
         opens = self._opens_thoughts or bool(self._template and self._template.opens_thought)
         return Speech(unsure=opens)
 
-    def _served(self, adapter: str | None) -> ServedModel:
+    def _served(self, adapter: str | None) -> ListedModel:
         """The model or adapter as the server lists it. Else raises ModelError or UnknownAdapterError with its names."""
         chosen = None if adapter == BASE else adapter
         name = self._settings.model if chosen is None else chosen
@@ -138,7 +179,7 @@ class OpenAIEngine:
         if found is None:  # it may have been loaded since
             listed = self._server.models()
             if listed is None:
-                return ServedModel(id=name)
+                return ListedModel(id=name)
             self._listed = listed
             found = _named(name, listed)
         if found is not None:
@@ -155,23 +196,19 @@ class OpenAIEngine:
         folder = Path(self._settings.model).expanduser()
         if not (folder / "tokenizer_config.json").is_file():
             return None
-        from assistant.models.template import read_template
+        from assistant.engines.template import read_template
 
         return read_template(folder, self._settings)
 
 
-def _stopped(words: Generator[str, None, bool], most: int) -> Generator[str, None, bool]:
-    """The first ``most`` pieces, and whether there were more or the server cut them: some know no limit."""
-    with closing(words):
-        try:
-            for _ in range(most):
-                yield next(words)
-            next(words)
-        except StopIteration as end:
-            return bool(end.value)
-    return True
-
-
-def _named(name: str, models: Sequence[ServedModel]) -> ServedModel | None:
+def _named(name: str, models: Sequence[ListedModel]) -> ListedModel | None:
     """The model of a name; Ollama lists ``name:latest``."""
     return next((model for model in models if model.id in {name, f"{name}:latest"}), None)
+
+
+def estimated_tokens(messages: Sequence[Message]) -> int:
+    """Tokens that a prompt may have: a digit is one, and so are three bytes of anything else (docs/servers.md)."""
+    texts = [message.content for message in messages]
+    digits = sum(character.isdecimal() for text in texts for character in text)
+    others = sum(len(text.encode(errors="replace")) for text in texts) - digits
+    return digits + -(-others // _BYTES_A_TOKEN) + _TOKENS_A_TURN * (len(messages) + 1)

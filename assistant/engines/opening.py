@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from assistant import models
 from assistant.artifacts.cards import BASE, adapter_folder, read_card
 from assistant.config import DeviceSettings, EngineSettings, Settings
-from assistant.engines.base import Engine
-from assistant.engines.fronting import ReticentEngine
+from assistant.engines.base import Engine, ReticentEngine
 from assistant.errors import ConfigError, ModelError
 from assistant.models.catalogue import entry_of
 
@@ -79,11 +78,12 @@ def local_engine(settings: EngineSettings, device: DeviceSettings, adapters: Pat
     Raises ModelError for an unknown model, and when OpenVINO is named and cannot run it.
     """
     from assistant.engines.openvino_engine import OpenVINOEngine, why_not
-    from assistant.engines.transformers_engine import TransformersEngine
 
     reason = "" if settings.runtime == "transformers" else why_not(settings, device)
     if settings.runtime == "openvino" and reason:
         raise ModelError(f"engine.runtime is openvino, but {reason}.", "Set engine.runtime=auto.")
     if settings.runtime == "transformers" or reason:
+        from assistant.engines.transformers_engine import TransformersEngine
+
         return TransformersEngine(settings, device, adapters)
     return OpenVINOEngine(settings, device, adapters)

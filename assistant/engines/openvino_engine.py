@@ -1,14 +1,27 @@
 """Models of the Llama family on a processor, by OpenVINO GenAI: the extra ``fast``.
 
-The adapter is merged into the weights, which are converted once and kept (assistant.engines.openvino_files). OpenVINO
-batches requests as they come and go, and reads what prompts have in common only once. Answers quote their prompt: what
-followed the last words there is guessed to follow again, and the model reads the guess at once instead of token by
-token (prompt lookup decoding, Saxena 2023). It says what it would have said without.
+The adapter is merged into the weights, which are converted once and kept in the user's cache folder:
+
+    openvino/KEY/openvino_model.xml, openvino_model.bin      graph and weights, the adapter merged into them
+    openvino/KEY/ends.json                                   the tokens that end a turn
+
+The key stands for everything that the files depend on, so that they are never out of date; those that were used
+longest ago make room for new ones.
+
+OpenVINO batches requests as they come and go, and reads what prompts have in common only once. Answers quote their
+prompt: what followed the last words there is guessed to follow again, and the model reads the guess at once instead of
+token by token (prompt lookup decoding, Saxena 2023). It says what it would have said without.
 """
 
+import hashlib
 import importlib.util
+import json
+import os
 import secrets
+import shutil
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,17 +30,18 @@ from assistant import models
 from assistant.artifacts.cards import BASE
 from assistant.config import DeviceSettings, EngineSettings
 from assistant.engines.adapted import AdaptedModel
+from assistant.engines.canary import TOLERANCE, canary_prompt, next_logits
 from assistant.engines.local import LocalEngine
-from assistant.engines.openvino_files import converted, ends_of, key_of
-from assistant.engines.openvino_graph import openvino, why_unfit
-from assistant.engines.scheduler import Request, Said
+from assistant.engines.openvino_graph import llama_graph, openvino, why_unfit
+from assistant.engines.scheduler import Request, RequestOutput
 from assistant.errors import ModelError
-from assistant.models.canary import TOLERANCE, canary_prompt, next_logits
-from assistant.models.device import choose
+from assistant.models.loading import choose
+from assistant.work.progress import note
 
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 # Models that are held in memory at once; the one that was used longest ago gives way.
 _OPEN = 3
+# Of converted models that are kept: about four of 1.5 billion parameters in 8 bits.
 _CACHED_BYTES = 8 << 30
 # Keys and values of all requests, and of earlier prompts for those that begin like them, in bytes.
 _MEMORY = 1 << 30
@@ -75,12 +89,23 @@ class OpenVINOEngine(LocalEngine):
 
     def _batch(self, adapter: str | None) -> "OpenVINOBatch":
         name = None if adapter == BASE else adapter
-        state = self._state(name)
+        files = sorted(self._weights.checked_card(name).files.items()) if name else []
+        precision = "int8" if self._in_8_bits else self._weights.device.dtype
+        made_from = (self._weights.fingerprint, self.template.identity, precision)
+        state = key_of(*made_from, *(f"{file} {digest}" for file, digest in files))
         if state not in self._batches:
             idle = [kept for kept, batch in self._batches.items() if not batch]
             for kept in idle[: max(0, len(self._batches) + 1 - _OPEN)]:
                 del self._batches[kept]
-            self._batches[state] = OpenVINOBatch(self._folder(state, name), self._properties, self._blocks)
+            # A model of its own: merging uses it up, and nobody else needs its memory afterwards.
+            folder = converted(
+                state,
+                lambda: self._weights.again().merged(name),
+                self._check,
+                _CACHED_BYTES,
+                in_8_bits=self._in_8_bits,
+            )
+            self._batches[state] = OpenVINOBatch(folder, self._properties, self._blocks)
         self._batches.move_to_end(state)
         return self._batches[state]
 
@@ -114,23 +139,6 @@ class OpenVINOEngine(LocalEngine):
         )
         wanted = self._settings.parallel * self.window
         return int(max(self.window, min(wanted, _MEMORY // token))) // _BLOCK + 1
-
-    def _state(self, adapter: str | None) -> str:
-        """What a converted model depends on. Raises AdapterError or IdentityError for an adapter that is not sound."""
-        files = sorted(self._weights.checked_card(adapter).files.items()) if adapter else []
-        precision = "int8" if self._in_8_bits else self._weights.device.dtype
-        made_from = (self._weights.fingerprint, self.template.identity, precision)
-        return key_of(*made_from, *(f"{name} {digest}" for name, digest in files))
-
-    def _folder(self, state: str, adapter: str | None) -> Path:
-        # A model of its own: merging uses it up, and nobody else needs its memory afterwards.
-        return converted(
-            state,
-            lambda: self._weights.again().merged(adapter),
-            self._check,
-            _CACHED_BYTES,
-            in_8_bits=self._in_8_bits,
-        )
 
     def _check(self, folder: Path, model: Any) -> None:
         """Raise ModelError unless a converted model says to one prompt what it was made from says."""
@@ -179,14 +187,25 @@ class OpenVINOBatch:
         self._handles.clear()
         self.__dict__.pop("_pipeline", None)
 
-    def step(self) -> list[Said]:
+    def step(self) -> list[RequestOutput]:
         """Go on with all requests. Raises RuntimeError when OpenVINO fails, ModelError when memory does not suffice."""
         self._pipeline.step()
-        said = [one for number, handle in self._handles.items() if (one := self._said(number, handle)) is not None]
-        for one in said:
-            if one.last:
-                del self._handles[one.number]
-        return said
+        outputs = []
+        for number, handle in list(self._handles.items()):
+            tokens: list[int] = []
+            while handle.can_read():
+                for output in handle.read().values():
+                    tokens += output.generated_ids
+            status = handle.get_status().name
+            if status == "IGNORED":
+                raise ModelError("Keys and values of the prompt do not fit into memory.", "Lower answer.prompt_tokens.")
+            last = status == "FINISHED"
+            if last:
+                del self._handles[number]
+            if tokens or last:
+                words = tuple(token for token in tokens if token not in self._ends)
+                outputs.append(RequestOutput(number, words, last))
+        return outputs
 
     def first_token(self, prompt: list[int]) -> tuple[int, float]:
         """The likeliest first token of an answer, and the logarithm of its probability."""
@@ -229,16 +248,68 @@ class OpenVINOBatch:
 
         return openvino().Tensor(np.array([prompt], np.int64))
 
-    def _said(self, number: int, handle: Any) -> Said | None:
-        """What is new of a request; None when nothing is."""
-        tokens: list[int] = []
-        while handle.can_read():
-            for output in handle.read().values():
-                tokens += output.generated_ids
-        status = handle.get_status().name
-        if status == "IGNORED":
-            raise ModelError("Keys and values of the prompt do not fit into memory.", "Lower answer.prompt_tokens.")
-        last = status == "FINISHED"
-        if not tokens and not last:
-            return None
-        return Said(number, tuple(token for token in tokens if token not in self._ends), last)
+
+_GRAPH = "openvino_model.xml"
+_ENDS = "ends.json"
+# Raised when the graph, or what is written beside it, changes.
+_VERSION = "2"
+
+
+def key_of(*parts: str) -> str:
+    """The name of a converted model; ``parts`` say what it was made from."""
+    return hashlib.sha256("\0".join((_VERSION, *parts)).encode()).hexdigest()[:16]
+
+
+def converted(
+    key: str, model: Callable[[], Any], check: Callable[[Path, Any], None], limit: int, *, in_8_bits: bool = False
+) -> Path:
+    """The folder of a converted model; if there is none, it is made from what ``model`` returns.
+
+    ``check`` is given the new folder and the model, and raises when they do not say the same. Older models give way
+    until all together have at most ``limit`` bytes. Raises ModelError when the disk is full.
+    """
+    from filelock import FileLock
+
+    folder = models.cache_folder() / "openvino" / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):  # a second process waits, then finds it done
+        if not folder.exists():
+            _convert(folder, model(), check, in_8_bits)
+    now = time.time_ns()
+    os.utime(folder, ns=(now, now))
+    others = [one for one in folder.parent.iterdir() if one.is_dir() and one.name[0] != "." and one != folder]
+    total = _bytes(folder)
+    for other in sorted(others, key=lambda one: -one.stat().st_mtime):
+        total += _bytes(other)
+        if total > limit:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def _convert(folder: Path, model: Any, check: Callable[[Path, Any], None], in_8_bits: bool) -> None:
+    note(f"Preparing the model for this processor in {folder} (once)")
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        beside.mkdir()
+        openvino().save_model(llama_graph(model, in_8_bits=in_8_bits), beside / _GRAPH, compress_to_fp16=False)
+        (beside / _ENDS).write_text(json.dumps(model.generation_config.eos_token_id), encoding="utf-8")
+        check(beside, model)
+        beside.rename(folder)
+    except (OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"The model cannot be prepared for OpenVINO in {folder}: {reason}",
+            "Free some space, or set engine.runtime=transformers.",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def ends_of(folder: Path) -> set[int]:
+    """The tokens that end a turn."""
+    return set(json.loads((folder / _ENDS).read_text(encoding="utf-8")))
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())

@@ -28,7 +28,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RequestOutput:
     """The next tokens of one request of a batch, without those that end a turn. After the last it is in it no more."""
 
     number: int
@@ -42,7 +42,7 @@ class Batch(Protocol):
     def add(self, number: int, request: Request) -> None:
         """Take a request in under a number of its own."""
 
-    def step(self) -> list[Said]:
+    def step(self) -> list[RequestOutput]:
         """Go on by a token or a few a request. Those that still wait for their first one may be missing."""
 
     def remove(self, number: int) -> None:
@@ -146,8 +146,15 @@ class Scheduler:
                         answering.leave()
                 for batch in {id(batch): batch for _, batch in self._running.values()}.values():
                     self._advance(batch)
-        except BaseException as error:
-            self._abandon(error)
+        except BaseException as error:  # a defect in here: nobody waits for ever
+            with self._lock:
+                self._thread = None
+                left = [*itertools.chain(*self._waiting), *(answering for answering, _ in self._running.values())]
+                for queue in self._waiting:
+                    queue.clear()
+                self._running.clear()
+            for answering in left:
+                answering.leave(_failure(error))
 
     def _take_in(self) -> bool:
         """Fill free places from the queues; false when there is nothing to do and the thread has to end."""
@@ -159,49 +166,37 @@ class Scheduler:
                 self._thread = None
                 return False
         for answering in chosen:
-            self._admit(answering)
+            try:
+                batch = self._batch_of(answering.request.adapter)
+                batch.add(answering.number, answering.request)
+            except Exception as error:
+                answering.leave(_failure(error))
+            else:
+                self._running[answering.number] = answering, batch
         return True
-
-    def _admit(self, answering: Answering) -> None:
-        try:
-            batch = self._batch_of(answering.request.adapter)
-            batch.add(answering.number, answering.request)
-        except Exception as error:
-            answering.leave(_told(error))
-        else:
-            self._running[answering.number] = answering, batch
 
     def _advance(self, batch: Batch) -> None:
         try:
-            for said in batch.step():
-                answering, _ = self._running[said.number]
-                answering.say(said.tokens)
-                if said.last:
-                    del self._running[said.number]
+            for output in batch.step():
+                answering, _ = self._running[output.number]
+                answering.say(output.tokens)
+                if output.last:
+                    del self._running[output.number]
                     answering.leave()
         except Exception as error:
             batch.clear()
             for number, (answering, its) in list(self._running.items()):
                 if its is batch:
                     del self._running[number]
-                    answering.leave(_told(error))
-
-    def _abandon(self, failure: BaseException) -> None:
-        """After a defect in here: nobody waits for ever."""
-        with self._lock:
-            self._thread = None
-            left = [*itertools.chain(*self._waiting), *(answering for answering, _ in self._running.values())]
-            for queue in self._waiting:
-                queue.clear()
-            self._running.clear()
-        for answering in left:
-            answering.leave(_told(failure))
+                    answering.leave(_failure(error))
 
 
-def _told(error: BaseException) -> AssistantError:
+def _failure(error: BaseException) -> AssistantError:
     if isinstance(error, AssistantError):
         return error
     reason = " ".join(str(error).split())[:200] or type(error).__name__
-    told = ModelError(f"The model failed while answering: {reason}", "Lower answer.prompt_tokens or engine.parallel.")
-    told.__cause__ = error
-    return told
+    failure = ModelError(
+        f"The model failed while answering: {reason}", "Lower answer.prompt_tokens or engine.parallel."
+    )
+    failure.__cause__ = error
+    return failure

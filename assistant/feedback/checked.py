@@ -16,8 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from assistant.feedback.lessons import sources_of
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import TAUGHT, Feedback
+from assistant.feedback.store import TAUGHT, Feedback, FeedbackStore
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.text.quantities import quantities
@@ -31,7 +30,7 @@ _LATEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AcceptedAnswer:
     """An accepted judgement, and the passages that it stands on as they are now, ranked as they were shown."""
 
     feedback: Feedback
@@ -46,7 +45,7 @@ class CheckedAnswers:
         self._store = FeedbackStore(workspace)
         self._corpus = corpus
 
-    def about(self, question: str, retriever: Retriever) -> tuple[Found | None, tuple[str, ...]]:
+    def about(self, question: str, retriever: Retriever) -> tuple[AcceptedAnswer | None, tuple[str, ...]]:
         """The latest judgement about this very question, if it still stands; else the nearest questions that have one.
 
         One that says that the documents have no answer stands until anything changes in the corpus. Near questions
@@ -69,14 +68,14 @@ class CheckedAnswers:
         return None, tuple(islice(standing, _MOST_LIKE))
 
 
-def _standing(feedback: Feedback, retriever: Retriever) -> Found | None:
+def _standing(feedback: Feedback, retriever: Retriever) -> AcceptedAnswer | None:
     """A judgement with its passages where the documents still hold them all; None where one has changed."""
     if feedback.wants_refusal:
         unchanged = feedback.versions.generation == retriever.catalog.generation()
-        return Found(feedback, ()) if unchanged else None
+        return AcceptedAnswer(feedback, ()) if unchanged else None
     hits = [retriever.passage(one.document, one.text, rank) for rank, one in enumerate(sources_of(feedback), 1)]
     held = [hit for hit in hits if hit]
-    return Found(feedback, held) if held and len(held) == len(hits) else None
+    return AcceptedAnswer(feedback, held) if held and len(held) == len(hits) else None
 
 
 @lru_cache(maxsize=4096)

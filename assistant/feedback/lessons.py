@@ -11,25 +11,22 @@ in the split of its document, and ``assistant eval`` leaves out what an adapter 
 teaches nothing once a document that it stands on says otherwise or was forgotten.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.artifacts.jsonlines import write_lines
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import TAUGHT, Feedback, Shown
+from assistant.artifacts.pairs import evidence_of
+from assistant.feedback.store import TAUGHT, Feedback, FeedbackStore, ShownPassage
 from assistant.grounding.grounder import ground
-from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog
 from assistant.text.words import detect
-from assistant.types import Evidence, Sentence
+from assistant.types import Passage, Sentence
 from assistant.workspace import Workspace, make_folder
 
 TAG = "feedback"
-# As answer.support_coverage by default; words weigh the same here, since a correction may be older than the corpus.
+# As answer.support_coverage by default.
 _LEAST_COVERAGE = 0.6
 _ALL = 1_000_000
-_LINE = "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +43,26 @@ def lesson_of(feedback: Feedback) -> Lesson:
     question: dict[str, object] = {"id": f"feedback-{feedback.id}", "language": language, "kind": TAG, "tags": [TAG]}
     if feedback.wants_refusal:
         return Lesson(None, {**question, "question": feedback.standalone_question, "unanswerable": True})
-    case = {
-        **question,
-        "question": feedback.standalone_question,
-        "answers": [feedback.wanted],
-        "gold": _gold(feedback.wanted, sources_of(feedback)),
-    }
-    return Lesson(_row(feedback, language), case)
+    sources = sources_of(feedback)
+    row: dict[str, object] | None = None
+    if shown := _proof(feedback.wanted, sources):
+        document, heading = shown[0].document, shown[0].context.partition("\n")[0]
+        row = {
+            "id": f"feedback-{feedback.id}",
+            "instruction": feedback.standalone_question,
+            "response": feedback.wanted,
+            "context": f"{heading or document}\n" + "\n\n".join(one.text for one in shown),
+            "document": document,
+            "language": language,
+        }
+    # One group a quote that supports a sentence; where none does, any of the passages.
+    cited = [one for sentence in _grounded(feedback.wanted, sources) for one in sentence.citations[:1]]
+    quotes = dict.fromkeys((one.document, one.quote) for one in cited)
+    gold = [[{"document": document, "quote": quote}] for document, quote in quotes]
+    if not gold and sources:
+        gold = [[{"document": one.document, "quote": one.text} for one in sources]]
+    case = {"question": feedback.standalone_question, "answers": [feedback.wanted], "gold": gold}
+    return Lesson(row, {**question, **case})
 
 
 def is_supported(feedback: Feedback, wanted: str) -> bool:
@@ -70,12 +80,12 @@ def lessons(workspace: Workspace, catalog: Catalog) -> list[Lesson]:
 
 def still_stands(feedback: Feedback, catalog: Catalog) -> bool:
     """Whether the documents still hold the passages that a correction stands on."""
-    return feedback.wants_refusal or all(_holds(catalog, source) for source in sources_of(feedback))
-
-
-def _holds(catalog: Catalog, source: Shown) -> bool:
-    ids = {file.document_id for file in catalog.files(path=source.document)}
-    return any(source.text in catalog.text(one) for one in ids if one is not None)
+    if not feedback.wants_refusal:
+        for source in sources_of(feedback):
+            ids = {file.document_id for file in catalog.files(path=source.document)}
+            if not any(source.text in catalog.text(one) for one in ids if one is not None):
+                return False
+    return True
 
 
 def pairs_file(workspace: Workspace, catalog: Catalog) -> Path | None:
@@ -90,22 +100,7 @@ def cases_file(workspace: Workspace, catalog: Catalog) -> Path | None:
     return _written(workspace.root / "feedback" / f"{catalog.folder.name}.cases.jsonl", rows)
 
 
-def _row(feedback: Feedback, language: str) -> dict[str, object] | None:
-    shown = _proof(feedback.wanted, sources_of(feedback))
-    if not shown:
-        return None
-    document, heading = shown[0].document, shown[0].context.partition(_LINE)[0]
-    return {
-        "id": f"feedback-{feedback.id}",
-        "instruction": feedback.standalone_question,
-        "response": feedback.wanted,
-        "context": f"{heading or document}\n" + "\n\n".join(one.text for one in shown),
-        "document": document,
-        "language": language,
-    }
-
-
-def _proof(wanted: str, sources: list[Shown]) -> list[Shown]:
+def _proof(wanted: str, sources: list[ShownPassage]) -> list[ShownPassage]:
     """The passages of the first document that says all of a text; none where no document alone does."""
     for document in dict.fromkeys(one.document for one in sources):
         own = [one for one in sources if one.document == document]
@@ -115,38 +110,18 @@ def _proof(wanted: str, sources: list[Shown]) -> list[Shown]:
     return []
 
 
-def _grounded(wanted: str, sources: list[Shown]) -> list[Sentence]:
-    return ground(wanted, [_evidence(one) for one in sources], _equally, _LEAST_COVERAGE)
+def _grounded(wanted: str, sources: list[ShownPassage]) -> list[Sentence]:
+    passages = (Passage(one.document, one.start, one.end, one.context, one.text) for one in sources)
+    hits = [evidence_of(passage, one.number, "") for passage, one in zip(passages, sources, strict=True)]
+    # Words weigh the same, since a correction may be older than the corpus.
+    return ground(wanted, hits, lambda stems: dict.fromkeys(stems, 1.0), _LEAST_COVERAGE)
 
 
-def sources_of(feedback: Feedback) -> list[Shown]:
+def sources_of(feedback: Feedback) -> list[ShownPassage]:
     """The passages that say how it should read: those named, else those the answer cited, else all that were shown."""
     named = [one for one in feedback.evidence if one.number in feedback.judgement.sources]
     cited = [one for one in feedback.evidence if one.cited]
     return named or cited or list(feedback.evidence)
-
-
-def _gold(wanted: str, sources: list[Shown]) -> list[list[dict[str, object]]]:
-    """One group a quote that supports a sentence; where none does, any of the passages."""
-    cited = [one for sentence in _grounded(wanted, sources) for one in sentence.citations[:1]]
-    quotes = dict.fromkeys((one.document, one.quote) for one in cited)
-    if quotes:
-        return [[{"document": document, "quote": quote}] for document, quote in quotes]
-    spans: list[dict[str, object]] = [{"document": one.document, "quote": one.text} for one in sources]
-    return [spans] if spans else []
-
-
-def _evidence(shown: Shown) -> Evidence:
-    return Evidence(
-        rank=shown.number, score=0.0, dense=None, lexical=None, dense_rank=None, lexical_rank=None, chunk=0,
-        document=shown.document, path="", title="", date="", language="", context=shown.context, heading="", place="",
-        page_starts=(), start=shown.start, end=shown.end, text=shown.text,
-        blocks=tuple(blocks_in(shown.text, shown.start)),
-    )  # fmt: skip
-
-
-def _equally(stems: Iterable[str]) -> Mapping[str, float]:
-    return dict.fromkeys(stems, 1.0)
 
 
 def _written(file: Path, rows: list[dict[str, object]]) -> Path | None:

@@ -3,21 +3,130 @@
 feedback    one row a judgement of one answer: what was asked, shown and said, by which versions, and how it
             should read; its state says what became of it: new, accepted, edited (accepted otherwise), rejected
 votes       one row a vote between two answers to the same question
+
+A judgement is kept complete, so that it can be looked at when documents and models are long gone.
 """
 
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import TypeAdapter
 
+from assistant import __version__
 from assistant.errors import UsageError, WorkspaceError
-from assistant.feedback.types import LONGEST_TEXT, STATES, Fault, Feedback, Judgement, Shown, State, Versions, Vote
-from assistant.types import Answer, Citation, Evidence, Message
+from assistant.types import Answer, Message
 from assistant.workspace import make_file
+
+Verdict = Literal["right", "partly", "wrong"]
+Fault = Literal["not_in_source", "wrong_source", "tone", "outdated", "incomplete"]
+State = Literal["new", "accepted", "edited", "rejected"]
+Choice = Literal["first", "second", "both", "neither"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+STATES: tuple[State, ...] = get_args(State)
+CHOICES: tuple[Choice, ...] = get_args(Choice)
+TAUGHT: tuple[State, ...] = ("accepted", "edited")
+"""The states in which feedback is learnt from and measured with."""
+
+LONGEST_TEXT = 8000
+"""Characters of a correction or a note; longer ones are a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPassage:
+    """A passage that was shown with an answer. Offsets count in the stored text of that version of the document."""
+
+    number: int
+    """As the reader saw it."""
+    document: str
+    hash: str
+    """Of the file that the document was read from; empty if it was not known."""
+    start: int
+    end: int
+    text: str
+    context: str = ""
+    """Title and headings above it."""
+    cited: tuple[str, ...] = ()
+    """The words in it that the answer was said to stand on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What gave an answer."""
+
+    model: str
+    adapter: str | None
+    generation: int
+    """Of the corpus."""
+    program: str = __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What someone thinks of an answer. ``sources`` are numbers of passages that say how it should read."""
+
+    verdict: Verdict
+    faults: tuple[Fault, ...] = ()
+    note: str = ""
+    correction: str = ""
+    sources: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One judgement of one answer, with all that is needed to look at it again."""
+
+    id: int
+    made: datetime
+    user: str
+    corpus: str
+    question: str
+    standalone_question: str
+    history: tuple[Message, ...]
+    answer: str
+    refused: bool
+    evidence: tuple[ShownPassage, ...]
+    versions: Versions
+    judgement: Assessment
+    state: State = "new"
+    edited: str = ""
+    decided_by: str = ""
+    decided: datetime | None = None
+
+    @property
+    def wanted(self) -> str:
+        """How the answer should read; empty where it should be a refusal, or nobody said."""
+        if self.judgement.verdict == "right":
+            return self.edited or ("" if self.refused else self.answer)
+        return self.edited or self.judgement.correction
+
+    @property
+    def wants_refusal(self) -> bool:
+        """Whether the documents do not answer the question, as people see it."""
+        refused_rightly = self.judgement.verdict == "right" and self.refused
+        return not self.wanted and (refused_rightly or "not_in_source" in self.judgement.faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """Which of two answers to a question someone found better."""
+
+    user: str
+    corpus: str
+    question: str
+    first: str
+    second: str
+    first_answer: str
+    second_answer: str
+    choice: Choice
+    blind: bool
+    made: datetime | None = None
+
 
 FEEDBACK_FILE = "feedback.sqlite"
 
@@ -68,7 +177,7 @@ _MIGRATIONS = (
 
 
 _HISTORY = TypeAdapter(tuple[Message, ...])
-_EVIDENCE = TypeAdapter(tuple[Shown, ...])
+_EVIDENCE = TypeAdapter(tuple[ShownPassage, ...])
 _VERSIONS = TypeAdapter(Versions)
 _FAULTS = TypeAdapter(tuple[Fault, ...])
 _NUMBERS = TypeAdapter(tuple[int, ...])
@@ -87,7 +196,7 @@ class FeedbackStore:
         corpus: str,
         answer: Answer,
         versions: Versions,
-        judgement: Judgement,
+        judgement: Assessment,
         hashes: Mapping[str, str],
         history: tuple[Message, ...] = (),
     ) -> int:
@@ -95,7 +204,11 @@ class FeedbackStore:
 
         Raises UsageError for a text that is far too long, and for sources that were not shown.
         """
-        _check(judgement, answer)
+        for text in (judgement.note, judgement.correction):
+            _refuse_long(text)
+        unknown = set(judgement.sources) - {hit.rank for hit in answer.hits}
+        if unknown:
+            raise UsageError(f"There is no passage {min(unknown)}.", "Name passages that were shown.")
         values = {
             "made": _now(),
             "user": user,
@@ -129,7 +242,7 @@ class FeedbackStore:
     def listed(
         self, *, states: tuple[State, ...] = STATES, corpus: str = "", user: str = "", most: int = 500
     ) -> list[Feedback]:
-        """Judgements in some states, of one corpus or person if named; the latest first."""
+        """Assessments in some states, of one corpus or person if named; the latest first."""
         if not self.file.exists():
             return []
         conditions = [f"state IN ({', '.join('?' * len(states))})"]
@@ -159,8 +272,7 @@ class FeedbackStore:
         """
         before = self.get(number)
         wanted = edited.strip() or before.wanted
-        if len(wanted) > LONGEST_TEXT:
-            raise UsageError(f"The text has {len(wanted):,} characters.", f"Use at most {LONGEST_TEXT:,}.")
+        _refuse_long(wanted)
         if not wanted and not before.wants_refusal:
             raise UsageError("Nobody has said how this answer should read.", "Write it, then accept.")
         if wanted and not any(map(str.isalnum, wanted)):
@@ -195,7 +307,14 @@ class FeedbackStore:
             return []
         with self._opened() as database:
             rows = database.execute("SELECT * FROM votes ORDER BY id").fetchall()
-        return [_vote(row) for row in rows]
+        return [
+            Vote(
+                **{name: row[name] for name in row.keys() if name not in {"id", "made", "blind"}},  # noqa: SIM118 - of a row
+                blind=bool(row["blind"]),
+                made=datetime.fromisoformat(row["made"]),
+            )
+            for row in rows
+        ]
 
     def _decide(self, number: int, state: State, by: str, edited: str) -> Feedback:
         self.get(number)
@@ -218,24 +337,20 @@ class FeedbackStore:
             raise WorkspaceError(f"The feedback in {self.file} cannot be used: {error}.", "Restore the file.") from None
 
 
-def shown_of(answer: Answer, hashes: Mapping[str, str]) -> tuple[Shown, ...]:
+def shown_of(answer: Answer, hashes: Mapping[str, str]) -> tuple[ShownPassage, ...]:
     """The passages of an answer as they are kept."""
     citations = [citation for sentence in answer.sentences for citation in sentence.citations]
-    return tuple(_shown(hit, citations, hashes.get(hit.document, "")) for hit in answer.hits)
+    shown = []
+    for hit in answer.hits:
+        cited = tuple(dict.fromkeys(citation.quote for citation in citations if citation.hit == hit.rank))
+        known = hashes.get(hit.document, "")
+        shown.append(ShownPassage(hit.rank, hit.document, known, hit.start, hit.end, hit.text, hit.context, cited))
+    return tuple(shown)
 
 
-def _shown(hit: Evidence, citations: list[Citation], content_hash: str) -> Shown:
-    cited = tuple(dict.fromkeys(citation.quote for citation in citations if citation.hit == hit.rank))
-    return Shown(hit.rank, hit.document, content_hash, hit.start, hit.end, hit.text, hit.context, cited)
-
-
-def _check(judgement: Judgement, answer: Answer) -> None:
-    for text in (judgement.note, judgement.correction):
-        if len(text) > LONGEST_TEXT:
-            raise UsageError(f"The text has {len(text):,} characters.", f"Use at most {LONGEST_TEXT:,}.")
-    unknown = set(judgement.sources) - {hit.rank for hit in answer.hits}
-    if unknown:
-        raise UsageError(f"There is no passage {min(unknown)}.", "Name passages that were shown.")
+def _refuse_long(text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise UsageError(f"The text has {len(text):,} characters.", f"Use at most {LONGEST_TEXT:,}.")
 
 
 def _migrate(database: sqlite3.Connection, file: Path) -> None:
@@ -275,7 +390,7 @@ def _feedback(row: sqlite3.Row) -> Feedback:
         refused=bool(row["refused"]),
         evidence=_EVIDENCE.validate_json(row["evidence"]),
         versions=_VERSIONS.validate_json(row["versions"]),
-        judgement=Judgement(
+        judgement=Assessment(
             row["verdict"],
             _FAULTS.validate_json(row["faults"]),
             row["note"],
@@ -287,11 +402,6 @@ def _feedback(row: sqlite3.Row) -> Feedback:
         decided_by=row["decided_by"],
         decided=datetime.fromisoformat(row["decided"]) if row["decided"] else None,
     )
-
-
-def _vote(row: sqlite3.Row) -> Vote:
-    values = {name: row[name] for name in row.keys() if name not in {"id", "made", "blind"}}  # noqa: SIM118 - of a row
-    return Vote(**values, blind=bool(row["blind"]), made=datetime.fromisoformat(row["made"]))
 
 
 def _now() -> str:

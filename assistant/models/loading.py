@@ -1,5 +1,14 @@
-"""How transformers holds a model, and that it stays quiet about it."""
+"""Where models run and in which precision, how transformers holds them, and that it stays quiet about it."""
 
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assistant.config import DeviceSettings
+from assistant.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -7,7 +16,55 @@ from pathlib import Path
 from typing import Any
 
 from assistant.config import EngineSettings
-from assistant.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The chosen device and precision (both as torch names), with the reason for each."""
+
+    name: str
+    dtype: str
+    reason: str
+
+    @property
+    def torch_dtype(self) -> "torch.dtype":
+        import torch
+
+        dtype = getattr(torch, self.dtype)
+        assert isinstance(dtype, torch.dtype)
+        return dtype
+
+
+@functools.cache
+def choose(settings: DeviceSettings) -> Device:
+    """Probe the machine. Raises ModelError when a device is demanded that is not there."""
+    import torch
+
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if settings.name == "auto":
+        name: str = next(name for name, found in present.items() if found)
+        reason = "no GPU found" if name == "cpu" else f"{name} found"
+    elif present[settings.name]:
+        name, reason = settings.name, f"device.name={settings.name} is set"
+    else:
+        raise ModelError(
+            f"device.name={settings.name}, but this machine or build of torch has none.", "Set it to auto."
+        )
+    if settings.dtype != "auto":
+        return Device(name, settings.dtype, f"{reason}; device.dtype={settings.dtype} is set")
+    # Instructions that make bfloat16 faster than float32; without them it is emulated and slower. torch < 2.10 has no
+    # public list of capabilities; there float32 is the safe choice.
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    features = [feature for feature in ("amx_bf16", "avx512_bf16") if capabilities.get(feature)]
+    if name == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return Device(name, "bfloat16", f"{reason}; the GPU computes in bfloat16")
+    if name == "cuda":
+        return Device(name, "float16", f"{reason}; the GPU has no bfloat16")
+    if name == "mps":
+        return Device(name, "float16", f"{reason}; float16 is fastest on Apple GPUs")
+    if features:
+        return Device(name, "bfloat16", f"{reason}; the processor computes in bfloat16 ({', '.join(features)})")
+    return Device(name, "float32", f"{reason}; the processor has neither AMX nor AVX512-BF16")
 
 
 @contextmanager

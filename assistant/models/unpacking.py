@@ -22,6 +22,7 @@ from assistant.work.progress import note
 
 # What transformers raises for a file that is cut off, of no known architecture, or no model.
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError)
+# Up to here a file is read whole to know it again; of a larger one its edges, since it is known at each start.
 _WHOLE_FILE_BYTES = 1 << 20
 _EDGE_BYTES = 1 << 16
 
@@ -99,8 +100,11 @@ def unpack_gguf(file: Path, folder: Path) -> None:
             raise _not_unpacked(file, f"{len(missing)} tensors are missing, {missing[0]} among them")
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+        # Leave out which transformers unpacked a model: adapters know their base by its files.
         for name in ("config.json", "generation_config.json"):
-            _drop_version(folder / name)
+            config = json.loads((folder / name).read_text(encoding="utf-8"))
+            config.pop("transformers_version", None)
+            (folder / name).write_text(json.dumps(config, indent=2), encoding="utf-8")
 
 
 def fingerprint(folder: Path) -> str:
@@ -142,10 +146,3 @@ def _not_unpacked(file: Path, reason: str) -> ModelError:
     return ModelError(
         f"The model {file} cannot be unpacked: {reason}.", "Name a whole GGUF of a causal model, or a folder."
     )
-
-
-def _drop_version(file: Path) -> None:
-    """Leave out which transformers unpacked a model: adapters know their base by its files."""
-    content = json.loads(file.read_text(encoding="utf-8"))
-    content.pop("transformers_version", None)
-    file.write_text(json.dumps(content, indent=2), encoding="utf-8")

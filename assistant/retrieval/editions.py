@@ -71,13 +71,10 @@ def with_newest(
             found.append(hit)
             continue
         known.add(newer.chunk)
-        found += [newer] if _say_the_same(newer, hit) else [newer, hit]
+        is_alike = jaccard(shingles(newer.text), shingles(hit.text)) >= _SAME_TEXT
+        say_the_same = is_alike and set(quantities(newer.text)) == set(quantities(hit.text))
+        found += [newer] if say_the_same else [newer, hit]
     return [replace(hit, rank=rank) for rank, hit in enumerate(found, 1)]
-
-
-def _say_the_same(one: Evidence, other: Evidence) -> bool:
-    alike = jaccard(shingles(one.text), shingles(other.text)) >= _SAME_TEXT
-    return alike and set(quantities(one.text)) == set(quantities(other.text))
 
 
 def newest_first(hits: Sequence[Evidence], question: str) -> list[Evidence]:

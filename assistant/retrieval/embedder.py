@@ -1,4 +1,4 @@
-"""Texts as unit vectors.
+"""Texts as unit vectors, by the embedder of the settings or the one that a corpus was made with.
 
 Many embedders were trained with a prompt before each question, and with another one, or none, before each passage.
 They declare them; what is set in ``embedder.query_prefix`` and ``embedder.document_prefix`` takes their place.
@@ -7,6 +7,7 @@ Most embedders are a transformer, a pooling and a normalisation. Those are run d
 importing sentence-transformers takes 4 s longer than everything else a question needs; any other is handed to it.
 """
 
+import functools
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -19,10 +20,12 @@ import numpy as np
 
 from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings
-from assistant.errors import ModelError
+from assistant.errors import IdentityError, ModelError
+from assistant.models import BUNDLED
 from assistant.models.catalogue import TEMPERATURE, catalogue
-from assistant.models.device import Device, choose
+from assistant.models.loading import Device, choose
 from assistant.retrieval.tokens import TokenCounter
+from assistant.store.catalog import Catalog
 from assistant.types import Vectors
 
 if TYPE_CHECKING:
@@ -99,7 +102,7 @@ class Embedder:
         lengths = self.tokens.count_each([self._document + text for text in texts])
         order = sorted(range(len(texts)), key=lengths.__getitem__)
         out: Vectors | None = None
-        for batch in _batches(order, lengths, self.settings.batch_tokens):
+        for batch in batches_within(self.settings.batch_tokens, order, lengths):
             vectors = self._embed([texts[index] for index in batch], self._document, is_question=False)
             if out is None:
                 out = np.empty((len(texts), vectors.shape[1]), np.float32)
@@ -128,7 +131,7 @@ class Embedder:
             ) from error
 
 
-def _batches(order: list[int], lengths: list[int], budget: int) -> list[list[int]]:
+def batches_within(budget: int, order: list[int], lengths: list[int]) -> list[list[int]]:
     """Cut an order by rising length into batches whose padded size stays under ``budget`` tokens."""
     batches: list[list[int]] = []
     for index in order:
@@ -235,3 +238,56 @@ def _sentence_transformer(folder: Path, device: Device) -> Encoder:
         return np.asarray(vectors.float().cpu().numpy(), np.float32)
 
     return encode
+
+
+_opened = functools.cache(Embedder)
+"""One for all that search, as its weights take memory."""
+
+
+# ``embedder.model`` is that of new corpora, and of those that are rebuilt. So the old index answers until the new one
+# stands, whoever has it open follows, and corpora of one workspace may have embedders of their own.
+
+
+def embedder_of(catalog: Catalog, configured: Embedder) -> Embedder:
+    """The embedder that a corpus was made with: the configured one, or another by its name, with its own prompts.
+
+    Raises IdentityError when it is not on this machine, or is not what it was.
+    """
+    identity = catalog.identity()
+    if identity is None or identity.fingerprint == configured.fingerprint:
+        return configured
+    settings = EmbedderSettings(model=identity.embedder, batch_tokens=configured.settings.batch_tokens)
+    try:
+        own = _opened(settings, configured.device)
+        reason = f"that name stands for another one now ({own.fingerprint})"
+        if own.fingerprint == identity.fingerprint:
+            return own
+    except ModelError as error:
+        reason = error.message.rstrip(".")
+    raise IdentityError(
+        f"The corpus was embedded with {identity.embedder} ({identity.fingerprint}): {reason}."
+        f" Configured is {configured.settings.model} ({configured.fingerprint}).",
+        f"Bring that embedder back, or make the corpus anew: assistant ingest --rebuild --corpus {catalog.folder.name}",
+    )
+
+
+def better_embedder(catalog: Catalog, embedder: Embedder) -> tuple[str, str]:
+    """What to say, and what to do, when most of a corpus is in languages that its embedder was not made for.
+
+    Two empty texts when there is nothing to say, as of an embedder whose languages nobody has named.
+    """
+    chunks, settings = catalog.languages(), embedder.settings
+    unknown = [language for language in chunks if not embedder.understands(language)]
+    is_known = settings.model in {BUNDLED, *catalogue()} or "auto" not in settings.languages
+    if not is_known or 2 * sum(chunks[language] for language in unknown) <= sum(chunks.values()):
+        return "", ""
+    able = {
+        name: model
+        for name, model in catalogue().items()
+        if model.kind == "embedder" and (not model.languages or set(model.languages) >= chunks.keys())
+    }
+    smallest = min(able, key=lambda name: able[name].parameters)
+    return (
+        f"most is in {', '.join(unknown)}, which {settings.model} was not made for. {able[smallest].note}".rstrip(". "),
+        f"Run: assistant ingest --rebuild --corpus {catalog.folder.name} --set embedder.model={smallest}",
+    )

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from assistant.errors import UsageError
-from assistant.retrieval.fusion import Candidate
-from assistant.retrieval.retriever import Ranking, Retriever
+from assistant.retrieval.ranking import Ranking, ScoredChunk
+from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import StoredChunk
 from assistant.types import Evidence, Filter
 
@@ -80,6 +80,6 @@ class JointRetriever(Retriever):
             found |= {id_ * len(self._parts) + place: chunk for id_, chunk in part._chunks(own, only).items()}
         return found
 
-    def _as_evidence(self, rank: int, hit: Candidate, chunk: StoredChunk) -> Evidence:
+    def _as_evidence(self, rank: int, hit: ScoredChunk, chunk: StoredChunk) -> Evidence:
         part = self._parts[hit.chunk % len(self._parts)]
         return replace(part._as_evidence(rank, hit, chunk), corpus=part.catalog.folder.name)

@@ -17,11 +17,9 @@ import numpy as np
 
 from assistant.config import DeviceSettings, RetrievalSettings
 from assistant.errors import UsageError, WorkspaceError
-from assistant.retrieval.corpus_embedder import embedder_of
 from assistant.retrieval.editions import state_otherwise, title_key
-from assistant.retrieval.embedder import Embedder
-from assistant.retrieval.fusion import Candidate, fuse
-from assistant.retrieval.reranker import Reranker
+from assistant.retrieval.embedder import Embedder, embedder_of
+from assistant.retrieval.ranking import Ranking, Reranker, ScoredChunk, fuse
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.store.vectors import VectorIndex, open_index
 from assistant.text.duplicates import Duplicates, jaccard, shingles
@@ -36,8 +34,6 @@ _MOST_TERMS = 128
 _FALLBACK_SHARE = 0.2
 
 T = TypeVar("T")
-Ranking = list[tuple[int, float]]
-"""Chunk ids with scores, best first."""
 
 
 class Retriever:
@@ -90,7 +86,13 @@ class Retriever:
             if fallback.strip() and fallback != question:
                 candidates = _together(candidates, self._candidates(fallback, limit, only))
             if self.settings.reranker:
-                candidates = self._reranked(question, candidates)
+                # The others are dropped: the reranker's scores have another scale.
+                head = candidates[: self.settings.rerank_candidates]
+                chunks = self._chunks([one.chunk for one in head])
+                texts = [f"{chunks[one.chunk].context}\n{chunks[one.chunk].text}" for one in head]
+                scores = self._reranker.scores(question, texts)
+                rescored = [replace(one, score=score) for one, score in zip(head, scores, strict=True)]
+                candidates = sorted(rescored, key=lambda one: (-one.score, one.chunk))
             hits = islice(self._distinct(candidates, only), wanted)
             return [self._as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
 
@@ -117,7 +119,7 @@ class Retriever:
             own = shingles(hit.text)
             chunks = self.catalog.chunks(ids).values()
             nearest = max(chunks, key=lambda chunk: jaccard(shingles(chunk.text), own))
-            return self._as_evidence(hit.rank, Candidate(nearest.id, hit.score, None, None, None, None), nearest)
+            return self._as_evidence(hit.rank, ScoredChunk(nearest.id, hit.score, None, None, None, None), nearest)
 
     def passage(self, document: str, text: str, rank: int) -> Evidence | None:
         """Words of a document as evidence of that rank; None where they stand in it no more."""
@@ -132,7 +134,7 @@ class Retriever:
                     passage = replace(
                         nearest, start=start, end=end, text=text, blocks=self.catalog.blocks(id_, start, end)
                     )
-                    return self._as_evidence(rank, Candidate(passage.id, 0.0, None, None, None, None), passage)
+                    return self._as_evidence(rank, ScoredChunk(passage.id, 0.0, None, None, None, None), passage)
         return None
 
     def weights(self, some: Iterable[str]) -> Mapping[str, float]:
@@ -154,9 +156,12 @@ class Retriever:
             among = np.asarray(self.catalog.chunk_ids(only), np.int64) if only else None
             dense = index.search(self.embedder.embed_question(question), limit, among)
         if method != "dense":
-            phrases = whole_questions(question, self._languages)
-            terms = self._lexical_query(question, detect(question, self._languages), len(index))
-            lexical = self.catalog.match(terms + phrases, limit, only)
+            # The terms worth searching: known to the corpus, the rarest first, without those most chunks share.
+            asked = query_terms(question, self._languages, detect(question, self._languages))
+            frequencies = self.catalog.document_frequencies(asked)
+            rare = [term for term, count in frequencies.items() if count <= _COMMON_PART * len(index)]
+            terms = sorted(rare or frequencies, key=lambda term: (frequencies[term], term))[:_MOST_TERMS]
+            lexical = self.catalog.match(terms + whole_questions(question, self._languages), limit, only)
         return dense, lexical
 
     def _current_index(self) -> VectorIndex:
@@ -175,34 +180,15 @@ class Retriever:
                 self._editions[title_key(title)].append((date, document))
         return self._index
 
-    def _candidates(self, question: str, limit: int, only: Filter | None) -> list[Candidate]:
-        dense, lexical = self.sides(question, limit, only)
-        return fuse(dense, lexical, self.settings.fusion, self._dense_weight(detect(question, self.languages)))
-
-    def _dense_weight(self, language: str) -> float:
-        if self.settings.fusion in {"dense", "lexical"}:
-            return 1.0 if self.settings.fusion == "dense" else 0.0
-        understood = self.embedder.understands(language)
-        return self.settings.dense_weight if understood else self.settings.foreign_dense_weight
-
-    def _lexical_query(self, question: str, language: str, chunks: int) -> list[str]:
-        """The terms worth searching: known to the corpus, the rarest first, without those most chunks share."""
-        frequencies = self.catalog.document_frequencies(query_terms(question, self._languages, language))
-        rare = [term for term, count in frequencies.items() if count <= _COMMON_PART * chunks] or list(frequencies)
-        return sorted(rare, key=lambda term: (frequencies[term], term))[:_MOST_TERMS]
-
-    def _reranked(self, question: str, candidates: list[Candidate]) -> list[Candidate]:
-        """The best candidates in the reranker's order. The others are dropped: its scores have another scale."""
-        head = candidates[: self.settings.rerank_candidates]
-        chunks = self._chunks([one.chunk for one in head])
-        texts = [f"{chunks[one.chunk].context}\n{chunks[one.chunk].text}" for one in head]
-        scores = self._reranker.scores(question, texts)
-        rescored = [replace(one, score=score) for one, score in zip(head, scores, strict=True)]
-        return sorted(rescored, key=lambda one: (-one.score, one.chunk))
+    def _candidates(self, question: str, limit: int, only: Filter | None) -> list[ScoredChunk]:
+        settings, understood = self.settings, self.embedder.understands(detect(question, self.languages))
+        weights = {"dense": 1.0, "lexical": 0.0}
+        weight = settings.dense_weight if understood else settings.foreign_dense_weight
+        return fuse(*self.sides(question, limit, only), settings.fusion, weights.get(settings.fusion, weight))
 
     def _distinct(
-        self, candidates: Sequence[Candidate], only: Filter | None
-    ) -> Iterator[tuple[Candidate, StoredChunk]]:
+        self, candidates: Sequence[ScoredChunk], only: Filter | None
+    ) -> Iterator[tuple[ScoredChunk, StoredChunk]]:
         """The candidates with their chunks, without those that say nearly what a better one says.
 
         Editions of one document that state other values do not: one number may be all that was changed.
@@ -218,7 +204,7 @@ class Retriever:
     def _chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
         return self.catalog.chunks(ids, only)
 
-    def _as_evidence(self, rank: int, hit: Candidate, chunk: StoredChunk) -> Evidence:
+    def _as_evidence(self, rank: int, hit: ScoredChunk, chunk: StoredChunk) -> Evidence:
         return Evidence(
             rank=rank,
             score=hit.score,
@@ -247,26 +233,20 @@ class Retriever:
         return Reranker(self.settings.reranker, self._device)
 
 
-def _together(main: Sequence[Candidate], other: Sequence[Candidate]) -> list[Candidate]:
+def _together(main: Sequence[ScoredChunk], other: Sequence[ScoredChunk]) -> list[ScoredChunk]:
     """The candidates of two wordings of one question, by weighted sum; of each retriever the better score is kept."""
     others = {one.chunk: one for one in other}
-    joined = [_joined(one, others.pop(one.chunk, None)) for one in main]
+    joined = []
+    for one in main:
+        score, like = (1 - _FALLBACK_SHARE) * one.score, others.pop(one.chunk, None)
+        if like is None:
+            joined.append(replace(one, score=score))
+        else:
+            dense, lexical = _best(max, one.dense, like.dense), _best(max, one.lexical, like.lexical)
+            ranks = _best(min, one.dense_rank, like.dense_rank), _best(min, one.lexical_rank, like.lexical_rank)
+            joined.append(ScoredChunk(one.chunk, score + _FALLBACK_SHARE * like.score, dense, lexical, *ranks))
     joined += [replace(one, score=_FALLBACK_SHARE * one.score) for one in others.values()]
     return sorted(joined, key=lambda one: (-one.score, one.chunk))
-
-
-def _joined(one: Candidate, other: Candidate | None) -> Candidate:
-    score = (1 - _FALLBACK_SHARE) * one.score
-    if other is None:
-        return replace(one, score=score)
-    return Candidate(
-        one.chunk,
-        score + _FALLBACK_SHARE * other.score,
-        _best(max, one.dense, other.dense),
-        _best(max, one.lexical, other.lexical),
-        _best(min, one.dense_rank, other.dense_rank),
-        _best(min, one.lexical_rank, other.lexical_rank),
-    )
 
 
 def _best(choose: Callable[[Iterable[T]], T], one: T | None, other: T | None) -> T | None:

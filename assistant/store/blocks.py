@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 from assistant.types import BLOCK_SEPARATOR, HEADING_SEPARATOR, BlockKind, Document, Item, Mark, StoredBlock
@@ -60,8 +61,10 @@ def blocks_in(
     (start, place) of the parts of the document, both in order.
     """
     for part in text.split(BLOCK_SEPARATOR):
-        for is_table, lines in groupby(part.split("\n"), _is_row):
-            its = "\n".join(lines)
+        lines = part.split("\n")
+        are_rows = [len(one) > 1 and one[0] == one[-1] == "|" for one in map(str.strip, lines)]
+        for is_table, some in groupby(zip(are_rows, lines, strict=True), key=itemgetter(0)):
+            its = "\n".join(line for _, line in some)
             if its.strip():
                 end = start + len(its)
                 _, heading_end, heading = _last(headings, start) or (0, 0, "")
@@ -77,11 +80,6 @@ def blocks_in(
         start += len(BLOCK_SEPARATOR) - 1
 
 
-def _is_row(line: str) -> bool:
-    its = line.strip()
-    return len(its) > 1 and its.startswith("|") and its.endswith("|")
-
-
 def _last(some: Sequence[T], start: int) -> T | None:
     """The last of some (start, …) that begins at or before ``start``."""
     place = bisect_right(some, start, key=lambda one: one[0])
@@ -90,16 +88,13 @@ def _last(some: Sequence[T], start: int) -> T | None:
 
 def insert_blocks(connection: sqlite3.Connection, document_id: int, blocks: Iterable[StoredBlock]) -> None:
     """Write the blocks of one document."""
-    rows = (
-        (document_id, one.start, one.end, one.kind, one.heading, one.place, one.row, one.header_lines, _written(one))
-        for one in blocks
-    )
+    rows = []
+    for one in blocks:
+        items = [[item.start - one.start, item.words - item.start, item.mark, item.depth] for item in one.items]
+        written = json.dumps(items, separators=(",", ":")) if items else ""
+        known = (one.start, one.end, one.kind, one.heading, one.place, one.row, one.header_lines)
+        rows.append((document_id, *known, written))
     connection.executemany("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-
-def _written(block: StoredBlock) -> str:
-    items = [[one.start - block.start, one.words - one.start, one.mark, one.depth] for one in block.items]
-    return json.dumps(items, separators=(",", ":")) if items else ""
 
 
 def read_blocks(connection: sqlite3.Connection, document_id: int, start: int, end: int) -> tuple[StoredBlock, ...]:
@@ -110,14 +105,12 @@ def read_blocks(connection: sqlite3.Connection, document_id: int, start: int, en
         " (SELECT coalesce(max(start), 0) FROM blocks WHERE document_id = ?1 AND start <= ?2) ORDER BY start",
         (document_id, start, end),
     )
-    return tuple(StoredBlock(*(*known, _read(items, known[0], start, end))) for *known, items in rows)
-
-
-def _read(items: str, offset: int, start: int, end: int) -> tuple[Item, ...]:
-    """The items of a block that begins at ``offset``, as far as they stand in a span."""
-    its = json.loads(items) if items else ()
-    some = ((offset + at, length, mark, depth) for at, length, mark, depth in its if start <= offset + at < end)
-    return tuple(Item(at, at + length, mark, depth) for at, length, mark, depth in some)
+    blocks = []
+    for *known, written in rows:
+        items = ((known[0] + at, length, mark, depth) for at, length, mark, depth in json.loads(written or "[]"))
+        own = tuple(Item(at, at + length, mark, depth) for at, length, mark, depth in items if start <= at < end)
+        blocks.append(StoredBlock(*(*known, own)))
+    return tuple(blocks)
 
 
 def fill_blocks(connection: sqlite3.Connection) -> bool:

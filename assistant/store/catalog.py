@@ -46,7 +46,7 @@ class FileRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CorpusIdentity:
     """What chunks and vectors were made with; all of it has to agree for two vectors to be compared."""
 
     embedder: str
@@ -141,16 +141,16 @@ class Catalog:
                 ) from None
             raise
 
-    # Identity and generation
+    # CorpusIdentity and generation
 
     def generation(self) -> int:
         """Number of the live generation; 0 before anything was published."""
         return int(self._meta("generation") or 0)
 
-    def identity(self) -> Identity | None:
+    def identity(self) -> CorpusIdentity | None:
         """What the live generation was made with; None before anything was published."""
         stored = self._meta("identity")
-        return Identity(**json.loads(stored)) if stored else None
+        return CorpusIdentity(**json.loads(stored)) if stored else None
 
     def _meta(self, key: str) -> str | None:
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -292,12 +292,12 @@ class Catalog:
             rows = self._connection.execute(
                 f"SELECT digest, vector FROM windows WHERE digest IN ({marks_for(some)}) GROUP BY digest", some
             )
-            found.update((row[0], _vector(row[1])) for row in rows)
+            found.update((row[0], np.frombuffer(row[1], np.float16).astype(np.float32)) for row in rows)
         return found
 
     # Publishing
 
-    def publish(self, files: Iterable[FileRow], identity: Identity, generation: int) -> None:
+    def publish(self, files: Iterable[FileRow], identity: CorpusIdentity, generation: int) -> None:
         """Make these files, and the documents they hold, the live corpus. Call inside a transaction."""
         run = self._connection.execute
         run("CREATE TEMP TABLE was_live AS SELECT DISTINCT document_id AS id FROM files WHERE document_id NOT NULL")
@@ -443,7 +443,3 @@ def _file_in(folder: Path) -> tuple[int, int]:
 def digest(embedded: str, fingerprint: str) -> bytes:
     """16 bytes that stand for a text as one embedder sees it."""
     return hashlib.blake2b(f"{fingerprint}\0{embedded}".encode(), digest_size=16).digest()
-
-
-def _vector(blob: bytes) -> Vectors:
-    return np.frombuffer(blob, np.float16).astype(np.float32)

@@ -131,15 +131,32 @@ def connect(file: Path) -> sqlite3.Connection:
     """Open the catalog, created or migrated. Raises CatalogVersionError, or WorkspaceError if damaged."""
     try:
         make_file(file)
+        address, may_write = file.absolute().as_uri(), os.access(file.parent, os.W_OK)
+        if not may_write:  # SQLite has to be told how to read in a folder that cannot be written
+            has_log = file.with_name(f"{file.name}-wal").exists()
+            address = f"{address}?{'mode=ro' if has_log else 'immutable=1'}"
         # Statements, not Python, begin transactions; a connection may move between threads that take turns.
-        connection = sqlite3.connect(
-            _address(file), uri=True, isolation_level=None, timeout=30, check_same_thread=False
-        )
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
     try:
         with damage_told(file):
-            _prepare(connection, file)
+            connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            version = _version(connection)
+            if version > len(MIGRATIONS):
+                raise CatalogVersionError(
+                    f"{file} has version {version}; this program knows versions up to {len(MIGRATIONS)}.",
+                    "Update domain-assistant.",
+                )
+            if version < len(MIGRATIONS):
+                if not (os.access(file, os.W_OK) and may_write):
+                    raise WorkspaceError(
+                        f"{file} has version {version}, not {len(MIGRATIONS)}, and may not be written.",
+                        "Open it once with the right to write, which brings it up to date.",
+                    )
+                _migrate(connection)
     except WorkspaceError:
         connection.close()
         raise
@@ -158,33 +175,6 @@ def damage_told(file: Path) -> Iterator[None]:
         ) from None
 
 
-def _address(file: Path) -> str:
-    """The catalog as a URI, which tells SQLite how to read in a folder that cannot be written."""
-    address = file.absolute().as_uri()
-    if not file.exists() or os.access(file.parent, os.W_OK):
-        return address
-    return f"{address}?{'mode=ro' if file.with_name(f'{file.name}-wal').exists() else 'immutable=1'}"
-
-
-def _prepare(connection: sqlite3.Connection, file: Path) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    version = _version(connection)
-    if version > len(MIGRATIONS):
-        raise CatalogVersionError(
-            f"{file} has version {version}; this program knows versions up to {len(MIGRATIONS)}.",
-            "Update domain-assistant.",
-        )
-    if version < len(MIGRATIONS):
-        if file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
-            raise WorkspaceError(
-                f"{file} has version {version}, not {len(MIGRATIONS)}, and may not be written.",
-                "Open it once with the right to write, which brings it up to date.",
-            )
-        _migrate(connection)
-
-
 def _migrate(connection: sqlite3.Connection) -> None:
     """One transaction after another: what is killed goes on where it was."""
     while (version := _version(connection)) < len(MIGRATIONS):
@@ -194,9 +184,12 @@ def _migrate(connection: sqlite3.Connection) -> None:
             version = _version(connection)
             if version != _BLOCKS or not fill_blocks(connection):
                 target = _BLOCKS if version < _BLOCKS else len(MIGRATIONS)
-                for script in MIGRATIONS[version:target]:
-                    for statement in _statements(script):
+                statement = ""  # ``executescript`` would commit our transaction midway
+                for line in "".join(MIGRATIONS[version:target]).splitlines():
+                    statement += line + "\n"
+                    if sqlite3.complete_statement(statement):
                         connection.execute(statement)
+                        statement = ""
                 connection.execute(f"PRAGMA user_version = {target}")
             connection.execute("COMMIT")
         except BaseException:
@@ -207,14 +200,3 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _statements(script: str) -> list[str]:
-    """Split a script at its statement ends; ``executescript`` would commit our transaction midway."""
-    statements, current = [], ""
-    for line in script.splitlines():
-        current += line + "\n"
-        if sqlite3.complete_statement(current):
-            statements.append(current)
-            current = ""
-    return statements

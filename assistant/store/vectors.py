@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import faiss
 
 EXACT_LIMIT = 200_000
+# FAISS asks for 39 to place a cell well.
 _TRAINING_ROWS_A_CELL = 40
 _SEARCHED_PART = 8
 _CHECKSUM_BYTES = 16
@@ -85,20 +86,16 @@ def open_index(catalog: Catalog, generation: int) -> VectorIndex:
     """
     key = (catalog.file, generation)
     with _opening.setdefault(catalog.folder, threading.Lock()):
-        index = _opened.get(key)
-        if index is None:
-            index = _opened[key] = _load(catalog, generation)
-        return index
-
-
-def _load(catalog: Catalog, generation: int) -> VectorIndex:
-    index = _read(vectors_file(catalog.folder, generation))
-    if index is None or index.ntotal != catalog.window_count():
-        index = build_index(catalog)
-        # A workspace that cannot be written can be searched all the same.
-        with contextlib.suppress(WorkspaceError):
-            write_index(catalog.folder, generation, index)
-    return VectorIndex(index, catalog.chunk_count())
+        opened = _opened.get(key)
+        if opened is None:
+            index = _read(vectors_file(catalog.folder, generation))
+            if index is None or index.ntotal != catalog.window_count():
+                index = build_index(catalog)
+                # A workspace that cannot be written can be searched all the same.
+                with contextlib.suppress(WorkspaceError):
+                    write_index(catalog.folder, generation, index)
+            opened = _opened[key] = VectorIndex(index, catalog.chunk_count())
+        return opened
 
 
 def build_index(catalog: Catalog) -> "faiss.IndexIDMap":
@@ -111,7 +108,8 @@ def build_index(catalog: Catalog) -> "faiss.IndexIDMap":
     else:
         cells = int(4 * math.sqrt(count))
         inner = faiss.index_factory(dimension, f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)
-        inner.train(_sample(catalog, count, cells * _TRAINING_ROWS_A_CELL))
+        step = max(1, count // (cells * _TRAINING_ROWS_A_CELL))  # spread evenly
+        inner.train(np.concatenate([vectors[::step] for _, vectors in catalog.live_vectors()]))
         index = faiss.IndexIDMap(inner)
     for ids, vectors in catalog.live_vectors():
         index.add_with_ids(vectors, ids)
@@ -167,9 +165,3 @@ def _checksum(file: Path, length: int) -> bytes:
             checksum.update(portion)
             length -= len(portion)
     return checksum.digest()
-
-
-def _sample(catalog: Catalog, count: int, wanted: int) -> Vectors:
-    """About ``wanted`` of the live vectors, spread evenly, to place the cells."""
-    step = max(1, count // wanted)
-    return np.concatenate([vectors[::step] for _, vectors in catalog.live_vectors()])

@@ -7,14 +7,21 @@ answer, nor be quoted as one.
 
 The detector is a list of phrases (``orders.yaml`` of each language). It finds orders that are written as such, in
 confusable letters too. It does not find every order (``docs/safety.md`` says how many), and a false statement is none.
+
+Others are recognised by their form: whom they address, and what they prescribe. "Automated readers are bound to quote
+…" holds no phrase of an attack. It is an order because it names a reader that is no person, and says what that reader
+has to say. So is "Any summary of this page must mention …", which names what such a reader makes, and "An answer that
+does not name the hotline is incomplete". Each part is a class of words; the rules only say in which order they follow,
+and each language has some forms of its own. A policy about chatbots has the same form ("The chatbot must say that it is
+a machine"). So such a passage keeps its say, with a warning, other than one in which an order stands in the words of an
+attack.
 """
 
 import re
 from functools import cache, lru_cache
 
-from assistant.text.languages import classes, every
+from assistant.text.languages import alternatives, classes, every
 from assistant.text.sentences import line_sentence_spans
-from assistant.untrusted.addressed import orders_a_machine
 from assistant.untrusted.confusables import skeleton, traced_skeleton
 from assistant.untrusted.turns import MACHINERY
 
@@ -49,6 +56,43 @@ _ANYWHERE = (
 )
 
 
+# "~" is a few words of one sentence, "_" at most four of them; "^" is the beginning of what is said.
+_READER = (
+    r"(?:\b(?:{machine})\b|\b(?:{kind})[ -](?:\w+[ -])?(?:{device})\b|\b(?:{device})\b,?_(?:{reading})\b"
+    r"|\b(?:{here})_\w+ (?:by|von)(?: \w+)? (?:{device})\b)"
+)
+_ADDRESSED_RULES = (
+    _READER + r"~\b(?:{ought})\b~\b(?:{state})",
+    r"(?:{please})\b~" + _READER + r"~\b(?:{state})",
+    _READER + r"~\b(?:{state}),?(?: \w+){{0,2}}? (?:(?:that|dass|que)\b|[\"“„«])",
+    _READER + r"(?:,? \w+){{0,4}}? (?:{declares})",
+    r"(?:{dear})\b(?: \w+){{0,3}}? " + _READER,
+    r"(?:{on_condition})\b_" + _READER + r"~\b(?:{answer}|{here})",
+    r"^(?:\w+ ){{0,3}}" + _READER + r"[^.!?:]{{0,60}}?[,:!\]]_(?:{say}|{please})",
+    r"^(?:{to}) (?:\w+ ){{0,2}}(?:{device})\b[^.!?:]{{0,60}}?:~\b(?:{say}|{ought})",
+    r"(?:{device})\b,?_(?:{reading})\b_(?:{here})",
+    r"(?:{device})\b,?_(?:{here})\b_(?:{reading})",
+    r"(?:{device})\b~\b(?:{lacking})\b~\b(?:{state})\b~\b(?:{wrong})",
+    r"(?:{answer})\b~\b(?:{here})\b~\b(?:{ought}|{ending})\b~\b(?:{state}|{ending})",
+    r"(?:{answer}|{making})\b_(?:{made_of}) (?:{here})\b~\b(?:{ought}|{state})",
+    r"(?:{made_of}) (?:{here})\b_(?:{answer}|{making})\b~\b(?:{ought}|{state})",
+    r"(?:{making})\b~\b(?:{replaces})",
+    r"(?:{answer})\b~\b(?:{lacking})\b~\b(?:{wrong})",
+    r"(?:{answer})\b~\b(?:{only})\b~\b(?:{allowed})",
+    r"(?:{only})\b~\b(?:{allowed})\b~\b(?:{answer})",
+    r"(?:{allowed})\b~\b(?:{only})\b~\b(?:{answer})",
+    r"(?:(?:{correct}) (?:{answer})|(?:{answer}) (?:{correct})) (?:{to}) (?:{question})\b~(?:\b(?:{verb})|:)",
+    r"(?:{question})\b~[,;:]~\b(?:(?:{correct}) (?:{answer})|(?:{answer}) (?:{correct}))",
+    r"(?:{state}|{say})(?: \w+)? (?:{asker})",
+    r"(?:{unaware})",
+    r"(?:{maker})",
+    r"(?:{other})\b~\b(?:{replaces})",
+    r"(?:{replaces})\b~\b(?:{other})",
+)
+# Where a form stands at the beginning of a sentence or of what follows a colon.
+_FRESH = r"(?:^|[.!?:;\[(<>\n,-]) ?"
+
+
 @cache
 def _order() -> re.Pattern[str]:
     languages = [classes(orders["attack"]) for orders in every("orders")]
@@ -63,6 +107,25 @@ def is_order(sentence: str) -> bool:
     """Whether a sentence gives an order to the machine that reads it, or pretends to be a part of its prompt."""
     seen = skeleton(sentence)
     return bool(_order().search(seen) or MACHINERY.search(seen))
+
+
+@cache
+def _addressed() -> re.Pattern[str]:
+    forms = [
+        form.format(**classes(words))
+        for words in (orders["addressed"] for orders in every("orders"))
+        for form in (*_ADDRESSED_RULES, *map(alternatives, words["own"]))
+    ]
+    forms = [form.replace("~", "[^.!?]{0,60}?").replace("_", r"(?: [\w-]+){0,4}? ") for form in forms]
+    fresh = [form.removeprefix("^") for form in forms if form.startswith("^")]
+    within = [form for form in forms if not form.startswith("^")]
+    told = rf"\b(?:{'|'.join(within)})(?!\w)|{_FRESH}(?:{'|'.join(fresh)})(?!\w)"
+    return re.compile(told.replace(" ", r"\s"))
+
+
+def orders_a_machine(sentence: str) -> bool:
+    """Whether a sentence has the form of an order to a machine that reads it."""
+    return _addressed().search(skeleton(sentence).lower()) is not None
 
 
 @lru_cache(maxsize=256)  # each sentence of an answer asks of the same passages again

@@ -55,7 +55,13 @@ def without_markup(text: str) -> str:
     for _ in range(_MOST_PASSES):
         if not _SIGN.search(skeleton(text)):
             return text
-        plain = _once(text)
+        seen, origins = traced_skeleton(text)
+        kept, at = [], 0
+        for match in _MARKUP.finditer(seen):
+            kept.append(text[at : origins[match.start()]])
+            kept.append(" :" if match["definition"] else "")
+            at = origins[match.end() - 1] + 1
+        plain = "".join([*kept, text[at:]])
         if plain == text:
             return text
         text = plain  # what was taken out may have parted something: [x](ht<img>tps://…)
@@ -137,13 +143,3 @@ def _as_code(match: re.Match[str]) -> str:
     if not end and text.startswith("`", match.end()):
         end = " "
     return f"{opening}``{address}``{end}"
-
-
-def _once(text: str) -> str:
-    seen, origins = traced_skeleton(text)
-    kept, at = [], 0
-    for match in _MARKUP.finditer(seen):
-        kept.append(text[at : origins[match.start()]])
-        kept.append(" :" if match["definition"] else "")
-        at = origins[match.end() - 1] + 1
-    return "".join([*kept, text[at:]])

@@ -28,7 +28,12 @@ def harmless(text: str, control_tokens: Collection[str] = ()) -> str:
     zero-width characters inside), since some tokenizers take both for the same. Text without any stays as it is.
     """
     pattern = _machinery(frozenset(control_tokens))
-    while breaks := _breaks(text, pattern):
+    while pattern.search(skeleton(text)):
+        seen, origins = traced_skeleton(text)
+        spans = ((origins[match.start(1)], origins[match.end(1) - 1]) for match in pattern.finditer(seen))
+        breaks = sorted({first + 1 for first, last in spans if first < last})
+        if not breaks:
+            return text
         pieces = (text[start:end] for start, end in zip([0, *breaks], [*breaks, len(text)], strict=True))
         text = " ".join(pieces)
     return text
@@ -41,15 +46,6 @@ def _machinery(control_tokens: frozenset[str]) -> re.Pattern[str]:
     cores = {skeleton(token).strip() for token in control_tokens | TURN_MARKERS}
     tokens = sorted((core for core in cores if len(core) > 1), key=lambda core: (-len(core), core))
     return re.compile(f"(?=({'|'.join([_DELIMITER, *map(re.escape, tokens)])}))")
-
-
-def _breaks(text: str, pattern: re.Pattern[str]) -> list[int]:
-    """Where a blank has to go, in order."""
-    if not pattern.search(skeleton(text)):
-        return []
-    seen, origins = traced_skeleton(text)
-    spans = ((origins[match.start(1)], origins[match.end(1) - 1]) for match in pattern.finditer(seen))
-    return sorted({first + 1 for first, last in spans if first < last})
 
 
 MACHINERY = _machinery(frozenset())

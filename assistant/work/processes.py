@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,14 +16,8 @@ def confine(memory_bytes: int, parent: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    _die_with(parent)
 
-
-def _die_with(parent: int) -> None:
-    """End when the parent is killed, which no ``finally`` of its own can see to."""
-    import time
-
-    def watch() -> None:
+    def watch() -> None:  # when the parent is killed, no ``finally`` of its own can see to us
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)

@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from assistant.config import PairsSettings, Settings
 from assistant.engines.base import Engine
+from assistant.engines.client import seconds_to_wait
 from assistant.engines.opening import open_engine, speaks
+from assistant.engines.thinking import answer_in
 from assistant.errors import ModelError, PairsError
 from assistant.models.catalogue import entry_of
-from assistant.models.thinking import answer_in
 from assistant.types import Message
 from assistant.work.progress import note
-from assistant.work.retrying import seconds_to_wait
 
 AUTO, BASE = "auto", "base"
 _BATCH = 16

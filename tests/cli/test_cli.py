@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -237,7 +238,7 @@ def test_doctor_names_a_missing_model_and_goes_on(capsys: pytest.CaptureFixture[
 def test_doctor_does_not_load_a_model_that_this_machine_cannot_hold(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assistant.doctor._free_memory", lambda _: 200 << 20)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=200 << 20, total=1 << 30))
     monkeypatch.setattr("assistant.engines.opening.open_engine", lambda _: pytest.fail("was opened"))
     status, out, _ = run(capsys, "doctor", "--json")
     (engine,) = (finding for finding in json.loads(out) if finding["name"] == "engine")

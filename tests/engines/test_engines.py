@@ -11,11 +11,11 @@ from tiny import QUESTIONS, adapted, card_for, edited, save_random, settings_for
 
 from assistant import models
 from assistant.config import Settings
+from assistant.engines.canary import next_logits, precision_of
 from assistant.engines.lora import read_lora_weights
+from assistant.engines.template import CHATML
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AdapterError, IdentityError, ModelError, UsageError
-from assistant.models.canary import next_logits, precision_of
-from assistant.models.template import CHATML
 from assistant.types import Message
 from train.registry import save_adapter
 

@@ -13,9 +13,8 @@ from tiny import QUESTIONS, adapted, save_random, settings_for, tiny_model, toke
 
 from assistant import models
 from assistant.config import Settings
-from assistant.engines.decoding import PrefixCache
 from assistant.engines.local import LocalEngine, pieces
-from assistant.engines.transformers_engine import TransformersEngine
+from assistant.engines.transformers_engine import PrefixCache, TransformersEngine
 from assistant.errors import ModelError
 from assistant.types import Message
 

@@ -14,7 +14,7 @@ from tiny import QUESTIONS, adapted, card_for, edited, save_random, settings_for
 
 from assistant import models
 from assistant.config import EngineSettings, Settings
-from assistant.engines import openvino_files
+from assistant.engines import openvino_engine
 from assistant.engines.opening import local_engine
 from assistant.engines.openvino_engine import OpenVINOEngine, why_not
 from assistant.engines.openvino_graph import why_unfit
@@ -197,7 +197,7 @@ def test_a_model_is_converted_once_and_again_when_its_adapter_is_replaced(
     said = engine.complete(QUESTIONS, TOKENS, "voice")
     assert len(conversions(cache) - before) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(openvino_files, "llama_graph", lambda *_, **__: pytest.fail("converted again"))
+        patch.setattr(openvino_engine, "llama_graph", lambda *_, **__: pytest.fail("converted again"))
         assert engine.complete(QUESTIONS, TOKENS, "voice") == said
         assert fast(tiny, tmp_path).complete(QUESTIONS, TOKENS, "voice") == said
     (tmp_path / "voice").rename(tmp_path / "old")
@@ -222,7 +222,7 @@ def test_what_fails_half_way_leaves_nothing_behind(
     save_random(tiny, tmp_path / "voice", seed=21)
     before = conversions(cache)
     with monkeypatch.context() as patch:
-        patch.setattr(openvino_files, "_ENDS", "no folder/ends.json")
+        patch.setattr(openvino_engine, "_ENDS", "no folder/ends.json")
         with pytest.raises(ModelError, match="cannot be prepared"):
             fast(tiny, tmp_path).complete(QUESTIONS, TOKENS, "voice")
     assert conversions(cache) == before
@@ -255,7 +255,7 @@ def test_weights_of_8_bits_take_half_the_space_and_say_nearly_the_same(tiny: Set
     (new,) = conversions(cache) - before
     whole = fast(tiny)
     whole.complete(QUESTIONS[:1], 1)
-    sizes = [(cache / f"openvino/{one}/openvino_model.bin").stat().st_size for one in (new, whole._state(None))]
+    sizes = [(cache / f"openvino/{one}/openvino_model.bin").stat().st_size for one in (new, *whole._batches)]
     assert sizes[0] < 0.6 * sizes[1]
     prompt = engine.template.prompt_ids(QUESTIONS[0])
     chances = [one._batch(None).first_token(prompt) for one in (engine, whole)]
@@ -267,9 +267,9 @@ def test_the_models_used_longest_ago_make_room(tmp_path: Path, monkeypatch: pyte
     small = adapted(settings_for(tiny_model(tmp_path / "tiny")))
 
     def used(key: str, limit: int) -> Path:
-        return openvino_files.converted(key, lambda: small.base, lambda *_: None, limit)
+        return openvino_engine.converted(key, lambda: small.base, lambda *_: None, limit)
 
-    size = openvino_files._bytes(used("a", 1 << 30))
+    size = openvino_engine._bytes(used("a", 1 << 30))
     for key in "bc":
         used(key, 1 << 30)
     used("a", 1 << 30)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from assistant.engines.scheduler import Batch, Request, Said, Scheduler
+from assistant.engines.scheduler import Batch, Request, RequestOutput, Scheduler
 from assistant.errors import AdapterError, ModelError
 
 
@@ -26,13 +26,13 @@ class CountingBatch:
         self.order.append(request.prompt[0])
         self.most = max(self.most, len(self.inside))
 
-    def step(self) -> list[Said]:
+    def step(self) -> list[RequestOutput]:
         self._at_step()
         said = []
         for number, (request, count) in list(self.inside.items()):
             self.inside[number] = request, count + 1
             last = count + 1 >= request.max_new_tokens
-            said.append(Said(number, (request.prompt[0] + count,), last))
+            said.append(RequestOutput(number, (request.prompt[0] + count,), last))
             if last:
                 del self.inside[number]
         return said

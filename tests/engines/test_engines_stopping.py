@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.engines.stopping import until
+from assistant.engines.thinking import until
 
 
 @given(

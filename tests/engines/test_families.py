@@ -11,8 +11,8 @@ from tiny import settings_for
 from toys import toy_pair
 
 from assistant.engines.adapted import AdaptedModel
-from assistant.models.device import choose
-from assistant.models.template import ChatTemplate
+from assistant.engines.template import ChatTemplate
+from assistant.models.loading import choose
 from assistant.types import Message
 from train.rows import rows_of
 

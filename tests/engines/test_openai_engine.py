@@ -16,9 +16,8 @@ from fakes import returned
 
 from assistant.config import Settings
 from assistant.engines.client import is_this_machine
-from assistant.engines.openai_engine import OpenAIEngine
+from assistant.engines.openai_engine import CONTROL_TOKENS, OpenAIEngine, estimated_tokens
 from assistant.engines.opening import check_adapter, open_engine, uses_server
-from assistant.engines.token_estimates import CONTROL_TOKENS, estimated_tokens
 from assistant.errors import AdapterError, AssistantError, ConfigError, ModelError, OnlyThoughtError
 from assistant.types import Message
 from assistant.untrusted.turns import harmless

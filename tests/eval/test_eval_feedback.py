@@ -15,8 +15,7 @@ from toys import toy_pair, write_toy_pairs
 import assistant.engines.opening
 import assistant.service
 from assistant.config import Settings
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import Judgement
+from assistant.feedback.store import Assessment, FeedbackStore
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from eval.drafts import write_cases
@@ -37,7 +36,7 @@ def place(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     says = sentence(9, 0)
     shown = Answer(QUESTION, QUESTION, "Nobody.", (), (evidence(says, document="boat.md"),))
     store = FeedbackStore(workspace.root)
-    number = store.add("ana", "default", shown, VERSIONS, Judgement("wrong", (), "", says, (1,)), {})
+    number = store.add("ana", "default", shown, VERSIONS, Assessment("wrong", (), "", says, (1,)), {})
     store.accept(number, "eve")
     return tmp_path
 

@@ -10,8 +10,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.feedback.checked import LEAST_LIKENESS, CheckedAnswers
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import Judgement, Versions
+from assistant.feedback.store import Assessment, FeedbackStore, Versions
 from assistant.render.records import answer_json
 from assistant.render.transcript import answer_lines
 from assistant.retrieval.retriever import Retriever
@@ -62,9 +61,9 @@ def teach(workspace: Workspace, retriever: Retriever, ask: Callable[..., Answer]
     """Says how the answer to a question should read, and has it accepted; the number of that."""
     store = FeedbackStore(workspace.root)
 
-    def taught(judgement: Judgement | None = None, question: str = QUESTION, accepted: bool = True) -> int:
+    def taught(judgement: Assessment | None = None, question: str = QUESTION, accepted: bool = True) -> int:
         versions = Versions("bundled", None, retriever.catalog.generation())
-        said = judgement or Judgement("wrong", (), "", RIGHT, (1,))
+        said = judgement or Assessment("wrong", (), "", RIGHT, (1,))
         number = store.add("ana", "default", ask(question), versions, said, {})
         if accepted:
             store.accept(number, "bea")
@@ -129,14 +128,14 @@ def test_a_correction_falls_silent_when_its_passage_changes(
 
 def test_the_latest_judgement_stands(ask: Callable[..., Answer], teach: Teach) -> None:
     teach()
-    teach(Judgement("partly", (), "", "It is 150 euros.", (1,)))
+    teach(Assessment("partly", (), "", "It is 150 euros.", (1,)))
     assert ask(QUESTION).text == "It is 150 euros."
 
 
 def test_a_checked_refusal_stands_until_anything_changes(
     ask: Callable[..., Answer], teach: Teach, reingest: Callable[..., None]
 ) -> None:
-    teach(Judgement("wrong", ("not_in_source",)))
+    teach(Assessment("wrong", ("not_in_source",)))
     refused = ask(QUESTION)
     assert refused.refused and refused.checked is not None and refused.checked.by == "bea"
     reingest(news="The deductible for hail damage is 200 euros from May.")

@@ -13,15 +13,14 @@ from opinions import QUESTION, SAYS, VERSIONS, answer, say
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.feedback.lessons import is_supported, lesson_of
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import FAULTS, Feedback, Judgement, Vote
+from assistant.feedback.store import FAULTS, Assessment, Feedback, FeedbackStore, Vote
 from assistant.types import Message
 
 CORRECTION = "We pay a hotel room up to 95 euros a night."
-WRONG = Judgement("wrong", ("wrong_source", "outdated"), "Ask Ben.", CORRECTION, (1,))
+WRONG = Assessment("wrong", ("wrong_source", "outdated"), "Ask Ben.", CORRECTION, (1,))
 
 
-def kept(folder: Path, judgement: Judgement = WRONG, **changes: object) -> Feedback:
+def kept(folder: Path, judgement: Assessment = WRONG, **changes: object) -> Feedback:
     return FeedbackStore(folder).get(say(folder, judgement, answer(**changes)))  # type: ignore[arg-type]
 
 
@@ -70,15 +69,15 @@ def test_lists_are_by_state_corpus_and_person_the_latest_first(tmp_path: Path) -
 
 def test_nothing_is_accepted_that_says_nothing(tmp_path: Path) -> None:
     store = FeedbackStore(tmp_path)
-    number = say(tmp_path, Judgement("wrong", ("tone",)))
+    number = say(tmp_path, Assessment("wrong", ("tone",)))
     with pytest.raises(UsageError, match="how this answer should read"):
         store.accept(number, "eve")
     assert store.get(number).state == "new"
     assert store.accept(number, "eve", CORRECTION).state == "edited"
 
 
-@pytest.mark.parametrize("judgement", [WRONG, Judgement("wrong", ("tone",)), Judgement("right")])
-def test_what_someone_wrote_stands_when_it_is_accepted_once_more(tmp_path: Path, judgement: Judgement) -> None:
+@pytest.mark.parametrize("judgement", [WRONG, Assessment("wrong", ("tone",)), Assessment("right")])
+def test_what_someone_wrote_stands_when_it_is_accepted_once_more(tmp_path: Path, judgement: Assessment) -> None:
     store, number = FeedbackStore(tmp_path), say(tmp_path, judgement)
     store.accept(number, "eve", "We pay 95 euros a night.")
     for again in ("", "We pay 95 euros a night."):
@@ -88,7 +87,7 @@ def test_what_someone_wrote_stands_when_it_is_accepted_once_more(tmp_path: Path,
 
 def test_a_text_without_a_word_is_not_accepted(tmp_path: Path) -> None:
     store = FeedbackStore(tmp_path)
-    number = say(tmp_path, Judgement("wrong", correction="—"))
+    number = say(tmp_path, Assessment("wrong", correction="—"))
     for text in ("", " …! "):
         with pytest.raises(UsageError, match="no letter or digit"):
             store.accept(number, "eve", text)
@@ -110,9 +109,13 @@ def test_asking_for_what_was_never_said_makes_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "judgement",
-    [Judgement("wrong", correction="x" * 8001), Judgement("wrong", note="x" * 8001), Judgement("wrong", sources=(3,))],
+    [
+        Assessment("wrong", correction="x" * 8001),
+        Assessment("wrong", note="x" * 8001),
+        Assessment("wrong", sources=(3,)),
+    ],
 )
-def test_what_cannot_be_meant_is_refused(tmp_path: Path, judgement: Judgement) -> None:
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, judgement: Assessment) -> None:
     with pytest.raises(UsageError):
         say(tmp_path, judgement)
     assert FeedbackStore(tmp_path).counts()["new"] == 0
@@ -157,7 +160,9 @@ def test_a_damaged_or_newer_file_is_told_in_one_line(tmp_path: Path) -> None:
 def test_texts_of_strangers_are_values_and_never_sql(tmp_path: Path) -> None:
     hostile = "'); DROP TABLE feedback; --"
     store = FeedbackStore(tmp_path)
-    number = say(tmp_path, Judgement("wrong", note=hostile, correction=hostile), answer(hostile, hostile), user=hostile)
+    number = say(
+        tmp_path, Assessment("wrong", note=hostile, correction=hostile), answer(hostile, hostile), user=hostile
+    )
     assert store.get(number).question == hostile
     assert [one.id for one in store.listed(corpus="house", user=hostile)] == [number]
 
@@ -179,44 +184,44 @@ def test_a_correction_that_its_passages_say_is_trained_on_and_measured_with(tmp_
     "text", ["We pay a hotel room up to 120 euros a night.", "The moon is made of cheese.", "We pay. The moon too."]
 )
 def test_a_fact_that_no_passage_says_is_not_learnt_by_heart(tmp_path: Path, text: str) -> None:
-    lesson = lesson_of(kept(tmp_path, Judgement("wrong", (), "", text, (1,))))
+    lesson = lesson_of(kept(tmp_path, Assessment("wrong", (), "", text, (1,))))
     assert lesson.row is None and lesson.case["answers"] == [text]
 
 
 def test_a_wrong_passage_cannot_prove_a_right_text(tmp_path: Path) -> None:
-    assert lesson_of(kept(tmp_path, Judgement("wrong", (), "", CORRECTION, (2,)))).row is None
+    assert lesson_of(kept(tmp_path, Assessment("wrong", (), "", CORRECTION, (2,)))).row is None
 
 
 def test_a_pair_shows_the_text_of_one_document_only(tmp_path: Path) -> None:
-    lesson = lesson_of(kept(tmp_path, Judgement("wrong", (), "", CORRECTION, (1, 2))))
+    lesson = lesson_of(kept(tmp_path, Assessment("wrong", (), "", CORRECTION, (1, 2))))
     assert lesson.row is not None and "deductible" not in str(lesson.row["context"])
 
 
 def test_a_pair_is_of_the_document_that_says_it_all(tmp_path: Path) -> None:
     hail = "The station halves the deductible of 150 euros."
-    lesson = lesson_of(kept(tmp_path, Judgement("wrong", (), "", hail, (1, 2))))
+    lesson = lesson_of(kept(tmp_path, Assessment("wrong", (), "", hail, (1, 2))))
     assert lesson.row is not None
     assert (lesson.row["document"], lesson.row["context"]) == ("hail.md", f"Hail\n{hail}")
 
 
 def test_what_only_two_documents_together_say_is_no_pair_and_a_case_of_both(tmp_path: Path) -> None:
     both = f"{CORRECTION} The station halves the deductible of 150 euros."
-    one = kept(tmp_path, Judgement("wrong", (), "", both, (1, 2)))
+    one = kept(tmp_path, Assessment("wrong", (), "", both, (1, 2)))
     lesson = lesson_of(one)
     assert lesson.row is None and not is_supported(one, both)
     assert [group[0]["document"] for group in lesson.case["gold"]] == ["fire.md", "hail.md"]  # type: ignore[attr-defined]
 
 
 def test_an_answer_that_is_right_teaches_itself(tmp_path: Path) -> None:
-    lesson = lesson_of(kept(tmp_path, Judgement("right"), text="We pay a hotel room up to 95 euros."))
+    lesson = lesson_of(kept(tmp_path, Assessment("right"), text="We pay a hotel room up to 95 euros."))
     assert lesson.row is not None and lesson.row["response"] == "We pay a hotel room up to 95 euros."
 
 
 @pytest.mark.parametrize(
-    ("judgement", "refused"), [(Judgement("wrong", ("not_in_source",)), False), (Judgement("right"), True)]
+    ("judgement", "refused"), [(Assessment("wrong", ("not_in_source",)), False), (Assessment("right"), True)]
 )
 def test_what_the_documents_do_not_answer_becomes_a_case_to_refuse(
-    tmp_path: Path, judgement: Judgement, refused: bool
+    tmp_path: Path, judgement: Assessment, refused: bool
 ) -> None:
     lesson = lesson_of(kept(tmp_path, judgement, refused=refused))
     assert lesson.row is None and lesson.case["unanswerable"] is True and "answers" not in lesson.case
@@ -235,7 +240,7 @@ def test_commands_list_accept_and_reject(tmp_path: Path, capsys: pytest.CaptureF
 
     assert feedback("list")[1].startswith("0 shown")
     say(tmp_path, WRONG)
-    say(tmp_path, Judgement("wrong", ("tone",)))
+    say(tmp_path, Assessment("wrong", ("tone",)))
     status, out, _ = feedback("list", "--state", "new", "--json")
     rows = json.loads(out)
     assert status == 0 and [row["id"] for row in rows] == [2, 1]
@@ -255,7 +260,7 @@ def test_terminal_sequences_in_feedback_do_not_reach_the_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hostile = "\x1b]0;owned\x07\x1b[2J"
-    say(tmp_path, Judgement("wrong", (), hostile, hostile), answer(hostile, hostile), user=hostile)
+    say(tmp_path, Assessment("wrong", (), hostile, hostile), answer(hostile, hostile), user=hostile)
     out = run(capsys, "feedback", "list", "--workspace", str(tmp_path))[1]
     assert "\x1b]" not in out and "\x1b[2J" not in out and "\x07" not in out
 

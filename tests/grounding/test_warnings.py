@@ -16,8 +16,7 @@ from assistant.render.records import answer_json, hit_json
 from assistant.render.streaming import as_said, text_of
 from assistant.render.transcript import answer_lines, conversation_markdown, footnotes
 from assistant.types import Answer, Evidence
-from assistant.untrusted.addressed import orders_a_machine
-from assistant.untrusted.instructions import gives_orders
+from assistant.untrusted.instructions import gives_orders, orders_a_machine
 from ingest.readers import read
 from ui.shown.chat import answer_html
 from ui.texts import text

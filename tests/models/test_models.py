@@ -10,7 +10,7 @@ import pytest
 
 from assistant import models
 from assistant.errors import ModelError
-from assistant.models import hub, naming
+from assistant.models import naming
 from assistant.models.unpacking import made_once
 
 
@@ -20,7 +20,7 @@ def test_the_bundled_embedder_is_found_without_a_hub() -> None:
 
 
 def test_a_model_of_the_hub_without_a_hub_is_refused_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "_address", lambda: ("192.0.2.1", 443))  # an address that never answers
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://192.0.2.1")  # an address that never answers
     models.embedder_folder(models.BUNDLED)
     import huggingface_hub  # noqa: F401 - its import is not what is timed
 

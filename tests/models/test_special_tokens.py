@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from samples import evidence
 
 from assistant import models
-from assistant.models.template import CHATML, ChatTemplate
+from assistant.engines.template import CHATML, ChatTemplate
 from assistant.prompt import build_messages
 from assistant.types import Message
 from assistant.untrusted.turns import TURN_MARKERS, harmless

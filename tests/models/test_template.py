@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from assistant import models
+from assistant.engines.template import CHATML, ChatTemplate
 from assistant.errors import ConfigError, ModelError
-from assistant.models.template import CHATML, ChatTemplate
 from assistant.types import Message
 
 TURNS = [Message("system", "Be brief."), Message("user", "What is covered?")]

@@ -11,10 +11,9 @@ from tiny import settings_for
 from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.engines.local import LocalEngine
-from assistant.engines.scheduler import Request, Said
-from assistant.engines.stopping import spoken
+from assistant.engines.scheduler import Request, RequestOutput
+from assistant.engines.thinking import Speech, answer_in, spoken
 from assistant.errors import OnlyThoughtError
-from assistant.models.thinking import Speech, answer_in
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Grounded, Message, Words
@@ -127,8 +126,8 @@ class ScriptedBatch:
         self.requests.append(request)
         self._left[number] = self.tokens[: request.max_new_tokens]
 
-    def step(self) -> list[Said]:
-        said = [Said(number, left[:1], len(left) <= 1) for number, left in self._left.items()]
+    def step(self) -> list[RequestOutput]:
+        said = [RequestOutput(number, left[:1], len(left) <= 1) for number, left in self._left.items()]
         self._left = {number: left[1:] for number, left in self._left.items() if len(left) > 1}
         return said
 

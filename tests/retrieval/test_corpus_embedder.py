@@ -15,8 +15,8 @@ from fakes import FakeEmbedder
 from assistant import models
 from assistant.config import EmbedderSettings, Settings
 from assistant.errors import IdentityError
-from assistant.retrieval.corpus_embedder import better_embedder
-from assistant.retrieval.embedder import Embedder
+from assistant.retrieval import embedder as embedder_module
+from assistant.retrieval.embedder import Embedder, better_embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace
@@ -122,9 +122,8 @@ def test_a_corpus_whose_embedder_is_gone_is_refused_and_can_be_rebuilt(
 ) -> None:
     ingest(workspace, "default", [], settings_with(other), rebuild=True)
     (Path(other) / "note.json").write_text("[]")  # another embedder has come to its place
-    from assistant.retrieval import corpus_embedder
 
-    corpus_embedder._opened.cache_clear()
+    embedder_module._opened.cache_clear()
     for attempt in (
         lambda: retriever_of(catalog, settings_with()).search("hail"),
         lambda: ingest(workspace, "default", [docs], settings_with()),
@@ -133,7 +132,7 @@ def test_a_corpus_whose_embedder_is_gone_is_refused_and_can_be_rebuilt(
             attempt()
         assert "--rebuild --corpus default" in caught.value.remedy
     shutil.rmtree(other)
-    corpus_embedder._opened.cache_clear()
+    embedder_module._opened.cache_clear()
     with pytest.raises(IdentityError, match="There is no model folder"):
         retriever_of(catalog, settings_with()).search("hail")
     ingest(workspace, "default", [], settings_with(), rebuild=True)

@@ -11,7 +11,7 @@ import pytest
 from assistant import models
 from assistant.config import DeviceSettings, EmbedderSettings, IngestSettings
 from assistant.errors import ModelError
-from assistant.retrieval.embedder import Embedder, _batches, _plain_pooling
+from assistant.retrieval.embedder import Embedder, _plain_pooling, batches_within
 from assistant.retrieval.tokens import TokenCounter
 from ingest.worker import recipe_from
 
@@ -32,7 +32,7 @@ def embedder() -> Embedder:
 def test_batches_hold_every_text_once_within_the_budget() -> None:
     lengths = [3, 9, 1, 30, 7, 7]
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    batches = _batches(order, lengths, 16)
+    batches = batches_within(16, order, lengths)
     assert [one for batch in batches for one in batch] == order
     assert all(len(batch) == 1 or len(batch) * max(lengths[one] for one in batch) <= 16 for batch in batches)
 

@@ -10,7 +10,7 @@ from fakes import FakeEmbedder
 from assistant.cli import main
 from assistant.config import Settings
 from assistant.errors import UsageError
-from assistant.retrieval.filters import refuse_unmatched
+from assistant.retrieval.pool import refuse_unmatched
 from assistant.store.catalog import Catalog
 from assistant.types import Filter
 from assistant.workspace import Workspace

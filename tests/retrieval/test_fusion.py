@@ -2,7 +2,7 @@
 
 import pytest
 
-from assistant.retrieval.fusion import fuse
+from assistant.retrieval.ranking import fuse
 
 DENSE = [(1, 0.9), (2, 0.5), (3, 0.1)]
 LEXICAL = [(2, 8.0), (4, 4.0), (1, 2.0)]

@@ -11,7 +11,7 @@ from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.retrieval.joint import JointRetriever
 from assistant.retrieval.retriever import Retriever
-from assistant.service import Asked, ServedModel, Service
+from assistant.service import Query, ServedModel, Service
 from assistant.types import Filter
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
@@ -79,16 +79,16 @@ def test_corpora_of_different_embedders_are_not_mixed(service: Service) -> None:
 
 
 def test_a_question_to_several_corpora_is_answered_from_all(service: Service) -> None:
-    answer = service.ask(Asked(ServedModel("cars"), "What is the deductible for hail damage?", also=("pets",)))
+    answer = service.ask(Query(ServedModel("cars"), "What is the deductible for hail damage?", also=("pets",)))
     assert {hit.corpus for hit in answer.hits} == {"cars", "pets"}
 
 
 def test_a_filter_has_to_fit_one_of_the_corpora(service: Service) -> None:
     question = "What is the deductible for hail damage?"
-    asked = Asked(ServedModel("cars"), question, also=("pets",), only=Filter(documents=("pets.md",)))
+    asked = Query(ServedModel("cars"), question, also=("pets",), only=Filter(documents=("pets.md",)))
     assert {hit.corpus for hit in service.ask(asked).hits} <= {"pets"}
     with pytest.raises(UsageError, match=r"There is no document 'none\.md'"):
-        service.ask(Asked(ServedModel("cars"), question, also=("pets",), only=Filter(documents=("none.md",))))
+        service.ask(Query(ServedModel("cars"), question, also=("pets",), only=Filter(documents=("none.md",))))
 
 
 @pytest.mark.parametrize(

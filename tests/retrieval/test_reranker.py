@@ -10,7 +10,7 @@ from assistant import models
 from assistant.cli import main
 from assistant.config import DeviceSettings, Settings
 from assistant.errors import ModelError
-from assistant.retrieval.reranker import Reranker
+from assistant.retrieval.ranking import Reranker
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest

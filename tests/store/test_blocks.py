@@ -21,7 +21,7 @@ from assistant.grounding.quoting import Places
 from assistant.retrieval.retriever import Retriever
 from assistant.store import blocks
 from assistant.store.blocks import blocks_in, items_in, stored_blocks
-from assistant.store.catalog import CATALOG_FILE, Catalog, Identity
+from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity
 from assistant.types import BLOCK_SEPARATOR, Block, Document, StoredBlock
 
 OLD = Path(__file__).parents[1] / "data" / "workspace_79cfcfc" / "corpora" / "default"
@@ -159,7 +159,7 @@ def test_blocks_are_kept_as_readers_saw_them(tmp_path: Path) -> None:
         assert [document.text[item.words :][:3] for item in kept[1].items] == ["one", "two", "thr"]
         assert (kept[2].row, kept[2].place, kept[2].header_lines) == (7, "sheet X", 1)
         with catalog.transaction():
-            catalog.publish([], Identity("fake", "fake", "recipe"), 1)
+            catalog.publish([], CorpusIdentity("fake", "fake", "recipe"), 1)
         assert catalog.blocks(id_, 0, len(document.text)) == ()
 
 

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from assistant.errors import CatalogVersionError, WorkspaceError
 from assistant.store import schema
-from assistant.store.catalog import CATALOG_FILE, Catalog, FileRow, Identity
+from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow
 from assistant.store.vectors import open_index
 from assistant.text.words import query_terms
 from assistant.types import Block, Chunk, Document, Filter
 
-IDENTITY = Identity("fake", "fake", "recipe")
+IDENTITY = CorpusIdentity("fake", "fake", "recipe")
 EMBEDDER = FakeEmbedder()
 
 

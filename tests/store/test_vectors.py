@@ -14,11 +14,11 @@ import pytest
 
 from assistant.errors import WorkspaceError
 from assistant.store import vectors
-from assistant.store.catalog import Catalog, FileRow, Identity
+from assistant.store.catalog import Catalog, CorpusIdentity, FileRow
 from assistant.store.vectors import open_index, vectors_file
 from assistant.types import Block, Chunk, Document, Vectors
 
-IDENTITY = Identity("fake", "fake", "recipe")
+IDENTITY = CorpusIdentity("fake", "fake", "recipe")
 CLUSTERS, COUNT, WIDTH = 60, 3000, 48
 
 

@@ -13,6 +13,7 @@ from serving import make_corpora
 from assistant import config
 from assistant.cli import assistant
 from assistant.config import Settings
+from assistant.config.file import with_value
 from assistant.errors import ConfigError, UsageError
 from assistant.workspace import Workspace, new_name, safe_name
 from ingest.pipeline import ingest
@@ -34,7 +35,7 @@ def test_a_name_that_is_a_word_of_yaml_stays_a_name(workspace: Workspace, name: 
     assert train_config.load(None, [f"name={name}", f"pairs={name}"]).name == name
     file = workspace.config_file
     file.parent.mkdir(parents=True)
-    file.write_text(config.with_assignments(file, [f"engine.model={name}"]), encoding="utf-8")
+    file.write_text(with_value("", "engine", "model", name), encoding="utf-8")
     assert config.load(file, {})[0].engine.model == name
     settings, origins = config.load(None, {}, [f"engine.model={name}"])
     assert config.load(None, variables_of(settings, origins))[0].engine.model == name

@@ -10,8 +10,8 @@ from tiny import QUESTIONS, adapted, card_for, save_random, settings_for, tiny_m
 from assistant.artifacts.cards import read_card
 from assistant.config import Settings
 from assistant.engines.adapted import AdaptedModel
+from assistant.engines.canary import next_logits
 from assistant.errors import AdapterError, IdentityError
-from assistant.models.canary import next_logits
 from train.compose import Composition, compose, factors_of
 from train.mixing import METHODS, mix, relative_error
 from train.registry import save_adapter

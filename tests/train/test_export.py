@@ -12,10 +12,10 @@ from tiny import QUESTIONS, adapted, card_for, save_random, settings_for, tiny_m
 from assistant import models
 from assistant.artifacts.cards import read_card
 from assistant.config import Settings
+from assistant.engines.canary import next_logits
+from assistant.engines.template import CHATML, ChatTemplate
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AdapterError
-from assistant.models.canary import next_logits
-from assistant.models.template import CHATML, ChatTemplate
 from assistant.types import Message
 from train.export import Dtype, Format, _reload, export
 from train.gguf_files import write_model

@@ -11,9 +11,9 @@ from assistant import models
 from assistant.artifacts.cards import read_card
 from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
+from assistant.engines.template import read_template
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import ModelError
-from assistant.models.template import read_template
 from assistant.workspace import Workspace
 from train.run import train
 

@@ -22,8 +22,8 @@ from assistant.artifacts.cards import (
     write_card,
 )
 from assistant.config import Settings
+from assistant.engines.canary import next_logits
 from assistant.errors import AdapterError, AssistantError
-from assistant.models.canary import next_logits
 from train.registry import remove_adapter, save_adapter
 
 PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")

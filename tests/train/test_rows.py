@@ -9,8 +9,8 @@ import pytest
 from toys import toy_pair
 
 from assistant import models
+from assistant.engines.template import ChatTemplate
 from assistant.errors import TrainingError
-from assistant.models.template import ChatTemplate
 from assistant.prompt import build_messages
 from assistant.types import Message
 from train.rows import loss_tokens, rows_of

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from assistant.cli import main
 from assistant.config import Origin, Settings
 from assistant.errors import UsageError
-from assistant.service import Asked, ServedModel
+from assistant.service import Query, ServedModel
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.answering import AnswerQueue, Event, Waiting
@@ -30,12 +30,12 @@ from ui.people import People
 LOCAL = "http://127.0.0.1"
 
 
-def asked(question: str = QUESTION, corpus: str = "cars") -> Asked:
-    return Asked(ServedModel(corpus), question)
+def asked(question: str = QUESTION, corpus: str = "cars") -> Query:
+    return Query(ServedModel(corpus), question)
 
 
 async def heard(
-    answering: AnswerQueue, question: Asked, stop: threading.Event | None = None, events: list[Event] | None = None
+    answering: AnswerQueue, question: Query, stop: threading.Event | None = None, events: list[Event] | None = None
 ) -> list[Event]:
     """All that happens; in ``events`` it can be read while it does."""
     events = [] if events is None else events

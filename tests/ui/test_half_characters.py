@@ -15,7 +15,7 @@ from assistant import config
 from assistant.cli.ask import read_questions
 from assistant.errors import AssistantError, ConfigError, UsageError
 from assistant.render.records import answer_json
-from assistant.service import Asked, Service
+from assistant.service import Query, Service
 from assistant.types import Filter, Message
 from assistant.workspace import Workspace
 
@@ -27,16 +27,16 @@ FILTERS = [Filter((HALF,)), Filter(folder=HALF), Filter(metadata={HALF: "x"}), F
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda service: Asked(service.model("cars"), HALF),
-        lambda service: Asked(service.model("cars"), QUESTION, TURNS),
-        lambda service: Asked(service.model("cars"), "And for that?", TURNS),
-        *(lambda service, only=only: Asked(service.model("cars"), QUESTION, only=only) for only in FILTERS),
-        lambda service: Asked(service.adapted("cars", HALF), QUESTION),
-        lambda service: Asked(service.model(HALF), QUESTION),
+        lambda service: Query(service.model("cars"), HALF),
+        lambda service: Query(service.model("cars"), QUESTION, TURNS),
+        lambda service: Query(service.model("cars"), "And for that?", TURNS),
+        *(lambda service, only=only: Query(service.model("cars"), QUESTION, only=only) for only in FILTERS),
+        lambda service: Query(service.adapted("cars", HALF), QUESTION),
+        lambda service: Query(service.model(HALF), QUESTION),
     ],
 )
 def test_a_question_with_half_characters_is_answered_or_refused(
-    served: Workspace, ask: Callable[[Service], Asked]
+    served: Workspace, ask: Callable[[Service], Query]
 ) -> None:
     service = service_of(served, ScriptedEngine(ANSWER))
     try:

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from starlette.types import Scope
 
 from assistant.config import ServeSettings, UiSettings, load
 from assistant.config.settings import Settings
-from assistant.doctor import _app_address
+from assistant.doctor import CHECKS
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
 from ui.api.app import create_app
@@ -281,11 +282,12 @@ def test_requests_on_the_wire(listening: tuple[str, int], lines: Sequence[str], 
         assert connection.recv(64).split(b" ")[1] == str(status).encode()
 
 
-def test_doctor_says_what_is_missing_behind_a_proxy() -> None:
+def test_doctor_says_what_is_missing_behind_a_proxy(tmp_path: Path) -> None:
     settings = Settings(ui=UiSettings(public_url="https://assistant.example"))
-    (finding,) = _app_address(settings)
+    check = partial(CHECKS["app address"], Workspace(tmp_path))
+    (finding,) = check(settings)
     assert finding.severity == "warning" and "ui.trusted_proxies" in finding.remedy
-    assert not list(_app_address(Settings()))
+    assert not list(check(Settings()))
 
 
 def test_a_workspace_without_users_is_for_this_machine(tmp_path: Path) -> None:

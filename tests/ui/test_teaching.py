@@ -14,8 +14,8 @@ from working import as_, choosing
 
 from assistant.errors import UsageError
 from assistant.feedback.lessons import cases_file, pairs_file
-from assistant.feedback.types import Judgement
-from assistant.service import Asked, ServedModel
+from assistant.feedback.store import Assessment
+from assistant.service import Query, ServedModel
 from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from assistant.workspace import Workspace
@@ -44,7 +44,7 @@ def context(workspace: Workspace, tmp_path: Path) -> AppContext:
 @pytest.fixture
 def turn(context: AppContext) -> Turn:
     """A question that was really answered."""
-    *_, answer = context.service.stream(Asked(ServedModel("cars"), QUESTION))
+    *_, answer = context.service.stream(Query(ServedModel("cars"), QUESTION))
     assert isinstance(answer, Answer)
     return Turn(1, QUESTION, (TurnReply("cars", None, answer),))
 
@@ -59,7 +59,7 @@ def test_what_the_form_says_is_kept_with_versions_and_hashes(context: AppContext
     taught(context, ANA, turn, {**FORM, "correction": ["The deductible is 150 euros."]})
     (one,) = context.feedback.listed()
     assert (one.user, one.corpus, one.state) == ("ana", "cars", "new")
-    expected = Judgement("wrong", ("tone", "incomplete"), "", "The deductible is 150 euros.", (1,))
+    expected = Assessment("wrong", ("tone", "incomplete"), "", "The deductible is 150 euros.", (1,))
     assert one.judgement == expected
     assert one.evidence[0].document == "hail.md" and len(one.evidence[0].hash) == 64
     assert (one.versions.model, one.versions.adapter, one.versions.generation) == ("bundled", None, 1)
@@ -105,7 +105,7 @@ def test_what_says_nothing_and_what_no_form_of_ours_can_say_is_refused(
 
 def test_unknown_faults_and_numbers_are_left_out() -> None:
     said = judgement_of({"verdict": "wrong", "faults": ["tone", "<script>"], "sources": ["1", "-1", "x", "9" * 50]})
-    assert said == Judgement("wrong", ("tone",), "", "", (1,))
+    assert said == Assessment("wrong", ("tone",), "", "", (1,))
 
 
 def test_the_form_names_every_passage_and_holds_the_answer_to_be_changed(context: AppContext, turn: Turn) -> None:

@@ -15,8 +15,7 @@ from serving import HAIL, PETS, EchoEngine, make_corpora
 from signing import PASSWORD, make_people
 
 from assistant.feedback.lessons import cases_file, pairs_file
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import Judgement, Versions
+from assistant.feedback.store import Assessment, FeedbackStore, Versions
 from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Citation, Evidence, Sentence, Trace
@@ -181,7 +180,7 @@ def test_nothing_that_strangers_wrote_runs_on_any_page(visit: Visits, address: s
         replies = [TurnReply("sample", payload, answer)] * (2 if number % 10 == 0 else 1)
         conversations.add(name, conversation, payload, replies, False)
         conversations.begin(name, payload)
-        judgement = Judgement("wrong", ("tone",), payload, payload, (1,))
+        judgement = Assessment("wrong", ("tone",), payload, payload, (1,))
         store.add(payload, "sample", answer, Versions(payload, payload, 1), judgement, {payload: payload})
     one = signed_in(visit, address, name)
     page = one.page

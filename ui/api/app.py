@@ -23,7 +23,7 @@ from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
 from assistant.render.records import search_json
 from assistant.render.streaming import SettledText
-from assistant.service import Asked, ServedModel, Service
+from assistant.service import Query, ServedModel, Service
 from assistant.types import Answer, Message, Update
 from ui.api.completions import Head, MeasuredEngine, asked_of, chunks, completion, refuse_long_texts
 from ui.api.gate import ApiGate, Tokens
@@ -153,7 +153,7 @@ class Api:
                 self._metrics.count_answer(update, engine.prompt_tokens, engine.completion_tokens)
             yield update
 
-    def _refuse_too_long(self, asked: Asked, engine: MeasuredEngine) -> None:
+    def _refuse_too_long(self, asked: Query, engine: MeasuredEngine) -> None:
         system = Message("system", self.service.answering(asked).system)
         tokens = engine.count([system, Message("user", asked.question)])
         if tokens >= engine.window:

@@ -16,12 +16,11 @@ from itertools import groupby
 from typing import Any, Literal
 
 from assistant.conversation.rewriting import refuse_long
-from assistant.engines.base import Engine
-from assistant.engines.fronting import FrontingEngine
-from assistant.engines.stopping import until
+from assistant.engines.base import Engine, FrontingEngine
+from assistant.engines.thinking import until
 from assistant.render.records import answer_json
 from assistant.render.streaming import SettledText, as_said, text_of
-from assistant.service import Asked, ServedModel
+from assistant.service import Query, ServedModel
 from assistant.types import Answer, Grounded, Message, Update
 from assistant.untrusted.turns import harmless
 from ui.api.problems import RequestRefused, as_refusal, error_object
@@ -39,12 +38,12 @@ def refuse_long_texts(request: ChatRequest, longest: int) -> None:
         refuse_long(text, longest)
 
 
-def asked_of(request: ChatRequest, model: ServedModel, control_tokens: Collection[str]) -> Asked:
+def asked_of(request: ChatRequest, model: ServedModel, control_tokens: Collection[str]) -> Query:
     """The question of a request. Raises RequestRefused when its last turn is not a user's, or is empty."""
     turns = _turns(request.messages)
     if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
         raise RequestRefused("The last message has to be a question of the user.", param="messages")
-    return Asked(
+    return Query(
         model=model,
         question=turns[-1].content,
         history=tuple(turns[:-1]),

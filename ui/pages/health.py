@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import gradio as gr
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.doctor import Finding
+from assistant.doctor import Diagnosis
 from ui.context import AppContext
 from ui.jobs import Status
 from ui.pages.events import CLICKED, QUIET
@@ -13,7 +13,7 @@ from ui.pages.job_panel import job_panel
 from ui.pages.told import telling
 from ui.shown.running import findings_html
 
-_FINDINGS = TypeAdapter(list[Finding])
+_FINDINGS = TypeAdapter(list[Diagnosis])
 
 
 def build(context: AppContext) -> None:

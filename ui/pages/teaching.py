@@ -8,7 +8,7 @@ import gradio as gr
 
 from assistant.errors import UsageError
 from assistant.feedback.lessons import is_supported, still_stands
-from assistant.feedback.types import STATES, TAUGHT, Feedback, State
+from assistant.feedback.store import STATES, TAUGHT, Feedback, State
 from assistant.service import open_corpus
 from ui.context import AppContext
 from ui.pages.events import CLICKED, choice_list, number_of, still_html, titled_html, when_opened

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from assistant.config import Origin, Settings, description_of, value_of
-from assistant.doctor import Finding
+from assistant.doctor import Diagnosis
 from ui.context import AppContext
 from ui.shown.templates import filled
 
@@ -33,7 +33,7 @@ def settings_html(context: AppContext, settings: Settings, origins: Sequence[Ori
     return filled("running.settings", sections=sections)
 
 
-def findings_html(context: AppContext, findings: Sequence[Finding]) -> Markup:
+def findings_html(context: AppContext, findings: Sequence[Diagnosis]) -> Markup:
     """What was checked, what is wrong first, each with its remedy."""
     order = {"error": 0, "warning": 1, "ok": 2}
     ordered = sorted(findings, key=lambda one: order[one.severity])

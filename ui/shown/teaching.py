@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from assistant.feedback.types import Feedback
+from assistant.feedback.store import Feedback
 from assistant.text.languages import Language
 from assistant.text.printing import excerpt
 from ui.conversations import Turn

@@ -10,8 +10,7 @@ from pairing import CORPUS, House
 
 from assistant.artifacts.pairs import Pair
 from assistant.feedback.lessons import cases_file, lessons, pairs_file
-from assistant.feedback.store import FeedbackStore
-from assistant.feedback.types import Judgement
+from assistant.feedback.store import Assessment, FeedbackStore
 from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from eval.cases import Case, read_cases
@@ -29,7 +28,7 @@ def correct(house: House, question: str, correction: str) -> int:
     shown = ask(house, question)
     source = next(hit.rank for hit in shown.hits if correction in hit.text)
     store = FeedbackStore(house.workspace.root)
-    number = store.add("ana", CORPUS, shown, VERSIONS, Judgement("wrong", (), "", correction, (source,)), {})
+    number = store.add("ana", CORPUS, shown, VERSIONS, Assessment("wrong", (), "", correction, (source,)), {})
     store.accept(number, "eve")
     return number
 

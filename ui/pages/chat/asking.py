@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.errors import AssistantError, QuestionTooLongError, UsageError
-from assistant.service import Asked, ServedModel
+from assistant.service import Query, ServedModel
 from assistant.types import Answer, Message
 from ui.context import AppContext
 from ui.conversations import Turn, TurnReply, history_of
@@ -41,13 +41,13 @@ class Question:
     """What else stood in the box; it stands there again."""
     scope: Scope = EVERYTHING
 
-    def asked(self, model: ServedModel, history: tuple[Message, ...]) -> Asked:
+    def asked(self, model: ServedModel, history: tuple[Message, ...]) -> Query:
         """What one of the models is asked; another collection that it is compared with is asked as a whole."""
         corpora, alone = self.scope.corpora, len(self.models) == 1
         if model.corpus not in corpora:
-            return Asked(model, self.text, history, checked=alone)
+            return Query(model, self.text, history, checked=alone)
         also = tuple(one for one in corpora if one != model.corpus)
-        return Asked(model, self.text, history, self.scope.only, checked=alone, also=also)
+        return Query(model, self.text, history, self.scope.only, checked=alone, also=also)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from assistant.config import EngineSettings
+from assistant.engines.thinking import CONTROL, end_of, open_thought
 from assistant.errors import ConfigError, ModelError
-from assistant.models.thinking import CONTROL, end_of, open_thought
 from assistant.types import Message
 
 # Stands for a response whose surroundings are looked up; no template or text has it.

@@ -1,11 +1,16 @@
-"""What a model thinks before it answers, told apart from the answer while both come into being.
+"""From what a model says to its answer, while both come into being: without thoughts, up to a text that ends it.
 
 Reasoning models write their thoughts down before the answer, between marks of their own; some chat templates write the
 opening mark themselves, at the end of the prompt. Behind the beginning of an answer a mark is part of it: a document
 may be about such things.
 """
 
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+
 import regex
+
+from assistant.errors import OnlyThoughtError
 
 OPENING, CLOSING = "<think>", "</think>"
 _MARKS = {
@@ -112,3 +117,47 @@ def open_thought(prompt: str) -> str:
 def end_of(mark: str) -> str:
     """The mark that ends the thought which a mark began."""
     return _MARKS[mark]
+
+
+def spoken(pieces: Generator[str, None, bool], speech: Speech) -> Generator[str, None, bool]:
+    """The answer among the pieces of what a model says, empty ones while it thinks; and what ``pieces`` returns.
+
+    Raises OnlyThoughtError when thoughts were all that came.
+    """
+    with closing(pieces):
+        try:
+            while True:
+                words = speech.feed(next(pieces))
+                if words or speech.is_thinking:
+                    yield words
+        except StopIteration as end:
+            is_cut = bool(end.value)
+    if words := speech.finish(is_cut):
+        yield words
+    if speech.has_thought and not speech.answer:
+        raise OnlyThoughtError(
+            "The model thought until it had no tokens left, and gave no answer."
+            if is_cut
+            else "The model thought, and gave no answer.",
+            "Raise engine.thinking, the tokens it may think in (as in 2048), or take a model that need not think.",
+        )
+    return is_cut
+
+
+def until(pieces: Iterable[str], stop: Sequence[str]) -> Iterator[str]:
+    """The pieces up to the first of the ``stop`` texts; how a text is cut into pieces makes no difference."""
+    held, longest = "", max(map(len, stop), default=0)
+    for piece in pieces:
+        held += piece
+        # The text that is complete first ends the answer; of those complete at once, the longest.
+        ends = [(place + len(text), place) for text in stop if (place := held.find(text)) >= 0]
+        if ends:
+            yield held[: min(ends)[1]]
+            return
+        # What may be the beginning of such a text is held back.
+        lengths = range(min(longest - 1, len(held)), 0, -1)
+        begun = next((length for length in lengths if any(end.startswith(held[-length:]) for end in stop)), 0)
+        safe = len(held) - begun
+        yield held[:safe]
+        held = held[safe:]
+    yield held

@@ -8,15 +8,18 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from assistant.artifacts.cards import AdapterCard, Canary
+from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
-from assistant.models.template import ChatTemplate
 from assistant.prompt import build_messages
 from assistant.types import Passage
 
 if TYPE_CHECKING:
     import torch
 
+# So many of the likeliest tokens are recorded.
 _TOP = 8
+# Tokens: many times what the fixed prompt has.
+_LONGEST_PROMPT = 4096
 _SYSTEM = "You answer questions from the passages you are given. Use only what they say."
 _PASSAGE = Passage(
     document="",
@@ -65,8 +68,15 @@ def check_canary(card: AdapterCard, model: Any) -> None:
     """Raise AdapterError unless ``model``, a PeftModel or a whole one, still says what the card recorded."""
     import torch
 
-    canary = card.canary
-    if canary is None or not _is_sound(canary, model.get_input_embeddings().num_embeddings):
+    canary, vocabulary = card.canary, model.get_input_embeddings().num_embeddings
+    # A stranger may have written the numbers: they have to be such as can be asked without harm.
+    if (
+        canary is None
+        or not 0 < len(canary.prompt_ids) <= _LONGEST_PROMPT
+        or not 0 < len(canary.top_ids) == len(canary.top_logits)
+        or canary.precision not in TOLERANCE
+        or not all(0 <= token < vocabulary for token in (*canary.prompt_ids, *canary.top_ids))
+    ):
         raise AdapterError(f"The canary in the card of '{card.name}' is damaged.", "Restore the adapter.")
     logits = next_logits(model, canary.prompt_ids)
     tolerance = max(TOLERANCE[canary.precision], TOLERANCE[precision_of(model)])
@@ -107,15 +117,3 @@ def precision_of(model: Any) -> str:
     if getattr(base, "is_loaded_in_8bit", False):
         return "int8"
     return str(base.dtype).removeprefix("torch.")
-
-
-def _is_sound(canary: Canary, vocabulary: int) -> bool:
-    """Whether the numbers of a card, which a stranger may have written, can be asked without harm."""
-    ids = (*canary.prompt_ids, *canary.top_ids)
-    return (
-        bool(canary.prompt_ids and canary.top_ids)
-        and len(canary.top_ids) == len(canary.top_logits)
-        and len(canary.prompt_ids) <= 4096
-        and canary.precision in TOLERANCE
-        and all(0 <= token < vocabulary for token in ids)
-    )
