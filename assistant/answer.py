@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.conversation.followups import Rewriting
-from assistant.conversation.rewriting import fitting_history, latest, refuse_long, rewritten, rewritten_by_model
+from assistant.conversation.rewriting import fitting_history, latest, rewritten, rewritten_by_model
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.engines.opening import reads
@@ -28,7 +28,7 @@ from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import closest_text, declines, refusal_text
 from assistant.retrieval.editions import newest_first, with_newest
-from assistant.retrieval.retriever import Retriever
+from assistant.retrieval.retriever import Retriever, refuse_long
 from assistant.types import (
     Answer,
     Checked,

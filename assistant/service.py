@@ -23,7 +23,6 @@ from assistant import config
 from assistant.answer import Assistant
 from assistant.artifacts.cards import BASE, adapter_names
 from assistant.config import AnswerSettings, EngineSettings, Settings
-from assistant.conversation.rewriting import refuse_long
 from assistant.engines.base import Engine, warm_up
 from assistant.engines.opening import check_adapter, open_answering, uses_server
 from assistant.errors import UsageError
@@ -31,7 +30,7 @@ from assistant.feedback.checked import CheckedAnswers
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.joint import JointRetriever
 from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
-from assistant.retrieval.retriever import Retriever
+from assistant.retrieval.retriever import Retriever, refuse_long
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.types import Answer, Evidence, Filter, Message, Update
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate

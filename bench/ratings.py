@@ -15,7 +15,7 @@ import click
 from pydantic import TypeAdapter
 
 from assistant import config
-from assistant.artifacts.evaluation import Degree, Label, Rating, answer_hash
+from assistant.artifacts.evaluations import Degree, Label, Rating, answer_hash
 from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
 from assistant.retrieval.embedder import Embedder

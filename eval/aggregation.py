@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from assistant.artifacts.evaluation import Difference, Effect, Mean
+from assistant.artifacts.evaluations import Difference, Effect, Mean
 from assistant.errors import UsageError
 from eval.metrics import MARGIN, METRICS, PRIMARY, Score
 from eval.metrics.refusal import refusal_table, reply_of

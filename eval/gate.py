@@ -24,7 +24,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Comparison, Difference, Effect, Gate, Light, Mean, Status
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Comparison, Difference, Effect, Gate, Light, Mean, Status
 from assistant.config import read_yaml
 from assistant.errors import ConfigError, UsageError
 from eval.aggregation import FEWEST_DOCUMENTS, baseline_effects

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from assistant.artifacts.evaluation import LABELS, Label, Mean, Rating, Ratings, answer_hash, read_ratings
+from assistant.artifacts.evaluations import LABELS, Label, Mean, Rating, Ratings, answer_hash, read_ratings
 from eval.aggregation import FEWEST_DOCUMENTS, mean
 from eval.llm_judge import JudgeVerdicts, read_verdicts
 from eval.metrics import Score, metric_of

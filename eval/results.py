@@ -15,7 +15,7 @@ from typing import Literal, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Effect, Gate, Mean
+from assistant.artifacts.evaluations import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Effect, Gate, Mean
 from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
 from assistant.workspace import make_folder, replaced_atomically

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from assistant.artifacts.reports import FileReport, IngestReport
+from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.errors import IngestError, UsageError
 from assistant.store import vectors
 from assistant.text.printing import counted

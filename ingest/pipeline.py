@@ -15,7 +15,7 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from assistant.artifacts.reports import FileReport, IngestReport
+from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.config import Settings
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
 from assistant.refusal.calibration import calibration_of

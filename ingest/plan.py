@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.artifacts.reports import FileStatus
+from assistant.artifacts.command_reports import FileStatus
 from assistant.errors import ReadError
 from assistant.store.catalog import FileRow, file_location
 from ingest.scan import Found, FoundFile, OtherFormat, PassedOver, is_gone, scan

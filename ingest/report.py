@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-from assistant.artifacts.reports import STATUSES, FileReport, IngestReport
+from assistant.artifacts.command_reports import STATUSES, FileReport, IngestReport
 from assistant.text.printing import counted, visible
 from ingest.readers import READ_SUFFIXES
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fakes import FakeEmbedder, ScriptedEngine
 
+from assistant.artifacts.command_reports import PairsReport
 from assistant.artifacts.pairs import Pair, read_pairs
-from assistant.artifacts.reports import PairsReport
 from assistant.config import Settings
 from assistant.engines.base import Engine
 from assistant.retrieval.retriever import Retriever

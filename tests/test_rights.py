@@ -15,7 +15,7 @@ from signing import client_of, make_people, sign_in, small_app, upload
 from tiny import tiny_model
 from working import ended
 
-from assistant.artifacts.evaluation import Rating, add_rating
+from assistant.artifacts.evaluations import Rating, add_rating
 from assistant.config import Settings
 from assistant.doctor import CHECKS, examine
 from assistant.feedback.lessons import cases_file, pairs_file

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from assistant.artifacts.cards import run_folder
-from assistant.artifacts.reports import CheckExample, CheckProbe, CheckReport
+from assistant.artifacts.command_reports import CheckExample, CheckProbe, CheckReport
 from assistant.config import Settings
 from assistant.text.printing import visible
 from assistant.workspace import Workspace

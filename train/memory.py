@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from assistant.artifacts.reports import MemoryEstimate
+from assistant.artifacts.command_reports import MemoryEstimate
 from train.batches import Packed
 from train.config import TrainSettings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.artifacts.reports import IngestReport
+from assistant.artifacts.command_reports import IngestReport
 from assistant.errors import UsageError
 from assistant.service import open_corpus
 from assistant.store.catalog import DocumentSummary, file_location

@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from assistant.artifacts.evaluation import (
+from assistant.artifacts.evaluations import (
     REPORT_FILE,
     RESULTS_FILE,
     ROWS_FILE,

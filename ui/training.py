@@ -19,8 +19,8 @@ from assistant.artifacts.cards import (
     run_folder,
     staleness,
 )
+from assistant.artifacts.command_reports import CheckReport
 from assistant.artifacts.pairs import PairsHeader, read_header
-from assistant.artifacts.reports import CheckReport
 from assistant.errors import AssistantError
 from assistant.workspace import Workspace
 

@@ -16,13 +16,13 @@ from assistant.errors import AssistantError
 
 # Command → its module here, and one line of help, which is shown without importing that.
 COMMANDS = {
-    "ingest": ("corpus", "Add, update and forget documents; only what changed is read."),
+    "ingest": ("ingest", "Add, update and forget documents; only what changed is read."),
     "search": ("ask", "Show ranked evidence for a question, with the score of each retriever."),
     "ask": ("ask", "Answer a question from the documents, with citations, or refuse."),
-    "chat": ("chat", "Talk with the documents in the terminal."),
-    "documents": ("corpus", "List what a corpus holds."),
-    "forget": ("corpus", "Take folders out of a corpus again; nothing is deleted on disk."),
-    "pairs": ("corpus", "Make instruction pairs from a corpus, and show them."),
+    "chat": ("talk", "Talk with the documents in the terminal."),
+    "documents": ("ingest", "List what a corpus holds."),
+    "forget": ("ingest", "Take folders out of a corpus again; nothing is deleted on disk."),
+    "pairs": ("ingest", "Make instruction pairs from a corpus, and show them."),
     "train": ("train", "Make an adapter from instruction pairs."),
     "models": ("setup", "List, fetch, show and remove models that can be named."),
     "adapters": ("train", "List, show, compose, export and remove adapters."),

@@ -149,7 +149,7 @@ def compare(before: Path, after: Path, gate: Path | None, as_json: bool) -> int:
     """
     from pydantic import TypeAdapter
 
-    from assistant.artifacts.evaluation import Comparison
+    from assistant.artifacts.evaluations import Comparison
     from assistant.text.printing import visible
     from eval.gate import compared, read_rules_file
     from eval.report.summaries import effect_lines, gate_lines
@@ -299,7 +299,7 @@ def _written(plan: "Plan", ended: "RunOutcome", judging: "tuple[Engine, Settings
 
 def _tell(folder: Path, results: "Results", as_json: bool) -> None:
     """The outcome on standard output; what is wrong with the cases on standard error."""
-    from assistant.artifacts.evaluation import RESULTS_FILE
+    from assistant.artifacts.evaluations import RESULTS_FILE
     from assistant.text.printing import visible
     from eval.report.summaries import result_lines
 

@@ -7,7 +7,6 @@ from assistant.conversation.agreement import is_courtesy
 from assistant.conversation.followups import Rewriting, stand_alone
 from assistant.conversation.smalltalk import small_talk
 from assistant.engines.base import Engine
-from assistant.errors import QuestionTooLongError
 from assistant.text.words import content_stems
 from assistant.types import Message, well_formed
 from assistant.untrusted.turns import harmless
@@ -25,25 +24,6 @@ _REWRITE_CHARACTERS = 600
 _REWRITE_TOKENS = 64
 # A small model answers the question, or makes one up, as soon as it says more words that nobody said.
 _LEAST_KNOWN = 0.6
-_BYTES = 2
-"""For each character of a question at most; of Chinese three are one, and one or two tokens."""
-
-
-def refuse_long(question: str, longest: int) -> None:
-    """Raise QuestionTooLongError for a question of more than ``longest`` characters, before any work is done.
-
-    In scripts of which a model reads letters in several pieces they count for more: a question has at most twice as
-    many bytes (UTF-8).
-    """
-    for count, most, unit in (
-        (len(question), longest, "characters"),
-        (len(question.encode(errors="surrogatepass")), _BYTES * longest, "bytes"),
-    ):
-        if count > most:
-            raise QuestionTooLongError(
-                f"The question has {count:,} {unit}; at most {most:,} are read.",
-                "Ask in fewer words, or raise answer.question_characters.",
-            )
 
 
 def latest(history: Sequence[Message], most: int) -> list[Message]:

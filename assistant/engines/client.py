@@ -31,6 +31,7 @@ from assistant.work.progress import note
 KEY_VARIABLE = "ASSISTANT_ENGINE_KEY"
 # Between two attempts: a person waits for the answer.
 _LONGEST_WAIT_SECONDS = 60.0
+# Statuses of a server that may answer the same request later, and of one that finds fault with it.
 _BUSY = frozenset({408, 409, 425, 429})
 _AT_FAULT = frozenset({400, 422})
 # How vLLM ends an answer that it could not finish.
@@ -38,7 +39,9 @@ _GIVEN_UP = frozenset({"abort", "error"})
 _OUT_OF_TOKENS = "length"
 # vLLM, SGLang and llama.cpp know it, Ollama passes over it, OpenAI refuses it.
 _SWITCH = "chat_template_kwargs"
+# A server that is there accepts a connection at once, however long its model then takes.
 _LONGEST_CONNECT_SECONDS = 10.0
+# Bytes of a list of models or an error, and characters of an error that are shown: a stranger may send without end.
 _LONGEST_REPLY = 4 << 20
 _LONGEST_REASON = 200
 _CHECK_URL = "Check engine.url; it usually ends in /v1."

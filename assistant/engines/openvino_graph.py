@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FAMILY = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 # Rotary positions whose angles depend on nothing but the position, so that a table can hold them.
 _ROTARY = frozenset({"default", "linear", "llama3", "yarn"})
+# The end of a slice that goes to the end, and the largest whole number of 8 bits with a sign.
 _LAST = 2**63 - 1
 _MOST_IN_8_BITS = 127
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import evidence_of
-from assistant.feedback.store import TAUGHT, Feedback, FeedbackStore, ShownPassage
+from assistant.feedback.store import TAUGHT, Feedback, FeedbackStore, PassageRecord
 from assistant.grounding.grounder import ground
 from assistant.store.catalog import Catalog
 from assistant.text.words import detect
@@ -26,6 +26,7 @@ from assistant.workspace import Workspace, make_folder
 TAG = "feedback"
 # As answer.support_coverage by default.
 _LEAST_COVERAGE = 0.6
+# More judgements than people write.
 _ALL = 1_000_000
 
 
@@ -100,7 +101,7 @@ def cases_file(workspace: Workspace, catalog: Catalog) -> Path | None:
     return _written(workspace.root / "feedback" / f"{catalog.folder.name}.cases.jsonl", rows)
 
 
-def _proof(wanted: str, sources: list[ShownPassage]) -> list[ShownPassage]:
+def _proof(wanted: str, sources: list[PassageRecord]) -> list[PassageRecord]:
     """The passages of the first document that says all of a text; none where no document alone does."""
     for document in dict.fromkeys(one.document for one in sources):
         own = [one for one in sources if one.document == document]
@@ -110,14 +111,14 @@ def _proof(wanted: str, sources: list[ShownPassage]) -> list[ShownPassage]:
     return []
 
 
-def _grounded(wanted: str, sources: list[ShownPassage]) -> list[Sentence]:
+def _grounded(wanted: str, sources: list[PassageRecord]) -> list[Sentence]:
     passages = (Passage(one.document, one.start, one.end, one.context, one.text) for one in sources)
     hits = [evidence_of(passage, one.number, "") for passage, one in zip(passages, sources, strict=True)]
     # Words weigh the same, since a correction may be older than the corpus.
     return ground(wanted, hits, lambda stems: dict.fromkeys(stems, 1.0), _LEAST_COVERAGE)
 
 
-def sources_of(feedback: Feedback) -> list[ShownPassage]:
+def sources_of(feedback: Feedback) -> list[PassageRecord]:
     """The passages that say how it should read: those named, else those the answer cited, else all that were shown."""
     named = [one for one in feedback.evidence if one.number in feedback.judgement.sources]
     cited = [one for one in feedback.evidence if one.cited]

@@ -38,7 +38,7 @@ LONGEST_TEXT = 8000
 
 
 @dataclass(frozen=True, slots=True)
-class ShownPassage:
+class PassageRecord:
     """A passage that was shown with an answer. Offsets count in the stored text of that version of the document."""
 
     number: int
@@ -90,7 +90,7 @@ class Feedback:
     history: tuple[Message, ...]
     answer: str
     refused: bool
-    evidence: tuple[ShownPassage, ...]
+    evidence: tuple[PassageRecord, ...]
     versions: Versions
     judgement: Assessment
     state: State = "new"
@@ -177,7 +177,7 @@ _MIGRATIONS = (
 
 
 _HISTORY = TypeAdapter(tuple[Message, ...])
-_EVIDENCE = TypeAdapter(tuple[ShownPassage, ...])
+_EVIDENCE = TypeAdapter(tuple[PassageRecord, ...])
 _VERSIONS = TypeAdapter(Versions)
 _FAULTS = TypeAdapter(tuple[Fault, ...])
 _NUMBERS = TypeAdapter(tuple[int, ...])
@@ -337,14 +337,14 @@ class FeedbackStore:
             raise WorkspaceError(f"The feedback in {self.file} cannot be used: {error}.", "Restore the file.") from None
 
 
-def shown_of(answer: Answer, hashes: Mapping[str, str]) -> tuple[ShownPassage, ...]:
+def shown_of(answer: Answer, hashes: Mapping[str, str]) -> tuple[PassageRecord, ...]:
     """The passages of an answer as they are kept."""
     citations = [citation for sentence in answer.sentences for citation in sentence.citations]
     shown = []
     for hit in answer.hits:
         cited = tuple(dict.fromkeys(citation.quote for citation in citations if citation.hit == hit.rank))
         known = hashes.get(hit.document, "")
-        shown.append(ShownPassage(hit.rank, hit.document, known, hit.start, hit.end, hit.text, hit.context, cited))
+        shown.append(PassageRecord(hit.rank, hit.document, known, hit.start, hit.end, hit.text, hit.context, cited))
     return tuple(shown)
 
 

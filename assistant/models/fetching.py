@@ -8,7 +8,6 @@ CACHE/models/.NAME.parts/   the files of its wheels so far; a fetch that was kil
 
 import hashlib
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -27,7 +26,6 @@ from assistant.text.printing import counted
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import replaced_atomically
 
-_HUB_ID = re.compile(r"[^./~\s][^/\s]*/[^/\s]+")
 # So long the hub has to answer; who is offline should not wait for more.
 _PATIENCE_SECONDS = 0.8
 # Never pickled weights, and no formats that this program cannot load.
@@ -35,12 +33,14 @@ _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
 _READ_BYTES = 1 << 22
 # What a line at home carries, in bits a second.
 _LINE = 50_000_000
+# Of what pip says, which may be a page.
 _REASON_CHARACTERS = 200
 
 
 def is_hub_id(name: str) -> bool:
     """Whether a name may be OWNER/NAME; it may still be no sound one."""
-    return _HUB_ID.fullmatch(name) is not None
+    parts = name.split("/")
+    return len(parts) == 2 and all(parts) and name[0] not in ".~" and name.split() == [name]
 
 
 def cached_from_hub(model: str, revision: str | None = None) -> Path | None:

@@ -20,6 +20,7 @@ from assistant.untrusted.markup import unlinked
 _SOURCES_HEADING = "\n\nSources:\n"
 _NEAREST_HEADING = "\n\nNearest passages:\n"
 _MARKS = re.compile(r" ?(\[\d+!?\])+| \[unsupported\]")
+# Characters, where a list of sources stands in every answer of an API.
 _SHORT_QUOTE = 160
 
 

@@ -4,7 +4,6 @@ Words of documents, models and file names are from strangers: what does not prin
 nothing of it formats a Markdown document.
 """
 
-import re
 from collections.abc import Sequence
 from itertools import takewhile
 
@@ -12,6 +11,7 @@ from assistant.text.printing import excerpt, visible
 from assistant.types import Answer, Citation, Evidence, Sentence
 
 LONGEST_QUOTE = 300
+"""Characters of a quotation below an answer; the whole one stands in its source."""
 
 
 def source_of(hit: Evidence) -> str:
@@ -136,7 +136,7 @@ def _indented(text: str) -> list[str]:
     return [f"  {line}" for line in visible(text, keep_lines=True).splitlines()]
 
 
-_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
+_MARKUP = str.maketrans({sign: f"\\{sign}" for sign in r"\`*_[]<>#|~&"})
 
 
 def conversation_markdown(answers: Sequence[Answer], corpus: str) -> str:
@@ -163,4 +163,4 @@ def conversation_markdown(answers: Sequence[Answer], corpus: str) -> str:
 
 def escaped(text: str) -> str:
     """Text from a stranger as one line of Markdown that formats nothing."""
-    return _MARKUP.sub(r"\\\1", visible(" ".join(text.split())))
+    return visible(" ".join(text.split())).translate(_MARKUP)

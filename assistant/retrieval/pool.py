@@ -16,6 +16,7 @@ from assistant.store.catalog import Catalog
 from assistant.types import Filter
 
 _KNOWN_OF_ALL = ("title", "format", "language", "date")
+# So many values fit into a line, and are all told.
 _FEW_VALUES = 8
 # SQLite refuses patterns of more than 50,000 bytes, and takes long for those of many stars.
 _LONGEST_PATTERN = 1000

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from assistant.config import DeviceSettings, RetrievalSettings
-from assistant.errors import UsageError, WorkspaceError
+from assistant.errors import QuestionTooLongError, UsageError, WorkspaceError
 from assistant.retrieval.editions import state_otherwise, title_key
 from assistant.retrieval.embedder import Embedder, embedder_of
 from assistant.retrieval.ranking import Ranking, Reranker, ScoredChunk, fuse
@@ -33,7 +33,27 @@ _MOST_TERMS = 128
 # Of the weight; docs/conversation.md.
 _FALLBACK_SHARE = 0.2
 
+_BYTES_A_CHARACTER = 2
+"""Of a question at most; of Chinese three are one, and one or two tokens."""
+
 T = TypeVar("T")
+
+
+def refuse_long(question: str, longest: int) -> None:
+    """Raise QuestionTooLongError for a question of more than ``longest`` characters, before any work is done.
+
+    In scripts of which a model reads letters in several pieces they count for more: a question has at most twice as
+    many bytes (UTF-8).
+    """
+    for count, most, unit in (
+        (len(question), longest, "characters"),
+        (len(question.encode(errors="surrogatepass")), _BYTES_A_CHARACTER * longest, "bytes"),
+    ):
+        if count > most:
+            raise QuestionTooLongError(
+                f"The question has {count:,} {unit}; at most {most:,} are read.",
+                "Ask in fewer words, or raise answer.question_characters.",
+            )
 
 
 class Retriever:

@@ -14,6 +14,7 @@ from assistant.errors import ModelError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+# Of BERT and of most embedders made from it.
 _FALLBACK_WINDOW = 512
 
 

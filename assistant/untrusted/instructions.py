@@ -21,7 +21,6 @@ import re
 from functools import cache, lru_cache
 
 from assistant.text.languages import alternatives, classes, every
-from assistant.text.sentences import line_sentence_spans
 from assistant.untrusted.confusables import skeleton, traced_skeleton
 from assistant.untrusted.turns import MACHINERY
 
@@ -150,9 +149,3 @@ def gives_orders(text: str, context: str = "") -> bool:
     What still counts of it is cited with a warning: who writes orders into a document may have written the rest too.
     """
     return believed_end(text, context) < len(text) or orders_a_machine(text) or orders_a_machine(context)
-
-
-def statement_spans(text: str, context: str = "") -> list[tuple[int, int]]:
-    """The sentences of a passage that count, line by line: half-open places in it."""
-    end = believed_end(text, context)
-    return [span for span in line_sentence_spans(text) if span[1] <= end]

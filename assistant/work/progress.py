@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.workspace import make_file
 
 PROGRESS_VARIABLE = "ASSISTANT_PROGRESS"
+# Of a progress file: some hundred lines, so that one about the whole is among those about single things.
 _LAST_BYTES = 64 << 10
 
 

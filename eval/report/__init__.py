@@ -8,7 +8,7 @@ write_report(Path(".assistant/reports/2026-11-20-house"))    the path of report.
 import hashlib
 from pathlib import Path
 
-from assistant.artifacts.evaluation import REPORT_FILE, RESULTS_FILE
+from assistant.artifacts.evaluations import REPORT_FILE, RESULTS_FILE
 from assistant.workspace import replaced_atomically
 from eval.human_agreement import keep_agreement, read_opinions
 from eval.report.decision import worst_answers

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from assistant.artifacts.evaluation import FEWEST_QUESTIONS
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS
 from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
 from eval.report.labels import Tone, difference_of, tone_of

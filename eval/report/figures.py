@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from assistant.artifacts.evaluation import Mean
+from assistant.artifacts.evaluations import Mean
 from assistant.text.printing import visible
 from eval.report.labels import (
     FAILURE_TITLES,

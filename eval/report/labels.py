@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assistant.artifacts.evaluation import FEWEST_QUESTIONS, Difference, Effect, Mean, Status
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Mean, Status
 from eval.gate import GOLD_IN_CORPUS
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of

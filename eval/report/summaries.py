@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree import ElementTree
 
-from assistant.artifacts.evaluation import Effect, Gate, Mean
+from assistant.artifacts.evaluations import Effect, Gate, Mean
 from assistant.text.printing import visible
 from eval.human_agreement import NO_OPINIONS, Opinions
 from eval.report.decision import counted, decision_of

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from assistant.artifacts.evaluation import Mean
+from assistant.artifacts.evaluations import Mean
 from assistant.artifacts.jsonlines import parsed
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.opening import uses_server
 from assistant.errors import UsageError
-from assistant.models.device import choose
+from assistant.models.loading import choose
 from assistant.prompt import build_messages
 from assistant.store.catalog import Catalog
 from eval.aggregation import mean

@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from assistant import __version__
+from assistant.artifacts.command_reports import BadRow, PairsReport
 from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
-from assistant.artifacts.reports import BadRow, PairsReport
 from assistant.config import PairsSettings, Settings
 from assistant.engines.base import Engine
 from assistant.errors import PairsError, UsageError

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assistant.artifacts.command_reports import BadRow
 from assistant.artifacts.pairs import Pair, Source, Split
-from assistant.artifacts.reports import BadRow
 from assistant.config import PairsSettings
 from assistant.text.words import detect
 from assistant.types import Evidence, Passage

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.artifacts.reports import PairsReport
+from assistant.artifacts.command_reports import PairsReport
 from assistant.text.printing import counted
 from ingest.pairs.generated_answers import ANSWER
 from ingest.pairs.generated_questions import UNREADABLE

@@ -18,7 +18,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from assistant.artifacts.reports import BadRow
+from assistant.artifacts.command_reports import BadRow
 from assistant.errors import PairsError
 from assistant.types import Message, well_formed
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant.artifacts.evaluation import RATINGS_FILE, Rating, add_rating, answer_hash, read_ratings
+from assistant.artifacts.evaluations import RATINGS_FILE, Rating, add_rating, answer_hash, read_ratings
 
 RATING = Rating("q1", "base+rag", answer_hash("Three days."), "ana", "2026-11-20T10:00:00+00:00", "right", "yes", True)
 

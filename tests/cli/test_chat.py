@@ -21,7 +21,7 @@ import pytest
 from commands import run
 from fakes import FakeEmbedder, ScriptedEngine
 
-from assistant.cli.chat import SLASH_COMMANDS, Talk, rows_of, take_back
+from assistant.cli.talk import SLASH_COMMANDS, Talk, rows_of, take_back
 from assistant.config import Settings
 from assistant.engines import opening
 from assistant.errors import AdapterError, UsageError
@@ -294,7 +294,7 @@ def test_questions_come_from_a_file_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("assistant.engines.opening.open_answering", lambda *_: engine)
-    monkeypatch.setattr("assistant.cli.chat.opened_service", opened_cheaply)
+    monkeypatch.setattr("assistant.cli.talk.opened_service", opened_cheaply)
     lines = "What is the deductible for hail damage?\n\nwhy?\n/quit\nnever asked\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     status, out, err = run(capsys, "chat", "--workspace", str(filled.root))
@@ -312,7 +312,7 @@ sys.path[:0] = [sys.argv[1], sys.argv[1] + "/cli"]
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from fakes import ScriptedEngine
 from test_chat import opened_cheaply
-import assistant.cli.chat, assistant.engines.opening
+import assistant.cli.talk, assistant.engines.opening
 
 class Slow(ScriptedEngine):
     def stream(self, *arguments):
@@ -320,7 +320,7 @@ class Slow(ScriptedEngine):
             time.sleep(0.2)
             yield piece
 
-assistant.cli.chat.opened_service = opened_cheaply
+assistant.cli.talk.opened_service = opened_cheaply
 assistant.engines.opening.open_answering = lambda *_: Slow("Hail damage to the car is covered. " + "So it is. " * 30)
 from assistant.cli import main
 main(["chat", "--workspace", sys.argv[2]])

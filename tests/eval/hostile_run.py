@@ -7,7 +7,7 @@ from pathlib import Path
 from report_of import results_with_effects
 from results_of import costs_of, rows_of
 
-from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
+from assistant.artifacts.evaluations import COSTS_FILE, RESULTS_FILE, ROWS_FILE
 from eval.results import CaseRow, write_run
 
 PAYLOADS = [

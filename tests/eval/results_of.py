@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from assistant.artifacts.evaluation import Effect, Gate, Light
+from assistant.artifacts.evaluations import Effect, Gate, Light
 from eval.aggregation import difference, first_failures_of, mean
 from eval.cases import Case, GoldSpan
 from eval.metrics import METRICS, PRIMARY, REFUSED, UNANSWERABLE, Score

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assistant.artifacts.evaluation import Difference
+from assistant.artifacts.evaluations import Difference
 from assistant.errors import UsageError
 from eval.aggregation import adjusted, contrast, difference, mean
 from eval.metrics import Score, score

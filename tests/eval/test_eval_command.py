@@ -11,7 +11,7 @@ from insurer import ReadingEngine, cases, insurer_in
 
 import assistant.engines.opening
 import assistant.service
-from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
+from assistant.artifacts.evaluations import COSTS_FILE, RESULTS_FILE, ROWS_FILE
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from eval.drafts import write_cases

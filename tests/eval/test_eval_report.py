@@ -15,7 +15,7 @@ from hostile_run import PAYLOADS, write_hostile_run
 from report_of import report_of, results_with_effects
 from results_of import results_of, rows_of
 
-from assistant.artifacts.evaluation import COSTS_FILE, REPORT_FILE, RESULTS_FILE, ROWS_FILE, Gate, Light, Mean
+from assistant.artifacts.evaluations import COSTS_FILE, REPORT_FILE, RESULTS_FILE, ROWS_FILE, Gate, Light, Mean
 from assistant.errors import UsageError
 from eval.aggregation import slices_of
 from eval.report import JUNIT_FILE, MARKDOWN_FILE, write_report

@@ -15,7 +15,7 @@ from results_of import costs_of, results_of, rows_of
 
 from assistant import service
 from assistant.answer import Assistant
-from assistant.artifacts.evaluation import Effect, Gate
+from assistant.artifacts.evaluations import Effect, Gate
 from assistant.config import Settings
 from assistant.errors import ConfigError, UsageError
 from assistant.retrieval.retriever import Retriever

@@ -12,7 +12,7 @@ from insurer import Insurer, ReadingEngine, cases, insurer_in
 
 import assistant.engines.opening
 import assistant.service
-from assistant.artifacts.evaluation import RESULTS_FILE, ROWS_FILE
+from assistant.artifacts.evaluations import RESULTS_FILE, ROWS_FILE
 from assistant.config import EvalSettings, Settings
 from eval.drafts import write_cases
 from eval.llm_judge import JUDGE_FILE, judge_settings, judged_by, read_verdicts, verdict_of

@@ -10,7 +10,7 @@ import pytest
 from report_of import report_of
 from results_of import rows_of
 
-from assistant.artifacts.evaluation import (
+from assistant.artifacts.evaluations import (
     COSTS_FILE,
     RATINGS_FILE,
     RESULTS_FILE,

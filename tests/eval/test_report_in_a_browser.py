@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from report_of import report_of, results_with_effects
 from results_of import rows_of
 
-from assistant.artifacts.evaluation import REPORT_FILE
+from assistant.artifacts.evaluations import REPORT_FILE
 from eval.gate import with_baseline
 from eval.report import write_report
 

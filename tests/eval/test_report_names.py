@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from report_of import report_of, results_with_effects
 from results_of import results_of, rows_of
 
-from assistant.artifacts.evaluation import Effect
+from assistant.artifacts.evaluations import Effect
 from eval.gate import GOLD_IN_CORPUS
 from eval.metrics import METRICS
 from eval.metrics.usable import OUTCOMES

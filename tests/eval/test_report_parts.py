@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from report_of import results_with_effects
 from results_of import costs_of, results_of, rows_of
 
-from assistant.artifacts.evaluation import Difference, Effect, Mean
+from assistant.artifacts.evaluations import Difference, Effect, Mean
 from eval.report.figures import figures_of
 from eval.report.labels import effect_summaries, number, signed, size_of, tone_of
 from eval.report.question_views import Facets, differing, marked, partners_of, question_views, words_of

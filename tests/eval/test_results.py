@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from results_of import costs_of, results_of, rows_of
 
-from assistant.artifacts.evaluation import COSTS_FILE, RESULTS_FILE, ROWS_FILE
+from assistant.artifacts.evaluations import COSTS_FILE, RESULTS_FILE, ROWS_FILE
 from assistant.errors import UsageError
 from eval.results import read_costs, read_results, read_rows, write_run
 

@@ -12,7 +12,7 @@ from fakes import FakeEmbedder
 from insurer import Insurer, ReadingEngine, cases, insurer_in
 
 from assistant.answer import Assistant
-from assistant.artifacts.evaluation import RESULTS_FILE, ROWS_FILE
+from assistant.artifacts.evaluations import RESULTS_FILE, ROWS_FILE
 from assistant.config import DeviceSettings, Settings
 from assistant.errors import UsageError
 from assistant.retrieval.retriever import Retriever

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kendalltau
 from sklearn.metrics import cohen_kappa_score
 
-from assistant.artifacts.evaluation import Label, Rating
+from assistant.artifacts.evaluations import Label, Rating
 from eval.human_agreement import FEWEST_RATINGS, REFUSING, Agreement, RatedScores, agreement_of
 from eval.metrics import Score
 from eval.statistics import cohen_kappa, kendall_tau_b, krippendorff_alpha, value_of, weighted_interval

@@ -19,7 +19,7 @@ from fakes import FakeEmbedder
 from files import docx, with_member
 from test_pipeline import _read_here, fill
 
-from assistant.artifacts.reports import FileReport, IngestReport
+from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.config import Settings
 from assistant.retrieval.embedder import Embedder
 from assistant.store.catalog import Catalog

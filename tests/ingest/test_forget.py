@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeEmbedder
 from test_pipeline import Bench, _read_here, fill
 
-from assistant.artifacts.reports import IngestReport
+from assistant.artifacts.command_reports import IngestReport
 from assistant.cli import main
 from assistant.config import Settings
 from assistant.errors import IngestError, UsageError, WorkspaceBusy

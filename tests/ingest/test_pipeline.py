@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from fakes import FakeEmbedder
 
-from assistant.artifacts.reports import IngestReport
+from assistant.artifacts.command_reports import IngestReport
 from assistant.config import Settings
 from assistant.errors import IdentityError, IngestError, UsageError, WorkspaceBusy, WorkspaceError
 from assistant.store.catalog import CATALOG_FILE, Catalog, StoredChunk

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from test_pipeline import Bench, _read_here, fill, statuses
 
-from assistant.artifacts.reports import FileReport, FileStatus, IngestReport
+from assistant.artifacts.command_reports import FileReport, FileStatus, IngestReport
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from ingest import pipeline

@@ -12,7 +12,7 @@ from fakes import ScriptedEngine
 from pydantic import TypeAdapter
 from signing import make_people
 
-from assistant.artifacts.evaluation import RATINGS_FILE, answer_hash, read_ratings
+from assistant.artifacts.evaluations import RATINGS_FILE, answer_hash, read_ratings
 from assistant.workspace import Workspace
 from eval.cases import Case
 from eval.results import CaseRow, RowAnswer, RowPassage

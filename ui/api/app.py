@@ -18,11 +18,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from assistant import __version__
-from assistant.conversation.rewriting import refuse_long
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
 from assistant.render.records import search_json
 from assistant.render.streaming import SettledText
+from assistant.retrieval.retriever import refuse_long
 from assistant.service import Query, ServedModel, Service
 from assistant.types import Answer, Message, Update
 from ui.api.completions import Head, MeasuredEngine, asked_of, chunks, completion, refuse_long_texts

@@ -15,11 +15,11 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Literal
 
-from assistant.conversation.rewriting import refuse_long
 from assistant.engines.base import Engine, FrontingEngine
 from assistant.engines.thinking import until
 from assistant.render.records import answer_json
 from assistant.render.streaming import SettledText, as_said, text_of
+from assistant.retrieval.retriever import refuse_long
 from assistant.service import Query, ServedModel
 from assistant.types import Answer, Grounded, Message, Update
 from assistant.untrusted.turns import harmless

@@ -1,6 +1,6 @@
 """The page where people rate answers of a report, without knowing whose they are.
 
-What they say stands in the report's folder (``assistant.artifacts.evaluation``); ``assistant eval report`` then tells
+What they say stands in the report's folder (``assistant.artifacts.evaluations``); ``assistant eval report`` then tells
 how far each metric follows them. Every click looks at the files again, so that several people can rate at once.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 
 import gradio as gr
 
-from assistant.artifacts.evaluation import LABELS, LONGEST_COMMENT, Degree, Rating, add_rating
+from assistant.artifacts.evaluations import LABELS, LONGEST_COMMENT, Degree, Rating, add_rating
 from assistant.errors import UsageError
 from ui.context import AppContext
 from ui.pages.events import QUIET, acting_html, number_of, titled_html, when_opened

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from assistant.artifacts.reports import IngestReport
+from assistant.artifacts.command_reports import IngestReport
 from assistant.work.progress import Progress
 from ui.context import AppContext
 from ui.documents import DocumentRow, Preview

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from assistant.artifacts.evaluation import Comparison
+from assistant.artifacts.evaluations import Comparison
 from ui.context import AppContext
 from ui.reports import ReportView
 from ui.shown.components import Badge, ListEntry, empty_html, interval

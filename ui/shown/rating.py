@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from assistant.artifacts.evaluation import DEGREES, LABELS, LONGEST_COMMENT, Label
+from assistant.artifacts.evaluations import DEGREES, LABELS, LONGEST_COMMENT, Label
 from ui.reports import Rateable
 from ui.shown.components import empty_html
 from ui.shown.plain import heading_line, place_line

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from assistant.artifacts.reports import CheckReport
+from assistant.artifacts.command_reports import CheckReport
 from ui.context import AppContext
 from ui.shown.components import Badge, ListEntry, empty_html, interval, meta_html
 from ui.shown.jobs import day_of, duration

@@ -140,6 +140,7 @@ class Comparison:
 
 RATINGS_FILE = "ratings.jsonl"
 LONGEST_COMMENT = 2000
+"""Characters; more are a mistake."""
 
 Label = Literal["right", "partly", "wrong", "should have refused"]
 LABELS: tuple[Label, ...] = get_args(Label)

@@ -17,7 +17,7 @@ from assistant.text.printing import counted, excerpt, visible
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate, new_name
 
 if TYPE_CHECKING:
-    from assistant.artifacts.reports import PairsReport
+    from assistant.artifacts.command_reports import PairsReport
 
 
 @click.command("ingest", epilog="Example: assistant ingest ./docs --corpus claims")
