@@ -105,3 +105,8 @@ class AdapterError(AssistantError):
 
 class UnknownAdapterError(AdapterError):
     """There is no adapter of that name."""
+
+
+def one_line(error: BaseException, longest: int = 200) -> str:
+    """What a library says went wrong, in one line of at most ``longest`` characters."""
+    return " ".join(str(error).split())[:longest]

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.jsonlines import parsed, write_lines
-from assistant.errors import PairsError
+from assistant.errors import PairsError, one_line
 from assistant.prompt import build_messages
 from assistant.store.blocks import blocks_in
 from assistant.types import HEADING_SEPARATOR, Evidence, Message, Passage
@@ -168,8 +168,7 @@ def read_header(file: Path) -> PairsHeader | None:
     try:
         return TypeAdapter(PairsHeader).validate_json(beside.read_bytes())
     except (OSError, ValidationError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise PairsError(f"{beside} is damaged: {reason}", "Run assistant pairs again.") from None
+        raise PairsError(f"{beside} is damaged: {one_line(error)}", "Run assistant pairs again.") from None
 
 
 def pairs_hash(pairs: Sequence[Pair]) -> str:

@@ -34,7 +34,7 @@ from assistant.engines.canary import TOLERANCE, canary_prompt, next_logits
 from assistant.engines.local import LocalEngine
 from assistant.engines.openvino_graph import llama_graph, openvino, why_unfit
 from assistant.engines.scheduler import Request, RequestOutput
-from assistant.errors import ModelError
+from assistant.errors import ModelError, one_line
 from assistant.models.loading import choose
 from assistant.work.progress import note
 
@@ -297,9 +297,8 @@ def _convert(folder: Path, model: Any, check: Callable[[Path, Any], None], in_8_
         check(beside, model)
         beside.rename(folder)
     except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"The model cannot be prepared for OpenVINO in {folder}: {reason}",
+            f"The model cannot be prepared for OpenVINO in {folder}: {one_line(error)}",
             "Free some space, or set engine.runtime=transformers.",
         ) from error
     finally:

@@ -49,17 +49,13 @@ def llama_graph(model: Any, *, in_8_bits: bool = False) -> Any:
     With ``in_8_bits`` matrices are held as whole numbers of 8 bits, each row with a scale of its own. The caller has
     asked ``why_unfit``.
     """
-    return _Graph(model.config, model.state_dict(), *_rotary_table(model), in_8_bits).model()
-
-
-def _rotary_table(model: Any) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Cosine and sine of every position: (positions, head size) in float32."""
     import torch
 
+    # Cosine and sine of every position: (positions, head size) in float32.
     positions = torch.arange(model.config.max_position_embeddings, device=model.device)[None]
     with torch.inference_mode():
         cos, sin = model.model.rotary_emb(torch.zeros(1, device=model.device), positions)
-    return cos[0], sin[0]
+    return _Graph(model.config, model.state_dict(), cos[0], sin[0], in_8_bits).model()
 
 
 class _Graph:
@@ -87,7 +83,9 @@ class _Graph:
         self._beams = self._input("beam_idx", [-1], ov.Type.i32)
         self._batch = self._pick(self._op.shape_of(self._ids), self._numbers(0))
         # Looked up rather than computed: in bfloat16 the angle of a far position would be rounded to nonsense.
-        self._cos, self._sin = (self._at_positions(table) for table in (cos, sin))
+        # Rows of the tables of angles: (B, 1, T, D).
+        rows = (self._pick(self._op.constant(table.cpu().numpy()), self._positions) for table in (cos, sin))
+        self._cos, self._sin = (self._op.unsqueeze(row, self._numbers(1)) for row in rows)
 
     def model(self) -> Any:
         """The whole graph."""
@@ -173,11 +171,6 @@ class _Graph:
         product = self._op.matmul(x, self._weight(f"{name}.weight"), False, True)
         bias = f"{name}.bias"
         return self._op.add(product, self._weight(bias)) if bias in self._weights else product
-
-    def _at_positions(self, table: "torch.Tensor") -> Any:
-        """Rows of a table of angles: (B, 1, T, D)."""
-        rows = self._pick(self._op.constant(table.cpu().numpy()), self._positions)
-        return self._op.unsqueeze(rows, self._numbers(1))
 
     def _weight(self, name: str) -> Any:
         import torch

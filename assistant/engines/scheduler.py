@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Protocol
 
-from assistant.errors import AssistantError, ModelError
+from assistant.errors import AssistantError, ModelError, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Scheduler:
 def _failure(error: BaseException) -> AssistantError:
     if isinstance(error, AssistantError):
         return error
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = one_line(error) or type(error).__name__
     failure = ModelError(
         f"The model failed while answering: {reason}", "Lower answer.prompt_tokens or engine.parallel."
     )

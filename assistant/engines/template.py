@@ -19,6 +19,7 @@ from typing import Any
 from assistant.config import EngineSettings
 from assistant.engines.thinking import CONTROL, end_of, open_thought
 from assistant.errors import ConfigError, ModelError
+from assistant.models.loading import load_errors
 from assistant.types import Message
 
 # Stands for a response whose surroundings are looked up; no template or text has it.
@@ -44,8 +45,16 @@ class ChatTemplate:
     def __init__(self, tokenizer: Any, named: str = "", thinks: bool = False) -> None:
         self.tokenizer = tokenizer
         self.thinks = thinks
-        if named:
-            tokenizer.chat_template = _named_template(named)
+        if named == "chatml":
+            tokenizer.chat_template = CHATML
+        elif named:
+            try:
+                tokenizer.chat_template = Path(named).expanduser().read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(
+                    f"engine.chat_template {named} cannot be read: {error}.",
+                    "Write chatml, or the path of a Jinja file.",
+                ) from None
         if not tokenizer.chat_template:
             raise ModelError(
                 f"{tokenizer.name_or_path} has no chat template.",
@@ -135,8 +144,12 @@ class ChatTemplate:
 
     def _render(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        if not self._takes_system:
-            turns = _without_system(turns)
+        if not self._takes_system:  # the system text goes to the head of the first user turn
+            system = "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system")
+            turns = [turn for turn in turns if turn["role"] != "system"]
+            first = next((turn for turn in turns if turn["role"] == "user"), None)
+            if system and first is not None:
+                first["content"] = f"{system}\n\n{first['content']}"
         return str(
             self.tokenizer.apply_chat_template(
                 turns,
@@ -175,33 +188,8 @@ def read_template(folder: Path, engine: EngineSettings) -> ChatTemplate:
     """
     from transformers import AutoTokenizer
 
-    try:
+    with load_errors(f"The model {engine.model}", "engine.model"):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=engine.trust_remote_code
         )
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"The model {engine.model} cannot be loaded: {reason}", "Check engine.model.") from error
     return ChatTemplate(tokenizer, engine.chat_template, engine.thinking > 0)
-
-
-def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The same turns with the system text at the head of the first user turn."""
-    system = "\n\n".join(turn["content"] for turn in turns if turn["role"] == "system")
-    rest = [dict(turn) for turn in turns if turn["role"] != "system"]
-    first = next((turn for turn in rest if turn["role"] == "user"), None)
-    if system and first is not None:
-        first["content"] = f"{system}\n\n{first['content']}"
-    return rest
-
-
-def _named_template(named: str) -> str:
-    if named == "chatml":
-        return CHATML
-    file = Path(named).expanduser()
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"engine.chat_template {named} cannot be read: {error}.", "Write chatml, or the path of a Jinja file."
-        ) from None

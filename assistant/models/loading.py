@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assistant.config import DeviceSettings
-from assistant.errors import ModelError
+from assistant.errors import ModelError, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -84,11 +84,20 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
+@contextmanager
+def load_errors(what: str, setting: str) -> Iterator[None]:
+    """What goes wrong in a library while a model is loaded, as a ModelError that names the model and its setting."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"{what} cannot be loaded: {one_line(error)}", f"Check {setting}.") from error
+
+
 def read_config(folder: Path, engine: EngineSettings, named: str = "") -> Any:
     """The configuration of a model, as transformers reads it. Raises ModelError, which calls it ``named``."""
     from transformers import AutoConfig
 
-    with _told(named or str(folder)):
+    with load_errors(f"The model {named or folder}", "engine.model"):
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=engine.trust_remote_code)
 
 
@@ -104,7 +113,7 @@ def load_causal(folder: Path, engine: EngineSettings, dtype: Any, place: Any, bi
     configuration: Any = transformers.BitsAndBytesConfig
     four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
     held = {"": None, "8bit": {"load_in_8bit": True}, "4bit": {"load_in_4bit": True, **four}}[bits]
-    with _told(named or str(folder)), quiet_transformers():
+    with load_errors(f"The model {named or folder}", "engine.model"), quiet_transformers():
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
@@ -115,16 +124,6 @@ def load_causal(folder: Path, engine: EngineSettings, dtype: Any, place: Any, bi
             trust_remote_code=engine.trust_remote_code,
         )
     return model if held else model.to(place)
-
-
-@contextmanager
-def _told(named: str) -> Iterator[None]:
-    """What goes wrong in transformers as a ModelError of one line."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"The model {named} cannot be loaded: {reason}", "Check engine.model.") from error
 
 
 def parameters(folder: Path) -> int:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from assistant.errors import ModelError
+from assistant.errors import ModelError, one_line
 from assistant.models.loading import quiet_transformers
 from assistant.work.progress import note
 
@@ -94,7 +94,7 @@ def unpack_gguf(file: Path, folder: Path) -> None:
             )
             tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
         except _UNREADABLE as error:
-            raise _not_unpacked(file, " ".join(str(error).split())[:200]) from error
+            raise _not_unpacked(file, one_line(error)) from error
         model, loading = loaded
         if missing := sorted(loading["missing_keys"]):
             raise _not_unpacked(file, f"{len(missing)} tensors are missing, {missing[0]} among them")

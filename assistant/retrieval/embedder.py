@@ -23,7 +23,7 @@ from assistant.config import DeviceSettings, EmbedderSettings
 from assistant.errors import IdentityError, ModelError
 from assistant.models import BUNDLED
 from assistant.models.catalogue import TEMPERATURE, catalogue
-from assistant.models.loading import Device, choose
+from assistant.models.loading import Device, choose, load_errors
 from assistant.retrieval.tokens import TokenCounter
 from assistant.store.catalog import Catalog
 from assistant.types import Vectors
@@ -120,15 +120,10 @@ class Embedder:
     def _encode(self) -> Encoder:
         device = choose(self.device)
         pooling = _plain_pooling(self.folder)
-        try:
+        with load_errors(f"The embedder in {self.folder}", "embedder.model"):
             if pooling is None:
                 return _sentence_transformer(self.folder, device)
             return _transformer(self.folder, device, pooling, self.tokens.window)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(
-                f"The embedder in {self.folder} cannot be loaded: {reason}", "Check embedder.model."
-            ) from error
 
 
 def batches_within(budget: int, order: list[int], lengths: list[int]) -> list[list[int]]:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from assistant import models
 from assistant.config import DeviceSettings
-from assistant.errors import ModelError
-from assistant.models.loading import choose
+from assistant.models.loading import choose, load_errors
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -85,7 +84,7 @@ class Reranker:
         from sentence_transformers import CrossEncoder
 
         device = choose(self._device)
-        try:
+        with load_errors(f"The reranker {self._name}", "retrieval.reranker"):
             config = json.loads((self._folder / "config.json").read_text(encoding="utf-8"))
             architectures = config.get("architectures") or ["nothing"]
             saved = self._folder / "config_sentence_transformers.json"
@@ -99,9 +98,4 @@ class Reranker:
                 )
             if model.num_labels != 1:
                 raise ValueError(f"it gives {model.num_labels} scores, not one")
-            return model
-        except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(
-                f"The reranker {self._name} cannot be loaded: {reason}", "Check retrieval.reranker."
-            ) from error
+        return model
