@@ -1,5 +1,8 @@
 """Texts as unit vectors, by the embedder of the settings or the one that a corpus was made with.
 
+``embedder.model`` is that of new corpora, and of those that are rebuilt. So the old index answers until the new one
+stands, whoever has it open follows, and corpora of one workspace may have embedders of their own.
+
 Many embedders were trained with a prompt before each question, and with another one, or none, before each passage.
 They declare them; what is set in ``embedder.query_prefix`` and ``embedder.document_prefix`` takes their place.
 
@@ -237,10 +240,6 @@ def _sentence_transformer(folder: Path, device: Device) -> Encoder:
 
 _opened = functools.cache(Embedder)
 """One for all that search, as its weights take memory."""
-
-
-# ``embedder.model`` is that of new corpora, and of those that are rebuilt. So the old index answers until the new one
-# stands, whoever has it open follows, and corpora of one workspace may have embedders of their own.
 
 
 def embedder_of(catalog: Catalog, configured: Embedder) -> Embedder:
