@@ -21,7 +21,7 @@ from assistant.grounding.grounder import Grounder
 from assistant.prompt import build_messages
 from assistant.refusal.wording import declines
 from assistant.retrieval.retriever import Retriever
-from assistant.service import Asked, ServedModel, Service
+from assistant.service import Query, ServedModel, Service
 from assistant.types import Answer, Evidence, Filter, Message, Trace
 from assistant.work.progress import progress_bar
 from assistant.workspace import Workspace
@@ -126,7 +126,7 @@ def ask_with(system: System, shared: Setting) -> Ask:
         if system.kind in {"oracle", "noise"}:
             searching = gold = shared.gold_retriever
             gold.gold, gold.distractors = case.gold, _DISTRACTORS if system.kind == "noise" else 0
-        asked = Asked(model, case.question, case.history, checked=False)
+        asked = Query(model, case.question, case.history, checked=False)
         return service.answerer(asked, searching).ask(asked.question, asked.history, adapter=system.adapter)
 
     return ask

@@ -232,15 +232,12 @@ def test_what_fails_half_way_leaves_nothing_behind(
 def test_a_graph_that_computes_something_else_is_not_used(
     tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
-    import torch
 
     from assistant.engines import openvino_graph
 
     save_random(tiny, tmp_path / "voice", seed=31)
     before = conversions(cache)
-    monkeypatch.setattr(
-        openvino_graph, "_rotary_table", lambda _: (torch.ones(1024, 16), torch.zeros(1024, 16))
-    )  # no positions at all
+    monkeypatch.setattr(openvino_graph._Graph, "_rotated", lambda _, x: x)  # no positions at all
     with pytest.raises(ModelError, match=r"off by .* engine\.runtime=transformers"):
         fast(tiny, tmp_path).complete(QUESTIONS, TOKENS, "voice")
     assert conversions(cache) == before
