@@ -45,7 +45,7 @@ def taught(
     context.feedback.add(user.name, corpus, answer, versions, judgement, hashes, history)
 
 
-def _in_one_corpus(reply: TurnReply, judgement: Judgement) -> tuple[str, Answer]:
+def _in_one_corpus(reply: TurnReply, judgement: Assessment) -> tuple[str, Answer]:
     """The corpus that a judgement is about, and the answer with its passages alone: of several, that of the first
     passage that was named, else cited, else shown."""
     cited = [one.hit for sentence in reply.answer.sentences for one in sentence.citations]
