@@ -38,7 +38,19 @@ if TYPE_CHECKING:
     import psutil
 
 Kind = Literal[
-    "ingest", "forget", "pairs", "check", "train", "compose", "export", "remove", "eval", "compare", "draft", "doctor"
+    "ingest",
+    "forget",
+    "pairs",
+    "check",
+    "train",
+    "compose",
+    "export",
+    "remove",
+    "eval",
+    "compare",
+    "draft",
+    "doctor",
+    "fetch",
 ]
 State = Literal["starting", "running", "stopping", "done", "stopped", "failed", "lost"]
 UNDER_WAY: frozenset[State] = frozenset({"starting", "running", "stopping"})

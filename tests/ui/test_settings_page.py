@@ -1,13 +1,16 @@
 """The page of settings tells what holds and why, and only an admin changes it."""
 
+from collections.abc import Callable
+
 import gradio as gr
 import pytest
 from fakes import ScriptedEngine
 from serving import service_of
 from signing import make_people
-from working import ADMIN, EDITOR, EXPERT, ROLES, as_
+from working import ADMIN, EDITOR, EXPERT, ROLES, as_, choosing, run_instead, started
 
 from assistant import config
+from assistant.models.catalogue import catalogue
 from assistant.workspace import Workspace
 from ui.context import AppContext, make_context
 from ui.pages.settings import SettingsActions
@@ -96,3 +99,56 @@ def test_values_of_strangers_stay_text(context: AppContext) -> None:
     settings, origins = config.load(environment={"ASSISTANT_ANSWER__SYSTEM": "<img src=x onerror=alert(1)>"})
     html = settings_html(context, settings, origins)
     assert "<img" not in html and "ASSISTANT_ANSWER__SYSTEM" in html
+
+
+def test_models_of_the_catalogue_are_listed_and_shown(context: AppContext) -> None:
+    actions = SettingsActions(context)
+    html = actions.listed(as_(ADMIN))
+    names = [name for name, model in catalogue().items() if model.kind == "language model"]
+    assert all(f'data-choice="{name}"' in html for name in names) and html.count("in use") == 1
+    shown, _, fetch, use, name = actions.open(choosing("qwen2.5-coder-1.5b"), as_(ADMIN))
+    assert "2.9 GiB of memory · about 6 s an answer" in shown and name == "qwen2.5-coder-1.5b"
+    assert fetch.visible is not use.visible
+
+
+def test_a_model_is_fetched_in_a_process_of_its_own(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_instead(monkeypatch)
+    SettingsActions(context).fetch("qwen2.5-coder-0.5b", as_(ADMIN))
+    assert started(context) == ("models", "get", "--", "qwen2.5-coder-0.5b")
+
+
+def test_a_model_that_is_here_is_used_from_the_next_start_on(
+    context: AppContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.pages.settings.check_engine", lambda _: None)
+    html, _ = SettingsActions(context).use("qwen2.5-coder-0.5b", as_(ADMIN))
+    assert "after the next start" in html
+    assert config.load(context.workspace.config_file, environment={})[0].engine.model == "qwen2.5-coder-0.5b"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "--help", "all-minilm-l6-v2", "../x", "bundled", "x\0", "HuggingFaceTB/SmolLM2-135M"]
+)
+def test_only_language_models_of_the_catalogue_are_fetched_and_used(context: AppContext, name: str) -> None:
+    actions, before = SettingsActions(context), context.workspace.config_file.read_text(encoding="utf-8")
+    for act in (actions.fetch, actions.use):
+        with pytest.raises(gr.Error, match="no language model"):
+            act(name, as_(ADMIN))
+    assert context.jobs.newest() is None
+    assert context.workspace.config_file.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("name", [EXPERT, EDITOR, "nobody", ""])
+def test_only_an_admin_fetches_and_uses_models(context: AppContext, name: str) -> None:
+    actions, model = SettingsActions(context), "qwen2.5-coder-0.5b"
+    assert actions.listed(as_(name)) == ""
+    attacks: tuple[Callable[[], object], ...] = (
+        lambda: actions.fetch(model, as_(name)),
+        lambda: actions.use(model, as_(name)),
+        lambda: actions.open(choosing(model), as_(name)),
+        lambda: actions.opened(model, as_(name)),
+    )
+    for attack in attacks:
+        with pytest.raises(gr.Error, match=r"role|signed in"):
+            attack()
+    assert context.jobs.newest() is None

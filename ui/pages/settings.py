@@ -1,4 +1,4 @@
-"""The page of settings: what each is set to and why; an admin may change one."""
+"""The page of settings: which language model answers, and what each setting is set to and why; for admins."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +9,16 @@ from assistant import config
 from assistant.config import Origin, Settings, description_of, setting_keys, value_of
 from assistant.config.file import change_settings
 from assistant.engines.opening import check_engine
+from assistant.errors import UsageError
 from assistant.models import embedder_folder
-from assistant.models.catalogue import SETTINGS
+from assistant.models.catalogue import SETTINGS, catalogue
+from assistant.models.naming import folder_here
 from ui.context import AppContext
-from ui.pages.events import CLICKED, still_html, when_opened
+from ui.jobs import Status
+from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, when_opened
+from ui.pages.job_panel import job_panel
 from ui.pages.told import telling
-from ui.shown.running import settings_html, written
+from ui.shown.running import model_html, models_html, settings_html, written
 
 
 def build(context: AppContext) -> None:
@@ -22,12 +26,26 @@ def build(context: AppContext) -> None:
     actions = SettingsActions(context)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
+            with gr.Accordion(context.text("models.title"), open=True):
+                models = choice_list("models-list")
             key = gr.Dropdown(list(setting_keys()), value=None, label=context.text("settings.key"))
             value = gr.Textbox(label=context.text("settings.value"), info=context.text("settings.value_help"), lines=2)
             save = gr.Button(context.text("settings.save"), variant="primary")
             gr.Markdown(context.text("settings.help"))
         with gr.Column(scale=3, min_width=320):
+            panel = job_panel(context, ("fetch",), "admin", actions.result)
+            model, name = still_html(), gr.State("")
+            with gr.Row(visible=False) as offered:
+                fetch = gr.Button(context.text("models.fetch"))
+                use = gr.Button(context.text("models.use"), variant="primary")
             shown = still_html()
+    models.choose(actions.open, outputs=[model, offered, fetch, use, name], **CLICKED)
+    fetched = fetch.click(actions.fetch, name, **CLICKED)
+    fetched.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    use.click(actions.use, name, [shown, models], **CLICKED)
+    panel.ended.change(actions.listed, outputs=models, **QUIET)
+    panel.ended.change(telling(actions.opened), name, [model, offered, fetch, use, name], **QUIET)
+    when_opened(actions.listed, [models])
     key.change(actions.chosen, key, value, **CLICKED)
     save.click(actions.save, [key, value], shown, **CLICKED)
     when_opened(actions.shown, [shown])
@@ -53,10 +71,56 @@ class SettingsActions:
         settings, _ = self._effective()
         return gr.Textbox(written(value_of(settings, key)), info=description_of(key))
 
+    def listed(self, request: gr.Request) -> str:
+        """The language models of the catalogue, the one that answers marked."""
+        if not self.context.may(request, "admin"):
+            return ""
+        settings, _ = self._effective()
+        return models_html(self.context, settings.engine.model)
+
+    @telling
+    def open(self, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show a model, and what can be done with it."""
+        return self.opened(data_of(event).get("choice", ""), request)
+
+    def opened(self, name: str, request: gr.Request) -> list[Any]:
+        """The model that is open, as it stands now: it may have been fetched meanwhile."""
+        if not name:
+            return [gr.skip()] * 5
+        self.context.require(request, "admin")
+        is_here = folder_here(_language_model(name)) is not None
+        return [
+            model_html(self.context, name),
+            gr.Row(visible=True),
+            gr.Button(visible=not is_here),
+            gr.Button(visible=is_here),
+            name,
+        ]
+
+    @telling
+    def fetch(self, name: str, request: gr.Request) -> None:
+        """Fetch a model of the catalogue, in a process of its own."""
+        user = self.context.require(request, "admin")
+        self.context.jobs.start("fetch", name, ["models", "get", "--", _language_model(name)], user.name)
+
+    @telling
+    def use(self, name: str, request: gr.Request) -> list[str]:
+        """Have a model answer from the next start on."""
+        self.context.require(request, "admin")
+        shown = self._written(SETTINGS["language model"], _language_model(name))
+        return [shown, self.listed(request)]
+
+    def result(self, _status: Status) -> str:
+        """What was fetched tells of itself in the list."""
+        return ""
+
     @telling
     def save(self, key: str | None, value: str, request: gr.Request) -> str:
         """Write a setting into the workspace's file."""
         self.context.require(request, "admin")
+        return self._written(key, value)
+
+    def _written(self, key: str | None, value: str) -> str:
         if key in SETTINGS.values():
             # A model that is not here: the next start would fail on it.
             assignments = [f"{key}={value}"]
@@ -80,3 +144,11 @@ class SettingsActions:
             if origin.source == "command line"
         ]
         return config.load(self.context.workspace.config_file, assignments=given)
+
+
+def _language_model(name: str) -> str:
+    """``name`` itself if it is a language model of the catalogue. Raises UsageError otherwise."""
+    known = catalogue().get(name)
+    if known is None or known.kind != "language model":
+        raise UsageError(f"There is no language model {name[:80]!r} in the catalogue.", "Choose one of the list.")
+    return name

@@ -20,7 +20,7 @@ _STEPS = {
     "generating": "generating",
 }
 _BROKEN_OFF: Set[State] = {"stopping", "stopped", "lost"}
-_KEEPING: Set[Kind] = {"ingest", "forget", "train", "eval"}
+_KEEPING: Set[Kind] = {"ingest", "forget", "train", "eval", "fetch"}
 """Jobs whose work is kept as it goes; the others write all they have at their end."""
 _TONES = {"done": "good", "failed": "bad", "lost": "bad", "stopped": "calm"}
 

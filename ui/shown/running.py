@@ -10,10 +10,17 @@ from markupsafe import Markup
 
 from assistant.config import Origin, Settings, description_of, value_of
 from assistant.doctor import Diagnosis
+from assistant.models.catalogue import Model, catalogue, entry_of
+from assistant.models.naming import folder_here
 from ui.context import AppContext
+from ui.shown.chat import language_name
+from ui.shown.components import Badge, ListEntry
 from ui.shown.templates import filled
+from ui.texts import shown_number
 
 _DEFAULT = "default"
+_SECONDS_A_BILLION = 4.0
+"""Of an answer in 16 bits on two cores, for each billion parameters (docs/engines.md)."""
 
 
 def settings_html(context: AppContext, settings: Settings, origins: Sequence[Origin]) -> Markup:
@@ -31,6 +38,48 @@ def settings_html(context: AppContext, settings: Settings, origins: Sequence[Ori
         changed = sum(bool(shown) for _, _, shown, _, _ in rows)
         sections.append((name, context.text("settings.changed", count=changed) if changed else "", rows))
     return filled("running.settings", sections=sections)
+
+
+def models_html(context: AppContext, chosen: str) -> Markup:
+    """The language models of the catalogue, the smallest first; ``chosen`` is the setting that names the one in use."""
+    entries = []
+    for name, model in sorted(_language_models().items(), key=lambda pair: pair[1].parameters):
+        badge = None
+        if entry_of(chosen) is model:
+            badge = Badge(context.text("models.in_use"), "ok")
+        elif folder_here(name):
+            badge = Badge(context.text("models.here"))
+        entries.append(ListEntry(name, name, _needs(context, model), badge))
+    return filled("components.choices", entries=entries)
+
+
+def model_html(context: AppContext, name: str) -> Markup:
+    """What a model is, what it needs, and how large the fetch is."""
+    model, words = _language_models()[name], context.text
+    rows = {
+        words("models.needs"): _needs(context, model),
+        words("models.languages"): ", ".join(map(language_name, model.languages)) or words("models.many"),
+        words("models.window"): words("models.tokens", count=shown_number(model.window, context.language)),
+        words("models.licence"): model.licence,
+        words("models.source"): model.hub,
+        words("models.notes"): model.note,
+    }
+    if model.quotes:
+        rows[words("models.quotes")] = words("models.quotes_what")
+    if model.wheels and not folder_here(name):
+        size = shown_number(model.wheels.bytes / 1e6, context.language)
+        rows[words("models.fetch")] = words("models.size", megabytes=size)
+    return filled("running.model", name=name, rows={label: text for label, text in rows.items() if text})
+
+
+def _language_models() -> dict[str, Model]:
+    return {name: model for name, model in catalogue().items() if model.kind == "language model"}
+
+
+def _needs(context: AppContext, model: Model) -> str:
+    memory = shown_number(model.memory, context.language, 1)
+    seconds = shown_number(max(1, _SECONDS_A_BILLION * model.parameters), context.language)
+    return context.text("models.cost", memory=memory, seconds=seconds)
 
 
 def findings_html(context: AppContext, findings: Sequence[Diagnosis]) -> Markup:
