@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Any, Literal, cast, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -70,19 +70,21 @@ class Origin:
     source: str
 
 
+_FIELDS = {
+    f"{section}.{name}": field
+    for section, info in Settings.model_fields.items()
+    for name, field in cast(type[BaseModel], info.annotation).model_fields.items()
+}
+
+
 def setting_keys() -> tuple[str, ...]:
-    """All settings by their dotted names, in the order of this file."""
-    return tuple(
-        f"{section}.{name}"
-        for section, info in Settings.model_fields.items()
-        for name in _section_type(info.annotation).model_fields
-    )
+    """All settings by their dotted names, in the order of ``assistant.config.settings``."""
+    return tuple(_FIELDS)
 
 
 def description_of(key: str) -> str:
     """The one description of a setting, as command line and screens show it."""
-    section, name = key.split(".")
-    return _section_type(Settings.model_fields[section].annotation).model_fields[name].description or ""
+    return _FIELDS[key].description or ""
 
 
 def load(
@@ -105,7 +107,7 @@ def load(
     )
     layers = (
         _file_layer(file) if file is not None and file.exists() else (),
-        ((key, parse_value(variables[name], _annotation_of(key), name), name) for key, name in in_environment),
+        ((key, _parsed(key, variables[name], name), name) for key, name in in_environment),
         assignment_layer(assignments),
     )
     for layer in layers:
@@ -120,21 +122,6 @@ def value_of(settings: Settings, key: str) -> Any:
     """The value behind a dotted name."""
     section, name = key.split(".")
     return getattr(getattr(settings, section), name)
-
-
-def _annotation_of(key: str) -> Any:
-    """The type of a setting; None for a key that does not exist."""
-    section, _, name = key.partition(".")
-    if section not in Settings.model_fields:
-        return None
-    field = _section_type(Settings.model_fields[section].annotation).model_fields.get(name)
-    return field.annotation if field else None
-
-
-def _section_type(annotation: Any) -> type[BaseModel]:
-    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        raise TypeError(f"a section of Settings has to be a model, not {annotation!r}")
-    return annotation
 
 
 def read_yaml(file: Path) -> Any:
@@ -182,15 +169,19 @@ def assignment_layer(assignments: Iterable[str]) -> Iterator[tuple[str, Any, str
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"'{assignment}' is not a setting.", "Write key=value, as in retrieval.k=5.")
-        yield key.strip(), parse_value(text, _annotation_of(key.strip()), assignment), "command line"
+        yield key.strip(), _parsed(key.strip(), text, assignment), "command line"
+
+
+def _parsed(key: str, text: str, source: str) -> Any:
+    field = _FIELDS.get(key)  # of a key that does not exist, the value is not what is told
+    return parse_value(text, field.annotation if field else None, source)
 
 
 def _known(key: str, source: str) -> str:
-    keys = setting_keys()
-    if key in keys:
+    if key in _FIELDS:
         return key
-    near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-    by_name = [known for known in keys if known.split(".")[1] == key.split(".")[-1]]
+    near = difflib.get_close_matches(key, _FIELDS, n=1, cutoff=0.5)
+    by_name = [known for known in _FIELDS if known.split(".")[1] == key.split(".")[-1]]
     suggestion = (by_name or near or ["one of 'assistant config show'"])[0]
     raise ConfigError(f"Unknown setting '{key}' ({source}).", f"Did you mean {suggestion}?")
 

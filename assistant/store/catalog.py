@@ -16,8 +16,8 @@ import numpy as np
 
 from assistant.errors import WorkspaceError
 from assistant.store.blocks import insert_blocks, read_blocks, stored_blocks
-from assistant.store.conditions import chunks_of, conditions_of, marks_for, portions
 from assistant.store.schema import connect, damage_told
+from assistant.store.sql import chunks_of, conditions_of, marks_for, portions
 from assistant.text.words import terms
 from assistant.types import Chunk, Document, Filter, StoredBlock, Vectors
 

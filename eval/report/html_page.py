@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS
-from assistant.render.html import environment
+from assistant.render.html_templates import environment
 from assistant.text.printing import visible
 from eval.human_agreement import FEWEST_RATINGS, Opinions
 from eval.metrics import GRADED, metric_of
