@@ -36,6 +36,7 @@ from assistant.engines.openvino_graph import llama_graph, openvino, why_unfit
 from assistant.engines.scheduler import Request, RequestOutput
 from assistant.errors import ModelError, one_line
 from assistant.models.loading import choose
+from assistant.models.unpacking import made_once
 from assistant.work.progress import note
 
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
@@ -268,13 +269,22 @@ def converted(
     ``check`` is given the new folder and the model, and raises when they do not say the same. Older models give way
     until all together have at most ``limit`` bytes. Raises ModelError when the disk is full.
     """
-    from filelock import FileLock
-
     folder = models.cache_folder() / "openvino" / key
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):  # a second process waits, then finds it done
-        if not folder.exists():
-            _convert(folder, model(), check, in_8_bits)
+
+    def convert(beside: Path) -> None:
+        made = model()
+        note(f"Preparing the model for this processor in {folder} (once)")
+        try:
+            openvino().save_model(llama_graph(made, in_8_bits=in_8_bits), beside / _GRAPH, compress_to_fp16=False)
+            (beside / _ENDS).write_text(json.dumps(made.generation_config.eos_token_id), encoding="utf-8")
+            check(beside, made)
+        except (OSError, RuntimeError) as error:
+            raise ModelError(
+                f"The model cannot be prepared for OpenVINO in {folder}: {one_line(error)}",
+                "Free some space, or set engine.runtime=transformers.",
+            ) from error
+
+    made_once(folder, convert)
     now = time.time_ns()
     os.utime(folder, ns=(now, now))
     others = [one for one in folder.parent.iterdir() if one.is_dir() and one.name[0] != "." and one != folder]
@@ -284,25 +294,6 @@ def converted(
         if total > limit:
             shutil.rmtree(other, ignore_errors=True)
     return folder
-
-
-def _convert(folder: Path, model: Any, check: Callable[[Path, Any], None], in_8_bits: bool) -> None:
-    note(f"Preparing the model for this processor in {folder} (once)")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir()
-        openvino().save_model(llama_graph(model, in_8_bits=in_8_bits), beside / _GRAPH, compress_to_fp16=False)
-        (beside / _ENDS).write_text(json.dumps(model.generation_config.eos_token_id), encoding="utf-8")
-        check(beside, model)
-        beside.rename(folder)
-    except (OSError, RuntimeError) as error:
-        raise ModelError(
-            f"The model cannot be prepared for OpenVINO in {folder}: {one_line(error)}",
-            "Free some space, or set engine.runtime=transformers.",
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def ends_of(folder: Path) -> set[int]:
