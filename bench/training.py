@@ -35,7 +35,7 @@ _WAYS = ("trl", "trl checkpointing", "ours one by one", "ours")
 
 def measure(way: str, job: Job, scratch: Path) -> dict[str, float]:
     """Train one way in this process: seconds, tokens of rows a second, validation loss."""
-    from train.run import make_accelerator, make_trainer
+    from train.finetune import make_accelerator, make_trainer
 
     trainer = make_trainer(job, make_accelerator(job, scratch), scratch)
     passes = trainer.passes
@@ -46,10 +46,10 @@ def measure(way: str, job: Job, scratch: Path) -> dict[str, float]:
         passes = replace(passes, model=theirs.model)
     else:
         began = time.perf_counter()
-        trainer.run(replace(job.course, validation=[], answers=None))
+        trainer.run(replace(job.plan, validation=[], answers=None))
     seconds = time.perf_counter() - began
-    tokens = sum(map(len, job.course.rows)) * job.settings.epochs
-    loss = passes.mean_loss(job.course.validation)
+    tokens = sum(map(len, job.plan.rows)) * job.settings.epochs
+    loss = passes.mean_loss(job.plan.validation)
     return {"seconds": seconds, "tokens_per_second": tokens / seconds, "validation_loss": loss}
 
 
@@ -75,12 +75,12 @@ def _trl(job: Job, model: Any, scratch: Path, checkpointing: bool) -> Any:
             bf16=True,
             activation_checkpointing=checkpointing,
             gradient_checkpointing=checkpointing,
-            max_length=max(map(len, job.course.rows)) + 8,
+            max_length=max(map(len, job.plan.rows)) + 8,
             per_device_train_batch_size=settings.batch,
             num_train_epochs=settings.epochs,
-            learning_rate=job.course.schedule.peak,
+            learning_rate=job.plan.schedule.peak,
             lr_scheduler_type="cosine",
-            warmup_steps=job.course.schedule.warmup,
+            warmup_steps=job.plan.schedule.warmup,
             weight_decay=settings.weight_decay,
             seed=settings.seed,
             train_sampling_strategy="sequential",
@@ -95,7 +95,7 @@ def _trl(job: Job, model: Any, scratch: Path, checkpointing: bool) -> Any:
 def _in_our_order(job: Job) -> list[Pair]:
     """The pairs to train on as our first epoch shows them when prefixes are shared."""
     pairs = {pair.id: pair for pair in job.pairs}
-    plan = islice(steps(job.course.rows, job.settings.batch, job.settings.seed, share=True), job.course.schedule.epoch)
+    plan = islice(steps(job.plan.rows, job.settings.batch, job.settings.seed, share=True), job.plan.schedule.epoch)
     return [pairs[row.id] for step in plan for row in step]
 
 

@@ -11,7 +11,7 @@ from assistant import models
 from assistant.artifacts.pairs import Pair, PairsHeader, Split, write_pairs
 from assistant.types import Passage
 from assistant.workspace import Workspace
-from train.rows import Row
+from train.batches import TokenRow
 
 WORDS = "hail cover claim deductible euro days report storm policy roof letter broker limit within after paid".split()
 VOCABULARY = 97
@@ -61,18 +61,18 @@ def apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     return float(difference.norm() / torch.cat([tensor.flatten() for tensor in other.values()]).norm())
 
 
-def toy_rows(groups: Sequence[tuple[int, Sequence[tuple[int, int]]]], seed: int = 0) -> list[Row]:
+def toy_rows(groups: Sequence[tuple[int, Sequence[tuple[int, int]]]], seed: int = 0) -> list[TokenRow]:
     """Rows of random tokens: for each group the length of what its prompts share, and (prompt, response) lengths."""
     chance = random.Random(seed)
 
     def tokens(number: int) -> tuple[int, ...]:
         return tuple(chance.randrange(3, VOCABULARY) for _ in range(number))
 
-    rows: list[Row] = []
+    rows: list[TokenRow] = []
     for shared, branches in groups:
         prefix = tokens(shared)
         for prompt, response in branches:
-            rows.append(Row(f"r{len(rows)}", prefix + tokens(prompt), tokens(response)))
+            rows.append(TokenRow(f"r{len(rows)}", prefix + tokens(prompt), tokens(response)))
     return rows
 
 

@@ -1,4 +1,8 @@
-"""Which rows are computed together, and how: steps, packed sequences, micro-batches.
+"""Pairs as tokens, and which are computed together: steps, packed sequences, micro-batches.
+
+    TokenRow(id="a1", prompt=(1, 9690, …), response=(504, 2786, …, 2))
+
+The loss counts on the response alone, end of turn included. A row is never cut and never left out.
 
 Rows that begin alike (the same system text and passages) are packed into one sequence, in which the part that they
 share stands once and each row goes on behind it as a branch:
@@ -15,12 +19,68 @@ import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import count, pairwise, takewhile
+from operator import eq
 
-from train.rows import Row
+from jinja2 import TemplateError
 
+from assistant.artifacts.pairs import Pair, Split
+from assistant.engines.template import ChatTemplate
+from assistant.errors import TrainingError
+from assistant.untrusted.turns import harmless
+
+_MOST_NAMED = 10
 # A row joins others when at least this part of its prompt is the same.
 _LEAST_SHARED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One pair as tokens; ``response`` ends with the end of the turn."""
+
+    id: str
+    prompt: tuple[int, ...]
+    response: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.response)
+
+
+def rows_of(
+    pairs: Iterable[Pair], split: Split, template: ChatTemplate, system: str, window: int | None
+) -> list[TokenRow]:
+    """The pairs of one split as rows, in order.
+
+    Raises TrainingError when a row has more tokens than ``window``, or nothing to learn from.
+    """
+    control = template.control_tokens
+    rows: list[TokenRow] = []
+    for pair in (pair for pair in pairs if pair.split == split):
+        try:
+            prompt = template.prompt_ids(pair.messages(system, control))
+        except TemplateError as error:
+            raise TrainingError(
+                f"The chat template refuses the pair '{pair.id}': {error}.", "Mend its history or delete it."
+            ) from None
+        response = template.response_ids(harmless(pair.response, control))
+        if len(response) < 2 or not prompt:
+            raise TrainingError(f"The pair '{pair.id}' has no tokens to learn from.", "Mend its response or delete it.")
+        rows.append(TokenRow(pair.id, tuple(prompt), tuple(response)))
+    too_long = [row for row in rows if window is not None and len(row) > window]
+    if too_long:
+        too_long.sort(key=len, reverse=True)
+        named = ", ".join(f"'{row.id}' has {len(row)}" for row in too_long[:_MOST_NAMED])
+        raise TrainingError(
+            f"{len(too_long)} of {len(rows)} {split} pairs do not fit into the model's window of {window} tokens: "
+            f"{named}{', …' if len(too_long) > _MOST_NAMED else ''}.",
+            "Shorten or delete them, make pairs that show fewer passages, or take another model.",
+        )
+    return rows
+
+
+def loss_tokens(rows: Sequence[TokenRow]) -> int:
+    """How many tokens of ``rows`` count in the loss."""
+    return sum(len(row.response) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +88,18 @@ class Packed:
     """Rows in one sequence, whose first ``prefix`` tokens are the same and stand once."""
 
     prefix: int
-    rows: tuple[Row, ...]
+    rows: tuple[TokenRow, ...]
 
     def __len__(self) -> int:
         return self.prefix + sum(len(row) - self.prefix for row in self.rows)
 
 
-def alone(rows: Iterable[Row]) -> list[Packed]:
+def alone(rows: Iterable[TokenRow]) -> list[Packed]:
     """Each row as a sequence of its own."""
     return [Packed(0, (row,)) for row in rows]
 
 
-def packed(rows: Iterable[Row], most_rows: int, most_tokens: int) -> list[Packed]:
+def packed(rows: Iterable[TokenRow], most_rows: int, most_tokens: int) -> list[Packed]:
     """Rows that begin alike in one sequence each; every row is in exactly one.
 
     Neighbours in the order of their prompts are joined, those that have most in common first, as long as that saves
@@ -47,69 +107,53 @@ def packed(rows: Iterable[Row], most_rows: int, most_tokens: int) -> list[Packed
     sequence has at most ``most_rows`` rows and, if it has several, ``most_tokens`` tokens.
     """
     ordered = sorted(rows, key=lambda row: (row.prompt, row.id))
-    alike = [_alike(one.prompt, other.prompt) for one, other in pairwise(ordered)]
+    alike = [sum(1 for _ in takewhile(bool, map(eq, one.prompt, other.prompt))) for one, other in pairwise(ordered)]
     # A sequence holds neighbours: it is known by its last place, and the ends of a run know each other.
     ending = {place: Packed(0, (row,)) for place, row in enumerate(ordered)}
     first = {place: place for place in ending}
     last = dict(first)
     for place in sorted(range(len(alike)), key=lambda place: -alike[place]):
         left, right = ending[place], ending[last[place + 1]]
-        joined = _joined(left, right, alike[place])
-        if joined and len(joined.rows) <= most_rows and len(joined) <= most_tokens:
+        both = (*left.rows, *right.rows)
+        joined = Packed(min(alike[place], *(len(row.prompt) - 1 for row in both)), both)
+        has_much = joined.prefix >= _LEAST_SHARED * max(len(row.prompt) for row in both)
+        saved = (len(left.rows) - 1) * left.prefix + (len(right.rows) - 1) * right.prefix
+        saves = (len(both) - 1) * joined.prefix > saved
+        if has_much and saves and len(both) <= most_rows and len(joined) <= most_tokens:
             begin, end = first[place], last[place + 1]
             del ending[place]
             ending[end], first[end], last[begin] = joined, begin, end
     return list(ending.values())
 
 
-def _joined(left: Packed, right: Packed, alike: int) -> Packed | None:
-    """Two sequences as one, if that saves tokens and their rows have enough in common."""
-    rows = (*left.rows, *right.rows)
-    prefix = min(alike, *(len(row.prompt) - 1 for row in rows))
-    saved = (len(left.rows) - 1) * left.prefix + (len(right.rows) - 1) * right.prefix
-    enough = _LEAST_SHARED * max(len(row.prompt) for row in rows)
-    return Packed(prefix, rows) if prefix >= enough and (len(rows) - 1) * prefix > saved else None
-
-
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences have in common from their start."""
-    return next(
-        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
-
-
-def steps(rows: Sequence[Row], batch: int, seed: int, share: bool) -> Iterator[list[Row]]:
+def steps(rows: Sequence[TokenRow], batch: int, seed: int, share: bool) -> Iterator[list[TokenRow]]:
     """The rows of each optimiser step, epoch after epoch without end: every row once an epoch, in a new order.
 
     A step has ``batch`` rows, the last one of an epoch may have fewer. With ``share``, rows that begin alike stay in
-    one step, but fill at most half of it, so that a step is not about a single list of passages.
+    one step, but fill at most half of it, so that a step is not about a single list of passages; such a cluster is
+    split only where none fits.
     """
     most = max(batch // 2, 1) if share else 1
     clusters = [one.rows for one in packed(rows, most, most * max(map(len, rows)))]
     for epoch in count():
-        yield from _epoch(clusters, batch, random.Random(f"{seed}/{epoch}"))
-
-
-def _epoch(clusters: Sequence[tuple[Row, ...]], batch: int, chance: random.Random) -> Iterator[list[Row]]:
-    """Clusters in a random order, filled into steps of ``batch`` rows; one is split only where none fits."""
-    queues: dict[int, deque[tuple[int, tuple[Row, ...]]]] = {}
-    for turn, cluster in enumerate(chance.sample(clusters, len(clusters))):
-        queues.setdefault(len(cluster), deque()).append((turn, cluster))
-    step: list[Row] = []
-    rest: tuple[Row, ...] = ()
-    while rest or any(queues.values()):
-        room = batch - len(step)
-        if not rest:
-            sizes = [size for size, queue in queues.items() if queue]
-            fitting = [size for size in sizes if size <= room] or sizes
-            _, rest = queues[min(fitting, key=lambda size: queues[size][0][0])].popleft()
-        step.extend(rest[:room])
-        rest = rest[room:]
-        if len(step) == batch:
+        queues: dict[int, deque[tuple[int, tuple[TokenRow, ...]]]] = {}
+        for turn, cluster in enumerate(random.Random(f"{seed}/{epoch}").sample(clusters, len(clusters))):
+            queues.setdefault(len(cluster), deque()).append((turn, cluster))
+        step: list[TokenRow] = []
+        rest: tuple[TokenRow, ...] = ()
+        while rest or any(queues.values()):
+            room = batch - len(step)
+            if not rest:
+                sizes = [size for size, queue in queues.items() if queue]
+                fitting = [size for size in sizes if size <= room] or sizes
+                _, rest = min((queues[size] for size in fitting), key=lambda queue: queue[0][0]).popleft()
+            step.extend(rest[:room])
+            rest = rest[room:]
+            if len(step) == batch:
+                yield step
+                step = []
+        if step:
             yield step
-            step = []
-    if step:
-        yield step
 
 
 def steps_an_epoch(rows: int, batch: int) -> int:
@@ -117,7 +161,7 @@ def steps_an_epoch(rows: int, batch: int) -> int:
     return -(-rows // batch)
 
 
-def computed_together(rows: Sequence[Row], most_tokens: int, share: bool) -> list[tuple[Packed, ...]]:
+def computed_together(rows: Sequence[TokenRow], most_tokens: int, share: bool) -> list[tuple[Packed, ...]]:
     """The micro-batches of one step: rows packed where they ``share`` a beginning, longest first."""
     return micro_batches(packed(rows, len(rows), most_tokens) if share else alone(rows), most_tokens)
 

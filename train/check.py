@@ -10,14 +10,11 @@ from assistant.artifacts.command_reports import CheckExample, CheckProbe, CheckR
 from assistant.config import Settings
 from assistant.text.printing import visible
 from assistant.workspace import Workspace
-from train.batches import Packed, computed_together, steps
+from train.batches import Packed, TokenRow, computed_together, loss_tokens, steps
 from train.config import validated
-from train.course import Course
+from train.finetune import make_accelerator, make_trainer
 from train.job import Job, named, prepare
-from train.memory import estimate, free_bytes, peak_bytes
-from train.model import computes_in_bfloat16, window_of
-from train.rows import Row, loss_tokens
-from train.run import make_accelerator, make_trainer
+from train.model import computes_in_bfloat16, estimate, free_bytes, peak_bytes, window_of
 from train.trainer import out_of_memory_told
 
 _BINS = 8
@@ -29,8 +26,8 @@ _VALIDATION_SHARE = 1 / 3
 def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> CheckReport:
     """Read pairs and sizes, and try two steps if memory allows; nothing is kept. Raises what training would."""
     job = prepare(named(validated(values), workspace), workspace, general)
-    course, schedule = job.course, job.course.schedule
-    rows = course.rows
+    plan, schedule = job.plan, job.plan.schedule
+    rows, decode = plan.rows, job.template.tokenizer.decode
     endless = steps(rows, job.settings.batch, job.settings.seed, job.settings.share_prefixes)
     planned = list(islice(endless, min(schedule.epoch, schedule.total)))
     shown = [row for step in planned for row in step]
@@ -42,7 +39,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         method=job.settings.method,
         base=general.engine.model,
         rows=len(rows),
-        validation_rows=len(course.validation),
+        validation_rows=len(plan.validation),
         steps=schedule.total,
         learning_rate=schedule.peak,
         parameters=job.parameters.trained,
@@ -53,12 +50,15 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         tokens=sum(map(len, shown)),
         packed_tokens=sum(len(one) for batch in batches for one in batch),
         loss_tokens=loss_tokens(shown),
-        end_of_turn=job.template.tokenizer.decode([job.template.end_of_turn]),
+        end_of_turn=decode([job.template.end_of_turn]),
         ended=sum(row.response[-1] == job.template.end_of_turn for row in rows),
         memory=needed,
         memory_total=needed.total,
         memory_free=free,
-        examples=_examples(job),
+        examples=tuple(
+            CheckExample(row.id, decode(list(row.prompt)), decode(list(row.response)))
+            for row in (rows[number] for number in sorted({0, len(rows) // 2, len(rows) - 1}))
+        ),
         probe=_probe(job, planned, workspace) if needed.total <= free else None,
     )
 
@@ -98,7 +98,7 @@ def lines(report: CheckReport) -> Iterator[str]:
     computed = f"{report.packed_tokens / report.tokens:.0%} of them computed (shared prefixes once), " if packs else ""
     yield f"Tokens: {report.tokens:,} an epoch, {computed}{report.loss_tokens / report.tokens:.1%} carry loss"
     yield f"End of turn: '{visible(report.end_of_turn)}', trained in {report.ended} of {report.rows} rows"
-    yield f"Row lengths (window {report.window or 'not stated'}; the longest is '{visible(report.longest)}'):"
+    yield f"TokenRow lengths (window {report.window or 'not stated'}; the longest is '{visible(report.longest)}'):"
     most = max(count for _, count in report.lengths)
     for longest, count in report.lengths:
         yield f"  to {longest:>6}  {count:>6}  {'█' * round(30 * count / most)}"
@@ -122,42 +122,27 @@ def _gib(size: int) -> str:
     return f"{size / 2**30:.2f} GiB"
 
 
-def _computed(job: Job, rows: Sequence[Row]) -> list[tuple[Packed, ...]]:
+def _computed(job: Job, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
     return computed_together(rows, job.most_tokens, job.settings.share_prefixes)
 
 
-def _examples(job: Job) -> tuple[CheckExample, ...]:
-    """The first, the middle and the last row."""
-    decode = job.template.tokenizer.decode
-    rows = job.course.rows
-    numbers = sorted({0, len(rows) // 2, len(rows) - 1})
-    return tuple(
-        CheckExample(row.id, decode(list(row.prompt)), decode(list(row.response)))
-        for row in (rows[number] for number in numbers)
-    )
-
-
-def _probe(job: Job, planned: Sequence[list[Row]], workspace: Workspace) -> CheckProbe:
+def _probe(job: Job, planned: Sequence[list[TokenRow]], workspace: Workspace) -> CheckProbe:
     heaviest = max(planned, key=lambda rows: max(len(batch) * len(batch[0]) for batch in _computed(job, rows)))
     folder = run_folder(workspace, job.settings.name)
     trainer = make_trainer(job, make_accelerator(job, folder), folder)
     with out_of_memory_told(job.most_tokens):
-        trainer.step(heaviest, job.course.schedule)
+        trainer.step(heaviest, job.plan.schedule)
         began = time.monotonic()
-        trainer.step(planned[0], job.course.schedule)
+        trainer.step(planned[0], job.plan.schedule)
     speed = sum(map(len, planned[0])) / (time.monotonic() - began)
+    # Of a training that goes to its end; tokens of validations count as what they cost.
+    plan, schedule = job.plan, job.plan.schedule
+    validations = 1 + schedule.total // schedule.evaluate_every
+    trained = schedule.total * sum(map(len, plan.rows)) / schedule.epoch
+    answered = sum(len(row.prompt) for row, _ in plan.answers.asked) if plan.answers else 0
     return CheckProbe(
         tokens_per_second=speed,
-        seconds=_tokens(job.course) / speed,
+        seconds=(trained + validations * (sum(map(len, plan.validation)) + answered) * _VALIDATION_SHARE) / speed,
         peak_bytes=peak_bytes(job.device.name),
         packed=trainer.passes.kinds is not None,
     )
-
-
-def _tokens(course: Course) -> float:
-    """Tokens of rows of a training that goes to its end; those of validations count as what they cost."""
-    schedule = course.schedule
-    validations = 1 + schedule.total // schedule.evaluate_every
-    trained = schedule.total * sum(map(len, course.rows)) / schedule.epoch
-    answered = sum(len(row.prompt) for row, _ in course.answers.asked) if course.answers else 0
-    return trained + validations * (sum(map(len, course.validation)) + answered) * _VALIDATION_SHARE

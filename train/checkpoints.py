@@ -1,11 +1,14 @@
-"""The state of a training on disk: one safetensors file, whole or not there.
+"""A training on disk, in ``adapters/.runs/NAME``: how it was started, and one safetensors file, whole or not there.
 
+    run.json                   settings, and what has to be the same for it to go on
     checkpoint.safetensors     weights that are trained, moments of AdamW, and in its header the State as JSON
     best-000120.safetensors    the trained weights with the best validation, named in the State
+    metrics.jsonl, loss.*      see train.watch
 
 The checkpoint is the one source of truth. A file of best weights is written before the checkpoint that names it, and
 deleted after one that names another, so that a process killed at any instant leaves a pair that fits. What is random
-follows from seed and step, and the learning rate from the step: neither needs saving.
+follows from seed and step, and the learning rate from the step: neither needs saving. The folder is emptied when the
+adapter is saved; its name is none that an adapter can have.
 """
 
 import json
@@ -15,8 +18,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from assistant.errors import TrainingError
-from assistant.workspace import replaced_atomically
+from assistant.artifacts.cards import RUN_FILE, run_folder, unfinished_runs
+from assistant.errors import ConfigError, TrainingError
+from assistant.workspace import Workspace, replaced_atomically
+from train.config import TrainSettings, validated
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +30,8 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 # Steps over which losses are averaged before they are shown or compared.
 WINDOW = 10
 _BEST = "best-*.safetensors"
-
 Named = Sequence[tuple[str, "torch.nn.Parameter"]]
+_LOCK_FILE = ".lock"
 
 
 @dataclass
@@ -160,3 +165,76 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
 def _damaged(file: Path, error: BaseException) -> TrainingError:
     reason = " ".join(str(error).split())
     return TrainingError(f"{file} is damaged: {reason}.", "Start the training anew with --force.")
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """An unfinished training as it was started."""
+
+    settings: dict[str, Any]
+    identity: dict[str, str]
+    force: bool
+    """Whether it may replace an adapter of its name."""
+
+
+def unfinished(workspace: Workspace, values: Mapping[str, Any]) -> tuple[TrainSettings, UnfinishedRun]:
+    """The interrupted training that ``values``, settings as a user gave them, mean, with its settings.
+
+    Raises TrainingError when there is none, ConfigError when there are several, or when it was started with other
+    settings than those given.
+    """
+    asked = validated(values)
+    runs = unfinished_runs(workspace)
+    if not asked.name and len(runs) > 1:
+        raise ConfigError(f"There are several trainings to go on with: {', '.join(runs)}.", f"Say name={runs[0]}.")
+    name = asked.name or (runs[0] if runs else "")
+    if name not in runs:
+        raise TrainingError(
+            f"There is no training {f'of {name!r} ' if name else ''}to go on with.", "Start one without --resume."
+        )
+    file = run_folder(workspace, name) / RUN_FILE
+    try:
+        run = UnfinishedRun(**json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(f"{file} is damaged: {error}.", "Start the training anew with --force.") from None
+    settings = validated(run.settings)
+    for key in values:
+        was, now = getattr(settings, key), getattr(asked, key)
+        if was != now:
+            raise ConfigError(
+                f"The training of '{name}' was started with {key}={was}, not {key}={now}.",
+                f"Leave {key} out, or start anew with --force.",
+            )
+    return settings, run
+
+
+def begin(folder: Path, run: UnfinishedRun) -> None:
+    """Empty the folder for a new training. Raises TrainingError when one is unfinished and ``run`` has no force."""
+    if (folder / RUN_FILE).exists() and not run.force:
+        state = read_state(folder)
+        done = f", {state.step} steps done" if state else ""
+        raise TrainingError(
+            f"The training of '{folder.name}' was interrupted{done}.",
+            "Go on with --resume, or start anew with --force.",
+        )
+    clear(folder)
+    with replaced_atomically(folder / RUN_FILE) as beside:
+        beside.write_text(json.dumps(asdict(run), indent=2) + "\n", encoding="utf-8")
+
+
+def check_identity(run: UnfinishedRun, identity: Mapping[str, str], name: str) -> None:
+    """Raise TrainingError when pairs, base model or chat template are not those the training was started with."""
+    changed = [what for what, digest in identity.items() if run.identity.get(what) != digest]
+    if changed:
+        raise TrainingError(
+            f"The training of '{name}' cannot go on: {' and '.join(changed)} changed since it was started.",
+            "Put back what it was, or start anew with --force.",
+        )
+
+
+def clear(folder: Path) -> None:
+    """Delete all that a training keeps; what says that there is one goes first. The lock stays, it is held."""
+    (folder / RUN_FILE).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.name != _LOCK_FILE and path.is_file():
+            path.unlink()

@@ -38,7 +38,10 @@ def load(file: Path | None = None, assignments: Iterable[str] = ()) -> TrainSett
 
 def given(file: Path | None, assignments: Iterable[str]) -> dict[str, Any]:
     """What a run file and ``key=value`` texts state, by key, before it is checked. Raises ConfigError as ``load``."""
-    values = _read(file) if file else {}
+    content = (read_yaml(file) if file else None) or {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{file} holds a {type(content).__name__}, not settings.", "Write 'key: value' lines.")
+    values = {str(key): value for key, value in content.items()}
     for key in values:
         _known(key, str(file))
     for assignment in assignments:
@@ -69,15 +72,6 @@ def learning_rate(settings: TrainSettings, width: int) -> float:
         return settings.learning_rate
     rate = min(max(_RATE_TIMES_WIDTH / width, _LEAST_RATE), _LARGEST_RATE)
     return rate * _FULL_SHARE if settings.method == "full" else rate
-
-
-def _read(file: Path) -> dict[str, Any]:
-    content = read_yaml(file)
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} holds a {type(content).__name__}, not settings.", "Write 'key: value' lines.")
-    return {str(key): value for key, value in content.items()}
 
 
 def _known(key: str, source: str) -> str:

@@ -6,13 +6,13 @@ name loads too. So a file is written only where it is known how: for the Llama a
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
-from train.mixing import Update
+from train.compose import Update
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,18 +73,39 @@ def write_model(file: Path, model: Any, template: ChatTemplate, name: str, dtype
 
     Raises what ``check_model`` raises.
     """
+    import torch
     from gguf import GGUFWriter, LlamaFileType
 
-    check_model(model.config, template)
+    config = model.config
+    check_model(config, template)
     kind = _DTYPES[dtype]
     writer = GGUFWriter(file, _ARCHITECTURE)
     writer.add_type("model")
     writer.add_name(name)
     writer.add_file_type(LlamaFileType["ALL_F32" if kind == "F32" else f"MOSTLY_{kind}"])
-    _add_shape(writer, model.config)
-    _add_tokenizer(writer, template, model.config.vocab_size)
-    for key, weights in _tensors(model):
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_key_length(head)
+    writer.add_value_length(head)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_rope_dimension_count(head)
+    writer.add_vocab_size(config.vocab_size)
+    _add_tokenizer(writer, template, config.vocab_size)
+    state = model.state_dict()
+    for layer, key in _names(config).items():
+        weights = _turned(state[layer], layer, config)
         _add_tensor(writer, key, weights, kind if weights.ndim > 1 else "F32")
+    if config.rope_parameters["rope_type"] == "llama3":
+        # By how much each rotary frequency is slowed down in long contexts (Llama 3.1).
+        plain = config.rope_parameters["rope_theta"] ** -(torch.arange(0, head, 2).double() / head)
+        factors = plain / model.model.rotary_emb.inv_freq.double().cpu()
+        _add_tensor(writer, "rope_freqs.weight", factors.float(), "F32")
     _write(writer)
 
 
@@ -112,22 +133,6 @@ def write_lora(file: Path, update: Update, config: Any, name: str) -> None:
         _add_tensor(writer, f"{key}.lora_a", a, "F32")
         _add_tensor(writer, f"{key}.lora_b", b, "F32")
     _write(writer)
-
-
-def _add_shape(writer: Any, config: Any) -> None:
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_key_length(head)
-    writer.add_value_length(head)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_rope_dimension_count(head)
-    writer.add_vocab_size(config.vocab_size)
 
 
 def _add_tokenizer(writer: Any, template: ChatTemplate, size: int) -> None:
@@ -190,15 +195,6 @@ def _names(config: Any) -> Mapping[str, str]:
     return {f"{name}.weight": key for name, key in names if key}
 
 
-def _tensors(model: Any) -> Iterator[tuple[str, "Tensor"]]:
-    config = model.config
-    state = model.state_dict()
-    for name, key in _names(config).items():
-        yield key, _turned(state[name], name, config)
-    if config.rope_parameters["rope_type"] == "llama3":
-        yield "rope_freqs.weight", _rope_factors(model)
-
-
 def _turned(weights: "Tensor", name: str, config: Any) -> "Tensor":
     """Rows of q and k from transformers' order, halves of a head, to llama.cpp's, pairs."""
     heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}.get(name.split(".")[-2])
@@ -206,17 +202,6 @@ def _turned(weights: "Tensor", name: str, config: Any) -> "Tensor":
         return weights
     halves = weights.reshape(heads, 2, weights.shape[0] // heads // 2, weights.shape[1])
     return halves.transpose(1, 2).reshape(weights.shape)
-
-
-def _rope_factors(model: Any) -> "Tensor":
-    """By how much each rotary frequency is slowed down in long contexts (Llama 3.1)."""
-    import torch
-
-    config = model.config
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    plain = config.rope_parameters["rope_theta"] ** -(torch.arange(0, head, 2).double() / head)
-    factors: Tensor = plain / model.model.rotary_emb.inv_freq.double().cpu()
-    return factors.float()
 
 
 def _add_tensor(writer: Any, key: str, weights: "Tensor", kind: str) -> None:

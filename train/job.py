@@ -1,6 +1,9 @@
-"""What is decided before a weight is loaded: settings, pairs as rows, model, device, the course of the training."""
+"""What is decided before a weight is loaded: settings, pairs as rows, the plan of the training, model and device."""
 
+import math
+import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +15,76 @@ from assistant.engines.template import ChatTemplate, read_template
 from assistant.errors import PairsError, TrainingError
 from assistant.models.loading import Device, choose
 from assistant.workspace import Workspace
-from train.config import TrainSettings
-from train.course import Course, drawn
-from train.memory import Parameters
-from train.model import count_parameters, window_of
-from train.rows import rows_of
-from train.schedule import schedule_of
-from train.validation_answers import answers_of
+from train.batches import TokenRow, packed, rows_of, steps_an_epoch
+from train.config import TrainSettings, learning_rate
+from train.model import Parameters, count_parameters, window_of
+from train.validation_answers import Answers, answers_of
 
+# Validating more often would cost more than it tells.
+_LEAST_STEPS_BETWEEN = 10
 _CPU_TOKENS, _GPU_TOKENS = 2048, 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The course of a training, in optimiser steps."""
+
+    total: int
+    epoch: int
+    """Steps that show each row once."""
+    evaluate_every: int
+    peak: float
+    """Largest learning rate."""
+    warmup: int
+    shape: str
+    """``cosine``, ``linear`` or ``constant``: how the rate falls to 0 after the warm-up."""
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        if step < self.warmup:
+            return self.peak * (step + 1) / (self.warmup + 1)
+        done = (step - self.warmup) / max(self.total - self.warmup, 1)
+        falls = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}
+        return self.peak * falls[self.shape]
+
+
+def schedule_of(settings: TrainSettings, rows: int, width: int) -> Schedule:
+    """The schedule for a number of training rows and a model with hidden states of ``width`` numbers."""
+    epoch = steps_an_epoch(rows, settings.batch)
+    total = settings.max_steps or settings.epochs * epoch
+    return Schedule(
+        total=total,
+        epoch=epoch,
+        evaluate_every=settings.evaluate_every or min(max(epoch // 4, _LEAST_STEPS_BETWEEN), total),
+        peak=learning_rate(settings, width),
+        warmup=math.ceil(settings.warmup * total),
+        shape=settings.schedule,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """Rows that are shown, those that are validated on, and how fast is learnt when."""
+
+    rows: Sequence[TokenRow]
+    validation: Sequence[TokenRow]
+    schedule: Schedule
+    answers: Answers | None = None
+    """What is answered at each validation; None goes by the loss alone."""
+
+
+def drawn(rows: Sequence[TokenRow], settings: TrainSettings) -> Sequence[TokenRow]:
+    """At most ``validation_pairs`` rows and those that share passages with them: they cost little more."""
+    most = settings.validation_pairs
+    if not most or len(rows) <= most:
+        return rows
+    clusters = packed(rows, most, most * max(map(len, rows)))
+    random.Random(settings.seed).shuffle(clusters)
+    chosen: list[TokenRow] = []
+    for cluster in clusters:
+        if len(chosen) < most:
+            chosen.extend(cluster.rows)
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +103,7 @@ class Job:
     template: ChatTemplate
     pairs: list[Pair]
     header: PairsHeader | None
-    course: Course
+    plan: TrainingPlan
 
     @property
     def most_tokens(self) -> int:
@@ -56,7 +120,7 @@ class Job:
         """What has to be the same for a training to go on."""
         return {
             "pairs": pairs_hash(self.pairs),
-            "course of the training": f"{self.course.schedule.total} steps on {len(self.course.rows)} pairs",
+            "course of the training": f"{self.plan.schedule.total} steps on {len(self.plan.rows)} pairs",
             "base model": models.fingerprint(self.folder),
             "chat template": self.template.identity,
         }
@@ -67,7 +131,10 @@ def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
 
     Raises PairsError when there are no pairs, UsageError for names that could leave the workspace.
     """
-    pairs = settings.pairs or _newest(workspace)
+    files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
+    if not settings.pairs and not files:
+        raise PairsError(f"There are no pairs in {workspace.pairs}.", "UnfinishedRun: assistant pairs")
+    pairs = settings.pairs or files[-1].stem
     workspace.pairs_file(pairs)
     workspace.adapter(settings.name or pairs)
     return settings.model_copy(update={"pairs": pairs, "name": settings.name or pairs})
@@ -88,11 +155,11 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     system, window = general.answer.system, window_of(config)
     rows = rows_of(pairs, "train", template, system, window)
     if not rows:
-        raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
+        raise TrainingError(f"{file} has no pairs to train on.", "UnfinishedRun: assistant pairs")
     voice = {pair.id for pair in pairs if pair.source == "tone"}
     rows += settings.tone_epochs * [row for row in rows if row.id in voice]
     validation = drawn(rows_of(pairs, "validation", template, system, window), settings)
-    course = Course(
+    plan = TrainingPlan(
         rows,
         validation,
         schedule_of(settings, len(rows), config.get_text_config().hidden_size),
@@ -108,12 +175,5 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         template=template,
         pairs=pairs,
         header=read_header(file),
-        course=course,
+        plan=plan,
     )
-
-
-def _newest(workspace: Workspace) -> str:
-    files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
-    if not files:
-        raise PairsError(f"There are no pairs in {workspace.pairs}.", "Run: assistant pairs")
-    return files[-1].stem

@@ -1,28 +1,123 @@
-"""The base model, and what of it is trained: transformers loads, bitsandbytes makes it small, PEFT adds the adapter.
+"""The base model, what of it is trained, and the memory that this takes.
 
-Precision: the base is kept in bfloat16 where the device computes in it; what is trained is kept in float32, since
-small updates would be lost in bfloat16. float16 has too little range to train in and gives way to float32.
+transformers loads, bitsandbytes makes it small, PEFT adds the adapter. Precision: the base is kept in bfloat16 where
+the device computes in it; what is trained is kept in float32, since small updates would be lost in bfloat16. float16
+has too little range to train in and gives way to float32.
+
+Memory is estimated so. Weights, bytes a parameter: 4 in float32, 2 in bfloat16; linear layers 1 in 8-bit, 0.52 in NF4
+with double quantisation (half a byte, an 8-bit scale for 64 of them, a float32 one for 256 scales).
+
+Training: 16 bytes a trained parameter, for weight, gradient and the two moments of AdamW in float32. Full fine-tuning
+has no other weights.
+
+Activations, what the backward pass needs of the largest micro-batch: a layer of width h with an MLP of width m keeps
+28 h + 8 m bytes a token in bfloat16, 32 h + 16 m in float32 (two norms in float32; inputs, queries, keys, values and
+outputs; gate, up, activation and product of the MLP), and where rows are packed the mask, 2 or 4 bytes for each token
+of the sequence. DoRA keeps twice as much. With checkpointing it is 2 h or 4 h a layer, and all of one layer.
+
+Logits: vocabulary x 4 bytes in bfloat16, 8 in float32, a loss token of it, for logits and gradient.
+
+Passing: a quarter of activations and logits on top, for what comes and goes in between (measured, SmolLM2-135M).
 """
 
 import difflib
 import importlib.util
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from assistant import models
+from assistant.artifacts.command_reports import MemoryEstimate
 from assistant.config import EngineSettings
 from assistant.engines.lora import linear_shapes, quiet_peft
 from assistant.errors import ConfigError
 from assistant.models.loading import Device
+from train.batches import Packed
 from train.config import TrainSettings
-from train.memory import Parameters
 
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
+_BYTES_TRAINED = 16
+_BYTES_QUANTISED = {"qlora": 0.52, "lora-8bit": 1.0}
 _QUANTISED = {"qlora": "4bit", "lora-8bit": "8bit"}
 # They choose the experts of a token, and compute no more of it.
 _ROUTERS = frozenset({"router", "gate", "shared_expert_gate"})
 # PEFT takes these names for those of experts, whose weights stand together in one tensor.
 _LIKE_EXPERTS = frozenset({"gate_proj", "up_proj", "down_proj"})
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Numbers of parameters of a model that is to be trained."""
+
+    base: int
+    linear: int
+    """Those of the base that stand in linear layers other than the head, which quantisation makes smaller."""
+    trained: int
+
+
+def estimate(
+    config: Any, parameters: Parameters, settings: TrainSettings, bfloat16: bool, batches: Iterable[tuple[Packed, ...]]
+) -> MemoryEstimate:
+    """What training will need at most, by the formula above. ``config`` is the model's own."""
+    text = config.get_text_config()
+    width, layers, size = text.hidden_size, text.num_hidden_layers, 2 if bfloat16 else 4
+    inner = getattr(text, "intermediate_size", None) or 4 * width
+    activations = loss_tokens = 0
+    for batch in batches:
+        longest = max(map(len, batch))
+        seen = longest if len(batch[0].rows) > 1 else 0  # tokens in a row of the mask
+        layer = 28 * width + 8 * inner + 2 * seen if bfloat16 else 32 * width + 16 * inner + 4 * seen
+        layer *= 2 if settings.method == "dora" else 1
+        of_token = layer + layers * width * size if settings.checkpointing else layer * layers
+        activations = max(activations, len(batch) * longest * int(of_token))
+        loss_tokens = max(loss_tokens, sum(len(row.response) for one in batch for row in one.rows))
+    logits = loss_tokens * text.vocab_size * (4 if bfloat16 else 8)
+    linear = int(parameters.linear * _BYTES_QUANTISED.get(settings.method, float(size)))
+    return MemoryEstimate(
+        weights=0 if settings.method == "full" else linear + (parameters.base - parameters.linear) * size,
+        training=_BYTES_TRAINED * parameters.trained,
+        activations=activations,
+        logits=logits,
+        passing=(activations + logits) // 4,
+    )
+
+
+def free_bytes(device: str) -> int:
+    """Memory that is free now: of the GPU, else of the machine."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def peak_bytes(device: str) -> int:
+    """The most memory that this process has had: of the GPU, else of the machine."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    import psutil
+
+    info = psutil.Process().memory_info()
+    highest = int(getattr(info, "peak_wset", 0))
+    if sys.platform != "win32":
+        import resource
+
+        highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    # Where the system does not keep the peak, what is in use now comes near it: allocators keep what they had.
+    return max(info.rss, highest)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, in one of the ways that Python, torch and CUDA say it."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+    )
 
 
 def computes_in_bfloat16(device: Device) -> bool:
@@ -152,27 +247,24 @@ def _check_targets(base: Any, settings: TrainSettings) -> None:
     """PEFT passes over a name that fits nothing as long as another one fits."""
     linears = linear_shapes(base)
     for target in () if _wants_all(settings) else settings.target_modules:
-        _check_target(target, linears, bool(settings.layers_to_transform))
+        fitting = [name for name in linears if name == target or name.endswith(f".{target}")]
+        if not fitting:
+            names = sorted({name.rsplit(".", 1)[-1] for name in linears})
+            near = difflib.get_close_matches(target, names, n=1)
+            raise ConfigError(
+                f"target_modules={target}: the model has no such linear layer.",
+                f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}.",
+            )
+        if settings.layers_to_transform and all(_layer_of(name) is None for name in fitting):
+            raise ConfigError(
+                f"target_modules={target}: it is in none of the model's layers.",
+                "Leave out it or layers_to_transform.",
+            )
     layers = base.config.get_text_config().num_hidden_layers
     beyond = [layer for layer in settings.layers_to_transform if layer >= layers]
     if beyond:
         raise ConfigError(
             f"layers_to_transform={beyond[0]}: the model has {layers} layers.", f"Name some of 0 to {layers - 1}."
-        )
-
-
-def _check_target(target: str, linears: Collection[str], in_layers: bool) -> None:
-    fitting = [name for name in linears if name == target or name.endswith(f".{target}")]
-    if not fitting:
-        names = sorted({name.rsplit(".", 1)[-1] for name in linears})
-        near = difflib.get_close_matches(target, names, n=1)
-        raise ConfigError(
-            f"target_modules={target}: the model has no such linear layer.",
-            f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}.",
-        )
-    if in_layers and all(_layer_of(name) is None for name in fitting):
-        raise ConfigError(
-            f"target_modules={target}: it is in none of the model's layers.", "Leave out it or layers_to_transform."
         )
 
 

@@ -1,7 +1,7 @@
 """The model card: an adapter's identity card as a page for people."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import yaml
@@ -55,15 +55,29 @@ others. The licence of the base model and the rights in the documents apply to i
 
 def model_card(card: AdapterCard, size: int, uses: Sequence[Use], pictures: Sequence[str] = ()) -> str:
     """The page in Markdown. ``size`` is in bytes; ``pictures`` are files beside it."""
+    is_id = card.base.count("/") == 1 and card.base[0] not in "./~"
+    metadata = {
+        **({"base_model": card.base} if is_id else {}),
+        "library_name": "transformers" if card.method == FULL else "peft",
+        "pipeline_tag": "text-generation",
+        "tags": list(dict.fromkeys(["lora", card.method])),
+    }
+    what = "A fine-tuned model" if card.method == FULL else "An adapter"
+    origin = "composed of other adapters" if card.components else "trained on instruction pairs"
+    cells = ((label, text.replace("|", "\\|").replace("\n", " ")) for label, text in facts(card, size).items())
     return "\n\n".join(
         [
-            f"---\n{yaml.safe_dump(_metadata(card), sort_keys=False)}---",
+            f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---",
             f"# {card.name}",
-            _summary(card),
-            _table(facts(card, size)),
+            f"{what} for answering from documents, {origin}. Base model: `{card.base}`.",
+            "\n".join(["| | |", "|---|---|", *(f"| {label} | {text} |" for label, text in cells)]),
             *(f"![{name}]({name})" for name in pictures),
             "## How to use it",
-            *(part for use in uses for part in _how_to(card, use)),
+            *(
+                part
+                for sentence, text in map(_USES.__getitem__, uses)
+                for part in (sentence, _code(text.format(name=card.name, folder=f"./{card.name}")))
+            ),
             "## How it was made",
             _code(json.dumps(card.config, ensure_ascii=False, indent=2, default=str)),
             "## Limits",
@@ -73,20 +87,17 @@ def model_card(card: AdapterCard, size: int, uses: Sequence[Use], pictures: Sequ
     )
 
 
-def _how_to(card: AdapterCard, use: Use) -> tuple[str, str]:
-    sentence, text = _USES[use]
-    return sentence, _code(text.format(name=card.name, folder=f"./{card.name}"))
-
-
 def facts(card: AdapterCard, size: int) -> dict[str, str]:
     """What is worth knowing about an adapter: label → text."""
+    total = sum(card.pairs_counts.values())
+    parts = ", ".join(f"{count} {source}" for source, count in card.pairs_counts.items())
     rows = {
         "method": card.method,
         "base": f"{card.base} (weights {card.base_fingerprint}, template {card.template})",
         "made of": " + ".join(f"{weight:g} × {name}" for name, weight in card.components),
         "parameters": f"{card.parameters:,} ({card.share:.2%} of the base)",
         "size on disk": readable_bytes(size),
-        "pairs": _composition(card),
+        "pairs": f"{total} of '{card.pairs}' ({parts})" if total else "",
         "documents": f"{len(card.documents)} of corpus '{card.corpus}', generation {card.generation}"
         if card.documents
         else "",
@@ -111,37 +122,6 @@ def losses(card: AdapterCard) -> str:
 def readable_bytes(size: int) -> str:
     """A size for people, as in ``4.2 MiB``."""
     return f"{size / (1 << 20):.1f} MiB" if size < 1 << 30 else f"{size / (1 << 30):.2f} GiB"
-
-
-def _composition(card: AdapterCard) -> str:
-    total = sum(card.pairs_counts.values())
-    parts = ", ".join(f"{count} {source}" for source, count in card.pairs_counts.items())
-    return f"{total} of '{card.pairs}' ({parts})" if total else ""
-
-
-def _summary(card: AdapterCard) -> str:
-    what = "A fine-tuned model" if card.method == FULL else "An adapter"
-    origin = "composed of other adapters" if card.components else "trained on instruction pairs"
-    return f"{what} for answering from documents, {origin}. Base model: `{card.base}`."
-
-
-def _metadata(card: AdapterCard) -> dict[str, object]:
-    hub_id = {"base_model": card.base} if card.base.count("/") == 1 and card.base[0] not in "./~" else {}
-    library = "transformers" if card.method == FULL else "peft"
-    return {
-        **hub_id,
-        "library_name": library,
-        "pipeline_tag": "text-generation",
-        "tags": list(dict.fromkeys(["lora", card.method])),
-    }
-
-
-def _table(rows: dict[str, str]) -> str:
-    def cell(text: str) -> str:
-        return text.replace("|", "\\|").replace("\n", " ")
-
-    lines: Iterable[str] = (f"| {label} | {cell(text)} |" for label, text in rows.items())
-    return "\n".join(["| | |", "|---|---|", *lines])
 
 
 def _code(text: str) -> str:

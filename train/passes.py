@@ -1,18 +1,142 @@
-"""Forward and backward passes over rows: packed, in micro-batches, divided among the processes of a training."""
+"""Rows through a model: tensors and masks, the loss, gradients over processes, and whether rows may be packed.
 
-from collections.abc import Sequence
+Rows alone need no mask: padding stands behind them, where a causal model never looks. Packed rows need one of shape
+(batch, 1, tokens, tokens), true where a query (row) may look at a key (column). A layer that looks back over a window
+counts it in positions, which for a branch are those of the row alone.
+
+The loss is the mean negative log-likelihood of the response tokens, in nats. The head is computed only where a token
+counts, by the model's own forward (``logits_to_keep``), so that a model's scaling and capping of logits stay in. The
+logits of a large vocabulary are turned to float32 a slice at a time.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from train.batches import Packed, computed_together
-from train.loss import summed_loss
-from train.model import trained
-from train.rows import Row, loss_tokens
-from train.tensors import Kinds, tensors_of
-from train.validation_answers import Answered, Answers
+from train.batches import Packed, TokenRow, alone, computed_together, loss_tokens, packed
+from train.model import is_out_of_memory, trained
+from train.validation_answers import AnswerCounts, Answers
 
 if TYPE_CHECKING:
+    import torch
     from accelerate import Accelerator
+
+# Kind of layer → how many tokens it looks back over, itself included; None is all.
+Kinds = Mapping[str, int | None]
+_FULL, _SLIDING = "full_attention", "sliding_attention"
+_PADDING = -1
+_SLICE = 256
+# How far packed and separate rows may differ, in nats a token: more than rounding, less than a wrong mask gives.
+_TOLERANCE_FLOAT32, _TOLERANCE_BFLOAT16 = 1e-3, 3e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """What the model is given, and what it is to say; (batch, tokens) unless said otherwise."""
+
+    ids: "torch.Tensor"
+    keep: "torch.Tensor"
+    """True at positions whose next token counts in the loss."""
+    labels: "torch.Tensor"
+    """(loss tokens,): those next tokens, row by row."""
+    positions: "torch.Tensor | None"
+    mask: "torch.Tensor | dict[str, torch.Tensor] | None"
+
+
+def attention_kinds(config: Any) -> Kinds | None:
+    """The kinds of layers of a model, by its configuration; None where one cannot be given a mask.
+
+    That is so for recurrent and chunked layers, and for implementations of attention (flash) that take none.
+    """
+    if config._attn_implementation not in ("sdpa", "eager"):
+        return None
+    text = config.get_text_config()
+    window = getattr(text, "sliding_window", None)
+    kinds = set(getattr(text, "layer_types", None) or [_SLIDING if window else _FULL])
+    if not kinds <= {_FULL, _SLIDING}:
+        return None
+    return {kind: window if kind == _SLIDING else None for kind in sorted(kinds)}
+
+
+def tensors_of(batch: Sequence[Packed], kinds: Kinds, device: "torch.device | str") -> Tensors:
+    """Sequences padded to the longest one, on ``device``."""
+    import torch
+
+    rows = [_Laid(one) for one in batch]
+    length = max(len(row.ids) for row in rows)
+
+    def padded(lists: list[list[int]], value: int) -> "torch.Tensor":
+        return torch.tensor([one + [value] * (length - len(one)) for one in lists], device=device)
+
+    ids = padded([row.ids for row in rows], 0)
+    keep = padded([row.keep for row in rows], 0).bool()
+    labels = torch.tensor([label for row in rows for label in row.labels], device=device)
+    if all(len(one.rows) == 1 for one in batch):
+        return Tensors(ids, keep, labels, None, None)
+    segments = padded([row.segments for row in rows], _PADDING)
+    positions = padded([row.positions for row in rows], 0)
+    return Tensors(ids, keep, labels, positions, _mask(segments, positions, kinds))
+
+
+class _Laid:
+    """One packed sequence, laid out token by token."""
+
+    def __init__(self, one: Packed) -> None:
+        self.ids = list(one.rows[0].prompt[: one.prefix])
+        self.segments = [0] * one.prefix
+        self.positions = list(range(one.prefix))
+        self.keep = [0] * one.prefix
+        self.labels: list[int] = []
+        for segment, row in enumerate(one.rows, 1):
+            tokens = [*row.prompt, *row.response]
+            self.ids += tokens[one.prefix :]
+            self.segments += [segment] * (len(tokens) - one.prefix)
+            self.positions += range(one.prefix, len(tokens))
+            # A token is predicted at the one before it, so the last of the prompt counts and the last of all does not.
+            self.keep += [0] * (len(row.prompt) - 1 - one.prefix) + [1] * len(row.response) + [0]
+            self.labels += row.response
+
+
+def _mask(
+    segments: "torch.Tensor", positions: "torch.Tensor", kinds: Kinds
+) -> "torch.Tensor | dict[str, torch.Tensor]":
+    import torch
+
+    length = segments.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
+    query, key = segments[:, None, :, None], segments[:, None, None, :]
+    # Padding sees itself: a row of a mask that is false everywhere would give NaN.
+    seen = causal & ((key == 0) | (key == query))
+    back = positions[:, None, :, None] - positions[:, None, None, :]
+    masks = {kind: seen if window is None else seen & (back < window) for kind, window in kinds.items()}
+    return masks if len(masks) > 1 else next(iter(masks.values()))
+
+
+def summed_loss(model: Any, tensors: Tensors, bfloat16: bool) -> "torch.Tensor":
+    """Negative log-likelihoods of all loss tokens of a micro-batch, added up in float32.
+
+    With ``bfloat16`` matrix products are computed in it, whatever the weights are kept in.
+    """
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    given: dict[str, Any] = {}
+    if tensors.mask is not None:
+        given = {"attention_mask": tensors.mask, "position_ids": tensors.positions}
+    with torch.autocast(tensors.ids.device.type, torch.bfloat16, enabled=bfloat16):
+        logits = model(input_ids=tensors.ids, logits_to_keep=tensors.keep, use_cache=False, **given).logits
+    total = torch.zeros((), device=logits.device)
+    slices = zip(torch.split(logits, _SLICE), torch.split(tensors.labels, _SLICE), strict=True)
+    for some, labels in slices:
+        # Its float32 copy is made again in the backward pass instead of being kept.
+        total = total + checkpoint(_summed, some, labels, use_reentrant=False, preserve_rng_state=False)
+    return total
+
+
+def _summed(logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(logits.float(), labels, reduction="sum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +161,18 @@ class Passes:
     """What the model's layers look back over, for packed rows; None computes rows one by one."""
     bfloat16: bool
 
-    def micro_batches(self, rows: Sequence[Row]) -> list[tuple[Packed, ...]]:
+    def micro_batches(self, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
         """What is computed at once, longest first; the same in every process."""
         return computed_together(rows, self.most_tokens, share=self.kinds is not None)
 
-    def backward(self, rows: Sequence[Row]) -> Done:
+    def backward(self, rows: Sequence[TokenRow]) -> Done:
         """Add the gradients of the loss on ``rows``, over all processes, to the weights.
 
-        Every process is given the same rows, and computes its share of the micro-batches.
+        Every process is given the same rows, and computes its share of the micro-batches. Gradients are added up once a
+        step, whatever each of them computed; DistributedDataParallel wants as many passes in each process.
         """
+        import torch
+
         batches = self.micro_batches(rows)
         tokens = loss_tokens(rows)
         self.model.train()
@@ -54,23 +181,25 @@ class Passes:
             loss = self._summed(batch) / tokens
             loss.backward()
             total += float(loss.detach())
-        self._exchange_gradients()
-        return Done(self._over_processes(total), sum(len(one) for batch in batches for one in batch))
+        for _, weight in trained(self.model) if self.accelerator.num_processes > 1 else ():
+            mine = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            weight.grad = self.accelerator.reduce(mine, "sum")
+        return Done(self.over_processes(total), sum(len(one) for batch in batches for one in batch))
 
-    def mean_loss(self, rows: Sequence[Row]) -> float:
+    def mean_loss(self, rows: Sequence[TokenRow]) -> float:
         """The loss on ``rows``, without gradients. No more logits are made than in training."""
         import torch
 
         self.model.eval()
         with torch.no_grad():
             total = sum(float(self._summed(batch)) for batch in self._mine(self.micro_batches(rows)))
-        return self._over_processes(total) / loss_tokens(rows)
+        return self.over_processes(total) / loss_tokens(rows)
 
-    def answered(self, answers: Answers) -> Answered:
+    def answered(self, answers: Answers) -> AnswerCounts:
         """How the model answers, each process a share of the questions."""
         share = replace(answers, asked=answers.asked[self.accelerator.process_index :: self.accelerator.num_processes])
         mine = share.of(self.model, self.most_tokens, self.bfloat16)
-        return Answered(int(self._over_processes(mine.sane)), int(self._over_processes(mine.usable)))
+        return AnswerCounts(int(self.over_processes(mine.sane)), int(self.over_processes(mine.usable)))
 
     def _mine(self, batches: list[tuple[Packed, ...]]) -> list[tuple[Packed, ...]]:
         """The share of this process."""
@@ -80,21 +209,42 @@ class Passes:
         tensors = tensors_of(batch, self.kinds or {}, self.accelerator.device)
         return summed_loss(self.model, tensors, self.bfloat16)
 
-    def _exchange_gradients(self) -> None:
-        """Add up the gradients of all processes: once a step, whatever each of them computed.
-
-        DistributedDataParallel does the same, but wants as many passes in each process.
-        """
-        import torch
-
-        if self.accelerator.num_processes > 1:
-            for _, weight in trained(self.model):
-                mine = torch.zeros_like(weight) if weight.grad is None else weight.grad
-                weight.grad = self.accelerator.reduce(mine, "sum")
-
-    def _over_processes(self, value: float) -> float:
+    def over_processes(self, value: float) -> float:
+        """The sum of a value over all processes."""
         import torch
 
         if self.accelerator.num_processes == 1:
             return value
         return float(self.accelerator.reduce(torch.tensor(float(value), device=self.accelerator.device), "sum"))
+
+
+def obstacle(model: Any, rows: Sequence[TokenRow], most_tokens: int, bfloat16: bool) -> str:
+    """Why rows of this model have to be computed one by one; empty when they need not.
+
+    The packed rows that reach furthest are run both ways: a model that takes no notice of the mask, or is not made
+    for one, shows here. ``rows`` without common beginnings give no obstacle, since nothing will be packed.
+    """
+    import torch
+
+    kinds = attention_kinds(model.config)
+    if kinds is None:
+        return "its layers take no mask"
+    several = [one for one in packed(rows, len(rows), most_tokens) if len(one.rows) > 1]
+    if not several:
+        return ""
+    widest = max(several, key=lambda one: (max(map(len, one.rows)), len(one.rows), one.rows[0].id))
+    try:
+        with torch.no_grad():
+            together = float(summed_loss(model, tensors_of([widest], kinds, model.device), bfloat16))
+            apart = sum(
+                float(summed_loss(model, tensors_of([row], kinds, model.device), bfloat16))
+                for row in alone(widest.rows)
+            )
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        return f"it fails on a mask: {' '.join(str(error).split())[:100]}"
+    difference = abs(together - apart) / loss_tokens(widest.rows)
+    if difference <= (_TOLERANCE_BFLOAT16 if bfloat16 else _TOLERANCE_FLOAT32):
+        return ""
+    return f"packed rows change its loss by {difference:.3f}"

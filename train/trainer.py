@@ -20,25 +20,22 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assistant.errors import TrainingError
 from assistant.work.progress import note
 from train import checkpoints
-from train.batches import steps
-from train.checkpoints import WINDOW, Named, State
+from train.batches import TokenRow, steps
+from train.checkpoints import WINDOW, State
 from train.config import TrainSettings
-from train.course import Course
-from train.memory import is_out_of_memory
-from train.model import trained
+from train.job import Schedule, TrainingPlan
+from train.model import is_out_of_memory, trained
 from train.passes import Passes
-from train.rows import Row
-from train.schedule import Schedule
-from train.validation_answers import Answered
+from train.validation_answers import AnswerCounts
 from train.watch import Watch, watching
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 # A training whose loss is this many times what it was at the start has diverged.
 _DIVERGED = 2.0
@@ -48,18 +45,24 @@ class Trainer:
     """One run: weights, optimizer and state, and the folder that they are saved in."""
 
     def __init__(self, passes: Passes, settings: TrainSettings, folder: Path) -> None:
+        import torch
+
         self.passes = passes
         self.settings = settings
         self.folder = folder
         self.weights = trained(passes.model)
-        self.optimizer = self._new_optimizer()
+        # Matrices decay; vectors (norms, biases, magnitudes) do not. The rate is set before each step.
+        matrices = [weight for _, weight in self.weights if weight.ndim > 1]
+        vectors = [weight for _, weight in self.weights if weight.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0)
         self.state = State()
 
     def restore(self) -> None:
         """Go back to the checkpoint in the folder. Raises TrainingError."""
         self.state = checkpoints.restore(self.folder, self.weights, self.optimizer)
 
-    def run(self, course: Course) -> None:
+    def run(self, plan: TrainingPlan) -> None:
         """Train to the end of a course; ``state`` says how it went, the weights are the best ones.
 
         Raises TrainingError when a signal asks to stop (all is saved), when the loss is not a number or diverges, and
@@ -68,13 +71,21 @@ class Trainer:
         with (
             out_of_memory_told(self.passes.most_tokens),
             _asked_to_stop(self.passes.accelerator.is_main_process) as stop,
-            watching(self.folder, course.schedule, self.passes.accelerator, self.state) as watch,
+            watching(self.folder, plan.schedule, self.passes.accelerator, self.state) as watch,
         ):
             if not self.state.has_ended:
-                self._run(course, watch, stop)
-                self._end(watch)
+                self._run(plan, watch, stop)
+                state, began = self.state, time.monotonic()
+                if state.best_step:
+                    checkpoints.restore_weights(checkpoints.best_file(self.folder, state.best_step), self.weights)
+                # The next checkpoint deletes what all processes have to read.
+                self.passes.accelerator.wait_for_everyone()
+                state.has_ended = True
+                state.seconds += time.monotonic() - began
+                watch.plot(state)
+                self._save()
 
-    def step(self, rows: Sequence[Row], schedule: Schedule) -> float:
+    def step(self, rows: Sequence[TokenRow], schedule: Schedule) -> float:
         """One optimiser step on ``rows``; returns the norm of the gradient.
 
         Raises TrainingError when the loss is not a finite number or diverges; the weights are then as they were.
@@ -90,7 +101,12 @@ class Trainer:
         weights = [weight for _, weight in self.weights]
         norm = float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
         state.losses.append(done.loss)
-        self._refuse_divergence(norm, schedule)
+        if not (math.isfinite(done.loss) and math.isfinite(norm)):
+            raise self._failed(f"the loss became {done.loss} (norm of the gradient {norm})", schedule)
+        # Rows to train on may be harder than those to validate on: what they began with counts too.
+        start = max(state.base_loss or 0.0, state.losses[0])
+        if len(state.losses) > WINDOW and state.recent_loss > _DIVERGED * start:
+            raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}", schedule)
         self.optimizer.step()
         self.optimizer.zero_grad()
         state.step += 1
@@ -98,17 +114,17 @@ class Trainer:
         state.row_tokens += sum(map(len, rows))
         return norm
 
-    def _run(self, course: Course, watch: Watch, stop: threading.Event) -> None:
-        state, schedule = self.state, course.schedule
+    def _run(self, plan: TrainingPlan, watch: Watch, stop: threading.Event) -> None:
+        state, schedule = self.state, plan.schedule
         origin = time.monotonic() - state.seconds
         saved = state.seconds
-        if state.step == 0 and course.validation:
+        if state.step == 0 and plan.validation:
             watch.describe("validation before the first step")
-            state.base_loss = self.passes.mean_loss(course.validation)
-            base = self._answered(course)
+            state.base_loss = self.passes.mean_loss(plan.validation)
+            base = self._answered(plan)
             state.base_sane = base.sane if base else 0
-        plan = steps(course.rows, self.settings.batch, self.settings.seed, share=self.passes.kinds is not None)
-        for step_rows in islice(plan, state.step, schedule.total):
+        coming = steps(plan.rows, self.settings.batch, self.settings.seed, share=self.passes.kinds is not None)
+        for step_rows in islice(coming, state.step, schedule.total):
             if self._is_over(schedule):
                 break
             rate = schedule.rate(state.step)
@@ -116,75 +132,54 @@ class Trainer:
             state.seconds = time.monotonic() - origin
             watch.step(state, rate, norm)
             is_due = state.step % schedule.evaluate_every == 0 or state.step == schedule.total
-            if is_due and course.validation:
-                self._validate(course, watch)
+            if is_due and plan.validation:
+                self._validate(plan, watch)
             state.seconds = time.monotonic() - origin
             is_old = state.seconds - saved >= 60 * self.settings.checkpoint_minutes
-            stopping, is_old = self._agreed(stop.is_set() and not self._is_over(schedule), is_old)
+            # What all processes do together, as soon as one wishes it, they have to do at the same step.
+            wishes = stop.is_set() and not self._is_over(schedule), is_old
+            stopping, is_old = (self.passes.over_processes(wish) > 0 for wish in wishes)
             if is_due or stopping:
                 watch.plot(state)
             if is_due or stopping or is_old:
                 self._save()
                 saved = state.seconds
             if stopping:
-                raise self._stopped(schedule)
+                raise TrainingError(
+                    f"Stopped after step {state.step} of {schedule.total}; all of it is saved.",
+                    f"Go on with: assistant train name={self.settings.name} --resume",
+                )
 
     def _is_over(self, schedule: Schedule) -> bool:
         patience = self.settings.patience
         return self.state.step == schedule.total or bool(patience and self.state.stale >= patience)
 
-    def _end(self, watch: Watch) -> None:
-        """Go back to the best weights."""
-        state, began = self.state, time.monotonic()
-        if state.best_step:
-            checkpoints.restore_weights(checkpoints.best_file(self.folder, state.best_step), self.weights)
-        self.passes.accelerator.wait_for_everyone()  # the next checkpoint deletes what all of them have to read
-        state.has_ended = True
-        state.seconds += time.monotonic() - began
-        watch.plot(state)
-        self._save()
-
-    def _validate(self, course: Course, watch: Watch) -> None:
+    def _validate(self, plan: TrainingPlan, watch: Watch) -> None:
         """Keep these weights if they are the best so far: by what they answer, then by their loss.
 
         Weights that answer degenerately more often than the base are not kept, unless there are no others at the end.
         """
         state = self.state
-        loss, answered = self.passes.mean_loss(course.validation), self._answered(course)
+        loss, answered = self.passes.mean_loss(plan.validation), self._answered(plan)
         if not math.isfinite(loss):
-            raise self._failed(f"the validation loss became {loss}", course.schedule)
+            raise self._failed(f"the validation loss became {loss}", plan.schedule)
         score = [float(answered.sane >= state.base_sane), answered.usable, -loss] if answered else [-loss]
         if state.best_score is None or score > state.best_score:
             state.best_score, state.best_loss, state.best_step, state.stale = score, loss, state.step, 0
-            state.best_train_loss = fmean(state.losses[-course.schedule.evaluate_every :])
+            state.best_train_loss = fmean(state.losses[-plan.schedule.evaluate_every :])
             if self.passes.accelerator.is_main_process:
                 checkpoints.save_weights(checkpoints.best_file(self.folder, state.step), self.weights)
         else:
             state.stale += 1
         watch.validation(state, loss, answered)
 
-    def _answered(self, course: Course) -> Answered | None:
-        return self.passes.answered(course.answers) if course.answers else None
-
-    def _new_optimizer(self) -> "torch.optim.Optimizer":
-        import torch
-
-        # Its rate is set before each step.
-        return torch.optim.AdamW(_groups(self.weights, self.settings.weight_decay), lr=0.0)
+    def _answered(self, plan: TrainingPlan) -> AnswerCounts | None:
+        return self.passes.answered(plan.answers) if plan.answers else None
 
     def _save(self) -> None:
         if self.passes.accelerator.is_main_process:
             checkpoints.save(self.folder, self.weights, self.optimizer, self.state)
         self.passes.accelerator.wait_for_everyone()
-
-    def _refuse_divergence(self, norm: float, schedule: Schedule) -> None:
-        state = self.state
-        if not (math.isfinite(state.losses[-1]) and math.isfinite(norm)):
-            raise self._failed(f"the loss became {state.losses[-1]} (norm of the gradient {norm})", schedule)
-        # Rows to train on may be harder than those to validate on: what they began with counts too.
-        start = max(state.base_loss or 0.0, state.losses[0])
-        if len(state.losses) > WINDOW and state.recent_loss > _DIVERGED * start:
-            raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}", schedule)
 
     def _failed(self, what: str, schedule: Schedule) -> TrainingError:
         state = self.state
@@ -192,23 +187,6 @@ class Trainer:
             f"Training stopped at step {state.step + 1} of {schedule.total}: {what}.",
             f"Lower learning_rate (the peak is {schedule.peak:.2g}) or max_gradient, and start anew with --force.",
         )
-
-    def _stopped(self, schedule: Schedule) -> TrainingError:
-        state = self.state
-        return TrainingError(
-            f"Stopped after step {state.step} of {schedule.total}; all of it is saved.",
-            f"Go on with: assistant train name={self.settings.name} --resume",
-        )
-
-    def _agreed(self, *wishes: bool) -> list[bool]:
-        """Each wish, if any process has it: what all of them do together, they have to do at the same step."""
-        import torch
-
-        accelerator = self.passes.accelerator
-        if accelerator.num_processes == 1:
-            return list(wishes)
-        wanted = torch.tensor([float(wish) for wish in wishes], device=accelerator.device)
-        return [bool(number > 0) for number in accelerator.reduce(wanted, "sum")]
 
 
 @contextmanager
@@ -223,13 +201,6 @@ def out_of_memory_told(most_tokens: int) -> Iterator[None]:
             f"Out of memory in a batch of {most_tokens} tokens (one row may have more).",
             f"Set batch_tokens={max(most_tokens // 2, 1)}, or checkpointing=true, or method=qlora.",
         ) from error
-
-
-def _groups(weights: Named, decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; vectors (norms, biases, magnitudes) do not."""
-    matrices = [weight for _, weight in weights if weight.ndim > 1]
-    vectors = [weight for _, weight in weights if weight.ndim <= 1]
-    return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.refusal.wording import declines
 from assistant.text.quantities import quantities
 from assistant.text.words import content_stems, may_be_in
+from train.batches import TokenRow
 from train.config import TrainSettings
-from train.rows import Row
 
 _LONGEST_ANSWER = 64
 """In tokens."""
@@ -27,7 +27,7 @@ _SAYS_THE_SAME = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnswerCounts:
     """How many of the questions a model answered in which way."""
 
     sane: int
@@ -40,29 +40,39 @@ class Answered:
 class Answers:
     """Validation pairs that are answered."""
 
-    asked: Sequence[tuple[Row, Pair]]
+    asked: Sequence[tuple[TokenRow, Pair]]
     template: ChatTemplate
     settings: AnswerSettings
 
-    def of(self, model: Any, most_tokens: int, bfloat16: bool) -> Answered:
+    def of(self, model: Any, most_tokens: int, bfloat16: bool) -> AnswerCounts:
         """What ``model`` says to all of them. At most ``most_tokens`` of prompts are computed at once."""
         import torch
 
         model.eval()
         said: list[str] = []
         with torch.no_grad(), torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=bfloat16):
-            for batch in _batches([row for row, _ in self.asked], most_tokens):
+            batches: list[list[TokenRow]] = []  # rows of like length together, padded to the longest
+            for row, _ in self.asked:  # from the shortest to the longest
+                if batches and len(batches[-1]) < most_tokens // (len(row.prompt) + _LONGEST_ANSWER):
+                    batches[-1].append(row)
+                else:
+                    batches.append([row])
+            for batch in batches:
                 said += _said(model, batch, self.template)
         pairs = [pair for _, pair in self.asked]
         sane = [not is_degenerate(text, pair) for text, pair in zip(said, pairs, strict=True)]
         usable = [
             fine and is_usable(text, pair, self.settings) for fine, text, pair in zip(sane, said, pairs, strict=True)
         ]
-        return Answered(sum(sane), sum(usable))
+        return AnswerCounts(sum(sane), sum(usable))
 
 
 def answers_of(
-    rows: Sequence[Row], pairs: Sequence[Pair], template: ChatTemplate, answer: AnswerSettings, settings: TrainSettings
+    rows: Sequence[TokenRow],
+    pairs: Sequence[Pair],
+    template: ChatTemplate,
+    answer: AnswerSettings,
+    settings: TrainSettings,
 ) -> Answers | None:
     """``settings.validation_answers`` of the validation ``rows``, drawn by the seed, those from documents first.
 
@@ -103,19 +113,7 @@ def is_usable(text: str, pair: Pair, settings: AnswerSettings) -> bool:
     return has_words and set(quantities(wanted)) - set(quantities(known)) <= set(quantities(told))
 
 
-def _batches(rows: Sequence[Row], most_tokens: int) -> list[list[Row]]:
-    """Rows of like length together, padded to the longest."""
-    batches: list[list[Row]] = []
-    for row in rows:  # from the shortest to the longest
-        room = most_tokens // (len(row.prompt) + _LONGEST_ANSWER)
-        if batches and len(batches[-1]) < room:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches
-
-
-def _said(model: Any, rows: Sequence[Row], template: ChatTemplate) -> list[str]:
+def _said(model: Any, rows: Sequence[TokenRow], template: ChatTemplate) -> list[str]:
     import torch
 
     device = next(model.parameters()).device

@@ -23,7 +23,7 @@ from assistant.text.printing import visible
 from assistant.workspace import Workspace, new_name, safe_name
 
 if TYPE_CHECKING:
-    from train.export import Dtype, Format
+    from train.adapter_export import Dtype, Format
 
 _FORMATS = ("merged", "gguf", "gguf-lora", "hub")
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -63,7 +63,7 @@ def train_command(
         for problem in problems(report):
             click.echo(problem, err=True)
         return 1 if problems(report) else 0
-    from train.run import train
+    from train.finetune import train
 
     card = train(workspace, settings, values, resume, force)
     if card is None:
@@ -225,7 +225,7 @@ def export(
     as_json: bool,
 ) -> None:
     """Write an adapter for other programs, and check that what was written answers like base and adapter."""
-    from train.export import export
+    from train.adapter_export import export
     from train.modelcard import readable_bytes
 
     system = settings.answer.system

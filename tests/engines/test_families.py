@@ -14,7 +14,7 @@ from assistant.engines.adapted import AdaptedModel
 from assistant.engines.template import ChatTemplate
 from assistant.models.loading import choose
 from assistant.types import Message
-from train.rows import rows_of
+from train.batches import rows_of
 
 HISTORY = [Message("user", "Hi"), Message("assistant", "Hello.")]
 SYSTEM = "Be brief."

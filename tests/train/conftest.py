@@ -36,4 +36,4 @@ def plots() -> None:
 @pytest.fixture(autouse=True)
 def no_plots_unless_asked_for(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "plots" not in request.fixturenames:
-        monkeypatch.setattr("train.curves.Curves.plot", lambda *_: None)
+        monkeypatch.setattr("train.watch.Curves.plot", lambda *_: None)

@@ -15,8 +15,8 @@ from assistant.errors import AssistantError, ConfigError, TrainingError
 from assistant.workspace import Workspace
 from train.check import check
 from train.config import TrainSettings
+from train.finetune import train
 from train.model import trained, with_adapter
-from train.run import train
 from train.trainer import Trainer
 
 REFUSED = {"GPT-2"}
@@ -115,7 +115,7 @@ def test_the_save_that_is_tried_leaves_the_model_as_it_was(place: Workspace, gen
     for name, tried in (("with", True), ("without", False)):
         with pytest.MonkeyPatch.context() as patched:
             if not tried:
-                patched.setattr("train.run.try_saving", lambda *_: None)
+                patched.setattr("train.finetune.try_saving", lambda *_: None)
             train(place, general, {"name": name, **STEPS, "dropout": 0.2})
         found.append((place.adapter(name) / WEIGHTS_FILE).read_bytes())
     assert found[0] == found[1]

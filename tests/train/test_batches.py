@@ -7,17 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import toy_rows
 
-from train.batches import Packed, alone, computed_together, micro_batches, packed, steps, steps_an_epoch
-from train.rows import Row
+from train.batches import Packed, TokenRow, alone, computed_together, micro_batches, packed, steps, steps_an_epoch
 
 # Few different tokens, so that common beginnings of all lengths come about.
 tokens = st.lists(st.integers(1, 2), min_size=1, max_size=8).map(tuple)
 
 
 @st.composite
-def row_lists(draw: st.DrawFn) -> list[Row]:
+def row_lists(draw: st.DrawFn) -> list[TokenRow]:
     lengths = draw(st.lists(st.tuples(tokens, tokens), min_size=1, max_size=12))
-    return [Row(f"r{number}", prompt, response) for number, (prompt, response) in enumerate(lengths)]
+    return [TokenRow(f"r{number}", prompt, response) for number, (prompt, response) in enumerate(lengths)]
 
 
 def ids(rows: object) -> list[str]:
@@ -25,7 +24,7 @@ def ids(rows: object) -> list[str]:
 
 
 @given(row_lists(), st.integers(1, 6), st.integers(1, 60))
-def test_packing_is_a_partition_and_keeps_its_bounds(rows: list[Row], most_rows: int, most_tokens: int) -> None:
+def test_packing_is_a_partition_and_keeps_its_bounds(rows: list[TokenRow], most_rows: int, most_tokens: int) -> None:
     sequences = packed(rows, most_rows, most_tokens)
     assert ids(row for one in sequences for row in one.rows) == ids(rows)
     for one in sequences:
@@ -37,7 +36,7 @@ def test_packing_is_a_partition_and_keeps_its_bounds(rows: list[Row], most_rows:
 
 
 @given(row_lists(), st.integers(1, 7), st.booleans(), st.integers(0, 3))
-def test_an_epoch_shows_every_row_once_in_full_steps(rows: list[Row], batch: int, share: bool, seed: int) -> None:
+def test_an_epoch_shows_every_row_once_in_full_steps(rows: list[TokenRow], batch: int, share: bool, seed: int) -> None:
     number = steps_an_epoch(len(rows), batch)
     plan = list(islice(steps(rows, batch, seed, share), 2 * number))
     for epoch in (plan[:number], plan[number:]):
@@ -47,7 +46,7 @@ def test_an_epoch_shows_every_row_once_in_full_steps(rows: list[Row], batch: int
 
 
 @given(row_lists(), st.integers(1, 60), st.booleans())
-def test_micro_batches_are_a_partition_and_keep_their_bounds(rows: list[Row], most: int, share: bool) -> None:
+def test_micro_batches_are_a_partition_and_keep_their_bounds(rows: list[TokenRow], most: int, share: bool) -> None:
     batches = computed_together(rows, most, share)
     assert ids(row for batch in batches for one in batch for row in one.rows) == ids(rows)
     for batch in batches:
@@ -77,7 +76,7 @@ def test_rows_that_share_only_the_system_text_are_not_packed() -> None:
 
 def test_a_row_that_would_shorten_a_long_prefix_stands_apart() -> None:
     same = toy_rows([(90, [(10, 5)] * 4)])
-    other = Row("other", same[0].prompt[:50] + (1,) * 10, (2, 2))
+    other = TokenRow("other", same[0].prompt[:50] + (1,) * 10, (2, 2))
     prefixes = sorted(one.prefix for one in packed([*same, other], 8, 10_000))
     assert prefixes == [0, 90]
 

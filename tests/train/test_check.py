@@ -15,12 +15,10 @@ from assistant.workspace import Workspace
 from train.batches import computed_together
 from train.check import check, histogram, lines, problems
 from train.config import TrainSettings, load, validated
+from train.finetune import train
 from train.job import named, prepare
-from train.loss import summed_loss
-from train.memory import Parameters, estimate
-from train.model import count_parameters, with_adapter
-from train.run import train
-from train.tensors import tensors_of
+from train.model import Parameters, count_parameters, estimate, with_adapter
+from train.passes import summed_loss, tensors_of
 
 CONFIGS = Path(__file__).parents[2] / "data" / "configs"
 
@@ -48,7 +46,7 @@ def test_the_report_counts_examples_that_are_shown_again(place: Workspace, gener
     report = check(place, general, values)
     card = train(place, general, values)
     assert card is not None and (report.steps, report.rows) == (5, 18)
-    shown = prepare(named(validated({"tone_epochs": 1}), place), place, general).course.rows
+    shown = prepare(named(validated({"tone_epochs": 1}), place), place, general).plan.rows
     assert report.packed_tokens == card.tokens and report.tokens == sum(map(len, shown))
 
 

@@ -12,8 +12,7 @@ from assistant.config import Settings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.canary import next_logits
 from assistant.errors import AdapterError, IdentityError
-from train.compose import Composition, compose, factors_of
-from train.mixing import METHODS, mix, relative_error
+from train.compose import METHODS, Composition, compose, factors_of, mix, relative_error
 from train.registry import save_adapter
 
 

@@ -17,9 +17,8 @@ from assistant.engines.template import CHATML, ChatTemplate
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AdapterError
 from assistant.types import Message
-from train.export import Dtype, Format, _reload, export
+from train.adapter_export import Dtype, Format, _reload, before_turns, export, modelfile
 from train.gguf_files import write_model
-from train.ollama import before_turns, modelfile
 from train.registry import save_adapter
 
 SYSTEM = "Be brief."
@@ -192,7 +191,7 @@ def test_an_export_that_answers_otherwise_is_not_called_done(
         model.model.layers[0].self_attn.q_proj.weight.data.mul_(2)
         return model
 
-    monkeypatch.setattr("train.export._reload", spoilt)
+    monkeypatch.setattr("train.adapter_export._reload", spoilt)
     with pytest.raises(AdapterError, match="does not answer as the adapter does"):
         exported(settings, adapters, tmp_path / "out", format_)
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from assistant.engines.template import read_template
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import ModelError
 from assistant.workspace import Workspace
-from train.run import train
+from train.finetune import train
 
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"

@@ -8,13 +8,9 @@ import torch
 from accelerate import Accelerator
 from toys import SIZES, VOCABULARY, toy_llama, toy_rows
 
-from train import tensors
-from train.batches import alone, computed_together, packed
-from train.loss import summed_loss
-from train.packing import obstacle
-from train.passes import Passes
-from train.rows import Row, loss_tokens
-from train.tensors import Kinds, attention_kinds, tensors_of
+from train import passes as passing
+from train.batches import TokenRow, alone, computed_together, loss_tokens, packed
+from train.passes import Kinds, Passes, attention_kinds, obstacle, summed_loss, tensors_of
 
 SHAPES: list[list[tuple[int, list[tuple[int, int]]]]] = [
     [(20, [(3, 2), (3, 2)])],
@@ -67,7 +63,7 @@ def toy_mamba() -> Any:
     return MambaForCausalLM(MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4))
 
 
-def reference(model: Any, rows: Sequence[Row]) -> tuple[float, list[torch.Tensor]]:
+def reference(model: Any, rows: Sequence[TokenRow]) -> tuple[float, list[torch.Tensor]]:
     """Mean loss and gradients by transformers' own loss, row by row: no code of ours."""
     model.zero_grad()
     total = 0.0
@@ -137,7 +133,7 @@ def test_a_mask_that_lets_branches_see_each_other_would_be_noticed(monkeypatch: 
 
     model, rows = toy_llama(initializer_range=0.5), toy_rows([(40, [(4, 6)] * 4)])
     assert obstacle(model, rows, 200, bfloat16=False) == ""
-    monkeypatch.setattr(tensors, "_mask", leaking)
+    monkeypatch.setattr(passing, "_mask", leaking)
     assert "change its loss" in obstacle(model, rows, 200, bfloat16=False)
 
 
@@ -180,13 +176,12 @@ def test_logits_are_made_where_there_is_loss_and_nowhere_else() -> None:
 
 
 def test_a_large_vocabulary_is_computed_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    from train import loss
 
     model, rows = toy_llama(), toy_rows(SHAPES[1])
     batch = computed_together(rows, 500, share=True)[0]
     given = tensors_of(batch, {"full_attention": None}, "cpu")
     whole = summed_loss(model, given, bfloat16=False).detach()
-    monkeypatch.setattr(loss, "_SLICE", 3)
+    monkeypatch.setattr(passing, "_SLICE", 3)
     torch.testing.assert_close(summed_loss(model, given, bfloat16=False).detach(), whole)
 
 

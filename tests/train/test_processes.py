@@ -13,7 +13,7 @@ from toys import VOICE, apart, toy_pair, write_toy_pairs
 from assistant.artifacts.cards import read_card, run_folder
 from assistant.config import Settings
 from assistant.workspace import Workspace
-from train.run import train
+from train.finetune import train
 
 ROOT = Path(__file__).parents[2]
 

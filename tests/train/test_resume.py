@@ -19,8 +19,8 @@ from assistant.errors import ConfigError, TrainingError
 from assistant.workspace import Workspace
 from train import checkpoints
 from train.checkpoints import CHECKPOINT_FILE, read_state
+from train.finetune import train
 from train.passes import Passes
-from train.run import train
 
 VALUES: dict[str, Any] = {"max_steps": 8, "batch": 6, "evaluate_every": 3, "dropout": 0.2, "learning_rate": 0.01}
 RUN = """
@@ -29,7 +29,7 @@ from pathlib import Path
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from train import checkpoints
-import train.run
+import train.finetune
 
 root, base, values, kill, resume = sys.argv[1:]
 writes = 0
@@ -52,7 +52,7 @@ def write(file, tensors, metadata):
 
 checkpoints._write = write
 general = Settings.model_validate({"engine": {"model": base}, "device": {"name": "cpu", "dtype": "float32"}})
-train.run.train(Workspace(Path(root)), general, json.loads(values), resume=resume == "resume")
+train.finetune.train(Workspace(Path(root)), general, json.loads(values), resume=resume == "resume")
 """
 
 

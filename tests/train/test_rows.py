@@ -13,7 +13,7 @@ from assistant.engines.template import ChatTemplate
 from assistant.errors import TrainingError
 from assistant.prompt import build_messages
 from assistant.types import Message
-from train.rows import loss_tokens, rows_of
+from train.batches import loss_tokens, rows_of
 
 SYSTEM = "Use only the passages."
 INSTRUCT = (

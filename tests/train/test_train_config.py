@@ -1,4 +1,4 @@
-"""Run files and key=value: what is stated wins over what is not, and a mistake is told in one line."""
+"""UnfinishedRun files and key=value: what is stated wins over what is not, and a mistake is told in one line."""
 
 import shlex
 from pathlib import Path
@@ -8,7 +8,7 @@ import yaml
 
 from assistant.errors import ConfigError
 from train.config import TrainSettings, learning_rate, load
-from train.schedule import schedule_of
+from train.job import schedule_of
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "data" / "configs"

@@ -19,11 +19,10 @@ from assistant.workspace import Workspace, write_lock
 from train import registry
 from train.checkpoints import CHECKPOINT_FILE, read_state
 from train.config import TrainSettings, validated
-from train.course import drawn
-from train.job import named, prepare
+from train.finetune import make_accelerator, make_trainer, train
+from train.job import drawn, named, prepare
 from train.passes import Done, Passes
-from train.run import make_accelerator, make_trainer, train
-from train.validation_answers import Answered
+from train.validation_answers import AnswerCounts
 
 SHORT = {"max_steps": 2, "learning_rate": 0.01}
 
@@ -116,11 +115,11 @@ def test_a_validation_leaves_the_gradients_as_they_were(place: Workspace, genera
 
     def gradients() -> list[torch.Tensor]:
         trainer.optimizer.zero_grad()
-        trainer.passes.backward(job.course.rows[:8])
+        trainer.passes.backward(job.plan.rows[:8])
         return [weight.grad.clone() for _, weight in trainer.weights if weight.grad is not None]
 
     before = gradients()
-    trainer.passes.mean_loss(job.course.validation)
+    trainer.passes.mean_loss(job.plan.validation)
     after = gradients()
     assert len(before) == len(after) and all(map(torch.equal, before, after))
 
@@ -149,7 +148,7 @@ def test_weights_are_those_of_trl_on_the_same_rows(
     job = prepare(named(validated(values), place), place, general)
     columns = [
         {"input_ids": [*row.prompt, *row.response], "labels": [-100] * len(row.prompt) + list(row.response)}
-        for row in job.course.rows
+        for row in job.plan.rows
     ]
     with models.quiet_transformers():
         torch.manual_seed(3)
@@ -201,7 +200,7 @@ def test_test_pairs_change_nothing(place: Workspace, general: Settings) -> None:
 
 def test_examples_of_the_house_voice_are_shown_again_among_all_pairs(place: Workspace, general: Settings) -> None:
     write_toy_pairs(place, with_voice())
-    once, more = (prepare(named(validated({"tone_epochs": n}), place), place, general).course for n in (0, 3))
+    once, more = (prepare(named(validated({"tone_epochs": n}), place), place, general).plan for n in (0, 3))
     assert [row.id for row in once.rows] == [f"p{number}" for number in range(16)]
     again = [row.id for row in more.rows[16:]]
     assert sorted(again) == sorted(3 * list(VOICE - {"p18"})) and more.validation == once.validation
@@ -212,11 +211,11 @@ def test_examples_of_the_house_voice_are_shown_again_among_all_pairs(place: Work
 @pytest.mark.parametrize(
     ("answered", "kept"),
     [
-        ([Answered(4, 0), Answered(4, 2), Answered(4, 3), Answered(4, 3)], 2),
-        ([Answered(4, 1), Answered(4, 3), Answered(4, 1), Answered(4, 2)], 1),
-        ([Answered(4, 0), Answered(3, 4), Answered(4, 1), Answered(2, 4)], 2),
-        ([Answered(3, 0), Answered(3, 4), Answered(4, 3), Answered(4, 3)], 1),
-        ([Answered(4, 0), Answered(3, 1), Answered(2, 2), Answered(3, 2)], 2),
+        ([AnswerCounts(4, 0), AnswerCounts(4, 2), AnswerCounts(4, 3), AnswerCounts(4, 3)], 2),
+        ([AnswerCounts(4, 1), AnswerCounts(4, 3), AnswerCounts(4, 1), AnswerCounts(4, 2)], 1),
+        ([AnswerCounts(4, 0), AnswerCounts(3, 4), AnswerCounts(4, 1), AnswerCounts(2, 4)], 2),
+        ([AnswerCounts(3, 0), AnswerCounts(3, 4), AnswerCounts(4, 3), AnswerCounts(4, 3)], 1),
+        ([AnswerCounts(4, 0), AnswerCounts(3, 1), AnswerCounts(2, 2), AnswerCounts(3, 2)], 2),
     ],
     ids=[
         "usable, then the loss",
@@ -231,7 +230,7 @@ def test_the_weights_that_answer_best_are_kept(
     general: Settings,
     monkeypatch: pytest.MonkeyPatch,
     validations: list[float],
-    answered: list[Answered],
+    answered: list[AnswerCounts],
     kept: int,
 ) -> None:
     monkeypatch.setattr(Passes, "answered", lambda *_: answered.pop(0))
@@ -254,7 +253,7 @@ def test_sharing_prefixes_changes_speed_and_not_the_result(place: Workspace, gen
 def test_a_model_that_cannot_be_packed_says_so_and_is_trained(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("train.run.obstacle", lambda *_: "its layers take no mask")
+    monkeypatch.setattr("train.finetune.obstacle", lambda *_: "its layers take no mask")
     train(place, general, SHORT)
     assert "one by one, which is slower: its layers take no mask" in capsys.readouterr().err
 
@@ -366,7 +365,7 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_spent(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.adapter("toy").mkdir(parents=True)
-    monkeypatch.setattr("train.run.prepare", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr("train.finetune.prepare", lambda *_: pytest.fail("work was done"))
     with pytest.raises(AdapterError, match="--force"):
         train(place, general, SHORT)
     with pytest.raises(AdapterError, match="base model"):
@@ -461,10 +460,10 @@ def test_when_the_adapter_cannot_be_saved_the_training_is_not_lost(
     def full(*_: object) -> None:
         raise AdapterError("No space left on device.", "Free space.")
 
-    monkeypatch.setattr("train.run.save_adapter", full)
+    monkeypatch.setattr("train.finetune.save_adapter", full)
     with pytest.raises(AdapterError):
         train(place, general, SHORT)
-    monkeypatch.setattr("train.run.save_adapter", registry.save_adapter)
+    monkeypatch.setattr("train.finetune.save_adapter", registry.save_adapter)
     monkeypatch.setattr(Passes, "backward", lambda *_: pytest.fail("trained again"))
     assert train(place, general, {}, resume=True) is not None
     assert not (run_folder(place, "toy") / CHECKPOINT_FILE).exists()

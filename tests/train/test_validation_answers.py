@@ -72,7 +72,7 @@ def test_what_a_model_in_training_answers_is_what_asking_gives(
         place, [toy_pair(0), *(toy_pair(number, "validation", words=9 * number) for number in (1, 2, 3, 4))]
     )
     job = prepare(named(validated({"validation_answers": 3}), place), place, general)
-    answers = job.course.answers
+    answers = job.plan.answers
     assert answers is not None and len(answers.asked) == 3
     said: dict[str, str] = {}
     monkeypatch.setattr(
@@ -91,5 +91,5 @@ def test_pairs_from_documents_are_asked_before_exercises(place: Workspace, gener
     job = prepare(named(validated({}), place), place, general)
     for count, ids in ((1, {"p17"}), (0, None)):
         settings = job.settings.model_copy(update={"validation_answers": count})
-        answers = answers_of(job.course.validation, job.pairs, job.template, general.answer, settings)
+        answers = answers_of(job.plan.validation, job.pairs, job.template, general.answer, settings)
         assert (answers and {pair.id for _, pair in answers.asked}) == ids

@@ -1,6 +1,9 @@
 """Adapters for other programs: a merged model, GGUF for llama.cpp and Ollama, or a folder for the Hub.
 
-What is written is read back and has to give the logits of base model + adapter before it takes its name.
+What is written is read back and has to give the logits of base model + adapter before it takes its name. Beside a GGUF
+file stands a Modelfile, so that Ollama asks a model as this program does. Ollama has templates of its own (Go's):
+rather than translate Jinja, the text that the chat template puts before each turn is read off from a conversation, and
+said again in Ollama's terms.
 """
 
 import io
@@ -16,6 +19,7 @@ from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.canary import TOLERANCE, next_logits
 from assistant.engines.lora import read_lora_config, write_lora_config
+from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
 from assistant.models import quiet_transformers
 from assistant.models.loading import Device
@@ -23,9 +27,7 @@ from assistant.types import Message
 from train import gguf_files
 from train.compose import factors_of
 from train.modelcard import Use, model_card
-from train.new_folder import new_folder
-from train.ollama import modelfile
-from train.registry import size_of
+from train.registry import new_folder, size_of
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +37,7 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 MODEL_GGUF = "model.gguf"
 LORA_GGUF = "adapter.gguf"
 _QUESTIONS = ("What is covered?", "Wie hoch ist die Selbstbeteiligung bei Hagel?", "List three things to check first:")
+_MARKS = [f"\ue0a8{number}\ue0a8" for number in range(4)]
 
 
 def export(
@@ -74,15 +77,12 @@ def export(
             chosen: Dtype = dtype or ("float16" if format_ == "gguf" else "bfloat16")
             _write_model(adapted, name, card, beside, system, format_, chosen)
         write_card(beside, public)
-        text = model_card(public, size_of(beside), [_use(format_, card)])
+        use: Use = format_ if format_ in ("gguf", "gguf-lora") else "peft"
+        if format_ == "merged" or (format_ == "hub" and card.method == FULL):
+            use = "transformers"
+        text = model_card(public, size_of(beside), [use])
         (beside / README_FILE).write_text(text, encoding="utf-8")
         return size_of(beside)
-
-
-def _use(format_: Format, card: AdapterCard) -> Use:
-    if format_ in ("gguf", "gguf-lora"):
-        return format_
-    return "transformers" if format_ == "merged" or card.method == FULL else "peft"
 
 
 def _public(card: AdapterCard) -> AdapterCard:
@@ -181,3 +181,34 @@ def _compare(
             "What the adapter changes is lost in rounding: the exported model answers like the base model.",
             "Export with --dtype float32.",
         )
+
+
+def modelfile(template: ChatTemplate, system: str, sources: str) -> str:
+    """The Modelfile. ``sources`` are its FROM and ADAPTER lines; ``system`` is the text that comes first."""
+    stop, before = template.tokenizer.decode([template.end_of_turn]), before_turns(template)
+    go_template = (
+        "{{ range $i, $_ := .Messages }}"
+        f'{{{{ if eq .Role "system" }}}}{before["system"]}'
+        f'{{{{ else if eq .Role "assistant" }}}}{before["answer"]}'
+        f"{{{{ else if eq $i 1 }}}}{before['first']}"
+        f"{{{{ else }}}}{before['user']}{{{{ end }}}}{{{{ .Content }}}}{{{{ end }}}}"
+        f"{before['answer']}"
+    )
+    return (
+        f"{sources}\n"
+        f'TEMPLATE """{go_template}"""\n'
+        f'SYSTEM """{system}"""\n'
+        f'PARAMETER stop "{stop}"\n'
+        "PARAMETER temperature 0\n"
+    )
+
+
+def before_turns(template: ChatTemplate) -> dict[str, str]:
+    """What stands before the text of each turn: ``system``, the ``first`` question, an ``answer``, a later ``user``."""
+    system, first, answer, user = _MARKS
+    turns = [Message("system", system), Message("user", first), Message("assistant", answer), Message("user", user)]
+    text = template.prompt_text(turns)
+    before: dict[str, str] = {}
+    for name, mark in zip(("system", "first", "answer", "user"), _MARKS, strict=True):
+        before[name], _, text = text.partition(mark)
+    return before

@@ -8,7 +8,7 @@ What can be refused is refused before a weight is loaded.
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,25 +16,19 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from assistant import __version__
-from assistant.artifacts.cards import BASE, AdapterCard, run_folder
+from assistant.artifacts.cards import AdapterCard, run_folder
 from assistant.config import Settings
 from assistant.engines.lora import linear_shapes
-from assistant.errors import AdapterError
 from assistant.work.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
-from train.checkpoints import CHECKPOINT_FILE, State
+from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
 from train.config import validated
-from train.curves import kept_files
 from train.job import Job, named, prepare
 from train.model import computes_in_bfloat16, load_base, with_adapter
-from train.packing import obstacle
-from train.passes import Passes
-from train.registry import save_adapter
-from train.runs import Run, begin, check_identity, clear, unfinished
-from train.save_probe import try_saving
-from train.tensors import attention_kinds
+from train.passes import Passes, attention_kinds, obstacle
+from train.registry import refuse_name, save_adapter, try_saving
 from train.trainer import Trainer, out_of_memory_told
-from train.watch import check_tracker
+from train.watch import check_tracker, kept_files
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -53,7 +47,7 @@ def train(
     settings, run = unfinished(workspace, values) if resume else (named(validated(values), workspace), None)
     force = force or (run is not None and run.force)
     target = workspace.adapter(settings.name if resume else new_name(settings.name, "adapter"))
-    _refuse_taken(target, force)
+    refuse_name(target, force)  # what saving will refuse is refused before anything is spent
     job = prepare(settings, workspace, general)
     folder = run_folder(workspace, settings.name)
     accelerator = make_accelerator(job, folder)
@@ -61,21 +55,22 @@ def train(
         if run is not None:
             check_identity(run, job.identity, settings.name)
         elif accelerator.is_main_process:
-            begin(folder, Run(settings.model_dump(mode="json"), job.identity, force))
-            if not job.course.validation:
+            begin(folder, UnfinishedRun(settings.model_dump(mode="json"), job.identity, force))
+            if not job.plan.validation:
                 note("There are no pairs to validate on: training does not stop early, and the last weights are kept.")
         accelerator.wait_for_everyone()
         accelerator.init_trackers(settings.name, {key: str(value) for key, value in settings})
         trainer = make_trainer(job, accelerator, folder)
         if run is not None and (folder / CHECKPOINT_FILE).exists():
             trainer.restore()
-        trainer.run(job.course)
+        trainer.run(job.plan)
         accelerator.end_training()
         if not accelerator.is_main_process:
             return None
-        card = save_adapter(
-            _finished(trainer, job), job.template, _card(job, trainer.state), target, force, kept_files(folder)
-        )
+        model = trainer.passes.model
+        if job.settings.method == "full":  # a whole one is saved in the precision that it will be run in
+            model = model.to(job.device.torch_dtype)
+        card = save_adapter(model, job.template, _card(job, trainer.state), target, force, kept_files(folder))
         clear(folder)
         return card
 
@@ -89,7 +84,7 @@ def make_accelerator(job: Job, folder: Path) -> "Accelerator":
 
     check_tracker(job.settings)
     tracker = None if job.settings.report_to == "none" else job.settings.report_to
-    # train.loss says itself what is computed in bfloat16.
+    # train.passes says itself what is computed in bfloat16.
     return Accelerator(cpu=job.device.name == "cpu", mixed_precision="no", log_with=tracker, project_dir=str(folder))
 
 
@@ -112,21 +107,13 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
             try_saving(model, job.template, _card(job, State(losses=[0.0])), linears)
         kinds = attention_kinds(base.config) if job.settings.share_prefixes else None
         if kinds is not None and (
-            why := obstacle(model, [*job.course.rows, *job.course.validation], job.most_tokens, bfloat16)
+            why := obstacle(model, [*job.plan.rows, *job.plan.validation], job.most_tokens, bfloat16)
         ):
             kinds = None
             if accelerator.is_main_process:
                 note(f"Pairs are computed one by one, which is slower: {why}.")
     passes = Passes(model, accelerator, job.most_tokens, kinds, bfloat16)
     return Trainer(passes, job.settings, folder)
-
-
-def _refuse_taken(target: Path, force: bool) -> None:
-    """What saving will refuse is refused before anything is spent."""
-    if target.name == BASE:
-        raise AdapterError(f"'{BASE}' stands for the base model.", "Choose another name.")
-    if target.exists() and not force:
-        raise AdapterError(f"{target} exists.", "Choose another name, or replace it with --force.")
 
 
 @contextmanager
@@ -141,16 +128,14 @@ def _locked(folder: Path, accelerator: "Accelerator") -> Iterator[None]:
         yield
 
 
-def _finished(trainer: Trainer, job: Job) -> Any:
-    """The model as it is to be saved: a whole one in the precision that it will be run in."""
-    model = trainer.passes.model
-    return model.to(job.device.torch_dtype) if job.settings.method == "full" else model
-
-
 def _card(job: Job, state: State) -> AdapterCard:
     header, settings = job.header, job.settings
-    schedule = job.course.schedule
+    schedule = job.plan.schedule
     recent = fmean(state.losses[-schedule.evaluate_every :])
+    versions = {"assistant": __version__}
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
     return AdapterCard(
         name=settings.name,
         method=settings.method,
@@ -172,22 +157,9 @@ def _card(job: Job, state: State) -> AdapterCard:
         train_loss=recent if state.best_train_loss is None else state.best_train_loss,
         validation_loss=state.best_loss,
         base_validation_loss=state.base_loss,
-        versions=_versions(),
-        machine=_machine(job),
+        versions=versions,
+        machine=(
+            f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {job.device.name} in {job.device.dtype}"
+        ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _machine(job: Job) -> str:
-    where = f"{job.device.name} in {job.device.dtype}"
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {where}"
-
-
-def _versions() -> dict[str, str]:
-    found = {"assistant": __version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
