@@ -43,7 +43,7 @@ from assistant.workspace import Workspace
 from bench.written import FORMS, label_of, renumbered
 from eval.report.claim_checker import CheckerFigures, CheckerReport, Rate, write_checker_report
 from eval.statistics import interval
-from ingest.pairs.exercises import Answered, exercises
+from ingest.pairs.exercises import AnswerableQuestion, exercises
 
 HANDWRITTEN = Path(__file__).parent.parent / "data/sample/support.jsonl"
 CLASSES = Path(__file__).parent.parent / "data/sample/support_classes.jsonl"
@@ -221,7 +221,7 @@ def answers_read() -> Iterator[Labelled]:
             _passage(4 * number + place, one.text, one.context, language)
             for place, one in enumerate(exercise.passages, 1)
         ]
-        for question in (one for one in exercise.questions if isinstance(one, Answered)):
+        for question in (one for one in exercise.questions if isinstance(one, AnswerableQuestion)):
             answer = question.answer
             for sentence in (answer[start:end] for start, end in sentence_spans(answer)):
                 if is_factual(sentence) and len(sentence.split()) > _FRAGMENT:

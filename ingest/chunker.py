@@ -11,14 +11,16 @@ headings and the header of a split table go with each window as its context, ins
 always a slice of ``Document.text``.
 """
 
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
+from operator import attrgetter
 
 from assistant.retrieval.tokens import TokenCounter
 from assistant.text.sentences import sentence_spans
 from assistant.types import BLOCK_SEPARATOR, HEADING_SEPARATOR, Block, Chunk, Document
-from ingest.rows import in_their_rows
 
 # Raised when the same document would be cut otherwise: old corpora are then cut anew.
 CHUNKER_VERSION = 4
@@ -65,7 +67,12 @@ def chunk_document(document: Document, counter: TokenCounter, budget: Budget) ->
     """Cut a document into chunks in reading order; every word of it is in one of them or in a context."""
     text = document.text
     room = _Room(document.title, text, counter, budget.largest)
-    sections = _sections(_units(document, counter, room))
+    units: list[_Unit] = []
+    offset = 0
+    for block in document.blocks:
+        units += _block_units(block, offset, counter, room)
+        offset += len(block.text) + len(BLOCK_SEPARATOR)
+    sections = _sections(units)
     windows = [window for section in sections for window in _pack(section, room)]
     chunks: Iterable[Chunk] = [_chunk(window, room) for window in _merge_tiny(windows, room, budget.smallest)]
     if not counter.is_additive:
@@ -103,23 +110,14 @@ class _Room:
         if key not in self._contexts:
             headings = [self._title, *(heading for heading in path if heading != self._title)]
             parts = [HEADING_SEPARATOR.join(filter(None, headings)), header]
-            context = "\n".join(self._shortened(part) for part in parts if part)
+            limit, kept = max(1, self._size // _CONTEXT_PART), []
+            for part in filter(None, parts):  # the end of one that is too long: the nearest headings say most
+                while (excess := self._counter.count(part) - limit) > 0:
+                    part = part[max(1, self._counter.cut_points(part, excess)[0]) :].lstrip()
+                kept.append(part)
+            context = "\n".join(kept)
             self._contexts[key] = context, max(1, self._size - self._counter.count(context))
         return self._contexts[key]
-
-    def _shortened(self, context: str) -> str:
-        """The end of a context that is too long: the nearest headings say most."""
-        limit = max(1, self._size // _CONTEXT_PART)
-        while (excess := self._counter.count(context) - limit) > 0:
-            context = context[max(1, self._counter.cut_points(context, excess)[0]) :].lstrip()
-        return context
-
-
-def _units(document: Document, counter: TokenCounter, room: _Room) -> Iterator[_Unit]:
-    offset = 0
-    for block in document.blocks:
-        yield from _block_units(block, offset, counter, room)
-        offset += len(block.text) + len(BLOCK_SEPARATOR)
 
 
 def _sections(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
@@ -142,8 +140,12 @@ def _lead(units: Sequence[_Unit], first: int = 0) -> _Unit:
 
 
 def _block_units(block: Block, offset: int, counter: TokenCounter, room: _Room) -> Iterator[_Unit]:
-    spans = [piece for span in _unit_spans(block) for piece in _pieces(block.text, *span)]
-    header, header_end = _table_header(block)
+    if block.kind in {"paragraph", "fields"}:
+        whole = sentence_spans(block.text)
+    else:
+        whole = [line.span() for line in re.finditer(".+", block.text) if line[0].strip()]
+    spans = [piece for span in whole for piece in _pieces(block.text, *span)]
+    header = "\n".join(block.text.split("\n")[: block.header_lines])
     limit = room.left(block.heading_path, header)
     sizes = counter.count_each([block.text[start:end] for start, end in spans])
     for (start, end), tokens in zip(spans, sizes, strict=True):
@@ -153,7 +155,7 @@ def _block_units(block: Block, offset: int, counter: TokenCounter, room: _Room) 
             # Where counts do not add up, the white space between two units may count too.
             least = -(-(last - first) // _TOKEN_CHARACTERS)
             weight = max(size + (not counter.is_additive), least)
-            yield _Unit(offset + first, offset + last, weight, block, header if start >= header_end else "")
+            yield _Unit(offset + first, offset + last, weight, block, header if start >= len(header) else "")
 
 
 def _torn(
@@ -175,20 +177,6 @@ def _torn(
         yield from _torn(text, first, last, size, counter, limit)
 
 
-def _unit_spans(block: Block) -> list[tuple[int, int]]:
-    if block.kind in {"paragraph", "fields"}:
-        return sentence_spans(block.text)
-    return list(_line_spans(block.text))
-
-
-def _line_spans(text: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    for line in text.split("\n"):
-        if line.strip():
-            yield start, start + len(line)
-        start += len(line) + 1
-
-
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     while end - start > _PIECE_CHARACTERS:
         longest = start + _PIECE_CHARACTERS
@@ -198,14 +186,6 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _table_header(block: Block) -> tuple[str, int]:
-    """The header lines of a table, and where they end."""
-    if not block.header_lines:
-        return "", 0
-    header = "\n".join(block.text.split("\n")[: block.header_lines])
-    return header, len(header)
-
-
 def _pack(units: list[_Unit], room: _Room) -> Iterator[_Window]:
     """Cut the units of one section into windows of about equal size, each within its room."""
     rest = sum(unit.tokens for unit in units)
@@ -213,8 +193,11 @@ def _pack(units: list[_Unit], room: _Room) -> Iterator[_Window]:
     while position < len(units):
         lead = _lead(units, position)
         left = room.left(lead.block.heading_path, lead.header)
-        taken = _fill(units, position, rest / -(-rest // left), left)
-        window = _window(units[position : position + taken])
+        target, size, end = rest / -(-rest // left), 0, position
+        while end < len(units) and (end == position or (size + units[end].tokens <= left and size < target)):
+            size += units[end].tokens
+            end += 1
+        window = _window(units[position:end])
         while len(window.units) > 1 and not room.holds(window):
             window = _window(window.units[:-1])
         yield window
@@ -226,42 +209,31 @@ def _window(units: Sequence[_Unit]) -> _Window:
     return _Window(tuple(units), sum(unit.tokens for unit in units))
 
 
-def _fill(units: Sequence[_Unit], position: int, target: float, left: int) -> int:
-    """How many units from ``position`` on make a window that reaches ``target`` within ``left``."""
-    size = 0
-    for count in range(len(units) - position):
-        tokens = units[position + count].tokens
-        if count and (size + tokens > left or size >= target):
-            return count
-        size += tokens
-    return len(units) - position
-
-
 def _merge_tiny(windows: Iterable[_Window], room: _Room, smallest: int) -> list[_Window]:
     """Join a window to the one before it when either is tiny, they are close, and both fit."""
     merged: list[_Window] = []
     for window in windows:
-        if merged and _belong_together(merged[-1], window, room, smallest):
-            merged[-1] += window
-        else:
-            merged.append(window)
+        if merged and min(merged[-1].tokens, window.tokens) < smallest:
+            one, other = merged[-1].units[-1].block, window.units[0].block
+            shared = max(0, min(len(one.heading_path), len(other.heading_path)) - 1)
+            is_close = one.place == other.place and one.heading_path[:shared] == other.heading_path[:shared]
+            if is_close and room.holds(merged[-1] + window):
+                merged[-1] += window
+                continue
+        merged.append(window)
     return merged
-
-
-def _belong_together(before: _Window, after: _Window, room: _Room, smallest: int) -> bool:
-    if min(before.tokens, after.tokens) >= smallest:
-        return False
-    one, other = before.units[-1].block, after.units[0].block
-    shared = max(0, min(len(one.heading_path), len(other.heading_path)) - 1)
-    if one.place != other.place or one.heading_path[:shared] != other.heading_path[:shared]:
-        return False
-    return room.holds(before + after)
 
 
 def _chunk(window: _Window, room: _Room) -> Chunk:
     lead = _lead(window.units)
     context = room.context(lead.block.heading_path, lead.header)
-    units = _without_leading_headings(window.units, context)
+    # Headings in front that the context repeats anyway, whole, are left out.
+    units = window.units
+    while (block := units[0].block).kind == "heading" and units[0] is not lead:
+        is_above = lead.block.heading_path[: len(block.heading_path)] == block.heading_path
+        if not is_above or " ".join(block.text.split()) not in context:
+            break
+        units = units[1:]
     start, end = units[0].start, units[-1].end
     text = room.text[start:end]
     heading = HEADING_SEPARATOR.join(lead.block.heading_path)
@@ -270,17 +242,6 @@ def _chunk(window: _Window, room: _Room) -> Chunk:
 
 def _embedded(context: str, text: str) -> str:
     return f"{context}\n{text}" if context else text
-
-
-def _without_leading_headings(units: tuple[_Unit, ...], context: str) -> tuple[_Unit, ...]:
-    """Drop headings in front that the context repeats anyway, whole."""
-    body = next((position for position, unit in enumerate(units) if unit.block.kind != "heading"), 0)
-    path = units[body].block.heading_path
-    for position in range(body):
-        block = units[position].block
-        if path[: len(block.heading_path)] != block.heading_path or " ".join(block.text.split()) not in context:
-            return units[position:]
-    return units[body:]
 
 
 def _recounted(chunks: Iterable[Chunk], counter: TokenCounter, largest: int) -> Iterator[Chunk]:
@@ -307,7 +268,14 @@ def _joined(chunks: Iterable[Chunk], text: str, characters: int) -> Iterator[Chu
         section = list(group)
         position = 0
         while position < len(section):
-            count = _joinable(section, position, characters)
+            start = section[position].start
+            length = section[-1].end - start
+            target = length / -(-length // max(1, characters))
+            count = 1
+            for before, chunk in ((section[at - 1], section[at]) for at in range(position + 1, len(section))):
+                if chunk.end - start > characters or before.end - start >= target:
+                    break
+                count += 1
             some = section[position : position + count]
             windows = tuple(window for chunk in some for window in chunk.windows)
             end = some[-1].end
@@ -315,15 +283,43 @@ def _joined(chunks: Iterable[Chunk], text: str, characters: int) -> Iterator[Chu
             position += count
 
 
-def _joinable(section: Sequence[Chunk], position: int, characters: int) -> int:
-    """How many chunks from ``position`` on make an even part of what is left, within ``characters``."""
-    start = section[position].start
-    length = section[-1].end - start
-    target = length / -(-length // max(1, characters))
-    count = 1
-    for place in range(position + 1, len(section)):
-        before, chunk = section[place - 1], section[place]
-        if chunk.end - start > characters or before.end - start >= target:
-            break
-        count += 1
-    return count
+@dataclass(frozen=True, slots=True)
+class _SheetLine:
+    start: int
+    row: int | None
+    is_header: bool = False
+
+
+_START = attrgetter("start")
+
+
+def in_their_rows(chunks: Iterable[Chunk], document: Document) -> Iterator[Chunk]:
+    """The chunks of a document, each with its rows where the document knows them."""
+    lines = list(_sheet_lines(document.blocks))
+    for chunk in chunks:
+        first = bisect_right(lines, chunk.start, key=_START) - 1
+        some = lines[first : bisect_left(lines, chunk.end, key=_START)]
+        # A header alone stands in its own row; over others it belongs to them.
+        rows = _rows_of(line for line in some if not line.is_header) or _rows_of(some)
+        if rows:
+            told = f"rows {min(rows)}–{max(rows)}" if len(set(rows)) > 1 else f"row {rows[0]}"
+            chunk = replace(chunk, place=f"{chunk.place}, {told}" if chunk.place else told)
+        yield chunk
+
+
+def _rows_of(lines: Iterable[_SheetLine]) -> list[int]:
+    return [line.row for line in lines if line.row is not None]
+
+
+def _sheet_lines(blocks: Iterable[Block]) -> Iterator[_SheetLine]:
+    """The lines of blocks that know their row, and the others whole, with where they start in the document's text."""
+    offset = 0
+    for block in blocks:
+        if block.row is None:
+            yield _SheetLine(offset, None)
+        else:
+            start = offset
+            for number, line in enumerate(block.text.split("\n"), start=-block.header_lines):
+                yield _SheetLine(start, block.row + number, number < 0)
+                start += len(line) + 1
+        offset += len(block.text) + len(BLOCK_SEPARATOR)

@@ -4,11 +4,16 @@
 
 Staged documents are found again by their key, so that a run that was killed goes on where it was. Until the
 one transaction at the end, searches see the corpus as it was before.
+
+``assistant forget`` takes folders out of a corpus; the files themselves stay where they are. A plain ``assistant
+ingest`` looks at all folders that a corpus was made from, so only a whole one can be forgotten for good: a part of it
+would be read again.
 """
 
+import difflib
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple, replace
@@ -26,14 +31,12 @@ from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileR
 from assistant.store.schema import damage_told
 from assistant.text.filenames import names_of
 from assistant.text.printing import counted
-from assistant.types import Vectors
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, new_name, write_lock
-from ingest.calibration import calibrate
+from ingest.changes import READ_KINDS, Entry, FoundFile, absolute, is_gone, make_plan, scan, without_other_formats
 from ingest.chunker import CHUNKER_VERSION
-from ingest.plan import READ_KINDS, Entry, absolute, make_plan, without_other_formats
-from ingest.scan import FoundFile, is_gone, scan
-from ingest.worker import Reading, Recipe, Task, file_hash, read_all, recipe_from
+from ingest.refusal_calibration import calibrate
+from ingest.worker import ReadResult, Recipe, Task, file_hash, read_all, recipe_from
 
 # Raised when the same file would be read otherwise: old corpora are then read anew.
 READER_VERSION = 5
@@ -59,7 +62,15 @@ def ingest(
     Raises UsageError, WorkspaceBusy, IdentityError, or IngestError; then the live corpus is untouched.
     """
     started = time.perf_counter()
-    _refuse_nothing(workspace, corpus, targets)
+    if not (workspace.corpus(corpus) / CATALOG_FILE).exists():  # refused before a new corpus has a folder
+        new_name(corpus, "corpus")
+        if not targets:
+            raise UsageError(
+                f"There is no corpus '{corpus}' yet, and so no folder to look at again.",
+                "Name a folder: assistant ingest ./docs",
+            )
+        for target in targets:
+            next(scan(absolute(target)), None)
     is_chosen = bool(embedder) or "model" in settings.embedder.model_fields_set
     configured = embedder or Embedder(settings.embedder, settings.device)
     with opened(workspace.corpus(corpus), dry_run) as catalog:
@@ -91,20 +102,6 @@ def ingest(
         objection=str(objection or ""),
         advice=f"In '{corpus}', {message}. {remedy}" if message else "",
     )
-
-
-def _refuse_nothing(workspace: Workspace, corpus: str, targets: Sequence[Path]) -> None:
-    """Raise UsageError, before a new corpus has a folder, when there is nothing that it could be made from."""
-    if (workspace.corpus(corpus) / CATALOG_FILE).exists():
-        return
-    new_name(corpus, "corpus")
-    if not targets:
-        raise UsageError(
-            f"There is no corpus '{corpus}' yet, and so no folder to look at again.",
-            "Name a folder: assistant ingest ./docs",
-        )
-    for target in targets:
-        next(scan(absolute(target)), None)
 
 
 def _embedder_for(catalog: Catalog, configured: Embedder, is_chosen: bool, rebuild: bool) -> Embedder:
@@ -146,19 +143,6 @@ def publish(catalog: Catalog, rows: Sequence[FileRow], identity: CorpusIdentity)
         vectors.write_index(catalog.folder, generation, index)
 
 
-def _great_loss(plan: Sequence[Entry], known: int) -> IngestError | None:
-    """What to say when half of the corpus, or a whole folder, is gone: it may just not be mounted."""
-    forgotten = [entry for entry in plan if entry.kind == "forgotten"]
-    gone = next((entry.root for entry in forgotten if entry.root.name != entry.path and is_gone(entry.root)), None)
-    if not gone and len(forgotten) * 2 <= known:
-        return None
-    return IngestError(
-        f"{len(forgotten)} of {counted(known, 'file')} {'is' if len(forgotten) == 1 else 'are'} gone from disk and"
-        f" would be forgotten{f'; there is no {gone} any more' if gone else ''}.",
-        "Check that the folder is complete (--dry-run shows what is gone), then add --yes.",
-    )
-
-
 class _Run:
     """One ingest of one corpus."""
 
@@ -192,17 +176,22 @@ class _Run:
         )
 
     def objection(self, plan: Sequence[Entry], confirmed: bool) -> AssistantError | None:
-        """Why the plan may not be carried out, if anything speaks against it."""
-        return self._other_recipe() or (None if confirmed else _great_loss(plan, len(self.known)))
-
-    def _other_recipe(self) -> IdentityError | None:
-        """What to say when chunks of now cannot stand beside those of the live corpus."""
-        if self._live is None or self._rebuild or self._live.recipe == self._recipe_id:
+        """Why the plan may not be carried out: chunks of now cannot stand beside those of the live corpus, or half of
+        it, or a whole folder, is gone, which may just not be mounted."""
+        if self._live and not self._rebuild and self._live.recipe != self._recipe_id:
+            return IdentityError(
+                f"The corpus was read with other chunk settings or by another version ({self._live.recipe});"
+                f" now it would be {self._recipe_id}.",
+                "Set the ingest settings back, or read everything anew: assistant ingest --rebuild",
+            )
+        forgotten = [entry for entry in plan if entry.kind == "forgotten"]
+        gone = next((one.root for one in forgotten if one.root.name != one.path and is_gone(one.root)), None)
+        if confirmed or (not gone and len(forgotten) * 2 <= len(self.known)):
             return None
-        return IdentityError(
-            f"The corpus was read with other chunk settings or by another version ({self._live.recipe});"
-            f" now it would be {self._recipe_id}.",
-            "Set the ingest settings back, or read everything anew: assistant ingest --rebuild",
+        return IngestError(
+            f"{len(forgotten)} of {counted(len(self.known), 'file')} {'is' if len(forgotten) == 1 else 'are'} gone"
+            f" from disk and would be forgotten{f'; there is no {gone} any more' if gone else ''}.",
+            "Check that the folder is complete (--dry-run shows what is gone), then add --yes.",
         )
 
     def carry_out(self, plan: Sequence[Entry]) -> None:
@@ -213,7 +202,10 @@ class _Run:
             if entry.kind in READ_KINDS and entry.file and self._key(entry) not in self._documents
         }
         self._read(unread)
-        rows = self._rows(plan)
+        # Those outside the plan stay as they were.
+        replaced = {(entry.known.root, entry.known.path) for entry in plan if entry.known}
+        rows = [self._comparable(row) for row in self.known if (row.root, row.path) not in replaced]
+        rows += [self._row(entry) for entry in plan if entry.file]
         if set(rows) != set(self.known) or self._identity != self._live:
             publish(self.catalog, rows, self._identity)
         # Also what runs that were killed have left behind.
@@ -265,8 +257,8 @@ class _Run:
             return
         keys = {file.location: key for key, file in unread.items()}
         tasks = [Task(file.location, file.size, file.modified_ns) for file in unread.values()]
-        waiting: dict[str, Reading] = {}
-        with progress_bar("Reading and embedding", len(tasks)) as bar, ThreadPoolExecutor(1) as beside:
+        waiting: dict[str, ReadResult] = {}
+        with progress_bar("ReadResult and embedding", len(tasks)) as bar, ThreadPoolExecutor(1) as beside:
             loaded = beside.submit(self._embedder.load)  # while the first files are read
             for reading in read_all(tasks, self._recipe):
                 key = keys[reading.task.location]
@@ -279,10 +271,15 @@ class _Run:
             loaded.result()
             bar.advance(self._stage(waiting))
 
-    def _stage(self, readings: dict[str, Reading]) -> int:
+    def _stage(self, readings: dict[str, ReadResult]) -> int:
         """Embed and write the documents among some readings, and note the failures; returns how many."""
         windows = [window for reading in readings.values() for chunk in reading.chunks for window in chunk.windows]
-        found = iter(self._embed(windows))
+        # Vectors that are in the catalog are taken from there.
+        digests = [digest(window, self._embedder.fingerprint) for window in windows]
+        known = self.catalog.known_vectors(list(dict.fromkeys(digests)))
+        new = {one: window for one, window in zip(digests, windows, strict=True) if one not in known}
+        known.update(zip(new, self._embedder.embed_texts(list(new.values())) if new else (), strict=True))
+        found = (known[one] for one in digests)
         with self.catalog.transaction():
             for key, reading in readings.items():
                 self._seconds[key] = reading.seconds
@@ -294,21 +291,6 @@ class _Run:
                     key, reading.document, reading.chunks, portion, self._embedder.fingerprint
                 )
         return len(readings)
-
-    def _embed(self, windows: Sequence[str]) -> list[Vectors]:
-        """The vector of each window; those that are already in the catalog are taken from there."""
-        digests = [digest(window, self._embedder.fingerprint) for window in windows]
-        known = self.catalog.known_vectors(list(dict.fromkeys(digests)))
-        new = {one: window for one, window in zip(digests, windows, strict=True) if one not in known}
-        embedded = self._embedder.embed_texts(list(new.values())) if new else ()
-        known.update(zip(new, embedded, strict=True))
-        return [known[one] for one in digests]
-
-    def _rows(self, plan: Sequence[Entry]) -> list[FileRow]:
-        """The rows after this run: those outside the plan as they were, those in it as they are now."""
-        replaced = {(entry.known.root, entry.known.path) for entry in plan if entry.known}
-        rows = [self._comparable(row) for row in self.known if (row.root, row.path) not in replaced]
-        return rows + [self._row(entry) for entry in plan if entry.file]
 
     def _comparable(self, row: FileRow) -> FileRow:
         """A row without its document, if that has vectors of another embedder."""
@@ -338,3 +320,68 @@ def _recipe_id(recipe: Recipe) -> str:
     """12 hex digits that change with whatever changes chunks, apart from the embedder."""
     parts = (READER_VERSION, CHUNKER_VERSION, *astuple(recipe.budget), recipe.limits.ocr)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def forget(
+    workspace: Workspace,
+    corpus: str,
+    targets: Sequence[Path],
+    *,
+    dry_run: bool = False,
+    confirmed: bool = False,
+) -> IngestReport:
+    """Take the folders (or single files) that were ingested as, or lie in, ``targets`` out of a corpus.
+
+    ``confirmed`` allows forgetting more than half of it. Needs no model. Raises UsageError for a target that
+    is only a part of an ingested folder, or none; IngestError or WorkspaceBusy; then nothing has changed.
+    """
+    started = time.perf_counter()
+    folder, names = workspace.corpus(corpus), workspace.corpus_names()
+    if corpus not in names:
+        raise UsageError(
+            f"There is no corpus '{corpus}'.", f"In {workspace.root} there are: {', '.join(names) or 'none'}."
+        )
+    with opened(folder, dry_run) as catalog:
+        known = catalog.files()
+        roots = _roots(targets, {Path(row.root) for row in known})
+        kept = [row for row in known if Path(row.root) not in roots]
+        objection = None
+        if not confirmed and 2 * len(kept) < len(known):
+            objection = IngestError(
+                f"{len(known) - len(kept)} of {counted(len(known), 'file')} would be forgotten.",
+                "If you mean it, add --yes; the files themselves stay where they are.",
+            )
+        if not dry_run:
+            if objection:
+                raise objection
+            identity = catalog.identity()
+            assert identity is not None, "a corpus with files was published"
+            publish(catalog, kept, identity)
+            vectors.remove_other_generations(catalog.folder, catalog.generation())
+        reports = tuple(FileReport(row.path, "forgotten") for row in known if Path(row.root) in roots)
+        documents = len({row.document_id for row in catalog.files() if row.document_id is not None})
+        seconds = round(time.perf_counter() - started, 3)
+        return IngestReport(
+            corpus, dry_run, reports, documents, catalog.chunk_count(), seconds, objection=str(objection or "")
+        )
+
+
+def _roots(targets: Sequence[Path], roots: Collection[Path]) -> set[Path]:
+    """The known roots at or under the targets. Raises UsageError for a target that holds none."""
+    found: set[Path] = set()
+    for target in map(absolute, targets):
+        inside = {root for root in roots if root.is_relative_to(target)}
+        if not inside:
+            around = next((root for root in roots if target.is_relative_to(root)), None)
+            if around and target.exists():
+                raise UsageError(
+                    f"{target} lies in {around}, which the next ingest reads again.",
+                    f"Delete it or move it elsewhere, then run: assistant ingest; or forget {around}.",
+                )
+            if around:
+                raise UsageError(f"{target} is not on disk.", "If it was, the next 'assistant ingest' forgets it.")
+            near = difflib.get_close_matches(str(target), map(str, roots), n=1, cutoff=0)
+            remedy = f"Did you mean {near[0]}?" if near else "Run: assistant ingest FOLDER"
+            raise UsageError(f"{target} was not ingested into this corpus.", remedy)
+        found |= inside
+    return found

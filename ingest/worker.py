@@ -1,4 +1,4 @@
-"""Reading in processes of their own: a reader that hangs, crashes or eats memory takes no one with it."""
+"""ReadResult in processes of their own: a reader that hangs, crashes or eats memory takes no one with it."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadResult:
     """What came of a task: a document with chunks, or the reason why not."""
 
     task: Task
@@ -85,13 +85,13 @@ def file_hash(file: Path) -> str:
     return digest.hexdigest()
 
 
-def read_all(tasks: Iterable[Task], recipe: Recipe) -> Iterator[Reading]:
+def read_all(tasks: Iterable[Task], recipe: Recipe) -> Iterator[ReadResult]:
     """Read files on all cores, and give them in their order, so that the same files make the same corpus.
 
     Few tasks are under way at a time: memory is bounded.
     """
     with _pool(recipe) as pool:
-        begun: deque[tuple[Task, Future[Reading]]] = deque()
+        begun: deque[tuple[Task, Future[ReadResult]]] = deque()
         remaining = iter(tasks)
         while True:
             while len(begun) < recipe.workers * _TASKS_A_WORKER and (task := next(remaining, None)):
@@ -131,7 +131,7 @@ def _pool(recipe: Recipe) -> Iterator[Any]:
         pool.join()
 
 
-def _outcome(task: Task, future: "Future[Reading]", recipe: Recipe) -> Reading:
+def _outcome(task: Task, future: "Future[ReadResult]", recipe: Recipe) -> ReadResult:
     from pebble import ProcessExpired
 
     try:
@@ -143,7 +143,7 @@ def _outcome(task: Task, future: "Future[Reading]", recipe: Recipe) -> Reading:
         reason = f"made its reader {how}: it is damaged, or needs more memory than ingest.memory_mb allows"
     except Exception as error:  # a fault of ours, which costs this file and not the ingest
         reason = f"could not be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    return Reading(task, None, (), f"{task.location.name} {reason}.", 0.0)
+    return ReadResult(task, None, (), f"{task.location.name} {reason}.", 0.0)
 
 
 _recipe: Recipe | None = None
@@ -157,7 +157,7 @@ def _start_worker(recipe: Recipe, parent: int) -> None:
     confine(recipe.memory_bytes, parent)
 
 
-def _read(task: Task) -> Reading:
+def _read(task: Task) -> ReadResult:
     import time
 
     assert _recipe is not None and _counter is not None, "the pool has started this process"
@@ -172,8 +172,8 @@ def _read(task: Task) -> Reading:
             raise ReadError(f"{task.location.name} changed while it was read.", "Run the ingest again.")
         chunks = tuple(chunk_document(document, _counter, _recipe.budget))
     except ReadError as error:
-        return Reading(task, None, (), str(error), time.perf_counter() - started)
+        return ReadResult(task, None, (), str(error), time.perf_counter() - started)
     except MemoryError:
         failure = f"{task.location.name} needs more than {_recipe.memory_bytes >> 20} MiB (ingest.memory_mb)."
-        return Reading(task, None, (), failure, time.perf_counter() - started)
-    return Reading(task, document, chunks, "", time.perf_counter() - started)
+        return ReadResult(task, None, (), failure, time.perf_counter() - started)
+    return ReadResult(task, document, chunks, "", time.perf_counter() - started)

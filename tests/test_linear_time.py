@@ -70,23 +70,23 @@ from eval.metrics import answers as answer_metrics
 from eval.metrics import grounding, voice
 from eval.report import question_views
 from ingest import chunker
-from ingest.pairs import blocks, casing, contrast, english, entries, filters, german, keywords, perspective, standalone
-from ingest.pairs.candidate import Candidate
+from ingest.pairs import english, german, inversion, selection, structure
+from ingest.pairs.candidates import CandidatePair
+from ingest.pairs.headed_blocks import BlockLine, HeadedBlock
 from ingest.pairs.structure import Finder
 from ingest.pipeline import ingest
 from ingest.readers import clean
-from ingest.readers import language as file_language
 from ingest.readers import text as plain_text
 from ingest.readers.email import read_email
 from ingest.readers.epub import read_epub
 from ingest.readers.html import read_html
-from ingest.readers.limits import Limits, Refused
-from ingest.readers.markdown import read_markdown
+from ingest.readers.markdown_source import read_markdown
 from ingest.readers.pdf import layout as pdf_layout
 from ingest.readers.pdf import read_pdf
+from ingest.readers.reading_limits import Limits, Refused
 from ingest.readers.sheets import read_xlsx
 from ingest.readers.slides import read_pptx
-from ingest.readers.table import read_table
+from ingest.readers.tabular import read_table
 from ingest.readers.text import read_text
 from ingest.readers.word import read_docx
 from ui.conversations import Conversations, TurnReply
@@ -131,7 +131,7 @@ PAST = (
 ANSWERING = Settings().answer
 LIMITS = Limits()
 BUDGET = chunker.Budget(250, 48, 1200)
-CASING = casing.Casing(["We pay for hotels, Ms Lee."])
+CASING = inversion.Casing(["We pay for hotels, Ms Lee."])
 EMBEDDER = FakeEmbedder()
 NUMBERS = count()
 
@@ -175,8 +175,8 @@ def paired(text: str, language: str = "en") -> None:
 
 
 def faulty(text: str) -> None:
-    filters.fault(Candidate(text, "It is so.", "It is so.", "fact", 1, "d", "en"), text, text)
-    filters.fault(Candidate("What is it so?", text, text, "fact", 1, "d", "en"), text, text)
+    selection.fault(CandidatePair(text, "It is so.", "It is so.", "fact", 1, "d", "en"), text, text)
+    selection.fault(CandidatePair("What is it so?", text, text, "fact", 1, "d", "en"), text, text)
 
 
 def answered(text: str, *, refused: bool = False) -> Answer:
@@ -403,7 +403,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "file of cases": read_cases,
     "CSV file": lambda text: read_table(text.encode(), LIMITS),
     "clean text": lambda text: (clean.clean(text), clean.shown(text)),
-    "language of a file": file_language.language_of,
+    "language of a file": clean.language_of,
     "headings": lambda text: (
         plain_text.heading_level(text),
         plain_text.begins_section(text),
@@ -421,12 +421,12 @@ READERS: dict[str, Callable[[Any], object]] = {
     "faults": faulty,
     "turned, English": lambda text: list(english.questions(f"{text}.", CASING)),
     "turned, German": lambda text: list(german.questions(f"{text}.", CASING)),
-    "perspective": lambda text: (perspective.english_question(text), perspective.german_question(text)),
-    "contrast": lambda text: [contrast.contrasted(f"Is it {text}", "Yes.", seed) for seed in range(3)],
-    "stands alone": lambda text: standalone.stands_alone(text, text, "en", False),
-    "keywords": lambda text: keywords.keywords(text, text, "en", keywords.Rarity([(text, "en")])),
+    "perspective": lambda text: (english.english_question(text), german.german_question(text)),
+    "contrast": lambda text: [inversion.contrasted(f"Is it {text}", "Yes.", seed) for seed in range(3)],
+    "stands alone": lambda text: selection.stands_alone(text, text, "en", False),
+    "keywords": lambda text: structure.keywords(text, text, "en", structure.Rarity([(text, "en")])),
     "entries": lambda text: list(
-        entries.entries(blocks.Block("paragraph", (blocks.Line(text, text),), "h", True), "en", "x")
+        structure.entries(HeadedBlock("paragraph", (BlockLine(text, text),), "h", True), "en", "x")
     ),
     # What is shown and measured
     "terminal": lambda text: (visible(text), excerpt(text), answer_lines(answered(text, refused=True))),

@@ -127,7 +127,7 @@ def forget_command(
 
     What lies in an ingested folder is forgotten by the next ingest once it is deleted or moved elsewhere.
     """
-    from ingest.forget import forget
+    from ingest.pipeline import forget
     from ingest.report import print_report
 
     workspace = locate(workspace_folder)
@@ -142,7 +142,7 @@ def forget_command(
 
 def _drop_pairs(workspace: Workspace, corpus: str) -> None:
     """Drop the pairs of documents that were forgotten, and say on standard error how many went, by set."""
-    from ingest.pairs.forgotten import drop_forgotten
+    from ingest.pairs.earlier import drop_forgotten
 
     try:
         dropped = drop_forgotten(workspace, corpus)

@@ -6,38 +6,33 @@
 What stands unchanged in the documents keeps its pairs; what a person edited is never touched.
 """
 
+import math
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from assistant import __version__
 from assistant.artifacts.command_reports import BadRow, PairsReport
 from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
-from assistant.config import PairsSettings, Settings
+from assistant.config import Settings
 from assistant.engines.base import Engine
 from assistant.errors import PairsError, UsageError
 from assistant.prompt import build_messages
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Evidence, Filter, Passage
 from assistant.workspace import write_lock
-from ingest.pairs.answer_checks import Verifier
-from ingest.pairs.candidate import Candidate
-from ingest.pairs.context import Workbench
-from ingest.pairs.corpus import Corpus, hashes_of, read_corpus
-from ingest.pairs.documents import Models, document_pairs
-from ingest.pairs.drops import Drops
+from ingest.pairs.candidates import CandidatePair, Drops, share_of
+from ingest.pairs.corpus import Corpus, hashes_of, leaking, leaks, read_corpus
 from ingest.pairs.earlier import Before, before_of, splits_before
-from ingest.pairs.exercises import reading_pairs
-from ingest.pairs.from_people import Taught, read_taught, taught_pairs
-from ingest.pairs.general import general_pairs
-from ingest.pairs.leaks import leaking, leaks
-from ingest.pairs.rejected import Rejected
-from ingest.pairs.replies import Replies, replies_file
-from ingest.pairs.shares import beyond_shares
+from ingest.pairs.evidence_lists import Workbench
+from ingest.pairs.exercises import general_pairs, reading_pairs
+from ingest.pairs.from_documents import Models, document_pairs
+from ingest.pairs.generated_answers import Verifier
+from ingest.pairs.model_output import Rejected, Replies, replies_file
 from ingest.pairs.teacher import named_teacher, opened_teacher
+from ingest.pairs.user_sets import Taught, read_taught, taught_pairs
 
 # Raised when the same documents would give other pairs: those of before are then made anew.
 RECIPE_VERSION = 5
@@ -70,10 +65,13 @@ def make_pairs(
     with write_lock(file.parent):
         recipe, catalog = recipe_of(settings), retriever.catalog
         earlier = read_header(file) if file.exists() else None
-        _refuse_other_corpus(earlier, catalog.folder.name, file)
+        if earlier and earlier.corpus != catalog.folder.name:  # what people changed in it would be lost
+            raise UsageError(
+                f"The pairs '{file.stem}' are made from corpus '{earlier.corpus}', not from '{catalog.folder.name}'.",
+                f"Name another set with --name, or move {file} elsewhere.",
+            )
         taught = read_taught(settings.pairs, strict, corrections)
         corpus = read_corpus(catalog, settings.pairs, splits_before(file, recipe, hashes_of(catalog)))
-        _refuse_unknown(settings.pairs.hold_out, corpus)
         before = before_of(file, corpus, recipe)
         if explain and before.is_current:
             before = replace(before, kept=(), is_current=False)  # equal ones are made again, and why others are not
@@ -87,32 +85,13 @@ def make_pairs(
         dropped = earlier.dropped if earlier and before.is_current else drops.counts
         header = _header(corpus, settings, recipe, pairs, dropped)
         write_pairs(file, pairs, header)
-    others = _differing(earlier.settings, recipe) if earlier else ()
+    # A newer program is nothing that was given.
+    settings_before = earlier.settings if earlier else {}
+    others = [key for key, value in recipe.items() if settings_before.get(key, value) != value and key != "recipe"]
     report = _report(file, header, pairs, before, others, taught.bad, round(time.perf_counter() - started, 3))
     known = {pair.id for pair in before.kept}
     admitted = sum(pair.source == "generated" and pair.id not in known for pair in pairs)
     return replace(report, written=drops.written + admitted)
-
-
-def _refuse_other_corpus(earlier: PairsHeader | None, corpus: str, file: Path) -> None:
-    """Raise UsageError for a set of another corpus: what people changed in it would be lost."""
-    if earlier and earlier.corpus != corpus:
-        raise UsageError(
-            f"The pairs '{file.stem}' are made from corpus '{earlier.corpus}', not from '{corpus}'.",
-            f"Name another set with --name, or move {file} elsewhere.",
-        )
-
-
-def _differing(before: Mapping[str, object], now: Mapping[str, object]) -> tuple[str, ...]:
-    """Names of the settings that are others than ``before``; a newer program is nothing that was given."""
-    return tuple(key for key, value in now.items() if before.get(key, value) != value and key != "recipe")
-
-
-def _refuse_unknown(patterns: Sequence[str], corpus: Corpus) -> None:
-    """Raise UsageError for a pattern that holds nothing out: then training would see what it is tested on."""
-    for pattern in patterns:
-        if not any(fnmatchcase(path, pattern) for path in corpus.splits):
-            raise UsageError(f"No document of '{corpus.name}' fits --hold-out {pattern!r}.", "See: assistant documents")
 
 
 def _pairs(
@@ -140,7 +119,14 @@ def _pairs(
     if not before.is_current:
         rejected.write()
     by_people = taught_pairs(taught, bench, corpus.languages, chosen)
-    pairs = _in_shares(_sound([*before.edited, *before.kept, *made, *by_people], drops), chosen, drops)
+    pairs = _sound([*before.edited, *before.kept, *made, *by_people], drops)
+    if chosen.shares:  # refusals keep theirs of what is left
+        shares: dict[Source, float] = {"refusal": chosen.refusals}
+        beyond = beyond_shares(pairs, shares | chosen.shares, chosen.seed)
+        for pair in pairs:
+            if pair.id in beyond:
+                _drop(pair, "more than the share of its source", drops)
+        pairs = [pair for pair in pairs if pair.id not in beyond]
     if not pairs:
         raise PairsError(
             f"No pairs came out of the {len(corpus.chunks)} chunks of '{corpus.name}'"
@@ -219,21 +205,9 @@ def _sound(pairs: Sequence[Pair], drops: Drops) -> list[Pair]:
     return list(once.values())
 
 
-def _in_shares(pairs: Sequence[Pair], settings: PairsSettings, drops: Drops) -> list[Pair]:
-    """Without what is more than the share of its source; refusals then keep theirs of what is left."""
-    if not settings.shares:
-        return list(pairs)
-    shares: dict[Source, float] = {"refusal": settings.refusals}
-    beyond = beyond_shares(pairs, shares | settings.shares, settings.seed)
-    for pair in pairs:
-        if pair.id in beyond:
-            _drop(pair, "more than the share of its source", drops)
-    return [pair for pair in pairs if pair.id not in beyond]
-
-
 def _drop(pair: Pair, reason: str, drops: Drops) -> None:
     said = (pair.instruction, pair.response, pair.quote, pair.kind)
-    drops.add(reason, Candidate(*said, 0, pair.document, pair.language, pair.source))
+    drops.add(reason, CandidatePair(*said, 0, pair.document, pair.language, pair.source))
 
 
 def _in_order(pairs: Sequence[Pair]) -> list[Pair]:
@@ -302,3 +276,38 @@ def _report(
         bad_rows=tuple(bad),
         seconds=seconds,
     )
+
+
+def beyond_shares(pairs: Sequence[Pair], shares: Mapping[Source, float], seed: int) -> set[str]:
+    """Ids of the pairs to leave out so that no source has more than its share of the rest; edited ones always stay.
+
+    Whole evidence lists stay, as far as that goes: their prompt is run once. Raises UsageError where nothing would be
+    left, since all sources are limited and their shares do not come to 1.
+    """
+    counts = Counter(pair.source for pair in pairs)
+    total = len(pairs)
+    while True:  # the most pairs for which all shares are kept
+        room = {source: min(counts[source], math.floor(share * total)) for source, share in shares.items()}
+        kept = sum(count for source, count in counts.items() if source not in shares) + sum(room.values())
+        if kept == total:
+            break
+        total = kept
+    if counts and not total:
+        told = ", ".join(f"{source} {share:g}" for source, share in shares.items() if counts[source])
+        raise UsageError(
+            f"pairs.shares={told} leaves no pair: there is nothing else that could fill the rest.",
+            "Give a source more, or make pairs of another one too (--data, --tone, --teacher).",
+        )
+    by_source: dict[Source, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_source[pair.source].append(pair)
+    beyond: set[str] = set()
+    for source, most in room.items():
+
+        def turn(pair: Pair) -> tuple[object, ...]:
+            texts = [f"{passage.document}\0{passage.text}" for passage in pair.passages] or [pair.id]
+            return not pair.edited, share_of(seed, "shares", *texts), share_of(seed, pair.id)
+
+        order = sorted(by_source[source], key=turn)
+        beyond.update(pair.id for pair in order[most:] if not pair.edited)
+    return beyond

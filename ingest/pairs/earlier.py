@@ -1,19 +1,27 @@
-"""What of the pairs made before still stands: everything a person edited, and what shows only texts of today."""
+"""What of the pairs made before still stands: everything a person edited, and what shows only texts of today.
 
+When a document is forgotten, the pairs that are about it or show it go at once, and what models wrote about it.
+"""
+
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from assistant.artifacts.pairs import Pair, PairsHeader, Split, read_header, read_pairs
+from assistant.artifacts.pairs import Pair, PairsHeader, Split, header_file, read_header, read_pairs, write_pairs
+from assistant.errors import PairsError
+from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.types import Passage
-from ingest.pairs.context import passage_of
-from ingest.pairs.corpus import Corpus
-from ingest.pairs.identity import identified, is_edited
+from assistant.workspace import Workspace, write_lock
+from ingest.pairs.candidates import identified, is_edited
+from ingest.pairs.corpus import Corpus, hashes_of
+from ingest.pairs.evidence_lists import passage_of
+from ingest.pairs.model_output import Replies, forget_rejected, replies_file
 
 # Those of other sources are made anew each time, from their files.
 _FROM_DOCUMENTS = frozenset({"structure", "generated", "refusal"})
-
 Text = tuple[str, str]
 """(document, text) of a chunk: where in the document it stands may change."""
 
@@ -67,11 +75,15 @@ def before_of(file: Path, corpus: Corpus, recipe: Mapping[str, object]) -> Befor
         return Before((), edited, stale)
     known_hashes = set(header.documents.values())
     unchanged = {path for path, hash_ in corpus.hashes.items() if hash_ in known_hashes}
-    kept = [
-        _shown_today(pair, live)
-        for pair in known
-        if pair.source in _FROM_DOCUMENTS and not pair.edited and _stands(pair, live, unchanged, corpus)
-    ]
+    kept = []
+    for pair in (pair for pair in known if pair.source in _FROM_DOCUMENTS and not pair.edited):
+        # All that it shows is still said and in its split, and a refusal asks for nothing that is new.
+        is_said = all(_text(passage) in live for passage in pair.passages)
+        is_current = pair.golden is not None or pair.document in {"", *unchanged}
+        in_split = all(corpus.splits.get(passage.document) == pair.split for passage in pair.passages)
+        if is_said and in_split and is_current and pair.document not in corpus.older:
+            # Other text may have come in front of its passages.
+            kept.append(replace(pair, passages=tuple(live[_text(passage)] for passage in pair.passages)))
     return Before(tuple(kept), edited, stale, header.state == corpus.state)
 
 
@@ -93,15 +105,45 @@ def _text(passage: Passage) -> Text:
     return passage.document, passage.text
 
 
-def _stands(pair: Pair, live: Mapping[Text, Passage], unchanged: set[str], corpus: Corpus) -> bool:
-    """Whether all that a pair shows is still said and in its split, and a refusal asks for nothing that is new."""
-    if not all(_text(passage) in live for passage in pair.passages):
-        return False
-    in_split = all(corpus.splits.get(passage.document) == pair.split for passage in pair.passages)
-    is_current = pair.document not in corpus.older and (pair.golden is not None or pair.document in {"", *unchanged})
-    return in_split and is_current
+def drop_forgotten(workspace: Workspace, corpus: str) -> dict[str, int]:
+    """Take out of all sets made from ``corpus`` what shows documents that it no longer has: pairs dropped, by set.
+
+    A document under another name is still there, and its pairs get that name. Sets of other corpora, and files
+    without a header, are left alone; so is one that cannot be read. Raises WorkspaceBusy while pairs are being made.
+    """
+    folder = workspace.corpus(corpus)
+    if not workspace.pairs.is_dir() or not (folder / CATALOG_FILE).exists():
+        return {}
+    dropped: dict[str, int] = {}
+    with closing(Catalog(folder)) as catalog:
+        hashes = hashes_of(catalog)
+        if not any(_sets_with_others(workspace, corpus, hashes)):
+            return {}
+        with write_lock(workspace.pairs):
+            for file, header in _sets_with_others(workspace, corpus, hashes):
+                with suppress(PairsError):
+                    pairs = list(under_todays_names(read_pairs(file), header, hashes))
+                    kept = [pair for pair in pairs if pair.documents <= hashes.keys()]
+                    if any(pair.document for pair in kept):
+                        shown = frozenset[str]().union(*(pair.documents for pair in kept))
+                        documents = {path: header.documents.get(path, hashes[path]) for path in sorted(shown)}
+                        counts = dict(Counter[str](pair.source for pair in kept).most_common())
+                        write_pairs(file, kept, replace(header, documents=documents, counts=counts))
+                    else:
+                        file.unlink()
+                        header_file(file).unlink()
+                    dropped[file.stem] = len(pairs) - len(kept)
+                Replies(replies_file(file)).keep_only(catalog.live_chunks())
+                forget_rejected(file, catalog.live_chunks())
+    return {name: count for name, count in dropped.items() if count}
 
 
-def _shown_today(pair: Pair, live: Mapping[Text, Passage]) -> Pair:
-    """A pair whose passages are where they stand today: other text may have come in front of them."""
-    return replace(pair, passages=tuple(live[_text(passage)] for passage in pair.passages))
+def _sets_with_others(
+    workspace: Workspace, corpus: str, hashes: Mapping[str, str]
+) -> Iterator[tuple[Path, PairsHeader]]:
+    """The sets of a corpus that show documents of other names than are there."""
+    for file in sorted(workspace.pairs.glob("*.jsonl")):
+        with suppress(PairsError):
+            header = read_header(file)
+            if header and header.corpus == corpus and not header.documents.keys() <= hashes.keys():
+                yield file, header

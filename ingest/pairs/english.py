@@ -2,15 +2,14 @@
 
     The handler confirms the claim within 2 working days.  →  Within what time does the handler confirm the claim?
 
-A sentence that no rule fits gives no question. "We" and "you" of a document change sides: the customer asks.
+A sentence that no rule fits gives no question. A document says "we pay you"; who asks says "do you pay me": the words
+of a question change sides. Where a pronoun may be either case, so that nobody can tell what it becomes, there is none.
 """
 
 import re
 from collections.abc import Iterator
 
-from ingest.pairs.casing import Casing
-from ingest.pairs.perspective import english_question
-from ingest.pairs.turned import Rule, Turned
+from ingest.pairs.inversion import Casing, Rule, Turned
 
 _NUMBER = (
     r"(?:€ ?|\$ ?|£ ?)?\d[\d.,]*(?: ?%| euros?| percent| million)?"
@@ -19,9 +18,7 @@ _NUMBER = (
 _UNIT = r"(?:working |calendar |business )?(?:minutes?|hours?|days?|weeks?|months?|years?)"
 _TIME = rf"(?:{_NUMBER}) {_UNIT}"
 _MONEY = r"(?:€ ?|\$ ?|£ ?)\d[\d.,]*(?: million)?|\d[\d.,]*(?: ?%| euros?| percent)"
-
 _DATE = r"\d{1,2} (?:January|February|March|April|May|June|July|August|September|October|November|December)(?: \d{4})?"
-
 _AUXILIARY = re.compile(
     r" (is|are|was|were|must|may|can|will|shall|should|cannot|has been|have been|does not|do not|did not)\b( not\b)?"
 )
@@ -53,7 +50,6 @@ _SURE_SUBJECT = re.compile(r"^(?:The|An?|Each|Every|Any|Our|Your|No|One|All|[A-Z
 _BASES = "|".join(sorted(set(_VERBS.values())))
 _SIMPLE = re.compile(rf"^(.+?) ({'|'.join(_VERBS)})( .+|$)")
 _PLAIN_PRONOUN = re.compile(rf"^([Ww]e|[Yy]ou|[Tt]hey) ({_BASES})( .+|$)")
-
 _SUBORDINATE = re.compile(
     r"(?:,(?!\d)|:(?!\d)|;| – | — | \(| (?:only )?(?:if|unless|when|where|because|although|so that|provided that"
     r"|as long as|as soon as|even|except)\b|(?<! at) once (?:the|a|you|we)\b)"
@@ -87,6 +83,19 @@ _PREPOSITIONS = frozenset(
     since through to under unlike until upon with within without
     """.split()
 )
+_AFTER_WHICH_I = (
+    r"(?:if|when|that|which|unless|because|before|after|while|whether|what|how|where|until|once|as|do|did|can|may|must"
+    r"|are|have|will|should|were|shall|for whom|whom)"
+)
+_AFTER_WHICH_ME = (
+    r"(?:to|for|from|with|of|by|at|on|against|about|between|tells?|informs?|sends?|asks?|gives?|pays?|offers?|helps?"
+    r"|shows?|charges?|costs?|reach|allows?|protects?|covers?|obliges?|lets?|reminds?|supports?|calls?|serves?|affects?"
+    r"|owes?)"
+)
+_SHORT_FORMS = {"re": "m", "ll": "ll", "ve": "ve", "d": "d"}
+_SWAPPED = {
+    "your": "my", "yours": "mine", "yourself": "myself", "we": "you", "our": "your", "us": "you", "ours": "yours",
+}  # fmt: skip
 
 
 def questions(sentence: str, casing: Casing) -> Iterator[tuple[str, str, str]]:
@@ -237,13 +246,11 @@ def turn(clause: str, casing: Casing) -> Turned | None:
         return subject and Turned(f"does {subject[0]} {_VERBS[simple.group(2)]}{simple.group(3)}", subject[1])
     if auxiliary is None:
         return None
-    subject = _subject(clause[: auxiliary.start()], casing)
-    rest = clause[auxiliary.end() :]
-    return _with_auxiliary(auxiliary.group(1), bool(auxiliary.group(2)), subject, rest) if subject and rest else None
-
-
-def _with_auxiliary(word: str, is_negated: bool, subject: tuple[str, bool], rest: str) -> Turned | None:
-    first, _, second = word.partition(" ")
+    subject, rest = _subject(clause[: auxiliary.start()], casing), clause[auxiliary.end() :]
+    if not subject or not rest:
+        return None
+    first, _, second = auxiliary[1].partition(" ")
+    is_negated = bool(auxiliary[2])
     if first == "cannot":
         first, is_negated = "can", True
     if second == "not":
@@ -275,3 +282,19 @@ def _cut(statement: str) -> str:
     """A statement up to its first subordinate clause or aside."""
     found = _SUBORDINATE.search(statement)
     return statement[: found.start()] if found else statement
+
+
+def english_question(question: str) -> str | None:
+    """A question in the words of the person who asks; None where "you" may be either case."""
+    text = re.sub(r"\byou(['’])(re|ll|ve|d)\b", lambda found: f"I{found[1]}{_SHORT_FORMS[found[2]]}", question)
+    text = re.sub(rf"\b({_AFTER_WHICH_I}) you are\b", r"\1 I am", text, flags=re.IGNORECASE)
+    text = re.sub(r"\bare you\b", "am I", text, flags=re.IGNORECASE)
+    text = re.sub(rf"\b({_AFTER_WHICH_I}) you\b", r"\1 I", text, flags=re.IGNORECASE)
+    text = re.sub(rf"\b({_AFTER_WHICH_ME}) you\b", r"\1 me", text, flags=re.IGNORECASE)
+    text = re.sub(r"\byou are\b", "I am", text)
+    text = re.sub(r"\byou (have|must|can|may|will|do|should|cannot)\b", r"I \1", text)
+    if re.search(r"\byou\b", text, re.IGNORECASE):
+        return None
+    return re.sub(
+        rf"\b(?:{'|'.join(_SWAPPED)})\b", lambda word: _SWAPPED[word.group().lower()], text, flags=re.IGNORECASE
+    )

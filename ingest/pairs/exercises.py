@@ -1,13 +1,15 @@
-"""Reading exercises of our own writing: made-up documents, and questions about them as people ask them.
+"""Pairs of our own writing: made-up documents with questions about them, a little chat, and questions of no document.
 
 What the form of a document gives stays near its words. People tell what happened to them, in words of their own, and
-ask for what nobody wrote down. A model that is tuned learns both here, whatever its corpus is about.
+ask for what nobody wrote down. A model that is tuned learns both here, whatever its corpus is about; the chat keeps it
+from forgetting.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -15,20 +17,19 @@ from pydantic import BaseModel, ConfigDict
 from assistant.artifacts.pairs import Pair, Split
 from assistant.text.words import text_in
 from assistant.types import Passage
-from ingest.pairs.candidate import share_of
-from ingest.pairs.context import Fits, cited
-from ingest.pairs.identity import identified
+from ingest.pairs.candidates import identified, share_of
+from ingest.pairs.evidence_lists import Fits, cited
 
 _FOLDER = "exercises"
 
 
-class _Row(BaseModel):
+class _Part(BaseModel):
     """A part of a file, in which a mistyped key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
-class Shown(_Row):
+class ExercisePassage(_Part):
     """A passage of a made-up document."""
 
     document: str
@@ -36,7 +37,7 @@ class Shown(_Row):
     text: str
 
 
-class Answered(_Row):
+class AnswerableQuestion(_Part):
     """A question, the number of the passage that answers it, the words there that prove it, and the answer."""
 
     ask: str
@@ -45,20 +46,20 @@ class Answered(_Row):
     answer: str
 
 
-class Unanswered(_Row):
+class UnanswerableQuestion(_Part):
     """A question that no passage answers, and why."""
 
     ask: str
     why: str
 
 
-class Exercise(_Row):
+class Exercise(_Part):
     """Passages of one organisation, and questions about them."""
 
     language: str
     topic: str
-    passages: tuple[Shown, ...]
-    questions: tuple[Answered | Unanswered, ...]
+    passages: tuple[ExercisePassage, ...]
+    questions: tuple[AnswerableQuestion | UnanswerableQuestion, ...]
 
 
 @cache
@@ -87,27 +88,54 @@ def reading_pairs(
     fitting = [one for one in exercises() if one.language in languages]
     for exercise in sorted(fitting, key=lambda one: share_of(seed, one.topic)):
         split: Split = "validation" if share_of(seed, _FOLDER, exercise.topic) < validation else "train"
-        asked = _pairs(exercise, split, text_in(refusal, exercise.language))
-        some = [pair for pair in asked if fits(pair.passages, pair.instruction)]
-        if len(pairs) + len(some) > most:
+        passages = tuple(Passage(one.document, 0, len(one.text), one.context, one.text) for one in exercise.passages)
+        common = Pair("", "", "", source="reading", split=split, passages=passages, language=exercise.language)
+        asked: list[Pair] = []
+        for question in exercise.questions:
+            refused = text_in(refusal, exercise.language)
+            pair = replace(common, instruction=question.ask, response=refused, kind="near-miss")
+            if isinstance(question, AnswerableQuestion):
+                response, golden = cited(question.answer, question.passage), question.passage
+                pair = replace(pair, response=response, kind="reading", golden=golden, quote=question.quote)
+            if fits(pair.passages, pair.instruction):
+                asked.append(identified(pair))
+        if len(pairs) + len(asked) > most:
             break
-        pairs += some
-    return _with_fewer_refusals(pairs, refusals, seed)
-
-
-def _pairs(exercise: Exercise, split: Split, refusal: str) -> Iterator[Pair]:
-    passages = tuple(Passage(one.document, 0, len(one.text), one.context, one.text) for one in exercise.passages)
-    common = Pair("", "", "", source="reading", split=split, passages=passages, language=exercise.language)
-    for question in exercise.questions:
-        pair = replace(common, instruction=question.ask, response=refusal, kind="near-miss")
-        if isinstance(question, Answered):
-            response, golden = cited(question.answer, question.passage), question.passage
-            pair = replace(pair, response=response, kind="reading", golden=golden, quote=question.quote)
-        yield identified(pair)
-
-
-def _with_fewer_refusals(pairs: Sequence[Pair], share: float, seed: int) -> list[Pair]:
+        pairs += asked
     answered = sum(pair.golden is not None for pair in pairs)
-    refused = sorted((pair for pair in pairs if pair.golden is None), key=lambda pair: share_of(seed, pair.instruction))
-    kept = set(refused[: round(share / (1 - share) * answered)])
+    open_ones = [pair for pair in pairs if pair.golden is None]
+    open_ones.sort(key=lambda pair: share_of(seed, pair.instruction))
+    kept = set(open_ones[: round(refusals / (1 - refusals) * answered)])
     return [pair for pair in pairs if pair.golden is not None or pair in kept]
+
+
+def _content() -> Mapping[str, Any]:
+    content: Mapping[str, Any] = yaml.safe_load(files("ingest.pairs").joinpath("general.yaml").read_text("utf-8"))
+    return content
+
+
+def general_pairs(most: float, languages: Sequence[str], seed: int) -> list[Pair]:
+    """At most ``most`` chats in the languages of a corpus; without passages, and with a system text of their own."""
+    content = _content()
+    fitting = [row for row in content["chat"] if row["language"] in languages]
+    fitting.sort(key=lambda row: share_of(seed, row["instruction"]))
+    return [
+        identified(
+            Pair(
+                id="",
+                instruction=row["instruction"],
+                response=row["response"],
+                source="general",
+                kind="chat",
+                system=content["system"],
+                language=row["language"],
+            )
+        )
+        for row in fitting[: round(most)]
+    ]
+
+
+def foreign_questions() -> Mapping[str, Sequence[str]]:
+    """Questions of no document here, by language."""
+    questions: Mapping[str, Sequence[str]] = _content()["unanswerable"]
+    return questions

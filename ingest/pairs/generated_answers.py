@@ -4,23 +4,36 @@
     alone     the same passage, with what serving tells the model
     served    all passages, in the very prompt that serving uses; asked only where the others differ
 
-A reading that passes all checks (``ingest.pairs.answer_checks``) and says what another one says is the response.
+A reading that passes all checks and says what another one says is the response.
 Readings are the likeliest words of each prompt and not drawn by chance: so a run can be repeated, and what a model only
 reads well without other passages around it is what it learns to read among them. What is not admitted is kept in
 ``NAME.rejected``, one pair a line with the reason.
+
+form ──▶ language ──▶ the fact that was asked for, with figures and conditions ──▶ support, citation
+
+The cheapest check comes first, the first fault found is the reason. Support and citations are judged as they are when
+people ask: by ``assistant.grounding``, over the passages shown. A second model may look at what passed
+(``pairs.judge``).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from assistant.artifacts.pairs import evidence_of
+from assistant.config import AnswerSettings
+from assistant.grounding.grounder import Grounder
+from assistant.grounding.meaning import Meaning
+from assistant.grounding.quoting import Places
 from assistant.prompt import build_messages
-from ingest.pairs.answer_checks import Verifier, agree
-from ingest.pairs.candidate import Candidate
-from ingest.pairs.context import Asked, EvidenceList
-from ingest.pairs.drops import Drops
-from ingest.pairs.filters import folded
+from assistant.refusal.wording import declines
+from assistant.retrieval.retriever import Retriever
+from assistant.text.lexicon import forms
+from assistant.text.words import content_stems, may_be_in
+from ingest.pairs.candidates import CandidatePair, Drops
+from ingest.pairs.evidence_lists import EvidenceList, Lists, Searched, cited, folded, numbers
 from ingest.pairs.generated_questions import mistyped
-from ingest.pairs.replies import Asking, Replies
+from ingest.pairs.model_output import Replies, TeacherPrompt
 from ingest.pairs.teacher import Teacher
 
 _IN_FULL = (
@@ -33,18 +46,33 @@ _LONGEST_ANSWER = 120
 _DIFFER = "readings differ"
 ANSWER = "answer: "
 """Begins the reason where an answer was not admitted."""
-
-Lists = Sequence[tuple[EvidenceList, Sequence[Asked]]]
-Reject = Callable[[EvidenceList, Candidate, str], None]
+Reject = Callable[[EvidenceList, CandidatePair, str], None]
 """Keeps an answer that is not admitted, with the reason."""
+_FEWEST_WORDS, _MOST_CHARACTERS = 4, 420
+_END = re.compile(r"[.!?…][\"'”’»)\]]*$")
+_OF_PASSAGES = re.compile(
+    r"\b(?:passages?|Textstellen?|Passagen?|(?:provided|given) (?:text|information|context)|as an AI)\b|\[\d",
+    re.IGNORECASE,
+)
+_AGREES = 0.5
+# Of the content words of the fact.
+_LEAST_SAID = 0.85
+_JUDGING = "You check examples for training."
+_TO_JUDGE = """Question: {question}
+Answer: {answer}
+
+Does the passage above fully support the answer, does the answer fit the question, and would somebody who has not seen
+the passage ask it so? StoredReply with yes or no only."""
+_LONGEST_VERDICT = 8
+_YES = re.compile(r"\W*(?:yes|true|ja)\b", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class _Question:
+class _QuestionReadings:
     """A question with what was read so far."""
 
     shown: EvidenceList
-    asked: Asked
+    asked: Searched
     readings: dict[str, str] = field(default_factory=dict)
     """Each with its fault; empty for a sound one."""
     is_repeated: bool = False
@@ -64,23 +92,28 @@ def answered(
     lists: Lists,
     teacher: Teacher,
     replies: Replies,
-    verifier: Verifier,
+    verifier: "Verifier",
     system: str,
     seed: int,
     drops: Drops,
     reject: Reject,
-) -> Iterator[tuple[EvidenceList, list[Asked]]]:
+) -> Iterator[tuple[EvidenceList, list[Searched]]]:
     """The lists with the questions whose answers are admitted; what no model wrote stays as it is.
 
     ``system`` is what serving tells the model. Raises what ``Teacher.replies`` raises.
     """
     questions = [
-        _Question(shown, one) for shown, asked in lists for one in asked if one.candidate.source == "generated"
+        _QuestionReadings(shown, one) for shown, asked in lists for one in asked if one.candidate.source == "generated"
     ]
     for way, told in (("in full", _IN_FULL), ("alone", system), ("served", system)):
         # What is not read soundly from the passage that answers will not be so among others.
         left = [one for one in questions if not one.admitted and (way != "served" or "" in one.readings.values())]
-        prompts = [_asking(one, told, is_served=way == "served") for one in left]
+        prompts = []
+        for one in left:
+            golden = one.shown.passages[(one.shown.golden or 1) - 1]
+            passages = one.shown.passages if way == "served" else (golden,)
+            messages = build_messages(told, passages, [], one.asked.candidate.instruction)
+            prompts.append(TeacherPrompt(golden.text, messages))
         said = replies.all(teacher, prompts, _LONGEST_ANSWER, f"Reading answers, {way}")
         for one, reading in zip(left, map(folded, said), strict=True):
             one.is_repeated |= reading in one.readings
@@ -104,7 +137,88 @@ def answered(
             yield shown, some
 
 
-def _asking(one: _Question, system: str, *, is_served: bool) -> Asking:
-    golden = one.shown.passages[(one.shown.golden or 1) - 1]
-    passages = one.shown.passages if is_served else (golden,)
-    return Asking(golden.text, build_messages(system, passages, [], one.asked.candidate.instruction))
+class Verifier:
+    """Holds answers against the passages that they are read from."""
+
+    def __init__(self, retriever: Retriever, settings: AnswerSettings) -> None:
+        self._embedder = retriever.embedder
+        self._weights = retriever.weights
+        self._likeness = Meaning(retriever.embedder).likeness
+        self._settings = settings
+
+    def fault(self, asked: CandidatePair, shown: EvidenceList, answer: str) -> str:
+        """What is wrong with ``answer``; empty if nothing is. ``asked`` holds the fact that the question is about."""
+        if not answer or declines(answer, self._settings):
+            return "declines"
+        if len(answer.split()) < _FEWEST_WORDS or len(answer) > _MOST_CHARACTERS or not _END.search(answer):
+            return "no whole sentence"
+        if _OF_PASSAGES.search(answer):
+            return "speaks of the passages"
+        if not may_be_in(answer, asked.language):
+            return "other language"
+        return _left_out(answer, asked) or self._unsupported(answer, asked, shown)
+
+    def _unsupported(self, answer: str, asked: CandidatePair, shown: EvidenceList) -> str:
+        golden = shown.golden or 1
+        hits = [evidence_of(one, rank, asked.language) for rank, one in enumerate(shown.passages, 1)]
+        places = Places(asked.instruction, hits, self._embedder, self._weights)
+        least = self._settings.support_coverage
+        grounder = Grounder(hits, self._weights, least, None, places.behind, asked.instruction, self._likeness)
+        for _ in (*grounder.feed(cited(answer, golden)), *grounder.finish()):
+            pass
+        if grounder.is_over or not grounder.sentences:
+            return "repeats itself or says nothing"
+        if not all(sentence.supported for sentence in grounder.sentences):
+            return "unsupported"
+        if not all(golden in {one.hit for one in sentence.citations} for sentence in grounder.sentences):
+            return "another passage says it"
+        if not all(sentence.to_the_point for sentence in grounder.sentences):
+            return "beside the question"
+        return ""
+
+
+def agree(answer: str, other: str, asked: CandidatePair) -> bool:
+    """Whether two readings say the same, beyond what the question says: the same figures, and half of the words."""
+    known = numbers(asked.instruction)
+    if numbers(answer) - known != numbers(other) - known:
+        return False
+    shorter, longer = sorted((set(content_stems(text, asked.language)) for text in (answer, other)), key=len)
+    return not shorter or len(shorter & longer) >= _AGREES * len(shorter)
+
+
+def _left_out(answer: str, asked: CandidatePair) -> str:
+    """What of the fact neither the answer nor its question says: figures, its conditions, or too many of its words.
+
+    A model that answers another question than the one asked, or a part of it, is known by that (docs/log.md).
+    """
+    said = f"{asked.instruction} {answer}"
+    if not numbers(asked.response) <= numbers(said):
+        return "leaves out figures"
+    condition = re.compile(rf"\b(?:{forms('conditional', asked.language)})\b", re.IGNORECASE)
+    if condition.search(asked.response) and not condition.search(answer):
+        return "leaves out the condition"
+    fact = set(content_stems(asked.response, asked.language))
+    part = len(fact & set(content_stems(said, asked.language))) / len(fact) if fact else 1.0
+    return "leaves out a part" if part < _LEAST_SAID else ""
+
+
+def judged(
+    lists: Lists, judge: Teacher, replies: Replies, drops: Drops
+) -> Iterator[tuple[EvidenceList, list[Searched]]]:
+    """Without what the judge does not find good; it is not asked of what no model wrote.
+
+    Raises what ``Teacher.replies`` raises.
+    """
+    written = [(shown, one.candidate) for shown, asked in lists for one in asked if one.candidate.source == "generated"]
+    prompts = []
+    for shown, candidate in written:
+        golden = shown.passages[(shown.golden or 1) - 1]
+        task = _TO_JUDGE.format(question=candidate.instruction, answer=candidate.response)
+        prompts.append(TeacherPrompt(golden.text, build_messages(_JUDGING, [golden], [], task)))
+    said = replies.all(judge, prompts, _LONGEST_VERDICT, "Judging")
+    bad = {candidate for (_, candidate), reply in zip(written, said, strict=True) if not _YES.match(reply)}
+    for candidate in bad:
+        drops.add("judge", candidate)
+    for shown, asked in lists:
+        if some := [one for one in asked if one.candidate not in bad]:
+            yield shown, some

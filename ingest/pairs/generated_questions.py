@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 from assistant.store.catalog import StoredChunk
 from assistant.types import Message
-from ingest.pairs.blocks import blocks_of, sentences_of
-from ingest.pairs.candidate import Candidate, number_of
-from ingest.pairs.drops import Drops
-from ingest.pairs.filters import folded
-from ingest.pairs.replies import Asking, Replies
-from ingest.pairs.standalone import stands_alone
+from ingest.pairs import phrases
+from ingest.pairs.candidates import CandidatePair, Drops, number_of
+from ingest.pairs.evidence_lists import folded
+from ingest.pairs.headed_blocks import blocks_of, sentences_of
+from ingest.pairs.model_output import Replies, TeacherPrompt
+from ingest.pairs.selection import stands_alone
 from ingest.pairs.teacher import Teacher
 
 UNREADABLE = "unreadable reply"
@@ -38,99 +38,6 @@ _LANGUAGES = {"fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch", "
 
 
 @dataclass(frozen=True, slots=True)
-class _Wording:
-    """How a question is asked for in one language; ``{where}``, ``{fact}`` and ``{style}`` are filled in."""
-
-    system: str
-    task: str
-    styles: Mapping[str, str]
-    examples: Sequence[tuple[str, str, str, str]]
-    """(where, fact, style, question)."""
-
-
-_WORDINGS: Mapping[str, _Wording] = {
-    "en": _Wording(
-        "You write the questions that people send to an organisation. You are given a fact from its documents, the "
-        "place where it stands, and a style. Write one question that this fact answers, in that style. Whoever asks "
-        "has not seen the documents: the question names what it is about and does not give the answer away. Write only "
-        "the question.",
-        "Place: {where}\nFact: {fact}\nStyle: {style}",
-        {
-            "plain": "one plain question",
-            "story": "first one sentence about what happened to me, then the question",
-            "terse": "a few keywords, as typed into a search box",
-            "two-part": "one question with two parts",
-        },
-        (
-            (
-                "City library > Cards",
-                "A lost card is replaced within 3 days for a fee of €5.",
-                "plain",
-                "What does it cost to replace a lost library card?",
-            ),
-            (
-                "Hotel rules > Animals",
-                "Guests may bring a dog if they tell the reception beforehand.",
-                "story",
-                "We are coming for the weekend and our dog cannot stay at home. Can we bring her to the hotel?",
-            ),
-            (
-                "City library > Returning books",
-                "If a book comes back late, we charge 20 cents a day.",
-                "terse",
-                "late book return charge",
-            ),
-            (
-                "City library > Opening hours",
-                "The library is open from 9 to 18 on weekdays. In August it is closed.",
-                "two-part",
-                "When is the library open during the week, and is it closed in summer?",
-            ),
-        ),
-    ),
-    "de": _Wording(
-        "Sie schreiben die Fragen, die Leute an eine Organisation richten. Sie bekommen eine Angabe aus ihren "
-        "Dokumenten, die Stelle, an der sie steht, und einen Stil. Schreiben Sie eine Frage, die diese Angabe "
-        "beantwortet, in diesem Stil. Wer fragt, kennt die Dokumente nicht: Die Frage nennt, worum es geht, und verrät "
-        "die Antwort nicht. Schreiben Sie nur die Frage.",
-        "Stelle: {where}\nAngabe: {fact}\nStil: {style}",
-        {
-            "plain": "eine einfache Frage",
-            "story": "zuerst ein Satz darüber, was mir passiert ist, dann die Frage",
-            "terse": "ein paar Stichwörter wie in einer Suche",
-            "two-part": "eine Frage mit zwei Teilen",
-        },
-        (
-            (
-                "Stadtbibliothek > Ausweise",
-                "Einen verlorenen Ausweis ersetzen wir innerhalb von 3 Tagen gegen 5 €.",
-                "plain",
-                "Was kostet ein neuer Bibliotheksausweis?",
-            ),
-            (
-                "Hausordnung des Hotels > Tiere",
-                "Gäste dürfen einen Hund mitbringen, wenn sie ihn an der Rezeption anmelden.",
-                "story",
-                "Wir kommen übers Wochenende und können unseren Hund nicht allein lassen. Darf er mit ins Hotel?",
-            ),
-            (
-                "Stadtbibliothek > Rückgabe",
-                "Für ein verspätetes Buch berechnen wir 20 Cent am Tag.",
-                "terse",
-                "Buch zu spät abgegeben Gebühr",
-            ),
-            (
-                "Stadtbibliothek > Öffnungszeiten",
-                "Die Bibliothek ist werktags von 9 bis 18 Uhr offen. Im August ist sie geschlossen.",
-                "two-part",
-                "Wann hat die Bibliothek unter der Woche offen, und hat sie im Sommer zu?",
-            ),
-        ),
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
 class Fact:
     """Something that a chunk says, in words that stand by themselves; ``quote`` is how it says it."""
 
@@ -140,28 +47,28 @@ class Fact:
 
 def written(
     chunks: Sequence[StoredChunk],
-    stated: Mapping[int, Sequence[Candidate]],
+    stated: Mapping[int, Sequence[CandidatePair]],
     teacher: Teacher,
     replies: Replies,
     count: int,
     seed: int,
     drops: Drops,
-) -> list[Candidate]:
+) -> list[CandidatePair]:
     """Questions that ``teacher`` writes, about at most ``count`` facts of each chunk; their responses are the facts.
 
     ``stated`` are statements that are found in the form of chunks, as rows of tables. Raises what ``Teacher.replies``
     raises.
     """
     wanted = [one for chunk in chunks for one in _wanted(chunk, facts_of(chunk, stated.get(chunk.id, ())), count, seed)]
-    asked = [Asking(chunk.text, _prompt(chunk, fact, style)) for chunk, fact, style in wanted]
-    candidates: list[Candidate] = []
+    asked = [TeacherPrompt(chunk.text, _prompt(chunk, fact, style)) for chunk, fact, style in wanted]
+    candidates: list[CandidatePair] = []
     for (chunk, fact, style), reply in zip(
         wanted, replies.all(teacher, asked, _LONGEST_QUESTION, "Writing questions"), strict=True
     ):
         question = question_in(reply, style)
         asked_so = question or folded(reply)[:200]
         about = chunk.id, chunk.document, chunk.language
-        candidate = Candidate(asked_so, fact.text, fact.quote, style, *about, source="generated")
+        candidate = CandidatePair(asked_so, fact.text, fact.quote, style, *about, source="generated")
         if question:
             candidates.append(candidate)
         else:
@@ -169,7 +76,7 @@ def written(
     return candidates
 
 
-def facts_of(chunk: StoredChunk, stated: Sequence[Candidate]) -> list[Fact]:
+def facts_of(chunk: StoredChunk, stated: Sequence[CandidatePair]) -> list[Fact]:
     """The sentences of a chunk that stand by themselves, and what its tables state."""
     sentences = (
         Fact(sentence, raw)
@@ -217,14 +124,15 @@ def _wanted(
 
 
 def _prompt(chunk: StoredChunk, fact: Fact, style: str) -> list[Message]:
-    wording = _WORDINGS.get(chunk.language, _WORDINGS["en"])
-    system = wording.system
+    wording = phrases.wordings("asking", chunk.language) or phrases.wordings("asking", "en")
+    task, styles = wording["task"], wording["styles"]
+    system = wording["system"]
     if chunk.language in _LANGUAGES:
         system += f" Write it in {_LANGUAGES[chunk.language]}."
     messages = [Message("system", system)]
-    for where, text, its, question in wording.examples:
-        asked = wording.task.format(where=where, fact=text, style=wording.styles[its])
-        messages += [Message("user", asked), Message("assistant", question)]
+    for one in wording["examples"]:
+        asked = task.format(where=one["where"], fact=one["fact"], style=styles[one["style"]])
+        messages += [Message("user", asked), Message("assistant", one["question"])]
     where = " ".join(chunk.context.partition("\n")[0].split()) or chunk.title
-    asked = wording.task.format(where=where, fact=fact.text, style=wording.styles[style.replace("typo", "plain")])
+    asked = task.format(where=where, fact=fact.text, style=styles[style.replace("typo", "plain")])
     return [*messages, Message("user", asked)]

@@ -9,9 +9,7 @@ A sentence that no rule fits gives no question. "Wir" and "Sie" of a document ch
 import re
 from collections.abc import Iterator
 
-from ingest.pairs.casing import Casing
-from ingest.pairs.perspective import german_clause, german_question
-from ingest.pairs.turned import Rule, Turned
+from ingest.pairs.inversion import Casing, Rule, Turned
 
 _WORDS = "einem?|eine[rn]?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|vierzehn|fünfzehn|zwanzig|dreißig"
 _NUMBER = rf"(?:\d[\d.,]*|{_WORDS})"
@@ -20,7 +18,6 @@ _UNIT = (
 )
 _TIME = rf"{_NUMBER} {_UNIT}"
 _MONEY = r"\d[\d.,]* ?(?:Millionen )?(?:€|Euro|EUR|%|Prozent)"
-
 _FINITE = frozenset(
     """
     ist sind war waren wird werden wurde wurden hat haben kann können muss müssen darf dürfen soll sollen
@@ -76,6 +73,13 @@ _PREDICATE_FIRST = re.compile(
     r"(?P<what>(?:der |die |das |eine? |Ihre? |unsere? |alle |[a-zäöüß]+e[nrs]? |[A-ZÄÖÜ]).+)"
 )
 _FEMININE = r"(?:ung|heit|keit|schaft|frist|zeit|pflicht|gebühr|prämie|summe|tion)"
+_FOR_ME = {
+    "können": "kann", "müssen": "muss", "wollen": "will", "sollen": "soll", "dürfen": "darf", "mögen": "mag",
+    "sind": "bin", "werden": "werde", "haben": "habe", "möchten": "möchte", "waren": "war", "hatten": "hatte",
+    "wurden": "wurde", "konnten": "konnte", "mussten": "musste",
+}  # fmt: skip
+# Verbs with an accusative, where "uns" becomes "Sie" and not "Ihnen".
+_ACCUSATIVE = re.compile(r"informier|benachrichtig|verständig|beauftrag|bevollmächtig|ermächtig|bitte")
 
 
 def questions(sentence: str, casing: Casing) -> Iterator[tuple[str, str, str]]:
@@ -194,34 +198,22 @@ def _yes_or_no(statement: str, casing: Casing) -> Rule:
     kept = _cut(statement)
     turned = turn(kept, casing)
     is_short = len(kept.split()) < 5 and not _PREDICATE_FIRST.match(kept)
-    if turned is None or is_short or not _stands(kept, statement[len(kept) :]):
+    # Whether the clause says something without what was cut off behind it.
+    rest = statement[len(kept) :]
+    names_all = bool(_PREDICATE_FIRST.match(kept)) and not re.match(
+        r", (?:\w+ )?d(?:er|ie|as|em|en|eren|essen|enen) ", rest
+    )
+    is_added = bool(re.match(rf"(?:, (?:{_ADDED})\b|[;:(]| –| \()", rest)) and _is_whole(kept)
+    stands = not rest or ((names_all or is_added) and not re.search(r"\b(?:nur|erst)\b", kept))
+    if turned is None or is_short or not stands:
         return
     is_plain = not _HEDGE.search(statement)
     yield "yes-no", f"{turned.text}?", ("Nein." if turned.is_negative else "Ja.") if is_plain else ""
 
 
-def _stands(kept: str, rest: str) -> bool:
-    """Whether a clause says something without what was cut off behind it."""
-    if not rest:
-        return True
-    if re.search(r"\b(?:nur|erst)\b", kept):
-        return False
-    is_list = bool(_PREDICATE_FIRST.match(kept)) and not re.match(
-        r", (?:\w+ )?d(?:er|ie|as|em|en|eren|essen|enen) ", rest
-    )
-    return is_list or (bool(re.match(rf"(?:, (?:{_ADDED})\b|[;:(]| –| \()", rest)) and _is_whole(kept))
-
-
 _RULES = (
     _definition, _what_if, _measure, _deadline, _dated, _how_much, _under_what, _who, _when, _yes_or_no,
 )  # fmt: skip
-
-
-def _is_said(predicate: re.Match[str], casing: Casing) -> bool:
-    """Whether a sentence begins with what is said, and not with a noun."""
-    said = predicate.group("said")
-    is_adjective = said.endswith(("lich", "ig", "bar", "frei")) or casing.lowered(said, "de")[0].islower()
-    return bool(predicate.group("denied")) or (is_adjective and said.lower() not in _ANAPHORA | _ADVERBIAL)
 
 
 def _is_whole(kept: str) -> bool:
@@ -239,11 +231,12 @@ def turn(clause: str, casing: Casing, no_first: bool = False) -> Turned | None:
     ``no_first``: what stood in front of the verb was taken away.
     """
     predicate = _PREDICATE_FIRST.match(clause)
-    if predicate and _is_said(predicate, casing):
+    said, denied = (predicate["said"], bool(predicate["denied"])) if predicate else ("", False)
+    # What is said is no noun.
+    is_adjective = said.endswith(("lich", "ig", "bar", "frei")) or casing.lowered(said, "de")[:1].islower()
+    if predicate and (denied or (is_adjective and said.lower() not in _ANAPHORA | _ADVERBIAL)):
         what = casing.lowered(predicate.group("what"), "de")
-        return Turned(
-            f"{predicate.group('verb')} {what} {predicate.group('said').lower()}", bool(predicate.group("denied"))
-        )
+        return Turned(f"{predicate.group('verb')} {what} {said.lower()}", denied)
     tokens = clause.split()
     position = 0 if no_first else next((at for at, word in enumerate(tokens) if at and word in _FINITE), -1)
     if position < 0 or len(tokens) < position + 2 or (no_first and tokens[0] not in _FINITE):
@@ -262,18 +255,12 @@ def turn(clause: str, casing: Casing, no_first: bool = False) -> Turned | None:
 def _moved(first: str, casing: Casing) -> str:
     """What stood at the head of a sentence, as it is written within one."""
     words = casing.lowered(first, "de").split()
-    if words and _is_small(words):
-        words[0] = words[0].lower()
+    if words and not words[0].startswith("Ihr"):  # none of those that German writes with a capital
+        small = _FIRST_WORDS | _ADVERBIAL
+        is_before_adjective = len(words) > 1 and words[1].islower() and words[1] not in small | {"und", "oder"}
+        if words[0].lower() in small or is_before_adjective:
+            words[0] = words[0].lower()
     return " ".join(words)
-
-
-def _is_small(words: list[str]) -> bool:
-    """Whether the word at the head of a sentence is none of those that German writes with a capital."""
-    if words[0].startswith("Ihr"):
-        return False
-    small = _FIRST_WORDS | _ADVERBIAL
-    is_before_adjective = len(words) > 1 and words[1].islower() and words[1] not in small | {"und", "oder"}
-    return words[0].lower() in small or is_before_adjective
 
 
 def _is_constituent(first: list[str], no_first: bool) -> bool:
@@ -305,3 +292,34 @@ def _positive(text: str) -> Turned | None:
 def _cut(statement: str) -> str:
     """A statement up to its first comma (of words, not of numbers), colon or bracket."""
     return re.split(r"(?<!-)[,;:](?!\d)| – | \(", statement, maxsplit=1)[0].rstrip()
+
+
+def german_question(question: str) -> str | None:
+    """A question in the words of the person who asks; None where a pronoun may be either case, or it has no end."""
+    text = re.sub(r"\b(\w+(?:en|ern|eln|sind)) Sie\b", lambda found: f"{_for_me(found[1])} ich", question, count=1)
+    if re.search(r"\b(?:nur|erst|soweit|auch)\?$|-\?$", text):
+        return None
+    if re.search(r"\bSie\b", text) or (re.search(r"\bsich\b", text) and re.search(r"\bich\b", text)):
+        return None
+    swapped = {"wir": "Sie", "uns": "Sie" if _ACCUSATIVE.search(text) else "Ihnen", "Ihnen": "mir"}
+    text = re.sub(r"\b(?:wir|uns|Ihnen)\b", lambda found: swapped[found.group()], text)
+    return re.sub(
+        r"\b(?:(Ihr)(e[mnrs]?)?|unser(e[mnrs]?)?)\b",
+        lambda found: f"mein{found[2] or ''}" if found[1] else f"Ihr{found[3] or ''}",
+        text,
+    )
+
+
+def german_clause(clause: str) -> str:
+    """A subordinate clause for "ich", if its subject is "Sie": its last word is the verb."""
+    if not re.match(r"Sie\b", clause):
+        return clause
+    *words, verb = clause.split()
+    return " ".join(["ich", *words[1:], _for_me(verb)])
+
+
+def _for_me(verb: str) -> str:
+    """The form of a verb for "ich", from the one for "Sie"."""
+    if verb in _FOR_ME:
+        return _FOR_ME[verb]
+    return verb[:-1] if verb.endswith("en") else re.sub(r"(e[rl])n$", r"\1e", verb)

@@ -10,14 +10,13 @@ A refusal is hard when the passages are near, and clean when the answer is truly
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 from assistant.types import Passage
-from ingest.pairs.candidate import Candidate, number_of, share_of
-from ingest.pairs.context import Asked, EvidenceList, names, says
-from ingest.pairs.filters import numbers
+from ingest.pairs.candidates import CandidatePair, number_of, share_of
+from ingest.pairs.evidence_lists import EvidenceList, Lists, Searched, names, numbers, says
 
 # How the refusals are shared out among the kinds; near misses cost no list of their own.
 _HELD_OUT, _NEAR_MISS = 0.45, 0.45
@@ -44,7 +43,7 @@ class Unanswerable:
 
 
 def unanswerable(
-    lists: Sequence[tuple[EvidenceList, Sequence[Asked]]],
+    lists: Lists,
     foreign: Mapping[str, Sequence[str]],
     share: float,
     seed: int,
@@ -69,7 +68,7 @@ def _some(rows: Iterable[Unanswerable], count: float) -> Iterator[Unanswerable]:
         yield row
 
 
-def _held_out(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) -> Iterator[Unanswerable]:
+def _held_out(lists: Lists, seed: int) -> Iterator[Unanswerable]:
     for shown, asked in sorted(lists, key=lambda one: share_of(seed, "held-out", _identity(one[0]))):
         golden = shown.passages[(shown.golden or 1) - 1]
         rest = [passage for passage in shown.passages if passage is not golden]
@@ -80,7 +79,7 @@ def _held_out(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) 
                 yield Unanswerable("held-out", candidate.instruction, candidate.language, candidate.document, passages)
 
 
-def _altered(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) -> Iterator[Unanswerable]:
+def _altered(lists: Lists, seed: int) -> Iterator[Unanswerable]:
     """One question a list, with a number that names something exchanged for one that no passage has."""
     for shown, asked in sorted(lists, key=lambda one: share_of(seed, "altered", _identity(one[0]))):
         there = numbers(" ".join(f"{one.context} {one.text}" for one in shown.passages))
@@ -88,62 +87,49 @@ def _altered(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) -
             found = _NAMED.search(candidate.instruction)
             if found and found[1] in there:
                 start, end = found.span(1)
-                question = f"{candidate.instruction[:start]}{_other(int(found[1]), there)}{candidate.instruction[end:]}"
+                number = int(found[1])
+                step = -1 if 1900 <= number < 2100 else 1  # years go back
+                other = next(other for other in count(number + step, step) if str(other) not in there)
+                question = f"{candidate.instruction[:start]}{other}{candidate.instruction[end:]}"
                 yield Unanswerable("altered", question, candidate.language, candidate.document, shown.passages)
                 break
 
 
-def _other(number: int, there: Collection[str]) -> int:
-    """The next number that is not among ``there``; years go back."""
-    step = -1 if 1900 <= number < 2100 else 1
-    return next(other for other in count(number + step, step) if str(other) not in there)
-
-
-def _near_misses(lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], seed: int) -> Iterator[Unanswerable]:
+def _near_misses(lists: Lists, seed: int) -> Iterator[Unanswerable]:
     """One question a list, of those that the retriever finds most of the list's passages for."""
-    finders: dict[tuple[str, int], list[Asked]] = defaultdict(list)
+    finders: dict[tuple[str, int], list[Searched]] = defaultdict(list)
     for _, asked in lists:
         for one in asked:
             for hit in one.hits:
                 finders[hit.document, hit.start].append(one)
     used: set[str] = set()
     for shown, asked in sorted(lists, key=lambda one: share_of(seed, "near-miss", _identity(one[0]))):
-        near = _nearest(shown, finders)
+        scores: dict[str, float] = defaultdict(float)
+        by_question: dict[str, Searched] = {}
+        for passage in shown.passages:
+            for one in finders.get((passage.document, passage.start), ()):
+                if one.candidate.chunk != shown.chunk:
+                    scores[one.candidate.instruction] += 1
+                    by_question[one.candidate.instruction] = one
+        near = sorted(scores, key=lambda question: (-scores[question], number_of(question)))
         own = {other.candidate.instruction for other in asked} | used
-        fitting = (
-            one for one in near if one.candidate.instruction not in own and _is_clean(one.candidate, shown.passages)
-        )
-        nearest = next(fitting, None)
-        if nearest is not None:
-            candidate = nearest.candidate
+        others = (by_question[question].candidate for question in near if question not in own)
+        candidate = next((one for one in others if _is_clean(one, shown.passages)), None)
+        if candidate is not None:
             used.add(candidate.instruction)
             yield Unanswerable(
                 "near-miss", candidate.instruction, candidate.language, candidate.document, shown.passages
             )
 
 
-def _nearest(shown: EvidenceList, finders: Mapping[tuple[str, int], Sequence[Asked]]) -> list[Asked]:
-    scores: dict[str, float] = defaultdict(float)
-    by_question: dict[str, Asked] = {}
-    for passage in shown.passages:
-        for one in finders.get((passage.document, passage.start), ()):
-            if one.candidate.chunk != shown.chunk:
-                scores[one.candidate.instruction] += 1
-                by_question[one.candidate.instruction] = one
-    order = sorted(scores, key=lambda question: (-scores[question], number_of(question)))
-    return [by_question[question] for question in order]
-
-
-def _is_clean(candidate: Candidate, passages: Sequence[Passage]) -> bool:
+def _is_clean(candidate: CandidatePair, passages: Sequence[Passage]) -> bool:
     """Whether a question is precise, and no passage has its answer or is about all that it names."""
     if candidate.kind in _VAGUE:
         return False
     return not any(says(passage, candidate) or names(passage, candidate) for passage in passages)
 
 
-def _other_domain(
-    lists: Sequence[tuple[EvidenceList, Sequence[Asked]]], foreign: Mapping[str, Sequence[str]], seed: int
-) -> Iterator[Unanswerable]:
+def _other_domain(lists: Lists, foreign: Mapping[str, Sequence[str]], seed: int) -> Iterator[Unanswerable]:
     left = {
         language: sorted(questions, key=lambda question: number_of(seed, question))
         for language, questions in foreign.items()

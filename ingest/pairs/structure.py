@@ -4,33 +4,47 @@ Each chunk is asked for what its form gives away: headings that are questions, g
 table rows, sentences whose word order can be turned into a question, and searches of a few telling words.
 """
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from assistant.store.catalog import StoredChunk
 from assistant.text.lexicon import vocabulary
-from assistant.text.words import content_stems
-from ingest.pairs import english, german
-from ingest.pairs.blocks import Block, blocks_of, sentences_of, topic_of
-from ingest.pairs.candidate import Candidate, share_of
-from ingest.pairs.casing import Casing
-from ingest.pairs.contrast import contrasted
-from ingest.pairs.entries import entries
-from ingest.pairs.headings import asked_headings, topics
-from ingest.pairs.keywords import Rarity, keywords
-from ingest.pairs.tables import cells, table_of
+from assistant.text.words import content_stems, stems
+from ingest.pairs import english, german, phrases
+from ingest.pairs.candidates import CandidatePair, number_of, one_of, share_of
+from ingest.pairs.headed_blocks import HeadedBlock, blocks_of, sentences_of, topic_of
+from ingest.pairs.inversion import Casing, contrasted
+from ingest.pairs.table_questions import cells, table_of
 
 _TURN = {"en": english.questions, "de": german.questions}
 # A question of so few telling words needs the heading above its answer to be understood.
 _FEW_WORDS = 2
+_GRAMMAR = vocabulary("stopwords")
+# So many questions are typed by people who leave out the capital and the question mark.
 _CARELESS = 0.1
 # Half of an exchange: its question stands before it.
 _IS_REPLY = re.compile(r"(?:Yes|No|Ja|Nein)[.,!] ")
-_QUESTION_WORDS = vocabulary("stopwords") | {"within", "innerhalb", "wonach", "woraus", "gilt", "gelten", "gibt"}
-
+_QUESTION_WORDS = _GRAMMAR | phrases.words("question_openers")
 Found = Iterator[tuple[str, str, str, str]]
 """(kind, question, response, quote)."""
+_LONGEST_ANSWER = 320
+_MOST_SENTENCES = 3
+# Items of a list that answer a question; more would be no short answer.
+_MOST_ITEMS = 8
+_TOPIC_WORDS = 7
+_ANY_WORDS = 2
+_NO_NOUN, _ASKS, _TELLS = (
+    re.compile(rf"(?:{phrases.pattern(kind)})\b", re.IGNORECASE) for kind in ("no_noun", "asks", "tells")
+)
+_ENTRY = re.compile(r"^(?P<key>[^:–—.;?!|]{2,60}?)(?P<mark>\s*:\s+|\s+[–—]\s+)(?P<value>\S.{2,400})$")
+_KEY_WORDS = 6
+_POINTERS = frozenset({"this", "these", "that", "dies", "diese", "dieser", "dieses"})
+_FEWEST, _MOST = 3, 5
+_WEAK = _GRAMMAR | phrases.words("weak")
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
 
 class Finder:
@@ -43,15 +57,15 @@ class Finder:
         self._headings = Counter(topic_of(heading).lower() for _, heading in headed)
         self._seed = seed
 
-    def candidates(self, chunk: StoredChunk, continues: bool) -> Iterator[Candidate]:
+    def candidates(self, chunk: StoredChunk, continues: bool) -> Iterator[CandidatePair]:
         """Everything that one chunk gives; ``continues`` says that it goes on with the section before it."""
         for block in blocks_of(chunk, continues):
             for kind, question, response, quote in self._in_block(block, chunk):
                 if not question:
                     continue  # a sentence with too few telling words to search for
-                yield Candidate(question, response, quote, kind, chunk.id, chunk.document, chunk.language)
+                yield CandidatePair(question, response, quote, kind, chunk.id, chunk.document, chunk.language)
 
-    def _in_block(self, block: Block, chunk: StoredChunk) -> Found:
+    def _in_block(self, block: HeadedBlock, chunk: StoredChunk) -> Found:
         language, topic = chunk.language, topic_of(block.heading)
         key = (self._seed, chunk.document, block.heading, block.lines[0].text)
         for question, told in asked_headings(block):
@@ -59,45 +73,41 @@ class Finder:
             yield "search", keywords(question, "", language, self._rarity, *key), told.answer, told.quote
         listed = list(entries(block, language, topic or _short(chunk.title), *key))
         yield from listed
-        named = self._named(topic if _is_title(topic) else self._casing.lowered(topic, language), chunk)
+        # In a title each word of weight is written large.
+        is_title = all(
+            word[0].isupper() for word in topic.split()[1:] if word[0].isalpha() and word.lower() not in _GRAMMAR
+        )
+        named = self._named(topic if is_title else self._casing.lowered(topic, language), chunk)
         for question, told in () if listed else topics(block, language, named, *key):
             yield "topic", question, told.answer, told.quote
-        if block.kind == "table":
-            yield from self._in_table(block, chunk, key)
-        else:
-            for sentence, raw in sentences_of(block):
-                yield from self._in_sentence(sentence, raw, topic, chunk)
-
-    def _in_table(self, block: Block, chunk: StoredChunk, key: tuple[object, ...]) -> Found:
-        above = "\n".join([block.heading, *(line.text for line in block.above)]).strip()
-        table = table_of([line.text for line in block.lines], chunk.context, above)
-        if table is None:
+        for sentence, raw in sentences_of(block) if block.kind != "table" else ():
+            yield from self._in_sentence(sentence, raw, topic, chunk)
+        if (table := table_of(block) if block.kind == "table" else None) is None:
             return
-        for question, response, quote in cells(table, chunk.language, *key):
+        for question, response, quote in cells(table, language, *key):
             # "Zone A, Home Basic?" or "$ 100, rate?" could be asked of many tables.
             is_general = table.names_things or table.has_bare_labels
             scope = table.subject if is_general and not table.subject.endswith("?") else ""
-            scoped = _behind(scope, question) if scope else self._scoped(question, topic_of(block.heading), chunk)
+            scoped = _behind(scope, question) if scope else self._scoped(question, topic, chunk)
             yield "table", scoped, response, quote
 
     def _in_sentence(self, sentence: str, raw: str, topic: str, chunk: StoredChunk) -> Found:
-        response = _as_sentence(sentence)
         if _IS_REPLY.match(sentence):
             return
+        response = sentence.rstrip(" ;,")
+        if response:
+            has_end = response.endswith((".", ":", "!", "?", "…", ".“", ".”", '."'))
+            response = f"{response[0].upper()}{response[1:]}{'' if has_end else '.'}"
         turn = _TURN.get(chunk.language)
         for kind, turned, said in turn(sentence, self._casing) if turn else ():
             question, opening = contrasted(turned, said, self._seed) or (turned, said)
-            asked = self._typed(self._scoped(question, topic, chunk))
+            asked = self._scoped(question, topic, chunk)
+            if share_of(self._seed, "typed", asked) < _CARELESS:  # without the capital and the question mark
+                asked = f"{asked[0].lower()}{asked[1:].rstrip('?')}"
             yield kind, asked, f"{opening} {response}".strip(), raw
         if sentence == response:
             key = (self._seed, chunk.document)
             yield "search", keywords(sentence, topic, chunk.language, self._rarity, *key), response, raw
-
-    def _typed(self, question: str) -> str:
-        """A question as it is typed: some people leave out the capital and the question mark."""
-        if share_of(self._seed, "typed", question) >= _CARELESS:
-            return question
-        return f"{question[0].lower()}{question[1:].rstrip('?')}"
 
     def _named(self, heading: str, chunk: StoredChunk) -> str:
         """A heading with the title of its document, where several documents have it or it points back."""
@@ -122,21 +132,134 @@ def _behind(scope: str, question: str) -> str:
     return f"{scope}: {question[0].lower() if is_word else question[0]}{question[1:]}"
 
 
-def _is_title(topic: str) -> bool:
-    """Whether each word of weight is written large, as in a title."""
-    grammar = vocabulary("stopwords")
-    return all(word[0].isupper() for word in topic.split()[1:] if word[0].isalpha() and word.lower() not in grammar)
-
-
 def _short(title: str) -> str:
     """A title without its subtitle."""
     return title.split(" – ")[0].split(": ")[0].strip()
 
 
-def _as_sentence(text: str) -> str:
-    """A sentence as a response: with a capital in front and a full stop behind."""
-    text = text.rstrip(" ;,")
-    if not text:
-        return ""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer, and the words of the chunk that it is made of."""
+
+    answer: str
+    quote: str
+
+
+def asked_headings(block: HeadedBlock) -> Iterator[tuple[str, Told]]:
+    """Questions that the documents ask themselves: the heading right above a block, or the start of a line."""
+    if block.opens and block.heading.endswith("?"):
+        told = told_first(block)
+        if told:
+            yield topic_of(block.heading), told
+    if block.kind == "paragraph":
+        for line in block.lines:
+            question, _, answer = line.text.partition("? ")
+            is_question = 3 <= len(question.split()) <= 20 and ". " not in question
+            if is_question and answer[:1].isupper() and "?" not in answer and len(answer) <= _LONGEST_ANSWER:
+                yield f"{question}?", Told(answer, answer)
+
+
+def topics(block: HeadedBlock, language: str, topic: str, *key: object) -> Iterator[tuple[str, Told]]:
+    """A question about the subject of a section, which what it says first answers."""
+    templates = phrases.wordings("topic", language)
+    introduced = block.kind == "list" and bool(block.lead)
+    is_bare = not topic or block.heading.endswith("?") or topic.lower() in phrases.words("no_topics")
+    if not templates or is_bare or not (block.opens or introduced):
+        return
+    told = told_first(block)
+    if told is None or len(topic.split()) > _TOPIC_WORDS:
+        return
+    if _TELLS.match(topic):
+        templates = phrases.wordings("what_now", language)
+    elif _NO_NOUN.match(topic.rpartition(": ")[2]):
+        templates = templates[-_ANY_WORDS:-1] if _ASKS.match(topic) else templates[-_ANY_WORDS:]
+    if ":" in topic:
+        templates = [template for template in templates if ":" not in template]
+    yield one_of(templates, *key).format(topic=topic, Topic=topic[0].upper() + topic[1:]), told
+
+
+def told_first(block: HeadedBlock) -> Told | None:
+    """The first sentences of a paragraph, or the items of a short list with what introduces them."""
+    if block.kind == "list" and len(block.lines) <= _MOST_ITEMS:
+        lead = f"{block.lead} " if block.lead else ""
+        answer = f"{lead}{'; '.join(line.bare.rstrip('.;,') for line in block.lines)}."
+        return Told(answer, "\n".join(line.text for line in block.lines)) if len(answer) <= _LONGEST_ANSWER else None
+    if block.kind != "paragraph":
+        return None
+    answer, quote = "", ""
+    for sentence, raw in sentences_of(block, first_line_only=True)[:_MOST_SENTENCES]:
+        if len(answer) + len(sentence) > _LONGEST_ANSWER:
+            break
+        answer, quote = f"{answer} {sentence}".strip(), f"{quote} {raw}".strip()
+    return Told(answer, quote) if answer.endswith((".", "!", '"', "”", "“", ")")) else None
+
+
+def entries(block: HeadedBlock, language: str, topic: str, *key: object) -> Iterator[tuple[str, str, str, str]]:
+    """(kind, question, response, quote) of the lines of a block; ``topic`` is what its section is about."""
+    definitions = phrases.wordings("definition", language)
+    if not definitions or block.kind == "table":
+        return
+    for line in block.lines:
+        found = _ENTRY.match(line.bare)
+        if found is None:
+            continue
+        term, value = found["key"].strip(), found["value"].strip()
+        words = set(found["key"].lower().split())
+        is_label = words <= phrases.words("field_names") or found["key"].startswith(("http", "§"))
+        if is_label or words & _POINTERS or len(found["key"].split()) > _KEY_WORDS or not found["key"][0].isalnum():
+            continue
+        is_definition = "–" in found["mark"] or "—" in found["mark"]
+        if is_definition and value[:1].isupper() and len(value.split()) > 3:
+            question = one_of(definitions, *key, term).format(term=term)
+            # Only what grammar allows for sure is a sentence, else term and meaning stand side by side.
+            begins = value.startswith(tuple(phrases.wordings("articles", language)))
+            form = phrases.wordings("meaning", language) if begins else "{term}: {Meaning}"
+            meaning = form.format(term=term, meaning=value[0].lower() + value[1:], Meaning=value)
+            yield "definition", question, _ended(meaning), line.bare
+        elif topic and not is_definition:
+            question = one_of(phrases.wordings("entry", language), *key, term).format(heading=topic, key=term)
+            yield "entry", question, _ended(f"{term}: {value}"), line.bare
+
+
+def _ended(text: str) -> str:
     text = text[0].upper() + text[1:]
-    return text if text.endswith((".", ":", "!", "?", "…", ".“", ".”", '."')) else f"{text}."
+    return text if text.endswith((".", "!", "?")) else f"{text.rstrip(';,')}."
+
+
+class Rarity:
+    """How telling each stem is in a corpus: its inverse document frequency over chunks."""
+
+    def __init__(self, chunks: Iterable[tuple[str, str]]) -> None:
+        """``chunks`` are (text, language)."""
+        self._seen: Counter[str] = Counter()
+        self._count = 0
+        for text, language in chunks:
+            self._seen.update(set(stems(text, language)))
+            self._count += 1
+
+    def of(self, stem: str) -> float:
+        """Inverse document frequency, as BM25 counts it."""
+        seen = self._seen[stem]
+        return math.log(1 + (self._count - seen + 0.5) / (seen + 0.5))
+
+
+def keywords(sentence: str, topic: str, language: str, rarity: Rarity, *key: object) -> str:
+    """A search for ``sentence``: its most telling words in their order, after one of its topic; empty if it has few."""
+    found = _telling_words(sentence, language)
+    wanted = _FEWEST + number_of(*key, sentence) % (_MOST - _FEWEST + 1)
+    if len(found) < _FEWEST:
+        return ""
+    by_weight = sorted(found, key=lambda word: -rarity.of(stems(word, language)[0]))[:wanted]
+    chosen = [word for word in found if word in set(by_weight)]
+    said = {stems(word, language)[0] for word in found}
+    about = [word for word in _telling_words(topic, language) if stems(word, language)[0] not in said]
+    if about:
+        chosen = [max(about, key=lambda word: rarity.of(stems(word, language)[0])), *chosen[: wanted - 1]]
+    return " ".join(chosen)
+
+
+def _telling_words(text: str, language: str) -> list[str]:
+    """Those that say what a text is about, each stem once, in their order."""
+    found = (word.lower() for word in _WORD.findall(text))
+    telling = [word for word in found if len(word) > 2 and word not in _WEAK and not word[0].isdigit()]
+    return list({stems(word, language)[0]: word for word in reversed(telling)}.values())[::-1]

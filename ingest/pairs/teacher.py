@@ -75,10 +75,25 @@ class ChatTeacher:
 
     def __init__(self, name: str, settings: PairsSettings, sleep: Sleep = time.sleep) -> None:
         """Raises ModelError when the provider is unknown or its package is not installed."""
+        from langchain.chat_models import init_chat_model
+
         self.name = f"{name}@{settings.teacher_url}" if settings.teacher_url else name
         self._attempts = settings.teacher_attempts
         self._sleep = sleep
-        self._model = _chat_model(name, settings)
+        options: dict[str, Any] = {"timeout": settings.teacher_seconds, "max_retries": 0, "temperature": 0}
+        if settings.teacher_url:
+            name = name if ":" in name else f"openai:{name}"
+            options |= {"base_url": settings.teacher_url, "api_key": os.environ.get("OPENAI_API_KEY") or "none"}
+        try:
+            self._model = init_chat_model(name, **options)
+        except ImportError as error:
+            raise ModelError(
+                f"{name} needs a package: {_in_a_line(error)}", "pip install 'domain-assistant[teacher]'"
+            ) from None
+        except Exception as error:  # a missing key, an unknown provider: each has an error of its own
+            raise ModelError(
+                f"{name} cannot be used: {_in_a_line(error)}", "Write base, PROVIDER:MODEL, or set pairs.teacher_url."
+            ) from None
         self._refused = 0
 
     def replies(
@@ -94,14 +109,18 @@ class ChatTeacher:
     def _reply(self, prompt: Sequence[Message]) -> str:
         for attempt in range(1, self._attempts + 1):
             try:
-                reply = _text(self._model.invoke([(message.role, message.content) for message in prompt]))
+                content = self._model.invoke([(message.role, message.content) for message in prompt]).content
+                if not isinstance(content, str):
+                    content = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
                 self._refused = 0
-                return reply
+                return answer_in(content)
             except Exception as error:  # each provider has errors of its own
-                self._refused += _status(error) in _REFUSED
-                if _status(error) in _FINAL or self._refused > _MOST_REFUSED:
+                status = getattr(error, "status_code", None)
+                status = status or getattr(getattr(error, "response", None), "status_code", None)
+                self._refused += status in _REFUSED
+                if status in _FINAL or self._refused > _MOST_REFUSED:
                     raise ModelError(f"{self.name} refuses: {_in_a_line(error)}", "Check its name and key.") from None
-                if _status(error) in _REFUSED:
+                if status in _REFUSED:
                     note(f"{self.name} refuses one prompt: {_in_a_line(error)}")
                     return ""
                 if attempt == self._attempts:
@@ -109,7 +128,8 @@ class ChatTeacher:
                         f"{self.name} did not answer in {attempt} attempts: {_in_a_line(error)}",
                         "What it wrote so far is kept; run this again when it is there.",
                     ) from None
-                wait = _wait(error, attempt)
+                headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
+                wait = seconds_to_wait(headers.get("retry-after", ""), attempt)
                 note(f"{self.name}: {_in_a_line(error)}; asked again in {wait:.0f} s.")
                 self._sleep(wait)
         raise AssertionError("unreachable: teacher_attempts is at least 1")
@@ -133,43 +153,6 @@ def opened_teacher(name: str, settings: Settings, engine: Engine) -> Teacher:
         chosen = settings.engine.model_copy(update={"model": name, "url": "", "runtime": "auto"})
         return EngineTeacher(open_engine(settings.model_copy(update={"engine": chosen})), name)
     return ChatTeacher(name, settings.pairs)
-
-
-def _chat_model(name: str, settings: PairsSettings) -> Any:
-    from langchain.chat_models import init_chat_model
-
-    options: dict[str, Any] = {"timeout": settings.teacher_seconds, "max_retries": 0, "temperature": 0}
-    if settings.teacher_url:
-        name = name if ":" in name else f"openai:{name}"
-        options |= {"base_url": settings.teacher_url, "api_key": os.environ.get("OPENAI_API_KEY") or "none"}
-    try:
-        return init_chat_model(name, **options)
-    except ImportError as error:
-        raise ModelError(
-            f"{name} needs a package: {_in_a_line(error)}", "pip install 'domain-assistant[teacher]'"
-        ) from None
-    except Exception as error:  # a missing key, an unknown provider: each has an error of its own
-        raise ModelError(
-            f"{name} cannot be used: {_in_a_line(error)}", "Write base, PROVIDER:MODEL, or set pairs.teacher_url."
-        ) from None
-
-
-def _text(message: Any) -> str:
-    content = message.content
-    if not isinstance(content, str):
-        content = "".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
-    return answer_in(content)
-
-
-def _status(error: BaseException) -> int | None:
-    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
-
-
-def _wait(error: BaseException, attempt: int) -> float:
-    """Seconds until the next attempt."""
-    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
-    return seconds_to_wait(headers.get("retry-after", ""), attempt)
 
 
 def _in_a_line(error: BaseException) -> str:

@@ -4,6 +4,6 @@ Runs inside a worker that its caller limits in time and memory. Raises ``ReadErr
 """
 
 from .dispatch import READ_SUFFIXES, SUFFIXES, read
-from .limits import Limits
+from .reading_limits import Limits
 
 __all__ = ["READ_SUFFIXES", "SUFFIXES", "Limits", "read"]

@@ -254,7 +254,14 @@ class _Matcher:
         self.take(_STEPS * (1 + len(parts)), self._count)
         found = self._alone(tree)
         for combinator, part in reversed(parts):
-            reached = _reached(found, combinator) if found else ()
+            reached: set[etree._Element] = set()
+            for element in found:  # in the order of the page
+                if combinator == ">":
+                    reached.update(element)
+                elif combinator == "+":
+                    reached.update(islice(element.itersiblings("*"), 1))
+                elif element not in reached:  # else all that it reaches is there already
+                    reached.update(element.iterdescendants("*") if combinator == " " else element.itersiblings("*"))
             found = [element for element in self._alone(part) if element in reached]
         return found
 
@@ -273,7 +280,23 @@ class _Matcher:
         name = tree.canonical()
         if name not in self._found:
             self.take(len(name) + sum(steps * name.count(sign) for sign, steps in _STEPS_OF.items()), self._count)
-            simple, within = _taken_apart(tree)
+            # What an element has to be, and what else: one of those that selectors mean, or none, or near one.
+            parts: list[Any] = []
+            while not isinstance(tree, Element):
+                parts.append(tree)
+                tree = tree.selector
+            simple: Tree = tree
+            within: list[tuple[bool, list[tuple[str, Tree]]]] = []
+            for part in reversed(parts):
+                if isinstance(part, Negation):
+                    within.append((False, [("", part.subselector)]))
+                elif isinstance(part, (Matching, SpecificityAdjustment)):
+                    within.append((True, [("", one) for one in part.selector_list]))
+                elif isinstance(part, Relation):
+                    within.append((True, [(place.value or "", one.parsed_tree) for place, one in part.arguments]))
+                else:
+                    part = copy(part)
+                    part.selector, simple = simple, part
             path = self._translator.selector_to_xpath(Selector(simple))
             found: list[etree._Element] = self.root.xpath(_COUNT.sub(self._noted, path))
             for is_meant, selectors in within:
@@ -298,26 +321,6 @@ class _Matcher:
         return f"@{name}"
 
 
-def _taken_apart(tree: Tree) -> tuple[Tree, list[tuple[bool, list[tuple[str, Tree]]]]]:
-    """What an element has to be, and what else: one of those that selectors mean, or none, or beside or around one."""
-    parts: list[Any] = []
-    while not isinstance(tree, Element):
-        parts.append(tree)
-        tree = tree.selector
-    within: list[tuple[bool, list[tuple[str, Tree]]]] = []
-    for part in reversed(parts):
-        if isinstance(part, Negation):
-            within.append((False, [("", part.subselector)]))
-        elif isinstance(part, (Matching, SpecificityAdjustment)):
-            within.append((True, [("", one) for one in part.selector_list]))
-        elif isinstance(part, Relation):
-            within.append((True, [(place.value or "", one.parsed_tree) for place, one in part.arguments]))
-        else:
-            part = copy(part)
-            part.selector, tree = tree, part
-    return tree, within
-
-
 def _holding(found: list[etree._Element], place: str) -> set[etree._Element]:
     """What has elements below or behind it, or is one of them where no place is named."""
     holding: set[etree._Element] = set()
@@ -332,16 +335,3 @@ def _holding(found: list[etree._Element], place: str) -> set[etree._Element]:
             others = element.iterancestors("*") if place == " " else element.itersiblings("*", preceding=True)
             holding.update(takewhile(lambda one: one not in holding, others))
     return holding
-
-
-def _reached(found: list[etree._Element], combinator: str) -> set[etree._Element]:
-    """What stands below or behind elements, which come in the order of the page."""
-    reached: set[etree._Element] = set()
-    for element in found:
-        if combinator == ">":
-            reached.update(element)
-        elif combinator == "+":
-            reached.update(islice(element.itersiblings("*"), 1))
-        elif element not in reached:  # else all that it reaches is there already
-            reached.update(element.iterdescendants("*") if combinator == " " else element.itersiblings("*"))
-    return reached

@@ -9,18 +9,17 @@ from pathlib import Path
 from assistant.errors import ReadError
 from assistant.types import Document
 
-from .clean import clean, fold, shown
+from .clean import clean, fold, language_of, shown
 from .email import read_email
 from .epub import read_epub
 from .html import read_html
-from .language import language_of
-from .limits import Limits, Refused, check_characters, check_source, too_many
-from .markdown import read_markdown
+from .markdown_source import read_markdown
 from .office import open_archive
 from .pdf import read_pdf
+from .reading_limits import Limits, Refused, check_characters, check_source, too_many
 from .sheets import read_xlsx
 from .slides import read_pptx
-from .table import read_table
+from .tabular import read_table
 from .text import read_text
 from .word import read_docx
 
@@ -150,7 +149,14 @@ def _read(path: Path, name: str, limits: Limits) -> Document:
     check_characters(len(text), limits)
     if not any(map(str.isalnum, text)):
         reason = "; ".join(told[:2])
-        raise Refused(f"holds no text{f' ({reason})' if reason else ''}", _remedy(document))
+        # OCR helps only where a page shows a picture of its text and was not read by OCR yet.
+        of_pdf = " ".join(document.warnings) if document.format == "pdf" else ""
+        remedy = "Copy it again from its source." if "damaged" in of_pdf else "Remove it, or put text into it."
+        if "scanned: no text" in of_pdf:
+            remedy = "Read it with OCR, or remove it."
+        elif "read by OCR" in of_pdf:
+            remedy = "Scan it again, larger and straight, or remove it."
+        raise Refused(f"holds no text{f' ({reason})' if reason else ''}", remedy)
     if len(told) > MAX_WARNINGS:
         told = (*told[: MAX_WARNINGS - 1], f"and {len(told) - MAX_WARNINGS + 1} more warnings")
     # The title that is stated, else the first heading, else the file's name made readable. The first heading of a PDF
@@ -163,13 +169,3 @@ def _read(path: Path, name: str, limits: Limits) -> Document:
         language=language_of(text, document.language),
         warnings=tuple(fold(clean(warning)) for warning in told),
     )
-
-
-def _remedy(document: Document) -> str:
-    """What helps a document without text: OCR only where a page shows a picture of it and was not read by OCR yet."""
-    told = " ".join(document.warnings) if document.format == "pdf" else ""
-    if "scanned: no text" in told:
-        return "Read it with OCR, or remove it."
-    if "read by OCR" in told:
-        return "Scan it again, larger and straight, or remove it."
-    return "Copy it again from its source." if "damaged" in told else "Remove it, or put text into it."

@@ -6,11 +6,10 @@ from typing import Any
 
 from assistant.types import Block, Document
 
-from .clean import clean, fold, iso_date
-from .encoding import MAX_JUNK_SHARE, check_text, decode
+from .clean import MAX_JUNK_SHARE, check_text, clean, decode, fold, iso_date
 from .html import Unseen, parse
-from .limits import Refused
-from .structure import blocks_of
+from .html_blocks import blocks_of
+from .reading_limits import Refused
 from .text import text_blocks
 
 _HEAD = ("Subject", "From", "To", "Cc", "Date")

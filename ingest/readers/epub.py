@@ -8,12 +8,11 @@ from defusedxml.ElementTree import fromstring
 
 from assistant.types import Block, Document
 
-from .clean import clean, fold, iso_date
-from .encoding import decode
+from .clean import clean, decode, fold, iso_date
 from .html import Unseen, parse
-from .limits import Limits, Refused, check_characters
+from .html_blocks import blocks_of
 from .office import check_archive, open_archive, read_member
-from .structure import blocks_of
+from .reading_limits import Limits, Refused, check_characters
 
 _CONTAINER = "META-INF/container.xml"
 _DC = "{http://purl.org/dc/elements/1.1/}"

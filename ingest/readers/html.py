@@ -14,12 +14,11 @@ from lxml import etree
 from assistant.types import Document
 
 from .cascade import Styles, TooManyStyles, cascade, declarations, keyframes
-from .clean import clean, fold, iso_date
-from .cssvalues import words
-from .encoding import decode
-from .limits import Refused, hidden_warning
+from .clean import clean, decode, fold, iso_date
+from .colours import words
+from .html_blocks import DROPPED_TAGS, blocks_of
 from .look import PROPERTIES, Look, is_drawn, looked
-from .structure import DROPPED_TAGS, blocks_of
+from .reading_limits import Refused, hidden_warning
 
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]{1,40})""")
 _INTERNAL_DTD = re.compile(

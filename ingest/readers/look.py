@@ -11,8 +11,21 @@ from math import cos
 from tinycss2.ast import FunctionBlock, IdentToken, Node, NumberToken, URLToken
 
 from .cascade import WINDOW, Styles
-from .cssvalues import Colour, angles, colour, colours, functions, length, lengths, shares, words
-from .shades import BLACK, WHITE, Rgb, are_alike
+from .colours import (
+    BLACK,
+    WHITE,
+    Colour,
+    Rgb,
+    angles,
+    are_alike,
+    colour,
+    colours,
+    functions,
+    length,
+    lengths,
+    shares,
+    words,
+)
 
 SMALLEST = 2.0
 """Pixels; letters that nobody reads."""
@@ -33,6 +46,7 @@ _LONGEST_VALUE = 200
 _SIZES = {
     "xx-small": 9.0, "x-small": 10.0, "small": 13.0, "medium": 16.0, "large": 18.0, "x-large": 24.0, "xx-large": 32.0,
 }  # fmt: skip
+_NOT_SHOWN = frozenset({"none", "table-column", "table-column-group"})
 _SIDES = ("top", "right", "bottom", "left")
 _MASKS = ("mask", "mask-image", "-webkit-mask", "-webkit-mask-image")
 _EXTENTS = tuple(f"{most}{name}" for most in ("", "max-") for name in ("height", "width", "block-size", "inline-size"))
@@ -97,7 +111,13 @@ def looked(around: Look, styles: Styles, tag: str) -> Look | None:
         custom = custom | own
     values = {name: _filled_in(value, custom) for name, value in styles.items() if not name.startswith("--")}
     size = _size(values, around.size)
-    if any(draws_nothing(values, size) for draws_nothing in _WAYS) or (around.is_boxed and _level(values) < 0):
+    display, place = words(values.get("display", ())), words(values.get("position", ()))
+    levels = [one.value for one in values.get("z-index", ()) if isinstance(one, NumberToken)]
+    is_behind = bool(place - {"static"} and levels and levels[0] < 0)  # in the stack, behind the others
+    is_switched_off = bool(display & _NOT_SHOWN) or "hidden" in words(values.get("content-visibility", ()))
+    if is_switched_off or (is_behind and (place & {"absolute", "fixed"} or around.is_boxed)):
+        return None
+    if any(draws_nothing(values, size) for draws_nothing in _WAYS):
         return None
     filters: tuple[tuple[str, float], ...] = ()
     for name, arguments in functions(values.get("filter", ())):
@@ -218,24 +238,6 @@ def _ground(values: Styles, text: Colour | None) -> Colour | None:
     return _CLEAR
 
 
-def _level(values: Styles) -> float:
-    """The place in the stack that an element asks for, below 0 behind the others."""
-    is_placed = bool(words(values.get("position", ())) - {"static"})
-    numbers = [one.value for one in values.get("z-index", ()) if isinstance(one, NumberToken)]
-    return float(numbers[0]) if is_placed and numbers else 0.0
-
-
-def _is_switched_off(values: Styles, _: float) -> bool:
-    display = words(values.get("display", ()))
-    return bool(display & {"none", "table-column", "table-column-group"}) or "hidden" in words(
-        values.get("content-visibility", ())
-    )
-
-
-def _is_behind(values: Styles, _: float) -> bool:
-    return _level(values) < 0 and bool(words(values.get("position", ())) & {"absolute", "fixed"})
-
-
 def _is_squeezed(values: Styles, letter: float) -> bool:
     """Scaled to nothing, turned on edge, or its letters piled on one another."""
     scales = [abs(one) for one in shares(values.get("scale", ()))]
@@ -331,5 +333,5 @@ def _four(numbers: Sequence[float]) -> tuple[float, float, float, float]:
 
 
 _WAYS: tuple[Callable[[Styles, float], bool], ...] = (
-    _is_switched_off, _is_behind, _is_squeezed, _is_clipped, _is_closed_up, _is_outside,
+    _is_squeezed, _is_clipped, _is_closed_up, _is_outside,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from assistant.types import Block, Document
 
 from .clean import clean, fold, iso_date
-from .limits import Limits, Refused
+from .reading_limits import Limits, Refused
 
 if TYPE_CHECKING:
     from openpyxl.packaging.core import DocumentProperties

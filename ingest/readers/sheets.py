@@ -19,10 +19,10 @@ from defusedxml.ElementTree import iterparse
 from assistant.types import Block, Document
 
 from .clean import clean, fold
-from .limits import Limits, check_characters, hidden_warning
+from .colours import BLACK, WHITE, Rgb, are_alike, from_hex, palette, shaded
 from .office import check_archive, office_document
-from .shades import BLACK, WHITE, Rgb, are_alike, from_hex, palette, shaded
-from .table import guess_header, is_mostly_filling, line_of, without_empty_columns
+from .reading_limits import Limits, check_characters, hidden_warning
+from .tabular import guess_header, is_mostly_filling, line_of, without_empty_columns
 
 if TYPE_CHECKING:
     from openpyxl import Workbook

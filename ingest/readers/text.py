@@ -5,9 +5,8 @@ from itertools import groupby, pairwise
 
 from assistant.types import Block, BlockKind, Document
 
-from .clean import clean, fold
-from .encoding import decode
-from .limits import Limits, check_characters
+from .clean import clean, decode, fold
+from .reading_limits import Limits, check_characters
 
 _UNDERLINE = re.compile(r"\s*([=\-~^*#])\1{2,}\s*$")
 _COLUMNS = re.compile(r"(?<=\S)(?:\s{3,}|\s*\|\s+)(?=\S)")

@@ -14,12 +14,12 @@ from lxml import etree
 from assistant.types import Document
 
 from .cascade import declarations
+from .colours import BLACK, WHITE, Rgb, are_alike, from_hex, named, palette, shaded
 from .html import parse
-from .limits import Limits, check_characters, hidden_warning
+from .html_blocks import blocks_of
 from .look import Look, is_drawn, looked
 from .office import check_archive, office_document, properties_of
-from .shades import BLACK, WHITE, Rgb, are_alike, from_hex, named, palette, shaded
-from .structure import blocks_of
+from .reading_limits import Limits, check_characters, hidden_warning
 
 _STYLE_MAP = """
 p[style-name='Title'] => h1:fresh

@@ -254,9 +254,9 @@ def test_a_fault_of_ours_costs_one_file(docs: Path) -> None:
     """What a reader or the chunker raises unforeseen comes back as that file's failure."""
     from concurrent.futures import Future
 
-    from ingest.worker import Reading, Task, _outcome, recipe_from
+    from ingest.worker import ReadResult, Task, _outcome, recipe_from
 
-    future: Future[Reading] = Future()
+    future: Future[ReadResult] = Future()
     future.set_exception(ValueError("no\nsuch thing"))
     recipe = recipe_from(Settings().ingest, FakeEmbedder().tokens)
     reading = _outcome(Task(docs / "a.md", 0, 0), future, recipe)
@@ -363,7 +363,7 @@ sys.path[:0] = {tests!r}
 from fakes import FakeEmbedder
 from test_pipeline import _read_here
 from ingest import pipeline
-from ingest.readers.language import language_of
+from ingest.readers.clean import language_of
 pipeline.Embedder = lambda *_: FakeEmbedder()
 pipeline.read_all = _read_here
 language_of("This unpacks a model into a temporary file, before there is no room for one.", "")

@@ -20,10 +20,9 @@ from assistant.refusal.calibration import (
 )
 from assistant.refusal.features import FEATURES
 from assistant.workspace import Workspace
-from ingest.calibration import Examples, fit, fitted, operating_point, reworded, without
-from ingest.other_domains import QUESTIONS
-from ingest.pairs.candidate import Candidate
+from ingest.pairs.candidates import CandidatePair
 from ingest.pipeline import ingest
+from ingest.refusal_calibration import Examples, fit, fitted, operating_point, other_domains, reworded, without
 
 TOPICS = ("hail", "trips", "horses", "glass", "boats", "bicycles", "flood", "theft", "teeth", "luggage")
 
@@ -188,7 +187,7 @@ def test_a_question_is_reworded_in_part_the_same_way_every_time() -> None:
 
 def test_a_hidden_document_takes_all_passages_that_say_the_answer_with_it() -> None:
     answer = "The deductible for hail is 150 euros."
-    candidate = Candidate("What is the deductible for hail?", answer, answer, "wh", 1, "home.md", "en")
+    candidate = CandidatePair("What is the deductible for hail?", answer, answer, "wh", 1, "home.md", "en")
     hits = [
         evidence(answer, 1, document="home.md"),
         evidence("Hail is a natural hazard.", 2, document="home.md"),
@@ -199,4 +198,4 @@ def test_a_hidden_document_takes_all_passages_that_say_the_answer_with_it() -> N
 
 
 def test_questions_of_other_domains_are_many_and_distinct() -> None:
-    assert all(len(some) >= 40 and len(set(some)) == len(some) for some in QUESTIONS.values())
+    assert all(len(some) >= 40 and len(set(some)) == len(some) for some in other_domains().values())

@@ -14,7 +14,7 @@ from assistant.errors import IngestError, UsageError, WorkspaceBusy
 from assistant.retrieval.retriever import Retriever
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
 from ingest import pipeline
-from ingest.forget import forget
+from ingest.pipeline import forget
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from assistant.store.catalog import CATALOG_FILE, Catalog, StoredChunk
 from assistant.store.vectors import open_index
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
 from ingest import pipeline
-from ingest.worker import Reading, Recipe, Task, read_all
+from ingest.worker import ReadResult, Recipe, Task, read_all
 
 BROKEN_PDF = b"%PDF-1.7 nothing of the kind"
 
@@ -84,7 +84,7 @@ class Bench:
 def bench(workspace: Workspace, settings: Settings, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench(workspace, settings, embedder)
 
-    def noting(tasks: Sequence[Task], recipe: Recipe) -> Iterator[Reading]:
+    def noting(tasks: Sequence[Task], recipe: Recipe) -> Iterator[ReadResult]:
         made.read.extend(task.location.name for task in tasks)
         yield from _read_here(tasks, recipe)
 
@@ -92,7 +92,7 @@ def bench(workspace: Workspace, settings: Settings, embedder: FakeEmbedder, monk
     return made
 
 
-def _read_here(tasks: Sequence[Task], recipe: Recipe) -> Iterator[Reading]:
+def _read_here(tasks: Sequence[Task], recipe: Recipe) -> Iterator[ReadResult]:
     """Read in this process: starting another takes longer than most of these tests."""
     from assistant.retrieval.tokens import TokenCounter
     from ingest import worker
@@ -527,7 +527,7 @@ def test_a_folder_that_may_not_be_read_today_is_not_forgotten(
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr("ingest.scan.os.scandir", refusing)
+    monkeypatch.setattr("ingest.changes.os.scandir", refusing)
     report = bench.ingest(docs)
     assert statuses(report) == {"a.md": "unchanged", "sub": "skipped"}
     assert set(bench.texts()) == {"a.md", "sub/b.md"}

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from assistant.errors import ReadError
 from assistant.store.catalog import FileRow
-from ingest.plan import Entry, make_plan
-from ingest.scan import FoundFile
+from ingest.changes import Entry, FoundFile, make_plan
 
 NAMES = ["a.md", "b.md", "c.txt", "sub/a.md", "sub/d.md", "sub/deep/e.md"]
 

@@ -22,7 +22,7 @@ from assistant.errors import ReadError
 from bench import hurting
 from ingest.readers import SUFFIXES, Limits, read
 from ingest.readers import office as office_reader
-from ingest.readers.pdf.pixels import Hurtful, pixels
+from ingest.readers.pdf.painted import Hurtful, pixels
 
 
 def joined(*files: bytes) -> bytes:

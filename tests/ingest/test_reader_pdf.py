@@ -8,9 +8,8 @@ from files import PROSE, bare_pdf, columns, form, pdf, scanned_pdf, write
 from assistant.errors import ReadError
 from assistant.types import Document
 from ingest.readers import Limits, read
-from ingest.readers.pdf.furniture import contents, furniture
 from ingest.readers.pdf.layout import join_lines, words_of
-from ingest.readers.pdf.lines import POOR, Line, defects, score
+from ingest.readers.pdf.textlines import POOR, PdfLine, contents, defects, furniture, score
 
 BODY = [
     "The insurer pays for damage caused by fire, lightning and explosion",
@@ -153,7 +152,7 @@ def test_a_title_that_says_nothing_gives_way_to_the_name(tmp_path: Path, stated:
 
 
 def test_a_page_read_badly_is_read_again_by_pypdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    glued = [Line("T h e i n s u r e r p a y s f o r a l l")]
+    glued = [PdfLine("T h e i n s u r e r p a y s f o r a l l")]
     monkeypatch.setattr("ingest.readers.pdf.reader.page_lines", lambda *_: (glued, 0))
     assert read(write(tmp_path, "p.pdf", pdf([BODY]))).text == " ".join(BODY)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import UsageError
-from ingest.scan import FoundFile, OtherFormat, PassedOver, is_gone, scan
+from ingest.changes import FoundFile, OtherFormat, PassedOver, is_gone, scan
 
 
 def found(root: Path, inside: str = "") -> list[str]:
@@ -156,7 +156,7 @@ def test_a_folder_that_cannot_be_read_is_told_and_the_rest_is_found(
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr("ingest.scan.os.scandir", refusing)
+    monkeypatch.setattr("ingest.changes.os.scandir", refusing)
     assert found(docs) == ["a.md", "z.md"]
     (unseen,) = [one for one in scan(docs) if isinstance(one, PassedOver)]
     assert (unseen.path, unseen.reason) == ("locked", "folder cannot be read: Permission denied")

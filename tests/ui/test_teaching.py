@@ -20,7 +20,7 @@ from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from eval.cases import read_cases
-from ingest.pairs.rows import read_rows
+from ingest.pairs.user_sets import read_rows
 from ui.context import AppContext, make_context
 from ui.conversations import Turn, TurnReply
 from ui.pages.teaching import TeachingActions

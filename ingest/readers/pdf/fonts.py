@@ -177,6 +177,7 @@ def _drawn(font: Any) -> dict[int, str]:
 def _names(font: Any) -> dict[int, str]:
     """Codes → names of glyphs, of a font with codes of one byte."""
     from fontTools.encodings.StandardEncoding import StandardEncoding
+    from fontTools.ttLib import TTFont
 
     encoding = _entry(font, "/Encoding")
     base = _entry(encoding, "/BaseEncoding") if isinstance(encoding, dict) else encoding
@@ -186,8 +187,14 @@ def _names(font: Any) -> dict[int, str]:
     if not is_embedded:
         codes = _OWN_SIGNS.get(str(_entry(font, "/BaseFont")), range(32, 127))
         names = {code: StandardEncoding[code] for code in codes}
-    elif base in _LATIN and not _is_of_symbols(descriptor):
+    elif base in _LATIN:
         names = {code: StandardEncoding[code] for code in range(32, 127)}
+        # An embedded TrueType font may draw at its codes what no table of Unicode tells, as Wingdings does. A file that
+        # cannot be parsed draws nothing: another font is put in its place.
+        with suppress(Exception):
+            if _entry(descriptor, "/Flags") & _SYMBOLIC and (file := _entry(descriptor, "/FontFile2")):
+                own = TTFont(io.BytesIO(file.get_data()), lazy=True)
+                names = {} if "cmap" in own and own.getBestCmap() is None else names
     code = 0
     differences = _entry(encoding, "/Differences")
     for entry in differences if isinstance(differences, list) else ():
@@ -198,19 +205,6 @@ def _names(font: Any) -> dict[int, str]:
             names[code] = str(value).removeprefix("/")
             code += 1
     return names
-
-
-def _is_of_symbols(descriptor: Any) -> bool:
-    """Whether an embedded TrueType font draws at its codes what no table of Unicode tells, as Wingdings does."""
-    from fontTools.ttLib import TTFont
-
-    flags, file = _entry(descriptor, "/Flags"), _entry(descriptor, "/FontFile2")
-    # A file that cannot be parsed draws nothing: another font is put in its place.
-    with suppress(Exception):
-        if flags & _SYMBOLIC and file:
-            own = TTFont(io.BytesIO(file.get_data()), lazy=True)
-            return "cmap" in own and own.getBestCmap() is None
-    return False
 
 
 def _drawn_by_number(font: Any, encoding: Any) -> dict[int, str]:

@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
-from ..table import guess_header, is_value, line_of
+from ..tabular import guess_header, is_value, line_of
 from ..text import LIST_ITEM, begins_section, heading_level
-from .lines import CELL, OTHER_SIZE, UP, Line
+from .textlines import CELL, OTHER_SIZE, UP, PdfLine
 
 MIN_ROWS = 2
 """Rows with several cells, a header among them if it is set bold."""
 FAR = 3.2
-"""Line heights between rows of one table at most."""
+"""PdfLine heights between rows of one table at most."""
 LEVEL = 0.7
-"""Line heights by which the first lines of the cells of a row may differ."""
+"""PdfLine heights by which the first lines of the cells of a row may differ."""
 WRAPPED = 1.5
-"""Line heights between lines of one cell at most."""
+"""PdfLine heights between lines of one cell at most."""
 MAX_WRAPPED = 8
 """Lines of the first cell of a row, and one more."""
 JUDGED_ROWS = 12
@@ -28,7 +28,7 @@ JUDGED_ROWS = 12
 MAX_CELL = 60
 """Characters of a usual cell; lines of prose in columns are about as long, or longer."""
 SLACK = 0.2
-"""Line heights by which cells of a column may stand off its edge: less than half the width of a letter."""
+"""PdfLine heights by which cells of a column may stand off its edge: less than half the width of a letter."""
 SIGNS = frozenset("$€£¥%()")
 
 Piece = tuple[int, str]
@@ -55,8 +55,8 @@ class Grid:
 
 
 @dataclass(slots=True)
-class _Row:
-    first: Line
+class _GridRow:
+    first: PdfLine
     lowest: float
     """Top of the lowest line so far."""
     cells: dict[int, str] = field(default_factory=dict)
@@ -64,14 +64,14 @@ class _Row:
     is_parted: bool = False
     """Whether wide gaps alone part cells of it."""
 
-    def add(self, pieces: Sequence[Piece], line: Line, end: int) -> None:
+    def add(self, pieces: Sequence[Piece], line: PdfLine, end: int) -> None:
         for column, text in pieces:
             self.cells[column] = f"{self.cells[column]} {text}" if column in self.cells else text
         self.is_parted = self.is_parted or CELL in line.text or _is_beside(self.first, line)
         self.lowest, self.end = min(self.lowest, line.top), end
 
 
-def find_grid(lines: list[Line], at: int) -> Grid | None:
+def find_grid(lines: list[PdfLine], at: int) -> Grid | None:
     """The table whose first line, header or row, is line ``at``, if one starts there."""
     first = lines[at]
     if not first.size or LIST_ITEM.match(first.text) or not (CELL in first.text or _wraps(lines, at)):
@@ -80,7 +80,7 @@ def find_grid(lines: list[Line], at: int) -> Grid | None:
     return max(filter(None, readings), key=lambda grid: grid.end, default=None)
 
 
-def _grid(lines: list[Line], at: int) -> Grid | None:
+def _grid(lines: list[PdfLine], at: int) -> Grid | None:
     columns = _columns(lines, at)
     coming = _rows(lines, at, columns)
     rows = list(islice(coming, JUDGED_ROWS))
@@ -97,11 +97,16 @@ def _grid(lines: list[Line], at: int) -> Grid | None:
         # Labels behind the last row are what follows the table.
         rows.pop()
     texts = [[row.cells.get(column, "") for column in range(len(columns))] for row in rows]
-    header = is_sure or _has_header(texts)
+    header = is_sure
+    if not is_sure and guess_header(texts):  # a first row set like the others: words over figures, or years over values
+        if any(map(_has_figure, texts[0])):
+            header = any(is_value(cell) for row in texts[1:] for cell in row[1:])
+        else:
+            header = 2 * sum(any(map(_has_figure, row[1:])) for row in texts[1:]) >= len(texts)
     return Grid(texts, int(header), rows[-1].end, is_sure) if is_sure or len(rows) - header >= MIN_ROWS else None
 
 
-def _grid_under_centred_heads(lines: list[Line], at: int) -> Grid | None:
+def _grid_under_centred_heads(lines: list[PdfLine], at: int) -> Grid | None:
     """A table whose heads do not start where its cells do."""
     if at + 1 == len(lines) or _is_far(lines[at], lines[at + 1]) or CELL not in lines[at + 1].text:
         return None
@@ -119,7 +124,7 @@ def _grid_under_centred_heads(lines: list[Line], at: int) -> Grid | None:
     return Grid([[""] * has_none + heads, *grid.rows], 1, grid.end, is_sure)
 
 
-def _columns(lines: list[Line], at: int) -> list[Column]:
+def _columns(lines: list[PdfLine], at: int) -> list[Column]:
     """Where the cells of a line stand; behind a narrow gap only if the next line has a word there too."""
     line = lines[at]
     cuts = _cuts(line)
@@ -131,7 +136,7 @@ def _columns(lines: list[Line], at: int) -> list[Column]:
     return list(zip((line.left, *(left for _, left, _ in begun)), rights, strict=True))
 
 
-def _cuts(line: Line) -> set[int]:
+def _cuts(line: PdfLine) -> set[int]:
     """Numbers of the words that begin a cell, the first one aside."""
     cuts: set[int] = set()
     number = 0
@@ -141,9 +146,9 @@ def _cuts(line: Line) -> set[int]:
     return cuts
 
 
-def _rows(lines: list[Line], at: int, columns: list[Column]) -> Iterator[_Row]:
+def _rows(lines: list[PdfLine], at: int, columns: list[Column]) -> Iterator[_GridRow]:
     """Rows from line ``at`` on. A first row that wraps may show further columns: they are added to ``columns``."""
-    row: _Row | None = None
+    row: _GridRow | None = None
     for number in range(at, len(lines)):
         line = lines[number]
         if row and row.first is lines[at] and _is_beside(row.first, line):
@@ -156,17 +161,17 @@ def _rows(lines: list[Line], at: int, columns: list[Column]) -> Iterator[_Row]:
             continue
         if row:
             yield row
-        row = _Row(line, line.top)
+        row = _GridRow(line, line.top)
         row.add(pieces, line, number + 1)
     if row:
         yield row
 
 
-def _slack(line: Line) -> float:
+def _slack(line: PdfLine) -> float:
     return SLACK * line.size
 
 
-def _pieces(line: Line, columns: list[Column]) -> list[Piece] | None:
+def _pieces(line: PdfLine, columns: list[Column]) -> list[Piece] | None:
     """The cells of a line; none when one stands outside the columns or reaches into the next."""
     words = line.text.split()
     cuts = _cuts(line)
@@ -195,12 +200,12 @@ def _column(left: float, right: float, columns: list[Column], slack: float) -> i
     return None
 
 
-def _is_beside(first: Line, line: Line) -> bool:
+def _is_beside(first: PdfLine, line: PdfLine) -> bool:
     """Whether a line is right of the first one of a row and level with it, or half a line off: cells may be centred."""
     return line.left > first.left + first.size and abs(line.top - first.top) <= LEVEL * first.size
 
 
-def _wraps(lines: list[Line], at: int, row: Line | None = None) -> bool:
+def _wraps(lines: list[PdfLine], at: int, row: PdfLine | None = None) -> bool:
     """Whether line ``at`` is of the first cell of a row, which wraps: the next cell follows, level with the row."""
     first = row or lines[at]
     for above, line in pairwise(lines[at : at + MAX_WRAPPED]):
@@ -211,7 +216,7 @@ def _wraps(lines: list[Line], at: int, row: Line | None = None) -> bool:
     return False
 
 
-def _ends(row: _Row, line: Line, pieces: list[Piece]) -> bool:
+def _ends(row: _GridRow, line: PdfLine, pieces: list[Piece]) -> bool:
     """Whether a line belongs to what follows a table: a title, another header, a column of the page."""
     is_above = line.top > row.lowest + UP * line.size
     if is_above and (not pieces[0][0] or line.top > row.first.top + LEVEL * line.size):
@@ -224,7 +229,7 @@ def _ends(row: _Row, line: Line, pieces: list[Piece]) -> bool:
     return line.emphasis > row.first.emphasis and not any(is_value(text) for _, text in pieces)
 
 
-def _goes_on(row: _Row, lines: list[Line], at: int, pieces: list[Piece]) -> bool:
+def _goes_on(row: _GridRow, lines: list[PdfLine], at: int, pieces: list[Piece]) -> bool:
     """Whether a line is more of the row above it: a cell that wraps, or the cell behind one."""
     line = lines[at]
     if not pieces[0][0]:
@@ -238,7 +243,7 @@ def _goes_on(row: _Row, lines: list[Line], at: int, pieces: list[Piece]) -> bool
     return not any(is_value(text) and is_value(row.cells.get(column, "")) for column, text in pieces)
 
 
-def _is_table(rows: list[_Row], columns: int) -> bool:
+def _is_table(rows: list[_GridRow], columns: int) -> bool:
     """Neither prose in columns, whose lines are long and often begin within a sentence, nor a list, nor headings."""
     full = [row for row in rows if len(row.cells) > 1]
     if sum(row.is_parted for row in full) < MIN_ROWS or 2 * len(full) < len(rows):
@@ -259,22 +264,13 @@ def _is_table(rows: list[_Row], columns: int) -> bool:
     return sum(map(len, cells)) <= MAX_CELL * len(cells) and SIGNS.isdisjoint(cells)
 
 
-def _is_set_apart(rows: list[_Row]) -> bool:
+def _is_set_apart(rows: list[_GridRow]) -> bool:
     return len(rows) > 1 and rows[0].first.emphasis > rows[1].first.emphasis
-
-
-def _has_header(rows: list[list[str]]) -> bool:
-    """Whether a first row set like the others is their header: words over figures, or years over values."""
-    if not guess_header(rows):
-        return False
-    if any(map(_has_figure, rows[0])):
-        return any(is_value(cell) for row in rows[1:] for cell in row[1:])
-    return 2 * sum(any(map(_has_figure, row[1:])) for row in rows[1:]) >= len(rows)
 
 
 def _has_figure(cell: str) -> bool:
     return any(map(str.isdigit, cell))
 
 
-def _is_far(above: Line, line: Line) -> bool:
+def _is_far(above: PdfLine, line: PdfLine) -> bool:
     return not 0 < above.top - line.top <= FAR * above.size

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from ..shades import NEAR
-from .painted import Paints, Texts
-from .pixels import pixels
+from ..colours import NEAR
+from .painted import Paints, TextPieces, pixels
 
 if TYPE_CHECKING:
     from typing import Any
@@ -60,7 +59,7 @@ def blanked(
     text: str,
     page: pypdfium2.PdfPage,
     textpage: pypdfium2.PdfTextPage,
-    texts: Texts,
+    texts: TextPieces,
     paints: Paints,
     seconds: float | None,
 ) -> str:
@@ -99,7 +98,7 @@ def blanked(
     return "".join(" " if at in unseen else character for at, character in enumerate(text))
 
 
-def _against_paints(texts: Texts, paints: Paints) -> tuple["Flags", "Flags"]:
+def _against_paints(texts: TextPieces, paints: Paints) -> tuple["Flags", "Flags"]:
     """Whether something is painted over a text, and whether it has the colour of what is behind it.
 
     Paints are taken for the boxes around them: what is found is suspected and no more.
@@ -152,7 +151,7 @@ def _letters(text: str, textpage: pypdfium2.PdfTextPage, numbers: dict[int, int]
             yield _Letter(at, index, number)
 
 
-def _with_doubles(pieces: set[int], read: set[int], texts: Texts) -> list[int]:
+def _with_doubles(pieces: set[int], read: set[int], texts: TextPieces) -> list[int]:
     """Pieces of text, and those that draw the same letters in nearly the same place, as before a shadow.
 
     Of these pdfium reads only the ones that are painted first.
@@ -176,7 +175,7 @@ class _Pictures:
         self,
         page: pypdfium2.PdfPage,
         textpage: pypdfium2.PdfTextPage,
-        texts: Texts,
+        texts: TextPieces,
         paints: Paints,
         seconds: float,
     ) -> None:

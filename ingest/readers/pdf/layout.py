@@ -13,8 +13,8 @@ from assistant.types import Block, BlockKind
 
 from ..clean import fold
 from ..text import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered
-from .lines import CELL, OTHER_SIZE, UP, Line
 from .tablefinder import find_table
+from .textlines import CELL, OTHER_SIZE, UP, PdfLine, plain_title
 
 _SENTENCE_END = re.compile(r"[.!?:;][”\"’)]*$")
 _CONTINUED = re.compile(r"[\s—–-]*\(?(?:continued|cont['’]?d|fortsetzung)\.?\)?$", re.IGNORECASE)
@@ -35,9 +35,9 @@ _POINTS = 0.6
 _COLUMN = 20
 """Points: lines that begin within so many share their right edge."""
 _SHORT = 4
-"""Line heights before the right edge at which a line has ended early: about eight letters."""
+"""PdfLine heights before the right edge at which a line has ended early: about eight letters."""
 _INDENT = 0.8
-"""Line heights by which the first line of a paragraph is set in at the least."""
+"""PdfLine heights by which the first line of a paragraph is set in at the least."""
 _SHORT_TEXT = 45
 """Characters of a line that has ended early, where its place is not known."""
 _LONGEST_BOLD = 90
@@ -74,7 +74,7 @@ class Layout:
 
 
 def layout_of(
-    pages: list[list[Line]], words: frozenset[str], language: str, outline: dict[int, dict[str, int]]
+    pages: list[list[PdfLine]], words: frozenset[str], language: str, outline: dict[int, dict[str, int]]
 ) -> Layout:
     """The document's body style is the one that most characters are set in."""
     styles: Counter[tuple[float, int]] = Counter()
@@ -85,7 +85,7 @@ def layout_of(
     return Layout(size, emphasis, words, language, outline)
 
 
-def page_blocks(lines: list[Line], page: int, layout: Layout) -> Iterator[Block]:
+def page_blocks(lines: list[PdfLine], page: int, layout: Layout) -> Iterator[Block]:
     """The blocks of one page in order; no block reaches over its end."""
     view = _Page(lines, layout, page)
     at = 0
@@ -137,7 +137,7 @@ def over_pages(blocks: Iterable[Block], layout: Layout) -> Iterator[Block]:
 class _Page:
     """One page's lines with the measures that the rules need."""
 
-    def __init__(self, lines: list[Line], layout: Layout, number: int) -> None:
+    def __init__(self, lines: list[PdfLine], layout: Layout, number: int) -> None:
         self.lines = lines
         self.layout = layout
         self.titles = layout.outline.get(number, {})
@@ -184,10 +184,10 @@ class _Page:
     def _text(self, at: int, end: int) -> str:
         return fold(join_lines((line.text for line in self.lines[at:end]), self.layout.words, self.layout.language))
 
-    def _is_larger(self, line: Line) -> bool:
+    def _is_larger(self, line: PdfLine) -> bool:
         return bool(line.size) and line.size >= LARGER * self.layout.body_size
 
-    def _is_emphasised(self, line: Line) -> bool:
+    def _is_emphasised(self, line: PdfLine) -> bool:
         return line.emphasis > self.layout.body_emphasis
 
     def _style_key(self, at: int, end: int, text: str) -> Key | None:
@@ -240,35 +240,26 @@ class _Page:
         if begins_item or find_table(self.lines, at, self.leading):
             return True
         if line.size and above.size:
+            column = round(above.left / _COLUMN)
+            edge = max(self.right_edges.get(near, 0.0) for near in (column - 1, column, column + 1))
+            early = edge - _SHORT * above.size
             if self.gap_before(at):
-                return not self._goes_on(above, line) or self.heading(at) is not None
+                # A sentence may run from the foot of one column to the head of the next.
+                to_next_column = line.top > above.top and line.left > above.left
+                is_alike = above.right > early and abs(line.size - above.size) < _POINTS
+                goes_on = (
+                    to_next_column and (line.text[:1].islower() or is_alike) and not _SENTENCE_END.search(above.text)
+                )
+                return not goes_on or self.heading(at) is not None
             if abs(line.size - above.size) >= OTHER_SIZE * above.size:
                 return True
             ended = bool(_SENTENCE_END.search(above.text))
-            is_short = above.right < self._right_edge(above) - _SHORT * above.size
             indent = line.left - above.left
-            if ended and (is_short or (indent > _INDENT * line.size and at - start > 1)):
+            if ended and (above.right < early or (indent > _INDENT * line.size and at - start > 1)):
                 return True
         elif len(above.text) < _SHORT_TEXT and _SENTENCE_END.search(above.text):
             return True
         return self.heading(at) is not None
-
-    def _goes_on(self, above: Line, line: Line) -> bool:
-        """A sentence that runs from the foot of one column to the head of the next."""
-        to_next_column = line.top > above.top and line.left > above.left
-        if not to_next_column or _SENTENCE_END.search(above.text):
-            return False
-        is_full = above.right > self._right_edge(above) - _SHORT * above.size
-        return line.text[:1].islower() or (is_full and abs(line.size - above.size) < _POINTS)
-
-    def _right_edge(self, line: Line) -> float:
-        column = round(line.left / _COLUMN)
-        return max(self.right_edges.get(near, 0.0) for near in (column - 1, column, column + 1))
-
-
-def plain_title(text: str) -> str:
-    """Letters and figures only: bookmarks and pages differ in blanks and punctuation."""
-    return "".join(filter(str.isalnum, text)).casefold()
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
@@ -295,18 +286,14 @@ def join_lines(lines: Iterable[str], words: frozenset[str] = frozenset(), langua
             text = f"{text}{line}" if text.endswith("-") and line[:1].isdigit() else f"{text} {line}"
         elif following and following[0].casefold() in _SUSPENDED:
             text = f"{text} {line}"
-        elif following and following[0][0].islower() and not _keeps_hyphen(parted[1], following[0], words, language):
-            text = f"{text[:-1]}{line}"
+        elif following and following[0][0].islower():
+            # Whether the hyphen belongs to the word: the document's own words decide, then the language.
+            before, after = parted[1].casefold(), following[0].casefold()
+            is_kept = f"{before}-{after}" in words or (
+                language not in COMPOUNDING and before in words and after in words
+            )
+            is_kept = is_kept and f"{before}{after}" not in words
+            text = f"{text if is_kept else text[:-1]}{line}"
         else:
             text = f"{text}{line}"
     return text
-
-
-def _keeps_hyphen(before: str, after: str, words: frozenset[str], language: str) -> bool:
-    """Whether the hyphen belongs to the word: the document's own words decide, then the language."""
-    before, after = before.casefold(), after.casefold()
-    if f"{before}{after}" in words:
-        return False
-    if f"{before}-{after}" in words:
-        return True
-    return language not in COMPOUNDING and before in words and after in words

@@ -2,9 +2,17 @@
 
 Annual reports paint a thousand pieces of text on a page, so the calls of pdfium are made with plain addresses, which
 takes half the time, and answer into arrays.
+
+As pixels a page is drawn within a limit of processor time. A small page can take minutes to draw, and pdfium cannot be
+stopped on the way: it pauses between the objects of a page, not within a form or a pattern. So a copy of this process
+draws, and may be lost; the file goes on without.
 """
 
 import ctypes
+import os
+import signal
+import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +27,9 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float32]]
     Numbers = np.ndarray[Any, np.dtype[np.int64 | np.uint32]]
     Flags = np.ndarray[Any, np.dtype[np.bool_]]
+    import numpy as np
+
+    Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top in points of the page."""
@@ -29,10 +40,11 @@ _MOST_FORMS = 1_000
 _MOST_CORNERS = 200
 _LIGATURE = 4
 """Letters of a text in the place of drawn ones (``ActualText``) that is believed; more may say what they like."""
+_SHAPE = struct.Struct("<3I")
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class TextPieces:
     """The n pieces of text of a page."""
 
     addresses: list[int]
@@ -61,10 +73,10 @@ class Paints:
     are_pictures: "Flags"
 
 
-def painted(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> tuple[Texts, Paints]:
+def painted(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> tuple[TextPieces, Paints]:
     """What a page paints; ``has_layers`` says whether the document has parts that may be switched off.
 
-    Texts that stand for drawn ones, and may say something else, are taken away on the way.
+    TextPieces that stand for drawn ones, and may say something else, are taken away on the way.
     """
     survey = _Survey(page)
     return survey.text_arrays(has_layers), survey.paint_arrays()
@@ -124,7 +136,7 @@ class _Survey:
                 place = (inner.a, inner.b, inner.c, inner.d, inner.e, inner.f)
                 self._walk(inside, _Form(visible, _product(place, form.place) if form.place else place))
 
-    def text_arrays(self, has_layers: Callable[[], bool]) -> Texts:
+    def text_arrays(self, has_layers: Callable[[], bool]) -> TextPieces:
         """All about the pieces of text."""
         import numpy as np
 
@@ -160,7 +172,7 @@ class _Survey:
         ems = sizes[:, None] * np.hypot(matrices[:, (0, 2)], matrices[:, (1, 3)])
         orders = np.array([order for _, order, _ in self.texts], np.int64)
         addresses = [address for address, _, _ in self.texts]
-        return Texts(addresses, orders, boxes, clips, ems, _rgb(colours), modes, may_lack)
+        return TextPieces(addresses, orders, boxes, clips, ems, _rgb(colours), modes, may_lack)
 
     def paint_arrays(self) -> Paints:
         """All about what is filled; outlines hide nothing."""
@@ -274,3 +286,48 @@ def _moved(box: Box, place: Matrix) -> Box:
 def _common(one: Box, other: Box) -> Box:
     left, bottom, right, top = one
     return max(left, other[0]), max(bottom, other[1]), min(right, other[2]), min(top, other[3])
+
+
+class Hurtful(Exception):
+    """To draw a page takes longer than it may, or more memory."""
+
+
+def pixels(page: pypdfium2.PdfPage, scale: float, seconds: float, *, annotations: bool = True) -> "Pixels":
+    """A page in pixels (height, width, colours), ``scale`` of them a point.
+
+    Raises Hurtful after ``seconds`` of processor time, where the system can stop a process so; 0 draws nothing.
+    """
+    import numpy as np
+
+    if not seconds:
+        raise Hurtful
+    if not hasattr(os, "fork"):
+        return _drawn(page, scale, annotations)
+    source, target = os.pipe()
+    with warnings.catch_warnings():
+        # Of threads that a copy lacks; none of them holds what drawing needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:  # the copy ends by its timer or here: nothing that waits for the end of a process is done
+        status = 1
+        try:
+            signal.setitimer(signal.ITIMER_PROF, seconds)
+            drawn = _drawn(page, scale, annotations)
+            with os.fdopen(target, "wb") as stream:
+                stream.write(_SHAPE.pack(*drawn.shape))
+                stream.write(drawn.tobytes())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(target)
+    with os.fdopen(source, "rb") as stream:
+        data = stream.read()
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise Hurtful
+    return np.frombuffer(data, np.uint8, offset=_SHAPE.size).reshape(_SHAPE.unpack_from(data))
+
+
+def _drawn(page: pypdfium2.PdfPage, scale: float, annotations: bool) -> "Pixels":
+    drawn: Pixels = page.render(scale=scale, draw_annots=annotations).to_numpy()
+    return drawn

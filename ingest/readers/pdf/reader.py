@@ -4,27 +4,26 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from assistant.types import Document
 
-from ..clean import clean, fold, iso_date
-from ..language import language_of
-from ..limits import Limits, Refused, check_characters, hidden_warning, too_many
+from ..clean import clean, fold, iso_date, language_of
+from ..reading_limits import Limits, Refused, check_characters, hidden_warning, too_many
 from .fonts import mismatches, redrawn
-from .furniture import contents, furniture
-from .layout import layout_of, over_pages, page_blocks, plain_title, words_of
-from .lines import POOR, Line, defects, page_lines, score, text_of
-from .ocr import OCR_REMEDY, is_scan, ocr_lines
-from .pixels import Hurtful
+from .layout import layout_of, over_pages, page_blocks, words_of
+from .painted import Hurtful, pixels
 from .repair import encrypted, has_layers, mended, open_pypdf, page_count, pypdf_lines, quiet_pypdf
+from .textlines import POOR, PdfLine, contents, defects, furniture, page_lines, plain_title, score, text_of, tidy
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
+    from rapidocr import RapidOCR
 
 _NO_VALUE = ("", "anonymous", "unspecified")
 MAX_OUTLINE = 5_000
@@ -35,6 +34,16 @@ _NO_TITLE = re.compile(
     r"|^(?:untitled|unbenannt|microsoft word|\(anonymous\))",
     re.IGNORECASE,
 )
+OCR_REMEDY = "; pip install 'domain-assistant[ocr]'"
+MIN_CHARACTERS = 25
+"""Letters and figures below which a page with a large picture is a scan, maybe with a stamp on it."""
+MIN_PICTURE = 0.3
+"""Share of the page that the picture of a scan covers."""
+_DPI = 200
+_MOST_PIXELS = 4_000
+"""On a side of the picture, for a page that is larger than paper."""
+_LINE = 6
+"""Points in which words of one line may stand higher or lower."""
 
 
 def read_pdf(data: bytes, limits: Limits) -> Document:
@@ -97,7 +106,7 @@ def _read_pages(data: bytes, pdf: pypdfium2.PdfDocument, reader: "PdfReader | No
 
 
 def _document(
-    pages: list[list[Line]],
+    pages: list[list[PdfLine]],
     outline: dict[int, dict[str, int]],
     known: dict[str, str],
     warnings: tuple[str, ...],
@@ -122,7 +131,7 @@ def _document(
     )
 
 
-def _without(pages: list[list[Line]], dropped: list[set[int]]) -> list[list[Line]]:
+def _without(pages: list[list[PdfLine]], dropped: list[set[int]]) -> list[list[PdfLine]]:
     return [
         [line for at, line in enumerate(lines) if at not in drop] for lines, drop in zip(pages, dropped, strict=True)
     ]
@@ -145,7 +154,7 @@ class _Pages:
             pdf.init_forms()
         self._layers: bool | None = None
 
-    def lines(self) -> Iterator[list[Line]]:
+    def lines(self) -> Iterator[list[PdfLine]]:
         characters = 0
         for number in range(1, len(self.pdf) + 1):
             try:
@@ -164,7 +173,7 @@ class _Pages:
             check_characters(characters, self.limits)
             yield lines
 
-    def _page(self, page: pypdfium2.PdfPage, number: int) -> list[Line]:
+    def _page(self, page: pypdfium2.PdfPage, number: int) -> list[PdfLine]:
         try:
             lines, hidden = page_lines(page, self._has_layers, self._seconds(number))
         except Hurtful:
@@ -215,3 +224,45 @@ class _Pages:
 def _pages(numbers: list[int]) -> str:
     listed = ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
     return f"page {listed} is" if len(numbers) == 1 else f"{len(numbers)} pages ({listed}) are"
+
+
+def is_scan(page: pypdfium2.PdfPage, text: str) -> bool:
+    """Whether a page shows a picture where its text should be."""
+    if sum(map(str.isalnum, text)) >= MIN_CHARACTERS:
+        return False
+    area = max(1.0, page.get_width() * page.get_height())
+    covered = 0.0
+    for picture in page.get_objects(filter=(pdfium.FPDF_PAGEOBJ_IMAGE,), max_depth=3):
+        left, bottom, right, top = picture.get_bounds()
+        covered += max(0.0, right - left) * max(0.0, top - bottom)
+    return bool(covered >= MIN_PICTURE * area)
+
+
+def ocr_lines(page: pypdfium2.PdfPage, seconds: float) -> list[PdfLine] | None:
+    """The recognised lines from top to bottom, or None when no OCR is installed.
+
+    Raises Hurtful where drawing the page takes more than ``seconds`` of processor time.
+    """
+    engine = _engine()
+    if engine is None:
+        return None
+    scale = min(_DPI / 72, _MOST_PIXELS / max(page.get_width(), page.get_height(), 1.0))
+    result: Any = engine(pixels(page, scale, seconds))
+    if result.boxes is None or result.txts is None:
+        return []
+    height = page.get_height()
+    lines: list[PdfLine] = []
+    for box, text in zip(result.boxes, result.txts, strict=True):
+        (left, top), (right, _), (_, bottom), _ = ((float(x) / scale, float(y) / scale) for x, y in box)
+        if text := tidy(text):
+            lines.append(PdfLine(text, left, right, height - top, bottom - top))
+    return sorted(lines, key=lambda line: (-round(line.top / _LINE), line.left))
+
+
+@cache
+def _engine() -> "RapidOCR | None":
+    try:
+        from rapidocr import RapidOCR
+    except ImportError:
+        return None
+    return RapidOCR(params={"Global.log_level": "critical"})

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pypdfium2
 
-from ..limits import Refused
-from .lines import Line, tidy
+from ..reading_limits import Refused
+from .textlines import PdfLine, tidy
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -51,14 +51,14 @@ def open_pypdf(data: bytes) -> "PdfReader | None":
         return None
 
 
-def pypdf_lines(reader: "PdfReader", number: int) -> list[Line]:
+def pypdf_lines(reader: "PdfReader", number: int) -> list[PdfLine]:
     """One page by pypdf, without places; nothing when its code stumbles over the file."""
     with quiet_pypdf():
         try:
             text = reader.pages[number - 1].extract_text()
         except Exception:  # Any parser error of an untrusted page: the other reading stands.
             return []
-    return [Line(line) for piece in text.split("\n") if (line := tidy(piece))]
+    return [PdfLine(line) for piece in text.split("\n") if (line := tidy(piece))]
 
 
 def mended(data: bytes) -> tuple[bytes, pypdfium2.PdfDocument] | None:

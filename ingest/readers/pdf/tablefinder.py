@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..text import begins_section, heading_level
 from .grid import FAR, find_grid
-from .lines import CELL, UP, Line
+from .textlines import CELL, UP, PdfLine
 
 _VALUE = re.compile(
     r"\(?[-–+]?[$€£]?\(?\d(?:[\d,.]*\d)?%?\)?(?:[a-z*†]|\(\d\))?$|[$€£]?[-–—]{1,2}%?$|N/?[AM]$", re.IGNORECASE
@@ -21,7 +21,7 @@ _PROSE_ENDS = (".", ";", ":")
 MAX_HEAD = 40
 """Characters of a header line without cells: a head that stands alone over its column."""
 CLOSE = 2.1
-"""Line heights between the lines of a header at most, which are set in two at the widest."""
+"""PdfLine heights between the lines of a header at most, which are set in two at the widest."""
 MAX_LABEL = 90
 """Characters of a label that has its row below it."""
 MAX_LABEL_LINES = 3
@@ -29,7 +29,7 @@ MAX_HEADER_LINES = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PdfTable:
     """Rows of a page that stand in columns, a line each."""
 
     text: str
@@ -38,14 +38,14 @@ class Table:
     """The line after the table."""
 
 
-def find_table(lines: list[Line], at: int, leading: float) -> Table | None:
+def find_table(lines: list[PdfLine], at: int, leading: float) -> PdfTable | None:
     """The table whose header or first row is line ``at``, if one starts there.
 
     Columns tell tables of words; rows of accounts are told by their figures alone, which are set flush right, their
     signs often apart. Where rows of figures go on past columns, these were found by chance.
     """
     grid = find_grid(lines, at)
-    table: Table | None = None
+    table: PdfTable | None = None
     if (first := _header_end(lines, at)) is not None:
         start = first
         while start > max(at + 1, first - 2):
@@ -56,17 +56,17 @@ def find_table(lines: list[Line], at: int, leading: float) -> Table | None:
         rows, end = _rows(lines, start, leading)
         if sum(is_row(line) for line in lines[first:end]) >= (2 if first == at else 1):
             header = _header(lines[at:start])
-            table = Table("\n".join([*header, *rows]), len(header), end)
+            table = PdfTable("\n".join([*header, *rows]), len(header), end)
     if grid and not (table and table.end > grid.end and (not grid.is_sure or is_row(lines[grid.end]))):
-        return Table(grid.text, grid.header_lines, grid.end)
+        return PdfTable(grid.text, grid.header_lines, grid.end)
     return table
 
 
-def _is_left(line: Line, row: Line) -> bool:
+def _is_left(line: PdfLine, row: PdfLine) -> bool:
     return bool(line.size) and line.left <= row.left + 2 * row.size
 
 
-def is_row(line: Line) -> bool:
+def is_row(line: PdfLine) -> bool:
     """A line with figures in cells of their own, or with two figures at its end."""
     cells = line.text.split(CELL)
     # The first of several cells may be the number of an item, or of a heading.
@@ -87,7 +87,7 @@ def _is_value_cell(cell: str) -> bool:
     return all(map(_VALUE.match, tokens)) and not _YEARS.match(cell)
 
 
-def is_header(line: Line) -> bool:
+def is_header(line: PdfLine) -> bool:
     """A line of cells without figures, or of years alone."""
     cells = line.text.split(CELL)
     if len(cells) == 2 and _LABEL_CELL.match(cells[0]):
@@ -95,7 +95,7 @@ def is_header(line: Line) -> bool:
     return len(cells) > 1 or bool(_YEARS.match(line.text) and len(line.text.split()) > 1)
 
 
-def _header_end(lines: list[Line], at: int) -> int | None:
+def _header_end(lines: list[PdfLine], at: int) -> int | None:
     """The first row of a table that starts at ``at``, behind header lines; none when there is none."""
     end = at
     while not is_row(lines[end]):
@@ -108,27 +108,24 @@ def _header_end(lines: list[Line], at: int) -> int | None:
             return None
         if line.size and line.top - lines[end].top > CLOSE * max(line.size, lines[end].size):
             return None  # header lines are set close; what stands further up is a title
-    return end if end == at or _stands_over(lines[at:end], lines[end]) else None
-
-
-def _stands_over(header: list[Line], row: Line) -> bool:
-    """Header lines stand over the figures, right of the labels; only the last two may be labels."""
+    # Header lines stand over the figures, right of the labels; only the last two may be labels.
+    heads, row = lines[at:end], lines[end]
     if not row.size:
-        return all(map(is_header, header))
-    heads = list(header)
-    while len(heads) > 1 and len(header) - len(heads) < 2 and not is_header(heads[-1]) and _is_left(heads[-1], row):
+        return end if all(map(is_header, heads)) else None
+    while len(heads) > 1 and end - at - len(heads) < 2 and not is_header(heads[-1]) and _is_left(heads[-1], row):
         heads.pop()
     if len(heads) > 1 and _is_left(heads[0], row) and heads[0].top <= max(head.top for head in heads[1:]) + 1:
         # The head of the label column is set beside the others; a title would stand above them.
         heads = heads[1:]
-    return all((is_header(head) or not _is_left(head, row)) and row.top < head.top for head in heads)
+    stand_over = all((is_header(head) or not _is_left(head, row)) and row.top < head.top for head in heads)
+    return end if stand_over else None
 
 
-def _header(lines: list[Line]) -> list[str]:
+def _header(lines: list[PdfLine]) -> list[str]:
     """Header lines as rows. Narrow heads set one under the other are put into cells, column by column."""
     rows: list[str] = []
     cells: list[str] = []
-    above: Line | None = None
+    above: PdfLine | None = None
     for line in lines:
         if is_header(line):
             rows.extend([CELL.join(cells)] if cells else [])
@@ -143,7 +140,7 @@ def _header(lines: list[Line]) -> list[str]:
     return [*rows, CELL.join(cells)] if cells else rows
 
 
-def _rows(lines: list[Line], at: int, leading: float) -> tuple[list[str], int]:
+def _rows(lines: list[PdfLine], at: int, leading: float) -> tuple[list[str], int]:
     """Rows from ``at`` on, with the labels between them, and the line after the last row."""
     rows: list[str] = []
     end = at

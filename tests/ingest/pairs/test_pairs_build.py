@@ -27,15 +27,13 @@ from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, write_lock
 from ingest.pairs.build import make_pairs
-from ingest.pairs.candidate import Candidate
-from ingest.pairs.context import Asked, cited, says
-from ingest.pairs.drops import Drops
-from ingest.pairs.filters import folded
-from ingest.pairs.forgotten import drop_forgotten
-from ingest.pairs.general import general_pairs
-from ingest.pairs.leaks import leaks
-from ingest.pairs.questions import ask
+from ingest.pairs.candidates import CandidatePair, Drops
+from ingest.pairs.corpus import leaks
+from ingest.pairs.earlier import drop_forgotten
+from ingest.pairs.evidence_lists import Searched, cited, folded, says
+from ingest.pairs.exercises import general_pairs
 from ingest.pairs.report import complaints
+from ingest.pairs.selection import ask
 
 REFUSAL = Settings().answer.refusal["en"]
 
@@ -105,7 +103,9 @@ def test_negatives_do_not_answer_too(house: House) -> None:
     house.make()
     for pair in house.pairs:
         if pair.source == "structure":
-            candidate = Candidate(pair.instruction, pair.quote, pair.quote, pair.kind, 0, pair.document, pair.language)
+            candidate = CandidatePair(
+                pair.instruction, pair.quote, pair.quote, pair.kind, 0, pair.document, pair.language
+            )
             others = [passage for number, passage in enumerate(pair.passages, 1) if number != pair.golden]
             assert not any(says(passage, candidate) for passage in others)
 
@@ -137,8 +137,8 @@ def test_a_question_has_to_find_its_chunk_again(house: House) -> None:
     house.make()
     with closing(Catalog(house.workspace.corpus(CORPUS))) as catalog:
         chunk, *_ = catalog.live_chunks()
-    candidate = Candidate("Who?", "Me.", "Me.", "fact", chunk.id, chunk.document, "en")
-    for round_trip, expected in ((1, {}), (0, {chunk.id: [Asked(candidate, ())]})):
+    candidate = CandidatePair("Who?", "Me.", "Me.", "fact", chunk.id, chunk.document, "en")
+    for round_trip, expected in ((1, {}), (0, {chunk.id: [Searched(candidate, ())]})):
         drops = Drops()
         settings = PairsSettings(round_trip=round_trip)
         assert ask([candidate], [chunk], None, lambda question: [], settings, drops) == expected  # noqa: ARG005

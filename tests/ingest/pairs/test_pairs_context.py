@@ -10,13 +10,12 @@ from assistant.artifacts.pairs import Source
 from assistant.config import PairsSettings
 from assistant.store.catalog import StoredChunk
 from assistant.types import Evidence, Passage
-from ingest.pairs.candidate import Candidate
-from ingest.pairs.context import Asked, Workbench, evidence_list
-from ingest.pairs.from_people import Taught, taught_pairs
-from ingest.pairs.rows import Row
+from ingest.pairs.candidates import CandidatePair
+from ingest.pairs.evidence_lists import Searched, Workbench, evidence_list
+from ingest.pairs.user_sets import Taught, UserRow, taught_pairs
 
 CHUNK = StoredChunk(100, 1, "hail.md", "/docs", "Hail", "en", "", "Hail is covered.", "", "", "", 0, 16, ())
-QUESTION = Candidate("What is covered?", "Hail is.", "Hail is covered", "fact", 100, "hail.md", "en")
+QUESTION = CandidatePair("What is covered?", "Hail is.", "Hail is covered", "fact", 100, "hail.md", "en")
 OTHERS = [f"Other rule {number} is about snow." for number in range(5)]
 BENCH = Workbench(lambda _: (), lambda *_: (), {"hail.md": "train"}, frozenset(), 4, 7, 0.5, lambda *_: True)
 
@@ -31,7 +30,7 @@ def places(rank: int, shuffled: float) -> Counter[int]:
             evidence(text, place, document="hail.md", chunk=100 if text == chunk.text else place)
             for place, text in enumerate(texts, 1)
         )
-        shown = evidence_list(chunk, [Asked(QUESTION, tuple(hits))], replace(BENCH, shuffled=shuffled))
+        shown = evidence_list(chunk, [Searched(QUESTION, tuple(hits))], replace(BENCH, shuffled=shuffled))
         assert shown.golden and shown.passages[shown.golden - 1].text == chunk.text
         assert [one.text for one in shown.passages if one.text != chunk.text] == OTHERS[:3], "best first"
         found[shown.golden] += 1
@@ -48,12 +47,12 @@ def test_a_share_of_the_lists_stands_anyhow_and_the_others_as_the_retriever_rank
             assert abs(found[other] - expected) < 50
 
 
-def voice(*answers: str) -> list[Row]:
+def voice(*answers: str) -> list[UserRow]:
     """Examples of the house voice, each with a text that answers it."""
-    return [Row("", f"What of {text.split()[0]}?", f"{text} Ask us.", f"Terms\n{text}") for text in answers]
+    return [UserRow("", f"What of {text.split()[0]}?", f"{text} Ask us.", f"Terms\n{text}") for text in answers]
 
 
-def shown(rows: list[Row], bench: Workbench = BENCH, source: Source = "tone") -> list[tuple[Passage, ...]]:
+def shown(rows: list[UserRow], bench: Workbench = BENCH, source: Source = "tone") -> list[tuple[Passage, ...]]:
     taught = Taught(tuple((source, row) for row in rows))
     pairs = taught_pairs(taught, bench, ["en"], PairsSettings(test=0, validation=0))
     for pair in pairs:

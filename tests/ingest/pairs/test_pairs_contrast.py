@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ingest.pairs.contrast import contrasted
+from ingest.pairs.inversion import contrasted
 
 SEEDS = range(40)
 

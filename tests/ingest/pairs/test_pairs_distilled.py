@@ -14,14 +14,13 @@ from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.engines.opening import open_engine
 from assistant.types import Message, Passage
-from ingest.pairs.answer_checks import agree
-from ingest.pairs.candidate import Candidate
-from ingest.pairs.context import Asked, EvidenceList
-from ingest.pairs.forgotten import drop_forgotten
+from ingest.pairs.candidates import CandidatePair
+from ingest.pairs.earlier import drop_forgotten
+from ingest.pairs.evidence_lists import EvidenceList, Searched
+from ingest.pairs.generated_answers import agree
 from ingest.pairs.generated_questions import mistyped, question_in
+from ingest.pairs.model_output import rejected_file, replies_file
 from ingest.pairs.refusals import unanswerable
-from ingest.pairs.rejected import rejected_file
-from ingest.pairs.replies import replies_file
 from ingest.pairs.teacher import EngineTeacher, named_teacher
 
 
@@ -129,7 +128,7 @@ def test_an_answer_from_another_passage_than_the_one_asked_about_is_not_admitted
     ],
 )
 def test_readings_agree_by_their_figures_and_words_beyond_the_question(answer: str, other: str, same: bool) -> None:
-    asked = Candidate("Who photographs within 14 days?", "", "", "plain", 0, "hail.md", "en")
+    asked = CandidatePair("Who photographs within 14 days?", "", "", "plain", 0, "hail.md", "en")
     assert agree(answer, other, asked) is same
 
 
@@ -232,7 +231,7 @@ def test_two_runs_write_the_same_bytes(house: House) -> None:
 def test_only_a_number_that_names_something_is_exchanged(question: str, altered: str | None) -> None:
     text = "§ 6: Zahn 70 pays 480 euros since 2026, before 2025 nothing. Within 14 days more than 10%."
     shown = EvidenceList((Passage("dentist.md", 0, len(text), "Dentist", text),), 1, 0)
-    asked = Asked(Candidate(question, text, text, "plain", 0, "dentist.md", "en", "generated"), ())
+    asked = Searched(CandidatePair(question, text, text, "plain", 0, "dentist.md", "en", "generated"), ())
     rows = [row for row in unanswerable([(shown, [asked])], {}, 0.8, 0) if row.kind == "altered"]
     assert [row.question for row in rows] == ([altered] if altered else [])
     by_rule = replace(asked, candidate=replace(asked.candidate, source="structure"))

@@ -1,16 +1,20 @@
 """Headings, glossaries, tables and lists give pairs that say what they say, with their units and headers."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.store.blocks import blocks_in
 from assistant.store.catalog import StoredChunk
-from ingest.pairs.blocks import blocks_of, sentences_of, topic_of
-from ingest.pairs.candidate import Candidate
-from ingest.pairs.filters import fault, folded
+from assistant.types import StoredBlock
+from ingest.pairs.candidates import CandidatePair
+from ingest.pairs.evidence_lists import folded
+from ingest.pairs.headed_blocks import BlockLine, HeadedBlock, blocks_of, sentences_of, topic_of
+from ingest.pairs.selection import fault
 from ingest.pairs.structure import Finder
-from ingest.pairs.tables import cells, table_of
+from ingest.pairs.table_questions import cells, table_of
 
 
 def chunk(text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en", context: str = "") -> StoredChunk:
@@ -33,13 +37,15 @@ def chunk(text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en
     )
 
 
-def found(text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en", context: str = "") -> list[Candidate]:
+def found(
+    text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en", context: str = ""
+) -> list[CandidatePair]:
     """What the structure of one chunk gives."""
     one = chunk(text, heading, language, context)
     return list(Finder([one], seed=0).candidates(one, continues=False))
 
 
-def by_kind(candidates: list[Candidate], kind: str) -> list[Candidate]:
+def by_kind(candidates: list[CandidatePair], kind: str) -> list[CandidatePair]:
     return [candidate for candidate in candidates if candidate.kind == kind]
 
 
@@ -90,48 +96,73 @@ def test_key_and_value_lines_become_entries_but_mail_headers_do_not() -> None:
     assert not by_kind(found("Subject: Broker circular of this spring", "Mail"), "entry")
 
 
+def table(lines: list[str], header_lines: int = 1, above: str = "") -> HeadedBlock:
+    """A table as a reader saw it."""
+    heading, _, rest = above.partition("\n")
+    told = tuple(BlockLine(line, line) for line in rest.split("\n") if line)
+    rows = tuple(BlockLine(line, line) for line in lines)
+    return HeadedBlock("table", rows, heading, True, told, header=tuple(lines[:header_lines]))
+
+
+def found_in_table(text: str, context: str = "", header_lines: int = 1) -> list[CandidatePair]:
+    """What a chunk gives that is a part of a table; with a context it begins behind the header."""
+    start = 100 if context else 0
+    one = replace(
+        chunk(text, context=context),
+        start=start,
+        end=start + len(text),
+        blocks=(StoredBlock(0, start + len(text), "table", "Terms > § 7 Bicycles", header_lines=header_lines),),
+    )
+    return by_kind(list(Finder([one], seed=0).candidates(one, continues=False)), "table")
+
+
 def test_table_cells_keep_their_row_column_and_unit() -> None:
     lines = ["| Zone | Home Basic | Home Premium | Remark |", "| Zone A | 0.92 | 1.95 | rural |"]
-    table = table_of(lines, "", "Annual premium per square metre, in euros\nValid from 2026.")
-    assert table is not None
-    said = {question: response for question, response, _ in cells(table, "en", 0)}
+    premiums = table_of(table(lines, above="Annual premium per square metre, in euros\nValid from 2026."))
+    assert premiums is not None
+    said = {question: response for question, response, _ in cells(premiums, "en", 0)}
     assert len(said) == 2, "a remark is no value"
     assert set(said.values()) == {"Zone A: 0.92 euros in Home Basic.", "Zone A: 1.95 euros in Home Premium."}
     assert all("Zone A" in question for question in said)
 
 
 def test_a_table_that_goes_on_in_another_chunk_finds_its_header_in_the_context() -> None:
-    candidates = found("| Reasoned answer | within 15 days |", context="Procedure\n| Step | Limit |")
-    (cell,) = by_kind(candidates, "table")
+    (cell,) = found_in_table("| Reasoned answer | within 15 days |", context="Procedure\n| Step | Limit |")
+    assert cell.response == "Limit for “Reasoned answer”: within 15 days."
+    (cell,) = found_in_table("Reasoned answer  within 15 days", context="Procedure\nStep  Limit")
     assert cell.response == "Limit for “Reasoned answer”: within 15 days."
 
 
 def test_rows_are_named_by_words_and_not_by_codes_or_remarks() -> None:
     lines = ["| id | name | phone |", "| PG-1 | Autohaus Moor | 040 1 |", "| PG-2 | Werkstatt Deich | 040 2 |"]
-    table = table_of(lines, "", "")
-    assert table is not None and table.label_column == 1
+    contacts = table_of(table(lines))
+    assert contacts is not None and contacts.label_column == 1
+
+
+def test_amounts_stand_over_columns_where_the_reader_saw_them_there() -> None:
+    lines = ["| Billable | 80%+ | 40% |", "| Direct reports | none at all | six |"]
+    expected = table_of(table(lines))
+    assert expected is not None and expected.header == ("Billable", "80%+", "40%")
 
 
 @pytest.mark.parametrize(
-    "lines",
+    ("lines", "header_lines"),
     [
-        ["Hotel after a loss  €60 a day  €100 a day", "Freezer  not covered  €500"],  # its header is in another chunk
-        ["1 Purpose and use  4", "2 Taking the report  5"],  # a table of contents
-        ["| 1 | 2 |", "| 3 | 4 |"],
-        ["| only |", "| one column |"],
-        ["| Step | Limit |"],
-        ["| Step | |", "| a | b |"],
+        (["Hotel after a loss  €60 a day  €100 a day", "Freezer  not covered  €500"], 0),  # nobody saw its header
+        (["| 1 | 2 |", "| 3 | 4 |"], 0),
+        (["| only |", "| one column |"], 1),
+        (["| Step | Limit |"], 1),
+        (["| Step | |", "| a | b |"], 1),
+        ([f"| Our office, {'which is the one of all ' * 3}| Tel |", "| a | b |"], 1),
     ],
 )
-def test_lines_that_are_no_table_with_a_header_give_none(lines: list[str]) -> None:
-    assert table_of(lines, "", "") is None
+def test_lines_that_are_no_table_with_a_header_give_none(lines: list[str], header_lines: int) -> None:
+    assert table_of(table(lines, header_lines)) is None
 
 
 def test_tables_of_a_pdf_are_read_by_their_gaps() -> None:
-    candidates = found(
-        "Benefit  Journey Standard  Journey Max\nLuggage  €2,000  €4,000", "Terms > § 21 Table of benefits"
-    )
-    assert {one.response for one in by_kind(candidates, "table")} == {
+    candidates = found_in_table("Benefit  Journey Standard  Journey Max\nLuggage  €2,000  €4,000")
+    assert {one.response for one in candidates} == {
         "Luggage: €2,000 in Journey Standard.",
         "Luggage: €4,000 in Journey Max.",
     }
@@ -154,7 +185,7 @@ def test_every_quote_stands_in_its_chunk() -> None:
     assert all(folded(one.quote) in folded(text) for one in found(text))
 
 
-GOOD = Candidate(
+GOOD = CandidatePair(
     "What is covered by the line?",
     "Hail is covered up to €500.",
     "Hail is covered up to €500.",

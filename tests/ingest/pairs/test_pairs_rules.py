@@ -5,9 +5,10 @@
 import pytest
 
 from ingest.pairs import english, german
-from ingest.pairs.casing import Casing
-from ingest.pairs.keywords import Rarity, keywords
-from ingest.pairs.perspective import english_question, german_question
+from ingest.pairs.english import english_question
+from ingest.pairs.german import german_question
+from ingest.pairs.inversion import Casing
+from ingest.pairs.structure import Rarity, keywords
 
 ENGLISH = Casing(["we pay the repair, the things of a customer, damage, theft, drones and claims"])
 GERMAN = Casing(["dass die Kosten und alle Verträge hier versichert und ersetzt sind, die wir erstatten"])

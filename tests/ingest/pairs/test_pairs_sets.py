@@ -9,7 +9,7 @@ import pytest
 
 from assistant.errors import PairsError
 from assistant.types import Message
-from ingest.pairs.rows import read_rows
+from ingest.pairs.user_sets import read_rows
 
 ALPACA = {"instruction": "Is hail covered?", "input": "", "output": "Yes."}
 CHAT = {

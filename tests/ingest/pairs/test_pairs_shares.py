@@ -13,7 +13,7 @@ from pairing import House
 from assistant.artifacts.pairs import Pair, Source
 from assistant.errors import UsageError
 from assistant.types import Passage
-from ingest.pairs.shares import beyond_shares
+from ingest.pairs.build import beyond_shares
 
 SOURCES: tuple[Source, ...] = ("structure", "generated", "set", "tone")
 

@@ -7,8 +7,7 @@ import pytest
 from assistant.artifacts.pairs import Pair
 from assistant.store.catalog import StoredChunk
 from assistant.types import Passage
-from ingest.pairs.leaks import LEAKS, leaking, leaks
-from ingest.pairs.split import Family, deal, families, superseded
+from ingest.pairs.corpus import LEAKS, Family, deal, families, leaking, leaks, superseded
 
 WORDS = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon".split()

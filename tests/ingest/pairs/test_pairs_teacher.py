@@ -10,7 +10,7 @@ from pairing import House, ReadingEngine
 from assistant.config import PairsSettings
 from assistant.errors import ModelError, PairsError
 from assistant.types import Message
-from ingest.pairs.replies import Asking, Replies, replies_file
+from ingest.pairs.model_output import Replies, TeacherPrompt, replies_file
 from ingest.pairs.teacher import ChatTeacher
 
 pytest.importorskip("langchain_openai")
@@ -19,7 +19,7 @@ PROMPT = (Message("system", "You write."), Message("user", "Write."))
 GOOD = "What does the appraiser have to photograph after hail?"
 
 
-class Asked:
+class Searched:
     """A teacher at an endpoint, with the waits that it took."""
 
     def __init__(self, endpoint: Endpoint | None, **settings: object) -> None:
@@ -36,35 +36,35 @@ class Asked:
 def test_a_busy_endpoint_is_asked_again_when_it_says_and_a_broken_one_ever_later() -> None:
     busy = Reply("slow down", 429, {"Retry-After": "7"})
     with serving(busy, Reply("oops", 500), Reply("oops", 503), Reply(GOOD)) as endpoint:
-        asked = Asked(endpoint)
+        asked = Searched(endpoint)
         assert asked.reply() == GOOD
     assert asked.waits == [7.0, 2.0, 4.0]
 
 
 def test_an_endpoint_that_is_down_or_slow_ends_in_one_line() -> None:
-    down = Asked(None, teacher_attempts=3)
+    down = Searched(None, teacher_attempts=3)
     with pytest.raises(PairsError, match="did not answer in 3 attempts") as error:
         down.reply()
     assert down.waits == [1.0, 2.0] and "\n" not in str(error.value)
     with serving(Reply(GOOD, seconds=1.5)) as endpoint:
-        slow = Asked(endpoint, teacher_seconds=0.2, teacher_attempts=2)
+        slow = Searched(endpoint, teacher_seconds=0.2, teacher_attempts=2)
         with pytest.raises(PairsError, match="did not answer in 2 attempts"):
             slow.reply()
 
 
 def test_a_wrong_key_is_not_tried_again() -> None:
     with serving(Reply("wrong key", 401)) as endpoint:
-        asked = Asked(endpoint)
+        asked = Searched(endpoint)
         with pytest.raises(ModelError, match="wrong key"):
             asked.reply()
     assert len(endpoint.requests) == 1
 
 
 def test_a_prompt_that_is_refused_costs_only_itself_and_is_asked_again_by_the_next_run(tmp_path: Path) -> None:
-    asked = [Asking(text, [Message("user", text)]) for text in "abcd"]
+    asked = [TeacherPrompt(text, [Message("user", text)]) for text in "abcd"]
     refused = Reply("the content filter", 400)
     with serving(refused, Reply(GOOD)) as endpoint:
-        replies, teacher = Replies(tmp_path / "some.replies"), Asked(endpoint).teacher
+        replies, teacher = Replies(tmp_path / "some.replies"), Searched(endpoint).teacher
         assert replies.all(teacher, asked[:1], 64, "Writing") == [""]
         assert all(replies.all(teacher, asked[1:], 64, "Writing"))
         assert all(Replies(tmp_path / "some.replies").all(teacher, asked, 64, "Writing"))
@@ -73,7 +73,7 @@ def test_a_prompt_that_is_refused_costs_only_itself_and_is_asked_again_by_the_ne
 
 def test_an_endpoint_that_refuses_everything_is_not_asked_for_ever() -> None:
     with serving(Reply("no such model", 400)) as endpoint:
-        teacher = Asked(endpoint).teacher
+        teacher = Searched(endpoint).teacher
         with pytest.raises(ModelError, match="no such model"):
             list(teacher.replies([PROMPT] * 100, 64))
         assert len(endpoint.requests) < 40
@@ -105,7 +105,7 @@ class Counting:
 
 def test_only_what_is_missing_is_asked_for_also_behind_a_cut_line(tmp_path: Path) -> None:
     file = tmp_path / "set.replies"
-    asked = [Asking(f"text {number}", (Message("user", str(number)),)) for number in range(5)]
+    asked = [TeacherPrompt(f"text {number}", (Message("user", str(number)),)) for number in range(5)]
     with pytest.raises(PairsError):
         Replies(file).all(Counting(3), asked, 64, "")
     content = file.read_bytes()
@@ -120,7 +120,7 @@ def test_only_what_is_missing_is_asked_for_also_behind_a_cut_line(tmp_path: Path
 
 def test_what_a_teacher_thinks_is_no_part_of_its_reply() -> None:
     with serving(Reply(f"<think>\nWhat about the dents?\n</think>\n\n{GOOD}")) as endpoint:
-        assert Asked(endpoint).reply() == GOOD
+        assert Searched(endpoint).reply() == GOOD
 
 
 def test_a_judge_sees_the_source_and_drops_what_it_finds_bad(house: House) -> None:

@@ -9,10 +9,9 @@ import yaml
 
 from assistant.types import Document
 
-from .clean import clean, fold, iso_date
-from .encoding import decode
+from .clean import clean, decode, fold, iso_date
 from .html import parse
-from .structure import blocks_of
+from .html_blocks import blocks_of
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

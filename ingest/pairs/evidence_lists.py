@@ -4,8 +4,8 @@ All questions about one chunk share one list, so that training can run it once f
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.artifacts.pairs import Split
@@ -14,8 +14,7 @@ from assistant.text.lexicon import vocabulary
 from assistant.text.sentences import sentence_spans
 from assistant.text.words import stems
 from assistant.types import Evidence, Passage
-from ingest.pairs.candidate import Candidate, number_of, share_of
-from ingest.pairs.filters import folded, numbers
+from ingest.pairs.candidates import CandidatePair, share_of
 
 # From this share of its telling stems on, a passage may say what a response says.
 _SAYS_THE_SAME = 0.75
@@ -23,16 +22,17 @@ _SUPPORTED = 0.5
 _IS_ABOUT = 0.75
 _END = re.compile(r"([.!?…]*[\"'”’»)\]]*)$")
 _FEWEST_WORDS = 3
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 Fits = Callable[[Sequence[Passage], str], bool]
 """Whether the prompt of some passages and a question is within the budget."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Searched:
     """A candidate with what the retriever finds for its question, best first."""
 
-    candidate: Candidate
+    candidate: CandidatePair
     hits: tuple[Evidence, ...]
 
 
@@ -71,12 +71,16 @@ class EvidenceList:
     """Further negatives, best first, which found no room."""
 
 
+Lists = Sequence[tuple[EvidenceList, Sequence[Searched]]]
+"""Evidence lists, each with the questions that share it."""
+
+
 def passage_of(chunk: StoredChunk | Evidence) -> Passage:
     """A chunk as a model is shown it."""
     return Passage(chunk.document, chunk.start, chunk.end, chunk.context, chunk.text)
 
 
-def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) -> EvidenceList:
+def evidence_list(chunk: StoredChunk, asked: Sequence[Searched], bench: Workbench) -> EvidenceList:
     """One list for all questions about a chunk: its passage, and what the retriever finds beside it.
 
     Most lists stand as the retriever ranks them, nearly always with the golden passage at the top: there a model may
@@ -106,7 +110,7 @@ def evidence_list(chunk: StoredChunk, asked: Sequence[Asked], bench: Workbench) 
 
 
 def beside(
-    golden: Sequence[Passage], others: Sequence[Passage], candidates: Sequence[Candidate], bench: Workbench
+    golden: Sequence[Passage], others: Sequence[Passage], candidates: Sequence[CandidatePair], bench: Workbench
 ) -> tuple[list[Passage], list[Passage]]:
     """Those of ``others`` that answer no candidate, best first: as many as there is room for, and the rest."""
     clean = [
@@ -120,7 +124,7 @@ def beside(
     return kept, clean[len(kept) :]
 
 
-def says(passage: Passage, candidate: Candidate) -> bool:
+def says(passage: Passage, candidate: CandidatePair) -> bool:
     """Whether a passage may hold the answer of a candidate: its quote, or its numbers and most of its words."""
     shown = folded(f"{passage.context}\n{passage.text}")
     if folded(candidate.quote) in shown:
@@ -131,7 +135,7 @@ def says(passage: Passage, candidate: Candidate) -> bool:
     return len(wanted & _telling(shown, candidate.language)) >= _SAYS_THE_SAME * len(wanted)
 
 
-def names(passage: Passage, candidate: Candidate) -> bool:
+def names(passage: Passage, candidate: CandidatePair) -> bool:
     """Whether a passage is about nearly all that a question names, so that it may answer in a way of its own."""
     wanted = _telling(candidate.instruction, candidate.language)
     shown = _telling(f"{passage.context} {passage.text}", candidate.language)
@@ -151,6 +155,16 @@ def supports(passage: Passage, sentence: str, language: str) -> bool:
     return bool(wanted) and has_words and numbers(sentence) <= numbers(shown)
 
 
+def folded(text: str) -> str:
+    """``text`` with each run of white space as one blank."""
+    return " ".join(text.split())
+
+
+def numbers(text: str) -> set[str]:
+    """The numbers of a text, as they are written in it."""
+    return set(_NUMBER.findall(text))
+
+
 def cited(response: str, number: int, is_supported: Callable[[str], bool] = bool) -> str:
     """A response with the marker of a passage in each sentence, before its full stop: there grounding reads it.
 
@@ -164,34 +178,3 @@ def cited(response: str, number: int, is_supported: Callable[[str], bool] = bool
         marked += response[end:start] + sentence
         end = stop
     return marked + response[end:]
-
-
-def chosen(candidates: Iterable[Candidate], most: int, seed: int) -> list[Candidate]:
-    """At most ``most`` of the questions about a chunk, of as many kinds as there are."""
-    by_kind: dict[str, list[Candidate]] = defaultdict(list)
-    for one in sorted(candidates, key=lambda one: number_of(seed, one.instruction)):
-        by_kind[one.kind].append(one)
-    order = sorted(by_kind, key=lambda kind: (_PRIORITY.get(kind, 0), number_of(seed, by_kind[kind][0].instruction)))
-    taken: list[Candidate] = []
-    spare: list[Candidate] = []
-    quoted: Counter[str] = Counter()
-    while len(taken) < most and any(by_kind.values()):
-        for kind in order:
-            if by_kind[kind] and len(taken) < most:
-                # Rather about something else than the same again in other words.
-                one = min(by_kind[kind], key=lambda one: quoted[one.quote])
-                by_kind[kind].remove(one)
-                quoted[one.quote] += 1
-                taken.append(one)
-                if sum(other.kind == kind for other in taken) == _MOST_OF_A_KIND.get(kind, most):
-                    spare += by_kind[kind]
-                    by_kind[kind].clear()
-    return taken + spare[: max(0, min(_FEWEST, most) - len(taken))]
-
-
-# What people wrote as questions comes first, word searches last.
-_PRIORITY: Mapping[str, int] = {"faq": -2, "definition": -1, "search": 1, "topic": 1}
-# What a rule finds in nearly every sentence would crowd out the rest.
-_MOST_OF_A_KIND: Mapping[str, int] = {"search": 1, "topic": 1, "yes-no": 2}
-# So many questions are wanted about a chunk even if they are of one kind: they share their prompt.
-_FEWEST = 3

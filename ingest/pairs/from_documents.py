@@ -1,28 +1,23 @@
 """Pairs from documents: answered ones, and refusals beside them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.artifacts.pairs import SPLITS, Pair, Split
 from assistant.config import PairsSettings, Settings
 from assistant.store.catalog import StoredChunk
 from assistant.text.words import text_in
-from ingest.pairs.answer_checks import Verifier
-from ingest.pairs.candidate import Candidate, number_of
-from ingest.pairs.context import EvidenceList, Workbench, cited, evidence_list
+from ingest.pairs.candidates import CandidatePair, Drops, identified, number_of
 from ingest.pairs.corpus import Corpus
-from ingest.pairs.drops import Drops
 from ingest.pairs.earlier import Before
-from ingest.pairs.general import foreign_questions
-from ingest.pairs.generated_answers import Lists, answered
+from ingest.pairs.evidence_lists import EvidenceList, Lists, Workbench, cited, evidence_list
+from ingest.pairs.exercises import foreign_questions
+from ingest.pairs.generated_answers import Verifier, answered, judged
 from ingest.pairs.generated_questions import STATED, written
-from ingest.pairs.identity import identified
-from ingest.pairs.judge import judged
-from ingest.pairs.questions import ask, in_turn, sound_candidates
+from ingest.pairs.model_output import Rejected, Replies
 from ingest.pairs.refusals import Unanswerable, unanswerable
-from ingest.pairs.rejected import Rejected
-from ingest.pairs.replies import Replies
+from ingest.pairs.selection import ask, in_turn, sound_candidates
 from ingest.pairs.structure import Finder
 from ingest.pairs.teacher import Teacher
 
@@ -64,11 +59,19 @@ def document_pairs(
     if models.teacher:
         some = turn if room is None else turn[: -(-room // chosen.per_chunk)]
         found = _written(some, found, models.teacher, models.replies, chosen, drops)
-    candidates = sound_candidates(_current(found, corpus, drops), chunks, drops)
+
+    def current() -> Iterator[CandidatePair]:
+        for candidate in found:
+            if candidate.document in corpus.older:
+                drops.add("superseded edition", candidate)
+            else:
+                yield candidate
+
+    candidates = sound_candidates(current(), chunks, drops)
     asked = ask(candidates, turn, room, bench.search, chosen, drops)
     lists: Lists = [(evidence_list(chunks[number], of_it, bench), of_it) for number, of_it in asked.items()]
 
-    def reject(shown: EvidenceList, candidate: Candidate, reason: str) -> None:
+    def reject(shown: EvidenceList, candidate: CandidatePair, reason: str) -> None:
         rejected.add(_answered(shown, candidate, corpus.splits[candidate.document]), reason)
 
     if models.teacher:
@@ -79,7 +82,10 @@ def document_pairs(
     foreign = foreign_questions()
     for split in SPLITS:
         here = [one for one in lists if corpus.splits[chunks[one[0].chunk].document] == split]
-        own = {language: _slice(questions, split, bench.seed) for language, questions in foreign.items()}
+        own = {  # no two splits share a question
+            language: [one for one in questions if number_of(bench.seed, one) % 10 in _FOREIGN[split]]
+            for language, questions in foreign.items()
+        }
         for shown, of_it in here:
             yield from (_answered(shown, one.candidate, split) for one in of_it)
         for row in unanswerable(here, own, settings.pairs.refusals, bench.seed):
@@ -89,14 +95,14 @@ def document_pairs(
 
 def _written(
     chunks: Sequence[StoredChunk],
-    found: Sequence[Candidate],
+    found: Sequence[CandidatePair],
     teacher: Teacher,
     replies: Replies,
     settings: PairsSettings,
     drops: Drops,
-) -> list[Candidate]:
+) -> list[CandidatePair]:
     """Questions of a model, and of what was found in the form of documents what people wrote as questions there."""
-    stated: dict[int, list[Candidate]] = defaultdict(list)
+    stated: dict[int, list[CandidatePair]] = defaultdict(list)
     for candidate in found:
         if candidate.kind in STATED:
             stated[candidate.chunk].append(candidate)
@@ -105,29 +111,14 @@ def _written(
     return [*asked, *(one for one in found if one.kind in _BY_PEOPLE and one.chunk in some)]
 
 
-def _structure(chunks: Sequence[StoredChunk], seed: int) -> Iterator[Candidate]:
-    finder = Finder(chunks, seed)
-    before: Sequence[StoredChunk | None] = [None, *chunks]
-    for previous, chunk in zip(before, chunks, strict=False):
-        is_next = previous is not None and (previous.document, previous.heading) == (chunk.document, chunk.heading)
-        yield from finder.candidates(chunk, is_next)
+def _structure(chunks: Sequence[StoredChunk], seed: int) -> Iterator[CandidatePair]:
+    finder, before = Finder(chunks, seed), ("", "")
+    for chunk in chunks:
+        yield from finder.candidates(chunk, continues=before == (chunk.document, chunk.heading))
+        before = chunk.document, chunk.heading
 
 
-def _current(candidates: Iterable[Candidate], corpus: Corpus, drops: Drops) -> Iterator[Candidate]:
-    """Without those from an edition that a newer one has taken the place of."""
-    for candidate in candidates:
-        if candidate.document in corpus.older:
-            drops.add("superseded edition", candidate)
-        else:
-            yield candidate
-
-
-def _slice(questions: Sequence[str], split: Split, seed: int) -> list[str]:
-    """The questions of no document that one split may use: no two splits share one."""
-    return [question for question in questions if number_of(seed, question) % 10 in _FOREIGN[split]]
-
-
-def _answered(shown: EvidenceList, candidate: Candidate, split: Split) -> Pair:
+def _answered(shown: EvidenceList, candidate: CandidatePair, split: Split) -> Pair:
     number = shown.golden
     pair = Pair(
         id="",

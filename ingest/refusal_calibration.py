@@ -8,11 +8,13 @@ apart than it is. The weights are drawn towards those of the prior, so that thre
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import product
 
 import numpy as np
+import yaml
 
 from assistant.refusal.calibration import (
     PRIOR,
@@ -26,14 +28,11 @@ from assistant.refusal.calibration import (
 )
 from assistant.refusal.features import LOOKED_AT, features_of, held
 from assistant.retrieval.retriever import Retriever
-from assistant.store.catalog import Catalog
 from assistant.text.lexicon import vocabulary
 from assistant.types import Evidence
-from ingest.other_domains import QUESTIONS
-from ingest.pairs.candidate import Candidate, number_of, one_of, share_of
-from ingest.pairs.context import chosen, passage_of, says
-from ingest.pairs.drops import Drops
-from ingest.pairs.questions import sound_candidates
+from ingest.pairs.candidates import CandidatePair, Drops, number_of, one_of, share_of
+from ingest.pairs.evidence_lists import passage_of, says
+from ingest.pairs.selection import chosen, sound_candidates
 from ingest.pairs.structure import Finder
 
 _MOST_QUESTIONS = 50
@@ -56,6 +55,14 @@ _PRECISION = 0.8
 _UNANSWERABLE_SHARE = 0.2
 _STEPS = 50
 _SMALL_STEP = 1e-8
+
+
+def other_domains() -> Mapping[str, Sequence[str]]:
+    """Everyday questions, by language, from domains unlike each other: most corpora answer none of them."""
+    questions: Mapping[str, Sequence[str]] = yaml.safe_load(
+        files("ingest").joinpath("other_domains.yaml").read_text("utf-8")
+    )
+    return questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,19 @@ def calibrate(retriever: Retriever, *, anew: bool = False) -> Calibration | None
 def examples(retriever: Retriever) -> Examples:
     """Evidence that answers and evidence that does not, made from what is live in a corpus."""
     pairs: list[tuple[tuple[float, ...], bool]] = []
-    candidates = _candidates(retriever.catalog)
+    # One question a chunk, of chunks from everywhere in the corpus: the same ones whenever the documents are the same,
+    # since ids depend on which of them was read first.
+    with retriever.catalog.snapshot():
+        places = retriever.catalog.chunk_places()
+        ids = sorted(places, key=lambda chunk: number_of(*places[chunk]))[:_MOST_CHUNKS]
+        stored = retriever.catalog.chunks(ids)
+    chunks = {chunk: stored[chunk] for chunk in ids}
+    finder = Finder(list(chunks.values()), seed=0)
+    found = (candidate for chunk in chunks.values() for candidate in finder.candidates(chunk, continues=False))
+    by_chunk: dict[int, list[CandidatePair]] = defaultdict(list)
+    for candidate in sound_candidates(found, chunks, Drops()):
+        by_chunk[candidate.chunk].append(candidate)
+    candidates = [chosen(by_chunk[chunk], 1, seed=0)[0] for chunk in ids if by_chunk[chunk]][:_MOST_QUESTIONS]
     others = [word for one in candidates for word in _telling(one.instruction)]
     for candidate, wording in product(candidates, range(_WORDINGS)):
         question = reworded(candidate.instruction, others, wording)
@@ -104,7 +123,7 @@ def examples(retriever: Retriever) -> Examples:
             if rest := without(candidate, hits):
                 pairs.append((features(question, rest, retriever), False))
     for language in retriever.languages:
-        for question in QUESTIONS.get(language, ())[:_MOST_OF_OTHER_DOMAINS]:
+        for question in other_domains().get(language, ())[:_MOST_OF_OTHER_DOMAINS]:
             seen = features(question, retriever.search(question, LOOKED_AT), retriever)
             pairs += [(seen, False)] * _WORDINGS
     rows = np.asarray([row for row, _ in pairs], np.float64).reshape(len(pairs), -1)
@@ -132,27 +151,9 @@ def features(question: str, hits: Sequence[Evidence], retriever: Retriever) -> t
     return features_of(question, looked_at, held(question, looked_at, retriever), retriever)
 
 
-def without(candidate: Candidate, hits: Sequence[Evidence]) -> list[Evidence]:
+def without(candidate: CandidatePair, hits: Sequence[Evidence]) -> list[Evidence]:
     """The evidence as it would be without the document of a question, and without others that answer it too."""
     return [hit for hit in hits if hit.document != candidate.document and not says(passage_of(hit), candidate)]
-
-
-def _candidates(catalog: Catalog) -> list[Candidate]:
-    """One question a chunk, of chunks from everywhere in the corpus.
-
-    The same ones whenever the documents are the same: ids depend on which of them was read first.
-    """
-    with catalog.snapshot():
-        places = catalog.chunk_places()
-        ids = sorted(places, key=lambda chunk: number_of(*places[chunk]))[:_MOST_CHUNKS]
-        found_chunks = catalog.chunks(ids)
-    chunks = {chunk: found_chunks[chunk] for chunk in ids}
-    finder = Finder(list(chunks.values()), seed=0)
-    found = (candidate for chunk in chunks.values() for candidate in finder.candidates(chunk, continues=False))
-    by_chunk: dict[int, list[Candidate]] = defaultdict(list)
-    for candidate in sound_candidates(found, chunks, Drops()):
-        by_chunk[candidate.chunk].append(candidate)
-    return [chosen(by_chunk[chunk], 1, seed=0)[0] for chunk in ids if by_chunk[chunk]][:_MOST_QUESTIONS]
 
 
 def fitted(some: Examples, embedder: str, documents: tuple[str, ...]) -> Calibration:

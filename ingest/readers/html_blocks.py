@@ -12,7 +12,7 @@ from lxml import etree
 from assistant.types import Block
 
 from .clean import clean, fold, fold_lines
-from .table import guess_header, line_of, without_empty_columns
+from .tabular import guess_header, line_of, without_empty_columns
 
 HEADINGS = {f"h{level}": float(level) for level in range(1, 7)}
 BLOCK_TAGS = frozenset({

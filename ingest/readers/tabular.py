@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from assistant.types import Block, Document
 
-from .clean import clean, fold
-from .encoding import decode
-from .limits import Limits, Refused, check_characters
+from .clean import clean, decode, fold
+from .reading_limits import Limits, Refused, check_characters
 
 _DELIMITERS = ",;\t|"
 _SNIFF_LINES = 50

@@ -1,8 +1,12 @@
-"""The lines of a PDF page with their place and size, by pdfium; by pypdf where pdfium's text is poor.
+"""The lines of a PDF page with their place and size, by pdfium, less those that say nothing of what it says.
 
 pdfium comes first because it was measured better and faster (text of six annual reports, 805 pages: 2.3 s
 against 34 s): it keeps the cells of a table row on one line where pypdf puts every cell of a page written by
-wkhtmltopdf on its own, and it knows where each character is, which is what parts paragraphs and columns.
+wkhtmltopdf on its own, and it knows where each character is, which is what parts paragraphs and columns. Where its text
+is poor, pypdf reads.
+
+Headers and footers repeat from page to page and belong to none. Contents hold the words of every heading, so that a
+search would find them in the place of the sections.
 """
 
 import ctypes
@@ -43,7 +47,7 @@ _TURNS: dict[int, Callable[[float, float, float, float], Place]] = {
 }
 """Places on the sheet to places as seen, by the turn of the page; offsets do not matter."""
 UP = 0.5
-"""Line heights further up from which a line begins another cell or column; superscripts stay below."""
+"""PdfLine heights further up from which a line begins another cell or column; superscripts stay below."""
 OTHER_SIZE = 0.12
 """Share by which the size of a line differs that belongs to another text."""
 _SPACED_OUT = 0.4
@@ -52,10 +56,31 @@ MAX_WORD = 34
 """Letters of the longest word believed, German ones included; longer ones are words glued together."""
 POOR = 0.12
 """Share of characters in glued words, junk or s p a c e d letters above which a page is read again."""
+EDGE = 3
+"""Lines at the top and at the bottom of a page that may be furniture."""
+MIN_PAGES = 4
+MIN_SHARE = 0.5
+"""Share of all pages (or of all odd or even ones) on which a line stands that belongs to none."""
+MIN_RUN_SHARE = 0.7
+"""The same within the pages from its first to its last place, for the header of a chapter."""
+Key = tuple[bool, str]
+_DIGITS = re.compile(r"\d+")
+_PAGE_NUMBER = re.compile(
+    r"(?:page|seite|p\.|s\.)?\s*[-–—|(\[]?\s*(?:[A-Z]{1,2}\s?-\s?)?(?:\d{1,4}|[ivxlc]{1,7})\s*[-–—|)\]]?"
+    r"(?:\s*(?:of|von|/)\s*\d{1,4})?",
+    re.IGNORECASE,
+)
+MIN_ENTRIES = 5
+MIN_FOUND = 0.6
+"""Share of the entries whose text has to stand elsewhere as a line of its own."""
+_LEADER = " \t.…·_"
+_PAGE = re.compile(r"[ \t.…·_](\d{1,3})\s*$")
+_LONGEST_ENTRY = 200
+_HEAD = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis|sübersicht)?|index", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PdfLine:
     """One line; ``size`` (its height in points) is 0 where the place is not known."""
 
     text: str
@@ -87,14 +112,14 @@ def score(text: str) -> float:
     return sum(map(str.isalnum, text)) * (1.0 - defects(text))
 
 
-def text_of(lines: list[Line]) -> str:
+def text_of(lines: list[PdfLine]) -> str:
     """Lines as one text."""
     return "\n".join(line.text for line in lines)
 
 
 def page_lines(
     page: pypdfium2.PdfPage, has_layers: Callable[[], bool], seconds: float | None
-) -> tuple[list[Line], int]:
+) -> tuple[list[PdfLine], int]:
     """The lines of one page in the order of its content, and how many letters and figures of it are not drawn.
 
     ``has_layers`` says whether the document has optional content. Raises Hurtful where drawing the page, to see what
@@ -109,14 +134,14 @@ def page_lines(
         # pdfium counts UTF-16 units, Python characters: beyond the basic plane the places would shift.
         is_counted = text.isascii() or max(text) <= "\uffff"
         places = _Places(textpage, page.get_rotation(), len(text)) if is_counted else None
-        lines: list[Line] = []
+        lines: list[PdfLine] = []
         start = 0
         for piece in _LINE_ENDS.split(text):
             if piece == LINE_END_HYPHEN and lines:
                 lines[-1] = replace(lines[-1], text=f"{lines[-1].text}-")
             elif body := piece.strip():
                 first = start + piece.index(body[0])
-                line = places.line(body, first) if places else Line(body)
+                line = places.line(body, first) if places else PdfLine(body)
                 if tidied := tidy(line.text):
                     # Where tidying adds or drops words, their numbers say nothing any more.
                     known = line.starts if len(tidied.split()) == len(line.text.split()) else ()
@@ -152,19 +177,19 @@ class _Places:
         place = (box.left, box.right, box.top, box.bottom)
         return self.turn(*place) if self.turn else place
 
-    def line(self, text: str, start: int) -> Line:
+    def line(self, text: str, start: int) -> PdfLine:
         """A line with its place, and its cells found by the gaps between words."""
         indexes = [self.index(start), self.index(start + len(text) - 1)]
         first, last = map(self.of, indexes)
         if first is None or last is None:
-            return Line(text)
+            return PdfLine(text)
         middle = len(text) // 2
         inner = self.of(self.index(start + middle + (text[middle] == " "))) or first
         # A bullet at the start or a raised note number at the end is set in a size of its own.
         size = sorted(top - bottom for _, _, top, bottom in (first, inner, last))[1]
         emphasis = min(map(self.emphasis, indexes))
         cells, starts = self.cells(text, start, size)
-        return Line(cells, first[0], last[1], first[2], size, emphasis, starts)
+        return PdfLine(cells, first[0], last[1], first[2], size, emphasis, starts)
 
     def index(self, position: int) -> int:
         """Number of a character for its position in the text, which may leave some out."""
@@ -196,3 +221,83 @@ class _Places:
         if any(part in name for part in _BOLD) or pdfium.FPDFText_GetFontWeight(self.page, index) >= BOLD_WEIGHT:
             return 2
         return int(any(part in name for part in _ITALIC))
+
+
+def furniture(pages: list[list[str]]) -> list[set[int]]:
+    """For each page the numbers of the lines that are furniture.
+
+    Odd and even pages are also counted apart: books set different headers on the left and the right.
+    A header of one chapter only is kept where it first stands, since there it is the chapter's heading.
+    """
+    edges: list[dict[int, Key]] = []
+    dropped: list[set[int]] = []
+    for lines in pages:
+        last = len(lines) - 1
+        numbers = [number for number in range(len(lines)) if number < EDGE or last - number < EDGE]
+        # Whether a line is at the top, and its text with figures made alike.
+        plain = {number: " ".join(_DIGITS.sub("#", lines[number]).casefold().split()) for number in numbers}
+        edges.append({number: (number < EDGE, text) for number, text in plain.items()})
+        # A lone number as the first or one of the last two lines; a page of figures keeps its figures.
+        ends = [number for number in numbers if number == 0 or number >= last - 1] if last > 1 else []
+        dropped.append({number for number in ends if _PAGE_NUMBER.fullmatch(lines[number].strip())})
+    for step, parity in ((1, 0), (2, 0), (2, 1)):
+        indexes = range(parity, len(edges), step)
+        places: dict[Key, list[tuple[int, int]]] = {}
+        for index in indexes:
+            for key, at in {key: at for at, key in reversed(edges[index].items())}.items():  # once a page
+                places.setdefault(key, []).append((index, at))
+        for key, found in places.items():
+            if len(found) < MIN_PAGES:
+                continue
+            everywhere = len(found) >= MIN_SHARE * len(indexes)
+            span = (found[-1][0] - found[0][0]) / step + 1
+            if everywhere or len(found) >= MIN_RUN_SHARE * span:
+                keeps_first = not everywhere and "#" not in key[1]
+                for index, at in found[int(keeps_first) :]:
+                    dropped[index].add(at)
+    return dropped
+
+
+def contents(pages: list[list[str]]) -> list[set[int]]:
+    """For each page the numbers of the lines that are a table of contents, with its own heading.
+
+    Entries end with page numbers that never fall. A table of figures that looks alike is kept: its labels do not stand
+    elsewhere as lines.
+    """
+    dropped: list[set[int]] = []
+    others = {plain_title(line) for lines in pages for line in lines if _entry(line) is None}
+    for lines in pages:
+        found: set[int] = set()
+        runs: list[list[int]] = []
+        page = 0
+        for at, line in enumerate(lines):
+            if (entry := _entry(line)) is None:
+                continue
+            if runs and at - runs[-1][-1] <= 2 and entry[1] >= page:  # one broken line between two at most
+                runs[-1].append(at)
+            else:
+                runs.append([at])
+            page = entry[1]
+        for run in runs:
+            if len(run) < MIN_ENTRIES:
+                continue
+            texts = [plain_title(entry[0]) for at in run if (entry := _entry(lines[at]))]
+            if sum(text in others for text in texts) >= MIN_FOUND * len(texts):
+                found.update(range(run[0], run[-1] + 1))
+        before = min(found, default=0) - 1
+        if before >= 0 and _HEAD.fullmatch(lines[before].strip()):
+            found.add(before)
+        dropped.append(found)
+    return dropped
+
+
+def _entry(line: str) -> tuple[str, int] | None:
+    """Text and page number of a line that is made like an entry: ``2.1 Fire ..... 7``."""
+    number = _PAGE.search(line[-_LONGEST_ENTRY:])
+    text = line[: len(line) - len(number[0])].strip(_LEADER) if number and len(line) <= _LONGEST_ENTRY else ""
+    return (text, int(number[1])) if number and any(map(str.isalpha, text)) else None
+
+
+def plain_title(text: str) -> str:
+    """Letters and figures only: bookmarks and pages differ in blanks and punctuation."""
+    return "".join(filter(str.isalnum, text)).casefold()

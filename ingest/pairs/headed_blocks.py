@@ -18,14 +18,13 @@ _NUMBERING = re.compile(
 )
 # A heading in capitals that plain text has on the line of its paragraph.
 _SHOUTED = re.compile(r"^(?:[A-ZÄÖÜ]{2,}[,:]? ){2,}(?=[A-ZÄÖÜ][a-zäöü])")
-_GAP = re.compile(r"(?<=\S) {2,}(?=\S)")
 # Statutes number their sentences.
 _SENTENCE_NUMBER = re.compile(r"^\d{1,2} (?=[A-ZÄÖÜ§][a-zäöü]?)(?!(?:Nummer|Satz|Absatz)\b)")
 _ENDS = (".", "!", "?", ":", ";", "…", '."', ".“", ".”", ".)")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BlockLine:
     """A line of a block, as it stands there and without the mark in front of it."""
 
     text: str
@@ -34,17 +33,19 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class HeadedBlock:
     """Lines that belong together. ``opens`` says that nothing stands between them and their heading."""
 
     kind: BlockKind
-    lines: tuple[Line, ...]
+    lines: tuple[BlockLine, ...]
     heading: str
     opens: bool
-    above: tuple[Line, ...] = ()
+    above: tuple[BlockLine, ...] = ()
     """What stands between them and their heading."""
-    below: Line | None = None
+    below: BlockLine | None = None
     """The line right below, if it is in the same chunk."""
+    header: tuple[str, ...] = ()
+    """Of a table: the lines over its columns, in the chunk or repeated in its context."""
 
     @property
     def lead(self) -> str:
@@ -53,31 +54,43 @@ class Block:
         return "" if line.endswith((".", "!", "?")) else line
 
 
-def blocks_of(chunk: StoredChunk, continues: bool) -> list[Block]:
+def blocks_of(chunk: StoredChunk, continues: bool) -> list[HeadedBlock]:
     """The blocks of a chunk without its headings; ``continues`` says that it goes on with the section before it."""
     heading = chunk.heading.split(HEADING_SEPARATOR)[-1]
-    opens, above, found = not continues, tuple[Line, ...](), list[Block]()
+    opens, above, found = not continues, tuple[BlockLine, ...](), list[HeadedBlock]()
     for block in chunk.blocks:
         if block.kind == "heading":
             heading, opens, above = chunk.text[block.start - chunk.start : block.end - chunk.start], True, ()
             continue
-        for kind, run in groupby(_lines(chunk, block), _kind):
-            found.append(Block(kind, tuple(run), heading, opens, above))
+        lines = list(_lines(chunk, block))
+        header: list[str] = []
+        if block.header_lines:
+            begins = block.start >= chunk.start
+            known = [line.text for line in lines] if begins else chunk.context.split("\n")[1:]
+            header = known[: block.header_lines] if begins else known[-block.header_lines :]
+
+        def kind_of(line: BlockLine, is_table: bool = block.kind == "table") -> BlockKind:
+            return "table" if is_table else "list" if line.mark in {"bullet", "letter"} else "paragraph"
+
+        for kind, run in groupby(lines, kind_of):
+            found.append(HeadedBlock(kind, tuple(run), heading, opens, above, header=tuple(header)))
             opens, above = False, above + found[-1].lines
     after = [*(block.lines[0] for block in found[1:]), None]
     return [replace(block, below=line) for block, line in zip(found, after, strict=False)]
 
 
-def _lines(chunk: StoredChunk, block: StoredBlock) -> Iterator[Line]:
+def _lines(chunk: StoredChunk, block: StoredBlock) -> Iterator[BlockLine]:
     items = {item.start: item for item in block.items}
     start = max(chunk.start, block.start)
     for line in chunk.text[start - chunk.start : block.end - chunk.start].split("\n"):
         its = line.strip()
         item = items.get(start + len(line) - len(line.lstrip()))
         if its and item:
-            yield Line(its, chunk.text[item.words - chunk.start : start - chunk.start + len(line)].strip(), item.mark)
+            yield BlockLine(
+                its, chunk.text[item.words - chunk.start : start - chunk.start + len(line)].strip(), item.mark
+            )
         elif its:
-            yield Line(its, its)
+            yield BlockLine(its, its)
         start += len(line) + 1
 
 
@@ -87,7 +100,7 @@ def topic_of(heading: str) -> str:
     return shortened or heading.strip()
 
 
-def sentences_of(block: Block, first_line_only: bool = False) -> list[tuple[str, str]]:
+def sentences_of(block: HeadedBlock, first_line_only: bool = False) -> list[tuple[str, str]]:
     """The sentences of a paragraph or a list, each without numbers and bullets in front, and as it stands there.
 
     What only leads to a list is no sentence.
@@ -103,15 +116,3 @@ def sentences_of(block: Block, first_line_only: bool = False) -> list[tuple[str,
             raw = text[start:end]
             found.append((_SENTENCE_NUMBER.sub("", raw), raw))
     return found
-
-
-def cells_of(line: str) -> tuple[str, ...]:
-    """The cells of a table line, parted by bars or, as in text from a PDF, by gaps."""
-    parts = line.strip().strip("|").split("|") if line.startswith("|") else _GAP.split(line.strip())
-    return tuple(part.strip() for part in parts)
-
-
-def _kind(line: Line) -> BlockKind:
-    if line.text.startswith("|") or _GAP.search(line.text):
-        return "table"
-    return "list" if line.mark in {"bullet", "letter"} else "paragraph"

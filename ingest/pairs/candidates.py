@@ -1,0 +1,99 @@
+"""Pairs before they have passages, why some are dropped, and what makes a pair known again.
+
+Whatever is drawn by chance depends on a seed and texts alone: it is the same on every machine and in every run.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from assistant.artifacts.jsonlines import write_lines
+from assistant.artifacts.pairs import Pair, Source
+
+T = TypeVar("T")
+_MARKER = re.compile(r" \[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePair:
+    """A question that one chunk answers."""
+
+    instruction: str
+    response: str
+    """Whole sentences, without citation markers."""
+    quote: str
+    """The words of the chunk that prove the response; equal to it apart from white space."""
+    kind: str
+    chunk: int
+    document: str
+    language: str
+    source: Source = "structure"
+
+
+def number_of(*parts: object) -> int:
+    """A whole number that depends on ``parts`` alone: the same on every machine and in every run."""
+    text = "\0".join(map(str, parts))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+def share_of(*parts: object) -> float:
+    """A number in [0, 1) that depends on ``parts`` alone."""
+    return number_of(*parts) / 2**64
+
+
+def one_of(options: Sequence[T], *parts: object) -> T:
+    """One of the options, chosen by ``parts`` alone."""
+    return options[number_of(*parts) % len(options)]
+
+
+class Drops:
+    """Collects what the stages drop."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, CandidatePair]] = []
+        self._others: Collection[int] = ()
+
+    def leave_out(self, chunks: Collection[int]) -> None:
+        """Note nothing about some chunks from now on: no pairs of them are wanted."""
+        self._others = chunks
+
+    def add(self, reason: str, candidate: CandidatePair) -> None:
+        """Note one candidate and why it is not taken."""
+        if candidate.chunk not in self._others:
+            self._rows.append((reason, candidate))
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many were dropped for each reason, most frequent first."""
+        return dict(Counter(reason for reason, _ in self._rows).most_common())
+
+    @property
+    def written(self) -> int:
+        """How many of them a model wrote."""
+        return sum(candidate.source == "generated" for _, candidate in self._rows)
+
+    def write(self, file: Path) -> None:
+        """All of them as JSON lines; replaces ``file`` whole."""
+        told = ("source", "kind", "document", "instruction", "response", "quote")
+        write_lines(file, ({"reason": why, **{key: getattr(one, key) for key in told}} for why, one in self._rows))
+
+
+def identified(pair: Pair) -> Pair:
+    """A pair with the id that its text gives it: 16 hex digits."""
+    return replace(pair, id=_made(pair))
+
+
+def is_edited(pair: Pair) -> bool:
+    """Whether a person has changed a pair, added it, or marked it as theirs."""
+    return pair.edited or pair.id != _made(pair)
+
+
+def _made(pair: Pair) -> str:
+    # Not the number of the passage: the same pair may be shown with another list once other documents have changed.
+    said = [pair.source, pair.kind, pair.document, pair.instruction, _MARKER.sub("", pair.response)]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()[:16]
