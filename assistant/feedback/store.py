@@ -125,7 +125,6 @@ class Vote:
     second_answer: str
     choice: Choice
     blind: bool
-    made: datetime | None = None
 
 
 FEEDBACK_FILE = "feedback.sqlite"
@@ -300,21 +299,6 @@ class FeedbackStore:
         }
         with self._opened() as database:
             return _inserted(database, "votes", values)
-
-    def votes(self) -> list[Vote]:
-        """All votes, in the order in which they were given."""
-        if not self.file.exists():
-            return []
-        with self._opened() as database:
-            rows = database.execute("SELECT * FROM votes ORDER BY id").fetchall()
-        return [
-            Vote(
-                **{name: row[name] for name in row.keys() if name not in {"id", "made", "blind"}},  # noqa: SIM118 - of a row
-                blind=bool(row["blind"]),
-                made=datetime.fromisoformat(row["made"]),
-            )
-            for row in rows
-        ]
 
     def _decide(self, number: int, state: State, by: str, edited: str) -> Feedback:
         self.get(number)
