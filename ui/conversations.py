@@ -7,6 +7,7 @@ Nobody reaches a conversation by its number: whatever is asked for is looked up 
 belongs to someone else is not there.
 """
 
+import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -58,6 +59,12 @@ _TABLES = (
 _CHANGES = (
     _TABLES,
     ("ALTER TABLE conversations ADD COLUMN scope TEXT NOT NULL DEFAULT ''",),  # JSON
+    (
+        "ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE conversations ADD COLUMN shared TEXT",  # what its link ends with, while it is shared
+        "ALTER TABLE conversations ADD COLUMN origin TEXT",  # that of the one of which it is a copy
+        "CREATE UNIQUE INDEX conversations_shared ON conversations (shared)",
+    ),
 )
 """What makes a database of each version from the one before it; of the first, from none."""
 
@@ -112,6 +119,9 @@ class ListedConversation:
     id: int
     title: str
     updated: datetime
+    is_pinned: bool = False
+    shared: str = ""
+    """What its link ends with; empty where nobody else may see it."""
 
 
 class Conversations:
@@ -122,7 +132,7 @@ class Conversations:
         self._file = folder / FILE
 
     def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[ListedConversation]:
-        """A user's conversations, the latest first; only those in which all searched words stand."""
+        """A user's conversations, the pinned first, then the latest; only those in which all searched words stand."""
         words = searched.casefold().split()[:_MOST_SEARCHED]
         conditions = " AND (instr(folded(title), ?) OR EXISTS (" + _TURN_WITH + "))"
         values = [word for word in words for _ in range(2)]
@@ -130,11 +140,22 @@ class Conversations:
             # SQLite itself knows the two cases of English letters only.
             database.create_function("folded", 1, str.casefold, deterministic=True)
             rows = database.execute(
-                f"SELECT id, title, updated FROM conversations WHERE user = ?{conditions * len(words)}"
-                " ORDER BY updated DESC, id DESC LIMIT ?",
+                "SELECT id, title, updated, pinned, shared FROM conversations"
+                f" WHERE user = ?{conditions * len(words)} ORDER BY pinned DESC, updated DESC, id DESC LIMIT ?",
                 (user, *values, most),
             ).fetchall()
-        return [ListedConversation(id_, title, datetime.fromisoformat(updated)) for id_, title, updated in rows]
+        return [
+            ListedConversation(id_, title, datetime.fromisoformat(updated), bool(pinned), shared or "")
+            for id_, title, updated, pinned, shared in rows
+        ]
+
+    def latest(self, user: str) -> int | None:
+        """The conversation in which the user asked last; None without any."""
+        with self._opened() as database:
+            row = database.execute(
+                "SELECT id FROM conversations WHERE user = ? ORDER BY updated DESC, id DESC LIMIT 1", (user,)
+            ).fetchone()
+        return int(row[0]) if row else None
 
     def turns(self, user: str, conversation: int) -> list[Turn]:
         """The questions and replies of a conversation, in order. Raises UsageError for one that the user has not."""
@@ -239,6 +260,50 @@ class Conversations:
             with self._opened() as database:
                 _owned(database, user, conversation)
                 _call(database, conversation, title)
+
+    def pin(self, user: str, conversation: int) -> None:
+        """Have a conversation stand before the others, or no more."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            database.execute("UPDATE conversations SET pinned = NOT pinned WHERE id = ?", (conversation,))
+
+    def share(self, user: str, conversation: int) -> None:
+        """Let whoever has its link, and may use the app, take a copy of a conversation; or no more, for a new link."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            database.execute(
+                "UPDATE conversations SET shared = CASE WHEN shared IS NULL THEN ? END WHERE id = ?",
+                (secrets.token_urlsafe(16), conversation),
+            )
+
+    def taken(self, user: str, link: str) -> int:
+        """The user's own copy of a conversation that someone shares, made once; for the sharer, the original.
+
+        What was said of its answers stays with the original. Raises UsageError for a link that holds no more.
+        """
+        with self._opened() as database:
+            row = database.execute("SELECT id, user FROM conversations WHERE shared = ?", (link,)).fetchone()
+            if row is None:
+                raise UsageError("This link leads nowhere any more.", "Ask whoever sent it for a new one.")
+            original, owner = row
+            if owner == user:
+                return int(original)
+            known = database.execute(
+                "SELECT id FROM conversations WHERE user = ? AND origin = ?", (user, link)
+            ).fetchone()
+            if known:
+                return int(known[0])
+            cursor = database.execute(
+                "INSERT INTO conversations (user, title, updated, scope, origin)"
+                " SELECT ?, title, ?, scope, ? FROM conversations WHERE id = ?",
+                (user, _now(), link, original),
+            )
+            database.execute(
+                "INSERT INTO turns (conversation, question, replies, blind, preferred, words)"
+                " SELECT ?, question, replies, blind, preferred, words FROM turns WHERE conversation = ? ORDER BY id",
+                (cursor.lastrowid, original),
+            )
+            return int(cursor.lastrowid or 0)
 
     def delete(self, user: str, conversation: int) -> None:
         """Delete a conversation with all in it."""

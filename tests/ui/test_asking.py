@@ -72,10 +72,10 @@ def test_the_corpus_that_was_asked_last_stays_chosen(context: AppContext, parts:
     context.conversations.add("local", conversation, QUESTION, [mine])
     Catalog(context.workspace.corpus("a-new-one")).close()
     assert set(context.workspace.corpus_names()) == {"a-new-one", "cars"}
-    for address in (None, conversation):
+    for address in ("", f"chat/{conversation}"):
         assert chat.load(address, as_(""))[parts.scope].corpora == ("cars",)
     context.conversations.delete("local", conversation)
-    assert chat.load(None, as_(""))[parts.scope].corpora == ("a-new-one",)
+    assert chat.load("", as_(""))[parts.scope].corpora == ("a-new-one",)
 
 
 def test_an_answer_that_the_page_has_left_is_kept_and_shown_no_more(
@@ -122,10 +122,10 @@ def test_the_first_page_does_not_come_over_an_answer(context: AppContext, parts:
 
     async def loaded() -> tuple[Any, Any]:
         task = await page.begin()
-        during = await asyncio.to_thread(chat.load, None, gr.Request(session_hash=SESSION))
+        during = await asyncio.to_thread(chat.load, "", gr.Request(session_hash=SESSION))
         engine.may_go_on.release(1000)
         await asyncio.wait_for(task, 60)
-        return during, await asyncio.to_thread(chat.load, None, gr.Request(session_hash="another"))
+        return during, await asyncio.to_thread(chat.load, "", gr.Request(session_hash="another"))
 
     during, first = asyncio.run(loaded())
     assert parts.now not in during and parts.adapter in during and parts.now in first

@@ -13,6 +13,7 @@ from samples import evidence
 from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
 from ui.conversations import Conversations, TurnReply, history_of
+from ui.scope import Scope
 
 
 def answer(text: str = "Hail is covered.", question: str = "Is hail covered?") -> Answer:
@@ -168,6 +169,48 @@ def test_many_may_write_at_once(kept: Conversations) -> None:
         user = f"user{number}"
         (only,) = kept.listed(user)
         assert [turn.question for turn in kept.turns(user, only.id)] == [f"{user} {count}" for count in range(5)]
+
+
+def test_what_is_pinned_stands_first(kept: Conversations) -> None:
+    old, new = (kept.begin("ana", text) for text in ("Old?", "New?"))
+    kept.pin("ana", old)
+    assert [(one.id, one.is_pinned) for one in kept.listed("ana")] == [(old, True), (new, False)]
+    assert kept.latest("ana") == new and kept.latest("ben") is None
+    kept.pin("ana", old)
+    assert [one.id for one in kept.listed("ana")] == [new, old]
+
+
+def test_a_link_gives_a_copy_of_its_own_to_each_who_has_it(kept: Conversations) -> None:
+    shared = kept.begin("ana", "Is hail covered?", Scope(("cars",)))
+    turn = kept.add("ana", shared, "Is hail covered?", [reply()])
+    kept.judge("ana", turn.id, "wrong")
+    kept.share("ana", shared)
+    (link,) = [one.shared for one in kept.listed("ana")]
+    copy = kept.taken("ben", link)
+    assert copy == kept.taken("ben", link) != kept.taken("cleo", link) and kept.taken("ana", link) == shared
+    (copied,) = kept.turns("ben", copy)
+    assert copied.replies == turn.replies and copied.verdict is None and kept.scope("ben", copy) == Scope(("cars",))
+    kept.add("ben", copy, "And water?", [reply()])
+    kept.delete("ana", shared)
+    assert len(kept.turns("ben", copy)) == 2
+
+
+def test_what_is_not_or_no_longer_shared_is_given_to_nobody(kept: Conversations) -> None:
+    conversation = kept.begin("ana", "Is hail covered?")
+    kept.share("ana", conversation)
+    (before,) = [one.shared for one in kept.listed("ana")]
+    assert len(before) >= 20
+    for attack in (kept.share, kept.pin):
+        with pytest.raises(UsageError):
+            attack("ben", conversation)
+    kept.share("ana", conversation)
+    kept.share("ana", conversation)
+    (link,) = [one.shared for one in kept.listed("ana")]
+    assert link != before
+    for wrong in (before, "", str(conversation), "%", "' OR 1=1 --", link[:-1], link.swapcase()):
+        with pytest.raises(UsageError, match="leads nowhere"):
+            kept.taken("ben", wrong)
+    assert kept.listed("ben") == []
 
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:

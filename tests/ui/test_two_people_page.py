@@ -97,6 +97,30 @@ def test_two_people_at_once_see_nothing_of_each_other(visit: Visits, address: st
         assert (ana.request.get(path).status, ben.request.get(path).status) == (200, 404), kind
 
 
+def test_a_conversation_is_shared_by_a_link_that_gives_a_copy(visit: Visits, address: str, context: AppContext) -> None:
+    ana, ben = (signed_in(visit, address, name).page for name in ("ana", "ben"))
+    begin(ana, "What is the deductible for hail, to be shared?")
+    answered(ana, "What is the deductible for hail, to be shared?")
+    listed = ana.locator(".conversations li").filter(has_text="to be shared")
+    listed.locator("summary").click()
+    listed.get_by_role("button", name="Share by link").click()
+    link = listed.get_by_role("button", name="Copy the link").get_attribute("data-copy")
+    ben.goto(f"{address}{link}")
+    assert "Hail damage" in answered(ben, "What is the deductible for hail, to be shared?")
+    expect(ben).to_have_url(re.compile(r"/en/#chat/\d+$"))
+    begin(ben, "Are dogs of the household insured?")
+    answered(ben, "Are dogs of the household insured?")
+    listed.get_by_role("button", name="End sharing").click()
+    expect(ana.locator("#chat-log .turn")).to_have_count(1)
+    adam = signed_in(visit, address, "adam").page
+    adam.goto(f"{address}{link}")
+    expect(adam.locator("body")).to_contain_text("This link leads nowhere any more.")
+    assert "to be shared" not in adam.content()
+    for name in ("ana", "ben"):
+        for one in context.conversations.listed(name, "shared"):
+            context.conversations.delete(name, one.id)
+
+
 def test_ten_people_at_once_get_their_own_answers(address: str, context: AppContext) -> None:
     everyone = [Person(f"person{number}") for number in range(10)]
     names = [person.name for person in everyone]

@@ -19,6 +19,7 @@
     if (hash !== location.hash) history.pushState(null, "", hash || location.pathname + location.search);
   };
   const lead = () => {
+    if (location.hash.startsWith("#shared/")) { location.reload(); return; }  // the server finds what a link is for
     const was = open;
     open = read() ?? was;
     if (open.name !== was.name) tabOf(open.name)?.click();

@@ -135,7 +135,7 @@
     }
     const copies = target.closest("[data-copy]");
     if (copies) {
-      await copyText(copies.dataset.copy);
+      await copyText(("link" in copies.dataset ? location.origin : "") + copies.dataset.copy);
       const label = copies.textContent;
       copies.textContent = copies.dataset.copied;
       setTimeout(() => { copies.textContent = label; }, 1500);

@@ -147,9 +147,16 @@ def language_name(code: str) -> str:
 
 
 def conversations_html(
-    headings: Sequence[ListedConversation], current: int | None, words: Texts, language: Language, searched: str = ""
+    headings: Sequence[ListedConversation],
+    current: int | None,
+    words: Texts,
+    language: Language,
+    searched: str = "",
+    *,
+    unfolded: int | None = None,
+    may_share: bool = False,
 ) -> Markup:
-    """The conversations, the latest first; it carries the number of the one that is open, listed or not."""
+    """The conversations; it carries the number of the one that is open, listed or not. ``unfolded``: whose menu is."""
     today = datetime.now(UTC).astimezone().date()
     moments = [(heading, heading.updated.astimezone()) for heading in headings]
     listed = [
@@ -162,6 +169,8 @@ def conversations_html(
         current=current,
         searched=searched,
         most=MOST_LISTED,
+        unfolded=unfolded,
+        may_share=may_share,
         language=language,
         words=words,
     )

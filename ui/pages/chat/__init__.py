@@ -4,8 +4,9 @@ What happens when something is clicked is looked up for the one who asks, and sh
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +24,16 @@ from ui.pages.events import CLICKED, data_of, number_of, shown_turns
 from ui.pages.told import telling
 from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
 from ui.shown.chat import conversations_html, editing_html, scope_html, turn_html, welcome_html
+from ui.shown.components import message_html
 from ui.shown.panel import reasons_html
 from ui.sources.library import CitedSpan
 from ui.sources.routes import panel_html
 from ui.suggestions import first_questions
 from ui.teach import judgement_of, taught, vote_of
 
-_ADDRESS = "() => [Number((/^#chat\\/(\\d+)$/.exec(location.hash) || [])[1]) || null]"
-"""The number of a conversation in the page's address, as ``ui/assets/address.js`` writes it there."""
+_ADDRESS = "() => [location.hash.slice(1)]"
+_NAMED = re.compile(r"chat/(?P<number>\d{1,15})|shared/(?P<link>[\w-]{16,64})")
+"""A conversation in the page's address, as ``ui/assets/address.js`` writes it there, or as a link has it."""
 Changes = dict[Any, Any]
 
 
@@ -73,6 +76,8 @@ def build(context: AppContext) -> None:
     _on(parts.new.click, chat.begin, [parts.scope, parts.searched, parts.edit], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
     _on(parts.listed.rename, chat.rename, [parts.conversation, parts.searched], [parts.listed])
+    _on(parts.listed.pin, chat.pin, [parts.conversation, parts.searched], [parts.listed])
+    _on(parts.listed.link, chat.share, [parts.conversation, parts.searched], [parts.listed])
     _on(parts.listed.delete, chat.delete, [parts.conversation, parts.scope, parts.searched, parts.edit], shown)
     if Context.root_block is not None:
         _on(Context.root_block.load, chat.load, [parts.address], [*choices, *shown], js=_ADDRESS)
@@ -272,6 +277,18 @@ class Chat:
         self.context.conversations.rename(user, number_of(event, "conversation"), data_of(event).get("title", ""))
         return self._listed(user, conversation, searched)
 
+    def pin(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
+        """Have a conversation stand before the others, or no more."""
+        user = self._name(request)
+        self.context.conversations.pin(user, number_of(event, "conversation"))
+        return self._listed(user, conversation, searched)
+
+    def share(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
+        """Begin to share a conversation, or end it; its menu stays open, where the link is copied."""
+        user, shared = self._name(request), number_of(event, "conversation")
+        self.context.conversations.share(user, shared)
+        return self._listed(user, conversation, searched, shared)
+
     def delete(
         self,
         conversation: int | None,
@@ -314,17 +331,22 @@ class Chat:
 
     # Choosing what answers
 
-    def load(self, address: int | None, request: gr.Request) -> Changes:
+    def load(self, address: str, request: gr.Request) -> Changes:
         """What the page shows first: who may be asked, and the conversation of its address or what to ask.
 
         Not over the answer to one who was faster.
         """
-        user, turns = self._name(request), []
-        if address is not None:
-            with suppress(UsageError):  # the user has not, or no longer, such a one
-                turns = self.context.conversations.turns(user, address)
+        user, turns, opened = self._name(request), [], None
+        if named := _NAMED.fullmatch(address or ""):
+            try:
+                kept = self.context.conversations
+                opened = kept.taken(user, named["link"]) if named["link"] else int(named["number"])
+                turns = kept.turns(user, opened)
+            except UsageError as error:  # the user has not, or no longer, such a one
+                if named["link"]:
+                    gr.Warning(message_html(error))
         is_asked = (request.session_hash or "") in self.asking.running
-        conversation = address if turns else None
+        conversation = opened if turns else None
         scope = self._scope(self._last_asked(user, turns, conversation))
         choices = choices_of(self.context, next(iter(scope.corpora), None))
         return {
@@ -344,7 +366,8 @@ class Chat:
         kept = self.context.conversations
         if conversation is not None and (scope := kept.scope(user, conversation)).corpora:
             return scope
-        latest = turns or [turn for heading in kept.listed(user, most=1) for turn in kept.turns(user, heading.id)]
+        newest = kept.latest(user)
+        latest = turns or (kept.turns(user, newest) if newest is not None else [])
         if not latest:
             return EVERYTHING
         reply = latest[-1].standing
@@ -373,9 +396,17 @@ class Chat:
             self.parts.question: ready(edit.draft if edit else None),
         }
 
-    def _listed(self, user: str, conversation: int | None, searched: str = "") -> str:
+    def _listed(self, user: str, conversation: int | None, searched: str = "", unfolded: int | None = None) -> str:
         found = self.context.conversations.listed(user, searched)
-        return conversations_html(found, conversation, self.context.text, self.context.language, searched)
+        return conversations_html(
+            found,
+            conversation,
+            self.context.text,
+            self.context.language,
+            searched,
+            unfolded=unfolded,
+            may_share=self.context.people is not None,
+        )
 
     def _models(self, scope: Scope, adapter: str, other: str | None, blind: bool) -> tuple[ServedModel, ...]:
         """What is asked. Raises UnknownModel."""

@@ -173,7 +173,13 @@ class Asking:
         return {
             parts.now: turn_html(turn, self.context.text),
             parts.conversation: conversation,
-            parts.listed: conversations_html(listed, conversation, self.context.text, self.context.language),
+            parts.listed: conversations_html(
+                listed,
+                conversation,
+                self.context.text,
+                self.context.language,
+                may_share=self.context.people is not None,
+            ),
             parts.question: ready(),
         }
 

@@ -13,7 +13,8 @@ from ui.scope import EVERYTHING
 BASE = ""
 """What the base model is called in a list of adapters: no adapter can be."""
 TURN_EVENTS = ("cite", "why", "retry", "edit", "reword", "suggest", "vote", "teach")
-LIST_EVENTS = ("open", "rename", "delete")
+LIST_EVENTS = ("open", "rename", "delete", "pin", "link")
+"""An event of the name ``share`` is Gradio's own, and never comes here."""
 _PANEL = """
 element.addEventListener("click", (event) => {
   if (event.target.closest("[data-close]")) { props.value = ""; window.assistant.closed(); }
@@ -60,8 +61,8 @@ class Parts:
 
     conversation: gr.State
     """Number of the open conversation; None before its first question is answered."""
-    address: gr.Number
-    """Number of the conversation in the page's address when it is loaded."""
+    address: gr.Textbox
+    """What the page's address names when it is loaded: ``chat/12``, ``shared/LINK``."""
     edit: gr.State
     """The ``Edit`` of an earlier question; None otherwise."""
     new: gr.Button
@@ -88,7 +89,7 @@ def lay_out(context: AppContext) -> Parts:
     """All components, in their columns."""
     words, choices = context.text, choices_of(context)
     conversation, edit, scope = gr.State(None), gr.State(None), gr.State(EVERYTHING)
-    address = gr.Number(precision=0, visible=False)
+    address = gr.Textbox("", visible=False)
     bare: dict[str, Any] = {"container": False, "show_label": False}
     slim: dict[str, Any] = {"container": False, "min_width": 0}
     hidden = {**slim, "visible": False}
