@@ -149,7 +149,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class SearchedPart:
     """A part of what is on disk: everything at or under ``root / inside``."""
 
     root: Path
@@ -178,12 +178,12 @@ def make_plan(
     never there.
     """
     roots = {Path(row.root) for row in known}
-    scopes: list[Scope] = []
+    scopes: list[SearchedPart] = []
     for target in sorted(targets or roots, key=lambda path: (len(path.parts), path)):
         # One inside another is left out, so that no file is known twice.
         if not any(target.is_relative_to(scope.start) for scope in scopes):
             root = next((root for root in sorted(roots) if target.is_relative_to(root)), target)
-            scopes.append(Scope(root, "" if target == root else target.relative_to(root).as_posix()))
+            scopes.append(SearchedPart(root, "" if target == root else target.relative_to(root).as_posix()))
     rows = {file_location(Path(row.root), row.path): row for row in known}
     # A file of another format that could be read was named itself once.
     readable = {location for location, row in rows.items() if row.document_id is not None}
@@ -195,7 +195,7 @@ def make_plan(
             found.append(one.file if isinstance(one, OtherFormat) and one.file.location in readable else one)
     entries = [_entry(one, rows, hash_file, reread) for one in found]
     seen = {one.location for one in found if isinstance(one, FoundFile)}
-    unseen = [Scope(one.root, one.path) for one in found if isinstance(one, PassedOver) and one.is_unseen]
+    unseen = [SearchedPart(one.root, one.path) for one in found if isinstance(one, PassedOver) and one.is_unseen]
     vanished = [
         row
         for location, row in rows.items()
