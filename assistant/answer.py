@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from assistant.config import AnswerSettings, EngineSettings
+from assistant.conversation.agreement import is_courtesy
 from assistant.conversation.followups import Rewriting
+from assistant.conversation.parts import JoinedQuestion, joined_questions
 from assistant.conversation.rewriting import fitting_history, latest, rewritten, rewritten_by_model
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
@@ -20,18 +23,22 @@ from assistant.errors import PromptTooLongError
 from assistant.feedback.checked import AcceptedAnswer, CheckedAnswers
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Meaning
-from assistant.grounding.outcomes import outcome_of
-from assistant.grounding.quoting import Places
+from assistant.grounding.outcomes import Part, by_parts, outcome_of
+from assistant.grounding.quoting import Before, Places
+from assistant.grounding.sums import per_period
 from assistant.grounding.versions import version_notes
 from assistant.grounding.warnings import warning_notes
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
-from assistant.refusal.wording import closest_text, declines, refusal_text
+from assistant.refusal.wording import closest_text, declines, open_part, refusal_text
 from assistant.retrieval.editions import newest_first, with_newest
 from assistant.retrieval.retriever import Retriever, refuse_long
+from assistant.text.languages import LANGUAGES
+from assistant.text.words import answered_in
 from assistant.types import (
     Answer,
     Checked,
+    Citation,
     Evidence,
     Filter,
     Message,
@@ -45,6 +52,8 @@ from assistant.types import (
 
 # So many unsupported sentences in a row, and a model is not asked to go on (docs/log.md).
 _PATIENCE = 3
+# So many places of each part of a question are listed where none answers.
+_CLOSEST_OF_A_PART = 2
 # A conversation may be so many times as long as a question; what was said before is not looked at.
 _MORE_PAST = 16
 _CHECKED_REFUSAL = "someone has checked that the documents have no answer"
@@ -69,6 +78,13 @@ class _Course:
     started: float
     timings: dict[str, float] = field(default_factory=dict)
     like_checked: tuple[str, ...] = ()
+    computed: Sentence | None = None
+    """What a follow-up asks for, if it is a sum of what was said before."""
+    before: Before | None = None
+    """What a follow-up goes on from, where the answer before it cites something."""
+    found_for: Sequence[tuple[JoinedQuestion, Sequence[Evidence]]] = ()
+    """The parts of a question that joins several, with what was found for each."""
+    parts: Sequence[Part] = ()
 
     def done(self, step: str) -> None:
         """A step ends now; what it took is what no earlier one took."""
@@ -146,6 +162,12 @@ class Assistant:
         course.done("rewrite")
         found = self._search(course, only)
         course.done("retrieve")
+        if course.computed:
+            trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), {})
+            cited = tuple(replace(one, hit=_rank_of(one, found)) for one in course.computed.citations)
+            sentences = (replace(course.computed, citations=cited),)
+            yield replace(course.answer(course.computed.text, found, trace), sentences=sentences)
+            return
         if self._checked and not only:  # who chose the documents gets those
             known, course.like_checked = self._checked.about(course.rewriting.standalone, self.retriever)
             if known:
@@ -154,9 +176,12 @@ class Assistant:
         verdict = judge(course.rewriting.standalone, found, self.retriever, self._answering)
         course.done("judge")
         trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), verdict.judgement)
-        if not verdict.answerable:
+        if not (verdict.answerable or course.before):  # a follow-up has the section that was cited before
             yield self._refused(course, found, verdict.reason, trace, verdict)
             return
+        if course.found_for:
+            most = self._answering.evidence + len(course.found_for)
+            found = _merged([hits for _, hits in course.found_for], found)[:most]
         if not only:  # who chose the documents gets those
             found = with_newest(found, course.rewriting.standalone, self.retriever.newest_edition)
         prompt = self._prompt(question, history, found)
@@ -168,8 +193,10 @@ class Assistant:
         )
         course.done("prompt")
         yield Retrieved(course.rewriting.standalone, tuple(prompt.shown))
-        places = Places(course.rewriting.standalone, prompt.shown, self.retriever.embedder, self.retriever.weights)
-        grounder = self._grounder(course.rewriting.standalone, prompt.shown, places)
+        places = self._places(course.rewriting.standalone, prompt.shown, course.before)
+        course.parts = [self._part(one, hits, prompt.shown) for one, hits in course.found_for]
+        near = [part.places for part in course.parts] or [places]
+        grounder = self._grounder(course.rewriting.standalone, prompt.shown, near)
         yield from self._generate(prompt, grounder, adapter)
         course.done("generate")
         yield self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
@@ -204,10 +231,29 @@ class Assistant:
         return tuple(filter(None, (course.rewriting.standalone, course.rewriting.fallback)))
 
     def _search(self, course: _Course, only: Filter | None) -> list[Evidence]:
-        found = self.retriever.search(
-            course.rewriting.standalone, self._answering.evidence, only, fallback=course.rewriting.fallback
-        )
-        return newest_first(found, course.rewriting.standalone)
+        rewriting = course.rewriting
+
+        def search(question: str, fallback: str = "") -> list[Evidence]:
+            return self.retriever.search(question, self._answering.evidence, only, fallback=fallback)
+
+        if not rewriting.rule:
+            joined = joined_questions(rewriting.standalone)
+            course.found_for = [(one, search(one.standalone, rewriting.standalone)) for one in joined]
+        found = search(rewriting.standalone, rewriting.fallback)
+        if rewriting.rule and rewriting.said and not is_courtesy(course.question):
+            found = self._with_cited(course, search(rewriting.before), found)
+        return newest_first(found, rewriting.standalone)
+
+    def _with_cited(self, course: _Course, earlier: Sequence[Evidence], found: Sequence[Evidence]) -> list[Evidence]:
+        """The evidence of a follow-up with what the answer before it cites, which is found again from its words."""
+        said = ground(course.rewriting.said, earlier, self.retriever.weights, self._answering.support_coverage)
+        cited = tuple(citation for sentence in said if sentence.supported for citation in sentence.citations)
+        course.before = Before(course.question, cited) if cited else None
+        course.computed = per_period(course.question, said, answered_in(course.question, LANGUAGES))
+        return _merged([], [*found, *(hit for hit in earlier if any(one.hit == hit.rank for one in cited))])
+
+    def _places(self, question: str, shown: Sequence[Evidence], before: Before | None = None) -> Places:
+        return Places(question, shown, self.retriever.embedder, self.retriever.weights, before)
 
     def _prompt(self, question: str, history: Sequence[Message], found: Sequence[Evidence]) -> _Prompt:
         """The messages within the budget. Raises ModelError when not even the question fits."""
@@ -230,12 +276,21 @@ class Assistant:
             )
         return _Prompt(prompt, shown, min(self._generation.max_new_tokens, room))
 
-    def _grounder(self, question: str, shown: Sequence[Evidence], places: Places) -> Grounder:
+    def _part(self, one: JoinedQuestion, found: Sequence[Evidence], shown: Sequence[Evidence]) -> Part:
+        probability = judge(one.standalone, found, self.retriever, self._answering).judgement.get("probability", 0.0)
+        return Part(one.asked, self._places(one.standalone, shown), probability)
+
+    def _grounder(self, question: str, shown: Sequence[Evidence], places: Sequence[Places]) -> Grounder:
+        """``places``: of the question, or of each of its parts; a citation has to fit one of these."""
+
+        def behind(citations: Sequence[Citation]) -> float:
+            return min(some.behind(citations) for some in places)
+
         weights, least = self.retriever.weights, self._answering.support_coverage
         likeness = Meaning(self.retriever.embedder).likeness
         if self._answering.unsupported == "show":
             return Grounder(shown, weights, least, question=question, likeness=likeness)
-        return Grounder(shown, weights, least, _PATIENCE, places.behind, question, likeness)
+        return Grounder(shown, weights, least, _PATIENCE, behind, question, likeness)
 
     def _generate(self, prompt: _Prompt, grounder: Grounder, adapter: str | None) -> Iterator[Update]:
         engine, temperature = self._opened_engine, self._generation.temperature
@@ -260,6 +315,8 @@ class Assistant:
         stands = self._answering.unsupported == "show" or grounder.stands
         read = grounder.text if reads(self._generation) else ""
         outcome = outcome_of(read, stands, declined, places, trace.judgement["probability"])
+        if course.parts and outcome != "refused":
+            return self._completed_by_parts(course, grounder.sentences if outcome == "own words" else (), shown, trace)
         if outcome != "own words":
             course.done("quote")
         match outcome:
@@ -283,6 +340,36 @@ class Assistant:
             notes=self._notes(sentences, shown),
         )
 
+    def _completed_by_parts(
+        self, course: _Course, said: Sequence[Sentence], shown: Sequence[Evidence], trace: Trace
+    ) -> Answer:
+        """The answer to a question that joins several: to each what was said or is quoted, and what stays open."""
+        said, quotes, left = by_parts(course.parts, said)
+        course.done("quote")
+        said = said if any(sentence.supported for sentence in said) else ()
+        sentences = (*said, *(replace(quote, before="\n") for quote in quotes))
+        notes = []
+        if sentences:
+            for part in left:
+                nearest = [one for one in part.places.closest() if one.text not in {other.text for other in sentences}]
+                opening = open_part(course.question, self._answering, part.asked, has_place=bool(nearest))
+                sentences += tuple(replace(one, before=f"\n{opening}\n") for one in nearest[:1])
+                notes += [] if nearest else [opening]
+            text = "".join(f"{one.before}{one.text}" for one in sentences).strip()
+        else:
+            nearest = [one for part in course.parts for one in part.places.closest()[:_CLOSEST_OF_A_PART]]
+            sentences = tuple({sentence.text: sentence for sentence in nearest}.values())
+            if not sentences:
+                return self._refused(course, shown, _NOTHING_FITS, trace)
+            text = closest_text(course.question, self._answering, sentences, shown)
+        return replace(
+            course.answer(text, shown, trace),
+            sentences=sentences,
+            quoted=bool(quotes and not said),
+            hedged=not (said or quotes),
+            notes=(*self._notes(sentences, shown), *notes),
+        )
+
     def _notes(self, sentences: Sequence[Sentence], shown: Sequence[Evidence]) -> tuple[str, ...]:
         differing = version_notes(sentences, shown, self.retriever.weights, self._answering.support_coverage)
         return (*warning_notes(sentences), *differing)
@@ -297,3 +384,15 @@ class Assistant:
     def _opened_engine(self) -> Engine:
         self._engine = self._engine or self._make_engine()
         return self._engine
+
+
+def _merged(lists: Sequence[Sequence[Evidence]], found: Sequence[Evidence]) -> list[Evidence]:
+    """The evidence of several searches in turn, and behind it that of another one; each piece once."""
+    in_turn = (hit for hits in zip_longest(*lists) for hit in hits if hit)
+    unique = {hit.chunk: hit for hit in (*in_turn, *found)}
+    return [replace(hit, rank=rank) for rank, hit in enumerate(unique.values(), 1)]
+
+
+def _rank_of(citation: Citation, hits: Sequence[Evidence]) -> int:
+    """The rank of the passage among ``hits`` that a citation is of."""
+    return next(hit.rank for hit in hits if hit.document == citation.document and hit.start <= citation.start < hit.end)

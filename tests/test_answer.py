@@ -385,3 +385,47 @@ def test_a_question_that_is_too_long_is_refused_before_anything_is_done(
 def test_the_latest_of_a_long_past_is_read(sizes: Sequence[int], most: int, kept: int) -> None:
     history = [Message("user", str(number) * size) for number, size in enumerate(sizes)]
     assert latest(history, most) == history[len(history) - kept :]
+
+
+JOINED = "What is the deductible for hail damage to the car, and how many days may a trip last?"
+
+
+def test_each_part_of_a_question_is_quoted_its_place(retriever: Retriever, settings: Settings) -> None:
+    answer = assistant_of(retriever, ScriptedEngine("The moon is made of cheese."), settings).ask(JOINED)
+    assert {one.document for sentence in answer.sentences for one in sentence.citations} == {"hail.md", "trips.md"}
+    assert "150 euros" in answer.text and "56 days" in answer.text
+
+
+def test_a_part_that_a_model_leaves_out_is_quoted_behind_its_words(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
+    answer = assistant_of(retriever, engine, settings).ask(JOINED)
+    assert not (answer.quoted or answer.hedged)
+    assert answer.text.startswith("The deductible for hail damage is 150 euros.") and "56 days" in answer.text
+    assert answer.sentences[-1].citations[0].document == "trips.md"
+
+
+def test_an_answer_says_which_part_of_a_question_is_open(retriever: Retriever, settings: Settings) -> None:
+    engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
+    question = "What is the deductible for hail damage to the car, and who is the chief executive?"
+    answer = assistant_of(retriever, engine, settings).ask(question)
+    assert answer.text.startswith("The deductible for hail damage is 150 euros.")
+    assert "No place surely answers “who is the chief executive”." in " ".join([answer.text, *answer.notes])
+
+
+def test_what_holds_of_one_part_is_not_said_of_the_other(retriever: Retriever, settings: Settings) -> None:
+    question = "How long may a trip last, and what is the deductible for hail damage?"
+    engine = ScriptedEngine("The deductible may last up to 56 days.")
+    answer = assistant_of(retriever, engine, settings).ask(question)
+    assert not any(sentence.text.startswith("The deductible may last") for sentence in answer.sentences)
+
+
+def test_a_follow_up_that_asks_for_another_period_gets_a_sum_of_what_was_cited(
+    retriever: Retriever, settings: Settings, docs: Path, workspace: Workspace
+) -> None:
+    (docs / "card.md").write_text("# Card\n\nThe library card costs 60 euros a year.\n")
+    ingest(workspace, "default", [docs], settings, embedder=retriever.embedder)
+    past = [Message("user", "What does the library card cost?"), Message("assistant", "It costs 60 euros a year. [1]")]
+    answer = assistant_of(retriever, ScriptedEngine("No."), settings).ask("How much is that a month?", past)
+    assert answer.text == "60 euros ÷ 12 = 5 €"
+    (citation,) = answer.sentences[0].citations
+    assert answer.hits[citation.hit - 1].document == citation.document == "card.md"

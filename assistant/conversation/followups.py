@@ -47,6 +47,10 @@ class Rewriting:
     rule: str = ""
     certain: bool = True
     fallback: str = ""
+    before: str = ""
+    """The question before a follow-up, as it stands by itself."""
+    said: str = ""
+    """What was answered to that."""
 
 
 def stand_alone(question: str, before: str, said: str) -> Rewriting:
@@ -202,7 +206,9 @@ def _with_pronoun(core: str, about: str, language: str) -> Rewriting | None:
 
 
 def _is_before_phrase(parts: Sequence[str], place: int, language: str) -> bool:
-    """Whether a word stands as in "how much is that for 10 days", "was macht das bei zwei Kindern"."""
+    """Whether a word stands as in "how much is that for 10 days", "was macht das bei zwei Kindern" or "that period"."""
+    if set(words(" ".join(parts[place + 1 : place + 2]))) & vocabulary("relations", language):
+        return True
     around = [part.casefold() for part in parts[max(place - 1, 0) : place + 2]]
     verbs, prepositions = vocabulary("verbs", language), vocabulary("prepositions", language)
     return len(around) == 3 and around[0] in verbs and around[2] in prepositions
@@ -224,7 +230,7 @@ def _without_subject(core: str, about: str, language: str, leads_on: bool) -> Re
     explains = _patterns(language).explaining.search(core)
     if not about or len(subjects) > _MOST_SUBJECTS or explains or (has_verb and _NAME.search(core)):
         return None
-    is_bare = not has_verb and not vocabulary("question_words", language).isdisjoint(asked)
+    is_bare = not has_verb and (len(asked) == 1 or not vocabulary("question_words", language).isdisjoint(asked))
     leans = leads_on or not adding.isdisjoint(asked) or is_bare or _is_deed(asked, language)
     if subjects and not (leans or (len(subjects) == 1 and _is_of_something(asked, language))):
         return None

@@ -1,6 +1,7 @@
 """Questions that lean on what was said before, made to stand by themselves; and how much of the past a prompt holds."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate, takewhile
 
 from assistant.conversation.agreement import is_courtesy
@@ -38,12 +39,12 @@ def rewritten(question: str, history: Sequence[Message]) -> Rewriting:
     before, said = "", ""
     for message in history[-_LOOKED_BACK:]:
         if message.role == "assistant":
-            said = message.content[-_LAST_CHARACTERS:]
+            said = message.content
         elif message.role == "user":
-            turn = stand_alone(message.content, before, said)
+            turn = stand_alone(message.content, before, said[-_LAST_CHARACTERS:])
             if turn.rule or not (is_courtesy(message.content) or small_talk(message.content)):
                 before, said = turn.standalone[-_LAST_CHARACTERS:], ""
-    return stand_alone(question, before, said)
+    return replace(stand_alone(question, before, said[-_LAST_CHARACTERS:]), before=before, said=said)
 
 
 def rewritten_by_model(question: str, history: Sequence[Message], engine: Engine) -> Rewriting | None:

@@ -20,7 +20,7 @@ from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import GrowingWords
 
 # By so much less than the best place a citation may fit the question, and still be to the point (docs/log.md).
-_CLEARLY_WORSE = 0.3
+CLEARLY_WORSE = 0.3
 # What is understood together with the question only has to come from where that is answered: "500 €" is said of much.
 _A_LITTLE_WORSE = 0.1
 _PASSAGE = re.compile(r"<\s*(?:/\s*)?passage\b", re.IGNORECASE)
@@ -203,10 +203,10 @@ class Grounder:
                 citations.append(nearest)
                 continue
             named = [citation for _, citation, hit in places if hit in cited]
-            places = [place for place in places if self._behind([place[1]]) <= _CLEARLY_WORSE] or places
+            places = [place for place in places if self._behind([place[1]]) <= CLEARLY_WORSE] or places
             citations += named or [max(places, key=lambda place: place[0])[1]]
         each = tuple(dict.fromkeys(citations))
-        return Sentence(sentence, True, "", each, self._behind(each) <= _CLEARLY_WORSE)
+        return Sentence(sentence, True, "", each, self._behind(each) <= CLEARLY_WORSE)
 
 
 def ground(text: str, hits: Sequence[Evidence], weights: Weights, least_coverage: float) -> list[Sentence]:

@@ -5,12 +5,19 @@ quoted      else the documents' own words, where the best place answers well eno
             a figure of the model's if it reads one there
 hedged      else the places that come closest, told as no more than that
 refused     no place has anything to do with the question; or the model declines in the words of the house
+
+Of a question that joins several, each part is answered by what was said, or quoted, or stays open.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from assistant.grounding.grounder import CLEARLY_WORSE
 from assistant.grounding.quoting import Places
 from assistant.text.quantities import quantities
+from assistant.text.words import content_stems, stems
+from assistant.types import Sentence
 
 Outcome = Literal["own words", "quoted", "hedged", "refused"]
 
@@ -39,3 +46,57 @@ def _agree(read: str, places: Places) -> bool:
     """Whether a quotation holds a figure that the model reads there; it reads none that the question has."""
     figures = set(quantities(read)) - set(quantities(places.question))
     return not figures or any(not figures.isdisjoint(quantities(quote.text)) for quote in places.quotes())
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the questions that a question joins."""
+
+    asked: str
+    places: Places
+    """Those that fit it."""
+    probability: float
+    """That the evidence found for it answers."""
+
+
+def by_parts(
+    parts: Sequence[Part], said: Iterable[Sentence]
+) -> tuple[tuple[Sentence, ...], tuple[Sentence, ...], tuple[Part, ...]]:
+    """What was ``said`` to a question of several parts, quotations for parts that it leaves open, and what stays open.
+
+    A sentence is not supported by a place that answers one part, if it has words of another part that are not there:
+    what holds of one is easily said of the other ("Once it is settled, you must report it within 30 days").
+    """
+    kept: list[Sentence] = []
+    answered: set[str] = set()
+    for sentence in said:
+        cited = " ".join(one.quote for one in sentence.citations)
+        near = [part for part in parts if part.places.behind(sentence.citations) <= CLEARLY_WORSE]
+        mixes = any(
+            part not in near and not _own_words(part, parts, sentence.text) <= _own_words(part, parts, cited)
+            for part in parts
+        )
+        if sentence.supported and mixes:
+            reason = "the passage that says it answers another part of the question"
+            sentence = replace(sentence, supported=False, reason=reason, citations=())
+        kept.append(sentence)
+        if sentence.supported:
+            told = f"{sentence.text} {cited}"
+            has_none = {part.asked for part in near if not _own_words(part, parts, part.asked)}  # "how often?"
+            answered |= has_none | {part.asked for part in near if _own_words(part, parts, told)}
+    quotes: list[Sentence] = []
+    left: list[Part] = []
+    for part in parts:
+        if part.asked in answered:
+            continue
+        if outcome_of("", stands=False, declines=False, places=part.places, probability=part.probability) != "quoted":
+            left.append(part)
+        elif (best := part.places.quotes()[0]) not in quotes:
+            quotes.append(best)
+    return tuple(kept), tuple(quotes), tuple(left)
+
+
+def _own_words(part: Part, parts: Sequence[Part], text: str) -> set[str]:
+    """The words of a text that a part has and no other one, as stems."""
+    others = (content_stems(other.asked, "") for other in parts if other is not part)
+    return set(content_stems(part.asked, "")).difference(*others).intersection(stems(text, ""))

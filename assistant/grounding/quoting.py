@@ -7,6 +7,8 @@ good, since the best is not always it.
 What says nothing by itself is not quoted by itself: a heading or a question never, an item with what opens its list,
 what opens a list with its items, and what answers a question from its first word on, which may be "No.".
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
+A follow-up looks into the section that the answer before it cites: its own words count most there, what was cited is
+not quoted again unless it holds them.
 """
 
 import re
@@ -22,8 +24,9 @@ from assistant.grounding.tables import is_looked_up, means_another, named_cells,
 from assistant.grounding.warnings import warning_of
 from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
+from assistant.text.lexicon import no_subject
 from assistant.text.sentences import asks
-from assistant.text.words import content_stems, stems
+from assistant.text.words import content_stems, stems, words
 from assistant.types import Citation, Evidence, Sentence
 
 _PAUSES = re.compile(r"[.!?…;:,]$|\b(?:and|or|und|oder)$")
@@ -38,6 +41,9 @@ _NEARLY_AS_GOOD = 0.15
 _RANK_COSTS = 0.06
 # A cell whose row and column the question names is what was asked for, though few words say so (docs/log.md).
 _FOUND_IN_A_TABLE = 0.3
+# In a follow-up the words of the question before it count so much, and a place of the section cited before fits so much
+# better (docs/log.md).
+_OLD_WORDS, _SAME_SECTION = 0.15, 0.5
 # Below it the best place has nothing to do with the question (docs/log.md).
 _LEAST_FIT = 0.45
 
@@ -56,12 +62,30 @@ class _Candidate:
     """Of a row: what introduces its table, and the numbers of the question that lie within what it is for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a follow-up goes on from."""
+
+    asked: str
+    """The follow-up in its own words."""
+    cited: tuple[Citation, ...]
+    """What the answer before it cites."""
+
+
 class Places:
     """The sentences and rows of some passages, by how well they fit a question; ranked when that is first needed."""
 
-    def __init__(self, question: str, hits: Sequence[Evidence], embedder: Embedder, weights: Weights) -> None:
+    def __init__(
+        self,
+        question: str,
+        hits: Sequence[Evidence],
+        embedder: Embedder,
+        weights: Weights,
+        before: Before | None = None,
+    ) -> None:
         """``weights`` gives each stem its weight."""
         self.question = question
+        self._before = before
         self._hits = hits
         self._embedder = embedder
         self._weights = weights
@@ -130,26 +154,46 @@ class Places:
             for hit in self._hits
             if hit.rank not in self._superseded
             for candidate in _candidates(hit, self.question)
-            if candidate.span.row or len(candidate.text) >= _SHORTEST_SENTENCE
+            if (candidate.span.row or len(candidate.text) >= _SHORTEST_SENTENCE) and not self._was_said(candidate)
         ]
         if not candidates:
             return []
-        scores = _scores(self.question, candidates, self._embedder, self._weights)
+        vectors = self._embedder.embed_texts([f"{one.heading}\n{one.text}" for one in candidates])
+        similarities = vectors @ self._embedder.embed_question(self.question)
+        wanted = {language: self._wanted(language) for language in {one.hit.language for one in candidates}}
+
+        def score(one: _Candidate, similarity: float) -> float:
+            is_near = self._is_near(one)
+            cost = _RANK_COSTS * one.hit.rank * (not is_near) + _NEARLY_AS_GOOD * bool(warning_of(one.hit))
+            is_cell = one.span.row is not None and is_looked_up(one.span.row, self.question, one.hit.language)
+            fits = similarity + _coverage(one, wanted[one.hit.language]) + _SAME_SECTION * is_near
+            return fits + _FOUND_IN_A_TABLE * is_cell - cost
+
+        scores = (score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True))
         return sorted(zip(scores, candidates, strict=True), key=lambda one: -one[0])
 
+    def _wanted(self, language: str) -> Mapping[str, float]:
+        """The stems of the question by weight; of a follow-up its own above all."""
+        wanted = self._weights(content_stems(self.question, language))
+        own = set(content_stems(self._before.asked if self._before else self.question, language))
+        return {stem: weight * (1.0 if stem in own else _OLD_WORDS) for stem, weight in wanted.items()}
 
-def _scores(question: str, candidates: Sequence[_Candidate], embedder: Embedder, weights: Weights) -> list[float]:
-    vectors = embedder.embed_texts([f"{one.heading}\n{one.text}" for one in candidates])
-    similarities = vectors @ embedder.embed_question(question)
-    languages = {one.hit.language for one in candidates}
-    wanted = {language: weights(content_stems(question, language)) for language in languages}
+    def _was_said(self, one: _Candidate) -> bool:
+        """Whether a place was cited before a follow-up and holds nothing that this adds."""
+        if self._before is None or not any(_holds(one, citation) for citation in self._before.cited):
+            return False
+        added = set(words(self._before.asked)) - no_subject(one.hit.language)
+        return set(stems(one.text, one.hit.language)).isdisjoint(stems(" ".join(added), one.hit.language))
 
-    def score(one: _Candidate, similarity: float) -> float:
-        cost = _RANK_COSTS * one.hit.rank + (_NEARLY_AS_GOOD if warning_of(one.hit) else 0.0)
-        is_cell = one.span.row is not None and is_looked_up(one.span.row, question, one.hit.language)
-        return similarity + _coverage(one, wanted[one.hit.language]) + _FOUND_IN_A_TABLE * is_cell - cost
-
-    return [score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True)]
+    def _is_near(self, one: _Candidate) -> bool:
+        """Whether a place is in a section that was cited before a follow-up."""
+        heading = one.hit.block_at(one.hit.start + one.span.start).heading
+        return any(
+            one.hit.document == hit.document and hit.block_at(citation.start).heading == heading
+            for citation in (self._before.cited if self._before else ())
+            for hit in self._hits
+            if hit.document == citation.document and hit.start <= citation.start < hit.end
+        )
 
 
 def _coverage(one: _Candidate, wanted: Mapping[str, float]) -> float:

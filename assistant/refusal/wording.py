@@ -42,6 +42,14 @@ def closest_text(
     return "\n".join([opening, *lines])
 
 
+def open_part(question: str, settings: AnswerSettings, part: str, *, has_place: bool) -> str:
+    """That a part of a question stays open, in its language; ``has_place``: the closest place follows."""
+    language = answered_in(question, settings.closest)
+    words = data(language if language in LANGUAGES else LANGUAGES[0], "answers")
+    left: str = words["open"].format(part=words["quoted"].format(part.rstrip(" ?")))
+    return f"{left} {text_in(settings.closest, language)}" if has_place else left
+
+
 def _place_of(hit: Evidence, language: str) -> str:
     """Where a passage stands, by its title: ``Motor terms · § 7 Deadlines (terms.pdf, p. 4)``."""
     named, section = hit.title or hit.document, hit.heading.rsplit(HEADING_SEPARATOR, 1)[-1]

@@ -8,7 +8,7 @@ from fakes import FakeEmbedder
 from samples import evidence
 
 from assistant.grounding.grounder import cite
-from assistant.grounding.quoting import Places
+from assistant.grounding.quoting import Before, Places
 from assistant.store.blocks import blocks_in
 from assistant.types import Evidence, Sentence
 
@@ -220,3 +220,26 @@ def test_a_clause_of_another_section_limits_nothing() -> None:
     )
     quote, *_ = Places(question, [hit], FakeEmbedder(), alike).quotes()
     assert quote.text == first
+
+
+def test_a_follow_up_is_answered_from_the_section_cited_before_and_not_with_the_same_words() -> None:
+    section = (
+        "(1) The things of your children are covered.",
+        "(2) Their cover ends on the 27th birthday at the latest.",
+    )
+    own = evidence("\n\n".join(section), 2, document="home.md", heading="§ 13 Children")
+    other = evidence("Cover for the things of adults has no limit of age at all.", 1, document="other.md")
+    question = "Until when (the things of your children)?"
+    hits = [other, own]
+    before = Before("Until when?", (cite(own, 0, len(section[0])),))
+    first, *_ = Places(question, hits, FakeEmbedder(), alike, before).quotes()
+    assert first.text == section[1]
+    assert Places(question, hits, FakeEmbedder(), alike).quotes()[0].text != section[1]
+
+
+def test_what_was_cited_before_is_quoted_again_where_it_holds_what_a_follow_up_adds() -> None:
+    text = "Dental treatment is covered up to 500 euros in Standard and 1,000 euros in Max."
+    hit = evidence(text)
+    before = Before("and in Max?", (cite(hit, 0, len(text)),))
+    (only,) = Places("in Max (dental treatment covered in Standard)?", [hit], FakeEmbedder(), alike, before).quotes()
+    assert only.text == text
