@@ -16,8 +16,9 @@ from assistant.service import Service
 from assistant.types import Message
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
-from ui.api.gate import Tokens
-from ui.api.server import address_of, listening_socket, make_server
+from ui.api.app import listening_socket, make_server
+from ui.api.bearer_tokens import Tokens
+from ui.server import address_of
 
 HAIL = "Hail damage to the car is covered. The deductible for hail damage is 150 euros."
 PETS = "Dogs of the household are insured. Horses are not insured under this policy."

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from assistant.config import UiSettings
 from assistant.workspace import Workspace
-from ui.gate import guard
+from ui.access import guard
 from ui.people import People, Role
 from ui.signin import name_for_gradio
 from ui.uploads import Arrivals, keep_arrivals_in

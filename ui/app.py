@@ -8,7 +8,7 @@
     /conversations/…        a conversation as a file (ui.export)
 
 Gradio builds labels once, so there is one ``Blocks`` a language over the same context. The tabs share one page: an
-answer goes on coming in while someone looks at the documents. The gate (ui.gate) stands before all of it.
+answer goes on coming in while someone looks at the documents. The gate (ui.access) stands before all of it.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from assistant.errors import AssistantError, UsageError
 from assistant.text.languages import LANGUAGES
+from ui.access import guard
 from ui.api import app as api
-from ui.api.gate import Tokens
+from ui.api.bearer_tokens import Tokens
 from ui.context import AppContext
 from ui.export import add_export_route
-from ui.gate import guard
 from ui.pages import chat, documents, evaluation, health, rating, settings, teaching, training
 from ui.pages.events import QUIET
 from ui.people import Role

@@ -10,10 +10,10 @@ from assistant.service import Service
 from assistant.text.languages import Language
 from assistant.workspace import Workspace
 from ui.answering import AnswerQueue
-from ui.api.limits import RateLimit
 from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
 from ui.people import LOCAL, People, Role, User, people_of
+from ui.rate_limits import RateLimit
 from ui.sources.drawer import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from assistant.errors import UsageError
-from ui.sessions import network_of
+from ui.rate_limits import network_of
 
 _LINGER_SECONDS = 2.0
 _MOST_REFUSED = 2

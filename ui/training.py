@@ -28,7 +28,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class LossCurves:
     """Losses of a training, in nats a token: (step, loss) of each step and of each validation."""
 
     losses: tuple[Point, ...] = ()
@@ -70,7 +70,7 @@ def header_of(workspace: Workspace, name: str) -> PairsHeader | None:
         return None
 
 
-def course_of(workspace: Workspace, name: str) -> Course:
+def course_of(workspace: Workspace, name: str) -> LossCurves:
     """The course of the training of ``name``: of the one that is under way, else of the one that made the adapter."""
     running = run_folder(workspace, name) / METRICS_FILE
     file = running if running.exists() else workspace.adapter(name) / METRICS_FILE
@@ -90,7 +90,7 @@ def course_of(workspace: Workspace, name: str) -> Course:
         tuple((one["step"], one[key]) for one in records if _is_number(one.get("step")) and _is_number(one.get(key)))
         for key in ("loss", "validation_loss", "voice_validation_loss")
     )
-    return Course(losses, validations, voice, base)
+    return LossCurves(losses, validations, voice, base)
 
 
 def adapters(workspace: Workspace) -> list[AdapterView]:

@@ -48,7 +48,7 @@ def ui_command(
     Without a users file only this machine is let in, and whoever sits at it may do everything. Ctrl-C ends it.
     """
     from assistant.service import open_service
-    from ui.api.gate import read_tokens
+    from ui.api.bearer_tokens import read_tokens
     from ui.app import create_app, listening_socket
     from ui.context import make_context
     from ui.requests import Proxies
@@ -85,8 +85,9 @@ def serve_command(host: str | None, port: int | None, workspace: Workspace, sett
     this machine is let in. Ctrl-C lets running answers end.
     """
     from assistant.service import open_service
-    from ui.api.gate import read_tokens
-    from ui.api.server import address_of, listening_socket, make_server
+    from ui.api.app import listening_socket, make_server
+    from ui.api.bearer_tokens import read_tokens
+    from ui.server import address_of
 
     changes = {"host": host, "port": port}
     serving = settings.serve.model_copy(update={name: value for name, value in changes.items() if value is not None})

@@ -12,8 +12,8 @@ from assistant.errors import UsageError
 from eval.cases import Case, read_cases
 from eval.readers.beir import QUERIES, read_beir
 from eval.readers.evidence import has_evidence_rows, read_evidence_rows
+from eval.readers.spreadsheet import read_spreadsheet
 from eval.readers.squad import read_squad
-from eval.readers.table import read_table
 
 __all__ = ["read_any"]
 
@@ -30,7 +30,7 @@ def read_any(source: Path) -> list[Case]:
         case ".json":
             return read_squad(source)
         case ".csv":
-            return read_table(source)
+            return read_spreadsheet(source)
     raise UsageError(f"{source} is of no known format.", "Cases are .jsonl, .json (SQuAD), .csv, or a BEIR folder.")
 
 

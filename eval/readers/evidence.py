@@ -35,7 +35,7 @@ def _listed(value: object) -> object:
 _Texts = Annotated[list[str], BeforeValidator(_listed)]
 
 
-class _Row(BaseModel):
+class _EvidenceRow(BaseModel):
     id: str = Field(min_length=1)
     question: str = Field(min_length=1)
     question_with_doc: str = ""
@@ -48,7 +48,7 @@ class _Row(BaseModel):
     generic_question: bool = False
 
 
-_ROW = TypeAdapter(_Row)
+_EVIDENCE_ROW = TypeAdapter(_EvidenceRow)
 
 
 def has_evidence_rows(file: Path) -> bool:
@@ -63,12 +63,12 @@ def has_evidence_rows(file: Path) -> bool:
 
 def read_evidence_rows(file: Path) -> list[Case]:
     """All cases of a file, in the language that most of its questions are in. Raises UsageError that names the line."""
-    rows = [(parsed(line, _ROW, place, UsageError), place) for line, place in json_lines(file)]
+    rows = [(parsed(line, _EVIDENCE_ROW, place, UsageError), place) for line, place in json_lines(file)]
     language = detect(" ".join(row.question for row, _ in rows)) or DEFAULT_LANGUAGE
     return collected(_cases(rows, language), file)
 
 
-def _cases(rows: Sequence[tuple[_Row, str]], language: str) -> Iterator[tuple[Case, str]]:
+def _cases(rows: Sequence[tuple[_EvidenceRow, str]], language: str) -> Iterator[tuple[Case, str]]:
     for row, place in rows:
         case = Case(
             row.id,
@@ -82,7 +82,7 @@ def _cases(rows: Sequence[tuple[_Row, str]], language: str) -> Iterator[tuple[Ca
         yield case, place
 
 
-def _gold(row: _Row) -> tuple[tuple[GoldSpan, ...], ...]:
+def _gold(row: _EvidenceRow) -> tuple[tuple[GoldSpan, ...], ...]:
     """Pages: any of them. Texts: all of them; those of several documents are not told apart, so each as a whole.
 
     A document alone does not say where in it the answer stands, and is no gold.

@@ -21,7 +21,7 @@ class _Span(BaseModel):
     answer_start: int = Field(ge=0)
 
 
-class _Question(BaseModel):
+class _SquadQuestion(BaseModel):
     id: str = Field(min_length=1)
     question: str = Field(min_length=1)
     answers: list[_Span] = []
@@ -30,7 +30,7 @@ class _Question(BaseModel):
 
 class _Paragraph(BaseModel):
     context: str
-    qas: list[_Question]
+    qas: list[_SquadQuestion]
 
 
 class _Article(BaseModel):
@@ -60,7 +60,7 @@ def _cases(dataset: _Dataset, file: Path) -> Iterator[tuple[Case, str]]:
                 yield _case(question, paragraph.context, article.title, file), f"{file}, question '{question.id}'"
 
 
-def _case(question: _Question, context: str, document: str, file: Path) -> Case:
+def _case(question: _SquadQuestion, context: str, document: str, file: Path) -> Case:
     if question.is_impossible:
         return Case(question.id, question.question, unanswerable=True, kind="near-miss")
     spans = []

@@ -11,9 +11,9 @@ from serving import ANSWER, QUESTION, get, post, running, service_of
 from assistant.config import ServeSettings
 from assistant.errors import ConfigError, UsageError
 from assistant.workspace import Workspace
-from ui.api.gate import Tokens, read_tokens
-from ui.api.limits import RateLimit
-from ui.api.server import listening_socket
+from ui.api.app import listening_socket
+from ui.api.bearer_tokens import Tokens, read_tokens
+from ui.rate_limits import RateLimit
 
 CHAT = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
 

@@ -204,8 +204,9 @@ sys.path.insert(0, "tests")
 from serving import ANSWER, SlowEngine, service_of
 from assistant.config import ServeSettings
 from assistant.workspace import Workspace
-from ui.api.gate import Tokens
-from ui.api.server import address_of, listening_socket, make_server
+from ui.api.bearer_tokens import Tokens
+from ui.api.app import listening_socket, make_server
+from ui.server import address_of
 
 engine = SlowEngine(ANSWER + " It hails a lot. It hails today.")
 

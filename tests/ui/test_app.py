@@ -21,8 +21,8 @@ from assistant.service import Query, ServedModel
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.answering import AnswerQueue, Event, Waiting
-from ui.api.gate import Tokens
-from ui.api.problems import RequestRefused
+from ui.api.bearer_tokens import Tokens
+from ui.api.protocol import RequestRefused
 from ui.app import create_app, listening_socket
 from ui.export import add_export_route
 from ui.people import People

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message
 from assistant.config import ServeSettings
 from assistant.workspace import Workspace
 from ui.api.app import create_app
-from ui.api.gate import Tokens
+from ui.api.bearer_tokens import Tokens
 from ui.requests import Hosts
 from ui.server import ClientLimits, server_of
 

@@ -18,9 +18,8 @@ from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.context import AppContext, make_context
-from ui.documents import documents_of, matching, preview, read_outcome
 from ui.pages.documents import DocumentsActions
-from ui.shown.documents import live_html, outcome_html, preview_html
+from ui.shown.documents import documents_of, live_html, matching, outcome_html, preview, preview_html, read_outcome
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 

@@ -15,8 +15,8 @@ from working import ADMIN, EDITOR, EXPERT, as_, choosing, run_instead, save_repo
 from assistant.config import Settings, UiSettings
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
+from ui.access import guard
 from ui.context import AppContext
-from ui.gate import guard
 from ui.pages.evaluation import EvaluationActions, case_names, systems_of, who_answers
 from ui.pages.forms import judges_of
 from ui.reports import add_report_routes, read_comparison, report_file, reports

@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.testclient import TestClient
 
 from assistant.workspace import Workspace
-from ui.gate import app_policy, protect
+from ui.access import app_policy, protect
 from ui.gradio_calls import SessionOwners, is_open, under_page
 
 SECRET = "the salary of the director"

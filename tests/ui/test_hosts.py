@@ -22,7 +22,7 @@ from assistant.doctor import CHECKS
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
 from ui.api.app import create_app
-from ui.api.gate import Tokens
+from ui.api.bearer_tokens import Tokens
 from ui.people import People
 from ui.requests import Hosts, Proxies, WrongHost
 from ui.server import ClientLimits, server_of

@@ -16,9 +16,9 @@ from assistant.config import UiSettings
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
 from ui.people import People, User
+from ui.rate_limits import Guesses, network_of
 from ui.requests import Proxies
-from ui.sessions import Guesses, Sessions, network_of
-from ui.signin import SignIn, local_target
+from ui.signin import Sessions, SignIn, local_target
 
 HTML = {"accept": "text/html"}
 

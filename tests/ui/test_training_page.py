@@ -26,7 +26,7 @@ from ui.pages.forms import assignments, control, shown_value, usable_base
 from ui.pages.training import FIRST, MORE, TrainingActions
 from ui.people import User
 from ui.shown.training import adapters_html, card_html, check_html, plot_html
-from ui.training import AdapterView, Course, adapters, course_of, pairs_sets, read_check, smoothed
+from ui.training import AdapterView, LossCurves, adapters, course_of, pairs_sets, read_check, smoothed
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 DEFAULTS = [shown_value(TrainSettings.model_fields[key].default) for key in (*FIRST, *MORE)]
@@ -174,10 +174,10 @@ def test_the_course_goes_on_while_a_training_writes(workspace: Workspace) -> Non
         {"step": 1, "voice_validation_loss": 2.5},
         end='{"step": 2, "lo',
     )
-    assert course_of(workspace, "house") == Course(((1, 2.0),), ((1, 1.9),), ((1, 2.5),))
+    assert course_of(workspace, "house") == LossCurves(((1, 2.0),), ((1, 1.9),), ((1, 2.5),))
     write_metrics(run, {"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.5}, [], {"step": "x", "loss": 1}, {"loss": 1})
     assert course_of(workspace, "house").losses == ((1, 2.0), (2, 1.5))
-    assert course_of(workspace, "other") == Course()
+    assert course_of(workspace, "other") == LossCurves()
 
 
 def test_an_interrupted_training_can_be_found(workspace: Workspace) -> None:
@@ -191,7 +191,7 @@ def test_an_interrupted_training_can_be_found(workspace: Workspace) -> None:
 
 def test_a_plot_shows_every_point_inside_of_its_frame(context: AppContext) -> None:
     losses = tuple((float(step), 5.0 / step) for step in range(1, 300))
-    course = Course(losses, ((10, 0.6), (200, 0.1)), ((250, 0.3), (290, 6.0)), base=4.0)
+    course = LossCurves(losses, ((10, 0.6), (200, 0.1)), ((250, 0.3), (290, 6.0)), base=4.0)
     svg = plot_html(context, course, SCRIPT, total=400)
     numbers = [float(number) for points in re.findall(r'points="([^"]*)"', svg) for number in re.split("[ ,]", points)]
     xs, ys = numbers[::2], numbers[1::2]
@@ -202,7 +202,7 @@ def test_a_plot_shows_every_point_inside_of_its_frame(context: AppContext) -> No
 
 @pytest.mark.parametrize("losses", [(), ((1.0, 2.0),), ((1.0, 2.0), (2.0, 2.0)), ((1.0, 1e30), (2.0, 0.0))])
 def test_few_and_flat_losses_can_be_drawn(context: AppContext, losses: tuple[tuple[float, float], ...]) -> None:
-    svg = plot_html(context, Course(losses), "house")
+    svg = plot_html(context, LossCurves(losses), "house")
     assert bool(svg) == bool(losses) and "nan" not in svg and "inf" not in svg
 
 
@@ -212,7 +212,7 @@ def test_smoothing_keeps_the_number_and_the_mean_of_flat_values() -> None:
 
 
 def test_a_long_training_is_drawn_as_fast_as_a_short_one(context: AppContext) -> None:
-    course = Course(tuple((float(step), 2.0) for step in range(100_000)))
+    course = LossCurves(tuple((float(step), 2.0) for step in range(100_000)))
     began = time.process_time()
     assert plot_html(context, course, "house")
     assert time.process_time() - began < 5, "it is drawn anew every second"
@@ -226,7 +226,7 @@ def test_adapters_are_listed_with_what_is_wrong(context: AppContext, tmp_path: P
     html = adapters_html(context, list(found.values()))
     assert 'data-choice="house"' in html and "2.500 → 1.500" in html
     assert "2,500 → 1,500" in adapters_html(context.in_language("de"), list(found.values()))
-    assert "bundled" not in card_html(context, found["house"], Course()) and "lora" in html
+    assert "bundled" not in card_html(context, found["house"], LossCurves()) and "lora" in html
 
 
 def test_a_card_of_a_stranger_stays_text(context: AppContext, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_card_of_a_stranger_stays_text(context: AppContext, tmp_path: Path) ->
     assert view.card is not None
     card = replace(view.card, base=SCRIPT, method=SCRIPT, corpus=SCRIPT, pairs=SCRIPT, machine=SCRIPT, created=SCRIPT)
     hostile = AdapterView(SCRIPT, card, 1, None, (SCRIPT,))
-    for html in (card_html(context, hostile, Course()), adapters_html(context, [hostile])):
+    for html in (card_html(context, hostile, LossCurves()), adapters_html(context, [hostile])):
         assert "<img" not in html and "&lt;img" in html
 
 

@@ -1,15 +1,18 @@
-"""The application: endpoints over a service, errors in OpenAI's form, and the gate before all of it."""
+"""The API on a socket: endpoints over a service, errors in OpenAI's form, and the gate before all of it."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
+import uvicorn
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBearer
+from markupsafe import Markup
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -18,30 +21,35 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from assistant import __version__
+from assistant.config import ServeSettings
 from assistant.engines.opening import uses_server
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, UsageError
 from assistant.render.records import search_json
 from assistant.render.streaming import SettledText
 from assistant.retrieval.retriever import refuse_long
 from assistant.service import Query, ServedModel, Service
 from assistant.types import Answer, Message, Update
+from ui.api.bearer_tokens import ApiGate, Tokens
 from ui.api.completions import Head, MeasuredEngine, asked_of, chunks, completion, refuse_long_texts
-from ui.api.gate import ApiGate, Tokens
 from ui.api.metrics import Measured, Metrics
-from ui.api.page import docs_page
-from ui.api.problems import JSON, RequestRefused, error_response, from_validation
-from ui.api.schemas import (
+from ui.api.protocol import (
+    JSON,
     ChatReply,
     ChatRequest,
     ErrorReply,
     Health,
     ModelReply,
     ModelsReply,
+    RequestRefused,
     SearchReply,
     SearchRequest,
+    error_response,
+    from_validation,
 )
 from ui.api.workers import CLIENT_GONE, ClientGone, EventStream, Workers, while_connected
 from ui.requests import Hosts
+from ui.server import ClientLimits, open_socket, server_of
+from ui.shown.templates import filled
 
 _SEARCHES = 2
 _SECONDS_BETWEEN_LOADS = 15.0
@@ -51,6 +59,12 @@ _REASONS = {
     "failed": "The models could not be loaded; the server's log says why.",
 }
 _log = logging.getLogger("uvicorn.error")
+_DOCS_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; }
+code, pre { font-family: ui-monospace, monospace; background: #8881; border-radius: 4px; padding: .1em .3em; }
+pre { padding: .8em; overflow-x: auto; } h2 { margin-top: 2.5rem; }
+td { padding: .2rem 1rem .2rem 0; vertical-align: top; }
+"""
 
 
 class Api:
@@ -177,13 +191,69 @@ def create_app(service: Service, tokens: Tokens, hosts: Hosts) -> ASGIApp:
         lifespan=api.running,
     )
     _add_endpoints(app, api)
-    _add_docs(app)
+
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi(), str(request.base_url).rstrip("/")))
+
+    app.add_api_route("/docs", docs, include_in_schema=False)
     _add_error_handlers(app)
     serve = service.settings.serve
     guarded: ASGIApp = ApiGate(app, serve, tokens, hosts)
     if serve.cors_origins:  # a browser asks first, without a token
         guarded = CORSMiddleware(guarded, serve.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     return api.measured(guarded)
+
+
+def listening_socket(settings: ServeSettings, tokens: Tokens) -> socket.socket:
+    """A socket on ``serve.host`` and ``serve.port``.
+
+    Raises UsageError for an address that others can reach while there is no token, and for one that cannot be had.
+    """
+    others = UsageError(
+        f"Others could reach {settings.host} without a token.",
+        "Name a file of tokens (serve.token_file), set ASSISTANT_TOKEN, or listen on 127.0.0.1.",
+    )
+    return open_socket(settings.host, settings.port, None if tokens.digests else others)
+
+
+def make_server(service: Service, tokens: Tokens, started: Callable[[], None]) -> uvicorn.Server:
+    """The server; its ``run([socket])`` serves until SIGINT or SIGTERM. ``started``: requests are taken from now on."""
+    hosts = Hosts("serve", service.settings.serve, is_open=not tokens.digests)
+    limits = ClientLimits(service.settings.serve.connections)
+    return server_of(create_app(service, tokens, hosts), started, limits)
+
+
+def docs_page(openapi: dict[str, Any], address: str) -> str:
+    """The page at /docs, from the OpenAPI document: without a script and without anything from elsewhere.
+
+    ``address`` is what the reader reached the server by.
+    """
+    example = f"""curl {address}/v1/chat/completions -H 'Content-Type: application/json' \\
+  -H 'Authorization: Bearer TOKEN' \\
+  -d '{{"model": "default", "messages": [{{"role": "user", "content": "What is covered?"}}]}}'"""
+    operations = []
+    for path, methods in openapi["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            name = str(body.get("$ref", "")).rpartition("/")[2]
+            schema = openapi["components"]["schemas"].get(name, {})
+            fields = []
+            for field, about in schema.get("properties", {}).items():
+                kinds = [
+                    str(one.get("type") or one.get("$ref", "").rpartition("/")[2])
+                    for one in about.get("anyOf", [about])
+                ]
+                kind = " or ".join(dict.fromkeys(kind for kind in kinds if kind != "null"))
+                fields.append((field, kind, field in schema.get("required", ()), about.get("description", "")))
+            operations.append((method.upper(), path, operation.get("description", ""), fields))
+    return filled(
+        "api.page",
+        title=openapi["info"]["title"],
+        description=openapi["info"]["description"],
+        example=example,
+        style=Markup(_DOCS_STYLE),
+        operations=operations,
+    )
 
 
 def _add_endpoints(app: FastAPI, api: Api) -> None:
@@ -198,13 +268,6 @@ def _add_endpoints(app: FastAPI, api: Api) -> None:
     app.add_api_route("/v1/models/{name:path}", api.model, response_model=ModelReply, **shared)
     app.add_api_route("/metrics", api.metrics, response_class=Response, **shared)
     app.add_api_route("/health", api.health, response_model=Health, responses={503: {"model": Health}})
-
-
-def _add_docs(app: FastAPI) -> None:
-    async def docs(request: Request) -> HTMLResponse:
-        return HTMLResponse(docs_page(app.openapi(), str(request.base_url).rstrip("/")))
-
-    app.add_api_route("/docs", docs, include_in_schema=False)
 
 
 def _add_error_handlers(app: FastAPI) -> None:

@@ -23,8 +23,17 @@ from assistant.retrieval.retriever import refuse_long
 from assistant.service import Query, ServedModel
 from assistant.types import Answer, Grounded, Message, Update
 from assistant.untrusted.turns import harmless
-from ui.api.problems import RequestRefused, as_refusal, error_object
-from ui.api.schemas import ChatMessage, ChatReply, ChatRequest, Choice, Reply, Usage
+from ui.api.protocol import (
+    ChatMessage,
+    ChatReply,
+    ChatRequest,
+    Choice,
+    Reply,
+    RequestRefused,
+    Usage,
+    as_refusal,
+    error_object,
+)
 
 _QUESTION = Message("user", "?")
 _log = logging.getLogger("uvicorn.error")

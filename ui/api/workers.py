@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from ui.api.problems import RequestRefused
+from ui.api.protocol import RequestRefused
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ import gradio as gr
 
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
-from ui.documents import DocumentRow, document, documents_of, matching, preview, read_outcome
 from ui.jobs import Kind, Status
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, when_opened
 from ui.pages.forms import CorpusName, checked, existing_corpus
@@ -17,7 +16,19 @@ from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
 from ui.people import User
 from ui.shown.components import empty_html, message_html, meta_html
-from ui.shown.documents import forgetting_html, list_html, live_html, outcome_html, preview_html
+from ui.shown.documents import (
+    DocumentRow,
+    document,
+    documents_of,
+    forgetting_html,
+    list_html,
+    live_html,
+    matching,
+    outcome_html,
+    preview,
+    preview_html,
+    read_outcome,
+)
 from ui.uploads import stored
 
 _KINDS: tuple[Kind, ...] = ("ingest", "forget")

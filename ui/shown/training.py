@@ -11,7 +11,7 @@ from ui.shown.components import Badge, ListEntry, empty_html, interval, meta_htm
 from ui.shown.jobs import day_of, duration
 from ui.shown.templates import filled
 from ui.texts import shown_number
-from ui.training import AdapterView, Course, Point, smoothed
+from ui.training import AdapterView, LossCurves, Point, smoothed
 
 T = TypeVar("T")
 _MIB, _GIB = 1 << 20, 1 << 30
@@ -37,7 +37,7 @@ def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> Markup:
     return filled("components.choices", entries=entries)
 
 
-def plot_html(context: AppContext, course: Course, name: str, total: float | None = None) -> Markup:
+def plot_html(context: AppContext, course: LossCurves, name: str, total: float | None = None) -> Markup:
     """The losses of a training; ``total`` are the steps that there will be. Empty where there are none yet."""
     if not course.losses:
         return Markup()
@@ -92,7 +92,7 @@ def plot_html(context: AppContext, course: Course, name: str, total: float | Non
     )
 
 
-def card_html(context: AppContext, view: AdapterView, course: Course) -> Markup:
+def card_html(context: AppContext, view: AdapterView, course: LossCurves) -> Markup:
     """What an adapter is, what it learnt from and how good it is."""
     plot = plot_html(context, course, view.name)
     return filled("training.card", name=view.name, flags=view.flags, plot=plot, rows=_facts(context, view))

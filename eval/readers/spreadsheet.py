@@ -24,7 +24,7 @@ _COLUMNS = {"id", "question", "must_include", "document", "quote", "page", "unan
 _YES, _NO = {"yes", "true", "1", "x", "ja"}, {"", "no", "false", "0", "nein"}
 
 
-def read_table(file: Path) -> list[Case]:
+def read_spreadsheet(file: Path) -> list[Case]:
     """All cases of a table; one without an id is named by its line. Raises UsageError that names the line."""
     return collected(_cases(file), file)
 

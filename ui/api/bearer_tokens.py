@@ -18,11 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.config import ServeSettings
 from assistant.errors import ConfigError
-from ui.api.limits import RateLimit
-from ui.api.problems import RequestRefused, error_response
+from ui.api.protocol import RequestRefused, error_response
 from ui.api.workers import CLIENT_GONE
+from ui.rate_limits import Guesses, RateLimit
 from ui.requests import LOCAL_HOSTS, Hosts, WrongHost, again, body_of, host_of
-from ui.sessions import Guesses
 
 TOKEN_VARIABLE = "ASSISTANT_TOKEN"
 _OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})

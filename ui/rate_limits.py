@@ -1,7 +1,4 @@
-"""Who is signed in, and how often a password may be tried.
-
-A session is a random token, of which only a digest is kept, in the memory of this process. It ends when it was not used
-for a while, when its owner signs out, and when their password changes.
+"""How often one client may ask, and how often a password or token may be tried.
 
 Guessing is slow and keeps nobody out:
 
@@ -12,19 +9,15 @@ The first kind shows a device cookie ("Slow Down Online Guessing Attacks with De
 use up what a name has, its owner still gets in. A try that succeeds does not count.
 """
 
-import hashlib
 import ipaddress
-import secrets
-import threading
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from ui.api.limits import RateLimit
 from ui.people import composed
 
-_MOST_SESSIONS = 10_000
+_MOST_CLIENTS = 10_000
 _HOUR_SECONDS = 3600
 # So many times the tries that an address has in a minute a name has in an hour; by default 30, so that in a month one
 # of 22,000 passwords may be right. NIST (SP 800-63B, 5.2.2) asks for at most 100 at once.
@@ -34,62 +27,37 @@ _NETWORK_BITS = 64
 """Of an IPv6 address: whoever has one has all of its network."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Session:
-    name: str
-    stamp: str
-    used_at: float
+class RateLimit:
+    """A token bucket for each client: ``most`` requests at once, and then as many in ``seconds``.
 
+    Clients that have not asked for longest are forgotten first; there are never more than 10,000.
+    """
 
-class Sessions:
-    """Token → name, for as long as the token is used. May be asked by several threads."""
-
-    def __init__(self, minutes: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """``minutes`` without use end a session. ``clock`` gives seconds."""
-        self._seconds = minutes * 60
+    def __init__(self, most: int, seconds: float = 60, clock: Callable[[], float] = time.monotonic) -> None:
+        """``most`` of 0 sets no limit. ``clock`` gives seconds."""
+        self._most = most
+        self._rate = most / seconds
         self._clock = clock
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()  # the one used longest ago comes first
-        self._lock = threading.Lock()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def begin(self, name: str, stamp: str) -> str:
-        """A new token for someone. ``stamp`` has to be the same whenever the token is used."""
-        token = secrets.token_urlsafe(32)
-        with self._lock:
-            self._forget_ended()
-            self._sessions[_digest(token)] = _Session(name, stamp, self._clock())
-        return token
-
-    def name_of(self, token: str, stamp_of: Callable[[str], str]) -> str | None:
-        """Whose token it is, which counts as use; None for one that has ended or never was."""
-        key, now = _digest(token), self._clock()
-        with self._lock:
-            session = self._sessions.get(key)
-            if session is None:
-                return None
-            if now - session.used_at > self._seconds or stamp_of(session.name) != session.stamp:
-                del self._sessions[key]
-                return None
-            self._sessions[key] = _Session(session.name, session.stamp, now)
-            self._sessions.move_to_end(key)
-            return session.name
-
-    def end(self, token: str) -> None:
-        """Sign out."""
-        with self._lock:
-            self._sessions.pop(_digest(token), None)
-
-    def _forget_ended(self) -> None:
+    def wait(self, client: str) -> float:
+        """Count a request. Returns 0, or the seconds until one is let in again, and then it is not counted."""
+        if not self._most:
+            return 0.0
         now = self._clock()
-        while self._sessions:
-            oldest = next(iter(self._sessions.values()))
-            if now - oldest.used_at <= self._seconds and len(self._sessions) < _MOST_SESSIONS:
-                return
-            self._sessions.popitem(last=False)
+        left, then = self._buckets.pop(client, (float(self._most), now))
+        left = min(self._most, left + (now - then) * self._rate)
+        allowed = left >= 1 or math.isclose(left, 1)
+        self._buckets[client] = (left - 1 if allowed else left, now)
+        if len(self._buckets) > _MOST_CLIENTS:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - left) / self._rate
 
-
-def _digest(token: str) -> str:
-    # The table is searched by digest, so that the time it takes tells nothing about a token.
-    return hashlib.sha256(token.encode()).hexdigest()
+    def give_back(self, client: str) -> None:
+        """Count the last request of a client no more."""
+        if client in self._buckets:
+            left, then = self._buckets[client]
+            self._buckets[client] = (left + 1, then)
 
 
 class Guesses:
