@@ -258,7 +258,7 @@ class _Run:
         keys = {file.location: key for key, file in unread.items()}
         tasks = [Task(file.location, file.size, file.modified_ns) for file in unread.values()]
         waiting: dict[str, ReadResult] = {}
-        with progress_bar("ReadResult and embedding", len(tasks)) as bar, ThreadPoolExecutor(1) as beside:
+        with progress_bar("Reading and embedding", len(tasks)) as bar, ThreadPoolExecutor(1) as beside:
             loaded = beside.submit(self._embedder.load)  # while the first files are read
             for reading in read_all(tasks, self._recipe):
                 key = keys[reading.task.location]

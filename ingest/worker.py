@@ -1,4 +1,4 @@
-"""ReadResult in processes of their own: a reader that hangs, crashes or eats memory takes no one with it."""
+"""Reading in processes of their own: a reader that hangs, crashes or eats memory takes no one with it."""
 
 import hashlib
 import os

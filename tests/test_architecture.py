@@ -1,6 +1,7 @@
 """The house keeps its shape: who may import whom, what starts light, and how large things get."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -170,3 +171,14 @@ def test_nothing_is_pickled_and_no_remote_code_is_trusted_by_default() -> None:
         text = file.read_text(encoding="utf-8")
         assert "import pickle" not in text and "torch.load(" not in text, name_of(file)
         assert "trust_remote_code=True" not in text, name_of(file)
+
+
+def test_what_people_and_models_read_names_no_class_of_ours() -> None:
+    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in modules()}
+    classes = {node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    name = re.compile(r"\b([A-Z][a-z]+(?:[A-Z][a-z]+)+)\b(?=:? [a-z])")
+    for file, tree in trees.items():
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+                assert not classes & set(name.findall(node.value)), f"{name_of(file)}: {node.value}"

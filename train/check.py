@@ -98,7 +98,7 @@ def lines(report: CheckReport) -> Iterator[str]:
     computed = f"{report.packed_tokens / report.tokens:.0%} of them computed (shared prefixes once), " if packs else ""
     yield f"Tokens: {report.tokens:,} an epoch, {computed}{report.loss_tokens / report.tokens:.1%} carry loss"
     yield f"End of turn: '{visible(report.end_of_turn)}', trained in {report.ended} of {report.rows} rows"
-    yield f"TokenRow lengths (window {report.window or 'not stated'}; the longest is '{visible(report.longest)}'):"
+    yield f"Row lengths (window {report.window or 'not stated'}; the longest is '{visible(report.longest)}'):"
     most = max(count for _, count in report.lengths)
     for longest, count in report.lengths:
         yield f"  to {longest:>6}  {count:>6}  {'█' * round(30 * count / most)}"

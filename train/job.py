@@ -133,7 +133,7 @@ def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
     """
     files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
     if not settings.pairs and not files:
-        raise PairsError(f"There are no pairs in {workspace.pairs}.", "UnfinishedRun: assistant pairs")
+        raise PairsError(f"There are no pairs in {workspace.pairs}.", "Run: assistant pairs")
     pairs = settings.pairs or files[-1].stem
     workspace.pairs_file(pairs)
     workspace.adapter(settings.name or pairs)
@@ -155,7 +155,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     system, window = general.answer.system, window_of(config)
     rows = rows_of(pairs, "train", template, system, window)
     if not rows:
-        raise TrainingError(f"{file} has no pairs to train on.", "UnfinishedRun: assistant pairs")
+        raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
     voice = {pair.id for pair in pairs if pair.source == "tone"}
     rows += settings.tone_epochs * [row for row in rows if row.id in voice]
     validation = drawn(rows_of(pairs, "validation", template, system, window), settings)

@@ -62,7 +62,7 @@ _TO_JUDGE = """Question: {question}
 Answer: {answer}
 
 Does the passage above fully support the answer, does the answer fit the question, and would somebody who has not seen
-the passage ask it so? StoredReply with yes or no only."""
+the passage ask it so? Reply with yes or no only."""
 _LONGEST_VERDICT = 8
 _YES = re.compile(r"\W*(?:yes|true|ja)\b", re.IGNORECASE)
 

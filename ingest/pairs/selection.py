@@ -99,7 +99,7 @@ def ask(
     tries = round(settings.per_chunk * _SPARE)
     taken: dict[int, list[Searched]] = {}
     count = 0
-    with progress_bar("TeacherPrompt the retriever", len(wanted)) as bar:
+    with progress_bar("Asking the retriever", len(wanted)) as bar:
         for chunk in wanted:
             if most is not None and count >= most:
                 break

@@ -1,4 +1,4 @@
-"""UnfinishedRun files and key=value: what is stated wins over what is not, and a mistake is told in one line."""
+"""Run files and key=value: what is stated wins over what is not, and a mistake is told in one line."""
 
 import shlex
 from pathlib import Path

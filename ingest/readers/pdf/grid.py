@@ -16,11 +16,11 @@ from .textlines import CELL, OTHER_SIZE, UP, PdfLine
 MIN_ROWS = 2
 """Rows with several cells, a header among them if it is set bold."""
 FAR = 3.2
-"""PdfLine heights between rows of one table at most."""
+"""Line heights between rows of one table at most."""
 LEVEL = 0.7
-"""PdfLine heights by which the first lines of the cells of a row may differ."""
+"""Line heights by which the first lines of the cells of a row may differ."""
 WRAPPED = 1.5
-"""PdfLine heights between lines of one cell at most."""
+"""Line heights between lines of one cell at most."""
 MAX_WRAPPED = 8
 """Lines of the first cell of a row, and one more."""
 JUDGED_ROWS = 12
@@ -28,7 +28,7 @@ JUDGED_ROWS = 12
 MAX_CELL = 60
 """Characters of a usual cell; lines of prose in columns are about as long, or longer."""
 SLACK = 0.2
-"""PdfLine heights by which cells of a column may stand off its edge: less than half the width of a letter."""
+"""Line heights by which cells of a column may stand off its edge: less than half the width of a letter."""
 SIGNS = frozenset("$€£¥%()")
 
 Piece = tuple[int, str]

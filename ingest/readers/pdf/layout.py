@@ -35,9 +35,9 @@ _POINTS = 0.6
 _COLUMN = 20
 """Points: lines that begin within so many share their right edge."""
 _SHORT = 4
-"""PdfLine heights before the right edge at which a line has ended early: about eight letters."""
+"""Line heights before the right edge at which a line has ended early: about eight letters."""
 _INDENT = 0.8
-"""PdfLine heights by which the first line of a paragraph is set in at the least."""
+"""Line heights by which the first line of a paragraph is set in at the least."""
 _SHORT_TEXT = 45
 """Characters of a line that has ended early, where its place is not known."""
 _LONGEST_BOLD = 90

@@ -76,7 +76,7 @@ class Paints:
 def painted(page: pypdfium2.PdfPage, has_layers: Callable[[], bool]) -> tuple[TextPieces, Paints]:
     """What a page paints; ``has_layers`` says whether the document has parts that may be switched off.
 
-    TextPieces that stand for drawn ones, and may say something else, are taken away on the way.
+    Texts that stand for drawn ones, and may say something else, are taken away on the way.
     """
     survey = _Survey(page)
     return survey.text_arrays(has_layers), survey.paint_arrays()

@@ -21,7 +21,7 @@ _PROSE_ENDS = (".", ";", ":")
 MAX_HEAD = 40
 """Characters of a header line without cells: a head that stands alone over its column."""
 CLOSE = 2.1
-"""PdfLine heights between the lines of a header at most, which are set in two at the widest."""
+"""Line heights between the lines of a header at most, which are set in two at the widest."""
 MAX_LABEL = 90
 """Characters of a label that has its row below it."""
 MAX_LABEL_LINES = 3

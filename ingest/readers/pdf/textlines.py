@@ -47,7 +47,7 @@ _TURNS: dict[int, Callable[[float, float, float, float], Place]] = {
 }
 """Places on the sheet to places as seen, by the turn of the page; offsets do not matter."""
 UP = 0.5
-"""PdfLine heights further up from which a line begins another cell or column; superscripts stay below."""
+"""Line heights further up from which a line begins another cell or column; superscripts stay below."""
 OTHER_SIZE = 0.12
 """Share by which the size of a line differs that belongs to another text."""
 _SPACED_OUT = 0.4
