@@ -84,6 +84,30 @@ def test_the_keyboard_alone_gets_from_question_to_source(address: str, visit: Vi
     expect(mark).to_be_focused()
 
 
+def test_keys_lead_to_the_question_over_the_marks_and_to_their_list(address: str, visit: Visits) -> None:
+    one = visit(address)
+    page = one.open()
+    box = page.get_by_role("textbox", name="Your question")
+    box.fill(QUESTION)
+    box.press("Enter")
+    expect(page.locator("#chat-now .actions")).to_be_visible()
+    box.fill("a/b?")
+    expect(box).to_have_value("a/b?")
+    mark = page.locator("#chat-now .mark").first
+    mark.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    expect(mark).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    assert barriers(page) == []
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    one.tab("Health").keyboard.press("/")
+    expect(box).to_be_focused()
+    expect(box).to_have_value("a/b?")
+
+
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_nothing_hangs_over_the_edge(address: str, visit: Visits, width: int) -> None:
     one = visit(address, width, 844)

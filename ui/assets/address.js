@@ -28,6 +28,7 @@
       list().querySelector("[data-current]").dispatchEvent(new CustomEvent("opened", {detail: {conversation: open.conversation}, bubbles: true}));
     } else if (!open.conversation && was.conversation) document.getElementById("chat-new").click();
   };
+  window.assistant.to = (name) => { if (tabOf(name)?.getAttribute("aria-selected") !== "true") tabOf(name)?.click(); };
   window.assistant.at = (name) => {
     if (!open || open.name === name) return;
     open.name = name;

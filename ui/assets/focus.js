@@ -31,4 +31,34 @@
   document.addEventListener("submit", (event) => {
     if (event.target.dataset.do === "teach") thenSaid(event.target.dataset.turn);
   });
+
+  // Keys by themselves: not where someone writes, nor with a key that means something to the browser.
+  const toggleKeys = () => {
+    const keys = document.getElementById("keys");
+    keys.open ? keys.close() : keys.showModal();
+  };
+  // A tab is shown by its style alone, a little after it was chosen.
+  const writeSoon = (tries) => {
+    if (question()?.offsetParent) question().focus();
+    else if (tries) setTimeout(() => writeSoon(tries - 1), 50);
+  };
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-keys]")) toggleKeys(); });
+  document.addEventListener("keydown", (event) => {
+    const one = event.target, step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey || one.closest("input, textarea, select, [contenteditable]")) return;
+    if (event.key === "?") { event.preventDefault(); toggleKeys(); return; }
+    if (document.getElementById("keys").open) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      window.assistant.to("chat");
+      writeSoon(100);
+    } else if (step && one.matches(".mark")) {
+      event.preventDefault();
+      const marks = [...one.closest(".turn").querySelectorAll(".mark")];
+      marks[marks.indexOf(one) + step]?.focus();
+    } else if (step && one.closest("#source")) {
+      event.preventDefault();
+      window.assistant.step(step);
+    }
+  });
 })();
