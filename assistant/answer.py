@@ -13,7 +13,7 @@ from itertools import zip_longest
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.conversation.agreement import is_courtesy
 from assistant.conversation.followups import Rewriting
-from assistant.conversation.parts import JoinedQuestion, joined_questions
+from assistant.conversation.joined_questions import JoinedQuestion, joined_questions
 from assistant.conversation.rewriting import fitting_history, latest, rewritten, rewritten_by_model
 from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
@@ -23,8 +23,8 @@ from assistant.errors import PromptTooLongError
 from assistant.feedback.checked import AcceptedAnswer, CheckedAnswers
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Meaning
-from assistant.grounding.outcomes import Part, by_parts, outcome_of
-from assistant.grounding.quoting import Before, Places
+from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
+from assistant.grounding.quoting import EarlierAnswer, Places
 from assistant.grounding.sums import per_period
 from assistant.grounding.versions import version_notes
 from assistant.grounding.warnings import warning_notes
@@ -80,11 +80,11 @@ class _Course:
     like_checked: tuple[str, ...] = ()
     computed: Sentence | None = None
     """What a follow-up asks for, if it is a sum of what was said before."""
-    before: Before | None = None
+    before: EarlierAnswer | None = None
     """What a follow-up goes on from, where the answer before it cites something."""
     found_for: Sequence[tuple[JoinedQuestion, Sequence[Evidence]]] = ()
     """The parts of a question that joins several, with what was found for each."""
-    parts: Sequence[Part] = ()
+    parts: Sequence[QuestionPart] = ()
 
     def done(self, step: str) -> None:
         """A step ends now; what it took is what no earlier one took."""
@@ -248,11 +248,11 @@ class Assistant:
         """The evidence of a follow-up with what the answer before it cites, which is found again from its words."""
         said = ground(course.rewriting.said, earlier, self.retriever.weights, self._answering.support_coverage)
         cited = tuple(citation for sentence in said if sentence.supported for citation in sentence.citations)
-        course.before = Before(course.question, cited) if cited else None
+        course.before = EarlierAnswer(course.question, cited) if cited else None
         course.computed = per_period(course.question, said, answered_in(course.question, LANGUAGES))
         return _merged([], [*found, *(hit for hit in earlier if any(one.hit == hit.rank for one in cited))])
 
-    def _places(self, question: str, shown: Sequence[Evidence], before: Before | None = None) -> Places:
+    def _places(self, question: str, shown: Sequence[Evidence], before: EarlierAnswer | None = None) -> Places:
         return Places(question, shown, self.retriever.embedder, self.retriever.weights, before)
 
     def _prompt(self, question: str, history: Sequence[Message], found: Sequence[Evidence]) -> _Prompt:
@@ -276,9 +276,9 @@ class Assistant:
             )
         return _Prompt(prompt, shown, min(self._generation.max_new_tokens, room))
 
-    def _part(self, one: JoinedQuestion, found: Sequence[Evidence], shown: Sequence[Evidence]) -> Part:
+    def _part(self, one: JoinedQuestion, found: Sequence[Evidence], shown: Sequence[Evidence]) -> QuestionPart:
         probability = judge(one.standalone, found, self.retriever, self._answering).judgement.get("probability", 0.0)
-        return Part(one.asked, self._places(one.standalone, shown), probability)
+        return QuestionPart(one.asked, self._places(one.standalone, shown), probability)
 
     def _grounder(self, question: str, shown: Sequence[Evidence], places: Sequence[Places]) -> Grounder:
         """``places``: of the question, or of each of its parts; a citation has to fit one of these."""

@@ -12,7 +12,7 @@ MARKER = re.compile(r"(?<!\s)\s*\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
-class _Patterns:
+class _CourtesyPatterns:
     courtesy: re.Pattern[str]
     courtesy_in_front: re.Pattern[str]
     agrees: re.Pattern[str]
@@ -20,7 +20,7 @@ class _Patterns:
 
 
 @cache
-def _patterns() -> _Patterns:
+def _patterns() -> _CourtesyPatterns:
     yes, no, thanks = map(every_form, ("agreeing", "declining", "thanking"))
     offers, also, know, say = map(every_form, ("offers", "offers_also", "offers_to_know", "offers_to_say"))
     its = (
@@ -29,7 +29,7 @@ def _patterns() -> _Patterns:
         rf"(?!(?:{no})\b).*?\b(?:{yes})\b",
         rf"^.*?\b(?:{offers})\b(?: (?:{also}))*(?:,? (?:to )?(?:{know})\b)?(?: (?:{say})\b)?[\s,]*",
     )
-    return _Patterns(*(re.compile(one, re.IGNORECASE) for one in its))
+    return _CourtesyPatterns(*(re.compile(one, re.IGNORECASE) for one in its))
 
 
 def is_courtesy(text: str) -> bool:

@@ -105,7 +105,7 @@ def _without_opening(sentence: str, language: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Patterns:
+class _FollowUpPatterns:
     leading_on: re.Pattern[str]
     likewise: re.Pattern[str]
     what_if: re.Pattern[str]
@@ -114,7 +114,7 @@ class _Patterns:
 
 
 @cache
-def _patterns(language: str) -> _Patterns:
+def _patterns(language: str) -> _FollowUpPatterns:
     kinds = ("leading_on", "likewise", "what_if", "explaining", "expletives")
     leading_on, likewise, what_if, explaining, expletives = (forms(kind, language) for kind in kinds)
     its = (
@@ -124,7 +124,7 @@ def _patterns(language: str) -> _Patterns:
         rf"\b(?:{explaining})\b",
         expletives,
     )
-    return _Patterns(*(re.compile(one, re.IGNORECASE) for one in its))
+    return _FollowUpPatterns(*(re.compile(one, re.IGNORECASE) for one in its))
 
 
 def _is_foreign(before: str, asked: str, language: str) -> bool:

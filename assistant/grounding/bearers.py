@@ -38,7 +38,7 @@ class _Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Patterns:
+class _BearerPatterns:
     segment_end: re.Pattern[str]
     behind: re.Pattern[str]
     """"18 children (Nursery)", "€9 per person", "12 months for crowns": behind the number and what it counts."""
@@ -47,11 +47,11 @@ class _Patterns:
 
 
 @cache
-def _patterns(language: str) -> _Patterns:
+def _patterns(language: str) -> _BearerPatterns:
     kinds = ("parting", "said_of", "a_single", "once", "several_times")
     parting, said_of, single, once, several = (forms(kind, language) for kind in kinds)
     noun = r"(?P<noun>[^\W\d_]+)"
-    return _Patterns(
+    return _BearerPatterns(
         re.compile(rf"[;|\n]|[,.!?](?=\s)|\b(?:{parting})\b"),
         re.compile(
             r"(?:\s+[^\W\d_]+){0,2}?\s*(?:\((?P<label>[^()\d]{1,40})\)"

@@ -49,7 +49,7 @@ def _agree(read: str, places: Places) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class QuestionPart:
     """One of the questions that a question joins."""
 
     asked: str
@@ -60,8 +60,8 @@ class Part:
 
 
 def by_parts(
-    parts: Sequence[Part], said: Iterable[Sentence]
-) -> tuple[tuple[Sentence, ...], tuple[Sentence, ...], tuple[Part, ...]]:
+    parts: Sequence[QuestionPart], said: Iterable[Sentence]
+) -> tuple[tuple[Sentence, ...], tuple[Sentence, ...], tuple[QuestionPart, ...]]:
     """What was ``said`` to a question of several parts, quotations for parts that it leaves open, and what stays open.
 
     A sentence is not supported by a place that answers one part, if it has words of another part that are not there:
@@ -85,7 +85,7 @@ def by_parts(
             has_none = {part.asked for part in near if not _own_words(part, parts, part.asked)}  # "how often?"
             answered |= has_none | {part.asked for part in near if _own_words(part, parts, told)}
     quotes: list[Sentence] = []
-    left: list[Part] = []
+    left: list[QuestionPart] = []
     for part in parts:
         if part.asked in answered:
             continue
@@ -96,7 +96,7 @@ def by_parts(
     return tuple(kept), tuple(quotes), tuple(left)
 
 
-def _own_words(part: Part, parts: Sequence[Part], text: str) -> set[str]:
+def _own_words(part: QuestionPart, parts: Sequence[QuestionPart], text: str) -> set[str]:
     """The words of a text that a part has and no other one, as stems."""
     others = (content_stems(other.asked, "") for other in parts if other is not part)
     return set(content_stems(part.asked, "")).difference(*others).intersection(stems(text, ""))

@@ -63,7 +63,7 @@ class _Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class EarlierAnswer:
     """What a follow-up goes on from."""
 
     asked: str
@@ -81,7 +81,7 @@ class Places:
         hits: Sequence[Evidence],
         embedder: Embedder,
         weights: Weights,
-        before: Before | None = None,
+        before: EarlierAnswer | None = None,
     ) -> None:
         """``weights`` gives each stem its weight."""
         self.question = question

@@ -251,7 +251,7 @@ def _statement(question: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Patterns:
+class _OpeningPatterns:
     opening: re.Pattern[str]
     """What opens a sentence and claims nothing."""
     bare_reply: re.Pattern[str]
@@ -260,9 +260,9 @@ class _Patterns:
 
 
 @cache
-def _patterns(language: str) -> _Patterns:
+def _patterns(language: str) -> _OpeningPatterns:
     reply = rf"(?P<reply>{forms('yes', language)}|{forms('no', language)})"
-    return _Patterns(
+    return _OpeningPatterns(
         re.compile(rf"\s*(?:{reply}[,.:;!–—-]+\s+)?(?P<step>(?:{forms('next_step', language)}):\s)?", re.IGNORECASE),
         re.compile(rf"\s*{reply}\s*[.!]?\s*", re.IGNORECASE),
         re.compile(

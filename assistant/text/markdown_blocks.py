@@ -64,7 +64,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MarkdownBlock:
     """A token of markdown-it, and its lines if it has words."""
 
     token: "Token"
@@ -79,7 +79,7 @@ def parser() -> "MarkdownIt":
     return MarkdownIt("commonmark").enable("table").disable(_NO_RULES)
 
 
-def blocks(text: str, around: Outermost | None = None) -> list[Block]:
+def blocks(text: str, around: Outermost | None = None) -> list[MarkdownBlock]:
     """The blocks of a text, or of one that goes on with what is ``around`` its first line.
 
     No word is lost: what is nested deeper than the parser reads stands at the end.
@@ -97,8 +97,10 @@ def blocks(text: str, around: Outermost | None = None) -> list[Block]:
         line = placing.lost(row)
         inline = Token("inline", "", 0, map=[row, row + 1], content=line.text)
         found += [
-            Block(Token("paragraph_open", "p", 1)), Block(inline, (line,)), Block(Token("paragraph_close", "p", -1))
-        ]  # fmt: skip
+            MarkdownBlock(Token("paragraph_open", "p", 1)),
+            MarkdownBlock(inline, (line,)),
+            MarkdownBlock(Token("paragraph_close", "p", -1)),
+        ]
     return found
 
 
@@ -146,7 +148,7 @@ class _Placing:
         self._header: list[str] = []
         """The first two lines of the block, which are those of a table if it is one."""
 
-    def block(self, token: "Token") -> Block:
+    def block(self, token: "Token") -> MarkdownBlock:
         """The next token."""
         if token.map and token.nesting >= 0:
             self._enter(token, token.map[0])
@@ -165,9 +167,11 @@ class _Placing:
                 written = [words.strip() for words in written]
             is_paragraph = token.type == "inline" and token.level == 1
             rows = enumerate(written, first)
-            return Block(token, tuple(self._line(row, words, is_paragraph and row > first) for row, words in rows))
+            return MarkdownBlock(
+                token, tuple(self._line(row, words, is_paragraph and row > first) for row, words in rows)
+            )
         self._kind = _KINDS.get(token.type, "text")
-        return Block(token)
+        return MarkdownBlock(token)
 
     def _enter(self, token: "Token", row: int) -> None:
         """Note what begins in a row, if it is outermost."""

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class _Patterns:
+class _QuantityPatterns:
     """What finds numbers in texts of a language."""
 
     reference: re.Pattern[str]
@@ -40,7 +40,7 @@ class _Patterns:
 
 
 @cache
-def _patterns(language: str) -> _Patterns:
+def _patterns(language: str) -> _QuantityPatterns:
     kinds = ("references", "one", "between_number_and_unit", "at_most", "at_least", "in_a_time", "per", "ranges")
     references, one, between, most, least, in_a, per, ranges = (forms(kind, language) for kind in kinds)
     units = {
@@ -52,7 +52,7 @@ def _patterns(language: str) -> _Patterns:
     def compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern, re.IGNORECASE)
 
-    return _Patterns(
+    return _QuantityPatterns(
         compiled(rf"(?P<sign>(?<!§)§{{1,2}}|\b(?:{references})\b\.?)\s*(?P<number>\d+[a-z]?)"),
         compiled(rf"\b(?:{one})(?=[ -](?:{unit})\b)"),
         compiled(
@@ -186,24 +186,24 @@ def unit_of(quantity: str) -> str:
     return "" if quantity[0] in "§(-" or quantity.count("-") else _NUMBER.sub("", quantity, count=1)
 
 
-def _plain(text: str, its: _Patterns) -> str:
+def _plain(text: str, its: _QuantityPatterns) -> str:
     return its.one.sub("1", _THOUSANDS.sub("", text))
 
 
-def _unit_of(match: re.Match[str], its: _Patterns) -> str:
+def _unit_of(match: re.Match[str], its: _QuantityPatterns) -> str:
     return _unit_named(match["before"] or match["after"] or "", its)
 
 
-def _period_of(match: re.Match[str], its: _Patterns) -> str:
+def _period_of(match: re.Match[str], its: _QuantityPatterns) -> str:
     written = match["time"] or match["unit"]
     return _unit_named(written, its) or written.casefold()
 
 
-def _unit_named(written: str, its: _Patterns) -> str:
+def _unit_named(written: str, its: _QuantityPatterns) -> str:
     return next((unit for unit, names in its.units.items() if names.fullmatch(written)), "")
 
 
-def _number_of(match: re.Match[str], its: _Patterns) -> str:
+def _number_of(match: re.Match[str], its: _QuantityPatterns) -> str:
     number = match["number"].replace(",", ".")
     if match["scale"]:
         scale = next(value for name, value in its.scales.items() if name.fullmatch(match["scale"]))

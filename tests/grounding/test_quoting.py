@@ -8,7 +8,7 @@ from fakes import FakeEmbedder
 from samples import evidence
 
 from assistant.grounding.grounder import cite
-from assistant.grounding.quoting import Before, Places
+from assistant.grounding.quoting import EarlierAnswer, Places
 from assistant.store.blocks import blocks_in
 from assistant.types import Evidence, Sentence
 
@@ -231,7 +231,7 @@ def test_a_follow_up_is_answered_from_the_section_cited_before_and_not_with_the_
     other = evidence("Cover for the things of adults has no limit of age at all.", 1, document="other.md")
     question = "Until when (the things of your children)?"
     hits = [other, own]
-    before = Before("Until when?", (cite(own, 0, len(section[0])),))
+    before = EarlierAnswer("Until when?", (cite(own, 0, len(section[0])),))
     first, *_ = Places(question, hits, FakeEmbedder(), alike, before).quotes()
     assert first.text == section[1]
     assert Places(question, hits, FakeEmbedder(), alike).quotes()[0].text != section[1]
@@ -240,6 +240,6 @@ def test_a_follow_up_is_answered_from_the_section_cited_before_and_not_with_the_
 def test_what_was_cited_before_is_quoted_again_where_it_holds_what_a_follow_up_adds() -> None:
     text = "Dental treatment is covered up to 500 euros in Standard and 1,000 euros in Max."
     hit = evidence(text)
-    before = Before("and in Max?", (cite(hit, 0, len(text)),))
+    before = EarlierAnswer("and in Max?", (cite(hit, 0, len(text)),))
     (only,) = Places("in Max (dental treatment covered in Standard)?", [hit], FakeEmbedder(), alike, before).quotes()
     assert only.text == text
