@@ -358,13 +358,13 @@ class PairsSettings(Section):
         Field({}, description='Most that sources may be of all pairs, as in {"structure": 0.5}; others have no limit.')
     )
     refusals: float = Field(
-        0.05,
+        0.1,
         ge=0.0,
         le=0.9,
         description="Share of pairs whose passages do not answer; more makes a model refuse more.",
     )
     reading: float = Field(
-        0.15,
+        0.5,
         ge=0.0,
         le=0.9,
         description="Share of pairs, at most, from reading exercises that come with the program: made-up documents, and"

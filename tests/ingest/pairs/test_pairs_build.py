@@ -146,7 +146,7 @@ def test_a_question_has_to_find_its_chunk_again(house: House) -> None:
 
 
 def test_shares_and_limits_are_kept(house: House) -> None:
-    report = house.make(refusals=0.0, general=0.0, per_chunk=2, most=10)
+    report = house.make(refusals=0.0, reading=0.0, general=0.0, per_chunk=2, most=10)
     assert set(report.counts) == {"structure"}
     assert 10 <= report.counts["structure"] <= 12
     chunks: dict[object, int] = {}
