@@ -6,6 +6,7 @@ what they do in ``data-do`` and what they do it to in other ``data-`` attributes
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -133,7 +134,8 @@ def narrowing(part: str, value: str, words: Texts) -> str:
     """One part of a scope as people read it."""
     match part:
         case "since" | "until":
-            return words(f"scope.is_{part}", date=date.fromisoformat(value))
+            with suppress(ValueError):  # what is kept of a conversation may be no date
+                return words(f"scope.is_{part}", date=date.fromisoformat(value))
         case "language":
             return language_name(value)
         case "folder":

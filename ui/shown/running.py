@@ -54,8 +54,10 @@ def models_html(context: AppContext, chosen: str) -> Markup:
 
 
 def model_html(context: AppContext, name: str) -> Markup:
-    """What a model is, what it needs, and how large the fetch is."""
-    model, words = _language_models()[name], context.text
+    """What a model is, what it needs, and how large the fetch is; of one that is not in the catalogue its name."""
+    model, words = _language_models().get(name), context.text
+    if model is None:
+        return filled("running.model", name=name, rows={})
     rows = {
         words("models.needs"): _needs(context, model),
         words("models.languages"): ", ".join(map(language_name, model.languages)) or words("models.many"),
