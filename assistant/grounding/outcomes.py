@@ -91,8 +91,8 @@ def by_parts(
             continue
         if outcome_of("", stands=False, declines=False, places=part.places, probability=part.probability) != "quoted":
             left.append(part)
-        elif (best := part.places.quotes()[0]) not in quotes:
-            quotes.append(best)
+        else:
+            quotes += [quote for quote in part.places.quotes(1) if quote not in quotes]
     return tuple(kept), tuple(quotes), tuple(left)
 
 

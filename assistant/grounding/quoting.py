@@ -13,7 +13,7 @@ not quoted again unless it holds them.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from assistant.grounding.conditions import conditions
@@ -90,9 +90,17 @@ class Places:
         self._embedder = embedder
         self._weights = weights
 
-    def quotes(self) -> tuple[Sentence, ...]:
-        """The best places as sentences with citations, best first: at most two, none where nothing fits."""
-        return tuple(map(self._with_conditions, self._quoted(_MOST_QUOTES, self._best - _NEARLY_AS_GOOD)))
+    def quotes(self, most: int = _MOST_QUOTES) -> tuple[Sentence, ...]:
+        """The best places as sentences with citations, best first, each with the sentences that limit it behind it.
+
+        At most ``most`` places, none where nothing fits.
+        """
+        sentences: list[Sentence] = []
+        for quote in self._quoted(most, self._best - _NEARLY_AS_GOOD):
+            for sentence in (quote, *self._conditions(quote)):
+                if not any(_overlap(sentence, other) for other in sentences):
+                    sentences.append(sentence)
+        return tuple(sentences)
 
     def closest(self) -> tuple[Sentence, ...]:
         """The places that come closest, in the same way: at most three, however much worse than the first."""
@@ -116,16 +124,14 @@ class Places:
                 quotes.append(quoted)
         return tuple(quotes)
 
-    def _with_conditions(self, quote: Sentence) -> Sentence:
-        """A quotation with what limits it behind it, each with a citation of its own."""
+    def _conditions(self, quote: Sentence) -> Iterator[Sentence]:
+        """What limits a quotation, behind it in its section."""
         (cited,) = quote.citations
         hit = next(hit for hit in self._hits if hit.rank == cited.hit)
-        if hit.block_at(cited.start).kind == "table":
-            return quote
-        its = conditions(hit, cited.end - hit.start, quote.text)
-        added = tuple(cite(hit, one.start, one.end, self._hits) for one in its)
-        text = " … ".join([quote.text, *(" ".join(one.quote.split()) for one in added)])
-        return replace(quote, text=text, citations=(cited, *added))
+        if hit.block_at(cited.start).kind != "table":
+            for one in conditions(hit, cited.end - hit.start, quote.text):
+                text = _in_one_line(hit, one.start, one.end)
+                yield Sentence(text, True, "", (cite(hit, one.start, one.end, self._hits),))
 
     def behind(self, citations: Sequence[Citation]) -> float:
         """By how much the citation that fits the question best does so worse than the best place.

@@ -207,9 +207,9 @@ CLAUSES = {
 def test_a_clause_that_limits_a_quotation_is_quoted_with_it_and_no_other(language: str) -> None:
     question, *clauses = CLAUSES[language]
     hit = evidence("\n\n".join(clauses), language=language)
-    first, *_ = Places(question, [hit], FakeEmbedder(), alike).quotes()
-    assert first.text == f"{clauses[0]} … {clauses[1]}"
-    assert [one.quote for one in first.citations] == clauses[:2]
+    quotes = Places(question, [hit], FakeEmbedder(), alike).quotes(1)
+    assert [quote.text for quote in quotes] == clauses[:2]
+    assert [one.quote for quote in quotes for one in quote.citations] == clauses[:2]
 
 
 def test_a_clause_of_another_section_limits_nothing() -> None:
