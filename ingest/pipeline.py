@@ -29,8 +29,7 @@ from assistant.retrieval.retriever import Retriever
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow, digest, file_location
 from assistant.store.schema import damage_told
-from assistant.text.filenames import names_of
-from assistant.text.printing import counted
+from assistant.text.printing import counted, names_of
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, new_name, write_lock
 from ingest.changes import READ_KINDS, Entry, FoundFile, absolute, is_gone, make_plan, scan, without_other_formats

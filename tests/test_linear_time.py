@@ -56,7 +56,7 @@ from assistant.retrieval.pool import refuse_unmatched
 from assistant.retrieval.retriever import Retriever
 from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog, StoredChunk
-from assistant.text import dates, names, negation, quantities
+from assistant.text import names, negation, quantities
 from assistant.text.printing import excerpt, visible
 from assistant.text.sentences import asks, line_sentence_spans
 from assistant.text.words import content_stems, detect, query_terms, terms, whole_questions
@@ -356,7 +356,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "prompt": lambda text: build_messages(text, [evidence(text, context=text)], [Message("user", text)], text),
     "filters": filtered,
     # Answers and passages
-    "dates": dates.dates,
+    "dates": quantities.dates,
     "words that decide": lambda text: decisive.missing_word("it is free of charge", text, "en"),
     "names": lambda text: (names.names(text, "en"), names.names(text, "de")),
     "denials": lambda text: (negation.denials(text, "en"), negation.affirmed(text, "en")),

@@ -211,8 +211,7 @@ def _write_each(asked: Sequence[BatchQuestion], answered: Callable[[BatchQuestio
 def print_hits(hits: list[Evidence]) -> None:
     """Hits for a terminal."""
     from assistant.render.transcript import source_of
-    from assistant.text.filenames import names_of
-    from assistant.text.printing import visible
+    from assistant.text.printing import names_of, visible
 
     if not hits:
         click.echo("Nothing found.")

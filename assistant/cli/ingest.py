@@ -80,7 +80,7 @@ def ingest_command(
 def documents_command(corpus: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """List the files of a corpus with what is known of each, and other corpora of the workspace."""
     from assistant.service import open_corpus
-    from assistant.text.filenames import names_of
+    from assistant.text.printing import names_of
 
     with closing(open_corpus(workspace, corpus)) as catalog:
         summaries = {summary.id: summary for summary in catalog.document_summaries()}

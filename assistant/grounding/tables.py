@@ -11,8 +11,7 @@ from itertools import chain, islice, repeat
 
 from assistant.text.lexicon import everywhere, vocabulary
 from assistant.text.negation import affirmed
-from assistant.text.quantities import in_digits
-from assistant.text.ranges import Range, ranges, without_ranges
+from assistant.text.quantities import Range, in_digits, ranges, without_ranges
 from assistant.text.words import stems, words
 
 # From this part of its words on, a header or a row is named; two thirds, since headers have remarks: "Privat Standard

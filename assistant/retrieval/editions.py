@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from assistant.text.duplicates import jaccard, shingles
+from assistant.text.overlap import jaccard, shingles
 from assistant.text.quantities import quantities
 from assistant.types import Evidence
 

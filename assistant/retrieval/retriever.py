@@ -22,7 +22,7 @@ from assistant.retrieval.embedder import Embedder, embedder_of
 from assistant.retrieval.ranking import Ranking, Reranker, ScoredChunk, fuse
 from assistant.store.catalog import Catalog, StoredChunk
 from assistant.store.vectors import VectorIndex, open_index
-from assistant.text.duplicates import Duplicates, jaccard, shingles
+from assistant.text.overlap import Duplicates, jaccard, shingles
 from assistant.text.words import DEFAULT_LANGUAGE, detect, query_terms, whole_questions
 from assistant.types import Evidence, Filter, well_formed
 

@@ -6,9 +6,8 @@ all nouns so: there a name has at least two words, or a word and a number.
 
 import re
 
-from assistant.text.dates import dates
 from assistant.text.lexicon import own, vocabulary
-from assistant.text.quantities import in_figures, without_measures
+from assistant.text.quantities import dates, in_figures, without_measures
 
 Name = tuple[str, ...]
 """The words of a name as they are written."""

@@ -1,17 +1,24 @@
-"""The numbers of a text with what they count, in one spelling: ``€1,500`` and ``1.500 Euro`` are both ``1500€``.
+"""The numbers of a text with what they count, its dates, and its ranges of numbers, each in one spelling.
 
-A number that only names a place (``§ 10``, ``(2)``, ``Article 5``) is a reference and no quantity: a passage that
-stands under § 10 does not say "10 %". Numbers may be written as words: ``forty-five days`` and ``fünfundvierzig Tage``
-are both ``45day``; which words are numbers is data of a language, what they come to is told by text2num. Dates are
-taken as a whole.
+``€1,500`` and ``1.500 Euro`` are both the quantity ``1500€``. A number that only names a place (``§ 10``, ``(2)``,
+``Article 5``) is a reference and no quantity: a passage that stands under § 10 does not say "10 %". Numbers may be
+written as words: ``forty-five days`` and ``fünfundvierzig Tage`` are both ``45day``; which words are numbers is data of
+a language, what they come to is told by text2num.
+
+``3 May 2026``, ``03.05.2026`` and ``2026-05-03`` are all the date ``2026-05-03``, and no quantities. A date without a
+year is ``--05-03``, one without a day ``2026-05`` (ISO 8601). Numbers between slashes count the day first, unless only
+the other order gives a date.
+
+Ranges are those that tables write: ``41–50``, ``61 and older``, ``über 500.000 Einwohner``, ``NC 20 to NC 34``. A
+number alone is a range of one, so that "does the row hold what was asked" is one question: is this range within that.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from assistant.text.dates import dates, is_dated
 from assistant.text.languages import alternatives
 from assistant.text.lexicon import forms, own, read_with, table
 
@@ -21,6 +28,11 @@ _TIMES = ("day", "week", "month", "year", "hour")
 _CLAUSE = re.compile(r"\((\d{1,3})\)")
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f'’](?=\d{3}(?!\d))")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+# Amounts and parts of a whole are what tables say, not what their rows are found by.
+_FIGURE = r"\d{1,12}(?:[.,]\d{1,12}){0,3}"
+_AMOUNT = re.compile(
+    rf"[€$£]\s?{_FIGURE}|{_FIGURE}\s?(?:[€$£%]|eur\b|euros?\b)|\d{{1,12}}[.,]\d{{1,2}}(?!\d)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +222,129 @@ def _number_of(match: re.Match[str], its: _QuantityPatterns) -> str:
         number = f"{float(number) * scale:.2f}" if number.count(".") <= 1 else number
     whole, point, rest = number.partition(".")
     return whole + (point + rest.rstrip("0")).rstrip(".") if rest.isdigit() else number
+
+
+def dates(text: str, language: str = "") -> tuple[list[str], str]:
+    """The dates of ``text`` in one spelling, and the text without them."""
+    found: list[str] = []
+    months = _months(language)
+
+    def take(match: re.Match[str]) -> str:
+        date = _spelled(match.groupdict(), months)
+        if not date:
+            return match[0]
+        found.append(date)
+        return " "
+
+    for pattern in _date_patterns(language):
+        text = pattern.sub(take, text)
+    return found, text
+
+
+def is_dated(date: str, among: Set[str]) -> bool:
+    """Whether a date, or a year, is one of those of a text or says less than one of them."""
+    if date.startswith("--"):
+        return any(other.endswith(date[1:]) for other in among)
+    return any(other == date or other.startswith(f"{date}-") for other in among)
+
+
+@cache
+def _months(language: str) -> Mapping[str, int]:
+    return {
+        name: month
+        for one in read_with(language)
+        for month, names in enumerate(own("months", one), 1)
+        for name in names.split()
+    }
+
+
+@cache
+def _date_patterns(language: str) -> tuple[re.Pattern[str], ...]:
+    # Longest first, and as they are written: "may" is a verb.
+    month = rf"(?P<month>{'|'.join(sorted(_months(language), key=len, reverse=True))})\b\.?"
+    year = r"(?P<year>(?:19|20)\d\d)\b"
+    day = r"\b(?P<day>\d{1,2})"
+    ending, of = (forms(kind, language) for kind in ("ordinal_endings", "of_a_month"))
+    return tuple(
+        re.compile(pattern)
+        for pattern in (
+            rf"\b{year}-(?P<month>\d\d)-(?P<day>\d\d)\b",
+            rf"{day}(?:{ending}|\.)?\s+(?:(?:{of})\s+)?{month}(?:,?\s+{year})?",
+            rf"\b{month}\s+(?P<day>\d{{1,2}})(?:{ending})?(?!\d)(?:,?\s+{year})?",
+            rf"\b{month}\s+{year}",
+            rf"{day}\.\s?(?P<month>\d{{1,2}})\.\s?{year}",
+            rf"{day}/(?P<month>\d{{1,2}})/{year}",
+            rf"\b(?P<month>\d{{1,2}})/{year}",
+            r"\b(?P<day>\d\d)\.(?P<month>\d\d)\.(?!\d)",
+        )
+    )
+
+
+def _spelled(parts: Mapping[str, str | None], months: Mapping[str, int]) -> str:
+    """The date of a match; empty when there is no such day."""
+    year, day = parts.get("year"), int(parts.get("day") or 0)
+    named = parts["month"] or ""
+    month = months.get(named) or int(named)
+    if month > 12 and 1 <= day <= 12:
+        month, day = day, month
+    if not (1 <= month <= 12 and day <= 31):
+        return ""
+    return f"{year or '-'}-{month:02}" + (f"-{day:02}" if day else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From ``low`` to ``high``, both within it; as it is written, with the word before and behind it."""
+
+    low: float
+    high: float
+    written: str
+    words: frozenset[str]
+
+    def holds(self, other: "Range") -> bool:
+        """Whether all of another range is in this one."""
+        return self.low <= other.low and other.high <= self.high
+
+
+@cache
+def _range_pattern() -> re.Pattern[str]:
+    """A table may be in another language than the question, so that words of all languages count in both."""
+    to, above, most, below = (forms(kind) for kind in ("ranges_to", "above", "at_most", "below"))
+    from_on, up_to, or_more = (forms(kind) for kind in ("from_on", "up_to", "or_more"))
+    return re.compile(
+        rf"(?:(?P<above>\b(?:{above})\s)|(?P<below>\b(?:{below})\s)|(?P<up_to>\b(?:{up_to}|{most})\s)"
+        rf"|(?P<from_on>\b(?:{from_on})\s))?(?P<before>\b[^\W\d_]+\s)?(?<![\w.,])(?P<low>\d+)"
+        rf"(?:\s?(?:-|–|\b(?:{to})\b)\s?(?:[^\W\d_]+\s)?(?P<high>\d+)|(?P<or_more>\s?(?:\+|(?:[^\W\d_]+\s)?(?:{or_more})\b)))?"
+        r"(?![.,]?\d)(?:\s?(?P<after>[^\W\d_]+))?",
+        re.IGNORECASE,
+    )
+
+
+@lru_cache(maxsize=4096)
+def ranges(text: str) -> tuple[Range, ...]:
+    """The ranges and numbers of a text that are no amounts of money and no percentages, in order."""
+    return tuple(map(_range, _range_pattern().finditer(_without_amounts(text))))
+
+
+def without_ranges(text: str) -> str:
+    """The words of a text beside its ranges: "Single" of "Single up to 65"."""
+    return _range_pattern().sub(lambda match: f"{match['before'] or ''} {match['after'] or ''}", _without_amounts(text))
+
+
+def _without_amounts(text: str) -> str:
+    return _THOUSANDS.sub("", _AMOUNT.sub(" ", text))
+
+
+def _range(match: re.Match[str]) -> Range:
+    low = float(match["low"])
+    high = float(match["high"]) if match["high"] else low
+    if match["above"]:
+        low, high = math.nextafter(low, math.inf), math.inf
+    elif match["below"]:
+        low, high = -math.inf, math.nextafter(low, -math.inf)
+    elif match["up_to"] and not match["high"]:
+        low = -math.inf
+    elif match["or_more"] or (match["from_on"] and not match["high"]):
+        high = math.inf
+    its = (match[name] for name in ("before", "after"))
+    return Range(low, high, match[0].strip(), frozenset(word.strip().casefold() for word in its if word))

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from assistant.grounding.markers import Reading
 from assistant.text.lexicon import vocabulary
-from assistant.text.runs import Runs
+from assistant.text.overlap import Runs
 from assistant.text.sentences import sentence_spans
 from assistant.text.words import words
 from assistant.types import Evidence

@@ -8,7 +8,7 @@ from assistant.grounding.quoting import Places
 from assistant.grounding.spans import spans
 from assistant.grounding.support import support
 from assistant.grounding.tables import Row, Table, is_looked_up, means_another, named_cells
-from assistant.text.ranges import ranges, without_ranges
+from assistant.text.quantities import ranges, without_ranges
 
 PREMIUMS = """By age group reached in the calendar year.
 

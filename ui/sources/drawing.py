@@ -17,7 +17,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from assistant.errors import ReadError
-from assistant.text.runs import Runs
+from assistant.text.overlap import Runs
 
 _SHORTEST = 8
 """Pieces of fewer letters could be found anywhere."""

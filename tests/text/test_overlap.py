@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.text.runs import Runs
+from assistant.text.overlap import Runs
 
 FEW_LETTERS = st.text("abc", max_size=30)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from commands import run
 
-from assistant.text.filenames import names_of
+from assistant.text.printing import names_of
 
 
 def names(**files: str) -> dict[str, str]:
