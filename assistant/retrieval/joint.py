@@ -69,9 +69,9 @@ class JointRetriever(Retriever):
 
     def newest_edition(self, hit: Evidence) -> Evidence | None:
         """The section of a hit in the newest edition of its document within its corpus."""
-        part = next(part for part in self._parts if part.catalog.folder.name == hit.corpus)
+        place, part = next(one for one in enumerate(self._parts) if one[1].catalog.folder.name == hit.corpus)
         newest = part.newest_edition(hit)
-        return newest and replace(newest, corpus=hit.corpus)
+        return newest and replace(newest, chunk=newest.chunk * len(self._parts) + place, corpus=hit.corpus)
 
     def _chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
         found: dict[int, StoredChunk] = {}

@@ -1,6 +1,7 @@
 """Several corpora searched as one."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from serving import ANSWER, HAIL, PETS, make_corpora, service_of
 
 from assistant.config import Settings
 from assistant.errors import UsageError
+from assistant.retrieval.editions import with_newest
 from assistant.retrieval.joint import JointRetriever
 from assistant.retrieval.retriever import Retriever
 from assistant.service import Query, ServedModel, Service
@@ -81,6 +83,26 @@ def test_corpora_of_different_embedders_are_not_mixed(service: Service) -> None:
 def test_a_question_to_several_corpora_is_answered_from_all(service: Service) -> None:
     answer = service.ask(Query(ServedModel("cars"), "What is the deductible for hail damage?", also=("pets",)))
     assert {hit.corpus for hit in answer.hits} == {"cars", "pets"}
+
+
+def test_the_newest_edition_that_was_found_is_not_found_again(tmp_path: Path) -> None:
+    workspace, settings = Workspace(tmp_path / "workspace"), Settings.model_validate({"ingest": {"workers": 1}})
+    make_corpora(workspace, tmp_path, {"cars": {"cars.md": PETS}, "pets": {"pets.md": PETS}})
+    for year, amount in (("2019", 90), ("2024", 120)):
+        text = OLD.replace("2019", year).replace("90", str(amount))
+        (tmp_path / "pets" / f"rates-{year}.md").write_text(text, encoding="utf-8")
+    ingest(workspace, "pets", [tmp_path / "pets"], settings, embedder=FakeEmbedder())
+    with (
+        closing(service_of(workspace, ScriptedEngine(ANSWER))) as service,
+        service.retriever("cars") as cars,
+        service.retriever("pets") as pets,
+    ):
+        joint = JointRetriever([cars, pets])
+        hits = joint.search("Then the deductible for hail damage", 10)
+        found = with_newest(hits, "the deductible for hail damage", joint.newest_edition)
+    places = [(hit.corpus, hit.document, hit.start) for hit in found]
+    assert {"rates-2019.md", "rates-2024.md"} <= {hit.document for hit in hits}
+    assert sorted(places) == sorted(set(places))
 
 
 def test_a_filter_has_to_fit_one_of_the_corpora(service: Service) -> None:
