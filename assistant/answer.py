@@ -315,8 +315,9 @@ class Assistant:
         stands = self._answering.unsupported == "show" or grounder.stands
         read = grounder.text if reads(self._generation) else ""
         outcome = outcome_of(read, stands, declined, places, trace.judgement["probability"])
-        if course.parts and outcome != "refused":
-            return self._completed_by_parts(course, grounder.sentences if outcome == "own words" else (), shown, trace)
+        if course.parts and (outcome != "refused" or declined):
+            said = grounder.sentences if outcome == "own words" else ()
+            return self._completed_by_parts(course, said, shown, trace, declined=declined)
         if outcome != "own words":
             course.done("quote")
         match outcome:
@@ -341,9 +342,12 @@ class Assistant:
         )
 
     def _completed_by_parts(
-        self, course: _Course, said: Sequence[Sentence], shown: Sequence[Evidence], trace: Trace
+        self, course: _Course, said: Sequence[Sentence], shown: Sequence[Evidence], trace: Trace, *, declined: bool
     ) -> Answer:
-        """The answer to a question that joins several: to each what was said or is quoted, and what stays open."""
+        """The answer to a question that joins several: to each what was said or is quoted, and what stays open.
+
+        A model that finds no answer to all of it has ``declined``; it is believed where no place answers a part.
+        """
         said, quotes, left = by_parts(course.parts, said)
         course.done("quote")
         said = said if any(sentence.supported for sentence in said) else ()
@@ -356,6 +360,8 @@ class Assistant:
                 sentences += tuple(replace(one, before=f"\n{opening}\n") for one in nearest[:1])
                 notes += [] if nearest else [opening]
             text = "".join(f"{one.before}{one.text}" for one in sentences).strip()
+        elif declined:
+            return self._refused(course, shown, _MODEL_DECLINED, trace)
         else:
             nearest = [one for part in course.parts for one in part.places.closest()[:_CLOSEST_OF_A_PART]]
             sentences = tuple({sentence.text: sentence for sentence in nearest}.values())

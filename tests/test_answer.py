@@ -404,6 +404,15 @@ def test_a_part_that_a_model_leaves_out_is_quoted_behind_its_words(retriever: Re
     assert answer.sentences[-1].citations[0].document == "trips.md"
 
 
+def test_a_model_that_finds_no_answer_to_all_of_a_question_is_believed_where_no_place_answers_a_part(
+    retriever: Retriever, settings: Settings
+) -> None:
+    assistant = assistant_of(retriever, ScriptedEngine("I can't find an answer to this in the documents."), settings)
+    answer = assistant.ask(JOINED)
+    assert not answer.refused and "150 euros" in answer.text and "56 days" in answer.text
+    assert assistant.ask("Who is the chief executive of hail, and how old is the captain of trips?").refused
+
+
 def test_an_answer_says_which_part_of_a_question_is_open(retriever: Retriever, settings: Settings) -> None:
     engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
     question = "What is the deductible for hail damage to the car, and who is the chief executive?"
