@@ -249,8 +249,10 @@ class Assistant:
         said = ground(course.rewriting.said, earlier, self.retriever.weights, self._answering.support_coverage)
         cited = tuple(citation for sentence in said if sentence.supported for citation in sentence.citations)
         course.before = EarlierAnswer(course.question, cited) if cited else None
-        course.computed = per_period(course.question, said, answered_in(course.question, LANGUAGES))
-        return _merged([], [*found, *(hit for hit in earlier if any(one.hit == hit.rank for one in cited))])
+        its = [hit for hit in earlier if any(one.hit == hit.rank for one in cited)]
+        language = answered_in(course.question, LANGUAGES)
+        course.computed = per_period(course.question, said, [hit.text for hit in its], language)
+        return _merged([], [*found, *its])
 
     def _places(self, question: str, shown: Sequence[Evidence], before: EarlierAnswer | None = None) -> Places:
         return Places(question, shown, self.retriever.embedder, self.retriever.weights, before)

@@ -25,7 +25,7 @@ def said(text: str) -> list[Sentence]:
 def test_an_amount_is_shown_for_another_period_with_its_parts(
     asked: str, before: str, language: str, sum_: str
 ) -> None:
-    found = per_period(asked, said(before), language)
+    found = per_period(asked, said(before), [before], language)
     assert found is not None
     assert found.text == sum_
     assert found.citations[0].quote == before
@@ -43,4 +43,25 @@ def test_an_amount_is_shown_for_another_period_with_its_parts(
     ],
 )
 def test_nothing_is_computed_where_it_is_not_sure_what_of(asked: str, before: str) -> None:
-    assert per_period(asked, said(before), "en") is None
+    assert per_period(asked, said(before), [before], "en") is None
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "We pay €50 to €60 a day.",
+        "We pay between €50 and €60 a day.",
+        "We pay €60 a day for at most 5 days.",
+        "We pay €60 a day, with a discount of 5% from the third on.",
+        f"We pay €{'9' * 40} a day.",
+    ],
+)
+def test_nothing_is_computed_from_an_amount_that_another_may_change(before: str) -> None:
+    assert per_period("how much is that a week?", said(before), [before], "en") is None
+
+
+@pytest.mark.parametrize("told", ["Paid monthly, it is €4.50 a month.", "Members pay €2 per month."])
+def test_nothing_is_computed_where_the_documents_say_it(told: str) -> None:
+    before = "The card costs €48 a year."
+    assert per_period("and a month?", said(before), [f"{before} {told}"], "en") is None
+    assert per_period("and a month?", said(before), [before], "en") is not None
