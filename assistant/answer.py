@@ -403,4 +403,4 @@ def _merged(lists: Sequence[Sequence[Evidence]], found: Sequence[Evidence]) -> l
 
 def _rank_of(citation: Citation, hits: Sequence[Evidence]) -> int:
     """The rank of the passage among ``hits`` that a citation is of."""
-    return next(hit.rank for hit in hits if hit.document == citation.document and hit.start <= citation.start < hit.end)
+    return next(hit.rank for hit in hits if hit.path == citation.path and hit.start <= citation.start < hit.end)

@@ -195,10 +195,10 @@ class Places:
         """Whether a place is in a section that was cited before a follow-up."""
         heading = one.hit.block_at(one.hit.start + one.span.start).heading
         return any(
-            one.hit.document == hit.document and hit.block_at(citation.start).heading == heading
+            one.hit.path == hit.path and hit.block_at(citation.start).heading == heading
             for citation in (self._before.cited if self._before else ())
             for hit in self._hits
-            if hit.document == citation.document and hit.start <= citation.start < hit.end
+            if hit.path == citation.path and hit.start <= citation.start < hit.end
         )
 
 
@@ -211,13 +211,13 @@ def _coverage(one: _Candidate, wanted: Mapping[str, float]) -> float:
 
 def _holds(one: _Candidate, citation: Citation) -> bool:
     start, end = one.hit.start + one.span.start, one.hit.start + one.span.end
-    return one.hit.document == citation.document and citation.start < end and start < citation.end
+    return one.hit.path == citation.path and citation.start < end and start < citation.end
 
 
 def _overlap(one: Sentence, other: Sentence) -> bool:
     """Whether two quotations share words of a document, or say the same in two."""
     (first,), (second,) = one.citations, other.citations
-    share_place = first.document == second.document and first.start < second.end and second.start < first.end
+    share_place = first.path == second.path and first.start < second.end and second.start < first.end
     return share_place or one.text in other.text or other.text in one.text
 
 

@@ -14,7 +14,7 @@ from assistant.retrieval.editions import with_newest
 from assistant.retrieval.joint import JointRetriever
 from assistant.retrieval.retriever import Retriever
 from assistant.service import Query, ServedModel, Service
-from assistant.types import Filter
+from assistant.types import Filter, Message
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 
@@ -103,6 +103,20 @@ def test_the_newest_edition_that_was_found_is_not_found_again(tmp_path: Path) ->
     places = [(hit.corpus, hit.document, hit.start) for hit in found]
     assert {"rates-2019.md", "rates-2024.md"} <= {hit.document for hit in hits}
     assert sorted(places) == sorted(set(places))
+
+
+def test_a_citation_is_of_its_own_corpus_where_another_has_a_document_of_that_name(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    asked = "What does the library card cost? How much is that a month? Ask the library what the library card will cost."
+    said = "The library card costs 60 euros a year."
+    make_corpora(workspace, tmp_path, {"cars": {"card.md": asked}, "pets": {"card.md": said}})
+    past = (Message("user", "What does the library card cost?"), Message("assistant", said))
+    query = Query(ServedModel("cars"), "How much is that a month?", past, also=("pets",))
+    with closing(service_of(workspace, ScriptedEngine(ANSWER))) as service:
+        answer = service.ask(query)
+    (citation,) = answer.sentences[0].citations
+    assert answer.text == "60 euros ÷ 12 = 5 €"
+    assert answer.hits[citation.hit - 1].corpus == "pets"
 
 
 def test_a_filter_has_to_fit_one_of_the_corpora(service: Service) -> None:
