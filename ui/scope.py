@@ -3,7 +3,7 @@
 What a form sends is held against what there is: a scope that was read names nothing that its person cannot ask.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -185,11 +185,12 @@ def _values(scope: Scope, part: str) -> tuple[str, ...]:
 def _known(workspace: Workspace, corpora: Collection[str]) -> Iterator[_Known]:
     for corpus in corpora:
         with closing(open_corpus(workspace, corpus)) as catalog:
-            yield from _documents(workspace.corpus(corpus), catalog.generation())
+            yield from _documents(workspace.corpus(corpus), catalog.file, catalog.generation())
 
 
 @lru_cache(maxsize=32)
-def _documents(folder: Path, generation: int) -> tuple[_Known, ...]:  # noqa: ARG001 - a new one has other documents
+def _documents(folder: Path, file: Hashable, generation: int) -> tuple[_Known, ...]:  # noqa: ARG001
+    """Of a catalog as it is; one that came to its place, and a new generation, have other documents."""
     with closing(Catalog(folder)) as catalog, catalog.snapshot():
         summaries = {one.id: one for one in catalog.document_summaries()}
         known = [(file.path, summaries.get(file.document_id or 0)) for file in catalog.files()]

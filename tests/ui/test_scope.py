@@ -67,6 +67,15 @@ def test_a_form_becomes_a_filter_over_collections(context: AppContext) -> None:
     assert offered(context.workspace, scope, CORPORA).count == 1
 
 
+def test_the_documents_of_a_collection_that_was_made_again_are_offered(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    make_corpora(workspace, tmp_path / "before", {"cars": {"hail.md": HAIL}})
+    assert offered(workspace, Scope(("cars",)), ("cars",)).documents == (("hail.md", "Hail"),)
+    workspace.corpus("cars").rename(tmp_path / "old")
+    make_corpora(workspace, tmp_path / "after", {"cars": {"pets.md": PETS}})
+    assert offered(workspace, Scope(("cars",)), ("cars",)).documents == (("pets.md", "Pets"),)
+
+
 def test_each_part_is_taken_away_by_itself() -> None:
     scope = Scope(CORPORA, "old", "en", "2019-01-01", "2020-01-01", ("a.md", "b.md"))
     assert len(scope.narrowings) == 8
