@@ -107,7 +107,7 @@ def test_the_newest_edition_that_was_found_is_not_found_again(tmp_path: Path) ->
 
 def test_a_citation_is_of_its_own_corpus_where_another_has_a_document_of_that_name(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "workspace")
-    asked = "What does the library card cost? How much is that a month? Ask the library what the library card will cost."
+    asked = "What does the library card cost? How much is that a month? Ask the library what the card will cost."
     said = "The library card costs 60 euros a year."
     make_corpora(workspace, tmp_path, {"cars": {"card.md": asked}, "pets": {"card.md": said}})
     past = (Message("user", "What does the library card cost?"), Message("assistant", said))
