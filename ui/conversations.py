@@ -282,28 +282,30 @@ class Conversations:
         What was said of its answers stays with the original. Raises UsageError for a link that holds no more.
         """
         with self._opened() as database:
+            # First of all, since it locks the database: of two pages that are opened at the same time, one makes it.
+            made = database.execute(
+                "INSERT INTO conversations (user, title, updated, scope, origin)"
+                " SELECT ?, title, ?, scope, shared FROM conversations WHERE shared = ? AND user != ?"
+                " AND NOT EXISTS (SELECT 1 FROM conversations WHERE user = ? AND origin = ?)",
+                (user, _now(), link, user, user, link),
+            )
             row = database.execute("SELECT id, user FROM conversations WHERE shared = ?", (link,)).fetchone()
             if row is None:
                 raise UsageError("This link leads nowhere any more.", "Ask whoever sent it for a new one.")
             original, owner = row
             if owner == user:
                 return int(original)
-            known = database.execute(
+            (copy,) = database.execute(
                 "SELECT id FROM conversations WHERE user = ? AND origin = ?", (user, link)
             ).fetchone()
-            if known:
-                return int(known[0])
-            cursor = database.execute(
-                "INSERT INTO conversations (user, title, updated, scope, origin)"
-                " SELECT ?, title, ?, scope, ? FROM conversations WHERE id = ?",
-                (user, _now(), link, original),
-            )
-            database.execute(
-                "INSERT INTO turns (conversation, question, replies, blind, preferred, words)"
-                " SELECT ?, question, replies, blind, preferred, words FROM turns WHERE conversation = ? ORDER BY id",
-                (cursor.lastrowid, original),
-            )
-            return int(cursor.lastrowid or 0)
+            if made.rowcount:
+                database.execute(
+                    "INSERT INTO turns (conversation, question, replies, blind, preferred, words)"
+                    " SELECT ?, question, replies, blind, preferred, words FROM turns"
+                    " WHERE conversation = ? ORDER BY id",
+                    (copy, original),
+                )
+            return int(copy)
 
     def delete(self, user: str, conversation: int) -> None:
         """Delete a conversation with all in it."""

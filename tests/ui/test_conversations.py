@@ -195,6 +195,26 @@ def test_a_link_gives_a_copy_of_its_own_to_each_who_has_it(kept: Conversations) 
     assert len(kept.turns("ben", copy)) == 2
 
 
+def test_a_link_that_is_opened_many_times_at_once_gives_one_copy(kept: Conversations) -> None:
+    shared = kept.begin("ana", "Is hail covered?")
+    kept.add("ana", shared, "Is hail covered?", [reply()])
+    kept.share("ana", shared)
+    (link,) = [one.shared for one in kept.listed("ana")]
+    begin, copies = threading.Barrier(8), set[int]()
+
+    def open_it() -> None:
+        begin.wait()
+        copies.add(kept.taken("ben", link))
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (copy,) = copies
+    assert [one.id for one in kept.listed("ben")] == [copy] and len(kept.turns("ben", copy)) == 1
+
+
 def test_what_is_not_or_no_longer_shared_is_given_to_nobody(kept: Conversations) -> None:
     conversation = kept.begin("ana", "Is hail covered?")
     kept.share("ana", conversation)
