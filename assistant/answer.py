@@ -11,11 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from assistant.config import AnswerSettings, EngineSettings
-from assistant.conversation.agreement import is_courtesy
-from assistant.conversation.followups import Rewriting
+from assistant.conversation.followups import Rewriting, fitting_history, latest, rewritten, rewritten_by_model
 from assistant.conversation.joined_questions import JoinedQuestion, joined_questions
-from assistant.conversation.rewriting import fitting_history, latest, rewritten, rewritten_by_model
-from assistant.conversation.smalltalk import reply
+from assistant.conversation.smalltalk import is_courtesy, reply
 from assistant.engines.base import Engine
 from assistant.engines.opening import reads
 from assistant.engines.thinking import answer_in
@@ -23,11 +21,10 @@ from assistant.errors import PromptTooLongError
 from assistant.feedback.checked import AcceptedAnswer, CheckedAnswers
 from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Meaning
+from assistant.grounding.notes import version_notes, warning_notes
 from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import EarlierAnswer, Places
 from assistant.grounding.sums import per_period
-from assistant.grounding.versions import version_notes
-from assistant.grounding.warnings import warning_notes
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import closest_text, declines, open_part, refusal_text

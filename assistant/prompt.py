@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from assistant.types import HEADING_SEPARATOR, Evidence, Message
-from assistant.untrusted.turns import harmless
+from assistant.untrusted.injection import harmless
 
 _QUOTES = str.maketrans({'"': "'", "\n": " ", "<": "(", ">": ")"})
 

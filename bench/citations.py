@@ -33,7 +33,7 @@ from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.sentences import line_sentence_spans
 from assistant.types import Answer, Citation, Evidence, Sentence
-from assistant.untrusted.turns import harmless
+from assistant.untrusted.injection import harmless
 from assistant.workspace import Workspace
 from bench.retrieval import folded
 from eval.cases import Case, GoldSpan, read_cases

@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 from assistant import config
-from assistant.conversation.rewriting import rewritten
+from assistant.conversation.followups import rewritten
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog

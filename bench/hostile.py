@@ -28,7 +28,7 @@ from assistant.store.catalog import Catalog
 from assistant.text.words import words
 from assistant.types import Answer, Citation, Message, Sentence
 from assistant.untrusted.confusables import skeleton
-from assistant.untrusted.turns import MACHINERY
+from assistant.untrusted.injection import MACHINERY
 from assistant.workspace import Workspace
 from eval.statistics import interval
 from ingest.pipeline import ingest

@@ -1,4 +1,4 @@
-"""Refusal before the model: the tables of docs/refusal.md, and the prior in assistant/refusal/prior.py.
+"""Refusal before the model: the tables of docs/refusal.md, and the prior in assistant/refusal/calibration.py.
 
     python -m bench.refusal --corpora FOLDER [--only sample] [--workspace FOLDER]
     python -m bench.refusal --corpora FOLDER --prior
@@ -186,7 +186,7 @@ def _resampled(rows: Sequence[Judged]) -> tuple[float, float]:
 
 
 def print_prior(corpora: Path, space: Workspace, settings: Settings) -> None:
-    """Fit the prior and print it as it stands in assistant/refusal/prior.py; each corpus counts the same."""
+    """Fit the prior and print it as it stands in assistant/refusal/calibration.py; each corpus counts the same."""
     found = []
     for name in _PRIOR_CORPORA:
         retriever = opened(space, name, _documents(corpora, name, space), settings)
@@ -202,7 +202,7 @@ def print_prior(corpora: Path, space: Workspace, settings: Settings) -> None:
     weights = fit(rows, answered, np.zeros(rows.shape[1]), _PRIOR_STRENGTH, importance)
     click.echo(f"# {FEATURES}, {len(values)} examples")
     for label, numbers in (("CENTRES", centres), ("SCALES", scales), ("WEIGHTS", weights)):
-        click.echo(f"{label} = {_spelled(numbers)}")
+        click.echo(f"_PRIOR_{label} = {_spelled(numbers)}")
 
 
 def _spelled(numbers: Rows) -> str:

@@ -8,7 +8,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.conversation.rewriting import latest
+from assistant.conversation.followups import latest
 from assistant.errors import PromptTooLongError, QuestionTooLongError
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.repetition import Repetition, goes_in_circles

@@ -21,9 +21,8 @@ from assistant.store.catalog import Catalog
 from assistant.text.sentences import line_sentence_spans
 from assistant.types import Answer, Document, Words
 from assistant.untrusted.confusables import skeleton, traced_skeleton
-from assistant.untrusted.instructions import believed_end, is_order
+from assistant.untrusted.injection import MACHINERY, believed_end, is_order
 from assistant.untrusted.markup import without_markup
-from assistant.untrusted.turns import MACHINERY
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ingest.readers import read

@@ -30,23 +30,20 @@ from samples import evidence
 
 from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
-from assistant.conversation import agreement, rewriting, smalltalk
+from assistant.conversation import followups, smalltalk
 from assistant.errors import AssistantError
 from assistant.feedback.store import Assessment, FeedbackStore, Versions
 from assistant.grounding import (
-    bearers,
-    decisive,
+    consistency,
     grounder,
-    joined,
     markers,
     quoting,
     repetition,
-    roles,
     spans,
     support,
 )
 from assistant.prompt import build_messages
-from assistant.refusal import missing, wording
+from assistant.refusal import answerability, wording
 from assistant.refusal.answerability import judge
 from assistant.refusal.features import held
 from assistant.render.streaming import as_said, text_of
@@ -61,8 +58,8 @@ from assistant.text.printing import excerpt, visible
 from assistant.text.sentences import asks, line_sentence_spans
 from assistant.text.words import content_stems, detect, query_terms, terms, whole_questions
 from assistant.types import Answer, Block, Document, Filter, Message
-from assistant.untrusted import confusables, instructions, markup
-from assistant.untrusted.turns import harmless
+from assistant.untrusted import confusables, injection, markup
+from assistant.untrusted.injection import harmless
 from assistant.workspace import Workspace, safe_name
 from eval import matching
 from eval.cases import read_cases
@@ -342,22 +339,22 @@ READERS: dict[str, Callable[[Any], object]] = {
     "language": lambda text: (detect(text), detect(text, ("en", "de"))),
     "sentences": line_sentence_spans,
     "whether a text asks": asks,
-    "follow-up": lambda text: rewriting.rewritten(text, PAST),
-    "question before a follow-up": lambda text: rewriting.rewritten("and for students?", (Message("user", text),)),
-    "answer before a follow-up": lambda text: rewriting.rewritten("yes", (*PAST[:1], Message("assistant", text))),
-    "courtesies": lambda text: (agreement.without_courtesy(text), agreement.offered(text), agreement.agrees(text)),
+    "follow-up": lambda text: followups.rewritten(text, PAST),
+    "question before a follow-up": lambda text: followups.rewritten("and for students?", (Message("user", text),)),
+    "answer before a follow-up": lambda text: followups.rewritten("yes", (*PAST[:1], Message("assistant", text))),
+    "courtesies": lambda text: (smalltalk.without_courtesy(text), smalltalk.offered(text), smalltalk.agrees(text)),
     "small talk": lambda text: smalltalk.reply(text, PAST, ANSWERING),
     "search": lambda text: with_retriever(lambda retriever: retriever.search(f"{text} x", fallback=f"a {text}")),
     "judgement": lambda text: with_retriever(lambda retriever: judge(text, [HIT], retriever, ANSWERING)),
     "missing words": lambda text: with_retriever(
-        lambda retriever: missing.missing_words(text, held(text, [HIT], retriever), retriever)
+        lambda retriever: answerability.missing_words(text, held(text, [HIT], retriever), retriever)
     ),
     "words of a refusal": lambda text: wording.refusal_text(text, ANSWERING, [text]),
     "prompt": lambda text: build_messages(text, [evidence(text, context=text)], [Message("user", text)], text),
     "filters": filtered,
     # Answers and passages
     "dates": quantities.dates,
-    "words that decide": lambda text: decisive.missing_word("it is free of charge", text, "en"),
+    "words that decide": lambda text: consistency.missing_word("it is free of charge", text, "en"),
     "names": lambda text: (names.names(text, "en"), names.names(text, "de")),
     "denials": lambda text: (negation.denials(text, "en"), negation.affirmed(text, "en")),
     "quantities": quantities.quantities,
@@ -367,19 +364,19 @@ READERS: dict[str, Callable[[Any], object]] = {
     "titles": editions.title_key,
     "markers": streamed,
     "spans": lambda text: spans.spans(evidence(text)),
-    "what numbers are said of": lambda text: (bearers.said(text, "en"), bearers.fewer(text, text, "de")),
+    "what numbers are said of": lambda text: (consistency.said(text, "en"), consistency.fewer(text, text, "de")),
     "who does it": lambda text: (
-        roles.misplaced(text[:1000], text[:1000], "en"),
-        roles.misplaced("Die Halle meldet der Wart dem Amt.", text, "de"),
+        consistency.misplaced(text[:1000], text[:1000], "en"),
+        consistency.misplaced("Die Halle meldet der Wart dem Amt.", text, "de"),
     ),
-    "joined things": lambda text: list(joined.parted(text, text, "en")),
+    "joined things": lambda text: list(consistency.parted(text, text, "en")),
     "short answer": lambda text: support.support("€150", HIT, weights, 0.6, text),
     "claim": lambda text: support.support(text, HIT, weights, 0.6),
     "passage": lambda text: support.support("It is €150, not 3 days.", evidence(text), weights, 0.6),
     "answer": lambda text: grounder.ground(text, [HIT], weights, 0.6),
     "quotation": lambda text: quoting.Places(text, [HIT], EMBEDDER, weights).quotes(),
-    "orders": instructions.believed_end,
-    "orders by form": instructions.orders_a_machine,
+    "orders": injection.believed_end,
+    "orders by form": injection.orders_a_machine,
     "look-alikes": lambda text: confusables.traced_skeleton(text),
     "plain words": markup.without_markup,
     "harmless words": harmless,

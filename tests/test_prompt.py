@@ -10,7 +10,7 @@ from samples import evidence
 from assistant.config import Settings
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.types import Evidence, Message
-from assistant.untrusted.turns import harmless
+from assistant.untrusted.injection import harmless
 
 CONTROL = frozenset({"<|im_start|>", "<|im_end|>", "</s>", "[INST]"})
 

@@ -27,7 +27,7 @@ from jinja2 import TemplateError
 from assistant.artifacts.pairs import Pair, Split
 from assistant.engines.template import ChatTemplate
 from assistant.errors import TrainingError
-from assistant.untrusted.turns import harmless
+from assistant.untrusted.injection import harmless
 
 _MOST_NAMED = 10
 # A row joins others when at least this part of its prompt is the same.

@@ -11,7 +11,7 @@ from typing import Any
 
 from assistant.artifacts.pairs import Pair, evidence_of
 from assistant.config import AnswerSettings
-from assistant.conversation.agreement import MARKER
+from assistant.conversation.smalltalk import MARKER
 from assistant.engines.template import ChatTemplate
 from assistant.grounding.grounder import ground
 from assistant.grounding.repetition import Repetition, goes_in_circles

@@ -1,24 +1,28 @@
-"""Rules that make a follow-up stand by itself, for the languages that have a folder of words.
+"""Follow-ups made to stand by themselves, by rules or by a model; and how much of the past a prompt holds.
 
     "can it be extended?" after  "How long is the probation period?"     →  "can it be extended (the probation period)?"
     "and for students?"   after  "What does the card cost for adults?"   →  "for students (the card cost for adults)?"
     "yes"                 after  "… Shall I list the documents?"         →  "the documents (…)?"
     "why?"                after  "Is the roof insured?"                  →  "why (the roof insured)?"
 
-A question that names a subject of its own is left alone. In other languages, of which the rules know no words, a
-short question gets the one before it in front.
+The rules are for the languages that have a folder of words. A question that names a subject of its own is left alone.
+In other languages, of which the rules know no words, a short question gets the one before it in front.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate, takewhile
 
-from assistant.conversation.agreement import agrees, is_courtesy, offered, without_courtesy
+from assistant.conversation.smalltalk import agrees, is_courtesy, offered, small_talk, without_courtesy
+from assistant.engines.base import Engine
 from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import forms, grammar, no_subject, vocabulary
 from assistant.text.sentences import sentence_spans
-from assistant.text.words import answered_in, detect, words
+from assistant.text.words import answered_in, content_stems, detect, words
+from assistant.types import Message, well_formed
+from assistant.untrusted.injection import harmless
 
 # Longer ones name their subject, and a page that was pasted is no follow-up.
 _LONGEST_FOLLOW_UP = 24
@@ -32,6 +36,19 @@ _LEAST_GRAMMAR = 0.3
 # A question that names no more may lean on the one before it in ways that no rule sees; docs/conversation.md.
 _FEW_SUBJECTS = 3
 _NAME = re.compile(r"(?<=\s)[A-ZÄÖÜ][\w-]* [A-ZÄÖÜ]\w")
+# A chain of follow-ups longer than this has lost its beginning for people too.
+_LOOKED_BACK = 24
+# People ask at the end of what they paste, and offer at the end of what they say.
+_LAST_CHARACTERS = 600
+_REWRITE = (
+    "You get a conversation and its last question. Write the last question again so that it can be understood without"
+    " the conversation, in its language. Write only the question."
+)
+_REWRITE_MESSAGES = 4
+_REWRITE_CHARACTERS = 600
+_REWRITE_TOKENS = 64
+# A small model answers the question, or makes one up, as soon as it says more words that nobody said.
+_LEAST_KNOWN = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +273,76 @@ def _is_of_something(asked: Sequence[str], language: str) -> bool:
 
 def _unended(question: str) -> str:
     return question.rstrip(" ?.!")
+
+
+def latest(history: Sequence[Message], most: int) -> list[Message]:
+    """The latest messages of a conversation that have at most ``most`` characters together."""
+    sizes = accumulate(len(message.content) for message in reversed(history))
+    kept = sum(1 for _ in takewhile(lambda size: size <= most, sizes))
+    return list(history[len(history) - kept :])
+
+
+def rewritten(question: str, history: Sequence[Message]) -> Rewriting:
+    """A follow-up with what it leaves out, taken from the turns before it, each of which may be a follow-up itself."""
+    before, said = "", ""
+    for message in history[-_LOOKED_BACK:]:
+        if message.role == "assistant":
+            said = message.content
+        elif message.role == "user":
+            turn = stand_alone(message.content, before, said[-_LAST_CHARACTERS:])
+            if turn.rule or not (is_courtesy(message.content) or small_talk(message.content)):
+                before, said = turn.standalone[-_LAST_CHARACTERS:], ""
+    return replace(stand_alone(question, before, said[-_LAST_CHARACTERS:]), before=before, said=said)
+
+
+def rewritten_by_model(question: str, history: Sequence[Message], engine: Engine) -> Rewriting | None:
+    """The same from a model; None when what it says has too little to do with what was said.
+
+    Raises what ``Engine.complete`` raises.
+    """
+    turns = [*history[-_REWRITE_MESSAGES:], Message("user", question)]
+    said = [f"{turn.role.capitalize()}: {turn.content[:_REWRITE_CHARACTERS]}" for turn in turns]
+    asked = harmless("\n".join([*said, "", f"Last question: {question}"]), engine.control_tokens)
+    (reply,) = engine.complete([[Message("system", _REWRITE), Message("user", asked)]], _REWRITE_TOKENS)
+    line = next((line.strip() for line in well_formed(reply).splitlines() if line.strip()), "")
+    stems = set(content_stems(line, "en"))
+    past = set(content_stems(" ".join(turn.content for turn in history[-_REWRITE_MESSAGES:]), "en"))
+    known = stems & (past | set(content_stems(question, "en")))
+    if not stems & past or len(known) < _LEAST_KNOWN * len(stems):
+        return None
+    return Rewriting(line, "written anew by the model")
+
+
+def fitting_history(
+    history: Sequence[Message], budget: int, count: Callable[[Sequence[Message]], int]
+) -> list[Message]:
+    """The latest turns that fit into a prompt of ``budget`` tokens; ``count`` gives the size of a prompt with some.
+
+    When turns have to go, as many go at once as leave half of the room free: then the prompts of the next questions
+    begin with the same tokens, which an engine need not read again. The choice depends on nothing but the history,
+    so that whoever holds the conversation may ask anew each time.
+    """
+    turns = _turns(history)
+    without = count(())
+    room = budget - without
+    sizes = [count(turn) - without for turn in turns]
+    first, used = 0, 0
+    for last, size in enumerate(sizes):
+        used += size
+        if used <= room:
+            continue
+        while (first < last and used > room // 2) or (first <= last and used > room):
+            used -= sizes[first]
+            first += 1
+    kept = [message for turn in turns[first:] for message in turn]
+    return kept if not kept or count(kept) <= budget else []
+
+
+def _turns(history: Sequence[Message]) -> list[list[Message]]:
+    """A question and what was said to it make a turn: they stay or go together."""
+    turns: list[list[Message]] = []
+    for message in history:
+        if message.role == "user" or not turns:
+            turns.append([])
+        turns[-1].append(message)
+    return turns

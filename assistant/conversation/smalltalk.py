@@ -1,13 +1,15 @@
-"""What people say that asks for nothing in the documents: greetings, thanks, and who is there."""
+"""What asks for nothing in the documents: greetings, thanks, "who are you?", and a yes to what was offered."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from assistant.config import AnswerSettings
 from assistant.text.languages import LANGUAGES, alternatives
 from assistant.text.lexicon import every_form, own
+from assistant.text.sentences import sentence_spans
 from assistant.text.words import answered_in, text_in
 from assistant.types import Message
 
@@ -16,6 +18,8 @@ Kind = Literal["greeting", "introduction", "thanks"]
 _LONGEST = 80
 # Greets in any language.
 _GREETING = "hi|hey"
+_LONGEST_COURTESY = 80
+MARKER = re.compile(r"(?<!\s)\s*\[\d+\]")
 
 
 @cache
@@ -68,3 +72,49 @@ def reply(text: str, history: Sequence[Message], settings: AnswerSettings) -> st
     texts = settings.thanks if found[0] == "thanks" else settings.greeting
     said = " ".join(message.content for message in history)
     return text_in(texts, found[1] or answered_in(said, texts)) if texts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _CourtesyPatterns:
+    courtesy: re.Pattern[str]
+    courtesy_in_front: re.Pattern[str]
+    agrees: re.Pattern[str]
+    offer: re.Pattern[str]
+
+
+@cache
+def _courtesy_patterns() -> _CourtesyPatterns:
+    yes, no, thanks = map(every_form, ("agreeing", "declining", "thanking"))
+    offers, also, know, say = map(every_form, ("offers", "offers_also", "offers_to_know", "offers_to_say"))
+    its = (
+        rf"(?:(?:{yes}|{no}|{thanks})(?:[\s,.!?]+|$))+",
+        rf"(?:(?:{yes}|{no}|{thanks})\s*[,.!:–-]+\s*)+(?=\w)",
+        rf"(?!(?:{no})\b).*?\b(?:{yes})\b",
+        rf"^.*?\b(?:{offers})\b(?: (?:{also}))*(?:,? (?:to )?(?:{know})\b)?(?: (?:{say})\b)?[\s,]*",
+    )
+    return _CourtesyPatterns(*(re.compile(one, re.IGNORECASE) for one in its))
+
+
+def is_courtesy(text: str) -> bool:
+    """Whether somebody only agrees, declines or thanks."""
+    return len(text) <= _LONGEST_COURTESY and bool(_courtesy_patterns().courtesy.fullmatch(text.strip()))
+
+
+def agrees(courtesy: str) -> bool:
+    """Whether a courtesy says yes."""
+    return bool(_courtesy_patterns().agrees.match(courtesy.strip()))
+
+
+def without_courtesy(text: str) -> str:
+    """A question without the courtesies in front of it."""
+    found = _courtesy_patterns().courtesy_in_front.match(text)
+    return text[found.end() :] if found else text
+
+
+def offered(answer: str) -> str:
+    """What an answer offers to do or tell, last: "Shall I list the documents?" offers "the documents"; or empty."""
+    text = MARKER.sub("", answer)
+    offer = _courtesy_patterns().offer
+    sentences = [text[start:end] for start, end in sentence_spans(text)]
+    offers = [one for one in sentences if offer.match(one)] or [one for one in sentences if one.endswith("?")]
+    return offer.sub("", offers[-1]).rstrip(" ?.!") if offers else ""

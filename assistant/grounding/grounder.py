@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from assistant.grounding.markers import Reading
 from assistant.grounding.meaning import Likeness
+from assistant.grounding.notes import warning_of
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.grounding.statements import GrowingStatements, Statement
 from assistant.grounding.support import Support, Weights, is_short, support
-from assistant.grounding.warnings import warning_of
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import GrowingWords
 

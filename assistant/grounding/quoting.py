@@ -9,22 +9,26 @@ what opens a list with its items, and what answers a question from its first wor
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
 A follow-up looks into the section that the answer before it cites: its own words count most there, what was cited is
 not quoted again unless it holds them.
+What limits a quotation and stands behind it in its section belongs to it: "The cover exists only if the bicycle was
+locked." A sentence limits another if it denies, restricts or ends something, and either points back to it ("This does
+not apply to students", "Excluded are …") or begins with words of which that one holds most.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import islice, takewhile
 
-from assistant.grounding.conditions import conditions
 from assistant.grounding.grounder import cite
+from assistant.grounding.notes import warning_of
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, weighted_coverage
 from assistant.grounding.tables import is_looked_up, means_another, named_cells, numbers_within
-from assistant.grounding.warnings import warning_of
 from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
-from assistant.text.lexicon import no_subject
+from assistant.text.lexicon import forms, grammar, no_subject, vocabulary
+from assistant.text.negation import denials
 from assistant.text.sentences import asks
 from assistant.text.words import content_stems, stems, words
 from assistant.types import Citation, Evidence, Sentence
@@ -46,6 +50,10 @@ _FOUND_IN_A_TABLE = 0.3
 _OLD_WORDS, _SAME_SECTION = 0.15, 0.5
 # Below it the best place has nothing to do with the question (docs/log.md).
 _LEAST_FIT = 0.45
+# So many words with a meaning tell what a sentence speaks of (docs/log.md).
+_TOPIC_WORDS = 3
+_MOST_CONDITIONS = 2
+_LONGEST_CONDITION = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,3 +328,31 @@ def _end(hit: Evidence, start: int, least: Span) -> int:
 def _is_item(span: Span) -> bool:
     """Whether a span begins an item of a list."""
     return span.item is not None and span.item.is_listed
+
+
+def conditions(hit: Evidence, end: int, quoted: str) -> Iterator[Span]:
+    """The spans of a passage, at most two, that limit what was ``quoted`` of it up to ``end``."""
+    heading = hit.block_at(hit.start + end).heading
+    said = frozenset(stems(quoted, hit.language))
+    behind = (span for span in spans(hit) if span.start >= end and not (span.is_pair or span.row))
+    section = takewhile(lambda span: hit.block_at(hit.start + span.start).heading == heading, behind)
+
+    back = frozenset[str]().union(*(vocabulary(kind, hit.language) for kind in ("demonstratives", "anaphora")))
+    idle = grammar(hit.language) | vocabulary("negations", hit.language)
+
+    def limits(place: int, text: str) -> bool:
+        if len(text) > _LONGEST_CONDITION or not (_restricts(hit.language).search(text) or denials(text, hit.language)):
+            return False
+        its = [word for word in words(text) if len(word) > 1 and word.isalpha()]
+        if not place and its[:1] and (its[0] in back or _restricts(hit.language).fullmatch(its[0])):
+            return True
+        topic = stems(" ".join([word for word in its if word not in idle][:_TOPIC_WORDS]), hit.language)
+        return len(said.intersection(topic)) > len(topic) / 2
+
+    found = (span for place, span in enumerate(section) if limits(place, hit.text[span.start : span.end]))
+    return islice(found, _MOST_CONDITIONS)
+
+
+@cache
+def _restricts(language: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{forms('restrictions', language)}|{forms('ending', language)})\b", re.IGNORECASE)

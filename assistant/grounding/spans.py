@@ -12,7 +12,7 @@ from itertools import groupby, zip_longest
 from assistant.grounding.tables import Row, Table
 from assistant.text.sentences import asks, sentence_spans
 from assistant.types import Evidence, Item, StoredBlock
-from assistant.untrusted.instructions import believed_end
+from assistant.untrusted.injection import believed_end
 
 _OPENS_A_LIST = (":", ",", "–")
 _ENDS = (".", "!", "?", ";")

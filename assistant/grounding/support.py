@@ -19,11 +19,19 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from assistant.grounding.bearers import Said, exchanged, fewer, misnamed, said, said_of_names
-from assistant.grounding.decisive import is_restricted, missing_word
-from assistant.grounding.joined import parted
+from assistant.grounding.consistency import (
+    Said,
+    exchanged,
+    fewer,
+    is_restricted,
+    misnamed,
+    misplaced,
+    missing_word,
+    parted,
+    said,
+    said_of_names,
+)
 from assistant.grounding.meaning import Likeness
-from assistant.grounding.roles import misplaced
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.tables import Row, means_another, named_cells, numbers_within, stems_of
 from assistant.text.lexicon import forms, vocabulary

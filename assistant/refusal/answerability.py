@@ -1,19 +1,53 @@
-"""Whether the evidence found for a question can answer it, judged before a model is asked.
+"""Whether the evidence found for a question can answer it, judged before a model is asked; and what it lacks.
 
 The evidence is described by features, and a logistic regression, calibrated on the corpus, turns them into the
 probability that it answers.
+
+A refusal says what was looked for: the words that carry the subject of a question and that no passage holds. No tagger
+says which words those are, so only sure ones are taken. German writes nouns with a capital letter; in other languages
+names have one. In English a word that the corpus hardly knows is likely the subject too, unless it is one of the verbs
+and adjectives that any question may have.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import isnan
 
 from assistant.config import AnswerSettings
 from assistant.refusal.calibration import calibration_of
-from assistant.refusal.features import FEATURES, LOOKED_AT, features_of, held
-from assistant.refusal.missing import missing_words
+from assistant.refusal.features import FEATURES, LOOKED_AT, Held, features_of, held
 from assistant.retrieval.retriever import Retriever
+from assistant.text.lexicon import no_subject
+from assistant.text.words import content_stems, detect, stems
 from assistant.types import Evidence
+
+_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
+_ENDS_SENTENCE = re.compile(r"[.:;!?]\s*[\"“„(]*\Z")
+_SHORTEST = 3
+# A word of more passages than this part is no rare one.
+_RARE = 0.02
+_LIKELY_NO_NOUN = re.compile(r"\w{3,}(?:ed|ly)")
+_NO_NOUNS = """
+able accept add additional agree allow already always answer anybody anyone anything appear apply arrange arrive ask
+available average avoid bad be become better bigger cheaper begin believe best better big bring build buy calculate
+call cancel carry certain change cheap check choose close come common compare complete confirm consider contain
+continue correct cover create current cut decide define delete deliver depend describe detail differ different do
+document early easy enter entire ever every everybody everyone everything exact exist expect explain extra fail false
+far fast few fill find first follow free full general get give go good great grow guess handle happen hard have hear
+help high hold important include information inform insure keep kind know large last late latest lead learn leave less
+let like list little live long look lose lot low main make many mean meet more most move must near necessary need
+never new next nobody normal nothing obtain offer often ok old open order other own pass pay pick plan please possible
+prefer prepare prevent produce protect prove provide put quick quickly reach read real receive recommend reduce refer
+refund regular remain remember remove repair replace reply report request require return right run safe same save say
+second see select sell send serve set several show sign similar simple small sound special speak spend stand start
+state stay still stop store submit suggest suppose sure take talk tell tend thank thing think today together tomorrow
+total treat true try turn type understand update use usual valid various visit wait want way wear whole win wish
+wonder work write wrong yesterday yet
+"""
+_NO_NOUN_STEMS = frozenset(stems(_NO_NOUNS, "en"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +85,50 @@ def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settin
 def shifted(threshold: float, caution: float) -> float:
     """A threshold whose odds are ``caution`` times as high."""
     return caution * threshold / (1 - threshold + caution * threshold)
+
+
+def missing_words(question: str, there: Held, retriever: Retriever) -> tuple[str, ...]:
+    """Words of a question, as they were asked; none where it is not sure which of them carry its subject."""
+    present = there.together
+    asked = unicodedata.normalize("NFKC", question)
+    candidates = [
+        (word, begins)
+        for word, begins in _words(asked)
+        if word.casefold() not in no_subject(there.language) and present.isdisjoint(content_stems(word, there.language))
+    ]
+    # Who writes all in capitals marks nothing with them.
+    marks = asked != asked.upper()
+    sure = {word for word, begins in candidates if marks and _is_marked(word, begins)}
+    if detect(question, {*retriever.languages, "en", "de"}) == "en":
+        others = [word for word, _ in candidates if word not in sure and _may_be_noun(word)]
+        sure |= _rarest(others, there.language, retriever)
+    return tuple(dict.fromkeys(word for word, _ in candidates if word in sure))
+
+
+def _words(text: str) -> Iterator[tuple[str, bool]]:
+    """The words of a text, and whether each begins a sentence."""
+    end = 0
+    for match in _WORD.finditer(text):
+        between = text[end : match.start()]
+        yield match[0], _ENDS_SENTENCE.search(between) is not None or not (end or between.strip())
+        end = match.end()
+
+
+def _is_marked(word: str, begins: bool) -> bool:
+    """Whether it is written as a name, or in German as a noun; at the beginning of a sentence every word is."""
+    return len(word) > 1 and ((word[0].isupper() and not begins) or any(map(str.isdigit, word)))
+
+
+def _may_be_noun(word: str) -> bool:
+    folded = word.casefold()
+    is_known = _NO_NOUN_STEMS.intersection(stems(word, "en"))
+    return len(word) >= _SHORTEST and not is_known and not _LIKELY_NO_NOUN.fullmatch(folded)
+
+
+def _rarest(some: Sequence[str], language: str, retriever: Retriever) -> set[str]:
+    """Those that the corpus does not know; if it knows all, those that are rare in it."""
+    its_stems = {word: stems(word, language) for word in some}
+    known = retriever.document_frequencies(list(chain.from_iterable(its_stems.values())))
+    frequencies = {word: max((known.get(stem, 0) for stem in its), default=0) for word, its in its_stems.items()}
+    unknown = {word for word, count in frequencies.items() if not count}
+    return unknown or {word for word, count in frequencies.items() if count <= _RARE * retriever.size}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from assistant.types import Answer, Evidence
-from assistant.untrusted.instructions import gives_orders
+from assistant.untrusted.injection import gives_orders
 
 
 def search_json(id_: str | int | None, question: str, hits: Sequence[Evidence]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from assistant.artifacts.cards import BASE
 from assistant.config import Settings
-from assistant.conversation.rewriting import fitting_history
+from assistant.conversation.followups import fitting_history
 from assistant.errors import UsageError
 from assistant.grounding.grounder import Grounder
 from assistant.prompt import build_messages

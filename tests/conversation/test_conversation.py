@@ -14,7 +14,7 @@ from tiny import tokenizer
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.conversation.rewriting import fitting_history, rewritten, rewritten_by_model
+from assistant.conversation.followups import fitting_history, rewritten, rewritten_by_model
 from assistant.engines.template import ChatTemplate
 from assistant.prompt import build_messages
 from assistant.retrieval.retriever import Retriever

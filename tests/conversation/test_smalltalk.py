@@ -5,7 +5,7 @@ from fakes import ScriptedEngine
 
 from assistant.answer import Assistant
 from assistant.config import AnswerSettings, Settings
-from assistant.conversation.rewriting import rewritten
+from assistant.conversation.followups import rewritten
 from assistant.conversation.smalltalk import reply, small_talk
 from assistant.render.records import answer_json
 from assistant.render.transcript import answer_lines, trace_lines

@@ -20,7 +20,7 @@ from assistant.engines.openai_engine import CONTROL_TOKENS, OpenAIEngine, estima
 from assistant.engines.opening import check_adapter, open_engine, uses_server
 from assistant.errors import AdapterError, AssistantError, ConfigError, ModelError, OnlyThoughtError
 from assistant.types import Message
-from assistant.untrusted.turns import harmless
+from assistant.untrusted.injection import harmless
 
 MESSAGES = [Message("system", "Be brief."), Message("user", "What is covered?")]
 DOCS = Path(__file__).parents[2] / "data/sample/docs"

@@ -12,7 +12,7 @@ from assistant import models
 from assistant.engines.template import CHATML, ChatTemplate
 from assistant.prompt import build_messages
 from assistant.types import Message
-from assistant.untrusted.turns import TURN_MARKERS, harmless
+from assistant.untrusted.injection import TURN_MARKERS, harmless
 
 ZERO_WIDTH = "\u200b"
 FULL_WIDTH = {ord(character): chr(ord(character) + 0xFEE0) for character in "<>|[]/_abcdeimnrst"}

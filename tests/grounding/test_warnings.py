@@ -10,13 +10,13 @@ from fakes import FakeEmbedder
 from samples import evidence, saying
 
 from assistant.grounding.grounder import ground
+from assistant.grounding.notes import warning_notes, warning_of
 from assistant.grounding.quoting import Places
-from assistant.grounding.warnings import warning_notes, warning_of
 from assistant.render.records import answer_json, hit_json
 from assistant.render.streaming import as_said, text_of
 from assistant.render.transcript import answer_lines, conversation_markdown, footnotes
 from assistant.types import Answer, Evidence
-from assistant.untrusted.instructions import gives_orders, orders_a_machine
+from assistant.untrusted.injection import gives_orders, orders_a_machine
 from ingest.readers import read
 from ui.shown.chat import answer_html
 from ui.texts import text

@@ -10,10 +10,9 @@ from fakes import FakeEmbedder
 from samples import evidence
 
 from assistant.config import Settings
-from assistant.refusal.answerability import judge, shifted
+from assistant.refusal.answerability import judge, missing_words, shifted
 from assistant.refusal.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
 from assistant.refusal.features import FEATURES, Held, features_of, held
-from assistant.refusal.missing import missing_words
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace

@@ -8,7 +8,7 @@ import pytest
 from samples import evidence, saying
 
 from assistant.grounding.grounder import ground
-from assistant.grounding.versions import version_notes
+from assistant.grounding.notes import version_notes
 from assistant.retrieval.editions import are_editions, is_superseded, newest_first, title_key, with_newest
 from assistant.types import Evidence
 

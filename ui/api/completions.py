@@ -22,7 +22,7 @@ from assistant.render.streaming import SettledText, as_said, text_of
 from assistant.retrieval.retriever import refuse_long
 from assistant.service import Query, ServedModel
 from assistant.types import Answer, Grounded, Message, Update
-from assistant.untrusted.turns import harmless
+from assistant.untrusted.injection import harmless
 from ui.api.protocol import (
     ChatMessage,
     ChatReply,
