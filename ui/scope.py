@@ -4,7 +4,7 @@ What a form sends is held against what there is: a scope that was read names not
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.errors import UsageError
+from assistant.errors import UsageError, WorkspaceError
 from assistant.service import open_corpus
 from assistant.store.catalog import Catalog
 from assistant.types import Filter
@@ -184,7 +184,8 @@ def _values(scope: Scope, part: str) -> tuple[str, ...]:
 
 def _known(workspace: Workspace, corpora: Collection[str]) -> Iterator[_Known]:
     for corpus in corpora:
-        with closing(open_corpus(workspace, corpus)) as catalog:
+        # One that cannot be read says so when it is asked; the page is there to choose another.
+        with suppress(WorkspaceError), closing(open_corpus(workspace, corpus)) as catalog:
             yield from _documents(workspace.corpus(corpus), catalog.file, catalog.generation())
 
 

@@ -76,6 +76,15 @@ def test_the_documents_of_a_collection_that_was_made_again_are_offered(tmp_path:
     assert offered(workspace, Scope(("cars",)), ("cars",)).documents == (("pets.md", "Pets"),)
 
 
+def test_a_collection_that_cannot_be_read_hides_no_other_one(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    make_corpora(workspace, tmp_path, {"cars": {"hail.md": HAIL}})
+    workspace.corpus("bad").mkdir()
+    (workspace.corpus("bad") / "catalog.sqlite").write_bytes(b"no database" * 100)
+    found = offered(workspace, Scope(("bad", "cars")), ("bad", "cars"))
+    assert found.corpora == ("bad", "cars") and found.documents == (("hail.md", "Hail"),)
+
+
 def test_each_part_is_taken_away_by_itself() -> None:
     scope = Scope(CORPORA, "old", "en", "2019-01-01", "2020-01-01", ("a.md", "b.md"))
     assert len(scope.narrowings) == 8
