@@ -4,7 +4,7 @@
     /en  /de                the same page in each language
     /assets/…               our style sheet and script
     /sources/…              pages and files of documents (ui.sources.routes)
-    /reports/NAME           a report of an evaluation (ui.reports)
+    /reports/NAME           a report of an evaluation (ui.shown.reports)
     /conversations/…        a conversation as a file (ui.export)
 
 Gradio builds labels once, so there is one ``Blocks`` a language over the same context. The tabs share one page: an
@@ -34,10 +34,10 @@ from ui.export import add_export_route
 from ui.pages import chat, documents, evaluation, health, rating, settings, teaching, training
 from ui.pages.events import QUIET
 from ui.people import Role
-from ui.reports import add_report_routes
 from ui.requests import Hosts
 from ui.server import open_socket
 from ui.shown.components import header_html
+from ui.shown.reports import add_report_routes
 from ui.signin import name_for_gradio
 from ui.sources.routes import add_source_routes
 from ui.texts import preferred

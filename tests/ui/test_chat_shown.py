@@ -15,9 +15,17 @@ from assistant.types import Words as NewWords
 from ui.answering import Waiting
 from ui.conversations import Turn, TurnReply
 from ui.export import as_docx, as_markdown, as_pdf, paragraphs_of
-from ui.shown.chat import Draft, answer_html, asking_html, draft_html, failed_html, turn_html, welcome_html
+from ui.shown.chat import (
+    Draft,
+    answer_html,
+    asking_html,
+    draft_html,
+    failed_html,
+    reasons_html,
+    turn_html,
+    welcome_html,
+)
 from ui.shown.components import message_html
-from ui.shown.panel import reasons_html
 from ui.shown.plain import copied_text
 from ui.texts import text
 

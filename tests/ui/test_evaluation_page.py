@@ -19,8 +19,16 @@ from ui.access import guard
 from ui.context import AppContext
 from ui.pages.evaluation import EvaluationActions, case_names, systems_of, who_answers
 from ui.pages.forms import judges_of
-from ui.reports import add_report_routes, read_comparison, report_file, reports
-from ui.shown.evaluation import comparison_html, decision_html, frame_html, reports_html
+from ui.shown.reports import (
+    add_report_routes,
+    comparison_html,
+    decision_html,
+    frame_html,
+    read_comparison,
+    report_file,
+    reports,
+    reports_html,
+)
 from ui.uploads import Arrivals
 
 SCRIPT = "<img src=x onerror=alert(1)>"

@@ -11,7 +11,7 @@ from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.jobs import Kind, StartedJob, State, Status
-from ui.shown.jobs import duration, log_html, state_html, state_line, step_line
+from ui.shown.components import duration, log_html, state_html, state_line, step_line
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 

@@ -20,7 +20,7 @@ from ui.app import create_app
 from ui.context import AppContext
 from ui.pages.rating import RatingActions
 from ui.people import People
-from ui.reports import Rateable, rateable, rateable_reports, report_folder
+from ui.shown.rateable import Rateable, rateable, rateable_reports, report_folder
 
 REPORT = "2026-11-20-cases"
 SYSTEMS = ("secret-base", "secret-base+rag", "secret-house+rag")

@@ -25,8 +25,7 @@ from ui.context import AppContext, make_context
 from ui.conversations import Turn, TurnReply
 from ui.pages.teaching import TeachingActions
 from ui.people import User
-from ui.shown.teaching import teaching_html
-from ui.teach import judgement_of, taught, vote_of
+from ui.shown.judgements import judgement_of, taught, teaching_html, vote_of
 
 ANA = User("ana", "expert")
 CORRECTION = "The deductible for hail damage is 150 euros."

@@ -25,8 +25,19 @@ from ui.context import AppContext
 from ui.pages.forms import assignments, control, shown_value, usable_base
 from ui.pages.training import FIRST, MORE, TrainingActions
 from ui.people import User
-from ui.shown.training import adapters_html, card_html, check_html, plot_html
-from ui.training import AdapterView, LossCurves, adapters, course_of, pairs_sets, read_check, smoothed
+from ui.shown.adapters import (
+    AdapterView,
+    LossCurves,
+    adapters,
+    adapters_html,
+    card_html,
+    check_html,
+    course_of,
+    pairs_sets,
+    plot_html,
+    read_check,
+    smoothed,
+)
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 DEFAULTS = [shown_value(TrainSettings.model_fields[key].default) for key in (*FIRST, *MORE)]

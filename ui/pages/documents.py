@@ -16,7 +16,7 @@ from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
 from ui.people import User
 from ui.shown.components import empty_html, message_html, meta_html
-from ui.shown.documents import (
+from ui.shown.corpus import (
     DocumentRow,
     document,
     documents_of,

@@ -15,9 +15,18 @@ from ui.pages.forms import AnyCorpusName, Count, PairsName, checked, judges_of
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
 from ui.people import User
-from ui.reports import CASES_FOLDER, case_files, read_comparison, report_file, reports
-from ui.shown.evaluation import comparison_html, decision_html, frame_html, reports_html
-from ui.training import pairs_sets
+from ui.shown.adapters import pairs_sets
+from ui.shown.reports import (
+    CASES_FOLDER,
+    case_files,
+    comparison_html,
+    decision_html,
+    frame_html,
+    read_comparison,
+    report_file,
+    reports,
+    reports_html,
+)
 from ui.uploads import kept_as
 
 KINDS: tuple[Kind, ...] = ("eval", "compare", "draft")

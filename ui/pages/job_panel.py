@@ -15,7 +15,7 @@ from ui.jobs import Kind, Status
 from ui.pages.events import CLICKED, QUIET, still_html, when_opened
 from ui.pages.told import telling
 from ui.people import Role
-from ui.shown.jobs import log_html, state_html
+from ui.shown.components import log_html, state_html
 
 _SECONDS = 1.0
 

@@ -18,8 +18,17 @@ from ui.context import AppContext
 from ui.pages.events import QUIET, acting_html, number_of, titled_html, when_opened
 from ui.pages.told import telling
 from ui.people import Role
-from ui.reports import Rateable, given_by, next_unrated, rateable, rateable_reports, report_folder
-from ui.shown.rating import finished_html, no_reports_html, rateable_html
+from ui.shown.rateable import (
+    Rateable,
+    finished_html,
+    given_by,
+    next_unrated,
+    no_reports_html,
+    rateable,
+    rateable_html,
+    rateable_reports,
+    report_folder,
+)
 
 _ROLE: Role = "editor"
 _HOW_MANY = (20, 60, 200)

@@ -15,7 +15,7 @@ from ui.pages.events import CLICKED, choice_list, number_of, still_html, titled_
 from ui.pages.told import telling
 from ui.people import Role
 from ui.shown.components import meta_html
-from ui.shown.teaching import feedback_html, inbox_html
+from ui.shown.judgements import feedback_html, inbox_html
 
 _ROLE: Role = "editor"
 _ALL = "all"

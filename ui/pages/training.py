@@ -28,8 +28,18 @@ from ui.pages.forms import (
 from ui.pages.job_panel import JobPanel, job_panel
 from ui.pages.told import telling
 from ui.people import User
-from ui.shown.training import adapters_html, card_html, check_html, pairs_html, plot_html
-from ui.training import adapters, course_of, header_of, pairs_sets, read_check
+from ui.shown.adapters import (
+    adapters,
+    adapters_html,
+    card_html,
+    check_html,
+    course_of,
+    header_of,
+    pairs_html,
+    pairs_sets,
+    plot_html,
+    read_check,
+)
 
 KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remove")
 FIRST = ("name", "method", "epochs")

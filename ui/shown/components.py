@@ -1,17 +1,19 @@
-"""What several pages show in the same way, and what stands above every page."""
+"""What several pages show in the same way: lists, jobs, times, and what stands above every page."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from datetime import date
 
 from markupsafe import Markup
 
 from assistant.text.languages import LANGUAGES
 from ui.context import AppContext
+from ui.jobs import Kind, State, Status
 from ui.people import User
 from ui.shown.templates import filled
 from ui.signin import SIGN_OUT
-from ui.texts import text
+from ui.texts import shown_date, shown_number, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,78 @@ def interval(value: float, low: float | None, high: float | None, written: Calla
     """``0.71 [0.65, 0.78]``; a value whose bounds are not known stands alone."""
     bounds = "" if low is None or high is None else f" [{written(low)}, {written(high)}]"
     return f"{written(value)}{bounds}"
+
+
+# What commands call their bars → the key of the words for it.
+_STEPS = {
+    "Reading and embedding": "reading",
+    "Calibrating refusals": "calibrating",
+    "Asking the retriever": "asking_retriever",
+    "training": "training",
+    "asking": "asking",
+    "generating": "generating",
+}
+_BROKEN_OFF: Set[State] = {"stopping", "stopped", "lost"}
+_KEEPING: Set[Kind] = {"ingest", "forget", "train", "eval", "fetch"}
+"""Jobs whose work is kept as it goes; the others write all they have at their end."""
+_TONES = {"done": "good", "failed": "bad", "lost": "bad", "stopped": "calm"}
+
+
+def state_line(context: AppContext, status: Status) -> str:
+    """How a job stands, in one line."""
+    what = context.text(f"jobs.kind.{status.job.kind}", about=status.job.about)
+    ends_undone = status.state in _BROKEN_OFF and status.job.kind not in _KEEPING
+    state = f"{status.state}_undone" if ends_undone else status.state
+    how = context.text(f"jobs.state.{state}", time=duration(context, status.seconds))
+    return f"{what}: {how}"
+
+
+def step_line(context: AppContext, status: Status) -> str:
+    """What is being done now, and how far it is; empty where nothing is known."""
+    progress = status.progress
+    if progress is None or not status.is_under_way:
+        return ""
+    label = context.text(f"jobs.step.{_STEPS[progress.label]}") if progress.label in _STEPS else progress.label
+    count = ""
+    if progress.total:
+        done, total = (shown_number(value, context.language) for value in (progress.done, progress.total))
+        count = context.text("jobs.of", done=done, total=total)
+    return " · ".join(filter(None, (label, count, progress.text)))
+
+
+def state_html(context: AppContext, status: Status) -> Markup:
+    """The line, with a bar while it runs, and the error behind it if there was one."""
+    progress = status.progress
+    return filled(
+        "components.state",
+        tone=_TONES.get(status.state, "busy"),
+        line=state_line(context, status),
+        bar=context.text("jobs.bar") if status.is_under_way else "",
+        percent=min(max(100 * progress.done / progress.total, 0), 100) if progress and progress.total else None,
+        step=step_line(context, status),
+        error=status.error if status.state == "failed" else "",
+    )
+
+
+def log_html(text: str) -> Markup:
+    """A log as it is, the newest lines in sight."""
+    return filled("components.log", text=text.strip())
+
+
+def duration(context: AppContext, seconds: float) -> str:
+    """A time that people can take in: ``4 s``, ``2 min 5 s``, ``3 h 12 min``."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return context.text("jobs.hours", hours=hours, minutes=minutes)
+    if minutes:
+        return context.text("jobs.minutes", minutes=minutes, seconds=whole % 60)
+    return context.text("jobs.seconds", seconds=whole)
+
+
+def day_of(context: AppContext, moment: str) -> str:
+    """The day of an ISO date or time as people write it; what is none as it is."""
+    try:
+        return shown_date(date.fromisoformat(moment[:10]), context.language)
+    except ValueError:
+        return moment

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from assistant.errors import AssistantError, ReadError
 from ui.api.workers import CLIENT_GONE, ClientGone, while_connected
-from ui.shown.panel import missing_html, pages_html, text_html
+from ui.shown.chat import missing_html, pages_html, text_html
 from ui.signin import signed_in
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import HurtfulPage, PdfPages

@@ -1,37 +1,33 @@
-"""Reports of evaluations as their files say, their answers as people rate them, and the one address of a report.
+"""Reports of evaluations: what their files say, and the list, a report in a frame and two compared, as HTML.
 
     /reports/NAME        report.html of the workspace's reports/NAME, for editors, without any right of the app's pages
 
 A report is a page of ours over texts of strangers: it is shown in a frame that may run its one script and nothing else.
-
-Everyone rates the answers in the same order, which tells nothing, so that those who rate at the same time rate the same
-answers, and it can be told how far they agree. Systems that said the same about a question are one answer.
 """
 
 import json
-import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from assistant.artifacts.evaluations import (
     REPORT_FILE,
     RESULTS_FILE,
-    ROWS_FILE,
     Comparison,
-    Rating,
-    answer_hash,
-    read_ratings,
 )
 from assistant.errors import UsageError
-from assistant.types import Message
 from assistant.workspace import Workspace, safe_name
+from ui.context import AppContext
+from ui.shown.components import Badge, ListEntry, empty_html, interval
+from ui.shown.templates import filled
 from ui.signin import signed_in
+from ui.texts import shown_number
 
 CASES_FOLDER = "cases"
 # The report's own policy names its script; the sandbox takes from it all that the app's pages may do.
@@ -39,122 +35,6 @@ _POLICY = (
     "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ShownPassage:
-    """A passage that stood in a prompt."""
-
-    document: str
-    pages: tuple[int, ...]
-    heading: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rateable:
-    """One answer to rate."""
-
-    place: int
-    """In the order of rating, from 0."""
-    question: str
-    """Id of the case."""
-    asked: str
-    history: tuple[Message, ...]
-    system: str
-    """Not to be shown."""
-    text: str
-    refused: bool
-    passages: tuple[ShownPassage, ...]
-    """Those that were shown for it; for an answer without any, those that the others were shown."""
-
-    @property
-    def about(self) -> tuple[str, str, str]:
-        """As a rating names it."""
-        return self.question, self.system, answer_hash(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    id: str
-    question: str
-    history: tuple[Message, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    text: str
-    refused: bool
-    shown: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _RatedRow:
-    case: _Case
-    passages: tuple[ShownPassage, ...]
-    answers: Mapping[str, _Answer]
-
-
-_ROW = TypeAdapter(_RatedRow)
-
-
-def rateable_reports(workspace: Workspace) -> list[str]:
-    """Names of the reports that have answers, the newest first."""
-    files = (workspace.root / "reports").glob(f"*/{ROWS_FILE}")
-    return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)]
-
-
-def report_folder(workspace: Workspace, name: str) -> Path:
-    """The folder of a report with answers. Raises UsageError where there is none of this name."""
-    reports = (workspace.root / "reports").resolve()
-    folder = reports / safe_name(name or "", "report")
-    if folder.resolve() != folder or not (folder / ROWS_FILE).is_file():
-        raise UsageError(f"There is no report '{name}' with answers.", "Choose another one.")
-    return folder
-
-
-def rateable(folder: Path) -> tuple[Rateable, ...]:
-    """All answers of a report in the order of rating. Raises UsageError for a file that cannot be read."""
-    file = folder / ROWS_FILE
-    try:
-        return _rateable(file, file.stat().st_mtime_ns)
-    except (OSError, ValidationError):
-        raise UsageError(f"The answers of '{folder.name}' cannot be read.", "Run the evaluation again.") from None
-
-
-def given_by(folder: Path, rater: str) -> list[Rating]:
-    """What someone has said that still counts, in the order in which they said it. Raises OSError."""
-    return [rating for rating in read_ratings(folder).given if rating.rater == rater]
-
-
-def next_unrated(
-    answers: Sequence[Rateable], given: Iterable[Rating], skipped: Collection[int] = ()
-) -> Rateable | None:
-    """The first that has not been rated; those that were skipped come when nothing else is left."""
-    known = {rating.about for rating in given}
-    left = [one for one in answers if one.about not in known]
-    return min(left, key=lambda one: (one.place in skipped, one.place), default=None)
-
-
-@lru_cache(maxsize=4)
-def _rateable(file: Path, _stamp: int) -> tuple[Rateable, ...]:
-    with file.open("rb") as stream:
-        found = [one for line in stream if line.strip() for one in _answers(_ROW.validate_json(line))]
-    random.Random(file.parent.name).shuffle(found)
-    return tuple(
-        Rateable(place, row.case.id, row.case.question, row.case.history, system, answer.text, answer.refused, passages)
-        for place, (row, system, answer, passages) in enumerate(found)
-    )
-
-
-def _answers(row: _RatedRow) -> Iterator[tuple[_RatedRow, str, _Answer, tuple[ShownPassage, ...]]]:
-    anything = tuple(dict.fromkeys(place for answer in row.answers.values() for place in answer.shown))
-    seen: set[str] = set()
-    for system, answer in row.answers.items():
-        if answer.text not in seen:
-            seen.add(answer.text)
-            shown = answer.shown or anything
-            yield row, system, answer, tuple(row.passages[place] for place in shown if place < len(row.passages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,3 +123,92 @@ def _view(file: Path, _stamp: int) -> ReportView | None:
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None  # being written, damaged, or of another version
+
+
+_COLUMNS = ("metric", "difference", "verdict")
+_OUTCOMES = ("usable", "misleading", "hedged", "refused", "partly")
+_STATUSES = frozenset({"pass", "warn", "fail", "thin"})
+# As the commands say them → the key of the words for it.
+_VERDICTS: Mapping[str, str] = {
+    "higher": "higher",
+    "lower": "lower",
+    "same": "same",
+    "too thin to tell": "thin",
+    "anecdote": "anecdote",
+}
+
+
+def reports_html(context: AppContext, views: Sequence[ReportView]) -> Markup:
+    """Reports as a list to choose from."""
+    if not views:
+        return empty_html(context.text("evaluation.empty.title"), context.text("evaluation.empty.what"))
+    entries = []
+    for view in views:
+        # "base+rag: 109 usable, 61 misleading"
+        worth = (
+            context.text(
+                "evaluation.worth",
+                system=system,
+                usable=_count(context, counts, "usable"),
+                misleading=_count(context, counts, "misleading"),
+            )
+            for system, counts in view.outcomes.items()
+        )
+        facts = " · ".join((view.name, view.corpus, _cases(context, view), *worth))
+        entries.append(ListEntry(view.name, view.title, facts, _badge(context, view.status)))
+    return filled("components.choices", entries=entries)
+
+
+def decision_html(context: AppContext, view: ReportView) -> Markup:
+    """What came of the questions, a system a row: usable, misleading, and the rest."""
+    return filled(
+        "reports.decision",
+        heads=[_cases(context, view), *(context.text(f"evaluation.outcomes.{outcome}") for outcome in _OUTCOMES)],
+        rows=[
+            [system, *(_count(context, counts, outcome) for outcome in _OUTCOMES)]
+            for system, counts in view.outcomes.items()
+        ],
+    )
+
+
+def frame_html(context: AppContext, name: str) -> Markup:
+    """A report in a frame that may do nothing but show itself."""
+    return filled("reports.frame", name=name, title=context.text("evaluation.report", name=name))
+
+
+def comparison_html(context: AppContext, found: Comparison) -> Markup:
+    """What two reports say about each other: the verdict, the lights, the differences."""
+
+    def signed(value: float) -> str:
+        return ("+" if value > 0 else "") + shown_number(value, context.language, 3)
+
+    rows = []
+    for effect in found.effects:
+        known = _VERDICTS.get(effect.verdict)
+        verdict = context.text(f"evaluation.verdict.{known}") if known else effect.verdict
+        mean = effect.difference.mean
+        difference = "–" if mean.value is None else interval(mean.value, mean.low, mean.high, signed)
+        rows.append([effect.metric, difference, verdict])
+    gate = found.gate
+    return filled(
+        "reports.comparison",
+        status=_badge(context, gate.status),
+        verdict=gate.verdict,
+        changed=context.text("evaluation.changed", parts=", ".join(gate.changed)) if gate.changed else "",
+        lights=[(_badge(context, light.status), light.metric, light.reason) for light in gate.lights],
+        heads=[context.text(f"evaluation.columns.{key}") for key in _COLUMNS],
+        rows=rows,
+    )
+
+
+def _cases(context: AppContext, view: ReportView) -> str:
+    return context.text("evaluation.cases_of", count=shown_number(view.cases, context.language))
+
+
+def _badge(context: AppContext, status: str) -> Badge | None:
+    """Of what the gate says; None for what it never does, and where no gate was asked for."""
+    return Badge(context.text(f"evaluation.status.{status}"), status) if status in _STATUSES else None
+
+
+def _count(context: AppContext, counts: Mapping[str, int], outcome: str) -> str:
+    return shown_number(counts.get(outcome, 0), context.language) if counts else "–"

@@ -1,21 +1,28 @@
-"""What someone says about an answer on the chat page, kept with all that it is about.
+"""What people say about answers: the form under an answer, what comes back of it, and the list of all as HTML.
 
 teaching_html(turn, words)                     stands under the answer; its buttons and form raise ``teach``
 taught(context, user, turn, event._data)       keeps what came back
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
+from markupsafe import Markup
+
 from assistant.artifacts.cards import BASE
 from assistant.errors import UsageError
-from assistant.feedback.store import CHOICES, FAULTS, VERDICTS, Assessment, Choice, Versions, Vote
+from assistant.feedback.store import CHOICES, FAULTS, VERDICTS, Assessment, Choice, Feedback, Versions, Vote
 from assistant.service import open_corpus
+from assistant.text.languages import Language
+from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from ui.context import AppContext
 from ui.conversations import Turn, TurnReply, said_already
 from ui.people import User
+from ui.shown.components import Badge, ListEntry
+from ui.shown.templates import filled
+from ui.texts import Texts, shown_date
 
 
 def taught(
@@ -103,3 +110,57 @@ def _several(data: Mapping[str, object], name: str) -> list[str]:
     value = data.get(name, ())
     values = value if isinstance(value, list | tuple) else [value]
     return [str(one) for one in values[:50]]
+
+
+_LONGEST_TITLE = 90
+_BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}
+
+
+def teaching_html(turn: Turn, words: Texts) -> Markup:
+    """The form under an answer: one click says that it is right, a short form what is wrong and how it should read."""
+    return filled("judgements.form", turn=turn, words=words)
+
+
+def inbox_html(some: Sequence[Feedback], chosen: int | None, words: Texts, language: Language) -> Markup:
+    """The list of what people said; a click opens one."""
+    entries = [
+        ListEntry(
+            one.id,
+            excerpt(one.question, _LONGEST_TITLE),
+            f"{words(f'teach.verdict_{one.judgement.verdict}')} · {one.user} · "
+            + shown_date(one.made.astimezone().date(), language),
+            Badge(words(f"teaching.state_{one.state}"), _BADGES[one.state]),
+            is_chosen=one.id == chosen,
+        )
+        for one in some
+    ]
+    return filled("judgements.inbox", entries=entries, words=words)
+
+
+def feedback_html(one: Feedback, stands: bool, supported: bool, words: Texts, language: Language) -> Markup:
+    """All of one judgement. ``stands``: the documents still say so; ``supported``: the passages say the correction."""
+    about = words(
+        "teaching.about",
+        name=one.user,
+        date=shown_date(one.made.astimezone(), language),
+        corpus=one.corpus,
+        adapter=one.versions.adapter or words("chat.base"),
+    )
+    # What accepting it would do, or has done.
+    if one.state == "rejected":
+        effect = "not_learnt"
+    elif not stands:
+        effect = "outdated"
+    elif one.wants_refusal:
+        effect = "refusal"
+    elif not one.wanted:
+        effect = "nothing_wanted"
+    else:
+        effect = "pair_and_case" if supported else "case_only"
+    decided = ""
+    if one.decided is not None:
+        date, state = shown_date(one.decided.astimezone(), language), words(f"teaching.state_{one.state}")
+        decided = words("teaching.decided", state=state, name=one.decided_by, date=date)
+    return filled(
+        "judgements.feedback", one=one, about=about, effect=f"teaching.{effect}", decided=decided, words=words
+    )
