@@ -1,7 +1,7 @@
 """Questions to begin with, from the documents themselves: headings that are questions, else what headings are about."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -44,11 +44,12 @@ def like_questions(workspace: Workspace, corpus: str, asked: str, most: int = 3)
 def questions_of(workspace: Workspace, corpus: str) -> tuple[Suggestion, ...]:
     """All questions of a corpus, as of its last ingest."""
     with closing(open_corpus(workspace, corpus)) as catalog:
-        return _questions(workspace.corpus(corpus), catalog.generation())
+        return _questions(workspace.corpus(corpus), catalog.file, catalog.generation())
 
 
 @lru_cache(maxsize=32)
-def _questions(folder: Path, generation: int) -> tuple[Suggestion, ...]:  # noqa: ARG001 - a new one is another answer
+def _questions(folder: Path, file: Hashable, generation: int) -> tuple[Suggestion, ...]:  # noqa: ARG001
+    """Of a catalog as it is; one that came to its place, and a new generation, have other questions."""
     with closing(Catalog(folder)) as catalog:
         found: list[tuple[str, str, str, str]] = []  # (heading, title, document, language), once each
         seen: set[tuple[str, str]] = set()

@@ -28,6 +28,7 @@ from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.parts import Parts, lay_out
 from ui.scope import EVERYTHING, Scope, kept, offered, scope_of, standing, written
 from ui.shown.chat import scope_html
+from ui.suggestions import questions_of
 
 OLD = "---\ntitle: Rates\ndate: 2019-03-01\n---\n\n# Rates\n\nThen the deductible for hail damage was 90 euros.\n"
 
@@ -71,9 +72,11 @@ def test_the_documents_of_a_collection_that_was_made_again_are_offered(tmp_path:
     workspace = Workspace(tmp_path / "workspace")
     make_corpora(workspace, tmp_path / "before", {"cars": {"hail.md": HAIL}})
     assert offered(workspace, Scope(("cars",)), ("cars",)).documents == (("hail.md", "Hail"),)
+    assert {document for _, document, _ in questions_of(workspace, "cars")} <= {"hail.md"}
     workspace.corpus("cars").rename(tmp_path / "old")
-    make_corpora(workspace, tmp_path / "after", {"cars": {"pets.md": PETS}})
+    make_corpora(workspace, tmp_path / "after", {"cars": {"pets.md": f"## Are dogs insured?\n\n{PETS}"}})
     assert offered(workspace, Scope(("cars",)), ("cars",)).documents == (("pets.md", "Pets"),)
+    assert {document for _, document, _ in questions_of(workspace, "cars")} == {"pets.md"}
 
 
 def test_a_collection_that_cannot_be_read_hides_no_other_one(tmp_path: Path) -> None:
