@@ -8,7 +8,7 @@ import click
 
 from assistant import config
 from assistant.cli.options import json_option, workspace_options
-from assistant.config import Settings
+from assistant.config import Settings, change_settings
 from assistant.workspace import Workspace, locate
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def show_settings(folder: str | None, assignments: tuple[str, ...], as_json: boo
 def set_settings(assignments: tuple[str, ...], folder: str | None) -> None:
     """Write settings into the workspace's config.yaml; a model of the catalogue that they name is fetched."""
     from assistant import models
-    from assistant.config.file import change_settings
     from assistant.models.catalogue import SETTINGS, catalogue
 
     workspace = locate(folder)
@@ -140,7 +139,6 @@ def choose_model(folder: str | None) -> None:
     before stays, and the reason is told.
     """
     from assistant import models
-    from assistant.config.file import change_settings
     from assistant.doctor import READER, why_no_reader
     from assistant.engines.base import warm_up
     from assistant.engines.opening import open_engine

@@ -6,7 +6,6 @@ import pytest
 
 from assistant import config
 from assistant.cli import main
-from assistant.config import file as config_file
 from assistant.config.settings import Settings
 from assistant.config.training import TrainSettings
 from assistant.errors import ConfigError
@@ -90,7 +89,7 @@ def test_a_word_that_yaml_takes_for_a_no_is_the_word(tmp_path: Path) -> None:
     assert config.load(file, {})[0].answer.rewrite == "off"
     assert config.load(None, {"ASSISTANT_ANSWER__REWRITE": "off"})[0].answer.rewrite == "off"
     assert config.load(None, {}, ["answer.rewrite=off"])[0].answer.rewrite == "off"
-    config_file.change_settings(Workspace(tmp_path), ["answer.rewrite=off"])
+    config.change_settings(Workspace(tmp_path), ["answer.rewrite=off"])
     assert file.read_text() == 'answer:\n  rewrite: "off"\n'
 
 

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.config.file import with_value
+from assistant.config import with_value
 from assistant.errors import ConfigError
 
 FILE = """\

@@ -12,8 +12,7 @@ from serving import make_corpora
 
 from assistant import config
 from assistant.cli import assistant
-from assistant.config import Settings
-from assistant.config.file import with_value
+from assistant.config import Settings, with_value
 from assistant.errors import ConfigError, UsageError
 from assistant.workspace import Workspace, new_name, safe_name
 from ingest.pipeline import ingest

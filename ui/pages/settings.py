@@ -6,8 +6,7 @@ from typing import Any
 import gradio as gr
 
 from assistant import config
-from assistant.config import Origin, Settings, description_of, setting_keys, value_of
-from assistant.config.file import change_settings
+from assistant.config import Origin, Settings, change_settings, description_of, setting_keys, value_of
 from assistant.engines.opening import check_engine
 from assistant.errors import UsageError
 from assistant.models import embedder_folder
