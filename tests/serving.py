@@ -16,8 +16,8 @@ from assistant.service import Service
 from assistant.types import Message
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
-from ui.api.app import listening_socket, make_server
 from ui.api.bearer_tokens import Tokens
+from ui.api.endpoints import listening_socket, make_server
 from ui.server import address_of
 
 HAIL = "Hail damage to the car is covered. The deductible for hail damage is 150 euros."

@@ -32,8 +32,7 @@ from ui import gradio_calls
 from ui.gradio_calls import Call, function_of, pages_of, read_call, takes_files
 from ui.people import People, User
 from ui.requests import Hosts, Proxies, WrongHost, again, body_of, stated_length
-from ui.signin import SIGN_IN, SIGN_OUT, SignIn, remember, sign_in_address
-from ui.signin_page import STYLE_SOURCE
+from ui.signin import SIGN_IN, SIGN_OUT, STYLE_SOURCE, SignIn, remember, sign_in_address
 from ui.uploads import Arrivals
 
 _EVERYWHERE = {

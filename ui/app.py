@@ -27,11 +27,11 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from assistant.errors import AssistantError, UsageError
 from assistant.text.languages import LANGUAGES
 from ui.access import guard
-from ui.api import app as api
+from ui.api import endpoints as api
 from ui.api.bearer_tokens import Tokens
 from ui.context import AppContext
 from ui.export import add_export_route
-from ui.pages import chat, documents, evaluation, health, rating, settings, teaching, training
+from ui.pages import chat, documents, evaluation, rating, teaching, training, upkeep
 from ui.pages.events import QUIET
 from ui.people import Role
 from ui.requests import Hosts
@@ -61,8 +61,8 @@ PAGES = (
     Page("evaluation", evaluation.build, "editor"),
     Page("rating", rating.build, "editor"),
     Page("teaching", teaching.build, "editor"),
-    Page("settings", settings.build, "admin"),
-    Page("health", health.build, "editor"),
+    Page("settings", upkeep.build_settings, "admin"),
+    Page("health", upkeep.build_health, "editor"),
 )
 _UPLOADS_SECONDS = (3600, 24 * 3600)
 """Every hour, Gradio deletes what was uploaded a day ago; what was taken in lies elsewhere."""

@@ -85,8 +85,8 @@ def serve_command(host: str | None, port: int | None, workspace: Workspace, sett
     this machine is let in. Ctrl-C lets running answers end.
     """
     from assistant.service import open_service
-    from ui.api.app import listening_socket, make_server
     from ui.api.bearer_tokens import read_tokens
+    from ui.api.endpoints import listening_socket, make_server
     from ui.server import address_of
 
     changes = {"host": host, "port": port}

@@ -11,8 +11,8 @@ from serving import ANSWER, QUESTION, get, post, running, service_of
 from assistant.config import ServeSettings
 from assistant.errors import ConfigError, UsageError
 from assistant.workspace import Workspace
-from ui.api.app import listening_socket
 from ui.api.bearer_tokens import Tokens, read_tokens
+from ui.api.endpoints import listening_socket
 from ui.rate_limits import RateLimit
 
 CHAT = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}

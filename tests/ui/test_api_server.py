@@ -156,7 +156,7 @@ def test_a_model_that_cannot_be_loaded_is_told(served: Workspace) -> None:
 
 
 def test_a_server_of_models_that_comes_up_later_is_noticed(served: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.api.app._SECONDS_BETWEEN_LOADS", 0.1)
+    monkeypatch.setattr("ui.api.endpoints._SECONDS_BETWEEN_LOADS", 0.1)
     is_up = threading.Event()
 
     class LateEngine(LoadedEngine):
@@ -205,7 +205,7 @@ from serving import ANSWER, SlowEngine, service_of
 from assistant.config import ServeSettings
 from assistant.workspace import Workspace
 from ui.api.bearer_tokens import Tokens
-from ui.api.app import listening_socket, make_server
+from ui.api.endpoints import listening_socket, make_server
 from ui.server import address_of
 
 engine = SlowEngine(ANSWER + " It hails a lot. It hails today.")

@@ -21,7 +21,7 @@ from ui.conversations import Conversations, TurnReply
 from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.parts import Parts, lay_out
-from ui.pages.told import telling
+from ui.pages.events import telling
 from ui.scope import Scope
 
 SESSION = "s"

@@ -23,8 +23,8 @@ from starlette.types import ASGIApp, Message
 
 from assistant.config import ServeSettings
 from assistant.workspace import Workspace
-from ui.api.app import create_app
 from ui.api.bearer_tokens import Tokens
+from ui.api.endpoints import create_app
 from ui.requests import Hosts
 from ui.server import ClientLimits, server_of
 

@@ -18,7 +18,7 @@ from assistant.workspace import Workspace
 from ui.access import guard
 from ui.context import AppContext
 from ui.pages.evaluation import EvaluationActions, case_names, systems_of, who_answers
-from ui.pages.forms import judges_of
+from ui.pages.job_forms import judges_of
 from ui.shown.reports import (
     add_report_routes,
     comparison_html,

@@ -8,7 +8,7 @@ from working import EDITOR, EXPERT, as_, ended, run_instead, work_context
 
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.pages.health import HealthActions
+from ui.pages.upkeep import HealthActions
 
 FINDINGS = [
     {"name": "disk", "severity": "ok", "message": "plenty", "remedy": ""},

@@ -21,8 +21,8 @@ from assistant.config.settings import Settings
 from assistant.doctor import CHECKS
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
-from ui.api.app import create_app
 from ui.api.bearer_tokens import Tokens
+from ui.api.endpoints import create_app
 from ui.people import People
 from ui.requests import Hosts, Proxies, WrongHost
 from ui.server import ClientLimits, server_of

@@ -16,7 +16,7 @@ from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.jobs import Jobs
 from ui.pages import documents, evaluation, training
-from ui.pages.forms import shown_value
+from ui.pages.job_forms import shown_value
 
 HOSTILE: tuple[Any, ...] = (
     "--help", "-h", "--set=engine.url=http://127.0.0.1:1/x", "--", "-", "/etc", "../../etc/passwd", "~root",

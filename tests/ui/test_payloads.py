@@ -19,8 +19,8 @@ import ui.shown
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.pages.told import telling
-from ui.signin_page import sign_in_page
+from ui.pages.events import telling
+from ui.signin import sign_in_page
 
 _ADDRESSES = frozenset({"href", "src", "action", "formaction", "srcdoc", "data", "poster", "xlink:href", "style"})
 
@@ -67,7 +67,7 @@ def makers() -> Iterator[tuple[str, Callable[..., str]]]:
         for name, function in inspect.getmembers(found, inspect.isfunction):
             if name.endswith("_html") and name[0] != "_" and function.__module__ == found.__name__:
                 yield f"{module.name}.{name}", function
-    yield "signin_page.sign_in_page", sign_in_page
+    yield "signin.sign_in_page", sign_in_page
 
 
 MAKERS = dict(makers())

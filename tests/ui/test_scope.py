@@ -24,11 +24,10 @@ from ui.app import create_app
 from ui.context import AppContext
 from ui.conversations import Conversations
 from ui.pages.chat import Chat
-from ui.pages.chat.asking import Asking, Question
+from ui.pages.chat.asking import Asking, Question, questions_of
 from ui.pages.chat.parts import Parts, lay_out
 from ui.scope import EVERYTHING, Scope, kept, offered, scope_of, standing, written
 from ui.shown.chat import scope_html
-from ui.suggestions import questions_of
 
 OLD = "---\ntitle: Rates\ndate: 2019-03-01\n---\n\n# Rates\n\nThen the deductible for hail damage was 90 euros.\n"
 

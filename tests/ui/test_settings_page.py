@@ -13,7 +13,7 @@ from assistant import config
 from assistant.models.catalogue import catalogue
 from assistant.workspace import Workspace
 from ui.context import AppContext, make_context
-from ui.pages.settings import SettingsActions
+from ui.pages.upkeep import SettingsActions
 from ui.shown.running import settings_html
 
 
@@ -120,7 +120,7 @@ def test_a_model_is_fetched_in_a_process_of_its_own(context: AppContext, monkeyp
 def test_a_model_that_is_here_is_used_from_the_next_start_on(
     context: AppContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.pages.settings.check_engine", lambda _: None)
+    monkeypatch.setattr("ui.pages.upkeep.check_engine", lambda _: None)
     html, _ = SettingsActions(context).use("qwen2.5-coder-0.5b", as_(ADMIN))
     assert "after the next start" in html
     assert config.load(context.workspace.config_file, environment={})[0].engine.model == "qwen2.5-coder-0.5b"

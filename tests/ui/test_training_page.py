@@ -22,7 +22,7 @@ from assistant.text.languages import data
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.pages.forms import assignments, control, shown_value, usable_base
+from ui.pages.job_forms import assignments, control, shown_value, usable_base
 from ui.pages.training import FIRST, MORE, TrainingActions
 from ui.people import User
 from ui.shown.adapters import (

@@ -10,10 +10,8 @@ import gradio as gr
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.jobs import Kind, Status
-from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, when_opened
-from ui.pages.forms import CorpusName, checked, existing_corpus
-from ui.pages.job_panel import JobPanel, job_panel
-from ui.pages.told import telling
+from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, telling, when_opened
+from ui.pages.job_forms import CorpusName, JobPanel, checked, existing_corpus, job_panel
 from ui.people import User
 from ui.shown.components import empty_html, message_html, meta_html
 from ui.shown.corpus import (

@@ -10,10 +10,8 @@ from assistant.artifacts.cards import BASE, adapter_names
 from assistant.errors import UsageError
 from ui.context import AppContext
 from ui.jobs import Kind, Status
-from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, when_opened
-from ui.pages.forms import AnyCorpusName, Count, PairsName, checked, judges_of
-from ui.pages.job_panel import JobPanel, job_panel
-from ui.pages.told import telling
+from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, telling, when_opened
+from ui.pages.job_forms import AnyCorpusName, Count, JobPanel, PairsName, checked, job_panel, judges_of
 from ui.people import User
 from ui.shown.adapters import pairs_sets
 from ui.shown.reports import (

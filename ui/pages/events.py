@@ -6,17 +6,23 @@ A click on ``<button data-do="cite" data-start="4">`` calls ``component.cite`` w
     shown.cite(open_passage, outputs=panel)        # def open_passage(event: gr.EventData): data_of(event)["start"]
 
 What comes back from a browser may be anything: callbacks look everything up for the one who asks.
+Errors of ours in them are told to the one who clicked (``telling``): escaped, since Gradio shows a message as HTML.
 """
 
+import functools
+import inspect
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
+from pydantic import ValidationError
 
-from ui.shown.components import title_html
+from assistant.errors import AssistantError
+from ui.shown.components import message_html, title_html
 
 _NUMBER = re.compile(r"-?\d{1,15}")
 _SCRIPT = """
@@ -118,3 +124,51 @@ def choosing(names: Sequence[str], chosen: str | None, first: int = 0) -> gr.Dro
     if chosen not in names:
         chosen = names[first] if len(names) > first else None
     return gr.Dropdown(list(names), value=chosen)
+
+
+def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """``callback``, whose AssistantError becomes a message on the page: what happened and what to do.
+
+    So does the ValidationError of a value that is none of those it takes.
+    """
+    if inspect.isasyncgenfunction(callback):
+
+        @functools.wraps(callback)
+        async def each(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            with _told():
+                # Closed with this one: what it has begun ends at once, and not when it is collected.
+                async with aclosing(callback(*args, **kwargs)) as all_changes:
+                    async for changes in all_changes:
+                        yield changes
+
+        return each
+
+    if inspect.iscoroutinefunction(callback):
+
+        @functools.wraps(callback)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            with _told():
+                return await callback(*args, **kwargs)
+
+        return awaited
+
+    @functools.wraps(callback)
+    def once(*args: Any, **kwargs: Any) -> Any:
+        with _told():
+            return callback(*args, **kwargs)
+
+    return once
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except AssistantError as error:
+        raise gr.Error(message_html(error), print_exception=False) from None
+    except ValidationError as error:
+        # The first thing that is wrong, with the name of a setting and the value.
+        first = error.errors()[0]
+        names = [part for part in first["loc"] if isinstance(part, str)]
+        reason = f"{': '.join([*names, first['msg']])}: {repr(first['input'])[:80]}."
+        raise gr.Error(message_html(reason), print_exception=False) from None

@@ -15,8 +15,7 @@ import gradio as gr
 from assistant.artifacts.evaluations import LABELS, LONGEST_COMMENT, Degree, Rating, add_rating
 from assistant.errors import UsageError
 from ui.context import AppContext
-from ui.pages.events import QUIET, acting_html, number_of, titled_html, when_opened
-from ui.pages.told import telling
+from ui.pages.events import QUIET, acting_html, number_of, telling, titled_html, when_opened
 from ui.people import Role
 from ui.shown.rateable import (
     Rateable,

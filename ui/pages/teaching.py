@@ -11,8 +11,7 @@ from assistant.feedback.lessons import is_supported, still_stands
 from assistant.feedback.store import STATES, TAUGHT, Feedback, State
 from assistant.service import open_corpus
 from ui.context import AppContext
-from ui.pages.events import CLICKED, choice_list, number_of, still_html, titled_html, when_opened
-from ui.pages.told import telling
+from ui.pages.events import CLICKED, choice_list, number_of, still_html, telling, titled_html, when_opened
 from ui.people import Role
 from ui.shown.components import meta_html
 from ui.shown.judgements import feedback_html, inbox_html

@@ -13,20 +13,20 @@ from assistant.errors import UsageError
 from assistant.workspace import make_folder, safe_name
 from ui.context import AppContext
 from ui.jobs import Kind, Status
-from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, when_opened
-from ui.pages.forms import (
+from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, telling, when_opened
+from ui.pages.job_forms import (
     AdapterName,
     CorpusName,
+    JobPanel,
     Weight,
     assignments,
     checked,
     control,
     existing_corpus,
+    job_panel,
     named_in,
     usable_base,
 )
-from ui.pages.job_panel import JobPanel, job_panel
-from ui.pages.told import telling
 from ui.people import User
 from ui.shown.adapters import (
     adapters,

@@ -18,17 +18,15 @@ from assistant.errors import UsageError
 from assistant.service import ServedModel
 from ui.context import AppContext
 from ui.conversations import Turn, history_of
-from ui.pages.chat.asking import Asking, Edit, Question, in_any_order, ready
+from ui.pages.chat.asking import Asking, Edit, Question, first_questions, in_any_order, ready
 from ui.pages.chat.parts import Parts, choices_of, lay_out
-from ui.pages.events import CLICKED, data_of, number_of, shown_turns
-from ui.pages.told import telling
+from ui.pages.events import CLICKED, data_of, number_of, shown_turns, telling
 from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
 from ui.shown.chat import conversations_html, editing_html, reasons_html, scope_html, turn_html, welcome_html
 from ui.shown.components import message_html
 from ui.shown.judgements import judgement_of, taught, vote_of
 from ui.sources.library import CitedSpan
 from ui.sources.routes import panel_html
-from ui.suggestions import first_questions
 
 _ADDRESS = "() => [location.hash.slice(1)]"
 _NAMED = re.compile(r"chat/(?P<number>\d{1,15})|shared/(?P<link>[\w-]{16,64})")

@@ -1,4 +1,4 @@
-"""Forms: controls of settings, and what a form may send for a job, by type and within bounds.
+"""What starts a job and shows it: controls of settings, what a form may send, by type and within bounds, and a panel.
 
 Label, help, bounds and default of a control come from the field that the command line has them from. Where a language
 has words of its own for a field, the name that the command line knows stands behind them. A browser may send anything:
@@ -8,9 +8,14 @@ has words of its own for a field, the name that the command line knows stands be
     def make_pairs(self, corpus: CorpusName, request: gr.Request) -> None: ...
 
 So nothing else reaches the command line of a job, where every value stands behind its option's ``=`` or behind ``--``.
+
+While a job is under way its panel looks again every second; what it shows comes from files alone, so that it is the
+same after the page was loaded anew and for everyone who looks.
 """
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -24,7 +29,11 @@ from assistant.models import BUNDLED
 from assistant.models.catalogue import catalogue
 from assistant.text.languages import Language
 from assistant.workspace import safe_name
-from ui.people import User
+from ui.context import AppContext
+from ui.jobs import Kind, Status
+from ui.pages.events import CLICKED, QUIET, still_html, telling, when_opened
+from ui.people import Role, User
+from ui.shown.components import log_html, state_html
 from ui.texts import field_words
 
 checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))
@@ -135,3 +144,60 @@ def _is_model_here(name: str) -> bool:
         return (place / "config.json").is_file() or (place.suffix == ".gguf" and place.is_file())
     except (OSError, RuntimeError):
         return False  # too long for a path, or in the home of nobody
+
+
+_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobPanel:
+    """The components of a panel, and what brings them up to date."""
+
+    outputs: Sequence[Any]
+    refresh: Callable[[gr.Request], list[Any]]
+    ended: gr.Textbox
+    """The newest job that has ended: changes when one does."""
+
+
+def job_panel(context: AppContext, kinds: Sequence[Kind], role: Role, result: Callable[[Status], str]) -> JobPanel:
+    """Lay out a panel for the newest job of some kinds; ``result`` is the HTML of what it gives, so far or at its end.
+
+    Who has not the ``role`` sees nothing of it.
+    """
+    view = still_html()
+    stop = gr.Button(context.text("jobs.stop"), visible=False, size="sm")
+    shown = still_html()
+    with gr.Accordion(context.text("jobs.log"), open=False, visible=False) as details:
+        log = still_html()
+    timer = gr.Timer(_SECONDS, active=False)
+    # Not a State: those tell of a change only where the change came through the queue.
+    ended = gr.Textbox("", label="job", elem_classes="unseen")
+    outputs = [view, stop, shown, details, log, timer, ended]
+
+    def refresh(request: gr.Request) -> list[Any]:
+        status = context.jobs.newest(*kinds) if context.may(request, role) else None
+        if status is None:
+            nothing = gr.Accordion(visible=False), "", gr.Timer(active=False), gr.skip()
+            return ["", gr.Button(visible=False), "", *nothing]
+        text = context.jobs.log(status.job.id)
+        return [
+            state_html(context, status),
+            gr.Button(visible=status.is_under_way, interactive=status.state != "starting"),
+            result(status),
+            gr.Accordion(visible=bool(text.strip())),
+            log_html(text),
+            gr.Timer(active=status.is_under_way),
+            gr.skip() if status.is_under_way else status.job.id,
+        ]
+
+    @telling
+    def stopped(request: gr.Request) -> list[Any]:
+        context.require(request, role)
+        if status := context.jobs.under_way(*kinds):
+            context.jobs.stop(status.job.id)
+        return refresh(request)
+
+    timer.tick(refresh, outputs=outputs, **QUIET)
+    stop.click(stopped, outputs=outputs, **CLICKED)
+    when_opened(refresh, outputs)
+    return JobPanel(outputs, refresh, ended)

@@ -1,12 +1,18 @@
-"""The page of settings: which language model answers, and what each setting is set to and why; for admins."""
+"""The pages for who runs the assistant.
+
+settings: which language model answers, and what each setting is set to and why; for admins
+health: what ``assistant doctor`` finds, and what mends it
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from pydantic import TypeAdapter, ValidationError
 
 from assistant import config
 from assistant.config import Origin, Settings, change_settings, description_of, setting_keys, value_of
+from assistant.doctor import Diagnosis
 from assistant.engines.opening import check_engine
 from assistant.errors import UsageError
 from assistant.models import embedder_folder
@@ -14,14 +20,13 @@ from assistant.models.catalogue import SETTINGS, catalogue
 from assistant.models.naming import folder_here
 from ui.context import AppContext
 from ui.jobs import Status
-from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, when_opened
-from ui.pages.job_panel import job_panel
-from ui.pages.told import telling
-from ui.shown.running import model_html, models_html, settings_html, written
+from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, telling, when_opened
+from ui.pages.job_forms import job_panel
+from ui.shown.running import findings_html, model_html, models_html, settings_html, written
 
 
-def build(context: AppContext) -> None:
-    """Lay out the page and wire it."""
+def build_settings(context: AppContext) -> None:
+    """Lay out the page of settings and wire it."""
     actions = SettingsActions(context)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
@@ -52,7 +57,7 @@ def build(context: AppContext) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SettingsActions:
-    """Callbacks of the page in one language."""
+    """Callbacks of the page of settings in one language."""
 
     context: AppContext
 
@@ -151,3 +156,39 @@ def _language_model(name: str) -> str:
     if known is None or known.kind != "language model":
         raise UsageError(f"There is no language model {name[:80]!r} in the catalogue.", "Choose one of the list.")
     return name
+
+
+_FINDINGS = TypeAdapter(list[Diagnosis])
+
+
+def build_health(context: AppContext) -> None:
+    """Lay out the page of health and wire it."""
+    actions = HealthActions(context)
+    with gr.Column(elem_classes="reading"):
+        gr.Markdown(context.text("health.help"))
+        start = gr.Button(context.text("health.start"), variant="primary")
+        panel = job_panel(context, ("doctor",), "editor", actions.result)
+    start.click(actions.start, **CLICKED).then(panel.refresh, outputs=panel.outputs, **QUIET)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthActions:
+    """Callbacks of the page of health in one language."""
+
+    context: AppContext
+
+    @telling
+    def start(self, request: gr.Request) -> None:
+        """Check everything, in a process of its own: it loads the models."""
+        user = self.context.require(request, "editor")
+        self.context.jobs.start("doctor", "", ["doctor", "--json"], user.name)
+
+    def result(self, status: Status) -> str:
+        """The findings of the last check."""
+        if status.is_under_way:
+            return ""
+        try:
+            findings = _FINDINGS.validate_json(self.context.jobs.output(status.job.id))
+        except ValidationError:
+            return ""
+        return findings_html(self.context, findings)
