@@ -1,4 +1,4 @@
-"""The settings of one training run (``assistant.config.training``) from a run file and the command line.
+"""A training run's settings (``assistant.config.training``) as read from a run file and the command line.
 
 A run file is flat YAML, and ``key=value`` on the command line wins over it:
 

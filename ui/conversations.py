@@ -1,4 +1,4 @@
-"""What each person asked and was told: one SQLite file a workspace, every row belongs to a user.
+"""What each person asked and was told, pinned and shared by link: one SQLite file, every row belongs to a user.
 
     conversations    one row a conversation, with its title
     turns            one row a question, with the replies to it as JSON

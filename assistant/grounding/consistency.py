@@ -1,4 +1,4 @@
-"""Whether a sentence says the same as a passage whose words it has: rules of factual consistency, one story a group.
+"""Whether words of a passage say the same in a sentence: decisive words, joined things, roles, what a number is of.
 
 Words that decide what a sentence promises: without them it says something else, however few they are.
 

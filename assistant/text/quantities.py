@@ -1,4 +1,4 @@
-"""The numbers of a text with what they count, its dates, and its ranges of numbers, each in one spelling.
+"""The numbers of a text with what they count and their limits ("at most"), its dates and ranges, in one spelling.
 
 ``€1,500`` and ``1.500 Euro`` are both the quantity ``1500€``. A number that only names a place (``§ 10``, ``(2)``,
 ``Article 5``) is a reference and no quantity: a passage that stands under § 10 does not say "10 %". Numbers may be
