@@ -26,7 +26,7 @@ def test_the_sample_gives_many_kinds_of_pairs_in_both_languages(
     assert {"faq", "definition", "table", "condition", "deadline", "yes-no", "topic", "search", "who"} <= set(kinds)
     languages = Counter(pair.language for pair in house.pairs if pair.source == "structure")
     assert languages["de"] > 100 and languages["en"] > 300
-    assert 0.02 < report.counts["refusal"] / report.total < 0.06
+    assert 0.02 < report.counts["refusal"] / report.total < settings.pairs.refusals
     assert report.pairs_per_list >= 3
     assert set(report.leaks.values()) == {0} and not report.bad_rows
     held_out = {pair.split for pair in house.pairs if pair.document == "policies/home-contents-policy.pdf"}
