@@ -3,7 +3,7 @@
 What a form sends is held against what there is: a scope that was read names nothing that its person cannot ask.
 """
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -135,7 +135,7 @@ def scope_of(data: Mapping[str, object], workspace: Workspace, corpora: Collecti
     scope = standing(Scope(names, folder, language, since, until, tuple(dict.fromkeys(sent("documents")))), corpora)
     known = list(_known(workspace, scope.corpora))
     for part, values in (
-        ("folder", {str(parent) for one in known for parent in PurePosixPath(one.path).parents}),
+        ("folder", _folders(known)),
         ("language", {one.language for one in known}),
         ("documents", {one.path for one in known}),
     ):
@@ -150,7 +150,7 @@ def scope_of(data: Mapping[str, object], workspace: Workspace, corpora: Collecti
 def offered(workspace: Workspace, scope: Scope, corpora: Collection[str]) -> Offered:
     """What the documents of a scope's corpora can be narrowed by."""
     known = list(_known(workspace, scope.corpora))
-    folders = sorted({str(parent) for one in known for parent in PurePosixPath(one.path).parents} - {"."})
+    folders = sorted(_folders(known) - {"."})
     return Offered(
         tuple(corpora),
         tuple(folders[:_MOST_OFFERED]),
@@ -158,6 +158,10 @@ def offered(workspace: Workspace, scope: Scope, corpora: Collection[str]) -> Off
         tuple((one.path, one.title) for one in known[:_MOST_OFFERED]),
         sum(_fits(one, scope) for one in known),
     )
+
+
+def _folders(known: Iterable[_Known]) -> set[str]:
+    return {str(parent) for one in known for parent in PurePosixPath(one.path).parents}
 
 
 def _is_day(text: str) -> bool:

@@ -48,13 +48,14 @@ def joined_questions(question: str) -> tuple[JoinedQuestion, ...]:
 def _parted(sentence: str, language: str) -> Iterator[str]:
     """The parts of a question before each "and" behind which another one begins."""
     its = sentence.rstrip(" ?").split()
+    joining = vocabulary("asking_besides", language)
     begin = 0
-    for place in range(1, len(its)):
-        part = " ".join(its[begin:place])
-        joins = its[place].casefold() in vocabulary("asking_besides", language)
-        if joins and _asks(part, language) and _begins(its[place + 1 :], language):
-            yield part.rstrip(" ,;")
-            begin = place + 1
+    for place, word in enumerate(its):
+        if word.casefold() in joining and _begins(its[place + 1 : place + 2 + _LEADING], language):
+            part = " ".join(its[begin:place])
+            if _asks(part, language):
+                yield part.rstrip(" ,;")
+                begin = place + 1
     yield " ".join(its[begin:])
 
 

@@ -27,8 +27,8 @@ class JointRetriever(Retriever):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Languages of all corpora, those of the most corpora first."""
-        return tuple(Counter(language for part in self._parts for language in part.languages))
+        """Languages of all corpora, each once."""
+        return tuple(dict.fromkeys(language for part in self._parts for language in part.languages))
 
     @property
     def size(self) -> int:
