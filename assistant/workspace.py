@@ -22,8 +22,9 @@ DEFAULT_WORKSPACE = ".assistant"
 DEFAULT_CORPUS = "default"
 # Safe on every file system and on a command line; no dot first, so that nothing hides or climbs.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
-RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-"""Names that Windows takes for devices, whatever stands behind a dot."""
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,14 @@ def safe_name(name: str, what: str) -> str:
     return name
 
 
+def is_device(name: str) -> bool:
+    """Whether Windows takes a name for a device, whatever stands behind a dot."""
+    return name.partition(".")[0].lower() in _DEVICES
+
+
 def new_name(name: str, what: str) -> str:
     """``name`` itself if something new can be called so on every system. Raises UsageError otherwise."""
-    if RESERVED.fullmatch(safe_name(name, what)) or name.endswith("."):
+    if is_device(safe_name(name, what)) or name.endswith("."):
         raise UsageError(f"{name!r} is not a name for a new {what}: Windows could not keep it.", "Choose another one.")
     return name
 

@@ -15,12 +15,12 @@ import gzip
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
 from gradio.blocks import Blocks
+from lxml import etree
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -47,8 +47,7 @@ _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 SIGN_IN_POLICY = (
     f"default-src 'none'; style-src {STYLE_SOURCE}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc\s*=)[^>]*>(.*?)</script", re.DOTALL | re.IGNORECASE)
-_CONFIG = re.compile(rb"window\.gradio_config = (\{.*?\});</script>", re.DOTALL)
+_CONFIG = "window.gradio_config = "
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_BODY_BYTES = 4 << 20
 _MIB = 1 << 20
@@ -89,12 +88,18 @@ def protect(headers: MutableHeaders, policy: str = "", *, cached: bool = False) 
 
 def _hashes(page: bytes) -> Iterable[str]:
     """The inline scripts of a page as sources, those that Gradio puts into its head later too."""
-    config = _CONFIG.search(page)
-    head = str(json.loads(config[1]).get("head") or "") if config else ""
-    for script in _INLINE_SCRIPT.findall(page) + _INLINE_SCRIPT.findall(head.encode()):
+    scripts = _inline_scripts(page)
+    config = next((script for script in scripts if script.startswith(_CONFIG)), "")
+    head = json.loads(config.removeprefix(_CONFIG).rstrip(" ;")).get("head") if config else ""
+    for script in scripts + _inline_scripts((head or "").encode()):
         # What is hashed is the text that the browser's parser sees, with its line ends.
-        text = script.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        yield f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
+        text = script.replace("\r\n", "\n").replace("\r", "\n")
+        yield f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _inline_scripts(page: bytes) -> list[str]:
+    tree = etree.HTML(b"<html>" + page, etree.HTMLParser(encoding="utf-8"))
+    return [script.text or "" for script in tree.iter("script") if "src" not in script.attrib]
 
 
 class Denied(Exception):
@@ -238,8 +243,9 @@ class AppGate:
     def _refuse_call(self, call: Call, page: str, rest: str, user: User) -> None:
         """Raise Denied for a function that is not there, for files that it does not take, and for another's files."""
         function = None
-        if called := gradio_calls.called_in(rest):
-            function = function_of(self._pages[page], called["name"], call) if page in self._pages else None
+        if gradio_calls.is_call(rest):
+            name = gradio_calls.function_in_path(rest)
+            function = function_of(self._pages[page], name, call) if page in self._pages else None
             if function is None:
                 raise Denied(404, "There is no such function.")
         if call.files and (function is None or not takes_files(function)):

@@ -9,7 +9,6 @@ is looked through before Gradio sees it.
 """
 
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,37 +25,36 @@ from starlette.routing import Mount
 
 from assistant.text.languages import LANGUAGES
 
-_NAME = r"(?!\.)[\w.-]+"
-_UNDER_PAGE = re.compile(rf"/(?:{'|'.join(LANGUAGES)})(?P<rest>/.*)?", re.DOTALL)
-_READ = re.compile(
-    rf"""/?
-    | /(?: config | theme\.css | manifest\.json | favicon\.ico )
-    | /(?: assets | static | svelte )(?: /{_NAME} )+
-    | /gradio_api/(?: info | app_id | login_check | startup-events | theme\.css )/?
-    | /gradio_api/(?: queue/data | queue/status | upload_progress )
-    | /gradio_api/heartbeat/\w+
-    """,
-    re.VERBOSE,
+_JOIN, _UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"
+_EITHER_WAY = ("info", "app_id", "login_check", "startup-events", "theme.css")
+_READ = frozenset(
+    {
+        *("", "/", "/config", "/theme.css", "/manifest.json", "/favicon.ico"),
+        *("/gradio_api/queue/data", "/gradio_api/queue/status", "/gradio_api/upload_progress"),
+        *(f"/gradio_api/{name}{slash}" for name in _EITHER_WAY for slash in ("", "/")),
+    }
 )
-_WRITTEN = re.compile(r"/gradio_api/(?:queue/join|run/\w+|cancel|reset|upload)/?")
-_CALL = re.compile(r"/gradio_api/(?:queue/join|run/(?P<name>\w+))/?")
-_UPLOAD = re.compile(r"/gradio_api/upload/?")
-_FILE = re.compile(r"/gradio_api/file=(?P<path>.+)", re.DOTALL)
-_HEARTBEAT = re.compile(r"/gradio_api/heartbeat/(?P<session>\w+)")
-_ASSET = re.compile(r"/(?:assets|static|svelte)/.*", re.DOTALL)
+_WRITTEN = frozenset({_UPLOAD, "/gradio_api/cancel", "/gradio_api/reset"})
+_ASSETS = ("/assets/", "/static/", "/svelte/")
+_SIGNS = str.maketrans("", "", "_.-")
 _MOST_SESSIONS = 10_000
 
 
 def under_page(path: str) -> str | None:
     """What stands behind ``/en`` in a path; None for a path that is not Gradio's."""
-    found = _UNDER_PAGE.fullmatch(path)
-    return (found["rest"] or "") if found else None
+    root, _, behind = path.partition("/")
+    page, slash, rest = behind.partition("/")
+    return f"{slash}{rest}" if not root and page in LANGUAGES else None
 
 
 def is_open(method: str, rest: str) -> bool:
     """Whether a route of Gradio's is needed by the page. ``rest`` is what ``under_page`` gives."""
-    pattern = _READ if method in {"GET", "HEAD"} else _WRITTEN if method == "POST" else None
-    return pattern is not None and pattern.fullmatch(rest) is not None
+    if method == "POST":
+        return rest.removesuffix("/") in _WRITTEN or is_call(rest)
+    if method not in {"GET", "HEAD"}:
+        return False
+    is_file = is_asset(rest) and all(map(_is_file_name, rest.split("/")[2:]))
+    return rest in _READ or is_file or bool(session_in_path(rest))
 
 
 def is_page(rest: str) -> bool:
@@ -66,29 +64,42 @@ def is_page(rest: str) -> bool:
 
 def is_asset(rest: str) -> bool:
     """Whether it is a file that Gradio ships, the same for everyone."""
-    return _ASSET.fullmatch(rest) is not None
+    return rest.startswith(_ASSETS)
 
 
 def is_upload(rest: str) -> bool:
     """Whether files arrive by it."""
-    return _UPLOAD.fullmatch(rest) is not None
+    return rest.removesuffix("/") == _UPLOAD
 
 
-def called_in(rest: str) -> re.Match[str] | None:
-    """The call of a function, whose ``name`` may stand in the path; None for what calls none."""
-    return _CALL.fullmatch(rest)
+def is_call(rest: str) -> bool:
+    """Whether it calls a function."""
+    return rest.removesuffix("/") == _JOIN or function_in_path(rest) is not None
+
+
+def function_in_path(rest: str) -> str | None:
+    """The name of the function that a path calls; None where it names none."""
+    return _name_behind("/gradio_api/run/", rest.removesuffix("/"))
 
 
 def file_of(rest: str) -> str | None:
     """The path that Gradio is asked to read; None where it is not asked to read any."""
-    found = _FILE.fullmatch(rest)
-    return found["path"] if found else None
+    before, _, path = rest.partition("/gradio_api/file=")
+    return path if path and not before else None
 
 
 def session_in_path(rest: str) -> str:
     """The session that a path names; empty if it names none."""
-    found = _HEARTBEAT.fullmatch(rest)
-    return found["session"] if found else ""
+    return _name_behind("/gradio_api/heartbeat/", rest) or ""
+
+
+def _name_behind(root: str, path: str) -> str | None:
+    name = path.removeprefix(root)
+    return name if name != path and name.replace("_", "").isalnum() else None
+
+
+def _is_file_name(name: str) -> bool:
+    return not name.startswith(".") and name.translate(_SIGNS).isalnum()
 
 
 class SessionOwners:

@@ -20,9 +20,9 @@ from pathlib import Path
 from assistant.config import UiSettings
 from assistant.errors import UsageError
 from assistant.workspace import (
-    RESERVED,
     Workspace,
     close_to_others,
+    is_device,
     make_folder,
     new_name,
     replaced_atomically,
@@ -165,7 +165,7 @@ def safe_file_name(name: str) -> str:
     stem, suffix = (stem, f".{suffix}") if dot and stem else (f"{stem}{suffix}", "")
     stem = _shortened(stem.strip(" .-") or "file", _LONGEST_NAME)
     safe = f"{stem}{_shortened(suffix, 16)}"
-    return f"_{safe}" if RESERVED.fullmatch(safe) else safe
+    return f"_{safe}" if is_device(safe) else safe
 
 
 def _shortened(text: str, most_bytes: int) -> str:

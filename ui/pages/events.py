@@ -12,7 +12,6 @@ Errors of ours in them are told to the one who clicked (``telling``): escaped, s
 import functools
 import inspect
 import json
-import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -24,7 +23,8 @@ from pydantic import ValidationError
 from assistant.errors import AssistantError
 from ui.shown.components import message_html, title_html
 
-_NUMBER = re.compile(r"-?\d{1,15}")
+# More than any number of ours has, and few enough for JavaScript.
+_MOST_DIGITS = 15
 _SCRIPT = """
 const known = %s;
 const shown = () => [...element.querySelectorAll(".turn[id]")].map((turn) => turn.id.replace("turn-", "")).join();
@@ -101,13 +101,17 @@ def data_of(event: gr.EventData) -> dict[str, str]:
 
 def number_of(event: gr.EventData, name: str) -> int:
     """A number that a button carries; -1 when it carries none."""
-    text = data_of(event).get(name, "")
-    return int(text) if _NUMBER.fullmatch(text) else -1
+    return _number_in(data_of(event).get(name, ""))
 
 
 def shown_turns(event: gr.EventData) -> frozenset[int]:
     """Numbers of the turns that stand in the component that was clicked."""
-    return frozenset(int(one) for one in data_of(event).get("shown", "").split(",") if _NUMBER.fullmatch(one))
+    return frozenset(map(_number_in, data_of(event).get("shown", "").split(","))) - {-1}
+
+
+def _number_in(text: str) -> int:
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else -1
 
 
 def when_opened(refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:

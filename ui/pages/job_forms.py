@@ -13,7 +13,6 @@ While a job is under way its panel looks again every second; what it shows comes
 same after the page was loaded anew and for everyone who looks.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +45,6 @@ PairsName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: safe_nam
 AdapterName = Annotated[str, _NOTHING_CHOSEN, AfterValidator(lambda name: safe_name(name.strip(), "adapter"))]
 Count = Annotated[int, BeforeValidator(lambda value: value or 0), Field(ge=0, le=1_000_000)]
 Weight = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
-# No part begins with a dot: what looks like an id must not be a way out of a folder.
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 
 
 def control(section: type[BaseModel], key: str, prefix: str, language: Language) -> Any:
@@ -124,18 +121,25 @@ def usable_base(name: str, user: User) -> str:
 
     Raises UsageError for anything else; files and folders of the server are named by admins only.
     """
-    if (
-        name == BUNDLED
-        or name in catalogue()
-        or _HUB_ID.fullmatch(name)
-        or (user.may("admin") and _is_model_here(name))
-    ):
+    if name == BUNDLED or name in catalogue() or _is_hub_id(name) or (user.may("admin") and _is_model_here(name)):
         return name
     raise UsageError(
         f"{name[:200]!r} is no model to train on.",
         f"Name '{BUNDLED}', a model of the catalogue or of the Hugging Face hub (OWNER/NAME), or, as an admin, a folder"
         " or GGUF file with a model.",
     )
+
+
+def _is_hub_id(name: str) -> bool:
+    """Whether it is OWNER/NAME. No part of one begins with a dot, so that none is a way out of a folder."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # it exports it as it runs
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name
 
 
 def _is_model_here(name: str) -> bool:
