@@ -1,8 +1,10 @@
 """What a training will need and learn, before anything is spent: ``assistant train --check``."""
 
+import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import islice, pairwise
 from typing import Any
 
 from assistant.artifacts.cards import run_folder
@@ -14,17 +16,19 @@ from train.batches import Packed, TokenRow, computed_together, loss_tokens, step
 from train.config import validated
 from train.finetune import make_accelerator, make_trainer
 from train.job import Job, named, prepare
-from train.model import computes_in_bfloat16, estimate, free_bytes, peak_bytes, window_of
+from train.model import computes_in_bfloat16, estimate, free_bytes, window_of
 from train.trainer import out_of_memory_told
 
 _BINS = 8
 _EXAMPLES = 3
+# What is tried of a model's layers: the others are like them.
+_TRIED_LAYERS, _TRIES = 2, 2
 # A forward pass takes a third of a step.
 _VALIDATION_SHARE = 1 / 3
 
 
 def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> CheckReport:
-    """Read pairs and sizes, and try two steps if memory allows; nothing is kept. Raises what training would."""
+    """Read pairs and sizes, and try the first layers if memory allows; nothing is kept. Raises what training would."""
     job = prepare(named(validated(values), workspace), workspace, general)
     plan, schedule = job.plan, job.plan.schedule
     rows, decode = plan.rows, job.template.tokenizer.decode
@@ -59,7 +63,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
             CheckExample(row.id, decode(list(row.prompt)), decode(list(row.response)))
             for row in (rows[number] for number in sorted({0, len(rows) // 2, len(rows) - 1}))
         ),
-        probe=_probe(job, planned, workspace) if needed.total <= free else None,
+        probe=_probe(job, batches, workspace) if needed.total <= free else None,
     )
 
 
@@ -110,8 +114,8 @@ def lines(report: CheckReport) -> Iterator[str]:
     )
     if probe := report.probe:
         yield (
-            f"Speed: {probe.tokens_per_second:,.0f} tokens/s, at most {probe.seconds / 60:.0f} min for all; "
-            f"this process had {_gib(probe.peak_bytes)} in the two steps that were tried"
+            f"Speed: about {probe.tokens_per_second:,.0f} tokens/s, at most {probe.seconds / 60:.0f} min for all, "
+            f"by what {probe.layers} layers took"
         )
     for example in report.examples:
         yield from ("", f"── {visible(example.id)}: what is trained stands in ⟦ ⟧")
@@ -126,23 +130,48 @@ def _computed(job: Job, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
     return computed_together(rows, job.most_tokens, job.settings.share_prefixes)
 
 
-def _probe(job: Job, planned: Sequence[list[TokenRow]], workspace: Workspace) -> CheckProbe:
-    heaviest = max(planned, key=lambda rows: max(len(batch) * len(batch[0]) for batch in _computed(job, rows)))
+def _probe(job: Job, batches: Sequence[tuple[Packed, ...]], workspace: Workspace) -> CheckProbe:
+    """A small micro-batch through the first layers; the rest is reckoned, since all layers compute alike.
+
+    All that is tried before a training is tried on them too: saving, loading, and packing.
+    """
+    config = copy.deepcopy(job.config)
+    text = config.get_text_config()
+    layers = text.num_hidden_layers
+    tried = text.num_hidden_layers = min(_TRIED_LAYERS, layers)
+    if kinds := getattr(text, "layer_types", None):
+        text.layer_types = kinds[:tried]
+
+    def work(batch: tuple[Packed, ...], layers_run: int) -> float:
+        """Parameters that tokens meet: all of them those of the layers, those that count in the loss the head's too."""
+        loss = loss_tokens([row for one in batch for row in one.rows])
+        padded = len(batch) * max(map(len, batch))
+        return float(padded * job.parameters.linear * layers_run / layers + loss * text.hidden_size * text.vocab_size)
+
+    small = sorted(batches, key=lambda batch: work(batch, layers))[len(batches) // 4]
+    rows = [row for one in small for row in one.rows]
+    settings = job.settings.model_copy(update={"layers_to_transform": ()})
+    shallow = replace(job, config=config, settings=settings, plan=replace(job.plan, rows=rows, validation=()))
     folder = run_folder(workspace, job.settings.name)
-    trainer = make_trainer(job, make_accelerator(job, folder), folder)
+    trainer = make_trainer(shallow, make_accelerator(job, folder), folder)
+    times = [time.monotonic()]
     with out_of_memory_told(job.most_tokens):
-        trainer.step(heaviest, job.plan.schedule)
-        began = time.monotonic()
-        trainer.step(planned[0], job.plan.schedule)
-    speed = sum(map(len, planned[0])) / (time.monotonic() - began)
+        for _ in range(_TRIES):
+            trainer.step(rows, job.plan.schedule)
+            times.append(time.monotonic())
+    # The first one prepares much, and each may have waited for other programs.
+    speed = work(small, tried) / min(after - before for before, after in pairwise(times))
+    tokens = sum(len(row) for batch in batches for one in batch for row in one.rows)
+    tokens_per_second = tokens * speed / sum(work(batch, layers) for batch in batches)
     # Of a training that goes to its end; tokens of validations count as what they cost.
     plan, schedule = job.plan, job.plan.schedule
     validations = 1 + schedule.total // schedule.evaluate_every
     trained = schedule.total * sum(map(len, plan.rows)) / schedule.epoch
     answered = sum(len(row.prompt) for row, _ in plan.answers.asked) if plan.answers else 0
+    spent = trained + validations * (sum(map(len, plan.validation)) + answered) * _VALIDATION_SHARE
     return CheckProbe(
-        tokens_per_second=speed,
-        seconds=(trained + validations * (sum(map(len, plan.validation)) + answered) * _VALIDATION_SHARE) / speed,
-        peak_bytes=peak_bytes(job.device.name),
+        tokens_per_second=tokens_per_second,
+        seconds=spent / tokens_per_second,
+        layers=tried,
         packed=trainer.passes.kinds is not None,
     )

@@ -98,7 +98,7 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
     torch.manual_seed(job.settings.seed)
     bfloat16 = computes_in_bfloat16(job.device)
     with out_of_memory_told(job.most_tokens):
-        base = load_base(job.folder, job.general.engine, job.device, job.settings, accelerator.device)
+        base = load_base(job.folder, job.general.engine, job.device, job.settings, accelerator.device, job.config)
         linears = linear_shapes(base)
         model = with_adapter(base, job.settings)
         if job.settings.checkpointing:

@@ -22,7 +22,6 @@ Passing: a quarter of activations and logits on top, for what comes and goes in 
 
 import difflib
 import importlib.util
-import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,24 +94,6 @@ def free_bytes(device: str) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def peak_bytes(device: str) -> int:
-    """The most memory that this process has had: of the GPU, else of the machine."""
-    if device == "cuda":
-        import torch
-
-        return torch.cuda.max_memory_allocated()
-    import psutil
-
-    info = psutil.Process().memory_info()
-    highest = int(getattr(info, "peak_wset", 0))
-    if sys.platform != "win32":
-        import resource
-
-        highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    # Where the system does not keep the peak, what is in use now comes near it: allocators keep what they had.
-    return max(info.rss, highest)
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, in one of the ways that Python, torch and CUDA say it."""
     return isinstance(error, MemoryError) or (
@@ -149,8 +130,12 @@ def count_parameters(config: Any, engine: EngineSettings, settings: TrainSetting
     return Parameters(total, linear, sum(weight.numel() for _, weight in trained(model)))
 
 
-def load_base(folder: Path, engine: EngineSettings, device: Device, settings: TrainSettings, place: Any) -> Any:
+def load_base(
+    folder: Path, engine: EngineSettings, device: Device, settings: TrainSettings, place: Any, config: Any = None
+) -> Any:
     """The base model on ``place`` (a torch device), in the precision that the method wants.
+
+    A ``config`` of fewer layers than the model has loads those alone.
 
     Raises ModelError when it cannot be loaded, ConfigError when a method needs a package that is missing.
     """
@@ -164,7 +149,7 @@ def load_base(folder: Path, engine: EngineSettings, device: Device, settings: Tr
         )
     with quiet_peft():
         dtype = torch.bfloat16 if halved else torch.float32
-        model = models.load_causal(folder, engine, dtype, place, bits, named=engine.model)
+        model = models.load_causal(folder, engine, dtype, place, bits, engine.model, config)
     # bitsandbytes repacks 4-bit weights at the first forward pass in eval mode, on processors with AVX512-BF16; what it
     # repacked lets no gradient through, without a word.
     for layer in model.modules():

@@ -149,14 +149,14 @@ class CheckExample:
 
 @dataclass(frozen=True, slots=True)
 class CheckProbe:
-    """Two steps that were tried: the one that computes most at once, and the first."""
+    """A micro-batch of usual size, tried on the first layers of the model."""
 
     tokens_per_second: float
     """Tokens of rows, shared ones counted for each."""
     seconds: float
     """Until the end, validation included, without early stopping."""
-    peak_bytes: int
-    """The most that the process had, of the GPU's memory or of the machine's."""
+    layers: int
+    """On how many it was tried."""
     packed: bool
     """Whether this model can be trained on packed rows."""
 

@@ -101,10 +101,12 @@ def read_config(folder: Path, engine: EngineSettings, named: str = "") -> Any:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=engine.trust_remote_code)
 
 
-def load_causal(folder: Path, engine: EngineSettings, dtype: Any, place: Any, bits: str = "", named: str = "") -> Any:
+def load_causal(
+    folder: Path, engine: EngineSettings, dtype: Any, place: Any, bits: str = "", named: str = "", config: Any = None
+) -> Any:
     """A causal model from safetensors on ``place``, a torch device, in ``dtype``; or with its weights in fewer bits:
     ``8bit`` (LLM.int8, arXiv:2208.07339), ``4bit`` (NF4 with double quantisation, arXiv:2305.14314), which need
-    bitsandbytes and compute in ``dtype``.
+    bitsandbytes and compute in ``dtype``. ``config`` stands in for that of the folder.
 
     Raises ModelError, which calls the model ``named``.
     """
@@ -116,6 +118,7 @@ def load_causal(folder: Path, engine: EngineSettings, dtype: Any, place: Any, bi
     with load_errors(f"The model {named or folder}", "engine.model"), quiet_transformers():
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=dtype,
             quantization_config=configuration(**held) if held else None,
             device_map={"": place} if held else None,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import settings_for, tiny_model
 from toys import toy_pair, toy_rows, with_voice, write_toy_pairs
 
 from assistant import models
@@ -19,6 +20,7 @@ from train.finetune import train
 from train.job import named, prepare
 from train.model import Parameters, count_parameters, estimate, with_adapter
 from train.passes import summed_loss, tensors_of
+from train.trainer import Trainer
 
 CONFIGS = Path(__file__).parents[2] / "data" / "configs"
 
@@ -75,6 +77,25 @@ def test_lack_of_memory_is_told_instead_of_tried(
     report = check(place, general, {})
     (problem,) = problems(report)
     assert "are needed" in problem and "batch_tokens" in problem
+
+
+def test_a_step_is_tried_on_the_first_layers_alone(
+    place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """So that it takes seconds, whatever the depth of the model; what is told is about all of it."""
+    deep = settings_for(tiny_model(tmp_path / "deep", num_hidden_layers=6))
+    trained_on, step = [], Trainer.step
+
+    def counted(trainer: Trainer, *given: Any) -> float:
+        trained_on.append(len(trainer.passes.model.get_base_model().model.layers))
+        return step(trainer, *given)
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    report = check(place, deep, {"layers_to_transform": [5]})
+    assert set(trained_on) == {2} and capfd.readouterr().err == ""
+    assert report.probe is not None and report.probe.layers == 2
+    sizes = count_parameters(read_config(Path(deep.engine.model), deep.engine), deep.engine, TrainSettings())
+    assert report.base_parameters == sizes.base
 
 
 def test_a_row_beyond_the_window_is_named(place: Workspace, general: Settings) -> None:

@@ -257,7 +257,7 @@ CHECK: dict[str, Any] = {
     "ended": 785, "memory": {"weights": 1, "training": 1, "activations": 1, "logits": 1, "passing": 1},
     "memory_total": 1 << 30, "memory_free": 1 << 31,
     "examples": [{"id": "p1", "prompt": SCRIPT, "trained": "Yes."}],
-    "probe": {"tokens_per_second": 400.0, "seconds": 125.0, "peak_bytes": 1, "packed": True},
+    "probe": {"tokens_per_second": 400.0, "seconds": 125.0, "layers": 2, "packed": True},
 }  # fmt: skip
 
 
