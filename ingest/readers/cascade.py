@@ -6,12 +6,12 @@ Sheets of other files are not fetched. What needs a pointer, a printer or a smal
 import re
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, takewhile
+from itertools import groupby, islice, takewhile
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -29,7 +29,9 @@ from cssselect.parser import (
 )
 from cssselect.xpath import ExpressionError
 from lxml import etree
-from tinycss2.ast import AtRule, Declaration, Node, QualifiedRule
+from tinycss2.ast import AtRule, Declaration, IdentToken, Node, ParenthesesBlock, QualifiedRule
+
+from .colours import lengths, words
 
 WINDOW = 1280, 800
 """Width and height in pixels of the window that pages are looked at in."""
@@ -46,8 +48,9 @@ _PARTS = {
 }
 """What a declaration for several properties sets anew."""
 _GROUPING = frozenset({"supports", "layer", "container", "scope"})
-_WIDTH = re.compile(r"\(\s*(min|max)-width\s*:\s*([\d.]+)(px|r?em)\s*\)")
-_NO_SCREEN = re.compile(r"\b(?:print|speech|prefers-color-scheme\s*:\s*dark|prefers-reduced-motion\s*:\s*reduce)\b")
+_OTHER_MEDIA = frozenset({"print", "speech"})
+_OTHER_WISHES = {"prefers-color-scheme": "dark", "prefers-reduced-motion": "reduce"}
+"""What readers may ask for, but usually do not."""
 _NAMES = re.compile(r"[.#](-?[_a-zA-Z][\w-]*)")
 _COUNT = re.compile(r"count\((preceding|following)-sibling::(\*|[\w.-]+)\)")
 _STEPS = 25
@@ -135,7 +138,8 @@ def _named(declaration: Declaration) -> Declaration:
 def _sheets(root: etree._Element) -> Iterator[str]:
     """The sheets that lie in the page, in order."""
     for element in root.iter("style", "link"):
-        if not _holds_on_screen(element.get("media", "")):
+        media = _LONG_NUMBER.sub(r"\1", element.get("media", ""))
+        if not _holds_on_screen(tinycss2.parse_component_value_list(media)):
             continue
         if element.tag == "style":
             yield _LONG_NUMBER.sub(r"\1", element.text or "")
@@ -193,19 +197,27 @@ def _rules(sheets: Iterable[str], properties: frozenset[str], known: frozenset[s
 
 def _is_open(rule: AtRule) -> bool:
     keyword = rule.lower_at_keyword
-    return keyword in _GROUPING or (keyword == "media" and _holds_on_screen(tinycss2.serialize(rule.prelude)))
+    return keyword in _GROUPING or (keyword == "media" and _holds_on_screen(rule.prelude))
 
 
-def _holds_on_screen(media: str) -> bool:
+def _holds_on_screen(media: Sequence[Node]) -> bool:
     """Whether one of the queries is true of a window of the usual size; features that are not known are."""
-    for query in media.lower().split(","):
-        holds = not _NO_SCREEN.search(query)
-        for bound, number, unit in _WIDTH.findall(query):
-            width = float(number.strip(".") or 0) * (1 if unit == "px" else 16)
-            holds &= WINDOW[0] >= width if bound == "min" else WINDOW[0] <= width
-        if holds != query.strip().startswith("not "):
+    queries = [list(query) for is_comma, query in groupby(media, lambda one: one == ",") if not is_comma]
+    for query in queries:
+        names = [one.lower_value for one in query if isinstance(one, IdentToken)]
+        holds = _OTHER_MEDIA.isdisjoint(names)
+        todo = query
+        while blocks := [one.content for one in todo if isinstance(one, ParenthesesBlock)]:
+            for feature in map(tinycss2.parse_one_declaration, blocks):
+                if isinstance(feature, Declaration):
+                    holds &= _OTHER_WISHES.get(feature.lower_name) not in words(feature.value)
+                    for width in lengths(feature.value, 16.0, WINDOW[0])[:1]:
+                        holds &= feature.lower_name != "min-width" or WINDOW[0] >= width
+                        holds &= feature.lower_name != "max-width" or WINDOW[0] <= width
+            todo = [one for block in blocks for one in block]
+        if holds != (names[:1] == ["not"]):
             return True
-    return not media.strip()
+    return not queries
 
 
 def _compiled(selectors: str, declarations: tuple[Declaration, ...], known: frozenset[str]) -> Iterator[_Rule]:

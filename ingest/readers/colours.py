@@ -1,11 +1,11 @@
 """Colours and lengths, as Office files and CSS write them, and whether two colours can be told apart."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from math import pi
+from string import hexdigits
 
 from lxml import etree
 from tinycss2.ast import DimensionToken, FunctionBlock, HashToken, IdentToken, Node, NumberToken, PercentageToken
@@ -16,7 +16,6 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 NEAR = 72
 """Sum of the differences of red, green and blue below which two colours look the same: 24 each."""
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
-_HEX = re.compile(r"(?:[0-9a-fA-F]{2})?([0-9a-fA-F]{6})")
 MAPPED = {"bg1": "lt1", "tx1": "dk1", "bg2": "lt2", "tx2": "dk2"}
 """What backgrounds and texts are called where no map says otherwise."""
 CLEAR = 0.05
@@ -43,8 +42,8 @@ def are_alike(one: Rgb | None, other: Rgb | None) -> bool:
 
 def from_hex(value: str) -> Rgb | None:
     """The colour that six digits name, or eight with two for how much it covers."""
-    match = _HEX.fullmatch(value)
-    return None if match is None else _triple(bytes.fromhex(match[1]))
+    is_hex = len(value) in (6, 8) and set(hexdigits).issuperset(value)
+    return _triple(bytes.fromhex(value[-6:])) if is_hex else None
 
 
 def _triple(values: "bytes | list[float]") -> Rgb:

@@ -8,6 +8,7 @@ since a reader can open it too.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from string import hexdigits
 
 from lxml import etree
 
@@ -33,8 +34,8 @@ _MAIN_WORDS = 20
 """Fewer in the main part, and the text lies elsewhere."""
 _OPENERS = etree.XPath(".//@aria-controls | .//@popovertarget | .//@commandfor")
 _NAMED = etree.XPath(".//*[@id or @class]")
-_OPENS = re.compile(r"accordion|collaps|panel|tab|toggle|expand|dropdown|faq|detail|answer", re.IGNORECASE)
-"""Classes of what a click opens; style sheets hide it at first."""
+_OPENS = ("accordion", "collaps", "panel", "tab", "toggle", "expand", "dropdown", "faq", "detail", "answer")
+"""In the names of classes of what a click opens; style sheets hide it at first."""
 _CLOSING = frozenset({
     "display", "visibility", "opacity", "height", "max-height", "overflow", "overflow-y", "transform",
     "content-visibility",
@@ -123,7 +124,11 @@ def drop_hidden(root: etree._Element, characters: int) -> Unseen:
     if not _MAY_HIDE(root):
         return Unseen()
     names = frozenset(map(str, _OPENERS(root)))
-    opened = {one for one in _NAMED(root) if one.get("id") in names or _OPENS.search(one.get("class", ""))}
+    opened = {
+        one
+        for one in _NAMED(root)
+        if one.get("id") in names or any(word in one.get("class", "").lower() for word in _OPENS)
+    }
     try:
         styled = cascade(root, characters, PROPERTIES, opened, _CLOSING)
     except TooManyStyles:
@@ -220,4 +225,4 @@ def _hints(element: etree._Element) -> Styles:
 
 
 def _old_colour(value: str) -> str:
-    return f"#{value}" if re.fullmatch(r"[0-9a-fA-F]{6}|[0-9a-fA-F]{3}", value) else value
+    return f"#{value}" if len(value) in (3, 6) and set(hexdigits).issuperset(value) else value

@@ -16,7 +16,6 @@ from .html_blocks import blocks_of
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"\{%-?\s*(?:comment\b|(?P<end>endcomment\s*-?%\}))")
 _LONGEST_COMMENT = 20_000
 _RAW = re.compile(r"\{%-?\s*(?:end)?raw\s*-?%\}")
@@ -59,13 +58,16 @@ def read_markdown(data: bytes) -> Document:
 
 def split_front_matter(text: str) -> tuple[dict[str, object], str, tuple[str, ...]]:
     """What the front matter says (keys in lower case), the text below it, and at most one warning."""
-    match = _FRONT_MATTER.match(text)
-    if not match or len(match.group(1)) > MAX_FRONT_MATTER:
+    # YAML forbids tabs in places where editors leave them at line ends.
+    lines = text.lstrip().split("\n")
+    bare = [line.rstrip("\t ") for line in lines]
+    end = next((at for at, line in enumerate(bare) if at and line in ("---", "...")), 0)
+    front = "\n".join(bare[1:end])
+    if bare[0] != "---" or not end or len(front) > MAX_FRONT_MATTER:
         return {}, text, ()
-    body = text[match.end() :]
+    body = "\n".join(lines[end + 1 :])
     try:
-        # YAML forbids tabs in places where editors leave them at line ends.
-        known = yaml.safe_load("\n".join(line.rstrip("\t ") for line in match.group(1).split("\n")))
+        known = yaml.safe_load(front)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return {}, body, (f"front matter is not valid YAML and was skipped: {fold(str(error))[:120]}",)
     if isinstance(known, dict):

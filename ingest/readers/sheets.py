@@ -27,7 +27,7 @@ from .tabular import guess_header, is_mostly_filling, line_of, without_empty_col
 if TYPE_CHECKING:
     from openpyxl import Workbook
 
-_NO_VALUE = re.compile(rb"</f>(?:<v\s*/>|<v></v>)?</c>")
+_NO_VALUE = (b"</f></c>", b"</f><v/></c>", b"</f><v /></c>", b"</f><v></v></c>")
 _MOST_ROWS = 1_048_576
 """Of a sheet; a file may give a row any number."""
 _SIGNS = re.compile(rb'\bhidden="(?:1|true)"|\b(?:ht|width)="0?\.?\d"')
@@ -48,7 +48,6 @@ _COLOURS: dict[str, Rgb] = {
     "magenta": (255, 0, 255),
     "cyan": (0, 255, 255),
 }
-_COLOUR = re.compile(rf"\[({'|'.join(_COLOURS)})\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         # Programs that write formulas without computing them leave cells that read as empty.
         sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
-        missing = sum(len(_NO_VALUE.findall(archive.read(name))) for name in sheets)
+        missing = sum(sum(map(archive.read(name).count, _NO_VALUE)) for name in sheets)
     if missing:
         warnings.append(f"{missing:,} formulas have no stored value; open the file in Excel and save it")
     return office_document("xlsx", tuple(blocks), book.properties, warnings=(*warnings, *hidden_warning(hidden)))
@@ -226,8 +225,10 @@ class Ink:
         own = self._colour(font.color) or BLACK
         used = [section for section in sections if "@" in section] if is_text else sections[:_TEXT_SECTION]
         # A section may ask for a colour, as in ``[White]@``.
-        asked = [_COLOUR.search(section) for section in used or [""]]
-        return any(not are_alike(_COLOURS[one[1].lower()] if one else own, ground) for one in asked)
+        inks = (
+            next((rgb for name, rgb in _COLOURS.items() if f"[{name}]" in one.lower()), own) for one in used or [""]
+        )
+        return any(not are_alike(ink, ground) for ink in inks)
 
     def _colour(self, colour: Any) -> Rgb | None:
         if colour is None:

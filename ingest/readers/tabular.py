@@ -13,7 +13,6 @@ from .reading_limits import Limits, Refused, check_characters
 
 _DELIMITERS = ",;\t|"
 _SNIFF_LINES = 50
-_YEAR = re.compile(r"(?:19|20)\d\d$")
 _NUMBER = re.compile(r"[($€£¥+\-−–]*\s?\d[\d.,'\s]*\s?[)%€$£]*$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 
@@ -95,7 +94,8 @@ def is_mostly_filling(size: int, count: int) -> bool:
 
 def is_value(cell: str) -> bool:
     """Whether a cell holds a figure or a date rather than a label; a bare year may be either, so is none."""
-    return bool(_NUMBER.match(cell) or _DATE.match(cell)) and not _YEAR.match(cell)
+    is_year = len(cell) == 4 and cell.isdecimal() and cell.startswith(("19", "20"))
+    return not is_year and bool(_NUMBER.match(cell) or _DATE.match(cell))
 
 
 def guess_header(rows: Sequence[Row]) -> int:

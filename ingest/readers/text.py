@@ -8,24 +8,32 @@ from assistant.types import Block, BlockKind, Document
 from .clean import clean, decode, fold
 from .reading_limits import Limits, check_characters
 
-_UNDERLINE = re.compile(r"\s*([=\-~^*#])\1{2,}\s*$")
+_RULES = frozenset("=-~^*#")
+"""Signs that three or more of underline a title."""
 _COLUMNS = re.compile(r"(?<=\S)(?:\s{3,}|\s*\|\s+)(?=\S)")
 MAX_HEADING = 120
 _ORDINAL = r"(?:Erste|Zweite|Dritte|Vierte|Fünfte|Sechste|Siebte|Achte|Neunte|Zehnte)[rs]?"
-_PART = re.compile(
-    rf"(?:Part|Teil|Buch|Book|Title|Titel)\s+(?:[\dIVX]+|[A-Z])\b|{_ORDINAL}\s(?:Teil|Buch)\b", re.IGNORECASE
+_DIVISION = re.compile(
+    rf"""
+      (?P<part>        (?i: (?:Part|Teil|Buch|Book|Title|Titel) \s+ (?:[\dIVX]+|[A-Z])\b
+                          | {_ORDINAL} \s (?:Teil|Buch)\b ))
+    | (?P<chapter>     (?i: (?:Kapitel|Chapter) \s+ (?:[\dIVX]+|[A-Z])\b
+                          | {_ORDINAL} \s (?:Kapitel|Titel|Hauptstück)\b ))
+    | (?P<subdivision> (?:(?:Unter)?[Aa]bschnitt|Anhang|Anlage|Appendix|Annex|Schedule) \s+ [\dIVXA-Z]+[a-z]?\b
+                          | {_ORDINAL} \s (?:Unter)?[Aa]bschnitt\b )
+    | (?P<section>     (?:§{{1,2}}|Art(?:ikel|icle)?\.?|Section) \s* [\dIVX]+[a-z]?\b )
+    | (?P<item>        (?i: item \s+ \d{{1,2}}[a-z]? \s* (?:[.:—–-]|\s[A-Z]) ))
+    | (?P<note>        (?i: note \s+ \d{{1,3}} \s* [.:—–-] \s* \S ))
+    """,
+    re.VERBOSE,
 )
-_CHAPTER = re.compile(
-    rf"(?:Kapitel|Chapter)\s+(?:[\dIVX]+|[A-Z])\b|{_ORDINAL}\s(?:Kapitel|Titel|Hauptstück)\b", re.IGNORECASE
-)
-_SUBDIVISION = re.compile(
-    r"(?:(?:Unter)?[Aa]bschnitt|Anhang|Anlage|Appendix|Annex|Schedule)\s+[\dIVXA-Z]+[a-z]?\b"
-    rf"|{_ORDINAL}\s(?:Unter)?[Aa]bschnitt\b"
-)
-_SECTION = re.compile(r"(?:§{1,2}|Art(?:ikel|icle)?\.?|Section)\s*[\dIVX]+[a-z]?\b")
+"""What a line begins with that heads a division of laws, contracts and filings."""
+_LEVELS = {"part": 1, "chapter": 2, "subdivision": 3, "section": 4, "item": 2, "note": 3}
 _MONTHS = "Jan|Feb|März|Apr|Ma[iy]|Jun|Jul|Aug|Sep|O[kc]t|Nov|De[zc]"
+_BULLETS = "•●▪■◦‣*–—‰➢►▶✓+" + "".join(map(chr, range(0xF020, 0xF100)))
+"""With those that symbol fonts put on other letters."""
 LIST_ITEM = re.compile(
-    r"\s*(?:[•●▪■◦‣*–—‰➢►▶✓+\uf020-\uf0ff-](?=\s+\S)"
+    rf"\s*(?:[{_BULLETS}-](?=\s+\S)"
     rf"|\(?\d{{1,3}}[.)](?=\s+(?!{_MONTHS})[^\W\d_]|\s+[„“\"(§$])"
     r"|\(?[a-z]\)(?=\s+\S)|[a-z]\.(?=\s+[^\W\d_]{2})|\([ivx]{1,4}\)(?=\s+\S))"
 )
@@ -34,15 +42,9 @@ _REFERENCE = re.compile(
     r"\S\s+(?:§{1,2}|Art(?:\.|ikel|icle)?|[Ss]ections?|[Cc]lauses?|Ziff(?:\.|er)|Nr\.)\s*\d+[a-z]?$"
 )
 """The number of a section at the end of a line that says more before it."""
-_SUBSECTION = re.compile(r"\(\d{1,2}[a-z]?\)\s")
-BULLET = re.compile(r"^[•●▪■◦‣*–—‰➢►▶✓+\uf020-\uf0ff]\s+")
-"""Bullets, with those that symbol fonts put on other letters."""
-_ITEM = re.compile(r"item\s+\d{1,2}[a-z]?\s*(?:[.:—–-]|\s[A-Z])", re.IGNORECASE)
-_NOTE = re.compile(r"note\s+\d{1,3}\s*[.:—–-]\s*\S", re.IGNORECASE)
 _NUMBER = re.compile(rf"(\d{{1,3}}(?:\.\d{{1,3}}){{0,5}})[.)]?\s+(?!{_MONTHS})([A-ZÄÖÜ„“\"(].*)")
 _ENDS = (".", ";", ",", ":")
 _FIGURES = re.compile(r"\d[\d.,]*\s+\(?\$?\d")
-_RUN_ON = re.compile(r"\)?\s[a-zäöü]+[.,;]\s")
 _LONGEST_TITLE = 90
 """Characters of a numbered heading or one in capitals, which fit on a line; longer ones are sentences."""
 _COLUMN_SHARE = 0.6
@@ -70,12 +72,12 @@ def text_blocks(text: str) -> list[Block]:
         lines = [line.rstrip() for line in group]
         first = fold(lines[0])
         level = heading_level(first)
-        if len(lines) > 1 and _UNDERLINE.match(lines[1]) and len(first) <= MAX_HEADING:
+        if len(lines) > 1 and _is_underline(lines[1]) and len(first) <= MAX_HEADING:
             level, lines = 1 if "=" in lines[1] else 2, lines[2:]
         elif level and (len(lines) == 1 or first.startswith("§") or _stands_apart(lines)):
             lines = lines[1:]
         else:
-            level, lines = 0, [line for line in lines if not _UNDERLINE.match(line)]
+            level, lines = 0, [line for line in lines if not _is_underline(line)]
         if level:
             while path and path[-1][0] >= level:
                 path.pop()
@@ -85,6 +87,11 @@ def text_blocks(text: str) -> list[Block]:
             kind, joined = _joined(lines)
             blocks.append(Block(joined, kind, tuple(name for _, name in path)))
     return blocks
+
+
+def _is_underline(line: str) -> bool:
+    bare = line.strip()
+    return len(bare) > 2 and bare[0] in _RULES and not bare.strip(bare[0])
 
 
 def _stands_apart(lines: list[str]) -> bool:
@@ -113,23 +120,23 @@ def _joined(lines: list[str]) -> tuple[BlockKind, str]:
     items = list(map(" ".join, parts))
     margin = min(len(item) - len(item.lstrip()) for item in items)
     lines = [item[margin:] for item in items]
-    # Their indents are kept, and each bullet is ``-``.
     indents = [" " * min(len(line) - len(line.lstrip()), _DEEPEST) for line in lines]
-    bodies = [fold(BULLET.sub("- ", line.lstrip())) for line in lines]
+    bodies = [plain_bullet(fold(line)) for line in lines]
     return "list", "\n".join(indent + body for indent, body in zip(indents, bodies, strict=True))
+
+
+def plain_bullet(item: str) -> str:
+    """An item with ``-`` in place of another bullet."""
+    return f"- {item[1:].lstrip()}" if item[:1] in _BULLETS and item[1:2].isspace() else item
 
 
 def heading_level(line: str) -> int:
     """Depth of the heading that a line is (1 outermost), or 0 when it is none."""
     if not line or len(line) > MAX_HEADING:
         return 0
-    for pattern, level in ((_PART, 1), (_CHAPTER, 2), (_SUBDIVISION, 3), (_SECTION, 4)):
-        if pattern.match(line) and not _runs_on(line):
-            return level
-    if _ITEM.match(line):
-        return 2
-    if _NOTE.match(line) and not _runs_on(line):
-        return 3
+    division = _division(line)
+    if division and (division == "item" or not _runs_on(line)):
+        return _LEVELS[division]
     if match := _NUMBER.match(line):
         number, rest = match.groups()
         if len(rest) <= _LONGEST_TITLE and not rest.endswith(_ENDS) and not _FIGURES.search(rest):
@@ -143,24 +150,31 @@ def heading_level(line: str) -> int:
 
 def is_division(line: str) -> bool:
     """Parts, chapters and filing items: outermost in a document whatever size they are set in."""
-    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _ITEM))
+    return _division(line) in {"part", "chapter", "item"}
 
 
 def is_numbered(line: str) -> bool:
     """Whether a number or a word like *Part* says that a new heading starts here."""
-    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION, _ITEM, _NOTE, _NUMBER))
+    return bool(_division(line) or _NUMBER.match(line))
 
 
 def begins_section(line: str) -> bool:
     """Whether a line is the heading of a part, chapter, annex or section by its first word alone."""
-    return any(pattern.match(line) for pattern in (_PART, _CHAPTER, _SUBDIVISION, _SECTION)) and not _runs_on(line)
+    return _division(line) in {"part", "chapter", "subdivision", "section"} and not _runs_on(line)
 
 
-def is_cited(above: str, line: str) -> bool:
-    """Whether a line starts with the number of a subsection that the line above refers to: ``§ 11`` ``(2)``."""
-    return bool(_SUBSECTION.match(line) and _REFERENCE.search(above))
+def is_cited(above: str, item: str) -> bool:
+    """Whether an item starts with the number of a subsection that the line above refers to: ``§ 11`` ``(2)``."""
+    return item.startswith("(") and item[1:2].isdigit() and bool(_REFERENCE.search(above))
+
+
+def _division(line: str) -> str | None:
+    """The name of the division that a line heads by its first word and number."""
+    match = _DIVISION.match(line)
+    return match.lastgroup if match else None
 
 
 def _runs_on(line: str) -> bool:
     """A reference inside a sentence, wrapped to the start of a line, is no heading."""
-    return line.endswith(_ENDS) or bool(_RUN_ON.search(line))
+    ends = (word[:-1] for word in line.split()[1:-1] if word[-1] in ".,;")
+    return line.endswith(_ENDS) or any(word.isalpha() and word.islower() for word in ends)

@@ -127,6 +127,12 @@ _SHEETS: tuple[tuple[str, str, str, str], ...] = (
         "@media (max-width:600px){.x{display:none}}",
     ),
     (
+        "width of the window in other units",
+        "<p class='x'>$</p>",
+        "@media (max-width:50cm){.x{display:none}}",
+        "@media (max-width:20cm){.x{display:none}}",
+    ),
+    (
         "support",
         "<p class='x'>$</p>",
         "@supports (display:grid){.x{display:none}}",

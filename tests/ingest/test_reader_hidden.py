@@ -95,7 +95,9 @@ def test_an_unknown_selector_means_nothing(tmp_path: Path) -> None:
     assert read(write(tmp_path, "x.html", page)).text == SHOWN
 
 
-@pytest.mark.parametrize("where", ["<style>p{top:9}</style><p>", "<p style='top:9'>"])
+@pytest.mark.parametrize(
+    "where", ["<style>p{top:9}</style><p>", "<style media='(min-width:9px)'>p{top:0}</style><p>", "<p style='top:9'>"]
+)
 def test_a_number_without_end_is_read(tmp_path: Path, where: str) -> None:
     assert read(write(tmp_path, "x.html", where.replace("9", "9" * 5_000) + SHOWN)).text == SHOWN
 

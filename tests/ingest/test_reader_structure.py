@@ -56,6 +56,7 @@ def test_a_numbered_line_that_ends_early_heads_the_text_below_it(tmp_path: Path)
         "1. Call us when the damage is greater than\nthe deductible, and send us a photo of it.",
         "1. Rufen Sie bei einem Einbruch sofort die\nPolizei und danach uns an.",
         "Deductible\nIf a garage repairs the damage, the deductible is halved.",
+        "§ 8 Nummer 2 gemäß, Absatz 3\nist zu zahlen.",
     ],
 )
 def test_a_line_that_goes_on_is_no_heading(tmp_path: Path, lines: str) -> None:

@@ -7,16 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from assistant.types import Block, BlockKind
 
 from ..clean import fold
-from ..text import BULLET, LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered
+from ..text import LIST_ITEM, MAX_HEADING, heading_level, is_cited, is_division, is_numbered, plain_bullet
 from .tablefinder import find_table
 from .textlines import CELL, OTHER_SIZE, UP, PdfLine, plain_title
 
-_SENTENCE_END = re.compile(r"[.!?:;][”\"’)]*$")
 _CONTINUED = re.compile(r"[\s—–-]*\(?(?:continued|cont['’]?d|fortsetzung)\.?\)?$", re.IGNORECASE)
 _UNIT = re.compile(
     r"\(?(?:[$€£]|dollars|amounts)?\s*\(?in\s+(?:millions|thousands|billions|mio|tsd|t?eur)", re.IGNORECASE
@@ -43,8 +42,6 @@ _SHORT_TEXT = 45
 _LONGEST_BOLD = 90
 """Characters of a heading that only its weight tells."""
 
-_PARTED = re.compile(r"([^\W\d_]+)-$")
-_LETTERS = re.compile(r"[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _SUSPENDED = frozenset({
     "und", "oder", "bzw", "sowie", "noch", "bis", "als", "and", "or", "to", "nor", "but", "et", "ou", "y",
@@ -121,7 +118,7 @@ def over_pages(blocks: Iterable[Block], layout: Layout) -> Iterator[Block]:
             and block.kind == "paragraph"
             and open_block.heading_path == block.heading_path
             and block.text[:1].islower()
-            and not _SENTENCE_END.search(open_block.text)
+            and not _ends_sentence(open_block.text)
         ):
             text = join_lines((open_block.text, block.text), layout.words, layout.language)
             turn = (len(text) - len(block.text), block.page or 0)
@@ -204,7 +201,7 @@ class _Page:
         if is_division(text) and level and (larger or emphasised or apart):
             return (0.5, level)
         body = -round(self.layout.body_size)
-        is_title = not text[0].islower() and (level > 0 or not _SENTENCE_END.search(text))
+        is_title = not text[0].islower() and (level > 0 or not _ends_sentence(text))
         if larger and is_title and end - at <= MAX_HEADING_LINES:
             return (1.0, -round(line.size), level or 5.0)
         if level and (emphasised or apart or not line.size):
@@ -220,7 +217,7 @@ class _Page:
             if items and (self.heading(at) or find_table(self.lines, at, self.leading)):
                 break
             end = self._paragraph_end(at)
-            items.append(BULLET.sub("- ", self._text(at, end)))
+            items.append(plain_bullet(self._text(at, end)))
             at = end
         if items:
             return "list", "\n".join(items), at
@@ -247,19 +244,21 @@ class _Page:
                 # A sentence may run from the foot of one column to the head of the next.
                 to_next_column = line.top > above.top and line.left > above.left
                 is_alike = above.right > early and abs(line.size - above.size) < _POINTS
-                goes_on = (
-                    to_next_column and (line.text[:1].islower() or is_alike) and not _SENTENCE_END.search(above.text)
-                )
+                goes_on = to_next_column and (line.text[:1].islower() or is_alike) and not _ends_sentence(above.text)
                 return not goes_on or self.heading(at) is not None
             if abs(line.size - above.size) >= OTHER_SIZE * above.size:
                 return True
-            ended = bool(_SENTENCE_END.search(above.text))
+            ended = _ends_sentence(above.text)
             indent = line.left - above.left
             if ended and (above.right < early or (indent > _INDENT * line.size and at - start > 1)):
                 return True
-        elif len(above.text) < _SHORT_TEXT and _SENTENCE_END.search(above.text):
+        elif len(above.text) < _SHORT_TEXT and _ends_sentence(above.text):
             return True
         return self.heading(at) is not None
+
+
+def _ends_sentence(text: str) -> bool:
+    return text.rstrip('”"’)').endswith((".", "!", "?", ":", ";"))
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:
@@ -278,17 +277,17 @@ def join_lines(lines: Iterable[str], words: frozenset[str] = frozenset(), langua
     """One line of text: ``Versiche-/rung`` is joined, ``Kranken-/und``, ``fixed-/rate`` keep the hyphen."""
     text = ""
     for line in map(str.strip, lines):
-        parted = _PARTED.search(text[-80:])
-        following = _LETTERS.match(line)
         if not text:
             text = line
-        elif not parted or not line:
+            continue
+        before = "".join(takewhile(str.isalpha, text[-2:-81:-1]))[::-1].casefold() if text.endswith("-") else ""
+        after = "".join(takewhile(str.isalpha, line)).casefold() if before else ""
+        if not before or not line:
             text = f"{text}{line}" if text.endswith("-") and line[:1].isdigit() else f"{text} {line}"
-        elif following and following[0].casefold() in _SUSPENDED:
+        elif after in _SUSPENDED:
             text = f"{text} {line}"
-        elif following and following[0][0].islower():
+        elif after and line[0].islower():
             # Whether the hyphen belongs to the word: the document's own words decide, then the language.
-            before, after = parted[1].casefold(), following[0].casefold()
             is_kept = f"{before}-{after}" in words or (
                 language not in COMPOUNDING and before in words and after in words
             )

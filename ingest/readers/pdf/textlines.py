@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from string import digits
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -74,9 +75,8 @@ MIN_ENTRIES = 5
 MIN_FOUND = 0.6
 """Share of the entries whose text has to stand elsewhere as a line of its own."""
 _LEADER = " \t.…·_"
-_PAGE = re.compile(r"[ \t.…·_](\d{1,3})\s*$")
 _LONGEST_ENTRY = 200
-_HEAD = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis|sübersicht)?|index", re.IGNORECASE)
+_HEADS = frozenset({"contents", "table of contents", "inhalt", "inhaltsverzeichnis", "inhaltsübersicht", "index"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +285,7 @@ def contents(pages: list[list[str]]) -> list[set[int]]:
             if sum(text in others for text in texts) >= MIN_FOUND * len(texts):
                 found.update(range(run[0], run[-1] + 1))
         before = min(found, default=0) - 1
-        if before >= 0 and _HEAD.fullmatch(lines[before].strip()):
+        if before >= 0 and lines[before].strip().casefold() in _HEADS:
             found.add(before)
         dropped.append(found)
     return dropped
@@ -293,9 +293,11 @@ def contents(pages: list[list[str]]) -> list[set[int]]:
 
 def _entry(line: str) -> tuple[str, int] | None:
     """Text and page number of a line that is made like an entry: ``2.1 Fire ..... 7``."""
-    number = _PAGE.search(line[-_LONGEST_ENTRY:])
-    text = line[: len(line) - len(number[0])].strip(_LEADER) if number and len(line) <= _LONGEST_ENTRY else ""
-    return (text, int(number[1])) if number and any(map(str.isalpha, text)) else None
+    words = line.rstrip()
+    text = words.rstrip(digits)
+    number = words[len(text) :]
+    is_entry = 0 < len(number) <= 3 and text[-1:] in _LEADER and len(line) <= _LONGEST_ENTRY
+    return (text.strip(_LEADER), int(number)) if is_entry and any(map(str.isalpha, text)) else None
 
 
 def plain_title(text: str) -> str:
