@@ -21,7 +21,7 @@ from functools import cache, lru_cache
 from itertools import islice, takewhile
 
 from assistant.text.languages import alternatives
-from assistant.text.lexicon import forms, own, table, vocabulary
+from assistant.text.lexicon import forms, own, table, vocabulary, whole_words
 from assistant.text.names import names
 from assistant.text.quantities import in_figures, is_said, placed, quantities, unit_of
 from assistant.text.words import stems, words
@@ -46,7 +46,7 @@ def missing_word(sentence: str, passage: str, language: str) -> str:
 
 def is_restricted(sentence: str, passage: str, language: str) -> bool:
     """Whether a passage says on a condition only what a sentence says without any."""
-    only = _any(forms("restrictions", language))
+    only = whole_words(forms("restrictions", language))
     return only.search(sentence) is None and only.search(passage) is not None
 
 
@@ -56,12 +56,7 @@ def _groups(language: str) -> Mapping[re.Pattern[str], re.Pattern[str]]:
     others = table("counted_otherwise", language)
     groups = [(words, "") for words in table("decisive", language).values()]
     groups += [(words, others[name]) for name, words in table("counted", language).items()]
-    return {_any(words): _any("|".join(filter(None, (words, other)))) for words, other in groups if words}
-
-
-@cache
-def _any(words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+    return {whole_words(words): whole_words("|".join(filter(None, (words, other)))) for words, other in groups if words}
 
 
 def parted(sentence: str, passage: str, language: str) -> Iterator[str]:
@@ -214,7 +209,7 @@ def _reversed(
     claim: Sequence[tuple[str, bool]], passage: Sequence[tuple[str, bool]], said: str, there: str, language: str
 ) -> str:
     """A word whose neighbours have changed sides, in two sentences of which neither or both are passive."""
-    passive = re.compile(rf"\b(?:{forms('passive', language)})\b", re.IGNORECASE)
+    passive = whole_words(forms("passive", language))
     if bool(passive.search(said)) != bool(passive.search(there)):
         return ""
     for place in range(1, len(claim) - 1):

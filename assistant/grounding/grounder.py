@@ -16,6 +16,7 @@ from assistant.grounding.notes import warning_of
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.grounding.statements import GrowingStatements, Statement
 from assistant.grounding.support import Support, Weights, is_short, support
+from assistant.text.sentences import CLOSES, has_ended
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import GrowingWords
 
@@ -26,7 +27,6 @@ _A_LITTLE_WORSE = 0.1
 _PASSAGE = re.compile(r"<\s*(?:/\s*)?passage\b", re.IGNORECASE)
 # All that a model may be asked for (``engine.max_new_tokens``) is less; a server may go on for ever.
 LONGEST_ANSWER = 50_000
-_IS_WHOLE = re.compile(r"[.!?…][\"'”’»)\]*_`|]*\s*$")
 
 
 def cite(hit: Evidence, start: int, end: int, hits: Sequence[Evidence] = ()) -> Citation:
@@ -118,7 +118,7 @@ class Grounder:
         text = self.text
         found = self._statements.read(text)
         is_cut = is_cut or len(self.said) == LONGEST_ANSWER
-        if is_cut and len(found) > self._settled and not _IS_WHOLE.search(text):
+        if is_cut and len(found) > self._settled and not has_ended(text, closes=CLOSES + "*_`|"):
             self._cut_at = found[-1].start
             if len(found) > 1:
                 self._end = self._cut_at

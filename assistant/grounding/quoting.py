@@ -14,10 +14,9 @@ locked." A sentence limits another if it denies, restricts or ends something, an
 not apply to students", "Excluded are …") or begins with words of which that one holds most.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import islice, takewhile
 
 from assistant.grounding.grounder import cite
@@ -27,14 +26,12 @@ from assistant.grounding.support import Weights, weighted_coverage
 from assistant.grounding.tables import is_looked_up, means_another, named_cells, numbers_within
 from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
-from assistant.text.lexicon import forms, grammar, no_subject, vocabulary
+from assistant.text.lexicon import forms, grammar, no_subject, vocabulary, whole_words
 from assistant.text.negation import denials
-from assistant.text.sentences import asks
+from assistant.text.sentences import asks, has_ended
 from assistant.text.words import content_stems, stems, words
 from assistant.types import Citation, Evidence, Sentence
 
-_PAUSES = re.compile(r"[.!?…;:,]$|\b(?:and|or|und|oder)$")
-_ENDS = re.compile(r"[.!?…;][\"'”’»)\]]*$")
 _LONGEST_QUOTE = 400
 # Shorter pieces are headings and labels.
 _SHORTEST_SENTENCE = 25
@@ -302,8 +299,13 @@ def _in_one_line(hit: Evidence, start: int, end: int) -> str:
         offset += len(line) + 1
         if words:
             lines.append((" ".join(words[mark:].split()), mark > 0))
+    joining = vocabulary("conjunctions", hit.language)
+
+    def pauses(line: str) -> bool:
+        return line.endswith(tuple(".!?…;:,")) or line.rpartition(" ")[2].casefold() in joining
+
     return " ".join(
-        f"{line};" if is_bullet and place < len(lines) and not _PAUSES.search(line) else line
+        f"{line};" if is_bullet and place < len(lines) and not pauses(line) else line
         for place, (line, is_bullet) in enumerate(lines, 1)
     )
 
@@ -311,7 +313,7 @@ def _in_one_line(hit: Evidence, start: int, end: int) -> str:
 def _end(hit: Evidence, start: int, least: Span) -> int:
     """Where a quotation ends that begins at ``start`` and holds a span."""
     end = least.end
-    opens_a_list = not _ENDS.search(hit.text[start:end]) and not _is_item(least)
+    opens_a_list = not has_ended(hit.text[start:end], ".!?…;") and not _is_item(least)
     for after in spans(hit):
         if after.is_pair or after.start < end:
             continue
@@ -339,20 +341,16 @@ def conditions(hit: Evidence, end: int, quoted: str) -> Iterator[Span]:
 
     back = frozenset[str]().union(*(vocabulary(kind, hit.language) for kind in ("demonstratives", "anaphora")))
     idle = grammar(hit.language) | vocabulary("negations", hit.language)
+    restricting = whole_words(f"{forms('restrictions', hit.language)}|{forms('ending', hit.language)}")
 
     def limits(place: int, text: str) -> bool:
-        if len(text) > _LONGEST_CONDITION or not (_restricts(hit.language).search(text) or denials(text, hit.language)):
+        if len(text) > _LONGEST_CONDITION or not (restricting.search(text) or denials(text, hit.language)):
             return False
         its = [word for word in words(text) if len(word) > 1 and word.isalpha()]
-        if not place and its[:1] and (its[0] in back or _restricts(hit.language).fullmatch(its[0])):
+        if not place and its[:1] and (its[0] in back or restricting.fullmatch(its[0])):
             return True
         topic = stems(" ".join([word for word in its if word not in idle][:_TOPIC_WORDS]), hit.language)
         return len(said.intersection(topic)) > len(topic) / 2
 
     found = (span for place, span in enumerate(section) if limits(place, hit.text[span.start : span.end]))
     return islice(found, _MOST_CONDITIONS)
-
-
-@cache
-def _restricts(language: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{forms('restrictions', language)}|{forms('ending', language)})\b", re.IGNORECASE)

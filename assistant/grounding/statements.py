@@ -18,7 +18,6 @@ from assistant.text.quantities import quantities
 from assistant.text.sentences import asks, sentence_spans
 from assistant.text.words import words
 
-_WHOLLY_BOLD = re.compile(r"(\*\*|__)(?!\s)(?:(?!\1).)+\1:?")
 # A title is short and says nothing of what it names: "Deductible", "What is covered?", "Next steps:".
 _MOST_WORDS_OF_A_TITLE = 6
 # Where a statement may end, and the next one begins.
@@ -144,8 +143,8 @@ def _beginning(line: Line, text: str) -> int:
 
 
 def _is_title(line: Line, plain: str) -> bool:
-    stands_out = line.kind == "heading" or plain.endswith(":") or _WHOLLY_BOLD.fullmatch(line.text)
-    if not stands_out or plain.endswith((".", "!")):
+    is_bold = line.text in (f"**{plain}**", f"__{plain}__")
+    if not (is_bold or line.kind == "heading" or plain.endswith(":")) or plain.endswith((".", "!")):
         return False
     its = words(plain)
     if asks(plain) or everywhere("announcing").issuperset(its):

@@ -25,11 +25,10 @@ from assistant.text.words import content_stems, detect, stems
 from assistant.types import Evidence
 
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
-_ENDS_SENTENCE = re.compile(r"[.:;!?]\s*[\"“„(]*\Z")
 _SHORTEST = 3
 # A word of more passages than this part is no rare one.
 _RARE = 0.02
-_LIKELY_NO_NOUN = re.compile(r"\w{3,}(?:ed|ly)")
+_SHORTEST_OF_NO_NOUN, _ENDINGS_OF_NO_NOUN = 5, ("ed", "ly")
 _NO_NOUNS = """
 able accept add additional agree allow already always answer anybody anyone anything appear apply arrange arrive ask
 available average avoid bad be become better bigger cheaper begin believe best better big bring build buy calculate
@@ -110,7 +109,7 @@ def _words(text: str) -> Iterator[tuple[str, bool]]:
     end = 0
     for match in _WORD.finditer(text):
         between = text[end : match.start()]
-        yield match[0], _ENDS_SENTENCE.search(between) is not None or not (end or between.strip())
+        yield match[0], between.rstrip('"“„(').rstrip().endswith(tuple(".:;!?")) or not (end or between.strip())
         end = match.end()
 
 
@@ -122,7 +121,8 @@ def _is_marked(word: str, begins: bool) -> bool:
 def _may_be_noun(word: str) -> bool:
     folded = word.casefold()
     is_known = _NO_NOUN_STEMS.intersection(stems(word, "en"))
-    return len(word) >= _SHORTEST and not is_known and not _LIKELY_NO_NOUN.fullmatch(folded)
+    is_likely_none = len(word) >= _SHORTEST_OF_NO_NOUN and folded.endswith(_ENDINGS_OF_NO_NOUN)
+    return len(word) >= _SHORTEST and not (is_known or is_likely_none)
 
 
 def _rarest(some: Sequence[str], language: str, retriever: Retriever) -> set[str]:

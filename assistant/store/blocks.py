@@ -29,8 +29,6 @@ _INDENT = 2
 _HEAD_OF_A_MAIL = ("Subject: ", "From: ", "To: ", "Cc: ", "Date: ")
 # So many documents of an older catalog get their blocks in one transaction.
 _AT_A_TIME = 64
-# Of a passage, behind its place in a sheet.
-_ROWS = re.compile(r"(?:^|, )rows? \d+(?:–\d+)?$")
 
 
 def stored_blocks(document: Document) -> Iterator[StoredBlock]:
@@ -130,9 +128,15 @@ def fill_blocks(connection: sqlite3.Connection) -> bool:
             "SELECT start, heading, place FROM chunks WHERE document_id = ? ORDER BY start", (document_id,)
         ).fetchall()
         headings = headings or [(start, start, heading) for start, heading, _ in chunks]
-        places = [(start, _ROWS.sub("", place)) for start, _, place in chunks]
+        places = [(start, _without_rows(place)) for start, _, place in chunks]
         blocks = list(blocks_in(text, 0, headings, places)) or [StoredBlock(0, len(text), "paragraph", "")]
         if format_ == "email" and text.startswith(_HEAD_OF_A_MAIL):
             blocks[0] = replace(blocks[0], kind="fields")
         insert_blocks(connection, document_id, blocks)
     return bool(documents)
+
+
+def _without_rows(place: str) -> str:
+    """The place of a passage in a sheet without the rows that it holds."""
+    before, _, last = place.rpartition(", ")
+    return before if last.startswith(("row ", "rows ")) and last[-1].isdecimal() else place

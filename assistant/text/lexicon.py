@@ -5,6 +5,7 @@ its language for sure, and so all figures were measured. Any other language with
 without like English and German.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -49,6 +50,12 @@ def everywhere(kind: str) -> frozenset[str]:
 def forms(kind: str, language: str = "") -> str:
     """The alternatives of a pattern that finds the words of one kind; it finds nothing where a language has none."""
     return _joined(_words(one)[kind] for one in read_with(language)) or _NOTHING
+
+
+@cache
+def whole_words(alternatives: str) -> re.Pattern[str]:
+    """What finds any of some alternatives as a whole word, in whatever case."""
+    return re.compile(rf"\b(?:{alternatives})\b", re.IGNORECASE)
 
 
 @cache

@@ -13,15 +13,15 @@ Name = tuple[str, ...]
 """The words of a name as they are written."""
 
 _TOKEN = re.compile(r"[^\W_]+(?:[-'’&.][^\W_]+)*")
-# Between the words of one name stands a blank, and nothing else.
-_WITHIN = re.compile(r"[ \u00a0]")
+# Between the words of one name stands one blank, and nothing else.
+_WITHIN = frozenset({" ", "\u00a0"})
 # What ends a sentence, or numbers a clause, in its last characters; and what may stand between it and the next word.
 _ENDS = re.compile(r"(?:[.!?:;•|–-]|\((?:\d{1,3}|[a-z])\))\Z")
 _LONGEST_END = 5
 _OPENING = frozenset("\"'“”‘’«»„([")
 # Luxembourgish has no folder of its own.
 _OTHER_CAPITAL_NOUNS = frozenset({"lb"})
-_SMALL_NUMBER = re.compile(r"\d{1,3}")
+_MOST_DIGITS = 3
 
 
 def names(text: str, language: str) -> list[Name]:
@@ -54,7 +54,7 @@ def _runs(text: str, language: str) -> list[list[re.Match[str]]]:
     runs: list[list[re.Match[str]]] = []
     before: re.Match[str] | None = None
     for match in _TOKEN.finditer(text):
-        continues = before is not None and _WITHIN.fullmatch(text, before.end(), match.start()) is not None
+        continues = before is not None and text[before.end() : match.start()] in _WITHIN
         before = None
         if (match[0][0].isupper() or _is_code(match[0])) and match[0].casefold() not in no_names:
             if continues:
@@ -62,7 +62,7 @@ def _runs(text: str, language: str) -> list[list[re.Match[str]]]:
             else:
                 runs.append([match])
             before = match
-        elif continues and _SMALL_NUMBER.fullmatch(match[0]):
+        elif continues and match[0].isdecimal() and len(match[0]) <= _MOST_DIGITS:
             runs[-1].append(match)
     return runs
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 
-from assistant.text.lexicon import forms, table, vocabulary
+from assistant.text.lexicon import forms, table, vocabulary, whole_words
 from assistant.text.words import stems, words
 
 _CONTRACTION = re.compile(r"\b(ca|wo|\w+)n['’]t\b", re.IGNORECASE)
@@ -41,9 +41,8 @@ def denials(text: str, language: str) -> list[Denial]:
 @cache
 def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Words of negation that deny nothing, as in "without delay", and where a clause ends."""
-    idiom = re.compile(rf"\b(?:{forms('idioms', language)})\b", re.IGNORECASE)
     ends = rf"(?<![.,;|!?()–])[.,;|!?()–]++(?=\s|$)|\n|\b(?:{forms('adversative', language)})\b"
-    return idiom, re.compile(ends)
+    return whole_words(forms("idioms", language)), re.compile(ends)
 
 
 def without_contractions(text: str) -> str:

@@ -18,16 +18,16 @@ import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import dropwhile
 
 from assistant.text.languages import alternatives
 from assistant.text.lexicon import forms, own, read_with, table
+from assistant.text.words import THOUSANDS
 
 # What all languages write.
 _SIGNS = {"%": "%", "€": "€|eur", "$": r"\$|usd", "£": "£|gbp", "m²": "m²", "km": "km", "kg": "kg"}
 _TIMES = ("day", "week", "month", "year", "hour")
 _CLAUSE = re.compile(r"\((\d{1,3})\)")
-_THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f'’](?=\d{3}(?!\d))")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 # Amounts and parts of a whole are what tables say, not what their rows are found by.
 _FIGURE = r"\d{1,12}(?:[.,]\d{1,12}){0,3}"
 _AMOUNT = re.compile(
@@ -188,18 +188,22 @@ def is_said(quantity: str, among: Set[str], in_cells: Set[str] = frozenset()) ->
     """
     if quantity in among or quantity in in_cells or is_dated(quantity, among | in_cells):
         return True
-    if (number := _NUMBER.match(quantity)) and number[0] in in_cells:
+    if quantity.removesuffix(_behind_number(quantity)) in in_cells:
         return True
     return any(f"{quantity}{unit}" in among | in_cells for unit in table("units"))
 
 
 def unit_of(quantity: str) -> str:
     """What a quantity counts; empty for a bare number."""
-    return "" if quantity[0] in "§(-" or quantity.count("-") else _NUMBER.sub("", quantity, count=1)
+    return "" if quantity[0] in "§(-" or quantity.count("-") else _behind_number(quantity)
+
+
+def _behind_number(quantity: str) -> str:
+    return "".join(dropwhile(lambda character: character.isdecimal() or character == ".", quantity))
 
 
 def _plain(text: str, its: _QuantityPatterns) -> str:
-    return its.one.sub("1", _THOUSANDS.sub("", text))
+    return its.one.sub("1", THOUSANDS.sub("", text))
 
 
 def _unit_of(match: re.Match[str], its: _QuantityPatterns) -> str:
@@ -332,7 +336,7 @@ def without_ranges(text: str) -> str:
 
 
 def _without_amounts(text: str) -> str:
-    return _THOUSANDS.sub("", _AMOUNT.sub(" ", text))
+    return THOUSANDS.sub("", _AMOUNT.sub(" ", text))
 
 
 def _range(match: re.Match[str]) -> Range:

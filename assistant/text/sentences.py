@@ -5,13 +5,14 @@ from collections.abc import Iterator
 
 from assistant.text.lexicon import everywhere
 
-_CLOSES = "\"'”’»)]"
-_END = re.compile(rf"[.!?…][{re.escape(_CLOSES)}]*(?=\s)")
-_QUESTION = re.compile(r"\?[\"'”’»)\]]*\s*$")
-_LAST_WORD = re.compile(r"(\S+)$")
-_STARTS_SENTENCE = re.compile(r"[\s\"'“‘«(\[]*[^\W\d_a-zß-ÿ]|[\s\"'“‘«(\[]*[\d§$€£•–-]")
+CLOSES = "\"'”’»)]"
+"""What may stand behind the sign that ends a sentence."""
+_END = re.compile(rf"[.!?…][{re.escape(CLOSES)}]*(?=\s)")
 # What stands behind a sentence decides whether it ends there, but for blanks and what opens.
-_DECIDES = re.compile(r"[\s\"'“‘«(\[]*+.")
+_DECIDES = re.compile(r"[\s\"'“‘«(\[]*+(.)")
+_BEGINS = frozenset("§$€£•–-")
+# In characters: no abbreviation is longer.
+_LONGEST_WORD = 40
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
@@ -59,21 +60,28 @@ class GrowingSentences:
             if _ends_sentence(text, self.start, match):
                 start, self.start = self.start, match.end()
                 yield _trim(text, start, match.end())
-        self._at = max(self._at, len(text.rstrip(_CLOSES)) - 1)
+        self._at = max(self._at, len(text.rstrip(CLOSES)) - 1)
 
 
 def asks(text: str) -> bool:
     """Whether a text ends with a question."""
-    return _QUESTION.search(text) is not None
+    return has_ended(text, "?")
+
+
+def has_ended(text: str, by: str = ".!?…", closes: str = CLOSES) -> bool:
+    """Whether a text ends with one of the signs ``by``, whatever ``closes`` stand behind it."""
+    return text.rstrip().rstrip(closes).endswith(tuple(by))
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
-    if not _STARTS_SENTENCE.match(text, match.end()):
+    behind = _DECIDES.match(text, match.end())
+    # A small letter begins none; scripts without capitals have none.
+    if not behind or not (behind[1] in _BEGINS or (behind[1].isalnum() and behind[1] == behind[1].title())):
         return False
-    if text[match.start()] != ".":
+    dot = match.start()
+    if text[dot] != ".":
         return True
-    last = _LAST_WORD.search(text, max(start, match.start() - 40), match.start())
-    word = last.group(1).lstrip("(\"'„“‘«[").lower() if last else ""
+    word = text[max(start, dot - _LONGEST_WORD) : dot + 1].split()[-1][:-1].lstrip("(\"'„“‘«[").lower()
     is_initial = len(word) == 1 and word.isalpha()
     is_ordinal = word.isdigit() and len(word) <= 2
     return not (word in everywhere("abbreviations") or is_initial or is_ordinal)

@@ -47,3 +47,12 @@ def test_spans_are_in_order_disjoint_and_lose_only_white_space(text: str) -> Non
         assert not text[position:start].strip()
         position = end
     assert not text[position:].strip()
+
+
+@pytest.mark.parametrize("text", ["Siedziba przy pl. łódzkim jest nowa.", "Дом на наб. реки стоит давно."])
+def test_a_small_letter_of_any_script_begins_no_sentence(text: str) -> None:
+    assert split(text) == [text]
+
+
+def test_a_script_without_capitals_has_sentences() -> None:
+    assert split("ეს პირველია. ეს მეორეა.") == ["ეს პირველია.", "ეს მეორეა."]
