@@ -29,6 +29,7 @@ from assistant.refusal.calibration import (
 from assistant.refusal.features import LOOKED_AT, features_of, held
 from assistant.retrieval.retriever import Retriever
 from assistant.text.lexicon import vocabulary
+from assistant.text.words import WORD
 from assistant.types import Evidence
 from ingest.pairs.candidates import CandidatePair, Drops, number_of, one_of, share_of
 from ingest.pairs.evidence_lists import passage_of, says
@@ -43,7 +44,6 @@ _MOST_CHUNKS = 120
 _REWORDED = 0.35
 # Wordings of each question: with one, the threshold depends on which words were drawn (docs/refusal.md).
 _WORDINGS = 4
-_WORD = re.compile(r"[^\W_]+")
 # How many hits are looked at, to have enough left when a document is hidden.
 _DEPTH = 24
 # How strongly the weights are drawn to the prior, in questions (docs/refusal.md).
@@ -138,11 +138,11 @@ def reworded(question: str, others: Sequence[str], wording: int) -> str:
         is_kept = not _telling(match[0]) or share_of("reworded", question, match[0], wording) >= _REWORDED
         return match[0] if is_kept else one_of(others, question, match[0], wording)
 
-    return _WORD.sub(word, question)
+    return WORD.sub(word, question)
 
 
 def _telling(question: str) -> list[str]:
-    return [word for word in _WORD.findall(question) if word.lower() not in vocabulary("stopwords")]
+    return [word for word in WORD.findall(question) if word.lower() not in vocabulary("stopwords")]
 
 
 def features(question: str, hits: Sequence[Evidence], retriever: Retriever) -> tuple[float, ...]:

@@ -11,11 +11,11 @@ from typing import Any
 
 from assistant.artifacts.pairs import Pair, evidence_of
 from assistant.config import AnswerSettings
-from assistant.conversation.smalltalk import MARKER
 from assistant.engines.template import ChatTemplate
 from assistant.grounding.grounder import ground
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.refusal.wording import declines
+from assistant.text.printing import CITATION
 from assistant.text.quantities import quantities
 from assistant.text.words import content_stems, may_be_in
 from train.batches import TokenRow
@@ -107,7 +107,7 @@ def is_usable(text: str, pair: Pair, settings: AnswerSettings) -> bool:
     cited = {citation.hit for sentence in sentences for citation in sentence.citations}
     if not all(sentence.supported for sentence in sentences) or pair.golden not in cited:
         return False
-    wanted, known, told = (MARKER.sub("", one) for one in (pair.response, pair.instruction, text))
+    wanted, known, told = (CITATION.sub("", one) for one in (pair.response, pair.instruction, text))
     words, others, said = (set(content_stems(one, pair.language)) for one in (wanted, known, told))
     has_words = len((words - others) & said) >= _SAYS_THE_SAME * len(words - others)
     return has_words and set(quantities(wanted)) - set(quantities(known)) <= set(quantities(told))

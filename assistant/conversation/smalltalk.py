@@ -9,6 +9,7 @@ from typing import Literal
 from assistant.config import AnswerSettings
 from assistant.text.languages import LANGUAGES, alternatives
 from assistant.text.lexicon import every_form, own
+from assistant.text.printing import CITATION
 from assistant.text.sentences import sentence_spans
 from assistant.text.words import answered_in, text_in
 from assistant.types import Message
@@ -19,7 +20,6 @@ _LONGEST = 80
 # Greets in any language.
 _GREETING = "hi|hey"
 _LONGEST_COURTESY = 80
-MARKER = re.compile(r"(?<!\s)\s*\[\d+\]")
 
 
 @cache
@@ -113,7 +113,7 @@ def without_courtesy(text: str) -> str:
 
 def offered(answer: str) -> str:
     """What an answer offers to do or tell, last: "Shall I list the documents?" offers "the documents"; or empty."""
-    text = MARKER.sub("", answer)
+    text = CITATION.sub("", answer)
     offer = _courtesy_patterns().offer
     sentences = [text[start:end] for start, end in sentence_spans(text)]
     offers = [one for one in sentences if offer.match(one)] or [one for one in sentences if one.endswith("?")]

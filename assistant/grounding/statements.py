@@ -16,12 +16,12 @@ from assistant.text.markdown_blocks import Line, Outermost, lines, without_empha
 from assistant.text.negation import denials
 from assistant.text.quantities import quantities
 from assistant.text.sentences import asks, sentence_spans
-from assistant.text.words import words
+from assistant.text.words import WORD, words
 
 # A title is short and says nothing of what it names: "Deductible", "What is covered?", "Next steps:".
 _MOST_WORDS_OF_A_TITLE = 6
 # Where a statement may end, and the next one begins.
-_MAY_END, _BEGINS = re.compile(r"[.!?…\n]"), re.compile(r"[^\W_]")
+_MAY_END, _BEGINS = re.compile(r"[.!?…\n]"), WORD
 # So many characters are read again with each statement; more only when they are longer by one in so many parts.
 _READ_AGAIN, _PARTS = 1_000, 4
 _EMPTY = frozenset({"", "-", "–", "—"})

@@ -3,10 +3,13 @@
 Files are called by their relative paths, told apart where two folders have the same one.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+CITATION = re.compile(r"(?<!\s)\s*\[\d+(?:\s*,\s*\d+)*\]")
+"""Where a text names the passages that it rests on: ``[1]``, ``[1, 2]``; with the blanks in front of it."""
 _LONGEST_EXCERPT = 160
 
 

@@ -16,7 +16,8 @@ import Stemmer
 from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import read_with, vocabulary
 
-_WORD = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W_]+")
+"""A run of letters and digits."""
 THOUSANDS = re.compile(r"(?<=\d)[.,\u00a0\u202f'’](?=\d{3}(?!\d))")
 """What parts the thousands of a number."""
 _STEMMERS = {
@@ -43,7 +44,7 @@ def _stemmer(language: str) -> Stemmer.Stemmer:
 
 def words(text: str) -> list[str]:
     """The words of ``text`` in order, folded but not stemmed; ``1,234`` and ``1.234`` are the word ``1234``."""
-    return _WORD.findall(unicodedata.normalize("NFKC", THOUSANDS.sub("", text)).casefold())
+    return WORD.findall(unicodedata.normalize("NFKC", THOUSANDS.sub("", text)).casefold())
 
 
 def terms(text: str, language: str) -> list[str]:

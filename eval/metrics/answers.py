@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from assistant.text.printing import CITATION
 from assistant.types import Vectors
 from eval.cases import Case
 from eval.metrics import UNANSWERABLE, Score, score
@@ -33,9 +34,7 @@ _THOUSANDS = {
     "en": re.compile(r"(?<!\d)(?<!\d[.,])\d{1,3}(?:,\d{3})+(?!\d)"),
     "de": re.compile(r"(?<!\d)(?<!\d[.,])\d{1,3}(?:[. ']\d{3})+(?!\d)"),
 }
-_SEPARATOR = re.compile(r"\D")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W_]+")
-_MARKER = re.compile(r"\[\d+(?:\s*,\s*\d+)*\]")
 # Of chrF: lengths of the runs of characters, and how much more recall counts.
 _ORDERS = range(1, 7)
 _BETA = 2
@@ -170,10 +169,10 @@ def embedded_once(texts: Iterable[str], embed: Embed) -> Embed:
 
 def _with_articles(text: str, language: str) -> list[str]:
     """Tokens; numbers have a decimal point, whatever the language writes, and no zeros behind it."""
-    text = unicodedata.normalize("NFKC", _MARKER.sub(" ", text)).casefold()
+    text = unicodedata.normalize("NFKC", CITATION.sub(" ", text)).casefold()
     thousands = _THOUSANDS.get(language, _THOUSANDS["en"])
     found = []
-    for token in _TOKEN.findall(thousands.sub(lambda number: _SEPARATOR.sub("", number[0]), text)):
+    for token in _TOKEN.findall(thousands.sub(lambda number: "".join(filter(str.isdecimal, number[0])), text)):
         if token[0].isdigit() and language == "de":
             token = token.replace(",", ".")
         is_decimal = token[0].isdigit() and token.count(".") == 1

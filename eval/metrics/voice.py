@@ -6,7 +6,6 @@ classifier says how good it is by cross-validation, and is silent where it is no
 score.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from assistant.artifacts.pairs import Pair
 from assistant.text.lexicon import vocabulary
-from assistant.text.words import stems
+from assistant.text.words import WORD, stems
 from assistant.types import Answer
 from eval.cases import Case
 from eval.metrics import REFUSED, Score
@@ -26,7 +25,6 @@ NO_VOICE = Score(None, "no house voice was given: none of the adapters was train
 _FOLDS = 5
 # Fewer of a kind, or from fewer documents, and the AUC itself would be an anecdote.
 _FEWEST_TEXTS = 10
-_WORD = re.compile(r"\w+")
 # A letter that neither language writes, so that the mask is no word of a text.
 _MASK = "ж"
 
@@ -62,7 +60,7 @@ def masked(text: str, topic: str, language: str) -> str:
     """``text`` in lower case, with the words of its topic (question and passages) and all figures masked."""
     about = {stem for word, stem in _stemmed(topic, language) if word not in vocabulary("stopwords")}
     hidden = {word for word, stem in _stemmed(text, language) if stem in about}
-    return _WORD.sub(
+    return WORD.sub(
         lambda match: _MASK if match[0] in hidden or any(map(str.isdigit, match[0])) else match[0], text.casefold()
     )
 
@@ -127,7 +125,7 @@ def _masked_answer(answer: Answer, language: str) -> str:
 
 
 def _stemmed(text: str, language: str) -> list[tuple[str, str]]:
-    found = sorted(set(_WORD.findall(text.casefold())))
+    found = sorted(set(WORD.findall(text.casefold())))
     return [(word, " ".join(stems(word, language))) for word in found]
 
 

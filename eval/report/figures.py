@@ -41,7 +41,6 @@ _VARIABLES = {
     **{_SYSTEM.format(place): f"--s{place}" for place in range(_SYSTEM_COLOURS)},
 }
 _MARKERS = "osD^vPX*"
-_LETTERS = re.compile(r" ?font-family: [^;]*;?")
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _STYLE: Any = {
@@ -232,7 +231,8 @@ def _svg(figure: "Figure", title: str, description: str) -> Markup:
         if style := parent.get("style"):
             for colour, variable in _VARIABLES.items():
                 style = style.replace(colour, f"var({variable})")
-            parent.set("style", _LETTERS.sub("", style))
+            rules = (rule.strip() for rule in style.split(";"))
+            parent.set("style", "; ".join(rule for rule in rules if not rule.startswith("font-family")))
     root.attrib.pop("height", None)
     root.attrib.pop("width", None)
     root.set("role", "img")

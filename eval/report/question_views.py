@@ -5,10 +5,9 @@ Texts are cut into pieces that carry marks: gold, cited, differing. A page shows
 Long texts are cut, so that one answer of 100,000 characters does not swell a page; per_question.jsonl has all of them.
 """
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from eval.human_agreement import NO_OPINIONS, Opinions
 from eval.metrics import GRADED, Score
@@ -24,9 +23,6 @@ _LONGEST_PASSAGE = 4000
 # Of a passage that neither holds gold nor is cited: enough to see what it is about.
 _EXCERPT = 280
 Span = tuple[int, int]
-
-_WORD_OR_GAP = re.compile(r"\w+|\W+")
-_WORD = re.compile(r"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +48,8 @@ def marked(text: str, spans: Mapping[str, Sequence[Span]]) -> list[Piece]:
 def differing(text: str, words: Collection[str]) -> list[Piece]:
     """``text`` in pieces; those of words that are not among ``words`` (see ``words_of``) are marked ``differs``."""
     pieces: list[Piece] = []
-    for part in _WORD_OR_GAP.findall(text):
-        marks = "differs" if _WORD.match(part) and part.casefold() not in words else ""
+    for is_word, part in _parts(text):
+        marks = "differs" if is_word and part.casefold() not in words else ""
         if pieces and pieces[-1].marks == marks:
             pieces[-1] = Piece(pieces[-1].text + part, marks)
         else:
@@ -63,7 +59,12 @@ def differing(text: str, words: Collection[str]) -> list[Piece]:
 
 def words_of(text: str) -> frozenset[str]:
     """The words of a text, without case."""
-    return frozenset(part.casefold() for part in _WORD_OR_GAP.findall(text) if _WORD.match(part))
+    return frozenset(part.casefold() for is_word, part in _parts(text) if is_word)
+
+
+def _parts(text: str) -> Iterator[tuple[bool, str]]:
+    """The words of a text and what stands between them, each with whether it is a word."""
+    return ((is_word, "".join(part)) for is_word, part in groupby(text, str.isalnum))
 
 
 @dataclass(frozen=True, slots=True)

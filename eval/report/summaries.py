@@ -3,7 +3,6 @@
 In Markdown words of strangers (a title, a name) stand in code spans, where neither markup nor a mention works.
 """
 
-import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree import ElementTree
@@ -29,9 +28,8 @@ from eval.report.labels import (
 from eval.results import CaseRow, Costs, Results
 
 NO_ANSWER = "the documents do not answer it"
-# An underscore within a word and an at sign behind one mean nothing.
-_MARKUP = re.compile(r"([\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w))")
-_MENTION = re.compile(r"(?<!\w)@")
+# What GitHub reads as markup or as a mention.
+_ESCAPES = str.maketrans({**{sign: f"\\{sign}" for sign in "\\`*_[]<>|~&"}, "@": "@\u200b"})
 _REGRESSED_SHOWN = 10
 _LONGEST = 160
 _TONE_SIGNS: Mapping[Tone, str] = {"good": "✓", "bad": "✗", "even": "!", "open": "?"}
@@ -143,7 +141,7 @@ def _short(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text in one line that is not read as markup, and calls nobody."""
-    return _MENTION.sub("@\u200b", _MARKUP.sub(r"\\\1", visible(text)))
+    return visible(text).translate(_ESCAPES)
 
 
 def _code(text: str) -> str:
