@@ -38,7 +38,7 @@ def outcome_of(read: str, stands: bool, declines: bool, places: Places, probabil
         return "own words"
     if not places.closest():
         return "refused"
-    answers = places.coverage + probability >= _LEAST_TO_ANSWER
+    answers = places.is_looked_up or places.coverage + probability >= _LEAST_TO_ANSWER
     return "quoted" if answers and _agree(read, places) else "hedged"
 
 

@@ -119,6 +119,11 @@ class Places:
         _, best = self._ranked[0]
         return _coverage(best, self._weights(content_stems(self.question, best.hit.language)))
 
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether the best place is a cell whose row and column the question names."""
+        return bool(self._ranked) and self._is_cell(self._ranked[0][1])
+
     def _quoted(self, most: int, least: float) -> tuple[Sentence, ...]:
         quotes: list[Sentence] = []
         for score, candidate in self._ranked:
@@ -176,12 +181,14 @@ class Places:
         def score(one: _Candidate, similarity: float) -> float:
             is_near = self._is_near(one)
             cost = _RANK_COSTS * one.hit.rank * (not is_near) + _NEARLY_AS_GOOD * bool(warning_of(one.hit))
-            is_cell = one.span.row is not None and is_looked_up(one.span.row, self.question, one.hit.language)
             fits = similarity + _coverage(one, wanted[one.hit.language]) + _SAME_SECTION * is_near
-            return fits + _FOUND_IN_A_TABLE * is_cell - cost
+            return fits + _FOUND_IN_A_TABLE * self._is_cell(one) - cost
 
         scores = (score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True))
         return sorted(zip(scores, candidates, strict=True), key=lambda one: -one[0])
+
+    def _is_cell(self, one: _Candidate) -> bool:
+        return one.span.row is not None and is_looked_up(one.span.row, self.question, one.hit.language)
 
     def _wanted(self, language: str) -> Mapping[str, float]:
         """The stems of the question by weight; of a follow-up its own above all."""

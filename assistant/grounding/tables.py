@@ -78,9 +78,14 @@ def means_another(row: Row, text: str, language: str, question: str, *, surely: 
 
 
 def is_looked_up(row: Row, text: str, language: str) -> bool:
-    """Whether a text names a row and a column of it: then it asks for the cell where they meet."""
-    names_row = _row_fit(row.table, row.texts, text, language, text)[0] >= _IS_NAMED
-    return names_row and len(named_cells(row, text, language)) < len(row.cells)
+    """Whether a text names a row and a column of it: then it asks for the cell where they meet.
+
+    Of a single column there is nothing to name, so the row has to be named in full, by more than one word.
+    """
+    part, count = _row_fit(row.table, row.texts, text, language, text)
+    if len(row.cells) == 1:
+        return part == 1.0 and count > 1
+    return part >= _IS_NAMED and len(named_cells(row, text, language)) < len(row.cells)
 
 
 def numbers_within(row: Row, text: str) -> str:

@@ -4,6 +4,7 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
+from assistant.grounding.outcomes import outcome_of
 from assistant.grounding.quoting import Places
 from assistant.grounding.spans import spans
 from assistant.grounding.support import support
@@ -29,6 +30,9 @@ CLASSES = """| NC class before | after one claim | after 2 claims |
 GARAGES = """| id | name | city | phone |
 | PG-101 | Autohaus Kranichmoor | Hamburg | +49 40 611 |
 | PG-103 | Werkstatt am Deich | Bremen | +49 40 613 |"""
+KEPT = """| Data | Kept for |
+| Recordings of calls | 90 days |
+| Claims | ten years |"""
 
 
 def rows_of(table: str) -> list[Row]:
@@ -124,3 +128,29 @@ def test_an_amount_of_an_answer_is_no_number_in_a_range() -> None:
 def test_a_table_without_a_header_has_cells_without_names() -> None:
     row = Row(("Fee", "5 euros"), Table((), (("Fee", "5 euros"),)))
     assert named_cells(row, "What is the fee?", "en") == [("", "5 euros")]
+
+
+@pytest.mark.parametrize(
+    ("question", "stands"),
+    [
+        ("What does Zahn 90 cost a month at 45?", True),  # a row and a column
+        ("What does Zahn 90 cost a month?", False),  # a column alone
+        ("What is paid for surgery abroad at 45?", False),  # a row alone
+    ],
+)
+def test_a_cell_that_is_asked_for_by_row_and_column_stands_for_an_answer(question: str, stands: bool) -> None:
+    places = Places(question, [evidence(PREMIUMS)], FakeEmbedder(), lambda some: dict.fromkeys(some, 1.0))
+    outcome = outcome_of("", stands=False, declines=False, places=places, probability=0.0)
+    assert (outcome == "quoted") == stands
+
+
+@pytest.mark.parametrize(
+    ("table", "question", "is_asked_for"),
+    [
+        (KEPT, "How long are recordings of calls kept?", True),
+        (KEPT, "How long are calls?", False),  # not the whole row
+        (KEPT, "How long are claims open?", False),  # one word is easily said
+    ],
+)
+def test_a_row_of_a_single_cell_is_asked_for_by_its_whole_name(table: str, question: str, is_asked_for: bool) -> None:
+    assert any(is_looked_up(row, question, "en") for row in rows_of(table)) == is_asked_for
