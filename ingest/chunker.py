@@ -72,8 +72,15 @@ def chunk_document(document: Document, counter: TokenCounter, budget: Budget) ->
     for block in document.blocks:
         units += _block_units(block, offset, counter, room)
         offset += len(block.text) + len(BLOCK_SEPARATOR)
-    sections = _sections(units)
-    windows = [window for section in sections for window in _pack(section, room)]
+    windows: list[_Window] = []
+    for _, placed in groupby(units, key=lambda unit: unit.block.place):
+        section: list[_Unit] = []
+        for _, group in groupby(placed, key=lambda unit: unit.block.heading_path):
+            section.extend(group)
+            if section[-1].block.kind != "heading":  # headings with no text of their own go with what follows them
+                windows += _pack(section, room)
+                section = []
+        windows += _pack(section, room)
     chunks: Iterable[Chunk] = [_chunk(window, room) for window in _merge_tiny(windows, room, budget.smallest)]
     if not counter.is_additive:
         chunks = _recounted(chunks, counter, budget.largest)
@@ -120,19 +127,6 @@ class _Room:
         return self._contexts[key]
 
 
-def _sections(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
-    """Units under one heading in one place; headings with no text of their own go with what follows them."""
-    for _, placed in groupby(units, key=lambda unit: unit.block.place):
-        section: list[_Unit] = []
-        for _, group in groupby(placed, key=lambda unit: unit.block.heading_path):
-            section.extend(group)
-            if section[-1].block.kind != "heading":
-                yield section
-                section = []
-        if section:
-            yield section
-
-
 def _lead(units: Sequence[_Unit], first: int = 0) -> _Unit:
     """The unit whose headings are the context of a window: its first text, past any headings."""
     rest = range(first, len(units))
@@ -144,7 +138,14 @@ def _block_units(block: Block, offset: int, counter: TokenCounter, room: _Room) 
         whole = sentence_spans(block.text)
     else:
         whole = [line.span() for line in re.finditer(".+", block.text) if line[0].strip()]
-    spans = [piece for span in whole for piece in _pieces(block.text, *span)]
+    spans: list[tuple[int, int]] = []
+    for start, end in whole:
+        while end - start > _PIECE_CHARACTERS:
+            longest = start + _PIECE_CHARACTERS
+            cut = block.text.rfind(" ", start, longest) + 1 or longest
+            spans.append((start, cut))
+            start = cut
+        spans.append((start, end))
     header = "\n".join(block.text.split("\n")[: block.header_lines])
     limit = room.left(block.heading_path, header)
     sizes = counter.count_each([block.text[start:end] for start, end in spans])
@@ -175,15 +176,6 @@ def _torn(
     sizes = counter.count_each([text[first:last] for first, last in pieces])
     for (first, last), size in zip(pieces, sizes, strict=True):
         yield from _torn(text, first, last, size, counter, limit)
-
-
-def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while end - start > _PIECE_CHARACTERS:
-        longest = start + _PIECE_CHARACTERS
-        cut = text.rfind(" ", start, longest) + 1 or longest
-        yield start, cut
-        start = cut
-    yield start, end
 
 
 def _pack(units: list[_Unit], room: _Room) -> Iterator[_Window]:
@@ -295,7 +287,18 @@ _START = attrgetter("start")
 
 def in_their_rows(chunks: Iterable[Chunk], document: Document) -> Iterator[Chunk]:
     """The chunks of a document, each with its rows where the document knows them."""
-    lines = list(_sheet_lines(document.blocks))
+    # The lines of blocks that know their row, and the others whole, with where they start in the document's text.
+    lines: list[_SheetLine] = []
+    offset = 0
+    for block in document.blocks:
+        if block.row is None:
+            lines.append(_SheetLine(offset, None))
+        else:
+            start = offset
+            for number, line in enumerate(block.text.split("\n"), start=-block.header_lines):
+                lines.append(_SheetLine(start, block.row + number, number < 0))
+                start += len(line) + 1
+        offset += len(block.text) + len(BLOCK_SEPARATOR)
     for chunk in chunks:
         first = bisect_right(lines, chunk.start, key=_START) - 1
         some = lines[first : bisect_left(lines, chunk.end, key=_START)]
@@ -309,17 +312,3 @@ def in_their_rows(chunks: Iterable[Chunk], document: Document) -> Iterator[Chunk
 
 def _rows_of(lines: Iterable[_SheetLine]) -> list[int]:
     return [line.row for line in lines if line.row is not None]
-
-
-def _sheet_lines(blocks: Iterable[Block]) -> Iterator[_SheetLine]:
-    """The lines of blocks that know their row, and the others whole, with where they start in the document's text."""
-    offset = 0
-    for block in blocks:
-        if block.row is None:
-            yield _SheetLine(offset, None)
-        else:
-            start = offset
-            for number, line in enumerate(block.text.split("\n"), start=-block.header_lines):
-                yield _SheetLine(start, block.row + number, number < 0)
-                start += len(line) + 1
-        offset += len(block.text) + len(BLOCK_SEPARATOR)

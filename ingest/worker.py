@@ -18,7 +18,6 @@ from assistant.work.processes import confine, ended, interrupts_held
 from ingest.chunker import Budget, chunk_document
 from ingest.readers import Limits, read
 
-_HASH_BYTES = 1 << 20
 _TASKS_A_WORKER = 4
 
 
@@ -75,14 +74,11 @@ def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
 
 def file_hash(file: Path) -> str:
     """SHA-256 of a file's bytes, in hex. Raises ReadError when it cannot be read."""
-    digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:
-            while portion := stream.read(_HASH_BYTES):
-                digest.update(portion)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ReadError(f"{file.name} cannot be read: {error.strerror}.", "Check its rights.") from None
-    return digest.hexdigest()
 
 
 def read_all(tasks: Iterable[Task], recipe: Recipe) -> Iterator[ReadResult]:

@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,11 +80,56 @@ _DEFAULT_LIMITS = Limits()
 def read(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Document:
     """One file as a document with text. Raises ``ReadError`` naming the file, the reason and the remedy."""
     name = shown(path.name)
+    with _failures_told(name):
+        size = path.stat().st_size
+        if size > limits.max_unpacked_bytes:
+            raise too_many(size, "bytes", limits.max_unpacked_bytes, "ingest.max_unpacked_mb")
+        data = path.read_bytes()
+        if not data.strip():
+            raise Refused("is empty", "Remove it, or put text into it.")
+        expected = _FORMATS.get(path.suffix.lower(), "text")
+        form = format_of(data, expected)
+        if form in _PLAIN:
+            # Before decoding: at least one character in four bytes, whatever the encoding.
+            check_source(len(data), limits)
+        document = _READERS[form](data, limits)
+        told = document.warnings
+        if form != expected:
+            told = (f"{name} is {_ARTICLED.get(form, f'a {form.upper()}')}", *told)
+        text = document.text
+        check_characters(len(text), limits)
+        if not any(map(str.isalnum, text)):
+            reason = "; ".join(told[:2])
+            # OCR helps only where a page shows a picture of its text and was not read by OCR yet.
+            of_pdf = " ".join(document.warnings) if document.format == "pdf" else ""
+            remedy = "Copy it again from its source." if "damaged" in of_pdf else "Remove it, or put text into it."
+            if "scanned: no text" in of_pdf:
+                remedy = "Read it with OCR, or remove it."
+            elif "read by OCR" in of_pdf:
+                remedy = "Scan it again, larger and straight, or remove it."
+            raise Refused(f"holds no text{f' ({reason})' if reason else ''}", remedy)
+        if len(told) > MAX_WARNINGS:
+            told = (*told[: MAX_WARNINGS - 1], f"and {len(told) - MAX_WARNINGS + 1} more warnings")
+        # The title that is stated, else the first heading, else the file's name made readable. The first heading of a
+        # PDF is what its cover happens to set large; the name of the file says more.
+        headings = (one.text for one in document.blocks[:50] if one.kind == "heading" and form != "pdf")
+        stem = fold(shown(path.stem, 120).replace("_", " ").replace("-", " "))
+        return replace(
+            document,
+            title=fold(clean(document.title))[:300] or next(headings, "") or stem or path.name[:40],
+            language=language_of(text, document.language),
+            warnings=tuple(fold(clean(warning)) for warning in told),
+        )
+
+
+@contextmanager
+def _failures_told(name: str) -> Iterator[None]:
+    """Whatever goes wrong with a file becomes a ``ReadError`` that names it."""
     try:
         # Libraries warn of oddities on standard error; what matters is in the document's own warnings.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _read(path, name, limits)
+            yield
     except Refused as error:
         raise ReadError(f"{name} {error.reason}.", error.remedy) from error
     except MemoryError as error:
@@ -127,45 +173,3 @@ def format_of(data: bytes, expected: str) -> str:
     if expected not in ("html", "email") and _HTML.match(data[:4096].removeprefix(b"\xef\xbb\xbf")):
         return "html"
     return expected if expected in _PLAIN else "text"
-
-
-def _read(path: Path, name: str, limits: Limits) -> Document:
-    size = path.stat().st_size
-    if size > limits.max_unpacked_bytes:
-        raise too_many(size, "bytes", limits.max_unpacked_bytes, "ingest.max_unpacked_mb")
-    data = path.read_bytes()
-    if not data.strip():
-        raise Refused("is empty", "Remove it, or put text into it.")
-    expected = _FORMATS.get(path.suffix.lower(), "text")
-    form = format_of(data, expected)
-    if form in _PLAIN:
-        # Before decoding: at least one character in four bytes, whatever the encoding.
-        check_source(len(data), limits)
-    document = _READERS[form](data, limits)
-    told = document.warnings
-    if form != expected:
-        told = (f"{name} is {_ARTICLED.get(form, f'a {form.upper()}')}", *told)
-    text = document.text
-    check_characters(len(text), limits)
-    if not any(map(str.isalnum, text)):
-        reason = "; ".join(told[:2])
-        # OCR helps only where a page shows a picture of its text and was not read by OCR yet.
-        of_pdf = " ".join(document.warnings) if document.format == "pdf" else ""
-        remedy = "Copy it again from its source." if "damaged" in of_pdf else "Remove it, or put text into it."
-        if "scanned: no text" in of_pdf:
-            remedy = "Read it with OCR, or remove it."
-        elif "read by OCR" in of_pdf:
-            remedy = "Scan it again, larger and straight, or remove it."
-        raise Refused(f"holds no text{f' ({reason})' if reason else ''}", remedy)
-    if len(told) > MAX_WARNINGS:
-        told = (*told[: MAX_WARNINGS - 1], f"and {len(told) - MAX_WARNINGS + 1} more warnings")
-    # The title that is stated, else the first heading, else the file's name made readable. The first heading of a PDF
-    # is what its cover happens to set large; the name of the file says more.
-    headings = (one.text for one in document.blocks[:50] if one.kind == "heading" and form != "pdf")
-    stem = fold(shown(path.stem, 120).replace("_", " ").replace("-", " "))
-    return replace(
-        document,
-        title=fold(clean(document.title))[:300] or next(headings, "") or stem or path.name[:40],
-        language=language_of(text, document.language),
-        warnings=tuple(fold(clean(warning)) for warning in told),
-    )

@@ -74,11 +74,22 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
         if sheet.sheet_state != "visible":
             warnings.append(f"sheet {fold(clean(sheet.title))!r} is hidden and was skipped")
             continue
+        place = f"sheet {fold(clean(sheet.title))}"
         for first_row, rows, unseen in _regions(sheet, limits, ink):
-            found = list(_region_blocks(rows, first_row, f"sheet {fold(clean(sheet.title))}"))
-            blocks.extend(found)
+            known = len(blocks)
+            # Leading rows with a single cell are notes over the table; the rest is one table.
+            while rows and sum(map(bool, rows[0])) == 1:
+                if len(rows) > 1 and sum(map(bool, rows[1])) == 1 and first_row > 1:
+                    break
+                blocks.append(Block(next(filter(None, rows[0])), place=place, row=first_row))
+                rows, first_row = rows[1:], first_row + 1
+            if rows:
+                rows = without_empty_columns(rows)
+                header = guess_header(rows)
+                text = "\n".join(map(line_of, rows))
+                blocks.append(Block(text, "table", place=place, row=first_row + header, header_lines=header))
             hidden += sum(map(str.isalnum, "".join(unseen)))
-            characters += sum(len(block.text) for block in found)
+            characters += sum(len(block.text) for block in blocks[known:])
             check_characters(characters, limits)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         # Programs that write formulas without computing them leave cells that read as empty.
@@ -125,18 +136,6 @@ def _equally_long(rows: list[dict[int, str]]) -> list[list[str]]:
     if is_mostly_filling(len(rows) * len(columns), sum(map(len, rows))):
         return [list(row.values()) for row in rows]
     return [[row.get(column, "") for column in columns] for row in rows]
-
-
-def _region_blocks(rows: list[list[str]], first_row: int, place: str) -> Iterator[Block]:
-    """Leading rows with a single cell are notes over the table; the rest is one table."""
-    while rows and sum(map(bool, rows[0])) == 1 and (len(rows) == 1 or sum(map(bool, rows[1])) != 1 or first_row == 1):
-        yield Block(next(filter(None, rows[0])), place=place, row=first_row)
-        rows, first_row = rows[1:], first_row + 1
-    if rows:
-        rows = without_empty_columns(rows)
-        header = guess_header(rows)
-        text = "\n".join(map(line_of, rows))
-        yield Block(text, "table", place=place, row=first_row + header, header_lines=header)
 
 
 def _text(cell: Any) -> str:

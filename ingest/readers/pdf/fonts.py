@@ -48,11 +48,12 @@ def mismatches(reader: "PdfReader") -> list[Mismatch]:
                 if key not in known:
                     known[key] = Mismatch(font, {})
                     told = _told(font) if "/ToUnicode" in font else {}
-                    drawn = _drawn(font) if told else {}
+                    draws = _drawn_by_number if _entry(font, "/Subtype") == "/Type0" else _drawn_by_name
+                    drawn = draws(font) if told else {}
                     for code, text in told.items():
-                        other, plain = drawn.get(code, ""), _plain(text)
-                        is_ascii = any(one.isascii() and one.isalnum() for one in (plain, other))
-                        if other and is_ascii and plain.casefold() != other.casefold():
+                        other, plain = _plain(drawn.get(code, "")), _plain(text)
+                        is_told = other.isascii() and any(one.isascii() and one.isalnum() for one in (plain, other))
+                        if other and is_told and plain.casefold() != other.casefold():
                             known[key].codes[code] = (text, other)
                 if known[key].pages[-1:] != [number]:
                     known[key].pages.append(number)
@@ -163,19 +164,9 @@ def _text(value: bytes) -> str:
     return value.decode("utf-16-be", "replace")
 
 
-def _drawn(font: Any) -> dict[int, str]:
-    """Codes → characters of ASCII, by what the font itself says."""
+def _drawn_by_name(font: Any) -> dict[int, str]:
+    """Codes → characters, by the names of its glyphs, of a font with codes of one byte."""
     from fontTools.agl import toUnicode
-
-    if _entry(font, "/Subtype") == "/Type0":
-        drawn = _drawn_by_number(font["/DescendantFonts"][0].get_object(), _entry(font, "/Encoding"))
-    else:
-        drawn = {code: toUnicode(name) for code, name in _names(font).items()}
-    return {code: plain for code, text in drawn.items() if (plain := _plain(text)).isascii()}
-
-
-def _names(font: Any) -> dict[int, str]:
-    """Codes → names of glyphs, of a font with codes of one byte."""
     from fontTools.encodings.StandardEncoding import StandardEncoding
     from fontTools.ttLib import TTFont
 
@@ -204,21 +195,22 @@ def _names(font: Any) -> dict[int, str]:
         else:
             names[code] = str(value).removeprefix("/")
             code += 1
-    return names
+    return {code: toUnicode(name) for code, name in names.items()}
 
 
-def _drawn_by_number(font: Any, encoding: Any) -> dict[int, str]:
+def _drawn_by_number(font: Any) -> dict[int, str]:
     """The same of a font whose codes are numbers of glyphs, by its own table or its names."""
     from fontTools.agl import toUnicode
     from fontTools.ttLib import TTFont
 
-    if encoding not in ("/Identity-H", "/Identity-V") or "/FontFile2" not in font["/FontDescriptor"]:
+    inner = font["/DescendantFonts"][0].get_object()
+    if _entry(font, "/Encoding") not in ("/Identity-H", "/Identity-V") or "/FontFile2" not in inner["/FontDescriptor"]:
         return {}
-    own = TTFont(io.BytesIO(font["/FontDescriptor"]["/FontFile2"].get_data()), lazy=True)
+    own = TTFont(io.BytesIO(inner["/FontDescriptor"]["/FontFile2"].get_data()), lazy=True)
     table = own.getBestCmap() if "cmap" in own else None
     by_name = {name: chr(code) for code, name in (table or {}).items()}
     drawn = [by_name.get(name) or toUnicode(name) for name in own.getGlyphOrder()]
-    numbers: Any = _entry(font, "/CIDToGIDMap")
+    numbers: Any = _entry(inner, "/CIDToGIDMap")
     if not hasattr(numbers, "get_data"):  # the identity, also where nothing is said
         return dict(enumerate(drawn))
     data = numbers.get_data()
