@@ -67,7 +67,7 @@ from eval.metrics import answers as answer_metrics
 from eval.metrics import grounding, voice
 from eval.report import question_views
 from ingest import chunker
-from ingest.pairs import english, german, inversion, selection, structure
+from ingest.pairs import selection, structure
 from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.headed_blocks import BlockLine, HeadedBlock
 from ingest.pairs.structure import Finder
@@ -128,7 +128,6 @@ PAST = (
 ANSWERING = Settings().answer
 LIMITS = Limits()
 BUDGET = chunker.Budget(250, 48, 1200)
-CASING = inversion.Casing(["We pay for hotels, Ms Lee."])
 EMBEDDER = FakeEmbedder()
 NUMBERS = count()
 
@@ -416,10 +415,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "pairs, English": paired,
     "pairs, German": lambda text: paired(text, "de"),
     "faults": faulty,
-    "turned, English": lambda text: list(english.questions(f"{text}.", CASING)),
-    "turned, German": lambda text: list(german.questions(f"{text}.", CASING)),
-    "perspective": lambda text: (english.english_question(text), german.german_question(text)),
-    "contrast": lambda text: [inversion.contrasted(f"Is it {text}", "Yes.", seed) for seed in range(3)],
+    "casing": lambda text: structure.Casing([text]).lowered(text, "en"),
     "stands alone": lambda text: selection.stands_alone(text, text, "en", False),
     "keywords": lambda text: structure.keywords(text, text, "en", structure.Rarity([(text, "en")])),
     "entries": lambda text: list(

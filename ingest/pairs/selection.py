@@ -27,7 +27,7 @@ _SPARE = 1.5
 # What people wrote as questions comes first, word searches last.
 _PRIORITY: Mapping[str, int] = {"faq": -2, "definition": -1, "search": 1, "topic": 1}
 # What a rule finds in nearly every sentence would crowd out the rest.
-_MOST_OF_A_KIND: Mapping[str, int] = {"search": 1, "topic": 1, "yes-no": 2}
+_MOST_OF_A_KIND: Mapping[str, int] = {"search": 1, "topic": 1}
 # So many questions are wanted about a chunk even if they are of one kind: they share their prompt.
 _FEWEST = 3
 Search = Callable[[str], Sequence[Evidence]]
@@ -45,7 +45,6 @@ _SMALL_WORDS = vocabulary("stopwords") - phrases.words("large_words") | phrases.
 _AS_WRITTEN = frozenset({"faq", "entry", "table", "definition"})
 _WITHOUT_LANGUAGE = frozenset({"search", "table", "entry", "definition"})
 _SENTENCE_END = re.compile(r"[.:!?]\s")
-_OPENING = re.compile(r"^(?:yes|no|ja|nein)\. ", re.IGNORECASE)
 _POINTS_TO_PAGE = re.compile(rf"\b(?:{phrases.pattern('points_to_page')})\b", re.IGNORECASE)
 _POINTS_ON = re.compile(
     rf"\b(?:{phrases.pattern('points_on')})\b|^(?:{phrases.pattern('calls_to_action')})\b", re.IGNORECASE
@@ -60,14 +59,13 @@ def sound_candidates(
     candidates: Iterable[CandidatePair], chunks: Mapping[int, StoredChunk], drops: Drops
 ) -> list[CandidatePair]:
     """The candidates without a fault, each question once, and none that chunks answer in different ways."""
-    same: dict[tuple[str, frozenset[str]], list[CandidatePair]] = defaultdict(list)
+    same: dict[frozenset[str], list[CandidatePair]] = defaultdict(list)
     for candidate in candidates:
         chunk = chunks[candidate.chunk]
         if reason := fault(candidate, chunk.text, chunk.context):
             drops.add(reason, candidate)
             continue
-        words = frozenset(content_stems(candidate.instruction, candidate.language))
-        same[candidate.kind if candidate.kind == "yes-no" else "", words].append(candidate)
+        same[frozenset(content_stems(candidate.instruction, candidate.language))].append(candidate)
     kept = []
     for group in same.values():
         is_ambiguous = len({candidate.chunk for candidate in group}) > 1
@@ -177,7 +175,7 @@ def _has_bad_form(question: str, response: str, kind: str) -> bool:
     if any(text.count("(") != text.count(")") or text.count('"') % 2 for text in (question, response)):
         return True
     # A heading runs into the sentence behind it where a small word of its first few is written large.
-    first = _SENTENCE_END.split(_OPENING.sub("", response), maxsplit=1)[0].split()[1:_FIRST_WORDS]
+    first = _SENTENCE_END.split(response, maxsplit=1)[0].split()[1:_FIRST_WORDS]
     runs_on = any(word[0].isupper() and word.lower() in _SMALL_WORDS for word in first)
     if (runs_on and kind not in _AS_WRITTEN) or (response.endswith("?") and kind != "faq"):
         return True
@@ -195,7 +193,7 @@ def stands_alone(question: str, response: str, language: str, by_people: bool) -
         return False
     if by_people:
         return True
-    if _POINTS_TO_PAGE.search(response) or _LEANS_BACK.match(_OPENING.sub("", response)):
+    if _POINTS_TO_PAGE.search(response) or _LEANS_BACK.match(response):
         return False
     early = " ".join(question.split()[:_EARLY_WORDS])
     pronouns = phrases.wordings("early_pronouns", language) or phrases.wordings("early_pronouns", "en")

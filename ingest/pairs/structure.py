@@ -1,7 +1,7 @@
 """Pairs found in the structure of the documents: no model is needed, so that there are always some.
 
 Each chunk is asked for what its form gives away: headings that are questions, glossary entries, ``key: value`` lines,
-table rows, sentences whose word order can be turned into a question, and searches of a few telling words.
+table rows, what a section says first, and searches of a few telling words.
 """
 
 import math
@@ -13,24 +13,20 @@ from dataclasses import dataclass
 from assistant.store.catalog import StoredChunk
 from assistant.text.lexicon import vocabulary
 from assistant.text.words import content_stems, stems
-from ingest.pairs import english, german, phrases
-from ingest.pairs.candidates import CandidatePair, number_of, one_of, share_of
+from ingest.pairs import phrases
+from ingest.pairs.candidates import CandidatePair, number_of, one_of
 from ingest.pairs.headed_blocks import HeadedBlock, blocks_of, sentences_of, topic_of
-from ingest.pairs.inversion import Casing, contrasted
 from ingest.pairs.table_questions import cells, table_of
 
-_TURN = {"en": english.questions, "de": german.questions}
 # A question of so few telling words needs the heading above its answer to be understood.
 _FEW_WORDS = 2
 _GRAMMAR = vocabulary("stopwords")
-# So many questions are typed by people who leave out the capital and the question mark.
-_CARELESS = 0.1
 # Half of an exchange: its question stands before it.
 _IS_REPLY = re.compile(r"(?:Yes|No|Ja|Nein)[.,!] ")
-_QUESTION_WORDS = _GRAMMAR | phrases.words("question_openers")
 Found = Iterator[tuple[str, str, str, str]]
 """(kind, question, response, quote)."""
 _LONGEST_ANSWER = 320
+_ENDS = (".", "!", "?", "…", ".“", ".”", '."')
 _MOST_SENTENCES = 3
 # Items of a list that answer a question; more would be no short answer.
 _MOST_ITEMS = 8
@@ -45,6 +41,7 @@ _POINTERS = frozenset({"this", "these", "that", "dies", "diese", "dieser", "dies
 _FEWEST, _MOST = 3, 5
 _WEAK = _GRAMMAR | phrases.words("weak")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+_WITHIN_SENTENCE = re.compile(r"(?<=[\w,;)] )[^\W\d_][\w'’-]*")
 
 
 class Finder:
@@ -81,7 +78,9 @@ class Finder:
         for question, told in () if listed else topics(block, language, named, *key):
             yield "topic", question, told.answer, told.quote
         for sentence, raw in sentences_of(block) if block.kind != "table" else ():
-            yield from self._in_sentence(sentence, raw, topic, chunk)
+            if not sentence[:1].islower() and sentence.endswith(_ENDS) and not _IS_REPLY.match(sentence):
+                asked = keywords(sentence, topic, language, self._rarity, self._seed, chunk.document)
+                yield "search", asked, sentence, raw
         if (table := table_of(block) if block.kind == "table" else None) is None:
             return
         for question, response, quote in cells(table, language, *key):
@@ -90,24 +89,6 @@ class Finder:
             scope = table.subject if is_general and not table.subject.endswith("?") else ""
             scoped = _behind(scope, question) if scope else self._scoped(question, topic, chunk)
             yield "table", scoped, response, quote
-
-    def _in_sentence(self, sentence: str, raw: str, topic: str, chunk: StoredChunk) -> Found:
-        if _IS_REPLY.match(sentence):
-            return
-        response = sentence.rstrip(" ;,")
-        if response:
-            has_end = response.endswith((".", ":", "!", "?", "…", ".“", ".”", '."'))
-            response = f"{response[0].upper()}{response[1:]}{'' if has_end else '.'}"
-        turn = _TURN.get(chunk.language)
-        for kind, turned, said in turn(sentence, self._casing) if turn else ():
-            question, opening = contrasted(turned, said, self._seed) or (turned, said)
-            asked = self._scoped(question, topic, chunk)
-            if share_of(self._seed, "typed", asked) < _CARELESS:  # without the capital and the question mark
-                asked = f"{asked[0].lower()}{asked[1:].rstrip('?')}"
-            yield kind, asked, f"{opening} {response}".strip(), raw
-        if sentence == response:
-            key = (self._seed, chunk.document)
-            yield "search", keywords(sentence, topic, chunk.language, self._rarity, *key), response, raw
 
     def _named(self, heading: str, chunk: StoredChunk) -> str:
         """A heading with the title of its document, where several documents have it or it points back."""
@@ -128,7 +109,7 @@ class Finder:
 
 def _behind(scope: str, question: str) -> str:
     """A question behind what it is about."""
-    is_word = question.split()[0].rstrip(",").lower() in _QUESTION_WORDS
+    is_word = question.split()[0].rstrip(",").lower() in _GRAMMAR
     return f"{scope}: {question[0].lower() if is_word else question[0]}{question[1:]}"
 
 
@@ -224,6 +205,30 @@ def entries(block: HeadedBlock, language: str, topic: str, *key: object) -> Iter
 def _ended(text: str) -> str:
     text = text[0].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text.rstrip(';,')}."
+
+
+class Casing:
+    """How often each word is written small, and how often with a capital, inside sentences."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._small: Counter[str] = Counter()
+        self._large: Counter[str] = Counter()
+        for text in texts:
+            for word in _WITHIN_SENTENCE.findall(text):
+                (self._small if word[0].islower() else self._large)[word.lower()] += 1
+
+    def lowered(self, text: str, language: str) -> str:
+        """``text`` with its first letter small, if its first word is one that is written so."""
+        first = text.partition(" ")[0].rstrip(".,:;!?")
+        if not first[:1].isupper() or first[1:] != first[1:].lower():
+            return text
+        if language == "de" and first.startswith(("Ihr", "Sie")):
+            return text  # a form of address, whose small twin is another word
+        small, large = self._small[first.lower()], self._large[first.lower()]
+        # Where nothing is known: in German it is likely a noun; elsewhere a name only if the next word is large too.
+        is_name = language == "de" or text[len(first) + 1 : len(first) + 2].isupper()
+        is_small = small >= large if small or large else not is_name
+        return text[0].lower() + text[1:] if is_small else text
 
 
 class Rarity:

@@ -46,16 +46,14 @@ def test_what_the_documents_say_is_let_through(retriever: Retriever, settings: S
     assert judge(question, retriever.search(question, 4), retriever, settings.answer).answerable
 
 
-@pytest.mark.parametrize(
-    "question", ["Which quantum chromodynamics lattice converges?", "Who composed the Moonlight Sonata?"]
-)
+@pytest.mark.parametrize("question", ["What is the capital of Peru?", "Who composed the Moonlight Sonata?"])
 def test_what_they_do_not_say_is_refused_with_what_was_looked_for(
     retriever: Retriever, settings: Settings, question: str
 ) -> None:
     verdict = judge(question, retriever.search(question, 4), retriever, settings.answer)
     assert not verdict.answerable
     assert verdict.missing and set(verdict.missing) <= set(question.rstrip("?").split())
-    assert not {"Which", "Who", "the"} & set(verdict.missing)
+    assert not {"What", "Who", "the"} & set(verdict.missing)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.evidence_lists import folded
 from ingest.pairs.headed_blocks import BlockLine, HeadedBlock, blocks_of, sentences_of, topic_of
 from ingest.pairs.selection import fault
-from ingest.pairs.structure import Finder
+from ingest.pairs.structure import Casing, Finder, Rarity, keywords
 from ingest.pairs.table_questions import cells, table_of
 
 
@@ -94,6 +94,32 @@ def test_key_and_value_lines_become_entries_but_mail_headers_do_not() -> None:
     assert "Claims line" in entry.instruction and "Opening hours" in entry.instruction
     assert entry.response == "Claims line: Monday to Friday, 7:00 to 20:00."
     assert not by_kind(found("Subject: Broker circular of this spring", "Mail"), "entry")
+
+
+def test_a_sentence_is_searched_for_and_its_words_are_not_turned_into_a_question() -> None:
+    english = found("You must report the theft of a bicycle to the police within 3 days.", "Terms")
+    german = found("Versichert ist der Diebstahl eines Fahrrads aus dem Keller.", "Bedingungen", "de")
+    assert {one.kind for one in english + german} == {"search", "topic"}
+
+
+def test_a_search_is_a_few_telling_words_and_the_topic() -> None:
+    rarity = Rarity([("the frame number of the bicycle", "en"), ("the bicycle", "en"), ("the premium", "en")])
+    search = keywords("You must keep the frame number of the bicycle.", "Bicycles", "en", rarity, 0)
+    assert search and 3 <= len(search.split()) <= 5
+    assert not {"you", "the", "must"} & set(search.split())
+    assert keywords("It is so.", "", "en", rarity, 0) == ""
+    assert "ß" in keywords("Maßgeblich sind Größe und Ausmaß der Schäden.", "", "de", rarity, 0)
+
+
+def test_a_word_is_written_small_only_if_the_documents_write_it_so() -> None:
+    casing = Casing(["We like the Home Basic line, since theft is in it. In Home Basic it is."])
+    assert casing.lowered("Theft of bicycles", "en") == "theft of bicycles"
+    assert casing.lowered("Theft, fire", "en") == "theft, fire"
+    assert casing.lowered("Home Basic covers it", "en") == "Home Basic covers it"
+    assert casing.lowered("Kosten der Abwehr", "de") == "Kosten der Abwehr"
+    assert casing.lowered("Ihre Beiträge", "de") == "Ihre Beiträge"
+    assert casing.lowered("GKV zahlt", "de") == "GKV zahlt"
+    assert casing.lowered("", "en") == ""
 
 
 def table(lines: list[str], header_lines: int = 1, above: str = "") -> HeadedBlock:
