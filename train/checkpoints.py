@@ -19,9 +19,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from assistant.artifacts.cards import RUN_FILE, run_folder, unfinished_runs
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import ConfigError, TrainingError
 from assistant.workspace import Workspace, replaced_atomically
-from train.config import TrainSettings, validated
+from train.run_file import validated
 
 if TYPE_CHECKING:
     import torch

@@ -22,11 +22,11 @@ from assistant.engines.lora import linear_shapes
 from assistant.work.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
-from train.config import validated
 from train.job import Job, named, prepare
 from train.model import computes_in_bfloat16, load_base, with_adapter
 from train.passes import Passes, attention_kinds, obstacle
 from train.registry import refuse_name, save_adapter, try_saving
+from train.run_file import validated
 from train.trainer import Trainer, out_of_memory_told
 from train.watch import check_tracker, kept_files
 

@@ -11,13 +11,14 @@ from typing import Any
 from assistant import models
 from assistant.artifacts.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
 from assistant.config import Settings
+from assistant.config.train_settings import TrainSettings
 from assistant.engines.template import ChatTemplate, read_template
 from assistant.errors import PairsError, TrainingError
 from assistant.models.loading import Device, choose
 from assistant.workspace import Workspace
 from train.batches import TokenRow, packed, rows_of, steps_an_epoch
-from train.config import TrainSettings, learning_rate
 from train.model import Parameters, count_parameters, window_of
+from train.run_file import learning_rate
 from train.validation_answers import Answers, answers_of
 
 # Validating more often would cost more than it tells.

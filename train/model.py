@@ -30,11 +30,11 @@ from typing import Any
 from assistant import models
 from assistant.artifacts.command_reports import MemoryEstimate
 from assistant.config import EngineSettings
+from assistant.config.train_settings import TrainSettings
 from assistant.engines.lora import linear_shapes, quiet_peft
 from assistant.errors import ConfigError
 from assistant.models.loading import Device
 from train.batches import Packed
-from train.config import TrainSettings
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 _BYTES_TRAINED = 16

@@ -22,12 +22,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import TrainingError
 from assistant.work.progress import note
 from train import checkpoints
 from train.batches import TokenRow, steps
 from train.checkpoints import WINDOW, State
-from train.config import TrainSettings
 from train.job import Schedule, TrainingPlan
 from train.model import is_out_of_memory, trained
 from train.passes import Passes

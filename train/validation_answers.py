@@ -11,6 +11,7 @@ from typing import Any
 
 from assistant.artifacts.pairs import Pair, evidence_of
 from assistant.config import AnswerSettings
+from assistant.config.train_settings import TrainSettings
 from assistant.engines.template import ChatTemplate
 from assistant.grounding.grounder import ground
 from assistant.grounding.repetition import Repetition, goes_in_circles
@@ -19,7 +20,6 @@ from assistant.text.printing import CITATION
 from assistant.text.quantities import quantities
 from assistant.text.words import content_stems, may_be_in
 from train.batches import TokenRow
-from train.config import TrainSettings
 
 _LONGEST_ANSWER = 64
 """In tokens."""

@@ -15,11 +15,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from assistant.artifacts.cards import METRICS_FILE
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import ConfigError
 from assistant.work.progress import Bar, note, progress_bar
 from assistant.workspace import replaced_atomically
 from train.checkpoints import State
-from train.config import TrainSettings
 from train.job import Schedule
 from train.validation_answers import AnswerCounts
 

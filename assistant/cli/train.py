@@ -49,7 +49,7 @@ def train_command(
 
     CONFIG.yaml and KEY=VALUE state what differs from the defaults, which docs/training.md lists; KEY=VALUE wins.
     """
-    from train.config import given
+    from train.run_file import given
 
     files = [Path(argument) for argument in arguments if "=" not in argument]
     if len(files) > 1:

@@ -7,7 +7,7 @@ import pytest
 from assistant import config
 from assistant.cli import main
 from assistant.config.settings import Settings
-from assistant.config.training import TrainSettings
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
 

@@ -16,7 +16,7 @@ from assistant.config import Settings, with_value
 from assistant.errors import ConfigError, UsageError
 from assistant.workspace import Workspace, new_name, safe_name
 from ingest.pipeline import ingest
-from train import config as train_config
+from train import run_file
 from ui.jobs import variables_of
 from ui.uploads import safe_file_name
 
@@ -31,7 +31,7 @@ WINDOWS = ["con", "CON", "nul", "aux.txt", "prn", "com1", "lpt9.x", "ends."]
 @pytest.mark.parametrize("name", WORDS)
 def test_a_name_that_is_a_word_of_yaml_stays_a_name(workspace: Workspace, name: str) -> None:
     assert new_name(name, "corpus") == name
-    assert train_config.load(None, [f"name={name}", f"pairs={name}"]).name == name
+    assert run_file.load(None, [f"name={name}", f"pairs={name}"]).name == name
     file = workspace.config_file
     file.parent.mkdir(parents=True)
     file.write_text(with_value("", "engine", "model", name), encoding="utf-8")
@@ -60,15 +60,15 @@ def test_a_corpus_that_is_called_null_is_looked_at_rebuilt_and_read_again(worksp
 
 @pytest.mark.parametrize("written", ["null", "~", "yes", "0x10", "1_000", ".inf", "2026-01-01", "[a]"])
 def test_a_word_that_a_run_file_takes_for_something_else_is_told(tmp_path: Path, written: str) -> None:
-    run_file, settings_file = tmp_path / "run.yaml", tmp_path / "config.yaml"
-    run_file.write_text(f"name: {written}\n", encoding="utf-8")
+    run, settings_file = tmp_path / "run.yaml", tmp_path / "config.yaml"
+    run.write_text(f"name: {written}\n", encoding="utf-8")
     settings_file.write_text(f"engine:\n  model: {written}\n", encoding="utf-8")
-    for load in (lambda: train_config.load(run_file), lambda: config.load(settings_file, {})):
+    for load in (lambda: run_file.load(run), lambda: config.load(settings_file, {})):
         with pytest.raises(ConfigError) as caught:
             load()
         assert caught.value.remedy == "Put it in quotes."
-    run_file.write_text(f"name: {yaml.safe_dump(written)}", encoding="utf-8")
-    assert train_config.load(run_file).name == written
+    run.write_text(f"name: {yaml.safe_dump(written)}", encoding="utf-8")
+    assert run_file.load(run).name == written
 
 
 @pytest.mark.parametrize("name", WINDOWS)

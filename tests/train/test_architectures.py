@@ -10,11 +10,11 @@ from toys import toy_pair, write_toy_pairs
 
 from assistant.artifacts.cards import WEIGHTS_FILE, read_card
 from assistant.config import Settings
+from assistant.config.train_settings import TrainSettings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AssistantError, ConfigError, TrainingError
 from assistant.workspace import Workspace
 from train.check import check
-from train.config import TrainSettings
 from train.finetune import train
 from train.model import trained, with_adapter
 from train.trainer import Trainer

@@ -10,16 +10,17 @@ from toys import toy_pair, toy_rows, with_voice, write_toy_pairs
 
 from assistant import models
 from assistant.config import EngineSettings, Settings
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import TrainingError
 from assistant.models import read_config
 from assistant.workspace import Workspace
 from train.batches import computed_together
 from train.check import check, histogram, lines, problems
-from train.config import TrainSettings, load, validated
 from train.finetune import train
 from train.job import named, prepare
 from train.model import Parameters, count_parameters, estimate, with_adapter
 from train.passes import summed_loss, tensors_of
+from train.run_file import load, validated
 from train.trainer import Trainer
 
 CONFIGS = Path(__file__).parents[2] / "data" / "configs"

@@ -14,14 +14,15 @@ from toys import VOICE, apart, toy_pair, toy_rows, with_voice, write_toy_pairs
 from assistant import models
 from assistant.artifacts.cards import read_card, run_folder
 from assistant.config import Settings
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import AdapterError, ConfigError, PairsError, TrainingError, UsageError, WorkspaceBusy
 from assistant.workspace import Workspace, write_lock
 from train import registry
 from train.checkpoints import CHECKPOINT_FILE, read_state
-from train.config import TrainSettings, validated
 from train.finetune import make_accelerator, make_trainer, train
 from train.job import drawn, named, prepare
 from train.passes import Done, Passes
+from train.run_file import validated
 from train.validation_answers import AnswerCounts
 
 SHORT = {"max_steps": 2, "learning_rate": 0.01}

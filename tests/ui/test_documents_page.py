@@ -19,7 +19,15 @@ from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.context import AppContext, make_context
 from ui.pages.documents import DocumentsActions
-from ui.shown.corpus import documents_of, live_html, matching, outcome_html, preview, preview_html, read_outcome
+from ui.shown.corpus_contents import (
+    documents_of,
+    live_html,
+    matching,
+    outcome_html,
+    preview,
+    preview_html,
+    read_outcome,
+)
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 

@@ -11,7 +11,7 @@ import pytest
 from working import ADMIN, as_, save_report, work_context
 
 from assistant.cli import assistant
-from assistant.config.training import TrainSettings
+from assistant.config.train_settings import TrainSettings
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.jobs import Jobs

@@ -16,7 +16,7 @@ from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, st
 from assistant.artifacts.cards import unfinished_runs, write_card
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.config import setting_keys
-from assistant.config.training import TrainSettings
+from assistant.config.train_settings import TrainSettings
 from assistant.models.catalogue import catalogue
 from assistant.text.languages import data
 from assistant.types import Passage

@@ -14,7 +14,7 @@ from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, stil
 from ui.pages.job_forms import CorpusName, JobPanel, checked, existing_corpus, job_panel
 from ui.people import User
 from ui.shown.components import empty_html, message_html, meta_html
-from ui.shown.corpus import (
+from ui.shown.corpus_contents import (
     DocumentRow,
     document,
     documents_of,

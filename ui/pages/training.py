@@ -8,7 +8,7 @@ import gradio as gr
 
 from assistant.artifacts.cards import adapter_folder, unfinished_runs
 from assistant.config import description_of
-from assistant.config.training import TrainSettings
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import UsageError
 from assistant.workspace import make_folder, safe_name
 from ui.context import AppContext

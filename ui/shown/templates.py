@@ -1,6 +1,6 @@
 """The one place where text from strangers becomes HTML: document text, names, words of a model, questions.
 
-    filled("corpus.preview", row=row)         →  the HTML of the macro ``preview`` in ``corpus.jinja``
+    filled("corpus_contents.preview", row=row)         →  the HTML of the macro ``preview`` in ``corpus_contents.jinja``
 
 A macro writes values as text: nothing of them is ever a tag, an attribute or an address. What is ``Markup`` was filled
 before.

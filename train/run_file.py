@@ -1,4 +1,4 @@
-"""A training run's settings (``assistant.config.training``) as read from a run file and the command line.
+"""The settings of a training run (``assistant.config.train_settings``), read from a run file and the command line.
 
 A run file is flat YAML, and ``key=value`` on the command line wins over it:
 
@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assistant.config import parse_value, read_yaml
-from assistant.config.training import TrainSettings as TrainSettings
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import ConfigError
 
 # Adam's best rate falls with the width of a model (Yang et al. 2022, 2203.03466); 1e-3 is right at 576 (SmolLM2-135M).

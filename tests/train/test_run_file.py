@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from assistant.config.train_settings import TrainSettings
 from assistant.errors import ConfigError
-from train.config import TrainSettings, learning_rate, load
 from train.job import schedule_of
+from train.run_file import learning_rate, load
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "data" / "configs"

@@ -138,7 +138,7 @@ def list_html(context: AppContext, rows: Sequence[DocumentRow]) -> Markup:
         ListEntry(row.key, _title(row), _facts(context, row), failed if row.failure else None)
         for row in rows[:_MOST_ROWS]
     ]
-    return filled("corpus.listing", entries=entries, more=_more(context, len(rows) - _MOST_ROWS))
+    return filled("corpus_contents.listing", entries=entries, more=_more(context, len(rows) - _MOST_ROWS))
 
 
 def preview_html(context: AppContext, shown: Preview) -> Markup:
@@ -149,7 +149,7 @@ def preview_html(context: AppContext, shown: Preview) -> Markup:
         page = context.text("documents.page", page=one.pages[0]) if one.pages else ""
         passages.append((" · ".join(filter(None, (one.heading, page))), one.text))
     return filled(
-        "corpus.preview",
+        "corpus_contents.preview",
         title=_title(row),
         facts=_facts(context, row),
         location=row.location,
@@ -164,7 +164,7 @@ def live_html(context: AppContext, items: Sequence[Progress]) -> Markup:
     failed = [one for one in items if one.remark][-_MOST_FILES:]
     last = [one for one in items if not one.remark][-_MOST_LIVE:]
     return filled(
-        "corpus.live",
+        "corpus_contents.live",
         lines=[_line(context, "failed" if one.remark else "read", one.item, one.remark) for one in failed + last],
     )
 
@@ -189,7 +189,7 @@ def outcome_html(context: AppContext, outcome: IngestReport) -> Markup:
     kinds = ", ".join(f"{suffix or '–'} ({count})" for suffix, count in outcome.passed_over.items())
     passed_over = context.text("documents.passed_over", kinds=kinds) if kinds else ""
     return filled(
-        "corpus.outcome",
+        "corpus_contents.outcome",
         summary=f"{', '.join(counts) or context.text('documents.nothing_changed')}. {holds}",
         lines=[
             _line(context, one.status, one.path, " ".join(filter(None, (one.message, *one.warnings))))
@@ -201,7 +201,7 @@ def outcome_html(context: AppContext, outcome: IngestReport) -> Markup:
 
 def forgetting_html(question: str) -> Markup:
     """What would be forgotten, as a question."""
-    return filled("corpus.question", text=question)
+    return filled("corpus_contents.question", text=question)
 
 
 def _title(row: DocumentRow) -> str:

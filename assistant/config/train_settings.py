@@ -1,6 +1,6 @@
 """The settings of one training run, each written once: its default, its bounds, what it does.
 
-``train.config`` reads them from run files and the command line; screens take their labels and helps from here.
+``train.run_file`` reads them from run files and the command line; screens take their labels and helps from here.
 """
 
 from typing import Annotated, Any, Literal
