@@ -17,7 +17,8 @@ import psutil
 import pytest
 from fakes import FakeEmbedder
 from files import docx, with_member
-from test_pipeline import _read_here, fill
+from reading_here import read_here
+from test_pipeline import fill
 
 from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.config import Settings
@@ -159,7 +160,7 @@ def hooked(monkeypatch: pytest.MonkeyPatch, what: Callable[[Path], object]) -> N
         return content
 
     monkeypatch.setattr(pipeline, "file_hash", hash_then)
-    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    monkeypatch.setattr(pipeline, "read_all", read_here)
 
 
 @pytest.mark.parametrize("size", ["longer", "as long"])
@@ -201,7 +202,7 @@ def test_a_file_that_may_not_be_read_is_told(workspace: Workspace, docs: Path, m
         return real(self, mode, *rest, **named)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", refusing)
-    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    monkeypatch.setattr(pipeline, "read_all", read_here)
     report = ingest(workspace, docs)
     assert by_path(report)["locked.txt"].message == "locked.txt cannot be read: Permission denied. Check its rights."
     assert by_path(report)["good.txt"].status == "added"
@@ -308,7 +309,7 @@ def test_a_file_over_the_limit_is_not_even_opened(
     fill(docs, "a.txt")
     with (docs / "huge.txt").open("wb") as stream:
         stream.truncate(2 << 20)
-    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    monkeypatch.setattr(pipeline, "read_all", read_here)
     hashed: list[str] = []
 
     def noting(file: Path) -> str:
@@ -327,7 +328,7 @@ def test_what_a_file_may_unpack_to_is_a_setting(
     workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (docs / "large.docx").write_bytes(with_member(docx(), "word/media/plan.bmp", b" " * (1 << 20)))
-    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    monkeypatch.setattr(pipeline, "read_all", read_here)
     (refused,) = ingest(workspace, docs, max_unpacked_mb=1).files
     assert refused.status == "failed" and "raise ingest.max_unpacked_mb" in refused.message
     assert ingest(workspace, docs, max_unpacked_mb=2).counts == {"added": 1}
@@ -345,7 +346,7 @@ def test_five_thousand_unchanged_files_take_two_seconds_and_no_torch(
         folder = docs / str(number % 50)
         folder.mkdir(exist_ok=True)
         (folder / f"{number}.txt").write_text(f"File {number}.", "utf-8")
-    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    monkeypatch.setattr(pipeline, "read_all", read_here)
     embedder = FakeEmbedder(real)
     pipeline.ingest(workspace, DEFAULT_CORPUS, [docs], Settings(), embedder=embedder)
     code = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))"
@@ -361,11 +362,11 @@ LIMITED = """
 import resource, sys
 sys.path[:0] = {tests!r}
 from fakes import FakeEmbedder
-from test_pipeline import _read_here
+from reading_here import read_here
 from ingest import pipeline
 from ingest.readers.clean import language_of
 pipeline.Embedder = lambda *_: FakeEmbedder()
-pipeline.read_all = _read_here
+pipeline.read_all = read_here
 language_of("This unpacks a model into a temporary file, before there is no room for one.", "")
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 """
@@ -375,7 +376,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 def test_a_full_disk_is_told_in_one_line_and_costs_nothing(
     workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch, spare: int
 ) -> None:
-    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    monkeypatch.setattr(pipeline, "read_all", read_here)
     fill(docs, "a.txt")
     first = ingest(workspace, docs)
     folder = workspace.corpus(DEFAULT_CORPUS)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder
-from test_pipeline import Bench, _read_here, fill
+from reading_here import read_here
+from test_pipeline import Bench, fill
 
 from assistant.artifacts.command_reports import IngestReport
 from assistant.cli import main
@@ -22,7 +23,7 @@ def made(
     workspace: Workspace, settings: Settings, embedder: FakeEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Bench:
     """A corpus of the folders ``one`` (two files) and ``two`` (three files)."""
-    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    monkeypatch.setattr(pipeline, "read_all", read_here)
     fill(tmp_path / "one", "a.md", "sub/b.md")
     fill(tmp_path / "two", "c.md", "d.md", "e.md")
     bench = Bench(workspace, settings, embedder)

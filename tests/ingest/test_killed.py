@@ -94,9 +94,9 @@ def _ingest_once(workspace: str, folder: str, line: int, in_process: bool) -> No
 
     try:
         if in_process:
-            from test_pipeline import _read_here
+            from reading_here import read_here
 
-            pipeline.read_all = _read_here  # type: ignore[attr-defined, assignment]
+            pipeline.read_all = read_here  # type: ignore[attr-defined]
         pipeline._EMBED_WINDOWS = 12  # several portions an ingest
         if line >= 0:
             sys.settrace(trace)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import FakeEmbedder
+from reading_here import read_here
 
 from assistant.artifacts.command_reports import IngestReport
 from assistant.config import Settings
@@ -86,19 +87,10 @@ def bench(workspace: Workspace, settings: Settings, embedder: FakeEmbedder, monk
 
     def noting(tasks: Sequence[Task], recipe: Recipe) -> Iterator[ReadResult]:
         made.read.extend(task.location.name for task in tasks)
-        yield from _read_here(tasks, recipe)
+        yield from read_here(tasks, recipe)
 
     monkeypatch.setattr(pipeline, "read_all", noting)
     return made
-
-
-def _read_here(tasks: Sequence[Task], recipe: Recipe) -> Iterator[ReadResult]:
-    """Read in this process: starting another takes longer than most of these tests."""
-    from assistant.retrieval.tokens import TokenCounter
-    from ingest import worker
-
-    worker._recipe, worker._counter = recipe, TokenCounter(recipe.embedder_folder)
-    yield from map(worker._read, tasks)
 
 
 def fill(folder: Path, *names: str) -> None:
@@ -855,7 +847,7 @@ def test_read_all_reads_in_other_processes_what_it_would_read_here(
     tasks = [Task(file, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(docs.iterdir())]
     recipe = recipe_from(settings.ingest, embedder.tokens)
     there = {reading.task: reading for reading in read_all(tasks, recipe)}
-    for here in _read_here(tasks, recipe):
+    for here in read_here(tasks, recipe):
         assert (there[here.task].document, there[here.task].chunks) == (here.document, here.chunks)
 
 

@@ -8,8 +8,9 @@ import pytest
 from fakes import FakeEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
+from reading_here import read_here
 from rich.cells import cell_len
-from test_pipeline import Bench, _read_here, fill, statuses
+from test_pipeline import Bench, fill, statuses
 
 from assistant.artifacts.command_reports import FileReport, FileStatus, IngestReport
 from assistant.config import Settings
@@ -23,7 +24,7 @@ MESSAGE = "terms.pdf is encrypted and cannot be read by this program. Save it wi
 
 @pytest.fixture
 def bench(workspace: Workspace, settings: Settings, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(pipeline, "read_all", _read_here)
+    monkeypatch.setattr(pipeline, "read_all", read_here)
     return Bench(workspace, settings, embedder)
 
 
