@@ -1,4 +1,4 @@
-"""What an ingest has to do: the difference between what is on disk and a corpus, before anything is read.
+"""The plan of an ingest: which files are new, changed, renamed or gone since the last one, before any is read.
 
 Links are not followed out of a folder or in circles.
 """

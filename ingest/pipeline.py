@@ -204,7 +204,17 @@ class _Run:
         # Those outside the plan stay as they were.
         replaced = {(entry.known.root, entry.known.path) for entry in plan if entry.known}
         rows = [self._comparable(row) for row in self.known if (row.root, row.path) not in replaced]
-        rows += [self._row(entry) for entry in plan if entry.file]
+        for entry in plan:
+            if entry.file is None:
+                continue
+            failure = entry.message if entry.kind == "failed" else self._failures.get(self._key(entry), "")
+            if failure or entry.kind not in READ_KINDS:
+                # A file that can't be read any more keeps answering with what it said before.
+                document = self._comparable(entry.known).document_id if entry.known else None
+            else:
+                document = self._documents[self._key(entry)]
+            file, root = entry.file, str(entry.root)
+            rows.append(FileRow(root, entry.path, file.size, file.modified_ns, entry.hash, document, failure))
         if set(rows) != set(self.known) or self._identity != self._live:
             publish(self.catalog, rows, self._identity)
         # Also what runs that were killed have left behind.
@@ -295,24 +305,6 @@ class _Run:
         """A row without its document, if that has vectors of another embedder."""
         is_foreign = self._live is not None and self._live.fingerprint != self._embedder.fingerprint
         return replace(row, document_id=None) if is_foreign else row
-
-    def _row(self, entry: Entry) -> FileRow:
-        assert entry.file is not None
-        failure = entry.message if entry.kind == "failed" else self._failures.get(self._key(entry), "")
-        if failure or entry.kind not in READ_KINDS:
-            # A file that can't be read any more keeps answering with what it said before.
-            document = self._comparable(entry.known).document_id if entry.known else None
-        else:
-            document = self._documents[self._key(entry)]
-        return FileRow(
-            str(entry.root),
-            entry.path,
-            entry.file.size,
-            entry.file.modified_ns,
-            entry.hash,
-            document,
-            failure,
-        )
 
 
 def _recipe_id(recipe: Recipe) -> str:

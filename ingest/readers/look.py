@@ -1,4 +1,4 @@
-"""What styles make of text: whether anything of it is drawn, by the properties that can draw nothing.
+"""Hidden text of HTML: whether styles let anything of it be drawn, by size, colour, opacity, clip and place.
 
 Ways of drawing nothing that apply to a box with all inside it are told apart from those that children may undo: size,
 colour and visibility are inherited, opacity, transforms, clips and places are not.

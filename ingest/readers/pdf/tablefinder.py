@@ -1,4 +1,4 @@
-"""Tables among the lines of a PDF page: rows keep their line, with the label in front of its figures."""
+"""Whether a table begins at a line of a PDF page: rows of figures, told here, or columns of words, told by ``grid``."""
 
 import re
 from dataclasses import dataclass
