@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from assistant.artifacts.pairs import Split
 from assistant.store.catalog import StoredChunk
 from assistant.text.lexicon import vocabulary
-from assistant.text.sentences import sentence_spans
+from assistant.text.sentences import CLOSES, sentence_spans
 from assistant.text.words import stems
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidates import CandidatePair, share_of
@@ -20,7 +20,6 @@ from ingest.pairs.candidates import CandidatePair, share_of
 _SAYS_THE_SAME = 0.75
 _SUPPORTED = 0.5
 _IS_ABOUT = 0.75
-_END = re.compile(r"([.!?…]*[\"'”’»)\]]*)$")
 _FEWEST_WORDS = 3
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -174,7 +173,8 @@ def cited(response: str, number: int, is_supported: Callable[[str], bool] = bool
     for start, stop in sentence_spans(response):
         sentence = response[start:stop]
         if len(sentence.split()) >= _FEWEST_WORDS and is_supported(sentence):
-            sentence = _END.sub(rf" [{number}]\1", sentence, count=1)
+            words = sentence.rstrip(CLOSES).rstrip(".!?…")
+            sentence = f"{words} [{number}]{sentence[len(words) :]}"
         marked += response[end:start] + sentence
         end = stop
     return marked + response[end:]

@@ -55,7 +55,11 @@ def document_pairs(
     drops.leave_out(set(chunks) - {chunk.id for chunk in new})
     turn = [chunk for chunk in in_turn(new, chosen.seed) if chunk.document not in corpus.older]
     room = max(0, chosen.most - len(before.kept)) if chosen.most else None
-    found = list(_structure(corpus.chunks, chosen.seed))
+    finder, section = Finder(corpus.chunks, chosen.seed), ("", "")
+    found: list[CandidatePair] = []
+    for chunk in corpus.chunks:
+        found += finder.candidates(chunk, continues=section == (chunk.document, chunk.heading))
+        section = chunk.document, chunk.heading
     if models.teacher:
         some = turn if room is None else turn[: -(-room // chosen.per_chunk)]
         found = _written(some, found, models.teacher, models.replies, chosen, drops)
@@ -109,13 +113,6 @@ def _written(
     asked = written(chunks, stated, teacher, replies, settings.generated_per_chunk, settings.seed, drops)
     some = {chunk.id for chunk in chunks}
     return [*asked, *(one for one in found if one.kind in _BY_PEOPLE and one.chunk in some)]
-
-
-def _structure(chunks: Sequence[StoredChunk], seed: int) -> Iterator[CandidatePair]:
-    finder, before = Finder(chunks, seed), ("", "")
-    for chunk in chunks:
-        yield from finder.candidates(chunk, continues=before == (chunk.document, chunk.heading))
-        before = chunk.document, chunk.heading
 
 
 def _answered(shown: EvidenceList, candidate: CandidatePair, split: Split) -> Pair:

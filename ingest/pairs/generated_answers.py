@@ -28,8 +28,9 @@ from assistant.grounding.quoting import Places
 from assistant.prompt import build_messages
 from assistant.refusal.wording import declines
 from assistant.retrieval.retriever import Retriever
-from assistant.text.lexicon import forms
-from assistant.text.words import content_stems, may_be_in
+from assistant.text.lexicon import forms, whole_words
+from assistant.text.sentences import has_ended
+from assistant.text.words import content_stems, may_be_in, words
 from ingest.pairs.candidates import CandidatePair, Drops
 from ingest.pairs.evidence_lists import EvidenceList, Lists, Searched, cited, folded, numbers
 from ingest.pairs.generated_questions import mistyped
@@ -49,7 +50,6 @@ ANSWER = "answer: "
 Reject = Callable[[EvidenceList, CandidatePair, str], None]
 """Keeps an answer that is not admitted, with the reason."""
 _FEWEST_WORDS, _MOST_CHARACTERS = 4, 420
-_END = re.compile(r"[.!?…][\"'”’»)\]]*$")
 _OF_PASSAGES = re.compile(
     r"\b(?:passages?|Textstellen?|Passagen?|(?:provided|given) (?:text|information|context)|as an AI)\b|\[\d",
     re.IGNORECASE,
@@ -64,7 +64,7 @@ Answer: {answer}
 Does the passage above fully support the answer, does the answer fit the question, and would somebody who has not seen
 the passage ask it so? Reply with yes or no only."""
 _LONGEST_VERDICT = 8
-_YES = re.compile(r"\W*(?:yes|true|ja)\b", re.IGNORECASE)
+_YES = frozenset({"yes", "true", "ja"})
 
 
 @dataclass(slots=True)
@@ -150,7 +150,7 @@ class Verifier:
         """What is wrong with ``answer``; empty if nothing is. ``asked`` holds the fact that the question is about."""
         if not answer or declines(answer, self._settings):
             return "declines"
-        if len(answer.split()) < _FEWEST_WORDS or len(answer) > _MOST_CHARACTERS or not _END.search(answer):
+        if len(answer.split()) < _FEWEST_WORDS or len(answer) > _MOST_CHARACTERS or not has_ended(answer):
             return "no whole sentence"
         if _OF_PASSAGES.search(answer):
             return "speaks of the passages"
@@ -194,7 +194,7 @@ def _left_out(answer: str, asked: CandidatePair) -> str:
     said = f"{asked.instruction} {answer}"
     if not numbers(asked.response) <= numbers(said):
         return "leaves out figures"
-    condition = re.compile(rf"\b(?:{forms('conditional', asked.language)})\b", re.IGNORECASE)
+    condition = whole_words(forms("conditional", asked.language))
     if condition.search(asked.response) and not condition.search(answer):
         return "leaves out the condition"
     fact = set(content_stems(asked.response, asked.language))
@@ -216,7 +216,7 @@ def judged(
         task = _TO_JUDGE.format(question=candidate.instruction, answer=candidate.response)
         prompts.append(TeacherPrompt(golden.text, build_messages(_JUDGING, [golden], [], task)))
     said = replies.all(judge, prompts, _LONGEST_VERDICT, "Judging")
-    bad = {candidate for (_, candidate), reply in zip(written, said, strict=True) if not _YES.match(reply)}
+    bad = {candidate for (_, candidate), reply in zip(written, said, strict=True) if _YES.isdisjoint(words(reply)[:1])}
     for candidate in bad:
         drops.add("judge", candidate)
     for shown, asked in lists:

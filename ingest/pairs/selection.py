@@ -11,10 +11,11 @@ there ("listed below"), and pronouns for something that was said before.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice, takewhile
 
 from assistant.config import PairsSettings
 from assistant.store.catalog import StoredChunk
-from assistant.text.lexicon import vocabulary
+from assistant.text.lexicon import vocabulary, whole_words
 from assistant.text.words import content_stems, may_be_in, stems
 from assistant.types import Evidence
 from assistant.work.progress import progress_bar
@@ -44,13 +45,9 @@ _SMALL_WORDS = vocabulary("stopwords") - phrases.words("large_words") | phrases.
 # Kinds that give what is written, whatever its grammar.
 _AS_WRITTEN = frozenset({"faq", "entry", "table", "definition"})
 _WITHOUT_LANGUAGE = frozenset({"search", "table", "entry", "definition"})
-_SENTENCE_END = re.compile(r"[.:!?]\s")
-_POINTS_TO_PAGE = re.compile(rf"\b(?:{phrases.pattern('points_to_page')})\b", re.IGNORECASE)
-_POINTS_ON = re.compile(
-    rf"\b(?:{phrases.pattern('points_on')})\b|^(?:{phrases.pattern('calls_to_action')})\b", re.IGNORECASE
+_POINTS_TO_PAGE, _POINTS_ON, _CALLS_TO_ACTION, _LEANS_BACK = (
+    whole_words(phrases.pattern(kind)) for kind in ("points_to_page", "points_on", "calls_to_action", "leans_back")
 )
-_LEANS_BACK = re.compile(rf"^(?:{phrases.pattern('leans_back')})\b", re.IGNORECASE)
-_LAST_PRONOUN = re.compile(rf"\b(?:{phrases.pattern('last_pronouns')})\?$", re.IGNORECASE)
 # A pronoun further back may stand for something in the question itself.
 _EARLY_WORDS = 6
 
@@ -175,8 +172,8 @@ def _has_bad_form(question: str, response: str, kind: str) -> bool:
     if any(text.count("(") != text.count(")") or text.count('"') % 2 for text in (question, response)):
         return True
     # A heading runs into the sentence behind it where a small word of its first few is written large.
-    first = _SENTENCE_END.split(response, maxsplit=1)[0].split()[1:_FIRST_WORDS]
-    runs_on = any(word[0].isupper() and word.lower() in _SMALL_WORDS for word in first)
+    sentence = takewhile(lambda word: not word.endswith((".", ":", "!", "?")), response.split()[:_FIRST_WORDS])
+    runs_on = any(word[0].isupper() and word.lower() in _SMALL_WORDS for word in islice(sentence, 1, None))
     if (runs_on and kind not in _AS_WRITTEN) or (response.endswith("?") and kind != "faq"):
         return True
     return not response.rstrip().endswith((".", "!", "?", "…", '"', "”", "“", ")", "’", "'")) or not (
@@ -189,7 +186,7 @@ def stands_alone(question: str, response: str, language: str, by_people: bool) -
 
     ``by_people``: somebody wrote the question for this answer, so that "It depends" answers it.
     """
-    if _POINTS_TO_PAGE.search(question) or _POINTS_ON.search(response):
+    if _POINTS_TO_PAGE.search(question) or _POINTS_ON.search(response) or _CALLS_TO_ACTION.match(response):
         return False
     if by_people:
         return True
@@ -197,4 +194,5 @@ def stands_alone(question: str, response: str, language: str, by_people: bool) -
         return False
     early = " ".join(question.split()[:_EARLY_WORDS])
     pronouns = phrases.wordings("early_pronouns", language) or phrases.wordings("early_pronouns", "en")
-    return not _LAST_PRONOUN.search(question) and not re.search(rf"\b(?:{pronouns})\b", early)
+    last = question[:-1].lower().split()[-1:] if question.endswith("?") else []
+    return phrases.words("last_pronouns").isdisjoint(last) and not re.search(rf"\b(?:{pronouns})\b", early)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from assistant.store.catalog import StoredChunk
-from assistant.text.lexicon import vocabulary
+from assistant.text.lexicon import vocabulary, whole_words
 from assistant.text.words import content_stems, stems
 from ingest.pairs import phrases
 from ingest.pairs.candidates import CandidatePair, number_of, one_of
@@ -22,7 +22,7 @@ from ingest.pairs.table_questions import cells, table_of
 _FEW_WORDS = 2
 _GRAMMAR = vocabulary("stopwords")
 # Half of an exchange: its question stands before it.
-_IS_REPLY = re.compile(r"(?:Yes|No|Ja|Nein)[.,!] ")
+_REPLIES = tuple(f"{word}{mark} " for word in ("Yes", "No", "Ja", "Nein") for mark in ".,!")
 Found = Iterator[tuple[str, str, str, str]]
 """(kind, question, response, quote)."""
 _LONGEST_ANSWER = 320
@@ -32,9 +32,7 @@ _MOST_SENTENCES = 3
 _MOST_ITEMS = 8
 _TOPIC_WORDS = 7
 _ANY_WORDS = 2
-_NO_NOUN, _ASKS, _TELLS = (
-    re.compile(rf"(?:{phrases.pattern(kind)})\b", re.IGNORECASE) for kind in ("no_noun", "asks", "tells")
-)
+_NO_NOUN, _ASKS, _TELLS = (whole_words(phrases.pattern(kind)) for kind in ("no_noun", "asks", "tells"))
 _ENTRY = re.compile(r"^(?P<key>[^:–—.;?!|]{2,60}?)(?P<mark>\s*:\s+|\s+[–—]\s+)(?P<value>\S.{2,400})$")
 _KEY_WORDS = 6
 _POINTERS = frozenset({"this", "these", "that", "dies", "diese", "dieser", "dieses"})
@@ -78,7 +76,7 @@ class Finder:
         for question, told in () if listed else topics(block, language, named, *key):
             yield "topic", question, told.answer, told.quote
         for sentence, raw in sentences_of(block) if block.kind != "table" else ():
-            if not sentence[:1].islower() and sentence.endswith(_ENDS) and not _IS_REPLY.match(sentence):
+            if not sentence[:1].islower() and sentence.endswith(_ENDS) and not sentence.startswith(_REPLIES):
                 asked = keywords(sentence, topic, language, self._rarity, self._seed, chunk.document)
                 yield "search", asked, sentence, raw
         if (table := table_of(block) if block.kind == "table" else None) is None:

@@ -8,14 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assistant.text.lexicon import own
+from assistant.text.lexicon import own, whole_words
 from ingest.pairs import phrases
 from ingest.pairs.candidates import one_of
 from ingest.pairs.headed_blocks import HeadedBlock, topic_of
 
 # Columns that comment on a row instead of saying something of it.
-_COMMENTS = re.compile(rf"^(?:{phrases.pattern('comments')})$", re.IGNORECASE)
-_GAP = re.compile(r"(?<=\S) {2,}(?=\S)")
+_COMMENTS = whole_words(phrases.pattern("comments"))
 _CODE = re.compile(r"^[A-Z]{0,5}[-/ ]?\d[\d-]*$")
 _BARE_NUMBER = re.compile(r"^-?\d[\d.,]*$")
 _UNIT = re.compile(
@@ -30,7 +29,7 @@ _YES_NO = frozenset({"yes", "no", "ja", "nein", "x", "–", "-"})
 
 _ANY_WORDS = 2
 # A header that is no noun, or begins with a preposition.
-_NO_NOUN = re.compile(phrases.pattern("no_noun_column"), re.IGNORECASE)
+_NO_NOUN = whole_words(phrases.pattern("no_noun_column"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class LabelledTable:
         for position, head in enumerate(self.header):
             column = [row[position] for row in self.rows]
             is_named = len(set(column)) == len(column) and not any(_CODE.match(cell) or not cell for cell in column)
-            if is_named and not _COMMENTS.match(head):
+            if is_named and not _COMMENTS.fullmatch(head):
                 return position
         return 0
 
@@ -74,7 +73,7 @@ class LabelledTable:
     def names_things(self) -> bool:
         """Whether the columns are things to choose from: their headers begin alike, or all hold bare numbers."""
         label = self.label_column
-        columns = [at for at, head in enumerate(self.header) if at != label and not _COMMENTS.match(head)]
+        columns = [at for at, head in enumerate(self.header) if at != label and not _COMMENTS.fullmatch(head)]
         firsts = [self.header[at].split()[0] for at in columns]
         begin_alike = len(set(firsts)) < len(firsts) or all(re.search(r"\d", self.header[at]) for at in columns)
         is_numeric = all(_BARE_NUMBER.match(row[at]) for at in columns for row in self.rows)
@@ -94,8 +93,9 @@ def table_of(block: HeadedBlock) -> LabelledTable | None:
 
 def _cells_of(line: str) -> tuple[str, ...]:
     """The cells of a line, parted by bars or, as in text from a PDF, by gaps."""
-    parts = line.strip().strip("|").split("|") if line.startswith("|") else _GAP.split(line.strip())
-    return tuple(part.strip() for part in parts)
+    if line.startswith("|"):
+        return tuple(part.strip() for part in line.strip().strip("|").split("|"))
+    return tuple(part.strip() for part in line.split("  ") if part.strip()) or ("",)
 
 
 def cells(table: LabelledTable, language: str, *key: object) -> Iterator[tuple[str, str, str]]:
@@ -107,7 +107,7 @@ def cells(table: LabelledTable, language: str, *key: object) -> Iterator[tuple[s
             head = table.header[position].replace("_", " ")
             is_empty = not value or value.lower() in _YES_NO or len(value) > _LONGEST_CELL
             is_code = _CODE.match(value) and not _BARE_NUMBER.match(value)
-            if not templates or position == label or is_empty or is_code or _COMMENTS.match(head):
+            if not templates or position == label or is_empty or is_code or _COMMENTS.fullmatch(head):
                 continue
             has_no_noun = bool(_NO_NOUN.search(head))
             words = head.split()
