@@ -84,7 +84,6 @@ class _Known:
     path: str
     title: str
     language: str
-    date: str
 
 
 _SCOPE = TypeAdapter(Scope)
@@ -142,7 +141,7 @@ def scope_of(data: Mapping[str, object], workspace: Workspace, corpora: Collecti
         for value in _values(scope, part):
             if value not in values or len(value) > _LONGEST_VALUE:
                 raise UsageError(f"There is no {part.removesuffix('s')} {value[:80]!r}.", "Choose one of the list.")
-    if known and not any(_fits(one, scope) for one in known):
+    if known and not _count(workspace, scope):
         raise UsageError("No document fits all of that.", "Leave a part out, or choose other dates.")
     return scope
 
@@ -156,7 +155,7 @@ def offered(workspace: Workspace, scope: Scope, corpora: Collection[str]) -> Off
         tuple(folders[:_MOST_OFFERED]),
         tuple(sorted({one.language for one in known} - {""})),
         tuple((one.path, one.title) for one in known[:_MOST_OFFERED]),
-        sum(_fits(one, scope) for one in known),
+        _count(workspace, scope),
     )
 
 
@@ -171,14 +170,9 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _fits(one: _Known, scope: Scope) -> bool:
-    return (
-        (not scope.documents or one.path in scope.documents)
-        and (not scope.folder or one.path.startswith(f"{scope.folder}/"))
-        and (not scope.language or one.language == scope.language)
-        and (not scope.since or one.date >= scope.since)
-        and (not scope.until or bool(one.date and one.date[: len(scope.until)] <= scope.until))
-    )
+def _count(workspace: Workspace, scope: Scope) -> int:
+    """How many documents fit a scope, as a search reads it."""
+    return sum(catalog.count(scope.only or Filter()) for catalog in _catalogs(workspace, scope.corpora))
 
 
 def _values(scope: Scope, part: str) -> tuple[str, ...]:
@@ -187,10 +181,15 @@ def _values(scope: Scope, part: str) -> tuple[str, ...]:
 
 
 def _known(workspace: Workspace, corpora: Collection[str]) -> Iterator[_Known]:
+    for catalog in _catalogs(workspace, corpora):
+        yield from _documents(catalog.folder, catalog.file, catalog.generation())
+
+
+def _catalogs(workspace: Workspace, corpora: Collection[str]) -> Iterator[Catalog]:
     for corpus in corpora:
         # One that cannot be read says so when it is asked; the page is there to choose another.
         with suppress(WorkspaceError), closing(open_corpus(workspace, corpus)) as catalog:
-            yield from _documents(workspace.corpus(corpus), catalog.file, catalog.generation())
+            yield catalog
 
 
 @lru_cache(maxsize=32)
@@ -200,7 +199,7 @@ def _documents(folder: Path, file: Hashable, generation: int) -> tuple[_Known, .
         summaries = {one.id: one for one in catalog.document_summaries()}
         known = [(file.path, summaries.get(file.document_id or 0)) for file in catalog.files()]
     return tuple(
-        _Known(path, one.title, one.language, one.date)
+        _Known(path, one.title, one.language)
         for path, one in sorted(known, key=lambda pair: pair[0])
         if one is not None
     )

@@ -22,7 +22,7 @@ class JointRetriever(Retriever):
     def __init__(self, parts: Sequence[Retriever]) -> None:
         """``parts``, one or more, are no one else's meanwhile."""
         first = parts[0]
-        super().__init__(first.catalog, first.embedder, first.settings, first._device)
+        super().__init__(first.catalog, first.embedder, first.settings, first.device)
         self._parts = parts
 
     @property
@@ -73,13 +73,15 @@ class JointRetriever(Retriever):
         newest = part.newest_edition(hit)
         return newest and replace(newest, chunk=newest.chunk * len(self._parts) + place, corpus=hit.corpus)
 
-    def _chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
+    def chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
+        """Chunks of all corpora by their joint ids."""
         found: dict[int, StoredChunk] = {}
         for place, part in enumerate(self._parts):
             own = [id_ // len(self._parts) for id_ in ids if id_ % len(self._parts) == place]
-            found |= {id_ * len(self._parts) + place: chunk for id_, chunk in part._chunks(own, only).items()}
+            found |= {id_ * len(self._parts) + place: chunk for id_, chunk in part.chunks(own, only).items()}
         return found
 
-    def _as_evidence(self, rank: int, hit: ScoredChunk, chunk: StoredChunk) -> Evidence:
+    def as_evidence(self, rank: int, hit: ScoredChunk, chunk: StoredChunk) -> Evidence:
+        """A chunk as evidence that names its corpus."""
         part = self._parts[hit.chunk % len(self._parts)]
-        return replace(part._as_evidence(rank, hit, chunk), corpus=part.catalog.folder.name)
+        return replace(part.as_evidence(rank, hit, chunk), corpus=part.catalog.folder.name)

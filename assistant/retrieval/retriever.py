@@ -70,7 +70,7 @@ class Retriever:
         self.embedder = embedder
         self._configured = embedder
         self.settings = settings
-        self._device = device
+        self.device = device
         self._index: VectorIndex | None = None
         self._generation = -1
         self._languages: tuple[str, ...] = (DEFAULT_LANGUAGE,)
@@ -108,13 +108,13 @@ class Retriever:
             if self.settings.reranker:
                 # The others are dropped: the reranker's scores have another scale.
                 head = candidates[: self.settings.rerank_candidates]
-                chunks = self._chunks([one.chunk for one in head])
+                chunks = self.chunks([one.chunk for one in head])
                 texts = [f"{chunks[one.chunk].context}\n{chunks[one.chunk].text}" for one in head]
                 scores = self._reranker.scores(question, texts)
                 rescored = [replace(one, score=score) for one, score in zip(head, scores, strict=True)]
                 candidates = sorted(rescored, key=lambda one: (-one.score, one.chunk))
             hits = islice(self._distinct(candidates, only), wanted)
-            return [self._as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
+            return [self.as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -139,7 +139,7 @@ class Retriever:
             own = shingles(hit.text)
             chunks = self.catalog.chunks(ids).values()
             nearest = max(chunks, key=lambda chunk: jaccard(shingles(chunk.text), own))
-            return self._as_evidence(hit.rank, ScoredChunk(nearest.id, hit.score, None, None, None, None), nearest)
+            return self.as_evidence(hit.rank, ScoredChunk(nearest.id, hit.score, None, None, None, None), nearest)
 
     def passage(self, document: str, text: str, rank: int) -> Evidence | None:
         """Words of a document as evidence of that rank; None where they stand in it no more."""
@@ -154,7 +154,7 @@ class Retriever:
                     passage = replace(
                         nearest, start=start, end=end, text=text, blocks=self.catalog.blocks(id_, start, end)
                     )
-                    return self._as_evidence(rank, ScoredChunk(passage.id, 0.0, None, None, None, None), passage)
+                    return self.as_evidence(rank, ScoredChunk(passage.id, 0.0, None, None, None, None), passage)
         return None
 
     def weights(self, some: Iterable[str]) -> Mapping[str, float]:
@@ -216,15 +216,17 @@ class Retriever:
         said = Duplicates(self.settings.duplicate_similarity)
         shown: list[StoredChunk] = []
         for candidate in candidates:
-            chunk = self._chunks([candidate.chunk], only)[candidate.chunk]
+            chunk = self.chunks([candidate.chunk], only)[candidate.chunk]
             if said.is_new(chunk.text) or (chunk.date and state_otherwise(chunk, shown)):
                 shown.append(chunk)
                 yield candidate, chunk
 
-    def _chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
+    def chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
+        """Chunks by id, each with the document that a filter means."""
         return self.catalog.chunks(ids, only)
 
-    def _as_evidence(self, rank: int, hit: ScoredChunk, chunk: StoredChunk) -> Evidence:
+    def as_evidence(self, rank: int, hit: ScoredChunk, chunk: StoredChunk) -> Evidence:
+        """A chunk that was found, as it is shown and cited."""
         return Evidence(
             rank=rank,
             score=hit.score,
@@ -250,7 +252,7 @@ class Retriever:
 
     @cached_property
     def _reranker(self) -> Reranker:
-        return Reranker(self.settings.reranker, self._device)
+        return Reranker(self.settings.reranker, self.device)
 
 
 def _together(main: Sequence[ScoredChunk], other: Sequence[ScoredChunk]) -> list[ScoredChunk]:

@@ -17,7 +17,7 @@ import numpy as np
 from assistant.errors import WorkspaceError
 from assistant.store.blocks import insert_blocks, read_blocks, stored_blocks
 from assistant.store.schema import connect, damage_told
-from assistant.store.sql import chunks_of, conditions_of, marks_for, portions
+from assistant.store.sql import chunks_of, conditions_of, files_of, marks_for, portions
 from assistant.text.words import terms
 from assistant.types import Chunk, Document, Filter, StoredBlock, Vectors
 
@@ -352,6 +352,11 @@ class Catalog:
         """Whether any live chunk is in a document that fits a filter."""
         query, values = chunks_of(only)
         return self._connection.execute(query, values).fetchone() is not None
+
+    def count(self, only: Filter) -> int:
+        """How many files have a document that fits a filter."""
+        query, values = files_of(only)
+        return int(self._connection.execute(f"SELECT count(*) {query}", values).fetchone()[0])
 
     def chunk_places(self) -> dict[int, tuple[str, int]]:
         """Where each live chunk stands, by its id: the first path of its document, and its start in the text."""

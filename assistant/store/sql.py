@@ -44,14 +44,16 @@ def conditions_of(only: Filter) -> tuple[list[str], list[str | int]]:
     return conditions, values
 
 
+def files_of(only: Filter) -> tuple[str, list[str | int]]:
+    """The SQL clauses for the files, with their documents, that fit a filter, with its values."""
+    conditions, values = conditions_of(only)
+    return f"FROM documents JOIN files ON documents.id = document_id WHERE {' AND '.join(conditions)}", values
+
+
 def chunks_of(only: Filter) -> tuple[str, list[str | int]]:
     """The SQL query for the ids of the live chunks in documents that fit a filter, with its values."""
-    conditions, values = conditions_of(only)
-    return (
-        "SELECT id FROM chunks WHERE document_id IN (SELECT documents.id FROM documents"
-        f" JOIN files ON documents.id = document_id WHERE {' AND '.join(conditions)})",
-        values,
-    )
+    files, values = files_of(only)
+    return f"SELECT id FROM chunks WHERE document_id IN (SELECT documents.id {files})", values
 
 
 def portions(items: Sequence[T]) -> Iterator[list[T]]:
