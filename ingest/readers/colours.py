@@ -120,7 +120,17 @@ def colour(token: Node) -> Colour | None:
     if isinstance(token, IdentToken) and token.lower_value in _SYSTEM:
         return Colour(_SYSTEM[token.lower_value])
     if isinstance(token, FunctionBlock) and token.lower_name == "color-mix":
-        return _mixed(token.arguments)
+        # As in ``in srgb, white 90%, black``: a mean of red, green and blue, in whatever space it is asked for.
+        arguments = groupby(token.arguments, lambda one: one == ",")
+        parts = [list(part) for is_comma, part in arguments if not is_comma][1:]
+        mixed = [part_colour for part in parts if (part_colour := next(colours(part), None))]
+        if len(mixed) != _MIXED:
+            return None
+        first, second = (next(iter(shares(part)), None) for part in parts)
+        first = 0.5 if first is None and second is None else 1 - (second or 0.0) if first is None else first
+        share = first / max(first + (1 - first if second is None else second), 1e-6)
+        one, other = mixed
+        return Colour(Colour(one.rgb, share).over(other.rgb), share * one.alpha + (1 - share) * other.alpha)
     found = parse_color(token)
     if found is None or isinstance(found, str):
         return None
@@ -131,19 +141,6 @@ def colour(token: Node) -> Colour | None:
         red = green = blue = light
     r, g, b = (round(255 * min(1.0, max(0.0, one or 0))) for one in (red, green, blue))
     return Colour((r, g, b), found.alpha)
-
-
-def _mixed(arguments: Sequence[Node]) -> Colour | None:
-    """The colour of ``in srgb, white 90%, black``: a mean of red, green and blue, in whatever space it is asked for."""
-    parts = [list(part) for is_comma, part in groupby(arguments, lambda token: token == ",") if not is_comma][1:]
-    mixed = [found for part in parts if (found := next(colours(part), None))]
-    if len(mixed) != _MIXED:
-        return None
-    first, second = (next(iter(shares(part)), None) for part in parts)
-    first = 0.5 if first is None and second is None else 1 - (second or 0.0) if first is None else first
-    share = first / max(first + (1 - first if second is None else second), 1e-6)
-    one, other = mixed
-    return Colour(Colour(one.rgb, share).over(other.rgb), share * one.alpha + (1 - share) * other.alpha)
 
 
 def colours(tokens: Sequence[Node]) -> Iterator[Colour]:

@@ -168,32 +168,27 @@ class _Pages:
                 yield []
                 continue
             with closing(page):
-                lines = self._page(page, number)
+                try:
+                    lines, hidden = page_lines(page, self._has_layers, self._seconds(number))
+                except Hurtful:
+                    self.hurtful.add(number)
+                    lines, hidden = page_lines(page, self._has_layers, None)
+                self.hidden += hidden
+                text = text_of(lines)
+                if is_scan(page, text):
+                    try:
+                        found = ocr_lines(page, self._seconds(number)) if self.limits.ocr else None
+                    except Hurtful:
+                        self.hurtful.add(number)
+                    else:
+                        (self.scanned if found is None else self.recognised).append(number)
+                        lines = found or lines
+                elif text and defects(text) > POOR and self.reader:
+                    other = pypdf_lines(self.reader, number)
+                    lines = other if score(text_of(other)) > score(text) else lines
             characters += sum(len(line.text) for line in lines)
             check_characters(characters, self.limits)
             yield lines
-
-    def _page(self, page: pypdfium2.PdfPage, number: int) -> list[PdfLine]:
-        try:
-            lines, hidden = page_lines(page, self._has_layers, self._seconds(number))
-        except Hurtful:
-            self.hurtful.add(number)
-            lines, hidden = page_lines(page, self._has_layers, None)
-        self.hidden += hidden
-        text = text_of(lines)
-        if is_scan(page, text):
-            try:
-                found = ocr_lines(page, self._seconds(number)) if self.limits.ocr else None
-            except Hurtful:
-                self.hurtful.add(number)
-                return lines
-            (self.scanned if found is None else self.recognised).append(number)
-            return found or lines
-        if text and defects(text) > POOR and self.reader:
-            other = pypdf_lines(self.reader, number)
-            if score(text_of(other)) > score(text):
-                return other
-        return lines
 
     def _seconds(self, number: int) -> float:
         """What drawing a page may take; nothing if it was tried, or enough others were in vain."""
