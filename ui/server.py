@@ -29,6 +29,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from assistant.errors import UsageError
 from ui.rate_limits import network_of
 
+# For a client to read why it was refused: the connection would be reset over what it still sends.
 _LINGER_SECONDS = 2.0
 _MOST_REFUSED = 2
 """Connections of one client from which on nobody is told why, in parts of those it may have."""

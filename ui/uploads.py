@@ -34,6 +34,7 @@ _MIB = 1 << 20
 _MOST_ARRIVALS = 100_000
 _DAY_SECONDS = 24 * 3600
 _LONGEST_NAME = 120
+# Holds every signature below, and of a binary file a zero.
 _HEAD_BYTES = 4096
 _ZIP, _PDF = b"PK\x03\x04", b"%PDF-"
 _OFFICE = frozenset({".docx", ".docm", ".pptx", ".xlsx", ".xlsm", ".epub"})

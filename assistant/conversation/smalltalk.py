@@ -16,10 +16,10 @@ from assistant.types import Message
 
 Kind = Literal["greeting", "introduction", "thanks"]
 
+# In characters: who says more than a greeting, thanks or a yes asks for something.
 _LONGEST = 80
 # Greets in any language.
 _GREETING = "hi|hey"
-_LONGEST_COURTESY = 80
 
 
 @cache
@@ -97,7 +97,7 @@ def _courtesy_patterns() -> _CourtesyPatterns:
 
 def is_courtesy(text: str) -> bool:
     """Whether somebody only agrees, declines or thanks."""
-    return len(text) <= _LONGEST_COURTESY and bool(_courtesy_patterns().courtesy.fullmatch(text.strip()))
+    return len(text) <= _LONGEST and bool(_courtesy_patterns().courtesy.fullmatch(text.strip()))
 
 
 def agrees(courtesy: str) -> bool:

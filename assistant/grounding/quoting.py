@@ -32,6 +32,7 @@ from assistant.text.sentences import asks, has_ended
 from assistant.text.words import content_stems, stems, words
 from assistant.types import Citation, Evidence, Sentence
 
+# In characters, some three sentences: what is longer shows the passage and not its point.
 _LONGEST_QUOTE = 400
 # Shorter pieces are headings and labels.
 _SHORTEST_SENTENCE = 25

@@ -57,6 +57,7 @@ _LEAST_COVERAGE_OF_AN_ECHO = 0.9
 _MUCH_THE_SAME, _HALF = 0.6, 0.5
 # A span that holds so much less of a sentence's words than the best one is about something else.
 _BEHIND_THE_BEST = 0.2
+# A pair of sentences that holds so little more than one of them borrows a number or a name from the other.
 _GAIN_OF_A_PAIR = 0.1
 _MAY_NAME = re.compile(r"\b(?:[^\W\d_a-zß-ÿ]|\d)[^\W_]*(?:[-'’&.][^\W_]+)*")
 

@@ -28,7 +28,7 @@ LOOKED_AT = 4
 _WINDOW_SENTENCES = 2
 # What a term can add to a BM25 score is its inverse document frequency times this (k1 = 1.2).
 _BM25_MOST = 2.2
-# Words that begin alike are likely of one family: "insured", "insurance".
+# Words that begin alike are likely of one family: "insured", "insurance". One such counts as half of the word itself.
 _FAMILY_LETTERS, _FAMILY_SHARE = 5, 0.7
 _FAMILY_CREDIT = 0.5
 

@@ -21,6 +21,7 @@ _LONGEST_END = 5
 _OPENING = frozenset("\"'“”‘’«»„([")
 # Luxembourgish has no folder of its own.
 _OTHER_CAPITAL_NOUNS = frozenset({"lb"})
+# "Zahn 70" is a name; a longer number is a year or an amount.
 _MOST_DIGITS = 3
 
 

@@ -21,7 +21,9 @@ MOST_MISLEADING = 0.1
 """The share of misleading answers up to which people may be left alone with them."""
 LEAST_USABLE = 0.6
 """The share of usable answers from which a system is of much help."""
+# As a search it serves where the right passage is among the first five for four questions of five.
 _FINDS = 0.8
+# A tenth of all questions, right and yet hedged, is worth a look at the threshold.
 _MOST_RIGHT_HEDGED = 0.1
 # Of a kind with fewer questions nothing is said.
 _FEWEST_OF_A_KIND = 10

@@ -18,6 +18,7 @@ Timings = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Case → system → stage → seconds."""
 NO_TIMINGS: Timings = {}
 
+# In characters.
 _LONGEST_ANSWER = 4000
 _LONGEST_PASSAGE = 4000
 # Of a passage that neither holds gold nor is cited: enough to see what it is about.
