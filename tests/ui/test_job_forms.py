@@ -25,9 +25,9 @@ HOSTILE: tuple[Any, ...] = (
     -1, 1e300, -1e300, float("nan"), float("inf"), 10**30, [], ["--help"], {"a": "--help"}, [["base"]],
 )  # fmt: skip
 
-TRAIN = (*training.FIRST, *training.MORE)
+TRAIN = training.MORE
 DEFAULTS = {key: shown_value(TrainSettings.model_fields[key].default) for key in TRAIN}
-RUN = {"pairs": "cars", "base": "", "force": False, **DEFAULTS}
+RUN = {"pairs": "cars", "base": "", "length": "once", "force": False, **DEFAULTS}
 FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "upload": (documents, {"corpus": "cars", "files": []}),
     "read_folder": (documents, {"corpus": "cars", "folder": "/srv"}),
@@ -35,7 +35,7 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rebuild": (documents, {"corpus": "cars", "confirmed": True}),
     "again": (documents, {"corpus": "cars", "key": ""}),
     "forget": (documents, {"corpus": "cars", "key": ""}),
-    "make_pairs": (training, {"corpus": "cars"}),
+    "make_pairs": (training, {"corpus": "cars", "data": None, "tone": None}),
     "check": (training, RUN),
     "start": (training, RUN),
     "resume": (training, {"name": "house"}),

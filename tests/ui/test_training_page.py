@@ -14,6 +14,7 @@ from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
 from assistant.artifacts.cards import unfinished_runs, write_card
+from assistant.artifacts.command_reports import BadRow
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.config import setting_keys
 from assistant.config.train_settings import TrainSettings
@@ -23,7 +24,7 @@ from assistant.types import Passage
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.pages.job_forms import assignments, control, shown_value, usable_base
-from ui.pages.training import FIRST, MORE, TrainingActions
+from ui.pages.training import MORE, TrainingActions
 from ui.people import User
 from ui.shown.adapters import (
     AdapterView,
@@ -33,6 +34,8 @@ from ui.shown.adapters import (
     card_html,
     check_html,
     course_of,
+    made_html,
+    pairs_html,
     pairs_sets,
     plot_html,
     read_check,
@@ -40,7 +43,7 @@ from ui.shown.adapters import (
 )
 
 SCRIPT = "<img src=x onerror=alert(1)>"
-DEFAULTS = [shown_value(TrainSettings.model_fields[key].default) for key in (*FIRST, *MORE)]
+DEFAULTS = [shown_value(TrainSettings.model_fields[key].default) for key in MORE]
 
 
 @pytest.fixture
@@ -72,9 +75,9 @@ def write_metrics(folder: Path, *records: object, end: str = "") -> None:
 @pytest.mark.parametrize(
     "act",
     [
-        lambda actions, who: actions.make_pairs("cars", who),
-        lambda actions, who: actions.check(who, "cars", "", False, *DEFAULTS),
-        lambda actions, who: actions.start(who, "cars", "", False, *DEFAULTS),
+        lambda actions, who: actions.make_pairs("cars", None, None, who),
+        lambda actions, who: actions.check(who, "cars", "", "once", False, *DEFAULTS),
+        lambda actions, who: actions.start(who, "cars", "", "once", False, *DEFAULTS),
         lambda actions, who: actions.resume("house", who),
         lambda actions, who: actions.open(choosing("house"), who),
         lambda actions, who: actions.export("house", "gguf", who),
@@ -92,10 +95,39 @@ def test_experts_and_strangers_train_nothing(
 
 
 def test_only_what_differs_from_the_defaults_is_said(actions: TrainingActions) -> None:
-    chosen = dict(zip((*FIRST, *MORE), DEFAULTS, strict=True)) | {"max_steps": 2.0, "checkpointing": True, "alpha": 0.5}
-    actions.start(as_(EDITOR), "cars", "bundled", True, *chosen.values())
+    chosen = dict(zip(MORE, DEFAULTS, strict=True)) | {"max_steps": 2.0, "checkpointing": True, "alpha": 0.5}
+    actions.start(as_(EDITOR), "cars", "bundled", "once", True, *chosen.values())
     given = ["--", "name=cars", "pairs=cars", "alpha=0.5", "max_steps=2", "checkpointing=true"]
     assert list(started(actions.context)) == ["train", "--json", "--force", *given]
+
+
+def test_how_long_it_may_take_gives_way_to_steps_and_epochs_that_were_set(actions: TrainingActions) -> None:
+    own = dict(zip(MORE, DEFAULTS, strict=True)) | {"epochs": 2.0}
+    said = [("once", DEFAULTS, []), ("try", DEFAULTS, ["max_steps=20"]), ("thrice", DEFAULTS, ["epochs=3"])]
+    for length, values, expected in [*said, ("try", own.values(), ["epochs=2"])]:
+        actions.check(as_(EDITOR), "cars", "", length, False, *values)
+        assert list(started(actions.context))[6:] == expected
+
+
+def test_files_of_own_pairs_are_kept_and_named_to_the_command(actions: TrainingActions, tmp_path: Path) -> None:
+    context, file = actions.context, tmp_path / "our voice.jsonl"
+    file.write_text("{}", encoding="utf-8")
+    (context.workspace.corpus("cars")).mkdir(parents=True)
+    (context.workspace.corpus("cars") / "catalog.sqlite").touch()
+    with pytest.raises(gr.Error, match="someone else"):
+        actions.make_pairs("cars", None, str(file), as_(EDITOR))
+    context.arrivals.note(str(file), EDITOR)
+    actions.make_pairs("cars", None, str(file), as_(EDITOR))
+    kept = context.workspace.root / "examples" / "our voice.jsonl"
+    assert started(context) == ("pairs", "--json", "--corpus=cars", f"--tone={kept}") and kept.exists()
+
+
+def test_some_pairs_of_each_source_are_shown_and_rows_that_were_left_out(context: AppContext) -> None:
+    save_pairs(context.workspace)
+    html = pairs_html(context, "cars", [BadRow(f"own.csv, line 3 {SCRIPT}", "no answer")])
+    assert "16 pairs: 16 structure" in html and html.count("<dt>") == 1 and "Is hail 0 covered?" in html
+    assert "own.csv, line 3 &lt;img" in html and "no answer" in html and "<img" not in html
+    assert "Is hail 0 covered?" in made_html(context, "cars", "broken off")
 
 
 def test_what_is_chosen_stays_while_it_is_there(actions: TrainingActions, tmp_path: Path) -> None:
@@ -107,14 +139,14 @@ def test_what_is_chosen_stays_while_it_is_there(actions: TrainingActions, tmp_pa
 
 
 def test_another_base_is_a_setting_of_the_run(actions: TrainingActions, tmp_path: Path) -> None:
-    actions.check(as_(EDITOR), "cars", " owner/Model-1.5B ", False, *DEFAULTS)
+    actions.check(as_(EDITOR), "cars", " owner/Model-1.5B ", "once", False, *DEFAULTS)
     assert started(actions.context)[3] == "--set=engine.model=owner/Model-1.5B"
     for known in catalogue():
         assert usable_base(known, User("eve", "editor")) == known
     here = str(tiny_model(tmp_path / "base"))
     with pytest.raises(gr.Error, match="no model to train on"):
-        actions.check(as_(EDITOR), "cars", here, False, *DEFAULTS)
-    actions.check(as_(ADMIN), "cars", here, False, *DEFAULTS)
+        actions.check(as_(EDITOR), "cars", here, "once", False, *DEFAULTS)
+    actions.check(as_(ADMIN), "cars", here, "once", False, *DEFAULTS)
     expected = ("train", "--check", "--json", f"--set=engine.model={here}", "--", "name=cars", "pairs=cars")
     assert started(actions.context) == expected
 
@@ -123,10 +155,10 @@ def test_another_base_is_a_setting_of_the_run(actions: TrainingActions, tmp_path
 def test_names_cannot_leave_the_workspace_or_pose_as_options(actions: TrainingActions, name: str) -> None:
     values = [name, *DEFAULTS[1:]]
     acts: tuple[Callable[[], Any], ...] = (
-        lambda: actions.start(as_(EDITOR), "cars", "", False, *values),
-        lambda: actions.start(as_(EDITOR), name, "", False, *DEFAULTS),
+        lambda: actions.start(as_(EDITOR), "cars", "", "once", False, *values),
+        lambda: actions.start(as_(EDITOR), name, "", "once", False, *DEFAULTS),
         lambda: actions.resume(name, as_(EDITOR)),
-        lambda: actions.make_pairs(name, as_(EDITOR)),
+        lambda: actions.make_pairs(name, None, None, as_(EDITOR)),
         lambda: actions.export(name, "gguf", as_(EDITOR)),
         lambda: actions.remove(name, as_(ADMIN)),
         lambda: actions.compose([name, "b"], {}, "c", "cat", as_(EDITOR)),
@@ -141,9 +173,9 @@ def test_names_cannot_leave_the_workspace_or_pose_as_options(actions: TrainingAc
 
 def test_a_check_waits_for_a_training_and_says_so(actions: TrainingActions, monkeypatch: pytest.MonkeyPatch) -> None:
     run_instead(monkeypatch, "import time; time.sleep(600)")
-    actions.start(as_(EDITOR), "cars", "", False, *DEFAULTS)
+    actions.start(as_(EDITOR), "cars", "", "once", False, *DEFAULTS)
     with pytest.raises(gr.Error, match="“cars” is being trained"):
-        actions.check(as_(EDITOR), "cars", "", False, *DEFAULTS)
+        actions.check(as_(EDITOR), "cars", "", "once", False, *DEFAULTS)
     running = actions.context.jobs.under_way("train")
     assert running is not None
     while running.is_under_way:
@@ -168,7 +200,7 @@ def test_controls_say_what_the_command_line_says() -> None:
 
 
 def test_every_control_has_german_words_and_the_name_of_the_command_line() -> None:
-    for key in (*FIRST, *MORE):
+    for key in MORE:
         shown = control(TrainSettings, key, "train", "de")
         assert key in shown.label.lower() and shown.info != TrainSettings.model_fields[key].description
     known = {f"train.{key}" for key in TrainSettings.model_fields} | set(setting_keys())
@@ -285,10 +317,10 @@ def test_a_real_training_is_stopped_goes_on_and_is_shown(context: AppContext, tm
     base, actions, jobs = tiny_model(tmp_path / "base"), TrainingActions(context), context.jobs
     save_pairs(context.workspace)
     assert pairs_sets(context.workspace) == ["cars"]
-    chosen = dict(zip((*FIRST, *MORE), DEFAULTS, strict=True)) | {"name": "house", "max_steps": 60}
+    chosen = dict(zip(MORE, DEFAULTS, strict=True)) | {"name": "house", "max_steps": 60}
     # The base comes from a file, so that going on finds the same one.
     context.workspace.config_file.write_text(f"engine:\n  model: {base}\n", encoding="utf-8")
-    actions.start(as_(EDITOR), "cars", context.settings.engine.model, False, *chosen.values())
+    actions.start(as_(EDITOR), "cars", context.settings.engine.model, "once", False, *chosen.values())
     running = jobs.newest("train")
     assert running is not None
     while running.is_under_way and not course_of(context.workspace, "house").losses:

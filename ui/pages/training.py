@@ -34,17 +34,28 @@ from ui.shown.adapters import (
     card_html,
     check_html,
     course_of,
-    header_of,
+    made_html,
     pairs_html,
     pairs_sets,
     plot_html,
     read_check,
 )
+from ui.shown.running import models_here
+from ui.uploads import kept_as
 
 KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remove")
-FIRST = ("name", "method", "epochs")
-"""Settings of a training that stand open; the others are behind a fold."""
-MORE = ("rank", "alpha", "learning_rate", "max_steps", "batch", "batch_tokens", "checkpointing", "patience", "seed")
+GROUPS = {
+    "adapter": ("name", "method", "rank", "alpha"),
+    "course": ("epochs", "max_steps", "learning_rate", "patience", "seed"),
+    "memory": ("batch", "batch_tokens", "checkpointing"),
+}
+"""Settings of a training, which stand behind a fold."""
+MORE = tuple(key for keys in GROUPS.values() for key in keys)
+LENGTHS: dict[str, dict[str, int]] = {"try": {"max_steps": 20}, "once": {}, "thrice": {"epochs": 3}}
+"""How long a training may take, in settings; whoever sets ``epochs`` or ``max_steps`` themselves decides it there."""
+EXAMPLES_FOLDER = "examples"
+"""Where files of people's own pairs are kept, in the workspace."""
+_EXAMPLES = (".jsonl", ".json", ".csv", ".tsv")
 Format = Literal["merged", "gguf", "gguf-lora", "hub"]
 Method = Literal["cat", "svd", "linear", "ties", "dare_ties"]
 
@@ -65,57 +76,64 @@ class TrainingActions:
             return ""
         if job.kind == "check" and (found := read_check(jobs.output(job.id))):
             return check_html(self.context, found)
-        if job.kind == "pairs" and (header := header_of(self.context.workspace, job.about)):
-            return pairs_html(self.context, header.counts)
-        return ""
+        return made_html(self.context, job.about, jobs.output(job.id)) if job.kind == "pairs" else ""
 
     def listed(
         self, corpus: str | None, pairs: str | None, unfinished: str | None, parts: list[str], request: gr.Request
     ) -> list[Any]:
         """All adapters, and what new ones can be made of; what is chosen stays."""
         if not self.context.may(request, "editor"):
-            return [gr.skip()] * 6
+            return [gr.skip()] * 7
         space = self.context.workspace
         found, resumable = adapters(space), unfinished_runs(space)
         names = [view.name for view in found if view.card]
+        sets = pairs_sets(space)
         return [
             adapters_html(self.context, found),
             choosing(space.corpus_names(), corpus),
-            choosing(pairs_sets(space), pairs),
+            choosing(sets, pairs),
+            self.describe_pairs(pairs if pairs in sets else next(iter(sets), None), request),
             gr.Row(visible=bool(resumable)),
             choosing(resumable, unfinished),
             gr.CheckboxGroup(names, value=[part for part in parts if part in names]),
         ]
 
     def describe_pairs(self, pairs: str | None, request: gr.Request) -> str:
-        """How many pairs there are in a set."""
-        if not pairs or not self.context.may(request, "editor"):
-            return ""
-        header = header_of(self.context.workspace, pairs)
-        return pairs_html(self.context, header.counts) if header else ""
+        """How many pairs there are in a set, and some of them."""
+        return pairs_html(self.context, pairs) if pairs and self.context.may(request, "editor") else ""
 
     @telling
     @checked
-    def make_pairs(self, corpus: CorpusName, request: gr.Request) -> None:
-        """Make pairs from a corpus."""
-        user = self.context.require(request, "editor")
-        existing_corpus(corpus, self.context.workspace.corpus_names())
-        self._start("pairs", corpus, user, ["pairs", "--json", f"--corpus={corpus}"])
+    def make_pairs(self, corpus: CorpusName, data: str | None, tone: str | None, request: gr.Request) -> None:
+        """Make pairs from a corpus, from people's own, and from examples of the house voice."""
+        user, context = self.context.require(request, "editor"), self.context
+        existing_corpus(corpus, context.workspace.corpus_names())
+        folder = context.workspace.root / EXAMPLES_FOLDER
+        own = [
+            f"--{name}={kept_as(file, folder, user, context.arrivals, context.settings.ui, _EXAMPLES)}"
+            for name, file in (("data", data), ("tone", tone))
+            if file is not None
+        ]
+        self._start("pairs", corpus, user, ["pairs", "--json", f"--corpus={corpus}", *own])
 
     @telling
     @checked
-    def check(self, request: gr.Request, pairs: str | None, base: str | None, _force: bool, *values: Any) -> None:
-        """See what a training would need; ``values`` are those of ``FIRST`` and ``MORE``."""
+    def check(
+        self, request: gr.Request, pairs: str | None, base: str | None, length: str, _force: bool, *values: Any
+    ) -> None:
+        """See what a training would need; ``values`` are those of ``MORE``."""
         user = self.context.require(request, "editor")
-        name, given = self._given(pairs, values)
+        name, given = self._given(pairs, length, values)
         self._start("check", name, user, ["train", "--check", "--json", *self._base(base, user), "--", *given])
 
     @telling
     @checked
-    def start(self, request: gr.Request, pairs: str | None, base: str | None, force: bool, *values: Any) -> None:
-        """Train; ``values`` are those of ``FIRST`` and ``MORE``."""
+    def start(
+        self, request: gr.Request, pairs: str | None, base: str | None, length: str, force: bool, *values: Any
+    ) -> None:
+        """Train; ``values`` are those of ``MORE``."""
         user = self.context.require(request, "editor")
-        name, given = self._given(pairs, values)
+        name, given = self._given(pairs, length, values)
         options = ["--json", *(["--force"] if force else []), *self._base(base, user)]
         self._start("train", name, user, ["train", *options, "--", *given])
 
@@ -177,14 +195,16 @@ class TrainingActions:
         options = ["--json", f"--name={name}", f"--method={method}"]
         self._start("compose", name, user, ["adapters", "compose", *options, "--", *terms])
 
-    def _given(self, pairs: str | None, values: Sequence[Any]) -> tuple[str, list[str]]:
+    def _given(self, pairs: str | None, length: str, values: Sequence[Any]) -> tuple[str, list[str]]:
         """The adapter's name and the settings of a run.
 
         Raises UsageError where there are no pairs, ValidationError for a value that is none of its setting.
         """
         if not pairs:
             raise UsageError(self.context.text("training.no_pairs"))
-        settings = dict(zip((*FIRST, *MORE), values, strict=True))
+        settings = dict(zip(MORE, values, strict=True))
+        if all(settings[key] in (None, TrainSettings.model_fields[key].default) for key in ("epochs", "max_steps")):
+            settings |= LENGTHS.get(length, {})
         name = safe_name(str(settings.pop("name") or "").strip() or pairs, "adapter")
         return name, [
             f"name={name}",
@@ -209,7 +229,7 @@ def build(context: AppContext) -> None:
     actions = TrainingActions(context)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
-            new = gr.Button(context.text("training.new"), variant="primary")
+            new = gr.Button(context.text("training.new"))
             listed = choice_list("adapters-list")
             with gr.Accordion(context.text("training.compose.title"), open=False):
                 compose = _composing(context, actions)
@@ -253,39 +273,55 @@ class _Composing:
 
 
 def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> list[Any]:
-    """A new adapter: its data, its base, its settings. Returns what has to be brought up to date."""
-    with gr.Accordion(context.text("training.data"), open=False):
-        corpus = gr.Dropdown(list(context.workspace.corpus_names()), label=context.text("documents.corpus"))
-        pairs_made = gr.Button(context.text("training.make_pairs"))
+    """A new adapter: what from, on which model, how long. Returns what has to be brought up to date."""
+    words = context.text
+    gr.Markdown(f"### {words('training.from')}")
     which_pairs = named_in(context.language, "train.pairs", TrainSettings.model_fields["pairs"].description or "")
     pairs = gr.Dropdown(pairs_sets(context.workspace), label=which_pairs["label"], info=which_pairs["info"])
     summary = still_html()
-    base = gr.Textbox(
-        context.settings.engine.model,
-        label=context.text("training.facts.base"),
+    with gr.Accordion(words("training.make"), open=not pairs_sets(context.workspace)):
+        gr.Markdown(words("training.make_help"))
+        corpus = gr.Dropdown(list(context.workspace.corpus_names()), label=words("documents.corpus"))
+        with gr.Row():
+            data, tone = (
+                gr.File(label=words(f"training.{name}"), file_types=list(_EXAMPLES), height=110)
+                for name in ("own", "tone")
+            )
+        pairs_made = gr.Button(words("training.make_pairs"))
+    gr.Markdown(f"### {words('training.model')}")
+    base = gr.Dropdown(
+        [(label, name) for name, label in models_here(context).items()],
+        value=context.settings.engine.model,
+        allow_custom_value=True,
+        label=words("training.facts.base"),
         info=named_in(context.language, "engine.model", description_of("engine.model"))["info"],
         elem_id="train-base",
     )
-    first = {key: control(TrainSettings, key, "train", context.language) for key in FIRST}
-    with gr.Accordion(context.text("training.more"), open=False):
-        more = {key: control(TrainSettings, key, "train", context.language) for key in MORE}
-    force = gr.Checkbox(label=context.text("training.force"), value=False)
+    gr.Markdown(f"### {words('training.long')}")
+    lengths = [(words(f"training.length.{length}"), length) for length in LENGTHS]
+    length = gr.Radio(lengths, value="once", show_label=False, label=words("training.long"))
+    with gr.Accordion(words("training.more"), open=False):
+        more: list[Any] = []
+        for group, keys in GROUPS.items():
+            gr.Markdown(f"#### {words(f'training.group.{group}')}")
+            more += [control(TrainSettings, key, "train", context.language) for key in keys]
+        force = gr.Checkbox(label=words("training.force"), value=False)
     with gr.Row():
-        check = gr.Button(context.text("training.check.start"))
-        start = gr.Button(context.text("training.start"), variant="primary")
+        check = gr.Button(words("training.check.start"))
+        start = gr.Button(words("training.start"), variant="primary")
     with gr.Row(visible=bool(unfinished_runs(context.workspace))) as unfinished:
-        which = gr.Dropdown(unfinished_runs(context.workspace), label=context.text("training.interrupted"))
-        resume = gr.Button(context.text("training.resume"))
-    inputs = [pairs, base, force, *first.values(), *more.values()]
+        which = gr.Dropdown(unfinished_runs(context.workspace), label=words("training.interrupted"))
+        resume = gr.Button(words("training.resume"))
+    inputs = [pairs, base, length, force, *more]
     for event, action, given in (
-        (pairs_made.click, actions.make_pairs, [corpus]),
+        (pairs_made.click, actions.make_pairs, [corpus, data, tone]),
         (check.click, actions.check, inputs),
         (start.click, actions.start, inputs),
         (resume.click, actions.resume, [which]),
     ):
         event(action, given, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     pairs.change(actions.describe_pairs, pairs, summary, **CLICKED)
-    return [corpus, pairs, unfinished, which]
+    return [corpus, pairs, summary, unfinished, which]
 
 
 def _opened(context: AppContext, actions: TrainingActions, parts: _OpenAdapter) -> None:

@@ -1,6 +1,7 @@
 """Trainings and adapters: what their files say, as plain values, and the same as HTML."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from assistant.artifacts.cards import (
     run_folder,
     staleness,
 )
-from assistant.artifacts.command_reports import CheckReport
-from assistant.artifacts.pairs import PairsHeader, read_header
+from assistant.artifacts.command_reports import BadRow, CheckReport, PairsReport
+from assistant.artifacts.pairs import read_pairs
 from assistant.errors import AssistantError
 from assistant.workspace import Workspace
 from ui.context import AppContext
@@ -56,7 +57,8 @@ class AdapterView:
     flags: tuple[str, ...]
 
 
-_CHECK = TypeAdapter(CheckReport)
+_CHECK, _PAIRS = TypeAdapter(CheckReport), TypeAdapter(PairsReport)
+_EXAMPLES = 3
 
 
 def pairs_sets(workspace: Workspace) -> list[str]:
@@ -65,14 +67,6 @@ def pairs_sets(workspace: Workspace) -> list[str]:
         return []
     files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
     return [file.stem for file in files]
-
-
-def header_of(workspace: Workspace, name: str) -> PairsHeader | None:
-    """What a set of pairs was made from; None where that is not known."""
-    try:
-        return read_header(workspace.pairs_file(name))
-    except AssistantError:
-        return None
 
 
 def course_of(workspace: Workspace, name: str) -> LossCurves:
@@ -247,10 +241,33 @@ def check_html(context: AppContext, found: CheckReport) -> Markup:
     )
 
 
-def pairs_html(context: AppContext, counts: Mapping[str, int]) -> Markup:
-    """How many pairs a set holds, by where they come from."""
+def pairs_html(context: AppContext, name: str, bad_rows: Sequence[BadRow] = ()) -> Markup:
+    """How many pairs a set holds, by where they come from, some of them, and rows of a file that were left out."""
+    try:
+        pairs = read_pairs(context.workspace.pairs_file(name))
+    except AssistantError as error:
+        return meta_html(str(error))
+    counts = Counter(pair.source for pair in pairs)
     parts = ", ".join(f"{_number(context, count)} {source}" for source, count in counts.items())
-    return meta_html(context.text("training.pairs_hold", total=_number(context, sum(counts.values())), parts=parts))
+    # One of each source of the house's own: what is the least of them is shown too.
+    own = (pair for pair in reversed(pairs) if pair.split == "train" and pair.source not in ("general", "reading"))
+    examples = {pair.source: pair for pair in own}
+    return filled(
+        "adapters.pairs",
+        words=context.text,
+        line=context.text("training.pairs_hold", total=_number(context, len(pairs)), parts=parts),
+        examples=list(examples.values())[-_EXAMPLES:],
+        bad_rows=bad_rows,
+    )
+
+
+def made_html(context: AppContext, name: str, output: str) -> Markup:
+    """The pairs that a job has made; ``output`` is what it printed."""
+    try:
+        bad_rows = _PAIRS.validate_json(output).bad_rows
+    except ValidationError:
+        bad_rows = ()
+    return pairs_html(context, name, bad_rows)
 
 
 def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:

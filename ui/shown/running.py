@@ -74,6 +74,18 @@ def model_html(context: AppContext, name: str) -> Markup:
     return filled("running.model", name=name, rows={label: text for label, text in rows.items() if text})
 
 
+def models_here(context: AppContext) -> dict[str, str]:
+    """The language models that can be had at once, each with its cost in words: first the one that answers."""
+    chosen = context.settings.engine.model
+    here = {name: model for name, model in _language_models().items() if folder_here(name)}
+    others = {name: model for name, model in here.items() if model is not entry_of(chosen)}
+    found = {chosen: entry_of(chosen)} | dict(sorted(others.items(), key=lambda pair: pair[1].parameters))
+    return {
+        name: f"{Path(name).name} · {_needs(context, model)}" if model else Path(name).name
+        for name, model in found.items()
+    }
+
+
 def _language_models() -> dict[str, Model]:
     return {name: model for name, model in catalogue().items() if model.kind == "language model"}
 
