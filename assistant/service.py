@@ -24,7 +24,7 @@ from assistant.answer import Assistant
 from assistant.artifacts.cards import BASE, adapter_names
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.engines.base import Engine, warm_up
-from assistant.engines.opening import check_adapter, open_answering, uses_server
+from assistant.engines.opening import check_adapter, check_engine, open_answering, uses_server
 from assistant.errors import UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.retrieval.embedder import Embedder
@@ -113,6 +113,18 @@ class Service:
         with self._engine_lock:
             self._engine = self._engine or self._make_engine()
             return self._engine
+
+    def change_model(self, name: str) -> None:
+        """Have another language model answer from the next question on; the one before goes with its last answer.
+
+        Raises what ``check_engine`` raises; then all is as it was.
+        """
+        engine = self.settings.engine.model_copy(update={"model": name})
+        check_engine(engine)
+        settings = self.settings.model_copy(update={"engine": engine})
+        with self._engine_lock:
+            self.settings, self._engine = settings, None
+            self._make_engine = lambda: open_answering(settings, self.workspace.adapters)
 
     def models(self) -> list[ServedModel]:
         """Every corpus by itself and with every adapter."""

@@ -26,7 +26,6 @@ class AppContext:
     """One per language; everything in it but the language is the same object for all."""
 
     workspace: Workspace
-    settings: Settings
     origins: tuple[Origin, ...]
     service: Service
     people: People | None
@@ -40,6 +39,11 @@ class AppContext:
     language: Language = "en"
     arrivals: Arrivals = field(default_factory=Arrivals)
     """Whose the files are that browsers have sent."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those that answers are given with now: the model may have been changed in the chat."""
+        return self.service.settings
 
     @property
     def feedback(self) -> FeedbackStore:
@@ -87,7 +91,6 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
     """The context of a workspace. Raises ConfigError for a users file that cannot be used."""
     return AppContext(
         workspace=workspace,
-        settings=settings,
         origins=origins,
         service=service,
         people=people_of(workspace, settings.ui),

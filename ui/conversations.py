@@ -82,6 +82,8 @@ class TurnReply:
     """Questions that the documents answer, where they did not answer this one."""
     scope: Scope = EVERYTHING
     """Which documents were asked; empty in what was kept before that could be chosen."""
+    model: str = ""
+    """The language model, as its setting names it; empty in what was kept before it could be chosen."""
 
 
 _REPLIES = TypeAdapter(tuple[TurnReply, ...])
@@ -100,6 +102,13 @@ class Turn:
     """Which reply was voted for; -1: neither is better."""
     verdict: Verdict | None = None
     """What the one who asked said of the answer."""
+
+    @property
+    def model_line(self) -> str:
+        """The model and the adapter that answered: ``bundled · house``; empty of two answers and of a checked one."""
+        reply = self.replies[0]
+        told = len(self.replies) == 1 and reply.model and not reply.answer.checked
+        return " · ".join(filter(None, (Path(reply.model).name, reply.adapter))) if told else ""
 
     @property
     def standing(self) -> TurnReply:

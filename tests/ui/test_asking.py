@@ -10,7 +10,7 @@ import pytest
 from apps import app_context
 from serving import ANSWER, HAIL, QUESTION, SlowEngine, make_corpora
 from signing import in_a_loop
-from working import as_
+from working import ADMIN, EDITOR, EXPERT, as_, work_context
 
 from assistant.service import ServedModel
 from assistant.store.catalog import Catalog
@@ -23,6 +23,7 @@ from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.parts import Parts, lay_out
 from ui.pages.events import telling
 from ui.scope import Scope
+from ui.shown.running import models_here
 
 SESSION = "s"
 
@@ -76,6 +77,27 @@ def test_the_corpus_that_was_asked_last_stays_chosen(context: AppContext, parts:
         assert chat.load(address, as_(""))[parts.scope].corpora == ("cars",)
     context.conversations.delete("local", conversation)
     assert chat.load("", as_(""))[parts.scope].corpora == ("a-new-one",)
+
+
+def test_an_admin_alone_has_another_model_answer_everyone(
+    workspace: Workspace, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = "qwen2.5-coder-0.5b"
+    monkeypatch.setattr("ui.shown.running.folder_here", lambda name: Path(name) if name == known else None)
+    monkeypatch.setattr("assistant.service.check_engine", lambda _: None)
+    monkeypatch.setattr("assistant.service.open_answering", lambda settings, _: SlowEngine(settings.engine.model))
+    people = work_context(workspace)
+    chat, before = Chat(people, parts, Asking(people)), people.service.engine()
+    assert list(models_here(people)) == ["bundled", known]
+    for name, model, said in ((EDITOR, known, "role"), (EXPERT, known, "role"), (ADMIN, "elsewhere", "no model")):
+        with pytest.raises(gr.Error, match=said):
+            telling(chat.change_model)(model, as_(name))
+    assert people.service.engine() is before and people.settings.engine.model == "bundled"
+    chat.change_model(known, as_(ADMIN))
+    assert people.service.engine() is not before
+    assert (people.settings.engine.model, people.in_language("de").settings.engine.model) == (known, known)
+    assert known in people.workspace.config_file.read_text(encoding="utf-8"), "the next start takes it too"
+    assert next(iter(models_here(people))) == known
 
 
 def test_an_answer_that_the_page_has_left_is_kept_and_shown_no_more(

@@ -96,6 +96,17 @@ def test_a_mark_opens_the_page_with_the_words_marked(chat: Visit) -> None:
     expect(mark).to_be_focused()
 
 
+def test_model_and_adapter_are_chosen_above_the_chat_and_named_below_the_answer(chat: Visit) -> None:
+    page = chat.page
+    expect(page.locator("#chat-model input")).to_have_value(re.compile(r"^bundled · 0\.3 GiB of memory"))
+    ask(page, QUESTION)
+    expect(page.locator("#chat-now").get_by_text("Answered by bundled", exact=True)).to_be_visible()
+    page.locator("#chat-adapter input").click()
+    page.get_by_role("option", name="house").click()
+    ask(page, QUESTION)
+    expect(page.locator("#chat-now").get_by_text("Answered by bundled · house")).to_be_visible()
+
+
 def test_a_page_that_cannot_be_drawn_says_so_in_its_place(chat: Visit) -> None:
     page = chat.page
     page.route("**/pages/*", lambda route: route.fulfill(status=404, body="Page 1 of terms.pdf is not drawn."))

@@ -136,6 +136,12 @@ _MOST_POINTS = 600
 """Of a drawing; more could not be told apart at its width."""
 
 
+def adapter_line(context: AppContext, name: str) -> str:
+    """An adapter and the memory that it takes besides the model."""
+    size = sum(file.stat().st_size for file in (context.workspace.adapters / name).glob("*.safetensors"))
+    return context.text("training.adds", name=name, size=_bytes(context, size)) if size else name
+
+
 def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> Markup:
     """Adapters as a list to choose from."""
     if not views:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from assistant.config import Origin, Settings, description_of, value_of
 from assistant.doctor import Diagnosis
+from assistant.engines.opening import uses_server
 from assistant.models.catalogue import Model, catalogue, entry_of
 from assistant.models.naming import folder_here
 from ui.context import AppContext
@@ -77,6 +78,8 @@ def model_html(context: AppContext, name: str) -> Markup:
 def models_here(context: AppContext) -> dict[str, str]:
     """The language models that can be had at once, each with its cost in words: first the one that answers."""
     chosen = context.settings.engine.model
+    if uses_server(context.settings.engine):
+        return {chosen: chosen}
     here = {name: model for name, model in _language_models().items() if folder_here(name)}
     others = {name: model for name, model in here.items() if model is not entry_of(chosen)}
     found = {chosen: entry_of(chosen)} | dict(sorted(others.items(), key=lambda pair: pair[1].parameters))

@@ -14,7 +14,9 @@ import gradio as gr
 from gradio.context import Context
 from markupsafe import Markup
 
+from assistant.config import change_settings
 from assistant.errors import UsageError
+from assistant.models.catalogue import SETTINGS
 from assistant.service import ServedModel
 from ui.context import AppContext
 from ui.conversations import Turn, history_of
@@ -25,6 +27,7 @@ from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
 from ui.shown.chat import conversations_html, editing_html, reasons_html, scope_html, turn_html, welcome_html
 from ui.shown.components import message_html
 from ui.shown.judgements import judgement_of, taught, vote_of
+from ui.shown.running import models_here
 from ui.sources.library import CitedSpan
 from ui.sources.routes import panel_html
 
@@ -57,6 +60,7 @@ def build(context: AppContext) -> None:
         _on(turns.vote, chat.vote, [parts.conversation], [turns])
         _on(turns.teach, chat.teach, [parts.conversation], [turns])
     _on(parts.editing.keep, chat.keep, [parts.edit], [parts.question, parts.edit, parts.editing])
+    _on(parts.model.input, chat.change_model, [parts.model], [parts.model])
     _on(parts.compares.change, chat.compare, [parts.compares], [parts.other, parts.blind])
     _on(parts.panel.cite, chat.cite, [], [parts.panel])
     asked_of = [parts.scope, parts.asked, parts.now]
@@ -68,7 +72,7 @@ def build(context: AppContext) -> None:
         parts.conversation, parts.edit, parts.editing, parts.log, parts.now, parts.panel, parts.listed,
         parts.question, parts.scope, parts.asked,
     ]  # fmt: skip
-    choices = [parts.adapter, parts.other, parts.compares]
+    choices = [parts.model, parts.adapter, parts.other, parts.compares]
     _on(parts.listed.open, chat.open, [parts.searched, parts.edit], shown)
     _on(parts.new.click, chat.begin, [parts.scope, parts.searched, parts.edit], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
@@ -347,12 +351,25 @@ class Chat:
         scope = self._scope(self._last_asked(user, turns, conversation))
         choices = choices_of(self.context, next(iter(scope.corpora), None))
         return {
+            self.parts.model: gr.Dropdown(**choices.model, interactive=self.context.may(request, "admin")),
             self.parts.adapter: gr.Dropdown(**choices.adapter),
             self.parts.other: gr.Dropdown(**choices.other),
             self.parts.compares: gr.Checkbox(visible=choices.may_compare),
             self.parts.listed: self._listed(user, conversation),
             **({} if is_asked else self._shown(turns, conversation, scope)),
         }
+
+    def change_model(self, name: str, request: gr.Request) -> gr.Dropdown:
+        """Have another base model answer everyone, now and after the next start."""
+        context = self.context
+        context.require(request, "admin")
+        if name != context.settings.engine.model:
+            if name not in models_here(context):
+                raise UsageError(f"There is no model {name[:80]!r} here.", "Fetch it on the page Settings.")
+            context.service.change_model(name)
+            change_settings(context.workspace, [f"{SETTINGS['language model']}={name}"])
+            gr.Info(message_html(context.text("chat.model_changed", name=name)))
+        return gr.Dropdown(**choices_of(context).model)
 
     def compare(self, compares: bool) -> Changes:
         """Show or hide what a comparison needs."""

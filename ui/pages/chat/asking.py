@@ -174,7 +174,11 @@ class Asking:
         """Keep the answers, and show them as they are kept."""
         kept, user = self.context.conversations, question.user
         pairs = zip(drafts, question.models, strict=True)
-        replies = [replace(self._reply(draft, model, question.text), scope=question.scope) for draft, model in pairs]
+        named = self.context.settings.engine.model
+        replies = [
+            replace(self._reply(draft, model, question.text), scope=question.scope, model=named)
+            for draft, model in pairs
+        ]
         conversation = question.conversation or kept.begin(user, question.text, question.scope)
         if question.replaced is not None:
             kept.drop_from(user, conversation, question.replaced)

@@ -9,6 +9,8 @@ from assistant.artifacts.cards import adapter_names
 from ui.context import AppContext
 from ui.pages.events import acting_html
 from ui.scope import EVERYTHING
+from ui.shown.adapters import adapter_line
+from ui.shown.running import models_here
 
 BASE = ""
 """What the base model is called in a list of adapters: no adapter can be."""
@@ -34,6 +36,7 @@ element.addEventListener("opened", (event) => trigger("open", event.detail));
 class Choices:
     """Properties of the dropdowns: what they offer, what is chosen, and whether there is anything to choose."""
 
+    model: dict[str, Any]
     adapter: dict[str, Any]
     other: dict[str, Any]
     may_compare: bool
@@ -42,13 +45,15 @@ class Choices:
 def choices_of(context: AppContext, corpus: str | None = None) -> Choices:
     """What the workspace holds now, for who asks ``corpus``."""
     base = context.text("chat.base")
-    adapters = [(name, name) for name in adapter_names(context.workspace.adapters)]
+    adapters = [(adapter_line(context, name), name) for name in adapter_names(context.workspace.adapters)]
+    models_now = [(label, name) for name, label in models_here(context).items()]
     models = context.service.models()
     # At first, the base model is compared with an adapter on the same documents, else with the last of all.
     same = (model.name for model in models if model.corpus == corpus and model.adapter)
     another = next(same, models[-1].name if models else None)
     others = [(f"{model.corpus} · {model.adapter or base}", model.name) for model in models]
     return Choices(
+        model={"choices": models_now, "value": context.settings.engine.model},
         adapter={"choices": [(base, BASE), *adapters], "value": BASE, "visible": bool(adapters)},
         other={"choices": others, "value": another},
         may_compare=len(others) > 1,
@@ -78,6 +83,8 @@ class Parts:
     """The ``Scope`` of the next question."""
     asked: gr.HTML
     """The same to be seen and changed."""
+    model: gr.Dropdown
+    """The base model that answers all; admins alone may change it."""
     adapter: gr.Dropdown
     compares: gr.Checkbox
     other: gr.Dropdown
@@ -100,6 +107,17 @@ def lay_out(context: AppContext) -> Parts:
             searched = gr.Textbox(label=search, placeholder=search, elem_id="chat-search", **bare)
             listed = acting_html(LIST_EVENTS, elem_id="chat-list", script=_LIST)
         with gr.Column(elem_id="chat-main", min_width=0):
+            with gr.Row(elem_id="chat-models"):
+                model = gr.Dropdown(
+                    label=words("chat.adapter"),
+                    elem_id="chat-model",
+                    interactive=context.people is None,
+                    **slim,
+                    **choices.model,
+                )
+                adapter = gr.Dropdown(
+                    label=words("chat.with_adapter"), elem_id="chat-adapter", **slim, **choices.adapter
+                )
             with gr.Column(elem_id="chat-log", min_width=0):
                 log = acting_html(TURN_EVENTS, elem_id="chat-past")
                 now = acting_html(TURN_EVENTS, elem_id="chat-now")
@@ -117,9 +135,6 @@ def lay_out(context: AppContext) -> Parts:
                 )
                 with gr.Row(elem_id="chat-options"):
                     asked = acting_html(("narrow", "widen"), elem_id="chat-scope")
-                    adapter = gr.Dropdown(
-                        label=words("chat.adapter"), elem_id="chat-adapter", **slim, **choices.adapter
-                    )
                     may = choices.may_compare
                     compares = gr.Checkbox(label=words("chat.compare"), elem_id="chat-compares", visible=may, **slim)
                     other = gr.Dropdown(label=words("chat.other"), elem_id="chat-other", **hidden, **choices.other)
@@ -128,5 +143,5 @@ def lay_out(context: AppContext) -> Parts:
             panel = acting_html(("cite", "only"), elem_id="source", script=_PANEL)
     return Parts(
         conversation, address, edit, new, searched, listed, log, now, editing, question,
-        scope, asked, adapter, compares, other, blind, panel,
+        scope, asked, model, adapter, compares, other, blind, panel,
     )  # fmt: skip
