@@ -54,7 +54,11 @@ def choices_of(context: AppContext, corpus: str | None = None) -> Choices:
     others = [(f"{model.corpus} · {model.adapter or base}", model.name) for model in models]
     return Choices(
         model={"choices": models_now, "value": context.settings.engine.model},
-        adapter={"choices": [(base, BASE), *adapters], "value": BASE, "visible": bool(adapters)},
+        adapter={
+            "choices": [(context.text("chat.no_adapter"), BASE), *adapters],
+            "value": BASE,
+            "visible": bool(adapters),
+        },
         other={"choices": others, "value": another},
         may_compare=len(others) > 1,
     )
