@@ -24,6 +24,7 @@ def context(workspace: Workspace) -> AppContext:
     workspace.config_file.write_text("retrieval:\n  k: 3\nengine:\n  url: ''  # none\n", encoding="utf-8")
     settings, origins = config.load(workspace.config_file, environment={}, assignments=["retrieval.k=7"])
     service = service_of(workspace, ScriptedEngine(""))
+    service.settings = settings
     return make_context(workspace, settings, origins, service)
 
 
