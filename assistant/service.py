@@ -12,6 +12,7 @@ are lent to one request at a time, the embedder is used in turns, and the engine
 ingest, the next request sees what is new.
 """
 
+import gc
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -117,14 +118,16 @@ class Service:
     def change_model(self, name: str) -> None:
         """Have another language model answer from the next question on; the one before goes with its last answer.
 
-        Raises what ``check_engine`` raises; then all is as it was.
+        Raises what ``check_engine`` and ``open_answering`` raise; then all is as it was.
         """
-        engine = self.settings.engine.model_copy(update={"model": name})
-        check_engine(engine)
-        settings = self.settings.model_copy(update={"engine": engine})
+        changed = self.settings.engine.model_copy(update={"model": name})
+        check_engine(changed)
+        settings = self.settings.model_copy(update={"engine": changed})
+        engine = open_answering(settings, self.workspace.adapters)
         with self._engine_lock:
-            self.settings, self._engine = settings, None
-            self._make_engine = lambda: open_answering(settings, self.workspace.adapters)
+            self.settings, self._engine = settings, engine
+        # An engine and its queue hold each other: two models would lie in memory until somebody looks.
+        gc.collect()
 
     def models(self) -> list[ServedModel]:
         """Every corpus by itself and with every adapter."""

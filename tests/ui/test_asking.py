@@ -1,6 +1,8 @@
 """A page shows one answer at a time: what ends it, what is kept of it, and who has to wait for that."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,14 @@ from typing import Any
 import gradio as gr
 import pytest
 from apps import app_context
+from fakes import FakeEmbedder
 from serving import ANSWER, HAIL, QUESTION, SlowEngine, make_corpora
 from signing import in_a_loop
 from working import ADMIN, EDITOR, EXPERT, as_, work_context
 
-from assistant.service import ServedModel
+from assistant.config import Settings
+from assistant.errors import ModelError
+from assistant.service import ServedModel, Service
 from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from assistant.workspace import Workspace
@@ -98,6 +103,68 @@ def test_an_admin_alone_has_another_model_answer_everyone(
     assert (people.settings.engine.model, people.in_language("de").settings.engine.model) == (known, known)
     assert known in people.workspace.config_file.read_text(encoding="utf-8"), "the next start takes it too"
     assert next(iter(models_here(people))) == known
+
+
+@pytest.fixture
+def changing(workspace: Workspace, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Chat:
+    """A chat in which an admin may choose another model."""
+    monkeypatch.setattr("ui.pages.chat.models_here", lambda _: ["another"])
+    monkeypatch.setattr("assistant.service.check_engine", lambda _: None)
+    monkeypatch.setattr("assistant.service.open_answering", lambda *_: SlowEngine("another"))
+    context = work_context(workspace)
+    return Chat(context, parts, Asking(context))
+
+
+def test_a_model_that_cannot_be_kept_for_the_next_start_answers_nobody(changing: Chat) -> None:
+    context = changing.context
+    context.workspace.config_file.write_text("engine: [", encoding="utf-8")
+    with pytest.raises(gr.Error, match="YAML"):
+        telling(changing.change_model)("another", as_(ADMIN))
+    assert context.settings.engine.model == "bundled"
+
+
+def test_a_model_that_cannot_be_run_changes_nothing(changing: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object) -> None:
+        raise ModelError("It cannot be run.", "Choose another one.")
+
+    monkeypatch.setattr("assistant.service.open_answering", refusing)
+    context, before = changing.context, changing.context.service.engine()
+    with pytest.raises(gr.Error, match="cannot be run"):
+        telling(changing.change_model)("another", as_(ADMIN))
+    assert context.service.engine() is before and context.settings.engine.model == "bundled"
+    assert not context.workspace.config_file.exists(), "the next start would fail on it"
+
+
+def test_a_model_that_answers_no_more_lies_in_memory_no_more(changing: Chat) -> None:
+    def circular() -> SlowEngine:
+        engine = SlowEngine("")
+        engine.__dict__["queue"] = [engine]
+        return engine
+
+    service = Service(changing.context.workspace, Settings(), FakeEmbedder(), circular)
+    gc.collect()
+    gc.disable()
+    try:
+        before = weakref.ref(service.engine())
+        service.change_model("another")
+        assert before() is None
+    finally:
+        gc.enable()
+
+
+def test_an_answer_is_named_by_the_model_that_gave_it(context: AppContext, parts: Parts, engine: SlowEngine) -> None:
+    page, service = Page(Asking(context), parts, engine), context.service
+
+    async def changed_meanwhile() -> None:
+        task = await page.begin()
+        later = service.settings.engine.model_copy(update={"model": "another"})
+        service.settings = service.settings.model_copy(update={"engine": later})
+        engine.may_go_on.release(50)
+        await asyncio.wait_for(task, 60)
+
+    asyncio.run(changed_meanwhile())
+    (kept,) = context.conversations.listed("ana")
+    assert context.conversations.turns("ana", kept.id)[0].model_line == "bundled"
 
 
 def test_an_answer_that_the_page_has_left_is_kept_and_shown_no_more(

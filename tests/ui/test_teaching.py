@@ -64,6 +64,11 @@ def test_what_the_form_says_is_kept_with_versions_and_hashes(context: AppContext
     assert (one.versions.model, one.versions.adapter, one.versions.generation) == ("bundled", None, 1)
 
 
+def test_a_judgement_is_on_the_model_that_gave_the_answer(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, replace(turn, replies=(replace(turn.standing, model="of-before"),)), FORM)
+    assert context.feedback.listed()[0].versions.model == "of-before"
+
+
 def test_an_answer_is_judged_once(context: AppContext, turn: Turn) -> None:
     with pytest.raises(UsageError, match="already"):
         taught(context, ANA, replace(turn, verdict="right"), FORM)

@@ -44,6 +44,8 @@ class Draft:
     heard: str = ""
     sentences: list[Sentence] = field(default_factory=list)
     answer: Answer | None = None
+    model: str = ""
+    """Who gives it, as the setting names it; empty until it has begun."""
 
     def take(self, event: Event) -> None:
         """What happened next."""

@@ -48,7 +48,7 @@ def taught(
     judgement = replace(judgement, sources=tuple(one for one in judgement.sources if one not in elsewhere))
     with closing(open_corpus(context.workspace, corpus)) as catalog:
         hashes = {file.path: file.hash for hit in answer.hits for file in catalog.files(path=hit.document)}
-        versions = Versions(context.settings.engine.model, reply.adapter, catalog.generation())
+        versions = Versions(reply.model or context.settings.engine.model, reply.adapter, catalog.generation())
     context.feedback.add(user.name, corpus, answer, versions, judgement, hashes, history)
 
 

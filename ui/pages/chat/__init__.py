@@ -15,7 +15,7 @@ from gradio.context import Context
 from markupsafe import Markup
 
 from assistant.config import change_settings
-from assistant.errors import UsageError
+from assistant.errors import AssistantError, UsageError
 from assistant.models.catalogue import SETTINGS
 from assistant.service import ServedModel
 from ui.context import AppContext
@@ -366,8 +366,13 @@ class Chat:
         if name != context.settings.engine.model:
             if name not in models_here(context):
                 raise UsageError(f"There is no model {name[:80]!r} here.", "Fetch it on the page Settings.")
+            before = context.settings.engine.model
             context.service.change_model(name)
-            change_settings(context.workspace, [f"{SETTINGS['language model']}={name}"])
+            try:
+                change_settings(context.workspace, [f"{SETTINGS['language model']}={name}"])
+            except AssistantError:
+                context.service.change_model(before)
+                raise
             gr.Info(message_html(context.text("chat.model_changed", name=name)))
         return gr.Dropdown(**choices_of(context).model)
 

@@ -24,6 +24,7 @@ from assistant.text.languages import LANGUAGES, Language
 from assistant.text.words import stems
 from assistant.types import HEADING_SEPARATOR, Answer, Filter, Message
 from assistant.workspace import Workspace
+from ui.answering import Waiting
 from ui.context import AppContext
 from ui.conversations import Turn, TurnReply, history_of
 from ui.pages.chat.parts import Parts
@@ -152,6 +153,8 @@ class Asking:
                 async for happened in events:
                     for at, event in happened:
                         drafts[at].take(event)
+                        if not isinstance(event, Waiting):  # whoever is chosen later gives later answers
+                            drafts[at].model = drafts[at].model or self.context.settings.engine.model
                     yield {parts.now: asking_html(question.text, drafts, words)}
             last = await asyncio.to_thread(self._kept, question, drafts, parts)
             is_kept, running.conversation = True, last[parts.conversation]
@@ -174,9 +177,8 @@ class Asking:
         """Keep the answers, and show them as they are kept."""
         kept, user = self.context.conversations, question.user
         pairs = zip(drafts, question.models, strict=True)
-        named = self.context.settings.engine.model
         replies = [
-            replace(self._reply(draft, model, question.text), scope=question.scope, model=named)
+            replace(self._reply(draft, model, question.text), scope=question.scope, model=draft.model)
             for draft, model in pairs
         ]
         conversation = question.conversation or kept.begin(user, question.text, question.scope)
