@@ -118,8 +118,23 @@ def test_files_of_own_pairs_are_kept_and_named_to_the_command(actions: TrainingA
         actions.make_pairs("cars", None, str(file), as_(EDITOR))
     context.arrivals.note(str(file), EDITOR)
     actions.make_pairs("cars", None, str(file), as_(EDITOR))
-    kept = context.workspace.root / "examples" / "our voice.jsonl"
+    kept = context.workspace.root / "examples" / "tone" / "our voice.jsonl"
     assert started(context) == ("pairs", "--json", "--corpus=cars", f"--tone={kept}") and kept.exists()
+
+
+def test_own_pairs_and_the_house_voice_may_come_in_files_of_one_name(actions: TrainingActions, tmp_path: Path) -> None:
+    context, sent = actions.context, [tmp_path / part / "pairs.jsonl" for part in ("data", "tone")]
+    (context.workspace.corpus("cars")).mkdir(parents=True)
+    (context.workspace.corpus("cars") / "catalog.sqlite").touch()
+    for file in sent:
+        file.parent.mkdir()
+        file.write_text(file.parent.name, encoding="utf-8")
+        context.arrivals.note(str(file), EDITOR)
+    actions.make_pairs("cars", *map(str, sent), as_(EDITOR))
+    named = dict(option.removeprefix("--").split("=") for option in started(context)[3:])
+    assert {name: Path(file).read_text(encoding="utf-8") for name, file in named.items()} == {
+        "data": "data", "tone": "tone",
+    }  # fmt: skip
 
 
 def test_some_pairs_of_each_source_are_shown_and_rows_that_were_left_out(context: AppContext) -> None:

@@ -54,7 +54,7 @@ MORE = tuple(key for keys in GROUPS.values() for key in keys)
 LENGTHS: dict[str, dict[str, int]] = {"try": {"max_steps": 20}, "once": {}, "thrice": {"epochs": 3}}
 """How long a training may take, in settings; whoever sets ``epochs`` or ``max_steps`` themselves decides it there."""
 EXAMPLES_FOLDER = "examples"
-"""Where files of people's own pairs are kept, in the workspace."""
+"""Where files of people's own pairs are kept, in the workspace: those of one option in one folder of it."""
 _EXAMPLES = (".jsonl", ".json", ".csv", ".tsv")
 Format = Literal["merged", "gguf", "gguf-lora", "hub"]
 Method = Literal["cat", "svd", "linear", "ties", "dare_ties"]
@@ -110,7 +110,7 @@ class TrainingActions:
         existing_corpus(corpus, context.workspace.corpus_names())
         folder = context.workspace.root / EXAMPLES_FOLDER
         own = [
-            f"--{name}={kept_as(file, folder, user, context.arrivals, context.settings.ui, _EXAMPLES)}"
+            f"--{name}={kept_as(file, folder / name, user, context.arrivals, context.settings.ui, _EXAMPLES)}"
             for name, file in (("data", data), ("tone", tone))
             if file is not None
         ]
