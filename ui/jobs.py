@@ -249,8 +249,11 @@ class Jobs:
 
 
 def variables_of(settings: Settings, origins: Sequence[Origin]) -> dict[str, str]:
-    """The settings that were given on the command line, as variables for the commands that are started."""
-    given = [origin.key for origin in origins if origin.source == "command line"]
+    """The settings that no file states, as variables for the commands that are started.
+
+    Those of variables as well: what the app has changed since it was started is so for its commands too.
+    """
+    given = [one.key for one in origins if one.source == "command line" or one.source.startswith(ENVIRONMENT_PREFIX)]
     values = {key: value_of(settings, key) for key in given}
     return {
         f"{ENVIRONMENT_PREFIX}{key.replace('.', '__').upper()}": value if isinstance(value, str) else json.dumps(value)

@@ -68,6 +68,12 @@ def test_settings_of_the_command_line_reach_the_commands(workspace: Workspace) -
     assert found == settings
 
 
+def test_a_model_that_the_app_has_changed_is_that_of_its_commands_whatever_a_variable_says() -> None:
+    settings, origins = config.load(environment={"ASSISTANT_ENGINE__MODEL": "of-before"})
+    settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": "another"})})
+    assert variables_of(settings, origins) == {"ASSISTANT_ENGINE__MODEL": "another"}
+
+
 def test_a_job_is_found_by_an_app_that_was_started_again(jobs: Jobs, workspace: Workspace) -> None:
     job = jobs.start("train", "house", [WAITS], "ada")
     speaks(jobs, job.id)
