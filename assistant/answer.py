@@ -49,7 +49,7 @@ from assistant.types import (
 
 # So many unsupported sentences in a row, and a model is not asked to go on (docs/log.md).
 _PATIENCE = 3
-# So many places of each part of a question are listed where none answers.
+# So many places of each part of a question are listed where none answers: six for three parts, where one has three.
 _CLOSEST_OF_A_PART = 2
 # A conversation may be so many times as long as a question; what was said before is not looked at.
 _MORE_PAST = 16

@@ -49,7 +49,7 @@ SIGN_IN_POLICY = (
 )
 _CONFIG = "window.gradio_config = "
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_MOST_BODY_BYTES = 4 << 20
+_MOST_BODY_BYTES = 4 << 20  # texts of a call; files come as uploads, which have a limit of their own
 _MIB = 1 << 20
 _log = logging.getLogger("uvicorn.error")
 

@@ -26,7 +26,7 @@ from assistant.workspace import make_file
 from ui.scope import EVERYTHING, Scope, kept, written
 
 FILE = "conversations.sqlite"
-_LONGEST_TITLE = 80
+_LONGEST_TITLE = 80  # characters; the list cuts it where its line ends
 _MOST_SEARCHED = 20
 """Words; a text that was pasted into the box is more than SQLite takes."""
 MOST_LISTED = 60

@@ -30,7 +30,7 @@ from ui.texts import Texts, shown_date
 Kind = Literal["md", "pdf", "docx"]
 Style = Literal["title", "question", "answer", "remark", "source"]
 Paragraphs = Sequence[tuple[Style, str]]
-_LONGEST_NAME = 60
+_LONGEST_NAME = 60  # characters of up to 4 bytes: file systems take 255 bytes
 # Characters of a paragraph of a PDF, and of a word, which would not fit into a line.
 _LONGEST_PIECE, _LONGEST_WORD = 1_000, 100
 

@@ -37,7 +37,7 @@ _READ = frozenset(
 _WRITTEN = frozenset({_UPLOAD, "/gradio_api/cancel", "/gradio_api/reset"})
 _ASSETS = ("/assets/", "/static/", "/svelte/")
 _SIGNS = str.maketrans("", "", "_.-")
-_MOST_SESSIONS = 10_000
+_MOST_SESSIONS = 10_000  # browsers make up as many as they like
 
 
 def under_page(path: str) -> str | None:

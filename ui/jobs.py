@@ -58,10 +58,10 @@ UNDER_WAY: frozenset[State] = frozenset({"starting", "running", "stopping"})
 _JOB_FILE = "job.json"
 _PROGRESS_FILE = "progress.jsonl"
 _STOPS_FILE = "stops"
-_MOST_KEPT = 100
+_MOST_KEPT = 100  # each has a folder with its log, and all are looked at for a list
 _LONGEST_START = 30
 """Seconds in which the process has to tell that it is there."""
-_LOG_TAIL = 64 << 10
+_LOG_TAIL = 64 << 10  # some 800 lines, sent to the page every second
 # Exit statuses that tell of a result: a gate that lets nothing through has done its work, and so has doctor.
 _OUTCOMES: Mapping[Kind, frozenset[int]] = {
     "eval": frozenset({0, 3, 4}),

@@ -28,7 +28,7 @@ from assistant.workspace import Workspace, replaced_atomically, write_lock
 Role = Literal["expert", "editor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-SHORTEST_PASSWORD = 8
+SHORTEST_PASSWORD = 8  # as NIST asked for at least (SP 800-63B of 2017, 5.1.1.2); guessing is slow besides
 # Far above any real one; hashing gets no longer with it, but a request might.
 LONGEST_PASSWORD = 1024
 USERS_FILE = "users.json"
@@ -37,7 +37,7 @@ _NAME = re.compile(r"[^\W_](?:[\w .@+'-]{0,62}[\w.])?")
 Cost = tuple[int, int, int]
 # 32 MiB and three passes, as OWASP's "Password Storage Cheat Sheet" gives them: (log2 of N, r, p).
 _COST: Cost = (15, 8, 3)
-_SALT_BYTES, _KEY_BYTES = 16, 32
+_SALT_BYTES, _KEY_BYTES = 16, 32  # NIST asks for 16 of salt (SP 800-132, 5.1)
 _HASH = re.compile(r"scrypt:(?:1[0-9]|20):[1-9]\d?:[1-9]\d?:[A-Za-z0-9+/]{20,}=*:[A-Za-z0-9+/]{20,}=*")
 
 

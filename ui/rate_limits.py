@@ -17,12 +17,12 @@ from collections.abc import Callable
 
 from ui.people import composed
 
-_MOST_CLIENTS = 10_000
+_MOST_CLIENTS = 10_000  # a few MB
 _HOUR_SECONDS = 3600
 # So many times the tries that an address has in a minute a name has in an hour; by default 30, so that in a month one
 # of 22,000 passwords may be right. NIST (SP 800-63B, 5.2.2) asks for at most 100 at once.
 _OF_A_NAME = 5
-_LONGEST_NAME = 100
+_LONGEST_NAME = 100  # characters; people of ours have at most 64
 _NETWORK_BITS = 64
 """Of an IPv6 address: whoever has one has all of its network."""
 

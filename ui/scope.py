@@ -23,7 +23,7 @@ Part = Literal["corpora", "folder", "language", "since", "until", "documents"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _MOST_OFFERED = 300
 """Folders and documents in a list; more would make the page slow."""
-_LONGEST_VALUE = 1000
+_LONGEST_VALUE = 1000  # characters; retrieval takes no longer patterns
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from ui.rate_limits import network_of
 _LINGER_SECONDS = 2.0
 _MOST_REFUSED = 2
 """Connections of one client from which on nobody is told why, in parts of those it may have."""
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 60  # for answers that are under way at the end
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,13 +83,13 @@ def sign_in_page(language: Language, wanted: str, name: str, problem: str) -> Ma
 
 
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
-_MOST_BYTES = 8192
+_MOST_BYTES = 8192  # a name, a password of at most 1,024 characters, and where to go then
 _YEAR_SECONDS = 365 * 24 * 3600
 # Of 150 guesses at once, all hashed together, others waited 82 s; with so few that wait .4 s (docs/log.md).
 _MOST_WAITING = 16
-_BUSY_SECONDS = 5.0
+_BUSY_SECONDS = 5.0  # as long as those 17 took (4.6 s of processor time)
 _USER = "assistant.user"
-_MOST_SESSIONS = 10_000
+_MOST_SESSIONS = 10_000  # a few MB; who signs in again and again ends the oldest
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ from assistant.workspace import (
 from ui.people import User
 
 _MIB = 1 << 20
-_MOST_ARRIVALS = 100_000
+_MOST_ARRIVALS = 100_000  # some 50 MB; the files go after a day
 _DAY_SECONDS = 24 * 3600
-_LONGEST_NAME = 120
+_LONGEST_NAME = 120  # bytes: file systems take 255, of a file half written with what is put around its name
 # Holds every signature below, and of a binary file a zero.
 _HEAD_BYTES = 4096
 _ZIP, _PDF = b"PK\x03\x04", b"%PDF-"

@@ -33,7 +33,6 @@ METRICS_FILE = "metrics.jsonl"
 RUN_FILE = "run.json"
 """Of a training that has not ended, in its ``run_folder``."""
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
-_HASHED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +207,8 @@ def check_identity(card: AdapterCard, model: str, fingerprint: str, template: st
 
 def file_hash(file: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
     with file.open("rb") as stream:
-        while piece := stream.read(_HASHED_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 SCORES_FILE = "scores.json"

@@ -35,7 +35,6 @@ COMMANDS = {
     "config": ("setup", "Show and change settings."),
     "doctor": ("setup", "Say what is wrong, and the command that mends it."),
 }
-_INTERRUPTED = 1
 
 
 class _LazyGroup(click.Group):
@@ -108,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_status)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped. What was done so far is kept.", err=True)
-        sys.exit(_INTERRUPTED)
+        sys.exit(AssistantError.exit_status)
     except (OSError, sqlite3.Error) as error:
         click.echo(f"Error: {' '.join(str(error).split())}. Check rights and free space; 'assistant doctor'.", err=True)
         sys.exit(AssistantError.exit_status)

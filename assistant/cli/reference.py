@@ -4,7 +4,7 @@ import click
 
 from assistant.cli import COMMANDS, assistant
 
-_WIDTH = 100
+_WIDTH = 100  # the same in every terminal, or the page would change with it
 _HEADER = """# Commands
 
 Written by `make docs`; a test fails when it is out of date. Exit status: 0 done, 1 failed, 2 wrong usage or

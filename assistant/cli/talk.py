@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from assistant.service import OpenedAssistant
 
 _PROMPT = "> "
-_REMEMBERED_LINES = 1000
+_REMEMBERED_LINES = 1000  # some 80 kB
 SLASH_COMMANDS = {
     "/sources": "the passages that the last answer was made from",
     "/why": "how the last answer came about",

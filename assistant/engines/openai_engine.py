@@ -31,10 +31,9 @@ if TYPE_CHECKING:
 _UNSTATED_WINDOW = 4096
 # An estimate may be so far below the truth (docs/servers.md).
 _LOWEST_ESTIMATE = 0.75
-_NAMES_SHOWN = 10
+_NAMES_SHOWN = 10  # an error is one line
 # What chat templates put around each turn.
 _TOKENS_A_TURN = 6
-_BYTES_A_TOKEN = 3
 CONTROL_TOKENS = frozenset(
     # ChatML, Qwen, SmolLM, Yi
     "<|im_start|> <|im_end|> <|im_sep|> <|endoftext|> <|object_ref_start|> <|object_ref_end|> <|box_start|> <|box_end|>"
@@ -211,4 +210,4 @@ def estimated_tokens(messages: Sequence[Message]) -> int:
     texts = [message.content for message in messages]
     digits = sum(character.isdecimal() for text in texts for character in text)
     others = sum(len(text.encode(errors="replace")) for text in texts) - digits
-    return digits + -(-others // _BYTES_A_TOKEN) + _TOKENS_A_TURN * (len(messages) + 1)
+    return digits + -(-others // 3) + _TOKENS_A_TURN * (len(messages) + 1)

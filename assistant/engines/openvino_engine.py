@@ -49,7 +49,7 @@ _MEMORY = 1 << 30
 # From so many parameters on, 16 bits are slower and take five times the memory (docs/engines.md).
 _LARGE = 1_000_000_000
 _GROUP = 64
-"""Values that are rounded to 8 bits with one scale."""
+"""Values that are rounded to 8 bits with one scale: fewer are more exact and slower."""
 _BLOCK = 32
 """Tokens of a block of keys and values on a processor."""
 # Tokens that are computed at once: a long prompt is read in parts, and others get their next token in between. While

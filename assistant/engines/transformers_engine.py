@@ -58,7 +58,7 @@ class PrefixCache:
         return length, [(keys[..., :length, :], values[..., :length, :]) for keys, values in self._kept[best]]
 
 
-# Tokens that a layer gets room for beyond those it has.
+# Tokens that a layer gets room for beyond those it has: it is copied once in so many.
 _ROOM = 128
 
 

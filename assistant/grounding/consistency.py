@@ -33,7 +33,7 @@ _LONGEST_NOUN = 3
 _LONGEST_SENTENCE = 1_000
 _NOUN = r"((?:[^\W\d_][\w-]*)(?: [^\W\d_][\w-]*){0,2})"
 _CLAUSE_END = re.compile(r"[;\n]|[.!?](?=\s)")
-_MOST_PAIRS = 1_000
+_MOST_PAIRS = 1_000  # of two lists of figures each one would be held against each other
 
 
 def missing_word(sentence: str, passage: str, language: str) -> str:

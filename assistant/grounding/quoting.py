@@ -36,11 +36,10 @@ from assistant.types import Citation, Evidence, Sentence
 _LONGEST_QUOTE = 400
 # Shorter pieces are headings and labels.
 _SHORTEST_SENTENCE = 25
-_MOST_QUOTES = 2
+# A second quotation may be so much worse than the first, and a rank costs so much: facts in what is quoted .544 for the
+# best place, .579 with ranks, .702 with both (n = 57, which they were not chosen on; docs/log.md).
+_MOST_QUOTES, _NEARLY_AS_GOOD, _RANK_COSTS = 2, 0.15, 0.06
 _MOST_CLOSEST = 3
-# A second quotation may be so much worse than the first.
-_NEARLY_AS_GOOD = 0.15
-_RANK_COSTS = 0.06
 # A cell whose row and column the question names is what was asked for, though few words say so (docs/log.md).
 _FOUND_IN_A_TABLE = 0.3
 # In a follow-up the words of the question before it count so much, and a place of the section cited before fits so much
@@ -50,6 +49,7 @@ _OLD_WORDS, _SAME_SECTION = 0.15, 0.5
 _LEAST_FIT = 0.45
 # So many words with a meaning tell what a sentence speaks of (docs/log.md).
 _TOPIC_WORDS = 3
+# With more, or longer ones in characters, the quotation is the section. By eye.
 _MOST_CONDITIONS = 2
 _LONGEST_CONDITION = 300
 

@@ -16,10 +16,11 @@ _MANY_WORDS = 16
 _TIMES_EACH = 4
 # Within a word: digits without an end.
 _RUN = re.compile(r"([^\W_]{1,4}?)\1{23}")
-_LONGEST_RUN = 96
-# The number of an item is another one each time. What is short may be said of several things: "1. Yes. 2. Yes."
+_LONGEST_RUN = 96  # four characters 24 times
+# The number of an item is another one each time.
 _NUMBER = re.compile(r"(?:\d{1,2}[.):]|[-*•–]|\(?[a-z]\))\s+")
 _BEGUN_NUMBER = re.compile(r"\d{1,2}[.):]?|[-*•–]|\(?[a-z]?\)?")
+# What is short may be said of several things: "1. Yes. 2. Yes."
 _FEWEST_WORDS_BEHIND_A_NUMBER = 4
 
 

@@ -48,14 +48,15 @@ Weights = Callable[[Iterable[str]], Mapping[str, float]]
 _FEWEST_WORDS_OF_A_STEP = 3
 _LEAST_COVERAGE_OF_A_STEP = 0.8
 _QUOTATION = re.compile(r"[\"“„«»]([^\"“”„«»\n]{2,300})[\"”“»«]")
-_FEWEST_QUOTED_WORDS = 3
+_FEWEST_QUOTED_WORDS = 3  # one or two in quotation marks are a term, and nobody's words
 # What has fewer is understood together with the question only: "500 €", "the studio manager".
 _FEWEST_WORDS_OF_A_STATEMENT = 3
 # What has no words but those of the question says that it is so: all of them have to be there.
 _LEAST_COVERAGE_OF_AN_ECHO = 0.9
 # Sentences in other words hold few of the passage's; what means so much the same needs half as many (docs/log.md).
 _MUCH_THE_SAME, _HALF = 0.6, 0.5
-# A span that holds so much less of a sentence's words than the best one is about something else.
+# A span that holds so much less of a sentence's words than the best one is about something else. With this, the next
+# one and the nearest words of negations precision rose from .944 to .970 (docs/log.md).
 _BEHIND_THE_BEST = 0.2
 # A pair of sentences that holds so little more than one of them borrows a number or a name from the other.
 _GAIN_OF_A_PAIR = 0.1

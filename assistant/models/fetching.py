@@ -30,7 +30,7 @@ from assistant.workspace import replaced_atomically
 _PATIENCE_SECONDS = 0.8
 # Never pickled weights, and no formats that this program cannot load.
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
-_READ_BYTES = 1 << 22
+_READ_BYTES = 1 << 22  # held in memory at once
 # What a line at home carries, in bits a second.
 _LINE = 50_000_000
 # Of what pip says, which may be a page.

@@ -25,9 +25,10 @@ from assistant.text.words import content_stems, detect, stems
 from assistant.types import Evidence
 
 _WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
-_SHORTEST = 3
+_SHORTEST = 3  # letters; few nouns have less
 # A word of more passages than this part is no rare one.
 _RARE = 0.02
+# "Bed", "fly" and "seed" are nouns; most longer words that end so are none.
 _SHORTEST_OF_NO_NOUN, _ENDINGS_OF_NO_NOUN = 5, ("ed", "ly")
 _NO_NOUNS = """
 able accept add additional agree allow already always answer anybody anyone anything appear apply arrange arrive ask

@@ -25,7 +25,7 @@ FEATURES = ("lead", "bm25", "passage_coverage", "window_coverage", "unknown", "l
 
 # How many of the best passages are looked at, however many the model is shown.
 LOOKED_AT = 4
-_WINDOW_SENTENCES = 2
+_WINDOW_SENTENCES = 2  # as spans have that support a sentence
 # What a term can add to a BM25 score is its inverse document frequency times this (k1 = 1.2).
 _BM25_MOST = 2.2
 # Words that begin alike are likely of one family: "insured", "insurance". One such counts as half of the word itself.

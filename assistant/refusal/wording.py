@@ -11,7 +11,7 @@ from assistant.text.languages import LANGUAGES, data
 from assistant.text.words import answered_in, text_in
 from assistant.types import HEADING_SEPARATOR, Evidence, Sentence
 
-_MOST_WORDS = 4
+_MOST_WORDS = 4  # what is said of them stays one line
 
 
 def refusal_text(question: str, settings: AnswerSettings, missing: Sequence[str] = ()) -> str:

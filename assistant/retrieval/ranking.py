@@ -18,7 +18,7 @@ from assistant.models.loading import choose, load_errors
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
 
-_RRF_K = 60
+_RRF_K = 60  # as in "Reciprocal Rank Fusion", Cormack, Clarke and Büttcher 2009
 # Passages that the cross-encoder reads at once.
 _BATCH = 16
 

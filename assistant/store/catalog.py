@@ -24,7 +24,7 @@ from assistant.types import Chunk, Document, Filter, StoredBlock, Vectors
 CATALOG_FILE = "catalog.sqlite"
 # Words of title and headings count more than words of the text; measured in docs/retrieval.md.
 _CONTEXT_WEIGHT = 1.5
-_FETCH_ROWS = 4096
+_FETCH_ROWS = 4096  # 6 MiB in float32 with 384 dimensions
 
 
 @dataclass(frozen=True, slots=True)

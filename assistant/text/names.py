@@ -17,7 +17,7 @@ _TOKEN = re.compile(r"[^\W_]+(?:[-'’&.][^\W_]+)*")
 _WITHIN = frozenset({" ", "\u00a0"})
 # What ends a sentence, or numbers a clause, in its last characters; and what may stand between it and the next word.
 _ENDS = re.compile(r"(?:[.!?:;•|–-]|\((?:\d{1,3}|[a-z])\))\Z")
-_LONGEST_END = 5
+_LONGEST_END = 5  # "(123)"
 _OPENING = frozenset("\"'“”‘’«»„([")
 # Luxembourgish has no folder of its own.
 _OTHER_CAPITAL_NOUNS = frozenset({"lb"})

@@ -15,6 +15,7 @@ from assistant.text.words import stems, words
 
 _CONTRACTION = re.compile(r"\b(ca|wo|\w+)n['’]t\b", re.IGNORECASE)
 _CONTRACTED = {"ca": "can", "wo": "will"}
+# Words with a meaning that a negation bears on: another wording seldom shares more of them (docs/log.md, "Support").
 _REACH = 2
 
 

@@ -7,7 +7,7 @@ found in a time that grows with the lengths and not with their product.
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-_SHINGLE_WORDS = 3
+_SHINGLE_WORDS = 3  # as above
 
 Shingles = frozenset[tuple[str, ...]]
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 CITATION = re.compile(r"(?<!\s)\s*\[\d+(?:\s*,\s*\d+)*\]")
 """Where a text names the passages that it rests on: ``[1]``, ``[1, 2]``; with the blanks in front of it."""
-_LONGEST_EXCERPT = 160
+_LONGEST_EXCERPT = 160  # two lines of a terminal
 
 
 def visible(text: str, *, keep_lines: bool = False) -> str:

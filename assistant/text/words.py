@@ -27,14 +27,14 @@ _STEMMERS = {
 }  # fmt: skip
 DEFAULT_LANGUAGE = "en"
 _COMPOUNDING = frozenset({"da", "de", "fi", "hu", "nl", "no", "sv"})
-_GRAM = 4
+_GRAM = 4  # letters, measured against stems and splitting, not against other lengths (docs/log.md)
 # Stands for the border of a word in its grams; a letter that full-text search keeps, and no language writes so.
 _BORDER = "0"
 # Keeps a gram from being taken for a word of four letters.
 _GRAM_MARK = "00"
-_LONGEST_PHRASE = 32
-_SURE = 0.8
-_SAMPLE_CHARACTERS = 8_000
+_LONGEST_PHRASE = 32  # stems; a heading that asks has fewer
+_SURE = 0.8  # not measured; where no language is told, words of English and German are read
+_SAMPLE_CHARACTERS = 8_000  # two pages tell a language as well as a book
 
 
 @functools.cache

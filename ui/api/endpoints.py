@@ -51,8 +51,8 @@ from ui.requests import Hosts
 from ui.server import ClientLimits, open_socket, server_of
 from ui.shown.templates import filled
 
-_SEARCHES = 2
-_SECONDS_BETWEEN_LOADS = 15.0
+_SEARCHES = 2  # at once: each computes, and the answers do so beside them
+_SECONDS_BETWEEN_LOADS = 15.0  # short beside the start of a server of models
 _REASONS = {
     "ready": "Questions are answered.",
     "loading": "The models are being loaded; questions wait for them.",

@@ -17,7 +17,7 @@ from assistant.service import UnknownCorpus, UnknownModel
 from assistant.text.printing import visible
 from assistant.types import Filter, well_formed
 
-_MOST_MESSAGES = 500
+_MOST_MESSAGES = 500  # of which the latest are looked at; serve.max_request_kb bounds their length
 _LONGEST_MESSAGE = 500
 """Characters of what an error says."""
 _CHAT_EXAMPLE: dict[str, Any] = {

@@ -20,7 +20,7 @@ from ui.api.protocol import RequestRefused
 
 T = TypeVar("T")
 
-_RETRY_SECONDS = 2.0
+_RETRY_SECONDS = 2.0  # about half an answer (docs/engines.md)
 CLIENT_GONE = 499
 """The status that such requests are counted by; nginx made it up."""
 

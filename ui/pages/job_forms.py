@@ -150,7 +150,7 @@ def _is_model_here(name: str) -> bool:
         return False  # too long for a path, or in the home of nobody
 
 
-_SECONDS = 1.0
+_SECONDS = 1.0  # between two looks, so that a job is seen to move
 
 
 @dataclass(frozen=True, slots=True)

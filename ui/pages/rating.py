@@ -30,6 +30,7 @@ from ui.shown.rateable import (
 )
 
 _ROLE: Role = "editor"
+# Answers that a person may want to rate in a sitting; by eye.
 _HOW_MANY = (20, 60, 200)
 _AT_FIRST = 60
 _ALL = 0

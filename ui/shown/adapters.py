@@ -58,7 +58,7 @@ class AdapterView:
 
 
 _CHECK, _PAIRS = TypeAdapter(CheckReport), TypeAdapter(PairsReport)
-_EXAMPLES = 3
+_EXAMPLES = 3  # enough to see what pairs look like
 
 
 def pairs_sets(workspace: Workspace) -> list[str]:
@@ -129,6 +129,7 @@ def _is_number(value: Any) -> bool:
 
 T = TypeVar("T")
 _MIB, _GIB = 1 << 20, 1 << 30
+# A drawing in units of its own, with room at its edges for what stands at the axes.
 _WIDTH, _HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 32
 _TICKS = 4

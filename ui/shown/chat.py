@@ -29,7 +29,7 @@ from ui.sources.drawing import Sheet
 from ui.sources.library import LocatedPassage
 from ui.texts import Texts, shown_date, text
 
-_MOST_NEAREST = 3
+_MOST_NEAREST = 3  # as many as quotations that come closest
 
 
 @dataclass(slots=True)
@@ -222,7 +222,7 @@ def _spans(
 
 
 _AROUND = 2400
-"""Characters of a document that are shown on each side of a passage."""
+"""Characters of a document that are shown on each side of a passage: about a page in all."""
 _STEPS = ("rewrite", "retrieve", "judge", "prompt", "generate", "quote")
 
 

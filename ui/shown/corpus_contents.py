@@ -23,9 +23,9 @@ from ui.texts import shown_number
 
 _MOST_CHARACTERS = 80_000
 """Of a preview: more would only make the page slow."""
-_MOST_ROWS = 500
-_MOST_FILES = 200
-_MOST_LIVE = 6
+_MOST_ROWS = 500  # likewise; the list can be searched
+_MOST_FILES = 200  # likewise
+_MOST_LIVE = 6  # while files are read, so that the page does not grow
 # In the order in which a person wants to see them.
 _STATUSES = ("failed", "skipped", "forgotten", "added", "updated", "renamed")
 

@@ -112,7 +112,7 @@ def _several(data: Mapping[str, object], name: str) -> list[str]:
     return [str(one) for one in values[:50]]
 
 
-_LONGEST_TITLE = 90
+_LONGEST_TITLE = 90  # characters of a question, which opens whole
 _BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}
 
 

@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 _SHORT_SECONDS = 1.0
 """Who takes longer lets everybody else go first from then on."""
-_NICENESS = 10
+_NICENESS = 10  # as jobs have
 _PATIENCE = 6
 """Processor time takes so much longer on the clock at most: others compute too."""
-_START_SECONDS = 60.0
+_START_SECONDS = 60.0  # it takes a third of a second on a quiet machine
 
 
 class DrawerLost(Exception):

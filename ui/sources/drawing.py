@@ -25,10 +25,10 @@ _LEAST = 0.5
 """With less than this part of the letters found, what was found is something else."""
 WIDTH = 1240
 """Pixels of a page's width as drawn: sharp at 620 on a dense screen."""
-_LARGEST_SIDE = 4000
+_LARGEST_SIDE = 4000  # a page of this width has 20 MB of pixels then
 _LONGEST = 100
 """Times as long as it is wide, or as wide as it is long, a page may be: more is a line."""
-_WEBP_QUALITY = 80
+# Open in a process that may have 1 GiB (ui.page_memory_mb): what pdfium makes of them comes on top.
 _DOCUMENTS_KEPT = 4
 _BYTES_KEPT = 128 << 20
 _SCALE = 10_000
@@ -128,7 +128,7 @@ def picture(document: SourceDocument, page: int) -> bytes:
         scale = min(WIDTH / opened.get_width(), _LARGEST_SIDE / max(opened.get_size()))
         drawn = opened.render(scale=scale, may_draw_forms=True).to_pil()
     buffer = io.BytesIO()
-    drawn.convert("RGB").save(buffer, "WEBP", quality=_WEBP_QUALITY, method=0)
+    drawn.convert("RGB").save(buffer, "WEBP", method=0)
     return buffer.getvalue()
 
 

@@ -22,13 +22,13 @@ from ui.sources.drawing import Sheet, SourceDocument
 
 T = TypeVar("T")
 
-_AT_ONCE = 2
+_AT_ONCE = 2  # processes, of 63 MiB each (docs/ui.md): a page that hurts leaves one to the others
 _MOST_WAITING = 16
 """Different pages that one person may wait for."""
-_PAGES_KEPT = 64
+_PAGES_KEPT = 64  # of 33 to 121 kB in the sample (n = 12)
 _MOST_HURTFUL = 3
 """Pages of one document that are found not to be drawable before no other one is tried."""
-_HURTFUL_KEPT = 1000
+_HURTFUL_KEPT = 1000  # documents
 _log = logging.getLogger("uvicorn.error")
 
 

@@ -229,7 +229,9 @@ def ready(text: str | None = None) -> gr.Textbox:
     return gr.Textbox(submit_btn=True, stop_btn=False, **changed)
 
 
+# The first chunks have headings enough, and the page waits for them.
 _MOST_CHUNKS = 4000
+# Characters of a heading that is worth asking about and fits a button; with fewer questions other headings do. By eye.
 _SHORTEST, _LONGEST = 12, 110
 _LEAST_QUESTIONS = 3
 Suggestion = tuple[str, str, str]
