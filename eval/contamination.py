@@ -22,7 +22,7 @@ from eval.matching import folded
 
 LeakKind = Literal["same question", "near-duplicate question", "13 words in a row"]
 
-_GRAM_WORDS = 13
+_GRAM_WORDS = 13  # as of GPT-3's test sets (Brown et al. 2020)
 # Share of common content stems from which two questions are nearly the same; as between the splits of pairs.
 _NEAR = 0.8
 

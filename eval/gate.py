@@ -33,7 +33,7 @@ from eval.gold import gold_problem
 from eval.metrics import GRADED, MARGIN, METRICS, metric_of
 from eval.results import CaseRow, Results, RowBefore, RunIdentity, System, read_results, read_rows
 
-PASSED, REGRESSION, TOO_THIN = 0, 3, 4
+PASSED, REGRESSION, TOO_THIN = 0, 3, 4  # exit statuses; 1 and 2 say that the run itself failed
 GOLD_IN_CORPUS = "gold_in_corpus"
 """Name of the light that is no metric: it fails when gold that the baseline found has gone from the corpus."""
 _EXITS: dict[Status, int] = {"fail": REGRESSION, "thin": TOO_THIN, "warn": PASSED, "pass": PASSED}

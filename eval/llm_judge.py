@@ -31,9 +31,9 @@ _SYSTEM = (
 )
 _TASK = "Question: {question}\nGold answer: {gold}\nAnswer to grade: {answer}\n\nOne word: right, partly or wrong?"
 _WORTH = {"right": 1.0, "partly": 0.5, "wrong": 0.0}
-_LONGEST_REPLY = 8
-_LONGEST_ANSWER = 4000
-_SHOWN = 40
+_LONGEST_REPLY = 8  # tokens: one word, and signs around it
+_LONGEST_ANSWER = 4000  # characters, so that passages have room beside it
+_SHOWN = 40  # characters of what is no verdict
 _NO_GOLD = Score(None, "no gold answer to judge by")
 
 

@@ -24,7 +24,7 @@ from eval.contamination import Leak
 from eval.metrics import Metric, Score
 from eval.metrics.usable import Outcome
 
-SCHEMA = 2
+SCHEMA = 2  # raised when results of before cannot be read any more
 Value = TypeVar("Value")
 
 SystemKind = Literal["closed book", "retrieval", "oracle", "noise", "extractive"]

@@ -21,9 +21,8 @@ Interval = tuple[float, float]
 Statistic = Callable[[Array], Array]
 """Weights of the values, (resamples, values), to a figure each, (resamples,); NaN where it is not defined."""
 
-_RESAMPLES = 10_000
-_LEVEL = 0.95
-_POWER = 0.8
+_RESAMPLES = 10_000  # the ends of an interval then move by 3 % of a standard error from draw to draw
+_LEVEL, _POWER = 0.95, 0.8  # both as usual; power of a test at 1 - _LEVEL
 # Up to here there are fewer sign patterns than random ones that would be drawn, so all are tried.
 _EXACT_CLUSTERS = 13
 # Resamples are drawn and used in so many parts, to keep wide integers and floats of all at once out of memory.

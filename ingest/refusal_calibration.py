@@ -36,8 +36,8 @@ from ingest.pairs.evidence_lists import passage_of, says
 from ingest.pairs.selection import chosen, sound_candidates
 from ingest.pairs.structure import Finder
 
-_MOST_QUESTIONS = 50
-_MOST_OF_OTHER_DOMAINS = 8
+_MOST_QUESTIONS = 50  # twice as many gave hardly a steadier threshold (docs/log.md)
+_MOST_OF_OTHER_DOMAINS = 8  # a language: they are easy to tell, and more would outweigh the near ones
 # Not every chunk gives a question.
 _MOST_CHUNKS = 120
 # The share of telling words that people would not use; docs/refusal.md has what others give.
@@ -53,8 +53,8 @@ _BIAS_STRENGTH = 2.0
 # The operating point: so precise should refusals be, if so many questions have no answer.
 _PRECISION = 0.8
 _UNANSWERABLE_SHARE = 0.2
-_STEPS = 50
-_SMALL_STEP = 1e-8
+_STEPS = 50  # a bound; Newton's method needs few
+_SMALL_STEP = 1e-8  # moves no probability that is shown
 
 
 def other_domains() -> Mapping[str, Sequence[str]]:

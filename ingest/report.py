@@ -8,9 +8,9 @@ from assistant.artifacts.command_reports import STATUSES, FileReport, IngestRepo
 from assistant.text.printing import counted, visible
 from ingest.readers import READ_SUFFIXES
 
-_LONGEST_TABLE = 40
-_MOST_SUFFIXES = 8
-_SHORTEST_PATH = 16
+_LONGEST_TABLE = 40  # lines: about a screen; problems are shown in any case
+_MOST_SUFFIXES = 8  # fit on a line or two
+_SHORTEST_PATH = 16  # columns; less tells no two files apart
 # Of a table that goes into a file or another program; --json has the names whole.
 _PIPED_WIDTH = 120
 _STATUS_WIDTH = max(map(len, STATUSES))

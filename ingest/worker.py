@@ -18,7 +18,7 @@ from assistant.work.processes import confine, ended, interrupts_held
 from ingest.chunker import Budget, chunk_document
 from ingest.readers import Limits, read
 
-_TASKS_A_WORKER = 4
+_TASKS_A_WORKER = 4  # workers go on beside a file that takes long, and what they read waits in memory
 
 
 @dataclass(frozen=True, slots=True)

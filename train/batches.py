@@ -29,7 +29,7 @@ from assistant.engines.template import ChatTemplate
 from assistant.errors import TrainingError
 from assistant.untrusted.injection import harmless
 
-_MOST_NAMED = 10
+_MOST_NAMED = 10  # enough to see what is too long; an error is to stay readable
 # A row joins others when at least this part of its prompt is the same.
 _LEAST_SHARED = 0.5
 

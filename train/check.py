@@ -19,8 +19,7 @@ from train.model import computes_in_bfloat16, estimate, free_bytes, window_of
 from train.run_file import validated
 from train.trainer import out_of_memory_told
 
-_BINS = 8
-_EXAMPLES = 3
+_BINS = 8  # lines that show the shape of a distribution at a glance
 # What is tried of a model's layers: the others are like them.
 _TRIED_LAYERS, _TRIES = 2, 2
 # A forward pass takes a third of a step.

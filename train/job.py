@@ -23,7 +23,7 @@ from train.validation_answers import Answers, answers_of
 
 # Validating more often would cost more than it tells.
 _LEAST_STEPS_BETWEEN = 10
-_CPU_TOKENS, _GPU_TOKENS = 2048, 16384
+_CPU_TOKENS, _GPU_TOKENS = 2048, 16384  # bounds memory; a GPU wants more at a time to be busy
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from assistant.errors import ConfigError
 
 # Adam's best rate falls with the width of a model (Yang et al. 2022, 2203.03466); 1e-3 is right at 576 (SmolLM2-135M).
 _RATE_TIMES_WIDTH = 1e-3 * 576
-_LEAST_RATE, _LARGEST_RATE = 2e-4, 2e-3
+_LEAST_RATE, _LARGEST_RATE = 2e-4, 2e-3  # widths of 2,880 and 288, as far as the rule is trusted
 # LoRA wants ten times the rate of full fine-tuning ("LoRA Without Regret", 2025).
 _FULL_SHARE = 0.1
 

@@ -22,8 +22,8 @@ from assistant.text.words import content_stems, may_be_in
 from train.batches import TokenRow
 
 _LONGEST_ANSWER = 64
-"""In tokens."""
-_SAYS_THE_SAME = 0.5
+"""In tokens; bounds the time of a validation."""
+_SAYS_THE_SAME = 0.5  # a right answer may choose other words; its quantities have to be there
 
 
 @dataclass(frozen=True, slots=True)

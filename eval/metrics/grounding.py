@@ -33,7 +33,7 @@ Supports = Callable[[str, Sequence[P]], bool]
 """Whether passages together say what a sentence says."""
 Matrix = npt.NDArray[np.bool_]
 
-_MOST_CITATIONS = 3
+_MOST_CITATIONS = 3  # as in ALCE, so that citing everything does not pay
 _ABOUT_FACTS = ("hallucination", "self_knowledge", "claim_recall", "context_utilisation")
 """Metrics that need the facts that a case requires."""
 

@@ -15,8 +15,8 @@ from eval.metrics import UNANSWERABLE, Score, score
 
 Ranks = Sequence[int | None]
 
-_CUTS = (1, 3, 5, 10)
-_DEEP = 10
+CUTOFFS = (1, 3, 5, 10)
+"""Ranks that recall and success look down to; all else looks down to the last of them."""
 _NO_GOLD = "the case names no gold evidence"
 _NOTHING_FOUND = "nothing was retrieved"
 
@@ -60,11 +60,12 @@ def context_precision(found: Ranks, k: int) -> float | None:
 def retrieval_scores(case: Case, hits: Sequence[Evidence]) -> dict[str, Score]:
     """All metrics of the hits of one question, best hit first."""
     met = ranks(case.gold, hits)
+    deep = CUTOFFS[-1]
     why = UNANSWERABLE if case.unanswerable else _NO_GOLD
-    scores = {f"recall@{k}": score(recall(met, k), why) for k in _CUTS}
-    scores |= {f"success@{k}": score(success(met, k), why) for k in _CUTS}
-    scores[f"mrr@{_DEEP}"] = score(reciprocal_rank(met, _DEEP), why)
-    scores[f"ndcg@{_DEEP}"] = score(ndcg(met, _DEEP), why)
+    scores = {f"recall@{k}": score(recall(met, k), why) for k in CUTOFFS}
+    scores |= {f"success@{k}": score(success(met, k), why) for k in CUTOFFS}
+    scores[f"mrr@{deep}"] = score(reciprocal_rank(met, deep), why)
+    scores[f"ndcg@{deep}"] = score(ndcg(met, deep), why)
     precision = context_precision(met, len(hits)) if hits else None
     scores["context_precision"] = score(precision, _NOTHING_FOUND if met else why)
     return scores

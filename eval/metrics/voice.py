@@ -20,9 +20,9 @@ from eval.cases import Case
 from eval.metrics import REFUSED, Score
 from eval.results import System
 
-LEAST_AUC = 0.75
+LEAST_AUC = 0.75  # halfway from chance to certainty
 NO_VOICE = Score(None, "no house voice was given: none of the adapters was trained on tone examples")
-_FOLDS = 5
+_FOLDS = 5  # documents of each kind at least, so that every fold leaves some out
 # Fewer of a kind, or from fewer documents, and the AUC itself would be an anecdote.
 _FEWEST_TEXTS = 10
 # A letter that neither language writes, so that the mask is no word of a text.

@@ -27,7 +27,7 @@ _FINDS = 0.8
 _MOST_RIGHT_HEDGED = 0.1
 # Of a kind with fewer questions nothing is said.
 _FEWEST_OF_A_KIND = 10
-_WORST = 3
+_WORST = 3  # enough to see what goes wrong, before anything else
 
 
 @dataclass(frozen=True, slots=True)

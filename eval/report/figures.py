@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from assistant.artifacts.evaluations import Mean
 from assistant.text.printing import visible
+from eval.metrics.retrieval import CUTOFFS
 from eval.report.labels import (
     FAILURE_TITLES,
     OUTCOME_TONES,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _INK, _SOFT, _LINE = "#010101", "#020202", "#030303"
 _TONES: dict[Tone, str] = {"good": "#040101", "bad": "#040202", "even": "#040303", "open": "#040404"}
 _SYSTEM = "#0500{:02x}"
-_SYSTEM_COLOURS = 8
+_SYSTEM_COLOURS = 8  # as many as the page's style sheet has
 _VARIABLES = {
     _INK: "--ink",
     _SOFT: "--soft",
@@ -58,7 +59,6 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "legend.frameon": False,
 }
-_CUTOFFS = (1, 3, 5, 10)
 _CURVES = {"recall": "right passages found (recall)", "success": "any of them found (success)"}
 
 
@@ -104,7 +104,7 @@ def _curves(results: Results) -> Markup | None:
     groups: dict[tuple[float | None, ...], list[int]] = {}
     for place, system in enumerate(results.systems):
         means = results.means[system.name]
-        values = tuple(means[f"{metric}@{k}"].value for metric in _CURVES for k in _CUTOFFS)
+        values = tuple(means[f"{metric}@{k}"].value for metric in _CURVES for k in CUTOFFS)
         if None not in values:
             groups.setdefault(values, []).append(place)
     names = [_short(system.name) for system in results.systems]
@@ -117,14 +117,14 @@ def _curves(results: Results) -> Markup | None:
     with _figure(7.2, 2.9) as figure:
         for axes, (metric, title) in zip(figure.subplots(1, 2, sharey=True), _CURVES.items(), strict=True):
             for name, place, means in lines:
-                found = [means[f"{metric}@{k}"] for k in _CUTOFFS]
+                found = [means[f"{metric}@{k}"] for k in CUTOFFS]
                 colour, lows, highs = _colour(place), [mean.low for mean in found], [mean.high for mean in found]
                 marks = {"color": colour, "marker": _marker(place), "linewidth": 2, "label": name}
-                axes.plot(_CUTOFFS, [mean.value for mean in found], **marks)
+                axes.plot(CUTOFFS, [mean.value for mean in found], **marks)
                 if None not in lows:
-                    axes.fill_between(_CUTOFFS, lows, highs, color=colour, alpha=0.12, linewidth=0)
+                    axes.fill_between(CUTOFFS, lows, highs, color=colour, alpha=0.12, linewidth=0)
             axes.set_title(title, fontsize="medium")
-            axes.set(xlabel="passages (k)", ylim=(0, 1.03), xticks=_CUTOFFS)
+            axes.set(xlabel="passages (k)", ylim=(0, 1.03), xticks=CUTOFFS)
             axes.grid(axis="y", linewidth=0.6)
         figure.axes[1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         told = "; ".join(f"{name}: recall@5 {number(means['recall@5'].value)}" for name, _, means in lines)

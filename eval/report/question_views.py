@@ -18,7 +18,7 @@ Timings = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Case → system → stage → seconds."""
 NO_TIMINGS: Timings = {}
 
-# In characters.
+# In characters; a page holds a thousand questions (4 MB, docs/log.md).
 _LONGEST_ANSWER = 4000
 _LONGEST_PASSAGE = 4000
 # Of a passage that neither holds gold nor is cited: enough to see what it is about.

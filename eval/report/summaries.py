@@ -30,8 +30,8 @@ from eval.results import CaseRow, Costs, Results
 NO_ANSWER = "the documents do not answer it"
 # What GitHub reads as markup or as a mention.
 _ESCAPES = str.maketrans({**{sign: f"\\{sign}" for sign in "\\`*_[]<>|~&"}, "@": "@\u200b"})
-_REGRESSED_SHOWN = 10
-_LONGEST = 160
+_REGRESSED_SHOWN = 10  # cases; more would hide what else a summary says
+_LONGEST = 160  # characters of a text in a table
 _TONE_SIGNS: Mapping[Tone, str] = {"good": "✓", "bad": "✗", "even": "!", "open": "?"}
 _STATUS_LINES = {"pass": "passed", "warn": "passed, with a warning", "fail": "FAILED", "thin": "too little evidence"}
 

@@ -27,7 +27,7 @@ from assistant.workspace import make_file
 
 GENERATIONS_FILE = "cache/generations.jsonl"
 """Of what all models said, in the workspace."""
-_AT_ONCE = 64
+_AT_ONCE = 64  # keeps an engine busy; as many answers are lost when a run is killed
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from eval.drafts import DRAFT
 from eval.gate import GateRules, check_baseline, judged, judged_system, with_baseline
 from eval.gold import located, refuse_foreign_cases, text_of
 from eval.metrics import METRICS, PRIMARY
+from eval.metrics.retrieval import CUTOFFS
 from eval.metrics.style import StyleRule
 from eval.metrics.voice import NO_VOICE, Voice, voice_of, voice_score
 from eval.results import SCHEMA, CaseRow, Costs, DataCard, LanguageModel, Results, StyleFindings, System
@@ -34,9 +35,6 @@ from eval.running.fingerprints import adapter_identity, environment, generation_
 from eval.running.playback import GENERATIONS_FILE, Generations, PlaybackEngine, SilentEngine
 from eval.running.scoring import ScoringContext, embed_of, row_of, supports_by
 from eval.running.systems import GoldRetriever, Setting, TimedAnswer, answers_of, ask_with
-
-# Retrieval is scored down to this rank, whatever a prompt holds.
-_DEEP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,8 @@ def _scored(
     def search_deeper(searched: tuple[str, ...]) -> Sequence[Evidence]:
         """More of what was found for a question and its fallback, searched once for all systems."""
         question, *others = searched
-        return tuple(retriever.search(question, _DEEP, fallback="".join(others)))
+        # As deep as retrieval is scored, whatever a prompt holds.
+        return tuple(retriever.search(question, CUTOFFS[-1], fallback="".join(others)))
 
     def found(system: System, answer: Answer) -> list[Evidence]:
         """What was found for a question, and behind it what a longer list would have held."""

@@ -37,7 +37,7 @@ CLOSED_BOOK = (
 
 _RAG = "+rag"
 _SPECIAL: dict[str, SystemKind] = {"oracle": "oracle", "noise": "noise", "extractive": "extractive"}
-_DISTRACTORS = 4
+_DISTRACTORS = 4  # as many as answer.evidence shows by default
 # More chunks than one document is likely to have.
 _MANY = 1000
 

@@ -38,7 +38,7 @@ from ingest.pairs.user_sets import Taught, read_taught, taught_pairs
 RECIPE_VERSION = 6
 # How many hits are looked at for each passage of a list: some are of another split, or answer too.
 _DEPTH = 3
-_MOST_NAMED = 900
+_MOST_NAMED = 900  # documents in one statement of SQLite, as in assistant/store/sql.py
 
 
 def make_pairs(

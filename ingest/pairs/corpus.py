@@ -25,18 +25,18 @@ from assistant.text.words import content_stems
 from ingest.pairs.candidates import number_of, share_of
 from ingest.pairs.evidence_lists import folded
 
-_SHINGLE_WORDS = 5
+_SHINGLE_WORDS = 5  # shorter sequences are phrases of everybody, longer ones break at each edited word
 # One in so many shingles is compared: which, depends on its words alone, so that it is the same in all documents.
 _SAMPLED = 4
-_SAME_DOCUMENT = 0.5
+_SAME_DOCUMENT = 0.5  # of the smaller one's shingles: what is rewritten further is another text; not measured
 # Shingles that more documents than this share are boilerplate.
 _BOILERPLATE = 20
-_FEWEST_FOR_VALIDATION, _FEWEST_FOR_TEST = 3, 5
+_FEWEST_FOR_VALIDATION, _FEWEST_FOR_TEST = 3, 5  # families; of fewer, a split would take most
 # A family that would make a split so much larger than wanted stays in training.
 _TOO_LARGE = 1.5
 LEAKS = ("passage", "question", "near-duplicate question", "answer span")
-_NEAR = 0.8
-_FEWEST_SPAN_WORDS = 5
+_NEAR = 0.8  # four stems of five are the same; not measured
+_FEWEST_SPAN_WORDS = 5  # shorter answers are alike by chance
 _PRECIOUS = {"test": 0, "validation": 1, "train": 2}
 
 

@@ -16,11 +16,12 @@ from assistant.text.words import stems
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidates import CandidatePair, share_of
 
-# From this share of its telling stems on, a passage may say what a response says.
+# From this share of its telling stems on, a passage may say what a response says, or answer what a question asks. A
+# higher one leaves answers among the hard negatives, a lower one few negatives. Not measured.
 _SAYS_THE_SAME = 0.75
-_SUPPORTED = 0.5
 _IS_ABOUT = 0.75
-_FEWEST_WORDS = 3
+_SUPPORTED = 0.5  # people answer in words of their own; the numbers have to be there
+_FEWEST_WORDS = 3  # a shorter sentence says nothing that a citation could show
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 Fits = Callable[[Sequence[Passage], str], bool]

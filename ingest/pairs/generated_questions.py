@@ -29,9 +29,9 @@ UNREADABLE = "unreadable reply"
 # What the form of a document gives as statements that a question can be written for.
 STATED = frozenset({"table", "entry"})
 
-_FEWEST_WORDS, _MOST_WORDS = 7, 40
+_FEWEST_WORDS, _MOST_WORDS = 7, 40  # below, hardly a fact; above, several
 _LONGEST_QUESTION = 64
-"""In tokens."""
+"""In tokens: two sentences, for a question with its story."""
 # A typo is made of a plain question once that is answered: a model makes none when asked, and repeats those it reads.
 _STYLES = ("plain", "story", "terse", "two-part", "typo")
 _LANGUAGES = {"fr": "French", "es": "Spanish", "it": "Italian", "nl": "Dutch", "pt": "Portuguese", "pl": "Polish"}

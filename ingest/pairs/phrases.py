@@ -8,6 +8,9 @@ from typing import Any
 
 from assistant.text.languages import alternatives, data, every
 
+ANY_WORDS = 2
+"""So many wordings at the end of a kind quote what they ask about, which may be no noun."""
+
 
 def wordings(kind: str, language: str) -> Any:
     """What a language has of one kind; empty for one that has no questions."""

@@ -20,8 +20,8 @@ from ingest.pairs.evidence_lists import EvidenceList, Lists, Searched, names, nu
 
 # How the refusals are shared out among the kinds; near misses cost no list of their own.
 _HELD_OUT, _NEAR_MISS = 0.45, 0.45
-_HELD_OUT_TOGETHER = 3
-_ALTERED = 0.25
+_HELD_OUT_TOGETHER = 3  # questions of one list, which share its prompt; more would refuse one text only
+_ALTERED = 0.25  # of the wanted ones at most, so that the other kinds stay
 # What is named by a number has no other one; of an amount or a deadline a passage may say something all the same.
 _NAMED = re.compile(
     r"(?:§ ?|\b[A-ZÄÖÜ]\w+[ -]|\b(?:class|zone|part|edition|year|step|level|form) |\b(?=(?:19|20)\d\d\b))"

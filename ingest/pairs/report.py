@@ -8,7 +8,7 @@ from assistant.text.printing import counted
 from ingest.pairs.generated_answers import ANSWER
 from ingest.pairs.generated_questions import UNREADABLE
 
-_MOST_COMPLAINTS = 10
+_MOST_COMPLAINTS = 10  # so that what else is told stays on the screen
 
 
 def complaints(report: PairsReport) -> list[str]:

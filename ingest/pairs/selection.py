@@ -32,10 +32,11 @@ _MOST_OF_A_KIND: Mapping[str, int] = {"search": 1, "topic": 1}
 # So many questions are wanted about a chunk even if they are of one kind: they share their prompt.
 _FEWEST = 3
 Search = Callable[[str], Sequence[Evidence]]
-_LONGEST_QUESTION = 220
-_MOST_QUESTION_WORDS = 32
-_LONGEST_RESPONSE = 420
-_FIRST_WORDS = 6
+_LONGEST_QUESTION = 220  # characters; about as many as so many words have
+_MOST_QUESTION_WORDS = 32  # longer ones are paragraphs of a page with questions; not measured
+LONGEST_RESPONSE = 420
+"""Characters: a few sentences; the assistant is to answer, not to copy a section. Not measured."""
+_FIRST_WORDS = 6  # where a heading that was not told apart ends
 # A capital within a sentence: a name in most languages. German writes nouns so; they have to be in the chunk too.
 _NAME = re.compile(r"(?<=[a-zäöüß,;] )[A-ZÄÖÜ][\w&-]+")
 _MARKER = re.compile(r"\[\s*\d{1,3}\s*\]")
@@ -144,7 +145,7 @@ def fault(candidate: CandidatePair, chunk: str, context: str) -> str:
         return "form"
     words = len(question.split())
     is_short = words < 3 or len(response.split()) < 3
-    is_long = words > _MOST_QUESTION_WORDS or len(question) > _LONGEST_QUESTION or len(response) > _LONGEST_RESPONSE
+    is_long = words > _MOST_QUESTION_WORDS or len(question) > _LONGEST_QUESTION or len(response) > LONGEST_RESPONSE
     if is_short or is_long:
         return "length"
     if not candidate.quote.strip() or folded(candidate.quote) not in shown:

@@ -25,18 +25,19 @@ _GRAMMAR = vocabulary("stopwords")
 _REPLIES = tuple(f"{word}{mark} " for word in ("Yes", "No", "Ja", "Nein") for mark in ".,!")
 Found = Iterator[tuple[str, str, str, str]]
 """(kind, question, response, quote)."""
+# Characters and sentences that a section begins with: they answer what it is about, all of it would be no answer. Not
+# measured.
 _LONGEST_ANSWER = 320
 _ENDS = (".", "!", "?", "…", ".“", ".”", '."')
 _MOST_SENTENCES = 3
 # Items of a list that answer a question; more would be no short answer.
 _MOST_ITEMS = 8
-_TOPIC_WORDS = 7
-_ANY_WORDS = 2
+_TOPIC_WORDS = 7  # longer headings are clauses, which no question is made around
 _NO_NOUN, _ASKS, _TELLS = (whole_words(phrases.pattern(kind)) for kind in ("no_noun", "asks", "tells"))
 _ENTRY = re.compile(r"^(?P<key>[^:–—.;?!|]{2,60}?)(?P<mark>\s*:\s+|\s+[–—]\s+)(?P<value>\S.{2,400})$")
-_KEY_WORDS = 6
+_KEY_WORDS = 6  # more are a clause before a colon, not what is defined
 _POINTERS = frozenset({"this", "these", "that", "dies", "diese", "dieser", "dieses"})
-_FEWEST, _MOST = 3, 5
+_FEWEST, _MOST = 3, 5  # words of a search: fewer are said in many places, more are no search of people
 _WEAK = _GRAMMAR | phrases.words("weak")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _WITHIN_SENTENCE = re.compile(r"(?<=[\w,;)] )[^\W\d_][\w'’-]*")
@@ -151,7 +152,7 @@ def topics(block: HeadedBlock, language: str, topic: str, *key: object) -> Itera
     if _TELLS.match(topic):
         templates = phrases.wordings("what_now", language)
     elif _NO_NOUN.match(topic.rpartition(": ")[2]):
-        templates = templates[-_ANY_WORDS:-1] if _ASKS.match(topic) else templates[-_ANY_WORDS:]
+        templates = templates[-phrases.ANY_WORDS : -1] if _ASKS.match(topic) else templates[-phrases.ANY_WORDS :]
     if ":" in topic:
         templates = [template for template in templates if ":" not in template]
     yield one_of(templates, *key).format(topic=topic, Topic=topic[0].upper() + topic[1:]), told

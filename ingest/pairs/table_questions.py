@@ -21,13 +21,11 @@ _UNIT = re.compile(
     r"\bin ((?:euros?|EUR|€|percent|Prozent|%|Euro|days?|Tagen|weeks?|months?|years?|Jahren)"
     r"(?: [^,.;|\n]{1,40})?)(?=[,.;|\n]|$)"
 )
-_LONGEST_CELL = 160
-_LONGEST_SUBJECT = 80
+_LONGEST_CELL = 160  # characters: longer cells are text, not a value
+_LONGEST_SUBJECT = 80  # longer lines above a table are sentences
 # Longer heads are cells of a table that only looks as if it had a header (22 of 43 on two handbooks).
 _LONGEST_HEAD = 60
 _YES_NO = frozenset({"yes", "no", "ja", "nein", "x", "–", "-"})
-
-_ANY_WORDS = 2
 # A header that is no noun, or begins with a preposition.
 _NO_NOUN = whole_words(phrases.pattern("no_noun_column"))
 
@@ -113,7 +111,7 @@ def cells(table: LabelledTable, language: str, *key: object) -> Iterator[tuple[s
             words = head.split()
             is_name = (len(words) > 1 and words[1][:1].isupper()) or head.isupper()
             column = head if is_name or own("capital_nouns", language) else head[0].lower() + head[1:]
-            fitting = templates[-_ANY_WORDS:] if has_no_noun else templates
+            fitting = templates[-phrases.ANY_WORDS :] if has_no_noun else templates
             question = one_of(fitting, *key, row[label], head).format(row=row[label], column=column, Column=head)
             # A statement with as little grammar between its words as it takes.
             named = row[label][0].upper() + row[label][1:]

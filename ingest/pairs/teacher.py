@@ -23,8 +23,8 @@ from assistant.types import Message
 from assistant.work.progress import note
 
 AUTO, BASE = "auto", "base"
-_BATCH = 16
-_AT_ONCE = 4
+_BATCH = 16  # prompts before their replies are kept: so many are lost when a run is stopped
+_AT_ONCE = 4  # requests beside each other; services limit them. Not measured
 # Answers that will be the same however often, and whatever, is asked for.
 _FINAL = frozenset({401, 403, 404, 405})
 # Answers that will be the same for this prompt; after so many in a row, for any.

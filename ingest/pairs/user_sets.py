@@ -33,7 +33,7 @@ from ingest.pairs.evidence_lists import Workbench, beside, cited, passage_of, sa
 
 # Far more than any prompt holds: such a row is a mistake of whoever wrote the file.
 _LONGEST = 40_000
-_LARGEST_CELL = 16 << 20
+_LARGEST_CELL = 16 << 20  # characters; csv stops at 131,072, and only the row is to be refused
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 _ASKED = ("instruction", "question", "prompt", "query")
 _ANSWERED = ("response", "answer", "output", "completion")

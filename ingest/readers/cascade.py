@@ -61,8 +61,9 @@ _STEPS_OF_TOKEN = 100
 """What each part of a value takes at an element that has it."""
 _STEPS_A_CHARACTER = 3_000
 """Of a page: 1 to 1.5 seconds for 100,000 characters; 700 were the most of 13 honest pages."""
-_MOST_STEPS = 5_000_000_000
-_LONGEST_VALUE = 200
+_MOST_STEPS = 5_000_000_000  # of any page: some 16 seconds (docs/log.md)
+LONGEST_VALUE = 200
+"""Parts of a value, far more than a list of fonts or shadows has; each takes steps at every element that has it."""
 _LONG_NUMBER = re.compile(r"(\d{99})\d+")
 _CONDITIONAL = "(["  # brackets may hold commas, and names that need not be there
 
@@ -129,7 +130,7 @@ def declarations(text: str) -> tuple[Declaration, ...]:
 def _named(declaration: Declaration) -> Declaration:
     """The same with its name as it is compared (only those of custom properties know large letters), and of a usual
     length."""
-    declaration.value = declaration.value[:_LONGEST_VALUE]
+    declaration.value = declaration.value[:LONGEST_VALUE]
     if not declaration.name.startswith("--"):
         declaration.name = declaration.lower_name
     return declaration

@@ -29,7 +29,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROLS = [*(chr(code) for code in range(32) if chr(code) not in "\t\n\v\f\r\x1b"), "\x7f", "\ufffd"]
-_SAMPLE = 1 << 18
+_SAMPLE = 1 << 18  # an encoding shows itself long before; a guess from all of a large file takes long
 # What Western European texts have beyond ASCII; other alphabets, read as cp1252, have more than these.
 _WESTERN = frozenset("äöüÄÖÜßàâçèéêëîïôùûÀÂÇÈÉÊËÎÔÛœæáíóúñÁÍÓÚÑåøÅØÆìò€§°«»„“”‚‘’–—…·\xa0")
 _MOST_FOREIGN = 0.25
@@ -43,7 +43,7 @@ _FREQUENT_CYRILLIC = frozenset("оеаинтс")
 _CYRILLIC_SHARE = 0.4
 # No word is written in two alphabets; other encodings, read as Cyrillic, give such words.
 _MIXED = re.compile(r"[a-z][а-яё]|[а-яё][a-z]", re.IGNORECASE)
-_FEWEST_CYRILLIC = 12
+_FEWEST_CYRILLIC = 12  # letters; of fewer a share says nothing
 MAX_JUNK_SHARE = 0.02
 """Share of control and replacement characters above which a file is binary, not text."""
 _INVISIBLE = re.compile(
@@ -58,9 +58,9 @@ _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
 _FORMATS = ("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%Y/%m/%d", "%m/%d/%Y")
 MIN_LETTERS = 40
 """Shorter texts are not guessed: a product name or a table of numbers has no language."""
-SURE = 0.9
-CONTRADICTION_LETTERS = 400
-_SAMPLE_CHARACTERS = 4_000
+SURE = 0.9  # probability below which what the document declares stands
+CONTRADICTION_LETTERS = 400  # a few sentences; of less, what the document declares is believed
+_SAMPLE_CHARACTERS = 4_000  # of the beginning and of the middle, so that a long text takes no longer
 _NOT_WORDS = re.compile(r"https?://\S+|(?<!\S)\S+@\S+|[\d_|]+")
 
 

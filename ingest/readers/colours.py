@@ -29,7 +29,6 @@ _IN_LETTERS = {"em": 1.0, "ex": 0.5, "ch": 0.5, "lh": 1.2, "cap": 0.7, "ic": 1.0
 _TURNS = {"deg": pi / 180, "grad": pi / 200, "rad": 1.0, "turn": 2 * pi}
 _SYSTEM = {"canvas": WHITE, "window": WHITE, "canvastext": BLACK, "windowtext": BLACK}
 _SUMS = frozenset({"calc", "min", "max", "clamp"})
-_MIXED = 2
 _COLOUR_TOKENS = (HashToken, IdentToken, FunctionBlock)
 
 
@@ -124,7 +123,7 @@ def colour(token: Node) -> Colour | None:
         arguments = groupby(token.arguments, lambda one: one == ",")
         parts = [list(part) for is_comma, part in arguments if not is_comma][1:]
         mixed = [part_colour for part in parts if (part_colour := next(colours(part), None))]
-        if len(mixed) != _MIXED:
+        if len(mixed) != 2:
             return None
         first, second = (next(iter(shares(part)), None) for part in parts)
         first = 0.5 if first is None and second is None else 1 - (second or 0.0) if first is None else first

@@ -73,7 +73,7 @@ _ARTICLED = {
     "html": "HTML", "csv": "a table", "text": "plain text", "markdown": "Markdown", "epub": "an EPUB",
     "xlsx": "an XLSX", "email": "mail",
 }  # fmt: skip
-MAX_WARNINGS = 20
+MAX_WARNINGS = 20  # of one file: each page of a bad one may have its own
 _DEFAULT_LIMITS = Limits()
 
 

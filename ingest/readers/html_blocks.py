@@ -22,7 +22,7 @@ BLOCK_TAGS = frozenset({
     "thead", "tr", "ul",
 })  # fmt: skip
 LISTS = frozenset({"ul", "ol", "menu", "dl"})
-MAX_INDENT = 8
+MAX_INDENT = 8  # levels of lists; blanks before deeper ones would add up to the square of the text
 _LAYOUT_SIGNS = etree.XPath(".//table|.//h1|.//h2|.//h3|.//h4|.//h5|.//h6")
 MAX_SPAN = 100
 """A wider span is a mistake or an attack; HTML itself stops at 1000."""

@@ -10,7 +10,7 @@ from math import cos
 
 from tinycss2.ast import FunctionBlock, IdentToken, Node, NumberToken, URLToken
 
-from .cascade import WINDOW, Styles
+from .cascade import LONGEST_VALUE, WINDOW, Styles
 from .colours import (
     BLACK,
     WHITE,
@@ -29,8 +29,8 @@ from .colours import (
 
 SMALLEST = 2.0
 """Pixels; letters that nobody reads."""
-_FAINTEST = 0.05
-_OPAQUE = 0.5
+_FAINTEST = 0.05  # of full opacity, or of the size of letters: as little as CLEAR of a colour
+_OPAQUE = 0.5  # of a ground over one that is not known: from here on its own colour is what is seen
 _CLEAR = Colour(BLACK, 0.0)
 _OUT = -500.0
 """Pixels left of or above the page from which no usual line reaches into it."""
@@ -42,7 +42,6 @@ _PILED = -0.8
 """Letters' widths between letters at which they lie on one another."""
 _OWN_SIZE = 300.0, 40.0
 """Pixels that a box is taken to be wide and high where it moves by a share of itself."""
-_LONGEST_VALUE = 200
 _SIZES = {
     "xx-small": 9.0, "x-small": 10.0, "small": 13.0, "medium": 16.0, "large": 18.0, "x-large": 24.0, "xx-large": 32.0,
 }  # fmt: skip
@@ -139,7 +138,7 @@ def looked(around: Look, styles: Styles, tag: str) -> Look | None:
 def _filled_in(tokens: Sequence[Node], custom: dict[str, list[Node]]) -> list[Node]:
     """A value with ``var(--name, fallback)`` replaced; what would grow without end is cut."""
     filled: list[Node] = []
-    for token in tokens[:_LONGEST_VALUE]:
+    for token in tokens[:LONGEST_VALUE]:
         if isinstance(token, FunctionBlock) and token.lower_name == "var":
             name = next((one.value for one in token.arguments if isinstance(one, IdentToken)), "")
             at = next((at for at, one in enumerate(token.arguments) if one == ","), len(token.arguments))
@@ -149,7 +148,7 @@ def _filled_in(tokens: Sequence[Node], custom: dict[str, list[Node]]) -> list[No
             filled.append(FunctionBlock(token.source_line, token.source_column, token.name, arguments))
         else:
             filled.append(token)
-    return filled[:_LONGEST_VALUE]
+    return filled[:LONGEST_VALUE]
 
 
 def _size(values: Styles, around: float) -> float:

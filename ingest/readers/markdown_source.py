@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 _COMMENT = re.compile(r"\{%-?\s*(?:comment\b|(?P<end>endcomment\s*-?%\}))")
-_LONGEST_COMMENT = 20_000
+_LONGEST_COMMENT = 20_000  # characters; tags further apart are no pair, and what is between them is kept
 _RAW = re.compile(r"\{%-?\s*(?:end)?raw\s*-?%\}")
 _ARGUMENT_TAG = re.compile(
     r"""\{%-?\s*(?!include|page|assign|if|for|link|alert|capture)\w+\s+["']([\w -]+)["']\s*-?%\}"""
@@ -36,7 +36,7 @@ _STRONG = re.compile(r"(\*\*|__)(?=\S)([^*_\n]+?)(?<=\S)\1")
 _CODE = re.compile(r"`([^`\n]+)`")
 _LOST_STARS = re.compile(r"\*{2,}")
 _KEPT = ("description", "keywords", "author", "tags", "category")
-MAX_FRONT_MATTER = 100_000
+MAX_FRONT_MATTER = 100_000  # characters; far more than metadata has, and YAML is slow to read
 
 
 def read_markdown(data: bytes) -> Document:

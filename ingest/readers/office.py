@@ -12,13 +12,13 @@ from .reading_limits import Limits, Refused
 if TYPE_CHECKING:
     from openpyxl.packaging.core import DocumentProperties
 
-MAX_MEMBERS = 50_000
+MAX_MEMBERS = 50_000  # more than any document has; the list of them is held in memory
 MAX_RATIO = 200
 """Unpacked size over packed size; XML packs 10 to 60 times, a bomb over a thousand times."""
 RATIO_FREE_BYTES = 64 << 20
 """Below this size a high ratio harms nobody: an empty sheet packs well."""
 _XML_SUFFIXES = (".xml", ".rels", ".vml", ".opf", ".ncx", ".xhtml", ".html", ".htm", ".svg")
-_STEP = 1 << 20
+_STEP = 1 << 20  # bytes held at a time
 _WIDTHS = ("ascii", "utf-16-le", "utf-16-be")
 _ENTITY = tuple("<!ENTITY".encode(width) for width in _WIDTHS)
 _DOCTYPE = tuple("<!DOCTYPE".encode(width) for width in _WIDTHS)

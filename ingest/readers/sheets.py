@@ -33,8 +33,8 @@ _MOST_ROWS = 1_048_576
 _SIGNS = re.compile(rb'\bhidden="(?:1|true)"|\b(?:ht|width)="0?\.?\d"')
 _THEME = ("lt1", "dk1", "lt2", "dk2", *(f"accent{number}" for number in range(1, 7)), "hlink", "folHlink")
 _SMALLEST = 2.0
-"""Points of letters, of a row's height, and characters of a column's width that show something."""
-_NARROWEST = 0.5
+"""Points of letters and of a row's height that show something."""
+_NARROWEST = 0.5  # of a character that a column is wide: less shows nothing
 _TEXT_SECTION = 3
 """A number format has sections for positive and negative numbers, zero, and text."""
 

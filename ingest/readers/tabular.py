@@ -12,7 +12,7 @@ from .clean import clean, decode, fold
 from .reading_limits import Limits, Refused, check_characters
 
 _DELIMITERS = ",;\t|"
-_SNIFF_LINES = 50
+_SNIFF_LINES = 50  # a table shows its delimiter at its start
 _NUMBER = re.compile(r"[($€£¥+\-−–]*\s?\d[\d.,'\s]*\s?[)%€$£]*$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 

@@ -11,7 +11,7 @@ from .reading_limits import Limits, check_characters
 _RULES = frozenset("=-~^*#")
 """Signs that three or more of underline a title."""
 _COLUMNS = re.compile(r"(?<=\S)(?:\s{3,}|\s*\|\s+)(?=\S)")
-MAX_HEADING = 120
+MAX_HEADING = 120  # characters: two printed lines; longer ones are sentences
 _ORDINAL = r"(?:Erste|Zweite|Dritte|Vierte|Fünfte|Sechste|Siebte|Achte|Neunte|Zehnte)[rs]?"
 _DIVISION = re.compile(
     rf"""

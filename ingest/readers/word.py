@@ -38,19 +38,19 @@ _OFF = frozenset({"0", "false", "off", "none"})
 _HIDING = ("vanish", "webHidden", "specVanish")
 _EDGES = frozenset({"shadow", "glow", "textOutline"})
 """What is drawn around letters and shows them in any colour."""
-_SMALLEST_HALF_POINTS = 4
+_SMALLEST_HALF_POINTS = 4  # nobody reads smaller letters
 _NARROWEST = 15
 """Per cent of their width that letters may be squeezed to."""
 _TWIPS = 20
 """Twips a point; a line that is exactly so high or lower shows nothing."""
 _EMU = 635
 """English metric units a twip, in which drawings are placed."""
-_FARTHEST_HALF_POINTS = 400
+_FARTHEST_HALF_POINTS = 400  # raised or lowered by 200 points, letters are far off their line
 _CLEAR = 95_000
 """Thousandths of a per cent of a fill that do not cover, from which next to nothing is seen."""
 _PLAIN_PATTERNS = ("", "clear")
 """Shadings without a pattern, of which nothing but the fill is drawn."""
-_A4 = 11_906, 16_838
+_A4 = 11_906, 16_838  # twips, of a section that names no size
 _SCHEME = {"background1": "lt1", "light1": "lt1", "text1": "dk1", "dark1": "dk1", "background2": "lt2", "light2": "lt2",
            "text2": "dk2", "dark2": "dk2", "hyperlink": "hlink", "followedHyperlink": "folHlink"}  # fmt: skip
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BLOCK = re.compile(rb"begin(bfchar|bfrange)(.*?)endbf", re.DOTALL)
 _TOKEN = re.compile(rb"<([0-9A-Fa-f\s]*)>|([\[\]])")
-_MOST_CODES = 1 << 16
+_MOST_CODES = 1 << 16  # all that two bytes can say; ranges may claim more
 # All of these are the same where they are ASCII, but for two kinds of quotation marks.
 _LATIN = ("/WinAnsiEncoding", "/MacRomanEncoding", "/StandardEncoding")
 # Fonts with signs of their own that need not be embedded, and the codes at which even they draw what ASCII says.

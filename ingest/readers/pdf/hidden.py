@@ -43,7 +43,7 @@ _FEWEST = 3
 """Letters in a row without ink that are hidden; fewer may just be thin, or stand beside their ink."""
 _FARTHEST = 0.3
 """Share of an em that a piece may lie from its shadow."""
-_CELLS = 1_000_000
+_CELLS = 1_000_000  # pairs of boxes held against each other at a time: 1 MB for each comparison
 
 
 @dataclass(frozen=True, slots=True)

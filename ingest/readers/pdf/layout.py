@@ -21,10 +21,10 @@ _UNIT = re.compile(
     r"\(?(?:[$€£]|dollars|amounts)?\s*\(?in\s+(?:millions|thousands|billions|mio|tsd|t?eur)", re.IGNORECASE
 )
 """The unit of a table, set bold over it like a heading."""
-MAX_HEADING_LINES = 4
+MAX_HEADING_LINES = 4  # more lines of large letters are a cover or a quotation
 LARGER = 1.12
 """Times the body size from which a line is set as a heading."""
-MAX_PATH = 6
+MAX_PATH = 6  # as deep as in HTML
 _HEAD_LINES = 5
 """Lines at the top of a page within which an open heading is repeated."""
 _GAP, _TIGHT = 1.3, 0.95

@@ -35,9 +35,9 @@ Box = tuple[float, float, float, float]
 """Left, bottom, right and top in points of the page."""
 Matrix = tuple[float, float, float, float, float, float]
 _STROKED = (pdfium.FPDF_TEXTRENDERMODE_STROKE, pdfium.FPDF_TEXTRENDERMODE_STROKE_CLIP)
-_FEWEST_ALPHA = 16
-_MOST_FORMS = 1_000
-_MOST_CORNERS = 200
+_FEWEST_ALPHA = 16  # of 255: below, what is behind gives the colour
+_MOST_FORMS = 1_000  # of a page; forms within forms may multiply without end
+_MOST_CORNERS = 200  # of a path that clips; a longer one is taken to clip nothing
 _LIGATURE = 4
 """Letters of a text in the place of drawn ones (``ActualText``) that is believed; more may say what they like."""
 _SHAPE = struct.Struct("<3I")

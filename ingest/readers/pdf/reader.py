@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rapidocr import RapidOCR
 
 _NO_VALUE = ("", "anonymous", "unspecified")
-MAX_OUTLINE = 5_000
+MAX_OUTLINE = 5_000  # bookmarks; each is one call, and a file may hold any number
 _MOST_HURTFUL = 3
 """Pages of one file that take too long to be drawn before no other one is."""
 _NO_TITLE = re.compile(
@@ -39,7 +39,7 @@ MIN_CHARACTERS = 25
 """Letters and figures below which a page with a large picture is a scan, maybe with a stamp on it."""
 MIN_PICTURE = 0.3
 """Share of the page that the picture of a scan covers."""
-_DPI = 200
+_DPI = 200  # letters of 8 points are 22 pixels high; 300 would be 2.25 times the pixels
 _MOST_PIXELS = 4_000
 """On a side of the picture, for a page that is larger than paper."""
 _LINE = 6

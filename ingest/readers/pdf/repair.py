@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OBJECT = re.compile(rb"(?<!\d)(\d{1,8}) 0 obj\b")
 _PAGE_OBJECT = re.compile(rb"(?<!\d)(\d{1,8}) 0 obj\b(?:(?!endobj).){0,4000}?/Type\s*/Page(?![a-zA-Z])", re.DOTALL)
-MAX_MENDED = 10_000
+MAX_MENDED = 10_000  # pages of a file that is damaged, more than books have
 
 
 def encrypted() -> Refused:

@@ -24,8 +24,8 @@ CLOSE = 2.1
 """Line heights between the lines of a header at most, which are set in two at the widest."""
 MAX_LABEL = 90
 """Characters of a label that has its row below it."""
-MAX_LABEL_LINES = 3
-MAX_HEADER_LINES = 30
+MAX_LABEL_LINES = 3  # a label that wraps; more lines are a paragraph
+MAX_HEADER_LINES = 30  # heads of columns may come one a line; more lines are a text
 
 
 @dataclass(frozen=True, slots=True)

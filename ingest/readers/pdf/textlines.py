@@ -39,7 +39,7 @@ _JUNK = re.compile("[\x00-\x08\x0e-\x1f\ufffd\ue000-\uf8ff]")
 _LINE_ENDS = re.compile(f"(\r\n|\r|\n|{LINE_END_HYPHEN})")
 _LEADERS = re.compile(r"(?:\s?\.){4,}\s*|(?:\s?_){4,}")
 _BOLD, _ITALIC = (b"bold", b"black", b"heavy", b"demi"), (b"ital", b"obli")
-BOLD_WEIGHT = 650
+BOLD_WEIGHT = 650  # between semi-bold (600) and bold (700)
 Place = tuple[float, float, float, float]
 _TURNS: dict[int, Callable[[float, float, float, float], Place]] = {
     90: lambda left, right, top, bottom: (bottom, top, -left, -right),
@@ -59,7 +59,7 @@ POOR = 0.12
 """Share of characters in glued words, junk or s p a c e d letters above which a page is read again."""
 EDGE = 3
 """Lines at the top and at the bottom of a page that may be furniture."""
-MIN_PAGES = 4
+MIN_PAGES = 4  # a line on three pages may be a heading that comes again
 MIN_SHARE = 0.5
 """Share of all pages (or of all odd or even ones) on which a line stands that belongs to none."""
 MIN_RUN_SHARE = 0.7
@@ -71,11 +71,11 @@ _PAGE_NUMBER = re.compile(
     r"(?:\s*(?:of|von|/)\s*\d{1,4})?",
     re.IGNORECASE,
 )
-MIN_ENTRIES = 5
+MIN_ENTRIES = 5  # fewer lines with a number at their end may be a list of amounts
 MIN_FOUND = 0.6
 """Share of the entries whose text has to stand elsewhere as a line of its own."""
 _LEADER = " \t.…·_"
-_LONGEST_ENTRY = 200
+_LONGEST_ENTRY = 200  # bounds time and moves nothing else (docs/log.md)
 _HEADS = frozenset({"contents", "table of contents", "inhalt", "inhaltsverzeichnis", "inhaltsübersicht", "index"})
 
 
