@@ -42,6 +42,16 @@ def test_links_of_the_documentation_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_architecture_names_files_that_exist() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`(\w+(?:/[\w.]*)+|\w+\.(?:py|yaml|jinja))`", page))
+    assert len(names) > 30
+    for name in sorted(names):
+        path = re.sub("LANGUAGE|NAME", "*", name.rstrip("/"))
+        roots = ("", *(f"{package}/**/" for package in ("assistant", "ingest", "train", "eval", "ui")))
+        assert any(any(ROOT.glob(f"{root}{path}{end}")) for root in roots for end in ("", ".py")), name
+
+
 def test_the_map_in_the_readme_names_every_package() -> None:
     tree = re.search(r"```text\nassistant/.*?```", README, re.DOTALL)
     assert tree
