@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 EXACT_LIMIT = 200_000
 # FAISS asks for 39 to place a cell well.
 _TRAINING_ROWS_A_CELL = 40
-_SEARCHED_PART = 8
+_SEARCHED_PART = 8  # of the cells one in so many: see above
 _CHECKSUM_BYTES = 16  # against damage, not against people
 _READ_BYTES = 1 << 22  # held in memory at once
 
