@@ -143,7 +143,8 @@ def _beginning(line: Line, text: str) -> int:
 
 
 def _is_title(line: Line, plain: str) -> bool:
-    is_bold = line.text in (f"**{plain}**", f"__{plain}__")
+    mark, inner = line.text[:2], line.text[2:-2]
+    is_bold = mark in ("**", "__") and line.text[2:].endswith(mark) and mark not in inner and not inner[:1].isspace()
     if not (is_bold or line.kind == "heading" or plain.endswith(":")) or plain.endswith((".", "!")):
         return False
     its = words(plain)

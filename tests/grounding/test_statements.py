@@ -51,7 +51,8 @@ def test_a_sentence_is_judged_the_same_in_every_form(form: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["### Summary", "**Deductible**", "Home Basic:", "## What is covered?", "| Item | Value |\n|---|---|",
-     "Based on the provided documents:", "Zusammenfassung:", "```html\n```", "---\n***"],
+     "Based on the provided documents:", "Zusammenfassung:", "```html\n```", "---\n***", "**The `CODE` line**",
+     "**Your _own_ cover**:"],
 )  # fmt: skip
 def test_what_only_names_or_announces_is_no_sentence(text: str) -> None:
     assert grounded(text) == []
