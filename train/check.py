@@ -10,12 +10,13 @@ from typing import Any
 from assistant.artifacts.cards import run_folder
 from assistant.artifacts.command_reports import CheckExample, CheckProbe, CheckReport
 from assistant.config import Settings
+from assistant.errors import ConfigError
 from assistant.text.printing import visible
 from assistant.workspace import Workspace
 from train.batches import Packed, TokenRow, computed_together, loss_tokens, steps
 from train.finetune import make_accelerator, make_trainer
 from train.job import Job, named, prepare
-from train.model import computes_in_bfloat16, estimate, free_bytes, window_of
+from train.model import computes_in_bfloat16, count_parameters, estimate, free_bytes, window_of
 from train.run_file import validated
 from train.trainer import out_of_memory_told
 
@@ -150,6 +151,10 @@ def _probe(job: Job, batches: Sequence[tuple[Packed, ...]], workspace: Workspace
     small = sorted(batches, key=lambda batch: work(batch, layers))[len(batches) // 4]
     rows = [row for one in small for row in one.rows]
     settings = job.settings.model_copy(update={"layers_to_transform": ()})
+    try:
+        count_parameters(config, job.general.engine, settings)
+    except ConfigError:  # what is trained are modules of later layers alone
+        settings = settings.model_copy(update={"target_modules": ("all-linear",)})
     shallow = replace(job, config=config, settings=settings, plan=replace(job.plan, rows=rows, validation=()))
     folder = run_folder(workspace, job.settings.name)
     trainer = make_trainer(shallow, make_accelerator(job, folder), folder)

@@ -99,6 +99,12 @@ def test_a_step_is_tried_on_the_first_layers_alone(
     assert report.base_parameters == sizes.base
 
 
+def test_a_training_of_modules_in_later_layers_alone_is_tried_on_the_first(place: Workspace, tmp_path: Path) -> None:
+    deep = settings_for(tiny_model(tmp_path / "deep", num_hidden_layers=6))
+    report = check(place, deep, {"target_modules": ["layers.5.self_attn.q_proj"]})
+    assert report.probe is not None and report.probe.layers == 2
+
+
 def test_a_row_beyond_the_window_is_named(place: Workspace, general: Settings) -> None:
     write_toy_pairs(place, [toy_pair(0), toy_pair(1, words=900)])
     with pytest.raises(TrainingError, match="'p1' has"):
