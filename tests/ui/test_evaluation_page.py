@@ -101,9 +101,9 @@ def test_what_is_chosen_stays_while_it_is_there(actions: EvaluationActions) -> N
         save_report(actions.context.workspace, name)
     all_names = ["three", "two", "one"]  # of the same second: by name
     for name, (before, after) in {"one": ("one", "two"), "gone": ("two", "three")}.items():
-        shown = actions.listed("gone", None, "gone", ["base", "gone+rag"], name, before, after, as_(EDITOR))
+        shown = actions.listed("gone", None, "gone", ["base", "gone+rag"], name, "gone", before, after, as_(EDITOR))
         assert shown[3].value == "", "the corpus that the questions are about"
-        assert [part.value for part in shown[4:]] == [["base"], name if name in all_names else "", before, after]
+        assert [part.value for part in shown[4:]] == [["base"], name if name in all_names else "", "", before, after]
         assert shown[1].value == "cases.jsonl", "what is gone gives way to the first"
 
 

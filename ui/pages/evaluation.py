@@ -84,13 +84,14 @@ class EvaluationActions:
         corpus: str | None,
         systems: list[str],
         baseline: str | None,
+        judge: str | None,
         before: str | None,
         after: str | None,
         request: gr.Request,
     ) -> list[Any]:
         """Reports, and all that an evaluation can be made of; what is chosen stays."""
         if not self.context.may(request, "editor"):
-            return [gr.skip()] * 8
+            return [gr.skip()] * 9
         space = self.context.workspace
         views, known = reports(space), systems_of(self.context)
         names = [view.name for view in views]
@@ -101,6 +102,7 @@ class EvaluationActions:
             gr.Dropdown(corpora_of(self.context), value=corpus if corpus in space.corpus_names() else ""),
             gr.CheckboxGroup(who_answers(self.context), value=[system for system in systems if system in known]),
             choosing(["", *names], baseline),
+            choosing(["", *judges_of(self.context.settings)], judge),
             choosing(names, before, first=1),
             choosing(names, after),
         ]
@@ -241,4 +243,4 @@ def _making(context: AppContext, actions: EvaluationActions, panel: JobPanel) ->
     ):
         event(action, inputs, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     file.upload(actions.send, file, [file, cases], **CLICKED)
-    return [cases, pairs, corpus, systems, baseline]
+    return [cases, pairs, corpus, systems, baseline, judge]

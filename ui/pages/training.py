@@ -40,7 +40,7 @@ from ui.shown.adapters import (
     plot_html,
     read_check,
 )
-from ui.shown.running import models_here
+from ui.shown.running import bases_here
 from ui.uploads import kept_as
 
 KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remove")
@@ -79,11 +79,17 @@ class TrainingActions:
         return made_html(self.context, job.about, jobs.output(job.id)) if job.kind == "pairs" else ""
 
     def listed(
-        self, corpus: str | None, pairs: str | None, unfinished: str | None, parts: list[str], request: gr.Request
+        self,
+        corpus: str | None,
+        pairs: str | None,
+        base: str | None,
+        unfinished: str | None,
+        parts: list[str],
+        request: gr.Request,
     ) -> list[Any]:
         """All adapters, and what new ones can be made of; what is chosen stays."""
         if not self.context.may(request, "editor"):
-            return [gr.skip()] * 7
+            return [gr.skip()] * 8
         space = self.context.workspace
         found, resumable = adapters(space), unfinished_runs(space)
         names = [view.name for view in found if view.card]
@@ -93,6 +99,7 @@ class TrainingActions:
             choosing(space.corpus_names(), corpus),
             choosing(sets, pairs),
             self.describe_pairs(pairs if pairs in sets else next(iter(sets), None), request),
+            gr.Dropdown(bases_here(self.context), value=base or "", allow_custom_value=True),
             gr.Row(visible=bool(resumable)),
             choosing(resumable, unfinished),
             gr.CheckboxGroup(names, value=[part for part in parts if part in names]),
@@ -290,8 +297,8 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
         pairs_made = gr.Button(words("training.make_pairs"))
     gr.Markdown(f"### {words('training.model')}")
     base = gr.Dropdown(
-        [(label, name) for name, label in models_here(context).items()],
-        value=context.settings.engine.model,
+        bases_here(context),
+        value="",
         allow_custom_value=True,
         label=words("training.facts.base"),
         info=named_in(context.language, "engine.model", description_of("engine.model"))["info"],
@@ -321,7 +328,7 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
     ):
         event(action, given, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     pairs.change(actions.describe_pairs, pairs, summary, **CLICKED)
-    return [corpus, pairs, summary, unfinished, which]
+    return [corpus, pairs, summary, base, unfinished, which]
 
 
 def _opened(context: AppContext, actions: TrainingActions, parts: _OpenAdapter) -> None:

@@ -89,6 +89,12 @@ def models_here(context: AppContext) -> dict[str, str]:
     }
 
 
+def bases_here(context: AppContext) -> list[tuple[str, str]]:
+    """Labels and values of models to train on; the value of the one that answers is empty, whichever it will be."""
+    chosen = context.settings.engine.model
+    return [(label, "" if name == chosen else name) for name, label in models_here(context).items()]
+
+
 def _language_models() -> dict[str, Model]:
     return {name: model for name, model in catalogue().items() if model.kind == "language model"}
 

@@ -60,7 +60,8 @@ def build(context: AppContext) -> None:
         _on(turns.vote, chat.vote, [parts.conversation], [turns])
         _on(turns.teach, chat.teach, [parts.conversation], [turns])
     _on(parts.editing.keep, chat.keep, [parts.edit], [parts.question, parts.edit, parts.editing])
-    _on(parts.model.input, chat.change_model, [parts.model], [parts.model])
+    changed = _on(parts.model.input, chat.change_model, [parts.model], [])
+    _on(changed.then, chat.show_model, [], [parts.model])  # also the one that still answers, where it was refused
     _on(parts.compares.change, chat.compare, [parts.compares], [parts.other, parts.blind])
     _on(parts.panel.cite, chat.cite, [], [parts.panel])
     asked_of = [parts.scope, parts.asked, parts.now]
@@ -359,7 +360,7 @@ class Chat:
             **({} if is_asked else self._shown(turns, conversation, scope)),
         }
 
-    def change_model(self, name: str, request: gr.Request) -> gr.Dropdown:
+    def change_model(self, name: str, request: gr.Request) -> None:
         """Have another base model answer everyone, now and after the next start."""
         context = self.context
         context.require(request, "admin")
@@ -374,7 +375,10 @@ class Chat:
                 context.service.change_model(before)
                 raise
             gr.Info(message_html(context.text("chat.model_changed", name=name)))
-        return gr.Dropdown(**choices_of(context).model)
+
+    def show_model(self) -> gr.Dropdown:
+        """Show the model that answers."""
+        return gr.Dropdown(**choices_of(self.context).model)
 
     def compare(self, compares: bool) -> Changes:
         """Show or hide what a comparison needs."""
