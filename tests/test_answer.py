@@ -79,7 +79,7 @@ def test_citations_are_only_of_passages_that_were_in_the_prompt(retriever: Retri
 
 def test_weak_evidence_is_refused_without_calling_the_model(retriever: Retriever, settings: Settings) -> None:
     engine = ScriptedEngine("Paris.")
-    answer = assistant_of(retriever, engine, settings).ask("Which quantum chromodynamics lattice converges?")
+    answer = assistant_of(retriever, engine, settings).ask("What is the capital of Peru?")
     assert answer.refused and answer.refusal_reason and not answer.sentences
     assert answer.text.startswith(settings.answer.refusal["en"])
     assert answer.hits, "the nearest passages are shown"
@@ -152,7 +152,7 @@ def test_a_refusal_in_the_words_of_the_house_is_a_refusal_also_when_the_model_sa
 def test_the_adapter_is_asked_and_named_in_answers_and_refusals(retriever: Retriever, settings: Settings) -> None:
     engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
     assistant = assistant_of(retriever, engine, settings)
-    asked = ["What is the deductible for hail damage?", "Which quantum chromodynamics lattice converges?"]
+    asked = ["What is the deductible for hail damage?", "What is the capital of Peru?"]
     answers = [assistant.ask(question, adapter=name) for name in ("house", None) for question in asked]
     assert engine.adapters == ["house", None]
     assert [answer.adapter for answer in answers] == ["house", "house", None, None]

@@ -70,7 +70,7 @@ def test_usage_is_only_streamed_when_it_is_asked_for(client: OpenAI) -> None:
 
 def test_what_the_documents_do_not_hold_is_refused_and_costs_no_tokens(client: OpenAI) -> None:
     reply = client.chat.completions.create(
-        model="cars", messages=[{"role": "user", "content": "Which quantum chromodynamics lattice converges?"}]
+        model="cars", messages=[{"role": "user", "content": "What is the capital of Peru?"}]
     )
     grounding = reply.model_extra["grounding"]  # type: ignore[index]
     assert grounding["refused"] and grounding["refusal_reason"]
