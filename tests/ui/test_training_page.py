@@ -148,9 +148,9 @@ def test_some_pairs_of_each_source_are_shown_and_rows_that_were_left_out(context
 def test_what_is_chosen_stays_while_it_is_there(actions: TrainingActions, tmp_path: Path) -> None:
     for name in ("formal", "warm"):
         save_card(actions.context.workspace, name, tmp_path)
-    shown = actions.listed("gone", None, "owner/mine", None, ["warm", "gone"], as_(EDITOR))
-    assert shown[-1].value == ["warm"] and [name for name, _ in shown[-1].choices] == ["formal", "warm"]
-    assert shown[1].value is None and shown[4].value == "owner/mine"
+    shown = actions.listed("gone", None, None, ["warm", "gone"], as_(EDITOR))
+    assert shown[-2].value == ["warm"] and [name for name, _ in shown[-2].choices] == ["formal", "warm"]
+    assert shown[1].value is None
 
 
 def test_the_model_that_answers_is_trained_on_whichever_it_is_by_then(
@@ -161,9 +161,9 @@ def test_the_model_that_answers_is_trained_on_whichever_it_is_by_then(
     for chosen in ("bundled", known):
         engine = context.settings.engine.model_copy(update={"model": chosen})
         monkeypatch.setattr(context.service, "settings", context.settings.model_copy(update={"engine": engine}))
-        bases = actions.listed(None, None, "", None, [], as_(EDITOR))[4]
+        bases = actions.listed(None, None, None, [], as_(EDITOR))[-1]
         (answers,) = (label for label, name in bases.choices if not name)
-        assert bases.value == "" and answers.startswith(chosen)
+        assert answers.startswith(chosen) and "value" not in bases._constructor_args[0]
 
 
 def test_another_base_is_a_setting_of_the_run(actions: TrainingActions, tmp_path: Path) -> None:

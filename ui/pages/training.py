@@ -79,13 +79,7 @@ class TrainingActions:
         return made_html(self.context, job.about, jobs.output(job.id)) if job.kind == "pairs" else ""
 
     def listed(
-        self,
-        corpus: str | None,
-        pairs: str | None,
-        base: str | None,
-        unfinished: str | None,
-        parts: list[str],
-        request: gr.Request,
+        self, corpus: str | None, pairs: str | None, unfinished: str | None, parts: list[str], request: gr.Request
     ) -> list[Any]:
         """All adapters, and what new ones can be made of; what is chosen stays."""
         if not self.context.may(request, "editor"):
@@ -99,10 +93,10 @@ class TrainingActions:
             choosing(space.corpus_names(), corpus),
             choosing(sets, pairs),
             self.describe_pairs(pairs if pairs in sets else next(iter(sets), None), request),
-            gr.Dropdown(bases_here(self.context), value=base or "", allow_custom_value=True),
             gr.Row(visible=bool(resumable)),
             choosing(resumable, unfinished),
             gr.CheckboxGroup(names, value=[part for part in parts if part in names]),
+            gr.Dropdown(bases_here(self.context), allow_custom_value=True),  # what was typed meanwhile stays
         ]
 
     def describe_pairs(self, pairs: str | None, request: gr.Request) -> str:
@@ -243,15 +237,15 @@ def build(context: AppContext) -> None:
         with gr.Column(scale=3, min_width=320):
             panel = job_panel(context, KINDS, "editor", actions.result)
             with gr.Column(visible=True) as making:
-                lists = _making(context, actions, panel)
+                *lists, base = _making(context, actions, panel)
             with gr.Column(visible=False, elem_classes="card") as opened:
                 _opened(context, actions, _OpenAdapter(listed, panel, making, opened))
     new.click(actions.close, outputs=[making, opened], **CLICKED)
     compose.done(panel)
     outputs = [listed, *lists, compose.parts]
     chosen = [part for part in outputs if isinstance(part, gr.Dropdown | gr.CheckboxGroup)]
-    panel.ended.change(actions.listed, chosen, outputs, **QUIET)
-    when_opened(actions.listed, outputs, chosen)
+    panel.ended.change(actions.listed, chosen, [*outputs, base], **QUIET)
+    when_opened(actions.listed, [*outputs, base], chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +322,7 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
     ):
         event(action, given, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     pairs.change(actions.describe_pairs, pairs, summary, **CLICKED)
-    return [corpus, pairs, summary, base, unfinished, which]
+    return [corpus, pairs, summary, unfinished, which, base]
 
 
 def _opened(context: AppContext, actions: TrainingActions, parts: _OpenAdapter) -> None:
