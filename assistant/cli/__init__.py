@@ -4,9 +4,11 @@ The module of a command is imported when the command is called, so that ``assist
 anything else heavy. There it is named as here, with ``_command`` behind: ``assistant.cli.ask.search_command``.
 """
 
+import _thread
 import importlib
 import sqlite3
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
@@ -93,6 +95,7 @@ def assistant() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit status (see DESIGN: 0, 1, 2, 3, 4)."""
+    before, sys.unraisablehook = sys.unraisablehook, _interrupt_later
     try:
         status = assistant.main(arguments, prog_name="assistant", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
@@ -111,3 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (OSError, sqlite3.Error) as error:
         click.echo(f"Error: {' '.join(str(error).split())}. Check rights and free space; 'assistant doctor'.", err=True)
         sys.exit(AssistantError.exit_status)
+    finally:
+        sys.unraisablehook = before
+
+
+def _interrupt_later(ignored: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C while Python takes an object away would be dropped with a traceback: it is heard a moment later."""
+    if issubclass(ignored.exc_type, KeyboardInterrupt):
+        threading.Timer(0.05, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(ignored)

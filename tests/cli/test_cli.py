@@ -258,3 +258,20 @@ def test_a_question_that_is_too_long_is_told_and_stops_no_others(
     first, second = map(json.loads, out.splitlines())
     assert set(first) == {"id", "error"} and first["id"] == 1 and second["question"] == "thanks"
     assert status == 2 and "1 of 2 questions are too long" in err
+
+
+def test_ctrl_c_is_heard_also_while_an_object_is_taken_away() -> None:
+    code = """
+import time
+from assistant import cli
+class Ending:
+    def __del__(self):
+        raise KeyboardInterrupt  # what Python makes of the signal there
+def command(*_, **__):
+    Ending()
+    time.sleep(30)
+cli.assistant.main = command
+cli.main([])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.lstrip()) == (1, "Stopped. What was done so far is kept.\n")

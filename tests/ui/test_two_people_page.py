@@ -63,6 +63,7 @@ def signed_in(visit: Visits, address: str, name: str) -> Visit:
     one.page.get_by_role("button", name="Sign in").click()
     one.page.locator("#pages").wait_for()
     expect(one.page.locator(".user")).to_have_text(name)
+    expect(one.page.locator(".welcome")).to_be_visible()  # what is there to be read has come, and Enter sends
     return one
 
 

@@ -91,8 +91,8 @@ def test_two_steps_of_training_survive_a_reload_and_are_plotted(app: App, visit:
     here.get_by_label("Base model").press("Enter")
     here.get_by_role("button", name="More").click()
     expect(here.get_by_label("Checkpointing")).to_be_visible()  # the fold opens in parts
-    here.locator("#train-name").get_by_role("textbox").fill("house")
     here.locator("#train-max_steps input").fill("2")
+    here.locator("#train-name").get_by_role("textbox").fill("house")  # last: what comes late forgets what was typed
     here.get_by_role("button", name="Start training").click()
     expect(here.locator(".job.busy")).to_be_visible()
     page.reload()
