@@ -262,8 +262,9 @@ def test_a_question_that_is_too_long_is_told_and_stops_no_others(
 
 def test_ctrl_c_is_heard_also_while_an_object_is_taken_away() -> None:
     code = """
-import time
+import signal, time
 from assistant import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may ignore it
 class Ending:
     def __del__(self):
         raise KeyboardInterrupt  # what Python makes of the signal there
