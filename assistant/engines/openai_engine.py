@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from assistant.artifacts.cards import BASE
@@ -133,12 +134,19 @@ class OpenAIEngine:
         Raises what ``stream`` raises; then what was not asked yet is not asked any more.
         """
 
+        has_failed = Event()
+
         def completed(messages: Sequence[Message]) -> str:
+            if has_failed.is_set():
+                return ""
             words = spoken(self._words(messages, max_new_tokens, 0.0, adapter), self._speech())
             try:
                 return answer_in("".join(words))
             except OnlyThoughtError:
                 return ""
+            except BaseException:
+                has_failed.set()
+                raise
 
         with ThreadPoolExecutor(self._settings.parallel) as beside:
             return list(beside.map(completed, requests))

@@ -266,14 +266,19 @@ def test_a_fault_of_ours_costs_one_file(docs: Path) -> None:
 
 @contextmanager
 def memory_of_children() -> Iterator[list[int]]:
-    """The largest process that this one has started, in bytes, every few milliseconds."""
-    seen, ended = [0], threading.Event()
+    """The processes that this one has started, in bytes, every few milliseconds.
+
+    Until a child becomes another program, it shows the memory of this process, whatever other tests left in it.
+    """
+    this, seen, ended = psutil.Process(), [0], threading.Event()
 
     def look() -> None:
         while not ended.wait(0.01):
-            for child in psutil.Process().children(recursive=True):
+            for child in this.children(recursive=True):
                 with suppress(psutil.NoSuchProcess):
-                    seen.append(child.memory_info().rss)
+                    memory = child.memory_info().rss
+                    if child.cmdline() != this.cmdline():
+                        seen.append(memory)
 
     looking = threading.Thread(target=look)
     looking.start()
