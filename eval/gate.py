@@ -29,6 +29,7 @@ from assistant.config import read_yaml
 from assistant.errors import ConfigError, UsageError
 from eval.aggregation import FEWEST_DOCUMENTS, baseline_effects
 from eval.cases import Case
+from eval.changed_answers import changes_of
 from eval.gold import gold_problem
 from eval.metrics import GRADED, MARGIN, METRICS, metric_of
 from eval.results import CaseRow, Results, RowBefore, RunIdentity, System, read_results, read_rows
@@ -284,7 +285,9 @@ def compared(before: Path, after: Path, rules: GateRules | None = None) -> Compa
     """Two runs that are on disk already. Raises what ``judged`` raises."""
     results = read_results(after)
     rows, problems = list(read_rows(after)), results.data.problems
-    return judged(rows, results.systems, results.means, results.identity, problems, rules, before)
+    found = judged(rows, results.systems, results.means, results.identity, problems, rules, before)
+    both = with_baseline(rows, before, found.gate.system)
+    return replace(found, changes=changes_of(both, found.gate.system, "", found.gate.baseline))
 
 
 def _other_cases(folder: Path) -> UsageError:

@@ -28,6 +28,7 @@ RESULTS_FILE = "results.json"
 ROWS_FILE = "per_question.jsonl"
 COSTS_FILE = "costs.json"
 REPORT_FILE = "report.html"
+DECISION_FILE = "decision.json"
 
 FEWEST_QUESTIONS = 30
 """Fewer are an anecdote."""
@@ -130,12 +131,77 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedAnswer:
+    """One question, answered before and after."""
+
+    number: int
+    """Of the question in the report, from 1; its place there is ``#qNUMBER``."""
+    question: str
+    required: tuple[str, ...]
+    """Right answers, else the facts that one has to state; empty where it has to be refused, or nothing is known."""
+    unanswerable: bool
+    before: str
+    after: str
+    before_outcome: str
+    after_outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Two answers to each of the same questions: by another system of the run, or in an earlier report, and now."""
+
+    before: str
+    """Who answered then; of an earlier report with its title, as in ``base+rag (cases)``."""
+    after: str
+    outcomes: Mapping[str, tuple[int, int]]
+    """Usable, partly, hedged, refused, misleading → answers before and after."""
+    answers: tuple[ChangedAnswer, ...]
+    """Those that changed most, the greatest change first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What the gate says to a run, and its differences to the baseline, if it was held against one: what
     ``assistant eval compare --json`` prints."""
 
     gate: Gate
     effects: tuple[Effect, ...] = ()
+    changes: Changes | None = None
+    """None where nothing was held against another."""
+
+
+Tone = Literal["good", "bad", "even", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A count in words, and whether it is good or bad news."""
+
+    words: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person who signs has to know."""
+
+    tone: Tone
+    use: str
+    """Whether it may be used."""
+    what_for: str
+    """What for, and what not; empty where there is too little to say it."""
+    counts: tuple[Count, ...]
+    """Usable, misleading, refusals missed, compared with quoting …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a report opens: what ``decision.json`` keeps for others than the report."""
+
+    decision: Mapping[str, Decision]
+    """Language → the decision in its words."""
+    changes: Changes | None
+    """None where nothing was held against another."""
 
 
 RATINGS_FILE = "ratings.jsonl"

@@ -1,4 +1,4 @@
-"""A run's files become a report: report.html, summary.md and junit.xml beside them. No model is asked.
+"""A run's files become a report: report.html, decision.json, summary.md and junit.xml beside them. No model is asked.
 
 What people and a judge have said about answers until now is compared with the metrics, and kept as trust.json.
 
@@ -8,16 +8,20 @@ write_report(Path(".assistant/reports/2026-11-20-house"))    the path of report.
 import hashlib
 from pathlib import Path
 
-from assistant.artifacts.evaluations import REPORT_FILE, RESULTS_FILE
+from pydantic import TypeAdapter
+
+from assistant.artifacts.evaluations import DECISION_FILE, REPORT_FILE, RESULTS_FILE, Opening
 from assistant.workspace import replaced_atomically
+from eval.changed_answers import changes_of, reference_of
 from eval.human_agreement import keep_agreement, read_opinions
-from eval.report.decision import worst_answers
+from eval.report.decision import decision_of, worst_answers
 from eval.report.html_page import page_of
 from eval.report.summaries import junit_of, markdown_of
-from eval.results import read_costs, read_results, read_rows
+from eval.results import read_costs, read_results, read_rows, write_json
 
 MARKDOWN_FILE = "summary.md"
 JUNIT_FILE = "junit.xml"
+_OPENING = TypeAdapter(Opening)
 
 
 def write_report(run: Path) -> Path:
@@ -30,11 +34,15 @@ def write_report(run: Path) -> Path:
     keep_agreement(run, opinions.agreement)
     fingerprint = hashlib.sha256((run / RESULTS_FILE).read_bytes()).hexdigest()
     page = run / REPORT_FILE
-    worst = worst_answers(read_rows(run), results.gate.system)
+    judged = results.gate.system
+    worst = worst_answers(read_rows(run), judged)
+    reference = "" if results.gate.baseline else reference_of(results)
+    changes = changes_of(read_rows(run), judged, reference, results.gate.baseline)
     with replaced_atomically(page) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions, worst))
+        stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions, worst, changes))
+    write_json(run / DECISION_FILE, _OPENING, Opening({"en": decision_of(results)}, changes))
     with replaced_atomically(run / MARKDOWN_FILE) as beside:
-        beside.write_text(markdown_of(results, costs, worst, opinions), encoding="utf-8", newline="\n")
+        beside.write_text(markdown_of(results, costs, worst, changes, opinions), encoding="utf-8", newline="\n")
     with replaced_atomically(run / JUNIT_FILE) as beside:
         beside.write_bytes(junit_of(results, costs))
     return page

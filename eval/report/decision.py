@@ -9,12 +9,11 @@ Only an interval that keeps a bound as a whole allows; only one that breaks it a
 
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Count, Decision, Tone
 from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
-from eval.report.labels import Tone, difference_of, tone_of
+from eval.report.labels import difference_of, tone_of
 from eval.results import CaseRow, Results, Slice
 
 MOST_MISLEADING = 0.1
@@ -28,27 +27,6 @@ _MOST_RIGHT_HEDGED = 0.1
 # Of a kind with fewer questions nothing is said.
 _FEWEST_OF_A_KIND = 10
 _WORST = 3  # enough to see what goes wrong, before anything else
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A count in words, and whether it is good or bad news."""
-
-    words: str
-    tone: Tone
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a person who signs has to know."""
-
-    tone: Tone
-    use: str
-    """Whether it may be used."""
-    what_for: str
-    """What for, and what not; empty where there is too little to say it."""
-    counts: tuple[Count, ...]
-    """Usable, misleading, refusals missed, compared with quoting …"""
 
 
 def decision_of(results: Results) -> Decision:

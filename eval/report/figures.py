@@ -10,14 +10,13 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from assistant.artifacts.evaluations import Mean
+from assistant.artifacts.evaluations import Mean, Tone
 from assistant.text.printing import visible
 from eval.metrics.retrieval import CUTOFFS
 from eval.report.labels import (
     FAILURE_TITLES,
     OUTCOME_TONES,
     EffectSummary,
-    Tone,
     effect_title,
     failure_groups,
     formula_of,

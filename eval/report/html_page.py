@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Changes
 from assistant.render.html_templates import environment
 from assistant.text.printing import visible
 from eval.human_agreement import FEWEST_RATINGS, Opinions
@@ -28,7 +28,16 @@ from eval.results import ALL_STAGES, FAILURES, CaseRow, Costs, Results
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SECTIONS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
-    ("Decision", (("gate", "Gate"), ("matrix", "Systems"), ("failures", "First failures"), ("effects", "Effects"))),
+    (
+        "Decision",
+        (
+            ("changes", "Before and after"),
+            ("gate", "Gate"),
+            ("matrix", "Systems"),
+            ("failures", "First failures"),
+            ("effects", "Effects"),
+        ),
+    ),
     (
         "Measures",
         (
@@ -55,11 +64,12 @@ def page_of(
     fingerprint: str,
     opinions: Opinions,
     worst: Sequence[CaseRow],
+    changes: Changes | None,
 ) -> Iterator[str]:
     """The page in parts, in order.
 
     ``fingerprint`` is the hash of results.json that a signature stands for; ``worst`` are the questions with the worst
-    answers.
+    answers, ``changes`` those that another system, or an earlier run, answered otherwise.
     """
     templates = environment(_TEMPLATES, partial(visible, keep_lines=True))
     for tool in (labels.number, labels.signed, labels.interval_of, labels.difference_of, labels.why_nothing,
@@ -70,7 +80,7 @@ def page_of(
     templates.filters["breakable"] = lambda name: escape(visible(name)).replace("_", Markup("_<wbr>"))
     script = (_TEMPLATES / "questions.js").read_text(encoding="utf-8")
     return templates.get_template("report.html.jinja").generate(
-        _facts(results, costs)
+        _facts(results, costs, changes)
         | _questions(results, rows, costs, opinions)
         | {
             "fingerprint": fingerprint,
@@ -84,10 +94,11 @@ def page_of(
     )
 
 
-def _facts(results: Results, costs: Costs) -> dict[str, Any]:
+def _facts(results: Results, costs: Costs, changes: Changes | None) -> dict[str, Any]:
     """What the page says of the run as a whole."""
     # What was not asked or not measured has no section.
     is_there = {
+        "changes": changes is not None,
         "gate": bool(results.gate.lights),
         "style": bool(results.style.rules) or results.style.voice_auc.value is not None,
         "forgetting": bool(results.language_models),
@@ -106,6 +117,7 @@ def _facts(results: Results, costs: Costs) -> dict[str, Any]:
     return {
         "results": results,
         "costs": costs,
+        "changes": changes,
         "findings": summaries,
         "decision": decision_of(results),
         "sections": [(group, [one for one in sections if is_there.get(one[0], True)]) for group, sections in _SECTIONS],

@@ -10,16 +10,13 @@ effect_summaries(results)       Retrieval helps: usable +0.31 [+0.22, +0.40] (ba
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Mean, Status
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Mean, Status, Tone
 from eval.gate import GOLD_IN_CORPUS
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome
 from eval.results import FAILURES, Failure, Results, System
-
-Tone = Literal["good", "bad", "even", "open"]
 
 MINUS = "−"
 NOTHING = "–"

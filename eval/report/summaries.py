@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.etree import ElementTree
 
-from assistant.artifacts.evaluations import Effect, Gate, Mean
+from assistant.artifacts.evaluations import Changes, Effect, Gate, Mean, Tone
 from assistant.text.printing import visible
 from eval.human_agreement import NO_OPINIONS, Opinions
 from eval.report.decision import counted, decision_of
@@ -16,7 +16,6 @@ from eval.report.labels import (
     NOTHING,
     STATUS_SIGNS,
     STATUS_WORDS,
-    Tone,
     effect_summaries,
     failure_groups,
     formula_of,
@@ -36,9 +35,15 @@ _TONE_SIGNS: Mapping[Tone, str] = {"good": "✓", "bad": "✗", "even": "!", "op
 _STATUS_LINES = {"pass": "passed", "warn": "passed, with a warning", "fail": "FAILED", "thin": "too little evidence"}
 
 
-def markdown_of(results: Results, costs: Costs, worst: Sequence[CaseRow] = (), opinions: Opinions = NO_OPINIONS) -> str:
-    """In GitHub's Markdown: decision, worst answers, effects, lights, means. ``worst`` are the questions with the worst
-    answers."""
+def markdown_of(
+    results: Results,
+    costs: Costs,
+    worst: Sequence[CaseRow] = (),
+    changes: Changes | None = None,
+    opinions: Opinions = NO_OPINIONS,
+) -> str:
+    """In GitHub's Markdown: decision, worst answers, what changed, effects, lights, means. ``worst`` are the questions
+    with the worst answers."""
     gate, data, decision = results.gate, results.data, decision_of(results)
     sign = STATUS_SIGNS[gate.status] if gate.lights else _TONE_SIGNS[decision.tone]
     lights = [
@@ -70,6 +75,7 @@ def markdown_of(results: Results, costs: Costs, worst: Sequence[CaseRow] = (), o
             f" ({_short(' / '.join(row.case.answers[:1]) or NO_ANSWER)})"
             for row in worst
         ),
+        _changes(changes) if changes else "",
         f"{_code(results.title)}: {data.cases} questions ({data.unanswerable} unanswerable) about {data.documents} "
         f"documents, judged {_code(gate.system)}, exit status {gate.exit_status}.",
         "\n".join(
@@ -84,6 +90,20 @@ def markdown_of(results: Results, costs: Costs, worst: Sequence[CaseRow] = (), o
         " · ".join(remark for remark in remarks if remark),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _changes(changes: Changes) -> str:
+    """Outcomes before and after, and the answers that changed most, with what they have to say."""
+    heads = ("answers", f"before: {_code(changes.before)}", f"after: {_code(changes.after)}")
+    counts = [(one, str(then), str(now)) for one, (then, now) in changes.outcomes.items() if then or now]
+    lines = [
+        f"- {_short(one.question)}: {one.before_outcome} → **{one.after_outcome}**: {_short(one.before)} →"
+        f" {_short(one.after)} ({_short(' / '.join(one.required) or NO_ANSWER)})"
+        for one in changes.answers
+    ]
+    return "\n\n".join(
+        (_table(heads, counts), *(["The answers that changed most:", "\n".join(lines)] if lines else []))
+    )
 
 
 def _turned(gate: Gate) -> str:

@@ -15,7 +15,16 @@ from hostile_run import PAYLOADS, write_hostile_run
 from report_of import report_of, results_with_effects
 from results_of import results_of, rows_of
 
-from assistant.artifacts.evaluations import COSTS_FILE, REPORT_FILE, RESULTS_FILE, ROWS_FILE, Gate, Light, Mean
+from assistant.artifacts.evaluations import (
+    COSTS_FILE,
+    DECISION_FILE,
+    REPORT_FILE,
+    RESULTS_FILE,
+    ROWS_FILE,
+    Gate,
+    Light,
+    Mean,
+)
 from assistant.errors import UsageError
 from eval.aggregation import slices_of
 from eval.report import JUNIT_FILE, MARKDOWN_FILE, write_report
@@ -179,7 +188,7 @@ def test_a_damaged_run_leaves_the_report_that_was_there(tmp_path: Path) -> None:
         write_report(tmp_path)
     assert (tmp_path / REPORT_FILE).read_text(encoding="utf-8") == before
     assert {file.name for file in tmp_path.iterdir()} == {
-        REPORT_FILE, MARKDOWN_FILE, JUNIT_FILE, RESULTS_FILE, ROWS_FILE, COSTS_FILE
+        REPORT_FILE, DECISION_FILE, MARKDOWN_FILE, JUNIT_FILE, RESULTS_FILE, ROWS_FILE, COSTS_FILE
     }  # fmt: skip
 
 

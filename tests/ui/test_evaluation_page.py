@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 from signing import client_of, sign_in
 from starlette.testclient import TestClient
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, run_instead, save_report, started, work_context
 
+from assistant.artifacts.evaluations import ChangedAnswer, Changes, Count, Decision, Opening
 from assistant.config import Settings, UiSettings
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
@@ -158,6 +161,41 @@ def test_a_report_opens_with_what_came_of_the_questions(actions: EvaluationActio
     assert "irreführend" in decision_html(actions.context.in_language("de"), view)
 
 
+CHANGES = Changes(
+    before="base+rag (cases)",
+    after="house+rag",
+    outcomes={"usable": (3, 5), "misleading": (2, 0), "hedged": (0, 0), "refused": (0, 0), "partly": (0, 0)},
+    answers=(ChangedAnswer(7, SCRIPT, ("48 hours",), False, "Soon.", "48 hours.", "misleading", "usable"),),
+)
+
+
+def test_a_report_opens_with_the_decision_and_with_what_changed(actions: EvaluationActions) -> None:
+    folder = save_report(actions.context.workspace, "one")
+    decisions = {
+        "en": Decision("bad", "It may not be used.", "As a search it may.", (Count("5 of 20 usable", "bad"),)),
+        "de": Decision("bad", "Es darf nicht verwendet werden.", "", ()),
+    }
+    opening = TypeAdapter(Opening).dump_json(Opening(decisions, CHANGES))
+    (folder / "decision.json").write_bytes(opening)
+    shown = actions.open(choosing("one"), as_(EDITOR))[0]
+    said = (
+        "It may not be used. As a search it may.",
+        "5 of 20 usable",
+        "before: base+rag (cases)",
+        "48 hours.",
+        "<iframe",
+    )
+    assert [shown.index(one) for one in said] == sorted(shown.index(one) for one in said)
+    assert 'href="/reports/one#q7" target="report"' in shown and "<img" not in shown and ">5</td>" in shown
+    (view,) = reports(actions.context.workspace)
+    german = decision_html(actions.context.in_language("de"), view)
+    assert "Es darf nicht verwendet werden." in german and "Verlangt:" in german
+    french = decision_html(actions.context.in_language("fr"), view)
+    assert "It may not be used." in french, "where a report has no words of a language"
+    (folder / "decision.json").write_bytes(opening[:-9])
+    assert "misleading" in decision_html(actions.context, view), "as a report of an earlier version"
+
+
 def test_who_answers_is_said_in_words(context: AppContext) -> None:
     (context.workspace.adapters / "house").mkdir(parents=True)
     words = {system: label for label, system in who_answers(context)}
@@ -265,6 +303,8 @@ def test_a_comparison_tells_verdict_lights_and_intervals(context: AppContext) ->
     assert "<img" not in html
     assert "-0,100" in comparison_html(context.in_language("de"), found)
     assert read_comparison("Error") is None
+    changed = comparison_html(context, replace(found, changes=CHANGES))
+    assert "48 hours." in changed and "/reports/" not in changed, "no report is open beside it"
 
 
 def test_two_reports_are_compared_by_their_names(actions: EvaluationActions) -> None:

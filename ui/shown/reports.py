@@ -17,11 +17,15 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from assistant.artifacts.evaluations import (
+    DECISION_FILE,
     REPORT_FILE,
     RESULTS_FILE,
+    Changes,
     Comparison,
+    Opening,
 )
 from assistant.errors import UsageError
+from assistant.text.languages import LANGUAGES
 from assistant.workspace import Workspace, safe_name
 from ui.context import AppContext
 from ui.shown.components import Badge, ListEntry, empty_html, interval
@@ -52,7 +56,7 @@ class ReportView:
     """System → usable, misleading, hedged, refused, partly → answers; empty for a run of an earlier version."""
 
 
-_COMPARISON = TypeAdapter(Comparison)
+_COMPARISON, _OPENING = TypeAdapter(Comparison), TypeAdapter(Opening)
 
 
 def reports(workspace: Workspace) -> list[ReportView]:
@@ -77,6 +81,14 @@ def read_comparison(output: str) -> Comparison | None:
     try:
         return _COMPARISON.validate_json(output)
     except ValidationError:
+        return None
+
+
+def _opening(report: Path) -> Opening | None:
+    """How a report opens; None for one that was drawn by an earlier version, or is being drawn."""
+    try:
+        return _OPENING.validate_json(report.with_name(DECISION_FILE).read_bytes())
+    except (OSError, ValidationError):
         return None
 
 
@@ -126,7 +138,8 @@ def _view(file: Path, _stamp: int) -> ReportView | None:
 
 
 _COLUMNS = ("metric", "difference", "verdict")
-_OUTCOMES = ("usable", "misleading", "hedged", "refused", "partly")
+# Outcome → the look of its badge.
+_OUTCOMES = {"usable": "pass", "misleading": "fail", "hedged": "", "refused": "", "partly": "warn"}
 _STATUSES = frozenset({"pass", "warn", "fail", "thin"})
 # As the commands say them → the key of the words for it.
 _VERDICTS: Mapping[str, str] = {
@@ -160,15 +173,36 @@ def reports_html(context: AppContext, views: Sequence[ReportView]) -> Markup:
 
 
 def decision_html(context: AppContext, view: ReportView) -> Markup:
-    """What came of the questions, a system a row: usable, misleading, and the rest."""
+    """How a report opens: whether the system may be used, what came of the questions, and what changed most."""
+    opening = _opening(report_file(context.workspace, view.name))
     return filled(
-        "reports.decision",
+        "reports.opening",
+        decision=opening.decision.get(context.language) or opening.decision.get(LANGUAGES[0]) if opening else None,
         heads=[_cases(context, view), *(context.text(f"evaluation.outcomes.{outcome}") for outcome in _OUTCOMES)],
         rows=[
             [system, *(_count(context, counts, outcome) for outcome in _OUTCOMES)]
             for system, counts in view.outcomes.items()
         ],
+        changes=changes_html(context, opening.changes, view.name) if opening and opening.changes else "",
     )
+
+
+def changes_html(context: AppContext, changes: Changes, report: str = "") -> Markup:
+    """Outcomes before and after, and the answers that changed most; each leads into the open ``report``, if named."""
+    words = context.text
+    rows = [
+        [words(f"evaluation.outcomes.{outcome}"), *(shown_number(count, context.language) for count in counts)]
+        for outcome, counts in changes.outcomes.items()
+        if outcome in _OUTCOMES and any(counts)
+    ]
+    answers = []
+    for one in changes.answers:
+        turn = [
+            Badge(words(f"evaluation.outcomes.{outcome}"), _OUTCOMES[outcome]) if outcome in _OUTCOMES else None
+            for outcome in (one.before_outcome, one.after_outcome)
+        ]
+        answers.append((one, turn))
+    return filled("reports.changes", changes=changes, rows=rows, answers=answers, report=report, words=words)
 
 
 def frame_html(context: AppContext, name: str) -> Markup:
@@ -198,6 +232,7 @@ def comparison_html(context: AppContext, found: Comparison) -> Markup:
         lights=[(_badge(context, light.status), light.metric, light.reason) for light in gate.lights],
         heads=[context.text(f"evaluation.columns.{key}") for key in _COLUMNS],
         rows=rows,
+        changes=changes_html(context, found.changes) if found.changes else "",
     )
 
 
