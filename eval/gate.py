@@ -39,6 +39,12 @@ GOLD_IN_CORPUS = "gold_in_corpus"
 """Name of the light that is no metric: it fails when gold that the baseline found has gone from the corpus."""
 _EXITS: dict[Status, int] = {"fail": REGRESSION, "thin": TOO_THIN, "warn": PASSED, "pass": PASSED}
 """The worst first."""
+VERDICTS: Mapping[Status, str] = {
+    "fail": "{system} fails{against}: {names}.",
+    "thin": "Too little evidence to decide about {system}{against}: {names}.",
+    "warn": "{system} passes{against}, with a fall that may be chance: {names}.",
+    "pass": "{system} passes{against}.",
+}
 _GATED = (
     "usable",
     "misleading",
@@ -153,15 +159,8 @@ def gate_of(
     status = min((light.status for light in lights), key=list(_EXITS).index, default="pass")
     names = ", ".join(light.metric for light in lights if light.status == status)
     against = f" against {report}" if report else ""
-    verdicts: dict[Status, str] = {
-        "fail": f"{system} fails{against}: {names}.",
-        "thin": f"Too little evidence to decide about {system}{against}: {names}.",
-        "warn": f"{system} passes{against}, with a fall that may be chance: {names}.",
-        "pass": f"{system} passes{against}.",
-    }
-    return Gate(
-        system, report, its_system, status, _EXITS[status], verdicts[status], tuple(lights), changed=tuple(changed)
-    )
+    verdict = VERDICTS[status].format(system=system, against=against, names=names)
+    return Gate(system, report, its_system, status, _EXITS[status], verdict, tuple(lights), changed=tuple(changed))
 
 
 def _bound_status(metric: str, bound: float | None, mean: Mean) -> tuple[Status, str]:

@@ -49,6 +49,7 @@ Kind = Literal[
     "eval",
     "compare",
     "draft",
+    "draw",
     "doctor",
     "fetch",
 ]

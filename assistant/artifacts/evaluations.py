@@ -22,6 +22,7 @@ from pydantic import Field, TypeAdapter
 
 from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
+from assistant.text.languages import Language
 from assistant.workspace import make_file
 
 RESULTS_FILE = "results.json"
@@ -202,6 +203,8 @@ class Opening:
     """Language → the decision in its words."""
     changes: Changes | None
     """None where nothing was held against another."""
+    language: Language = "en"
+    """Of the report."""
 
 
 RATINGS_FILE = "ratings.jsonl"

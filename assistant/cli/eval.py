@@ -13,6 +13,7 @@ import click
 from assistant.cli.options import json_option, opened_service, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
+from assistant.text.languages import LANGUAGES, Language
 from assistant.workspace import DEFAULT_CORPUS, Workspace, close_to_others, make_folder, safe_name
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from eval.running.runner import Plan, RunOutcome
 
 _SYSTEMS = "extractive,base,base+rag"
+_language_option = click.option(
+    "--language", type=click.Choice(LANGUAGES), help="Of the report.  [default: the one that it has, else en]"
+)
 
 
 class _EvalGroup(click.Group):
@@ -73,6 +77,7 @@ def eval_command() -> None:
     help="A model that judges every answer, named as in engine.model, or as eval.judge_url serves it; it never gates.",
 )
 @click.option("--fresh", is_flag=True, help="Ask models again, whatever they have said in earlier runs.")
+@_language_option
 @workspace_options
 @json_option
 def run(
@@ -89,6 +94,7 @@ def run(
     name: str | None,
     judge: str | None,
     fresh: bool,
+    language: Language | None,
     workspace: Workspace,
     settings: Settings,
     as_json: bool,
@@ -115,8 +121,7 @@ def run(
     learnt = _learnt(chosen, workspace, settings, held_out)
     asked = read_any(cases)
     corpus = corpus or corpus_about(asked, workspace)
-    if not no_feedback:
-        asked += _corrections(asked, learnt, workspace, corpus)
+    asked += [] if no_feedback else _corrections(asked, learnt, workspace, corpus)
     plan = Plan(
         title=safe_name(name or re.sub(r"[^A-Za-z0-9_-]+", "-", cases.stem).strip("-")[:40] or "cases", "report"),
         cases=_some(asked, learnt, held_out, limit),
@@ -133,7 +138,7 @@ def run(
     with opened_service(workspace, corpus, settings) as service, service.retriever(corpus) as retriever:
         engine = open_engine(settings, workspace.adapters)
         ended = run_plan(plan, retriever, engine, measurement(forgetting, plan, retriever.catalog))
-    _tell(_written(plan, ended, judging), ended.results, as_json)
+    _tell(_written(plan, ended, judging, language), ended.results, as_json)
     return ended.results.gate.exit_status
 
 
@@ -165,11 +170,12 @@ def compare(before: Path, after: Path, gate: Path | None, as_json: bool) -> int:
 
 @eval_command.command("report", epilog="Example: assistant eval report .assistant/reports/2026-11-20-cases")
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
-def report(run_folder: Path) -> None:
+@_language_option
+def report(run_folder: Path, language: Language | None) -> None:
     """Draw the report of RUN again, from the numbers in its folder."""
     from eval.report import write_report
 
-    click.echo(f"Report: {write_report(run_folder)}")
+    click.echo(f"Report: {write_report(run_folder, language)}")
 
 
 @eval_command.command("draft", epilog="Example: assistant eval draft claims --to cases.jsonl")
@@ -261,7 +267,9 @@ def _some(cases: "Sequence[Case]", learnt: "Learnt", only_held_out: bool, limit:
     return [chosen[number * len(chosen) // limit] for number in range(limit)]
 
 
-def _written(plan: "Plan", ended: "RunOutcome", judging: "tuple[Engine, Settings] | None") -> Path:
+def _written(
+    plan: "Plan", ended: "RunOutcome", judging: "tuple[Engine, Settings] | None", language: Language | None
+) -> Path:
     """A new report, and beside each adapter's card what it scored; the folder of the report."""
     from assistant.artifacts.cards import AdapterScores, write_scores
     from eval.llm_judge import judged_by, write_verdicts
@@ -293,7 +301,7 @@ def _written(plan: "Plan", ended: "RunOutcome", judging: "tuple[Engine, Settings
         if judging is not None:
             write_verdicts(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
     finally:
-        write_report(folder)  # a judge that fails takes no report with it
+        write_report(folder, language)  # a judge that fails takes no report with it
     return folder
 
 

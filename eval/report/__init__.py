@@ -8,15 +8,17 @@ write_report(Path(".assistant/reports/2026-11-20-house"))    the path of report.
 import hashlib
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from assistant.artifacts.evaluations import DECISION_FILE, REPORT_FILE, RESULTS_FILE, Opening
+from assistant.artifacts.evaluations import DECISION_FILE, REPORT_FILE, RESULTS_FILE, Decision, Opening
+from assistant.text.languages import LANGUAGES, Language
 from assistant.workspace import replaced_atomically
 from eval.changed_answers import changes_of, reference_of
 from eval.human_agreement import keep_agreement, read_opinions
 from eval.report.decision import decision_of, worst_answers
 from eval.report.html_page import page_of
 from eval.report.summaries import junit_of, markdown_of
+from eval.report.words import words_in
 from eval.results import read_costs, read_results, read_rows, write_json
 
 MARKDOWN_FILE = "summary.md"
@@ -24,12 +26,14 @@ JUNIT_FILE = "junit.xml"
 _OPENING = TypeAdapter(Opening)
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: Path, language: Language | None = None) -> Path:
     """Draw the report of a run's folder, and give the path of its page.
 
-    Equal files give equal reports. Raises UsageError when there is no run, or one of its files is damaged.
+    Its words are those of ``language``, else of the one that it was drawn in before, else English. Equal files give
+    equal reports. Raises UsageError when there is no run, or one of its files is damaged.
     """
     results, costs = read_results(run), read_costs(run)
+    language = language or _language_of(run)
     opinions = read_opinions(run)
     keep_agreement(run, opinions.agreement)
     fingerprint = hashlib.sha256((run / RESULTS_FILE).read_bytes()).hexdigest()
@@ -39,10 +43,18 @@ def write_report(run: Path) -> Path:
     reference = "" if results.gate.baseline else reference_of(results)
     changes = changes_of(read_rows(run), judged, reference, results.gate.baseline)
     with replaced_atomically(page) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions, worst, changes))
-    write_json(run / DECISION_FILE, _OPENING, Opening({"en": decision_of(results)}, changes))
+        stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions, worst, changes, language))
+    decisions: dict[str, Decision] = {one: decision_of(results, words_in(one)) for one in LANGUAGES}
+    write_json(run / DECISION_FILE, _OPENING, Opening(decisions, changes, language))
     with replaced_atomically(run / MARKDOWN_FILE) as beside:
         beside.write_text(markdown_of(results, costs, worst, changes, opinions), encoding="utf-8", newline="\n")
     with replaced_atomically(run / JUNIT_FILE) as beside:
         beside.write_bytes(junit_of(results, costs))
     return page
+
+
+def _language_of(run: Path) -> Language:
+    try:
+        return _OPENING.validate_json((run / DECISION_FILE).read_bytes()).language
+    except (OSError, ValidationError):
+        return "en"  # drawn by an earlier version, or never

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Count, Decision, Tone
 from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
-from eval.report.labels import difference_of, tone_of
+from eval.report.labels import difference_of, tone_of, verdict_of
+from eval.report.words import ENGLISH, Words
 from eval.results import CaseRow, Results, Slice
 
 MOST_MISLEADING = 0.1
@@ -29,14 +30,15 @@ _FEWEST_OF_A_KIND = 10
 _WORST = 3  # enough to see what goes wrong, before anything else
 
 
-def decision_of(results: Results) -> Decision:
-    """The decision about the judged system."""
+def decision_of(results: Results, words: Words = ENGLISH) -> Decision:
+    """The decision about the judged system, in the words of a language."""
     bounds = {light.metric: light.floor for light in results.gate.lights if light.floor is not None}
     floor = bounds.get("usable", LEAST_USABLE)
     ceiling = bounds.get("misleading", MOST_MISLEADING)
-    tone, use = _use(results, floor, ceiling)
+    tone, use = _use(results, floor, ceiling, words)
     is_enough = results.means[results.gate.system]["usable"].scored >= FEWEST_QUESTIONS
-    return Decision(tone, use, _what_for(results, tone) if is_enough else "", tuple(_counts(results, floor, ceiling)))
+    what_for = _what_for(results, tone, words) if is_enough else ""
+    return Decision(tone, use, what_for, tuple(_counts(results, floor, ceiling, words)))
 
 
 def worst_answers(rows: Iterable[CaseRow], system: str) -> list[CaseRow]:
@@ -57,79 +59,99 @@ def counted(results: Results, system: str, outcome: Outcome) -> int:
     return sum(results.first_failures.get(system, {}).get(outcome, {}).values())
 
 
-def _use(results: Results, floor: float, ceiling: float) -> tuple[Tone, str]:
+def _use(results: Results, floor: float, ceiling: float, words: Words) -> tuple[Tone, str]:
     """Whether it may be used: ``floor`` and ``ceiling`` are those of usable and misleading answers."""
-    if results.gate.status == "fail":
-        return "bad", f"It may not replace what is in use. {results.gate.verdict}"
-    means = results.means[results.gate.system]
+    gate = results.gate
+    if gate.status == "fail":
+        return "bad", words("It may not replace what is in use. {verdict}", verdict=verdict_of(gate, words))
+    means = results.means[gate.system]
     usable, misleading = means["usable"], means["misleading"]
     if misleading.low is None or misleading.high is None or misleading.scored < FEWEST_QUESTIONS:
-        few = f"{FEWEST_QUESTIONS} questions about {FEWEST_DOCUMENTS} documents"
-        return "open", f"Too little was asked to say whether it may be used: {few} are the least."
-    mislead = f"{counted(results, results.gate.system, 'misleading')} of {misleading.n} answers mislead"
-    between = f"{_of_100(misleading.low)} to {_of_100(misleading.high)} of 100"
-    allowed = f"{_of_100(ceiling)} of 100"
+        return "open", words(
+            "Too little was asked to say whether it may be used: {questions} questions about {documents} documents are"
+            " the least.",
+            questions=FEWEST_QUESTIONS,
+            documents=FEWEST_DOCUMENTS,
+        )
+    told = words(
+        "{count} of {asked} answers mislead ({low} to {high} of 100; at most {most} of 100 may)",
+        count=counted(results, gate.system, "misleading"),
+        asked=misleading.n,
+        low=_of_100(misleading.low),
+        high=_of_100(misleading.high),
+        most=_of_100(ceiling),
+    )
     if misleading.low > ceiling:
-        return "bad", f"It may not be used where nobody checks: {mislead} ({between}; at most {allowed} may)."
+        return "bad", words("It may not be used where nobody checks: {told}.", told=told)
     if misleading.high > ceiling:
-        return "open", f"Not shown to be safe where nobody checks: {mislead} ({between}; at most {allowed} may)."
+        return "open", words("Not shown to be safe where nobody checks: {told}.", told=told)
     if (usable.value or 0.0) < floor:
-        return "even", f"It may be used, and will often have no answer: {mislead} ({between})."
-    return "good", f"It may be used: {mislead} ({between}; at most {allowed} may)."
+        return "even", words("It may be used, and will often have no answer: {told}.", told=told)
+    return "good", words("It may be used: {told}.", told=told)
 
 
-def _what_for(results: Results, tone: Tone) -> str:
+def _what_for(results: Results, tone: Tone, words: Words) -> str:
     """For what kinds of question, or else as a search."""
     system = results.gate.system
     found = results.means[system]["recall@5"].value
     if tone in {"bad", "open"} and found is not None and found >= _FINDS:
-        return (
-            "As a search it may, by people who read the passages: the right ones are among the first five for"
-            f" {_of_100(found)} of 100 questions."
+        return words(
+            "As a search it may, by people who read the passages: the right ones are among the first five for {found}"
+            " of 100 questions.",
+            found=_of_100(found),
         )
     kinds = [one for one in results.slices if one.facet == "kind" and one.n >= _FEWEST_OF_A_KIND]
     if len(kinds) < 2:
         return ""
     best = max(kinds, key=lambda kind: _share(kind, system, "usable"))
     worst = max(kinds, key=lambda kind: _share(kind, system, "misleading"))
-    good = f"Best for “{best.value}” ({_part(best, system, 'usable')} usable)"
-    return f"{good}, least for “{worst.value}” ({_part(worst, system, 'misleading')} mislead)."
+    return words(
+        "Best for “{best}” ({usable} of {best_n} usable), least for “{worst}” ({misleading} of {worst_n} mislead).",
+        best=best.value,
+        usable=round(_share(best, system, "usable") * best.n),
+        best_n=best.n,
+        worst=worst.value,
+        misleading=round(_share(worst, system, "misleading") * worst.n),
+        worst_n=worst.n,
+    )
 
 
-def _counts(results: Results, floor: float, ceiling: float) -> Iterator[Count]:
+def _counts(results: Results, floor: float, ceiling: float, words: Words) -> Iterator[Count]:
     system, asked = results.gate.system, results.data.cases
     usable, misleading, hedged, refused = (
         counted(results, system, outcome) for outcome in ("usable", "misleading", "hedged", "refused")
     )
-    yield Count(f"{usable} of {asked} usable", "good" if usable >= floor * asked else "bad")
-    yield Count(f"{misleading} misleading", "good" if misleading <= ceiling * asked else "bad")
+    told = words("{count} of {asked} usable", count=usable, asked=asked)
+    yield Count(told, "good" if usable >= floor * asked else "bad")
+    yield Count(words("{count} misleading", count=misleading), "good" if misleading <= ceiling * asked else "bad")
     if hedged:
         right = results.first_failures[system]["hedged"].get("right but hedged", 0)
         share = results.means[system]["right_hedged"].value or 0.0
-        yield Count(f"{hedged} hedged, {right} of them right", "bad" if share > _MOST_RIGHT_HEDGED else "even")
+        told = words("{count} hedged, {right} of them right", count=hedged, right=right)
+        yield Count(told, "bad" if share > _MOST_RIGHT_HEDGED else "even")
     if refused:
-        yield Count(f"{refused} refused that the documents answer", "even")
+        yield Count(words("{count} refused that the documents answer", count=refused), "even")
     if unanswerable := results.data.unanswerable:
         missed = results.refusals[system].missed_refusals
         tone: Tone = "good" if missed <= ceiling * unanswerable else "bad"
-        yield Count(f"{missed} of {unanswerable} refusals missed", tone)
+        yield Count(words("{count} of {asked} refusals missed", count=missed, asked=unanswerable), tone)
     if any(one.name == "extractive" for one in results.systems) and system != "extractive":
         formula = f"{system} - extractive"
         effect = next((one for one in results.effects if one.formula == formula and one.metric == "usable"), None)
         if effect is None:
-            yield Count("not compared with quoting", "open")
+            yield Count(words("not compared with quoting"), "open")
             return
-        words = {"good": "better than quoting", "bad": "worse than quoting", "even": "no better than quoting"}
-        against = words.get(tone_of(effect), "not shown to be better than quoting")
+        against = {
+            "good": words("better than quoting"),
+            "bad": words("worse than quoting"),
+            "even": words("no better than quoting"),
+            "open": words("not shown to be better than quoting"),
+        }[tone_of(effect)]
         yield Count(f"{against} ({difference_of(effect.difference)})", tone_of(effect))
 
 
 def _share(kind: Slice, system: str, metric: str) -> float:
     return kind.means[system][metric].value or 0.0
-
-
-def _part(kind: Slice, system: str, metric: str) -> str:
-    return f"{round(_share(kind, system, metric) * kind.n)} of {kind.n}"
 
 
 def _of_100(share: float) -> str:

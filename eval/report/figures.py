@@ -23,6 +23,7 @@ from eval.report.labels import (
     number,
     title_of,
 )
+from eval.report.words import ENGLISH, Words
 from eval.results import Costs, Results
 
 if TYPE_CHECKING:
@@ -58,21 +59,23 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "legend.frameon": False,
 }
-_CURVES = {"recall": "right passages found (recall)", "success": "any of them found (success)"}
+CURVES = {"recall": "right passages found (recall)", "success": "any of them found (success)"}
 
 
-def figures_of(results: Results, costs: Costs, summaries: Sequence[EffectSummary]) -> dict[str, Markup]:
+def figures_of(
+    results: Results, costs: Costs, summaries: Sequence[EffectSummary], words: Words = ENGLISH
+) -> dict[str, Markup]:
     """Every figure that there are numbers for, by name: effects, curves, failures, costs."""
     drawn = {
-        "effects": _effects(summaries),
-        "curves": _curves(results),
-        "failures": _failures(results),
-        "costs": _costs(results, costs),
+        "effects": _effects(summaries, words),
+        "curves": _curves(results, words),
+        "failures": _failures(results, words),
+        "costs": _costs(results, costs, words),
     }
     return {name: figure for name, figure in drawn.items() if figure}
 
 
-def _effects(summaries: Sequence[EffectSummary]) -> Markup | None:
+def _effects(summaries: Sequence[EffectSummary], words: Words) -> Markup | None:
     """A dot and its interval for every effect on the headline metric."""
     known = [one for one in summaries if one.effect.difference.mean.value is not None]
     if not known:
@@ -88,22 +91,22 @@ def _effects(summaries: Sequence[EffectSummary]) -> Markup | None:
         names = []
         for one in known:
             formula = textwrap.wrap(_short(formula_of(one.effect.formula), 46), 24, break_on_hyphens=False)
-            names.append("\n".join([effect_title(one.effect.name), *formula]))
+            names.append("\n".join([words(effect_title(one.effect.name)), *formula]))
         axes.set_yticks(range(len(known)), names)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(known) - 0.5, -0.5)
         axes.spines["left"].set_visible(False)
-        axes.set_xlabel(f"difference in {title_of(metric)}")
+        axes.set_xlabel(words("difference in {metric}", metric=words(title_of(metric))))
         told = "; ".join(f"{one.words}: {one.figures}" for one in known)
-        return _svg(figure, "Effects with 95 % intervals", told)
+        return _svg(figure, words("Effects with 95 % intervals"), told)
 
 
-def _curves(results: Results) -> Markup | None:
+def _curves(results: Results, words: Words) -> Markup | None:
     """Recall and success by the number of passages; systems that find the same, at every k, share a line."""
     groups: dict[tuple[float | None, ...], list[int]] = {}
     for place, system in enumerate(results.systems):
         means = results.means[system.name]
-        values = tuple(means[f"{metric}@{k}"].value for metric in _CURVES for k in CUTOFFS)
+        values = tuple(means[f"{metric}@{k}"].value for metric in CURVES for k in CUTOFFS)
         if None not in values:
             groups.setdefault(values, []).append(place)
     names = [_short(system.name) for system in results.systems]
@@ -114,7 +117,7 @@ def _curves(results: Results) -> Markup | None:
     if not lines:
         return None
     with _figure(7.2, 2.9) as figure:
-        for axes, (metric, title) in zip(figure.subplots(1, 2, sharey=True), _CURVES.items(), strict=True):
+        for axes, (metric, title) in zip(figure.subplots(1, 2, sharey=True), CURVES.items(), strict=True):
             for name, place, means in lines:
                 found = [means[f"{metric}@{k}"] for k in CUTOFFS]
                 colour, lows, highs = _colour(place), [mean.low for mean in found], [mean.high for mean in found]
@@ -122,27 +125,28 @@ def _curves(results: Results) -> Markup | None:
                 axes.plot(CUTOFFS, [mean.value for mean in found], **marks)
                 if None not in lows:
                     axes.fill_between(CUTOFFS, lows, highs, color=colour, alpha=0.12, linewidth=0)
-            axes.set_title(title, fontsize="medium")
-            axes.set(xlabel="passages (k)", ylim=(0, 1.03), xticks=CUTOFFS)
+            axes.set_title(words(title), fontsize="medium")
+            axes.set(xlabel=words("passages (k)"), ylim=(0, 1.03), xticks=CUTOFFS)
             axes.grid(axis="y", linewidth=0.6)
         figure.axes[1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         told = "; ".join(f"{name}: recall@5 {number(means['recall@5'].value)}" for name, _, means in lines)
-        return _svg(figure, "Retrieval by number of passages", told)
+        return _svg(figure, words("Retrieval by number of passages"), told)
 
 
-def _failures(results: Results) -> Markup | None:
+def _failures(results: Results, words: Words) -> Markup | None:
     """From all questions of the judged system down to its usable answers, by what goes wrong first."""
     counts = results.first_failures.get(results.gate.system)
     if not counts or not any(counts.values()):
         return None
     total = left = sum(count for some in counts.values() for count in some.values())
-    bars = [("questions", 0, total, _SOFT)]
+    bars = [(words("questions"), 0, total, _SOFT)]
     for outcome, failures in failure_groups(results):
         for failure in failures:
             count = counts.get(outcome, {}).get(failure, 0)
             left -= count
             if count:
-                bars.append((f"{outcome}: {FAILURE_TITLES[failure]}", left, count, _TONES[OUTCOME_TONES[outcome]]))
+                name = f"{words(outcome)}: {words(FAILURE_TITLES[failure])}"
+                bars.append((name, left, count, _TONES[OUTCOME_TONES[outcome]]))
     with _figure(7.2, 0.9 + 0.36 * len(bars)) as figure:
         axes: Any = figure.add_subplot()
         for row, (_, start, count, colour) in enumerate(bars):
@@ -150,13 +154,13 @@ def _failures(results: Results) -> Markup | None:
             axes.annotate(str(count), (start + count, row), xytext=(4, 0), textcoords="offset points", va="center")
         axes.set_yticks(range(len(bars)), [name for name, *_ in bars])
         axes.invert_yaxis()
-        axes.set(xlim=(0, total * 1.08), xlabel=f"questions, {_short(results.gate.system)}")
+        axes.set(xlim=(0, total * 1.08), xlabel=f"{words('questions')}, {_short(results.gate.system)}")
         axes.tick_params(axis="y", length=0)
         told = ", ".join(f"{name} {count}" for name, _, count, _ in bars[1:])
-        return _svg(figure, f"What goes wrong first, {total} questions", told)
+        return _svg(figure, words("What goes wrong first, {count} questions", count=total), told)
 
 
-def _costs(results: Results, costs: Costs) -> Markup | None:
+def _costs(results: Results, costs: Costs, words: Words) -> Markup | None:
     """The headline metric against the seconds of an answer."""
     headline = results.primary[0]
     points = []
@@ -172,12 +176,12 @@ def _costs(results: Results, costs: Costs) -> Markup | None:
             axes.errorbar(
                 seconds, mean.value, yerr=_reach(mean), fmt=_marker(place), color=_colour(place), capsize=3, label=name
             )
-        axes.set(xlabel="mean seconds a question", ylabel=headline)
+        axes.set(xlabel=words("mean seconds a question"), ylabel=words(title_of(headline)))
         axes.set_xlim(left=0)
         axes.grid(linewidth=0.6)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         told = "; ".join(f"{name}: {seconds:.2f} s, {headline} {mean.value:.2f}" for _, name, seconds, mean in points)
-        return _svg(figure, f"{headline} against seconds a question", told)
+        return _svg(figure, words("{metric} against seconds a question", metric=words(title_of(headline))), told)
 
 
 def _reach(mean: Mean) -> list[list[float]] | None:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Changes
 from assistant.render.html_templates import environment
+from assistant.text.languages import Language
 from assistant.text.printing import visible
 from eval.human_agreement import FEWEST_RATINGS, Opinions
 from eval.metrics import GRADED, metric_of
@@ -24,10 +25,11 @@ from eval.report.claim_checker import read_checker_report
 from eval.report.decision import counted, decision_of
 from eval.report.figures import figures_of
 from eval.report.question_views import Facets, partners_of, question_views
+from eval.report.words import Words, words_in
 from eval.results import ALL_STAGES, FAILURES, CaseRow, Costs, Results
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SECTIONS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
+SECTIONS: Sequence[tuple[str, Sequence[tuple[str, str]]]] = (
     (
         "Decision",
         (
@@ -65,27 +67,40 @@ def page_of(
     opinions: Opinions,
     worst: Sequence[CaseRow],
     changes: Changes | None,
+    language: Language = "en",
 ) -> Iterator[str]:
-    """The page in parts, in order.
+    """The page in parts, in order, in the words of a language.
 
     ``fingerprint`` is the hash of results.json that a signature stands for; ``worst`` are the questions with the worst
     answers, ``changes`` those that another system, or an earlier run, answered otherwise.
     """
-    templates = environment(_TEMPLATES, partial(visible, keep_lines=True))
+    printable = partial(visible, keep_lines=True)
+    templates, words = environment(_TEMPLATES, printable), words_in(language)
     for tool in (labels.number, labels.signed, labels.interval_of, labels.difference_of, labels.why_nothing,
                  labels.size_of, labels.duration_of, labels.tone_of, labels.title_of, labels.meaning_of,
-                 labels.effect_title, labels.system_words, labels.formula_of, labels.typeset):  # fmt: skip
+                 labels.effect_title, labels.formula_of, labels.typeset):  # fmt: skip
         templates.filters[tool.__name__] = tool
+
+    def text(ours: str, /, **values: object) -> Markup:
+        """A text of ours, which may have tags, with values of strangers in its places."""
+        return Markup(words(ours)).format(
+            **{name: one if isinstance(one, Markup) else printable(str(one)) for name, one in values.items()}
+        )
+
+    templates.globals["t"] = text
+    templates.filters["t"] = words
+    templates.filters["system_words"] = partial(labels.system_words, words=words)
     # A name may go on in the next line behind an underscore.
     templates.filters["breakable"] = lambda name: escape(visible(name)).replace("_", Markup("_<wbr>"))
     script = (_TEMPLATES / "questions.js").read_text(encoding="utf-8")
     return templates.get_template("report.html.jinja").generate(
-        _facts(results, costs, changes)
+        _facts(results, costs, changes, words)
         | _questions(results, rows, costs, opinions)
         | {
             "fingerprint": fingerprint,
             "opinions": opinions,
             "worst": worst,
+            "language": language,
             # Both are files of ours, the only text that is not escaped.
             "style": Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
             "script": Markup(script),
@@ -94,7 +109,7 @@ def page_of(
     )
 
 
-def _facts(results: Results, costs: Costs, changes: Changes | None) -> dict[str, Any]:
+def _facts(results: Results, costs: Costs, changes: Changes | None, words: Words) -> dict[str, Any]:
     """What the page says of the run as a whole."""
     # What was not asked or not measured has no section.
     is_there = {
@@ -103,7 +118,7 @@ def _facts(results: Results, costs: Costs, changes: Changes | None) -> dict[str,
         "style": bool(results.style.rules) or results.style.voice_auc.value is not None,
         "forgetting": bool(results.language_models),
     }
-    summaries = labels.effect_summaries(results)
+    summaries = labels.effect_summaries(results, words)
     # (name, formula) → metric → effect
     contrasts: dict[tuple[str, str], dict[str, Any]] = {}
     for effect in results.effects:
@@ -119,14 +134,15 @@ def _facts(results: Results, costs: Costs, changes: Changes | None) -> dict[str,
         "costs": costs,
         "changes": changes,
         "findings": summaries,
-        "decision": decision_of(results),
-        "sections": [(group, [one for one in sections if is_there.get(one[0], True)]) for group, sections in _SECTIONS],
-        "figures": figures_of(results, costs, summaries),
+        "decision": decision_of(results, words),
+        "verdict": labels.verdict_of(results.gate, words),
+        "sections": [(group, [one for one in sections if is_there.get(one[0], True)]) for group, sections in SECTIONS],
+        "figures": figures_of(results, costs, summaries, words),
         "headline": metric_of(results.primary[0]),
         "graded": GRADED,
         "primary": [metric_of(name) for name in results.primary],
         "grid": [
-            (adapter or "base model", by_kind.get((adapter, "closed book")), by_kind.get((adapter, "retrieval")))
+            (adapter or words("base model"), by_kind.get((adapter, "closed book")), by_kind.get((adapter, "retrieval")))
             for adapter in dict.fromkeys(system.adapter for system in plain)
         ],
         "contrasts": contrasts,

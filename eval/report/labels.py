@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Mean, Status, Tone
-from eval.gate import GOLD_IN_CORPUS
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Gate, Mean, Status, Tone
+from eval.gate import GOLD_IN_CORPUS, VERDICTS
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome
+from eval.report.words import ENGLISH, Words
 from eval.results import FAILURES, Failure, Results, System
 
 MINUS = "−"
@@ -62,7 +63,7 @@ TITLES: Mapping[str, str] = {
 }
 """Metric → a few words for somebody who does not know it."""
 
-_EFFECTS = {
+EFFECTS = {
     "interaction": "adapter together with retrieval",
     "model": "model against quoting",
     "baseline": "against the baseline",
@@ -103,11 +104,11 @@ FAILURE_MEANINGS: Mapping[Failure, str] = {
 """What each first failure means."""
 
 # Where what results.json says about a metric needs knowledge of other metrics.
-_MEANINGS = {
+MEANINGS = {
     "correctness": "how much of the gold answer is said",
     "crag": f"1 for a right answer, 0 for a refusal, {MINUS}1 for a wrong answer",
 }
-_KINDS = {
+KINDS = {
     "closed book": "{model} alone, without documents",
     "retrieval": "{model} with retrieval: it is shown the passages found, and answers from them",
     "oracle": "{model}, shown the right passages instead of those found",
@@ -137,7 +138,7 @@ ASKED_WORDS: dict[Question, str] = {
 """What people are asked that a metric is held against."""
 
 # What an effect means when it is good, bad, too small to matter, or open.
-_EFFECT_MEANINGS: dict[str, tuple[str, str, str, str]] = {
+EFFECT_MEANINGS: dict[str, tuple[str, str, str, str]] = {
     "retrieval": ("Retrieval helps", "Retrieval hurts", "Retrieval adds nothing", "whether retrieval helps"),
     "adapter": ("The adapter helps", "The adapter hurts", "The adapter adds nothing", "whether the adapter helps"),
     "interaction": (
@@ -180,18 +181,18 @@ def title_of(metric: str) -> str:
 
 def meaning_of(metric: Metric) -> str:
     """What a metric measures, in a line."""
-    return _MEANINGS.get(metric.name, metric.meaning)
+    return MEANINGS.get(metric.name, metric.meaning)
 
 
-def system_words(system: System) -> str:
+def system_words(system: System, words: Words) -> str:
     """Who answers."""
-    model = f"the model with the adapter {system.adapter}" if system.adapter else "the base model"
-    return _KINDS[system.kind].format(model=model)
+    adapted = words("the model with the adapter {name}", name=system.adapter)
+    return words(KINDS[system.kind], model=adapted if system.adapter else words("the base model"))
 
 
 def effect_title(name: str) -> str:
     """An effect in a few words."""
-    return _EFFECTS.get(name, name)
+    return EFFECTS.get(name, name)
 
 
 def formula_of(formula: str) -> str:
@@ -223,23 +224,33 @@ class EffectSummary:
     """``usable +0.31 [+0.22, +0.40]``."""
 
 
-def effect_summaries(results: Results) -> list[EffectSummary]:
+def effect_summaries(results: Results, words: Words = ENGLISH) -> list[EffectSummary]:
     """The effects on the headline metric, in words; what changed since a baseline comes first."""
     about = [effect for effect in results.effects if effect.metric == results.primary[0]]
     found = []
     for effect in sorted(about, key=lambda effect: effect.name != "baseline"):
         tone, name, mean = tone_of(effect), effect.name, effect.difference.mean
-        better, worse, even, whether = _EFFECT_MEANINGS.get(
+        better, worse, even, whether = EFFECT_MEANINGS.get(
             name, (f"{name}: higher", f"{name}: lower", f"{name}: the same", name)
         )
-        words = {"good": better, "bad": worse, "even": even, "open": f"Too thin to tell {whether}"}[tone]
+        meaning = {"good": better, "bad": worse, "even": even, "open": "Too thin to tell {whether}"}[tone]
         figures = f"{effect.metric} {difference_of(effect.difference)}"
         if effect.verdict == "anecdote":
-            figures += f" on {mean.scored} questions; {FEWEST_QUESTIONS} are needed"
+            figures += words(" on {count} questions; {fewest} are needed", count=mean.scored, fewest=FEWEST_QUESTIONS)
         elif effect.verdict == "too thin to tell" and effect.difference.detectable is not None:
-            figures += f"; a difference below {number(effect.difference.detectable)} would mostly go unseen"
-        found.append(EffectSummary(effect, tone, words, figures))
+            least = number(effect.difference.detectable)
+            figures += words("; a difference below {least} would mostly go unseen", least=least)
+        found.append(EffectSummary(effect, tone, words(meaning, whether=words(whether)), figures))
     return found
+
+
+def verdict_of(gate: Gate, words: Words) -> str:
+    """What the gate says, as ``Gate.verdict`` says it in English."""
+    if not gate.lights:
+        return words(gate.verdict)
+    names = ", ".join(light.metric for light in gate.lights if light.status == gate.status)
+    against = words(" against {report}", report=gate.baseline) if gate.baseline else ""
+    return words(VERDICTS[gate.status], system=gate.system, against=against, names=names)
 
 
 def tone_of(effect: Effect) -> Tone:

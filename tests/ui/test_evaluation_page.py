@@ -1,6 +1,8 @@
 """The page of evaluation starts what was chosen, and shows reports where they can do nothing but be read."""
 
 import json
+import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +27,9 @@ from ui.pages.job_forms import judges_of
 from ui.shown.reports import (
     add_report_routes,
     comparison_html,
-    decision_html,
-    frame_html,
     read_comparison,
     report_file,
+    report_html,
     reports,
     reports_html,
 )
@@ -65,6 +66,7 @@ def save_cases(workspace: Workspace, name: str = "cases.jsonl") -> Path:
         lambda actions, who: actions.start("cases.jsonl", "cars", ["base"], 0, False, "", "", who),
         lambda actions, who: actions.compare("a", "b", who),
         lambda actions, who: actions.open(choosing("one"), who),
+        lambda actions, who: actions.draw("one", who),
     ],
 )
 def test_experts_and_strangers_evaluate_nothing(
@@ -84,8 +86,8 @@ def test_what_was_chosen_is_evaluated(actions: EvaluationActions) -> None:
     (actions.context.workspace.adapters / "house").mkdir(parents=True)
     actions.start("cases.jsonl", "cars", ["base", "house+rag"], 5.0, True, folder.name, "bundled", as_(EDITOR))
     assert started(actions.context) == (
-        "eval", "run", "--json", "--systems=base,house+rag", "--corpus=cars", "--limit=5", "--held-out",
-        f"--baseline={folder}", "--judge=bundled", "--", str(file),
+        "eval", "run", "--json", "--systems=base,house+rag", "--language=en", "--corpus=cars", "--limit=5",
+        "--held-out", f"--baseline={folder}", "--judge=bundled", "--", str(file),
     )  # fmt: skip
 
 
@@ -157,8 +159,7 @@ def test_a_report_opens_with_what_came_of_the_questions(actions: EvaluationActio
     save_report(actions.context.workspace, "one")
     shown = actions.open(choosing("one"), as_(EDITOR))[0]
     assert shown.index("misleading") < shown.index("<iframe")
-    (view,) = reports(actions.context.workspace)
-    assert "irreführend" in decision_html(actions.context.in_language("de"), view)
+    assert "irreführend" in report_html(actions.context.in_language("de"), "one")
 
 
 CHANGES = Changes(
@@ -186,14 +187,26 @@ def test_a_report_opens_with_the_decision_and_with_what_changed(actions: Evaluat
         "<iframe",
     )
     assert [shown.index(one) for one in said] == sorted(shown.index(one) for one in said)
-    assert 'href="/reports/one#q7" target="report"' in shown and "<img" not in shown and ">5</td>" in shown
-    (view,) = reports(actions.context.workspace)
-    german = decision_html(actions.context.in_language("de"), view)
+    assert re.search(r'href="(/reports/one\?\d+)#q7" target="report"(?s:.*)src="\1"', shown)
+    assert "<img" not in shown and ">5</td>" in shown
+    german = report_html(actions.context.in_language("de"), "one")
     assert "Es darf nicht verwendet werden." in german and "Verlangt:" in german
-    french = decision_html(actions.context.in_language("fr"), view)
+    french = report_html(actions.context.in_language("fr"), "one")
     assert "It may not be used." in french, "where a report has no words of a language"
     (folder / "decision.json").write_bytes(opening[:-9])
-    assert "misleading" in decision_html(actions.context, view), "as a report of an earlier version"
+    assert "misleading" in report_html(actions.context, "one"), "as a report of an earlier version"
+
+
+def test_a_report_is_drawn_again_in_the_language_of_the_page(actions: EvaluationActions) -> None:
+    folder = save_report(actions.context.workspace, "one")
+    german = EvaluationActions(actions.context.in_language("de"))
+    before = german.open(choosing("one"), as_(EDITOR))
+    german.draw(before[-1], as_(EDITOR))
+    assert started(actions.context) == ("eval", "report", "--language=de", "--", str(folder))
+    os.utime(folder / "report.html", (1, 1))
+    assert german.drawn("one", as_(EDITOR)) != before[0], "and the frame loads what was drawn anew"
+    for name in (EXPERT, "nobody"):
+        assert german.drawn("one", as_(name)) == gr.skip()
 
 
 def test_who_answers_is_said_in_words(context: AppContext) -> None:
@@ -257,8 +270,7 @@ def test_a_report_is_shown_without_any_right(client: TestClient, context: AppCon
     assert shown.headers["x-frame-options"] == "SAMEORIGIN"
     for path in ("/reports/two", "/reports/..%2f..%2fusers.json", "/reports/%2e%2e", "/reports/one/results.json"):
         assert client.get(path).status_code == 404
-    frame = frame_html(context, f'one" onload="{SCRIPT}')
-    assert 'sandbox="allow-scripts"' in frame and 'onload="' not in frame and "<img" not in frame
+    assert 'sandbox="allow-scripts"' in report_html(context, "one")
 
 
 def test_an_expert_opens_no_report(client: TestClient, context: AppContext) -> None:

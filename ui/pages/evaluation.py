@@ -18,16 +18,15 @@ from ui.shown.reports import (
     CASES_FOLDER,
     case_files,
     comparison_html,
-    decision_html,
-    frame_html,
     read_comparison,
     report_file,
+    report_html,
     reports,
     reports_html,
 )
 from ui.uploads import kept_as
 
-KINDS: tuple[Kind, ...] = ("eval", "compare", "draft")
+KINDS: tuple[Kind, ...] = ("eval", "compare", "draft", "draw")
 _WITHOUT_ADAPTER = ("base", "base+rag")
 _RAG = "+rag"
 _REFERENCES = ("oracle", "noise", "extractive")
@@ -151,7 +150,7 @@ class EvaluationActions:
             raise UsageError(f"There is no system {unknown[:80]!r}.", "Choose from the list.")
         if judge and judge not in judges_of(self.context.settings):
             raise UsageError(f"{judge[:80]!r} may not judge.", "Choose from the list; eval.judges names who may.")
-        options = ["--json", f"--systems={','.join(systems)}"]
+        options = ["--json", f"--systems={','.join(systems)}", f"--language={self.context.language}"]
         options += [f"--corpus={corpus}"] if corpus else []
         options += [f"--limit={limit}"] if limit else []
         options += ["--held-out"] if held_out else []
@@ -174,14 +173,23 @@ class EvaluationActions:
         """Show a report."""
         self.context.require(request, "editor")
         name = data_of(event).get("choice", "")
-        report_file(self.context.workspace, name)
-        view = next((one for one in reports(self.context.workspace) if one.name == name), None)
-        decision = decision_html(self.context, view) if view else ""
-        return [decision + frame_html(self.context, name), gr.Column(visible=False), gr.Column(visible=True)]
+        shown = report_html(self.context, name)
+        return [shown, gr.Column(visible=False), gr.Column(visible=True), name]
+
+    @telling
+    def draw(self, name: str, request: gr.Request) -> None:
+        """Draw the open report again: in the page's language, and with what people have said about its answers."""
+        user = self.context.require(request, "editor")
+        folder = report_file(self.context.workspace, name).parent
+        self._start("draw", name, user, ["eval", "report", f"--language={self.context.language}", "--", str(folder)])
+
+    def drawn(self, name: str, request: gr.Request) -> Any:
+        """The open report as it is now."""
+        return report_html(self.context, name) if name and self.context.may(request, "editor") else gr.skip()
 
     def close(self) -> list[Any]:
         """Show again how a report is made."""
-        return ["", gr.Column(visible=True), gr.Column(visible=False)]
+        return ["", gr.Column(visible=True), gr.Column(visible=False), ""]
 
     def _start(self, kind: Kind, about: str, user: User, arguments: Sequence[str]) -> None:
         self.context.jobs.start(kind, about, arguments, user.name)
@@ -203,12 +211,17 @@ def build(context: AppContext) -> None:
             with gr.Column(visible=True) as making:
                 lists = _making(context, actions, panel)
             with gr.Column(visible=False) as opened:
-                close = gr.Button(words("documents.close"), size="sm")
+                with gr.Row():
+                    close = gr.Button(words("documents.close"), size="sm")
+                    draw = gr.Button(words("evaluation.draw"), size="sm")
                 shown = still_html()
-    sides = [making, opened]
-    listed.choose(actions.open, outputs=[shown, *sides], **CLICKED)
+    name = gr.State("")
+    sides = [shown, making, opened, name]
+    listed.choose(actions.open, outputs=sides, **CLICKED)
     for button in (new, close):
-        button.click(actions.close, outputs=[shown, *sides], **CLICKED)
+        button.click(actions.close, outputs=sides, **CLICKED)
+    draw.click(actions.draw, name, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    panel.ended.change(actions.drawn, name, shown, **QUIET)
     compared = compare.click(actions.compare, [before, after], **CLICKED)
     compared.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     chosen = [*lists, before, after]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from markupsafe import Markup
@@ -172,23 +173,35 @@ def reports_html(context: AppContext, views: Sequence[ReportView]) -> Markup:
     return filled("components.choices", entries=entries)
 
 
-def decision_html(context: AppContext, view: ReportView) -> Markup:
-    """How a report opens: whether the system may be used, what came of the questions, and what changed most."""
-    opening = _opening(report_file(context.workspace, view.name))
+def report_html(context: AppContext, name: str) -> Markup:
+    """A report: its decision, and all of it in a frame that may do nothing but show itself.
+
+    Raises UsageError where there is none of this name.
+    """
+    file = report_file(context.workspace, name)
+    stamp = file.stat().st_mtime_ns
+    # The frame loads anew what was drawn anew.
+    address = f"/reports/{quote(name, safe='')}?{stamp}"
+    view, opening = _view(file.with_name(RESULTS_FILE), stamp), _opening(file)
     return filled(
-        "reports.opening",
+        "reports.report",
         decision=opening.decision.get(context.language) or opening.decision.get(LANGUAGES[0]) if opening else None,
-        heads=[_cases(context, view), *(context.text(f"evaluation.outcomes.{outcome}") for outcome in _OUTCOMES)],
+        heads=[_cases(context, view), *(context.text(f"evaluation.outcomes.{outcome}") for outcome in _OUTCOMES)]
+        if view
+        else [],
         rows=[
             [system, *(_count(context, counts, outcome) for outcome in _OUTCOMES)]
-            for system, counts in view.outcomes.items()
+            for system, counts in (view.outcomes if view else {}).items()
         ],
-        changes=changes_html(context, opening.changes, view.name) if opening and opening.changes else "",
+        changes=changes_html(context, opening.changes, address) if opening and opening.changes else "",
+        address=address,
+        title=context.text("evaluation.report", name=name),
     )
 
 
-def changes_html(context: AppContext, changes: Changes, report: str = "") -> Markup:
-    """Outcomes before and after, and the answers that changed most; each leads into the open ``report``, if named."""
+def changes_html(context: AppContext, changes: Changes, address: str = "") -> Markup:
+    """Outcomes before and after, and the answers that changed most; each leads into the open report, if there is its
+    ``address``."""
     words = context.text
     rows = [
         [words(f"evaluation.outcomes.{outcome}"), *(shown_number(count, context.language) for count in counts)]
@@ -202,12 +215,7 @@ def changes_html(context: AppContext, changes: Changes, report: str = "") -> Mar
             for outcome in (one.before_outcome, one.after_outcome)
         ]
         answers.append((one, turn))
-    return filled("reports.changes", changes=changes, rows=rows, answers=answers, report=report, words=words)
-
-
-def frame_html(context: AppContext, name: str) -> Markup:
-    """A report in a frame that may do nothing but show itself."""
-    return filled("reports.frame", name=name, title=context.text("evaluation.report", name=name))
+    return filled("reports.changes", changes=changes, rows=rows, answers=answers, address=address, words=words)
 
 
 def comparison_html(context: AppContext, found: Comparison) -> Markup:
