@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assistant.artifacts.cards import AdapterCard, adapter_folder, read_card
-from assistant.artifacts.pairs import Pair, pairs_hash, read_pairs
+from assistant.artifacts.cards import adapter_folder, read_card
+from assistant.artifacts.pairs import Pair, learnt_from_these, read_pairs
 from assistant.config import Settings
 from assistant.engines.opening import uses_server
-from assistant.errors import AdapterError
 from assistant.text.words import content_stems, words
 from assistant.workspace import Workspace
 from eval.cases import Case
@@ -68,21 +67,9 @@ def learnt_by(adapters: Iterable[str], workspace: Workspace, settings: Settings)
             unknown.append(adapter)
             continue
         pairs[adapter] = [pair for file in files for pair in read_pairs(file)]
-        if not _is_as_then(card, workspace):
+        if not learnt_from_these(card, workspace):
             changed.append(adapter)
     return Learnt(pairs, tuple(unknown), tuple(changed))
-
-
-def _is_as_then(card: AdapterCard, workspace: Workspace) -> bool:
-    """Whether an adapter learnt from its pairs as they are today; of a sum of adapters, whether all of these did."""
-    if not card.components:
-        return pairs_hash(read_pairs(workspace.pairs_file(card.pairs))) == card.pairs_hash
-    try:
-        parts = [read_card(adapter_folder(workspace.adapters, name)) for name, _ in card.components]
-    except AdapterError:
-        return False
-    # A part that is younger than the sum was trained again since.
-    return all(part.created <= card.created and _is_as_then(part, workspace) for part in parts)
 
 
 def held_out(cases: Iterable[Case], pairs: Iterable[Pair]) -> list[Case]:

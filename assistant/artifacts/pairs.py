@@ -10,17 +10,19 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from assistant.artifacts.cards import AdapterCard, adapter_folder, read_card
 from assistant.artifacts.jsonlines import parsed, write_lines
-from assistant.errors import PairsError, one_line
+from assistant.errors import AdapterError, PairsError, one_line
 from assistant.prompt import build_messages
 from assistant.store.blocks import blocks_in
 from assistant.types import HEADING_SEPARATOR, Evidence, Message, Passage
-from assistant.workspace import make_folder, replaced_atomically
+from assistant.workspace import Workspace, make_folder, replaced_atomically
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -177,3 +179,25 @@ def pairs_hash(pairs: Sequence[Pair]) -> str:
     for pair in pairs:
         digest.update(json.dumps(asdict(pair), ensure_ascii=False, sort_keys=True).encode())
     return digest.hexdigest()[:16]
+
+
+def learnt_from_these(card: AdapterCard, workspace: Workspace) -> bool:
+    """Whether an adapter learnt from its pairs as they are today; of a sum of adapters, whether all of these did.
+
+    Raises PairsError for pairs that are not there or cannot be read.
+    """
+    if not card.components:
+        file = workspace.pairs_file(card.pairs)
+        known = file.stat() if file.exists() else None
+        return _hash_of(file, known and (known.st_mtime_ns, known.st_size)) == card.pairs_hash
+    try:
+        parts = [read_card(adapter_folder(workspace.adapters, name)) for name, _ in card.components]
+    except AdapterError:
+        return False
+    # A part that is younger than the sum was trained again since.
+    return all(part.created <= card.created and learnt_from_these(part, workspace) for part in parts)
+
+
+@lru_cache(maxsize=64)
+def _hash_of(file: Path, _stamp: tuple[int, int] | None) -> str:
+    return pairs_hash(read_pairs(file))

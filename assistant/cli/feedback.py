@@ -41,12 +41,17 @@ def list_feedback(
     as_json: bool,
 ) -> None:
     """List what people said, the latest first."""
-    from assistant.feedback.store import STATES
+    from assistant.feedback.lineage import Lineage
+    from assistant.feedback.store import STATES, TAUGHT
 
-    store = _store(workspace)
+    store, lineage = _store(workspace), Lineage(workspace)
     found = store.listed(states=(state,) if state else STATES, corpus=corpus)
+    outcomes = {one.id: lineage.of(one) for one in found if one.state in TAUGHT}
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=2, default=str))
+        all_said = [
+            {**asdict(one), "outcome": asdict(outcomes[one.id]) if one.id in outcomes else None} for one in found
+        ]
+        click.echo(json.dumps(all_said, ensure_ascii=False, indent=2, default=str))
         return
     for one in found:
         faults = f" ({', '.join(one.judgement.faults)})" if one.judgement.faults else ""
@@ -58,6 +63,11 @@ def list_feedback(
             click.echo(f"→ {excerpt(one.wanted, 300)}")
         if one.judgement.note:
             click.echo(f"  {excerpt(one.judgement.note, 300)}")
+        if outcome := outcomes.get(one.id):
+            learnt = f"learnt by {', '.join(outcome.adapters)}" if outcome.adapters else "learnt by no adapter"
+            answers = ", ".join(f"{system} {how}" for system, how in outcome.answered.items())
+            asked = f"last asked in {outcome.report}: {answers}" if outcome.report else "not asked since"
+            click.echo(visible(f"  {learnt}; {asked}"))
         click.echo("")
     counts = ", ".join(f"{count} {name}" for name, count in store.counts().items())
     click.echo(f"{len(found)} shown; in all {counts}.")

@@ -14,7 +14,7 @@ from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Count, Decision, T
 from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
 from eval.report.labels import difference_of, tone_of, verdict_of
-from eval.report.words import ENGLISH, Words
+from eval.report.wording import ENGLISH, Wording
 from eval.results import CaseRow, Results, Slice
 
 MOST_MISLEADING = 0.1
@@ -30,7 +30,7 @@ _FEWEST_OF_A_KIND = 10
 _WORST = 3  # enough to see what goes wrong, before anything else
 
 
-def decision_of(results: Results, words: Words = ENGLISH) -> Decision:
+def decision_of(results: Results, words: Wording = ENGLISH) -> Decision:
     """The decision about the judged system, in the words of a language."""
     bounds = {light.metric: light.floor for light in results.gate.lights if light.floor is not None}
     floor = bounds.get("usable", LEAST_USABLE)
@@ -59,7 +59,7 @@ def counted(results: Results, system: str, outcome: Outcome) -> int:
     return sum(results.first_failures.get(system, {}).get(outcome, {}).values())
 
 
-def _use(results: Results, floor: float, ceiling: float, words: Words) -> tuple[Tone, str]:
+def _use(results: Results, floor: float, ceiling: float, words: Wording) -> tuple[Tone, str]:
     """Whether it may be used: ``floor`` and ``ceiling`` are those of usable and misleading answers."""
     gate = results.gate
     if gate.status == "fail":
@@ -90,7 +90,7 @@ def _use(results: Results, floor: float, ceiling: float, words: Words) -> tuple[
     return "good", words("It may be used: {told}.", told=told)
 
 
-def _what_for(results: Results, tone: Tone, words: Words) -> str:
+def _what_for(results: Results, tone: Tone, words: Wording) -> str:
     """For what kinds of question, or else as a search."""
     system = results.gate.system
     found = results.means[system]["recall@5"].value
@@ -116,7 +116,7 @@ def _what_for(results: Results, tone: Tone, words: Words) -> str:
     )
 
 
-def _counts(results: Results, floor: float, ceiling: float, words: Words) -> Iterator[Count]:
+def _counts(results: Results, floor: float, ceiling: float, words: Wording) -> Iterator[Count]:
     system, asked = results.gate.system, results.data.cases
     usable, misleading, hedged, refused = (
         counted(results, system, outcome) for outcome in ("usable", "misleading", "hedged", "refused")

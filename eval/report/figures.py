@@ -23,7 +23,7 @@ from eval.report.labels import (
     number,
     title_of,
 )
-from eval.report.words import ENGLISH, Words
+from eval.report.wording import ENGLISH, Wording
 from eval.results import Costs, Results
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ CURVES = {"recall": "right passages found (recall)", "success": "any of them fou
 
 
 def figures_of(
-    results: Results, costs: Costs, summaries: Sequence[EffectSummary], words: Words = ENGLISH
+    results: Results, costs: Costs, summaries: Sequence[EffectSummary], words: Wording = ENGLISH
 ) -> dict[str, Markup]:
     """Every figure that there are numbers for, by name: effects, curves, failures, costs."""
     drawn = {
@@ -75,7 +75,7 @@ def figures_of(
     return {name: figure for name, figure in drawn.items() if figure}
 
 
-def _effects(summaries: Sequence[EffectSummary], words: Words) -> Markup | None:
+def _effects(summaries: Sequence[EffectSummary], words: Wording) -> Markup | None:
     """A dot and its interval for every effect on the headline metric."""
     known = [one for one in summaries if one.effect.difference.mean.value is not None]
     if not known:
@@ -101,7 +101,7 @@ def _effects(summaries: Sequence[EffectSummary], words: Words) -> Markup | None:
         return _svg(figure, words("Effects with 95 % intervals"), told)
 
 
-def _curves(results: Results, words: Words) -> Markup | None:
+def _curves(results: Results, words: Wording) -> Markup | None:
     """Recall and success by the number of passages; systems that find the same, at every k, share a line."""
     groups: dict[tuple[float | None, ...], list[int]] = {}
     for place, system in enumerate(results.systems):
@@ -133,7 +133,7 @@ def _curves(results: Results, words: Words) -> Markup | None:
         return _svg(figure, words("Retrieval by number of passages"), told)
 
 
-def _failures(results: Results, words: Words) -> Markup | None:
+def _failures(results: Results, words: Wording) -> Markup | None:
     """From all questions of the judged system down to its usable answers, by what goes wrong first."""
     counts = results.first_failures.get(results.gate.system)
     if not counts or not any(counts.values()):
@@ -160,7 +160,7 @@ def _failures(results: Results, words: Words) -> Markup | None:
         return _svg(figure, words("What goes wrong first, {count} questions", count=total), told)
 
 
-def _costs(results: Results, costs: Costs, words: Words) -> Markup | None:
+def _costs(results: Results, costs: Costs, words: Wording) -> Markup | None:
     """The headline metric against the seconds of an answer."""
     headline = results.primary[0]
     points = []

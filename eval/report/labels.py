@@ -16,7 +16,7 @@ from eval.gate import GOLD_IN_CORPUS, VERDICTS
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome
-from eval.report.words import ENGLISH, Words
+from eval.report.wording import ENGLISH, Wording
 from eval.results import FAILURES, Failure, Results, System
 
 MINUS = "−"
@@ -184,7 +184,7 @@ def meaning_of(metric: Metric) -> str:
     return MEANINGS.get(metric.name, metric.meaning)
 
 
-def system_words(system: System, words: Words) -> str:
+def system_words(system: System, words: Wording) -> str:
     """Who answers."""
     adapted = words("the model with the adapter {name}", name=system.adapter)
     return words(KINDS[system.kind], model=adapted if system.adapter else words("the base model"))
@@ -224,7 +224,7 @@ class EffectSummary:
     """``usable +0.31 [+0.22, +0.40]``."""
 
 
-def effect_summaries(results: Results, words: Words = ENGLISH) -> list[EffectSummary]:
+def effect_summaries(results: Results, words: Wording = ENGLISH) -> list[EffectSummary]:
     """The effects on the headline metric, in words; what changed since a baseline comes first."""
     about = [effect for effect in results.effects if effect.metric == results.primary[0]]
     found = []
@@ -244,7 +244,7 @@ def effect_summaries(results: Results, words: Words = ENGLISH) -> list[EffectSum
     return found
 
 
-def verdict_of(gate: Gate, words: Words) -> str:
+def verdict_of(gate: Gate, words: Wording) -> str:
     """What the gate says, as ``Gate.verdict`` says it in English."""
     if not gate.lights:
         return words(gate.verdict)

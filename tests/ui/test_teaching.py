@@ -1,5 +1,6 @@
 """Teaching from the chat to the next training: what a form says, who may decide, and what comes of it."""
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +8,13 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from cards import trained
 from fakes import ScriptedEngine
 from serving import ANSWER, HAIL, QUESTION, make_corpora, service_of
 from signing import make_people
 from working import as_, choosing
 
+from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.errors import UsageError
 from assistant.feedback.lessons import cases_file, pairs_file
 from assistant.feedback.store import Assessment
@@ -132,6 +135,31 @@ def test_an_accepted_correction_is_a_pair_and_a_case(context: AppContext, turn: 
     (row,), _ = read_rows(pairs, strict=True)
     assert (row.instruction, row.response, row.document) == (QUESTION, CORRECTION, "hail.md")
     assert [case.answers for case in read_cases(cases)] == [(CORRECTION,)]
+
+
+def test_the_page_says_what_became_of_a_correction(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, FORM)
+    one, actions = context.feedback.listed()[0], TeachingActions(context)
+
+    def opened() -> str:
+        return "".join(map(str, actions.look("all", 0, "", {}, choosing(one.id), as_("eve"))))
+
+    assert "What became of it" not in opened(), "nobody has decided yet"
+    actions.accept("new", one.id, CORRECTION, as_("eve"))
+    assert "No adapter has learnt it yet." in opened() and "No evaluation has asked it since." in opened()
+    pair = Pair("a", QUESTION, CORRECTION, "feedback")
+    write_pairs(context.workspace.pairs_file("cars"), [pair], PairsHeader("cars", 1, "", 0, {}, {}, {}, {}, ""))
+    trained(context.workspace, "house", "cars")
+    report = context.workspace.root / "reports" / "one"
+    report.mkdir(parents=True)
+    case = {"id": f"feedback-{one.id}", "answers": [CORRECTION], "unanswerable": False}
+    row = json.dumps({"case": case, "answers": {"house+rag": {"outcome": "usable"}}})
+    (report / "per_question.jsonl").write_text(row, encoding="utf-8")
+    told = opened()
+    assert "Learnt by the adapter house." in told and "Last asked in the report one:" in told
+    assert "learnt by house · house+rag: usable" in told, "and the list says it in short"
+    german = TeachingActions(context.in_language("de")).look("all", 0, "", {}, choosing(one.id), as_("eve"))
+    assert "Gelernt vom Adapter house." in "".join(map(str, german))
 
 
 def test_what_was_written_for_one_is_there_when_it_is_opened_again(context: AppContext, turn: Turn) -> None:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from assistant.errors import UsageError
 from assistant.feedback.lessons import is_supported, still_stands
+from assistant.feedback.lineage import Lineage
 from assistant.feedback.store import STATES, TAUGHT, Feedback, State
 from assistant.service import open_corpus
 from ui.context import AppContext
@@ -118,7 +119,8 @@ class TeachingActions:
 
     def _with(self, state: str, one: Feedback, draft: str | None = None) -> list[Any]:
         context = self.context
-        html = feedback_html(one, self._stands(one), is_supported(one, one.wanted), context.text, context.language)
+        outcome = Lineage(context.workspace).of(one) if one.state in TAUGHT else None
+        html = feedback_html(one, self._stands(one), is_supported(one, one.wanted), outcome, context)
         wanted = gr.Textbox(value=one.wanted if draft is None else draft, visible=True)
         return [*self._list(state, one.id), html, wanted, gr.Row(visible=True), one.id]
 
@@ -134,8 +136,9 @@ class TeachingActions:
             rejected=counts["rejected"],
             outdated=len(outdated),
         )
-        html = inbox_html(some, chosen, self.context.text, self.context.language)
-        return [meta_html(told), html]
+        lineage = Lineage(self.context.workspace)
+        outcomes = {one.id: lineage.of(one) for one in some if one.state in TAUGHT}
+        return [meta_html(told), inbox_html(some, chosen, outcomes, self.context)]
 
     def _nothing(self, told: str) -> list[Any]:
         return [meta_html(told) if told else "", gr.Textbox(value="", visible=False), gr.Row(visible=False), 0]

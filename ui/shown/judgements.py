@@ -4,7 +4,7 @@ teaching_html(turn, words)                     stands under the answer; its butt
 taught(context, user, turn, event._data)       keeps what came back
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from assistant.artifacts.cards import BASE
 from assistant.errors import UsageError
+from assistant.feedback.lineage import Outcome
 from assistant.feedback.store import CHOICES, FAULTS, VERDICTS, Assessment, Choice, Feedback, Versions, Vote
 from assistant.service import open_corpus
-from assistant.text.languages import Language
 from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from ui.context import AppContext
@@ -121,24 +121,27 @@ def teaching_html(turn: Turn, words: Texts) -> Markup:
     return filled("judgements.form", turn=turn, words=words)
 
 
-def inbox_html(some: Sequence[Feedback], chosen: int | None, words: Texts, language: Language) -> Markup:
-    """The list of what people said; a click opens one."""
-    entries = [
-        ListEntry(
-            one.id,
-            excerpt(one.question, _LONGEST_TITLE),
-            f"{words(f'teach.verdict_{one.judgement.verdict}')} · {one.user} · "
-            + shown_date(one.made.astimezone().date(), language),
-            Badge(words(f"teaching.state_{one.state}"), _BADGES[one.state]),
-            is_chosen=one.id == chosen,
-        )
-        for one in some
-    ]
+def inbox_html(
+    some: Sequence[Feedback], chosen: int | None, outcomes: Mapping[int, Outcome], context: AppContext
+) -> Markup:
+    """The list of what people said; a click opens one. ``outcomes``: what became of those that were accepted."""
+    words, entries = context.text, []
+    for one in some:
+        facts = [words(f"teach.verdict_{one.judgement.verdict}"), one.user]
+        facts.append(shown_date(one.made.astimezone().date(), context.language))
+        if outcome := outcomes.get(one.id):
+            facts += [words("teaching.became.learnt", names=", ".join(outcome.adapters))] if outcome.adapters else []
+            facts += [f"{who}: {how}" for who, how in _answered(outcome, words)]
+        badge = Badge(words(f"teaching.state_{one.state}"), _BADGES[one.state])
+        title = excerpt(one.question, _LONGEST_TITLE)
+        entries.append(ListEntry(one.id, title, " · ".join(facts), badge, is_chosen=one.id == chosen))
     return filled("judgements.inbox", entries=entries, words=words)
 
 
-def feedback_html(one: Feedback, stands: bool, supported: bool, words: Texts, language: Language) -> Markup:
-    """All of one judgement. ``stands``: the documents still say so; ``supported``: the passages say the correction."""
+def feedback_html(one: Feedback, stands: bool, supported: bool, outcome: Outcome | None, context: AppContext) -> Markup:
+    """All of one judgement. ``stands``: the documents still say so; ``supported``: the passages say the correction;
+    ``outcome``: what became of it, if it was accepted."""
+    words, language = context.text, context.language
     about = words(
         "teaching.about",
         name=one.user,
@@ -162,5 +165,38 @@ def feedback_html(one: Feedback, stands: bool, supported: bool, words: Texts, la
         date, state = shown_date(one.decided.astimezone(), language), words(f"teaching.state_{one.state}")
         decided = words("teaching.decided", state=state, name=one.decided_by, date=date)
     return filled(
-        "judgements.feedback", one=one, about=about, effect=f"teaching.{effect}", decided=decided, words=words
+        "judgements.feedback",
+        one=one,
+        about=about,
+        effect=f"teaching.{effect}",
+        decided=decided,
+        became=list(_became(outcome, effect == "pair_and_case", words)) if outcome else [],
+        report=outcome.report if outcome else "",
+        answered=_answered(outcome, words) if outcome else [],
+        words=words,
     )
+
+
+def _became(outcome: Outcome, is_pair: bool, words: Texts) -> Iterator[str]:
+    """What became of a correction, a line each; of one that becomes no pair, only what has learnt it before."""
+    for name, split in outcome.pairs.items():
+        yield words(f"teaching.became.{split}", name=name)
+    if is_pair and not outcome.pairs:
+        yield words("teaching.became.no_pairs")
+    if outcome.adapters:
+        yield words("teaching.became.learnt_by", names=", ".join(outcome.adapters))
+    elif is_pair:
+        yield words("teaching.became.not_learnt")
+    if outcome.uncertain:
+        yield words("teaching.became.uncertain", names=", ".join(outcome.uncertain))
+    if not outcome.report:
+        yield words("teaching.became.not_asked")
+
+
+def _answered(outcome: Outcome, words: Texts) -> list[tuple[str, str]]:
+    """Who answered it, and how, when it was last asked."""
+    return [
+        (system, words(f"evaluation.outcomes.{found}"))
+        for system, found in outcome.answered.items()
+        if found in ("usable", "partly", "hedged", "refused", "misleading")
+    ]

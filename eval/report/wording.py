@@ -12,7 +12,7 @@ from typing import Protocol
 from assistant.text.languages import Language, data
 
 
-class Words(Protocol):
+class Wording(Protocol):
     """Words of ours in the language of a report."""
 
     def __call__(self, text: str, /, **values: object) -> str:
@@ -20,7 +20,7 @@ class Words(Protocol):
         ...
 
 
-def words_in(language: Language) -> Words:
+def words_in(language: Language) -> Wording:
     """The words of one language."""
     known: dict[str, str] = data(language, "report") or {}
 
