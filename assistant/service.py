@@ -15,7 +15,7 @@ ingest, the next request sees what is new.
 import gc
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,6 +78,8 @@ class Query:
     """Whether an answer that someone has checked is given again; not where models are compared."""
     also: tuple[str, ...] = ()
     """Other corpora that are searched together with the model's."""
+    folder: Path | None = None
+    """Where the model's corpus lies, if it is none of the workspace's: what one person alone may ask."""
 
 
 class Service:
@@ -157,12 +159,16 @@ class Service:
 
         Raises UnknownCorpus, and UnknownModel with the adapters that there are.
         """
-        if adapter in ("", BASE):
-            return ServedModel(self.corpus(corpus))
+        return ServedModel(self.corpus(corpus), self.adapter(adapter))
+
+    def adapter(self, name: str) -> str | None:
+        """An adapter that exists; None for the base model. Raises UnknownModel with the adapters that there are."""
+        if name in ("", BASE):
+            return None
         known = adapter_names(self.workspace.adapters)
-        if adapter not in known and not uses_server(self.settings.engine):
-            raise UnknownModel(f"There is no adapter {adapter[:200]!r}.", _there_are((BASE, *known)))
-        return ServedModel(self.corpus(corpus), adapter)
+        if name not in known and not uses_server(self.settings.engine):
+            raise UnknownModel(f"There is no adapter {name[:200]!r}.", _there_are((BASE, *known)))
+        return name
 
     def corpus(self, name: str = "") -> str:
         """A corpus that exists; without a name ``default``, or the only one. Raises UnknownCorpus."""
@@ -193,15 +199,14 @@ class Service:
 
         ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
         """
-        lent = self._joint(query) if query.also else self.retriever(query.model.corpus, query.only)
-        with lent as retriever:
+        with self._lent(query) as retriever:
             answerer = self.answerer(query, retriever, engine)
             yield from answerer.stream(query.question, query.history, query.only, query.model.adapter)
 
     def answerer(self, query: Query, retriever: Retriever, engine: Engine | None = None) -> Assistant:
         """Who answers a question: a retriever, the engine or one that stands in front of it, and checked answers."""
-        # What was checked stands on one corpus.
-        is_checked = query.checked and not query.also
+        # What was checked stands on one corpus of the workspace.
+        is_checked = query.checked and not query.also and not query.folder
         checked = CheckedAnswers(self.workspace.root, query.model.corpus) if is_checked else None
         return Assistant(
             retriever, lambda: engine or self.engine(), self.answering(query), self.generation(query), checked
@@ -235,20 +240,26 @@ class Service:
         """
         name = self.corpus(corpus)
         folder = self.workspace.corpus(name)
-
-        def opened() -> Retriever:
-            return Retriever(Catalog(folder), self._embedder, self.settings.retrieval, self.settings.device)
-
         with self._pools_lock:
             if self._is_closed:
                 raise UsageError("This assistant is closed.", "Open it again.")
-            pool = self._pools.setdefault(name, RetrieverPool(opened))
+            pool = self._pools.setdefault(name, RetrieverPool(lambda: self._opened(folder)))
         return pool.lent(only)
 
+    def _opened(self, folder: Path) -> Retriever:
+        return Retriever(Catalog(folder), self._embedder, self.settings.retrieval, self.settings.device)
+
     @contextmanager
-    def _joint(self, query: Query) -> Iterator[Retriever]:
+    def _lent(self, query: Query) -> Iterator[Retriever]:
         """One retriever for all corpora of a question that hold something its filter lets through."""
         with ExitStack() as lent:
+            if folder := query.folder:  # few documents are opened in no time, and may be deleted afterwards
+                pool = lent.enter_context(closing(RetrieverPool(lambda: self._opened(folder))))
+                yield lent.enter_context(pool.lent(query.only))
+                return
+            if not query.also:
+                yield lent.enter_context(self.retriever(query.model.corpus, query.only))
+                return
             corpora = dict.fromkeys((query.model.corpus, *query.also))
             all_parts = [lent.enter_context(self.retriever(corpus)) for corpus in corpora]
             parts = [part for part in all_parts if not query.only or part.catalog.holds(query.only)]

@@ -86,10 +86,11 @@ from ingest.readers.slides import read_pptx
 from ingest.readers.tabular import read_table
 from ingest.readers.text import read_text
 from ingest.readers.word import read_docx
-from ui.conversations import Conversations, TurnReply
+from ui.conversations import Conversations
 from ui.export import as_docx, as_markdown, as_pdf
 from ui.shown import prose, templates
 from ui.sources import drawing as page_words
+from ui.turns import TurnReply
 from ui.uploads import safe_file_name
 
 MOST_SECONDS = 2.0

@@ -23,8 +23,8 @@ from assistant.feedback.store import Assessment, FeedbackStore
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, close_to_others, make_file, make_folder, replaced_atomically
 from ui.context import make_context
-from ui.conversations import TurnReply
 from ui.people import LOCAL
+from ui.turns import TurnReply
 from ui.uploads import stored
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="has no such rights")

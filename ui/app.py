@@ -75,6 +75,7 @@ _log = logging.getLogger("uvicorn.error")
 def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
     """The application of a workspace; with ``tokens``, and be they none, the API for programs is under ``/api``."""
     keep_arrivals_in(context.workspace)
+    context.conversations.clear_files()
     running = _running(context)
     app = FastAPI(title="Domain assistant", docs_url=None, redoc_url=None, openapi_url=None, lifespan=running)
     app.add_api_route("/", _to_preferred, include_in_schema=False)

@@ -1,5 +1,6 @@
 """What every page needs: the workspace, the service that answers, who is asking, and the words of one language."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 import gradio as gr
@@ -39,6 +40,8 @@ class AppContext:
     language: Language = "en"
     arrivals: Arrivals = field(default_factory=Arrivals)
     """Whose the files are that browsers have sent."""
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while files are read that someone has brought into the chat."""
 
     @property
     def settings(self) -> Settings:

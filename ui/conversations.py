@@ -2,30 +2,34 @@
 
     conversations    one row a conversation, with its title
     turns            one row a question, with the replies to it as JSON
+    attached/NAME    files that one conversation alone asks, in a workspace of their own; its row has the name
 
 Nobody reaches a conversation by its number: whatever is asked for is looked up together with the user, and what
-belongs to someone else is not there.
+belongs to someone else is not there. So it is with its files: no list of corpora, no search and no program knows them.
 """
 
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from assistant.errors import UsageError, WorkspaceError
 from assistant.feedback.store import Verdict
 from assistant.text.printing import excerpt
-from assistant.types import Answer, Message
-from assistant.workspace import make_file
+from assistant.workspace import Workspace, make_file
 from ui.scope import EVERYTHING, Scope, kept, written
+from ui.turns import REPLIES, Turn, TurnReply, is_small_talk
 
 FILE = "conversations.sqlite"
+FILES = "files"
+"""The corpus of the files of a conversation, in their own workspace."""
+_OF_CONVERSATION = "@"
+"""Begins what a reply calls that corpus, ``@12``; so begins the name of none that a workspace lists."""
 _LONGEST_TITLE = 80  # characters; the list cuts it where its line ends
 _MOST_SEARCHED = 20
 """Words; a text that was pasted into the box is more than SQLite takes."""
@@ -65,60 +69,9 @@ _CHANGES = (
         "ALTER TABLE conversations ADD COLUMN origin TEXT",  # that of the one of which it is a copy
         "CREATE UNIQUE INDEX conversations_shared ON conversations (shared)",
     ),
+    ("ALTER TABLE conversations ADD COLUMN attached TEXT",),  # the folder of its own files
 )
 """What makes a database of each version from the one before it; of the first, from none."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnReply:
-    """An answer, and what gave it."""
-
-    corpus: str
-    adapter: str | None
-    answer: Answer
-    stopped: bool = False
-    """The one who asked did not wait for the end."""
-    suggestions: tuple[str, ...] = ()
-    """Questions that the documents answer, where they did not answer this one."""
-    scope: Scope = EVERYTHING
-    """Which documents were asked; empty in what was kept before that could be chosen."""
-    model: str = ""
-    """The language model, as its setting names it; empty in what was kept before it could be chosen."""
-
-
-_REPLIES = TypeAdapter(tuple[TurnReply, ...])
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One question and the reply to it; two replies where models were compared."""
-
-    id: int
-    question: str
-    replies: tuple[TurnReply, ...]
-    blind: bool = False
-    """The names of what replied are not shown before the vote."""
-    preferred: int | None = None
-    """Which reply was voted for; -1: neither is better."""
-    verdict: Verdict | None = None
-    """What the one who asked said of the answer."""
-
-    @property
-    def model_line(self) -> str:
-        """The model and the adapter that answered: ``bundled · house``; empty of two answers and of a checked one."""
-        reply = self.replies[0]
-        told = len(self.replies) == 1 and reply.model and not reply.answer.checked
-        return " · ".join(filter(None, (Path(reply.model).name, reply.adapter))) if told else ""
-
-    @property
-    def standing(self) -> TurnReply:
-        """The reply that the conversation goes on with."""
-        return self.replies[max(0, self.preferred or 0)]
-
-    @property
-    def is_small_talk(self) -> bool:
-        """Whether nothing was asked of the documents."""
-        return _is_small_talk(self.replies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +92,7 @@ class Conversations:
     def __init__(self, folder: Path) -> None:
         """``folder``: of the workspace; it is made when the first question is kept."""
         self._file = folder / FILE
+        self._attached = folder / "attached"
 
     def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[ListedConversation]:
         """A user's conversations, the pinned first, then the latest; only those in which all searched words stand."""
@@ -196,11 +150,7 @@ class Conversations:
     def begin(self, user: str, question: str, scope: Scope = EVERYTHING) -> int:
         """A new conversation, called by its first question."""
         with self._opened() as database:
-            cursor = database.execute(
-                "INSERT INTO conversations (user, title, updated, scope) VALUES (?, ?, ?, ?)",
-                (user, _title(question), _now(), written(scope)),
-            )
-            return int(cursor.lastrowid or 0)
+            return _begun(database, user, question, scope)
 
     def scope(self, user: str, conversation: int) -> Scope:
         """Which documents a conversation asks. Raises UsageError for one that the user has not."""
@@ -215,6 +165,54 @@ class Conversations:
             _owned(database, user, conversation)
             database.execute("UPDATE conversations SET scope = ? WHERE id = ?", (written(scope), conversation))
 
+    def files(self, user: str, conversation: int) -> Workspace | None:
+        """What holds a conversation's own files; None without any. Raises UsageError for one that the user has not."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            row = database.execute("SELECT attached FROM conversations WHERE id = ?", (conversation,)).fetchone()
+        return Workspace(self._attached / row[0]) if row[0] else None
+
+    def new_files(self) -> Workspace:
+        """What may hold the files of a conversation, once it is attached to one."""
+        return Workspace(self._attached / secrets.token_hex(16))
+
+    def attach(self, user: str, conversation: int | None, files: Workspace, scope: Scope) -> int:
+        """Give a conversation files of its own, which it asks from now on; a new one, called by them, where it is None.
+
+        Raises UsageError for a conversation that the user has not.
+        """
+        with self._opened() as database:
+            if conversation is None:
+                conversation = _begun(database, user, ", ".join(scope.files))
+            _owned(database, user, conversation)
+            database.execute(
+                "UPDATE conversations SET attached = ?, scope = ? WHERE id = ?",
+                (files.root.name, written(scope), conversation),
+            )
+        return conversation
+
+    def corpus(self, user: str, name: str) -> Path | None:
+        """Where the corpus lies that a reply calls ``@12``; None for a name of another kind.
+
+        Raises UsageError for the files of a conversation that the user has not.
+        """
+        if not is_private(name):
+            return None
+        number = name.removeprefix(_OF_CONVERSATION)
+        with suppress(UsageError):
+            if number.isdecimal() and len(number) < 16 and (files := self.files(user, int(number))):
+                return files.corpus(FILES)
+        raise UsageError("This file is open to the one alone who brought it.", "Ask them for it, or bring your own.")
+
+    def clear_files(self) -> None:
+        """Delete files of no conversation: of one whose reading or whose deletion was broken off."""
+        folders = list(self._attached.iterdir()) if self._attached.is_dir() else []
+        with self._opened() as database:
+            kept = {name for (name,) in database.execute("SELECT attached FROM conversations")}
+        for folder in folders:
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def add(
         self, user: str, conversation: int, question: str, replies: Sequence[TurnReply], blind: bool = False
     ) -> Turn:
@@ -228,12 +226,12 @@ class Conversations:
             first = database.execute(
                 "SELECT question, replies FROM turns WHERE conversation = ? ORDER BY id LIMIT 1", (conversation,)
             ).fetchone()
-            was_greeting = first and _is_small_talk(_REPLIES.validate_json(first[1])) and title == _title(first[0])
-            if was_greeting and not _is_small_talk(replies):
+            was_greeting = first and is_small_talk(REPLIES.validate_json(first[1])) and title == _title(first[0])
+            if was_greeting and not is_small_talk(replies):
                 _call(database, conversation, question)
             cursor = database.execute(
                 "INSERT INTO turns (conversation, question, replies, blind, words) VALUES (?, ?, ?, ?, ?)",
-                (conversation, question, _REPLIES.dump_json(tuple(replies)).decode(), blind, words),
+                (conversation, question, REPLIES.dump_json(tuple(replies)).decode(), blind, words),
             )
             database.execute("UPDATE conversations SET updated = ? WHERE id = ?", (_now(), conversation))
         return Turn(int(cursor.lastrowid or 0), question, tuple(replies), blind)
@@ -308,19 +306,27 @@ class Conversations:
                 "SELECT id FROM conversations WHERE user = ? AND origin = ?", (user, link)
             ).fetchone()
             if made.rowcount:
-                database.execute(
+                (scope,) = database.execute("SELECT scope FROM conversations WHERE id = ?", (copy,)).fetchone()
+                shared = replace(kept(scope), files=())
+                database.execute("UPDATE conversations SET scope = ? WHERE id = ?", (written(shared), copy))
+                turns = database.execute(
+                    "SELECT question, replies, blind, preferred, words FROM turns WHERE conversation = ? ORDER BY id",
+                    (original,),
+                ).fetchall()
+                database.executemany(
                     "INSERT INTO turns (conversation, question, replies, blind, preferred, words)"
-                    " SELECT ?, question, replies, blind, preferred, words FROM turns"
-                    " WHERE conversation = ? ORDER BY id",
-                    (copy, original),
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    ((copy, question, _as_shared(replies), *more) for question, replies, *more in turns),
                 )
             return int(copy)
 
     def delete(self, user: str, conversation: int) -> None:
-        """Delete a conversation with all in it."""
+        """Delete a conversation with all in it, and its files."""
+        files = self.files(user, conversation)
         with self._opened() as database:
-            _owned(database, user, conversation)
             database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
+        if files:
+            shutil.rmtree(files.root, ignore_errors=True)
 
     def _say_once(self, turn: int, column: str, value: int | str) -> None:
         """Of two clicks at the same time, one counts."""
@@ -340,18 +346,19 @@ class Conversations:
             raise WorkspaceError(f"{self._file} cannot be used: {error}.", "Check rights and free space.") from None
 
 
-def history_of(turns: Sequence[Turn]) -> tuple[Message, ...]:
-    """A conversation as a model is told it."""
-    return tuple(
-        message
-        for turn in turns
-        for message in (Message("user", turn.question), Message("assistant", turn.standing.answer.text))
-    )
-
-
 def said_already() -> UsageError:
     """For one who votes for or judges the same answer twice, as on two pages at a time."""
     return UsageError("You have said what you think of this answer already.", "Load the page again to see it.")
+
+
+def corpus_of(conversation: int) -> str:
+    """What the replies of a conversation call the corpus of its files."""
+    return f"{_OF_CONVERSATION}{conversation}"
+
+
+def is_private(corpus: str) -> bool:
+    """Whether a name stands for the files of a conversation."""
+    return corpus.startswith(_OF_CONVERSATION)
 
 
 def _prepare(database: sqlite3.Connection) -> None:
@@ -379,12 +386,16 @@ def _owned(database: sqlite3.Connection, user: str, conversation: int) -> str:
     return str(row[0])
 
 
+def _begun(database: sqlite3.Connection, user: str, title: str, scope: Scope = EVERYTHING) -> int:
+    cursor = database.execute(
+        "INSERT INTO conversations (user, title, updated, scope) VALUES (?, ?, ?, ?)",
+        (user, _title(title), _now(), written(scope)),
+    )
+    return int(cursor.lastrowid or 0)
+
+
 def _call(database: sqlite3.Connection, conversation: int, title: str) -> None:
     database.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation))
-
-
-def _is_small_talk(replies: Sequence[TurnReply]) -> bool:
-    return all(reply.answer.small_talk for reply in replies)
 
 
 def _gone() -> UsageError:
@@ -393,7 +404,11 @@ def _gone() -> UsageError:
 
 def _turn(row: tuple[int, str, str, int, int | None, Verdict | None]) -> Turn:
     id_, question, replies, blind, preferred, verdict = row
-    return Turn(id_, question, _REPLIES.validate_json(replies), bool(blind), preferred, verdict)
+    return Turn(id_, question, REPLIES.validate_json(replies), bool(blind), preferred, verdict)
+
+
+def _as_shared(replies: str) -> str:
+    return REPLIES.dump_json(tuple(one.as_shared for one in REPLIES.validate_json(replies))).decode()
 
 
 def _title(text: str) -> str:

@@ -21,11 +21,11 @@ from assistant.text.languages import Language
 from assistant.text.markdown_blocks import plain_lines
 from assistant.text.printing import excerpt, visible
 from ui.context import AppContext
-from ui.conversations import Turn, TurnReply
 from ui.shown.plain import checked_words, marked, references, reply_name
 from ui.signin import signed_in
 from ui.sources.routes import Number, saved_as
 from ui.texts import Texts, shown_date
+from ui.turns import Turn, TurnReply
 
 Kind = Literal["md", "pdf", "docx"]
 Style = Literal["title", "question", "answer", "remark", "source"]
@@ -64,7 +64,7 @@ def exported(context: AppContext, user: str, conversation: int, kind: Kind) -> t
 
 def paragraphs_of(title: str, turns: Sequence[Turn], words: Texts, language: Language) -> Iterator[tuple[Style, str]]:
     """A conversation as paragraphs, each with what it is."""
-    corpora = ", ".join(dict.fromkeys(reply.corpus for turn in turns for reply in turn.replies))
+    corpora = ", ".join(dict.fromkeys(reply.asked_of for turn in turns for reply in turn.replies))
     yield "title", visible(title)
     now = datetime.now().astimezone()
     yield "remark", words("export.exported", date=shown_date(now, language), corpora=corpora)

@@ -1,6 +1,6 @@
 """The process that a job lives in: runs one command of ``assistant``, and writes down how it ended.
 
-    python -m ui.job_process FOLDER COMMAND…
+    python -m ui.job_process NICENESS FOLDER COMMAND…
 
 It leads a session of its own, so that neither a closed terminal nor an app that ends takes it along. Signals go to
 the whole session: this process passes on those that came before the command was there to hear them, and waits for it.
@@ -22,16 +22,16 @@ LOG_FILE = "log"
 PROCESS_FILE = "process.json"
 ENDED_FILE = "ended.json"
 # Whoever waits for an answer comes first: two models that compute on the same cores hold each other up (docs/log.md).
-_NICENESS = 10
+NICENESS = 10
 
 
-def main(folder: Path, command: list[str]) -> None:
+def main(folder: Path, command: list[str], niceness: int = NICENESS) -> None:
     """Run ``command``, with its output and its log in ``folder``."""
-    os.nice(_NICENESS)
+    os.nice(niceness)
     # Linux weighs sessions against each other first. Not in a session of others: all of it would have to wait.
     if os.getsid(0) == os.getpid():
         with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
+            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
     # A handler, unlike SIG_IGN, is not inherited: the command hears the signals even where we were told to ignore them.
     heard: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -57,4 +57,4 @@ def _write(file: Path, content: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[2]), sys.argv[3:], int(sys.argv[1]))

@@ -32,7 +32,7 @@ from assistant.errors import UsageError
 from assistant.types import well_formed
 from assistant.work.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
 from assistant.workspace import Workspace, make_file, make_folder, replaced_atomically, safe_name
-from ui.job_process import ENDED_FILE, LOG_FILE, OUTPUT_FILE, PROCESS_FILE
+from ui.job_process import ENDED_FILE, LOG_FILE, NICENESS, OUTPUT_FILE, PROCESS_FILE
 
 if TYPE_CHECKING:
     import psutil
@@ -114,9 +114,12 @@ _starting = threading.Lock()
 class Jobs:
     """The jobs of one workspace."""
 
-    def __init__(self, workspace: Workspace, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, variables: Mapping[str, str] | None = None, niceness: int = NICENESS
+    ) -> None:
         """``variables`` are those of the environment that every command gets besides."""
         self.folder = workspace.root / "jobs"
+        self._niceness = niceness
         self._variables = {"ASSISTANT_WORKSPACE": str(workspace.root), **(variables or {})}
 
     def start(self, kind: Kind, about: str, arguments: Sequence[str], user: str) -> StartedJob:
@@ -210,7 +213,7 @@ class Jobs:
 
     def _spawn(self, folder: Path, job: StartedJob) -> None:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ui.job_process", str(folder), *self.command(job)],
+            [sys.executable, "-m", "ui.job_process", str(self._niceness), str(folder), *self.command(job)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -249,12 +252,18 @@ class Jobs:
         return Status(job, state, max(until - job.created, 0.0), exit_status, progress, error)
 
 
-def variables_of(settings: Settings, origins: Sequence[Origin]) -> dict[str, str]:
-    """The settings that no file states, as variables for the commands that are started.
+def variables_of(settings: Settings, origins: Sequence[Origin], *, with_file: bool = False) -> dict[str, str]:
+    """The settings that no file states, as variables for the commands that are started; or all but the defaults.
 
     Those of variables as well: what the app has changed since it was started is so for its commands too.
     """
-    given = [one.key for one in origins if one.source == "command line" or one.source.startswith(ENVIRONMENT_PREFIX)]
+    given = [
+        one.key
+        for one in origins
+        if one.source == "command line"
+        or one.source.startswith(ENVIRONMENT_PREFIX)
+        or (with_file and one.source != "default")
+    ]
     values = {key: value_of(settings, key) for key in given}
     return {
         f"{ENVIRONMENT_PREFIX}{key.replace('.', '__').upper()}": value if isinstance(value, str) else json.dumps(value)

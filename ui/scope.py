@@ -19,7 +19,7 @@ from assistant.store.catalog import Catalog
 from assistant.types import Filter
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 
-Part = Literal["corpora", "folder", "language", "since", "until", "documents"]
+Part = Literal["corpora", "folder", "language", "since", "until", "documents", "files"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _MOST_OFFERED = 300
 """Folders and documents in a list; more would make the page slow."""
@@ -38,10 +38,14 @@ class Scope:
     until: str = ""
     documents: tuple[str, ...] = ()
     """Paths."""
+    files: tuple[str, ...] = ()
+    """Names of the conversation's own files; they alone are asked then, and nothing of the corpora."""
 
     @property
     def only(self) -> Filter | None:
-        """The filter over the documents of each corpus; None where all are asked."""
+        """The filter over the documents of each corpus, or over the files; None where all are asked."""
+        if self.files:
+            return Filter(self.files)
         metadata = {"language": self.language} if self.language else {}
         # A name with signs of a pattern in it is meant as it is.
         folder = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in self.folder)
@@ -51,6 +55,8 @@ class Scope:
     @property
     def narrowings(self) -> list[tuple[Part, str]]:
         """Every part by itself that leaves something out, with its value."""
+        if self.files:
+            return [("files", one) for one in self.files]
         values = [(part, value) for part in PARTS for value in _values(self, part) if part != "corpora"]
         return [*values, *(("corpora", one) for one in self.corpora if len(self.corpora) > 1)]
 
@@ -60,7 +66,8 @@ class Scope:
             return self
         left = {name: tuple(one for one in _values(self, name) if (name, one) != (part, value)) for name in PARTS}
         one = {name: "".join(left[name]) for name in PARTS}
-        return Scope(left["corpora"], one["folder"], one["language"], one["since"], one["until"], left["documents"])
+        days = one["since"], one["until"]
+        return Scope(left["corpora"], one["folder"], one["language"], *days, left["documents"], left["files"])
 
 
 EVERYTHING = Scope()
@@ -112,7 +119,7 @@ def standing(scope: Scope, corpora: Collection[str]) -> Scope:
         return replace(scope, corpora=left)
     first = DEFAULT_CORPUS if DEFAULT_CORPUS in corpora else next(iter(corpora), None)
     own = (first,) if first else ()
-    return Scope(own) if scope.corpora else replace(scope, corpora=own)
+    return Scope(own, files=scope.files) if scope.corpora else replace(scope, corpora=own)
 
 
 def scope_of(data: Mapping[str, object], workspace: Workspace, corpora: Collection[str]) -> Scope:
@@ -171,7 +178,7 @@ def _is_day(text: str) -> bool:
 
 
 def _count(workspace: Workspace, scope: Scope) -> int:
-    """How many documents fit a scope, as a search reads it."""
+    """How many documents of the corpora fit a scope, as a search reads it."""
     return sum(catalog.count(scope.only or Filter()) for catalog in _catalogs(workspace, scope.corpora))
 
 

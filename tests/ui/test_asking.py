@@ -22,13 +22,14 @@ from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.conversations import Conversations, TurnReply
+from ui.conversations import Conversations
 from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking, Question
 from ui.pages.chat.parts import Parts, lay_out
 from ui.pages.events import telling
 from ui.scope import Scope
 from ui.shown.running import models_here
+from ui.turns import TurnReply
 
 SESSION = "s"
 

@@ -13,7 +13,6 @@ from samples import evidence
 from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
 from assistant.types import Words as NewWords
 from ui.answering import Waiting
-from ui.conversations import Turn, TurnReply
 from ui.export import as_docx, as_markdown, as_pdf, paragraphs_of
 from ui.shown.chat import (
     Draft,
@@ -28,6 +27,7 @@ from ui.shown.chat import (
 from ui.shown.components import message_html
 from ui.shown.plain import copied_text
 from ui.texts import text
+from ui.turns import Turn, TurnReply
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(1)</script>"
 HIT = evidence("The deductible for hail is 150 euros.", page_starts=((0, 4),))

@@ -12,8 +12,9 @@ from samples import evidence
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
-from ui.conversations import Conversations, TurnReply, history_of
+from ui.conversations import Conversations
 from ui.scope import Scope
+from ui.turns import TurnReply, history_of
 
 
 def answer(text: str = "Hail is covered.", question: str = "Is hail covered?") -> Answer:

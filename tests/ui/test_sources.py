@@ -74,7 +74,7 @@ def library(workspace: Workspace) -> Library:
 
 
 def span(library: Library, document: str, quote: str) -> CitedSpan:
-    found = library.passage(CitedSpan("cars", document, -1, -1, quote))
+    found = library.passage(CitedSpan("cars", document, -1, -1, quote), "anna")
     return CitedSpan("cars", document, found.start, found.end, quote)
 
 
@@ -133,7 +133,7 @@ def test_what_is_not_there_is_not_marked(words: str) -> None:
 
 
 def test_the_page_and_the_words_on_it_are_those_of_the_span(library: Library, panel: Panel) -> None:
-    passage = library.passage(span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."))
+    passage = library.passage(span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."), "anna")
     assert [page for _, page in passage.pages] == [2]
     html = panel(library, span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."))
     assert "/pages/2?" in html and html.count('class="found"') == 1
@@ -166,7 +166,7 @@ def test_text_of_a_document_is_shown_as_text_with_the_words_marked(library: Libr
 def test_words_are_found_again_after_the_document_has_grown(library: Library) -> None:
     known = span(library, "pets.md", "Horses are not.")
     moved = CitedSpan("cars", "pets.md", known.start + 7, known.end + 7, known.quote)
-    assert library.passage(moved).start == known.start
+    assert library.passage(moved, "anna").start == known.start
 
 
 def test_words_that_are_gone_are_shown_as_they_were_cited(library: Library, panel: Panel) -> None:
@@ -189,7 +189,7 @@ def test_words_that_are_gone_are_shown_as_they_were_cited(library: Library, pane
 )
 def test_only_documents_of_the_corpus_are_opened(library: Library, corpus: str, document: str, panel: Panel) -> None:
     with pytest.raises(UsageError):
-        library.passage(CitedSpan(corpus, document, 0, 5, "Dogs"))
+        library.passage(CitedSpan(corpus, document, 0, 5, "Dogs"), "anna")
     assert "<mark" not in panel(library, CitedSpan(corpus, document, 0, 5, "Dogs"))
 
 
@@ -247,7 +247,7 @@ def test_a_file_that_was_changed_or_replaced_is_not_given_out(tmp_path: Path, pa
     workspace = Workspace(tmp_path / "workspace")
     ingest(workspace, "cars", [docs], Settings.model_validate({"ingest": {"workers": 1}}), embedder=FakeEmbedder())
     library = Library(workspace)
-    known = library.document("cars", number_of(workspace, "cars", "terms.pdf"))
+    known = library.document("cars", number_of(workspace, "cars", "terms.pdf"), "anna")
     cited = span(library, "terms.pdf", "Water damage is covered up to 5,000 euros.")
     file.unlink()
     file.symlink_to(secret)

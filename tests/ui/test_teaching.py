@@ -25,10 +25,10 @@ from assistant.workspace import Workspace
 from eval.cases import read_cases
 from ingest.pairs.user_sets import read_rows
 from ui.context import AppContext, make_context
-from ui.conversations import Turn, TurnReply
 from ui.pages.teaching import TeachingActions
 from ui.people import User
 from ui.shown.judgements import judgement_of, taught, teaching_html, vote_of
+from ui.turns import Turn, TurnReply
 
 ANA = User("ana", "expert")
 CORRECTION = "The deductible for hail damage is 150 euros."

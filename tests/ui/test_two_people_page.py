@@ -24,7 +24,7 @@ from bench import ui_load
 from bench.ui_load import Person, keep_asking, mixed_on_disk
 from ui.app import create_app
 from ui.context import AppContext
-from ui.conversations import TurnReply
+from ui.turns import TurnReply
 
 pytestmark = pytest.mark.slow
 

@@ -224,6 +224,28 @@
     new MutationObserver(name).observe(box, {childList: true, subtree: true});
     name();
   };
+  // Files that are dropped on the chat go the way of those that are chosen with the button.
+  const dropped = (event) => event.dataTransfer?.types.includes("Files") && event.target.closest?.("#chat-main");
+  const showDrop = (on) => {
+    const main = byId("chat-main");
+    if (!main) return;
+    main.dataset.drop = document.querySelector("#header .brand")?.dataset.drop ?? "";
+    main.classList.toggle("is-dropping", Boolean(on));
+  };
+  document.addEventListener("dragover", (event) => {
+    const onto = dropped(event);
+    showDrop(onto);
+    if (onto) event.preventDefault();
+  });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) showDrop(false); });
+  document.addEventListener("drop", (event) => {
+    showDrop(false);
+    const input = dropped(event) && document.querySelector("#chat-options input[type=file]");
+    if (!input) return;
+    event.preventDefault();
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", {bubbles: true}));
+  });
   const log = () => byId("chat-log");
   document.addEventListener("scroll", (event) => {
     const one = event.target;

@@ -19,8 +19,9 @@ from markupsafe import Markup
 from assistant.render.transcript import rest_of
 from assistant.text.languages import LANGUAGES, Language
 from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, Trace, Words
+from assistant.workspace import DEFAULT_CORPUS
 from ui.answering import Event, Waiting
-from ui.conversations import MOST_LISTED, ListedConversation, Turn, TurnReply
+from ui.conversations import MOST_LISTED, ListedConversation
 from ui.scope import Offered, Scope
 from ui.shown.plain import copied_text, heading_line, place_line, reply_name, source_line
 from ui.shown.prose import StyledSpan, prose, settled, verbatim
@@ -28,6 +29,7 @@ from ui.shown.templates import filled
 from ui.sources.drawing import Sheet
 from ui.sources.library import LocatedPassage
 from ui.texts import Texts, shown_date, text
+from ui.turns import Turn, TurnReply
 
 _MOST_NEAREST = 3  # as many as quotations that come closest
 
@@ -131,11 +133,26 @@ def editing_html(words: Texts) -> Markup:
     return filled("chat.editing", words=words)
 
 
-def scope_html(scope: Scope, offered: Offered, words: Texts) -> Markup:
-    """Which documents are asked: each part that leaves something out to be taken away, and a form to choose others."""
+def scope_html(
+    scope: Scope, offered: Offered, words: Texts, *, reading: Sequence[str] = (), may_add: bool = False
+) -> Markup:
+    """Which documents are asked: each part that leaves something out to be taken away, and a form to choose others.
+
+    ``reading`` are files that will be asked once they are read; ``may_add`` those that are to a collection.
+    """
     chips = [(part, value, narrowing(part, value, words)) for part, value in scope.narrowings]
     languages = [(code, language_name(code)) for code in offered.languages]
-    return filled("chat.scope", scope=scope, offered=offered, chips=chips, languages=languages, words=words)
+    adding = (offered.corpora or (DEFAULT_CORPUS,)) if scope.files and may_add else ()
+    return filled(
+        "chat.scope",
+        scope=scope,
+        offered=offered,
+        chips=chips,
+        languages=languages,
+        reading=reading,
+        adding=adding,
+        words=words,
+    )
 
 
 def narrowing(part: str, value: str, words: Texts) -> str:

@@ -43,6 +43,7 @@ def header_html(context: AppContext, titles: Mapping[str, str], user: User | Non
         "ask": words("chat.question"),
         "send": words("chat.send"),
         "stop": words("chat.stop"),
+        "drop": words("attach.drop"),
     }
     return filled(
         "components.header",

@@ -6,8 +6,8 @@ from assistant.artifacts.cards import BASE
 from assistant.render.transcript import LONGEST_QUOTE, cited_parts, mark_of, number_of, rest_of
 from assistant.text.printing import excerpt, visible
 from assistant.types import HEADING_SEPARATOR, Answer, Checked, Evidence
-from ui.conversations import Turn
 from ui.texts import Texts
+from ui.turns import Turn
 
 _LETTERS = "AB"
 
@@ -52,7 +52,7 @@ def reply_name(turn: Turn, at: int, words: Texts) -> str:
         return ""
     reply = turn.replies[at]
     letter = words("chat.answer_letter", letter=_LETTERS[at])
-    model = f"{reply.corpus} · {words('chat.base') if reply.adapter in (None, BASE) else reply.adapter}"
+    model = f"{reply.asked_of} · {words('chat.base') if reply.adapter in (None, BASE) else reply.adapter}"
     is_hidden = turn.blind and turn.preferred is None
     chosen = f" · {words('chat.preferred')}" if turn.preferred == at else ""
     return f"{letter}{'' if is_hidden else f': {model}'}{chosen}"

@@ -1,4 +1,4 @@
-"""The documents of all corpora, by what an answer says of them."""
+"""The documents of all corpora, by what an answer says of them; files of a conversation for its own person alone."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from assistant.service import open_corpus
 from assistant.store.catalog import Catalog, file_location
 from assistant.types import Filter
 from assistant.workspace import Workspace
+from ui.conversations import Conversations
 from ui.sources.drawing import SourceDocument
 
 
@@ -44,10 +45,11 @@ class Library:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._conversations = Conversations(workspace.root)
 
-    def passage(self, span: CitedSpan) -> LocatedPassage:
-        """Where a span stands. Raises UsageError when the corpus does not hold its words any more."""
-        with closing(open_corpus(self._workspace, span.corpus)) as catalog, catalog.snapshot():
+    def passage(self, span: CitedSpan, user: str) -> LocatedPassage:
+        """Where a span stands, for ``user``. Raises UsageError when the corpus does not hold its words any more."""
+        with closing(self._opened(span.corpus, user)) as catalog, catalog.snapshot():
             for document in _documents(catalog, span.corpus, path=span.document):
                 text = catalog.text(document.id)
                 start = span.start
@@ -59,12 +61,17 @@ class Library:
                     return LocatedPassage(document, text, start, end, pages, *_heading(catalog, document, start))
         raise UsageError(f"These words are not in {span.document} any more.", "Ask again: the documents have changed.")
 
-    def document(self, corpus: str, id_: int) -> SourceDocument:
+    def document(self, corpus: str, id_: int, user: str) -> SourceDocument:
         """A document by the number that the catalog gave it. Raises UsageError for one that it does not hold."""
-        with closing(open_corpus(self._workspace, corpus)) as catalog:
+        with closing(self._opened(corpus, user)) as catalog:
             for document in _documents(catalog, corpus, id_=id_):
                 return document
         raise UsageError("There is no such document.", "Ask again: the documents have changed.")
+
+    def _opened(self, corpus: str, user: str) -> Catalog:
+        """Raises UsageError for a corpus that there is not, or not for ``user``."""
+        folder = self._conversations.corpus(user, corpus)
+        return Catalog(folder) if folder else open_corpus(self._workspace, corpus)
 
 
 def _documents(catalog: Catalog, corpus: str, path: str | None = None, id_: int | None = None) -> list[SourceDocument]:

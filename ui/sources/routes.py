@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from assistant.errors import AssistantError, ReadError
 from ui.api.workers import CLIENT_GONE, ClientGone, while_connected
+from ui.conversations import is_private
 from ui.shown.chat import missing_html, pages_html, text_html
 from ui.signin import signed_in
 from ui.sources.library import CitedSpan, Library
@@ -31,7 +32,7 @@ _A_DAY = "private, max-age=86400"
 async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, words: Texts, client: str) -> str:
     """A passage as the reader sees it; if it is gone, the words as they were cited. ``client`` asks."""
     try:
-        passage = await asyncio.to_thread(library.passage, span)
+        passage = await asyncio.to_thread(library.passage, span, client)
     except AssistantError as error:
         return missing_html(error.message, error.remedy, span.quote, words)
     if passage.document.format != "pdf" or not passage.pages:
@@ -54,19 +55,20 @@ def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
     """The pictures of pages, and the files themselves."""
 
     async def picture(request: Request, corpus: str, document: Number, page: Number) -> Response:
-        user = signed_in(request.scope)
+        user = _name_of(request)
         try:
-            known = await run_in_threadpool(library.document, corpus, document)
-            content = await while_connected(request, pages.picture(known, page, user.name if user else ""))
+            known = await run_in_threadpool(library.document, corpus, document, user)
+            content = await while_connected(request, pages.picture(known, page, user))
         except AssistantError as error:
             return _missing(error)
         except ClientGone:
             return Response(status_code=CLIENT_GONE)
-        return Response(content, media_type="image/webp", headers={"Cache-Control": _A_DAY})
+        kept = "no-store" if is_private(corpus) else _A_DAY
+        return Response(content, media_type="image/webp", headers={"Cache-Control": kept})
 
-    async def original(corpus: str, document: Number) -> Response:
+    async def original(request: Request, corpus: str, document: Number) -> Response:
         try:
-            known = await run_in_threadpool(library.document, corpus, document)
+            known = await run_in_threadpool(library.document, corpus, document, _name_of(request))
             content = await run_in_threadpool(known.original)
         except AssistantError as error:
             return _missing(error)
@@ -84,6 +86,11 @@ def saved_as(name: str) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",
     }
+
+
+def _name_of(request: Request) -> str:
+    user = signed_in(request.scope)
+    return user.name if user else ""
 
 
 def _missing(error: AssistantError) -> Response:

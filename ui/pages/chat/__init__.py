@@ -7,40 +7,42 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 from gradio.context import Context
-from markupsafe import Markup
 
 from assistant.config import change_settings
 from assistant.errors import AssistantError, UsageError
 from assistant.models.catalogue import SETTINGS
 from assistant.service import ServedModel
 from ui.context import AppContext
-from ui.conversations import Turn, history_of
-from ui.pages.chat.asking import Asking, Edit, Question, first_questions, in_any_order, ready
-from ui.pages.chat.parts import Parts, choices_of, lay_out
+from ui.conversations import FILES, corpus_of
+from ui.pages.chat.asking import Asking, Edit, Question, in_any_order
+from ui.pages.chat.attaching import Attaching
+from ui.pages.chat.page import Changes, ChatPage
+from ui.pages.chat.parts import choices_of, lay_out
 from ui.pages.events import CLICKED, data_of, number_of, shown_turns, telling
-from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
-from ui.shown.chat import conversations_html, editing_html, reasons_html, scope_html, turn_html, welcome_html
+from ui.scope import Scope, scope_of
+from ui.shown.chat import editing_html, reasons_html, turn_html
 from ui.shown.components import message_html
 from ui.shown.judgements import judgement_of, taught, vote_of
 from ui.shown.running import models_here
 from ui.sources.library import CitedSpan
 from ui.sources.routes import panel_html
+from ui.turns import history_of
 
 _ADDRESS = "() => [location.hash.slice(1)]"
 _NAMED = re.compile(r"chat/(?P<number>\d{1,15})|shared/(?P<link>[\w-]{16,64})")
 """A conversation in the page's address, as ``ui/assets/address.js`` writes it there, or as a link has it."""
-Changes = dict[Any, Any]
 
 
 def build(context: AppContext) -> None:
     """Lay out the page and say what its parts do."""
     parts = lay_out(context)
     chat = Chat(context, parts, Asking(context))
+    files = Attaching(context, parts, chat.asking)
     models = [parts.scope, parts.adapter, parts.compares, parts.other, parts.blind]
     page = [
         parts.log, parts.now, parts.question, parts.editing, parts.edit, parts.conversation, parts.listed, parts.panel,
@@ -68,6 +70,9 @@ def build(context: AppContext) -> None:
     _on(parts.asked.narrow, chat.narrow, [parts.conversation], asked_of)
     _on(parts.asked.widen, chat.widen, [parts.scope, parts.conversation], asked_of)
     _on(parts.panel.only, chat.ask_only, [parts.conversation], asked_of)
+    brought = [parts.brought, parts.conversation, parts.scope, parts.searched]
+    _on(parts.brought.upload, files.attach, brought, [parts.brought, *asked_of, *page])
+    _on(parts.asked.collect, files.collect, [parts.scope, parts.conversation], [])
 
     shown = [
         parts.conversation, parts.edit, parts.editing, parts.log, parts.now, parts.panel, parts.listed,
@@ -99,13 +104,8 @@ def _on(
     return event(telling(callback), inputs, outputs, **CLICKED, **options)
 
 
-@dataclass(frozen=True, slots=True)
-class Chat:
+class Chat(ChatPage):
     """The callbacks of the page in one language."""
-
-    context: AppContext
-    parts: Parts
-    asking: Asking
 
     # Asking
 
@@ -123,12 +123,16 @@ class Chat:
         draft: str = "",
     ) -> AsyncGenerator[Changes, None]:
         """Answer what stands in the box; what stood there before an edit, or ``draft``, stands there again."""
-        if not question.strip():
+        is_read = self.asking.reads(request.session_hash or "")
+        if not question.strip() or is_read:
+            if is_read:
+                gr.Info(message_html(self.context.text("attach.wait")))
             yield {self.parts.question: gr.skip()}  # a generator that yields nothing would empty the page
             return
-        user = await asyncio.to_thread(self._name, request)
-        scope = await asyncio.to_thread(self._scope, scope)
-        models = await asyncio.to_thread(self._models, scope, adapter, other if compares else None, blind)
+        user = await asyncio.to_thread(self.name, request)
+        scope = await asyncio.to_thread(self.scope, scope)
+        files = corpus_of(conversation or 0) if scope.files else ""
+        models = await asyncio.to_thread(self._models, scope, adapter, other if compares else None, blind, files)
         replaced, draft = (edit.turn, edit.draft) if edit else (None, draft)
         asked = Question(user, question.strip(), models, conversation, replaced, blind and compares, draft, scope)
         async with aclosing(self.asking.answered(asked, self.parts, request.session_hash or "")) as all_changes:
@@ -167,7 +171,7 @@ class Chat:
         event: gr.EventData,
     ) -> AsyncGenerator[Changes, None]:
         """Ask a question once more; what followed it goes."""
-        turn = await asyncio.to_thread(self._turn, event, request)
+        turn = await asyncio.to_thread(self.turn, event, request)
         edit = Edit(turn.id, draft)
         asked = self.ask(turn.question, conversation, edit, scope, adapter, compares, other, blind, request)
         async with aclosing(asked) as all_changes:
@@ -180,7 +184,7 @@ class Chat:
 
     def edit(self, question: str, before: Edit | None, request: gr.Request, event: gr.EventData) -> Changes:
         """Put an earlier question into the box; the next one asked takes its place."""
-        turn = self._turn(event, request)
+        turn = self.turn(event, request)
         return {
             self.parts.question: turn.question,
             self.parts.edit: Edit(turn.id, before.draft if before else question),
@@ -199,7 +203,7 @@ class Chat:
 
     async def cite(self, event: gr.EventData, request: gr.Request) -> str:
         """Open a passage beside the chat."""
-        user = await asyncio.to_thread(self._name, request)
+        user = await asyncio.to_thread(self.name, request)
         data = data_of(event)
         span = CitedSpan(
             data.get("corpus", ""),
@@ -212,14 +216,14 @@ class Chat:
 
     def why(self, event: gr.EventData, request: gr.Request) -> str:
         """Open the steps that led to an answer."""
-        return reasons_html(self._turn(event, request), self.context.text)
+        return reasons_html(self.turn(event, request), self.context.text)
 
     # Which documents are asked
 
     def narrow(self, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
         """Ask the documents that a form names."""
         data = event._data if isinstance(event._data, dict) else {}
-        return self._narrowed(scope_of(data, self.context.workspace, self._corpora()), conversation, request)
+        return self._narrowed(scope_of(data, self.context.workspace, self.corpora()), conversation, request)
 
     def widen(self, scope: Scope, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
         """Ask again what one part of the scope leaves out."""
@@ -228,68 +232,62 @@ class Chat:
 
     def ask_only(self, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
         """Ask the document alone that is open beside the chat."""
-        data = data_of(event)
-        named = {"corpora": [data.get("corpus", "")], "documents": [data.get("document", "")]}
-        return self._narrowed(scope_of(named, self.context.workspace, self._corpora()), conversation, request)
+        corpus, document = (data_of(event).get(name, "") for name in ("corpus", "document"))
+        kept, user = self.context.conversations, self.name(request)
+        if conversation is not None and corpus == corpus_of(conversation) and (files := kept.files(user, conversation)):
+            scope_of({"documents": [document]}, files, (FILES,))
+            return self._narrowed(replace(kept.scope(user, conversation), files=(document,)), conversation, request)
+        named = {"corpora": [corpus], "documents": [document]}
+        return self._narrowed(scope_of(named, self.context.workspace, self.corpora()), conversation, request)
 
     def _narrowed(self, scope: Scope, conversation: int | None, request: gr.Request) -> Changes:
-        user, scope = self._name(request), self._scope(scope)
-        changes = {self.parts.scope: scope, self.parts.asked: self._asked(scope)}
+        user, scope = self.context.who(request), self.scope(scope)
+        changes = {self.parts.scope: scope, self.parts.asked: self.asked(scope, user)}
         if conversation is None:
-            return {**changes, self.parts.now: self._welcome(scope)}
-        self.context.conversations.narrow(user, conversation, scope)
+            return {**changes, self.parts.now: self.welcome(scope, user, None)}
+        self.context.conversations.narrow(user.name, conversation, scope)
         return changes
-
-    def _corpora(self) -> tuple[str, ...]:
-        return self.context.workspace.corpus_names()
-
-    def _scope(self, scope: Scope) -> Scope:
-        return standing(scope, self._corpora())
-
-    def _asked(self, scope: Scope) -> str:
-        found = offered(self.context.workspace, scope, self._corpora())
-        return scope_html(scope, found, self.context.text)
 
     # Conversations
 
     def open(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
         """Show a conversation; an answer that is coming in to another one ends there."""
-        user, conversation = self._name(request), number_of(event, "conversation")
+        user, conversation = self.context.who(request), number_of(event, "conversation")
         self.asking.leave(request.session_hash or "")
-        turns = self.context.conversations.turns(user, conversation)
+        turns = self.context.conversations.turns(user.name, conversation)
         return {
-            **self._shown(turns, conversation, self._last_asked(user, turns, conversation), edit=edit),
-            self.parts.listed: self._listed(user, conversation, searched),
+            **self.shown(user, turns, conversation, self.last_asked(user.name, turns, conversation), edit=edit),
+            self.parts.listed: self.listed(user.name, conversation, searched),
         }
 
     def begin(self, scope: Scope, searched: str, edit: Edit | None, request: gr.Request) -> Changes:
         """An empty chat; an answer that is coming in ends. What was typed stays in the box."""
-        user = self._name(request)
+        user = self.context.who(request)
         self.asking.leave(request.session_hash or "")
-        shown = self._shown((), None, Scope(scope.corpora), edit=edit)
-        return {**shown, self.parts.listed: self._listed(user, None, searched)}
+        shown = self.shown(user, (), None, Scope(scope.corpora), edit=edit)
+        return {**shown, self.parts.listed: self.listed(user.name, None, searched)}
 
     def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
         """The conversations in which some words stand."""
-        return self._listed(self._name(request), conversation, searched)
+        return self.listed(self.name(request), conversation, searched)
 
     def rename(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Call a conversation something else."""
-        user = self._name(request)
+        user = self.name(request)
         self.context.conversations.rename(user, number_of(event, "conversation"), data_of(event).get("title", ""))
-        return self._listed(user, conversation, searched)
+        return self.listed(user, conversation, searched)
 
     def pin(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Have a conversation stand before the others, or no more."""
-        user = self._name(request)
+        user = self.name(request)
         self.context.conversations.pin(user, number_of(event, "conversation"))
-        return self._listed(user, conversation, searched)
+        return self.listed(user, conversation, searched)
 
     def share(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Begin to share a conversation, or end it; its menu stays open, where the link is copied."""
-        user, shared = self._name(request), number_of(event, "conversation")
+        user, shared = self.name(request), number_of(event, "conversation")
         self.context.conversations.share(user, shared)
-        return self._listed(user, conversation, searched, shared)
+        return self.listed(user, conversation, searched, shared)
 
     def delete(
         self,
@@ -301,25 +299,27 @@ class Chat:
         event: gr.EventData,
     ) -> Changes:
         """Delete a conversation; the one that is open is closed."""
-        user, deleted = self._name(request), number_of(event, "conversation")
+        user, deleted = self.name(request), number_of(event, "conversation")
         self.context.conversations.delete(user, deleted)
         if deleted == conversation:
             return self.begin(scope, searched, edit, request)
-        return {self.parts.listed: self._listed(user, conversation, searched)}
+        return {self.parts.listed: self.listed(user, conversation, searched)}
 
     # What people say about answers
 
     def vote(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
         """Keep which of two answers is better."""
-        user, turn = self.context.who(request), self._turn(event, request)
+        user, turn = self.context.who(request), self.turn(event, request)
         turn = self.context.conversations.prefer(user.name, turn.id, number_of(event, "reply"))
-        self.context.feedback.add_vote(vote_of(user, turn))
+        if not turn.is_private:
+            self.context.feedback.add_vote(vote_of(user, turn))
         return self._again(user.name, conversation, event)
 
     def teach(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
         """Keep what someone says about an answer."""
-        user, turn = self.context.who(request), self._turn(event, request)
-        earlier = [one for one in self.context.conversations.turns(user.name, conversation) if one.id < turn.id]
+        user, turn = self.context.who(request), self.turn(event, request)
+        turns = self.context.conversations.turns(user.name, conversation)
+        earlier = [one for one in turns if one.id < turn.id and not one.is_private]
         data = event._data if isinstance(event._data, dict) else {}
         taught(self.context, user, turn, data, history_of(earlier))
         self.context.conversations.judge(user.name, turn.id, judgement_of(data).verdict)
@@ -338,26 +338,25 @@ class Chat:
 
         Not over the answer to one who was faster.
         """
-        user, turns, opened = self._name(request), [], None
+        user, turns, conversation = self.context.who(request), [], None
         if named := _NAMED.fullmatch(address or ""):
             try:
                 kept = self.context.conversations
-                opened = kept.taken(user, named["link"]) if named["link"] else int(named["number"])
-                turns = kept.turns(user, opened)
+                opened = kept.taken(user.name, named["link"]) if named["link"] else int(named["number"])
+                turns, conversation = kept.turns(user.name, opened), opened
             except UsageError as error:  # the user has not, or no longer, such a one
                 if named["link"]:
                     gr.Warning(message_html(error))
         is_asked = (request.session_hash or "") in self.asking.running
-        conversation = opened if turns else None
-        scope = self._scope(self._last_asked(user, turns, conversation))
+        scope = self.scope(self.last_asked(user.name, turns, conversation))
         choices = choices_of(self.context, next(iter(scope.corpora), None))
         return {
             self.parts.model: gr.Dropdown(**choices.model, interactive=self.context.may(request, "admin")),
             self.parts.adapter: gr.Dropdown(**choices.adapter),
             self.parts.other: gr.Dropdown(**choices.other),
             self.parts.compares: gr.Checkbox(visible=choices.may_compare),
-            self.parts.listed: self._listed(user, conversation),
-            **({} if is_asked else self._shown(turns, conversation, scope)),
+            self.parts.listed: self.listed(user.name, conversation),
+            **({} if is_asked else self.shown(user, turns, conversation, scope)),
         }
 
     def change_model(self, name: str, request: gr.Request) -> None:
@@ -384,61 +383,15 @@ class Chat:
         """Show or hide what a comparison needs."""
         return {self.parts.other: gr.Dropdown(visible=compares), self.parts.blind: gr.Checkbox(visible=compares)}
 
-    def _last_asked(self, user: str, turns: Sequence[Turn], conversation: int | None) -> Scope:
-        """What a conversation asks; for a new one, the corpora that the user's latest conversation asked last."""
-        kept = self.context.conversations
-        if conversation is not None and (scope := kept.scope(user, conversation)).corpora:
-            return scope
-        newest = kept.latest(user)
-        latest = turns or (kept.turns(user, newest) if newest is not None else [])
-        if not latest:
-            return EVERYTHING
-        reply = latest[-1].standing
-        return Scope(reply.scope.corpora or (reply.corpus,))
-
-    def _welcome(self, scope: Scope) -> Markup:
-        workspace, language = self.context.workspace, self.context.language
-        corpus = next(iter(scope.corpora), None)
-        questions = first_questions(workspace, corpus, language) if corpus and not scope.only else []
-        return welcome_html(questions, self._corpora(), self.context.text)
-
-    def _shown(
-        self, turns: Sequence[Turn], conversation: int | None, scope: Scope, edit: Edit | None = None
-    ) -> Changes:
-        scope = self._scope(scope)
-        *earlier, last = [turn_html(turn, self.context.text) for turn in turns] or [self._welcome(scope)]
-        return {
-            self.parts.scope: scope,
-            self.parts.asked: self._asked(scope),
-            self.parts.conversation: conversation,
-            self.parts.edit: None,
-            self.parts.editing: "",
-            self.parts.log: "".join(earlier),
-            self.parts.now: last,
-            self.parts.panel: "",
-            self.parts.question: ready(edit.draft if edit else None),
-        }
-
-    def _listed(self, user: str, conversation: int | None, searched: str = "", unfolded: int | None = None) -> str:
-        found = self.context.conversations.listed(user, searched)
-        return conversations_html(
-            found,
-            conversation,
-            self.context.text,
-            self.context.language,
-            searched,
-            unfolded=unfolded,
-            may_share=self.context.people is not None,
-        )
-
-    def _models(self, scope: Scope, adapter: str, other: str | None, blind: bool) -> tuple[ServedModel, ...]:
-        """What is asked. Raises UnknownModel."""
+    def _models(
+        self, scope: Scope, adapter: str, other: str | None, blind: bool, files: str
+    ) -> tuple[ServedModel, ...]:
+        """What is asked: ``files``, a corpus by itself, or else the first of the scope. Raises UnknownModel."""
         service = self.context.service
-        first = service.adapted(next(iter(scope.corpora), ""), adapter)
-        return (first,) if other is None else in_any_order((first, service.model(other)), blind)
-
-    def _turn(self, event: gr.EventData, request: gr.Request) -> Turn:
-        return self.context.conversations.turn(self._name(request), number_of(event, "turn"))
-
-    def _name(self, request: gr.Request) -> str:
-        return self.context.who(request).name
+        if files:
+            adapters = [adapter, *([] if other is None else [service.model(other).adapter or ""])]
+            models = [ServedModel(files, service.adapter(one)) for one in adapters]
+        else:
+            first = service.adapted(next(iter(scope.corpora), ""), adapter)
+            models = [first, *([] if other is None else [service.model(other)])]
+        return in_any_order(models, blind)

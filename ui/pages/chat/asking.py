@@ -8,8 +8,8 @@ import itertools
 import logging
 import random
 import threading
-from collections.abc import AsyncGenerator, Hashable, Iterable, Sequence
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Hashable, Iterable, Iterator, Sequence
+from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,11 +26,12 @@ from assistant.types import HEADING_SEPARATOR, Answer, Filter, Message
 from assistant.workspace import Workspace
 from ui.answering import Waiting
 from ui.context import AppContext
-from ui.conversations import Turn, TurnReply, history_of
+from ui.conversations import FILES
 from ui.pages.chat.parts import Parts
 from ui.scope import EVERYTHING, Scope
 from ui.shown.chat import Draft, asking_html, conversations_html, failed_html, turn_html
 from ui.texts import texts
+from ui.turns import Turn, TurnReply, history_of
 
 _log = logging.getLogger("uvicorn.error")
 _LONGEST_END_SECONDS = 10.0
@@ -52,9 +53,14 @@ class Question:
     """What else stood in the box; it stands there again."""
     scope: Scope = EVERYTHING
 
-    def asked(self, model: ServedModel, history: tuple[Message, ...]) -> Query:
-        """What one of the models is asked; another collection that it is compared with is asked as a whole."""
+    def asked(self, model: ServedModel, history: tuple[Message, ...], files: Workspace | None = None) -> Query:
+        """What one of the models is asked; another collection that it is compared with is asked as a whole.
+
+        ``files`` holds those of the conversation, where they are asked alone.
+        """
         corpora, alone = self.scope.corpora, len(self.models) == 1
+        if files:
+            return Query(model, self.text, history, self.scope.only, folder=files.corpus(FILES))
         if model.corpus not in corpora:
             return Query(model, self.text, history, checked=alone)
         also = tuple(one for one in corpora if one != model.corpus)
@@ -71,11 +77,13 @@ class Edit:
 
 
 @dataclass(slots=True, eq=False)
-class _Running:
-    """A question that is being answered."""
+class Running:
+    """What goes on for a page: a question that is being answered, or files that are read."""
 
     stop: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    is_reading: bool = False
+    """Files are read, and no question is answered."""
     is_shown: bool = True
     """False as soon as the page shows something else; what has come is kept all the same."""
     conversation: int | None = None
@@ -87,7 +95,7 @@ class Asking:
     """Asks questions for a page, and stops them."""
 
     context: AppContext
-    running: dict[str, _Running] = field(default_factory=dict)
+    running: dict[str, Running] = field(default_factory=dict)
     """By the session of the page, which shows one answer at a time."""
 
     def stop(self, session: str) -> None:
@@ -106,13 +114,31 @@ class Asking:
             running.ended.wait(_LONGEST_END_SECONDS)
             self._forget(session, running)
 
+    def reads(self, session: str) -> bool:
+        """Whether files are being read for a page."""
+        running = self.running.get(session)
+        return running is not None and running.is_reading
+
+    @contextmanager
+    def reading(self, session: str) -> Iterator[Running]:
+        """Files are being read for a page while the block runs. Raises UsageError where something else goes on."""
+        if session in self.running:
+            raise UsageError(self.context.text("attach.busy"), self.context.text("attach.busy_help"))
+        running = self.running[session] = Running(is_reading=True)
+        try:
+            yield running
+        finally:
+            running.stop.set()
+            self._forget(session, running)
+            running.ended.set()
+
     async def answered(self, question: Question, parts: Parts, session: str) -> AsyncGenerator[dict[Any, Any], None]:
         """What changes on the page until the answer is there; an answer that is still coming in ends before."""
         while before := self.running.get(session):
             await asyncio.to_thread(self.leave, session)
             if question.conversation is None:  # the page has not heard yet where the answer before is kept
                 question = replace(question, conversation=before.conversation)
-        running = self.running[session] = _Running()
+        running = self.running[session] = Running()
         try:
             async with aclosing(self._changes(question, parts, running)) as all_changes:
                 async for changes in all_changes:
@@ -123,7 +149,7 @@ class Asking:
             running.ended.set()
 
     async def _changes(
-        self, question: Question, parts: Parts, running: _Running
+        self, question: Question, parts: Parts, running: Running
     ) -> AsyncGenerator[dict[Any, Any], None]:
         words = self.context.text
         drafts = [Draft(model.corpus) for model in question.models]
@@ -148,7 +174,8 @@ class Asking:
             }
             if seconds := self.context.questions.wait(question.user):
                 raise UsageError(words("chat.too_often"), words("chat.too_often_help", seconds=round(seconds) or 1))
-            asked = [question.asked(model, history_of(earlier)) for model in question.models]
+            files = await asyncio.to_thread(self._files, question)
+            asked = [question.asked(model, history_of(earlier), files) for model in question.models]
             async with aclosing(self.context.answering.together(asked, running.stop)) as events:
                 async for happened in events:
                     for at, event in happened:
@@ -169,7 +196,7 @@ class Asking:
             _log.exception("A question could not be answered.")
             yield self._failed(question, parts, words("chat.unexpected"), words("chat.unexpected_help"))
 
-    def _forget(self, session: str, running: _Running) -> None:
+    def _forget(self, session: str, running: Running) -> None:
         if self.running.get(session) is running:
             del self.running[session]
 
@@ -178,7 +205,7 @@ class Asking:
         kept, user = self.context.conversations, question.user
         pairs = zip(drafts, question.models, strict=True)
         replies = [
-            replace(self._reply(draft, model, question.text), scope=question.scope, model=draft.model)
+            replace(self._reply(draft, model, question), scope=question.scope, model=draft.model)
             for draft, model in pairs
         ]
         conversation = question.conversation or kept.begin(user, question.text, question.scope)
@@ -199,14 +226,26 @@ class Asking:
             parts.question: ready(),
         }
 
-    def _reply(self, draft: Draft, model: ServedModel, question: str) -> TurnReply:
+    def _files(self, question: Question) -> Workspace | None:
+        """What holds the files that are asked alone; None where none are. Raises UsageError for some that are gone."""
+        if not question.scope.files:
+            return None
+        files = self.context.conversations.files(question.user, question.conversation or 0)
+        if files is None:
+            names = ", ".join(question.scope.files)
+            raise UsageError(self.context.text("attach.gone", names=names), self.context.text("attach.again"))
+        return files
+
+    def _reply(self, draft: Draft, model: ServedModel, question: Question) -> TurnReply:
         """The answer, or what came of it until it was stopped."""
         if draft.answer is None:
-            searched, said = draft.searched or question, tuple(draft.sentences)
-            came = Answer(question, searched, draft.heard, said, draft.hits, adapter=model.adapter)
+            searched, said = draft.searched or question.text, tuple(draft.sentences)
+            came = Answer(question.text, searched, draft.heard, said, draft.hits, adapter=model.adapter)
             return TurnReply(model.corpus, model.adapter, came, stopped=True)
-        refused = draft.answer.refused
-        like = like_questions(self.context.workspace, model.corpus, question) if refused else ()
+        like: list[str] = []
+        if draft.answer.refused:
+            files = self._files(question)
+            like = like_questions(files or self.context.workspace, FILES if files else model.corpus, question.text)
         return TurnReply(model.corpus, model.adapter, draft.answer, suggestions=tuple(like))
 
     def _failed(self, question: Question, parts: Parts, message: str, remedy: str) -> dict[Any, Any]:

@@ -87,6 +87,8 @@ class Parts:
     """The ``Scope`` of the next question."""
     asked: gr.HTML
     """The same to be seen and changed."""
+    brought: gr.UploadButton
+    """Files to be asked alone."""
     model: gr.Dropdown
     """The base model that answers all; admins alone may change it."""
     adapter: gr.Dropdown
@@ -138,7 +140,10 @@ def lay_out(context: AppContext) -> Parts:
                     **bare,
                 )
                 with gr.Row(elem_id="chat-options"):
-                    asked = acting_html(("narrow", "widen"), elem_id="chat-scope")
+                    brought = gr.UploadButton(
+                        words("attach.bring"), file_count="multiple", elem_id="chat-attach", size="sm"
+                    )
+                    asked = acting_html(("narrow", "widen", "collect"), elem_id="chat-scope")
                     may = choices.may_compare
                     compares = gr.Checkbox(label=words("chat.compare"), elem_id="chat-compares", visible=may, **slim)
                     other = gr.Dropdown(label=words("chat.other"), elem_id="chat-other", **hidden, **choices.other)
@@ -147,5 +152,5 @@ def lay_out(context: AppContext) -> Parts:
             panel = acting_html(("cite", "only"), elem_id="source", script=_PANEL)
     return Parts(
         conversation, address, edit, new, searched, listed, log, now, editing, question,
-        scope, asked, model, adapter, compares, other, blind, panel,
+        scope, asked, brought, model, adapter, compares, other, blind, panel,
     )  # fmt: skip
