@@ -23,7 +23,7 @@ from assistant.feedback.store import Verdict
 from assistant.text.printing import excerpt
 from assistant.workspace import Workspace, make_file
 from ui.scope import EVERYTHING, Scope, kept, written
-from ui.turns import REPLIES, Turn, TurnReply, is_small_talk
+from ui.turns import REPLIES, Branches, Turn, TurnReply, TurnRow, gone, is_small_talk
 
 FILE = "conversations.sqlite"
 FILES = "files"
@@ -35,6 +35,7 @@ _MOST_SEARCHED = 20
 """Words; a text that was pasted into the box is more than SQLite takes."""
 MOST_LISTED = 60
 """Conversations in a list; more would stand in the way of who goes through the page by keyboard."""
+_NEXT_SEEN = "(SELECT ifnull(max(seen), 0) + 1 FROM turns WHERE conversation = ?)"
 _TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?)"
 _TABLES = (
     """
@@ -70,6 +71,16 @@ _CHANGES = (
         "CREATE UNIQUE INDEX conversations_shared ON conversations (shared)",
     ),
     ("ALTER TABLE conversations ADD COLUMN attached TEXT",),  # the folder of its own files
+    (
+        "ALTER TABLE turns ADD COLUMN parent INTEGER REFERENCES turns (id) ON DELETE CASCADE",  # that it follows
+        "ALTER TABLE turns ADD COLUMN seen INTEGER NOT NULL DEFAULT 0",  # the greatest of its place is shown
+        """
+        UPDATE turns SET parent = (
+            SELECT max(id) FROM turns AS one WHERE one.conversation = turns.conversation AND one.id < turns.id
+        )
+        """,
+        "CREATE INDEX turns_parent ON turns (parent)",
+    ),
 )
 """What makes a database of each version from the one before it; of the first, from none."""
 
@@ -120,27 +131,32 @@ class Conversations:
             ).fetchone()
         return int(row[0]) if row else None
 
-    def turns(self, user: str, conversation: int) -> list[Turn]:
-        """The questions and replies of a conversation, in order. Raises UsageError for one that the user has not."""
+    def turns(self, user: str, conversation: int, before: int | None = None) -> list[Turn]:
+        """The questions and replies that are shown of a conversation, in order; or those that lead to a turn.
+
+        Raises UsageError for a conversation that the user has not, and for a turn that is not in it.
+        """
         with self._opened() as database:
             _owned(database, user, conversation)
-            rows = database.execute(
-                "SELECT id, question, replies, blind, preferred, verdict FROM turns WHERE conversation = ? ORDER BY id",
-                (conversation,),
-            ).fetchall()
-        return [_turn(row) for row in rows]
+            branches = _branches(database, conversation)
+        rows = branches.shown() if before is None else branches.before(before)
+        return [branches.turn(row) for row in rows]
 
     def turn(self, user: str, turn: int) -> Turn:
         """One of a user's turns. Raises UsageError for one that the user has not."""
         with self._opened() as database:
-            row = database.execute(
-                "SELECT turns.id, question, replies, blind, preferred, verdict FROM turns JOIN conversations"
-                " ON conversations.id = conversation WHERE turns.id = ? AND user = ?",
-                (turn, user),
-            ).fetchone()
-        if row is None:
-            raise _gone()
-        return _turn(row)
+            branches = _branches(database, _conversation_of(database, user, turn))
+        return branches.turn(branches.row(turn))
+
+    def choose(self, user: str, turn: int) -> int:
+        """Show a turn, and what followed it, in place of its other versions; returns its conversation.
+
+        Raises UsageError for a turn that the user has not.
+        """
+        with self._opened() as database:
+            conversation = _conversation_of(database, user, turn)
+            database.execute(f"UPDATE turns SET seen = {_NEXT_SEEN} WHERE id = ?", (conversation, turn))
+        return conversation
 
     def title(self, user: str, conversation: int) -> str:
         """What a conversation is called. Raises UsageError for one that the user has not."""
@@ -214,11 +230,17 @@ class Conversations:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def add(
-        self, user: str, conversation: int, question: str, replies: Sequence[TurnReply], blind: bool = False
+        self,
+        user: str,
+        conversation: int,
+        question: str,
+        replies: Sequence[TurnReply],
+        blind: bool = False,
+        replaced: int | None = None,
     ) -> Turn:
-        """Keep a question and what was replied. The first one after greetings names the conversation.
+        """Keep a question and what was replied, behind what is shown or in place of the turn ``replaced``, which stays.
 
-        Raises UsageError for a conversation that the user has not.
+        The first one after greetings names the conversation. Raises UsageError for one that the user has not.
         """
         words = "\n".join([question, *(reply.answer.text for reply in replies)])
         with self._opened() as database:
@@ -229,12 +251,18 @@ class Conversations:
             was_greeting = first and is_small_talk(REPLIES.validate_json(first[1])) and title == _title(first[0])
             if was_greeting and not is_small_talk(replies):
                 _call(database, conversation, question)
+            branches = _branches(database, conversation)
+            shown = branches.shown() if replaced is None else branches.before(replaced)
+            parent = shown[-1].id if shown else None
+            written_replies = REPLIES.dump_json(tuple(replies)).decode()
             cursor = database.execute(
-                "INSERT INTO turns (conversation, question, replies, blind, words) VALUES (?, ?, ?, ?, ?)",
-                (conversation, question, REPLIES.dump_json(tuple(replies)).decode(), blind, words),
+                "INSERT INTO turns (conversation, question, replies, blind, words, parent, seen)"
+                f" VALUES (?, ?, ?, ?, ?, ?, {_NEXT_SEEN})",
+                (conversation, question, written_replies, blind, words, parent, conversation),
             )
             database.execute("UPDATE conversations SET updated = ? WHERE id = ?", (_now(), conversation))
-        return Turn(int(cursor.lastrowid or 0), question, tuple(replies), blind)
+        turn, versions = int(cursor.lastrowid or 0), branches.versions(parent)
+        return Turn(turn, question, tuple(replies), blind, versions=(*versions, turn) if versions else ())
 
     def prefer(self, user: str, turn: int, reply: int) -> Turn:
         """Keep which of two replies is better; -1: neither.
@@ -254,12 +282,6 @@ class Conversations:
         """
         self.turn(user, turn)
         self._say_once(turn, "verdict", verdict)
-
-    def drop_from(self, user: str, conversation: int, turn: int) -> None:
-        """Take out a turn and all after it, as when its question is asked anew."""
-        with self._opened() as database:
-            _owned(database, user, conversation)
-            database.execute("DELETE FROM turns WHERE conversation = ? AND id >= ?", (conversation, turn))
 
     def rename(self, user: str, conversation: int, title: str) -> None:
         """Call a conversation something else; an empty title changes nothing."""
@@ -309,15 +331,13 @@ class Conversations:
                 (scope,) = database.execute("SELECT scope FROM conversations WHERE id = ?", (copy,)).fetchone()
                 shared = replace(kept(scope), files=())
                 database.execute("UPDATE conversations SET scope = ? WHERE id = ?", (written(shared), copy))
-                turns = database.execute(
-                    "SELECT question, replies, blind, preferred, words FROM turns WHERE conversation = ? ORDER BY id",
-                    (original,),
-                ).fetchall()
-                database.executemany(
-                    "INSERT INTO turns (conversation, question, replies, blind, preferred, words)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    ((copy, question, _as_shared(replies), *more) for question, replies, *more in turns),
-                )
+                last = None
+                for row in _branches(database, original).shown():
+                    last = database.execute(
+                        "INSERT INTO turns (conversation, parent, replies, question, blind, preferred, words)"
+                        " SELECT ?, ?, ?, question, blind, preferred, words FROM turns WHERE id = ?",
+                        (copy, last, _as_shared(row.replies), row.id),
+                    ).lastrowid
             return int(copy)
 
     def delete(self, user: str, conversation: int) -> None:
@@ -382,7 +402,7 @@ def _prepare(database: sqlite3.Connection) -> None:
 def _owned(database: sqlite3.Connection, user: str, conversation: int) -> str:
     row = database.execute("SELECT title FROM conversations WHERE id = ? AND user = ?", (conversation, user)).fetchone()
     if row is None:
-        raise _gone()
+        raise gone()
     return str(row[0])
 
 
@@ -398,13 +418,21 @@ def _call(database: sqlite3.Connection, conversation: int, title: str) -> None:
     database.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation))
 
 
-def _gone() -> UsageError:
-    return UsageError("This conversation is not there any more.", "Begin a new one.")
+def _conversation_of(database: sqlite3.Connection, user: str, turn: int) -> int:
+    row = database.execute(
+        "SELECT conversation FROM turns JOIN conversations ON conversations.id = conversation"
+        " WHERE turns.id = ? AND user = ?",
+        (turn, user),
+    ).fetchone()
+    if row is None:
+        raise gone()
+    return int(row[0])
 
 
-def _turn(row: tuple[int, str, str, int, int | None, Verdict | None]) -> Turn:
-    id_, question, replies, blind, preferred, verdict = row
-    return Turn(id_, question, REPLIES.validate_json(replies), bool(blind), preferred, verdict)
+def _branches(database: sqlite3.Connection, conversation: int) -> Branches:
+    columns = ", ".join(TurnRow._fields)
+    rows = database.execute(f"SELECT {columns} FROM turns WHERE conversation = ? ORDER BY id", (conversation,))
+    return Branches(map(TurnRow._make, rows))
 
 
 def _as_shared(replies: str) -> str:

@@ -1,11 +1,20 @@
-"""A question and what was replied to it, as both are kept and shown."""
+"""A question and what was replied to it, as both are kept and shown.
 
-from collections.abc import Sequence
+A question that is asked anew stands beside the one of before: the turns of a conversation are a tree, and one branch
+of it is shown.
+
+    1 ─ 2 ─ 3
+      └ 4 ─ 5        3 and 5 follow two versions of the second question; 5 was looked at last: 1, 4, 5 are shown
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
+from assistant.errors import UsageError
 from assistant.feedback.store import Verdict
 from assistant.types import Answer, Message
 from ui.scope import EVERYTHING, Scope
@@ -58,6 +67,8 @@ class Turn:
     """Which reply was voted for; -1: neither is better."""
     verdict: Verdict | None = None
     """What the one who asked said of the answer."""
+    versions: tuple[int, ...] = ()
+    """The turns that were asked in this place, in order, this one among them; empty where it was asked once."""
 
     @property
     def model_line(self) -> str:
@@ -85,6 +96,70 @@ class Turn:
 def is_small_talk(replies: Sequence[TurnReply]) -> bool:
     """Whether nothing was asked of the documents."""
     return all(reply.answer.small_talk for reply in replies)
+
+
+class TurnRow(NamedTuple):
+    """A turn as the database keeps it."""
+
+    id: int
+    parent: int | None
+    """The turn that it follows; None for a first one."""
+    seen: int
+    """Of some turns that follow the same one, that with the greatest number was looked at last."""
+    question: str
+    replies: str
+    blind: int
+    preferred: int | None
+    verdict: Verdict | None
+
+
+class Branches:
+    """The turns of a conversation, of which one branch is shown."""
+
+    def __init__(self, rows: Iterable[TurnRow]) -> None:
+        self._rows = {row.id: row for row in rows}
+        self._following: dict[int | None, list[TurnRow]] = {}
+        for row in self._rows.values():
+            self._following.setdefault(row.parent, []).append(row)
+
+    def shown(self) -> list[TurnRow]:
+        """Of the turns in each place that which was looked at last, in order."""
+        branch: list[TurnRow] = []
+        at: int | None = None
+        while versions := self._following.get(at):
+            branch.append(max(versions, key=lambda row: (row.seen, row.id)))
+            at = branch[-1].id
+        return branch
+
+    def before(self, turn: int) -> list[TurnRow]:
+        """The turns that lead to one, in order. Raises UsageError for one that is not there."""
+        branch: list[TurnRow] = []
+        at = self.row(turn).parent
+        while at is not None:
+            branch.append(self.row(at))
+            at = branch[-1].parent
+        return branch[::-1]
+
+    def row(self, turn: int) -> TurnRow:
+        """One of the turns. Raises UsageError for one that is not there."""
+        if turn not in self._rows:
+            raise gone()
+        return self._rows[turn]
+
+    def versions(self, parent: int | None) -> tuple[int, ...]:
+        """The turns that follow one."""
+        return tuple(row.id for row in self._following.get(parent, ()))
+
+    def turn(self, row: TurnRow) -> Turn:
+        """A turn, with the versions of its question."""
+        replies, versions = REPLIES.validate_json(row.replies), self.versions(row.parent)
+        others = versions if len(versions) > 1 else ()
+        return Turn(row.id, row.question, replies, bool(row.blind), row.preferred, row.verdict, others)
+
+
+def gone() -> UsageError:
+    """For what is looked for in a conversation that is not there, or not for the one who asks."""
+    return UsageError("This conversation is not there any more.", "Begin a new one.")
 
 
 def history_of(turns: Sequence[Turn]) -> tuple[Message, ...]:

@@ -149,7 +149,7 @@ def test_a_conversation_is_kept_searched_renamed_and_deleted(chat: Visit) -> Non
     expect(page.locator(".welcome")).to_be_visible()
 
 
-def test_an_earlier_question_can_be_changed_and_what_followed_goes(chat: Visit) -> None:
+def test_an_earlier_question_can_be_changed_and_what_followed_stays_behind_its_arrows(chat: Visit) -> None:
     page = chat.page
     ask(page, QUESTION)
     ask(page, "And for water?")
@@ -157,12 +157,23 @@ def test_an_earlier_question_can_be_changed_and_what_followed_goes(chat: Visit) 
     page.locator("#chat-past").get_by_role("button", name="Edit question").click()
     box = page.get_by_role("textbox", name="Your question")
     expect(box).to_have_value(QUESTION)
-    expect(page.locator("#chat-editing")).to_contain_text("will be replaced")
+    expect(page.locator("#chat-editing")).to_contain_text("behind the arrows")
     ask(page, "What does hail cost?")
-    expect(page.locator("#chat-log .turn")).to_have_count(1)
+    turns, versions = page.locator("#chat-log .turn"), page.locator("#chat-log .versions span")
+    expect(turns).to_have_count(1)
+    expect(versions).to_have_text("2 / 2")
+    page.get_by_role("button", name="The version before").press("Enter")
+    expect(page.locator("#chat-now .question")).to_have_text("And for water?")
+    expect(versions).to_have_text("1 / 2")
+    after = page.get_by_role("button", name="The next version")
+    expect(after).to_be_focused()
+    page.reload()
+    expect(versions).to_have_text("1 / 2")
+    expect(turns).to_have_count(2)
+    after.click()
+    expect(turns).to_have_count(1)
     page.get_by_role("button", name="Try again").click()
-    expect(page.locator("#chat-now .actions")).to_be_visible()
-    expect(page.locator("#chat-log .turn")).to_have_count(1)
+    expect(versions).to_have_text("3 / 3")
 
 
 def test_why_tells_the_steps(chat: Visit) -> None:

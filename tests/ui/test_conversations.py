@@ -1,10 +1,12 @@
 """Conversations: kept with all of an answer, found again, and nobody else's."""
 
+import random
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,9 @@ from samples import evidence
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
-from ui.conversations import Conversations
+from ui.conversations import _CHANGES, FILE, Conversations
 from ui.scope import Scope
-from ui.turns import TurnReply, history_of
+from ui.turns import REPLIES, TurnReply, history_of
 
 
 def answer(text: str = "Hail is covered.", question: str = "Is hail covered?") -> Answer:
@@ -50,14 +52,17 @@ def test_nobody_reaches_what_is_anothers(kept: Conversations) -> None:
         lambda: kept.add("ben", conversation, "?", [reply()]),
         lambda: kept.prefer("ben", turn.id, 0),
         lambda: kept.judge("ben", turn.id, "right"),
-        lambda: kept.drop_from("ben", conversation, turn.id),
+        lambda: kept.add("ben", conversation, "?", [reply()], replaced=turn.id),
+        lambda: kept.add("ben", kept.begin("ben", "?"), "?", [reply()], replaced=turn.id),
+        lambda: kept.turns("ben", kept.begin("ben", "?"), before=turn.id),
+        lambda: kept.choose("ben", turn.id),
         lambda: kept.rename("ben", conversation, "mine"),
         lambda: kept.delete("ben", conversation),
     ]
     for attempt in attempts:
         with pytest.raises(UsageError):
             attempt()
-    assert kept.listed("ben") == [] and kept.listed("ben", "hail") == []
+    assert {one.title for one in kept.listed("ben")} == {"?"} and kept.listed("ben", "hail") == []
     assert kept.title("ana", conversation) == "Is hail covered?"
     assert kept.turns("ana", conversation) == [turn]
 
@@ -87,15 +92,82 @@ def test_the_latest_conversation_stands_first(kept: Conversations) -> None:
     assert [heading.id for heading in kept.listed("ana")] == [first, second]
 
 
-def test_a_question_asked_anew_replaces_all_after_it(kept: Conversations) -> None:
+def test_a_question_asked_anew_stands_beside_the_one_of_before(kept: Conversations, tmp_path: Path) -> None:
     conversation = kept.begin("ana", "one")
+
+    def shown() -> list[int]:
+        return [turn.id for turn in Conversations(tmp_path / "workspace").turns("ana", conversation)]
+
     turns = [kept.add("ana", conversation, question, [reply()]) for question in ("one", "two", "three")]
-    kept.drop_from("ana", conversation, turns[1].id)
-    assert kept.turns("ana", conversation) == turns[:1]
+    one, two, three = (turn.id for turn in turns)
+    anew = kept.add("ana", conversation, "two, anew", [reply()], replaced=two)
+    assert anew.versions == (two, anew.id) and kept.turn("ana", two).versions == (two, anew.id)
+    last = kept.add("ana", conversation, "and then?", [reply()])
+    assert shown() == [one, anew.id, last.id] and last.versions == ()
+    assert kept.choose("ana", two) == conversation and shown() == [one, two, three]
+    assert [turn.id for turn in kept.turns("ana", conversation, before=last.id)] == [one, anew.id]
+    kept.share("ana", conversation)
+    copy = kept.taken("ben", kept.listed("ana")[0].shared)
+    assert [turn.question for turn in kept.turns("ben", copy)] == ["one", "two", "three"]
+    kept.choose("ana", anew.id)
+    assert shown() == [one, anew.id, last.id]
+    first = kept.add("ana", conversation, "one, anew", [reply()], replaced=one)
+    assert first.versions == (one, first.id) and shown() == [first.id]
     kept.delete("ana", conversation)
     assert kept.listed("ana") == []
     with pytest.raises(UsageError):
         kept.turn("ana", turns[0].id)
+
+
+def test_every_question_of_before_stays_within_reach(kept: Conversations) -> None:
+    chance, conversation, turns = random.Random(3), kept.begin("ana", "one"), list[int]()
+    for number in range(15):
+        replaced = chance.choice(kept.turns("ana", conversation)).id if turns and chance.random() < 0.5 else None
+        turns.append(kept.add("ana", conversation, str(number), [reply()], replaced=replaced).id)
+        if chance.random() < 0.3:
+            kept.choose("ana", chance.choice(turns))
+    for turn in turns:
+        for before in (*kept.turns("ana", conversation, before=turn), kept.turn("ana", turn)):
+            shown = {one.id: one.versions for one in kept.turns("ana", conversation)}
+            assert before.id in shown or any(before.id in versions for versions in shown.values()), (
+                "an arrow leads there"
+            )
+            kept.choose("ana", before.id)
+        assert turn in [one.id for one in kept.turns("ana", conversation)]
+
+
+def test_a_migration_that_is_broken_off_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
+        for statement in chain.from_iterable(_CHANGES[:3]):
+            database.execute(statement)
+        told = REPLIES.dump_json((reply(),)).decode()
+        for conversation, user in enumerate(("ana", "ben"), 1):
+            row = (conversation, user, user, "2026-01-01T00:00:00+00:00")
+            database.execute("INSERT INTO conversations (id, user, title, updated) VALUES (?, ?, ?, ?)", row)
+        for question in ("one", "two", "three"):
+            for conversation in (1, 2):
+                values = (conversation, question, told, question)
+                database.execute(
+                    "INSERT INTO turns (conversation, question, replies, blind, words) VALUES (?, ?, ?, 0, ?)", values
+                )
+        database.execute("PRAGMA user_version = 3")
+
+    def content() -> list[str]:
+        with closing(sqlite3.connect(tmp_path / FILE)) as database:
+            return list(database.iterdump())
+
+    before = content()
+    broken = (*_CHANGES[:-1], (*_CHANGES[-1], "SELECT no_such_column FROM turns"))
+    monkeypatch.setattr("ui.conversations._CHANGES", broken)
+    with pytest.raises(WorkspaceError):
+        Conversations(tmp_path).listed("ana")
+    assert content() == before
+    monkeypatch.undo()
+    kept = Conversations(tmp_path)
+    for user, conversation in (("ana", 1), ("ben", 2)):
+        turns = kept.turns(user, conversation)
+        assert [turn.question for turn in turns] == ["one", "two", "three"] and not turns[1].versions
+        assert kept.add(user, conversation, "two, anew", [reply()], replaced=turns[1].id).versions[0] == turns[1].id
 
 
 def test_a_conversation_is_called_by_its_first_question_and_not_by_a_greeting(kept: Conversations) -> None:

@@ -6,6 +6,10 @@
   // What is written next stands in the box; on a phone its keyboard would cover the answer to what was only tapped.
   const WRITES = ["edit", "reword", "keep"], ASKS = ["retry", "suggest", "ask"];
 
+  // The arrow that was pressed has the focus again in the version that it leads to, or its neighbour.
+  const thenChosen = ({turn, step}) => window.assistant.when(() => document.querySelector(`#turn-${turn} .versions`), (versions) => {
+    (versions.querySelector(`[data-step="${step}"]:enabled`) ?? versions.querySelector(":enabled"))?.focus();
+  });
   // Once what was pressed is gone, the place where something was said of a turn has the focus.
   const thenSaid = (turn) => {
     const changes = new MutationObserver(() => {
@@ -25,6 +29,7 @@
     if (!pressed) return;
     const isKey = event.detail === 0, {do: does = "ask", turn} = pressed.dataset;
     if (WRITES.includes(does) || (isKey && ASKS.includes(does))) question().focus();
+    if (does === "choose") thenChosen(pressed.dataset);
     if (does === "delete") document.getElementById("chat-new").focus();
     if (does === "vote" || does === "teach") thenSaid(turn);
   });

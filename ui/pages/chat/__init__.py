@@ -80,6 +80,8 @@ def build(context: AppContext) -> None:
     ]  # fmt: skip
     choices = [parts.model, parts.adapter, parts.other, parts.compares]
     _on(parts.listed.open, chat.open, [parts.searched, parts.edit], shown)
+    for turns in (parts.log, parts.now):
+        _on(turns.choose, chat.choose, [parts.searched, parts.edit], shown)
     _on(parts.new.click, chat.begin, [parts.scope, parts.searched, parts.edit], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
     _on(parts.listed.rename, chat.rename, [parts.conversation, parts.searched], [parts.listed])
@@ -170,7 +172,7 @@ class Chat(ChatPage):
         request: gr.Request,
         event: gr.EventData,
     ) -> AsyncGenerator[Changes, None]:
-        """Ask a question once more; what followed it goes."""
+        """Ask a question once more; the turn of before stays, behind the arrows at it."""
         turn = await asyncio.to_thread(self.turn, event, request)
         edit = Edit(turn.id, draft)
         asked = self.ask(turn.question, conversation, edit, scope, adapter, compares, other, blind, request)
@@ -252,13 +254,22 @@ class Chat(ChatPage):
 
     def open(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
         """Show a conversation; an answer that is coming in to another one ends there."""
-        user, conversation = self.context.who(request), number_of(event, "conversation")
         self.asking.leave(request.session_hash or "")
+        return self._opened(number_of(event, "conversation"), searched, edit, request)
+
+    def _opened(self, conversation: int, searched: str, edit: Edit | None, request: gr.Request) -> Changes:
+        user = self.context.who(request)
         turns = self.context.conversations.turns(user.name, conversation)
         return {
             **self.shown(user, turns, conversation, self.last_asked(user.name, turns, conversation), edit=edit),
             self.parts.listed: self.listed(user.name, conversation, searched),
         }
+
+    def choose(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
+        """Show another version of a question, and what followed it."""
+        self.asking.leave(request.session_hash or "")
+        conversation = self.context.conversations.choose(self.name(request), number_of(event, "turn"))
+        return self._opened(conversation, searched, edit, request)
 
     def begin(self, scope: Scope, searched: str, edit: Edit | None, request: gr.Request) -> Changes:
         """An empty chat; an answer that is coming in ends. What was typed stays in the box."""
@@ -318,8 +329,8 @@ class Chat(ChatPage):
     def teach(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
         """Keep what someone says about an answer."""
         user, turn = self.context.who(request), self.turn(event, request)
-        turns = self.context.conversations.turns(user.name, conversation)
-        earlier = [one for one in turns if one.id < turn.id and not one.is_private]
+        turns = self.context.conversations.turns(user.name, conversation, before=turn.id)
+        earlier = [one for one in turns if not one.is_private]
         data = event._data if isinstance(event._data, dict) else {}
         taught(self.context, user, turn, data, history_of(earlier))
         self.context.conversations.judge(user.name, turn.id, judgement_of(data).verdict)

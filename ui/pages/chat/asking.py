@@ -47,7 +47,7 @@ class Question:
     models: tuple[ServedModel, ...]
     conversation: int | None = None
     replaced: int | None = None
-    """The turn that it takes the place of, and of all after it."""
+    """The turn that it is shown in place of, with all after it."""
     blind: bool = False
     draft: str = ""
     """What else stood in the box; it stands there again."""
@@ -162,8 +162,7 @@ class Asking:
             earlier: list[Turn] = []
             if question.conversation is not None:
                 turns = self.context.conversations.turns
-                earlier = await asyncio.to_thread(turns, question.user, question.conversation)
-                earlier = [turn for turn in earlier if question.replaced is None or turn.id < question.replaced]
+                earlier = await asyncio.to_thread(turns, question.user, question.conversation, question.replaced)
             yield {
                 parts.log: "".join(turn_html(turn, words) for turn in earlier),
                 parts.now: asking_html(question.text, drafts, words),
@@ -209,9 +208,7 @@ class Asking:
             for draft, model in pairs
         ]
         conversation = question.conversation or kept.begin(user, question.text, question.scope)
-        if question.replaced is not None:
-            kept.drop_from(user, conversation, question.replaced)
-        turn = kept.add(user, conversation, question.text, replies, question.blind)
+        turn = kept.add(user, conversation, question.text, replies, question.blind, question.replaced)
         listed = kept.listed(user)
         return {
             parts.now: turn_html(turn, self.context.text),
