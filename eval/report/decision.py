@@ -14,7 +14,7 @@ from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Count, Decision, T
 from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
 from eval.report.labels import difference_of, tone_of, verdict_of
-from eval.report.wording import ENGLISH, Wording
+from eval.report.translation import ENGLISH, Wording
 from eval.results import CaseRow, Results, Slice
 
 MOST_MISLEADING = 0.1

@@ -23,7 +23,7 @@ from eval.report.labels import (
     number,
     title_of,
 )
-from eval.report.wording import ENGLISH, Wording
+from eval.report.translation import ENGLISH, Wording
 from eval.results import Costs, Results
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from eval.gate import GOLD_IN_CORPUS, VERDICTS
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome
-from eval.report.wording import ENGLISH, Wording
+from eval.report.translation import ENGLISH, Wording
 from eval.results import FAILURES, Failure, Results, System
 
 MINUS = "−"

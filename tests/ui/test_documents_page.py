@@ -69,14 +69,24 @@ def test_a_preview_is_what_the_assistant_reads(context: AppContext) -> None:
     shown = preview(context.workspace, "cars", key_of(context, "hail.md"))
     assert HAIL in " ".join(passage.text for passage in shown.passages)
     assert PETS not in " ".join(passage.text for passage in shown.passages)
-    html = preview_html(context, shown)
+    html = preview_html(context, "cars", shown)
     assert HAIL in html and "Hail" in html
 
 
 @pytest.mark.parametrize("key", ["", "0" * 16, "../hail.md", "/etc/passwd", "{}", "1 OR 1=1"])
 def test_only_documents_of_the_corpus_can_be_opened(actions: DocumentsActions, key: object) -> None:
     with pytest.raises(gr.Error, match="not in the corpus"):
-        actions.open("cars", choosing(key), as_(EDITOR))
+        actions.open(choosing(f"cars/{key}"), as_(EDITOR))
+
+
+def test_a_document_is_opened_by_its_address_whichever_corpus_is_listed(actions: DocumentsActions) -> None:
+    key = key_of(actions.context, "hail.md")
+    assert f'data-choice="cars/{key}"' in actions.listed("cars", "hail", as_(EDITOR))[1]
+    shown, *_, corpus = actions.open(choosing(f"cars/{key}"), as_(EDITOR))
+    assert HAIL in shown and corpus == "cars", "and its corpus is listed then"
+    for choice in (key, f"nothing/{key}", f"../cars/{key}", "cars/", "/"):
+        with pytest.raises(gr.Error, match="not in the corpus"):
+            actions.open(choosing(choice), as_(EDITOR))
 
 
 def test_names_titles_and_failures_of_strangers_stay_text(context: AppContext) -> None:
@@ -87,7 +97,7 @@ def test_names_titles_and_failures_of_strangers_stay_text(context: AppContext) -
     outcome = read_outcome(output)
     assert outcome is not None
     live = live_html(context, [Progress("Reading", item=SCRIPT, remark=SCRIPT)])
-    for html in (outcome_html(context, outcome), live, preview_html(context, named(context, SCRIPT))):
+    for html in (outcome_html(context, outcome), live, preview_html(context, "cars", named(context, SCRIPT))):
         assert "<img" not in html and "&lt;img" in html
 
 
@@ -116,7 +126,7 @@ def test_what_is_no_report_is_not_shown_as_one(output: str) -> None:
         lambda actions, who: actions.look("cars", True, who),
         lambda actions, who: actions.rebuild("cars", True, who),
         lambda actions, who: actions.again("cars", key_of(actions.context, "hail.md"), who),
-        lambda actions, who: actions.open("cars", choosing(key_of(actions.context, "hail.md")), who),
+        lambda actions, who: actions.open(choosing(f"cars/{key_of(actions.context, 'hail.md')}"), who),
         lambda actions, who: actions.ask_to_forget("cars", key_of(actions.context, "hail.md"), who),
         lambda actions, who: actions.forget("cars", key_of(actions.context, "hail.md"), who),
     ],

@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from assistant.service import open_corpus
 from assistant.workspace import Workspace
 from bench.hurting import pdf
 from ingest.pipeline import ingest
+from ui.shown.corpus_contents import page_html
 from ui.sources import drawing
 from ui.sources.drawer import DrawingLimits
 from ui.sources.drawing import aligned
@@ -224,10 +226,29 @@ def test_a_page_is_a_picture_and_the_file_is_saved(client: TestClient, workspace
     assert file.headers["x-content-type-options"] == "nosniff"
 
 
+def test_a_page_of_a_document_has_an_address_of_its_own(
+    client: TestClient, workspace: Workspace, library: Library, panel: Panel
+) -> None:
+    number = number_of(workspace, "cars", "terms.pdf")
+    first, last = (
+        client.get(f"/sources/cars/{number}/pages/{page}/view", headers={"Accept-Language": "de"}) for page in (1, 2)
+    )
+    assert 'rel="next" href="../2/view"' in first.text and 'rel="prev"' not in first.text
+    assert 'rel="prev" href="../1/view"' in last.text and 'rel="next"' not in last.text
+    assert '<html lang="de">' in first.text and 'alt="Seite 1 von' in first.text
+    policy = first.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; img-src 'self';") and "script" not in policy
+    cited = panel(library, span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."))
+    assert f'href="/sources/cars/{number}/pages/2/view"' in cited
+    hostile = replace(library.document("cars", number), title="<script>a</script>", path="b\u202e.pdf")
+    assert "<script" not in page_html(hostile, 1, "en") and "\u202e" not in page_html(hostile, 1, "en")
+
+
 @pytest.mark.parametrize(
     "address",
     [
         "/sources/cars/1/pages/0", "/sources/cars/1/pages/99", "/sources/cars/1/pages/-1", "/sources/cars/999/original",
+        "/sources/cars/1/pages/99/view", "/sources/cars/1/pages/0/view", "/sources/cars/999/pages/1/view",
         "/sources/board/999/original", "/sources/nowhere/1/original", "/sources/..%2fcorpora%2fcars/1/original",
         "/sources/cars/..%2f1/original", "/sources/cars/terms.pdf/original", "/sources/%2e%2e/1/original",
         "/sources/cars/1e0/original", "/sources/cars/1/../../../etc/passwd", "/sources/cars/%00/original",

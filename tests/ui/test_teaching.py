@@ -156,7 +156,9 @@ def test_the_page_says_what_became_of_a_correction(context: AppContext, turn: Tu
     row = json.dumps({"case": case, "answers": {"house+rag": {"outcome": "usable"}}})
     (report / "per_question.jsonl").write_text(row, encoding="utf-8")
     told = opened()
-    assert "Learnt by the adapter house." in told and "Last asked in the report one:" in told
+    assert (
+        "Learnt by the adapter house." in told and 'href="#evaluation/one">one</a>: house+rag: <strong>usable' in told
+    )
     assert "learnt by house · house+rag: usable" in told, "and the list says it in short"
     german = TeachingActions(context.in_language("de")).look("all", 0, "", {}, choosing(one.id), as_("eve"))
     assert "Gelernt vom Adapter house." in "".join(map(str, german))
@@ -198,6 +200,14 @@ def test_only_those_who_may_decide_see_and_decide(context: AppContext, turn: Tur
     assert context.feedback.get(number).state == "new"
     for name in ("eve", "adam"):
         assert QUESTION in "".join(map(str, actions.listed("new", as_(name))))
+
+
+def test_what_is_open_stays_when_the_page_is_looked_at_again(context: AppContext, turn: Turn) -> None:
+    taught(context, ANA, turn, FORM)
+    number = context.feedback.listed()[0].id
+    counts, listed = TeachingActions(context).seen("new", number, as_("eve"))
+    assert "1 to look at" in counts and f'data-choice="{number}" aria-pressed="true"' in listed
+    assert TeachingActions(context).seen("new", number, as_("ana")) == ["", ""]
 
 
 def test_nothing_can_be_decided_about_what_is_not_there(context: AppContext) -> None:

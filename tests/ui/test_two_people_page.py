@@ -13,6 +13,7 @@ from payloads import PAYLOADS
 from playwright.sync_api import Page, expect
 from serving import HAIL, PETS, EchoEngine, make_corpora
 from signing import PASSWORD, make_people
+from working import save_report
 
 from assistant.feedback.lessons import cases_file, pairs_file
 from assistant.feedback.store import Assessment, FeedbackStore, Versions
@@ -228,3 +229,40 @@ def test_nothing_that_strangers_wrote_runs_on_any_page(visit: Visits, address: s
     assert page.evaluate("window.pwned") is None
     injected = "img[src=x], svg[onload], iframe[srcdoc], base[href*=evil], marquee, embed, object"
     expect(page.locator(injected)).to_have_count(0)
+
+
+def test_an_address_leads_whoever_may_see_it_to_what_was_open(visit: Visits, address: str, context: AppContext) -> None:
+    save_report(context.workspace, "one")
+    eve = signed_in(visit, address, "eve").page
+    eve.get_by_role("tab", name="Documents", exact=True).click()
+    eve.locator("#documents-list button", has_text="hail.md").click()
+    expect(eve.locator(".preview")).to_contain_text("Hail damage")
+    expect(eve).to_have_url(re.compile(r"/en/#documents/sample/[0-9a-f]{16}$"))
+    document = eve.url
+    eve.get_by_role("tab", name="Evaluate", exact=True).click()
+    eve.locator("#reports-list button", has_text="one").click()
+    expect(eve).to_have_url(f"{address}/en/#evaluation/one")
+    expect(eve.frame_locator("iframe.report").get_by_text("Report")).to_be_visible()
+    eve.go_back()
+    eve.go_back()
+    expect(eve.locator(".preview")).to_contain_text("Hail damage")
+    expect(eve).to_have_url(document)
+    eve.go_back()
+    expect(eve.locator(".preview")).to_be_hidden()
+    eve.go_forward()
+    expect(eve.locator(".preview")).to_be_visible()
+    adam = visit(address).page
+    adam.goto(f"{address}/en/#evaluation/one")
+    adam.get_by_label("Name").fill("adam")
+    adam.get_by_label("Password").fill(PASSWORD)
+    adam.get_by_role("button", name="Sign in").click()
+    expect(adam.locator("iframe.report")).to_be_visible()
+    expect(adam.locator("#reports-list button", has_text="one")).to_have_attribute("aria-pressed", "true")
+    adam.goto(document)
+    adam.reload()
+    expect(adam.locator(".preview")).to_contain_text("Hail damage")
+    ana = signed_in(visit, address, "ana").page
+    ana.goto(document)
+    ana.reload()
+    expect(ana.locator(".welcome")).to_be_visible()
+    assert ana.locator(".preview, iframe.report").count() == 0

@@ -109,16 +109,16 @@ class DocumentsActions:
         found = matching(rows, query or "")
         failed = sum(bool(row.failure) for row in rows)
         line = self.context.text("documents.count", shown=len(found), count=len(rows), failed=failed)
-        return [meta_html(line), list_html(self.context, found)]
+        return [meta_html(line), list_html(self.context, corpus, found)]
 
     @telling
-    def open(self, corpus: str, event: gr.EventData, request: gr.Request) -> list[Any]:
-        """Show a document as the assistant reads it."""
+    def open(self, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show a document as the assistant reads it; an address may name one of another corpus than is listed."""
         self.context.require(request, "editor")
-        key = data_of(event).get("choice", "")
+        corpus, _, key = data_of(event).get("choice", "").partition("/")
         shown = preview(self.context.workspace, corpus, key)
         closed, opened = gr.Column(visible=False), gr.Column(visible=True)
-        return [preview_html(self.context, shown), closed, opened, closed, key]
+        return [preview_html(self.context, corpus, shown), closed, opened, closed, key, corpus]
 
     def close(self) -> list[Any]:
         """Show again how documents are added."""
@@ -240,7 +240,7 @@ def _opened(context: AppContext, actions: DocumentsActions, parts: _OpenDocument
     """The open document, read again or forgotten from here."""
     chosen, corpus = gr.State(""), parts.listing.corpus
     with gr.Row():
-        close = gr.Button(context.text("documents.close"), size="sm")
+        close = gr.Button(context.text("documents.close"), size="sm", elem_classes="closes")
         again = gr.Button(context.text("documents.again"), size="sm")
         forget = gr.Button(context.text("documents.forget"), size="sm")
     with gr.Column(visible=False) as asked:
@@ -250,10 +250,10 @@ def _opened(context: AppContext, actions: DocumentsActions, parts: _OpenDocument
             kept = gr.Button(context.text("documents.forget_no"), size="sm")
     shown = still_html()
     sides = [parts.adding, parts.opened]
-    parts.listing.listed.choose(actions.open, corpus, [shown, *sides, asked, chosen], **CLICKED)
+    parts.listing.listed.choose(actions.open, outputs=[shown, *sides, asked, chosen, corpus], **CLICKED)
     forget.click(actions.ask_to_forget, [corpus, chosen], [question, asked], **CLICKED)
     kept.click(lambda: gr.Column(visible=False), outputs=asked, **CLICKED)
-    for event in (close.click, corpus.change):
+    for event in (close.click, corpus.input):
         event(actions.close, outputs=sides, **CLICKED)
     for event, action in ((again.click, actions.again), (confirmed.click, actions.forget)):
         started = event(action, [corpus, chosen], **CLICKED)

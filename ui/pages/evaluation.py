@@ -200,7 +200,7 @@ def build(context: AppContext) -> None:
     words, actions, names = context.text, EvaluationActions(context), [view.name for view in reports(context.workspace)]
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
-            new = gr.Button(words("evaluation.new"), variant="primary")
+            new = gr.Button(words("evaluation.new"), variant="primary", elem_classes="closes")
             listed = choice_list("reports-list")
             with gr.Accordion(words("evaluation.compare.title"), open=False):
                 before = gr.Dropdown(names, value=None, label=words("evaluation.compare.before"))
@@ -212,7 +212,7 @@ def build(context: AppContext) -> None:
                 lists = _making(context, actions, panel)
             with gr.Column(visible=False) as opened:
                 with gr.Row():
-                    close = gr.Button(words("documents.close"), size="sm")
+                    close = gr.Button(words("documents.close"), size="sm", elem_classes="closes")
                     draw = gr.Button(words("evaluation.draw"), size="sm")
                 shown = still_html()
     name = gr.State("")

@@ -46,10 +46,25 @@ element.addEventListener("submit", (event) => {
 });
 """
 _MARK_CHOSEN = """
+element.dataset.choices = "";  // by it, an address finds the list of a page
+let chosen = null;
+const mark = () => {
+  if (chosen === null) return;
+  for (const one of element.querySelectorAll("[data-do=choose]")) {
+    one.setAttribute("aria-pressed", one.dataset.choice === chosen);
+  }
+};
+new MutationObserver(mark).observe(element, {childList: true, subtree: true});  // a list that was brought up to date
+element.addEventListener("chosen", (event) => {
+  chosen = event.detail;
+  mark();
+  trigger("choose", {do: "choose", choice: chosen});
+});
 element.addEventListener("click", (event) => {
-  const chosen = event.target.closest("[data-do=choose]");
-  if (!chosen) return;
-  element.querySelectorAll("[data-do=choose]").forEach((one) => one.setAttribute("aria-pressed", one === chosen));
+  const button = event.target.closest("[data-do=choose]");
+  if (!button) return;
+  chosen = button.dataset.choice;
+  mark();
   const side = element.closest(".columns")?.lastElementChild;
   if (!side || innerWidth > 800) return;
   // On a phone what is opened stands below the list.
@@ -78,13 +93,16 @@ def acting_html(events: Sequence[str], value: str = "", *, elem_id: str, script:
     )
 
 
-def still_html() -> gr.HTML:
+def still_html(value: str = "") -> gr.HTML:
     """HTML that only shows."""
-    return gr.HTML(js_on_load=None, apply_default_css=False)
+    return gr.HTML(value, js_on_load=None, apply_default_css=False)
 
 
 def choice_list(elem_id: str) -> gr.HTML:
-    """A list of ours in which one entry can be chosen: ``data-do="choose"`` with ``data-choice``."""
+    """A list of ours in which one entry can be chosen: ``data-do="choose"`` with ``data-choice``.
+
+    What is chosen stands in the page's address (``ui/assets/address.js``), and is chosen by it when the page is opened.
+    """
     return acting_html(("choose",), elem_id=elem_id, script=_MARK_CHOSEN)
 
 

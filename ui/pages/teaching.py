@@ -56,7 +56,7 @@ def build(context: AppContext) -> None:
             counts = still_html()
             inbox = choice_list("teaching-list")
         with gr.Column(scale=3, min_width=320, elem_classes="card"):
-            shown = still_html()
+            shown = still_html(meta_html(words("teaching.choose")))
             wanted = gr.Textbox(
                 label=words("teaching.wanted"), info=words("teaching.wanted_help"), lines=4, visible=False
             )
@@ -69,7 +69,7 @@ def build(context: AppContext) -> None:
     accept.click(actions.accept, [state, parts.number, wanted], parts.all, **CLICKED)
     reject.click(actions.reject, [state, parts.number], parts.all, **CLICKED)
     state.change(actions.listed, state, parts.all, **CLICKED)
-    when_opened(actions.listed, parts.all, [state])
+    when_opened(actions.seen, [counts, inbox], [state, parts.number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,10 @@ class TeachingActions:
         if not self.context.may(request, _ROLE):
             return ["", "", *self._nothing("")]
         return [*self._list(state, None), *self._nothing(self.context.text("teaching.choose"))]
+
+    def seen(self, state: str, number: int, request: gr.Request) -> list[Any]:
+        """The list as it is when the page is opened; what is open stays."""
+        return self._list(state, number or None) if self.context.may(request, _ROLE) else ["", ""]
 
     @telling
     def look(

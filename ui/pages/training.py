@@ -230,7 +230,7 @@ def build(context: AppContext) -> None:
     actions = TrainingActions(context)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
-            new = gr.Button(context.text("training.new"))
+            new = gr.Button(context.text("training.new"), elem_classes="closes")
             listed = choice_list("adapters-list")
             with gr.Accordion(context.text("training.compose.title"), open=False):
                 compose = _composing(context, actions)
@@ -329,7 +329,7 @@ def _opened(context: AppContext, actions: TrainingActions, parts: _OpenAdapter) 
     """The open adapter: its card, and what can be done with it."""
     chosen = gr.State("")
     with gr.Row():
-        close = gr.Button(context.text("documents.close"), size="sm")
+        close = gr.Button(context.text("documents.close"), size="sm", elem_classes="closes")
         remove = gr.Button(context.text("training.remove"), size="sm")
     with gr.Row(visible=False) as asked:
         confirmed = gr.Button(context.text("training.remove_yes"), size="sm", variant="stop")

@@ -4,7 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
@@ -13,13 +15,15 @@ from assistant.artifacts.command_reports import IngestReport
 from assistant.errors import UsageError
 from assistant.service import open_corpus
 from assistant.store.catalog import DocumentSummary, file_location
+from assistant.text.languages import Language
 from assistant.types import Filter
 from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.shown.components import Badge, ListEntry, duration
 from ui.shown.templates import filled
-from ui.texts import shown_number
+from ui.sources.drawing import SourceDocument
+from ui.texts import shown_number, text
 
 _MOST_CHARACTERS = 80_000
 """Of a preview: more would only make the page slow."""
@@ -131,23 +135,21 @@ def read_outcome(output: str) -> IngestReport | None:
         return None
 
 
-def list_html(context: AppContext, rows: Sequence[DocumentRow]) -> Markup:
-    """Documents as a list to choose from."""
+def list_html(context: AppContext, corpus: str, rows: Sequence[DocumentRow]) -> Markup:
+    """Documents of a corpus as a list to choose from."""
     failed = Badge(context.text("documents.status.failed"), "failed")
     entries = [
-        ListEntry(row.key, _title(row), _facts(context, row), failed if row.failure else None)
+        ListEntry(f"{corpus}/{row.key}", _title(row), _facts(context, row), failed if row.failure else None)
         for row in rows[:_MOST_ROWS]
     ]
     return filled("corpus_contents.listing", entries=entries, more=_more(context, len(rows) - _MOST_ROWS))
 
 
-def preview_html(context: AppContext, shown: Preview) -> Markup:
-    """A document as the assistant reads it."""
+def preview_html(context: AppContext, corpus: str, shown: Preview) -> Markup:
+    """A document as the assistant reads it; its pages lead to where they are shown by themselves."""
     row, known = shown.row, shown.row.summary
-    passages = []
-    for one in shown.passages:
-        page = context.text("documents.page", page=one.pages[0]) if one.pages else ""
-        passages.append((" · ".join(filter(None, (one.heading, page))), one.text))
+    pages = f"/sources/{quote(corpus, safe='')}/{known.id}/pages" if known and known.format == "pdf" else ""
+    passages = [(one.heading, one.pages[0] if one.pages else None, one.text) for one in shown.passages]
     return filled(
         "corpus_contents.preview",
         title=_title(row),
@@ -155,7 +157,21 @@ def preview_html(context: AppContext, shown: Preview) -> Markup:
         location=row.location,
         remarks=[*filter(None, [row.failure]), *(known.warnings if known else ())],
         passages=passages,
+        pages=pages,
+        words=context.text,
         left_out=context.text("documents.passages_left", count=shown.left_out) if shown.left_out else "",
+    )
+
+
+def page_html(document: SourceDocument, page: int, language: Language) -> Markup:
+    """A page of a document by itself, whole, with links to its neighbours.
+
+    Raises UsageError for a page that the document has not.
+    """
+    if not 1 <= page <= (document.pages or 0):
+        raise UsageError(f"{document.path} has no page {page}.", f"It has {document.pages or 0}.")
+    return filled(
+        "corpus_contents.page", document=document, page=page, language=language, words=partial(text, language=language)
     )
 
 

@@ -10,21 +10,25 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Path, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from assistant.errors import AssistantError, ReadError
 from ui.api.workers import CLIENT_GONE, ClientGone, while_connected
 from ui.conversations import is_private
 from ui.shown.chat import missing_html, pages_html, text_html
+from ui.shown.corpus_contents import page_html
 from ui.signin import signed_in
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import HurtfulPage, PdfPages
-from ui.texts import Texts
+from ui.texts import Texts, preferred
 
 _MOST_SHEETS = 12
 """Pages of a passage that are shown; a passage that someone made up may go on for thousands."""
 Number = Annotated[int, Path(ge=0, lt=1 << 63)]
 """In an address; SQLite can look up no larger one."""
+_VIEW_POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _A_DAY = "private, max-age=86400"
 """The address names the content: a page may be kept by the browser of the one who asked."""
 
@@ -52,7 +56,7 @@ async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, words: 
 
 
 def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
-    """The pictures of pages, and the files themselves."""
+    """The pictures of pages, pages by themselves, and the files."""
 
     async def picture(request: Request, corpus: str, document: Number, page: Number) -> Response:
         user = _name_of(request)
@@ -66,6 +70,15 @@ def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
         kept = "no-store" if is_private(corpus) else _A_DAY
         return Response(content, media_type="image/webp", headers={"Cache-Control": kept})
 
+    async def view(request: Request, corpus: str, document: Number, page: Number) -> Response:
+        language = preferred(request.headers.get("accept-language", ""))
+        try:
+            known = await run_in_threadpool(library.document, corpus, document, _name_of(request))
+            shown = page_html(known, page, language)
+        except AssistantError as error:
+            return _missing(error)
+        return HTMLResponse(shown, headers={"Content-Security-Policy": _VIEW_POLICY})
+
     async def original(request: Request, corpus: str, document: Number) -> Response:
         try:
             known = await run_in_threadpool(library.document, corpus, document, _name_of(request))
@@ -76,6 +89,7 @@ def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
         return Response(content, media_type="application/octet-stream", headers=saved_as(name))
 
     app.add_api_route("/sources/{corpus}/{document}/pages/{page}", picture, include_in_schema=False)
+    app.add_api_route("/sources/{corpus}/{document}/pages/{page}/view", view, include_in_schema=False)
     app.add_api_route("/sources/{corpus}/{document}/original", original, include_in_schema=False)
 
 
