@@ -240,7 +240,7 @@ def test_a_page_of_a_document_has_an_address_of_its_own(
     assert policy.startswith("default-src 'none'; img-src 'self';") and "script" not in policy
     cited = panel(library, span(library, "terms.pdf", "Water damage is covered up to 5,000 euros."))
     assert f'href="/sources/cars/{number}/pages/2/view"' in cited
-    hostile = replace(library.document("cars", number), title="<script>a</script>", path="b\u202e.pdf")
+    hostile = replace(library.document("cars", number, ""), title="<script>a</script>", path="b\u202e.pdf")
     assert "<script" not in page_html(hostile, 1, "en") and "\u202e" not in page_html(hostile, 1, "en")
 
 
