@@ -158,6 +158,8 @@ def test_an_answer_is_named_by_the_model_that_gave_it(context: AppContext, parts
 
     async def changed_meanwhile() -> None:
         task = await page.begin()
+        while len(page.changes) < 2:  # until the page has heard that it has begun, too
+            await asyncio.sleep(0)
         later = service.settings.engine.model_copy(update={"model": "another"})
         service.settings = service.settings.model_copy(update={"engine": later})
         engine.may_go_on.release(50)

@@ -34,7 +34,6 @@ from ui.conversations import FILES, Conversations, corpus_of
 from ui.jobs import Jobs, variables_of
 from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking
-from ui.pages.chat.attaching import Attaching
 from ui.pages.chat.parts import BASE, Parts, lay_out
 from ui.people import LOCAL
 from ui.scope import EVERYTHING, Scope
@@ -42,7 +41,7 @@ from ui.sources.library import CitedSpan
 from ui.sources.pdfpages import PdfPages
 from ui.sources.routes import add_source_routes
 
-_INGESTED = Attaching._ingested
+_INGESTED = Chat._ingested
 SECRET = "The plumber asked for 240 euros. The leak was under the sink."
 QUESTION = "What did the plumber ask for?"
 
@@ -63,12 +62,12 @@ def context(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     make_corpora(workspace, tmp_path, {"cars": {"hail.md": HAIL}})
     make_people(workspace.root, ana="expert", ben="expert", eve="editor")
 
-    def read(_: Attaching, files: Workspace, folder: Path, *__: object) -> IngestReport:
+    def read(_: Chat, files: Workspace, folder: Path, *__: object) -> IngestReport:
         settings = Settings.model_validate({"ingest": {"workers": 1, "calibrate": False}})
         with reading_here():
             return ingest(files, FILES, [folder], settings, confirmed=True, embedder=FakeEmbedder())
 
-    monkeypatch.setattr(Attaching, "_ingested", read)
+    monkeypatch.setattr(Chat, "_ingested", read)
     return app_context(workspace, EchoEngine(), {"answer": {"caution": 0, "unsupported": "show"}})
 
 
@@ -83,7 +82,6 @@ class Page:
     def __init__(self, context: AppContext, parts: Parts) -> None:
         self.context, self.parts = context, parts
         self.chat = Chat(context, parts, Asking(context))
-        self.files = Attaching(context, parts, self.chat.asking)
 
     def bring(
         self, user: str, files: dict[str, bytes], conversation: int | None = None, scope: Scope = EVERYTHING
@@ -95,7 +93,7 @@ class Page:
             (arriving / name).write_bytes(content)
             self.context.arrivals.note(str(arriving / name), user)
         paths = [str(arriving / name) for name in files]
-        return asyncio.run(self._all(self.files.attach(paths, conversation, scope, "", as_(user))))
+        return asyncio.run(self._all(self.chat.attach(paths, conversation, scope, "", as_(user))))
 
     def ask(self, user: str, conversation: int | None, scope: Scope, question: str = QUESTION) -> dict[Any, Any]:
         """All that changes on the page when ``user`` asks."""
@@ -166,7 +164,7 @@ def test_a_file_is_open_to_its_own_person_alone(page: Page) -> None:
         said = str(page.ask("ben", theirs, Scope(files=("note.md", "secret.md"))))
         assert "240" not in said or theirs == own
     with pytest.raises(UsageError):
-        page.files.collect(scope, conversation, gr.EventData(None, {"corpus": "cars"}), as_("eve"))
+        page.chat.collect(scope, conversation, gr.EventData(None, {"corpus": "cars"}), as_("eve"))
 
 
 def test_the_pages_and_the_file_are_sent_to_its_own_person_alone(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,10 +206,10 @@ def test_a_reading_that_is_stopped_or_broken_off_leaves_nothing(page: Page, monk
     def killed(*_: object) -> IngestReport:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Attaching, "_ingested", lambda *_: None)
+    monkeypatch.setattr(Chat, "_ingested", lambda *_: None)
     assert page.bring("ana", {"note.md": b"# Note\n"})[page.parts.conversation] is None
-    monkeypatch.setattr(Attaching, "_ingested", killed)
-    monkeypatch.setattr("ui.pages.chat.attaching.shutil.rmtree", lambda *_, **__: None)  # as nothing is done any more
+    monkeypatch.setattr(Chat, "_ingested", killed)
+    monkeypatch.setattr("ui.pages.chat.choosing.shutil.rmtree", lambda *_, **__: None)  # as nothing is done any more
     with pytest.raises(KeyboardInterrupt):
         page.bring("ana", {"note.md": b"# Note\n"})
     assert kept.listed("ana") == [] and len(list(attached.iterdir())) == 1
@@ -229,7 +227,7 @@ def test_a_reading_is_an_ingest_that_can_be_stopped(page: Page, monkeypatch: pyt
     folder = files.root / "uploads" / FILES
 
     def ingested() -> IngestReport | None:
-        return _INGESTED(page.files, files, folder, LOCAL, stop)
+        return _INGESTED(page.chat, files, folder, LOCAL, stop)
 
     report = IngestReport(FILES, False, (), 1, 1, 0.1)
     run_instead(monkeypatch, f"print({report.to_json()!r})")
@@ -247,7 +245,7 @@ def test_a_reading_is_an_ingest_that_can_be_stopped(page: Page, monkeypatch: pyt
 
 def test_a_bad_file_is_told_and_costs_no_other(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr("ui.pages.chat.attaching.gr.Warning", lambda message, **_: told.append(message))
+    monkeypatch.setattr("ui.pages.chat.choosing.gr.Warning", lambda message, **_: told.append(message))
     changes = page.bring("ana", {"bad.pdf": b"%PDF-1.4 nonsense", "x.exe": b"MZ", "<b>.md": b"# Note\n\nWater.\n"})
     assert changes[page.parts.scope].files == ("_b_.md",)
     assert "x.exe: This kind of file is not read" in told[0] and told[1].startswith("bad.pdf ")
@@ -305,17 +303,17 @@ def test_nobody_else_hears_what_was_said_of_a_file(page: Page) -> None:
 
 def test_an_editor_adds_a_file_to_a_collection(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     run_instead(monkeypatch)
-    monkeypatch.setattr("ui.pages.chat.attaching.gr.Info", lambda _: None)
+    monkeypatch.setattr("ui.pages.chat.choosing.gr.Info", lambda _: None)
     to_cars = gr.EventData(None, {"corpus": "cars"})
     conversation, scope = page.brought("eve")
-    page.files.collect(scope, conversation, to_cars, as_("eve"))
+    page.chat.collect(scope, conversation, to_cars, as_("eve"))
     root = page.context.workspace.root
     assert (root / "uploads" / "cars" / "note.md").read_text(encoding="utf-8").endswith(f"{SECRET}\n")
     job = page.context.jobs.newest()
     assert job is not None and job.job.arguments[-1] == str(root / "uploads" / "cars")
     conversation, scope = page.brought("ana")
     with pytest.raises(gr.Error, match="role"):
-        page.files.collect(scope, conversation, to_cars, as_("ana"))
+        page.chat.collect(scope, conversation, to_cars, as_("ana"))
 
 
 def test_a_file_is_read_with_the_settings_of_the_app() -> None:

@@ -7,7 +7,6 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -18,13 +17,12 @@ from assistant.errors import AssistantError, UsageError
 from assistant.models.catalogue import SETTINGS
 from assistant.service import ServedModel
 from ui.context import AppContext
-from ui.conversations import FILES, corpus_of
+from ui.conversations import corpus_of
 from ui.pages.chat.asking import Asking, Edit, Question, in_any_order
-from ui.pages.chat.attaching import Attaching
-from ui.pages.chat.page import Changes, ChatPage
+from ui.pages.chat.choosing import AskedDocuments, Changes
 from ui.pages.chat.parts import choices_of, lay_out
 from ui.pages.events import CLICKED, data_of, number_of, shown_turns, telling
-from ui.scope import Scope, scope_of
+from ui.scope import Scope
 from ui.shown.chat import editing_html, reasons_html, turn_html
 from ui.shown.components import message_html
 from ui.shown.judgements import judgement_of, taught, vote_of
@@ -42,7 +40,6 @@ def build(context: AppContext) -> None:
     """Lay out the page and say what its parts do."""
     parts = lay_out(context)
     chat = Chat(context, parts, Asking(context))
-    files = Attaching(context, parts, chat.asking)
     models = [parts.scope, parts.adapter, parts.compares, parts.other, parts.blind]
     page = [
         parts.log, parts.now, parts.question, parts.editing, parts.edit, parts.conversation, parts.listed, parts.panel,
@@ -71,8 +68,8 @@ def build(context: AppContext) -> None:
     _on(parts.asked.widen, chat.widen, [parts.scope, parts.conversation], asked_of)
     _on(parts.panel.only, chat.ask_only, [parts.conversation], asked_of)
     brought = [parts.brought, parts.conversation, parts.scope, parts.searched]
-    _on(parts.brought.upload, files.attach, brought, [parts.brought, *asked_of, *page])
-    _on(parts.asked.collect, files.collect, [parts.scope, parts.conversation], [])
+    _on(parts.brought.upload, chat.attach, brought, [parts.brought, *asked_of, *page])
+    _on(parts.asked.collect, chat.collect, [parts.scope, parts.conversation], [])
 
     shown = [
         parts.conversation, parts.edit, parts.editing, parts.log, parts.now, parts.panel, parts.listed,
@@ -106,7 +103,7 @@ def _on(
     return event(telling(callback), inputs, outputs, **CLICKED, **options)
 
 
-class Chat(ChatPage):
+class Chat(AskedDocuments):
     """The callbacks of the page in one language."""
 
     # Asking
@@ -219,36 +216,6 @@ class Chat(ChatPage):
     def why(self, event: gr.EventData, request: gr.Request) -> str:
         """Open the steps that led to an answer."""
         return reasons_html(self.turn(event, request), self.context.text)
-
-    # Which documents are asked
-
-    def narrow(self, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
-        """Ask the documents that a form names."""
-        data = event._data if isinstance(event._data, dict) else {}
-        return self._narrowed(scope_of(data, self.context.workspace, self.corpora()), conversation, request)
-
-    def widen(self, scope: Scope, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
-        """Ask again what one part of the scope leaves out."""
-        data = data_of(event)
-        return self._narrowed(scope.without(data.get("part", ""), data.get("value", "")), conversation, request)
-
-    def ask_only(self, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
-        """Ask the document alone that is open beside the chat."""
-        corpus, document = (data_of(event).get(name, "") for name in ("corpus", "document"))
-        kept, user = self.context.conversations, self.name(request)
-        if conversation is not None and corpus == corpus_of(conversation) and (files := kept.files(user, conversation)):
-            scope_of({"documents": [document]}, files, (FILES,))
-            return self._narrowed(replace(kept.scope(user, conversation), files=(document,)), conversation, request)
-        named = {"corpora": [corpus], "documents": [document]}
-        return self._narrowed(scope_of(named, self.context.workspace, self.corpora()), conversation, request)
-
-    def _narrowed(self, scope: Scope, conversation: int | None, request: gr.Request) -> Changes:
-        user, scope = self.context.who(request), self.scope(scope)
-        changes = {self.parts.scope: scope, self.parts.asked: self.asked(scope, user)}
-        if conversation is None:
-            return {**changes, self.parts.now: self.welcome(scope, user, None)}
-        self.context.conversations.narrow(user.name, conversation, scope)
-        return changes
 
     # Conversations
 

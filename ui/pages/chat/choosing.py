@@ -1,6 +1,7 @@
-"""Files that someone brings into the chat: read for one conversation by ``assistant ingest``, and asked alone.
+"""Which documents the chat asks: collections, what narrows them, or files that someone brings; and what it shows.
 
-They lie in a workspace of their own (``ui.conversations``), which is there with its conversation and for its person.
+Such files are read for one conversation by ``assistant ingest``, and asked alone. They lie in a workspace of their own
+(``ui.conversations``), which is there with its conversation and for its person.
 """
 
 import asyncio
@@ -10,23 +11,29 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from assistant.artifacts.command_reports import IngestReport
 from assistant.errors import AssistantError, UsageError
 from assistant.workspace import DEFAULT_CORPUS, Workspace
-from ui.conversations import FILES
+from ui.context import AppContext
+from ui.conversations import FILES, corpus_of
 from ui.jobs import Jobs, variables_of
-from ui.pages.chat.asking import ready
-from ui.pages.chat.page import Changes, ChatPage
-from ui.pages.events import data_of
+from ui.pages.chat.asking import Asking, Edit, first_questions, ready
+from ui.pages.chat.parts import Parts
+from ui.pages.events import data_of, number_of
 from ui.people import User
-from ui.scope import Scope
+from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
+from ui.shown.chat import conversations_html, scope_html, turn_html, welcome_html
 from ui.shown.components import message_html
 from ui.shown.corpus_contents import read_outcome
+from ui.turns import Turn
 from ui.uploads import safe_file_name, stored
 
+Changes = dict[Any, Any]
 _LOOK_SECONDS = 0.2
 
 
@@ -40,8 +47,118 @@ class _Read:
     remarks: Sequence[str] = ()
 
 
-class Attaching(ChatPage):
-    """What happens to files in the chat."""
+@dataclass(frozen=True, slots=True)
+class AskedDocuments:
+    """The part of the page in one language that says which documents are asked, and shows conversations."""
+
+    context: AppContext
+    parts: Parts
+    asking: Asking
+
+    def scope(self, scope: Scope) -> Scope:
+        """A scope without the corpora that are gone."""
+        return standing(scope, self.corpora())
+
+    def corpora(self) -> tuple[str, ...]:
+        """The corpora that there are."""
+        return self.context.workspace.corpus_names()
+
+    def asked(self, scope: Scope, user: User, reading: Sequence[str] = ()) -> str:
+        """Which documents are asked; ``reading`` are files that are read just now."""
+        found = offered(self.context.workspace, scope, self.corpora())
+        return scope_html(scope, found, self.context.text, reading=reading, may_add=user.may("editor"))
+
+    def welcome(self, scope: Scope, user: User, conversation: int | None) -> Markup:
+        """What stands in place of the first question."""
+        workspace, corpus, only = self.context.workspace, next(iter(scope.corpora), ""), scope.only
+        if scope.files and conversation is not None:
+            files = self.context.conversations.files(user.name, conversation)
+            workspace, corpus, only = (files, FILES, None) if files else (workspace, "", None)
+        questions = first_questions(workspace, corpus, self.context.language) if corpus and not only else []
+        return welcome_html(questions, scope.files or self.corpora(), self.context.text)
+
+    def listed(self, user: str, conversation: int | None, searched: str = "", unfolded: int | None = None) -> str:
+        """The conversations of a person. ``unfolded``: whose menu is open."""
+        return conversations_html(
+            self.context.conversations.listed(user, searched),
+            conversation,
+            self.context.text,
+            self.context.language,
+            searched,
+            unfolded=unfolded,
+            may_share=self.context.people is not None,
+        )
+
+    def shown(
+        self, user: User, turns: Sequence[Turn], conversation: int | None, scope: Scope, edit: Edit | None = None
+    ) -> Changes:
+        """A conversation; what stood in the box before an edit stands there again."""
+        scope = self.scope(scope)
+        shown = [turn_html(turn, self.context.text) for turn in turns]
+        *earlier, last = shown or [self.welcome(scope, user, conversation)]
+        return {
+            self.parts.scope: scope,
+            self.parts.asked: self.asked(scope, user),
+            self.parts.conversation: conversation,
+            self.parts.edit: None,
+            self.parts.editing: "",
+            self.parts.log: "".join(earlier),
+            self.parts.now: last,
+            self.parts.panel: "",
+            self.parts.question: ready(edit.draft if edit else None),
+        }
+
+    def last_asked(self, user: str, turns: Sequence[Turn], conversation: int | None) -> Scope:
+        """What a conversation asks; for a new one, the corpora that the user's latest conversation asked last."""
+        kept = self.context.conversations
+        if conversation is not None and (scope := kept.scope(user, conversation)) != EVERYTHING:
+            return scope
+        newest = kept.latest(user)
+        latest = turns or (kept.turns(user, newest) if newest is not None else [])
+        if not latest:
+            return EVERYTHING
+        reply = latest[-1].standing
+        return Scope(reply.scope.corpora or (reply.corpus,))
+
+    def turn(self, event: gr.EventData, request: gr.Request) -> Turn:
+        """The turn of the one who clicked. Raises UsageError for another's."""
+        return self.context.conversations.turn(self.name(request), number_of(event, "turn"))
+
+    def name(self, request: gr.Request) -> str:
+        """Who clicked. Raises gr.Error for one who is not signed in any more."""
+        return self.context.who(request).name
+
+    # Which documents are asked
+
+    def narrow(self, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
+        """Ask the documents that a form names."""
+        data = event._data if isinstance(event._data, dict) else {}
+        return self._narrowed(scope_of(data, self.context.workspace, self.corpora()), conversation, request)
+
+    def widen(self, scope: Scope, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
+        """Ask again what one part of the scope leaves out."""
+        data = data_of(event)
+        return self._narrowed(scope.without(data.get("part", ""), data.get("value", "")), conversation, request)
+
+    def ask_only(self, conversation: int | None, event: gr.EventData, request: gr.Request) -> Changes:
+        """Ask the document alone that is open beside the chat."""
+        corpus, document = (data_of(event).get(name, "") for name in ("corpus", "document"))
+        kept, user = self.context.conversations, self.name(request)
+        if conversation is not None and corpus == corpus_of(conversation) and (files := kept.files(user, conversation)):
+            scope_of({"documents": [document]}, files, (FILES,))
+            return self._narrowed(replace(kept.scope(user, conversation), files=(document,)), conversation, request)
+        named = {"corpora": [corpus], "documents": [document]}
+        return self._narrowed(scope_of(named, self.context.workspace, self.corpora()), conversation, request)
+
+    def _narrowed(self, scope: Scope, conversation: int | None, request: gr.Request) -> Changes:
+        user, scope = self.context.who(request), self.scope(scope)
+        changes = {self.parts.scope: scope, self.parts.asked: self.asked(scope, user)}
+        if conversation is None:
+            return {**changes, self.parts.now: self.welcome(scope, user, None)}
+        self.context.conversations.narrow(user.name, conversation, scope)
+        return changes
+
+    # Files that someone brings
 
     async def attach(
         self, brought: list[str] | None, conversation: int | None, scope: Scope, searched: str, request: gr.Request
