@@ -97,7 +97,7 @@ def head() -> str:
     names = ("app.css", "work.css", "teaching.css")
     sheets = "".join(f'<link rel="stylesheet" href="/assets/{name}">' for name in names)
     scripts = "".join(
-        f'<script src="/assets/{name}.js" defer></script>' for name in ("app", "focus", "drafts", "address")
+        f'<script src="/assets/{name}.js" defer></script>' for name in ("app", "focus", "drafts", "address", "jobs")
     )
     icon = '<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">'
     return icon + sheets + scripts

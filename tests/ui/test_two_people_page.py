@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from apps import app_context
@@ -13,7 +14,7 @@ from payloads import PAYLOADS
 from playwright.sync_api import Page, expect
 from serving import HAIL, PETS, EchoEngine, make_corpora
 from signing import PASSWORD, make_people
-from working import save_report
+from working import run_instead, save_report
 
 from assistant.feedback.lessons import cases_file, pairs_file
 from assistant.feedback.store import Assessment, FeedbackStore, Versions
@@ -55,9 +56,9 @@ def address(context: AppContext) -> Iterator[str]:
         yield address
 
 
-def signed_in(visit: Visits, address: str, name: str) -> Visit:
+def signed_in(visit: Visits, address: str, name: str, begun: Visit | None = None) -> Visit:
     """The app as someone sees it who has signed in by the form."""
-    one = visit(address)
+    one = begun or visit(address)
     one.page.goto(f"{address}/en/")
     one.page.get_by_label("Name").fill(name)
     one.page.get_by_label("Password").fill(PASSWORD)
@@ -266,3 +267,43 @@ def test_an_address_leads_whoever_may_see_it_to_what_was_open(visit: Visits, add
     ana.reload()
     expect(ana.locator(".welcome")).to_be_visible()
     assert ana.locator(".preview, iframe.report").count() == 0
+
+
+_BROWSER = """
+window.told = [];
+window.Notification = class {
+  static permission = "default";
+  static async requestPermission() { this.permission = "granted"; }
+  constructor(line) { told.push(line); }
+  addEventListener() {}
+};
+"""
+
+
+def test_the_end_of_a_job_is_told_where_one_looks_and_by_the_browser_only_after_a_click(
+    visit: Visits, address: str, context: AppContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = visit(address)
+    begun.page.add_init_script(_BROWSER)
+    page = signed_in(visit, address, "eve", begun).page
+    for number, told in enumerate(([], ["Drafting questions “second”: done in"])):
+        may_end, name = tmp_path / str(number), ("first", "second")[number]
+        wait = f"import pathlib, time\nwhile not pathlib.Path({str(may_end)!r}).exists(): time.sleep(.05)"
+        run_instead(monkeypatch, wait)
+        context.jobs.start("draft", name, [], "eve")
+        page.get_by_role("tab", name="Evaluate", exact=True).click()
+        expect(page.locator("#page-evaluation .job")).to_contain_text(f"“{name}”: under way")
+        if told:
+            page.get_by_role("button", name="Tell me when it ends").click()
+            expect(page.get_by_role("button", name="Tell me when it ends")).to_be_hidden()
+        page.get_by_role("tab", name="Chat", exact=True).click()
+        may_end.touch()
+        line = page.locator(".job-ended a")
+        expect(line).to_contain_text(f"“{name}”: done in")
+        expect(page).to_have_title(re.compile("^● Drafting questions"))
+        assert [one.split(" in ")[0] + " in" for one in page.evaluate("told")] == told
+        line.click()
+        expect(page.locator("#page-evaluation .job")).to_be_visible()
+        expect(page.locator(".job-ended")).to_have_count(0)
+        expect(page).not_to_have_title(re.compile("●"))
+        page.get_by_role("tab", name="Chat", exact=True).click()

@@ -168,7 +168,8 @@ def job_panel(context: AppContext, kinds: Sequence[Kind], role: Role, result: Ca
 
     Who has not the ``role`` sees nothing of it.
     """
-    view = still_html()
+    # The script tells whoever looks elsewhere that it has ended (ui/assets/jobs.js).
+    view = gr.HTML(js_on_load="watch('value', () => window.assistant.job(element));", apply_default_css=False)
     stop = gr.Button(context.text("jobs.stop"), visible=False, size="sm")
     shown = still_html()
     with gr.Accordion(context.text("jobs.log"), open=False, visible=False) as details:

@@ -43,6 +43,7 @@ def header_html(context: AppContext, titles: Mapping[str, str], user: User | Non
         "ask": words("chat.question"),
         "send": words("chat.send"),
         "stop": words("chat.stop"),
+        "close": words("sources.close"),
         "drop": words("attach.drop"),
     }
     return filled(
@@ -123,6 +124,8 @@ def state_html(context: AppContext, status: Status) -> Markup:
     progress = status.progress
     return filled(
         "components.state",
+        job=status.job.id,
+        notify=context.text("jobs.notify"),
         tone=_TONES.get(status.state, "busy"),
         line=state_line(context, status),
         bar=context.text("jobs.bar") if status.is_under_way else "",
