@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -23,14 +23,14 @@ from assistant.feedback.store import Verdict
 from assistant.text.printing import excerpt
 from assistant.workspace import Workspace, make_file
 from ui.scope import EVERYTHING, Scope, kept, written
-from ui.turns import REPLIES, Branches, Turn, TurnReply, TurnRow, gone, is_small_talk
+from ui.turns import REPLIES, Branches, ListedConversation, Turn, TurnReply, TurnRow, gone, is_small_talk, said_already
 
 FILE = "conversations.sqlite"
 FILES = "files"
 """The corpus of the files of a conversation, in their own workspace."""
 _OF_CONVERSATION = "@"
 """Begins what a reply calls that corpus, ``@12``; so begins the name of none that a workspace lists."""
-_LONGEST_TITLE = 80  # characters; the list cuts it where its line ends
+_LONGEST_TITLE, _LONGEST_FOLDER = 80, 40  # characters; the list cuts them where its line ends
 _MOST_SEARCHED = 20
 """Words; a text that was pasted into the box is more than SQLite takes."""
 MOST_LISTED = 60
@@ -81,20 +81,9 @@ _CHANGES = (
         """,
         "CREATE INDEX turns_parent ON turns (parent)",
     ),
+    ("ALTER TABLE conversations ADD COLUMN folder TEXT NOT NULL DEFAULT ''",),  # its name: there is none without any
 )
 """What makes a database of each version from the one before it; of the first, from none."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListedConversation:
-    """A conversation in a list."""
-
-    id: int
-    title: str
-    updated: datetime
-    is_pinned: bool = False
-    shared: str = ""
-    """What its link ends with; empty where nobody else may see it."""
 
 
 class Conversations:
@@ -106,7 +95,7 @@ class Conversations:
         self._attached = folder / "attached"
 
     def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[ListedConversation]:
-        """A user's conversations, the pinned first, then the latest; only those in which all searched words stand."""
+        """A user's conversations: the pinned, those in folders, then the latest; only those with all searched words."""
         words = searched.casefold().split()[:_MOST_SEARCHED]
         conditions = " AND (instr(folded(title), ?) OR EXISTS (" + _TURN_WITH + "))"
         values = [word for word in words for _ in range(2)]
@@ -114,13 +103,14 @@ class Conversations:
             # SQLite itself knows the two cases of English letters only.
             database.create_function("folded", 1, str.casefold, deterministic=True)
             rows = database.execute(
-                "SELECT id, title, updated, pinned, shared FROM conversations"
-                f" WHERE user = ?{conditions * len(words)} ORDER BY pinned DESC, updated DESC, id DESC LIMIT ?",
+                "SELECT id, title, updated, pinned, shared, folder FROM conversations"
+                f" WHERE user = ?{conditions * len(words)}"
+                " ORDER BY pinned DESC, folder != '' DESC, updated DESC, id DESC LIMIT ?",
                 (user, *values, most),
             ).fetchall()
         return [
-            ListedConversation(id_, title, datetime.fromisoformat(updated), bool(pinned), shared or "")
-            for id_, title, updated, pinned, shared in rows
+            ListedConversation(id_, title, datetime.fromisoformat(updated), bool(pinned), shared or "", folder)
+            for id_, title, updated, pinned, shared, folder in rows
         ]
 
     def latest(self, user: str) -> int | None:
@@ -290,6 +280,19 @@ class Conversations:
                 _owned(database, user, conversation)
                 _call(database, conversation, title)
 
+    def move(self, user: str, conversation: int, folder: str) -> None:
+        """Lay a conversation into a folder, which is there from then on; into none where its name is empty."""
+        with self._opened() as database:
+            _owned(database, user, conversation)
+            name = excerpt(folder, _LONGEST_FOLDER)
+            database.execute("UPDATE conversations SET folder = ? WHERE id = ?", (name, conversation))
+
+    def refolder(self, user: str, folder: str, name: str) -> None:
+        """Call a folder something else; without a name it is taken away, and its conversations stay."""
+        with self._opened() as database:
+            values = (excerpt(name, _LONGEST_FOLDER), user, folder)
+            database.execute("UPDATE conversations SET folder = ? WHERE user = ? AND folder = ?", values)
+
     def pin(self, user: str, conversation: int) -> None:
         """Have a conversation stand before the others, or no more."""
         with self._opened() as database:
@@ -364,11 +367,6 @@ class Conversations:
                 yield database
         except (OSError, sqlite3.Error) as error:
             raise WorkspaceError(f"{self._file} cannot be used: {error}.", "Check rights and free space.") from None
-
-
-def said_already() -> UsageError:
-    """For one who votes for or judges the same answer twice, as on two pages at a time."""
-    return UsageError("You have said what you think of this answer already.", "Load the page again to see it.")
 
 
 def corpus_of(conversation: int) -> str:

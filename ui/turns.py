@@ -9,6 +9,7 @@ of it is shown.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,6 +99,20 @@ def is_small_talk(replies: Sequence[TurnReply]) -> bool:
     return all(reply.answer.small_talk for reply in replies)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedConversation:
+    """A conversation in a list."""
+
+    id: int
+    title: str
+    updated: datetime
+    is_pinned: bool = False
+    shared: str = ""
+    """What its link ends with; empty where nobody else may see it."""
+    folder: str = ""
+    """The name of the folder that it lies in; empty for none."""
+
+
 class TurnRow(NamedTuple):
     """A turn as the database keeps it."""
 
@@ -160,6 +175,11 @@ class Branches:
 def gone() -> UsageError:
     """For what is looked for in a conversation that is not there, or not for the one who asks."""
     return UsageError("This conversation is not there any more.", "Begin a new one.")
+
+
+def said_already() -> UsageError:
+    """For one who votes for or judges the same answer twice, as on two pages at a time."""
+    return UsageError("You have said what you think of this answer already.", "Load the page again to see it.")
 
 
 def history_of(turns: Sequence[Turn]) -> tuple[Message, ...]:

@@ -6,16 +6,20 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from samples import evidence
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
 from ui.conversations import _CHANGES, FILE, Conversations
 from ui.scope import Scope
+from ui.shown.chat import conversations_html
+from ui.texts import text
 from ui.turns import REPLIES, TurnReply, history_of
 
 
@@ -251,6 +255,28 @@ def test_what_is_pinned_stands_first(kept: Conversations) -> None:
     assert kept.latest("ana") == new and kept.latest("ben") is None
     kept.pin("ana", old)
     assert [one.id for one in kept.listed("ana")] == [new, old]
+
+
+def test_a_folder_holds_conversations_and_is_taken_away_from_around_them(kept: Conversations) -> None:
+    one, two, three = (kept.begin("ana", text) for text in ("One?", "Two?", "Three?"))
+    theirs = kept.begin("ben", "Theirs?")
+    for user, conversation in (("ana", one), ("ana", two), ("ben", theirs)):
+        kept.move(user, conversation, "  Claims  2026 ")
+    with pytest.raises(UsageError):
+        kept.move("ben", one, "Mine")
+
+    def folders(user: str = "ana") -> dict[int, str]:
+        return {listed.id: listed.folder for listed in kept.listed(user)}
+
+    assert folders() == {one: "Claims 2026", two: "Claims 2026", three: ""}
+    kept.refolder("ana", "Claims 2026", "<b>' OR 1=1 --")
+    kept.move("ana", two, "")
+    assert folders() == {one: "<b>' OR 1=1 --", two: "", three: ""}
+    soup = BeautifulSoup(conversations_html(kept.listed("ana"), two, partial(text, language="en"), "en"), "html.parser")
+    assert [part.text for part in soup.select(".folder .title")] == ["<b>' OR 1=1 --"]
+    assert [part.text for part in soup.select("li .title span")] == ["One?", "Three?", "Two?"]
+    kept.refolder("ana", "<b>' OR 1=1 --", "")
+    assert folders() == dict.fromkeys((one, two, three), "") and folders("ben") == {theirs: "Claims 2026"}
 
 
 def test_a_link_gives_a_copy_of_its_own_to_each_who_has_it(kept: Conversations) -> None:

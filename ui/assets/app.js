@@ -167,17 +167,18 @@
     } else if (one.open && one.closest(".teach") && !("kept" in one.dataset)) one.closest(".teach").scrollIntoView({block: "start", behavior: "smooth"});
   }, true);
 
-  // Renaming happens in the list.
+  // Names are given in the list: to a conversation, to its folder, to a folder.
   document.addEventListener("click", (event) => {
-    const renames = event.target.closest("[data-rename]");
-    if (!renames) return;
-    const item = renames.closest("li"), title = item.querySelector(".title");
+    const names = event.target.closest("[data-naming]");
+    if (!names) return;
+    const item = names.closest("li, .folder"), title = item.querySelector(".title"), before = names.dataset.value;
     const field = document.createElement("input");
     field.className = "renaming";
-    field.value = title.dataset.title;
-    field.maxLength = 80;
-    field.setAttribute("aria-label", renames.textContent);
-    renames.closest("details").open = false;
+    field.value = before;
+    field.maxLength = names.dataset.naming === "rename" ? 80 : 40;
+    if (names.dataset.naming === "move") field.setAttribute("list", "folders");
+    field.setAttribute("aria-label", names.textContent);
+    names.closest("details").open = false;
     title.hidden = true;
     item.prepend(field);
     field.focus();
@@ -189,7 +190,7 @@
       field.remove();
       title.hidden = false;
       if (isKey) item.querySelector("summary").focus();
-      if (keep && field.value.trim()) act(item, "renamed", {conversation: renames.dataset.rename, title: field.value});
+      if (keep && field.value.trim() && field.value !== before) act(item, "named", {...names.dataset, title: field.value});
     };
     field.addEventListener("keydown", (key) => {
       if (key.key === "Enter") end(true, true);

@@ -30,7 +30,7 @@
     const isKey = event.detail === 0, {do: does = "ask", turn} = pressed.dataset;
     if (WRITES.includes(does) || (isKey && ASKS.includes(does))) question().focus();
     if (does === "choose") thenChosen(pressed.dataset);
-    if (does === "delete") document.getElementById("chat-new").focus();
+    if (["delete", "move", "refolder"].includes(does)) document.getElementById("chat-new").focus();
     if (does === "vote" || does === "teach") thenSaid(turn);
   });
   document.addEventListener("submit", (event) => {

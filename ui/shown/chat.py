@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote as url_quote
 
@@ -21,7 +22,7 @@ from assistant.text.languages import LANGUAGES, Language
 from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, Trace, Words
 from assistant.workspace import DEFAULT_CORPUS
 from ui.answering import Event, Waiting
-from ui.conversations import MOST_LISTED, ListedConversation
+from ui.conversations import MOST_LISTED
 from ui.scope import Offered, Scope
 from ui.shown.plain import copied_text, heading_line, place_line, reply_name, source_line
 from ui.shown.prose import StyledSpan, prose, settled, verbatim
@@ -29,7 +30,7 @@ from ui.shown.templates import filled
 from ui.sources.drawing import Sheet
 from ui.sources.library import LocatedPassage
 from ui.texts import Texts, shown_date, text
-from ui.turns import Turn, TurnReply
+from ui.turns import ListedConversation, Turn, TurnReply
 
 _MOST_NEAREST = 3  # as many as quotations that come closest
 
@@ -183,16 +184,25 @@ def conversations_html(
     unfolded: int | None = None,
     may_share: bool = False,
 ) -> Markup:
-    """The conversations; it carries the number of the one that is open, listed or not. ``unfolded``: whose menu is."""
+    """The conversations by folder, with the number of the open one, listed or not. ``unfolded``: whose menu is."""
     today = datetime.now(UTC).astimezone().date()
-    moments = [(heading, heading.updated.astimezone()) for heading in headings]
-    listed = [
-        (heading, f"{moment:%H:%M}" if moment.date() == today else shown_date(moment.date(), language))
-        for heading, moment in moments
-    ]
+
+    def when(one: ListedConversation) -> str:
+        moment = one.updated.astimezone()
+        return f"{moment:%H:%M}" if moment.date() == today else shown_date(moment.date(), language)
+
+    def place(one: ListedConversation) -> tuple[bool, str, str]:
+        """What is pinned stands above the folders, all else that is in none below them."""
+        return not (one.folder or one.is_pinned), one.folder.casefold(), one.folder
+
     return filled(
         "chat.conversations",
-        listed=listed,
+        groups=[
+            (folder, [(one, when(one)) for one in some])
+            for (*_, folder), some in groupby(sorted(headings, key=place), place)
+        ],
+        folders=sorted({one.folder for one in headings} - {""}),
+        count=len(headings),
         current=current,
         searched=searched,
         most=MOST_LISTED,

@@ -18,12 +18,11 @@ from assistant.service import open_corpus
 from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from ui.context import AppContext
-from ui.conversations import said_already
 from ui.people import User
 from ui.shown.components import Badge, ListEntry
 from ui.shown.templates import filled
 from ui.texts import Texts, shown_date
-from ui.turns import Turn, TurnReply
+from ui.turns import Turn, TurnReply, said_already
 
 
 def taught(

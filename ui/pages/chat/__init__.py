@@ -81,9 +81,14 @@ def build(context: AppContext) -> None:
         _on(turns.choose, chat.choose, [parts.searched, parts.edit], shown)
     _on(parts.new.click, chat.begin, [parts.scope, parts.searched, parts.edit], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
-    _on(parts.listed.rename, chat.rename, [parts.conversation, parts.searched], [parts.listed])
-    _on(parts.listed.pin, chat.pin, [parts.conversation, parts.searched], [parts.listed])
-    _on(parts.listed.link, chat.share, [parts.conversation, parts.searched], [parts.listed])
+    for named, happens in (
+        (parts.listed.rename, chat.rename),
+        (parts.listed.move, chat.move),
+        (parts.listed.refolder, chat.refolder),
+        (parts.listed.pin, chat.pin),
+        (parts.listed.link, chat.share),
+    ):
+        _on(named, happens, [parts.conversation, parts.searched], [parts.listed])
     _on(parts.listed.delete, chat.delete, [parts.conversation, parts.scope, parts.searched, parts.edit], shown)
     if Context.root_block is not None:
         _on(Context.root_block.load, chat.load, [parts.address], [*choices, *shown], js=_ADDRESS)
@@ -253,6 +258,18 @@ class Chat(AskedDocuments):
         """Call a conversation something else."""
         user = self.name(request)
         self.context.conversations.rename(user, number_of(event, "conversation"), data_of(event).get("title", ""))
+        return self.listed(user, conversation, searched)
+
+    def move(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
+        """Lay a conversation into a folder, or into none."""
+        user, moved = self.name(request), number_of(event, "conversation")
+        self.context.conversations.move(user, moved, data_of(event).get("title", ""))
+        return self.listed(user, conversation, searched)
+
+    def refolder(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
+        """Call a folder something else, or take it away from around its conversations."""
+        user, data = self.name(request), data_of(event)
+        self.context.conversations.refolder(user, data.get("folder", ""), data.get("title", ""))
         return self.listed(user, conversation, searched)
 
     def pin(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:

@@ -15,7 +15,7 @@ from ui.shown.running import models_here
 BASE = ""
 """What the base model is called in a list of adapters: no adapter can be."""
 TURN_EVENTS = ("cite", "why", "retry", "edit", "reword", "suggest", "vote", "teach", "choose")
-LIST_EVENTS = ("open", "rename", "delete", "pin", "link")
+LIST_EVENTS = ("open", "rename", "delete", "pin", "link", "move", "refolder")
 """An event of the name ``share`` is Gradio's own, and never comes here."""
 _PANEL = """
 element.addEventListener("click", (event) => {
@@ -27,7 +27,7 @@ element.addEventListener("close", () => { props.value = ""; window.assistant.clo
 watch("value", () => window.assistant.opened(element));
 """
 _LIST = """
-element.addEventListener("renamed", (event) => trigger("rename", event.detail));
+element.addEventListener("named", (event) => trigger(event.detail.naming, event.detail));
 element.addEventListener("opened", (event) => trigger("open", event.detail));
 """
 
