@@ -8,7 +8,9 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+
+from annotated_types import MaxLen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,9 +151,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which documents to search: all that fit every part that is given."""
+    """Which documents to search: all that fit every part that is given.
 
-    documents: tuple[str, ...] = ()
+    The API and files of questions take it as JSON.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid"}
+
+    documents: Annotated[tuple[str, ...], MaxLen(1000)] = ()
     """Paths relative to the ingested folder."""
     folder: str = ""
     """Glob over those paths, as in ``policies/*``."""

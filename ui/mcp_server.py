@@ -32,6 +32,8 @@ Cite 'document' and 'page' when you use it. 'refused' means that the documents d
 
 Question = Annotated[str, Field(min_length=1, description="A question, or what to look for.")]
 Corpus = Annotated[str, Field(description="Name of a corpus; empty: 'default', or the only one there is.")]
+Since = Annotated[str, Field(description="Only documents dated then or later, as in 2025-12-31 or 2025; empty: all.")]
+Until = Annotated[str, Field(description="Only documents dated then or earlier; 2025 takes all of that year.")]
 Folder = Annotated[str, Field(description="Only documents whose path fits, as in 'policies/*'; empty: all.")]
 
 
@@ -81,11 +83,17 @@ def create_server(service: Service) -> MCPServer:
 
     @server.tool(annotations=reads, structured_output=True)
     async def search(
-        question: Question, corpus: Corpus = "", k: Annotated[int, Field(ge=1, le=50)] = 8, folder: Folder = ""
+        question: Question,
+        corpus: Corpus = "",
+        k: Annotated[int, Field(ge=1, le=50)] = 8,
+        folder: Folder = "",
+        since: Since = "",
+        until: Until = "",
     ) -> dict[str, Any]:
         """Find the passages of the documents that fit a question best, each with its file, page and scores."""
+        only = Filter(folder=folder, since=since, until=until) or None
         return await _in_thread(
-            lambda: search_json(None, question, service.search(service.corpus(corpus), question, k, _only(folder)))
+            lambda: search_json(None, question, service.search(service.corpus(corpus), question, k, only))
         )
 
     @server.tool(annotations=reads, structured_output=True)
@@ -94,12 +102,16 @@ def create_server(service: Service) -> MCPServer:
         corpus: Corpus = "",
         adapter: Annotated[str, Field(description="Adapter that answers; empty: the base model.")] = "",
         folder: Folder = "",
+        since: Since = "",
+        until: Until = "",
     ) -> dict[str, Any]:
         """Answer a question from the documents: sentences with the passages that support them, or a refusal.
         A greeting gets a greeting (``small_talk``)."""
 
+        only = Filter(folder=folder, since=since, until=until) or None
+
         def answered() -> dict[str, Any]:
-            *_, answer = service.stream(Query(service.adapted(corpus, adapter), question, only=_only(folder)))
+            *_, answer = service.stream(Query(service.adapted(corpus, adapter), question, only=only))
             if not isinstance(answer, Answer):
                 raise TypeError(f"an answer has to come last, not {answer!r}")
             # For a client that may render Markdown: nothing in its text leads or loads anything.
@@ -129,10 +141,6 @@ def _unreadable(error: Exception) -> JSONRPCError:
     )
     told = ErrorData(code=PARSE_ERROR, message=f"The message cannot be read: {reason}. Send valid UTF-8 JSON.")
     return JSONRPCError(jsonrpc="2.0", id=number if is_number else None, error=told)
-
-
-def _only(folder: str) -> Filter | None:
-    return Filter(folder=folder) if folder else None
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

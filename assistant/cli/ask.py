@@ -57,7 +57,7 @@ def search_command(
         _refuse_unmatched_filters(service, corpus, asked, only)
         _write_each(
             asked,
-            lambda one: search_json(one.id, one.question, service.search(corpus, one.question, k, one.only or only)),
+            lambda one: search_json(one.id, one.question, service.search(corpus, one.question, k, one.filter or only)),
         )
         if question is None:
             return
@@ -105,7 +105,7 @@ def ask_command(
         _refuse_unmatched_filters(service, corpus, asked, only)
 
         def answered(one: BatchQuestion) -> dict[str, Any]:
-            return answer_json(one.id, assistant.ask(one.question, one.history, one.only or only), trace=trace)
+            return answer_json(one.id, assistant.ask(one.question, one.history, one.filter or only), trace=trace)
 
         _write_each(asked, answered)
         for question in questions:
@@ -119,14 +119,6 @@ def ask_command(
                 click.echo(line)
 
 
-class _BatchFilter(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    documents: tuple[str, ...] = ()
-    folder: str = ""
-    metadata: dict[str, str] = Field(default_factory=dict)
-
-
 class BatchQuestion(BaseModel):
     """One question of a file; evaluation cases hold more, and can be asked as they are."""
 
@@ -135,12 +127,7 @@ class BatchQuestion(BaseModel):
     id: str | int | None = None
     question: str = Field(pattern=r"\S")
     history: tuple[Message, ...] = ()
-    filter: _BatchFilter | None = None
-
-    @property
-    def only(self) -> Filter | None:
-        """Its filter, as searches take it."""
-        return Filter(**self.filter.model_dump()) if self.filter else None
+    filter: Filter | None = None
 
 
 def read_questions(file: Path) -> list[BatchQuestion]:
@@ -182,7 +169,7 @@ def _refuse_unmatched_filters(
         pass
     for one in asked:
         try:
-            with service.retriever(corpus, one.only):
+            with service.retriever(corpus, one.filter):
                 pass
         except UsageError as error:
             raise UsageError(f"Question {one.id}: {error.message}", error.remedy) from None

@@ -77,7 +77,7 @@ def adapter_option(command: Command) -> Command:
 
 
 def question_options(command: Command) -> Command:
-    """--folder, --document and --where, as ``only: Filter | None``; --batch, as ``batch: Path | None``."""
+    """What documents are asked, as ``only: Filter | None``; --batch, as ``batch: Path | None``."""
 
     @click.option("--folder", metavar="GLOB", help="Only documents whose path fits, as in 'policies/*'.")
     @click.option("--document", "documents", multiple=True, metavar="PATH", help="Only this document; may be repeated.")
@@ -87,6 +87,10 @@ def question_options(command: Command) -> Command:
         metavar="KEY=VALUE",
         help="Only documents with this metadata, as in language=de.",
     )
+    @click.option("--since", default="", metavar="DATE", help="Only documents dated then or later: 2025-12-31 or 2025.")
+    @click.option(
+        "--until", default="", metavar="DATE", help="Only documents dated then or earlier; 2025 is all of it."
+    )
     @click.option(
         "--batch",
         type=click.Path(path_type=Path, allow_dash=True),
@@ -95,7 +99,13 @@ def question_options(command: Command) -> Command:
     )
     @_same_name(command)
     def with_filter(
-        *args: Any, folder: str | None, documents: tuple[str, ...], where: tuple[str, ...], **kwargs: Any
+        *args: Any,
+        folder: str | None,
+        documents: tuple[str, ...],
+        where: tuple[str, ...],
+        since: str,
+        until: str,
+        **kwargs: Any,
     ) -> Any:
         metadata = {}
         for assignment in where:
@@ -104,7 +114,7 @@ def question_options(command: Command) -> Command:
                 raise UsageError(f"'{assignment}' is no filter.", "Write KEY=VALUE, as in language=de.")
             metadata[name] = value
         # One that would let everything through is none.
-        return command(*args, only=Filter(documents, folder or "", metadata) or None, **kwargs)
+        return command(*args, only=Filter(documents, folder or "", metadata, since, until) or None, **kwargs)
 
     return with_filter  # type: ignore[return-value]
 

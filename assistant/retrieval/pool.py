@@ -7,7 +7,8 @@ index.
 import difflib
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import PurePosixPath
 
 from assistant.errors import AssistantError, UsageError
@@ -111,6 +112,13 @@ def refuse_unmatched(only: Filter, catalog: Catalog) -> None:
                 is_list_short = 0 < len(values) <= _FEW_VALUES
                 remedy = f"There are: {', '.join(sorted(values))}." if is_list_short else _nearest(value, values)
             raise UsageError(f"No document of the corpus '{corpus}' has {name}={value}.", remedy)
+    for day in filter(None, (only.since, only.until)):
+        with suppress(ValueError):
+            # Of a year and of a month the first day is one.
+            first = date.fromisoformat(day + "YYYY-01-01"[len(day) :])
+            if len(day) in (4, 7, 10) and first.isoformat().startswith(day):
+                continue
+        raise UsageError(f"'{day[:80]}' is no date.", "Write it as in 2025-12-31, 2025-12 or 2025.")
     for dates in filter(None, (Filter(since=only.since), Filter(until=only.until))):
         if not catalog.holds(dates):
             when = f"since {only.since}" if dates.since else f"until {only.until}"

@@ -17,8 +17,8 @@ from eval.changed_answers import changes_of, reference_of
 from eval.human_agreement import keep_agreement, read_opinions
 from eval.report.decision import decision_of, worst_answers
 from eval.report.html_page import page_of
+from eval.report.labels import words_in
 from eval.report.summaries import junit_of, markdown_of
-from eval.report.translation import words_in
 from eval.results import read_costs, read_results, read_rows, write_json
 
 MARKDOWN_FILE = "summary.md"

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Count, Decision, Tone
 from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
-from eval.report.labels import difference_of, tone_of, verdict_of
-from eval.report.translation import ENGLISH, Wording
+from eval.report.labels import ENGLISH, Wording, difference_of, tone_of, verdict_of
 from eval.results import CaseRow, Results, Slice
 
 MOST_MISLEADING = 0.1

@@ -14,16 +14,17 @@ from assistant.artifacts.evaluations import Mean, Tone
 from assistant.text.printing import visible
 from eval.metrics.retrieval import CUTOFFS
 from eval.report.labels import (
+    ENGLISH,
     FAILURE_TITLES,
     OUTCOME_TONES,
     EffectSummary,
+    Wording,
     effect_title,
     failure_groups,
     formula_of,
     number,
     title_of,
 )
-from eval.report.translation import ENGLISH, Wording
 from eval.results import Costs, Results
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from eval.report import labels
 from eval.report.claim_checker import read_checker_report
 from eval.report.decision import counted, decision_of
 from eval.report.figures import figures_of
+from eval.report.labels import Wording, words_in
 from eval.report.question_views import Facets, partners_of, question_views
-from eval.report.translation import Wording, words_in
 from eval.results import ALL_STAGES, FAILURES, CaseRow, Costs, Results
 
 _TEMPLATES = Path(__file__).parent / "templates"

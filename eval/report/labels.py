@@ -5,19 +5,49 @@ formula_of("base+rag - base")   base+rag − base
 number(0.6172)                  0.62
 signed(-0.04)                   −0.04
 effect_summaries(results)       Retrieval helps: usable +0.31 [+0.22, +0.40] (base+rag - base).
+
+Words are English in code and templates; other languages have them by the English ones:
+
+words_in("de")("{count} misleading", count=3)      3 irreführend
+
+What a language does not have (``assistant/text/languages/de/report.yaml``) stays in English, as do words that a run has
+written down: problems of the cases, and why a light of the gate is as it is.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Gate, Mean, Status, Tone
+from assistant.text.languages import Language, data
 from eval.gate import GOLD_IN_CORPUS, VERDICTS
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome
-from eval.report.translation import ENGLISH, Wording
 from eval.results import FAILURES, Failure, Results, System
+
+
+class Wording(Protocol):
+    """Words of ours in the language of a report."""
+
+    def __call__(self, text: str, /, **values: object) -> str:
+        """An English text with ``values`` in its places, in the language."""
+        ...
+
+
+def words_in(language: Language) -> Wording:
+    """The words of one language."""
+    known: dict[str, str] = data(language, "report") or {}
+
+    def words(text: str, /, **values: object) -> str:
+        found = known.get(text, text)
+        return found.format(**values) if values else found
+
+    return words
+
+
+ENGLISH = words_in("en")
 
 MINUS = "−"
 NOTHING = "–"

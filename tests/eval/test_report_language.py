@@ -24,7 +24,7 @@ from eval.report import html_page, labels, write_report
 from eval.report.decision import decision_of
 from eval.report.figures import CURVES
 from eval.report.html_page import page_of
-from eval.report.translation import words_in
+from eval.report.labels import words_in
 from eval.results import write_run
 
 FOLDER = Path(eval.report.__file__).parent

@@ -102,7 +102,7 @@ IMAGE = [{"role": "user", "content": [{"type": "image_url"}]}]
             "no corpus 'zz'",
         ),
         ("search", b"{}", "question", "invalid_request", "question: Field required."),
-        ("search", b'{"question": "x", "filter": {"fodler": 1}}', "filter.fodler", "invalid_request", "not permitted"),
+        ("search", b'{"question": "x", "filter": {"fodler": 1}}', "filter.fodler", "invalid_request", "Unexpected"),
         ("chat/completions", chat(model="zz"), "model", "model_not_found", "no model 'zz'"),
         ("chat/completions", chat(messages=IMAGE), "messages.0.content.0.type", "invalid_request", "not images"),
         ("chat/completions", chat(stop=[""]), "stop.0", "invalid_request", "at least 1"),

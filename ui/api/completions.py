@@ -56,7 +56,7 @@ def asked_of(request: ChatRequest, model: ServedModel, control_tokens: Collectio
         model=model,
         question=turns[-1].content,
         history=tuple(turns[:-1]),
-        only=request.filter.as_filter() if request.filter else None,
+        only=request.filter or None,
         instructions=harmless(_wishes(request), control_tokens),
         max_new_tokens=request.longest,
         temperature=request.temperature,

@@ -102,7 +102,7 @@ class Api:
         """Find the passages that fit a question best."""
         corpus = self.service.corpus(body.corpus)
         refuse_long(body.question, self.service.settings.answer.question_characters)
-        only = body.filter.as_filter() if body.filter else None
+        only = body.filter or None
         hits = await while_connected(
             request, self._searches.run(lambda: self.service.search(corpus, body.question, body.k, only))
         )

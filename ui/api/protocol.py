@@ -34,20 +34,6 @@ Flag = Annotated[bool, Strict()]
 ShortText = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 
 
-class FilterBody(BaseModel):
-    """Only documents that fit every part: paths, a glob over them, equal metadata."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    documents: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
-    folder: Text = ""
-    metadata: dict[Text, Text] = Field(default_factory=dict)
-
-    def as_filter(self) -> Filter | None:
-        """The filter; None when it would let everything through."""
-        return Filter(self.documents, self.folder, self.metadata) or None
-
-
 class Part(BaseModel):
     """A part of a message; only those of type ``text`` are understood."""
 
@@ -100,7 +86,7 @@ class ChatRequest(BaseModel):
     functions: list[Any] | None = Field(None, description="Refused unless empty.")
     response_format: dict[str, Any] | None = Field(None, description="Text; other types are refused.")
     logprobs: Flag | None = Field(None, description="Refused when true.")
-    filter: FilterBody | None = Field(None, description="Ours: which documents may answer.")
+    filter: Filter | None = Field(None, description="Ours: which documents may answer.")
 
     @field_validator("n")
     @classmethod
@@ -144,7 +130,7 @@ class SearchRequest(BaseModel):
     question: Text = Field(pattern=r"\S", description="What to search for.")
     corpus: Text = Field("", description="Empty: 'default', or the only one there is.")
     k: Whole | None = Field(None, ge=1, le=1000, description="How many passages; retrieval.k unless given.")
-    filter: FilterBody | None = None
+    filter: Filter | None = None
 
 
 class SearchReply(BaseModel):

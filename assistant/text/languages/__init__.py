@@ -4,7 +4,7 @@
     de/fields.yaml        what settings are called there, where a language has words of its own for them
     en/answers.yaml       what the assistant says of its own
     en/words.yaml         closed-class words, and forms made of them (``assistant.text.lexicon``)
-    de/report.yaml        the words of an evaluation report, by the English ones (``eval.report.translation``)
+    de/report.yaml        the words of an evaluation report, by the English ones (``eval.report.labels``)
     de/questions.yaml     how questions about documents are worded, in languages that pairs are found in by form
     fr/orders.yaml        what orders to a machine are made of, in languages that are only watched for them too
 
