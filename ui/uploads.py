@@ -88,6 +88,14 @@ class Arrivals:
         """Whether somebody has sent a file."""
         return name in self._owners.get(path, ())
 
+    def drop(self, path: str, name: str) -> None:
+        """Delete what somebody has sent, unless another has sent the very same."""
+        if self.belongs(path, name):
+            self._owners[path].discard(name)
+            if not self._owners[path]:
+                del self._owners[path]
+                Path(path).unlink(missing_ok=True)
+
 
 def keep_arrivals_in(workspace: Workspace) -> Path:
     """Have Gradio take files into the workspace, where nobody else of this machine can read them.

@@ -117,6 +117,7 @@ class Page:
 def test_a_file_is_asked_alone_until_it_is_taken_away(page: Page) -> None:
     conversation, scope = page.brought()
     kept = page.context.conversations
+    assert not list((page.context.workspace.root / "uploads" / ".arriving").iterdir()), "it is kept once"
     assert scope == Scope(("cars",), files=("note.md",)) and kept.title("ana", conversation) == "note.md"
     page.ask("ana", conversation, scope)
     page.ask("ana", conversation, scope, "What is the deductible for hail damage?")
@@ -173,18 +174,17 @@ def test_the_pages_and_the_file_are_sent_to_its_own_person_alone(page: Page, mon
 
     monkeypatch.setattr(PdfPages, "picture", picture)
     conversation, _ = page.brought()
-    address, context = f"/sources/{corpus_of(conversation)}/1/original", page.context
+    address, context = f"/sources/{corpus_of(conversation)}/1", page.context
     app = FastAPI()
     add_source_routes(app, context.library, context.pdf_pages)
     guard(app, context.settings.ui, context.people, context.arrivals)
     for name, status in (("ana", 200), ("ben", 404), ("eve", 404)):
         client = client_of(app)
         sign_in(client, name)
-        response = client.get(address)
-        assert response.status_code == status and (SECRET in response.text) == (name == "ana")
-        page_of = client.get(address.replace("original", "pages/1"))
-        assert page_of.status_code == status
-        assert all("no-store" in one.headers["cache-control"] for one in (response, page_of) if name == "ana")
+        original, drawn, view = (client.get(f"{address}/{what}") for what in ("original", "pages/1", "pages/1/view"))
+        assert (original.status_code, drawn.status_code) == (status, status)
+        assert (SECRET in original.text) == (name == "ana") and (name == "ana" or view.status_code == 404)
+        assert all("no-store" in one.headers["cache-control"] for one in (original, drawn, view) if name == "ana")
 
 
 def test_files_go_with_their_conversation(page: Page) -> None:

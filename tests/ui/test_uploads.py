@@ -180,6 +180,18 @@ def test_arrivals_are_forgotten_one_day() -> None:
     assert not arrivals.belongs("0", "ana") and arrivals.belongs("100000", "ana")
 
 
+def test_what_was_taken_is_deleted_once_nobody_else_has_sent_it(tmp_path: Path) -> None:
+    arrivals, sent = Arrivals(), tmp_path / "a.txt"
+    sent.write_text("x")
+    for name in ("ana", "ben"):
+        arrivals.note(str(sent), name)
+    for name in ("eve", "ana"):
+        arrivals.drop(str(sent), name)
+    assert sent.exists() and arrivals.belongs(str(sent), "ben") and not arrivals.belongs(str(sent), "ana")
+    arrivals.drop(str(sent), "ben")
+    assert not sent.exists() and not arrivals.belongs(str(sent), "ben")
+
+
 def test_what_arrived_days_ago_is_deleted_and_the_folder_is_the_owners_alone(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,8 @@ class AskedDocuments:
             remarks = [f"{one.path}: {remark}" for one in report.files for remark in one.warnings]
             return _Read(conversation, scope, [*refused, *failed.values()], remarks)
         finally:
+            for one in brought:
+                context.arrivals.drop(one, user.name)
             if not (before or is_attached):
                 shutil.rmtree(files.root, ignore_errors=True)
 
