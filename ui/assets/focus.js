@@ -29,7 +29,7 @@
     if (!pressed) return;
     const isKey = event.detail === 0, {do: does = "ask", turn} = pressed.dataset;
     if (WRITES.includes(does) || (isKey && ASKS.includes(does))) question().focus();
-    if (does === "choose") thenChosen(pressed.dataset);
+    if (does === "version") thenChosen(pressed.dataset);
     if (["delete", "move", "refolder"].includes(does)) document.getElementById("chat-new").focus();
     if (does === "vote" || does === "teach") thenSaid(turn);
   });

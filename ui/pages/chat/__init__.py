@@ -78,7 +78,7 @@ def build(context: AppContext) -> None:
     choices = [parts.model, parts.adapter, parts.other, parts.compares]
     _on(parts.listed.open, chat.open, [parts.searched, parts.edit], shown)
     for turns in (parts.log, parts.now):
-        _on(turns.choose, chat.choose, [parts.searched, parts.edit], shown)
+        _on(turns.version, chat.version, [parts.searched, parts.edit], shown)
     _on(parts.new.click, chat.begin, [parts.scope, parts.searched, parts.edit], shown)
     _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
     for named, happens in (
@@ -237,7 +237,7 @@ class Chat(AskedDocuments):
             self.parts.listed: self.listed(user.name, conversation, searched),
         }
 
-    def choose(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
+    def version(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
         """Show another version of a question, and what followed it."""
         self.asking.leave(request.session_hash or "")
         conversation = self.context.conversations.choose(self.name(request), number_of(event, "turn"))
