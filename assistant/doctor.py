@@ -35,10 +35,6 @@ _READER_MEMORY, _READER_DISK_TO_FETCH, _READER_DISK = 5.0, 8.0, 2.0
 _LEAST_DISK = _LEAST_MEMORY = 2 << 30
 # So many words of a prompt are read to tell how fast the model reads: about a second with 1.5 billion parameters.
 _PROBE_WORDS = 300
-# Of weights in 16 bits: 8 and 4 bits with their scales, and embeddings, a tenth to a fourth of a model, as they are.
-_QUANTISED_SHARES = {"auto": 1.0, "none": 1.0, "8bit": 0.6, "4bit": 0.4}
-# OpenVINO unfolds weights of 16 bits, and lays them out anew (9.0 GiB for 2.9, measured with 1.5 billion parameters).
-_UNFOLDED = 3.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +119,9 @@ def _embedder(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]: 
 
 @_check("engine")
 def _engine(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # noqa: ARG001
-    import psutil
-    import torch
+    from assistant.engines.opening import free_memory, open_engine, speaks, weights_held
 
-    from assistant.engines.opening import open_engine, speaks, uses_server
-    from assistant.engines.openvino_engine import in_8_bits, why_not
-    from assistant.models.loading import choose
-
-    # What runs the model, and why nothing faster does; and bytes that its weights take there, of a server none.
-    model, runtime, needed = settings.engine.model, "a server", 0.0
-    if not uses_server(settings.engine):
-        files = sum(file.stat().st_size for file in models.engine_folder(model).glob("*.safetensors"))
-        runtime, needed = "transformers", files * _QUANTISED_SHARES[settings.engine.quantize]
-        if settings.engine.runtime != "transformers":
-            if reason := why_not(settings.engine, settings.device):
-                runtime = f"transformers ({reason})"
-            elif in_8_bits(settings.engine):
-                runtime, needed = "OpenVINO in 8 bits", files * _QUANTISED_SHARES["8bit"]
-            else:
-                runtime, needed = "OpenVINO", files * _UNFOLDED
-    on_gpu = choose(settings.device).name == "cuda"
-    free = torch.cuda.mem_get_info()[0] if on_gpu else int(psutil.virtual_memory().available)
+    model, (runtime, needed), free = settings.engine.model, weights_held(settings), free_memory(settings.device)
     if needed > free:
         told = f"needs {needed / 2**30:.1f} GiB for its weights, and {free / 2**30:.1f} are free"
         remedy = "Set engine.quantize=8bit or 4bit, or name a smaller model (assistant models list)."

@@ -13,6 +13,7 @@ ingest, the next request sees what is new.
 """
 
 import gc
+import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -25,9 +26,10 @@ from assistant.answer import Assistant
 from assistant.artifacts.cards import BASE, adapter_names
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.engines.base import Engine, warm_up
-from assistant.engines.opening import check_adapter, check_engine, open_answering, uses_server
-from assistant.errors import UsageError
+from assistant.engines.opening import check_adapter, check_engine, open_answering, refuse_too_large, uses_server
+from assistant.errors import AssistantError, UsageError
 from assistant.feedback.checked import CheckedAnswers
+from assistant.models.catalogue import entry_of
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.joint import JointRetriever
 from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
@@ -36,6 +38,7 @@ from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.types import Answer, Evidence, Filter, Message, Update
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
 
+_log = logging.getLogger(__name__)
 Readiness = Literal["loading", "ready", "failed"]
 
 
@@ -103,13 +106,17 @@ class Service:
 
     def load(self) -> None:
         """Load embedder and engine, which otherwise happens at the first question. Raises ModelError."""
+        engine = None
         try:
             self._embedder.load()
-            warm_up(self.engine())
+            engine = self.engine()
+            warm_up(engine)
         except BaseException:
-            self.readiness = "failed"
+            if engine in (None, self._engine):
+                self.readiness = "failed"
             raise
-        self.readiness = "ready"
+        if engine is self._engine:  # and no other model was chosen meanwhile, which is loaded on its own
+            self.readiness = "ready"
 
     def engine(self) -> Engine:
         """The one engine, made by whoever needs it first."""
@@ -120,16 +127,34 @@ class Service:
     def change_model(self, name: str) -> None:
         """Have another language model answer from the next question on; the one before goes with its last answer.
 
-        Raises what ``check_engine`` and ``open_answering`` raise; then all is as it was.
+        It is loaded in the background, and ``readiness`` tells when it is there. One that is no name of the catalogue
+        stays among ``ui.models`` when it gives way. Raises what ``check_engine``, ``open_answering`` and
+        ``refuse_too_large`` raise; then all is as it was.
         """
+        before = self.settings.engine.model
         changed = self.settings.engine.model_copy(update={"model": name})
         check_engine(changed)
-        settings = self.settings.model_copy(update={"engine": changed})
+        offered = self.settings.ui.models
+        if entry_of(before) is None and before not in offered:
+            offered = (*offered, before)
+        ui = self.settings.ui.model_copy(update={"models": offered})
+        settings = self.settings.model_copy(update={"engine": changed, "ui": ui})
         engine = open_answering(settings, self.workspace.adapters)
+        refuse_too_large(settings, self.settings if self._engine else None)
         with self._engine_lock:
             self.settings, self._engine = settings, engine
+        self.readiness = "loading"
+        threading.Thread(target=self._load_changed, daemon=True).start()
         # An engine and its queue hold each other: two models would lie in memory until somebody looks.
         gc.collect()
+
+    def _load_changed(self) -> None:
+        try:
+            self.load()
+        except AssistantError as error:
+            _log.error("%s", error)
+        except Exception:
+            _log.exception("The model that was chosen cannot be loaded.")
 
     def models(self) -> list[ServedModel]:
         """Every corpus by itself and with every adapter."""

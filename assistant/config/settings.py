@@ -325,6 +325,11 @@ class UiSettings(Section):
     public_url: str = Field(
         "", description="Address that browsers know the app by, as in https://assistant.example; empty: any."
     )
+    models: tuple[str, ...] = Field(
+        (),
+        description="Models offered above the chat besides those of the catalogue: folders, GGUF files, hub ids; one"
+        " that gives way there to another is added.",
+    )
     connections: int = Field(
         256, ge=0, le=1_000_000, description="Connections of one client at once, trusted proxies aside; 0 sets none."
     )

@@ -1,5 +1,6 @@
 """Which engine the settings ask for."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ from assistant.models.catalogue import entry_of
 
 if TYPE_CHECKING:
     from assistant.engines.local import LocalEngine
+
+# Of weights in 16 bits: 8 and 4 bits with their scales, and embeddings, a tenth to a fourth of a model, as they are.
+_QUANTISED_SHARES = {"auto": 1.0, "none": 1.0, "8bit": 0.6, "4bit": 0.4}
+# OpenVINO unfolds weights of 16 bits, and lays them out anew (9.0 GiB for 2.9, measured with 1.5 billion parameters).
+_UNFOLDED = 3.2
 
 
 def uses_server(settings: EngineSettings) -> bool:
@@ -52,6 +58,53 @@ def reads(settings: EngineSettings) -> bool:
     """Whether the base model reads passages; False for those that are known to answer no better than quotations."""
     known = None if uses_server(settings) else entry_of(settings.model)
     return not (known and known.quotes)
+
+
+def weights_held(settings: Settings) -> tuple[str, float]:
+    """What runs the model, and why nothing faster does; and bytes that its weights take there, of a server none.
+
+    Raises ModelError for an unknown model.
+    """
+    from assistant.engines.openvino_engine import in_8_bits, why_not
+
+    engine = settings.engine
+    if uses_server(engine):
+        return "a server", 0.0
+    files = sum(file.stat().st_size for file in models.engine_folder(engine.model).glob("*.safetensors"))
+    if engine.runtime != "transformers":
+        if not (reason := why_not(engine, settings.device)):
+            if in_8_bits(engine):
+                return "OpenVINO in 8 bits", files * _QUANTISED_SHARES["8bit"]
+            return "OpenVINO", files * _UNFOLDED
+        return f"transformers ({reason})", files * _QUANTISED_SHARES[engine.quantize]
+    return "transformers", files * _QUANTISED_SHARES[engine.quantize]
+
+
+def free_memory(device: DeviceSettings) -> int:
+    """Bytes that are free where the model runs."""
+    import psutil
+    import torch
+
+    from assistant.models.loading import choose
+
+    on_gpu = choose(device).name == "cuda"
+    return torch.cuda.mem_get_info()[0] if on_gpu else int(psutil.virtual_memory().available)
+
+
+def refuse_too_large(settings: Settings, instead_of: Settings | None = None) -> None:
+    """Raise ModelError for a model whose weights do not fit into memory, also when those of another one have left."""
+    runtime, needed = weights_held(settings)
+    free: float = free_memory(settings.device)
+    if instead_of:
+        with suppress(ModelError):  # one that is gone leaves nothing
+            free += weights_held(instead_of)[1]
+    if needed > free:
+        gone = ", with the one before gone" if instead_of else ""
+        raise ModelError(
+            f"{settings.engine.model}, run by {runtime}, needs {needed / 2**30:.1f} GiB for its weights, and"
+            f" {free / 2**30:.1f} are free{gone}.",
+            "Close other programs, set engine.quantize=8bit or 4bit, or choose a smaller model.",
+        )
 
 
 def check_engine(settings: EngineSettings) -> None:

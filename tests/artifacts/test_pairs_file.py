@@ -2,11 +2,22 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from assistant.artifacts.pairs import Pair, PairsHeader, header_file, pairs_hash, read_header, read_pairs, write_pairs
+from assistant.artifacts.pairs import (
+    Pair,
+    PairsHeader,
+    Source,
+    header_file,
+    overview,
+    pairs_hash,
+    read_header,
+    read_pairs,
+    write_pairs,
+)
 from assistant.errors import PairsError
 from assistant.types import Message, Passage
 
@@ -91,3 +102,26 @@ def test_a_pair_is_shown_through_the_one_prompt() -> None:
     assert messages[0] == Message("system", "Be brief.")
     assert messages[-1].content.startswith('<passage id="1" source="Terms / § 7">')
     assert messages[-1].content.endswith("Is hail covered?")
+
+
+def test_a_look_at_pairs_reads_no_more_than_it_shows(tmp_path: Path) -> None:
+    file = tmp_path / "pairs" / "sample.jsonl"
+    sources: tuple[Source, ...] = ("tone", "structure", "set", "general")
+    pairs = [dataclasses.replace(PAIR, id=f"{one}{number}", source=one) for one in sources for number in range(3)]
+    held_back = dataclasses.replace(pairs[3], split="test", response='"source": "set", "split": "train"')
+    pairs[3] = held_back
+    header = dataclasses.replace(HEADER, counts=dict.fromkeys(sources, 3))
+    write_pairs(file, pairs, header)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("{}\n")
+    counts, first = overview(file, ("structure", "set", "feedback"))
+    assert (counts, [one.id for one in first]) == (header.counts, ["structure1", "set0"])
+    later = file.stat().st_mtime + 60
+    os.utime(file, (later, later))
+    with pytest.raises(PairsError, match="line 13"):
+        overview(file, sources)  # somebody has edited it: then it is read as a whole
+    write_pairs(file, pairs[:4], header)
+    os.utime(file, (later, later))
+    assert overview(file, sources) == ({"tone": 3, "structure": 1}, [pairs[0]])
+    header_file(file).unlink()
+    assert overview(file, sources) == ({"tone": 3, "structure": 1}, [pairs[0]])

@@ -91,6 +91,7 @@ def test_an_admin_alone_has_another_model_answer_everyone(
     known = "qwen2.5-coder-0.5b"
     monkeypatch.setattr("ui.shown.running.folder_here", lambda name: Path(name) if name == known else None)
     monkeypatch.setattr("assistant.service.check_engine", lambda _: None)
+    monkeypatch.setattr("assistant.service.refuse_too_large", lambda *_: None)
     monkeypatch.setattr("assistant.service.open_answering", lambda settings, _: SlowEngine(settings.engine.model))
     people = work_context(workspace)
     chat, before = Chat(people, parts, Asking(people)), people.service.engine()
@@ -111,6 +112,7 @@ def changing(workspace: Workspace, parts: Parts, monkeypatch: pytest.MonkeyPatch
     """A chat in which an admin may choose another model."""
     monkeypatch.setattr("ui.pages.chat.models_here", lambda _: ["another"])
     monkeypatch.setattr("assistant.service.check_engine", lambda _: None)
+    monkeypatch.setattr("assistant.service.refuse_too_large", lambda *_: None)
     monkeypatch.setattr("assistant.service.open_answering", lambda *_: SlowEngine("another"))
     context = work_context(workspace)
     return Chat(context, parts, Asking(context))

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from cards import trained
 from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
@@ -29,12 +30,14 @@ from ui.people import User
 from ui.shown.adapters import (
     AdapterView,
     LossCurves,
+    adapter_line,
     adapters,
     adapters_html,
     card_html,
     check_html,
     course_of,
     made_html,
+    other_base,
     pairs_html,
     pairs_sets,
     plot_html,
@@ -135,6 +138,31 @@ def test_own_pairs_and_the_house_voice_may_come_in_files_of_one_name(actions: Tr
     assert {name: Path(file).read_text(encoding="utf-8") for name, file in named.items()} == {
         "data": "data", "tone": "tone",
     }  # fmt: skip
+
+
+def test_files_that_no_pairs_were_made_from_are_emptied(actions: TrainingActions, tmp_path: Path) -> None:
+    context, file = actions.context, tmp_path / "new.jsonl"
+    (context.workspace.corpus("cars")).mkdir(parents=True)
+    (context.workspace.corpus("cars") / "catalog.sqlite").touch()
+    folder = context.workspace.root / "examples"
+    for name in ("data/used.jsonl", "tone/used.jsonl", "data/left.jsonl", "tone/left.jsonl"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}", encoding="utf-8")
+    recipe: dict[str, object] = {part: [str(folder / part / "used.jsonl")] for part in ("data", "tone")}
+    write_pairs(context.workspace.pairs_file("cars"), [], PairsHeader("cars", 1, "", 0, {}, {}, {}, recipe, "1"))
+    file.write_text("{}", encoding="utf-8")
+    context.arrivals.note(str(file), EDITOR)
+    actions.make_pairs("cars", str(file), None, as_(EDITOR))
+    kept = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*"))
+    assert kept == ["data/new.jsonl", "data/used.jsonl", "tone/used.jsonl"]
+
+
+def test_an_adapter_that_was_made_for_another_model_says_so(context: AppContext) -> None:
+    for name, base in (("own", "bundled"), ("same", "smollm2-135m"), ("other", "/models/ours")):
+        trained(context.workspace, name, pairs_hash="", base=base)
+    assert [other_base(context, name) for name in ("own", "same", "other", "gone")] == ["", "", "ours", ""]
+    assert adapter_line(context, "other") == "other (made for ours, not for the model that answers)"
+    assert "made for" not in adapter_line(context, "own")
 
 
 def test_some_pairs_of_each_source_are_shown_and_rows_that_were_left_out(context: AppContext) -> None:

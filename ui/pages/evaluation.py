@@ -13,7 +13,7 @@ from ui.jobs import Kind, Status
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import AnyCorpusName, Count, JobPanel, PairsName, checked, job_panel, judges_of
 from ui.people import User
-from ui.shown.adapters import pairs_sets
+from ui.shown.adapters import other_base, pairs_sets
 from ui.shown.reports import (
     CASES_FOLDER,
     case_files,
@@ -45,10 +45,12 @@ def systems_of(context: AppContext) -> list[str]:
 
 def who_answers(context: AppContext) -> list[tuple[str, str]]:
     """The systems in words, each with its name."""
-    words, named = context.text, []
+    words, named, names = context.text, [], adapter_names(context.workspace.adapters)
     for system in systems_of(context):
         adapter = system.removesuffix(_RAG)
         model = words("evaluation.base") if adapter == BASE else words("evaluation.adapter", name=adapter)
+        if adapter in names and (base := other_base(context, adapter)):
+            model = words("training.other_base", name=model, base=base)
         kind = "retrieval" if system.endswith(_RAG) else "closed_book"
         who = (
             words(f"evaluation.who.{system}") if system in _REFERENCES else words(f"evaluation.who.{kind}", model=model)

@@ -34,6 +34,7 @@ from ui.shown.adapters import (
     card_html,
     check_html,
     course_of,
+    examples_named,
     made_html,
     pairs_html,
     pairs_sets,
@@ -109,7 +110,12 @@ class TrainingActions:
         """Make pairs from a corpus, from people's own, and from examples of the house voice."""
         user, context = self.context.require(request, "editor"), self.context
         existing_corpus(corpus, context.workspace.corpus_names())
+        context.jobs.refuse_second("pairs")  # before anything is deleted
         folder = context.workspace.root / EXAMPLES_FOLDER
+        named = examples_named(context.workspace)
+        for left in folder.glob("*/*"):
+            if str(left) not in named:
+                left.unlink()
         own = [
             f"--{name}={kept_as(file, folder / name, user, context.arrivals, context.settings.ui, _EXAMPLES)}"
             for name, file in (("data", data), ("tone", tone))

@@ -1,10 +1,10 @@
 """Trainings and adapters: what their files say, as plain values, and the same as HTML."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeVar
 
@@ -22,8 +22,10 @@ from assistant.artifacts.cards import (
     staleness,
 )
 from assistant.artifacts.command_reports import BadRow, CheckReport, PairsReport
-from assistant.artifacts.pairs import read_pairs
+from assistant.artifacts.pairs import Source, overview, read_header
+from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
+from assistant.models.catalogue import entry_of
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.shown.components import Badge, ListEntry, day_of, duration, empty_html, interval, meta_html
@@ -59,6 +61,8 @@ class AdapterView:
 
 _CHECK, _PAIRS = TypeAdapter(CheckReport), TypeAdapter(PairsReport)
 _EXAMPLES = 3  # enough to see what pairs look like
+_OWN: tuple[Source, ...] = ("generated", "structure", "set", "feedback", "tone", "refusal")
+"""The sources of a house's own pairs; those of which there are least are shown first."""
 
 
 def pairs_sets(workspace: Workspace) -> list[str]:
@@ -67,6 +71,17 @@ def pairs_sets(workspace: Workspace) -> list[str]:
         return []
     files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
     return [file.stem for file in files]
+
+
+def examples_named(workspace: Workspace) -> frozenset[str]:
+    """Files of own pairs and of the house voice that a set of pairs was made from."""
+    named: list[object] = []
+    for name in pairs_sets(workspace):
+        with suppress(AssistantError):
+            header = read_header(workspace.pairs_file(name))
+            for files in (header.settings.get("data"), header.settings.get("tone")) if header else ():
+                named += files if isinstance(files, list) else []
+    return frozenset(map(str, named))
 
 
 def course_of(workspace: Workspace, name: str) -> LossCurves:
@@ -138,9 +153,26 @@ _MOST_POINTS = 600
 
 
 def adapter_line(context: AppContext, name: str) -> str:
-    """An adapter and the memory that it takes besides the model."""
-    size = sum(file.stat().st_size for file in (context.workspace.adapters / name).glob("*.safetensors"))
+    """An adapter and the memory that it takes besides the model; of one that was made for another, for which."""
+    folder = context.workspace.adapters / name
+    if base := other_base(context, name):
+        return context.text("training.other_base", name=name, base=base)
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     return context.text("training.adds", name=name, size=_bytes(context, size)) if size else name
+
+
+def other_base(context: AppContext, name: str) -> str:
+    """The base that an adapter was made for where it is another one than answers now, by name; else empty.
+
+    Whether two models are one is told by their weights when the adapter is asked; a damaged adapter is told then, too.
+    """
+    chosen = context.settings.engine
+    with suppress(AssistantError):
+        base = read_card(context.workspace.adapters / name).base
+        known = entry_of(base)
+        is_same = base == chosen.model or (known is not None and known is entry_of(chosen.model))
+        return "" if is_same or uses_server(chosen) else Path(base).name
+    return ""
 
 
 def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> Markup:
@@ -251,19 +283,16 @@ def check_html(context: AppContext, found: CheckReport) -> Markup:
 def pairs_html(context: AppContext, name: str, bad_rows: Sequence[BadRow] = ()) -> Markup:
     """How many pairs a set holds, by where they come from, some of them, and rows of a file that were left out."""
     try:
-        pairs = read_pairs(context.workspace.pairs_file(name))
-    except AssistantError as error:
+        counts, examples = overview(context.workspace.pairs_file(name), _OWN)
+    except (AssistantError, OSError) as error:
         return meta_html(str(error))
-    counts = Counter(pair.source for pair in pairs)
     parts = ", ".join(f"{_number(context, count)} {source}" for source, count in counts.items())
-    # One of each source of the house's own: what is the least of them is shown too.
-    own = (pair for pair in reversed(pairs) if pair.split == "train" and pair.source not in ("general", "reading"))
-    examples = {pair.source: pair for pair in own}
+    rarest = sorted(examples, key=lambda pair: counts[pair.source])
     return filled(
         "adapters.pairs",
         words=context.text,
-        line=context.text("training.pairs_hold", total=_number(context, len(pairs)), parts=parts),
-        examples=list(examples.values())[-_EXAMPLES:],
+        line=context.text("training.pairs_hold", total=_number(context, sum(counts.values())), parts=parts),
+        examples=rarest[:_EXAMPLES],
         bad_rows=bad_rows,
     )
 

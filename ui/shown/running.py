@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from markupsafe import Markup
 from assistant.config import Origin, Settings, description_of, value_of
 from assistant.doctor import Diagnosis
 from assistant.engines.opening import uses_server
+from assistant.errors import ModelError
 from assistant.models.catalogue import Model, catalogue, entry_of
-from assistant.models.naming import folder_here
+from assistant.models.naming import check_engine_name, folder_here
 from ui.context import AppContext
 from ui.shown.chat import language_name
 from ui.shown.components import Badge, ListEntry
@@ -83,6 +85,10 @@ def models_here(context: AppContext) -> dict[str, str]:
     here = {name: model for name, model in _language_models().items() if folder_here(name)}
     others = {name: model for name, model in here.items() if model is not entry_of(chosen)}
     found = {chosen: entry_of(chosen)} | dict(sorted(others.items(), key=lambda pair: pair[1].parameters))
+    for name in context.settings.ui.models:
+        with suppress(ModelError):
+            check_engine_name(name)
+            found.setdefault(name, entry_of(name))
     return {
         name: f"{Path(name).name} · {_needs(context, model)}" if model else Path(name).name
         for name, model in found.items()

@@ -4,6 +4,7 @@ What happens when something is clicked is looked up for the one who asks, and sh
 """
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -60,7 +61,8 @@ def build(context: AppContext) -> None:
         _on(turns.teach, chat.teach, [parts.conversation], [turns])
     _on(parts.editing.keep, chat.keep, [parts.edit], [parts.question, parts.edit, parts.editing])
     changed = _on(parts.model.input, chat.change_model, [parts.model], [])
-    _on(changed.then, chat.show_model, [], [parts.model])  # also the one that still answers, where it was refused
+    # Also the one that still answers, where another was refused.
+    _on(changed.then, chat.show_model, [], [parts.model, parts.adapter])
     _on(parts.compares.change, chat.compare, [parts.compares], [parts.other, parts.blind])
     _on(parts.panel.cite, chat.cite, [], [parts.panel])
     asked_of = [parts.scope, parts.asked, parts.now]
@@ -364,15 +366,17 @@ class Chat(AskedDocuments):
             before = context.settings.engine.model
             context.service.change_model(name)
             try:
-                change_settings(context.workspace, [f"{SETTINGS['language model']}={name}"])
+                offered = [f"ui.models={json.dumps(kept)}"] if (kept := context.settings.ui.models) else []
+                change_settings(context.workspace, [f"{SETTINGS['language model']}={name}", *offered])
             except AssistantError:
                 context.service.change_model(before)
                 raise
             gr.Info(message_html(context.text("chat.model_changed", name=name)))
 
-    def show_model(self) -> gr.Dropdown:
-        """Show the model that answers."""
-        return gr.Dropdown(**choices_of(self.context).model)
+    def show_model(self) -> list[gr.Dropdown]:
+        """Show the model that answers, and which adapters were made for it."""
+        choices = choices_of(self.context)
+        return [gr.Dropdown(**choices.model), gr.Dropdown(choices=choices.adapter["choices"])]
 
     def compare(self, compares: bool) -> Changes:
         """Show or hide what a comparison needs."""
