@@ -75,7 +75,6 @@ _log = logging.getLogger("uvicorn.error")
 def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
     """The application of a workspace; with ``tokens``, and be they none, the API for programs is under ``/api``."""
     keep_arrivals_in(context.workspace)
-    context.conversations.clear_files()
     running = _running(context)
     app = FastAPI(title="Domain assistant", docs_url=None, redoc_url=None, openapi_url=None, lifespan=running)
     app.add_api_route("/", _to_preferred, include_in_schema=False)
@@ -159,19 +158,23 @@ async def _mount(app: FastAPI, context: AppContext) -> None:
 def _running(context: AppContext) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     def load() -> None:
         """Load the models, and search each corpus once: an index is opened by the first who needs it."""
-        try:
-            context.service.load()
-            for corpus in context.workspace.corpus_names():
-                context.service.search(corpus, context.text("chat.question"))
-        except AssistantError as error:
-            _log.error("%s", error)
-        except Exception:
-            _log.exception("The models cannot be loaded.")
+        context.service.load()
+        for corpus in context.workspace.corpus_names():
+            context.service.search(corpus, context.text("chat.question"))
+
+    def prepare() -> None:
+        for step in (context.conversations.clear_files, load):
+            try:
+                step()
+            except AssistantError as error:
+                _log.error("%s", error)
+            except Exception:
+                _log.exception("The app is not prepared for the first who asks.")
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
         """Load the models before a page takes the processor; in the end, wait for the answers that are under way."""
-        await asyncio.to_thread(load)
+        await asyncio.to_thread(prepare)
         await asyncio.to_thread(context.pdf_pages.warm_up)
         yield
         await asyncio.to_thread(context.pdf_pages.close)

@@ -212,7 +212,9 @@ class Conversations:
 
     def clear_files(self) -> None:
         """Delete files of no conversation: of one whose reading or whose deletion was broken off."""
-        folders = list(self._attached.iterdir()) if self._attached.is_dir() else []
+        if not self._attached.is_dir():
+            return
+        folders = list(self._attached.iterdir())
         with self._opened() as database:
             kept = {name for (name,) in database.execute("SELECT attached FROM conversations")}
         for folder in folders:

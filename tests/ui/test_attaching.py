@@ -330,8 +330,11 @@ def test_adapters_and_their_comparison_ask_the_file(page: Page) -> None:
 
 @pytest.mark.slow
 def test_a_file_is_dropped_on_the_chat_and_taken_away_again(context: AppContext, visit: Visits) -> None:
+    left_behind = context.conversations.new_files().root / "uploads"
+    left_behind.mkdir(parents=True)
     with serving(create_app(replace(context, people=None))) as address:
         page = visit(address, width=390, height=844).open()
+        assert not left_behind.exists()
         box = page.get_by_role("textbox", name="Your question")
         box.fill(QUESTION)
         page.evaluate(

@@ -70,7 +70,7 @@ def build(context: AppContext) -> None:
     _on(parts.asked.widen, chat.widen, [parts.scope, parts.conversation], asked_of)
     _on(parts.panel.only, chat.ask_only, [parts.conversation], asked_of)
     brought = [parts.brought, parts.conversation, parts.scope, parts.searched]
-    _on(parts.brought.upload, chat.attach, brought, [parts.brought, *asked_of, *page])
+    _on(parts.brought.upload, chat.attach, brought, [parts.brought, parts.scope, parts.asked, *page])
     _on(parts.asked.collect, chat.collect, [parts.scope, parts.conversation], [])
 
     shown = [
