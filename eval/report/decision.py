@@ -37,6 +37,8 @@ def decision_of(results: Results, words: Wording = ENGLISH) -> Decision:
     tone, use = _use(results, floor, ceiling, words)
     is_enough = results.means[results.gate.system]["usable"].scored >= FEWEST_QUESTIONS
     what_for = _what_for(results, tone, words) if is_enough else ""
+    if results.gate.status == "thin" and tone in {"good", "even"}:
+        tone = "open"  # a gate that was asked has too little to let it pass
     return Decision(tone, use, what_for, tuple(_counts(results, floor, ceiling, words)))
 
 

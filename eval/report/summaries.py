@@ -45,7 +45,6 @@ def markdown_of(
     """In GitHub's Markdown: decision, worst answers, what changed, effects, lights, means. ``worst`` are the questions
     with the worst answers."""
     gate, data, decision = results.gate, results.data, decision_of(results)
-    sign = STATUS_SIGNS[gate.status] if gate.lights else _TONE_SIGNS[decision.tone]
     lights = [
         (
             _code(light.metric),
@@ -66,7 +65,7 @@ def markdown_of(
         _code(costs.created),
     ]
     parts = [
-        f"## {sign} {_plain(decision.use)}",
+        f"## {_TONE_SIGNS[decision.tone]} {_plain(decision.use)}",
         _plain(decision.what_for),
         " · ".join(f"**{_plain(one.words)}**" if one.tone == "bad" else _plain(one.words) for one in decision.counts),
         _plain(gate.verdict) if gate.lights else "",

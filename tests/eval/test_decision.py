@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup
 from report_of import report_of, results_with_effects
 from results_of import rows_of
 
+from assistant.artifacts.evaluations import Light
 from eval.aggregation import first_failures_of, mean, means_of
 from eval.gate import GateRules, gate_of
 from eval.metrics import Score
@@ -69,6 +70,19 @@ def test_a_gate_sets_the_bounds_and_its_fall_decides() -> None:
     assert decision_of(results_with(rows, strict)).use.startswith("It may not replace what is in use. house+rag fails")
     lenient = GateRules.model_validate({"metrics": {"misleading": {"ceiling": 0.5}}})
     assert decision_of(results_with(rows, lenient)).use.startswith("It may be used: 20 of 101")
+
+
+def test_a_report_looks_no_better_than_its_decision(tmp_path: Path) -> None:
+    rows = rows_with(20, 81)
+    passing = results_with(rows, GateRules.model_validate({"metrics": {"misleading": {"ceiling": 0.5}}}))
+    light = Light("usable", "thin", "too few", 0.8, None, 0.02)
+    thin = replace(passing, gate=replace(passing.gate, status="thin", lights=(*passing.gate.lights, light)))
+    unsafe = results_with(rows, GateRules.model_validate({"metrics": {"usable": {"floor": 0.5}}}))
+    for name, results, tone, sign in (("a", passing, "good", "✓"), ("b", thin, "open", "?"), ("c", unsafe, "bad", "✗")):
+        page = BeautifulSoup(report_of(tmp_path / name, rows, results), "lxml")
+        verdict = page.select_one("header .verdict")
+        assert verdict is not None and verdict["class"] == ["verdict", tone], "whatever its gate asks for"
+        assert (tmp_path / name / MARKDOWN_FILE).read_text(encoding="utf-8").startswith(f"## {sign} ")
 
 
 def test_what_helps_is_no_headline(tmp_path: Path) -> None:

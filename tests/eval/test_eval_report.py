@@ -73,7 +73,7 @@ def test_the_decision_comes_first_and_is_the_same_everywhere(tmp_path: Path) -> 
     results = replace(results_of(rows), gate=gate)
     page = report_of(tmp_path, rows, results)
     use = f"It may not replace what is in use. {gate.verdict}"
-    assert BeautifulSoup(page, "lxml").select_one("header .verdict.fail > p").get_text().startswith(use)  # type: ignore[union-attr]
+    assert BeautifulSoup(page, "lxml").select_one("header .verdict.bad > p").get_text().startswith(use)  # type: ignore[union-attr]
     assert (tmp_path / MARKDOWN_FILE).read_text(encoding="utf-8").startswith(f"## ✗ {use}\n")
     assert next(iter(result_lines(results))) == use
     suite = ElementTree.fromstring((tmp_path / JUNIT_FILE).read_bytes())

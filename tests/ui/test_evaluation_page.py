@@ -217,7 +217,7 @@ def test_who_answers_is_said_in_words(context: AppContext) -> None:
     assert words["house+rag"] == "adapter house with documents (house+rag)"
     assert ("das Grundmodell ohne Dokumente (base)", "base") in who_answers(context.in_language("de"))
     trained(context.workspace, "other", pairs_hash="", base="/models/ours")
-    assert "(made for ours, not for" in {system: label for label, system in who_answers(context)}["other+rag"]
+    assert "(made for “ours”, not for" in {system: label for label, system in who_answers(context)}["other+rag"]
 
 
 def test_reports_are_listed_and_damaged_ones_left_out(context: AppContext) -> None:

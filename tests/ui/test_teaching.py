@@ -157,11 +157,11 @@ def test_the_page_says_what_became_of_a_correction(context: AppContext, turn: Tu
     (report / "per_question.jsonl").write_text(row, encoding="utf-8")
     told = opened()
     assert (
-        "Learnt by the adapter house." in told and 'href="#evaluation/one">one</a>: house+rag: <strong>usable' in told
+        "Learnt by the adapter “house”." in told and 'href="#evaluation/one">one</a>: house+rag: <strong>usable' in told
     )
     assert "learnt by house · house+rag: usable" in told, "and the list says it in short"
     german = TeachingActions(context.in_language("de")).look("all", 0, "", {}, choosing(one.id), as_("eve"))
-    assert "Gelernt vom Adapter house." in "".join(map(str, german))
+    assert "Gelernt vom Adapter „house“." in "".join(map(str, german))
 
 
 def test_what_was_written_for_one_is_there_when_it_is_opened_again(context: AppContext, turn: Turn) -> None:

@@ -161,7 +161,7 @@ def test_an_adapter_that_was_made_for_another_model_says_so(context: AppContext)
     for name, base in (("own", "bundled"), ("same", "smollm2-135m"), ("other", "/models/ours")):
         trained(context.workspace, name, pairs_hash="", base=base)
     assert [other_base(context, name) for name in ("own", "same", "other", "gone")] == ["", "", "ours", ""]
-    assert adapter_line(context, "other") == "other (made for ours, not for the model that answers)"
+    assert adapter_line(context, "other") == "other (made for “ours”, not for the model that answers)"
     assert "made for" not in adapter_line(context, "own")
 
 

@@ -55,15 +55,8 @@ const mark = () => {
   }
 };
 new MutationObserver(mark).observe(element, {childList: true, subtree: true});  // a list that was brought up to date
-element.addEventListener("chosen", (event) => {
-  chosen = event.detail;
-  mark();
-  trigger("choose", {do: "choose", choice: chosen});
-});
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-do=choose]");
-  if (!button) return;
-  chosen = button.dataset.choice;
+const choose = (choice) => {
+  chosen = choice;
   mark();
   const side = element.closest(".columns")?.lastElementChild;
   if (!side || innerWidth > 800) return;
@@ -71,6 +64,14 @@ element.addEventListener("click", (event) => {
   const changes = new MutationObserver(() => side.scrollIntoView({block: "start"}));
   changes.observe(side, {childList: true, subtree: true});
   setTimeout(() => changes.disconnect(), 1500);  // it comes in parts
+};
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do=choose]");
+  if (button) choose(button.dataset.choice);
+});
+element.addEventListener("chosen", (event) => {
+  choose(event.detail);
+  trigger("choose", {do: "choose", choice: event.detail});
 });
 """
 # No part of the page shows that it waits: Gradio would look each one up in the whole page at every update.
