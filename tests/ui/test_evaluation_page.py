@@ -107,10 +107,29 @@ def test_what_is_chosen_stays_while_it_is_there(actions: EvaluationActions) -> N
         save_report(actions.context.workspace, name)
     all_names = ["three", "two", "one"]  # of the same second: by name
     for name, (before, after) in {"one": ("one", "two"), "gone": ("two", "three")}.items():
-        shown = actions.listed("gone", None, "gone", ["base", "gone+rag"], name, "gone", before, after, as_(EDITOR))
+        shown = actions.listed(
+            "", "", "gone", None, "gone", ["base", "gone+rag"], name, "gone", before, after, as_(EDITOR)
+        )
+        shown = shown[:1] + shown[5:]
         assert shown[3].value == "", "the corpus that the questions are about"
         assert [part.value for part in shown[4:]] == [["base"], name if name in all_names else "", "", before, after]
         assert shown[1].value == "cases.jsonl", "what is gone gives way to the first"
+
+
+def test_the_page_opens_with_the_newest_report(actions: EvaluationActions) -> None:
+    chosen: Any = (None, None, None, [], None, None, None, None, as_(EDITOR))
+    nothing = [gr.skip()] * 4
+    assert actions.listed("", None, *chosen)[1:5] == nothing, "there is none yet"
+    for name in ("older", "newer"):
+        save_report(actions.context.workspace, name)
+    os.utime(actions.context.workspace.root / "reports" / "older" / "results.json", (1, 1))
+    listed, shown, *_, opened = actions.listed("", None, *chosen)[:5]
+    assert opened == "newer" and "/reports/newer?" in shown
+    assert re.search(r'data-choice="newer" aria-pressed="true"', listed)
+    assert actions.listed("evaluation/older", None, *chosen)[1:5] == nothing, "its address names another one"
+    assert actions.listed("", "", *chosen)[1:5] == nothing, "it was closed"
+    shown_to_experts = actions.listed("", None, None, None, None, [], None, None, None, None, as_(EXPERT))
+    assert shown_to_experts == [gr.skip()] * 13
 
 
 @pytest.mark.parametrize("name", ["../cases/cases.jsonl", "/etc/passwd", "", None, "--fresh", "other.jsonl"])

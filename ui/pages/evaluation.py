@@ -29,6 +29,7 @@ from ui.uploads import kept_as
 KINDS: tuple[Kind, ...] = ("eval", "compare", "draft", "draw")
 _WITHOUT_ADAPTER = ("base", "base+rag")
 _RAG = "+rag"
+_ADDRESS = "(_, ...others) => [location.hash.slice(1), ...others]"
 _REFERENCES = ("oracle", "noise", "extractive")
 
 
@@ -80,6 +81,8 @@ class EvaluationActions:
 
     def listed(
         self,
+        address: str,
+        name: str | None,
         cases: str | None,
         pairs: str | None,
         corpus: str | None,
@@ -90,14 +93,19 @@ class EvaluationActions:
         after: str | None,
         request: gr.Request,
     ) -> list[Any]:
-        """Reports, and all that an evaluation can be made of; what is chosen stays."""
+        """Reports, and all that an evaluation can be made of; what is chosen stays.
+
+        The newest report opens by itself when the page is first looked at, unless its ``address`` names another one.
+        """
         if not self.context.may(request, "editor"):
-            return [gr.skip()] * 9
+            return [gr.skip()] * 13
         space = self.context.workspace
         views, known = reports(space), systems_of(self.context)
         names = [view.name for view in views]
+        is_first = name is None and bool(names) and not address.startswith("evaluation/")
         return [
-            reports_html(self.context, views),
+            reports_html(self.context, views, names[0] if is_first else name),
+            *(self._opened(names[0]) if is_first else [gr.skip()] * 4),
             choosing(case_names(self.context), cases),
             choosing(pairs_sets(space), pairs),
             gr.Dropdown(corpora_of(self.context), value=corpus if corpus in space.corpus_names() else ""),
@@ -174,9 +182,7 @@ class EvaluationActions:
     def open(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Show a report."""
         self.context.require(request, "editor")
-        name = data_of(event).get("choice", "")
-        shown = report_html(self.context, name)
-        return [shown, gr.Column(visible=False), gr.Column(visible=True), name]
+        return self._opened(data_of(event).get("choice", ""))
 
     @telling
     def draw(self, name: str, request: gr.Request) -> None:
@@ -192,6 +198,9 @@ class EvaluationActions:
     def close(self) -> list[Any]:
         """Show again how a report is made."""
         return ["", gr.Column(visible=True), gr.Column(visible=False), ""]
+
+    def _opened(self, name: str) -> list[Any]:
+        return [report_html(self.context, name), gr.Column(visible=False), gr.Column(visible=True), name]
 
     def _start(self, kind: Kind, about: str, user: User, arguments: Sequence[str]) -> None:
         self.context.jobs.start(kind, about, arguments, user.name)
@@ -217,7 +226,7 @@ def build(context: AppContext) -> None:
                     close = gr.Button(words("documents.close"), size="sm", elem_classes="closes")
                     draw = gr.Button(words("evaluation.draw"), size="sm")
                 shown = still_html()
-    name = gr.State("")
+    name, address = gr.State(None), gr.Textbox("", visible=False)
     sides = [shown, making, opened, name]
     listed.choose(actions.open, outputs=sides, **CLICKED)
     for button in (new, close):
@@ -227,8 +236,9 @@ def build(context: AppContext) -> None:
     compared = compare.click(actions.compare, [before, after], **CLICKED)
     compared.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     chosen = [*lists, before, after]
-    panel.ended.change(actions.listed, chosen, [listed, *chosen], **QUIET)
-    when_opened(actions.listed, [listed, *chosen], chosen)
+    inputs, outputs = [address, name, *chosen], [listed, *sides, *chosen]
+    panel.ended.change(actions.listed, inputs, outputs, **QUIET)
+    when_opened(actions.listed, outputs, inputs, js=_ADDRESS)
 
 
 def _making(context: AppContext, actions: EvaluationActions, panel: JobPanel) -> list[Any]:

@@ -133,13 +133,18 @@ def _number_in(text: str) -> int:
     return int(text) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else -1
 
 
-def when_opened(refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
-    """Call ``refresh`` when the tab that is being laid out is opened; what nobody looks at is not asked for."""
+def when_opened(
+    refresh: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = (), js: str | None = None
+) -> None:
+    """Call ``refresh`` when the tab that is being laid out is opened; what nobody looks at is not asked for.
+
+    ``js`` makes the inputs of what they are in the page.
+    """
     tab = Context.block
     while tab is not None and not isinstance(tab, gr.Tab):
         tab = tab.parent
     if isinstance(tab, gr.Tab):
-        tab.select(refresh, list(inputs), list(outputs), **QUIET)
+        tab.select(refresh, list(inputs), list(outputs), js=js, **QUIET)
 
 
 def choosing(names: Sequence[str], chosen: str | None, first: int = 0) -> gr.Dropdown:

@@ -152,8 +152,8 @@ _VERDICTS: Mapping[str, str] = {
 }
 
 
-def reports_html(context: AppContext, views: Sequence[ReportView]) -> Markup:
-    """Reports as a list to choose from."""
+def reports_html(context: AppContext, views: Sequence[ReportView], chosen: str | None = None) -> Markup:
+    """Reports as a list to choose from; the one that is ``chosen`` is marked."""
     if not views:
         return empty_html(context.text("evaluation.empty.title"), context.text("evaluation.empty.what"))
     entries = []
@@ -169,7 +169,8 @@ def reports_html(context: AppContext, views: Sequence[ReportView]) -> Markup:
             for system, counts in view.outcomes.items()
         )
         facts = " · ".join((view.name, view.corpus, _cases(context, view), *worth))
-        entries.append(ListEntry(view.name, view.title, facts, _badge(context, view.status)))
+        badge = _badge(context, view.status)
+        entries.append(ListEntry(view.name, view.title, facts, badge, is_chosen=view.name == chosen))
     return filled("components.choices", entries=entries)
 
 
