@@ -21,10 +21,11 @@ class HeldEngine(LoadedEngine):
 
     def __init__(self, fails: bool = False) -> None:
         super().__init__("")
-        self.may_load = threading.Event()
+        self.begun, self.may_load = threading.Event(), threading.Event()
         self._fails = fails
 
     def complete(self, *_: object, **__: object) -> list[str]:
+        self.begun.set()
         assert self.may_load.wait(60)
         if self._fails:
             raise ModelError("It is broken.", "Choose another one.")
@@ -46,18 +47,24 @@ def loaded() -> None:
             thread.join(60)
 
 
-def test_readiness_is_that_of_the_model_that_was_chosen(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_readiness_is_that_of_the_model_that_was_chosen_last(
+    service: Service, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
     service.load()
-    slow, broken = HeldEngine(), HeldEngine(fails=True)
-    monkeypatch.setattr("assistant.service.open_answering", lambda *_: broken)
-    service.change_model("broken")
-    assert str(service.readiness) == "loading", "questions wait for it"
-    monkeypatch.setattr("assistant.service.open_answering", lambda *_: slow)
-    service.change_model("slow")
-    slow.may_load.set()
-    broken.may_load.set()
-    loaded()
-    assert service.readiness == "ready", "whatever became of one that was chosen before"
+    first, last = HeldEngine(fails), HeldEngine()
+    for engine in (first, last):
+        monkeypatch.setattr("assistant.service.open_answering", lambda *_, engine=engine: engine)
+        service.change_model("another")
+        assert engine.begun.wait(60)
+    assert service.readiness == "loading", "questions wait for it"
+    loading = [one for one in threading.enumerate() if "_load_changed" in one.name]
+    first.may_load.set()
+    loading[0].join(60)
+    assert service.readiness == "loading", "whatever became of the one that was chosen before"
+    last.may_load.set()
+    loading[1].join(60)
+    assert str(service.readiness) == "ready"
 
 
 def test_a_model_that_cannot_be_loaded_is_told_and_another_one_mends_it(

@@ -49,7 +49,7 @@ def test_what_turned_comes_before_what_only_scores_otherwise() -> None:
 
 
 def test_ten_are_shown_and_a_refusal_that_became_an_answer_counts_whole() -> None:
-    rows = [turned(row, "partly", "partly", (0.1, 0.9)) for row in rows_of(20)]
+    rows = [turned(row, "misleading", "usable", (0.1, 0.9)) for row in rows_of(20)]
     case = replace(rows[0].case, unanswerable=True, answers=(), must_include=())
     missed = turned(replace(rows[0], case=case), "usable", "misleading")
     nothing = Score(None, "no answer")
