@@ -1,18 +1,34 @@
 """What most tests start from: a workspace, a folder of documents, and an embedder that costs nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from fakes import FakeEmbedder
+from reading_here import read_here
 
 from assistant.config import Settings
 from assistant.workspace import Workspace
+from ingest import pipeline, worker
 
 # How long an example takes says what else the machine does; a folder that examples share is filled anew by each.
 _UNASKED = (hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture)
 hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=_UNASKED)
 hypothesis.settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reading_here() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pipeline, "read_all", read_here)
+        yield
+
+
+@pytest.fixture
+def reading_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read in processes of their own, as they are outside of tests."""
+    monkeypatch.setattr(pipeline, "read_all", worker.read_all)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from fakes import FakeEmbedder, ScriptedEngine
-from reading_here import reading_here
 
 from assistant.artifacts.command_reports import PairsReport
 from assistant.artifacts.pairs import Pair, read_pairs
@@ -186,8 +185,7 @@ class House:
 
     def ingest(self) -> None:
         """Make the corpus say what the folder says."""
-        with reading_here():
-            pipeline.ingest(self.workspace, CORPUS, [self.docs], self.settings, embedder=self.embedder, confirmed=True)
+        pipeline.ingest(self.workspace, CORPUS, [self.docs], self.settings, embedder=self.embedder, confirmed=True)
 
     def search(self, question: str) -> list[Evidence]:
         """What the corpus has for a question."""

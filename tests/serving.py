@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 from fakes import FakeEmbedder, ScriptedEngine
-from reading_here import reading_here
 
 from assistant.config import Settings
 from assistant.engines.base import Engine
@@ -79,8 +78,7 @@ def make_corpora(workspace: Workspace, folder: Path, corpora: Mapping[str, Mappi
         docs.mkdir(parents=True)
         for name, text in files.items():
             (docs / name).write_text(f"# {name.partition('.')[0].title()}\n\n{text}\n", encoding="utf-8")
-        with reading_here():
-            ingest(workspace, corpus, [docs], settings, embedder=FakeEmbedder())
+        ingest(workspace, corpus, [docs], settings, embedder=FakeEmbedder())
 
 
 def service_of(workspace: Workspace, engine: Engine, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Service:

@@ -17,7 +17,6 @@ import psutil
 import pytest
 from fakes import FakeEmbedder
 from files import docx, with_member
-from reading_here import read_here
 from test_pipeline import fill
 
 from assistant.artifacts.command_reports import FileReport, IngestReport
@@ -160,7 +159,6 @@ def hooked(monkeypatch: pytest.MonkeyPatch, what: Callable[[Path], object]) -> N
         return content
 
     monkeypatch.setattr(pipeline, "file_hash", hash_then)
-    monkeypatch.setattr(pipeline, "read_all", read_here)
 
 
 @pytest.mark.parametrize("size", ["longer", "as long"])
@@ -202,7 +200,6 @@ def test_a_file_that_may_not_be_read_is_told(workspace: Workspace, docs: Path, m
         return real(self, mode, *rest, **named)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", refusing)
-    monkeypatch.setattr(pipeline, "read_all", read_here)
     report = ingest(workspace, docs)
     assert by_path(report)["locked.txt"].message == "locked.txt cannot be read: Permission denied. Check its rights."
     assert by_path(report)["good.txt"].status == "added"
@@ -212,6 +209,7 @@ def test_a_file_that_may_not_be_read_is_told(workspace: Workspace, docs: Path, m
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("reading_apart")
 def test_a_reader_that_takes_too_long_is_stopped(workspace: Workspace, docs: Path) -> None:
     fill(docs, "a.txt", "z.txt")
     slow_file(docs)
@@ -222,6 +220,7 @@ def test_a_reader_that_takes_too_long_is_stopped(workspace: Workspace, docs: Pat
     assert (by_path(report)["a.txt"].status, by_path(report)["z.txt"].status) == ("added", "added")
 
 
+@pytest.mark.usefixtures("reading_apart")
 def test_a_reader_that_takes_too_much_memory_is_stopped(workspace: Workspace, docs: Path) -> None:
     fill(docs, "a.txt", "z.txt")
     slow_file(docs)
@@ -232,6 +231,7 @@ def test_a_reader_that_takes_too_much_memory_is_stopped(workspace: Workspace, do
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("reading_apart")
 def test_a_reader_that_is_killed_costs_one_file(workspace: Workspace, docs: Path) -> None:
     fill(docs, "a.txt", "z.txt")
     slow_file(docs)
@@ -291,6 +291,7 @@ def memory_of_children() -> Iterator[list[int]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [200_000_000, 230_000_000])
+@pytest.mark.usefixtures("reading_apart")
 def test_two_hundred_megabytes_of_text_are_refused_soon_and_cheaply(
     workspace: Workspace, docs: Path, size: int
 ) -> None:
@@ -314,7 +315,6 @@ def test_a_file_over_the_limit_is_not_even_opened(
     fill(docs, "a.txt")
     with (docs / "huge.txt").open("wb") as stream:
         stream.truncate(2 << 20)
-    monkeypatch.setattr(pipeline, "read_all", read_here)
     hashed: list[str] = []
 
     def noting(file: Path) -> str:
@@ -329,11 +329,8 @@ def test_a_file_over_the_limit_is_not_even_opened(
     assert hashed == ["a.txt"]
 
 
-def test_what_a_file_may_unpack_to_is_a_setting(
-    workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_file_may_unpack_to_is_a_setting(workspace: Workspace, docs: Path) -> None:
     (docs / "large.docx").write_bytes(with_member(docx(), "word/media/plan.bmp", b" " * (1 << 20)))
-    monkeypatch.setattr(pipeline, "read_all", read_here)
     (refused,) = ingest(workspace, docs, max_unpacked_mb=1).files
     assert refused.status == "failed" and "raise ingest.max_unpacked_mb" in refused.message
     assert ingest(workspace, docs, max_unpacked_mb=2).counts == {"added": 1}
@@ -343,15 +340,12 @@ def test_what_a_file_may_unpack_to_is_a_setting(
 
 
 @pytest.mark.slow
-def test_five_thousand_unchanged_files_take_two_seconds_and_no_torch(
-    workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_five_thousand_unchanged_files_take_two_seconds_and_no_torch(workspace: Workspace, docs: Path) -> None:
     real = Embedder(Settings().embedder, Settings().device).fingerprint
     for number in range(5_000):
         folder = docs / str(number % 50)
         folder.mkdir(exist_ok=True)
         (folder / f"{number}.txt").write_text(f"File {number}.", "utf-8")
-    monkeypatch.setattr(pipeline, "read_all", read_here)
     embedder = FakeEmbedder(real)
     pipeline.ingest(workspace, DEFAULT_CORPUS, [docs], Settings(), embedder=embedder)
     code = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))"
@@ -378,10 +372,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 
 
 @pytest.mark.parametrize("spare", [0, 30_000, 200_000, 290_000])
-def test_a_full_disk_is_told_in_one_line_and_costs_nothing(
-    workspace: Workspace, docs: Path, monkeypatch: pytest.MonkeyPatch, spare: int
-) -> None:
-    monkeypatch.setattr(pipeline, "read_all", read_here)
+def test_a_full_disk_is_told_in_one_line_and_costs_nothing(workspace: Workspace, docs: Path, spare: int) -> None:
     fill(docs, "a.txt")
     first = ingest(workspace, docs)
     folder = workspace.corpus(DEFAULT_CORPUS)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder
-from reading_here import read_here
 from test_pipeline import Bench, fill
 
 from assistant.artifacts.command_reports import IngestReport
@@ -14,16 +13,12 @@ from assistant.config import Settings
 from assistant.errors import IngestError, UsageError, WorkspaceBusy
 from assistant.retrieval.retriever import Retriever
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
-from ingest import pipeline
 from ingest.pipeline import forget
 
 
 @pytest.fixture
-def made(
-    workspace: Workspace, settings: Settings, embedder: FakeEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
+def made(workspace: Workspace, settings: Settings, embedder: FakeEmbedder, tmp_path: Path) -> Bench:
     """A corpus of the folders ``one`` (two files) and ``two`` (three files)."""
-    monkeypatch.setattr(pipeline, "read_all", read_here)
     fill(tmp_path / "one", "a.md", "sub/b.md")
     fill(tmp_path / "two", "c.md", "d.md", "e.md")
     bench = Bench(workspace, settings, embedder)

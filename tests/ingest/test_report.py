@@ -8,14 +8,12 @@ import pytest
 from fakes import FakeEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
-from reading_here import read_here
 from rich.cells import cell_len
 from test_pipeline import Bench, fill, statuses
 
 from assistant.artifacts.command_reports import FileReport, FileStatus, IngestReport
 from assistant.config import Settings
 from assistant.workspace import Workspace
-from ingest import pipeline
 from ingest.report import complaints, print_report, table_lines
 
 LONG = "policies/2026/household and contents/general-terms-and-conditions-of-insurance-2026.pdf"
@@ -23,8 +21,7 @@ MESSAGE = "terms.pdf is encrypted and cannot be read by this program. Save it wi
 
 
 @pytest.fixture
-def bench(workspace: Workspace, settings: Settings, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(pipeline, "read_all", read_here)
+def bench(workspace: Workspace, settings: Settings, embedder: FakeEmbedder) -> Bench:
     return Bench(workspace, settings, embedder)
 
 
