@@ -6,10 +6,12 @@ anything else heavy. There it is named as here, with ``_command`` behind: ``assi
 
 import _thread
 import importlib
+import signal
 import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
@@ -121,6 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _interrupt_later(ignored: "sys.UnraisableHookArgs") -> None:
     """Ctrl-C while Python takes an object away would be dropped with a traceback: it is heard a moment later."""
     if issubclass(ignored.exc_type, KeyboardInterrupt):
-        threading.Timer(0.05, _thread.interrupt_main).start()
+        main_thread = threading.main_thread().ident or 0
+        # A signal ends what the thread waits for, too; Windows knows none.
+        awake = partial(signal.pthread_kill, main_thread) if hasattr(signal, "pthread_kill") else _thread.interrupt_main
+        threading.Timer(0.05, awake, (signal.SIGINT,)).start()
     else:
         sys.__unraisablehook__(ignored)

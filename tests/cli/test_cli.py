@@ -270,7 +270,7 @@ class Ending:
         raise KeyboardInterrupt  # what Python makes of the signal there
 def command(*_, **__):
     Ending()
-    time.sleep(30)
+    time.sleep(600)
 cli.assistant.main = command
 cli.main([])
 """

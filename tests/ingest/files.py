@@ -166,6 +166,8 @@ def docx(*, title: str = "") -> bytes:
     import docx as python_docx
 
     document = python_docx.Document()
+    for style in document.styles.element.xpath("w:style[@w:type='table'][not(@w:default)]"):  # reading them takes long
+        style.getparent().remove(style)
     document.core_properties.title = title
     document.core_properties.author = "A. Actuary"
     document.add_heading("Household policy", level=1)

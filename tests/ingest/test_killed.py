@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +63,14 @@ WORDS = [
 
 def serve() -> None:
     """For each line ``workspace folder line in_process`` on standard input: fork an ingest, print its pid."""
-    import faiss  # noqa: F401 - warms the parent
+    from reading_here import read_here
 
-    from ingest import pipeline  # noqa: F401
+    from ingest import pipeline
 
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:  # warms the parent
+        patched.setattr(pipeline, "read_all", read_here)
+        write_something(Path(folder, "a.md"), random.Random(0))
+        _ingest(Path(folder, "workspace"), Path(folder))
     for request in sys.stdin:
         workspace, folder, line, in_process = request.split()
         pid = os.fork()
@@ -100,20 +105,20 @@ def _ingest_once(workspace: str, folder: str, line: int, in_process: bool) -> No
         pipeline._EMBED_WINDOWS = 12  # several portions an ingest
         if line >= 0:
             sys.settrace(trace)
-        pipeline.ingest(
-            Workspace(Path(workspace)),
-            DEFAULT_CORPUS,
-            [Path(folder)],
-            SETTINGS,
-            confirmed=True,
-            embedder=FakeEmbedder(),
-        )
+        _ingest(Path(workspace), Path(folder))
         sys.settrace(None)
         if line == 0:
             Path(workspace, "lines").write_text(str(lines))
         status = 0
     finally:
         os._exit(status)
+
+
+def _ingest(workspace: Path, folder: Path) -> None:
+    from ingest import pipeline
+
+    place = Workspace(workspace)
+    pipeline.ingest(place, DEFAULT_CORPUS, [folder], SETTINGS, confirmed=True, embedder=FakeEmbedder())
 
 
 # In the test
