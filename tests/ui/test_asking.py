@@ -62,9 +62,12 @@ class Page:
         self._asking, self._parts, self._engine = asking, parts, engine
 
     async def begin(self, text: str = QUESTION, conversation: int | None = None) -> "asyncio.Task[None]":
-        """Ask, and return when the model has begun."""
+        """Ask, and return when the model has begun and the page has heard of it."""
         task = asyncio.create_task(self._ask(Question("ana", text, (ServedModel("cars"),), conversation)))
         assert await asyncio.to_thread(self._engine.begun.acquire, timeout=60)
+        searching = str(self._asking.context.text("chat.searching"))
+        while searching in str(self.changes[-1].get(self._parts.now, "")):
+            await asyncio.sleep(0.001)
         return task
 
     async def _ask(self, question: Question) -> None:
