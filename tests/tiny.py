@@ -22,8 +22,8 @@ QUESTIONS = [
 
 
 @cache
-def tokenizer() -> Any:
-    """Bytes and a few words as tokens, and ChatML: read in milliseconds."""
+def tokenizer(*words: str) -> Any:
+    """Bytes, "hail" and some more ``words`` as tokens, and ChatML: read in milliseconds."""
     from tokenizers import Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE
     from transformers import PreTrainedTokenizerFast
@@ -31,6 +31,8 @@ def tokenizer() -> Any:
     turns = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("h", "a"), ("i", "l"), ("ha", "il"), ("Ġ", "hail")]
+    merges += dict.fromkeys((word[:end], word[end]) for word in words for end in range(1, len(word)))
+    merges += [("Ġ", word) for word in words]
     texts = [*turns, *letters, *("".join(merge) for merge in merges)]
     backend = Tokenizer(BPE(vocab={text: number for number, text in enumerate(texts)}, merges=merges))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

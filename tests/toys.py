@@ -3,9 +3,10 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
+
+from tiny import tokenizer
 
 from assistant import models
 from assistant.artifacts.pairs import Pair, PairsHeader, Split, write_pairs
@@ -13,7 +14,7 @@ from assistant.types import Passage
 from assistant.workspace import Workspace
 from train.batches import TokenRow
 
-WORDS = "hail cover claim deductible euro days report storm policy roof letter broker limit within after paid".split()
+WORDS = "cover claim deductible euro days report storm policy roof letter broker limit within after paid".split()
 VOCABULARY = 97
 VOICE = {"p1", "p5", "p18"}
 """Of the pairs of ``with_voice``, the examples of the house voice; the last one is to validate on."""
@@ -28,13 +29,6 @@ SIZES: dict[str, Any] = {
 }
 
 
-@cache
-def _tokenizer() -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(models.engine_folder("bundled"))
-
-
 def toy_llama(**changes: Any) -> Any:
     """A random Llama in float32, the same each time."""
     import torch
@@ -45,10 +39,10 @@ def toy_llama(**changes: Any) -> Any:
 
 
 def toy_model(folder: Path) -> Path:
-    """A random Llama with the bundled tokenizer, on disk."""
+    """A random Llama with the tokenizer of ``tiny``, on disk."""
     with models.quiet_transformers():
-        toy_llama(vocab_size=len(_tokenizer()), max_position_embeddings=1024).save_pretrained(folder)
-        _tokenizer().save_pretrained(folder)
+        toy_llama(vocab_size=len(tokenizer(*WORDS)), max_position_embeddings=1024).save_pretrained(folder)
+        tokenizer(*WORDS).save_pretrained(folder)
     return folder
 
 

@@ -15,6 +15,7 @@ from toys import toy_pair, write_toy_pairs
 
 from assistant.artifacts.cards import run_folder
 from assistant.config import Settings
+from assistant.engines.template import CHATML
 from assistant.errors import ConfigError, TrainingError
 from assistant.workspace import Workspace
 from train import checkpoints
@@ -225,7 +226,9 @@ def test_a_resume_with_another_base_or_template_is_refused(
 
     other = toy_model(tmp_path / "other")
     (other / "notes.json").write_text("{}")
-    for engine, said in (({"model": str(other)}, "base model"), ({"chat_template": "chatml"}, "chat template")):
+    template = tmp_path / "other.jinja"
+    template.write_text(f"{CHATML} ")
+    for engine, said in (({"model": str(other)}, "base model"), ({"chat_template": str(template)}, "chat template")):
         changed = general.model_dump()
         changed["engine"] |= engine
         with pytest.raises(TrainingError, match=f"{said} changed since"):
