@@ -15,7 +15,6 @@ from browser import Visits, serving
 from fakes import FakeEmbedder
 from fastapi import FastAPI
 from playwright.sync_api import expect
-from reading_here import reading_here
 from serving import HAIL, PETS, EchoEngine, make_corpora
 from signing import client_of, in_a_loop, make_people, sign_in
 from working import as_, run_instead
@@ -64,8 +63,7 @@ def context(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     def read(_: Chat, files: Workspace, folder: Path, *__: object) -> IngestReport:
         settings = Settings.model_validate({"ingest": {"workers": 1, "calibrate": False}})
-        with reading_here():
-            return ingest(files, FILES, [folder], settings, confirmed=True, embedder=FakeEmbedder())
+        return ingest(files, FILES, [folder], settings, confirmed=True, embedder=FakeEmbedder())
 
     monkeypatch.setattr(Chat, "_ingested", read)
     return app_context(workspace, EchoEngine(), {"answer": {"caution": 0, "unsupported": "show"}})
