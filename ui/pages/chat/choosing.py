@@ -38,7 +38,7 @@ _LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _Brought:
     """What became of some files: the conversation that asks them now, which were not taken, and what else is told."""
 
     conversation: int | None
@@ -182,7 +182,7 @@ class AskedDocuments:
                 async with self.context.reading:  # one after the other: each takes a core, and who asks comes first
                     read = await asyncio.to_thread(self._read, brought, user, conversation, scope, running.stop)
             except AssistantError as error:
-                read = _Read(conversation, scope, [str(error)])
+                read = _Brought(conversation, scope, [str(error)])
             for message in read.refused:
                 gr.Warning(message_html(message), title=self.context.text("jobs.not_taken"))
             for message in read.remarks:
@@ -190,7 +190,7 @@ class AskedDocuments:
             if running.is_shown:
                 yield await asyncio.to_thread(self._attached, read, user, searched)
 
-    def _attached(self, read: _Read, user: User, searched: str) -> Changes:
+    def _attached(self, read: _Brought, user: User, searched: str) -> Changes:
         changes = {
             self.parts.brought: None,
             self.parts.scope: read.scope,
@@ -205,7 +205,7 @@ class AskedDocuments:
 
     def _read(
         self, brought: Sequence[str], user: User, conversation: int | None, scope: Scope, stop: threading.Event
-    ) -> _Read:
+    ) -> _Brought:
         """Keep and read files for a conversation; what came of none is deleted.
 
         Raises UsageError for too many, for another's, and where they cannot be read at all.
@@ -219,7 +219,7 @@ class AskedDocuments:
             refused = [f"{one.name}: {context.text(one.reason)}" for one in taken.refused]
             report = self._ingested(files, taken.folder, user, stop) if taken.files else None
             if report is None:
-                return _Read(conversation, scope, refused)
+                return _Brought(conversation, scope, refused)
             failed = {one.path: one.message for one in report.files if one.status in ("failed", "skipped")}
             for file in taken.files:
                 if file.name in failed:
@@ -229,7 +229,7 @@ class AskedDocuments:
                 conversation = kept.attach(user.name, conversation, files, scope)
                 is_attached = True
             remarks = [f"{one.path}: {remark}" for one in report.files for remark in one.warnings]
-            return _Read(conversation, scope, [*refused, *failed.values()], remarks)
+            return _Brought(conversation, scope, [*refused, *failed.values()], remarks)
         finally:
             for one in brought:
                 context.arrivals.drop(one, user.name)
