@@ -35,7 +35,14 @@ _MOST_SEARCHED = 20
 """Words; a text that was pasted into the box is more than SQLite takes."""
 MOST_LISTED = 60
 """Conversations in a list; more would stand in the way of who goes through the page by keyboard."""
-_NEXT_SEEN = "(SELECT ifnull(max(seen), 0) + 1 FROM turns WHERE conversation = ?)"
+_SHOW = """
+    WITH RECURSIVE branch (id, parent) AS (
+        SELECT id, parent FROM turns WHERE id = ?
+        UNION ALL SELECT turns.id, turns.parent FROM turns JOIN branch ON turns.id = branch.parent
+    )
+    UPDATE turns SET seen = (SELECT max(seen) + 1 FROM turns WHERE conversation = ?) WHERE id IN (SELECT id FROM branch)
+"""
+"""A turn, and those that lead to it: another page may show another branch meanwhile."""
 _TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?)"
 _TABLES = (
     """
@@ -95,7 +102,10 @@ class Conversations:
         self._attached = folder / "attached"
 
     def listed(self, user: str, searched: str = "", most: int = MOST_LISTED) -> list[ListedConversation]:
-        """A user's conversations: the pinned, those in folders, then the latest; only those with all searched words."""
+        """A user's conversations: the pinned, those in folders, then the latest; only those with all searched words.
+
+        Of more than ``most``, old ones that are pinned or in folders leave half of the places to the latest.
+        """
         words = searched.casefold().split()[:_MOST_SEARCHED]
         conditions = " AND (instr(folded(title), ?) OR EXISTS (" + _TURN_WITH + "))"
         values = [word for word in words for _ in range(2)]
@@ -104,14 +114,15 @@ class Conversations:
             database.create_function("folded", 1, str.casefold, deterministic=True)
             rows = database.execute(
                 "SELECT id, title, updated, pinned, shared, folder FROM conversations"
-                f" WHERE user = ?{conditions * len(words)}"
-                " ORDER BY pinned DESC, folder != '' DESC, updated DESC, id DESC LIMIT ?",
+                f" WHERE user = ?{conditions * len(words)} ORDER BY row_number() OVER ("
+                "PARTITION BY pinned OR folder != '' ORDER BY pinned DESC, updated DESC, id DESC) LIMIT ?",
                 (user, *values, most),
             ).fetchall()
-        return [
+        found = [
             ListedConversation(id_, title, datetime.fromisoformat(updated), bool(pinned), shared or "", folder)
             for id_, title, updated, pinned, shared, folder in rows
         ]
+        return sorted(found, key=lambda one: (not one.is_pinned, not one.folder))
 
     def latest(self, user: str) -> int | None:
         """The conversation in which the user asked last; None without any."""
@@ -145,7 +156,7 @@ class Conversations:
         """
         with self._opened() as database:
             conversation = _conversation_of(database, user, turn)
-            database.execute(f"UPDATE turns SET seen = {_NEXT_SEEN} WHERE id = ?", (conversation, turn))
+            database.execute(_SHOW, (turn, conversation))
         return conversation
 
     def title(self, user: str, conversation: int) -> str:
@@ -156,27 +167,27 @@ class Conversations:
     def begin(self, user: str, question: str, scope: Scope = EVERYTHING) -> int:
         """A new conversation, called by its first question."""
         with self._opened() as database:
-            return _begun(database, user, question, scope)
+            cursor = database.execute(
+                "INSERT INTO conversations (user, title, updated, scope) VALUES (?, ?, ?, ?)",
+                (user, _title(question), _now(), written(scope)),
+            )
+        return int(cursor.lastrowid or 0)
 
     def scope(self, user: str, conversation: int) -> Scope:
         """Which documents a conversation asks. Raises UsageError for one that the user has not."""
         with self._opened() as database:
-            _owned(database, user, conversation)
-            row = database.execute("SELECT scope FROM conversations WHERE id = ?", (conversation,)).fetchone()
-        return kept(row[0])
+            return kept(_owned(database, user, conversation, "scope"))
 
     def narrow(self, user: str, conversation: int, scope: Scope) -> None:
         """Keep which documents a conversation asks from now on."""
-        with self._opened() as database:
-            _owned(database, user, conversation)
-            database.execute("UPDATE conversations SET scope = ? WHERE id = ?", (written(scope), conversation))
+        self._change(user, conversation, "scope = ?", written(scope))
 
     def files(self, user: str, conversation: int) -> Workspace | None:
         """What holds a conversation's own files; None without any. Raises UsageError for one that the user has not."""
         with self._opened() as database:
-            _owned(database, user, conversation)
-            row = database.execute("SELECT attached FROM conversations WHERE id = ?", (conversation,)).fetchone()
-        return Workspace(self._attached / row[0]) if row[0] else None
+            name = _owned(database, user, conversation, "attached")
+        folder = self._attached / name
+        return Workspace(folder) if name and folder.is_dir() else None
 
     def new_files(self) -> Workspace:
         """What may hold the files of a conversation, once it is attached to one."""
@@ -187,14 +198,9 @@ class Conversations:
 
         Raises UsageError for a conversation that the user has not.
         """
-        with self._opened() as database:
-            if conversation is None:
-                conversation = _begun(database, user, ", ".join(scope.files))
-            _owned(database, user, conversation)
-            database.execute(
-                "UPDATE conversations SET attached = ?, scope = ? WHERE id = ?",
-                (files.root.name, written(scope), conversation),
-            )
+        if conversation is None:
+            conversation = self.begin(user, ", ".join(scope.files))
+        self._change(user, conversation, "attached = ?, scope = ?", files.root.name, written(scope))
         return conversation
 
     def corpus(self, user: str, name: str) -> Path | None:
@@ -210,11 +216,11 @@ class Conversations:
                 return files.corpus(FILES)
         raise UsageError("This file is open to the one alone who brought it.", "Ask them for it, or bring your own.")
 
-    def clear_files(self) -> None:
-        """Delete files of no conversation: of one whose reading or whose deletion was broken off."""
+    def clear_files(self, files: Workspace | None = None) -> None:
+        """Delete files of no conversation, as of a reading or deletion that was broken off; all such, or ``files``."""
         if not self._attached.is_dir():
             return
-        folders = list(self._attached.iterdir())
+        folders = [files.root] if files else list(self._attached.iterdir())
         with self._opened() as database:
             kept = {name for (name,) in database.execute("SELECT attached FROM conversations")}
         for folder in folders:
@@ -242,16 +248,16 @@ class Conversations:
             ).fetchone()
             was_greeting = first and is_small_talk(REPLIES.validate_json(first[1])) and title == _title(first[0])
             if was_greeting and not is_small_talk(replies):
-                _call(database, conversation, question)
+                database.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(question), conversation))
             branches = _branches(database, conversation)
             shown = branches.shown() if replaced is None else branches.before(replaced)
             parent = shown[-1].id if shown else None
             written_replies = REPLIES.dump_json(tuple(replies)).decode()
             cursor = database.execute(
-                "INSERT INTO turns (conversation, question, replies, blind, words, parent, seen)"
-                f" VALUES (?, ?, ?, ?, ?, ?, {_NEXT_SEEN})",
-                (conversation, question, written_replies, blind, words, parent, conversation),
+                "INSERT INTO turns (conversation, question, replies, blind, words, parent) VALUES (?, ?, ?, ?, ?, ?)",
+                (conversation, question, written_replies, blind, words, parent),
             )
+            database.execute(_SHOW, (cursor.lastrowid, conversation))
             database.execute("UPDATE conversations SET updated = ? WHERE id = ?", (_now(), conversation))
         turn, versions = int(cursor.lastrowid or 0), branches.versions(parent)
         return Turn(turn, question, tuple(replies), blind, versions=(*versions, turn) if versions else ())
@@ -278,16 +284,11 @@ class Conversations:
     def rename(self, user: str, conversation: int, title: str) -> None:
         """Call a conversation something else; an empty title changes nothing."""
         if _title(title):
-            with self._opened() as database:
-                _owned(database, user, conversation)
-                _call(database, conversation, title)
+            self._change(user, conversation, "title = ?", _title(title))
 
     def move(self, user: str, conversation: int, folder: str) -> None:
         """Lay a conversation into a folder, which is there from then on; into none where its name is empty."""
-        with self._opened() as database:
-            _owned(database, user, conversation)
-            name = excerpt(folder, _LONGEST_FOLDER)
-            database.execute("UPDATE conversations SET folder = ? WHERE id = ?", (name, conversation))
+        self._change(user, conversation, "folder = ?", excerpt(folder, _LONGEST_FOLDER))
 
     def refolder(self, user: str, folder: str, name: str) -> None:
         """Call a folder something else; without a name it is taken away, and its conversations stay."""
@@ -297,18 +298,12 @@ class Conversations:
 
     def pin(self, user: str, conversation: int) -> None:
         """Have a conversation stand before the others, or no more."""
-        with self._opened() as database:
-            _owned(database, user, conversation)
-            database.execute("UPDATE conversations SET pinned = NOT pinned WHERE id = ?", (conversation,))
+        self._change(user, conversation, "pinned = NOT pinned")
 
     def share(self, user: str, conversation: int) -> None:
         """Let whoever has its link, and may use the app, take a copy of a conversation; or no more, for a new link."""
-        with self._opened() as database:
-            _owned(database, user, conversation)
-            database.execute(
-                "UPDATE conversations SET shared = CASE WHEN shared IS NULL THEN ? END WHERE id = ?",
-                (secrets.token_urlsafe(16), conversation),
-            )
+        link = secrets.token_urlsafe(16)
+        self._change(user, conversation, "shared = CASE WHEN shared IS NULL THEN ? END", link)
 
     def taken(self, user: str, link: str) -> int:
         """The user's own copy of a conversation that someone shares, made once; for the sharer, the original.
@@ -349,9 +344,18 @@ class Conversations:
         """Delete a conversation with all in it, and its files."""
         files = self.files(user, conversation)
         with self._opened() as database:
+            # One after the other: SQLite deletes no more than a thousand turns of which each follows another.
+            database.execute("UPDATE turns SET parent = NULL WHERE conversation = ?", (conversation,))
             database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
         if files:
-            shutil.rmtree(files.root, ignore_errors=True)
+            self.clear_files(files)
+
+    def _change(self, user: str, conversation: int, change: str, *values: str) -> None:
+        """Change a conversation. Raises UsageError for one that the user has not."""
+        with self._opened() as database:
+            statement = f"UPDATE conversations SET {change} WHERE id = ? AND user = ?"
+            if not database.execute(statement, (*values, conversation, user)).rowcount:
+                raise gone()
 
     def _say_once(self, turn: int, column: str, value: int | str) -> None:
         """Of two clicks at the same time, one counts."""
@@ -399,23 +403,14 @@ def _prepare(database: sqlite3.Connection) -> None:
     database.execute(f"PRAGMA user_version = {newest}")
 
 
-def _owned(database: sqlite3.Connection, user: str, conversation: int) -> str:
-    row = database.execute("SELECT title FROM conversations WHERE id = ? AND user = ?", (conversation, user)).fetchone()
+def _owned(database: sqlite3.Connection, user: str, conversation: int, column: str = "title") -> str:
+    """A text of a conversation, empty for none. Raises UsageError for a conversation that the user has not."""
+    row = database.execute(
+        f"SELECT {column} FROM conversations WHERE id = ? AND user = ?", (conversation, user)
+    ).fetchone()
     if row is None:
         raise gone()
-    return str(row[0])
-
-
-def _begun(database: sqlite3.Connection, user: str, title: str, scope: Scope = EVERYTHING) -> int:
-    cursor = database.execute(
-        "INSERT INTO conversations (user, title, updated, scope) VALUES (?, ?, ?, ?)",
-        (user, _title(title), _now(), written(scope)),
-    )
-    return int(cursor.lastrowid or 0)
-
-
-def _call(database: sqlite3.Connection, conversation: int, title: str) -> None:
-    database.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(title), conversation))
+    return str(row[0] or "")
 
 
 def _conversation_of(database: sqlite3.Connection, user: str, turn: int) -> int:

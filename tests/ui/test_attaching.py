@@ -207,17 +207,51 @@ def test_a_reading_that_is_stopped_or_broken_off_leaves_nothing(page: Page, monk
     monkeypatch.setattr(Chat, "_ingested", lambda *_: None)
     assert page.bring("ana", {"note.md": b"# Note\n"})[page.parts.conversation] is None
     monkeypatch.setattr(Chat, "_ingested", killed)
-    monkeypatch.setattr("ui.pages.chat.choosing.shutil.rmtree", lambda *_, **__: None)  # as nothing is done any more
+    monkeypatch.setattr("ui.conversations.shutil.rmtree", lambda *_, **__: None)  # as nothing is done any more
     with pytest.raises(KeyboardInterrupt):
         page.bring("ana", {"note.md": b"# Note\n"})
     assert kept.listed("ana") == [] and len(list(attached.iterdir())) == 1
     monkeypatch.undo()
-    keep = kept.attach("ana", None, kept.new_files(), Scope(files=("a.md",)))
-    files = kept.files("ana", keep)
-    assert files is not None
+    files = kept.new_files()
     files.root.mkdir()
+    kept.attach("ana", None, files, Scope(files=("a.md",)))
     Conversations(page.context.workspace.root).clear_files()
     assert list(attached.iterdir()) == [files.root]
+
+
+def test_what_is_not_read_to_its_end_is_not_read_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation, scope = page.brought()
+    kept, large = page.context.conversations, {"large.md": b"# Large\n\nWater.\n"}
+    files = kept.files("ana", conversation)
+    assert files is not None
+
+    def full(*_: object) -> IngestReport:
+        raise OSError("The disk is full.")
+
+    for read in (lambda *_: None, full):
+        with monkeypatch.context() as patched:
+            patched.setattr(Chat, "_ingested", read)
+            patched.setattr("ui.pages.chat.choosing.gr.Warning", lambda *_, **__: None)
+            changes = page.bring("ana", large, conversation, scope)
+        assert changes[page.parts.scope] == scope, "the page goes on whatever happens"
+        assert [file.name for file in files.root.rglob("*.md")] == ["note.md"]
+
+
+def test_a_conversation_that_is_deleted_while_its_file_is_read_leaves_nothing(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation, scope = page.brought()
+    kept, attached, read = page.context.conversations, page.context.workspace.root / "attached", Chat._ingested
+
+    def deleted(*arguments: Any) -> IngestReport | None:
+        kept.delete("ana", conversation)
+        return read(*arguments)
+
+    monkeypatch.setattr(Chat, "_ingested", deleted)
+    monkeypatch.setattr("ui.pages.chat.choosing.gr.Warning", lambda *_, **__: None)
+    changes = page.bring("ana", {"note.md": b"# Note\n\nWater.\n"}, conversation, scope)
+    assert changes[page.parts.conversation] is None and changes[page.parts.scope] == Scope(("cars",))
+    assert list(attached.iterdir()) == [] and kept.listed("ana") == []
 
 
 def test_a_reading_is_an_ingest_that_can_be_stopped(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,6 +123,30 @@ def test_a_question_asked_anew_stands_beside_the_one_of_before(kept: Conversatio
         kept.turn("ana", turns[0].id)
 
 
+def test_what_was_asked_last_is_shown_though_another_page_shows_another_branch(kept: Conversations) -> None:
+    conversation = kept.begin("ana", "one")
+    one, two = (kept.add("ana", conversation, question, [reply()]).id for question in ("one", "two"))
+    kept.add("ana", conversation, "one, anew", [reply()], replaced=one)  # on another page
+    anew = kept.add("ana", conversation, "two, anew", [reply()], replaced=two).id
+    assert [turn.id for turn in kept.turns("ana", conversation)] == [one, anew]
+    kept.choose("ana", kept.turn("ana", one).versions[1])
+    kept.choose("ana", two)
+    assert [turn.id for turn in kept.turns("ana", conversation)] == [one, two]
+
+
+def test_a_conversation_of_any_length_is_deleted(kept: Conversations, tmp_path: Path) -> None:
+    conversation = kept.begin("ana", "one")
+    first = kept.add("ana", conversation, "one", [reply()]).id
+    with closing(sqlite3.connect(tmp_path / "workspace" / FILE)) as database, database:
+        database.executemany(
+            "INSERT INTO turns (id, conversation, question, replies, blind, words, parent)"
+            " VALUES (?, ?, 'more', '[]', 0, '', ?)",
+            [(id_, conversation, id_ - 1) for id_ in range(first + 1, first + 1500)],
+        )
+    kept.delete("ana", conversation)
+    assert kept.listed("ana") == []
+
+
 def test_every_question_of_before_stays_within_reach(kept: Conversations) -> None:
     chance, conversation, turns = random.Random(3), kept.begin("ana", "one"), list[int]()
     for number in range(15):
@@ -277,6 +301,16 @@ def test_a_folder_holds_conversations_and_is_taken_away_from_around_them(kept: C
     assert [part.text for part in soup.select("li .title span")] == ["One?", "Three?", "Two?"]
     kept.refolder("ana", "<b>' OR 1=1 --", "")
     assert folders() == dict.fromkeys((one, two, three), "") and folders("ben") == {theirs: "Claims 2026"}
+
+
+def test_full_folders_and_pins_leave_places_to_the_latest(kept: Conversations) -> None:
+    for number in range(6):
+        kept.move("ana", kept.begin("ana", f"Old {number}?"), "Claims")
+    pinned, *_, before, latest = (kept.begin("ana", f"New {number}?") for number in range(4))
+    kept.pin("ana", pinned)
+    found = kept.listed("ana", most=4)
+    assert [(one.id, one.folder) for one in found if not one.folder] == [(pinned, ""), (latest, ""), (before, "")]
+    assert [one.title for one in found if one.folder] == ["Old 5?"]
 
 
 def test_a_link_gives_a_copy_of_its_own_to_each_who_has_it(kept: Conversations) -> None:

@@ -5,7 +5,7 @@ Such files are read for one conversation by ``assistant ingest``, and asked alon
 """
 
 import asyncio
-import shutil
+import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -35,6 +35,7 @@ from ui.uploads import safe_file_name, stored
 
 Changes = dict[Any, Any]
 _LOOK_SECONDS = 0.2
+_log = logging.getLogger("uvicorn.error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ class AskedDocuments:
     def welcome(self, scope: Scope, user: User, conversation: int | None) -> Markup:
         """What stands in place of the first question."""
         workspace, corpus, only = self.context.workspace, next(iter(scope.corpora), ""), scope.only
-        if scope.files and conversation is not None:
-            files = self.context.conversations.files(user.name, conversation)
-            workspace, corpus, only = (files, FILES, None) if files else (workspace, "", None)
+        if scope.files:
+            files = None if conversation is None else self.context.conversations.files(user.name, conversation)
+            workspace, corpus, only = files or workspace, FILES if files else "", None
         questions = first_questions(workspace, corpus, self.context.language) if corpus and not only else []
         return welcome_html(questions, scope.files or self.corpora(), self.context.text)
 
@@ -167,10 +168,9 @@ class AskedDocuments:
         if not brought:
             yield {self.parts.brought: gr.skip()}
             return
-        user = await asyncio.to_thread(self.context.who, request)
+        user, words = await asyncio.to_thread(self.context.who, request), self.context.text
         scope = await asyncio.to_thread(self.scope, scope)
         if seconds := self.context.questions.wait(user.name):
-            words = self.context.text
             raise UsageError(words("chat.too_often"), words("chat.too_often_help", seconds=round(seconds) or 1))
         with self.asking.reading(request.session_hash or "") as running:
             names = [safe_file_name(Path(one).name) for one in brought]
@@ -183,58 +183,66 @@ class AskedDocuments:
                     read = await asyncio.to_thread(self._read, brought, user, conversation, scope, running.stop)
             except AssistantError as error:
                 read = _Brought(conversation, scope, [str(error)])
+            except Exception:
+                _log.exception("Files could not be read.")
+                read = _Brought(conversation, scope, [words("chat.unexpected")])
             for message in read.refused:
-                gr.Warning(message_html(message), title=self.context.text("jobs.not_taken"))
+                gr.Warning(message_html(message), title=words("jobs.not_taken"))
             for message in read.remarks:
                 gr.Warning(message_html(message))
             if running.is_shown:
                 yield await asyncio.to_thread(self._attached, read, user, searched)
 
     def _attached(self, read: _Brought, user: User, searched: str) -> Changes:
-        changes = {
+        conversation, scope, turns = read.conversation, read.scope, self.context.conversations.turns
+        try:
+            is_empty = conversation is not None and not turns(user.name, conversation)
+        except UsageError:  # it was deleted meanwhile
+            shown = self.shown(user, (), None, Scope(scope.corpora))
+            return {**shown, self.parts.brought: None, self.parts.listed: self.listed(user.name, None, searched)}
+        return {
             self.parts.brought: None,
-            self.parts.scope: read.scope,
-            self.parts.asked: self.asked(read.scope, user),
-            self.parts.conversation: read.conversation,
-            self.parts.listed: self.listed(user.name, read.conversation, searched),
+            self.parts.scope: scope,
+            self.parts.asked: self.asked(scope, user),
+            self.parts.conversation: conversation,
+            self.parts.listed: self.listed(user.name, conversation, searched),
             self.parts.question: ready(),
+            **({self.parts.now: self.welcome(scope, user, conversation)} if is_empty else {}),
         }
-        if read.conversation is not None and not self.context.conversations.turns(user.name, read.conversation):
-            changes[self.parts.now] = self.welcome(read.scope, user, read.conversation)
-        return changes
 
     def _read(
         self, brought: Sequence[str], user: User, conversation: int | None, scope: Scope, stop: threading.Event
     ) -> _Brought:
-        """Keep and read files for a conversation; what came of none is deleted.
+        """Keep and read files for a conversation; those of which nothing came are deleted.
 
         Raises UsageError for too many, for another's, and where they cannot be read at all.
         """
         context, kept = self.context, self.context.conversations
         before = None if conversation is None else kept.files(user.name, conversation)
         files = before or kept.new_files()
-        is_attached = False
+        came: list[Path] = []
+        good: list[str] = []
         try:
             taken = stored(brought, files, FILES, user, context.arrivals, context.settings.ui)
+            came += taken.files
             refused = [f"{one.name}: {context.text(one.reason)}" for one in taken.refused]
-            report = self._ingested(files, taken.folder, user, stop) if taken.files else None
+            report = self._ingested(files, taken.folder, user, stop) if came else None
             if report is None:
                 return _Brought(conversation, scope, refused)
             failed = {one.path: one.message for one in report.files if one.status in ("failed", "skipped")}
-            for file in taken.files:
-                if file.name in failed:
-                    file.unlink(missing_ok=True)
-            if good := [file.name for file in taken.files if file.name not in failed]:
+            good += (file.name for file in came if file.name not in failed)
+            if good:
                 scope = replace(scope, files=tuple(dict.fromkeys((*scope.files, *good))))
                 conversation = kept.attach(user.name, conversation, files, scope)
-                is_attached = True
-            remarks = [f"{one.path}: {remark}" for one in report.files for remark in one.warnings]
+            remarks = [f"{one.path}: {remark}" for one in report.files if one.path in good for remark in one.warnings]
             return _Brought(conversation, scope, [*refused, *failed.values()], remarks)
         finally:
             for one in brought:
                 context.arrivals.drop(one, user.name)
-            if not (before or is_attached):
-                shutil.rmtree(files.root, ignore_errors=True)
+            for file in came:
+                if file.name not in good:  # or each later reading would read it again
+                    file.unlink(missing_ok=True)
+            kept.clear_files(files)
 
     def _ingested(self, files: Workspace, folder: Path, user: User, stop: threading.Event) -> IngestReport | None:
         """What ``assistant ingest`` says of a folder; None where it was stopped. Raises UsageError where it failed."""
