@@ -8,6 +8,7 @@ A pair holds the passages it is shown with, so that the file can be moved to ano
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -79,8 +80,6 @@ def evidence_of(passage: Passage, rank: int, language: str) -> Evidence:
 
 
 _PAIR = TypeAdapter(Pair)
-# Seconds between the two files of a set; an editor saves later.
-_WRITTEN_TOGETHER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +136,18 @@ def read_pairs(file: Path) -> list[Pair]:
 def overview(file: Path, sources: Collection[Source]) -> tuple[dict[str, int], list[Pair]]:
     """How many pairs a file holds by source, and the first training pair of each of some sources.
 
-    What the header counts is believed while the file is as it was written with it: then no more is read than has to be.
+    What the header counts is believed while the file is no younger: then no more is read than has to be.
     Raises what ``read_pairs`` raises.
     """
     header = read_header(file)
-    if header is None or file.stat().st_mtime - header_file(file).stat().st_mtime > _WRITTEN_TOGETHER:
+    if header is None or file.stat().st_mtime_ns > header_file(file).stat().st_mtime_ns:
         pairs = read_pairs(file)
         found = {pair.source: pair for pair in reversed(pairs) if pair.split == "train" and pair.source in sources}
         return dict(Counter(pair.source for pair in pairs)), list(reversed(found.values()))
     # As ``write_pairs`` writes it; within a text the quotes would be escaped.
     marks = {f'"source": "{source}", "split": "train"' for source in sources if source in header.counts}
     first = []
-    with file.open(encoding="utf-8") as lines:
+    with file.open(encoding="utf-8", errors="replace") as lines:
         while marks and (line := next(lines, "")):
             if mark := next((mark for mark in marks if mark in line), ""):
                 marks.discard(mark)
@@ -177,6 +176,7 @@ def write_pairs(file: Path, pairs: Iterable[Pair], header: PairsHeader) -> None:
     with replaced_atomically(header_file(file)) as beside:
         beside.write_text(json.dumps(asdict(header), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         write_lines(file, map(asdict, pairs))
+        os.utime(beside)  # the younger of the two, until somebody edits the pairs
 
 
 def header_file(file: Path) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 from assistant.artifacts.cards import adapter_names, read_card
 from assistant.artifacts.evaluations import ROWS_FILE
 from assistant.artifacts.pairs import Split, learnt_from_these, read_pairs
-from assistant.errors import AdapterError, PairsError
+from assistant.errors import AdapterError, AssistantError, PairsError
 from assistant.feedback.lessons import TAG
 from assistant.feedback.store import Feedback
 from assistant.workspace import Workspace
@@ -66,7 +66,7 @@ class Lineage:
             with suppress(AdapterError):
                 card = read_card(workspace.adapters / name)
                 is_same = False
-                with suppress(PairsError):
+                with suppress(AssistantError):
                     is_same = learnt_from_these(card, workspace)
                 self._learners[name] = frozenset(card.pairs.split(", ")), is_same
         files = [(file.stat().st_mtime_ns, file) for file in (workspace.root / "reports").glob(f"*/{ROWS_FILE}")]

@@ -110,15 +110,18 @@ def test_a_look_at_pairs_reads_no_more_than_it_shows(tmp_path: Path) -> None:
     pairs = [dataclasses.replace(PAIR, id=f"{one}{number}", source=one) for one in sources for number in range(3)]
     held_back = dataclasses.replace(pairs[3], split="test", response='"source": "set", "split": "train"')
     pairs[3] = held_back
-    header = dataclasses.replace(HEADER, counts=dict.fromkeys(sources, 3))
+    header = dataclasses.replace(HEADER, counts=dict.fromkeys((*sources, "feedback"), 3))
     write_pairs(file, pairs, header)
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write("{}\n")
+    written = file.stat().st_mtime_ns
+    assert header_file(file).stat().st_mtime_ns >= written, "however long the pairs took"
+    with file.open("ab") as stream:
+        stream.write(b"{}\n\xff\n")
+    os.utime(file, ns=(written, written))
     counts, first = overview(file, ("structure", "set", "feedback"))
     assert (counts, [one.id for one in first]) == (header.counts, ["structure1", "set0"])
     later = file.stat().st_mtime + 60
     os.utime(file, (later, later))
-    with pytest.raises(PairsError, match="line 13"):
+    with pytest.raises(PairsError, match="UTF-8"):
         overview(file, sources)  # somebody has edited it: then it is read as a whole
     write_pairs(file, pairs[:4], header)
     os.utime(file, (later, later))

@@ -42,6 +42,7 @@ def report_of(workspace: Workspace, name: str, one: Feedback, outcome: str, **ca
 def test_of_a_correction_that_nothing_has_used_nothing_is_said(workspace: Workspace, accepted: Feedback) -> None:
     assert Lineage(workspace).of(accepted) == NOTHING
     (workspace.adapters / "damaged").mkdir(parents=True)
+    trained(workspace, "elsewhere", "our pairs", pairs_hash="another")  # no name of a set here
     workspace.pairs.mkdir()
     workspace.pairs_file("damaged").write_text("{}\n", encoding="utf-8")
     (workspace.root / "reports" / "damaged").mkdir(parents=True)

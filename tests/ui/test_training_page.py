@@ -148,7 +148,7 @@ def test_files_that_no_pairs_were_made_from_are_emptied(actions: TrainingActions
     for name in ("data/used.jsonl", "tone/used.jsonl", "data/left.jsonl", "tone/left.jsonl"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("{}", encoding="utf-8")
-    recipe: dict[str, object] = {part: [str(folder / part / "used.jsonl")] for part in ("data", "tone")}
+    recipe: dict[str, object] = {part: [f"/before/it/moved/{part}/used.jsonl"] for part in ("data", "tone")}
     write_pairs(context.workspace.pairs_file("cars"), [], PairsHeader("cars", 1, "", 0, {}, {}, {}, recipe, "1"))
     file.write_text("{}", encoding="utf-8")
     context.arrivals.note(str(file), EDITOR)

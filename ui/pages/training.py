@@ -114,7 +114,7 @@ class TrainingActions:
         folder = context.workspace.root / EXAMPLES_FOLDER
         named = examples_named(context.workspace)
         for left in folder.glob("*/*"):
-            if str(left) not in named:
+            if left.relative_to(folder).as_posix() not in named:
                 left.unlink()
         own = [
             f"--{name}={kept_as(file, folder / name, user, context.arrivals, context.settings.ui, _EXAMPLES)}"

@@ -74,14 +74,14 @@ def pairs_sets(workspace: Workspace) -> list[str]:
 
 
 def examples_named(workspace: Workspace) -> frozenset[str]:
-    """Files of own pairs and of the house voice that a set of pairs was made from."""
+    """Files of own pairs and of the house voice that a set of pairs was made from, as ``tone/voice.jsonl``."""
     named: list[object] = []
     for name in pairs_sets(workspace):
         with suppress(AssistantError):
             header = read_header(workspace.pairs_file(name))
             for files in (header.settings.get("data"), header.settings.get("tone")) if header else ():
                 named += files if isinstance(files, list) else []
-    return frozenset(map(str, named))
+    return frozenset("/".join(Path(str(one)).parts[-2:]) for one in named)  # wherever the workspace lay then
 
 
 def course_of(workspace: Workspace, name: str) -> LossCurves:
