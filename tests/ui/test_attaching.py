@@ -307,6 +307,19 @@ def test_nothing_is_asked_while_a_file_is_read(page: Page) -> None:
     assert list(changes) == [page.parts.question] and page.context.conversations.listed("ana") == []
 
 
+def test_a_file_that_waits_for_those_of_others_is_stopped_at_once(page: Page) -> None:
+    async def stopped() -> dict[Any, Any]:
+        async with page.context.reading:
+            waits = asyncio.create_task(page._all(page.chat.attach(["note.md"], None, EVERYTHING, "", as_("ana"))))
+            while not page.chat.asking.reads("s"):
+                await asyncio.sleep(0.001)
+            page.chat.stop(as_("ana"))
+            return await asyncio.wait_for(waits, 10)
+
+    changes = asyncio.run(stopped())
+    assert changes[page.parts.conversation] is None and not page.chat.asking.reads("s")
+
+
 def test_a_link_gives_what_is_cited_of_a_file_and_no_more(page: Page) -> None:
     conversation, scope = page.brought()
     page.ask("ana", conversation, scope)

@@ -178,14 +178,22 @@ class AskedDocuments:
                 self.parts.asked: await asyncio.to_thread(self.asked, scope, user, names),
                 self.parts.question: gr.Textbox(submit_btn=False, stop_btn=True),
             }
+            read = _Brought(conversation, scope)
             try:
-                async with self.context.reading:  # one after the other: each takes a core, and who asks comes first
-                    read = await asyncio.to_thread(self._read, brought, user, conversation, scope, running.stop)
+                # One after the other: each takes a core, and who asks comes first.
+                while self.context.reading.locked() and not running.stop.is_set():
+                    await asyncio.sleep(_LOOK_SECONDS)
+                if not running.stop.is_set():
+                    async with self.context.reading:
+                        read = await asyncio.to_thread(self._read, brought, user, conversation, scope, running.stop)
             except AssistantError as error:
                 read = _Brought(conversation, scope, [str(error)])
             except Exception:
                 _log.exception("Files could not be read.")
                 read = _Brought(conversation, scope, [words("chat.unexpected")])
+            finally:
+                for one in brought:
+                    self.context.arrivals.drop(one, user.name)
             for message in read.refused:
                 gr.Warning(message_html(message), title=words("jobs.not_taken"))
             for message in read.remarks:
@@ -237,8 +245,6 @@ class AskedDocuments:
             remarks = [f"{one.path}: {remark}" for one in report.files if one.path in good for remark in one.warnings]
             return _Brought(conversation, scope, [*refused, *failed.values()], remarks)
         finally:
-            for one in brought:
-                context.arrivals.drop(one, user.name)
             for file in came:
                 if file.name not in good:  # or each later reading would read it again
                     file.unlink(missing_ok=True)
