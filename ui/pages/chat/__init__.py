@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -236,7 +237,7 @@ class Chat(AskedDocuments):
         turns = self.context.conversations.turns(user.name, conversation)
         return {
             **self.shown(user, turns, conversation, self.last_asked(user.name, turns, conversation), edit=edit),
-            self.parts.listed: self.listed(user.name, conversation, searched),
+            self.parts.listed: self.asking.listed(user.name, conversation, searched),
         }
 
     def version(self, searched: str, edit: Edit | None, event: gr.EventData, request: gr.Request) -> Changes:
@@ -250,41 +251,41 @@ class Chat(AskedDocuments):
         user = self.context.who(request)
         self.asking.leave(request.session_hash or "")
         shown = self.shown(user, (), None, Scope(scope.corpora), edit=edit)
-        return {**shown, self.parts.listed: self.listed(user.name, None, searched)}
+        return {**shown, self.parts.listed: self.asking.listed(user.name, None, searched)}
 
     def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
         """The conversations in which some words stand."""
-        return self.listed(self.name(request), conversation, searched)
+        return self.asking.listed(self.name(request), conversation, searched)
 
     def rename(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Call a conversation something else."""
         user = self.name(request)
         self.context.conversations.rename(user, number_of(event, "conversation"), data_of(event).get("title", ""))
-        return self.listed(user, conversation, searched)
+        return self.asking.listed(user, conversation, searched)
 
     def move(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Lay a conversation into a folder, or into none."""
         user, moved = self.name(request), number_of(event, "conversation")
         self.context.conversations.move(user, moved, data_of(event).get("title", ""))
-        return self.listed(user, conversation, searched)
+        return self.asking.listed(user, conversation, searched)
 
     def refolder(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Call a folder something else, or take it away from around its conversations."""
         user, data = self.name(request), data_of(event)
         self.context.conversations.refolder(user, data.get("folder", ""), data.get("title", ""))
-        return self.listed(user, conversation, searched)
+        return self.asking.listed(user, conversation, searched)
 
     def pin(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Have a conversation stand before the others, or no more."""
         user = self.name(request)
         self.context.conversations.pin(user, number_of(event, "conversation"))
-        return self.listed(user, conversation, searched)
+        return self.asking.listed(user, conversation, searched)
 
     def share(self, conversation: int | None, searched: str, request: gr.Request, event: gr.EventData) -> str:
         """Begin to share a conversation, or end it; its menu stays open, where the link is copied."""
         user, shared = self.name(request), number_of(event, "conversation")
         self.context.conversations.share(user, shared)
-        return self.listed(user, conversation, searched, shared)
+        return self.asking.listed(user, conversation, searched, shared)
 
     def delete(
         self,
@@ -300,7 +301,7 @@ class Chat(AskedDocuments):
         self.context.conversations.delete(user, deleted)
         if deleted == conversation:
             return self.begin(scope, searched, edit, request)
-        return {self.parts.listed: self.listed(user, conversation, searched)}
+        return {self.parts.listed: self.asking.listed(user, conversation, searched)}
 
     # What people say about answers
 
@@ -352,7 +353,7 @@ class Chat(AskedDocuments):
             self.parts.adapter: gr.Dropdown(**choices.adapter),
             self.parts.other: gr.Dropdown(**choices.other),
             self.parts.compares: gr.Checkbox(visible=choices.may_compare),
-            self.parts.listed: self.listed(user.name, conversation),
+            self.parts.listed: self.asking.listed(user.name, conversation),
             **({} if is_asked else self.shown(user, turns, conversation, scope)),
         }
 
@@ -387,10 +388,8 @@ class Chat(AskedDocuments):
     ) -> tuple[ServedModel, ...]:
         """What is asked: ``files``, a corpus by itself, or else the first of the scope. Raises UnknownModel."""
         service = self.context.service
-        if files:
-            adapters = [adapter, *([] if other is None else [service.model(other).adapter or ""])]
-            models = [ServedModel(files, service.adapter(one)) for one in adapters]
-        else:
-            first = service.adapted(next(iter(scope.corpora), ""), adapter)
-            models = [first, *([] if other is None else [service.model(other)])]
+        models = [ServedModel(files or service.corpus(next(iter(scope.corpora), "")), service.adapter(adapter))]
+        if other is not None:
+            second = service.model(other)
+            models.append(replace(second, corpus=files or second.corpus))
         return in_any_order(models, blind)

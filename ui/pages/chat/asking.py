@@ -132,6 +132,18 @@ class Asking:
             self._forget(session, running)
             running.ended.set()
 
+    def listed(self, user: str, conversation: int | None, searched: str = "", unfolded: int | None = None) -> str:
+        """The conversations of a person. ``unfolded``: whose menu is open."""
+        return conversations_html(
+            self.context.conversations.listed(user, searched),
+            conversation,
+            self.context.text,
+            self.context.language,
+            searched,
+            unfolded=unfolded,
+            may_share=self.context.people is not None,
+        )
+
     async def answered(self, question: Question, parts: Parts, session: str) -> AsyncGenerator[dict[Any, Any], None]:
         """What changes on the page until the answer is there; an answer that is still coming in ends before."""
         while before := self.running.get(session):
@@ -209,17 +221,10 @@ class Asking:
         ]
         conversation = question.conversation or kept.begin(user, question.text, question.scope)
         turn = kept.add(user, conversation, question.text, replies, question.blind, question.replaced)
-        listed = kept.listed(user)
         return {
             parts.now: turn_html(turn, self.context.text),
             parts.conversation: conversation,
-            parts.listed: conversations_html(
-                listed,
-                conversation,
-                self.context.text,
-                self.context.language,
-                may_share=self.context.people is not None,
-            ),
+            parts.listed: self.listed(user, conversation),
             parts.question: ready(),
         }
 

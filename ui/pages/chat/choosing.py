@@ -27,7 +27,7 @@ from ui.pages.chat.parts import Parts
 from ui.pages.events import data_of, number_of
 from ui.people import User
 from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
-from ui.shown.chat import conversations_html, scope_html, turn_html, welcome_html
+from ui.shown.chat import scope_html, turn_html, welcome_html
 from ui.shown.components import message_html
 from ui.shown.corpus_contents import read_outcome
 from ui.turns import Turn
@@ -77,18 +77,6 @@ class AskedDocuments:
             workspace, corpus, only = files or workspace, FILES if files else "", None
         questions = first_questions(workspace, corpus, self.context.language) if corpus and not only else []
         return welcome_html(questions, scope.files or self.corpora(), self.context.text)
-
-    def listed(self, user: str, conversation: int | None, searched: str = "", unfolded: int | None = None) -> str:
-        """The conversations of a person. ``unfolded``: whose menu is open."""
-        return conversations_html(
-            self.context.conversations.listed(user, searched),
-            conversation,
-            self.context.text,
-            self.context.language,
-            searched,
-            unfolded=unfolded,
-            may_share=self.context.people is not None,
-        )
 
     def shown(
         self, user: User, turns: Sequence[Turn], conversation: int | None, scope: Scope, edit: Edit | None = None
@@ -207,13 +195,13 @@ class AskedDocuments:
             is_empty = conversation is not None and not turns(user.name, conversation)
         except UsageError:  # it was deleted meanwhile
             shown = self.shown(user, (), None, Scope(scope.corpora))
-            return {**shown, self.parts.brought: None, self.parts.listed: self.listed(user.name, None, searched)}
+            return {**shown, self.parts.brought: None, self.parts.listed: self.asking.listed(user.name, None, searched)}
         return {
             self.parts.brought: None,
             self.parts.scope: scope,
             self.parts.asked: self.asked(scope, user),
             self.parts.conversation: conversation,
-            self.parts.listed: self.listed(user.name, conversation, searched),
+            self.parts.listed: self.asking.listed(user.name, conversation, searched),
             self.parts.question: ready(),
             **({self.parts.now: self.welcome(scope, user, conversation)} if is_empty else {}),
         }
