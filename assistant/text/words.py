@@ -10,6 +10,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import Stemmer
 
@@ -74,8 +75,16 @@ def content_stems(text: str, language: str) -> list[str]:
 
 def _content_words(text: str, languages: Sequence[str]) -> list[str]:
     asked = words(text)
-    grammar = frozenset[str]().union(*(vocabulary("stopwords", language) for language in languages or ("",)))
-    return [word for word in asked if word not in grammar] or asked
+
+    def all_of(kind: str) -> frozenset[str]:
+        return frozenset[str]().union(*(vocabulary(kind, language) for language in languages or ("",)))
+
+    grammar, asking, degrees = map(all_of, ("stopwords", "question_words", "degrees"))
+    return [
+        word
+        for before, word in pairwise(("", *asked))
+        if word not in grammar and not (before in asking and word in degrees)  # "how long" (docs/log.md)
+    ] or asked
 
 
 def stems(text: str, language: str) -> list[str]:
