@@ -214,7 +214,7 @@ class Conversations:
         with suppress(UsageError):
             if number.isdecimal() and len(number) < 16 and (files := self.files(user, int(number))):
                 return files.corpus(FILES)
-        raise UsageError("This file is open to the one alone who brought it.", "Ask them for it, or bring your own.")
+        raise UsageError("Only the person who brought this file can open it.", "Ask them for it, or bring your own.")
 
     def clear_files(self, files: Workspace | None = None) -> None:
         """Delete files of no conversation, as of a reading or deletion that was broken off; all such, or ``files``."""

@@ -71,13 +71,15 @@ def weights_held(settings: Settings) -> tuple[str, float]:
     if uses_server(engine):
         return "a server", 0.0
     files = sum(file.stat().st_size for file in models.engine_folder(engine.model).glob("*.safetensors"))
+    runtime, share = "transformers", _QUANTISED_SHARES[engine.quantize]
     if engine.runtime != "transformers":
-        if not (reason := why_not(engine, settings.device)):
-            if in_8_bits(engine):
-                return "OpenVINO in 8 bits", files * _QUANTISED_SHARES["8bit"]
-            return "OpenVINO", files * _UNFOLDED
-        return f"transformers ({reason})", files * _QUANTISED_SHARES[engine.quantize]
-    return "transformers", files * _QUANTISED_SHARES[engine.quantize]
+        if reason := why_not(engine, settings.device):
+            runtime = f"transformers ({reason})"
+        elif in_8_bits(engine):
+            runtime, share = "OpenVINO in 8 bits", _QUANTISED_SHARES["8bit"]
+        else:
+            runtime, share = "OpenVINO", _UNFOLDED
+    return runtime, files * share
 
 
 def free_memory(device: DeviceSettings) -> int:

@@ -332,7 +332,7 @@ def test_a_link_gives_what_is_cited_of_a_file_and_no_more(page: Page) -> None:
     assert ours.standing.answer.trace and not theirs.standing.answer.trace
     assert "under the sink" in str(ours) and "under the sink" not in str(theirs)
     assert kept.scope("ben", copy).files == () and kept.files("ben", copy) is None
-    with pytest.raises(UsageError, match="alone who brought it"):
+    with pytest.raises(UsageError, match="Only the person who brought"):
         page.context.library.passage(CitedSpan(theirs.standing.corpus, "note.md", 0, 3, ""), "ben")
 
 
