@@ -40,9 +40,13 @@ _SHOW = """
         SELECT id, parent FROM turns WHERE id = ?
         UNION ALL SELECT turns.id, turns.parent FROM turns JOIN branch ON turns.id = branch.parent
     )
-    UPDATE turns SET seen = (SELECT max(seen) + 1 FROM turns WHERE conversation = ?) WHERE id IN (SELECT id FROM branch)
+    UPDATE turns SET seen = (SELECT max(seen) + 1 FROM turns WHERE conversation = ?)
+    WHERE id IN (SELECT id FROM branch) AND EXISTS (
+        SELECT 1 FROM turns AS other WHERE other.conversation = turns.conversation AND other.parent IS turns.parent
+        AND (other.seen, other.id) > (turns.seen, turns.id)
+    )
 """
-"""A turn, and those that lead to it: another page may show another branch meanwhile."""
+"""A turn, and those that lead to it: another page may show another branch meanwhile. No row is written in vain."""
 _TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?)"
 _TABLES = (
     """
@@ -257,7 +261,8 @@ class Conversations:
                 "INSERT INTO turns (conversation, question, replies, blind, words, parent) VALUES (?, ?, ?, ?, ?, ?)",
                 (conversation, question, written_replies, blind, words, parent),
             )
-            database.execute(_SHOW, (cursor.lastrowid, conversation))
+            if replaced is not None:
+                database.execute(_SHOW, (cursor.lastrowid, conversation))
             database.execute("UPDATE conversations SET updated = ? WHERE id = ?", (_now(), conversation))
         turn, versions = int(cursor.lastrowid or 0), branches.versions(parent)
         return Turn(turn, question, tuple(replies), blind, versions=(*versions, turn) if versions else ())
