@@ -252,6 +252,9 @@ def test_an_address_leads_whoever_may_see_it_to_what_was_open(visit: Visits, add
     expect(eve.locator(".preview")).to_be_hidden()
     eve.go_forward()
     expect(eve.locator(".preview")).to_be_visible()
+    for tab, opened in (("Evaluate", re.compile("#evaluation")), ("Documents", document)):
+        eve.get_by_role("tab", name=tab, exact=True).click()
+        expect(eve).to_have_url(opened)
     adam = visit(address).page
     adam.goto(f"{address}/en/#evaluation/one")
     adam.get_by_label("Name").fill("adam")

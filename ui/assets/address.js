@@ -32,8 +32,10 @@
     const was = open;
     open = read() ?? was;
     if (open.name !== was.name) tabOf(open.name)?.click();
-    if (open.name !== "chat") { if (open.item !== was.item || open.name !== was.name) choose(open); }
-    else if (open.item === conversation) tell();
+    if (open.name !== "chat") {
+      opened[open.name] = open.item;
+      if (open.item !== was.item || open.name !== was.name) choose(open);
+    } else if (open.item === conversation) tell();
     else if (open.item) {
       list().querySelector("[data-current]").dispatchEvent(new CustomEvent("opened", {detail: {conversation: open.item}, bubbles: true}));
     } else document.getElementById("chat-new").click();
