@@ -24,6 +24,7 @@ from assistant.cli.ingest import ingest_command
 from assistant.config import Origin, Settings
 from assistant.errors import UsageError
 from assistant.service import ServedModel, open_corpus
+from assistant.store.catalog import CATALOG_FILE
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.access import guard
@@ -270,6 +271,12 @@ def test_a_reading_is_an_ingest_that_can_be_stopped(page: Page, monkeypatch: pyt
     run_instead(monkeypatch, "raise SystemExit('Error: The disk is full. Free some.')")
     with pytest.raises(UsageError, match="The disk is full"):
         ingested()
+    files.corpus(FILES).mkdir(parents=True)
+    (files.corpus(FILES) / CATALOG_FILE).touch()
+    with pytest.raises(UsageError, match="The disk is full"):
+        ingested()
+    rebuilds = ["--rebuild" in one.job.arguments for one in Jobs(files).all()]
+    assert rebuilds == [True, False, False, False], "what was read before, perhaps with other settings, is read anew"
     run_instead(monkeypatch, "import time; time.sleep(60)")
     stop.set()
     assert ingested() is None and not Jobs(files).under_way()

@@ -243,18 +243,19 @@ class AskedDocuments:
         context = self.context
         # Their workspace has no settings of its own; and someone waits for it, as others do for answers.
         jobs = Jobs(files, variables_of(context.settings, context.origins, with_file=True), niceness=0)
-        arguments = ["ingest", "--json", "--yes", f"--corpus={FILES}", "--", str(folder)]
-        job = jobs.start("ingest", FILES, arguments, user.name)
-        while (status := jobs.status(job.id)).is_under_way:
+        # Those of before may have been read with other settings, or by another version: then all are read anew.
+        for options in ((), ("--rebuild",)) if files.corpus_names() else ((),):
+            arguments = ["ingest", "--json", "--yes", f"--corpus={FILES}", *options, "--", str(folder)]
+            job = jobs.start("ingest", FILES, arguments, user.name)
+            while (status := jobs.status(job.id)).is_under_way:
+                if stop.is_set():
+                    jobs.stop(job.id)
+                time.sleep(_LOOK_SECONDS)
             if stop.is_set():
-                jobs.stop(job.id)
-            time.sleep(_LOOK_SECONDS)
-        if stop.is_set():
-            return None
-        report = read_outcome(jobs.output(job.id))
-        if report is None:
-            raise UsageError(status.error or context.text("chat.unexpected"), context.text("chat.unexpected_help"))
-        return report
+                return None
+            if report := read_outcome(jobs.output(job.id)):
+                return report
+        raise UsageError(status.error or context.text("chat.unexpected"), context.text("chat.unexpected_help"))
 
     def collect(self, scope: Scope, conversation: int | None, event: gr.EventData, request: gr.Request) -> None:
         """Add the files that are asked alone to a collection, as the page of documents adds what is sent there."""
