@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import threading
 from contextlib import aclosing
 from dataclasses import replace
@@ -163,7 +164,7 @@ def test_a_file_is_open_to_its_own_person_alone(page: Page) -> None:
     for theirs in (conversation, None, own):
         said = str(page.ask("ben", theirs, Scope(files=("note.md", "secret.md"))))
         assert "240" not in said or theirs == own
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="not there any more"):
         page.chat.collect(scope, conversation, gr.EventData(None, {"corpus": "cars"}), as_("eve"))
 
 
@@ -363,6 +364,9 @@ def test_an_editor_adds_a_file_to_a_collection(page: Page, monkeypatch: pytest.M
     assert (root / "uploads" / "cars" / "note.md").read_text(encoding="utf-8").endswith(f"{SECRET}\n")
     job = page.context.jobs.newest()
     assert job is not None and job.job.arguments[-1] == str(root / "uploads" / "cars")
+    shutil.rmtree(root / "attached")  # as where a backup does not hold it
+    with pytest.raises(UsageError, match=r"note\.md cannot be asked any more"):
+        page.chat.collect(scope, conversation, to_cars, as_("eve"))
     conversation, scope = page.brought("ana")
     with pytest.raises(gr.Error, match="role"):
         page.chat.collect(scope, conversation, to_cars, as_("ana"))

@@ -114,6 +114,16 @@ class Asking:
             running.ended.wait(_LONGEST_END_SECONDS)
             self._forget(session, running)
 
+    def files(self, user: str, conversation: int | None, scope: Scope) -> Workspace | None:
+        """What holds the files that are asked alone; None where none are. Raises UsageError for some that are gone."""
+        if not scope.files:
+            return None
+        files = self.context.conversations.files(user, conversation or 0)
+        if files is None:
+            names = ", ".join(scope.files)
+            raise UsageError(self.context.text("attach.gone", names=names), self.context.text("attach.again"))
+        return files
+
     def reads(self, session: str) -> bool:
         """Whether files are being read for a page."""
         running = self.running.get(session)
@@ -185,7 +195,7 @@ class Asking:
             }
             if seconds := self.context.questions.wait(question.user):
                 raise UsageError(words("chat.too_often"), words("chat.too_often_help", seconds=round(seconds) or 1))
-            files = await asyncio.to_thread(self._files, question)
+            files = await asyncio.to_thread(self.files, question.user, question.conversation, question.scope)
             asked = [question.asked(model, history_of(earlier), files) for model in question.models]
             async with aclosing(self.context.answering.together(asked, running.stop)) as events:
                 async for happened in events:
@@ -228,16 +238,6 @@ class Asking:
             parts.question: ready(),
         }
 
-    def _files(self, question: Question) -> Workspace | None:
-        """What holds the files that are asked alone; None where none are. Raises UsageError for some that are gone."""
-        if not question.scope.files:
-            return None
-        files = self.context.conversations.files(question.user, question.conversation or 0)
-        if files is None:
-            names = ", ".join(question.scope.files)
-            raise UsageError(self.context.text("attach.gone", names=names), self.context.text("attach.again"))
-        return files
-
     def _reply(self, draft: Draft, model: ServedModel, question: Question) -> TurnReply:
         """The answer, or what came of it until it was stopped."""
         if draft.answer is None:
@@ -246,7 +246,7 @@ class Asking:
             return TurnReply(model.corpus, model.adapter, came, stopped=True)
         like: list[str] = []
         if draft.answer.refused:
-            files = self._files(question)
+            files = self.files(question.user, question.conversation, question.scope)
             like = like_questions(files or self.context.workspace, FILES if files else model.corpus, question.text)
         return TurnReply(model.corpus, model.adapter, draft.answer, suggestions=tuple(like))
 

@@ -261,7 +261,7 @@ class AskedDocuments:
         """Add the files that are asked alone to a collection, as the page of documents adds what is sent there."""
         context, user = self.context, self.context.require(request, "editor")
         corpus = data_of(event).get("corpus", "")
-        files = None if conversation is None else context.conversations.files(user.name, conversation)
+        files = self.asking.files(user.name, conversation, scope)
         if files is None or corpus not in (self.corpora() or (DEFAULT_CORPUS,)):
             raise UsageError(f"There is no corpus {corpus[:80]!r}.", f"There are: {', '.join(self.corpora())}.")
         context.jobs.refuse_second("ingest")
