@@ -27,7 +27,7 @@ from assistant.config import Settings
 from assistant.workspace import Workspace
 from bench.measured import run
 from train.batches import steps
-from train.job import Job, named, prepare
+from train.plan import Job, named, prepare
 from train.run_file import validated
 
 _WAYS = ("trl", "trl checkpointing", "ours one by one", "ours")

@@ -15,8 +15,8 @@ from assistant.text.printing import visible
 from assistant.workspace import Workspace
 from train.batches import Packed, TokenRow, computed_together, loss_tokens, steps
 from train.finetune import make_accelerator, make_trainer
-from train.job import Job, named, prepare
 from train.model import computes_in_bfloat16, count_parameters, estimate, free_bytes, window_of
+from train.plan import Job, named, prepare
 from train.run_file import validated
 from train.trainer import out_of_memory_told
 

@@ -22,9 +22,9 @@ from assistant.engines.lora import linear_shapes
 from assistant.work.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
-from train.job import Job, named, prepare
 from train.model import computes_in_bfloat16, load_base, with_adapter
 from train.passes import Passes, attention_kinds, obstacle
+from train.plan import Job, named, prepare
 from train.registry import refuse_name, save_adapter, try_saving
 from train.run_file import validated
 from train.trainer import Trainer, out_of_memory_told

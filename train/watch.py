@@ -20,7 +20,7 @@ from assistant.errors import ConfigError
 from assistant.work.progress import Bar, note, progress_bar
 from assistant.workspace import replaced_atomically
 from train.checkpoints import State
-from train.job import Schedule
+from train.plan import Schedule
 from train.validation_answers import AnswerCounts
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """What a reader is shown once a model has spoken: one policy, from the best outcome to the last.
 
 own words   some of what the model says is supported, by places that bear on the question
-quoted      else the documents' own words, where the best place answers well enough to stand for an answer, and holds
-            a figure of the model's if it reads one there
+quoted      else the documents' own words, where the best place answers well enough to stand for an answer (the bar
+            is here), and holds a figure of the model's if it reads one there
 hedged      else the places that come closest, told as no more than that
 refused     no place has anything to do with the question; or the model declines in the words of the house
 

@@ -18,8 +18,8 @@ from .cascade import Styles, TooManyStyles, cascade, declarations, keyframes
 from .clean import clean, decode, fold, iso_date
 from .colours import words
 from .html_blocks import DROPPED_TAGS, blocks_of
-from .look import PROPERTIES, Look, is_drawn, looked
 from .reading_limits import Refused, hidden_warning
+from .visibility import PROPERTIES, Look, is_drawn, looked
 
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]{1,40})""")
 _INTERNAL_DTD = re.compile(

@@ -8,7 +8,7 @@ import yaml
 
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import ConfigError
-from train.job import schedule_of
+from train.plan import schedule_of
 from train.run_file import learning_rate, load
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.types import Passage
 from assistant.workspace import Workspace
-from train.job import named, prepare
 from train.model import load_base
+from train.plan import named, prepare
 from train.run_file import validated
 from train.validation_answers import answers_of, is_degenerate, is_usable
 

@@ -1,4 +1,4 @@
-"""What is decided before a weight is loaded: settings, pairs as rows, steps and learning rates, model and device."""
+"""What is decided before a weight is loaded: settings, pairs as rows, schedule of steps and learning rates, device."""
 
 import math
 import random
