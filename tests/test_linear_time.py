@@ -498,10 +498,13 @@ def test_what_a_stranger_writes_is_read_in_linear_time(name: str) -> None:
     for kind, unit in KINDS.items():
         if not may_be_slow(name, unit):
             continue
-        short = seconds(name, unit, SHORT, 3)
-        most = min(MOST_SECONDS, times(LONG / SHORT) * max(short, FLOOR_SECONDS))
-        long = seconds(name, unit, LONG, 3, most) if short < GIVEN_UP_SECONDS else float("inf")
-        if long > most:
+        for tries in (1, 3):  # others may have disturbed the first one
+            short = seconds(name, unit, SHORT, tries)
+            most = min(MOST_SECONDS, times(LONG / SHORT) * max(short, FLOOR_SECONDS))
+            long = seconds(name, unit, LONG, tries, most) if short < GIVEN_UP_SECONDS else float("inf")
+            if long <= most:
+                break
+        else:
             slow.append(f"{kind}: {short:.3f} s for {SHORT:,} characters, {long:.3f} s for {LONG:,}")
     assert not slow, "\n".join(slow)
 
