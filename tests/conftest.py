@@ -1,6 +1,7 @@
 """What most tests start from: a workspace, a folder of documents, and an embedder that costs nothing."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,11 +20,18 @@ hypothesis.settings.register_profile("any machine", deadline=None, suppress_heal
 hypothesis.settings.load_profile("any machine")
 
 
-def pytest_collection_finish() -> None:
-    """What is imported stays: to look at all of it for what may go was an eighth of the time of all tests."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+_kept = [0]
+"""How many modules were there when it was last said that they stay."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_imported_stays() -> None:
+    """To look at all of it for what may go was an eighth of the time of all tests."""
+    if len(sys.modules) > 1.1 * _kept[0]:
+        gc.set_threshold(20_000, 20, 50)
+        gc.collect()
+        gc.freeze()
+        _kept[0] = len(sys.modules)
 
 
 @pytest.fixture(scope="session", autouse=True)
