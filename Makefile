@@ -60,7 +60,7 @@ $(VENV)/installed-bench: $(VENV)/installed
 	@touch $@
 
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
