@@ -9,7 +9,7 @@ Index and questions go through the same functions.
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import Stemmer
@@ -73,13 +73,14 @@ def content_stems(text: str, language: str) -> list[str]:
     return list(dict.fromkeys(_stemmer(language).stemWords(_content_words(text, (language,)))))
 
 
-def _content_words(text: str, languages: Sequence[str]) -> list[str]:
+@functools.cache
+def _in_any(kind: str, languages: tuple[str, ...]) -> frozenset[str]:
+    return frozenset[str]().union(*(vocabulary(kind, language) for language in languages or ("",)))
+
+
+def _content_words(text: str, languages: tuple[str, ...]) -> list[str]:
     asked = words(text)
-
-    def all_of(kind: str) -> frozenset[str]:
-        return frozenset[str]().union(*(vocabulary(kind, language) for language in languages or ("",)))
-
-    grammar, asking, degrees = map(all_of, ("stopwords", "question_words", "degrees"))
+    grammar, asking, degrees = (_in_any(kind, languages) for kind in ("stopwords", "question_words", "degrees"))
     return [
         word
         for before, word in pairwise(("", *asked))

@@ -124,6 +124,12 @@ class Asking:
             raise UsageError(self.context.text("attach.gone", names=names), self.context.text("attach.again"))
         return files
 
+    def refuse_too_often(self, user: str) -> None:
+        """Raise UsageError for one who has asked, or brought files, more often than anyone may."""
+        if seconds := self.context.questions.wait(user):
+            words = self.context.text
+            raise UsageError(words("chat.too_often"), words("chat.too_often_help", seconds=round(seconds) or 1))
+
     def reads(self, session: str) -> bool:
         """Whether files are being read for a page."""
         running = self.running.get(session)
@@ -193,8 +199,7 @@ class Asking:
                 parts.edit: None,
                 parts.panel: "",
             }
-            if seconds := self.context.questions.wait(question.user):
-                raise UsageError(words("chat.too_often"), words("chat.too_often_help", seconds=round(seconds) or 1))
+            self.refuse_too_often(question.user)
             files = await asyncio.to_thread(self.files, question.user, question.conversation, question.scope)
             asked = [question.asked(model, history_of(earlier), files) for model in question.models]
             async with aclosing(self.context.answering.together(asked, running.stop)) as events:

@@ -158,8 +158,7 @@ class AskedDocuments:
             return
         user, words = await asyncio.to_thread(self.context.who, request), self.context.text
         scope = await asyncio.to_thread(self.scope, scope)
-        if seconds := self.context.questions.wait(user.name):
-            raise UsageError(words("chat.too_often"), words("chat.too_often_help", seconds=round(seconds) or 1))
+        self.asking.refuse_too_often(user.name)
         with self.asking.reading(request.session_hash or "") as running:
             names = [safe_file_name(Path(one).name) for one in brought]
             yield {
