@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable
 
 from assistant.artifacts.evaluations import ChangedAnswer, Changes
-from eval.metrics import GRADED
 from eval.metrics.usable import OUTCOMES, Outcome
 from eval.results import CaseRow, Results, RowBefore
 
@@ -33,8 +32,8 @@ def changes_of(rows: Iterable[CaseRow], system: str, reference: str, baseline: s
     then, now, who = Counter[str](), Counter[str](), reference
     changed: list[tuple[tuple[bool, float], ChangedAnswer]] = []
     for number, row in enumerate(rows, 1):
-        before = row.before if baseline else _answered(row, reference)
-        after = _answered(row, system)
+        before = row.before if baseline else row.made_by(reference)
+        after = row.made_by(system)
         if before is None or after is None:
             continue
         who = f"{before.system} ({baseline})" if baseline else reference
@@ -59,13 +58,6 @@ def changes_of(rows: Iterable[CaseRow], system: str, reference: str, baseline: s
     most = heapq.nlargest(_MOST, changed, key=lambda one: one[0])
     outcomes: dict[str, tuple[int, int]] = {outcome: (then[outcome], now[outcome]) for outcome in OUTCOMES}
     return Changes(who, system, outcomes, tuple(answers for _, answers in most))
-
-
-def _answered(row: CaseRow, system: str) -> RowBefore | None:
-    answer = row.answers.get(system)
-    if answer is None:
-        return None
-    return RowBefore(system, answer.text, answer.scores[GRADED], answer.outcome, answer.first_failure)
 
 
 def _correctness(answer: RowBefore) -> float:

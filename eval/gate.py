@@ -31,8 +31,8 @@ from eval.aggregation import FEWEST_DOCUMENTS, baseline_effects
 from eval.cases import Case
 from eval.changed_answers import changes_of
 from eval.gold import gold_problem
-from eval.metrics import GRADED, MARGIN, METRICS, metric_of
-from eval.results import CaseRow, Results, RowBefore, RunIdentity, System, read_results, read_rows
+from eval.metrics import MARGIN, METRICS, metric_of
+from eval.results import CaseRow, Results, RunIdentity, System, read_results, read_rows
 
 PASSED, REGRESSION, TOO_THIN = 0, 3, 4  # exit statuses; 1 and 2 say that the run itself failed
 GOLD_IN_CORPUS = "gold_in_corpus"
@@ -273,10 +273,7 @@ def judged(
 def with_baseline(rows: Sequence[CaseRow], baseline: Path, system: str) -> tuple[CaseRow, ...]:
     """The rows with what an earlier run made of each question. Raises what ``read_baseline`` raises."""
     before = read_baseline(baseline, rows, system)
-    then: dict[str, RowBefore] = {}
-    for now, row in before.pairs:
-        was = row.answers[before.system]
-        then[now.case.id] = RowBefore(before.system, was.text, was.scores[GRADED], was.outcome, was.first_failure)
+    then = {now.case.id: row.made_by(before.system) for now, row in before.pairs}
     return tuple(replace(row, before=then.get(row.case.id)) for row in rows)
 
 

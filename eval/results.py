@@ -21,7 +21,7 @@ from assistant.errors import UsageError
 from assistant.workspace import make_folder, replaced_atomically
 from eval.cases import Case, json_lines
 from eval.contamination import Leak
-from eval.metrics import Metric, Score
+from eval.metrics import GRADED, Metric, Score
 from eval.metrics.usable import Outcome
 
 SCHEMA = 2  # raised when results of before cannot be read any more
@@ -254,7 +254,7 @@ class RowAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RowBefore:
-    """What the baseline made of a question."""
+    """What a system made of a question: of the baseline, or one to be held against another."""
 
     system: str
     text: str
@@ -279,6 +279,13 @@ class CaseRow:
     def cluster(self) -> str:
         """What the question is about, for statistics."""
         return self.case.cluster
+
+    def made_by(self, system: str) -> RowBefore | None:
+        """What a system made of the question, as a later run is held against it; None where it was not asked."""
+        answer = self.answers.get(system)
+        if answer is None:
+            return None
+        return RowBefore(system, answer.text, answer.scores[GRADED], answer.outcome, answer.first_failure)
 
 
 ALL_STAGES = "all"
