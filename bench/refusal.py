@@ -30,9 +30,9 @@ from bench.corpora import beir_questions, corpora_folder, read_jsonl, write_beir
 from bench.retrieval import folded
 from eval.cases import Case, read_cases
 from eval.statistics import interval
+from ingest.answerability_fit import Examples, examples, features, fit
 from ingest.pairs.candidates import share_of
 from ingest.pipeline import ingest
-from ingest.refusal_calibration import Examples, examples, features, fit
 
 _SAMPLE = Path("data/sample")
 _HELD_OUT = "va-insurance-benefits"

@@ -43,7 +43,7 @@ from assistant.workspace import Workspace
 from bench.written import FORMS, label_of, renumbered
 from eval.report.claim_checker import CheckerFigures, CheckerReport, Rate, write_checker_report
 from eval.statistics import interval
-from ingest.pairs.exercises import AnswerableQuestion, exercises
+from ingest.pairs.bundled import AnswerableQuestion, exercises
 
 HANDWRITTEN = Path(__file__).parent.parent / "data/sample/support.jsonl"
 CLASSES = Path(__file__).parent.parent / "data/sample/support_classes.jsonl"

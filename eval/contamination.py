@@ -62,7 +62,7 @@ def learnt_by(adapters: Iterable[str], workspace: Workspace, settings: Settings)
             unknown.append(adapter)
             continue
         card = read_card(adapter_folder(workspace.adapters, adapter))
-        files = [workspace.pairs_file(name) for name in card.pairs.split(", ")]
+        files = [workspace.pairs_file(name) for name in card.pair_sets]
         if not all(file.exists() for file in files):
             unknown.append(adapter)
             continue

@@ -32,9 +32,9 @@ from assistant.store.schema import damage_told
 from assistant.text.printing import counted, names_of
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, new_name, write_lock
+from ingest.answerability_fit import calibrate
 from ingest.changes import READ_KINDS, Entry, FoundFile, absolute, is_gone, make_plan, scan, without_other_formats
 from ingest.chunker import CHUNKER_VERSION
-from ingest.refusal_calibration import calibrate
 from ingest.worker import ReadResult, Recipe, Task, file_hash, read_all, recipe_from
 
 # Raised when the same file would be read otherwise: old corpora are then read anew.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from samples import evidence
 
-from assistant.feedback.store import Assessment, FeedbackStore, Versions
+from assistant.feedback.database import Assessment, FeedbackStore, Versions
 from assistant.types import Answer, Citation, Sentence
 
 QUESTION = "Who pays for a hotel?"

@@ -32,7 +32,7 @@ from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
 from assistant.conversation import followups, smalltalk
 from assistant.errors import AssistantError
-from assistant.feedback.store import Assessment, FeedbackStore, Versions
+from assistant.feedback.database import Assessment, FeedbackStore, Versions
 from assistant.grounding import (
     consistency,
     grounder,

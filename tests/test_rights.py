@@ -18,8 +18,8 @@ from working import ended
 from assistant.artifacts.evaluations import Rating, add_rating
 from assistant.config import Settings
 from assistant.doctor import CHECKS, examine
+from assistant.feedback.database import Assessment, FeedbackStore
 from assistant.feedback.lessons import cases_file, pairs_file
-from assistant.feedback.store import Assessment, FeedbackStore
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, close_to_others, make_file, make_folder, replaced_atomically
 from ui.context import make_context

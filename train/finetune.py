@@ -22,8 +22,8 @@ from assistant.engines.lora import linear_shapes
 from assistant.work.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
+from train.forward_backward import Passes, attention_kinds, obstacle
 from train.model import computes_in_bfloat16, load_base, with_adapter
-from train.passes import Passes, attention_kinds, obstacle
 from train.plan import Job, named, prepare
 from train.registry import refuse_name, save_adapter, try_saving
 from train.run_file import validated
@@ -84,7 +84,7 @@ def make_accelerator(job: Job, folder: Path) -> "Accelerator":
 
     check_tracker(job.settings)
     tracker = None if job.settings.report_to == "none" else job.settings.report_to
-    # train.passes says itself what is computed in bfloat16.
+    # train.forward_backward says itself what is computed in bfloat16.
     return Accelerator(cpu=job.device.name == "cpu", mixed_precision="no", log_with=tracker, project_dir=str(folder))
 
 

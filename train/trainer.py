@@ -28,8 +28,8 @@ from assistant.work.progress import note
 from train import checkpoints
 from train.batches import TokenRow, steps
 from train.checkpoints import WINDOW, State
+from train.forward_backward import Passes
 from train.model import is_out_of_memory, trained
-from train.passes import Passes
 from train.plan import Schedule, TrainingPlan
 from train.validation_answers import AnswerCounts
 from train.watch import Watch, watching

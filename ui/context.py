@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import gradio as gr
 
 from assistant.config import Origin, Settings
-from assistant.feedback.store import FeedbackStore
+from assistant.feedback.database import FeedbackStore
 from assistant.service import Service
 from assistant.text.languages import Language
 from assistant.workspace import Workspace

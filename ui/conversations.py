@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 
 from assistant.errors import UsageError, WorkspaceError
-from assistant.feedback.store import Verdict
+from assistant.feedback.database import Verdict
 from assistant.text.printing import excerpt
 from assistant.workspace import Workspace, make_file
 from ui.scope import EVERYTHING, Scope, kept, written

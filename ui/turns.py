@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 
 from assistant.errors import UsageError
-from assistant.feedback.store import Verdict
+from assistant.feedback.database import Verdict
 from assistant.types import Answer, Message
 from ui.scope import EVERYTHING, Scope
 

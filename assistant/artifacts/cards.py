@@ -71,7 +71,7 @@ class AdapterCard:
     documents: dict[str, str]
     """Path → content hash of the documents behind its pairs; of several versions the hashes are joined by ``, ``."""
     pairs: str
-    """Name of the set of pairs."""
+    """Name of the set of pairs; of several, as those of a composed adapter, the names are joined by ``, ``."""
     pairs_hash: str
     pairs_counts: dict[str, int]
     """Training pairs by source."""
@@ -102,6 +102,11 @@ class AdapterCard:
     def share(self) -> float:
         """Trained parameters as a part of the base model's."""
         return self.parameters / max(1, self.base_parameters)
+
+    @property
+    def pair_sets(self) -> list[str]:
+        """Names of the sets of pairs behind it."""
+        return self.pairs.split(", ")
 
 
 _CARD = TypeAdapter(AdapterCard)

@@ -14,9 +14,9 @@ from assistant.text.printing import excerpt, visible
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
-    from assistant.feedback.store import FeedbackStore, State
+    from assistant.feedback.database import FeedbackStore, State
 
-# As in assistant.feedback.store, which is not loaded for --help.
+# As in assistant.feedback.database, which is not loaded for --help.
 _STATES = ("new", "accepted", "edited", "rejected")
 
 
@@ -41,16 +41,14 @@ def list_feedback(
     as_json: bool,
 ) -> None:
     """List what people said, the latest first."""
+    from assistant.feedback.database import STATES, TAUGHT
     from assistant.feedback.lineage import Lineage
-    from assistant.feedback.store import STATES, TAUGHT
 
     store, lineage = _store(workspace), Lineage(workspace)
     found = store.listed(states=(state,) if state else STATES, corpus=corpus)
-    outcomes = {one.id: lineage.of(one) for one in found if one.state in TAUGHT}
+    uptakes = {one.id: lineage.of(one) for one in found if one.state in TAUGHT}
     if as_json:
-        all_said = [
-            {**asdict(one), "outcome": asdict(outcomes[one.id]) if one.id in outcomes else None} for one in found
-        ]
+        all_said = [{**asdict(one), "outcome": asdict(uptakes[one.id]) if one.id in uptakes else None} for one in found]
         click.echo(json.dumps(all_said, ensure_ascii=False, indent=2, default=str))
         return
     for one in found:
@@ -63,10 +61,10 @@ def list_feedback(
             click.echo(f"→ {excerpt(one.wanted, 300)}")
         if one.judgement.note:
             click.echo(f"  {excerpt(one.judgement.note, 300)}")
-        if outcome := outcomes.get(one.id):
-            learnt = f"learnt by {', '.join(outcome.adapters)}" if outcome.adapters else "learnt by no adapter"
-            answers = ", ".join(f"{system} {how}" for system, how in outcome.answered.items())
-            asked = f"last asked in {outcome.report}: {answers}" if outcome.report else "not asked since"
+        if uptake := uptakes.get(one.id):
+            learnt = f"learnt by {', '.join(uptake.adapters)}" if uptake.adapters else "learnt by no adapter"
+            answers = ", ".join(f"{system} {how}" for system, how in uptake.answered.items())
+            asked = f"last asked in {uptake.report}: {answers}" if uptake.report else "not asked since"
             click.echo(visible(f"  {learnt}; {asked}"))
         click.echo("")
     counts = ", ".join(f"{count} {name}" for name, count in store.counts().items())
@@ -106,6 +104,6 @@ def reject(numbers: tuple[int, ...], workspace: Workspace, settings: Settings) -
 
 
 def _store(workspace: Workspace) -> "FeedbackStore":
-    from assistant.feedback.store import FeedbackStore
+    from assistant.feedback.database import FeedbackStore
 
     return FeedbackStore(workspace.root)

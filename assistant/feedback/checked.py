@@ -15,8 +15,8 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from assistant.feedback.database import TAUGHT, Feedback, FeedbackStore
 from assistant.feedback.lessons import sources_of
-from assistant.feedback.store import TAUGHT, Feedback, FeedbackStore
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.text.quantities import quantities

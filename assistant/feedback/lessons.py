@@ -16,7 +16,7 @@ from pathlib import Path
 
 from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import evidence_of
-from assistant.feedback.store import TAUGHT, Feedback, FeedbackStore, PassageRecord
+from assistant.feedback.database import TAUGHT, Feedback, FeedbackStore, PassageRecord
 from assistant.grounding.grounder import ground
 from assistant.store.catalog import Catalog
 from assistant.text.words import detect

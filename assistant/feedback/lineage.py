@@ -19,8 +19,8 @@ from assistant.artifacts.cards import adapter_names, read_card
 from assistant.artifacts.evaluations import ROWS_FILE
 from assistant.artifacts.pairs import Split, learnt_from_these, read_pairs
 from assistant.errors import AdapterError, AssistantError, PairsError
+from assistant.feedback.database import Feedback
 from assistant.feedback.lessons import TAG
-from assistant.feedback.store import Feedback
 from assistant.workspace import Workspace
 
 # How the id of a correction's case begins, and where: a case comes first in its row, and its id in it.
@@ -28,7 +28,7 @@ _MARK, _CASE_BYTES = f'"{TAG}-'.encode(), 100
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Uptake:
     """What became of one correction."""
 
     pairs: Mapping[str, Split]
@@ -68,11 +68,11 @@ class Lineage:
                 is_same = False
                 with suppress(AssistantError):
                     is_same = learnt_from_these(card, workspace)
-                self._learners[name] = frozenset(card.pairs.split(", ")), is_same
+                self._learners[name] = frozenset(card.pair_sets), is_same
         files = [(file.stat().st_mtime_ns, file) for file in (workspace.root / "reports").glob(f"*/{ROWS_FILE}")]
         self._reports = [(file.parent.name, _asked_in(file, stamp)) for stamp, file in sorted(files, reverse=True)]
 
-    def of(self, feedback: Feedback) -> Outcome:
+    def of(self, feedback: Feedback) -> Uptake:
         """What became of one correction."""
         key = feedback.standalone_question.strip(), feedback.wanted.strip()
         held = {name: pairs[key] for name, pairs in self._sets.items() if key in pairs}
@@ -84,8 +84,8 @@ class Lineage:
         for report, asked in self._reports:
             last = asked.get(f"{TAG}-{feedback.id}")
             if last and (last.unanswerable if feedback.wants_refusal else feedback.wanted in last.answers):
-                return Outcome(held, learnt, uncertain, report, last.outcomes)
-        return Outcome(held, learnt, uncertain, "", {})
+                return Uptake(held, learnt, uncertain, report, last.outcomes)
+        return Uptake(held, learnt, uncertain, "", {})
 
 
 @lru_cache(maxsize=64)

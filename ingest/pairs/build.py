@@ -23,11 +23,11 @@ from assistant.prompt import build_messages
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Evidence, Filter, Passage
 from assistant.workspace import write_lock
+from ingest.pairs.bundled import general_pairs, reading_pairs
 from ingest.pairs.candidates import CandidatePair, Drops, share_of
 from ingest.pairs.corpus import Corpus, hashes_of, leaking, leaks, read_corpus
 from ingest.pairs.earlier import Before, before_of, splits_before
 from ingest.pairs.evidence_lists import Workbench
-from ingest.pairs.exercises import general_pairs, reading_pairs
 from ingest.pairs.from_documents import Models, document_pairs
 from ingest.pairs.generated_answers import Verifier
 from ingest.pairs.model_output import Rejected, Replies, replies_file

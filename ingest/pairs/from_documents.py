@@ -8,11 +8,11 @@ from assistant.artifacts.pairs import SPLITS, Pair, Split
 from assistant.config import PairsSettings, Settings
 from assistant.store.catalog import StoredChunk
 from assistant.text.words import text_in
+from ingest.pairs.bundled import foreign_questions
 from ingest.pairs.candidates import CandidatePair, Drops, identified, number_of
 from ingest.pairs.corpus import Corpus
 from ingest.pairs.earlier import Before
 from ingest.pairs.evidence_lists import EvidenceList, Lists, Workbench, cited, evidence_list
-from ingest.pairs.exercises import foreign_questions
 from ingest.pairs.generated_answers import Verifier, answered, judged
 from ingest.pairs.generated_questions import STATED, written
 from ingest.pairs.model_output import Rejected, Replies

@@ -15,9 +15,8 @@ from .email import read_email
 from .epub import read_epub
 from .html import read_html
 from .markdown_source import read_markdown
-from .office import open_archive
 from .pdf import read_pdf
-from .reading_limits import Limits, Refused, check_characters, check_source, too_many
+from .reading_limits import Limits, Refused, check_characters, check_source, open_archive, too_many
 from .sheets import read_xlsx
 from .slides import read_pptx
 from .tabular import read_table

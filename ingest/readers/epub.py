@@ -1,6 +1,7 @@
 """E-books: the chapters of the spine, each through the HTML reader's structure."""
 
 import posixpath
+import zipfile
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
@@ -11,8 +12,7 @@ from assistant.types import Block, Document
 from .clean import clean, decode, fold, iso_date
 from .html import Unseen, parse
 from .html_blocks import blocks_of
-from .office import check_archive, open_archive, read_member
-from .reading_limits import Limits, Refused, check_characters
+from .reading_limits import Limits, Refused, check_archive, check_characters, open_archive
 
 _CONTAINER = "META-INF/container.xml"
 _DC = "{http://purl.org/dc/elements/1.1/}"
@@ -23,12 +23,12 @@ def read_epub(data: bytes, limits: Limits) -> Document:
     """The chapters of an EPUB in reading order."""
     check_archive(data, limits, doctype_allowed=True)
     with open_archive(data) as archive:
-        container = fromstring(read_member(archive, _CONTAINER))
+        container = fromstring(_member(archive, _CONTAINER))
         packages = (one.get("full-path") for one in container.iter() if one.tag.endswith("rootfile"))
         package_name = next(filter(None, packages), "")
         if not package_name:
             raise Refused("is damaged: its container names no package", "Copy it again from its source.")
-        package = fromstring(read_member(archive, package_name))
+        package = fromstring(_member(archive, package_name))
         names = set(archive.namelist())
         blocks: list[Block] = []
         missing, characters, hidden = 0, 0, Unseen()
@@ -43,7 +43,7 @@ def read_epub(data: bytes, limits: Limits) -> Document:
             if name not in names:
                 missing += 1
                 continue
-            text, _ = decode(read_member(archive, name))
+            text, _ = decode(_member(archive, name))
             root, unseen = parse(text)
             hidden += unseen
             chapter = blocks_of(root)
@@ -67,3 +67,11 @@ def read_epub(data: bytes, limits: Limits) -> Document:
 def _stated(package: Element, name: str) -> str:
     element = next(package.iter(f"{_DC}{name}"), None)
     return fold(clean(element.text or "")) if element is not None else ""
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One member's bytes; a missing one is told by name."""
+    try:
+        return archive.read(name)
+    except KeyError:
+        raise Refused(f"is damaged: it has no {name[:80]!r}", "Copy it again from its source.") from None

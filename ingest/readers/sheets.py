@@ -20,8 +20,8 @@ from assistant.types import Block, Document
 
 from .clean import clean, fold
 from .colours import BLACK, WHITE, Rgb, are_alike, from_hex, palette, shaded
-from .office import check_archive, office_document
-from .reading_limits import Limits, check_characters, hidden_warning
+from .office_properties import office_document
+from .reading_limits import Limits, check_archive, check_characters, hidden_warning
 from .tabular import guess_header, is_mostly_filling, line_of, without_empty_columns
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from assistant.types import Block, Document
 from .clean import clean
 from .colours import CLEAR, MAPPED, WHITE, Rgb, are_alike, drawn_colour, palette
 from .html_blocks import blocks_of
-from .office import check_archive, office_document, properties_of
-from .reading_limits import Limits, check_characters, hidden_warning
+from .office_properties import office_document, properties_of
+from .reading_limits import Limits, check_archive, check_characters, hidden_warning
 
 if TYPE_CHECKING:
     from pptx.presentation import Presentation

@@ -17,8 +17,8 @@ from .cascade import declarations
 from .colours import BLACK, WHITE, Rgb, are_alike, from_hex, named, palette, shaded
 from .html import parse
 from .html_blocks import blocks_of
-from .office import check_archive, office_document, properties_of
-from .reading_limits import Limits, check_characters, hidden_warning
+from .office_properties import office_document, properties_of
+from .reading_limits import Limits, check_archive, check_characters, hidden_warning
 from .visibility import Look, is_drawn, looked
 
 _STYLE_MAP = """

@@ -15,7 +15,7 @@ from toys import toy_pair, write_toy_pairs
 import assistant.engines.opening
 import assistant.service
 from assistant.config import Settings
-from assistant.feedback.store import Assessment, FeedbackStore
+from assistant.feedback.database import Assessment, FeedbackStore
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from eval.drafts import write_cases

@@ -10,7 +10,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.feedback.checked import LEAST_LIKENESS, CheckedAnswers
-from assistant.feedback.store import Assessment, FeedbackStore, Versions
+from assistant.feedback.database import Assessment, FeedbackStore, Versions
 from assistant.render.records import answer_json
 from assistant.render.transcript import answer_lines
 from assistant.retrieval.retriever import Retriever

@@ -13,8 +13,8 @@ from commands import run
 from opinions import QUESTION, SAYS, VERSIONS, answer, say
 
 from assistant.errors import UsageError, WorkspaceError
+from assistant.feedback.database import FAULTS, Assessment, Feedback, FeedbackStore, Vote
 from assistant.feedback.lessons import is_supported, lesson_of
-from assistant.feedback.store import FAULTS, Assessment, Feedback, FeedbackStore, Vote
 from assistant.types import Message
 
 CORRECTION = "We pay a hotel room up to 95 euros a night."

@@ -9,12 +9,12 @@ from commands import run
 from opinions import say
 
 from assistant.artifacts.pairs import Pair, PairsHeader, Split, write_pairs
-from assistant.feedback.lineage import Lineage, Outcome
-from assistant.feedback.store import Assessment, Feedback, FeedbackStore
+from assistant.feedback.database import Assessment, Feedback, FeedbackStore
+from assistant.feedback.lineage import Lineage, Uptake
 from assistant.workspace import Workspace
 
 WANTED = "We pay a hotel room up to 95 euros a night."
-NOTHING = Outcome({}, (), (), "", {})
+NOTHING = Uptake({}, (), (), "", {})
 
 
 @pytest.fixture

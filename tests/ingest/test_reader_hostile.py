@@ -20,8 +20,7 @@ from pypdfium2 import PdfDocument, PdfPage
 from assistant.config import setting_keys
 from assistant.errors import ReadError
 from bench import hurting
-from ingest.readers import SUFFIXES, Limits, read
-from ingest.readers import office as office_reader
+from ingest.readers import SUFFIXES, Limits, read, reading_limits
 from ingest.readers.pdf.painted import Hurtful, pixels
 
 
@@ -183,7 +182,7 @@ def test_an_archive_over_the_limit_names_the_setting(tmp_path: Path) -> None:
 
 
 def test_settings_that_readers_advise_exist() -> None:
-    sources = (file.read_text(encoding="utf-8") for file in Path(office_reader.__file__).parent.rglob("*.py"))
+    sources = (file.read_text(encoding="utf-8") for file in Path(reading_limits.__file__).parent.rglob("*.py"))
     named = {name for source in sources for name in re.findall(r"\bingest\.[a-z]+_\w+", source)}
     assert "ingest.max_unpacked_mb" in named and named <= set(setting_keys())
 

@@ -17,8 +17,8 @@ from assistant.workspace import Workspace
 from train.batches import computed_together
 from train.check import check, histogram, lines, problems
 from train.finetune import train
+from train.forward_backward import summed_loss, tensors_of
 from train.model import Parameters, count_parameters, estimate, with_adapter
-from train.passes import summed_loss, tensors_of
 from train.plan import named, prepare
 from train.run_file import load, validated
 from train.trainer import Trainer

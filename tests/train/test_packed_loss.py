@@ -8,9 +8,9 @@ import torch
 from accelerate import Accelerator
 from toys import SIZES, VOCABULARY, toy_llama, toy_rows
 
-from train import passes as passing
+from train import forward_backward as passing
 from train.batches import TokenRow, alone, computed_together, loss_tokens, packed
-from train.passes import Kinds, Passes, attention_kinds, obstacle, summed_loss, tensors_of
+from train.forward_backward import Kinds, Passes, attention_kinds, obstacle, summed_loss, tensors_of
 
 SHAPES: list[list[tuple[int, list[tuple[int, int]]]]] = [
     [(20, [(3, 2), (3, 2)])],

@@ -21,7 +21,7 @@ from assistant.workspace import Workspace
 from train import checkpoints
 from train.checkpoints import CHECKPOINT_FILE, read_state
 from train.finetune import train
-from train.passes import Passes
+from train.forward_backward import Passes
 
 VALUES: dict[str, Any] = {"max_steps": 8, "batch": 6, "evaluate_every": 3, "dropout": 0.2, "learning_rate": 0.01}
 RUN = """

@@ -20,7 +20,7 @@ from assistant.workspace import Workspace, write_lock
 from train import registry
 from train.checkpoints import CHECKPOINT_FILE, read_state
 from train.finetune import make_accelerator, make_trainer, train
-from train.passes import Done, Passes
+from train.forward_backward import Done, Passes
 from train.plan import drawn, named, prepare
 from train.run_file import validated
 from train.validation_answers import AnswerCounts

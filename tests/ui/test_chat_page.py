@@ -16,7 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 from serving import LoadedEngine, SlowEngine
 
 from assistant.config import Settings
-from assistant.feedback.store import FeedbackStore
+from assistant.feedback.database import FeedbackStore
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.app import create_app

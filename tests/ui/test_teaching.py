@@ -16,8 +16,8 @@ from working import as_, choosing
 
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.errors import UsageError
+from assistant.feedback.database import Assessment
 from assistant.feedback.lessons import cases_file, pairs_file
-from assistant.feedback.store import Assessment
 from assistant.service import Query, ServedModel
 from assistant.store.catalog import Catalog
 from assistant.types import Answer
@@ -27,7 +27,7 @@ from ingest.pairs.user_sets import read_rows
 from ui.context import AppContext, make_context
 from ui.pages.teaching import TeachingActions
 from ui.people import User
-from ui.shown.judgements import judgement_of, taught, teaching_html, vote_of
+from ui.shown.feedback import judgement_of, taught, teaching_html, vote_of
 from ui.turns import Turn, TurnReply
 
 ANA = User("ana", "expert")

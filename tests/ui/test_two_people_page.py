@@ -16,8 +16,8 @@ from serving import HAIL, PETS, EchoEngine, make_corpora
 from signing import PASSWORD, make_people
 from working import run_instead, save_report
 
+from assistant.feedback.database import Assessment, FeedbackStore, Versions
 from assistant.feedback.lessons import cases_file, pairs_file
-from assistant.feedback.store import Assessment, FeedbackStore, Versions
 from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Citation, Evidence, Sentence, Trace

@@ -7,15 +7,15 @@ from typing import Any
 import gradio as gr
 
 from assistant.errors import UsageError
+from assistant.feedback.database import STATES, TAUGHT, Feedback, State
 from assistant.feedback.lessons import is_supported, still_stands
 from assistant.feedback.lineage import Lineage
-from assistant.feedback.store import STATES, TAUGHT, Feedback, State
 from assistant.service import open_corpus
 from ui.context import AppContext
 from ui.pages.events import CLICKED, choice_list, number_of, still_html, telling, titled_html, when_opened
 from ui.people import Role
 from ui.shown.components import meta_html
-from ui.shown.judgements import feedback_html, inbox_html
+from ui.shown.feedback import feedback_html, inbox_html
 
 _ROLE: Role = "editor"
 _ALL = "all"
@@ -123,8 +123,8 @@ class TeachingActions:
 
     def _with(self, state: str, one: Feedback, draft: str | None = None) -> list[Any]:
         context = self.context
-        outcome = Lineage(context.workspace).of(one) if one.state in TAUGHT else None
-        html = feedback_html(one, self._stands(one), is_supported(one, one.wanted), outcome, context)
+        uptake = Lineage(context.workspace).of(one) if one.state in TAUGHT else None
+        html = feedback_html(one, self._stands(one), is_supported(one, one.wanted), uptake, context)
         wanted = gr.Textbox(value=one.wanted if draft is None else draft, visible=True)
         return [*self._list(state, one.id), html, wanted, gr.Row(visible=True), one.id]
 
@@ -141,8 +141,8 @@ class TeachingActions:
             outdated=len(outdated),
         )
         lineage = Lineage(self.context.workspace)
-        outcomes = {one.id: lineage.of(one) for one in some if one.state in TAUGHT}
-        return [meta_html(told), inbox_html(some, chosen, outcomes, self.context)]
+        uptakes = {one.id: lineage.of(one) for one in some if one.state in TAUGHT}
+        return [meta_html(told), inbox_html(some, chosen, uptakes, self.context)]
 
     def _nothing(self, told: str) -> list[Any]:
         return [meta_html(told) if told else "", gr.Textbox(value="", visible=False), gr.Row(visible=False), 0]

@@ -24,6 +24,10 @@ class Badge:
     kind: str = ""
 
 
+# What an evaluation says of an answer → the look of its badge.
+OUTCOME_LOOKS = {"usable": "pass", "misleading": "fail", "hedged": "", "refused": "", "partly": "warn"}
+
+
 @dataclass(frozen=True, slots=True)
 class ListEntry:
     """An entry of a list in which one can be chosen; ``choice`` is what comes back then."""

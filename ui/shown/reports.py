@@ -29,7 +29,7 @@ from assistant.errors import UsageError
 from assistant.text.languages import LANGUAGES
 from assistant.workspace import Workspace, safe_name
 from ui.context import AppContext
-from ui.shown.components import Badge, ListEntry, empty_html, interval
+from ui.shown.components import OUTCOME_LOOKS, Badge, ListEntry, empty_html, interval
 from ui.shown.templates import filled
 from ui.signin import signed_in
 from ui.texts import shown_number
@@ -139,8 +139,6 @@ def _view(file: Path, _stamp: int) -> ReportView | None:
 
 
 _COLUMNS = ("metric", "difference", "verdict")
-# Outcome → the look of its badge.
-_OUTCOMES = {"usable": "pass", "misleading": "fail", "hedged": "", "refused": "", "partly": "warn"}
 _STATUSES = frozenset({"pass", "warn", "fail", "thin"})
 # As the commands say them → the key of the words for it.
 _VERDICTS: Mapping[str, str] = {
@@ -187,11 +185,11 @@ def report_html(context: AppContext, name: str) -> Markup:
     return filled(
         "reports.report",
         decision=opening.decision.get(context.language) or opening.decision.get(LANGUAGES[0]) if opening else None,
-        heads=[_cases(context, view), *(context.text(f"evaluation.outcomes.{outcome}") for outcome in _OUTCOMES)]
+        heads=[_cases(context, view), *(context.text(f"evaluation.outcomes.{outcome}") for outcome in OUTCOME_LOOKS)]
         if view
         else [],
         rows=[
-            [system, *(_count(context, counts, outcome) for outcome in _OUTCOMES)]
+            [system, *(_count(context, counts, outcome) for outcome in OUTCOME_LOOKS)]
             for system, counts in (view.outcomes if view else {}).items()
         ],
         changes=changes_html(context, opening.changes, address) if opening and opening.changes else "",
@@ -207,12 +205,12 @@ def changes_html(context: AppContext, changes: Changes, address: str = "") -> Ma
     rows = [
         [words(f"evaluation.outcomes.{outcome}"), *(shown_number(count, context.language) for count in counts)]
         for outcome, counts in changes.outcomes.items()
-        if outcome in _OUTCOMES and any(counts)
+        if outcome in OUTCOME_LOOKS and any(counts)
     ]
     answers = []
     for one in changes.answers:
         turn = [
-            Badge(words(f"evaluation.outcomes.{outcome}"), _OUTCOMES[outcome]) if outcome in _OUTCOMES else None
+            Badge(words(f"evaluation.outcomes.{outcome}"), OUTCOME_LOOKS[outcome]) if outcome in OUTCOME_LOOKS else None
             for outcome in (one.before_outcome, one.after_outcome)
         ]
         answers.append((one, turn))

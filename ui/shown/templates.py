@@ -15,7 +15,7 @@ from jinja2.environment import TemplateModule
 from jinja2.ext import Extension
 from markupsafe import Markup
 
-from assistant.feedback.store import FAULTS
+from assistant.feedback.database import FAULTS
 from assistant.render.html_templates import environment
 from assistant.text.printing import excerpt
 from ui.shown.plain import checked_words, heading_line, place_line, source_line, title_line

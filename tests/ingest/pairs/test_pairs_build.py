@@ -27,11 +27,11 @@ from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace, write_lock
 from ingest.pairs.build import make_pairs
+from ingest.pairs.bundled import general_pairs
 from ingest.pairs.candidates import CandidatePair, Drops
 from ingest.pairs.corpus import leaks
 from ingest.pairs.earlier import drop_forgotten
 from ingest.pairs.evidence_lists import Searched, cited, folded, says
-from ingest.pairs.exercises import general_pairs
 from ingest.pairs.report import complaints
 from ingest.pairs.selection import ask
 

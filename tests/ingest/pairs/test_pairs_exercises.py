@@ -12,10 +12,10 @@ from assistant.artifacts.pairs import Pair, read_header
 from assistant.grounding.grounder import ground
 from eval.cases import Case, GoldSpan
 from eval.contamination import held_out
+from ingest.pairs.bundled import Exercise, exercises, reading_pairs
 from ingest.pairs.corpus import leaks
 from ingest.pairs.earlier import drop_forgotten
 from ingest.pairs.evidence_lists import folded, numbers
-from ingest.pairs.exercises import Exercise, exercises, reading_pairs
 
 REFUSAL = {"en": "Not in here.", "de": "Steht hier nicht."}
 EVERYTHING = 1e6

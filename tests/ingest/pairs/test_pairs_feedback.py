@@ -9,8 +9,8 @@ from opinions import VERSIONS
 from pairing import CORPUS, House
 
 from assistant.artifacts.pairs import Pair
+from assistant.feedback.database import Assessment, FeedbackStore
 from assistant.feedback.lessons import cases_file, lessons, pairs_file
-from assistant.feedback.store import Assessment, FeedbackStore
 from assistant.store.catalog import Catalog
 from assistant.types import Answer
 from eval.cases import Case, read_cases

@@ -27,8 +27,8 @@ from ui.pages.events import CLICKED, data_of, number_of, shown_turns, telling
 from ui.scope import Scope
 from ui.shown.chat import editing_html, reasons_html, turn_html
 from ui.shown.components import message_html
-from ui.shown.judgements import judgement_of, taught, vote_of
-from ui.shown.running import models_here
+from ui.shown.feedback import judgement_of, taught, vote_of
+from ui.shown.upkeep import models_here
 from ui.sources.library import CitedSpan
 from ui.sources.routes import panel_html
 from ui.turns import history_of
@@ -130,9 +130,9 @@ class Chat(AskedDocuments):
         draft: str = "",
     ) -> AsyncGenerator[Changes, None]:
         """Answer what stands in the box; what stood there before an edit, or ``draft``, stands there again."""
-        is_read = self.asking.reads(request.session_hash or "")
-        if not question.strip() or is_read:
-            if is_read:
+        is_reading = self.asking.reads(request.session_hash or "")
+        if not question.strip() or is_reading:
+            if is_reading:
                 gr.Info(message_html(self.context.text("attach.wait")))
             yield {self.parts.question: gr.skip()}  # a generator that yields nothing would empty the page
             return

@@ -20,9 +20,9 @@ from assistant.refusal.calibration import (
 )
 from assistant.refusal.features import FEATURES
 from assistant.workspace import Workspace
+from ingest.answerability_fit import Examples, fit, fitted, operating_point, other_domains, reworded, without
 from ingest.pairs.candidates import CandidatePair
 from ingest.pipeline import ingest
-from ingest.refusal_calibration import Examples, fit, fitted, operating_point, other_domains, reworded, without
 
 TOPICS = ("hail", "trips", "horses", "glass", "boats", "bicycles", "flood", "theft", "teeth", "luggage")
 

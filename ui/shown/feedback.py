@@ -12,14 +12,14 @@ from markupsafe import Markup
 
 from assistant.artifacts.cards import BASE
 from assistant.errors import UsageError
-from assistant.feedback.lineage import Outcome
-from assistant.feedback.store import CHOICES, FAULTS, VERDICTS, Assessment, Choice, Feedback, Versions, Vote
+from assistant.feedback.database import CHOICES, FAULTS, VERDICTS, Assessment, Choice, Feedback, Versions, Vote
+from assistant.feedback.lineage import Uptake
 from assistant.service import open_corpus
 from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from ui.context import AppContext
 from ui.people import User
-from ui.shown.components import Badge, ListEntry
+from ui.shown.components import OUTCOME_LOOKS, Badge, ListEntry
 from ui.shown.templates import filled
 from ui.texts import Texts, shown_date
 from ui.turns import Turn, TurnReply, said_already
@@ -118,29 +118,29 @@ _BADGES = {"new": "warn", "accepted": "ok", "edited": "ok", "rejected": ""}
 
 def teaching_html(turn: Turn, words: Texts) -> Markup:
     """The form under an answer: one click says that it is right, a short form what is wrong and how it should read."""
-    return filled("judgements.form", turn=turn, words=words)
+    return filled("feedback.form", turn=turn, words=words)
 
 
 def inbox_html(
-    some: Sequence[Feedback], chosen: int | None, outcomes: Mapping[int, Outcome], context: AppContext
+    some: Sequence[Feedback], chosen: int | None, uptakes: Mapping[int, Uptake], context: AppContext
 ) -> Markup:
-    """The list of what people said; a click opens one. ``outcomes``: what became of those that were accepted."""
+    """The list of what people said; a click opens one. ``uptakes``: what became of those that were accepted."""
     words, entries = context.text, []
     for one in some:
         facts = [words(f"teach.verdict_{one.judgement.verdict}"), one.user]
         facts.append(shown_date(one.made.astimezone().date(), context.language))
-        if outcome := outcomes.get(one.id):
-            facts += [words("teaching.became.learnt", names=", ".join(outcome.adapters))] if outcome.adapters else []
-            facts += [f"{who}: {how}" for who, how in _answered(outcome, words)]
+        if uptake := uptakes.get(one.id):
+            facts += [words("teaching.became.learnt", names=", ".join(uptake.adapters))] if uptake.adapters else []
+            facts += [f"{who}: {how}" for who, how in _answered(uptake, words)]
         badge = Badge(words(f"teaching.state_{one.state}"), _BADGES[one.state])
         title = excerpt(one.question, _LONGEST_TITLE)
         entries.append(ListEntry(one.id, title, " · ".join(facts), badge, is_chosen=one.id == chosen))
-    return filled("judgements.inbox", entries=entries, words=words)
+    return filled("feedback.inbox", entries=entries, words=words)
 
 
-def feedback_html(one: Feedback, stands: bool, supported: bool, outcome: Outcome | None, context: AppContext) -> Markup:
+def feedback_html(one: Feedback, stands: bool, supported: bool, uptake: Uptake | None, context: AppContext) -> Markup:
     """All of one judgement. ``stands``: the documents still say so; ``supported``: the passages say the correction;
-    ``outcome``: what became of it, if it was accepted."""
+    ``uptake``: what became of it, if it was accepted."""
     words, language = context.text, context.language
     about = words(
         "teaching.about",
@@ -165,38 +165,38 @@ def feedback_html(one: Feedback, stands: bool, supported: bool, outcome: Outcome
         date, state = shown_date(one.decided.astimezone(), language), words(f"teaching.state_{one.state}")
         decided = words("teaching.decided", state=state, name=one.decided_by, date=date)
     return filled(
-        "judgements.feedback",
+        "feedback.feedback",
         one=one,
         about=about,
         effect=f"teaching.{effect}",
         decided=decided,
-        became=list(_became(outcome, effect == "pair_and_case", words)) if outcome else [],
-        report=outcome.report if outcome else "",
-        answered=_answered(outcome, words) if outcome else [],
+        became=list(_became(uptake, effect == "pair_and_case", words)) if uptake else [],
+        report=uptake.report if uptake else "",
+        answered=_answered(uptake, words) if uptake else [],
         words=words,
     )
 
 
-def _became(outcome: Outcome, is_pair: bool, words: Texts) -> Iterator[str]:
+def _became(uptake: Uptake, is_pair: bool, words: Texts) -> Iterator[str]:
     """What became of a correction, a line each; of one that becomes no pair, only what has learnt it before."""
-    for name, split in outcome.pairs.items():
+    for name, split in uptake.pairs.items():
         yield words(f"teaching.became.{split}", name=name)
-    if is_pair and not outcome.pairs:
+    if is_pair and not uptake.pairs:
         yield words("teaching.became.no_pairs")
-    if outcome.adapters:
-        yield words("teaching.became.learnt_by", names=", ".join(outcome.adapters))
+    if uptake.adapters:
+        yield words("teaching.became.learnt_by", names=", ".join(uptake.adapters))
     elif is_pair:
         yield words("teaching.became.not_learnt")
-    if outcome.uncertain:
-        yield words("teaching.became.uncertain", names=", ".join(outcome.uncertain))
-    if not outcome.report:
+    if uptake.uncertain:
+        yield words("teaching.became.uncertain", names=", ".join(uptake.uncertain))
+    if not uptake.report:
         yield words("teaching.became.not_asked")
 
 
-def _answered(outcome: Outcome, words: Texts) -> list[tuple[str, str]]:
+def _answered(uptake: Uptake, words: Texts) -> list[tuple[str, str]]:
     """Who answered it, and how, when it was last asked."""
     return [
         (system, words(f"evaluation.outcomes.{found}"))
-        for system, found in outcome.answered.items()
-        if found in ("usable", "partly", "hedged", "refused", "misleading")
+        for system, found in uptake.answered.items()
+        if found in OUTCOME_LOOKS
     ]
