@@ -147,9 +147,8 @@ class DocumentsActions:
             row.location.unlink(missing_ok=True)
             self._ingest(corpus, user, [str(row.location)], ["--yes"])
         else:
-            self._start(
-                "forget", corpus, user, ["forget", "--json", "--yes", f"--corpus={corpus}", "--", str(row.root)]
-            )
+            arguments = ["forget", "--json", "--yes", f"--corpus={corpus}", "--", str(row.root)]
+            self.context.jobs.start("forget", corpus, arguments, user.name)
 
     def _rows(self, corpus: str) -> list[DocumentRow]:
         return documents_of(self.context.workspace, corpus or "")
@@ -163,10 +162,7 @@ class DocumentsActions:
 
     def _ingest(self, corpus: str, user: User, targets: Sequence[str], options: Sequence[str] = ()) -> None:
         arguments = ["ingest", "--json", f"--corpus={corpus}", *options, "--", *targets]
-        self._start("ingest", corpus, user, arguments)
-
-    def _start(self, kind: Kind, corpus: str, user: User, arguments: Sequence[str]) -> None:
-        self.context.jobs.start(kind, corpus, arguments, user.name)
+        self.context.jobs.start("ingest", corpus, arguments, user.name)
 
 
 def build(context: AppContext) -> None:
@@ -177,36 +173,18 @@ def build(context: AppContext) -> None:
             name, about = context.text("documents.corpus"), context.text("documents.corpus_help")
             corpus = gr.Dropdown(_corpora(context), label=name, info=about, allow_custom_value=True)
             query = gr.Textbox(label=context.text("documents.search"), elem_classes="search")
-            listing = _Listing(corpus, query, still_html(), choice_list("documents-list"))
+            count, listed = still_html(), choice_list("documents-list")
         with gr.Column(scale=3, min_width=320):
             with gr.Column(visible=True) as adding:
-                panel = _adding(context, actions, listing.corpus)
+                panel = _adding(context, actions, corpus)
             with gr.Column(visible=False, elem_classes="card") as opened:
-                _opened(context, actions, _OpenDocument(listing, panel, adding, opened))
-    shown = [listing.count, listing.listed]
-    for event in (listing.query.change, listing.corpus.change, panel.ended.change):
-        event(actions.listed, [listing.corpus, listing.query], shown, **QUIET)
-    when_opened(actions.listed, shown, [listing.corpus, listing.query])
-    panel.ended.change(actions.corpora, outputs=listing.corpus, **QUIET)
-    when_opened(actions.corpora, [listing.corpus])
-
-
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    corpus: gr.Dropdown
-    query: gr.Textbox
-    count: gr.HTML
-    listed: gr.HTML
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenDocument:
-    """What changes when a document is opened or closed."""
-
-    listing: _Listing
-    panel: JobPanel
-    adding: gr.Column
-    opened: gr.Column
+                _opened(context, actions, corpus, listed, panel, [adding, opened])
+    shown = [count, listed]
+    for event in (query.change, corpus.change, panel.ended.change):
+        event(actions.listed, [corpus, query], shown, **QUIET)
+    when_opened(actions.listed, shown, [corpus, query])
+    panel.ended.change(actions.corpora, outputs=corpus, **QUIET)
+    when_opened(actions.corpora, [corpus])
 
 
 def _corpora(context: AppContext) -> list[str]:
@@ -236,9 +214,16 @@ def _adding(context: AppContext, actions: DocumentsActions, corpus: gr.Dropdown)
     return panel
 
 
-def _opened(context: AppContext, actions: DocumentsActions, parts: _OpenDocument) -> None:
-    """The open document, read again or forgotten from here."""
-    chosen, corpus = gr.State(""), parts.listing.corpus
+def _opened(
+    context: AppContext,
+    actions: DocumentsActions,
+    corpus: gr.Dropdown,
+    listed: gr.HTML,
+    panel: JobPanel,
+    sides: Sequence[gr.Column],
+) -> None:
+    """The open document, read again or forgotten from here. ``sides``: how more is added, and this column."""
+    chosen = gr.State("")
     with gr.Row():
         close = gr.Button(context.text("documents.close"), size="sm", elem_classes="closes")
         again = gr.Button(context.text("documents.again"), size="sm")
@@ -249,8 +234,7 @@ def _opened(context: AppContext, actions: DocumentsActions, parts: _OpenDocument
             confirmed = gr.Button(context.text("documents.forget_yes"), size="sm", variant="stop")
             kept = gr.Button(context.text("documents.forget_no"), size="sm")
     shown = still_html()
-    sides = [parts.adding, parts.opened]
-    parts.listing.listed.choose(actions.open, outputs=[shown, *sides, asked, chosen, corpus], **CLICKED)
+    listed.choose(actions.open, outputs=[shown, *sides, asked, chosen, corpus], **CLICKED)
     forget.click(actions.ask_to_forget, [corpus, chosen], [question, asked], **CLICKED)
     kept.click(lambda: gr.Column(visible=False), outputs=asked, **CLICKED)
     for event in (close.click, corpus.input):
@@ -258,4 +242,4 @@ def _opened(context: AppContext, actions: DocumentsActions, parts: _OpenDocument
     for event, action in ((again.click, actions.again), (confirmed.click, actions.forget)):
         started = event(action, [corpus, chosen], **CLICKED)
         started.success(actions.close, outputs=sides, **CLICKED)
-        started.then(parts.panel.refresh, outputs=parts.panel.outputs, **SCROLLED)
+        started.then(panel.refresh, outputs=panel.outputs, **SCROLLED)

@@ -1,6 +1,5 @@
 """The page of evaluation: reports, and beside them the one that is open, or how a new one is made."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ from ui.context import AppContext
 from ui.jobs import Kind, Status
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import AnyCorpusName, Count, JobPanel, PairsName, checked, job_panel, judges_of
-from ui.people import User
 from ui.shown.adapters import other_base, pairs_sets
 from ui.shown.reports import (
     CASES_FOLDER,
@@ -134,7 +132,7 @@ class EvaluationActions:
         folder = self.context.workspace.root / CASES_FOLDER
         number = next(n for n in range(1, 10_000) if not (folder / f"{pairs}-draft-{n}.jsonl").exists())
         target = folder / f"{pairs}-draft-{number}.jsonl"
-        self._start("draft", target.name, user, ["eval", "draft", f"--to={target}", "--", pairs])
+        self.context.jobs.start("draft", target.name, ["eval", "draft", f"--to={target}", "--", pairs], user.name)
 
     @telling
     @checked
@@ -166,7 +164,7 @@ class EvaluationActions:
         options += ["--held-out"] if held_out else []
         options += [f"--baseline={report_file(self.context.workspace, baseline).parent}"] if baseline else []
         options += [f"--judge={judge}"] if judge else []
-        self._start("eval", file.name, user, ["eval", "run", *options, "--", str(file)])
+        self.context.jobs.start("eval", file.name, ["eval", "run", *options, "--", str(file)], user.name)
 
     @telling
     @checked
@@ -176,7 +174,8 @@ class EvaluationActions:
         if not before or not after:
             raise UsageError(self.context.text("evaluation.compare.two"))
         folders = [str(report_file(self.context.workspace, name).parent) for name in (before, after)]
-        self._start("compare", f"{before} → {after}", user, ["eval", "compare", "--json", "--", *folders])
+        arguments = ["eval", "compare", "--json", "--", *folders]
+        self.context.jobs.start("compare", f"{before} → {after}", arguments, user.name)
 
     @telling
     def open(self, event: gr.EventData, request: gr.Request) -> list[Any]:
@@ -189,7 +188,8 @@ class EvaluationActions:
         """Draw the open report again: in the page's language, and with what people have said about its answers."""
         user = self.context.require(request, "editor")
         folder = report_file(self.context.workspace, name).parent
-        self._start("draw", name, user, ["eval", "report", f"--language={self.context.language}", "--", str(folder)])
+        arguments = ["eval", "report", f"--language={self.context.language}", "--", str(folder)]
+        self.context.jobs.start("draw", name, arguments, user.name)
 
     def drawn(self, name: str, request: gr.Request) -> Any:
         """The open report as it is now."""
@@ -201,9 +201,6 @@ class EvaluationActions:
 
     def _opened(self, name: str) -> list[Any]:
         return [report_html(self.context, name), gr.Column(visible=False), gr.Column(visible=True), name]
-
-    def _start(self, kind: Kind, about: str, user: User, arguments: Sequence[str]) -> None:
-        self.context.jobs.start(kind, about, arguments, user.name)
 
 
 def build(context: AppContext) -> None:

@@ -239,44 +239,20 @@ def build(context: AppContext) -> None:
             new = gr.Button(context.text("training.new"), elem_classes="closes")
             listed = choice_list("adapters-list")
             with gr.Accordion(context.text("training.compose.title"), open=False):
-                compose = _composing(context, actions)
+                parts, compose, inputs = _composing(context)
         with gr.Column(scale=3, min_width=320):
             panel = job_panel(context, KINDS, "editor", actions.result)
             with gr.Column(visible=True) as making:
                 *lists, base = _making(context, actions, panel)
             with gr.Column(visible=False, elem_classes="card") as opened:
-                _opened(context, actions, _OpenAdapter(listed, panel, making, opened))
+                _opened(context, actions, listed, panel, [making, opened])
     new.click(actions.close, outputs=[making, opened], **CLICKED)
-    compose.done(panel)
-    outputs = [listed, *lists, compose.parts]
+    composed = compose.click(actions.compose, inputs, **CLICKED)
+    composed.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
+    outputs = [listed, *lists, parts]
     chosen = [part for part in outputs if isinstance(part, gr.Dropdown | gr.CheckboxGroup)]
     panel.ended.change(actions.listed, chosen, [*outputs, base], **QUIET)
     when_opened(actions.listed, [*outputs, base], chosen)
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenAdapter:
-    """What changes when an adapter is opened or closed."""
-
-    listed: gr.HTML
-    panel: JobPanel
-    making: gr.Column
-    opened: gr.Column
-
-
-@dataclass(frozen=True, slots=True)
-class _Composing:
-    """The choice of adapters to add up, and the button that does it."""
-
-    parts: gr.CheckboxGroup
-    start: gr.Button
-    inputs: list[Any]
-    actions: TrainingActions
-
-    def done(self, panel: JobPanel) -> None:
-        """Wire it, now that there is a panel to tell of it."""
-        started = self.start.click(self.actions.compose, self.inputs, **CLICKED)
-        started.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
 
 
 def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> list[Any]:
@@ -331,8 +307,10 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
     return [corpus, pairs, summary, unfinished, which, base]
 
 
-def _opened(context: AppContext, actions: TrainingActions, parts: _OpenAdapter) -> None:
-    """The open adapter: its card, and what can be done with it."""
+def _opened(
+    context: AppContext, actions: TrainingActions, listed: gr.HTML, panel: JobPanel, sides: Sequence[gr.Column]
+) -> None:
+    """The open adapter: its card, and what can be done with it. ``sides``: how one is made, and this column."""
     chosen = gr.State("")
     with gr.Row():
         close = gr.Button(context.text("documents.close"), size="sm", elem_classes="closes")
@@ -345,8 +323,7 @@ def _opened(context: AppContext, actions: TrainingActions, parts: _OpenAdapter) 
         gr.Markdown(context.text("training.export.help"))
         format_ = gr.Dropdown(list(get_args(Format)), value="merged", label=context.text("training.export.format"))
         export = gr.Button(context.text("training.export.start"))
-    sides = [parts.making, parts.opened]
-    parts.listed.choose(actions.open, outputs=[shown, *sides, asked, chosen], **CLICKED)
+    listed.choose(actions.open, outputs=[shown, *sides, asked, chosen], **CLICKED)
     remove.click(lambda: gr.Row(visible=True), outputs=asked, **CLICKED)
     kept.click(lambda: gr.Row(visible=False), outputs=asked, **CLICKED)
     close.click(actions.close, outputs=sides, **CLICKED)
@@ -354,11 +331,11 @@ def _opened(context: AppContext, actions: TrainingActions, parts: _OpenAdapter) 
     removed.success(actions.close, outputs=sides, **CLICKED)
     exported = export.click(actions.export, [chosen, format_], **CLICKED)
     for done in (removed, exported):
-        done.then(parts.panel.refresh, outputs=parts.panel.outputs, **SCROLLED)
+        done.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
 
 
-def _composing(context: AppContext, actions: TrainingActions) -> _Composing:
-    """Adapters added up, each with a slider for its weight."""
+def _composing(context: AppContext) -> tuple[gr.CheckboxGroup, gr.Button, list[Any]]:
+    """Adapters added up, each with a slider for its weight: the choice of them, the button, and what it takes."""
     gr.Markdown(context.text("training.compose.help"))
     parts = gr.CheckboxGroup([], label=context.text("training.compose.parts"))
     weights = gr.State({})
@@ -377,4 +354,4 @@ def _composing(context: AppContext, actions: TrainingActions) -> _Composing:
     name = gr.Textbox(label=context.text("training.compose.name"))
     method = gr.Dropdown(list(get_args(Method)), value="cat", label=context.text("training.compose.method"))
     start = gr.Button(context.text("training.compose.start"))
-    return _Composing(parts, start, [parts, weights, name, method], actions)
+    return parts, start, [parts, weights, name, method]
