@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -61,6 +61,8 @@ LOCAL = User("local", "admin")
 class Account:
     """One line of the file. ``password`` is its hash; empty where a proxy signs in."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     name: str
     role: Role
     password: str = field(default="", repr=False)
@@ -71,18 +73,10 @@ class Account:
         return User(self.name, self.role)
 
 
-class _UserRow(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    role: Role
-    password: str = ""
-
-
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    users: list[_UserRow] = []
+    users: list[Account] = []
 
 
 class People:
@@ -153,33 +147,28 @@ class People:
 
     def set_password(self, name: str, password: str) -> None:
         """Give someone another password, which ends their sessions. Raises UsageError."""
-        self._change(name, password=_hashed(password, self._cost))
+        hashed = _hashed(password, self._cost)
+        with self._changing() as accounts:
+            known = _known(name, accounts)
+            accounts[known] = replace(accounts[known], password=hashed)
 
     def set_role(self, name: str, role: Role) -> None:
         """Give someone another role, from their next click on. Raises UsageError for nobody."""
-        self._change(name, role=role)
+        with self._changing() as accounts:
+            known = _known(name, accounts)
+            accounts[known] = replace(accounts[known], role=role)
 
     def remove(self, name: str) -> None:
         """Let someone in no more, from their next click on. Raises UsageError for nobody."""
         with self._changing() as accounts:
             del accounts[_known(name, accounts)]
 
-    def _change(self, name: str, *, role: Role | None = None, password: str | None = None) -> None:
-        with self._changing() as accounts:
-            known = accounts[_known(name, accounts)]
-            accounts[known.name] = replace(
-                known,
-                role=known.role if role is None else role,
-                password=known.password if password is None else password,
-            )
-
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Account]]:
         with write_lock(self.file.parent, timeout=10):
             accounts = dict(self.accounts())
             yield accounts
-            rows = [_UserRow(name=one.name, role=one.role, password=one.password) for one in accounts.values()]
-            text = _File(users=sorted(rows, key=lambda row: row.name)).model_dump_json(indent=2) + "\n"
+            text = _File(users=[account for _, account in sorted(accounts.items())]).model_dump_json(indent=2) + "\n"
             with replaced_atomically(self.file) as beside:
                 # Its rights before its content: hashes can be guessed at by whoever reads them.
                 descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -263,13 +252,13 @@ def _written_as(cost: Cost, salt: bytes, key: bytes) -> str:
 
 def _read(file: Path) -> list[Account]:
     try:
-        rows = _File.model_validate_json(file.read_bytes()).users
+        users = _File.model_validate_json(file.read_bytes()).users
     except (OSError, ValidationError) as error:
         raise ConfigError(
             f"The users in {file} cannot be read: {' '.join(str(error).split())[:200]}.",
             "Mend or delete it, then run: assistant users add NAME",
         ) from None
-    accounts = [Account(usable_name(row.name), row.role, row.password) for row in rows]
+    accounts = [replace(account, name=usable_name(account.name)) for account in users]
     for account in accounts:
         if account.password and not _HASH.fullmatch(account.password):
             raise ConfigError(
