@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.feedback.database import Verdict
+from assistant.store.sql import migrate, versions_in
 from assistant.text.printing import excerpt
 from assistant.workspace import Workspace, make_file
 from ui.scope import EVERYTHING, Scope, kept, written
@@ -48,53 +48,7 @@ _SHOW = """
 """
 """A turn, and those that lead to it: another page may show another branch meanwhile. No row is written in vain."""
 _TURN_WITH = "SELECT 1 FROM turns WHERE conversation = conversations.id AND instr(folded(words), ?)"
-_TABLES = (
-    """
-    CREATE TABLE conversations (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        user TEXT NOT NULL,
-        title TEXT NOT NULL,
-        updated TEXT NOT NULL                -- ISO date and time, UTC
-    )
-    """,
-    "CREATE INDEX conversations_user ON conversations (user, updated)",
-    """
-    CREATE TABLE turns (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
-        question TEXT NOT NULL,
-        replies TEXT NOT NULL,               -- JSON
-        blind INTEGER NOT NULL,
-        preferred INTEGER,                   -- which reply was voted for; -1: neither is better
-        verdict TEXT,                        -- what the one who asked said of the answer; all of it is feedback
-        words TEXT NOT NULL                  -- question and answers, to search in
-    )
-    """,
-    "CREATE INDEX turns_conversation ON turns (conversation)",
-)
-_CHANGES = (
-    _TABLES,
-    ("ALTER TABLE conversations ADD COLUMN scope TEXT NOT NULL DEFAULT ''",),  # JSON
-    (
-        "ALTER TABLE conversations ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE conversations ADD COLUMN shared TEXT",  # what its link ends with, while it is shared
-        "ALTER TABLE conversations ADD COLUMN origin TEXT",  # that of the one of which it is a copy
-        "CREATE UNIQUE INDEX conversations_shared ON conversations (shared)",
-    ),
-    ("ALTER TABLE conversations ADD COLUMN attached TEXT",),  # the folder of its own files
-    (
-        "ALTER TABLE turns ADD COLUMN parent INTEGER REFERENCES turns (id) ON DELETE CASCADE",  # that it follows
-        "ALTER TABLE turns ADD COLUMN seen INTEGER NOT NULL DEFAULT 0",  # the greatest of its place is shown
-        """
-        UPDATE turns SET parent = (
-            SELECT max(id) FROM turns AS one WHERE one.conversation = turns.conversation AND one.id < turns.id
-        )
-        """,
-        "CREATE INDEX turns_parent ON turns (parent)",
-    ),
-    ("ALTER TABLE conversations ADD COLUMN folder TEXT NOT NULL DEFAULT ''",),  # its name: there is none without any
-)
-"""What makes a database of each version from the one before it; of the first, from none."""
+_MIGRATIONS = versions_in(Path(__file__).with_name("conversations.sql"))
 
 
 class Conversations:
@@ -392,20 +346,9 @@ def is_private(corpus: str) -> bool:
 
 def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA foreign_keys = ON")
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    newest = len(_CHANGES)
-    if version > newest:
-        raise WorkspaceError(
-            f"{FILE} has version {version}; this program knows versions up to {newest}.", "Update domain-assistant."
-        )
-    if version == newest:
-        return
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("BEGIN IMMEDIATE")
-    version = database.execute("PRAGMA user_version").fetchone()[0]  # another thread may have been first
-    for statement in chain.from_iterable(_CHANGES[version:]):
-        database.execute(statement)
-    database.execute(f"PRAGMA user_version = {newest}")
+    if database.execute("PRAGMA user_version").fetchone()[0] < len(_MIGRATIONS):
+        database.execute("PRAGMA journal_mode = WAL")
+    migrate(database, FILE, _MIGRATIONS)
 
 
 def _owned(database: sqlite3.Connection, user: str, conversation: int, column: str = "title") -> str:

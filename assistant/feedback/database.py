@@ -7,10 +7,11 @@ votes       one row a vote between two answers to the same question
 A judgement is kept complete, so that it can be looked at when documents and models are long gone.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,6 +20,7 @@ from pydantic import TypeAdapter
 
 from assistant import __version__
 from assistant.errors import UsageError, WorkspaceError
+from assistant.store.sql import migrate, versions_in
 from assistant.types import Answer, Message
 from assistant.workspace import make_file
 
@@ -129,57 +131,9 @@ class Vote:
 
 FEEDBACK_FILE = "feedback.sqlite"
 
-_MIGRATIONS = (
-    (
-        """
-        CREATE TABLE feedback (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            made TEXT NOT NULL,              -- ISO date and time, UTC
-            user TEXT NOT NULL,
-            corpus TEXT NOT NULL,
-            question TEXT NOT NULL,
-            standalone_question TEXT NOT NULL,
-            history TEXT NOT NULL,           -- JSON
-            answer TEXT NOT NULL,
-            refused INTEGER NOT NULL,
-            evidence TEXT NOT NULL,          -- JSON
-            versions TEXT NOT NULL,          -- JSON
-            verdict TEXT NOT NULL,
-            faults TEXT NOT NULL,            -- JSON
-            note TEXT NOT NULL,
-            correction TEXT NOT NULL,        -- how it should read, as its author wrote it
-            sources TEXT NOT NULL,           -- JSON: numbers of the evidence that says so
-            state TEXT NOT NULL DEFAULT 'new',
-            edited TEXT NOT NULL DEFAULT '', -- how it should read, as whoever looked at it wrote it
-            decided_by TEXT NOT NULL DEFAULT '',
-            decided TEXT NOT NULL DEFAULT ''
-        )
-        """,
-        "CREATE INDEX feedback_state ON feedback (state, corpus)",
-        """
-        CREATE TABLE votes (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            made TEXT NOT NULL,
-            user TEXT NOT NULL,
-            corpus TEXT NOT NULL,
-            question TEXT NOT NULL,
-            first TEXT NOT NULL,             -- who answered: an adapter's name, or 'base'
-            second TEXT NOT NULL,
-            first_answer TEXT NOT NULL,
-            second_answer TEXT NOT NULL,
-            choice TEXT NOT NULL,
-            blind INTEGER NOT NULL
-        )
-        """,
-    ),
-)
-
-
-_HISTORY = TypeAdapter(tuple[Message, ...])
-_EVIDENCE = TypeAdapter(tuple[PassageRecord, ...])
-_VERSIONS = TypeAdapter(Versions)
-_FAULTS = TypeAdapter(tuple[Fault, ...])
-_NUMBERS = TypeAdapter(tuple[int, ...])
+_MIGRATIONS = versions_in(Path(__file__).with_name("feedback.sql"))
+_FEEDBACK, _JSON = TypeAdapter(Feedback), TypeAdapter(object)
+_AS_JSON = ("history", "evidence", "versions", "faults", "sources")
 
 
 class FeedbackStore:
@@ -214,19 +168,20 @@ class FeedbackStore:
             "corpus": corpus,
             "question": answer.question,
             "standalone_question": answer.standalone_question,
-            "history": _HISTORY.dump_json(history).decode(),
+            "history": history,
             "answer": answer.text,
             "refused": answer.refused,
-            "evidence": _EVIDENCE.dump_json(shown_of(answer, hashes)).decode(),
-            "versions": _VERSIONS.dump_json(versions).decode(),
+            "evidence": shown_of(answer, hashes),
+            "versions": versions,
             "verdict": judgement.verdict,
-            "faults": _FAULTS.dump_json(judgement.faults).decode(),
+            "faults": judgement.faults,
             "note": judgement.note.strip(),
             "correction": judgement.correction.strip(),
-            "sources": _NUMBERS.dump_json(judgement.sources).decode(),
+            "sources": judgement.sources,
         }
         with self._opened() as database:
-            return _inserted(database, "feedback", values)
+            as_json = {name: _JSON.dump_json(values[name]).decode() for name in _AS_JSON}
+            return _inserted(database, "feedback", values | as_json)
 
     def get(self, number: int) -> Feedback:
         """One judgement. Raises UsageError for a number that there is not."""
@@ -285,20 +240,8 @@ class FeedbackStore:
 
     def add_vote(self, vote: Vote) -> int:
         """Keep a vote; its number."""
-        values = {
-            "made": _now(),
-            "user": vote.user,
-            "corpus": vote.corpus,
-            "question": vote.question,
-            "first": vote.first,
-            "second": vote.second,
-            "first_answer": vote.first_answer,
-            "second_answer": vote.second_answer,
-            "choice": vote.choice,
-            "blind": vote.blind,
-        }
         with self._opened() as database:
-            return _inserted(database, "votes", values)
+            return _inserted(database, "votes", {"made": _now(), **asdict(vote)})
 
     def _decide(self, number: int, state: State, by: str, edited: str) -> Feedback:
         self.get(number)
@@ -315,7 +258,7 @@ class FeedbackStore:
         try:
             with closing(sqlite3.connect(make_file(self.file), timeout=30)) as database, database:
                 database.row_factory = sqlite3.Row
-                _migrate(database, self.file)
+                migrate(database, str(self.file), _MIGRATIONS)
                 yield database
         except (OSError, sqlite3.Error) as error:
             raise WorkspaceError(f"The feedback in {self.file} cannot be used: {error}.", "Restore the file.") from None
@@ -337,24 +280,6 @@ def _refuse_long(text: str) -> None:
         raise UsageError(f"The text has {len(text):,} characters.", f"Use at most {LONGEST_TEXT:,}.")
 
 
-def _migrate(database: sqlite3.Connection, file: Path) -> None:
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        raise WorkspaceError(
-            f"{file} has version {version}; this program knows versions up to {len(_MIGRATIONS)}.",
-            "Update domain-assistant.",
-        )
-    if version == len(_MIGRATIONS):
-        return
-    database.execute("BEGIN IMMEDIATE")
-    # Asked again under the write lock: another process may have migrated meanwhile.
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    for statements in _MIGRATIONS[version:]:
-        for statement in statements:
-            database.execute(statement)
-    database.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-
-
 def _inserted(database: sqlite3.Connection, table: str, values: Mapping[str, object]) -> int:
     places = ", ".join(f":{name}" for name in values)
     row = database.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", dict(values))
@@ -362,30 +287,8 @@ def _inserted(database: sqlite3.Connection, table: str, values: Mapping[str, obj
 
 
 def _feedback(row: sqlite3.Row) -> Feedback:
-    return Feedback(
-        id=row["id"],
-        made=datetime.fromisoformat(row["made"]),
-        user=row["user"],
-        corpus=row["corpus"],
-        question=row["question"],
-        standalone_question=row["standalone_question"],
-        history=_HISTORY.validate_json(row["history"]),
-        answer=row["answer"],
-        refused=bool(row["refused"]),
-        evidence=_EVIDENCE.validate_json(row["evidence"]),
-        versions=_VERSIONS.validate_json(row["versions"]),
-        judgement=Assessment(
-            row["verdict"],
-            _FAULTS.validate_json(row["faults"]),
-            row["note"],
-            row["correction"],
-            _NUMBERS.validate_json(row["sources"]),
-        ),
-        state=row["state"],
-        edited=row["edited"],
-        decided_by=row["decided_by"],
-        decided=datetime.fromisoformat(row["decided"]) if row["decided"] else None,
-    )
+    values = {name: json.loads(value) if name in _AS_JSON else value for name, value in dict(row).items()}
+    return _FEEDBACK.validate_python(values | {"judgement": values, "decided": values["decided"] or None})
 
 
 def _now() -> str:

@@ -1,8 +1,11 @@
-"""Filters as conditions of SQL."""
+"""Filters as conditions of SQL, and databases brought from version to version."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
+from assistant.errors import WorkspaceError
 from assistant.types import Filter
 
 T = TypeVar("T")
@@ -60,3 +63,37 @@ def portions(items: Sequence[T]) -> Iterator[list[T]]:
     """Lists of as many items as one statement takes."""
     for first in range(0, len(items), _VARIABLES):
         yield list(items[first : first + _VARIABLES])
+
+
+def versions_in(file: Path) -> tuple[str, ...]:
+    """The migrations in a file of SQL: what stands behind each line ``-- version N``."""
+    return tuple(part.partition("\n")[2] for part in file.read_text(encoding="utf-8").split("\n-- version ")[1:])
+
+
+def run_script(database: sqlite3.Connection, script: str) -> None:
+    """Run statements in the transaction that is open; ``executescript`` would commit it midway."""
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            database.execute(statement)
+            statement = ""
+
+
+def migrate(database: sqlite3.Connection, name: str, versions: Sequence[str]) -> None:
+    """Bring a database to the last of its versions, in one transaction that its opener commits.
+
+    ``PRAGMA user_version`` counts those applied. Raises WorkspaceError for a database of a newer program.
+    """
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(versions):
+        raise WorkspaceError(
+            f"{name} has version {version}; this program knows versions up to {len(versions)}.",
+            "Update domain-assistant.",
+        )
+    if version < len(versions):
+        database.execute("BEGIN IMMEDIATE")
+        # Asked again under the write lock: another process may have migrated meanwhile.
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        run_script(database, "".join(versions[version:]))
+        database.execute(f"PRAGMA user_version = {len(versions)}")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from samples import evidence
 
 from assistant.errors import UsageError, WorkspaceError
 from assistant.types import Answer, Citation, Message, Sentence, Trace
-from ui.conversations import _CHANGES, FILE, Conversations
+from ui.conversations import _MIGRATIONS, FILE, Conversations
 from ui.scope import Scope
 from ui.shown.chat import conversations_html
 from ui.texts import text
@@ -166,8 +165,7 @@ def test_every_question_of_before_stays_within_reach(kept: Conversations) -> Non
 
 def test_a_migration_that_is_broken_off_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
-        for statement in chain.from_iterable(_CHANGES[:3]):
-            database.execute(statement)
+        database.executescript("".join(_MIGRATIONS[:3]))
         told = REPLIES.dump_json((reply(),)).decode()
         for conversation, user in enumerate(("ana", "ben"), 1):
             row = (conversation, user, user, "2026-01-01T00:00:00+00:00")
@@ -185,8 +183,8 @@ def test_a_migration_that_is_broken_off_changes_nothing(tmp_path: Path, monkeypa
             return list(database.iterdump())
 
     before = content()
-    broken = (*_CHANGES[:-1], (*_CHANGES[-1], "SELECT no_such_column FROM turns"))
-    monkeypatch.setattr("ui.conversations._CHANGES", broken)
+    broken = (*_MIGRATIONS[:-1], f"{_MIGRATIONS[-1]}SELECT no_such_column FROM turns;\n")
+    monkeypatch.setattr("ui.conversations._MIGRATIONS", broken)
     with pytest.raises(WorkspaceError):
         Conversations(tmp_path).listed("ana")
     assert content() == before

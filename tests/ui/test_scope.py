@@ -153,11 +153,10 @@ def test_a_scope_is_kept_with_its_conversation_and_for_its_owner_alone(context: 
 def test_conversations_of_an_older_version_are_kept(tmp_path: Path) -> None:
     import sqlite3
 
-    from ui.conversations import _TABLES, FILE
+    from ui.conversations import _MIGRATIONS, FILE
 
     with sqlite3.connect(tmp_path / FILE) as database:
-        for statement in _TABLES:
-            database.execute(statement)
+        database.executescript(_MIGRATIONS[0])
         database.execute(
             "INSERT INTO conversations (user, title, updated) VALUES ('ana', 'Old', '2026-01-01T00:00+00:00')"
         )
