@@ -1,56 +1,17 @@
-"""The model card: an adapter's identity card as a page for people."""
+"""The model card: an adapter's identity card as a page for people, in Markdown (``modelcard.md.jinja``)."""
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import yaml
+from jinja2 import Environment, StrictUndefined
 
 from assistant.artifacts.cards import FULL, AdapterCard
 
 Use = Literal["workspace", "peft", "transformers", "gguf", "gguf-lora"]
-# How each form of an adapter is used: a sentence, and what to type.
-_USES: dict[Use, tuple[str, str]] = {
-    "workspace": (
-        "With this program, and for llama.cpp or Ollama:",
-        """\
-assistant ask --adapter {name} "..."
-assistant adapters export {name} --to ./{name}-gguf --format gguf""",
-    ),
-    "peft": (
-        "With transformers and PEFT; BASE is the folder or Hub id of the base model:",
-        """\
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), {folder!r})
-tokenizer = AutoTokenizer.from_pretrained(BASE)""",
-    ),
-    "transformers": (
-        "With transformers:",
-        """\
-from transformers import AutoModelForCausalLM
-
-model = AutoModelForCausalLM.from_pretrained({folder!r})""",
-    ),
-    "gguf": (
-        "With llama.cpp, or with Ollama:",
-        """\
-llama-server -m model.gguf
-ollama create {name} -f Modelfile && ollama run {name}""",
-    ),
-    "gguf-lora": (
-        "With llama.cpp, or with Ollama; base.gguf is the base model, in 16 bit for the answers of training:",
-        """\
-llama-server -m base.gguf --lora adapter.gguf
-ollama create {name} -f Modelfile && ollama run {name}""",
-    ),
-}
-_LIMITS = """\
-It was trained to answer from the passages that stand in the prompt, in the form that `assistant ask` gives them, and to
-refuse where they do not answer. It was not trained to know facts: without passages it is no better than its base model,
-and what it says then should not be relied on. It fits the base model, tokenizer and chat template named above and no
-others. The licence of the base model and the rights in the documents apply to it as well."""
+_TEMPLATE = Path(__file__).with_name("modelcard.md.jinja")
 
 
 def model_card(card: AdapterCard, size: int, uses: Sequence[Use], pictures: Sequence[str] = ()) -> str:
@@ -62,29 +23,18 @@ def model_card(card: AdapterCard, size: int, uses: Sequence[Use], pictures: Sequ
         "pipeline_tag": "text-generation",
         "tags": list(dict.fromkeys(["lora", card.method])),
     }
-    what = "A fine-tuned model" if card.method == FULL else "An adapter"
-    origin = "composed of other adapters" if card.components else "trained on instruction pairs"
-    cells = ((label, text.replace("|", "\\|").replace("\n", " ")) for label, text in facts(card, size).items())
-    return "\n\n".join(
-        [
-            f"---\n{yaml.safe_dump(metadata, sort_keys=False)}---",
-            f"# {card.name}",
-            f"{what} for answering from documents, {origin}. Base model: `{card.base}`.",
-            "\n".join(["| | |", "|---|---|", *(f"| {label} | {text} |" for label, text in cells)]),
-            *(f"![{name}]({name})" for name in pictures),
-            "## How to use it",
-            *(
-                part
-                for sentence, text in map(_USES.__getitem__, uses)
-                for part in (sentence, _code(text.format(name=card.name, folder=f"./{card.name}")))
-            ),
-            "## How it was made",
-            _code(json.dumps(card.config, ensure_ascii=False, indent=2, default=str)),
-            "## Limits",
-            _LIMITS,
-            "",
-        ]
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    text = template.render(
+        card=card,
+        is_whole=card.method == FULL,
+        metadata=yaml.safe_dump(metadata, sort_keys=False),
+        facts=facts(card, size),
+        pictures=pictures,
+        uses=uses,
+        config=json.dumps(card.config, ensure_ascii=False, indent=2, default=str),
     )
+    return f"{text}\n\n"
 
 
 def facts(card: AdapterCard, size: int) -> dict[str, str]:
@@ -122,8 +72,3 @@ def losses(card: AdapterCard) -> str:
 def readable_bytes(size: int) -> str:
     """A size for people, as in ``4.2 MiB``."""
     return f"{size / (1 << 20):.1f} MiB" if size < 1 << 30 else f"{size / (1 << 30):.2f} GiB"
-
-
-def _code(text: str) -> str:
-    """Indented, so that nothing in ``text`` can end the block."""
-    return "\n".join(f"    {line}" for line in text.splitlines())

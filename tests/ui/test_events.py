@@ -23,7 +23,7 @@ def test_only_numbers_of_turns_are_looked_for(sent: str, turns: set[int]) -> Non
 
 def test_what_a_page_calls_in_its_scripts_is_there() -> None:
     scripts = "".join(file.read_text(encoding="utf-8") for file in sorted(ASSETS.glob("*.js")))
-    pages = "".join(file.read_text(encoding="utf-8") for file in sorted(ASSETS.parent.rglob("*.py")))
+    pages = "".join(file.read_text(encoding="utf-8") for file in sorted((ASSETS.parent / "pages").rglob("*.[pj][sy]")))
     called = set(re.findall(r"window\.assistant\.(\w+)", scripts + pages))
     assert {name for name in called if not re.search(rf"^    {name}\(|assistant\.{name} = ", scripts, re.M)} == set()
     assert len(called) >= 5, "or they are called otherwise now"

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -59,12 +60,7 @@ _REASONS = {
     "failed": "The models could not be loaded; the server's log says why.",
 }
 _log = logging.getLogger("uvicorn.error")
-_DOCS_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; }
-code, pre { font-family: ui-monospace, monospace; background: #8881; border-radius: 4px; padding: .1em .3em; }
-pre { padding: .8em; overflow-x: auto; } h2 { margin-top: 2.5rem; }
-td { padding: .2rem 1rem .2rem 0; vertical-align: top; }
-"""
+_DOCS_STYLE = Path(__file__).parents[1] / "shown" / "api.css"
 
 
 class Api:
@@ -251,7 +247,7 @@ def docs_page(openapi: dict[str, Any], address: str) -> str:
         title=openapi["info"]["title"],
         description=openapi["info"]["description"],
         example=example,
-        style=Markup(_DOCS_STYLE),
+        style=Markup(_DOCS_STYLE.read_text(encoding="utf-8")),
         operations=operations,
     )
 

@@ -14,6 +14,7 @@ import inspect
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -23,57 +24,9 @@ from pydantic import ValidationError
 from assistant.errors import AssistantError
 from ui.shown.components import message_html, title_html
 
+_FOLDER = Path(__file__).parent
 # More than any number of ours has, and few enough for JavaScript.
 _MOST_DIGITS = 15
-_SCRIPT = """
-const known = %s;
-const shown = () => [...element.querySelectorAll(".turn[id]")].map((turn) => turn.id.replace("turn-", "")).join();
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-do]:not(form)");  // a form acts when it is sent
-  if (button && element.contains(button) && known.includes(button.dataset.do)) {
-    trigger(button.dataset.do, {...button.dataset, shown: shown()});
-  }
-});
-element.addEventListener("submit", (event) => {
-  const form = event.target.closest("form[data-do]");
-  if (!form || !known.includes(form.dataset.do)) return;
-  event.preventDefault();
-  const fields = new FormData(form);
-  const data = {...form.dataset, shown: shown()};
-  for (const name of new Set(fields.keys())) data[name] = fields.getAll(name);
-  if (event.submitter && event.submitter.name) data[event.submitter.name] = [event.submitter.value];
-  trigger(form.dataset.do, data);
-});
-"""
-_MARK_CHOSEN = """
-element.dataset.choices = "";  // by it, an address finds the list of a page
-let chosen = null;
-const mark = () => {
-  if (chosen === null) return;
-  for (const one of element.querySelectorAll("[data-do=choose]")) {
-    one.setAttribute("aria-pressed", one.dataset.choice === chosen);
-  }
-};
-new MutationObserver(mark).observe(element, {childList: true, subtree: true});  // a list that was brought up to date
-const choose = (choice) => {
-  chosen = choice;
-  mark();
-  const side = element.closest(".columns")?.lastElementChild;
-  if (!side || innerWidth > 800) return;
-  // On a phone what is opened stands below the list.
-  const changes = new MutationObserver(() => side.scrollIntoView({block: "start"}));
-  changes.observe(side, {childList: true, subtree: true});
-  setTimeout(() => changes.disconnect(), 1500);  // it comes in parts
-};
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-do=choose]");
-  if (button) choose(button.dataset.choice);
-});
-element.addEventListener("chosen", (event) => {
-  choose(event.detail);
-  trigger("choose", {do: "choose", choice: event.detail});
-});
-"""
 # No part of the page shows that it waits: Gradio would look each one up in the whole page at every update.
 _PRIVATE: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # What is called by the page only, and not worth a place in a queue.
@@ -85,13 +38,11 @@ SCROLLED: dict[str, Any] = {**QUIET, "show_progress_on": None, "scroll_to_output
 
 
 def acting_html(events: Sequence[str], value: str = "", *, elem_id: str, script: str = "") -> gr.HTML:
-    """HTML whose buttons and forms with ``data-do`` raise ``events``; ``script`` runs with them."""
-    return gr.HTML(
-        value,
-        elem_id=elem_id,
-        js_on_load=_SCRIPT % json.dumps(list(events)) + script,
-        apply_default_css=False,
-    )
+    """HTML whose buttons and forms with ``data-do`` raise ``events``; ``script``, a file of this folder, runs with
+    them."""
+    scripts = [(_FOLDER / name).read_text(encoding="utf-8") for name in ("events.js", script) if name]
+    known = f"const known = {json.dumps(list(events))};\n"
+    return gr.HTML(value, elem_id=elem_id, js_on_load=known + "".join(scripts), apply_default_css=False)
 
 
 def still_html(value: str = "") -> gr.HTML:
@@ -104,7 +55,7 @@ def choice_list(elem_id: str) -> gr.HTML:
 
     What is chosen stands in the page's address (``ui/assets/address.js``), and is chosen by it when the page is opened.
     """
-    return acting_html(("choose",), elem_id=elem_id, script=_MARK_CHOSEN)
+    return acting_html(("choose",), elem_id=elem_id, script="choices.js")
 
 
 def titled_html(title: str, lead: str) -> gr.HTML:

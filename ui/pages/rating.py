@@ -36,20 +36,6 @@ _AT_FIRST = 60
 _ALL = 0
 Choice = TypeVar("Choice", bound=str)
 
-_KEYS = """
-document.addEventListener("keydown", (event) => {
-  const form = element.querySelector("form");
-  const writes = event.target.closest("textarea, select, input:not([type=radio]), [contenteditable]");
-  if (!form || !form.offsetParent || writes || event.ctrlKey || event.metaKey || event.altKey) return;
-  const pick = form.querySelectorAll("[name=label]")[Number(event.key) - 1];
-  if (pick) { pick.click(); pick.focus(); }
-  else if (event.key === "Enter" && !event.target.closest("button")) form.requestSubmit();
-  else return;
-  event.preventDefault();
-});
-watch("value", () => { if (element.offsetParent) window.scrollTo({top: 0}); });
-"""
-
 
 def build(context: AppContext) -> None:
     """Lay out the page and wire it."""
@@ -62,7 +48,7 @@ def build(context: AppContext) -> None:
         with gr.Column(scale=1, min_width=160):
             most = gr.Dropdown(many, value=_AT_FIRST, label=words("rating.how_many"))
     skipped = gr.State(())
-    shown = acting_html(("rate", "skip", "undo"), elem_id="rating", script=_KEYS)
+    shown = acting_html(("rate", "skip", "undo"), elem_id="rating", script="rating.js")
     chosen = [report, most]
     shown.rate(actions.rate, [*chosen, skipped], [shown, skipped], **QUIET)
     shown.skip(actions.skip, [*chosen, skipped], [shown, skipped], **QUIET)

@@ -17,19 +17,6 @@ BASE = ""
 TURN_EVENTS = ("cite", "why", "retry", "edit", "reword", "suggest", "vote", "teach", "version")
 LIST_EVENTS = ("open", "rename", "delete", "pin", "link", "move", "refolder")
 """An event of the name ``share`` is Gradio's own, and never comes here."""
-_PANEL = """
-element.addEventListener("click", (event) => {
-  if (event.target.closest("[data-close]")) { props.value = ""; window.assistant.closed(); }
-  const step = event.target.closest("[data-step]");
-  if (step) window.assistant.step(Number(step.dataset.step));
-});
-element.addEventListener("close", () => { props.value = ""; window.assistant.closed(); });
-watch("value", () => window.assistant.opened(element));
-"""
-_LIST = """
-element.addEventListener("named", (event) => trigger(event.detail.naming, event.detail));
-element.addEventListener("opened", (event) => trigger("open", event.detail));
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +98,7 @@ def lay_out(context: AppContext) -> Parts:
             new = gr.Button(words("chat.new"), elem_id="chat-new", size="sm")
             search = words("chat.search")
             searched = gr.Textbox(label=search, placeholder=search, elem_id="chat-search", **bare)
-            listed = acting_html(LIST_EVENTS, elem_id="chat-list", script=_LIST)
+            listed = acting_html(LIST_EVENTS, elem_id="chat-list", script="chat/list.js")
         with gr.Column(elem_id="chat-main", min_width=0):
             with gr.Row(elem_id="chat-models"):
                 model = gr.Dropdown(
@@ -149,7 +136,7 @@ def lay_out(context: AppContext) -> Parts:
                     other = gr.Dropdown(label=words("chat.other"), elem_id="chat-other", **hidden, **choices.other)
                     blind = gr.Checkbox(label=words("chat.blind"), elem_id="chat-blind", **hidden)
         with gr.Column(elem_id="chat-panel", min_width=0):
-            panel = acting_html(("cite", "only"), elem_id="source", script=_PANEL)
+            panel = acting_html(("cite", "only"), elem_id="source", script="chat/panel.js")
     return Parts(
         conversation, address, edit, new, searched, listed, log, now, editing, question,
         scope, asked, brought, model, adapter, compares, other, blind, panel,
