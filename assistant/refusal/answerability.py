@@ -20,7 +20,7 @@ from assistant.config import AnswerSettings
 from assistant.refusal.calibration import calibration_of
 from assistant.refusal.features import FEATURES, LOOKED_AT, Held, features_of, held
 from assistant.retrieval.retriever import Retriever
-from assistant.text.lexicon import no_subject
+from assistant.text.lexicon import no_subject, vocabulary
 from assistant.text.words import content_stems, detect, stems
 from assistant.types import Evidence
 
@@ -30,24 +30,7 @@ _SHORTEST = 3  # letters; few nouns have less
 _RARE = 0.02
 # "Bed", "fly" and "seed" are nouns; most longer words that end so are none.
 _SHORTEST_OF_NO_NOUN, _ENDINGS_OF_NO_NOUN = 5, ("ed", "ly")
-_NO_NOUNS = """
-able accept add additional agree allow already always answer anybody anyone anything appear apply arrange arrive ask
-available average avoid bad be become better bigger cheaper begin believe best better big bring build buy calculate
-call cancel carry certain change cheap check choose close come common compare complete confirm consider contain
-continue correct cover create current cut decide define delete deliver depend describe detail differ different do
-document early easy enter entire ever every everybody everyone everything exact exist expect explain extra fail false
-far fast few fill find first follow free full general get give go good great grow guess handle happen hard have hear
-help high hold important include information inform insure keep kind know large last late latest lead learn leave less
-let like list little live long look lose lot low main make many mean meet more most move must near necessary need
-never new next nobody normal nothing obtain offer often ok old open order other own pass pay pick plan please possible
-prefer prepare prevent produce protect prove provide put quick quickly reach read real receive recommend reduce refer
-refund regular remain remember remove repair replace reply report request require return right run safe same save say
-second see select sell send serve set several show sign similar simple small sound special speak spend stand start
-state stay still stop store submit suggest suppose sure take talk tell tend thank thing think today together tomorrow
-total treat true try turn type understand update use usual valid various visit wait want way wear whole win wish
-wonder work write wrong yesterday yet
-"""
-_NO_NOUN_STEMS = frozenset(stems(_NO_NOUNS, "en"))
+_NO_NOUN_STEMS = frozenset(stems(" ".join(vocabulary("no_nouns", "en")), "en"))
 
 
 @dataclass(frozen=True, slots=True)
