@@ -22,7 +22,7 @@ from assistant.artifacts.evaluations import LABELS, Label, Mean, Rating, Ratings
 from eval.aggregation import FEWEST_DOCUMENTS, mean
 from eval.llm_judge import JudgeVerdicts, read_verdicts
 from eval.metrics import Score, metric_of
-from eval.results import CaseRow, read_rows, write_json
+from eval.results import CaseRow, write_json
 from eval.statistics import (
     Interval,
     Statistic,
@@ -147,8 +147,8 @@ class Opinions:
 NO_OPINIONS = Opinions()
 
 
-def read_opinions(run: Path) -> Opinions:
-    """All opinions in a run's folder. Raises UsageError for a damaged file."""
+def read_opinions(run: Path, rows: Sequence[CaseRow]) -> Opinions:
+    """All opinions in a run's folder, about its rows. Raises UsageError for a damaged file."""
     judge, ratings = read_verdicts(run), read_ratings(run)
     labels: dict[tuple[str, str], tuple[Label, ...]] = defaultdict(tuple)
     for rating in ratings.given:
@@ -158,14 +158,14 @@ def read_opinions(run: Path) -> Opinions:
     if judge:
         scores: dict[str, list[Score]] = defaultdict(list)
         clusters = []
-        for row in read_rows(run):
+        for row in rows:
             clusters.append(row.cluster)
             verdicts = judge.verdicts.get(row.case.id, {})
             for system in row.answers:
                 scores[system].append(verdicts.get(system, Score(None, "it was not judged")))
         judged = {system: mean(some, clusters) for system, some in scores.items()}
     return Opinions(
-        agreement=agreement_in(read_rows(run), ratings, judge) if ratings.given or ratings.problems else None,
+        agreement=agreement_in(rows, ratings, judge) if ratings.given or ratings.problems else None,
         judge=judge.model if judge else "",
         verdicts=judge.verdicts if judge else {},
         judged=judged,

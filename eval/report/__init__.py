@@ -34,16 +34,17 @@ def write_report(run: Path, language: Language | None = None) -> Path:
     """
     results, costs = read_results(run), read_costs(run)
     language = language or _language_of(run)
-    opinions = read_opinions(run)
+    rows = list(read_rows(run))
+    opinions = read_opinions(run, rows)
     keep_agreement(run, opinions.agreement)
     fingerprint = hashlib.sha256((run / RESULTS_FILE).read_bytes()).hexdigest()
     page = run / REPORT_FILE
     judged = results.gate.system
-    worst = worst_answers(read_rows(run), judged)
+    worst = worst_answers(rows, judged)
     reference = "" if results.gate.baseline else reference_of(results)
-    changes = changes_of(read_rows(run), judged, reference, results.gate.baseline)
+    changes = changes_of(rows, judged, reference, results.gate.baseline)
     with replaced_atomically(page) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(page_of(results, read_rows(run), costs, fingerprint, opinions, worst, changes, language))
+        stream.writelines(page_of(results, rows, costs, fingerprint, opinions, worst, changes, language))
     decisions: dict[str, Decision] = {one: decision_of(results, words_in(one)) for one in LANGUAGES}
     write_json(run / DECISION_FILE, _OPENING, Opening(decisions, changes, language))
     with replaced_atomically(run / MARKDOWN_FILE) as beside:

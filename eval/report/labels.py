@@ -6,7 +6,7 @@ number(0.6172)                  0.62
 signed(-0.04)                   −0.04
 effect_summaries(results)       Retrieval helps: usable +0.31 [+0.22, +0.40] (base+rag - base).
 
-Words are English in code and templates; other languages have them by the English ones:
+Words are English in code, templates and ``labels.yaml``; other languages have them by the English ones:
 
 words_in("de")("{count} misleading", count=3)      3 irreführend
 
@@ -17,11 +17,14 @@ written down: problems of the cases, and why a light of the gate is as it is.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Gate, Mean, Status, Tone
 from assistant.text.languages import Language, data
-from eval.gate import GOLD_IN_CORPUS, VERDICTS
+from eval.gate import VERDICTS
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome
@@ -53,100 +56,23 @@ MINUS = "−"
 NOTHING = "–"
 """Stands where there is no number."""
 
-TITLES: Mapping[str, str] = {
-    "usable": "usable answers",
-    "misleading": "misleading answers",
-    "hedged": "only the closest places shown",
-    "right_hedged": "right, and only the closest places shown",
-    **{f"recall@{k}": f"right passages in the first {k}" for k in (3, 5, 10)},
-    "recall@1": "right passage comes first",
-    **{f"success@{k}": f"a right passage in the first {k}" for k in (3, 5, 10)},
-    "success@1": "a right passage comes first",
-    "mrr@10": "how early the first right passage comes",
-    "ndcg@10": "how early right passages come",
-    "context_precision": "right passages come before others",
-    "correctness": "correctness",
-    "exact_match": "word for word",
-    "token_f1": "words in common",
-    "token_recall": "gold words said",
-    "must_include": "required facts said",
-    "rouge_l": "words in the same order",
-    "chrf": "characters in common",
-    "semantic_similarity": "similar meaning",
-    "faithfulness": "sentences supported",
-    "hallucination": "sentences made up",
-    "self_knowledge": "right, though not in the passages",
-    "claim_recall": "required facts shown",
-    "context_utilisation": "shown facts said",
-    "citation_recall": "sentences supported by their citations",
-    "citation_precision": "citations that are needed",
-    "cites_gold": "citations of a right passage",
-    "copy_coverage": "words copied",
-    "copy_density": "length of copies",
-    "false_refusal": "refused, should have answered",
-    "missed_refusal": "answered, should have refused",
-    "crag": "right less wrong",
-    "rules_kept": "house rules kept",
-    "keeps_all_rules": "all house rules kept",
-    "house_voice": "house voice",
-    GOLD_IN_CORPUS: "gold still in the documents",
-}
+_LABELS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("labels.yaml").read_text(encoding="utf-8"))
+TITLES: Mapping[str, str] = _LABELS["titles"]
 """Metric → a few words for somebody who does not know it."""
-
-EFFECTS = {
-    "interaction": "adapter together with retrieval",
-    "model": "model against quoting",
-    "baseline": "against the baseline",
-}
-
-OUTCOME_MEANINGS: Mapping[Outcome, str] = {
-    "usable": "states every required fact, each sentence supported and rightly cited, in the language of the question "
-    "and by the house rules; or rightly refused",
-    "partly": "states some of the required facts, or all of them with another fault",
-    "hedged": "shown as the closest places, not as an answer",
-    "refused": "refused though the documents answer the question, or nothing was said",
-    "misleading": "shown as an answer, and wrong: none of the required facts, or the documents do not answer it",
-}
+EFFECTS: Mapping[str, str] = _LABELS["effects"]
+OUTCOME_MEANINGS: Mapping[Outcome, str] = _LABELS["outcomes"]
 """What each outcome means."""
-
 FAILURE_TITLES: Mapping[Failure, str] = {failure: failure for failure in FAILURES} | {"none": "nothing wrong"}
-
-FAILURE_MEANINGS: Mapping[Failure, str] = {
-    "none": "in the model's own words, or rightly refused",
-    "quoted": "not by the model: its own words had no support in the passages or missed the question, "
-    "so the passages are quoted instead",
-    "quoted over a right answer": "the model's own words stated every required fact, and gave way to a quotation that "
-    "does not",
-    "style only": "right, but a house rule is broken",
-    "other language": "right, but not in the language of the question",
-    "nothing said": "neither an answer nor a refusal",
-    "hedged": "the places shown do not state every required fact, or are others than the gold",
-    "right but hedged": "the places shown state every required fact, and gold is among them",
-    "retrieval miss": "a passage that the answer needs was not shown to the model",
-    "evidence ignored": "the passages were shown, and the answer still does not say what it should",
-    "wrong without evidence": "the model alone, without passages, says something else",
-    "another figure first": "states the required figure, behind one of another thing",
-    "unsupported": "says what it should, but a sentence has no support in the passages",
-    "wrong citation": "says what it should, but a citation is missing or points to the wrong passage",
-    "false refusal": "refused, though the documents answer the question",
-    "missed refusal": "answered, though the documents do not answer the question",
-}
+FAILURE_MEANINGS: Mapping[Failure, str] = _LABELS["failures"]
 """What each first failure means."""
-
-# Where what results.json says about a metric needs knowledge of other metrics.
-MEANINGS = {
-    "correctness": "how much of the gold answer is said",
-    "crag": f"1 for a right answer, 0 for a refusal, {MINUS}1 for a wrong answer",
-}
-KINDS = {
-    "closed book": "{model} alone, without documents",
-    "retrieval": "{model} with retrieval: it is shown the passages found, and answers from them",
-    "oracle": "{model}, shown the right passages instead of those found",
-    "noise": "{model}, shown the right passages among the best wrong ones",
-    "extractive": "no model: the best sentence of the passages found",
-}
+MEANINGS: Mapping[str, str] = _LABELS["meanings"]
+KINDS: Mapping[str, str] = _LABELS["kinds"]
+ASKED_WORDS: Mapping[Question, str] = _LABELS["asked"]
+"""What people are asked that a metric is held against."""
+EFFECT_MEANINGS: Mapping[str, Sequence[str]] = _LABELS["effect_meanings"]
+"""What an effect means when it is good, bad, too small to matter, or open."""
+STATUS_WORDS: Mapping[Status, str] = _LABELS["statuses"]
 _NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\.?\d)")
-STATUS_WORDS: dict[Status, str] = {"pass": "pass", "warn": "look", "fail": "fail", "thin": "too thin"}
 STATUS_SIGNS: dict[Status, str] = {"pass": "✓", "warn": "!", "fail": "✗", "thin": "?"}
 
 OUTCOME_TONES: dict[Outcome, Tone] = {
@@ -158,50 +84,6 @@ OUTCOME_TONES: dict[Outcome, Tone] = {
 }
 
 OUTCOME_SIGNS: dict[Outcome, str] = {"usable": "✓", "partly": "!", "hedged": "?", "refused": "–", "misleading": "✗"}
-
-ASKED_WORDS: dict[Question, str] = {
-    "right": "Is it right?",
-    "supported": "Do the passages say it?",
-    "tone": "Is it the house's tone?",
-    "refuse": "Should it be refused?",
-}
-"""What people are asked that a metric is held against."""
-
-# What an effect means when it is good, bad, too small to matter, or open.
-EFFECT_MEANINGS: dict[str, tuple[str, str, str, str]] = {
-    "retrieval": ("Retrieval helps", "Retrieval hurts", "Retrieval adds nothing", "whether retrieval helps"),
-    "adapter": ("The adapter helps", "The adapter hurts", "The adapter adds nothing", "whether the adapter helps"),
-    "interaction": (
-        "With retrieval the adapter gives more than without",
-        "With retrieval the adapter gives less than without",
-        "The adapter gives as much with retrieval as without",
-        "whether the adapter gives more with retrieval than without",
-    ),
-    "perfect retrieval": (
-        "With the right passages answers would be better",
-        "With only the gold passages answers are worse",
-        "With the right passages answers would be no better",
-        "whether the right passages would make answers better",
-    ),
-    "distraction": (
-        "Other passages beside the right ones help",
-        "Other passages beside the right ones hurt",
-        "Other passages beside the right ones do not matter",
-        "whether other passages beside the right ones matter",
-    ),
-    "model": (
-        "The model is better than quoting the best sentence",
-        "Quoting the best sentence is better than the model",
-        "The model is as good as quoting the best sentence",
-        "whether the model is better than quoting the best sentence",
-    ),
-    "baseline": (
-        "Better than the baseline",
-        "Worse than the baseline",
-        "As good as the baseline",
-        "whether it is better than the baseline",
-    ),
-}
 
 
 def title_of(metric: str) -> str:
