@@ -64,11 +64,16 @@ class EvidenceList:
     """Passages as they are shown; ``golden`` is the number (1-based) of the one that answers."""
 
     passages: tuple[Passage, ...]
-    golden: int | None
+    golden: int
     chunk: int
     """The chunk that the questions are about, shown or not."""
     spare: tuple[Passage, ...] = ()
     """Further negatives, best first, which found no room."""
+
+    @property
+    def answering(self) -> Passage:
+        """The passage that answers."""
+        return self.passages[self.golden - 1]
 
 
 Lists = Sequence[tuple[EvidenceList, Sequence[Searched]]]

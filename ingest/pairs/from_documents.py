@@ -116,16 +116,15 @@ def _written(
 
 
 def _answered(shown: EvidenceList, candidate: CandidatePair, split: Split) -> Pair:
-    number = shown.golden
     pair = Pair(
         id="",
         instruction=candidate.instruction,
-        response=candidate.response if number is None else cited(candidate.response, number),
+        response=cited(candidate.response, shown.golden),
         source=candidate.source,
         split=split,
         kind=candidate.kind,
         passages=shown.passages,
-        golden=number,
+        golden=shown.golden,
         quote=candidate.quote,
         language=candidate.language,
         document=candidate.document,

@@ -111,7 +111,7 @@ def answered(
         left = [one for one in questions if not one.admitted and (way != "served" or "" in one.readings.values())]
         prompts = []
         for one in left:
-            golden = one.shown.passages[(one.shown.golden or 1) - 1]
+            golden = one.shown.answering
             passages = one.shown.passages if way == "served" else (golden,)
             messages = build_messages(told, passages, [], one.asked.candidate.instruction)
             prompts.append(TeacherPrompt(golden.text, messages))
@@ -160,7 +160,7 @@ class Verifier:
         return _left_out(answer, asked) or self._unsupported(answer, asked, shown)
 
     def _unsupported(self, answer: str, asked: CandidatePair, shown: EvidenceList) -> str:
-        golden = shown.golden or 1
+        golden = shown.golden
         hits = [evidence_of(one, rank, asked.language) for rank, one in enumerate(shown.passages, 1)]
         places = Places(asked.instruction, hits, self._embedder, self._weights)
         least = self._settings.support_coverage
@@ -213,7 +213,7 @@ def judged(
     written = [(shown, one.candidate) for shown, asked in lists for one in asked if one.candidate.source == "generated"]
     prompts = []
     for shown, candidate in written:
-        golden = shown.passages[(shown.golden or 1) - 1]
+        golden = shown.answering
         task = _TO_JUDGE.format(question=candidate.instruction, answer=candidate.response)
         prompts.append(TeacherPrompt(golden.text, build_messages(_JUDGING, [golden], [], task)))
     said = replies.all(judge, prompts, _LONGEST_VERDICT, "Judging")

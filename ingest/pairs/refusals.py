@@ -70,8 +70,7 @@ def _some(rows: Iterable[Unanswerable], count: float) -> Iterator[Unanswerable]:
 
 def _held_out(lists: Lists, seed: int) -> Iterator[Unanswerable]:
     for shown, asked in sorted(lists, key=lambda one: share_of(seed, "held-out", _identity(one[0]))):
-        golden = shown.passages[(shown.golden or 1) - 1]
-        rest = [passage for passage in shown.passages if passage is not golden]
+        rest = [passage for passage in shown.passages if passage is not shown.answering]
         passages = (*rest, *shown.spare[:1])
         for one in asked[:_HELD_OUT_TOGETHER]:
             candidate = one.candidate
@@ -141,5 +140,4 @@ def _other_domain(lists: Lists, foreign: Mapping[str, Sequence[str]], seed: int)
 
 
 def _identity(shown: EvidenceList) -> str:
-    golden = shown.passages[(shown.golden or 1) - 1]
-    return f"{golden.document}\0{golden.text}"
+    return f"{shown.answering.document}\0{shown.answering.text}"
