@@ -24,10 +24,11 @@ from assistant.errors import AdapterError
 from assistant.models import quiet_transformers
 from assistant.models.loading import Device
 from assistant.types import Message
+from assistant.workspace import size_of
 from train import gguf_files
 from train.compose import factors_of
 from train.modelcard import Use, model_card
-from train.registry import new_folder, size_of
+from train.registry import new_folder
 
 if TYPE_CHECKING:
     import torch

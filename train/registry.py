@@ -32,7 +32,7 @@ from assistant.engines.lora import Shape, quiet_peft, read_lora_config, read_lor
 from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError, AssistantError, TrainingError
 from assistant.models import quiet_transformers
-from assistant.workspace import close_to_others, flush_to_disk
+from assistant.workspace import close_to_others, flush_to_disk, size_of
 from train.model import is_out_of_memory, trained
 from train.modelcard import Use, model_card
 
@@ -152,11 +152,6 @@ def remove_adapter(folder: Path) -> None:
     shutil.rmtree(nameless, ignore_errors=True)
     folder.rename(nameless)
     shutil.rmtree(nameless)
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in ``folder``."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _save_peft(model: Any, folder: Path, base: str) -> None:

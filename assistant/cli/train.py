@@ -20,7 +20,7 @@ from assistant.cli.options import json_option, workspace_options
 from assistant.config import Settings
 from assistant.errors import AssistantError, UsageError
 from assistant.text.printing import visible
-from assistant.workspace import Workspace, new_name, safe_name
+from assistant.workspace import Workspace, new_name, safe_name, size_of
 
 if TYPE_CHECKING:
     from train.adapter_export import Dtype, Format
@@ -113,7 +113,6 @@ def list_(workspace: Workspace, settings: Settings, as_json: bool) -> None:  # n
 def show(name: str, workspace: Workspace, settings: Settings, as_json: bool) -> None:  # noqa: ARG001
     """Show what an adapter is, how large, what it was trained on and how."""
     from train.modelcard import facts
-    from train.registry import size_of
 
     folder = adapter_folder(workspace.adapters, name)
     card = read_card(folder)
@@ -178,7 +177,6 @@ def compose(
     from assistant.models.loading import choose
     from train.compose import compose
     from train.modelcard import readable_bytes
-    from train.registry import size_of
 
     adapted = AdaptedModel(settings.engine, choose(settings.device), workspace.adapters)
     made = compose(adapted, parts, target, method, rank, density, force)
@@ -243,7 +241,7 @@ def export(
 def remove(names: tuple[str, ...], confirmed: bool, workspace: Workspace, settings: Settings) -> None:  # noqa: ARG001
     """Delete adapters."""
     from train.modelcard import readable_bytes
-    from train.registry import remove_adapter, size_of
+    from train.registry import remove_adapter
 
     folders = [adapter_folder(workspace.adapters, name) for name in dict.fromkeys(names)]
     size = readable_bytes(sum(map(size_of, folders)))
@@ -257,7 +255,6 @@ def remove(names: tuple[str, ...], confirmed: bool, workspace: Workspace, settin
 
 def _row(workspace: Workspace, name: str) -> dict[str, Any]:
     """What the list says of one adapter; of a damaged one, what is wrong."""
-    from train.registry import size_of
 
     folder = workspace.adapters / name
     try:

@@ -38,6 +38,7 @@ from assistant.errors import ModelError, one_line
 from assistant.models.loading import choose
 from assistant.models.unpacking import made_once
 from assistant.work.progress import note
+from assistant.workspace import size_of
 
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 # Models that are held in memory at once; the one that was used longest ago gives way.
@@ -288,9 +289,9 @@ def converted(
     now = time.time_ns()
     os.utime(folder, ns=(now, now))
     others = [one for one in folder.parent.iterdir() if one.is_dir() and one.name[0] != "." and one != folder]
-    total = _bytes(folder)
+    total = size_of(folder)
     for other in sorted(others, key=lambda one: -one.stat().st_mtime):
-        total += _bytes(other)
+        total += size_of(other)
         if total > limit:
             shutil.rmtree(other, ignore_errors=True)
     return folder
@@ -299,7 +300,3 @@ def converted(
 def ends_of(folder: Path) -> set[int]:
     """The tokens that end a turn."""
     return set(json.loads((folder / _ENDS).read_text(encoding="utf-8")))
-
-
-def _bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())

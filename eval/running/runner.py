@@ -18,7 +18,7 @@ from assistant.refusal.calibration import calibration_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Evidence
-from assistant.workspace import Workspace
+from assistant.workspace import Workspace, size_of
 from eval.aggregation import effects_of, first_failures_of, means_of, refusals_of, rules_kept_in, slices_of
 from eval.cases import Case
 from eval.contamination import held_out, leaks
@@ -30,7 +30,7 @@ from eval.metrics.retrieval import CUTOFFS
 from eval.metrics.style import StyleRule
 from eval.metrics.voice import NO_VOICE, Voice, voice_of, voice_score
 from eval.results import SCHEMA, CaseRow, Costs, DataCard, LanguageModel, Results, StyleFindings, System
-from eval.running.costs import cost_of, costs_of, size_of
+from eval.running.costs import cost_of, costs_of
 from eval.running.fingerprints import adapter_identity, environment, generation_identities, identity_of
 from eval.running.playback import GENERATIONS_FILE, Generations, PlaybackEngine, SilentEngine
 from eval.running.scoring import ScoringContext, embed_of, row_of, supports_by
@@ -104,8 +104,8 @@ def run(
         rows = with_baseline(rows, plan.baseline, results.gate.system)
     costs = {}
     for system in plan.systems:
-        folder = adapters / system.adapter if system.adapter else None
-        costs[system.name] = cost_of(answers[system.name], size_of(folder) if folder and folder.is_dir() else 0)
+        size = size_of(adapters / system.adapter) if system.adapter else 0
+        costs[system.name] = cost_of(answers[system.name], size)
     spent = time.perf_counter() - started
     return RunOutcome(results, rows, costs_of(costs, cases, answers, spent, generations.earlier, catalog.folder))
 

@@ -26,7 +26,7 @@ from assistant.artifacts.pairs import Source, overview, read_header
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
 from assistant.models.catalogue import entry_of
-from assistant.workspace import Workspace
+from assistant.workspace import Workspace, size_of
 from ui.context import AppContext
 from ui.shown.components import Badge, ListEntry, day_of, duration, empty_html, interval, meta_html
 from ui.shown.templates import filled
@@ -112,7 +112,7 @@ def adapters(workspace: Workspace) -> list[AdapterView]:
     found = []
     for name in adapter_names(workspace.adapters):
         folder = workspace.adapters / name
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        size = size_of(folder)
         try:
             card = read_card(folder)
             stale = staleness(card, workspace)
