@@ -20,7 +20,7 @@ from assistant import __version__
 from assistant.errors import AssistantError
 from assistant.render.records import answer_json, search_json
 from assistant.service import Query, Service
-from assistant.types import Answer, Filter, well_formed
+from assistant.types import Filter, well_formed
 from assistant.untrusted.markup import unlinked
 
 T = TypeVar("T")
@@ -111,9 +111,7 @@ def create_server(service: Service) -> MCPServer:
         only = Filter(folder=folder, since=since, until=until) or None
 
         def answered() -> dict[str, Any]:
-            *_, answer = service.stream(Query(service.adapted(corpus, adapter), question, only=only))
-            if not isinstance(answer, Answer):
-                raise TypeError(f"an answer has to come last, not {answer!r}")
+            answer = service.ask(Query(service.adapted(corpus, adapter), question, only=only))
             # For a client that may render Markdown: nothing in its text leads or loads anything.
             shown = answer_json(None, answer)
             shown["answer"] = unlinked(shown["answer"])

@@ -10,8 +10,8 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
+from assistant.store.catalog import StoredChunk
 from assistant.text.overlap import jaccard, shingles
 from assistant.text.quantities import quantities
 from assistant.types import Evidence
@@ -20,25 +20,8 @@ _NUMBER = re.compile(r"(?:(?<!\W)\W++)?\d+\W*+")
 # From this part of common word sequences on, two editions say the same; their numbers have to be equal besides.
 _SAME_TEXT = 0.9
 
-
-class Dated(Protocol):
-    """A passage of a document that may have other editions."""
-
-    @property
-    def document(self) -> str:
-        """Path of its document."""
-
-    @property
-    def date(self) -> str:
-        """ISO date of its document, or empty."""
-
-    @property
-    def title(self) -> str:
-        """Title of its document."""
-
-    @property
-    def text(self) -> str:
-        """What it says."""
+Dated = Evidence | StoredChunk
+"""A passage of a document that may have other editions."""
 
 
 def are_editions(one: Dated, other: Dated) -> bool:
