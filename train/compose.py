@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.artifacts.cards import BASE, AdapterCard, joined_corpora, joined_documents
+from assistant.artifacts.cards import BASE, AdapterCard, joined_documents, joined_names
 from assistant.engines.adapted import AdaptedModel
 from assistant.errors import AdapterError
 from train.registry import refuse_name, save_adapter
@@ -259,10 +259,10 @@ def _card(
         base=first.base,
         base_fingerprint=first.base_fingerprint,
         template=first.template,
-        corpus=joined_corpora([card.corpus for card in cards]),
+        corpus=joined_names([card.corpus for card in cards]),
         generation=min(card.generation for card in cards),
         documents=joined_documents([card.documents for card in cards]),
-        pairs=", ".join(dict.fromkeys(card.pairs for card in cards)),
+        pairs=joined_names([card.pairs for card in cards]),
         pairs_hash=hashlib.sha256("".join(card.pairs_hash for card in cards).encode()).hexdigest()[:16],
         pairs_counts=counts,
         config=dict(settings),

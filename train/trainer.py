@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import TrainingError
@@ -33,9 +32,6 @@ from train.model import is_out_of_memory, trained
 from train.plan import Schedule, TrainingPlan
 from train.validation_answers import AnswerCounts
 from train.watch import Watch, watching
-
-if TYPE_CHECKING:
-    pass
 
 # A training whose loss is this many times what it was at the start has diverged.
 _DIVERGED = 2.0

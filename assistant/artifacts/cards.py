@@ -32,6 +32,7 @@ METRICS_FILE = "metrics.jsonl"
 """The course of a training, a line a step or validation."""
 RUN_FILE = "run.json"
 """Of a training that has not ended, in its ``run_folder``."""
+_SEPARATOR = ", "
 PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 
 
@@ -106,7 +107,7 @@ class AdapterCard:
     @property
     def pair_sets(self) -> list[str]:
         """Names of the sets of pairs behind it."""
-        return self.pairs.split(", ")
+        return self.pairs.split(_SEPARATOR)
 
 
 _CARD = TypeAdapter(AdapterCard)
@@ -250,9 +251,6 @@ def read_scores(folder: Path) -> AdapterScores | None:
         return None
 
 
-_SEPARATOR = ", "
-
-
 @dataclass(frozen=True, slots=True)
 class Staleness:
     """Documents behind an adapter that are no longer what they were."""
@@ -271,8 +269,8 @@ class Staleness:
         )
 
 
-def joined_corpora(names: Collection[str]) -> str:
-    """Several corpora as ``AdapterCard.corpus`` has them."""
+def joined_names(names: Collection[str]) -> str:
+    """Several corpora as ``AdapterCard.corpus`` has them, and several sets of pairs as ``AdapterCard.pairs``."""
     return _SEPARATOR.join(dict.fromkeys(names))
 
 
