@@ -10,7 +10,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import cache
 from html import escape
@@ -26,7 +26,7 @@ from markupsafe import Markup
 from openpyxl import Workbook
 from pptx import Presentation
 from reportlab.pdfgen.canvas import Canvas
-from samples import evidence
+from samples import evidence, weights
 
 from assistant.artifacts.pairs import read_pairs
 from assistant.config import Settings
@@ -131,10 +131,6 @@ LIMITS = Limits()
 BUDGET = chunker.Budget(250, 48, 1200)
 EMBEDDER = FakeEmbedder()
 NUMBERS = count()
-
-
-def weights(some: Iterable[str]) -> Mapping[str, float]:
-    return dict.fromkeys(some, 1.0)
 
 
 def streamed(text: str) -> None:

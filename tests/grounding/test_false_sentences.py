@@ -1,20 +1,16 @@
 """Sentences that have a passage's words and say something else: each class with its true twin."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from samples import evidence
+from samples import evidence, weights
 
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.support import support
 from assistant.retrieval.embedder import Embedder
 from assistant.types import Citation, Evidence, Sentence, Vectors
-
-
-def weights(terms: Iterable[str]) -> Mapping[str, float]:
-    return dict.fromkeys(terms, 1.0)
 
 
 def holds(sentence: str, passage: str, question: str = "") -> bool:

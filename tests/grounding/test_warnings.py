@@ -1,13 +1,12 @@
 """Documents that tell machines what to answer, in whatever words: what is cited from them carries a warning."""
 
 import json
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import FakeEmbedder
-from samples import evidence, saying
+from samples import evidence, saying, weights
 
 from assistant.grounding.grounder import ground
 from assistant.grounding.notes import warning_notes, warning_of
@@ -40,10 +39,6 @@ def sentences_of(name: str) -> list[str]:
 
 def orders() -> list[str]:
     return sentences_of("addressed")
-
-
-def weights(terms: Iterable[str]) -> Mapping[str, float]:
-    return dict.fromkeys(terms, 1.0)
 
 
 def answered(*hits: Evidence, said: str = FACT) -> Answer:

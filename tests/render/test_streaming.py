@@ -1,13 +1,12 @@
 """The text of an answer: whole, and bit by bit to a reader who cannot take anything back."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from samples import evidence
+from samples import evidence, weights
 
 from assistant.config import AnswerSettings
 from assistant.grounding.grounder import ground
@@ -18,10 +17,6 @@ from assistant.untrusted.markup import unlinked
 
 HIT = evidence("A trip may last up to 56 days.")
 CITED = (Citation(1, HIT.document, HIT.path, None, 100, 130, HIT.text),)
-
-
-def even(terms: Iterable[str]) -> dict[str, float]:
-    return dict.fromkeys(terms, 1.0)
 
 
 def sentence(text: str, supported: bool = True) -> Sentence:
@@ -65,7 +60,7 @@ MARKDOWN = (
 
 
 def test_what_stands_between_sentences_is_told_too() -> None:
-    final = replace(answer(*ground(MARKDOWN, [HIT], even, 0.6)), text=MARKDOWN)
+    final = replace(answer(*ground(MARKDOWN, [HIT], weights, 0.6)), text=MARKDOWN)
     whole = MARKDOWN.replace("56 days", "56 days [1]").replace("days [1].", "days. [1]").removesuffix("\n\n## More")
     assert text_of(final, False) == whole
     assert told(SettledText(STRICT, False), list(final.sentences), final) == whole

@@ -2,10 +2,9 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
 
 import pytest
-from samples import evidence, saying
+from samples import evidence, saying, weights
 
 from assistant.grounding.grounder import ground
 from assistant.grounding.notes import version_notes
@@ -13,10 +12,6 @@ from assistant.retrieval.editions import are_editions, is_superseded, newest_fir
 from assistant.types import Evidence
 
 QUESTION = "When do I have to report a claim?"
-
-
-def weights(terms: Iterable[str]) -> Mapping[str, float]:
-    return dict.fromkeys(terms, 1.0)
 
 
 def edition(year: int, rank: int, days: str, **changes: object) -> Evidence:
