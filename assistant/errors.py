@@ -22,6 +22,11 @@ A message says in one line what happened, with the values; ``remedy`` says what 
 The command line catches the root once and turns it into one line and an exit status.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class AssistantError(Exception):
     """Root of all errors; ``exit_status`` is what a command ends with."""
@@ -110,3 +115,9 @@ class UnknownAdapterError(AdapterError):
 def one_line(error: BaseException, longest: int = 200) -> str:
     """What a library says went wrong, in one line of at most ``longest`` characters."""
     return " ".join(str(error).split())[:longest]
+
+
+def first_fault(error: "ValidationError", whole: str = "the file") -> str:
+    """The first key that is wrong, and why, in a line; ``whole`` stands for a key where all of it is."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"

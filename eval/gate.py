@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Comparison, Difference, Effect, Gate, Light, Mean, Status
 from assistant.config import read_yaml
-from assistant.errors import ConfigError, UsageError
+from assistant.errors import ConfigError, UsageError, first_fault
 from eval.aggregation import FEWEST_DOCUMENTS, baseline_effects
 from eval.cases import Case
 from eval.changed_answers import changes_of
@@ -96,9 +96,7 @@ def read_rules_file(file: Path) -> GateRules:
     try:
         rules = GateRules.model_validate(read_yaml(file) or {})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"{file}: {key}: {first['msg']}.", "Write 'metrics:' and 'NAME: {margin: 0.02}'.") from None
+        raise ConfigError(f"{file}: {first_fault(error)}.", "Write 'metrics:' and 'NAME: {margin: 0.02}'.") from None
     known = {metric.name: metric for metric in METRICS}
     for metric, rule in rules.metrics.items():
         if metric not in known:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.evaluations import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Effect, Gate, Mean
 from assistant.artifacts.jsonlines import parsed
-from assistant.errors import UsageError
+from assistant.errors import UsageError, one_line
 from assistant.workspace import make_folder, replaced_atomically
 from eval.cases import Case, json_lines
 from eval.contamination import Leak
@@ -371,8 +371,7 @@ def read_json(file: Path, adapter: TypeAdapter[Value]) -> Value:
     try:
         return adapter.validate_json(_content_of(file))
     except ValidationError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"{file} is damaged: {reason}", "Run the evaluation again.") from None
+        raise UsageError(f"{file} is damaged: {one_line(error)}", "Run the evaluation again.") from None
 
 
 def _content_of(file: Path) -> bytes:

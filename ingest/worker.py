@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.config import IngestSettings
-from assistant.errors import IngestError, ReadError
+from assistant.errors import IngestError, ReadError, one_line
 from assistant.retrieval.tokens import TokenCounter
 from assistant.types import Chunk, Document
 from assistant.work.processes import confine, ended, interrupts_held
@@ -138,7 +138,7 @@ def _outcome(task: Task, future: "Future[ReadResult]", recipe: Recipe) -> ReadRe
         how = ended(error.exitcode)
         reason = f"made its reader {how}: it is damaged, or needs more memory than ingest.memory_mb allows"
     except Exception as error:  # a fault of ours, which costs this file and not the ingest
-        reason = f"could not be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        reason = f"could not be read: {type(error).__name__}: {one_line(error)}"
     return ReadResult(task, None, (), f"{task.location.name} {reason}.", 0.0)
 
 

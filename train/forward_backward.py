@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from assistant.errors import one_line
 from train.batches import Packed, TokenRow, alone, computed_together, loss_tokens, packed
 from train.model import is_out_of_memory, trained
 from train.validation_answers import AnswerCounts, Answers
@@ -243,7 +244,7 @@ def obstacle(model: Any, rows: Sequence[TokenRow], most_tokens: int, bfloat16: b
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
-        return f"it fails on a mask: {' '.join(str(error).split())[:100]}"
+        return f"it fails on a mask: {one_line(error, 100)}"
     difference = abs(together - apart) / loss_tokens(widest.rows)
     if difference <= (_TOLERANCE_BFLOAT16 if bfloat16 else _TOLERANCE_FLOAT32):
         return ""

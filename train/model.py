@@ -32,7 +32,7 @@ from assistant.artifacts.command_reports import MemoryEstimate
 from assistant.config import EngineSettings
 from assistant.config.train_settings import TrainSettings
 from assistant.engines.lora import linear_shapes, quiet_peft
-from assistant.errors import ConfigError
+from assistant.errors import ConfigError, one_line
 from assistant.models.loading import Device
 from train.batches import Packed
 
@@ -189,7 +189,7 @@ def with_adapter(base: Any, settings: TrainSettings) -> Any:
         try:
             return get_peft_model(base, config)
         except ValueError as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             raise ConfigError(
                 f"PEFT cannot adapt {', '.join(settings.target_modules)} with method={settings.method}: {reason}",
                 "Set method=lora, or target_modules=all-linear.",

@@ -30,7 +30,7 @@ from assistant.artifacts.cards import (
 from assistant.engines.canary import check_canary, record_canary
 from assistant.engines.lora import Shape, quiet_peft, read_lora_config, read_lora_weights, write_lora_config
 from assistant.engines.template import ChatTemplate
-from assistant.errors import AdapterError, AssistantError, TrainingError
+from assistant.errors import AdapterError, AssistantError, TrainingError, one_line
 from assistant.models import quiet_transformers
 from assistant.workspace import close_to_others, flush_to_disk, size_of
 from train.model import is_out_of_memory, trained
@@ -63,7 +63,7 @@ def new_folder(target: Path, force: bool) -> Iterator[Path]:
         flush_to_disk(beside)
         _rename(beside, target, force)
     except (OSError, SafetensorError) as error:  # safetensors tells a full disk in an error of its own
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        reason = getattr(error, "strerror", None) or one_line(error)
         raise AdapterError(f"{target} cannot be written: {reason}.", "Free space, or check the rights.") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)

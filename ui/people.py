@@ -22,7 +22,7 @@ from typing import ClassVar, Literal, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assistant.config import UiSettings
-from assistant.errors import ConfigError, UsageError
+from assistant.errors import ConfigError, UsageError, one_line
 from assistant.workspace import Workspace, replaced_atomically, write_lock
 
 Role = Literal["expert", "editor", "admin"]
@@ -255,7 +255,7 @@ def _read(file: Path) -> list[Account]:
         users = _File.model_validate_json(file.read_bytes()).users
     except (OSError, ValidationError) as error:
         raise ConfigError(
-            f"The users in {file} cannot be read: {' '.join(str(error).split())[:200]}.",
+            f"The users in {file} cannot be read: {one_line(error)}.",
             "Mend or delete it, then run: assistant users add NAME",
         ) from None
     accounts = [replace(account, name=usable_name(account.name)) for account in users]

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from assistant.errors import AdapterError, IdentityError, UnknownAdapterError
+from assistant.errors import AdapterError, IdentityError, UnknownAdapterError, first_fault
 from assistant.workspace import Workspace, replaced_atomically, safe_name
 
 BASE = "base"
@@ -134,8 +134,7 @@ def read_card(folder: Path) -> AdapterCard:
     try:
         return _CARD.validate_json(file.read_bytes(), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+        reason = first_fault(error)
     except OSError as error:
         reason = error.strerror or str(error)
     raise AdapterError(f"{file} is damaged: {reason}.", "Restore the folder, or train again with --force.")

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, first_fault
 from assistant.workspace import replaced_atomically
 
 Value = TypeVar("Value")
@@ -18,9 +18,8 @@ def parsed(line: str, value: TypeAdapter[Value], place: str, error_class: type[A
     try:
         return value.validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the line"
-        raise error_class(f"{place}: {key}: {first['msg']}.", "Mend the line or delete it.") from None
+        fault = first_fault(error, "the line")
+        raise error_class(f"{place}: {fault}.", "Mend the line or delete it.") from None
 
 
 def write_lines(file: Path, rows: Iterable[object]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from assistant.artifacts.cards import CONFIG_FILE, WEIGHTS_FILE, AdapterCard
-from assistant.errors import AdapterError
+from assistant.errors import AdapterError, first_fault
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -157,9 +157,7 @@ def _understood(content: Any, place: str) -> _Understood:
     try:
         config = _Understood.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise AdapterError(f"{place} cannot be used: {key}: {first['msg']}.", _REPAIR) from None
+        raise AdapterError(f"{place} cannot be used: {first_fault(error)}.", _REPAIR) from None
     defaults = _plain(LoraConfig())
     for key, value in content.items():
         if key not in _Understood.model_fields and value and value != defaults.get(key):

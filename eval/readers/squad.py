@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from assistant.errors import UsageError
+from assistant.errors import UsageError, first_fault
 from assistant.text.sentences import sentence_spans
 from eval.cases import Case, GoldSpan, collected, read_text
 
@@ -47,9 +47,7 @@ def read_squad(file: Path) -> list[Case]:
     try:
         dataset = _Dataset.model_validate_json(read_text(file))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"{file}: {place}: {first['msg']}.", "It has to be SQuAD's JSON.") from None
+        raise UsageError(f"{file}: {first_fault(error)}.", "It has to be SQuAD's JSON.") from None
     return collected(_cases(dataset, file), file)
 
 

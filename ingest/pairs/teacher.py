@@ -17,7 +17,7 @@ from assistant.engines.base import Engine
 from assistant.engines.client import seconds_to_wait
 from assistant.engines.opening import open_engine, speaks
 from assistant.engines.thinking import answer_in
-from assistant.errors import ModelError, PairsError
+from assistant.errors import ModelError, PairsError, one_line
 from assistant.models.catalogue import entry_of
 from assistant.types import Message
 from assistant.work.progress import note
@@ -156,4 +156,4 @@ def opened_teacher(name: str, settings: Settings, engine: Engine) -> Teacher:
 
 
 def _in_a_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error) or type(error).__name__

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from assistant.errors import ReadError
+from assistant.errors import ReadError, one_line
 from assistant.work.processes import confine, ended, interrupts_held
 from ui.sources import drawing
 from ui.sources.drawing import SourceDocument
@@ -125,4 +125,4 @@ def _outcome(work: Callable[..., object], arguments: tuple[object, ...]) -> obje
     except MemoryError:
         os._exit(1)  # there may not be enough left to say so
     except Exception as error:  # what a library makes of a damaged page
-        return ReadError(f"This page cannot be drawn: {type(error).__name__}: {' '.join(str(error).split())[:200]}.")
+        return ReadError(f"This page cannot be drawn: {type(error).__name__}: {one_line(error)}.")
