@@ -6,7 +6,6 @@
 The title is taken for the document's path, and the gold quote is the sentence that the answer stands in.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
@@ -48,14 +47,13 @@ def read_squad(file: Path) -> list[Case]:
         dataset = _Dataset.model_validate_json(read_text(file))
     except ValidationError as error:
         raise UsageError(f"{file}: {first_fault(error)}.", "It has to be SQuAD's JSON.") from None
-    return collected(_cases(dataset, file), file)
-
-
-def _cases(dataset: _Dataset, file: Path) -> Iterator[tuple[Case, str]]:
-    for article in dataset.data:
-        for paragraph in article.paragraphs:
-            for question in paragraph.qas:
-                yield _case(question, paragraph.context, article.title, file), f"{file}, question '{question.id}'"
+    cases = (
+        (_case(question, paragraph.context, article.title, file), f"{file}, question '{question.id}'")
+        for article in dataset.data
+        for paragraph in article.paragraphs
+        for question in paragraph.qas
+    )
+    return collected(cases, file)
 
 
 def _case(question: _SquadQuestion, context: str, document: str, file: Path) -> Case:

@@ -27,7 +27,7 @@ from ingest.pairs.user_sets import read_rows
 from ui.context import AppContext, make_context
 from ui.pages.teaching import TeachingActions
 from ui.people import User
-from ui.shown.feedback import judgement_of, taught, teaching_html, vote_of
+from ui.shown.answer_feedback import judgement_of, taught, teaching_html, vote_of
 from ui.turns import Turn, TurnReply
 
 ANA = User("ana", "expert")

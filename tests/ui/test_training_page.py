@@ -185,7 +185,7 @@ def test_the_model_that_answers_is_trained_on_whichever_it_is_by_then(
     actions: TrainingActions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known, context = "qwen2.5-coder-0.5b", actions.context
-    monkeypatch.setattr("ui.shown.upkeep.folder_here", lambda name: Path(name) if name == known else None)
+    monkeypatch.setattr("ui.shown.installation.folder_here", lambda name: Path(name) if name == known else None)
     for chosen in ("bundled", known):
         engine = context.settings.engine.model_copy(update={"model": chosen})
         monkeypatch.setattr(context.service, "settings", context.settings.model_copy(update={"engine": engine}))

@@ -14,8 +14,8 @@ from assistant.service import open_corpus
 from ui.context import AppContext
 from ui.pages.events import CLICKED, choice_list, number_of, still_html, telling, titled_html, when_opened
 from ui.people import Role
+from ui.shown.answer_feedback import feedback_html, inbox_html
 from ui.shown.components import meta_html
-from ui.shown.feedback import feedback_html, inbox_html
 
 _ROLE: Role = "editor"
 _ALL = "all"

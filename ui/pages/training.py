@@ -41,7 +41,7 @@ from ui.shown.adapters import (
     plot_html,
     read_check,
 )
-from ui.shown.upkeep import bases_here
+from ui.shown.installation import bases_here
 from ui.uploads import kept_as
 
 KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remove")

@@ -22,7 +22,7 @@ from ui.context import AppContext
 from ui.jobs import Status
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import job_panel
-from ui.shown.upkeep import findings_html, model_html, models_html, settings_html, written
+from ui.shown.installation import findings_html, model_html, models_html, settings_html, written
 
 
 def build_settings(context: AppContext) -> None:

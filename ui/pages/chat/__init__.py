@@ -25,10 +25,10 @@ from ui.pages.chat.choosing import AskedDocuments, Changes
 from ui.pages.chat.parts import choices_of, lay_out
 from ui.pages.events import CLICKED, data_of, number_of, shown_turns, telling
 from ui.scope import Scope
+from ui.shown.answer_feedback import judgement_of, taught, vote_of
 from ui.shown.chat import editing_html, reasons_html, turn_html
 from ui.shown.components import message_html
-from ui.shown.feedback import judgement_of, taught, vote_of
-from ui.shown.upkeep import models_here
+from ui.shown.installation import models_here
 from ui.sources.library import CitedSpan
 from ui.sources.routes import panel_html
 from ui.turns import history_of

@@ -10,7 +10,7 @@ from ui.context import AppContext
 from ui.pages.events import acting_html
 from ui.scope import EVERYTHING
 from ui.shown.adapters import adapter_line
-from ui.shown.upkeep import models_here
+from ui.shown.installation import models_here
 
 BASE = ""
 """What the base model is called in a list of adapters: no adapter can be."""

@@ -40,7 +40,7 @@ def settings_html(context: AppContext, settings: Settings, origins: Sequence[Ori
             rows.append((origin.key, written(value), shown, later, description_of(origin.key)))
         changed = sum(bool(shown) for _, _, shown, _, _ in rows)
         sections.append((name, context.text("settings.changed", count=changed) if changed else "", rows))
-    return filled("upkeep.settings", sections=sections)
+    return filled("installation.settings", sections=sections)
 
 
 def models_html(context: AppContext, chosen: str) -> Markup:
@@ -60,7 +60,7 @@ def model_html(context: AppContext, name: str) -> Markup:
     """What a model is, what it needs, and how large the fetch is; of one that is not in the catalogue its name."""
     model, words = _language_models().get(name), context.text
     if model is None:
-        return filled("upkeep.model", name=name, rows={})
+        return filled("installation.model", name=name, rows={})
     rows = {
         words("models.needs"): _needs(context, model),
         words("models.languages"): ", ".join(map(language_name, model.languages)) or words("models.many"),
@@ -74,7 +74,7 @@ def model_html(context: AppContext, name: str) -> Markup:
     if model.wheels and not folder_here(name):
         size = shown_number(model.wheels.bytes / 1e6, context.language)
         rows[words("models.fetch")] = words("models.size", megabytes=size)
-    return filled("upkeep.model", name=name, rows={label: text for label, text in rows.items() if text})
+    return filled("installation.model", name=name, rows={label: text for label, text in rows.items() if text})
 
 
 def models_here(context: AppContext) -> dict[str, str]:
@@ -116,7 +116,7 @@ def findings_html(context: AppContext, findings: Sequence[Diagnosis]) -> Markup:
     order = {"error": 0, "warning": 1, "ok": 2}
     ordered = sorted(findings, key=lambda one: order[one.severity])
     lines = [(context.text(f"health.severity.{one.severity}"), one) for one in ordered]
-    return filled("upkeep.findings", lines=lines)
+    return filled("installation.findings", lines=lines)
 
 
 def written(value: Any) -> str:
