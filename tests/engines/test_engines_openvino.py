@@ -21,6 +21,7 @@ from assistant.engines.openvino_graph import why_unfit
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.errors import AdapterError, ModelError
 from assistant.types import Message
+from assistant.workspace import size_of
 from train.registry import save_adapter
 
 pytest.importorskip("openvino_genai")
@@ -266,7 +267,7 @@ def test_the_models_used_longest_ago_make_room(tmp_path: Path, monkeypatch: pyte
     def used(key: str, limit: int) -> Path:
         return openvino_engine.converted(key, lambda: small.base, lambda *_: None, limit)
 
-    size = openvino_engine._bytes(used("a", 1 << 30))
+    size = size_of(used("a", 1 << 30))
     for key in "bc":
         used(key, 1 << 30)
     used("a", 1 << 30)
