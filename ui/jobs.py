@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -108,6 +108,7 @@ class Status:
 
 
 _JOB = TypeAdapter(StartedJob)
+_Printed = TypeVar("_Printed")
 _starting = threading.Lock()
 
 
@@ -317,6 +318,14 @@ def _is_of(process: "psutil.Process", session: int) -> bool:
         return os.getpgid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
     except (OSError, psutil.Error):
         return False
+
+
+def printed(output: str, kind: type[_Printed]) -> _Printed | None:
+    """What a command printed as JSON; None if it printed nothing of this kind."""
+    try:
+        return TypeAdapter(kind).validate_json(output)
+    except ValidationError:
+        return None
 
 
 def _content(file: Path) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from assistant.artifacts.jsonlines import parsed
 from assistant.errors import UsageError
@@ -207,6 +207,15 @@ class Opening:
     """Of the report."""
 
 
+def read_opening(run: Path) -> Opening | None:
+    """How the report of a run opens; None for one of an earlier version, or that is being drawn."""
+    try:
+        return OPENING.validate_json((run / DECISION_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+OPENING = TypeAdapter(Opening)
 RATINGS_FILE = "ratings.jsonl"
 LONGEST_COMMENT = 2000
 """Characters; more are a mistake."""

@@ -8,9 +8,15 @@ write_report(Path(".assistant/reports/2026-11-20-house"))    the path of report.
 import hashlib
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from assistant.artifacts.evaluations import DECISION_FILE, REPORT_FILE, RESULTS_FILE, Decision, Opening
+from assistant.artifacts.evaluations import (
+    DECISION_FILE,
+    OPENING,
+    REPORT_FILE,
+    RESULTS_FILE,
+    Decision,
+    Opening,
+    read_opening,
+)
 from assistant.text.languages import LANGUAGES, Language
 from assistant.workspace import replaced_atomically
 from eval.changed_answers import changes_of, reference_of
@@ -23,7 +29,6 @@ from eval.results import read_costs, read_results, read_rows, write_json
 
 MARKDOWN_FILE = "summary.md"
 JUNIT_FILE = "junit.xml"
-_OPENING = TypeAdapter(Opening)
 
 
 def write_report(run: Path, language: Language | None = None) -> Path:
@@ -33,7 +38,9 @@ def write_report(run: Path, language: Language | None = None) -> Path:
     equal reports. Raises UsageError when there is no run, or one of its files is damaged.
     """
     results, costs = read_results(run), read_costs(run)
-    language = language or _language_of(run)
+    if language is None:
+        drawn = read_opening(run)
+        language = drawn.language if drawn else "en"
     rows = list(read_rows(run))
     opinions = read_opinions(run, rows)
     keep_agreement(run, opinions.agreement)
@@ -46,16 +53,9 @@ def write_report(run: Path, language: Language | None = None) -> Path:
     with replaced_atomically(page) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(page_of(results, rows, costs, fingerprint, opinions, worst, changes, language))
     decisions: dict[str, Decision] = {one: decision_of(results, words_in(one)) for one in LANGUAGES}
-    write_json(run / DECISION_FILE, _OPENING, Opening(decisions, changes, language))
+    write_json(run / DECISION_FILE, OPENING, Opening(decisions, changes, language))
     with replaced_atomically(run / MARKDOWN_FILE) as beside:
         beside.write_text(markdown_of(results, costs, worst, changes, opinions), encoding="utf-8", newline="\n")
     with replaced_atomically(run / JUNIT_FILE) as beside:
         beside.write_bytes(junit_of(results, costs))
     return page
-
-
-def _language_of(run: Path) -> Language:
-    try:
-        return _OPENING.validate_json((run / DECISION_FILE).read_bytes()).language
-    except (OSError, ValidationError):
-        return "en"  # drawn by an earlier version, or never

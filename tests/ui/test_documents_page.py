@@ -12,12 +12,14 @@ from serving import ANSWER, HAIL, PETS, make_corpora, service_of
 from signing import make_people
 from working import ADMIN, EDITOR, EXPERT, ROLES, as_, choosing, ended, run_instead, started
 
+from assistant.artifacts.command_reports import IngestReport
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 from ui.context import AppContext, make_context
+from ui.jobs import printed
 from ui.pages.documents import DocumentsActions
 from ui.shown.corpus_contents import (
     documents_of,
@@ -26,7 +28,6 @@ from ui.shown.corpus_contents import (
     outcome_html,
     preview,
     preview_html,
-    read_outcome,
 )
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -94,7 +95,7 @@ def test_names_titles_and_failures_of_strangers_stay_text(context: AppContext) -
         '{"corpus": "%s", "dry_run": false, "documents": 1, "chunks": 1, "seconds": 1, "passed_over": {"%s": 2},'
         ' "files": [{"path": "%s", "status": "failed", "message": "%s"}]}' % ((SCRIPT,) * 4)
     )
-    outcome = read_outcome(output)
+    outcome = printed(output, IngestReport)
     assert outcome is not None
     live = live_html(context, [Progress("Reading", item=SCRIPT, remark=SCRIPT)])
     for html in (outcome_html(context, outcome), live, preview_html(context, "cars", named(context, SCRIPT))):
@@ -115,7 +116,7 @@ def named(context: AppContext, name: str) -> Any:
 
 @pytest.mark.parametrize("output", ["", "{}", "Error", '{"corpus": 1}', "[]"])
 def test_what_is_no_report_is_not_shown_as_one(output: str) -> None:
-    assert read_outcome(output) is None
+    assert printed(output, IngestReport) is None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_a_real_ingest_tells_each_file_and_its_report(context: AppContext, tmp_p
     assert status.state == "done", context.jobs.log(job.id)
     told = {one.item: bool(one.remark) for one in context.jobs.items(job.id)}
     assert told == {"storm.md": False, "broken.pdf": True}
-    outcome = read_outcome(context.jobs.output(job.id))
+    outcome = printed(context.jobs.output(job.id), IngestReport)
     assert outcome is not None and dict(outcome.counts) == {"failed": 1, "added": 1}
     assert "storm.md" in outcome_html(context, outcome)
     assert [row.path for row in documents_of(context.workspace, "storms")] == ["broken.pdf", "storm.md"]

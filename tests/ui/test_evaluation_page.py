@@ -17,18 +17,18 @@ from signing import client_of, sign_in
 from starlette.testclient import TestClient
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, run_instead, save_report, started, work_context
 
-from assistant.artifacts.evaluations import ChangedAnswer, Changes, Count, Decision, Opening
+from assistant.artifacts.evaluations import ChangedAnswer, Changes, Comparison, Count, Decision, Opening
 from assistant.config import Settings, UiSettings
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
 from ui.access import guard
 from ui.context import AppContext
+from ui.jobs import printed
 from ui.pages.evaluation import EvaluationActions, case_names, systems_of, who_answers
 from ui.pages.job_forms import judges_of
 from ui.shown.reports import (
     add_report_routes,
     comparison_html,
-    read_comparison,
     report_file,
     report_html,
     reports,
@@ -330,13 +330,13 @@ COMPARISON = {
 
 
 def test_a_comparison_tells_verdict_lights_and_intervals(context: AppContext) -> None:
-    found = read_comparison(json.dumps(COMPARISON))
+    found = printed(json.dumps(COMPARISON), Comparison)
     assert found is not None
     html = comparison_html(context, found)
     assert "-0.100 [-0.200, -0.050]" in html and "too few questions to tell" in html and "prompt" in html
     assert "<img" not in html
     assert "-0,100" in comparison_html(context.in_language("de"), found)
-    assert read_comparison("Error") is None
+    assert printed("Error", Comparison) is None
     changed = comparison_html(context, replace(found, changes=CHANGES))
     assert "48 hours." in changed and "/reports/" not in changed, "no report is open beside it"
 

@@ -15,7 +15,7 @@ from tiny import adapted, card_for, settings_for, tiny_model
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
 from assistant.artifacts.cards import unfinished_runs, write_card
-from assistant.artifacts.command_reports import BadRow
+from assistant.artifacts.command_reports import BadRow, CheckReport
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.config import setting_keys
 from assistant.config.train_settings import TrainSettings
@@ -24,6 +24,7 @@ from assistant.text.languages import data
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from ui.context import AppContext
+from ui.jobs import StartedJob, Status, printed
 from ui.pages.job_forms import assignments, control, shown_value, usable_base
 from ui.pages.training import MORE, TrainingActions
 from ui.people import User
@@ -36,12 +37,10 @@ from ui.shown.adapters import (
     card_html,
     check_html,
     course_of,
-    made_html,
     other_base,
     pairs_html,
     pairs_sets,
     plot_html,
-    read_check,
     smoothed,
 )
 
@@ -170,7 +169,8 @@ def test_some_pairs_of_each_source_are_shown_and_rows_that_were_left_out(context
     html = pairs_html(context, "cars", [BadRow(f"own.csv, line 3 {SCRIPT}", "no answer")])
     assert "16 pairs: 16 structure" in html and html.count("<dt>") == 1 and "Is hail 0 covered?" in html
     assert "own.csv, line 3 &lt;img" in html and "no answer" in html and "<img" not in html
-    assert "Is hail 0 covered?" in made_html(context, "cars", "broken off")
+    broken_off = Status(StartedJob("1", "pairs", "cars", (), "eve", 0), "failed", 1, 1, None, "")
+    assert "Is hail 0 covered?" in TrainingActions(context).result(broken_off)
 
 
 def test_what_is_chosen_stays_while_it_is_there(actions: TrainingActions, tmp_path: Path) -> None:
@@ -350,13 +350,13 @@ CHECK: dict[str, Any] = {
 
 
 def test_a_check_tells_memory_and_time(context: AppContext) -> None:
-    found = read_check(json.dumps(CHECK))
+    found = printed(json.dumps(CHECK), CheckReport)
     assert found is not None
     html = check_html(context, found)
     assert "1.00 GiB" in html and "at most 2 min 5 s" in html and "<img" not in html
-    short = read_check(json.dumps(CHECK | {"memory_free": 1, "probe": None}))
+    short = printed(json.dumps(CHECK | {"memory_free": 1, "probe": None}), CheckReport)
     assert short is not None and "only" in check_html(context, short) and "not tried" in check_html(context, short)
-    assert read_check("Error") is None
+    assert printed("Error", CheckReport) is None
 
 
 def save_pairs(workspace: Workspace) -> None:

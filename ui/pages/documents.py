@@ -7,9 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from assistant.artifacts.command_reports import IngestReport
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
-from ui.jobs import Kind, Status
+from ui.jobs import Kind, Status, printed
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import CorpusName, JobPanel, checked, existing_corpus, job_panel
 from ui.people import User
@@ -25,7 +26,6 @@ from ui.shown.corpus_contents import (
     outcome_html,
     preview,
     preview_html,
-    read_outcome,
 )
 from ui.uploads import stored
 
@@ -42,7 +42,7 @@ class DocumentsActions:
         """The report of an ingest, or its files so far."""
         if status.is_under_way:
             return live_html(self.context, self.context.jobs.items(status.job.id))
-        outcome = read_outcome(self.context.jobs.output(status.job.id))
+        outcome = printed(self.context.jobs.output(status.job.id), IngestReport)
         return outcome_html(self.context, outcome) if outcome else ""
 
     @telling

@@ -6,9 +6,10 @@ from typing import Any
 import gradio as gr
 
 from assistant.artifacts.cards import BASE, adapter_names
+from assistant.artifacts.evaluations import Comparison
 from assistant.errors import UsageError
 from ui.context import AppContext
-from ui.jobs import Kind, Status
+from ui.jobs import Kind, Status, printed
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import AnyCorpusName, Count, JobPanel, PairsName, checked, job_panel, judges_of
 from ui.shown.adapters import other_base, pairs_sets
@@ -16,7 +17,6 @@ from ui.shown.reports import (
     CASES_FOLDER,
     case_files,
     comparison_html,
-    read_comparison,
     report_file,
     report_html,
     reports,
@@ -74,7 +74,7 @@ class EvaluationActions:
         """What two reports say about each other; a report itself stands in the list."""
         if status.is_under_way or status.job.kind != "compare":
             return ""
-        found = read_comparison(self.context.jobs.output(status.job.id))
+        found = printed(self.context.jobs.output(status.job.id), Comparison)
         return comparison_html(self.context, found) if found else ""
 
     def listed(

@@ -7,12 +7,13 @@ from typing import Any, Literal, get_args
 import gradio as gr
 
 from assistant.artifacts.cards import adapter_folder, unfinished_runs
+from assistant.artifacts.command_reports import CheckReport, PairsReport
 from assistant.config import description_of
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import UsageError
 from assistant.workspace import make_folder, safe_name
 from ui.context import AppContext
-from ui.jobs import Kind, Status
+from ui.jobs import Kind, Status, printed
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import (
     AdapterName,
@@ -35,11 +36,9 @@ from ui.shown.adapters import (
     check_html,
     course_of,
     examples_named,
-    made_html,
     pairs_html,
     pairs_sets,
     plot_html,
-    read_check,
 )
 from ui.shown.installation import bases_here
 from ui.uploads import kept_as
@@ -75,9 +74,12 @@ class TrainingActions:
             return plot_html(self.context, course_of(self.context.workspace, job.about), job.about, total)
         if status.is_under_way:
             return ""
-        if job.kind == "check" and (found := read_check(jobs.output(job.id))):
+        if job.kind == "check" and (found := printed(jobs.output(job.id), CheckReport)):
             return check_html(self.context, found)
-        return made_html(self.context, job.about, jobs.output(job.id)) if job.kind == "pairs" else ""
+        if job.kind != "pairs":
+            return ""
+        made = printed(jobs.output(job.id), PairsReport)
+        return pairs_html(self.context, job.about, made.bad_rows if made else ())
 
     def listed(
         self, corpus: str | None, pairs: str | None, unfinished: str | None, parts: list[str], request: gr.Request

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from pydantic import TypeAdapter, ValidationError
 
 from assistant import config
 from assistant.config import Origin, Settings, change_settings, description_of, setting_keys, value_of
@@ -19,7 +18,7 @@ from assistant.models import embedder_folder
 from assistant.models.catalogue import SETTINGS, catalogue
 from assistant.models.naming import folder_here
 from ui.context import AppContext
-from ui.jobs import Status
+from ui.jobs import Status, printed
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import job_panel
 from ui.shown.installation import findings_html, model_html, models_html, settings_html, written
@@ -158,9 +157,6 @@ def _language_model(name: str) -> str:
     return name
 
 
-_FINDINGS = TypeAdapter(list[Diagnosis])
-
-
 def build_health(context: AppContext) -> None:
     """Lay out the page of health and wire it."""
     actions = HealthActions(context)
@@ -187,8 +183,5 @@ class HealthActions:
         """The findings of the last check."""
         if status.is_under_way:
             return ""
-        try:
-            findings = _FINDINGS.validate_json(self.context.jobs.output(status.job.id))
-        except ValidationError:
-            return ""
-        return findings_html(self.context, findings)
+        findings = printed(self.context.jobs.output(status.job.id), list[Diagnosis])
+        return "" if findings is None else findings_html(self.context, findings)

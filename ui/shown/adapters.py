@@ -9,7 +9,6 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 from markupsafe import Markup
-from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.cards import (
     METRICS_FILE,
@@ -21,7 +20,7 @@ from assistant.artifacts.cards import (
     run_folder,
     staleness,
 )
-from assistant.artifacts.command_reports import BadRow, CheckReport, PairsReport
+from assistant.artifacts.command_reports import BadRow, CheckReport
 from assistant.artifacts.pairs import Source, overview, read_header
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
@@ -59,7 +58,6 @@ class AdapterView:
     flags: tuple[str, ...]
 
 
-_CHECK, _PAIRS = TypeAdapter(CheckReport), TypeAdapter(PairsReport)
 _EXAMPLES = 3  # enough to see what pairs look like
 _OWN: tuple[Source, ...] = ("generated", "structure", "set", "feedback", "tone", "refusal")
 """The sources of a house's own pairs; those of which there are least are shown first."""
@@ -121,14 +119,6 @@ def adapters(workspace: Workspace) -> list[AdapterView]:
         else:
             found.append(AdapterView(name, card, size, read_scores(folder), (str(stale),) if stale else ()))
     return found
-
-
-def read_check(output: str) -> CheckReport | None:
-    """What a check printed; None if it printed nothing of use."""
-    try:
-        return _CHECK.validate_json(output)
-    except ValidationError:
-        return None
 
 
 def smoothed(points: Sequence[Point], places: Iterable[int]) -> list[Point]:
@@ -295,15 +285,6 @@ def pairs_html(context: AppContext, name: str, bad_rows: Sequence[BadRow] = ()) 
         examples=rarest[:_EXAMPLES],
         bad_rows=bad_rows,
     )
-
-
-def made_html(context: AppContext, name: str, output: str) -> Markup:
-    """The pairs that a job has made; ``output`` is what it printed."""
-    try:
-        bad_rows = _PAIRS.validate_json(output).bad_rows
-    except ValidationError:
-        bad_rows = ()
-    return pairs_html(context, name, bad_rows)
 
 
 def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:

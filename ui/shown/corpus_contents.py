@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from markupsafe import Markup
-from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.command_reports import IngestReport
 from assistant.errors import UsageError
@@ -69,9 +68,6 @@ class Preview:
     """Passages that are not shown."""
 
 
-_REPORT = TypeAdapter(IngestReport)
-
-
 def documents_of(workspace: Workspace, corpus: str) -> list[DocumentRow]:
     """The files of a corpus by path; none for a corpus that does not exist."""
     if corpus not in workspace.corpus_names():
@@ -125,14 +121,6 @@ def preview(workspace: Workspace, corpus: str, key: str) -> Preview:
             starts = catalog.page_starts(row.summary.id, chunk.start, chunk.end)
             shown.append(PreviewPassage(chunk.heading, tuple(page for _, page in starts), chunk.text))
     return Preview(row, tuple(shown), left_out)
-
-
-def read_outcome(output: str) -> IngestReport | None:
-    """The report in what an ingest printed; None if it printed none."""
-    try:
-        return _REPORT.validate_json(output)
-    except ValidationError:
-        return None
 
 
 def list_html(context: AppContext, corpus: str, rows: Sequence[DocumentRow]) -> Markup:

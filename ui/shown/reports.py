@@ -14,17 +14,9 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from markupsafe import Markup
-from pydantic import TypeAdapter, ValidationError
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from assistant.artifacts.evaluations import (
-    DECISION_FILE,
-    REPORT_FILE,
-    RESULTS_FILE,
-    Changes,
-    Comparison,
-    Opening,
-)
+from assistant.artifacts.evaluations import REPORT_FILE, RESULTS_FILE, Changes, Comparison, read_opening
 from assistant.errors import UsageError
 from assistant.text.languages import LANGUAGES
 from assistant.workspace import Workspace, safe_name
@@ -57,9 +49,6 @@ class ReportView:
     """System → usable, misleading, hedged, refused, partly → answers; empty for a run of an earlier version."""
 
 
-_COMPARISON, _OPENING = TypeAdapter(Comparison), TypeAdapter(Opening)
-
-
 def reports(workspace: Workspace) -> list[ReportView]:
     """The reports of a workspace, the newest first; those that are not whole are left out."""
     files = (workspace.root / "reports").glob(f"*/{RESULTS_FILE}")
@@ -75,22 +64,6 @@ def report_file(workspace: Workspace, name: str) -> Path:
     if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"There is no report '{name}'.", "Choose another one.")
     return file
-
-
-def read_comparison(output: str) -> Comparison | None:
-    """What a comparison printed; None if it printed nothing of use."""
-    try:
-        return _COMPARISON.validate_json(output)
-    except ValidationError:
-        return None
-
-
-def _opening(report: Path) -> Opening | None:
-    """How a report opens; None for one that was drawn by an earlier version, or is being drawn."""
-    try:
-        return _OPENING.validate_json(report.with_name(DECISION_FILE).read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def case_files(workspace: Workspace) -> list[Path]:
@@ -181,7 +154,7 @@ def report_html(context: AppContext, name: str) -> Markup:
     stamp = file.stat().st_mtime_ns
     # The frame loads anew what was drawn anew.
     address = f"/reports/{quote(name, safe='')}?{stamp}"
-    view, opening = _view(file.with_name(RESULTS_FILE), stamp), _opening(file)
+    view, opening = _view(file.with_name(RESULTS_FILE), stamp), read_opening(file.parent)
     return filled(
         "reports.report",
         decision=opening.decision.get(context.language) or opening.decision.get(LANGUAGES[0]) if opening else None,

@@ -21,7 +21,7 @@ from assistant.errors import AssistantError, UsageError
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 from ui.context import AppContext
 from ui.conversations import FILES, corpus_of
-from ui.jobs import Jobs, variables_of
+from ui.jobs import Jobs, printed, variables_of
 from ui.pages.chat.asking import Asking, Edit, first_questions, ready
 from ui.pages.chat.parts import Parts
 from ui.pages.events import data_of, number_of
@@ -29,7 +29,6 @@ from ui.people import User
 from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
 from ui.shown.chat import scope_html, turn_html, welcome_html
 from ui.shown.components import message_html
-from ui.shown.corpus_contents import read_outcome
 from ui.turns import Turn
 from ui.uploads import safe_file_name, stored
 
@@ -252,7 +251,7 @@ class AskedDocuments:
                 time.sleep(_LOOK_SECONDS)
             if stop.is_set():
                 return None
-            if report := read_outcome(jobs.output(job.id)):
+            if report := printed(jobs.output(job.id), IngestReport):
                 return report
         raise UsageError(status.error or context.text("chat.unexpected"), context.text("chat.unexpected_help"))
 
