@@ -1,18 +1,17 @@
 """Whatever a model says and whatever a case lacks, every metric is there with a finite value or a reason."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from cited_answers import JUDGES, cited_answer
 from fakes import FakeEmbedder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import evidence
 
-from assistant.types import Answer, Citation, Evidence, Sentence
+from assistant.types import Answer, Evidence
 from eval.cases import Case, GoldSpan
-from eval.metrics.grounding import cited_sentences
-from eval.running.scoring import ScoringContext, scores_of
+from eval.running.scoring import scores_of
 
 EMBED = FakeEmbedder().embed_texts
 HITS = (
@@ -35,20 +34,8 @@ CASES = [
 ]
 
 
-def supports(sentence: str, passages: Sequence[Evidence], _question: str) -> bool:
-    return any(sentence.rstrip(".") in passage.text for passage in passages)
-
-
-JUDGES = ScoringContext(supports, EMBED)
-
-
 def answered(said: str, hits: tuple[Evidence, ...] = HITS, refused: bool = False) -> Answer:
-    by_place = {place: Citation(hit.rank, hit.document, "", None, 0, 1, "x") for place, hit in enumerate(hits, 1)}
-    sentences = tuple(
-        Sentence(one.text, True, "", tuple(by_place[number] for number in one.numbers if number in by_place))
-        for one in cited_sentences(said)
-    )
-    return Answer("?", "?", said, () if refused else sentences, hits, refused=refused)
+    return cited_answer(said, hits, **({"refused": True, "sentences": ()} if refused else {}))
 
 
 def test_a_perfect_answer_is_perfect() -> None:

@@ -1,17 +1,15 @@
 """Every answer is usable, partly so, hedged, refused or misleading, and never two of these."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from fakes import FakeEmbedder
+from cited_answers import JUDGES, cited_answer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import evidence
 
-from assistant.types import Answer, Citation, Evidence, Sentence, Trace
+from assistant.types import Answer, Evidence, Trace
 from eval.cases import Case, GoldSpan
-from eval.metrics.grounding import cited_sentences
 from eval.metrics.usable import OUTCOMES, Outcome, outcome_of
 from eval.results import Failure, System
 from eval.running.scoring import ScoringContext, first_failure, scores_of
@@ -39,22 +37,9 @@ WHOLE = "The deductible for hail is 150 euros and 300 euros for storm [1]."
 SYSTEM = System("base+rag", "retrieval", None)
 
 
-def supports(sentence: str, passages: Sequence[Evidence], _question: str) -> bool:
-    return any(sentence.rstrip(".") in passage.text for passage in passages)
-
-
-JUDGES = ScoringContext(supports, FakeEmbedder().embed_texts)
-
-
 def answered(said: str, hits: tuple[Evidence, ...] = HITS, own: str = "", **changes: object) -> Answer:
     """An answer whose sentences cite the passages that its markers name."""
-    by_place = {place: Citation(hit.rank, hit.document, "", None, 0, 1, "x") for place, hit in enumerate(hits, 1)}
-    sentences = tuple(
-        Sentence(one.text, True, "", tuple(by_place[number] for number in one.numbers if number in by_place))
-        for one in cited_sentences(said)
-    )
-    trace = Trace((), "", hits, {}, said=own or said)
-    return replace(Answer("?", "?", said, sentences, hits, trace=trace), **changes)  # type: ignore[arg-type]
+    return cited_answer(said, hits, trace=Trace((), "", hits, {}, said=own or said), **changes)
 
 
 def judged(case: Case, answer: Answer, judges: ScoringContext = JUDGES) -> tuple[Outcome, Failure]:
