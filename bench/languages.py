@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from scipy.stats import binomtest
 
 from assistant import config, open_assistant
 from assistant.config import Settings
@@ -22,7 +23,6 @@ from assistant.workspace import Workspace
 from eval.cases import Case, read_cases
 from eval.gold import located, ranks
 from eval.metrics.answers import must_include
-from eval.statistics import wilson
 from ingest.pipeline import ingest
 
 _FOLDER = Path("data/languages")
@@ -76,7 +76,7 @@ def main(embedder: str, misses: bool) -> None:
             click.echo(f"{language} (n = {len(rows)})")
             for measure in dict.fromkeys(name for _, _, values in rows for name in values):
                 its = [values[measure] for _, _, values in rows if measure in values]
-                low, high = wilson(sum(its), len(its))
+                low, high = binomtest(sum(its), len(its)).proportion_ci(method="wilson")
                 click.echo(f"  {measure:28} {sum(its):2} of {len(its):2} [{low:.2f}, {high:.2f}]")
             for case, answer, values in rows if misses else ():
                 if missed := [name for name, value in values.items() if not value]:

@@ -101,20 +101,9 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a rate (Wilson 1927); (0, 1) without trials."""
-    if not trials:
-        return 0.0, 1.0
-    z = _quantile(_LEVEL)
-    rate, square = successes / trials, z * z / trials
-    middle = (rate + square / 2) / (1 + square)
-    half = z / (1 + square) * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials))
-    return middle - half, middle + half
-
-
 def detectable_effect(error: float, power: float = _POWER) -> float:
     """Smallest true difference that a test at 5 % finds with ``power``, given the standard error of the difference."""
-    return (_quantile(_LEVEL) + NormalDist().inv_cdf(power)) * error
+    return (NormalDist().inv_cdf((1 + _LEVEL) / 2) + NormalDist().inv_cdf(power)) * error
 
 
 def kendall_tau_b(one: Sequence[float], other: Sequence[float]) -> Statistic:
@@ -215,8 +204,3 @@ def _tail(clusters: int) -> float:
 
     quantile = float(stdtrit(clusters - 1, (1 - _LEVEL) / 2))
     return NormalDist().cdf(quantile * math.sqrt(clusters / (clusters - 1)))
-
-
-def _quantile(level: float) -> float:
-    """Of the normal distribution, two-sided: 1.96 for 95 %."""
-    return NormalDist().inv_cdf((1 + level) / 2)

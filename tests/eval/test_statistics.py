@@ -9,7 +9,6 @@ from eval.statistics import (
     interval,
     sign_flip,
     standard_error,
-    wilson,
 )
 
 
@@ -120,15 +119,6 @@ def test_the_clustered_standard_error_agrees_with_statsmodels() -> None:
     )
     assert standard_error(values, clusters) == pytest.approx(float(fitted.bse[0]))
     assert standard_error([1.0, 2.0], ["a", "a"]) is None
-
-
-def test_wilson_agrees_with_scipy() -> None:
-    from scipy.stats import binomtest
-
-    for successes, trials in ((0, 10), (3, 10), (10, 10), (57, 180)):
-        expected = binomtest(successes, trials).proportion_ci(method="wilson")
-        assert wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def questions_needed(deviation: float, effect: float) -> int:
