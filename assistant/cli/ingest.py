@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from assistant.artifacts.pairs import SPLITS, Source
-from assistant.cli.options import corpus_option, json_option, opened_service, workspace_options
+from assistant.cli.options import corpus_option, json_option, opened_service, workspace_option, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError, WorkspaceBusy
 from assistant.text.printing import counted, excerpt, visible
-from assistant.workspace import DEFAULT_CORPUS, Workspace, locate, new_name
+from assistant.workspace import DEFAULT_CORPUS, Workspace, new_name
 
 if TYPE_CHECKING:
     from assistant.artifacts.command_reports import PairsReport
@@ -111,14 +111,14 @@ def documents_command(corpus: str, workspace: Workspace, settings: Settings, as_
 @click.command("forget", epilog="Example: assistant forget ./docs --corpus claims")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @corpus_option
-@click.option("--workspace", "workspace_folder", metavar="FOLDER", help="Where everything is kept.")
+@workspace_option
 @click.option("--dry-run", is_flag=True, help="Print what would be forgotten and change nothing.")
 @click.option("--yes", "confirmed", is_flag=True, help="Forget more than half of the corpus without asking.")
 @json_option
 def forget_command(
     folders: tuple[Path, ...],
     corpus: str,
-    workspace_folder: str | None,
+    workspace: Workspace,
     dry_run: bool,
     confirmed: bool,
     as_json: bool,
@@ -130,7 +130,6 @@ def forget_command(
     from ingest.pipeline import forget
     from ingest.report import print_report
 
-    workspace = locate(workspace_folder)
     report = forget(workspace, corpus, folders, dry_run=dry_run, confirmed=confirmed)
     if not dry_run:
         _drop_pairs(workspace, corpus)

@@ -20,28 +20,27 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def assignment_options(command: Command) -> Command:
-    """--workspace and --set, as ``workspace: Workspace`` and ``assignments: tuple[str, ...]``."""
-
-    @click.option(
+def workspace_option(command: Command) -> Command:
+    """--workspace, as ``workspace: Workspace``."""
+    return click.option(
         "--workspace",
-        "workspace_folder",
         type=click.Path(path_type=Path),
         metavar="FOLDER",
+        callback=lambda _context, _option, folder: locate(folder),
         help="Where everything is kept.",
-    )
-    @click.option(
+    )(command)
+
+
+def assignment_options(command: Command) -> Command:
+    """--workspace and --set, as ``workspace: Workspace`` and ``assignments: tuple[str, ...]``."""
+    decorate = click.option(
         "--set",
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
         help="Change a setting for this run, as in retrieval.k=5; 'assistant config show' lists them.",
     )
-    @_same_name(command)
-    def with_assignments(*args: Any, workspace_folder: Path | None, **kwargs: Any) -> Any:
-        return command(*args, workspace=locate(workspace_folder), **kwargs)
-
-    return with_assignments  # type: ignore[return-value]
+    return workspace_option(decorate(command))
 
 
 def workspace_options(command: Command) -> Command:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant import config
-from assistant.cli.options import json_option, workspace_options
+from assistant.cli.options import json_option, workspace_option, workspace_options
 from assistant.config import Settings, change_settings
-from assistant.workspace import Workspace, locate
+from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
     from assistant.models.catalogue import Kind
@@ -26,12 +26,12 @@ def config_command() -> None:
 
 
 @config_command.command("show", epilog="Example: assistant config show --json")
-@click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
+@workspace_option
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Try a setting.")
 @json_option
-def show_settings(folder: str | None, assignments: tuple[str, ...], as_json: bool) -> None:
+def show_settings(workspace: Workspace, assignments: tuple[str, ...], as_json: bool) -> None:
     """Print every setting: its value, where the value comes from, and what it does."""
-    settings, origins = config.load(locate(folder).config_file, assignments=assignments)
+    settings, origins = config.load(workspace.config_file, assignments=assignments)
     rows = [(origin.key, config.value_of(settings, origin.key), origin.source) for origin in origins]
     if as_json:
         content = {key: {"value": value, "source": source} for key, value, source in rows}
@@ -46,13 +46,12 @@ def show_settings(folder: str | None, assignments: tuple[str, ...], as_json: boo
 
 @config_command.command("set", epilog="Example: assistant config set retrieval.k=5")
 @click.argument("assignments", nargs=-1, required=True, metavar="KEY=VALUE...")
-@click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
-def set_settings(assignments: tuple[str, ...], folder: str | None) -> None:
+@workspace_option
+def set_settings(assignments: tuple[str, ...], workspace: Workspace) -> None:
     """Write settings into the workspace's config.yaml; a model of the catalogue that they name is fetched."""
     from assistant import models
     from assistant.models.catalogue import SETTINGS, catalogue
 
-    workspace = locate(folder)
     config.load(workspace.config_file, environment={}, assignments=assignments)
     for key, _, value in (assignment.partition("=") for assignment in assignments):
         if key in SETTINGS.values() and value in catalogue():
@@ -131,8 +130,8 @@ def get_model(name: str) -> None:
 
 
 @models_command.command("choose", epilog="Example: assistant models choose")
-@click.option("--workspace", "folder", metavar="FOLDER", help="Where everything is kept.")
-def choose_model(folder: str | None) -> None:
+@workspace_option
+def choose_model(workspace: Workspace) -> None:
     """Take the model that answers best where no other is named and the machine can run it.
 
     It is fetched and prepared, which is done once, and named in engine.model. Where that cannot be, the model of
@@ -144,7 +143,6 @@ def choose_model(folder: str | None) -> None:
     from assistant.engines.opening import open_engine
     from assistant.errors import ModelError
 
-    workspace = locate(folder)
     settings, origins = config.load(workspace.config_file)
     named = next((one for one in origins if one.key in _NAMES_A_MODEL and one.source != "default"), None)
     if named:
