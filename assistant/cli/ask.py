@@ -17,6 +17,7 @@ from assistant.cli.options import (
     corpus_option,
     json_option,
     opened_service,
+    print_json,
     question_options,
     workspace_options,
 )
@@ -63,7 +64,7 @@ def search_command(
             return
         hits = service.search(corpus, question, k, only)
     if as_json:
-        click.echo(json.dumps(search_json(None, question, hits), ensure_ascii=False, indent=2))
+        print_json(search_json(None, question, hits))
     else:
         print_hits(hits)
 
@@ -111,7 +112,7 @@ def ask_command(
         for question in questions:
             answer = assistant.ask(question, only=only)
             if as_json:
-                click.echo(json.dumps(answer_json(None, answer, trace=trace), ensure_ascii=False, indent=2))
+                print_json(answer_json(None, answer, trace=trace))
                 continue
             if len(questions) > 1:
                 click.echo(click.style(visible(answer.question), bold=True))

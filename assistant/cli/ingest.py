@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from assistant.artifacts.pairs import SPLITS, Source
-from assistant.cli.options import corpus_option, json_option, opened_service, workspace_option, workspace_options
+from assistant.cli.options import (
+    corpus_option,
+    json_option,
+    opened_service,
+    print_json,
+    workspace_option,
+    workspace_options,
+)
 from assistant.config import Settings
 from assistant.errors import UsageError, WorkspaceBusy
 from assistant.text.printing import counted, excerpt, visible
@@ -90,8 +97,7 @@ def documents_command(corpus: str, workspace: Workspace, settings: Settings, as_
             {**asdict(row), "document": asdict(summaries[row.document_id]) if row.document_id else None}
             for row in files
         ]
-        content = {"corpus": corpus, "corpora": workspace.corpus_names(), "files": rows}
-        click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+        print_json({"corpus": corpus, "corpora": workspace.corpus_names(), "files": rows})
         return
     names = names_of((row.path, row.location) for row in files)
     for row in files:
@@ -274,7 +280,7 @@ def show_pairs(
     ]
     some = random.Random(seed).sample(pairs, min(count, len(pairs)))
     if as_json:
-        click.echo(json.dumps([asdict(pair) for pair in some], ensure_ascii=False, indent=2))
+        print_json([asdict(pair) for pair in some])
         return
     for pair in some:
         about = ", ".join(filter(None, (pair.source, pair.kind, pair.split, "edited" if pair.edited else "")))

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they lead to: settings, workspace, its service."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,11 @@ def corpus_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """--json, as ``as_json: bool``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document for programs.")(command)
+
+
+def print_json(content: object) -> None:
+    """What a command says to programs."""
+    click.echo(json.dumps(content, ensure_ascii=False, indent=2))
 
 
 def adapter_option(command: Command) -> Command:

@@ -1,6 +1,5 @@
 """``assistant ui``, ``serve``, ``mcp`` and ``users``: the ways in for people and programs, and who is let in."""
 
-import json
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assistant import config
-from assistant.cli.options import assignment_options, json_option, workspace_options
+from assistant.cli.options import assignment_options, json_option, print_json, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
@@ -201,7 +200,7 @@ def list_users(workspace: Workspace, settings: Settings, as_json: bool) -> None:
     accounts = sorted(people.accounts().values(), key=lambda account: account.name)
     if as_json:
         rows = [{"name": one.name, "role": one.role, "has_password": bool(one.password)} for one in accounts]
-        click.echo(json.dumps({"file": str(people.file), "users": rows}, ensure_ascii=False, indent=2))
+        print_json({"file": str(people.file), "users": rows})
         return
     for one in accounts:
         click.echo(f"{one.name}  {one.role}{'' if one.password else '  (signed in by a proxy)'}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant import config
-from assistant.cli.options import json_option, workspace_option, workspace_options
+from assistant.cli.options import json_option, print_json, workspace_option, workspace_options
 from assistant.config import Settings, change_settings
 from assistant.workspace import Workspace
 
@@ -34,8 +34,7 @@ def show_settings(workspace: Workspace, assignments: tuple[str, ...], as_json: b
     settings, origins = config.load(workspace.config_file, assignments=assignments)
     rows = [(origin.key, config.value_of(settings, origin.key), origin.source) for origin in origins]
     if as_json:
-        content = {key: {"value": value, "source": source} for key, value, source in rows}
-        click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+        print_json({key: {"value": value, "source": source} for key, value, source in rows})
         return
     for key, value, source in rows:
         click.echo(
@@ -74,7 +73,7 @@ def list_models(kind: "Kind | None", as_json: bool) -> None:
 
     rows = [_facts(name) for name, model in catalogue().items() if kind in (None, model.kind)]
     if as_json:
-        click.echo(json.dumps({"models": rows}, ensure_ascii=False, indent=2))
+        print_json({"models": rows})
         return
     width = max(len(row["name"]) for row in rows)
     click.echo(click.style(f"{'name':{width}}  parameters   16 bits     4 bits  here  licence", bold=True))
@@ -92,7 +91,7 @@ def show_model(name: str, as_json: bool) -> None:
     """Show what a model is, what it needs, where it comes from, and where it is."""
     facts = _facts(name)
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        print_json(facts)
         return
     click.echo(click.style(name, bold=True))
     rows = {
@@ -207,7 +206,7 @@ def doctor_command(workspace: Workspace, settings: Settings, as_json: bool) -> i
 
     findings = examine(workspace, settings)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             sign, colour = _SIGNS[finding.severity]

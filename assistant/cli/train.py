@@ -16,7 +16,7 @@ from assistant.artifacts.cards import (
     read_scores,
     staleness,
 )
-from assistant.cli.options import json_option, workspace_options
+from assistant.cli.options import json_option, print_json, workspace_options
 from assistant.config import Settings
 from assistant.errors import AssistantError, UsageError
 from assistant.text.printing import visible
@@ -69,7 +69,7 @@ def train_command(
     if card is None:
         return 0
     if as_json:
-        click.echo(json.dumps(asdict(card) | {"path": str(workspace.adapter(card.name))}, ensure_ascii=False, indent=2))
+        print_json(asdict(card) | {"path": str(workspace.adapter(card.name))})
         return 0
     loss = "no validation pairs"
     if card.validation_loss is not None and card.base_validation_loss is not None:
@@ -96,7 +96,7 @@ def list_(workspace: Workspace, settings: Settings, as_json: bool) -> None:  # n
 
     rows = [_row(workspace, name) for name in adapter_names(workspace.adapters)]
     if as_json:
-        click.echo(json.dumps({"adapters": rows}, ensure_ascii=False, indent=2))
+        print_json({"adapters": rows})
     elif not rows:
         click.echo("There are no adapters yet. Make one: assistant train")
     else:
@@ -118,8 +118,7 @@ def show(name: str, workspace: Workspace, settings: Settings, as_json: bool) -> 
     card = read_card(folder)
     flags = _flags(workspace, card)
     if as_json:
-        content = {**asdict(card), "share": card.share, "size": size_of(folder), "path": str(folder), "flags": flags}
-        click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+        print_json({**asdict(card), "share": card.share, "size": size_of(folder), "path": str(folder), "flags": flags})
         return
     click.echo(click.style(visible(name), bold=True))
     for label, text in facts(card, size_of(folder)).items():
@@ -181,8 +180,7 @@ def compose(
     adapted = AdaptedModel(settings.engine, choose(settings.device), workspace.adapters)
     made = compose(adapted, parts, target, method, rank, density, force)
     if as_json:
-        content = {**asdict(made.card), "rank": made.rank, "error": made.error, "path": str(target)}
-        click.echo(json.dumps(content, ensure_ascii=False, indent=2))
+        print_json({**asdict(made.card), "rank": made.rank, "error": made.error, "path": str(target)})
         return
     size = readable_bytes(size_of(target))
     click.echo(
