@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from scipy.stats import binomtest
 
 from assistant import config
 from assistant.conversation.followups import rewritten
@@ -28,7 +29,7 @@ from assistant.workspace import Workspace
 from eval.cases import Case, read_cases
 from eval.gold import located, ranks
 from eval.metrics.retrieval import recall
-from eval.statistics import interval, wilson
+from eval.statistics import interval
 from ingest.pipeline import ingest
 
 _TOP = 5
@@ -132,7 +133,7 @@ def main(file: Path, docs: Path, workspace: Path, followups: Path | None, misses
     click.echo(f"New questions, behind one about other documents (n = {len(changes)})")
     show(measure(changes, ways), changes)
     alone = sum(not rewritten(case.question, case.history).rule for case in changes)
-    low, high = wilson(alone, len(changes))
+    low, high = binomtest(alone, len(changes)).proportion_ci(method="wilson")
     click.echo(f"  {'left alone':36} {alone / len(changes):.3f} [{low:.3f}, {high:.3f}]")
     if misses and followups:
         for case, found in zip(cases, measured[1].recalls, strict=True):
