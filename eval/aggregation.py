@@ -15,10 +15,10 @@ from typing import Literal
 from assistant.artifacts.evaluations import Difference, Effect, Mean
 from assistant.errors import UsageError
 from eval.metrics import MARGIN, METRICS, PRIMARY, Score
-from eval.metrics.refusal import refusal_table, reply_of
+from eval.metrics.refusal import Refusals, refusals_among, reply_of
 from eval.metrics.style import StyleRule, kept_by_rule
 from eval.metrics.usable import OUTCOMES, Outcome
-from eval.results import FAILURES, CaseRow, Failure, Refusals, Slice, System
+from eval.results import FAILURES, CaseRow, Failure, Slice, System
 from eval.statistics import detectable_effect, holm, interval, sign_flip, standard_error
 
 FEWEST_DOCUMENTS = 5
@@ -152,18 +152,7 @@ def _as_effects(name: str, formula: str, found: Mapping[str, Difference], margin
 def refusals_of(rows: Iterable[CaseRow], system: str) -> Refusals:
     """Refused, hedged or answered, and what should have been."""
     answered = ((row.case.unanswerable, row.answers[system]) for row in rows)
-    table = refusal_table((unanswerable, reply_of(one.refused, one.hedged)) for unanswerable, one in answered)
-    return Refusals(
-        table.right_refusals,
-        table.missed_refusals,
-        table.false_refusals,
-        table.answered,
-        table.hedged_unanswerable,
-        table.hedged_answerable,
-        table.precision,
-        table.recall,
-        table.f1,
-    )
+    return refusals_among((unanswerable, reply_of(one.refused, one.hedged)) for unanswerable, one in answered)
 
 
 def first_failures_of(rows: Iterable[CaseRow], system: str) -> dict[Outcome, dict[Failure, int]]:

@@ -22,6 +22,7 @@ from assistant.workspace import make_folder, replaced_atomically
 from eval.cases import Case, json_lines
 from eval.contamination import Leak
 from eval.metrics import GRADED, Metric, Score
+from eval.metrics.refusal import Refusals
 from eval.metrics.usable import Outcome
 
 SCHEMA = 2  # raised when results of before cannot be read any more
@@ -85,21 +86,6 @@ class RunIdentity:
     code: str
     """Of the source of this program."""
     version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusals:
-    """Refused, hedged or answered, and what should have been; with precision, recall and F1 of refusing."""
-
-    right_refusals: int
-    missed_refusals: int
-    false_refusals: int
-    answered: int
-    hedged_unanswerable: int
-    hedged_answerable: int
-    precision: Score
-    recall: Score
-    f1: Score
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """Refusals: too many, too few, and what they are worth.
 
 A question is answerable or not, and it was answered, refused, or hedged, which is neither. A rate is the mean of its
-metric over the questions that have a value; precision, recall and F1 belong to a whole set and come from
-``RefusalTable``.
+metric over the questions that have a value; precision, recall and F1 belong to a whole set.
 """
 
 from collections import Counter
@@ -22,35 +21,22 @@ _UNJUDGED = "nothing says whether the answer is right"
 
 
 @dataclass(frozen=True, slots=True)
-class RefusalTable:
-    """What was refused, and what should have been."""
+class Refusals:
+    """Refused, hedged or answered, and what should have been; with precision, recall and F1 of refusing."""
 
     right_refusals: int
     missed_refusals: int
     false_refusals: int
     answered: int
     """Answerable questions that were answered, rightly or not."""
-    hedged_unanswerable: int = 0
-    hedged_answerable: int = 0
-
-    @property
-    def precision(self) -> Score:
-        """Right refusals / refusals."""
-        refused = self.right_refusals + self.false_refusals
-        return score(self.right_refusals / refused if refused else None, _NO_REFUSAL)
-
-    @property
-    def recall(self) -> Score:
-        """Right refusals / unanswerable questions."""
-        unanswerable = self.right_refusals + self.missed_refusals + self.hedged_unanswerable
-        return score(self.right_refusals / unanswerable if unanswerable else None, _NONE_UNANSWERABLE)
-
-    @property
-    def f1(self) -> Score:
-        """2 right / (refusals + unanswerable questions), the harmonic mean of both; a value if recall has one."""
-        unanswerable = self.right_refusals + self.missed_refusals + self.hedged_unanswerable
-        total = self.right_refusals + self.false_refusals + unanswerable
-        return score(2 * self.right_refusals / total, "") if self.recall.value is not None else self.recall
+    hedged_unanswerable: int
+    hedged_answerable: int
+    precision: Score
+    """Right refusals / refusals."""
+    recall: Score
+    """Right refusals / unanswerable questions."""
+    f1: Score
+    """2 right / (refusals + unanswerable questions), the harmonic mean of both; a value if recall has one."""
 
 
 def reply_of(refused: bool, hedged: bool) -> Reply:
@@ -58,16 +44,21 @@ def reply_of(refused: bool, hedged: bool) -> Reply:
     return "refused" if refused else "hedged" if hedged else "answered"
 
 
-def refusal_table(outcomes: Iterable[tuple[bool, Reply]]) -> RefusalTable:
-    """The table of (unanswerable, what was done), one for each question."""
+def refusals_among(outcomes: Iterable[tuple[bool, Reply]]) -> Refusals:
+    """What (unanswerable, what was done) of each question come to."""
     counts = Counter(outcomes)
-    return RefusalTable(
-        right_refusals=counts[True, "refused"],
+    right, refused = counts[True, "refused"], counts[True, "refused"] + counts[False, "refused"]
+    unanswerable = right + counts[True, "answered"] + counts[True, "hedged"]
+    return Refusals(
+        right_refusals=right,
         missed_refusals=counts[True, "answered"],
         false_refusals=counts[False, "refused"],
         answered=counts[False, "answered"],
         hedged_unanswerable=counts[True, "hedged"],
         hedged_answerable=counts[False, "hedged"],
+        precision=score(right / refused if refused else None, _NO_REFUSAL),
+        recall=score(right / unanswerable if unanswerable else None, _NONE_UNANSWERABLE),
+        f1=score(2 * right / (refused + unanswerable) if unanswerable else None, _NONE_UNANSWERABLE),
     )
 
 

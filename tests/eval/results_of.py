@@ -8,7 +8,7 @@ from assistant.artifacts.evaluations import Effect, Gate, Light
 from eval.aggregation import difference, first_failures_of, mean
 from eval.cases import Case, GoldSpan
 from eval.metrics import METRICS, PRIMARY, REFUSED, UNANSWERABLE, Score
-from eval.metrics.refusal import refusal_table, reply_of
+from eval.metrics.refusal import Refusals, refusals_among, reply_of
 from eval.metrics.usable import Outcome
 from eval.results import (
     SCHEMA,
@@ -18,7 +18,6 @@ from eval.results import (
     DataCard,
     Failure,
     LanguageModel,
-    Refusals,
     Results,
     RowAnswer,
     RowCitation,
@@ -186,18 +185,7 @@ _FAULTS: Sequence[tuple[Outcome, Failure]] = (
 
 
 def _refusals(outcomes: Sequence[tuple[bool, bool]]) -> Refusals:
-    table = refusal_table((unanswerable, reply_of(refused, hedged=False)) for unanswerable, refused in outcomes)
-    return Refusals(
-        table.right_refusals,
-        table.missed_refusals,
-        table.false_refusals,
-        table.answered,
-        0,
-        0,
-        table.precision,
-        table.recall,
-        table.f1,
-    )
+    return refusals_among((unanswerable, reply_of(refused, hedged=False)) for unanswerable, refused in outcomes)
 
 
 def _slices(rows: Sequence[CaseRow], systems: Sequence[str]) -> Iterator[Slice]:

@@ -4,7 +4,7 @@ import pytest
 
 from eval.cases import Case
 from eval.metrics import Score
-from eval.metrics.refusal import Reply, crag, refusal_scores, refusal_table, reply_of
+from eval.metrics.refusal import Reply, crag, refusal_scores, refusals_among, reply_of
 
 ANSWERABLE, UNANSWERABLE = Case("1", "?", ("x",)), Case("2", "?", unanswerable=True)
 
@@ -14,21 +14,21 @@ def test_the_table_agrees_with_scikit_learn() -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
     outcomes = np.random.default_rng(1).random((200, 2)) < 0.3
-    table = refusal_table((bool(one), reply_of(bool(other), hedged=False)) for one, other in outcomes)
+    table = refusals_among((bool(one), reply_of(bool(other), hedged=False)) for one, other in outcomes)
     precision, recall, f1, _ = precision_recall_fscore_support(outcomes[:, 0], outcomes[:, 1], average="binary")
     assert (table.precision.value, table.recall.value, table.f1.value) == pytest.approx((precision, recall, f1))
 
 
 def test_where_nothing_was_refused_or_nothing_should_be_there_is_no_rate() -> None:
-    assert refusal_table([]).f1.reason == "no question is unanswerable"
-    never = refusal_table([(True, "answered"), (False, "answered")])
+    assert refusals_among([]).f1.reason == "no question is unanswerable"
+    never = refusals_among([(True, "answered"), (False, "answered")])
     assert (never.precision.reason, never.recall.value, never.f1.value) == ("nothing was refused", 0.0, 0.0)
-    assert refusal_table([(False, "refused")]).recall.value is None
-    assert refusal_table([(False, "refused")]).precision.value == 0.0
+    assert refusals_among([(False, "refused")]).recall.value is None
+    assert refusals_among([(False, "refused")]).precision.value == 0.0
 
 
 def test_what_is_hedged_is_neither_refused_nor_answered() -> None:
-    table = refusal_table([(True, "refused"), (True, "hedged"), (False, "hedged")])
+    table = refusals_among([(True, "refused"), (True, "hedged"), (False, "hedged")])
     assert (table.missed_refusals, table.answered) == (0, 0)
     assert (table.precision.value, table.recall.value) == (1.0, 0.5)
 
