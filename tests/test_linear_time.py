@@ -96,9 +96,9 @@ from ui.uploads import safe_file_name
 MOST_SECONDS = 2.0
 MOST_GROWTH = 1.2
 """Exponent of the length."""
-SHORTER, SHORT, LONG = 2_500, 10_000, 100_000
-# What takes less for 10,000 characters takes no two seconds for ten times as many, even as their square.
-FLOOR_SECONDS = 0.02
+SHORTER, SHORT, LONG = 1_250, 5_000, 100_000
+# What takes less for 5,000 characters takes no two seconds for twenty times as many, even as their square.
+FLOOR_SECONDS = 0.005
 GIVEN_UP_SECONDS = 0.6
 
 KINDS = {

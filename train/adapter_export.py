@@ -6,10 +6,8 @@ rather than translate Jinja, the text that the chat template puts before each tu
 said again in Ollama's terms.
 """
 
-import io
 import shutil
 from collections.abc import Sequence
-from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +19,7 @@ from assistant.engines.canary import TOLERANCE, next_logits
 from assistant.engines.lora import read_lora_config, write_lora_config
 from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
-from assistant.models import quiet_transformers
+from assistant.models import quiet_transformers, reading_gguf
 from assistant.models.loading import Device
 from assistant.types import Message
 from assistant.workspace import size_of
@@ -151,8 +149,7 @@ def _reload(folder: Path, format_: Format, config: Any) -> Any:
         options = {"gguf_file": MODEL_GGUF, "quantization_config": GgufConfig(dequantize=True)}
         if config.rope_parameters["rope_type"] != "default":  # which transformers does not read from a GGUF
             options["config"] = config
-    # The bar of the GGUF reader listens to no setting.
-    with quiet_transformers(), redirect_stderr(io.StringIO()):
+    with reading_gguf() if format_ == "gguf" else quiet_transformers():
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **options)
     return model.eval()
 

@@ -10,7 +10,7 @@ loading     where models run, and how transformers holds them
 
 from assistant.models.loading import load_causal, parameters, quiet_transformers, read_config
 from assistant.models.naming import BUNDLED, check_engine_name, embedder_folder, engine_folder, fetch, remove
-from assistant.models.unpacking import cache_folder, fingerprint
+from assistant.models.unpacking import cache_folder, fingerprint, reading_gguf
 
 __all__ = [
     "BUNDLED",
@@ -24,5 +24,6 @@ __all__ = [
     "parameters",
     "quiet_transformers",
     "read_config",
+    "reading_gguf",
     "remove",
 ]

@@ -82,8 +82,7 @@ def unpack_gguf(file: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     note(f"Unpacking {file.name} into {folder.parent} (once)")
-    # The bar of the GGUF reader listens to no setting; it writes to whatever standard error is.
-    with quiet_transformers(), contextlib.redirect_stderr(io.StringIO()), _headers_read_once():
+    with reading_gguf():
         try:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 file.parent,
@@ -129,15 +128,20 @@ def _telling_bytes(file: Path) -> bytes:
 
 
 @contextmanager
-def _headers_read_once() -> Iterator[None]:
-    """transformers reads a GGUF for its configuration, its tokenizer and its weights, each time word by word of the
-    vocabulary: the third of the time for SmolLM2, half of it for Gemma."""
+def reading_gguf() -> Iterator[None]:
+    """While transformers reads a GGUF: quietly, and its header once.
+
+    It reads it for the configuration, the tokenizer and the weights, each time word by word of the vocabulary: a third
+    of the time for SmolLM2, half of it for Gemma.
+    """
     import gguf
 
     reader = gguf.GGUFReader
     gguf.GGUFReader = functools.cache(reader)  # type: ignore[misc, assignment]
     try:
-        yield
+        # Its bar listens to no setting; it writes to whatever standard error is.
+        with quiet_transformers(), contextlib.redirect_stderr(io.StringIO()):
+            yield
     finally:
         gguf.GGUFReader = reader  # type: ignore[misc]
 

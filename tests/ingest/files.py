@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -162,6 +163,7 @@ def bare_pdf(*objects: str) -> bytes:
     )
 
 
+@cache
 def docx(*, title: str = "") -> bytes:
     import docx as python_docx
 
@@ -184,6 +186,7 @@ def docx(*, title: str = "") -> bytes:
     return buffer.getvalue()
 
 
+@cache
 def pptx() -> bytes:
     from pptx import Presentation
     from pptx.util import Inches
@@ -203,6 +206,7 @@ def pptx() -> bytes:
     return buffer.getvalue()
 
 
+@cache
 def xlsx() -> bytes:
     import datetime
 

@@ -28,6 +28,12 @@ def place(tmp_path: Path) -> Workspace:
     return workspace
 
 
+@pytest.fixture(autouse=True)
+def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny model never ends of itself."""
+    monkeypatch.setattr("train.validation_answers._LONGEST_ANSWER", 8)
+
+
 @pytest.fixture
 def plots() -> None:
     """Asked for by tests that look at plots; drawing them takes most of the time of a tiny training."""

@@ -53,7 +53,7 @@ def test_a_base_model_in_a_gguf_trains_saves_reloads_and_answers(gguf: Path, tmp
     template.write_text(TEMPLATE)
     settings, place = settings_of(gguf, template), Workspace(tmp_path / "place")
     write_toy_pairs(place, pairs())
-    card = train(place, settings, {"name": "house", "max_steps": 12, "learning_rate": 0.001, "rank": 8})
+    card = train(place, settings, {"name": "house", "max_steps": 10, "learning_rate": 0.002, "rank": 8, "batch": 2})
     assert card is not None and card == read_card(place.adapter("house"))
     engine = TransformersEngine(settings.engine, settings.device, place.adapters)
     asked = pairs()[3].messages(settings.answer.system, engine.control_tokens)

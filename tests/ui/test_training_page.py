@@ -380,6 +380,7 @@ def test_a_real_training_is_stopped_goes_on_and_is_shown(context: AppContext, tm
     running = jobs.newest("train")
     assert running is not None
     while running.is_under_way and not course_of(context.workspace, "house").losses:
+        time.sleep(0.05)
         running = jobs.status(running.job.id)
     jobs.stop(running.job.id)
     stopped = ended(context)
