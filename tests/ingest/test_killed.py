@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -148,17 +148,22 @@ class Victim:
         return int(self._process.stdout.readline())
 
 
-@contextmanager
-def victims(workspace: Workspace, docs: Path) -> Iterator[Victim]:
-    workspace.root.mkdir()
+@pytest.fixture(scope="module")
+def parent() -> Iterator["subprocess.Popen[str]"]:
     code = "import sys; sys.path[:0] = sys.argv[1:]; from test_killed import serve; serve()"
     folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     with subprocess.Popen(
         [sys.executable, "-c", code, *folders], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        yield Victim(process, workspace, docs)
+        yield process
         assert process.stdin is not None
         process.stdin.close()
+
+
+@pytest.fixture
+def victim(parent: "subprocess.Popen[str]", workspace: Workspace, docs: Path) -> Victim:
+    workspace.root.mkdir()
+    return Victim(parent, workspace, docs)
 
 
 def write_something(file: Path, chance: random.Random) -> None:
@@ -311,38 +316,34 @@ def kill_often(victim: Victim, chance: random.Random, kills: Sequence[tuple[str,
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("how", "kills"), [("line", KILLS_BY_LINE), ("clock", KILLS_BY_CLOCK)])
-def test_killed_at_any_instant_the_corpus_is_good(
-    workspace: Workspace, docs: Path, tmp_path: Path, how: str, kills: int
-) -> None:
+def test_killed_at_any_instant_the_corpus_is_good(victim: Victim, tmp_path: Path, how: str, kills: int) -> None:
     chance = random.Random(4711 + kills)
     for number in range(10):
-        write_something(docs / f"{number}.md", chance)
-    with victims(workspace, docs) as victim:
-        killed = kill_often(victim, chance, [(how, number) for number in range(kills)])
-        assert killed > kills * 0.6
-        assert_equals_fresh(victim, tmp_path)
+        write_something(victim.docs / f"{number}.md", chance)
+    killed = kill_often(victim, chance, [(how, number) for number in range(kills)])
+    assert killed > kills * 0.6
+    assert_equals_fresh(victim, tmp_path)
 
 
 @pytest.mark.slow
-def test_killed_with_its_readers_it_leaves_no_process_behind(workspace: Workspace, docs: Path, tmp_path: Path) -> None:
+def test_killed_with_its_readers_it_leaves_no_process_behind(victim: Victim, tmp_path: Path) -> None:
     chance = random.Random(11)
     for number in range(30):
-        write_something(docs / f"{number}.md", chance)
-    with victims(workspace, docs) as victim:
-        # So long that its reader would go on for a while, were it not for the watch that it keeps.
-        line = "Apple brick cloud delta. Ember flint grape.\n\n"
-        (docs / "long.md").write_text(line * (18_000_000 // len(line)), "utf-8")
-        for delay in (0.35, 1.5):
-            pid = victim.start(in_process=False)
-            time.sleep(delay)
-            orphans = psutil.Process(pid).children(recursive=True)
-            os.kill(pid, signal.SIGKILL)
-            victim.wait()
-            assert_ended(partial(running, [one.pid for one in orphans]), 20)
-            state_of_corpus(victim.workspace)
-            change(docs, chance)
-        (docs / "long.md").unlink()
-        assert_equals_fresh(victim, tmp_path)
+        write_something(victim.docs / f"{number}.md", chance)
+    # So long that its reader would go on for a while, were it not for the watch that it keeps.
+    line = "Apple brick cloud delta. Ember flint grape.\n\n"
+    (victim.docs / "long.md").write_text(line * (18_000_000 // len(line)), "utf-8")
+    for delay in (0.35, 1.5):
+        pid = victim.start(in_process=False)
+        time.sleep(delay)
+        orphans = psutil.Process(pid).children(recursive=True)
+        os.kill(pid, signal.SIGKILL)
+        victim.wait()
+        assert_ended(partial(running, [one.pid for one in orphans]), 20)
+        state_of_corpus(victim.workspace)
+        change(victim.docs, chance)
+    (victim.docs / "long.md").unlink()
+    assert_equals_fresh(victim, tmp_path)
 
 
 # Ctrl-C

@@ -10,6 +10,7 @@ from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.types import Passage
 from assistant.workspace import Workspace
+from train import validation_answers
 from train.model import load_base
 from train.plan import named, prepare
 from train.run_file import validated
@@ -82,7 +83,7 @@ def test_what_a_model_in_training_answers_is_what_asking_gives(
     assert answers.of(model, 600, bfloat16=False).sane == 3
     prompts = [pair.messages(general.answer.system, job.template.control_tokens) for _, pair in answers.asked]
     engine = TransformersEngine(general.engine, general.device)
-    assert [said[pair.id] for _, pair in answers.asked] == engine.complete(prompts, 64)
+    assert [said[pair.id] for _, pair in answers.asked] == engine.complete(prompts, validation_answers._LONGEST_ANSWER)
 
 
 def test_pairs_from_documents_are_asked_before_exercises(place: Workspace, general: Settings, base: Path) -> None:  # noqa: ARG001

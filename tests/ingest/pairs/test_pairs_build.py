@@ -5,10 +5,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -491,19 +489,25 @@ def test_killed_at_any_instant_the_old_file_stands(living: House, tmp_path: Path
     before = living.file.read_bytes()
     script = tmp_path / "run.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom pairing import House\nfrom assistant.config import Settings\n"
-        "from assistant.workspace import Workspace\n"
+        "import os, signal, sys, time\nfrom pathlib import Path\nfrom pairing import House\n"
+        "from assistant.config import Settings\nfrom assistant.workspace import Workspace\n"
         "house = House(Workspace(Path(sys.argv[1])), Path(sys.argv[2]), Settings())\n"
-        "while True:\n    house.make(seed=0)\n    house.make(seed=1)\n"
+        "house.make(seed=1)\n"  # warm, so that a kill costs no start
+        "for line in sys.stdin:\n"
+        "    pid = os.fork()\n"
+        "    while not pid:\n        house.make(seed=0)\n        house.make(seed=1)\n"
+        "    time.sleep(float(line))\n    os.kill(pid, signal.SIGKILL)\n    os.waitpid(pid, 0)\n"
+        "    print('killed', flush=True)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["tests", *sys.path])}
     arguments = [sys.executable, str(script), str(living.workspace.root), str(living.docs)]
-    for delay in (2.5, 3.0, 3.7, 4.1):
-        process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert living.pairs and read_header(living.file)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(arguments, env=environment, text=True, **pipes) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        for instant in (0.02, 0.1, 0.25, 0.5, 0.8, 1.1):
+            print(instant, file=parent.stdin, flush=True)
+            assert parent.stdout.readline() == "killed\n"
+            assert living.pairs and read_header(living.file)
     living.make(seed=0)
     living.file.unlink()
     living.make(seed=0)
