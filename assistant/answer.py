@@ -45,6 +45,7 @@ from assistant.types import (
     Update,
     Words,
     well_formed,
+    whole_answer,
 )
 
 # So many unsupported sentences in a row, and a model is not asked to go on (docs/log.md).
@@ -134,10 +135,7 @@ class Assistant:
 
         Raises QuestionTooLongError, what ``Retriever.search`` raises, and what ``Engine.stream`` raises.
         """
-        *_, answer = self.stream(question, history, only, adapter)
-        if not isinstance(answer, Answer):
-            raise TypeError(f"an answer has to come last, not {answer!r}")
-        return answer
+        return whole_answer(self.stream(question, history, only, adapter))
 
     def stream(
         self,

@@ -35,7 +35,7 @@ from assistant.retrieval.joint import JointRetriever
 from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
 from assistant.retrieval.retriever import Retriever, refuse_long
 from assistant.store.catalog import CATALOG_FILE, Catalog
-from assistant.types import Answer, Evidence, Filter, Message, Update
+from assistant.types import Answer, Evidence, Filter, Message, Update, whole_answer
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
 
 _log = logging.getLogger(__name__)
@@ -214,10 +214,7 @@ class Service:
 
     def ask(self, query: Query) -> Answer:
         """The answer to a question, or a refusal. Raises what ``Assistant.ask`` raises."""
-        *_, answer = self.stream(query)
-        if not isinstance(answer, Answer):
-            raise TypeError(f"an answer has to come last, not {answer!r}")
-        return answer
+        return whole_answer(self.stream(query))
 
     def stream(self, query: Query, engine: Engine | None = None) -> Generator[Update, None, None]:
         """The answer as it comes into being; closing the generator stops the model.

@@ -5,7 +5,7 @@ All offsets are characters (Python code points) in ``Document.text``; spans are 
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
@@ -389,3 +389,11 @@ class Grounded:
 
 Update = Retrieved | Words | Grounded | Answer
 """What an answer consists of while it comes into being; the ``Answer`` is last and stands for all before it."""
+
+
+def whole_answer(updates: Iterable[Update]) -> Answer:
+    """What an answer was in the end."""
+    *_, answer = updates
+    if not isinstance(answer, Answer):
+        raise TypeError(f"an answer has to come last, not {answer!r}")
+    return answer

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from ui.people import composed
+from ui.requests import address_in
 
 _MOST_CLIENTS = 10_000  # a few MB
 _HOUR_SECONDS = 3600
@@ -83,13 +84,10 @@ class Guesses:
 
 def network_of(address: str) -> str:
     """What one visitor has of addresses: one of IPv4, a network of IPv6; what is no address is taken as it is."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    found = getattr(found, "ipv4_mapped", None) or found
-    is_short = isinstance(found, ipaddress.IPv4Address)
-    return str(found if is_short else ipaddress.IPv6Network((int(found), _NETWORK_BITS), strict=False))
+    found = address_in(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(found), _NETWORK_BITS), strict=False))
+    return str(found or address)
 
 
 def _key(name: str, device: str = "") -> str:

@@ -24,6 +24,7 @@ from starlette.types import Message, Receive, Scope
 from assistant.config import ServeSettings, UiSettings
 from assistant.errors import ConfigError, UsageError
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # A name, or an address of IPv6 in brackets, without its zone; no user, no dot at the end.
 _HOST = re.compile(r"(?P<name>\[[0-9a-f]*:[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::\d{1,5})?")
@@ -100,13 +101,18 @@ def _canonical(name: str) -> str:
         return bare
 
 
+def address_in(text: str) -> Address | None:
+    """The address that a text is, that of IPv4 where it stands in one of IPv6; None for what is none."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
 def _arrived_at(scope: Scope) -> str:
     """The address of this machine that the connection came to; empty where it is not known."""
-    try:
-        address = ipaddress.ip_address((scope.get("server") or ("",))[0])
-    except ValueError:
-        return ""
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    return str(address_in((scope.get("server") or ("",))[0]) or "")
 
 
 class Proxies:
@@ -129,11 +135,8 @@ class Proxies:
 
     def trusts(self, address: str) -> bool:
         """Whether something of this address is believed."""
-        try:
-            known = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any((getattr(known, "ipv4_mapped", None) or known) in network for network in self._networks)
+        known = address_in(address)
+        return known is not None and any(known in network for network in self._networks)
 
     def as_sent(self, scope: Scope) -> Scope:
         """A request without what proxies say of it, after what a trusted one says was put into its place."""

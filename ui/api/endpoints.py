@@ -29,7 +29,7 @@ from assistant.render.records import search_json
 from assistant.render.streaming import SettledText
 from assistant.retrieval.retriever import refuse_long
 from assistant.service import Query, ServedModel, Service
-from assistant.types import Answer, Message, Update
+from assistant.types import Answer, Message, Update, whole_answer
 from ui.api.bearer_tokens import ApiGate, Tokens
 from ui.api.completions import Head, MeasuredEngine, asked_of, chunks, completion, refuse_long_texts
 from ui.api.metrics import Measured, Metrics
@@ -305,9 +305,4 @@ async def _chained(first: Update, rest: AsyncGenerator[Update, None]) -> AsyncGe
 
 
 async def _last(first: Update, rest: AsyncGenerator[Update, None]) -> Answer:
-    last = first
-    async for update in rest:
-        last = update
-    if not isinstance(last, Answer):
-        raise TypeError(f"an answer has to come last, not {last!r}")
-    return last
+    return whole_answer([first, *[update async for update in rest]])
