@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from fakes import FakeEmbedder, ScriptedEngine
 from serving import ANSWER, HAIL, PETS, make_corpora, service_of
 from signing import make_people
-from working import ADMIN, EDITOR, EXPERT, ROLES, as_, choosing, ended, run_instead, started
+from working import ADMIN, EDITOR, EXPERT, ROLES, as_, choosing, run_instead, started
 
 from assistant.artifacts.command_reports import IngestReport
 from assistant.config import Settings
 from assistant.errors import UsageError
+from assistant.text.languages import Language
 from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
@@ -23,6 +25,7 @@ from ui.jobs import printed
 from ui.pages.documents import DocumentsActions
 from ui.shown.corpus_contents import (
     documents_of,
+    list_html,
     live_html,
     matching,
     outcome_html,
@@ -104,7 +107,6 @@ def test_names_titles_and_failures_of_strangers_stay_text(context: AppContext) -
 
 def named(context: AppContext, name: str) -> Any:
     """A preview whose names, headings and texts are ``name``."""
-    from dataclasses import replace
 
     shown = preview(context.workspace, "cars", key_of(context, "hail.md"))
     row = replace(shown.row, path=name, location=Path(name), failure=name)
@@ -231,24 +233,19 @@ def test_an_empty_field_is_told(actions: DocumentsActions) -> None:
         actions.read_folder("cars", None, as_(ADMIN))
 
 
-def test_a_real_ingest_tells_each_file_and_its_report(context: AppContext, tmp_path: Path) -> None:
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "storm.md").write_text("# Storm\n\nStorms are covered.\n", encoding="utf-8")
-    (tmp_path / "more" / "broken.pdf").write_bytes(b"%PDF-")
-    settings = "--set ingest.workers=1 --set ingest.calibrate=false".split()
-    job = context.jobs.start(
-        "ingest", "storms", ["ingest", "--json", "--corpus", "storms", *settings, "--", str(tmp_path / "more")], EDITOR
-    )
-    status = ended(context)
-    assert status.state == "done", context.jobs.log(job.id)
-    told = {one.item: bool(one.remark) for one in context.jobs.items(job.id)}
-    assert told == {"storm.md": False, "broken.pdf": True}
-    outcome = printed(context.jobs.output(job.id), IngestReport)
-    assert outcome is not None and dict(outcome.counts) == {"failed": 1, "added": 1}
-    assert "storm.md" in outcome_html(context, outcome)
-    assert [row.path for row in documents_of(context.workspace, "storms")] == ["broken.pdf", "storm.md"]
-
-
 def test_a_document_that_is_gone_is_told(context: AppContext) -> None:
     with pytest.raises(UsageError, match="not in the corpus any more"):
         preview(context.workspace, "cars", "0" * 16)
+
+
+@pytest.mark.parametrize(
+    ("language", "facts"),
+    [("en", "hail.md · EN · 01 Nov 2026 · 1 page"), ("de", "hail.md · EN · 01.11.2026 · 1 Seite")],
+)
+def test_a_day_and_a_single_page_are_told_as_people_write_them(
+    context: AppContext, language: Language, facts: str
+) -> None:
+    row = documents_of(context.workspace, "cars")[0]
+    assert row.summary is not None
+    told = replace(row, summary=replace(row.summary, date="2026-11-01", pages=1))
+    assert f"{facts} · 1 " in list_html(context.in_language(language), "cars", [told])

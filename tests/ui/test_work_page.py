@@ -15,12 +15,11 @@ from assistant import config
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.retrieval.embedder import Embedder
 from assistant.service import Service
-from assistant.text.languages import Language
 from assistant.types import Passage
 from assistant.workspace import Workspace
 from ui.app import create_app
 from ui.context import make_context
-from ui.texts import text
+from ui.jobs import Jobs
 
 # A job weighs a tenth of what else the machine does: it ends late beside two busy processes.
 _LATER = 600_000
@@ -73,6 +72,8 @@ def test_a_good_and_a_broken_file_are_read_shown_and_forgotten(app: App, visit: 
     expect(page.get_by_text("program.txt: Its content is not what its name says")).to_be_visible()
     expect(here.locator(".job.good")).to_be_visible(timeout=_LATER)
     expect(here.get_by_text("1 not read, 1 new.")).to_be_visible()
+    items = Jobs(app.workspace).items(here.locator(".job").get_attribute("data-job") or "")
+    assert {one.item: bool(one.remark) for one in items} == {"hail.md": False, "broken.pdf": True}
     here.get_by_role("button", name="Hail brochure").click()
     expect(here.get_by_text("The premium for hail is 99 euros a year.")).to_be_visible()
     here.get_by_role("button", name="Forget …").click()
@@ -114,30 +115,6 @@ def test_a_report_is_shown_in_the_app_and_cannot_reach_it(app: App, visit: Visit
     expect(framed.get_by_role("heading", name="Report of cars")).to_be_visible()
     expect(framed.get_by_text("caught")).to_be_visible()
     assert page.title() != "stolen"
-
-
-@pytest.mark.parametrize(
-    ("width", "language", "scheme"), [(390, "de", "dark"), (1024, "en", "light"), (390, "en", "light")]
-)
-def test_the_pages_fit_in_every_width(app: App, visit: Visits, width: int, language: Language, scheme: str) -> None:
-    visited = visit(app.address, width=width, color_scheme=scheme)
-    page = visited.open(f"/{language}/")
-    for name in ("documents", "training", "evaluation", "settings", "health"):
-        go_to(page, text(f"tabs.{name}", language))
-        expect(page.locator(f"#page-{name}")).to_be_visible()
-        page.wait_for_timeout(700)
-        visited.picture(f"{name}-{width}-{scheme}")
-        page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
-
-
-def go_to(page: Page, title: str) -> None:
-    """Open a tab, also where it stands in the menu of those that have no room."""
-    tab = page.locator("#pages > .tab-wrapper").get_by_role("tab", name=title, exact=True)
-    if tab.count() and tab.first.is_visible():
-        tab.first.click()
-        return
-    page.locator("#pages .overflow-menu > button").click()
-    page.locator("#pages .overflow-dropdown button", has_text=title).click()
 
 
 def training(page: Page) -> Locator:

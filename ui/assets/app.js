@@ -267,6 +267,18 @@
     document.body.append(aloud);
   };
   window.assistant.when(() => byId("chat-now"), watch);
+  // The tabs stand between the name and the tools, which are as wide as the language and who has signed in make them.
+  const sizes = new ResizeObserver((changes) => changes.forEach(({target}) => {
+    document.documentElement.style.setProperty(`--${target.className}`, `${target.offsetWidth}px`);
+  }));
+  window.assistant.when(() => document.querySelector("#header .tools"), () => {
+    const measure = () => {
+      sizes.disconnect();
+      document.querySelectorAll("#header :is(.brand, .tools)").forEach((one) => sizes.observe(one));
+    };
+    new MutationObserver(measure).observe(byId("header"), {childList: true, subtree: true});
+    measure();
+  });
   window.assistant.when(() => byId("chat-question") && document.querySelector("#header .brand"), (brand) => {
     nameButtons(byId("chat-question"), brand.dataset);
   });

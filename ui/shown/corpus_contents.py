@@ -19,7 +19,7 @@ from assistant.types import Filter
 from assistant.work.progress import Progress
 from assistant.workspace import Workspace
 from ui.context import AppContext
-from ui.shown.components import Badge, ListEntry, duration
+from ui.shown.components import Badge, ListEntry, day_of, duration
 from ui.shown.templates import filled
 from ui.sources.drawing import SourceDocument
 from ui.texts import shown_number, text
@@ -216,12 +216,14 @@ def _facts(context: AppContext, row: DocumentRow) -> str:
     known = row.summary
     if known is None:
         return row.path
-    pages = context.text("documents.pages", count=known.pages) if known.pages else ""
-    count = shown_number(known.chunks, context.language)
-    passages = (
-        context.text("documents.passage") if known.chunks == 1 else context.text("documents.passages", count=count)
-    )
-    return " · ".join(filter(None, (row.path, known.language.upper(), known.date, pages, passages)))
+
+    def counted(count: int, one: str, several: str) -> str:
+        return context.text(f"documents.{one if count == 1 else several}", count=shown_number(count, context.language))
+
+    pages = counted(known.pages, "one_page", "pages") if known.pages else ""
+    passages = counted(known.chunks, "passage", "passages")
+    day = day_of(context, known.date)
+    return " · ".join(filter(None, (row.path, known.language.upper(), day, pages, passages)))
 
 
 def _more(context: AppContext, left_out: int) -> str:
