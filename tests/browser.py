@@ -66,16 +66,25 @@ class Visit:
 Visits = Callable[..., Visit]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium. Not for longer: while Playwright is there, no other test can have an event loop."""
+@contextmanager
+def launched(*arguments: str, **options: Any) -> Iterator[Browser]:
+    """The system's Chromium, while the block runs."""
     program = shutil.which("chromium")
     if program is None:
         pytest.fail("There is no chromium: apt-get install chromium")
     with (
         sync_playwright() as playwright,
-        closing(playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))) as browser,
+        closing(
+            playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *arguments], **options)
+        ) as browser,
     ):
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser. Not for longer: while Playwright is there, no other test can have an event loop."""
+    with launched() as browser:
         yield browser
 
 

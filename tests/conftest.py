@@ -24,6 +24,10 @@ _kept = [0]
 """How many modules were there when it was last said that they stay."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-pictures", action="store_true", help="Keep pages as they look now (tests/ui/pictures).")
+
+
 def pytest_collection() -> None:
     """What is imported and collected stays: to look at it for what may go was a fifth of the time that it took."""
     gc.disable()

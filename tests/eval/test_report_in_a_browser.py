@@ -1,13 +1,13 @@
 """The page in a real browser: it sorts, filters and opens questions, fits a phone, and runs nothing of a stranger's."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from browser import launched
 from hostile_run import PAYLOADS, write_hostile_run
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 from report_of import report_of, results_with_effects
 from results_of import rows_of
 
@@ -15,19 +15,14 @@ from assistant.artifacts.evaluations import REPORT_FILE
 from eval.gate import with_baseline
 from eval.report import write_report
 
-_BROWSER = shutil.which("chromium")
-_OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
-
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(_BROWSER is None, reason="there is no chromium")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[BrowserContext]:
     """A browser of its own."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_BROWSER, args=_OPTIONS)
+    with launched() as browser:
         yield browser.new_context(viewport={"width": 390, "height": 844})
-        browser.close()
 
 
 def _opened(context: BrowserContext, file: Path, part: str = "") -> Page:

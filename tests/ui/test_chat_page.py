@@ -75,7 +75,7 @@ def chat(address: str, visit: Visits) -> Visit:
     return one
 
 
-def test_a_mark_opens_the_page_with_the_words_marked(chat: Visit) -> None:
+def test_a_mark_opens_the_page_with_the_words_marked_and_why_tells_the_steps(chat: Visit) -> None:
     page = chat.page
     ask(page, QUESTION)
     answer = page.locator("#chat-now .prose")
@@ -94,6 +94,12 @@ def test_a_mark_opens_the_page_with_the_words_marked(chat: Visit) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#source .source")).to_have_count(0)
     expect(mark).to_be_focused()
+    page.get_by_role("button", name="Why this answer?").click()
+    panel = page.locator("#source")
+    expect(panel).to_contain_text("What was searched for")
+    expect(panel).to_contain_text("What was found")
+    panel.get_by_role("button", name=re.compile("terms.pdf")).first.click()
+    expect(panel.locator("figure img")).to_be_visible()
 
 
 def test_model_and_adapter_are_chosen_above_the_chat_and_named_below_the_answer(chat: Visit) -> None:
@@ -185,16 +191,6 @@ def test_an_earlier_question_can_be_changed_and_what_followed_stays_behind_its_a
     expect(versions).to_have_text("3 / 3")
 
 
-def test_why_tells_the_steps(chat: Visit) -> None:
-    ask(chat.page, QUESTION)
-    chat.page.get_by_role("button", name="Why this answer?").click()
-    panel = chat.page.locator("#source")
-    expect(panel).to_contain_text("What was searched for")
-    expect(panel).to_contain_text("What was found")
-    panel.get_by_role("button", name=re.compile("terms.pdf")).first.click()
-    expect(panel.locator("figure img")).to_be_visible()
-
-
 def test_two_models_are_compared_blind_and_the_vote_is_kept(chat: Visit) -> None:
     page = chat.page
     page.get_by_label("Compare two models").check()
@@ -217,20 +213,6 @@ def test_a_suggested_question_is_asked_by_a_click(chat: Visit) -> None:
     expect(chat.page.locator("#chat-now .actions")).to_be_visible()
 
 
-def test_what_is_said_of_an_answer_is_kept(chat: Visit) -> None:
-    page = chat.page
-    ask(page, QUESTION)
-    page.locator("#chat-now .teach").get_by_text("Not quite").click()
-    form = page.locator("#chat-now .teach-form")
-    form.get_by_label("partly right").check()
-    form.get_by_label("something is missing").check()
-    form.get_by_label(re.compile("How it should read")).fill("The deductible for hail is 150 euros.")
-    form.get_by_role("button", name="Send correction").click()
-    expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
-    page.reload()
-    expect(page.locator("#chat-now .teach [role=status]")).to_be_visible()
-
-
 def test_an_accepted_correction_is_given_when_the_same_is_asked(chat: Visit, workspace: Workspace) -> None:
     page, question = chat.page, "How high is the deductible after hail?"
     ask(page, question)
@@ -250,14 +232,6 @@ def test_an_accepted_correction_is_given_when_the_same_is_asked(chat: Visit, wor
     offered = page.locator("#chat-now").get_by_role("button", name=question)
     offered.click()
     expect(page.locator("#chat-now .note")).to_contain_text("Checked by eve")
-
-
-def test_enter_in_the_empty_box_leaves_the_page_as_it_is(chat: Visit) -> None:
-    page = chat.page
-    ask(page, QUESTION)
-    page.get_by_role("textbox", name="Your question").press("Enter")
-    ask(page, "And for glass?")  # asked when the empty one has been answered
-    expect(page.locator("#chat-past .question")).to_have_text(QUESTION)
 
 
 def test_an_answer_is_copied_where_the_browser_has_no_clipboard(chat: Visit) -> None:
@@ -319,7 +293,7 @@ def test_the_address_leads_back_to_what_was_open(chat: Visit, address: str) -> N
 
 def test_an_address_of_nothing_opens_the_first_page(chat: Visit, address: str) -> None:
     page = chat.page
-    for nothing in ("#chat/999999", "#chat/<b>", "#nowhere", "#constructor"):
+    for nothing in ("#chat/999999", "#chat/<b>", "#constructor"):
         page.goto("about:blank")
         page.goto(f"{address}/en/{nothing}")
         expect(page.locator(".welcome")).to_be_visible()
@@ -369,7 +343,7 @@ def test_what_stood_in_the_box_stands_there_again(chat: Visit) -> None:
     expect(box).to_have_value("Half a question")
 
 
-def test_a_correction_that_was_begun_is_there_after_the_next_answer(chat: Visit) -> None:
+def test_a_correction_that_was_begun_is_there_after_the_next_answer_and_kept_when_it_is_sent(chat: Visit) -> None:
     page = chat.page
     ask(page, QUESTION)
     page.locator("#chat-now .teach").get_by_text("Not quite").click()
@@ -382,6 +356,8 @@ def test_a_correction_that_was_begun_is_there_after_the_next_answer(chat: Visit)
     expect(begun.get_by_label("the tone")).not_to_be_checked()
     expect(begun.get_by_label(re.compile("How it should read"))).to_have_value(re.compile("500 for glass"))
     begun.get_by_role("button", name="Send correction").click()
+    expect(page.locator("#chat-past .teach [role=status]")).to_be_visible()
+    page.reload()
     expect(page.locator("#chat-past .teach [role=status]")).to_be_visible()
 
 
@@ -413,12 +389,14 @@ def test_the_keyboard_stays_where_the_work_goes_on(chat: Visit) -> None:
     expect(page.get_by_role("textbox", name="Your question")).to_be_focused()
 
 
-def test_a_question_closes_the_source_of_the_answer_before(chat: Visit) -> None:
+def test_the_next_question_closes_the_source_and_an_empty_one_leaves_the_page_as_it_is(chat: Visit) -> None:
     page = chat.page
     ask(page, QUESTION)
     page.locator("#chat-now .mark").first.click()
     expect(page.locator("#source .source")).to_be_visible()
-    ask(page, "And for glass?")
+    page.get_by_role("textbox", name="Your question").press("Enter")
+    ask(page, "And for glass?")  # asked when the empty one has been answered
+    expect(page.locator("#chat-past .question")).to_have_text(QUESTION)
     expect(page.locator("#source .source")).to_have_count(0)
     expect(page.locator("body.has-source")).to_have_count(0)
 
