@@ -2,8 +2,8 @@
 
 Each sentence and row of the passages is scored by the similarity of its vector to the question's, plus the weight of
 the question's words that it and its headings hold, less a little for every rank, and less again where it would be cited
-with a warning. The best one is quoted, a sentence with those after it in its clause; and a second one that is nearly as
-good, since the best is not always it.
+with a warning. The best one is quoted, a sentence with its whole clause; and a second one that is nearly as good, since
+the best is not always it.
 What says nothing by itself is not quoted by itself: a heading or a question never, an item with what opens its list,
 what opens a list with its items, and what answers a question from its first word on, which may be "No.".
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
@@ -272,26 +272,27 @@ def cell_in_words(header: str, cell: str) -> str:
 
 
 def _quoted(best: _Candidate, hits: Sequence[Evidence]) -> Sentence:
-    """The sentence with those after it in its clause or paragraph, while all are short; a row stands for itself."""
+    """The sentence with those around it in its clause or paragraph, while all are short; a row stands for itself."""
     hit, span = best.hit, best.span
     if span.row:
         return Sentence(best.text, True, "", (cite(hit, span.start, span.end, hits),))
-    start = _start(best)
-    end = _end(hit, start, span)
-    text = _in_one_line(hit, start, end)
-    if start == span.start and _is_item(span):
-        text = f"{span.introduction} {text}".lstrip()
-    return Sentence(text, True, "", (cite(hit, start, end, hits),))
+    opening = _opening(best)
+    end = _end(hit, opening.start, span)
+    text = _in_one_line(hit, opening.start, end)
+    if _is_item(opening):
+        text = f"{opening.introduction} {text}".lstrip()
+    return Sentence(text, True, "", (cite(hit, opening.start, end, hits),))
 
 
-def _start(best: _Candidate) -> int:
-    """Where a quotation begins: with the answer to the question above it, if that is near and of one paragraph."""
-    text, start = best.hit.text, best.answers_from
-    if start is None:
-        return best.span.start
-    start += len(text) - start - len(text[start:].lstrip())
-    is_far = best.span.end - start > _LONGEST_QUOTE or "\n\n" in text[start : best.span.start]
-    return best.span.start if is_far else start
+def _opening(best: _Candidate) -> Span:
+    """What a quotation begins with: its clause or item, or the answer to the question above it, where that is near."""
+    hit, span = best.hit, best.span
+    items = (item.start - hit.start for item in hit.block_at(hit.start + span.start).items)
+    begin = max(hit.text.rfind("\n", 0, span.start) + 1, *(start for start in items if start <= span.start), 0)
+    if best.answers_from is not None and "\n\n" not in hit.text[best.answers_from : span.start].lstrip():
+        begin = best.answers_from
+    opening = next(one for one in spans(hit) if one.start >= begin)
+    return span if span.end - opening.start > _LONGEST_QUOTE else opening
 
 
 def _in_one_line(hit: Evidence, start: int, end: int) -> str:

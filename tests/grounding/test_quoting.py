@@ -105,10 +105,20 @@ def test_a_quotation_goes_on_in_its_clause_and_ends_with_it(following: str) -> N
     assert only.citations[0].quote == clause
 
 
+@pytest.mark.parametrize("before", ["(1) Guests are not.", "Kind regards, your service.\n\n", "- cars of guests;\n"])
+def test_a_quotation_begins_with_its_clause(before: str) -> None:
+    clause = "(2) It is due at once. The deductible for hail damage to a car is 150 euros."
+    (only,) = quoted("What is the deductible for hail damage to a car?", f"{before} {clause}")
+    assert only.text == clause
+    assert only.citations[0].quote == clause
+
+
 def test_a_quotation_leaves_out_what_would_make_it_long() -> None:
     first = "The deductible for hail damage to a car is 150 euros."
     (only,) = quoted("What is the deductible for hail damage to a car?", f"{first} It is halved. {'And so on, ' * 40}.")
     assert only.text == f"{first} It is halved."
+    (only,) = quoted("What is the deductible for hail damage to a car?", f"It is due at once{', or so' * 60}. {first}")
+    assert only.text == first
 
 
 @pytest.mark.parametrize("text", ["", "Hail", "# Hail\n\nCar"])
