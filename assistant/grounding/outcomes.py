@@ -38,8 +38,8 @@ def outcome_of(read: str, stands: bool, declines: bool, places: Places, probabil
         return "own words"
     if not places.closest():
         return "refused"
-    answers = places.is_looked_up or places.coverage + probability >= _LEAST_TO_ANSWER
-    return "quoted" if answers and _agree(read, places) else "hedged"
+    answers = places.coverage + probability >= _LEAST_TO_ANSWER and _agree(read, places)
+    return "quoted" if answers or places.is_looked_up else "hedged"
 
 
 def _agree(read: str, places: Places) -> bool:

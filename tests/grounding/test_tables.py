@@ -140,8 +140,9 @@ def test_a_table_without_a_header_has_cells_without_names() -> None:
 )
 def test_a_cell_that_is_asked_for_by_row_and_column_stands_for_an_answer(question: str, stands: bool) -> None:
     places = Places(question, [evidence(PREMIUMS)], FakeEmbedder(), lambda some: dict.fromkeys(some, 1.0))
-    outcome = outcome_of("", stands=False, declines=False, places=places, probability=0.0)
-    assert (outcome == "quoted") == stands
+    for read in ("", "It costs 99 euros."):  # models misread tables: another figure is no vote against it
+        outcome = outcome_of(read, stands=False, declines=False, places=places, probability=0.0)
+        assert (outcome == "quoted") == stands, read
 
 
 @pytest.mark.parametrize(
