@@ -274,7 +274,8 @@ class Assistant:
         return _Prompt(prompt, shown, min(self._generation.max_new_tokens, room))
 
     def _part(self, one: JoinedQuestion, found: Sequence[Evidence], shown: Sequence[Evidence]) -> QuestionPart:
-        probability = judge(one.standalone, found, self.retriever, self._answering).judgement.get("probability", 0.0)
+        judgement = judge(one.standalone, found, self.retriever, self._answering).judgement
+        probability = 0.0 if judgement.get("unknown_names") else judgement.get("probability", 0.0)
         return QuestionPart(one.asked, self._places(one.standalone, shown), probability)
 
     def _grounder(self, question: str, shown: Sequence[Evidence], places: Sequence[Places]) -> Grounder:
@@ -311,7 +312,9 @@ class Assistant:
         declined = declines(grounder.text, self._answering)
         stands = self._answering.unsupported == "show" or grounder.stands
         read = grounder.text if reads(self._generation) else ""
-        outcome = outcome_of(read, stands, declined, places, trace.judgement["probability"])
+        probability = trace.judgement["probability"]
+        knows_names = self._answering.unsupported == "show" or not trace.judgement["unknown_names"]
+        outcome = outcome_of(read, stands, declined, places, probability, knows_names=knows_names)
         if course.parts and (outcome != "refused" or declined):
             said = grounder.sentences if outcome == "own words" else ()
             return self._completed_by_parts(course, said, shown, trace, declined=declined)

@@ -126,6 +126,19 @@ def test_a_quotation_without_the_figure_that_a_model_reads_is_no_answer(
         assert "150 euros" in answer.text
 
 
+@pytest.mark.parametrize("said", ["The deductible for hail damage is 150 euros.", "The moon lends cheese."])
+def test_nothing_stands_for_an_answer_where_no_document_knows_what_is_named(
+    said: str, retriever: Retriever, settings: Settings
+) -> None:
+    asking = assistant_of(retriever, ScriptedEngine(said), settings)
+    for question, is_known in (
+        ("What is the deductible for hail damage to a VW Golf?", False),
+        ("My car is a VW Golf. What is the deductible for hail damage?", True),
+    ):
+        answer = asking.ask(question)
+        assert answer.hedged is not is_known and "150 euros" in answer.text, question
+
+
 def test_places_that_may_not_answer_are_listed_and_not_shown_as_an_answer(
     retriever: Retriever, settings: Settings
 ) -> None:

@@ -26,18 +26,23 @@ Outcome = Literal["own words", "quoted", "hedged", "refused"]
 _LEAST_TO_ANSWER = 1.1
 
 
-def outcome_of(read: str, stands: bool, declines: bool, places: Places, probability: float) -> Outcome:
+def outcome_of(
+    read: str, stands: bool, declines: bool, places: Places, probability: float, *, knows_names: bool = True
+) -> Outcome:
     """What becomes of an answer.
 
     ``read`` are the words of a model that reads; what one says that misreads has no vote here. ``stands`` says that
-    what was said is supported, ``declines`` that it refuses; ``probability`` is that of the evidence to answer.
+    what was said is supported, ``declines`` that it refuses; ``probability`` is that of the evidence to answer. Without
+    ``knows_names`` the question names what no document does: then nothing stands for an answer.
     """
     if declines:
         return "refused"
-    if stands:
+    if stands and knows_names:
         return "own words"
     if not places.closest():
         return "refused"
+    if not knows_names:
+        return "hedged"
     answers = places.coverage + probability >= _LEAST_TO_ANSWER and _agree(read, places)
     return "quoted" if answers or places.is_looked_up else "hedged"
 

@@ -20,7 +20,10 @@ from assistant.config import AnswerSettings
 from assistant.refusal.calibration import calibration_of
 from assistant.refusal.features import FEATURES, LOOKED_AT, Held, features_of, held
 from assistant.retrieval.retriever import Retriever
+from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import no_subject, vocabulary
+from assistant.text.names import Name, names
+from assistant.text.sentences import asks, sentence_spans
 from assistant.text.words import content_stems, detect, stems
 from assistant.types import Evidence
 
@@ -58,7 +61,8 @@ def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settin
     probability = calibration.probability(features)
     threshold = shifted(calibration.threshold, settings.caution)
     named = {name: value for name, value in zip(FEATURES, features, strict=True) if not isnan(value)}
-    judgement = {"probability": probability, "threshold": threshold, **named}
+    unknown = float(len(unknown_names(question, retriever)))
+    judgement = {"probability": probability, "threshold": threshold, "unknown_names": unknown, **named}
     if probability < threshold:
         reason = f"with a probability of {1 - probability:.0%} the nearest passages do not answer the question"
         return Verdict(False, reason, judgement, missing_words(question, there, retriever))
@@ -68,6 +72,21 @@ def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settin
 def shifted(threshold: float, caution: float) -> float:
     """A threshold whose odds are ``caution`` times as high."""
     return caution * threshold / (1 - threshold + caution * threshold)
+
+
+def unknown_names(question: str, retriever: Retriever) -> tuple[Name, ...]:
+    """The names in what a question asks that no document knows, as "VW Golf"; those in what it only tells may be any.
+
+    Of 10 questions with one in four corpora (597 in English) 9 have no answer there (docs/log.md).
+    """
+    sentences = (question[start:end] for start, end in sentence_spans(question))
+    asked = " ".join(one for one in sentences if asks(one))
+    if asked == asked.upper():  # who writes all in capitals marks nothing with them
+        return ()
+    found = names(asked, detect(question, {*retriever.languages, *LANGUAGES}))
+    spelled = {name: [stems(" ".join(name), language) for language in retriever.languages] for name in found}
+    known = retriever.document_frequencies(list(chain.from_iterable(chain.from_iterable(spelled.values()))))
+    return tuple(name for name, its in spelled.items() if not any(known.keys() >= set(one) for one in its))
 
 
 def missing_words(question: str, there: Held, retriever: Retriever) -> tuple[str, ...]:

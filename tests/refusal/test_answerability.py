@@ -10,7 +10,7 @@ from fakes import FakeEmbedder
 from samples import evidence
 
 from assistant.config import Settings
-from assistant.refusal.answerability import judge, missing_words, shifted
+from assistant.refusal.answerability import judge, missing_words, shifted, unknown_names
 from assistant.refusal.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
 from assistant.refusal.features import FEATURES, Held, features_of, held
 from assistant.retrieval.retriever import Retriever
@@ -75,6 +75,24 @@ def test_missing_are_words_that_carry_a_subject_as_they_were_asked(
     retriever: Retriever, question: str, words: tuple[str, ...]
 ) -> None:
     assert missing_words(question, held(question, retriever.search(question, 4), retriever), retriever) == words
+
+
+@pytest.mark.parametrize(
+    ("question", "unknown"),
+    [
+        ("Which glazier is there in Nuremberg?", [("Nuremberg",)]),
+        ("Was kostet es für einen VW Golf?", [("VW", "Golf")]),
+        ("Are Horses of the Household insured?", []),
+        ("I live in Nuremberg. Are horses insured?", []),  # told, not asked
+        ("Was kostet es in Nürnberg?", []),  # German nouns have capitals too
+        ("WHICH GLAZIER IS THERE IN NUREMBERG?", []),
+    ],
+)
+def test_a_name_that_is_asked_about_and_stands_in_no_document_is_unknown(
+    retriever: Retriever, question: str, unknown: list[tuple[str, ...]]
+) -> None:
+    retriever.search(question, 4)
+    assert unknown_names(question, retriever) == tuple(unknown)
 
 
 def test_nothing_found_is_refused_and_nothing_refuses_at_no_caution(retriever: Retriever, settings: Settings) -> None:
