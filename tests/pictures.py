@@ -16,7 +16,7 @@ from browser import launched
 from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page
 
-TOLERANCE = 16
+TOLERANCE = 12
 """Of a colour, out of 255, at a quarter of the size."""
 MOST = 0.0003
 """The part of the points of a picture that may differ by more than the tolerance."""
@@ -60,6 +60,8 @@ def keep(picture: Image.Image, file: Path) -> None:
 def difference(picture: Image.Image, kept: Path, folder: Path) -> str:
     """Empty where a picture looks like the one that is kept; else a line that names it and one of what differs, which
     are written into ``folder``."""
+    if not kept.exists():
+        return f"There is no {kept}; --update-pictures takes it."
     with Image.open(kept) as opened:
         before = opened.convert("RGB")
     if picture.size == before.size:

@@ -9,6 +9,8 @@ from pathlib import Path
 import gradio as gr
 
 ASSETS = Path(__file__).parent / "assets"
+_FRAME = ".gradio-container, .gradio-container :is(.main, main) { padding: 0 !important; max-width: none !important; }"
+"""Not in a sheet: Gradio's scripts ask for those, and the page would move to its edges when they have come."""
 _FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 _COLOURS = {
@@ -100,4 +102,4 @@ def head() -> str:
         f'<script src="/assets/{name}.js" defer></script>' for name in ("app", "focus", "drafts", "address", "jobs")
     )
     icon = '<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">'
-    return icon + sheets + scripts
+    return f"<style>{_FRAME}</style>{icon}{sheets}{scripts}"

@@ -247,8 +247,15 @@ class Seen:
     pictures: dict[str, Image.Image]
     hanging: list[str]
     """Where something hangs over the edge of the window, or a tab lies under what stands beside the tabs."""
+    jumps: dict[str, float]
+    """How far what is seen jumped by itself, as the browser measures it."""
 
 
+_MEASURES_JUMPS = """
+  window.jumps = 0;
+  const add = (list) => list.getEntries().forEach((one) => { if (!one.hadRecentInput) window.jumps += one.value; });
+  new PerformanceObserver(add).observe({type: "layout-shift", buffered: true});
+"""
 _FITS = """() => {
   const tools = document.querySelector("#header .tools")?.getBoundingClientRect();
   const rows = "#pages > .tab-wrapper :is(.tab-container:not(.visually-hidden), .overflow-menu)";
@@ -262,14 +269,18 @@ _FITS = """() => {
 @pytest.fixture(scope="module")
 def seen(context: AppContext, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """All states in both languages and all widths."""
-    seen = Seen({}, [])
+    seen = Seen({}, [], {})
     with serving(create_app(context)) as address, one_font_browser(tmp_path_factory.mktemp("fonts")) as browser:
         for language in QUESTIONS:
             page = browser.new_page(locale=language, reduced_motion="reduce")
             page.set_default_timeout(PATIENCE)
+            page.add_init_script(_MEASURES_JUMPS)
             for state in STATES:
                 page.set_viewport_size({"width": 1440, "height": 900})
+                page.evaluate("window.jumps = 0")
                 state(page, address, language)
+                if state in (welcome, answer):
+                    seen.jumps[f"{state.__name__}-{language}"] = page.evaluate("window.jumps")
                 page.mouse.move(0, 0)
                 for width, height in HEIGHTS.items():
                     page.set_viewport_size({"width": width, "height": height})
@@ -289,13 +300,19 @@ def seen(context: AppContext, tmp_path_factory: pytest.TempPathFactory) -> Seen:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_looks_as_it_did(seen: Seen, name: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     picture, kept = seen.pictures[name], KEPT / f"{name}.png"
-    if pytestconfig.getoption("update_pictures"):
+    found = difference(picture, kept, tmp_path)
+    if found and pytestconfig.getoption("update_pictures"):
         keep(picture, kept)
-    assert difference(picture, kept, tmp_path) == ""
+    else:
+        assert found == ""
 
 
 def test_nothing_hangs_over_the_edge_and_no_tab_lies_under_another_button(seen: Seen) -> None:
     assert seen.hanging == []
+
+
+def test_nothing_jumps_while_the_app_opens_and_an_answer_comes(seen: Seen) -> None:
+    assert len(seen.jumps) == 4 and {name: jump for name, jump in seen.jumps.items() if jump > 0.02} == {}
 
 
 ACCENT = (15, 118, 110)
@@ -343,7 +360,7 @@ def with_softer_letters(picture: Image.Image) -> Image.Image:
 
 
 def in_nearby_colours(picture: Image.Image) -> Image.Image:
-    return picture.point(lambda value: max(0, value - 6))
+    return picture.point(lambda value: max(0, value - 4))
 
 
 @pytest.mark.parametrize("change", [drawn_a_third_of_a_point_aside, with_softer_letters, in_nearby_colours])

@@ -209,8 +209,8 @@
     if (close) close.click();
   });
 
-  // The end of an answer stays in sight while it comes in, as far as its question does not leave the top, and unless
-  // someone has scrolled away. It is read aloud when it is complete.
+  // The last question stands at the top: of a conversation that is opened, and while its answer comes in, unless someone
+  // has scrolled away. The answer is read aloud when it is complete.
   const aloud = document.createElement("div");
   aloud.className = "said-aloud";
   aloud.setAttribute("role", "status");
@@ -253,17 +253,19 @@
     if (one === log()) follows = one.scrollHeight - one.scrollTop - one.clientHeight < 120;
   }, true);
   const watch = (now) => {
-    let came = false;
+    let came = false, stood = "";
     new MutationObserver(() => {
       const comes = Boolean(now.querySelector(".is-coming"));
+      const stands = [...log().querySelectorAll(".turn")].map((one) => one.id).join(" ");
       if (comes && !came) follows = true;  // a question was asked just now
-      if ((comes || came) && follows) {
-        const top = log().scrollTop + now.getBoundingClientRect().top - log().getBoundingClientRect().top;
-        log().scrollTop = Math.min(log().scrollHeight, top - 12);
+      if ((comes || came) ? follows : stands !== stood) {
+        const above = parseFloat(getComputedStyle(log()).paddingTop);
+        log().scrollTop += now.getBoundingClientRect().top - log().getBoundingClientRect().top - above;
       }
+      stood = stands;
       if (came && !comes) aloud.textContent = [...now.querySelectorAll(".reply")].map((one) => one.innerText).join("\n");
       came = comes;
-    }).observe(now, {childList: true, subtree: true, characterData: true});
+    }).observe(log(), {childList: true, subtree: true, characterData: true});
     document.body.append(aloud);
   };
   window.assistant.when(() => byId("chat-now"), watch);
