@@ -248,6 +248,8 @@ def test_an_address_leads_whoever_may_see_it_to_what_was_open(visit: Visits, add
     eve.go_back()
     expect(eve.locator(".preview")).to_contain_text("Hail damage")
     expect(eve).to_have_url(document)
+    eve.reload()  # what was shown may have been left from before, and be opened again only now
+    expect(eve.locator(".preview")).to_contain_text("Hail damage")
     eve.go_back()
     expect(eve.locator(".preview")).to_be_hidden()
     eve.go_forward()
