@@ -1,10 +1,13 @@
-"""How soon the app answers a person: start-up, the page, the first words, and a source on its page.
+"""How soon and how calmly the app answers a person: start-up, the page, the first words, a source on its page; and
+how far what is seen jumps meanwhile.
 
     python -m bench.ui [--questions 40] [--sources 20]
 
 A browser asks the running app with the real models, after one question that is not counted, different questions of
 the sample that its documents answer. The sources that are opened stand on a PDF of 80 pages, each page for the first
-time: neither the app nor the browser has it yet.
+time: neither the app nor the browser has it yet. Layout shift is the browser's own measure
+(https://web.dev/articles/cls): the part of the window that moved, times how far. All of it is added up here, also what
+follows a click or a key, which the browser would excuse.
 """
 
 import io
@@ -16,31 +19,52 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.app import running
 from eval.cases import read_cases
 
 PDF_PAGES = 80
-_ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run")
 _RISKS = ("hail", "storm", "flood", "theft", "fire", "frost", "glass breakage", "collision", "vandalism", "lightning")
 _THINGS = ("car", "bicycle", "garage", "roof", "boat", "caravan", "garden shed", "cellar")
 _SAMPLE = Path("data/sample")
 # Looking at every frame would have the browser draw all of them, on the processor that the model needs.
 _LOOK_MS = 20
-# True once the question stands on the page with its first words, or with a refusal.
+# True once the question stands on the page with its first words, with a refusal, or with the closest places.
 _HAS_WORDS = """(question) => {
   const turn = document.querySelector("#chat-now .turn");
-  return turn?.querySelector(".question")?.textContent === question && turn.querySelector(".prose, .refusal");
+  const asked = turn?.querySelector(".question")?.textContent === question;
+  return asked && turn.querySelector(".prose, .refusal, .nearest");
 }"""
+_ADDS_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => { for (const one of list.getEntries()) window.shifted += one.value; })
+  .observe({type: "layout-shift", buffered: true});
+"""
+_SETTLES_MS = 2000
+"""Until a page counts as still."""
+_WIDTHS = (1440, 1024, 390)
+_FOLLOW_UPS = 5
 _HAS_PAGE = """() => {
   const picture = document.querySelector("#source figure img");
   return picture?.complete && picture.naturalWidth > 0 && document.querySelector("#source .found");
 }"""
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """The system's Chromium, while the block runs."""
+    arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    with (
+        sync_playwright() as playwright,
+        closing(playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)) as browser,
+    ):
+        yield browser
 
 
 def long_pdf() -> bytes:
@@ -65,7 +89,7 @@ def long_pdf() -> bytes:
 
 def first_words(page: Page, question: str) -> float:
     """Seconds from Enter to the first words of the answer; returns when the answer is complete."""
-    box = page.get_by_role("textbox", name="Your question")
+    box = page.locator("#chat-question textarea")
     box.fill(question)
     started = time.perf_counter()
     box.press("Enter")
@@ -73,6 +97,17 @@ def first_words(page: Page, question: str) -> float:
     seconds = time.perf_counter() - started
     page.locator("#chat-now .turn:not(.is-coming) .actions").wait_for(timeout=120_000)
     return seconds
+
+
+def shifted(page: Page) -> float:
+    """How far what is seen has jumped since this was last asked."""
+    value: float = page.evaluate("() => { const sum = window.shifted; window.shifted = 0; return sum; }")
+    return value
+
+
+def wait_for_marked_page(page: Page) -> None:
+    """Wait until the page of a source stands beside the chat with its words marked."""
+    page.wait_for_function(_HAS_PAGE, timeout=30_000, polling=_LOOK_MS)
 
 
 def opened_pages(page: Page, most: int) -> Iterator[float]:
@@ -85,7 +120,7 @@ def opened_pages(page: Page, most: int) -> Iterator[float]:
             return
         started = time.perf_counter()
         passages.nth(number).click()
-        page.wait_for_function(_HAS_PAGE, timeout=30_000, polling=_LOOK_MS)
+        wait_for_marked_page(page)
         yield time.perf_counter() - started
 
 
@@ -131,24 +166,49 @@ def main(questions: int, sources: int) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         running(_ingested(Path(folder)), "ui.questions_per_minute=0") as app,
-        sync_playwright() as playwright,
-        closing(playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_ARGUMENTS))) as browser,
+        browsing() as browser,
     ):
-        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB")
-        began = time.perf_counter()
-        page.goto(f"{app.address}/en/")
-        page.locator(".suggestion").first.wait_for()
-        interactive = time.perf_counter() - began
+        visits = {width: _visited(browser, app.address, width) for width in _WIDTHS}
+        page = visits[_WIDTHS[0]].page
         first_words(page, first)
-        words = [first_words(page, question) for question in _each_in_a_new_chat(page, others)]
+        words, jumps = [], []
+        for question in _each_in_a_new_chat(page, others):
+            shifted(page)
+            words.append(first_words(page, question))
+            jumps.append(shifted(page))
+        for number in range(_FOLLOW_UPS):
+            first_words(page, f"And what else, number {number}?")
+            jumps.append(shifted(page))
         opened: list[float] = []
         for question in _each_in_a_new_chat(page, random.Random(0).sample(_about_pdf(), sources)):
             first_words(page, question)
             opened.extend(opened_pages(page, 3))
     click.echo(f"{'start-up, models cached':44} {app.start_seconds:9.2f} s")
-    click.echo(f"{'page can be used, first visit':44} {interactive:9.2f} s")
+    for width in _WIDTHS:
+        visit = visits[width]
+        click.echo(f"{f'page can be used, {width} px':44} {visit.seconds:9.2f} s   layout shift {visit.shifted:.3f}")
     click.echo(told("first words after Enter", words))
+    click.echo(f"{'layout shift of an answer, worst':44} {max(jumps):9.3f}     n {len(jumps)}")
     click.echo(told("click to the marked page, 80-page PDF", opened))
+
+
+@dataclass(frozen=True, slots=True)
+class _FirstVisit:
+    page: Page
+    seconds: float
+    """Until a question can be typed."""
+    shifted: float
+
+
+def _visited(browser: Browser, address: str, width: int) -> _FirstVisit:
+    page = browser.new_page(viewport={"width": width, "height": 900}, locale="en-GB")
+    page.add_init_script(_ADDS_SHIFTS)
+    began = time.perf_counter()
+    page.goto(f"{address}/en/")
+    page.locator(".suggestion").first.wait_for()
+    seconds = time.perf_counter() - began
+    page.wait_for_timeout(_SETTLES_MS)
+    return _FirstVisit(page, seconds, shifted(page))
 
 
 def _each_in_a_new_chat(page: Page, questions: Sequence[str]) -> Iterator[str]:
