@@ -293,7 +293,7 @@ def seen(context: AppContext, tmp_path_factory: pytest.TempPathFactory) -> Seen:
                             page.emulate_media(color_scheme=scheme)
                             seen.pictures[name] = picture_of(page, CHANGING)
                     try:
-                        page.wait_for_function(_FITS, timeout=5000)
+                        page.wait_for_function(_FITS, timeout=15_000)
                     except Error:
                         seen.hanging.append(f"{state.__name__}-{width}-{language}")
             page.context.close()
