@@ -25,6 +25,7 @@ from assistant.grounding.notes import version_notes, warning_notes
 from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import EarlierAnswer, Places
 from assistant.grounding.sums import per_period
+from assistant.grounding.support import only_replies
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import closest_text, declines, open_part, refusal_text
@@ -323,6 +324,9 @@ class Assistant:
         match outcome:
             case "own words":
                 text, sentences = grounder.text, tuple(grounder.sentences)
+                if grounder.stands and all(only_replies(one.text, places.question) for one in sentences):
+                    quotes = tuple(replace(one, before="\n") for one in places.quotes(1))
+                    text, sentences = "\n".join([text, *(one.text for one in quotes)]), (*sentences, *quotes)
             case "quoted":
                 sentences = places.quotes()
                 text = "\n".join(sentence.text for sentence in sentences)
@@ -346,11 +350,13 @@ class Assistant:
     ) -> Answer:
         """The answer to a question that joins several: to each what was said or is quoted, and what stays open.
 
+        What has no support is left out where the documents speak for a part, since it spoke of that.
         A model that finds no answer to all of it has ``declined``; it is believed where no place answers a part.
         """
         said, quotes, left = by_parts(course.parts, said)
         course.done("quote")
-        said = said if any(sentence.supported for sentence in said) else ()
+        if quotes or left or not any(sentence.supported for sentence in said):
+            said = tuple(sentence for sentence in said if sentence.supported)
         sentences = (*said, *(replace(quote, before="\n") for quote in quotes))
         notes = []
         if sentences:

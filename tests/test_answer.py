@@ -96,6 +96,15 @@ def test_words_that_nothing_supports_give_way_to_a_quotation(retriever: Retrieve
     assert not answer.quoted and not answer.sentences[0].supported
 
 
+@pytest.mark.parametrize("said", ["No.", "No, horses are not insured under this policy."])
+def test_yes_or_no_stands_above_the_place_that_says_it(said: str, retriever: Retriever, settings: Settings) -> None:
+    answer = assistant_of(retriever, ScriptedEngine(said), settings).ask("Are horses insured under this policy?")
+    assert answer.text == f"{said}\n{PETS}" and not answer.quoted
+    assert [one.supported for one in answer.sentences] == [True, True]
+    said = "The deductible for hail damage is 150 euros."
+    assert assistant_of(retriever, ScriptedEngine(said), settings).ask("What is the deductible for hail?").text == said
+
+
 def test_a_supported_answer_to_another_question_gives_way_to_a_quotation(
     retriever: Retriever, settings: Settings
 ) -> None:
@@ -432,6 +441,16 @@ def test_an_answer_says_which_part_of_a_question_is_open(retriever: Retriever, s
     answer = assistant_of(retriever, engine, settings).ask(question)
     assert answer.text.startswith("The deductible for hail damage is 150 euros.")
     assert "No place surely answers “who is the chief executive”." in " ".join([answer.text, *answer.notes])
+
+
+def test_what_has_no_support_is_left_out_where_the_documents_speak_for_a_part(
+    retriever: Retriever, settings: Settings
+) -> None:
+    supported, not_supported = "The deductible for hail damage is 150 euros.", "A trip may last up to 90 days."
+    engine = ScriptedEngine(f"{not_supported} {supported}")
+    answer = assistant_of(retriever, engine, settings).ask(JOINED)
+    assert answer.text.startswith(supported) and "56 days" in answer.text
+    assert not_supported not in answer.text
 
 
 def test_what_holds_of_one_part_is_not_said_of_the_other(retriever: Retriever, settings: Settings) -> None:

@@ -213,6 +213,11 @@ def is_short(sentence: str, question: str) -> bool:
     return bool(_claim(sentence, "en", question).asked)
 
 
+def only_replies(sentence: str, question: str) -> bool:
+    """Whether a sentence says no more than yes or no, be it in the words of the question."""
+    return _patterns("en").bare_reply.fullmatch(sentence) is not None or _claim(sentence, "en", question).is_echo
+
+
 @lru_cache(maxsize=512)
 def _claim(sentence: str, language: str, question: str = "", leans: bool = False) -> _Claim:
     its_forms = _patterns(language)
