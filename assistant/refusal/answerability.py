@@ -77,13 +77,13 @@ def shifted(threshold: float, caution: float) -> float:
 def unknown_names(question: str, retriever: Retriever) -> tuple[Name, ...]:
     """The names in what a question asks that no document knows, as "VW Golf"; those in what it only tells may be any.
 
-    Of 10 questions with one in four corpora (597 in English) 9 have no answer there (docs/log.md).
+    Of 10 questions with one, of 637 about four corpora, 9 have no answer there (docs/log.md).
     """
     sentences = (question[start:end] for start, end in sentence_spans(question))
     asked = " ".join(one for one in sentences if asks(one))
-    if asked == asked.upper():  # who writes all in capitals marks nothing with them
-        return ()
-    found = names(asked, detect(question, {*retriever.languages, *LANGUAGES}))
+    language = detect(question, {*retriever.languages, *LANGUAGES})
+    # Who writes all in capitals marks nothing with them; nor do they where nobody knows whether all nouns have one.
+    found = names(asked, language) if language and asked != asked.upper() else []
     spelled = {name: [stems(" ".join(name), language) for language in retriever.languages] for name in found}
     known = retriever.document_frequencies(list(chain.from_iterable(chain.from_iterable(spelled.values()))))
     return tuple(name for name, its in spelled.items() if not any(known.keys() >= set(one) for one in its))

@@ -85,6 +85,7 @@ def test_missing_are_words_that_carry_a_subject_as_they_were_asked(
         ("Are Horses of the Household insured?", []),
         ("I live in Nuremberg. Are horses insured?", []),  # told, not asked
         ("Was kostet es in Nürnberg?", []),  # German nouns have capitals too
+        ("Horses pro Quadratmeter?", []),  # in what language?
         ("WHICH GLAZIER IS THERE IN NUREMBERG?", []),
     ],
 )
