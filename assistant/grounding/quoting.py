@@ -8,7 +8,7 @@ What says nothing by itself is not quoted by itself: a heading or a question nev
 what opens a list with its items, and what answers a question from its first word on, which may be "No.".
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
 A follow-up looks into the section that the answer before it cites: its own words count most there, what was cited is
-not quoted again unless it holds them.
+not quoted again unless it holds them, or nothing else fits.
 What limits a quotation and stands behind it in its section belongs to it: "The cover exists only if the bicycle was
 locked." A sentence limits another if it denies, restricts or ends something, and either points back to it ("This does
 not apply to students", "Excluded are …") or begins with words of which that one holds most.
@@ -171,7 +171,7 @@ class Places:
             for hit in self._hits
             if hit.rank not in self._superseded
             for candidate in _candidates(hit, self.question)
-            if (candidate.span.row or len(candidate.text) >= _SHORTEST_SENTENCE) and not self._was_said(candidate)
+            if candidate.span.row or len(candidate.text) >= _SHORTEST_SENTENCE
         ]
         if not candidates:
             return []
@@ -186,7 +186,9 @@ class Places:
             return fits + _FOUND_IN_A_TABLE * self._is_cell(one) - cost
 
         scores = (score(one, float(similarity)) for one, similarity in zip(candidates, similarities, strict=True))
-        return sorted(zip(scores, candidates, strict=True), key=lambda one: -one[0])
+        ranked = sorted(zip(scores, candidates, strict=True), key=lambda one: -one[0])
+        others = [(fits, one) for fits, one in ranked if not self._was_said(one)]
+        return others if others and others[0][0] >= _LEAST_FIT else ranked
 
     def _is_cell(self, one: _Candidate) -> bool:
         return one.span.row is not None and is_looked_up(one.span.row, self.question, one.hit.language)

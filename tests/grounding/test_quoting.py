@@ -247,6 +247,13 @@ def test_a_follow_up_is_answered_from_the_section_cited_before_and_not_with_the_
     assert Places(question, hits, FakeEmbedder(), alike).quotes()[0].text != section[1]
 
 
+def test_what_was_cited_before_is_quoted_again_where_nothing_else_fits() -> None:
+    hit = evidence("The cover of your children ends on the 27th birthday.")
+    before = EarlierAnswer("Until what age?", (cite(hit, 0, len(hit.text)),))
+    (only,) = Places("Until what age (the cover of your children)?", [hit], FakeEmbedder(), alike, before).quotes()
+    assert only.text == hit.text
+
+
 def test_what_was_cited_before_is_quoted_again_where_it_holds_what_a_follow_up_adds() -> None:
     text = "Dental treatment is covered up to 500 euros in Standard and 1,000 euros in Max."
     hit = evidence(text)
