@@ -66,11 +66,14 @@ def parted(sentence: str, passage: str, language: str) -> Iterator[str]:
     for match in islice(joins, _MOST_JOINED):
         before = sentence[max(0, match.start() - _LONGEST_THING) : match.start()].split()
         behind = sentence[match.end() : match.end() + _LONGEST_THING].split()
-        left, right = _last(before, language), _first(behind, language)
-        beside = words(" ".join([*before[-1:], match[1], *behind[:1]]))
+        left = _last(before, language)
+        again = int(bool(left) and before[: -len(left)][-1:] == behind[:1])  # "to a clerk or to the desk"
+        right = _first(behind[again:], language)
+        beside = words(" ".join([*before[-1:], match[1], *behind[: again + 1]]))
         if left and right and f" {' '.join(beside)} " not in said:
-            yield sentence[: match.start()] + sentence[match.end() + len(" ".join(right)) :]
-            yield sentence[: match.start() - len(" ".join(left))] + sentence[match.end() :]
+            start, rest = sentence[: match.start()], sentence[match.end() :]
+            yield start + rest[len(" ".join([*behind[:again], *right])) :]
+            yield start.removesuffix(" ".join(left)) + rest[len(" ".join(behind[:again])) :].lstrip()
 
 
 def _last(some: Sequence[str], language: str) -> list[str]:

@@ -164,7 +164,8 @@ def support(
         if found.objection or found.coverage < least:
             return found
         for part in parted(sentence, hit.text[found.start : found.end], hit.language):
-            its = _best(part, hit, weights, least, question, leans)
+            # What the question joins too is not taken at its word: it asks of both.
+            its = _best(part, hit, weights, least, question, leans=False)
             if its.objection or its.coverage < least:
                 return replace(found, objection=f"it is not said of both: {its.objection or part}", missing="")
         return replace(found, holds=True, leans=leans)

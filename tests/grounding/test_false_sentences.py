@@ -82,11 +82,19 @@ def test_who_does_it_to_whom_is_what_the_passage_says(passage: str, true: str, f
          "The borrower pays for transport and audio guides."),
         ("Wir berechnen für eine Mahnung 2,50 €, für eine Sperrung 48 €.", "Für eine Sperrung berechnen wir 48 €.",
          "Für eine Mahnung und eine Sperrung berechnen wir 48 €."),
+        ("A claim above €50,000 is reported to the reinsurance desk.", "Claims above €50,000 go to the desk.",
+         "A claim above €50,000 is reported to a clerk or to the reinsurance desk."),
     ],
 )  # fmt: skip
 def test_what_is_said_of_two_is_said_of_both(passage: str, true: str, false: str) -> None:
     assert holds(true, passage)
     assert not holds(false, passage)
+
+
+def test_that_a_question_joins_two_says_nothing_of_both() -> None:
+    passage = "Students get a discount of 20% on the monthly fee."
+    assert holds("Students get 20%.", passage, "Do students get a discount?")
+    assert not holds("Students and guests get 20%.", passage, "Do students and guests get a discount?")
 
 
 @pytest.mark.parametrize(
