@@ -43,7 +43,7 @@ def outcome_of(
         return "refused"
     if not knows_names:
         return "hedged"
-    answers = places.coverage + probability >= _LEAST_TO_ANSWER and _agree(read, places)
+    answers = places.coverage + probability >= _LEAST_TO_ANSWER and not places.is_any_row and _agree(read, places)
     return "quoted" if answers or places.is_looked_up else "hedged"
 
 

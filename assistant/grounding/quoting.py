@@ -23,7 +23,13 @@ from assistant.grounding.grounder import cite
 from assistant.grounding.notes import warning_of
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, weighted_coverage
-from assistant.grounding.tables import is_looked_up, means_another, named_cells, numbers_within
+from assistant.grounding.tables import (
+    is_any_of_its_table,
+    is_looked_up,
+    means_another,
+    named_cells,
+    numbers_within,
+)
 from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
 from assistant.text.lexicon import forms, grammar, no_subject, vocabulary, whole_words
@@ -124,6 +130,12 @@ class Places:
     def is_looked_up(self) -> bool:
         """Whether the best place is a cell whose row and column the question names."""
         return bool(self._ranked) and self._is_cell(self._ranked[0][1])
+
+    @property
+    def is_any_row(self) -> bool:
+        """Whether the best place is a row of which the question says nothing that the other rows do not have."""
+        row, language = (self._ranked[0][1].span.row, self._ranked[0][1].hit.language) if self._ranked else (None, "")
+        return row is not None and is_any_of_its_table(row, self.question, language)
 
     def _quoted(self, most: int, least: float) -> tuple[Sentence, ...]:
         quotes: list[Sentence] = []

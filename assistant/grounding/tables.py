@@ -88,6 +88,14 @@ def is_looked_up(row: Row, text: str, language: str) -> bool:
     return part >= _IS_NAMED and len(named_cells(row, text, language)) < len(row.cells)
 
 
+def is_any_of_its_table(row: Row, text: str, language: str) -> bool:
+    """Whether a text says nothing by which a row is told from the others: no label, name, range or word of its own."""
+    others = (stems(" ".join(cells), language) for cells in row.table.rows if cells != row.texts)
+    own = set(stems(" ".join(row.texts), language)).difference(*others)
+    _, named = _row_fit(row.table, row.texts, text, language, text)
+    return not named and own.isdisjoint(stems_of(text, language))
+
+
 def numbers_within(row: Row, text: str) -> str:
     """The numbers and ranges of a text that lie within those that a row is for, as they are written there."""
     return " ".join(asked.written for _, asked in _held(row.table, row.texts, text))

@@ -146,6 +146,21 @@ def test_a_cell_that_is_asked_for_by_row_and_column_stands_for_an_answer(questio
 
 
 @pytest.mark.parametrize(
+    ("question", "stands"),
+    [
+        ("Which phone has a garage?", False),
+        ("Which phone has the garage in Bremen?", True),  # a name in a cell
+        ("Which garage stands am Deich?", True),  # words of this row alone
+    ],
+)
+def test_a_row_that_the_question_does_not_tell_from_the_others_is_no_answer(question: str, stands: bool) -> None:
+    places = Places(question, [evidence(GARAGES)], FakeEmbedder(), lambda some: dict.fromkeys(some, 1.0))
+    assert places.closest()
+    outcome = outcome_of("", stands=False, declines=False, places=places, probability=1.1)
+    assert (outcome == "quoted") == stands
+
+
+@pytest.mark.parametrize(
     ("table", "question", "is_asked_for"),
     [
         (KEPT, "How long are recordings of calls kept?", True),
