@@ -16,6 +16,7 @@ from assistant.grounding.notes import warning_of
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.grounding.statements import GrowingStatements, Statement
 from assistant.grounding.support import Support, Weights, is_short, support
+from assistant.text.quantities import quantities
 from assistant.text.sentences import CLOSES, has_ended
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words
 from assistant.untrusted.markup import GrowingWords
@@ -24,6 +25,8 @@ from assistant.untrusted.markup import GrowingWords
 CLEARLY_WORSE = 0.3
 # What is understood together with the question only has to come from where that is answered: "500 €" is said of much.
 _A_LITTLE_WORSE = 0.1
+# So many figures that a place says together are said there alone (docs/log.md).
+_NO_COINCIDENCE = 2
 _PASSAGE = re.compile(r"<\s*(?:/\s*)?passage\b", re.IGNORECASE)
 # All that a model may be asked for (``engine.max_new_tokens``) is less; a server may go on for ever.
 LONGEST_ANSWER = 50_000
@@ -198,7 +201,8 @@ class Grounder:
             places = [place for place in places if not place[1].warning] or places
             if not by_itself or is_short(claim, self._question):
                 nearest = min((citation for _, citation, _ in places), key=lambda one: self._behind([one]))
-                if self._behind([nearest]) > _A_LITTLE_WORSE:
+                said = set(quantities(claim)) - set(quantities(self._question))
+                if self._behind([nearest]) > (_A_LITTLE_WORSE if len(said) < _NO_COINCIDENCE else CLEARLY_WORSE):
                     return Sentence(sentence, False, "the passage that says it does not answer the question")
                 citations.append(nearest)
                 continue

@@ -167,6 +167,13 @@ def test_a_bare_value_is_held_against_the_passages_with_its_question(
         assert any(word in sentence.citations[0].quote for word in ("joining fee", "Fixed", "Smoking"))
 
 
+def test_several_figures_that_one_place_says_together_are_no_coincidence() -> None:
+    question = "What do I pay a month?"
+    assert answered(question, "€39 or €29 a month", FEES, 1).supported
+    assert not answered(question, "€39 a month", FEES, 1).supported
+    assert not answered(question, "€39 or €25 a month", FEES, 1).supported
+
+
 class Turning(Embedder):
     """Texts as directions: a text begins with its angle in degrees; unrelated ones are 60 degrees apart."""
 
