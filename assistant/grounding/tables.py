@@ -12,7 +12,7 @@ from itertools import chain, islice, repeat
 from assistant.text.lexicon import everywhere, vocabulary
 from assistant.text.negation import affirmed
 from assistant.text.quantities import Range, in_digits, ranges, without_ranges
-from assistant.text.words import stems, words
+from assistant.text.words import content_stems, stems, words
 
 # From this part of its words on, a header or a row is named; two thirds, since headers have remarks: "Privat Standard
 # (alt)".
@@ -89,11 +89,14 @@ def is_looked_up(row: Row, text: str, language: str) -> bool:
 
 
 def is_any_of_its_table(row: Row, text: str, language: str) -> bool:
-    """Whether a text says nothing by which a row is told from the others: no label, name, range or word of its own."""
+    """Whether a text says nothing by which a row is told from the others: no label, name or range of its own.
+
+    Nor words: two at least, since one is easily said.
+    """
     others = (stems(" ".join(cells), language) for cells in row.table.rows if cells != row.texts)
     own = set(stems(" ".join(row.texts), language)).difference(*others)
     _, named = _row_fit(row.table, row.texts, text, language, text)
-    return not named and own.isdisjoint(stems_of(text, language))
+    return not named and len(own.intersection(content_stems(text, language))) < 2
 
 
 def numbers_within(row: Row, text: str) -> str:

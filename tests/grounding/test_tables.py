@@ -150,7 +150,8 @@ def test_a_cell_that_is_asked_for_by_row_and_column_stands_for_an_answer(questio
     [
         ("Which phone has a garage?", False),
         ("Which phone has the garage in Bremen?", True),  # a name in a cell
-        ("Which garage stands am Deich?", True),  # words of this row alone
+        ("Which Werkstatt is on the Deich?", True),  # words of this row alone
+        ("Which garage is on the Deich?", False),  # one is easily said
     ],
 )
 def test_a_row_that_the_question_does_not_tell_from_the_others_is_no_answer(question: str, stands: bool) -> None:
