@@ -37,8 +37,8 @@ from assistant.grounding.tables import Row, means_another, named_cells, numbers_
 from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
 from assistant.text.negation import Denial, affirmed, contradiction, denials
-from assistant.text.quantities import is_said, qualifiers, quantities, split_quantities
-from assistant.text.sentences import asks
+from assistant.text.quantities import is_said, qualifiers, quantities, split_quantities, unit_of
+from assistant.text.sentences import asks, sentence_spans
 from assistant.text.words import stems, words
 from assistant.types import HEADING_SEPARATOR, Evidence
 
@@ -228,6 +228,10 @@ def _claim(sentence: str, language: str, question: str = "", leans: bool = False
     opening = its_forms.opening.match(sentence)
     text, items = _without_items(sentence[opening.end() :] if opening else sentence, language)
     numbers, rest = split_quantities(text, language)
+    # What the question tells before it asks is the person's: "A burglary of €12,000: who pays?"
+    sentences = (question[start:end] for start, end in sentence_spans(question))
+    told = quantities(" ".join(one.rpartition(": ")[0] if asks(one) else one for one in sentences), language)
+    numbers = tuple(one for one in numbers if not (one in told and unit_of(one)))
     grammar = vocabulary("stopwords", language)
     content = [word for word in words(affirmed(rest, language)) if word not in grammar and not word.isdigit()]
     found = names(text, language)

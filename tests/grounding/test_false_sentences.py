@@ -91,6 +91,20 @@ def test_what_is_said_of_two_is_said_of_both(passage: str, true: str, false: str
     assert not holds(false, passage)
 
 
+@pytest.mark.parametrize(
+    ("question", "is_told"),
+    [
+        ("A burglary of €12,000: within what time is it reported?", True),
+        ("I had a burglary of €12,000. Within what time is it reported?", True),
+        ("Within what time is a burglary of €12,000 reported?", False),
+    ],
+)
+def test_an_amount_that_the_question_tells_need_not_be_there(question: str, is_told: bool) -> None:
+    passage = "A burglary must be reported within 48 hours."
+    assert holds("A burglary of €12,000 must be reported within 48 hours.", passage, question) == is_told
+    assert not holds("A burglary of €12,000 must be reported within 24 hours.", passage, question)
+
+
 def test_that_a_question_joins_two_says_nothing_of_both() -> None:
     passage = "Students get a discount of 20% on the monthly fee."
     assert holds("Students get 20%.", passage, "Do students get a discount?")
