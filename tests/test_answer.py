@@ -112,7 +112,7 @@ def test_a_supported_answer_to_another_question_gives_way_to_a_quotation(
     answer = assistant_of(retriever, engine, settings).ask("What is the deductible for hail damage?")
     assert answer.quoted and "150 euros" in answer.text
     answer = assistant_of(retriever, engine, settings).ask("Are dogs of the household insured?")
-    assert not answer.quoted and answer.text == engine.answer
+    assert not answer.quoted and answer.text.startswith(engine.answer)
 
 
 @pytest.mark.parametrize(
