@@ -38,7 +38,7 @@ from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
 from assistant.text.negation import Denial, affirmed, contradiction, denials
 from assistant.text.quantities import is_said, qualifiers, quantities, split_quantities, unit_of
-from assistant.text.sentences import asks, sentence_spans
+from assistant.text.sentences import asks, told_before
 from assistant.text.words import stems, words
 from assistant.types import HEADING_SEPARATOR, Evidence
 
@@ -164,8 +164,7 @@ def support(
         if found.objection or found.coverage < least:
             return found
         for part in parted(sentence, hit.text[found.start : found.end], hit.language):
-            # What the question joins too is not taken at its word: it asks of both.
-            its = _best(part, hit, weights, least, question, leans=False)
+            its = _best(part, hit, weights, least, question, leans=False)  # a question that joins them asks of both
             if its.objection or its.coverage < least:
                 return replace(found, objection=f"it is not said of both: {its.objection or part}", missing="")
         return replace(found, holds=True, leans=leans)
@@ -223,14 +222,13 @@ def only_replies(sentence: str, question: str) -> bool:
 def _claim(sentence: str, language: str, question: str = "", leans: bool = False) -> _Claim:
     its_forms = _patterns(language)
     bare = its_forms.bare_reply.fullmatch(sentence) if question else None
+    stated = question.rstrip(" ?\n\t")
     if bare:
-        sentence = f"{bare['reply']}, {_statement(question)}"
+        sentence = f"{bare['reply']}, {stated}"
     opening = its_forms.opening.match(sentence)
     text, items = _without_items(sentence[opening.end() :] if opening else sentence, language)
     numbers, rest = split_quantities(text, language)
-    # What the question tells before it asks is the person's: "A burglary of €12,000: who pays?"
-    sentences = (question[start:end] for start, end in sentence_spans(question))
-    told = quantities(" ".join(one.rpartition(": ")[0] if asks(one) else one for one in sentences), language)
+    told = quantities(told_before(question), language)
     numbers = tuple(one for one in numbers if not (one in told and unit_of(one)))
     grammar = vocabulary("stopwords", language)
     content = [word for word in words(affirmed(rest, language)) if word not in grammar and not word.isdigit()]
@@ -242,7 +240,7 @@ def _claim(sentence: str, language: str, question: str = "", leans: bool = False
     adds = bare is None and not (its <= asked and counted <= frozenset(quantities(question, language)))
     says = its - asked if leans and adds else its
     is_short = bool(question) and (bare is not None or len(says) < _FEWEST_WORDS_OF_A_STATEMENT)
-    context = _statement(question) if is_short else ""
+    context = stated if is_short else ""
     return _Claim(
         text,
         its,
@@ -264,10 +262,6 @@ def _claim(sentence: str, language: str, question: str = "", leans: bool = False
         question,
         bare is not None and _reply(opening, language) is False,
     )
-
-
-def _statement(question: str) -> str:
-    return question.rstrip().rstrip("?").rstrip()
 
 
 @dataclass(frozen=True, slots=True)

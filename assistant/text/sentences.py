@@ -68,6 +68,12 @@ def asks(text: str) -> bool:
     return has_ended(text, "?")
 
 
+def told_before(question: str) -> str:
+    """What a question tells before it asks: its sentences that ask nothing, and what stands before a colon."""
+    sentences = (question[start:end] for start, end in sentence_spans(question))
+    return " ".join(one.rpartition(": ")[0] if asks(one) else one for one in sentences)
+
+
 def has_ended(text: str, by: str = ".!?…", closes: str = CLOSES) -> bool:
     """Whether a text ends with one of the signs ``by``, whatever ``closes`` stand behind it."""
     return text.rstrip().rstrip(closes).endswith(tuple(by))
