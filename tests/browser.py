@@ -88,6 +88,15 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
+def rest(page: Page) -> None:
+    """Wait until nothing of a page changes: Gradio draws in parts, and what is hidden meanwhile comes back."""
+    page.evaluate("""() => new Promise((rested) => {
+      let pause = setTimeout(rested, 300);
+      const again = () => { clearTimeout(pause); pause = setTimeout(rested, 300); };
+      new MutationObserver(again).observe(document.body, {attributes: true, childList: true, subtree: true});
+    })""")
+
+
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Visits]:
     """``visit(address, width=1440, height=900, **options)``: the app as one more person sees it."""

@@ -167,7 +167,7 @@ def test_an_adapter_that_was_made_for_another_model_says_so(context: AppContext)
 def test_some_pairs_of_each_source_are_shown_and_rows_that_were_left_out(context: AppContext) -> None:
     save_pairs(context.workspace)
     html = pairs_html(context, "cars", [BadRow(f"own.csv, line 3 {SCRIPT}", "no answer")])
-    assert "16 pairs: 16 structure" in html and html.count("<dt>") == 1 and "Is hail 0 covered?" in html
+    assert "16 pairs: 16 read off the documents" in html and html.count("<dt>") == 1 and "Is hail 0 covered?" in html
     assert "own.csv, line 3 &lt;img" in html and "no answer" in html and "<img" not in html
     broken_off = Status(StartedJob("1", "pairs", "cars", (), "eve", 0), "failed", 1, 1, None, "")
     assert "Is hail 0 covered?" in TrainingActions(context).result(broken_off)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from apps import app_context
-from browser import Visit, Visits, serving
+from browser import Visit, Visits, rest, serving
 from payloads import PAYLOADS
 from playwright.sync_api import Page, expect
 from serving import HAIL, PETS, EchoEngine, make_corpora
@@ -248,8 +248,7 @@ def test_an_address_leads_whoever_may_see_it_to_what_was_open(visit: Visits, add
     eve.go_back()
     expect(eve.locator(".preview")).to_contain_text("Hail damage")
     expect(eve).to_have_url(document)
-    eve.reload()  # what was shown may have been left from before, and be opened again only now
-    expect(eve.locator(".preview")).to_contain_text("Hail damage")
+    rest(eve)
     eve.go_back()
     expect(eve.locator(".preview")).to_be_hidden()
     eve.go_forward()

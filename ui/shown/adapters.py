@@ -276,7 +276,10 @@ def pairs_html(context: AppContext, name: str, bad_rows: Sequence[BadRow] = ()) 
         counts, examples = overview(context.workspace.pairs_file(name), _OWN)
     except (AssistantError, OSError) as error:
         return meta_html(str(error))
-    parts = ", ".join(f"{_number(context, count)} {source}" for source, count in counts.items())
+    parts = ", ".join(
+        f"{_number(context, count)} {context.text(f'training.pairs_of_source.{source}')}"
+        for source, count in counts.items()
+    )
     rarest = sorted(examples, key=lambda pair: counts[pair.source])
     return filled(
         "adapters.pairs",
