@@ -13,13 +13,10 @@ from collections import Counter
 from contextlib import suppress
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import TYPE_CHECKING
+
+from assistant.text.words import language_identifier
 
 from .reading_limits import Refused
-
-if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -209,12 +206,5 @@ def language_of(text: str, declared: str = "") -> str:
     letters = sum(map(str.isalpha, sample))
     if letters < MIN_LETTERS or (code and letters < CONTRADICTION_LETTERS):
         return code
-    guessed, probability = _identifier().classify(sample)
+    guessed, probability = language_identifier().classify(sample)
     return str(guessed) if probability >= SURE else code
-
-
-@cache
-def _identifier() -> "LanguageIdentifier":
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

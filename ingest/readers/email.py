@@ -36,8 +36,9 @@ def read_email(data: bytes) -> Document:
         raise TypeError("the mail parser returned another kind of message")
     if not any(name in message for name in _TELLING):  # the parser takes any bytes for the body of a mail
         raise Refused("is no mail: it has no sender, subject or date", "Give it the suffix of its real format.")
-    head = [f"{name}: {value}" for name in _HEAD if (value := _header(message, name))]
-    blocks = [Block("\n".join(head), "fields")] if head else []
+    head = {name: value for name in _HEAD if (value := fold(clean(str(message.get(name, "")))))}  # each parses it
+    fields = "\n".join(f"{name}: {value}" for name, value in head.items())
+    blocks = [Block(fields, "fields")] if head else []
     body, hidden = message.get_body(preferencelist=("plain", "html")), Unseen()
     if body is not None and body.get_content_subtype() == "html":
         root, hidden = parse(_text(body))
@@ -48,17 +49,13 @@ def read_email(data: bytes) -> Document:
     listed = ", ".join(name[:80] for name in names[:10])
     attached = (f"attachments were not read ({len(names)}): {listed}",) if names else ()
     return Document(
-        title=_header(message, "Subject"),
+        title=head.get("Subject", ""),
         blocks=tuple(blocks),
         format="email",
-        date=iso_date(_header(message, "Date")),
-        metadata={"author": _header(message, "From")} if message["From"] else {},
+        date=iso_date(head.get("Date", "")),
+        metadata={"author": head["From"]} if "From" in head else {},
         warnings=(*attached, *hidden.warnings()),
     )
-
-
-def _header(message: EmailMessage, name: str) -> str:
-    return fold(clean(str(message.get(name, ""))))
 
 
 def _text(part: MIMEPart) -> str:

@@ -3,7 +3,17 @@
 import pytest
 
 from assistant.text.languages import LANGUAGES
-from assistant.text.words import content_stems, detect, may_be_in, query_terms, stems, terms, whole_questions, words
+from assistant.text.words import (
+    content_stems,
+    detect,
+    language_identifier,
+    may_be_in,
+    query_terms,
+    stems,
+    terms,
+    whole_questions,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +94,12 @@ def test_languages_are_told_and_unsure_is_said(text: str, language: str) -> None
 def test_the_choice_can_be_restricted() -> None:
     assert detect("Wie hoch ist die Selbstbeteiligung?", ["de", "en"]) == "de"
     assert detect("anything at all", ["de"]) == "de"
+
+
+def test_the_model_that_tells_languages_is_read_once_for_all_sets_of_them() -> None:
+    every, some = language_identifier(), language_identifier(("de", "en"))
+    assert some.tk_nextmove is every.tk_nextmove
+    assert (set(some.labels), len(every.labels) > 90) == ({"de", "en"}, True)
 
 
 def test_content_stems_keep_what_a_question_is_about() -> None:
