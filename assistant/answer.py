@@ -5,7 +5,7 @@ rewrite ──▶ retrieve ──▶ judge the evidence ──▶ prompt ──�
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -276,8 +276,12 @@ class Assistant:
 
     def _part(self, one: JoinedQuestion, found: Sequence[Evidence], shown: Sequence[Evidence]) -> QuestionPart:
         judgement = judge(one.standalone, found, self.retriever, self._answering).judgement
-        probability = 0.0 if judgement.get("unknown_names") else judgement.get("probability", 0.0)
-        return QuestionPart(one.asked, self._places(one.standalone, shown), probability)
+        places = self._places(one.standalone, shown)
+        return QuestionPart(one.asked, places, judgement.get("probability", 0.0), self._knows_names(judgement))
+
+    def _knows_names(self, judgement: Mapping[str, float]) -> bool:
+        """Whether the documents know what a question names; who wants to see what has no support is not held to it."""
+        return self._answering.unsupported == "show" or not judgement.get("unknown_names")
 
     def _grounder(self, question: str, shown: Sequence[Evidence], places: Sequence[Places]) -> Grounder:
         """``places``: of the question, or of each of its parts; a citation has to fit one of these."""
@@ -314,7 +318,7 @@ class Assistant:
         stands = self._answering.unsupported == "show" or grounder.stands
         read = grounder.text if reads(self._generation) else ""
         probability = trace.judgement["probability"]
-        knows_names = self._answering.unsupported == "show" or not trace.judgement["unknown_names"]
+        knows_names = self._knows_names(trace.judgement)
         outcome = outcome_of(read, stands, declined, places, probability, knows_names=knows_names)
         if course.parts and (outcome != "refused" or declined):
             said = grounder.sentences if outcome == "own words" else ()

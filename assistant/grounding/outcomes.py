@@ -62,6 +62,8 @@ class QuestionPart:
     """Those that fit it."""
     probability: float
     """That the evidence found for it answers."""
+    knows_names: bool = True
+    """Whether the documents know what it names."""
 
 
 def by_parts(
@@ -94,7 +96,8 @@ def by_parts(
     for part in parts:
         if part.asked in answered:
             continue
-        if outcome_of("", stands=False, declines=False, places=part.places, probability=part.probability) != "quoted":
+        outcome = outcome_of("", False, False, part.places, part.probability, knows_names=part.knows_names)
+        if outcome != "quoted":
             left.append(part)
         else:
             quotes += [quote for quote in part.places.quotes(1) if quote not in quotes]

@@ -4,7 +4,7 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
-from assistant.grounding.outcomes import outcome_of
+from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import Places
 from assistant.grounding.spans import spans
 from assistant.grounding.support import support
@@ -143,6 +143,15 @@ def test_a_cell_that_is_asked_for_by_row_and_column_stands_for_an_answer(questio
     for read in ("", "It costs 99 euros."):  # models misread tables: another figure is no vote against it
         outcome = outcome_of(read, stands=False, declines=False, places=places, probability=0.0)
         assert (outcome == "quoted") == stands, read
+
+
+@pytest.mark.parametrize("knows_names", [True, False])
+def test_a_part_that_names_what_no_document_knows_stays_open_whatever_cell_it_asks_for(knows_names: bool) -> None:
+    question = "What does Zahn 90 cost a month at 45?"
+    places = Places(question, [evidence(PREMIUMS)], FakeEmbedder(), lambda some: dict.fromkeys(some, 1.0))
+    part = QuestionPart(question, places, probability=0.0, knows_names=knows_names)
+    _, quotes, left = by_parts([part], ())
+    assert (bool(quotes), left) == (knows_names, () if knows_names else (part,))
 
 
 @pytest.mark.parametrize(
