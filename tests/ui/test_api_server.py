@@ -268,5 +268,5 @@ def test_a_question_of_more_tokens_than_the_model_reads_is_refused(workspace: Wo
     make_corpora(workspace, tmp_path, {"cars": {"hail.md": "Hail is covered."}})
     with running(service_of(workspace, LoadedEngine("Yes.", tokens_a_character=3))) as url:
         asked = {"model": "cars", "messages": [{"role": "user", "content": "漢" * 2000}]}
-        reply = httpx.post(f"{url}/v1/chat/completions", json=asked, timeout=30)
+        reply = post(f"{url}/v1/chat/completions", json=asked)
     assert (reply.status_code, reply.json()["error"]["code"]) == (400, "context_length_exceeded")

@@ -86,7 +86,7 @@ def place() -> Iterator[tuple[str, int]]:
 
 
 def connected(place: tuple[str, int], sent: str = "") -> socket.socket:
-    connection = socket.create_connection(place, timeout=20)
+    connection = socket.create_connection(place, timeout=120)
     connection.sendall(sent.encode())
     return connection
 

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from commands import run
 from fakes import ScriptedEngine
-from serving import ANSWER, QUESTION, service_of
+from serving import ANSWER, QUESTION, post, service_of
 
 from assistant import config
 from assistant.cli.ask import read_questions
@@ -97,5 +96,5 @@ def test_a_setting_with_half_characters_is_told(tmp_path: Path, written: str) ->
 def test_the_api_says_what_is_wrong(address: str, body: dict[str, Any]) -> None:
     path = "search" if "question" in body else "chat/completions"
     sent = json.dumps(body).encode()
-    reply = httpx.post(f"{address}/v1/{path}", content=sent, headers={"content-type": "application/json"})
+    reply = post(f"{address}/v1/{path}", content=sent, headers={"content-type": "application/json"})
     assert reply.status_code in {200, 400, 404} and reply.json()

@@ -277,7 +277,7 @@ WEBSOCKET = (
     ],
 )
 def test_requests_on_the_wire(listening: tuple[str, int], lines: Sequence[str], status: int) -> None:
-    with socket.create_connection(listening, timeout=20) as connection:
+    with socket.create_connection(listening, timeout=120) as connection:
         connection.sendall("\r\n".join([*lines, "Connection: close" if len(lines) < 4 else "X: y", "", ""]).encode())
         assert connection.recv(64).split(b" ")[1] == str(status).encode()
 

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
-import httpx
 import pytest
 from commands import run
 from mcp import Client, StdioServerParameters
 from openai import OpenAI
+from serving import get
 
 from assistant.workspace import Workspace
 
@@ -72,7 +72,7 @@ def real_server(sample: Path) -> Iterator[str]:
 @pytest.mark.slow
 def test_the_bundled_model_answers_two_at_once_with_evidence(real_server: str) -> None:
     asked_at = time.monotonic()
-    while httpx.get(f"{real_server}/health").status_code != 200:
+    while get(f"{real_server}/health").status_code != 200:
         assert time.monotonic() - asked_at < 300
         time.sleep(0.1)
     client = OpenAI(base_url=f"{real_server}/v1", api_key="secret", max_retries=0, timeout=120)
