@@ -21,6 +21,7 @@ from assistant.artifacts.pairs import Split, learnt_from_these, read_pairs
 from assistant.errors import AdapterError, AssistantError, PairsError
 from assistant.feedback.database import Feedback
 from assistant.feedback.lessons import TAG
+from assistant.text.printing import CITATION
 from assistant.workspace import Workspace
 
 # How the id of a correction's case begins, and where: a case comes first in its row, and its id in it.
@@ -74,7 +75,7 @@ class Lineage:
 
     def of(self, feedback: Feedback) -> Uptake:
         """What became of one correction."""
-        key = feedback.standalone_question.strip(), feedback.wanted.strip()
+        key = feedback.standalone_question.strip(), CITATION.sub("", feedback.wanted).strip()
         held = {name: pairs[key] for name, pairs in self._sets.items() if key in pairs}
         teaching = {name for name, split in held.items() if split == "train"}
         learnt = tuple(name for name, (sets, is_same) in self._learners.items() if is_same and sets & teaching)
@@ -90,9 +91,11 @@ class Lineage:
 
 @lru_cache(maxsize=64)
 def _corrections_in(file: Path, _stamp: int) -> Mapping[tuple[str, str], Split]:
-    """The corrections in a set of pairs: (question, response) → split; none in one that cannot be read."""
+    """The corrections in a set of pairs: (question, response without markers) → split; none in one that cannot be
+    read."""
     with suppress(PairsError):
-        return {(one.instruction, one.response): one.split for one in read_pairs(file) if one.source == "feedback"}
+        own = (one for one in read_pairs(file) if one.source == "feedback")
+        return {(one.instruction, CITATION.sub("", one.response)): one.split for one in own}
     return {}
 
 

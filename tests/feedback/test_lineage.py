@@ -11,6 +11,7 @@ from opinions import say
 from assistant.artifacts.pairs import Pair, PairsHeader, Split, write_pairs
 from assistant.feedback.database import Assessment, Feedback, FeedbackStore
 from assistant.feedback.lineage import Lineage, Uptake
+from assistant.text.printing import with_marker
 from assistant.workspace import Workspace
 
 WANTED = "We pay a hotel room up to 95 euros a night."
@@ -56,6 +57,13 @@ def test_an_adapter_learnt_it_whose_pairs_hold_it_to_learn_from(workspace: Works
     found = Lineage(workspace).of(accepted)
     assert (found.pairs, found.adapters, found.uncertain) == ({"house": "train"}, ("house",), ())
     assert Lineage(workspace).of(replace(accepted, edited="Otherwise.")) == NOTHING, "it read otherwise then"
+
+
+def test_a_correction_is_known_in_pairs_that_name_its_passages(workspace: Workspace, accepted: Feedback) -> None:
+    marked = Pair("a", accepted.standalone_question, with_marker(WANTED, [2]), "feedback", "train")
+    write_pairs(workspace.pairs_file("house"), [marked], PairsHeader("house", 1, "", 0, {}, {}, {}, {}, ""))
+    trained(workspace, "house", "house")
+    assert Lineage(workspace).of(accepted).adapters == ("house",)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
