@@ -127,12 +127,17 @@ class Vote:
     second_answer: str
     choice: Choice
     blind: bool
+    standalone_question: str = ""
+    evidence: tuple[PassageRecord, ...] = ()
+    """What both answers were shown; empty where that differed, and in votes of before it was kept."""
+    id: int = 0
+    made: datetime | None = None
 
 
 FEEDBACK_FILE = "feedback.sqlite"
 
 _MIGRATIONS = versions_in(Path(__file__).with_name("feedback.sql"))
-_FEEDBACK, _JSON = TypeAdapter(Feedback), TypeAdapter(object)
+_FEEDBACK, _VOTE, _JSON = TypeAdapter(Feedback), TypeAdapter(Vote), TypeAdapter(object)
 _AS_JSON = ("history", "evidence", "versions", "faults", "sources")
 
 
@@ -240,8 +245,20 @@ class FeedbackStore:
 
     def add_vote(self, vote: Vote) -> int:
         """Keep a vote; its number."""
+        values = asdict(vote) | {"made": _now(), "evidence": _JSON.dump_json(vote.evidence).decode()}
+        del values["id"]
         with self._opened() as database:
-            return _inserted(database, "votes", {"made": _now(), **asdict(vote)})
+            return _inserted(database, "votes", values)
+
+    def votes(self, corpus: str = "") -> list[Vote]:
+        """Votes about answers of one corpus, or of all; the latest first."""
+        if not self.file.exists():
+            return []
+        with self._opened() as database:
+            rows = database.execute(
+                "SELECT * FROM votes WHERE ? IN ('', corpus) ORDER BY id DESC", (corpus,)
+            ).fetchall()
+        return [_VOTE.validate_python({**row, "evidence": json.loads(row["evidence"])}) for row in rows]
 
     def _decide(self, number: int, state: State, by: str, edited: str) -> Feedback:
         self.get(number)

@@ -37,3 +37,7 @@ CREATE TABLE votes (
     choice TEXT NOT NULL,
     blind INTEGER NOT NULL
 );
+
+-- version 2
+ALTER TABLE votes ADD COLUMN standalone_question TEXT NOT NULL DEFAULT '';
+ALTER TABLE votes ADD COLUMN evidence TEXT NOT NULL DEFAULT '[]'; -- JSON: what both answers were shown

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from commands import run
 from opinions import QUESTION, SAYS, VERSIONS, answer, say
 
 from assistant.errors import UsageError, WorkspaceError
-from assistant.feedback.database import FAULTS, Assessment, Feedback, FeedbackStore, Vote
+from assistant.feedback import database as kept_feedback
+from assistant.feedback.database import FAULTS, Assessment, Feedback, FeedbackStore, Vote, shown_of
 from assistant.feedback.lessons import is_supported, lesson_of
+from assistant.store.sql import migrate, versions_in
 from assistant.types import Message
 
 CORRECTION = "We pay a hotel room up to 95 euros a night."
@@ -129,6 +132,32 @@ def test_votes_are_kept_with_both_answers(tmp_path: Path) -> None:
     with closing(sqlite3.connect(store.file)) as database:
         made, *kept = database.execute("SELECT made, user, first, second_answer, choice, blind FROM votes").fetchone()
     assert datetime.fromisoformat(made) and kept == ["ana", "base", "Two.", "second", 1]
+
+
+def test_votes_come_back_with_what_both_answers_were_shown(tmp_path: Path) -> None:
+    store = FeedbackStore(tmp_path)
+    assert store.votes() == [] and not store.file.exists()
+    vote = Vote("ana", "house", QUESTION, "base", "house", "1", "2", "second", True, QUESTION, shown_of(answer(), {}))
+    number = store.add_vote(vote)
+    store.add_vote(replace(vote, corpus="other"))
+    (one,) = store.votes("house")
+    assert replace(one, id=0, made=None) == vote and one.id == number and one.made is not None
+    assert [other.corpus for other in store.votes()] == ["other", "house"]
+
+
+def test_feedback_of_before_votes_kept_their_passages_is_read(tmp_path: Path) -> None:
+    """A file as the version before left it, with a vote and a judgement."""
+    old = versions_in(Path(kept_feedback.__file__).with_name("feedback.sql"))[:1]
+    store = FeedbackStore(tmp_path)
+    with closing(sqlite3.connect(store.file)) as file, file:
+        migrate(file, "feedback", old)
+        columns = "made, user, corpus, question, first, second, first_answer, second_answer, choice, blind"
+        values = ("2026-11-01T10:00:00+00:00", "ana", "house", QUESTION, "base", "house", "One.", "Two.", "first", 0)
+        file.execute(f"INSERT INTO votes ({columns}) VALUES ({','.join('?' * 10)})", values)
+    number = say(tmp_path, WRONG)
+    (vote,) = store.votes()
+    assert (vote.first_answer, vote.choice, vote.standalone_question, vote.evidence) == ("One.", "first", "", ())
+    assert store.get(number).judgement == WRONG
 
 
 def test_many_say_something_at_once(tmp_path: Path) -> None:

@@ -241,10 +241,15 @@ def test_an_empty_list_says_what_to_do(context: AppContext) -> None:
 
 
 @pytest.mark.parametrize(("preferred", "choice"), [(0, "first"), (1, "second"), (-1, "neither")])
-def test_a_vote_names_who_answered(turn: Turn, preferred: int, choice: str) -> None:
+def test_a_vote_names_who_answered(context: AppContext, turn: Turn, preferred: int, choice: str) -> None:
     reply = turn.standing
     two = Turn(1, QUESTION, (reply, TurnReply("cars", "house", reply.answer)), blind=True, preferred=preferred)
-    vote = vote_of(ANA, two)
+    vote = vote_of(context, ANA, two)
     assert (vote.first, vote.second, vote.choice, vote.blind) == ("base", "house", choice, True)
+    assert [one.text for one in vote.evidence] == [hit.text for hit in reply.answer.hits] and vote.evidence[0].hash
+    assert vote.standalone_question == reply.answer.standalone_question
+    elsewhere = replace(reply.answer, hits=reply.answer.hits[1:])
+    other = replace(two, replies=(reply, TurnReply("cars", "house", elsewhere)))
+    assert vote_of(context, ANA, other).evidence == (), "the answers were shown different passages"
     with pytest.raises(UsageError):
-        vote_of(ANA, turn)
+        vote_of(context, ANA, turn)

@@ -5,16 +5,28 @@ taught(context, user, turn, event._data)       keeps what came back
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from markupsafe import Markup
 
 from assistant.artifacts.cards import BASE
 from assistant.errors import UsageError
-from assistant.feedback.database import CHOICES, FAULTS, VERDICTS, Assessment, Choice, Feedback, Versions, Vote
+from assistant.feedback.database import (
+    CHOICES,
+    FAULTS,
+    VERDICTS,
+    Assessment,
+    Choice,
+    Feedback,
+    PassageRecord,
+    Versions,
+    Vote,
+    shown_of,
+)
 from assistant.feedback.lineage import Uptake
 from assistant.service import open_corpus
+from assistant.store.catalog import Catalog
 from assistant.text.printing import excerpt
 from assistant.types import Answer, Message
 from ui.context import AppContext
@@ -47,9 +59,14 @@ def taught(
     elsewhere = {hit.rank for hit in reply.answer.hits} - {hit.rank for hit in answer.hits}
     judgement = replace(judgement, sources=tuple(one for one in judgement.sources if one not in elsewhere))
     with closing(open_corpus(context.workspace, corpus)) as catalog:
-        hashes = {file.path: file.hash for hit in answer.hits for file in catalog.files(path=hit.document)}
         versions = Versions(reply.model or context.settings.engine.model, reply.adapter, catalog.generation())
+        hashes = _hashes(answer, catalog)
     context.feedback.add(user.name, corpus, answer, versions, judgement, hashes, history)
+
+
+def _hashes(answer: Answer, catalog: Catalog) -> dict[str, str]:
+    """Content hashes of the documents that an answer was shown passages of."""
+    return {file.path: file.hash for hit in answer.hits for file in catalog.files(path=hit.document)}
 
 
 def _in_one_corpus(reply: TurnReply, judgement: Assessment) -> tuple[str, Answer]:
@@ -79,12 +96,18 @@ def judgement_of(data: Mapping[str, object]) -> Assessment:
     )
 
 
-def vote_of(user: User, turn: Turn) -> Vote:
+def vote_of(context: AppContext, user: User, turn: Turn) -> Vote:
     """The vote that stands in a turn of two replies. Raises UsageError where there is none."""
     if len(turn.replies) != 2 or turn.preferred is None:
         raise UsageError("There is no vote yet.")
     first, second = turn.replies
     choice: Choice = CHOICES[turn.preferred] if turn.preferred >= 0 else "neither"
+    shown, other = ([(hit.corpus, hit.document, hit.text) for hit in reply.answer.hits] for reply in turn.replies)
+    evidence: tuple[PassageRecord, ...] = ()
+    if shown == other and {corpus for corpus, *_ in shown} <= {"", first.corpus}:
+        # A vote for an answer of a corpus that is gone is still a vote.
+        with suppress(UsageError), closing(open_corpus(context.workspace, first.corpus)) as catalog:
+            evidence = shown_of(first.answer, _hashes(first.answer, catalog))
     return Vote(
         user=user.name,
         corpus=first.corpus,
@@ -95,6 +118,8 @@ def vote_of(user: User, turn: Turn) -> Vote:
         second_answer=second.answer.text,
         choice=choice,
         blind=turn.blind,
+        standalone_question=first.answer.standalone_question,
+        evidence=evidence,
     )
 
 

@@ -294,7 +294,7 @@ class Chat(AskedDocuments):
         user, turn = self.context.who(request), self.turn(event, request)
         turn = self.context.conversations.prefer(user.name, turn.id, number_of(event, "reply"))
         if not turn.is_private:
-            self.context.feedback.add_vote(vote_of(user, turn))
+            self.context.feedback.add_vote(vote_of(self.context, user, turn))
         return self._again(user.name, conversation, event)
 
     def teach(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
