@@ -13,12 +13,15 @@ share stands once and each row goes on behind it as a branch:
 
 A branch sees the prefix and itself, so that loss and gradients are those of separate rows. An optimiser step takes a
 fixed number of rows; its sequences are computed in micro-batches of a limited number of padded tokens.
+
+A preference is one row with two responses to its prompt. They are two branches, of one sequence wherever rows share
+what they begin with, and never apart: what is learnt from one depends on the other.
 """
 
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, pairwise, takewhile
 from operator import eq
 
@@ -36,14 +39,25 @@ _LEAST_SHARED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """One pair as tokens; ``response`` ends with the end of the turn."""
+    """One pair as tokens; a response ends with the end of the turn."""
 
     id: str
     prompt: tuple[int, ...]
     response: tuple[int, ...]
+    against: tuple[int, ...] = ()
+    """What the response is held against (train.preferences); empty where one alone is learnt."""
+    is_wanted: bool = True
+    """False for a response that is to be given less."""
 
     def __len__(self) -> int:
-        return len(self.prompt) + len(self.response)
+        return len(self.prompt) + len(self.response) + len(self.against)
+
+    @property
+    def branches(self) -> "tuple[TokenRow, ...]":
+        """The row once for each of its responses."""
+        return (
+            (replace(self, against=()), replace(self, response=self.against, against=())) if self.against else (self,)
+        )
 
 
 def rows_of(
@@ -80,7 +94,7 @@ def rows_of(
 
 def loss_tokens(rows: Sequence[TokenRow]) -> int:
     """How many tokens of ``rows`` count in the loss."""
-    return sum(len(row.response) for row in rows)
+    return sum(len(branch.response) for row in rows for branch in row.branches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +105,16 @@ class Packed:
     rows: tuple[TokenRow, ...]
 
     def __len__(self) -> int:
-        return self.prefix + sum(len(row) - self.prefix for row in self.rows)
+        return self.prefix + sum(len(branch) - self.prefix for branch in self.branches)
+
+    @property
+    def branches(self) -> list[TokenRow]:
+        """What goes on behind the prefix, in order; without one each is a sequence of its own."""
+        return [branch for row in self.rows for branch in row.branches]
 
 
 def alone(rows: Iterable[TokenRow]) -> list[Packed]:
-    """Each row as a sequence of its own."""
+    """Each row by itself."""
     return [Packed(0, (row,)) for row in rows]
 
 
@@ -109,7 +128,7 @@ def packed(rows: Iterable[TokenRow], most_rows: int, most_tokens: int) -> list[P
     ordered = sorted(rows, key=lambda row: (row.prompt, row.id))
     alike = [sum(1 for _ in takewhile(bool, map(eq, one.prompt, other.prompt))) for one, other in pairwise(ordered)]
     # A sequence holds neighbours: it is known by its last place, and the ends of a run know each other.
-    ending = {place: Packed(0, (row,)) for place, row in enumerate(ordered)}
+    ending = {place: Packed(len(row.prompt) - 1 if row.against else 0, (row,)) for place, row in enumerate(ordered)}
     first = {place: place for place in ending}
     last = dict(first)
     for place in sorted(range(len(alike)), key=lambda place: -alike[place]):
@@ -117,8 +136,7 @@ def packed(rows: Iterable[TokenRow], most_rows: int, most_tokens: int) -> list[P
         both = (*left.rows, *right.rows)
         joined = Packed(min(alike[place], *(len(row.prompt) - 1 for row in both)), both)
         has_much = joined.prefix >= _LEAST_SHARED * max(len(row.prompt) for row in both)
-        saved = (len(left.rows) - 1) * left.prefix + (len(right.rows) - 1) * right.prefix
-        saves = (len(both) - 1) * joined.prefix > saved
+        saves = len(joined) < len(left) + len(right)
         if has_much and saves and len(both) <= most_rows and len(joined) <= most_tokens:
             begin, end = first[place], last[place + 1]
             del ending[place]
@@ -169,13 +187,13 @@ def computed_together(rows: Sequence[TokenRow], most_tokens: int, share: bool) -
 def micro_batches(sequences: Iterable[Packed], most_tokens: int) -> list[tuple[Packed, ...]]:
     """Sequences of similar length together, longest first, with at most ``most_tokens`` padded tokens.
 
-    A sequence that is longer stands alone. Those with one row are kept apart from those with several: they need no
+    A sequence that is longer stands alone. Those with one branch are kept apart from those with several: they need no
     mask, and attention without one is faster.
     """
     batches: list[tuple[Packed, ...]] = []
-    for one in sorted(sequences, key=lambda one: (len(one.rows) > 1, len(one), one.rows[0].id), reverse=True):
+    for one in sorted(sequences, key=lambda one: (one.prefix > 0, len(one), one.rows[0].id), reverse=True):
         last = batches[-1] if batches else ()
-        alike = bool(last) and (len(last[0].rows) > 1) == (len(one.rows) > 1)
+        alike = bool(last) and (last[0].prefix > 0) == (one.prefix > 0)
         if alike and (len(last) + 1) * len(last[0]) <= most_tokens:
             batches[-1] = (*last, one)
         else:

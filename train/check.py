@@ -36,7 +36,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
     planned = list(islice(endless, min(schedule.epoch, schedule.total)))
     shown = [row for step in planned for row in step]
     batches = [batch for step in planned for batch in _computed(job, step)]
-    needed = estimate(job.config, job.parameters, job.settings, computes_in_bfloat16(job.device), batches)
+    needed = estimate(job.config, job.parameters, job.shape, computes_in_bfloat16(job.device), batches)
     free = free_bytes(job.device.name)
     return CheckReport(
         name=job.settings.name,
@@ -130,10 +130,11 @@ def _computed(job: Job, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
     return computed_together(rows, job.most_tokens, job.settings.share_prefixes)
 
 
-def _probe(job: Job, batches: Sequence[tuple[Packed, ...]], workspace: Workspace) -> CheckProbe:
+def _probe(job: Job, batches: Sequence[tuple[Packed, ...]], workspace: Workspace) -> CheckProbe | None:
     """A small micro-batch through the first layers; the rest is reckoned, since all layers compute alike.
 
-    All that is tried before a training is tried on them too: saving, loading, and packing.
+    All that is tried before a training is tried on them too: saving, loading, and packing. None where the adapter that
+    is gone on from is in later layers alone.
     """
     config = copy.deepcopy(job.config)
     text = config.get_text_config()
@@ -151,11 +152,15 @@ def _probe(job: Job, batches: Sequence[tuple[Packed, ...]], workspace: Workspace
     small = sorted(batches, key=lambda batch: work(batch, layers))[len(batches) // 4]
     rows = [row for one in small for row in one.rows]
     settings = job.settings.model_copy(update={"layers_to_transform": ()})
+    start = replace(job.start, folder=None) if job.start else None
     try:
-        count_parameters(config, job.general.engine, settings)
+        count_parameters(config, job.general.engine, settings, start.config if start else None)
     except ConfigError:  # what is trained are modules of later layers alone
+        if start:
+            return None
         settings = settings.model_copy(update={"target_modules": ("all-linear",)})
-    shallow = replace(job, config=config, settings=settings, plan=replace(job.plan, rows=rows, validation=()))
+    plan = replace(job.plan, rows=rows, validation=())
+    shallow = replace(job, config=config, settings=settings, plan=plan, start=start)
     folder = run_folder(workspace, job.settings.name)
     trainer = make_trainer(shallow, make_accelerator(job, folder), folder)
     times = [time.monotonic()]

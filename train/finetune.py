@@ -7,6 +7,7 @@ What can be refused is refused before a weight is loaded.
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,15 +17,16 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from assistant import __version__
-from assistant.artifacts.cards import AdapterCard, run_folder
+from assistant.artifacts.cards import AdapterCard, joined_documents, joined_names, run_folder
 from assistant.config import Settings
 from assistant.engines.lora import linear_shapes
 from assistant.work.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
-from train.forward_backward import Passes, attention_kinds, obstacle
+from train.forward_backward import Likelihood, Objective, Passes, attention_kinds, obstacle
 from train.model import computes_in_bfloat16, load_base, with_adapter
 from train.plan import Job, named, prepare
+from train.preferences import PairPreference, SinglePreference, with_start
 from train.registry import refuse_name, save_adapter, try_saving
 from train.run_file import validated
 from train.trainer import Trainer, out_of_memory_told
@@ -89,18 +91,19 @@ def make_accelerator(job: Job, folder: Path) -> "Accelerator":
 
 
 def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
-    """Load the base, put a new adapter on it, and find out whether it can be saved and rows can be packed.
+    """Load the base, put the adapter on it, and find out whether it can be saved and rows can be packed.
 
-    Raises ModelError and ConfigError, TrainingError when memory runs out or a save that is tried fails.
+    Raises ModelError and ConfigError, AdapterError for one that cannot be gone on from, TrainingError when memory runs
+    out or a save that is tried fails.
     """
     import torch
 
     torch.manual_seed(job.settings.seed)
     bfloat16 = computes_in_bfloat16(job.device)
     with out_of_memory_told(job.most_tokens):
-        base = load_base(job.folder, job.general.engine, job.device, job.settings, accelerator.device, job.config)
+        base = load_base(job.folder, job.general.engine, job.device, job.shape, accelerator.device, job.config)
         linears = linear_shapes(base)
-        model = with_adapter(base, job.settings)
+        model = with_start(base, job.shape, job.start) if job.start else with_adapter(base, job.settings)
         if job.settings.checkpointing:
             base.activation_checkpointing_enable()
         if accelerator.is_main_process:
@@ -112,7 +115,11 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
             kinds = None
             if accelerator.is_main_process:
                 note(f"Pairs are computed one by one, which is slower: {why}.")
-    passes = Passes(model, accelerator, job.most_tokens, kinds, bfloat16)
+    objective: Objective = Likelihood()
+    if job.start:
+        beta = job.settings.beta
+        objective = PairPreference(beta) if job.settings.method == "dpo" else SinglePreference(beta, job.plan.rows)
+    passes = Passes(model, accelerator, job.most_tokens, kinds, bfloat16, objective)
     return Trainer(passes, job.settings, folder)
 
 
@@ -136,19 +143,23 @@ def _card(job: Job, state: State) -> AdapterCard:
     for package in _PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
+    # What is gone on from was learnt too.
+    before = [job.start.card] if job.start else []
     return AdapterCard(
         name=settings.name,
         method=settings.method,
         base=job.general.engine.model,
         base_fingerprint=job.identity["base model"],
         template=job.identity["chat template"],
-        corpus=header.corpus if header else "",
+        corpus=joined_names([*(card.corpus for card in before), header.corpus if header else ""]),
         generation=header.generation if header else 0,
-        documents=header.documents if header else {},
-        pairs=settings.pairs,
+        documents=joined_documents([*(card.documents for card in before), header.documents if header else {}]),
+        pairs=joined_names([*(card.pairs for card in before), settings.pairs]),
         pairs_hash=job.identity["pairs"],
-        pairs_counts=job.counts,
-        config=settings.model_dump(mode="json") | {"learning_rate": schedule.peak},
+        pairs_counts=dict(sum((Counter(card.pairs_counts) for card in before), Counter(job.counts))),
+        config=settings.model_dump(mode="json")
+        | {"learning_rate": schedule.peak}
+        | (job.start.described if job.start else {}),
         parameters=job.parameters.trained,
         base_parameters=job.parameters.base,
         steps=state.best_step or state.step,
@@ -162,4 +173,5 @@ def _card(job: Job, state: State) -> AdapterCard:
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {job.device.name} in {job.device.dtype}"
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        started_from=settings.adapter if before else "",
     )

@@ -4,14 +4,15 @@ Rows alone need no mask: padding stands behind them, where a causal model never 
 (batch, 1, tokens, tokens), true where a query (row) may look at a key (column). A layer that looks back over a window
 counts it in positions, which for a branch are those of the row alone.
 
-The loss is the mean negative log-likelihood of the response tokens, in nats. The head is computed only where a token
-counts, by the model's own forward (``logits_to_keep``), so that a model's scaling and capping of logits stay in. The
-logits of a large vocabulary are turned to float32 a slice at a time.
+The loss is the mean negative log-likelihood of the response tokens, in nats, unless another objective is given
+(train.preferences). The head is computed only where a token counts, by the model's own forward (``logits_to_keep``), so
+that a model's scaling and capping of logits stay in. The logits of a large vocabulary are turned to float32 a slice at
+a time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from assistant.errors import one_line
 from train.batches import Packed, TokenRow, alone, computed_together, loss_tokens, packed
@@ -39,7 +40,9 @@ class Tensors:
     keep: "torch.Tensor"
     """True at positions whose next token counts in the loss."""
     labels: "torch.Tensor"
-    """(loss tokens,): those next tokens, row by row."""
+    """(loss tokens,): those next tokens, response by response."""
+    lengths: Sequence[int]
+    """How many of them each response has."""
     positions: "torch.Tensor | None"
     mask: "torch.Tensor | dict[str, torch.Tensor] | None"
 
@@ -63,7 +66,7 @@ def tensors_of(batch: Sequence[Packed], kinds: Kinds, device: "torch.device | st
     """Sequences padded to the longest one, on ``device``."""
     import torch
 
-    rows = [_Laid(one) for one in batch]
+    rows = [laid for one in batch for laid in _sequences(one)]
     length = max(len(row.ids) for row in rows)
 
     def padded(lists: list[list[int]], value: int) -> "torch.Tensor":
@@ -72,29 +75,34 @@ def tensors_of(batch: Sequence[Packed], kinds: Kinds, device: "torch.device | st
     ids = padded([row.ids for row in rows], 0)
     keep = padded([row.keep for row in rows], 0).bool()
     labels = torch.tensor([label for row in rows for label in row.labels], device=device)
-    if all(len(one.rows) == 1 for one in batch):
-        return Tensors(ids, keep, labels, None, None)
+    lengths = [len(branch.response) for one in batch for branch in one.branches]
+    if not any(one.prefix for one in batch):
+        return Tensors(ids, keep, labels, lengths, None, None)
     segments = padded([row.segments for row in rows], _PADDING)
     positions = padded([row.positions for row in rows], 0)
-    return Tensors(ids, keep, labels, positions, _mask(segments, positions, kinds))
+    return Tensors(ids, keep, labels, lengths, positions, _mask(segments, positions, kinds))
+
+
+def _sequences(one: Packed) -> "list[_Laid]":
+    return [_Laid(one.prefix, one.branches)] if one.prefix else [_Laid(0, [branch]) for branch in one.branches]
 
 
 class _Laid:
-    """One packed sequence, laid out token by token."""
+    """One sequence, laid out token by token."""
 
-    def __init__(self, one: Packed) -> None:
-        self.ids = list(one.rows[0].prompt[: one.prefix])
-        self.segments = [0] * one.prefix
-        self.positions = list(range(one.prefix))
-        self.keep = [0] * one.prefix
+    def __init__(self, prefix: int, branches: Sequence[TokenRow]) -> None:
+        self.ids = list(branches[0].prompt[:prefix])
+        self.segments = [0] * prefix
+        self.positions = list(range(prefix))
+        self.keep = [0] * prefix
         self.labels: list[int] = []
-        for segment, row in enumerate(one.rows, 1):
+        for segment, row in enumerate(branches, 1):
             tokens = [*row.prompt, *row.response]
-            self.ids += tokens[one.prefix :]
-            self.segments += [segment] * (len(tokens) - one.prefix)
-            self.positions += range(one.prefix, len(tokens))
+            self.ids += tokens[prefix:]
+            self.segments += [segment] * (len(tokens) - prefix)
+            self.positions += range(prefix, len(tokens))
             # A token is predicted at the one before it, so the last of the prompt counts and the last of all does not.
-            self.keep += [0] * (len(row.prompt) - 1 - one.prefix) + [1] * len(row.response) + [0]
+            self.keep += [0] * (len(row.prompt) - 1 - prefix) + [1] * len(row.response) + [0]
             self.labels += row.response
 
 
@@ -113,8 +121,8 @@ def _mask(
     return masks if len(masks) > 1 else next(iter(masks.values()))
 
 
-def summed_loss(model: Any, tensors: Tensors, bfloat16: bool) -> "torch.Tensor":
-    """Negative log-likelihoods of all loss tokens of a micro-batch, added up in float32.
+def log_likelihoods(model: Any, tensors: Tensors, bfloat16: bool) -> "torch.Tensor":
+    """The log-likelihood of each response of a micro-batch, in float32: (responses,).
 
     With ``bfloat16`` matrix products are computed in it, whatever the weights are kept in.
     """
@@ -126,18 +134,40 @@ def summed_loss(model: Any, tensors: Tensors, bfloat16: bool) -> "torch.Tensor":
         given = {"attention_mask": tensors.mask, "position_ids": tensors.positions}
     with torch.autocast(tensors.ids.device.type, torch.bfloat16, enabled=bfloat16):
         logits = model(input_ids=tensors.ids, logits_to_keep=tensors.keep, use_cache=False, **given).logits
-    total = torch.zeros((), device=logits.device)
     slices = zip(torch.split(logits, _SLICE), torch.split(tensors.labels, _SLICE), strict=True)
-    for some, labels in slices:
-        # Its float32 copy is made again in the backward pass instead of being kept.
-        total = total + checkpoint(_summed, some, labels, use_reentrant=False, preserve_rng_state=False)
-    return total
+    # The float32 copy of a slice is made again in the backward pass instead of being kept.
+    losses = [checkpoint(_losses, *one, use_reentrant=False, preserve_rng_state=False) for one in slices]
+    return -torch.stack([response.sum() for response in torch.split(torch.cat(losses), list(tensors.lengths))])
 
 
-def _summed(logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+def _losses(logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(logits.float(), labels, reduction="sum")
+    return cross_entropy(logits.float(), labels, reduction="none")
+
+
+class Objective(Protocol):
+    """What is made small."""
+
+    def size(self, rows: Sequence[TokenRow]) -> int:
+        """What the loss of some rows is a mean over."""
+        ...
+
+    def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, bfloat16: bool) -> "torch.Tensor":
+        """The loss of a micro-batch, added up."""
+        ...
+
+
+class Likelihood:
+    """Negative log-likelihoods of the loss tokens."""
+
+    def size(self, rows: Sequence[TokenRow]) -> int:
+        """The loss tokens."""
+        return loss_tokens(rows)
+
+    def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, bfloat16: bool) -> "torch.Tensor":  # noqa: ARG002
+        """In nats."""
+        return -log_likelihoods(model, tensors, bfloat16).sum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +181,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """How rows go through a model. Losses are means over the loss tokens of all rows given, whatever way they go."""
+    """How rows go through a model. Losses are means over what all rows given have, whatever way they go."""
 
     model: Any
     """On its device; the same in all processes."""
@@ -161,6 +191,7 @@ class Passes:
     kinds: Kinds | None
     """What the model's layers look back over, for packed rows; None computes rows one by one."""
     bfloat16: bool
+    objective: Objective = field(default_factory=Likelihood)
 
     def micro_batches(self, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
         """What is computed at once, longest first; the same in every process."""
@@ -175,11 +206,11 @@ class Passes:
         import torch
 
         batches = self.micro_batches(rows)
-        tokens = loss_tokens(rows)
+        size = self.objective.size(rows)
         self.model.train()
         total = 0.0
         for batch in self._mine(batches):
-            loss = self._summed(batch) / tokens
+            loss = self._summed(batch) / size
             loss.backward()
             total += float(loss.detach())
         for _, weight in trained(self.model) if self.accelerator.num_processes > 1 else ():
@@ -194,7 +225,7 @@ class Passes:
         self.model.eval()
         with torch.no_grad():
             total = sum(float(self._summed(batch)) for batch in self._mine(self.micro_batches(rows)))
-        return self.over_processes(total) / loss_tokens(rows)
+        return self.over_processes(total) / self.objective.size(rows)
 
     def answered(self, answers: Answers) -> AnswerCounts:
         """How the model answers, each process a share of the questions."""
@@ -208,7 +239,7 @@ class Passes:
 
     def _summed(self, batch: tuple[Packed, ...]) -> Any:
         tensors = tensors_of(batch, self.kinds or {}, self.accelerator.device)
-        return summed_loss(self.model, tensors, self.bfloat16)
+        return self.objective.summed(self.model, batch, tensors, self.bfloat16)
 
     def over_processes(self, value: float) -> float:
         """The sum of a value over all processes."""
@@ -230,17 +261,17 @@ def obstacle(model: Any, rows: Sequence[TokenRow], most_tokens: int, bfloat16: b
     kinds = attention_kinds(model.config)
     if kinds is None:
         return "its layers take no mask"
-    several = [one for one in packed(rows, len(rows), most_tokens) if len(one.rows) > 1]
+    several = [one for one in packed(rows, len(rows), most_tokens) if one.prefix]
     if not several:
         return ""
     widest = max(several, key=lambda one: (max(map(len, one.rows)), len(one.rows), one.rows[0].id))
+
+    def summed(one: Packed) -> float:
+        return float(log_likelihoods(model, tensors_of([one], kinds, model.device), bfloat16).sum())
+
     try:
         with torch.no_grad():
-            together = float(summed_loss(model, tensors_of([widest], kinds, model.device), bfloat16))
-            apart = sum(
-                float(summed_loss(model, tensors_of([row], kinds, model.device), bfloat16))
-                for row in alone(widest.rows)
-            )
+            together, apart = summed(widest), sum(map(summed, alone(widest.rows)))
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise

@@ -23,9 +23,10 @@ Passing: a quarter of activations and logits on top, for what comes and goes in 
 import difflib
 import importlib.util
 from collections.abc import Collection, Iterable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant import models
 from assistant.artifacts.command_reports import MemoryEstimate
@@ -35,6 +36,9 @@ from assistant.engines.lora import linear_shapes, quiet_peft
 from assistant.errors import ConfigError, one_line
 from assistant.models.loading import Device
 from train.batches import Packed
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 _BYTES_TRAINED = 16
@@ -66,12 +70,12 @@ def estimate(
     activations = loss_tokens = 0
     for batch in batches:
         longest = max(map(len, batch))
-        seen = longest if len(batch[0].rows) > 1 else 0  # tokens in a row of the mask
+        seen = longest if batch[0].prefix else 0  # tokens in a row of the mask
         layer = 28 * width + 8 * inner + 2 * seen if bfloat16 else 32 * width + 16 * inner + 4 * seen
         layer *= 2 if settings.method == "dora" else 1
         of_token = layer + layers * width * size if settings.checkpointing else layer * layers
         activations = max(activations, len(batch) * longest * int(of_token))
-        loss_tokens = max(loss_tokens, sum(len(row.response) for one in batch for row in one.rows))
+        loss_tokens = max(loss_tokens, sum(len(branch.response) for one in batch for branch in one.branches))
     logits = loss_tokens * text.vocab_size * (4 if bfloat16 else 8)
     linear = int(parameters.linear * _BYTES_QUANTISED.get(settings.method, float(size)))
     return MemoryEstimate(
@@ -111,7 +115,9 @@ def window_of(config: Any) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
-def count_parameters(config: Any, engine: EngineSettings, settings: TrainSettings) -> Parameters:
+def count_parameters(
+    config: Any, engine: EngineSettings, settings: TrainSettings, adapter: "LoraConfig | None" = None
+) -> Parameters:
     """Sizes of the model to be trained, found without loading a weight.
 
     Raises ConfigError for target modules or layers that the model does not have.
@@ -126,7 +132,7 @@ def count_parameters(config: Any, engine: EngineSettings, settings: TrainSetting
         head = base.get_output_embeddings()
         layers = (layer for layer in base.modules() if isinstance(layer, torch.nn.Linear) and layer is not head)
         linear = sum(layer.weight.numel() for layer in layers)
-        model = with_adapter(base, settings)
+        model = with_adapter(base, settings, adapter)
     return Parameters(total, linear, sum(weight.numel() for _, weight in trained(model)))
 
 
@@ -158,34 +164,19 @@ def load_base(
     return model
 
 
-def with_adapter(base: Any, settings: TrainSettings) -> Any:
+def with_adapter(base: Any, settings: TrainSettings, adapter: "LoraConfig | None" = None) -> Any:
     """The model that is trained: the base with a new adapter, or for ``full`` the base itself.
+
+    An ``adapter`` that training goes on from says itself what it is like.
 
     Raises ConfigError for target modules or layers that the model does not have, and for what PEFT cannot adapt.
     """
     if settings.method == "full":
         return base
-    _check_targets(base, settings)
-    targets = _all_linear(base, settings.layers_to_transform) if _wants_all(settings) else settings.target_modules
-    if not targets:
-        raise ConfigError(
-            f"{type(base).__name__} has no linear layers that an adapter could change.",
-            "Set method=full, or take another model.",
-        )
+    config = copy(adapter) if adapter else _config_of(base, settings)
     with quiet_peft():
-        from peft import LoraConfig, get_peft_model
+        from peft import get_peft_model
 
-        config = LoraConfig(
-            task_type="CAUSAL_LM",
-            r=settings.rank,
-            lora_alpha=settings.alpha,  # type: ignore[arg-type] # any number does
-            lora_dropout=settings.dropout,
-            use_rslora=settings.rslora,
-            use_dora=settings.method == "dora",
-            target_modules=list(targets),
-            # PEFT takes layers only together with names.
-            layers_to_transform=None if _wants_all(settings) else list(settings.layers_to_transform) or None,
-        )
         try:
             return get_peft_model(base, config)
         except ValueError as error:
@@ -194,6 +185,29 @@ def with_adapter(base: Any, settings: TrainSettings) -> Any:
                 f"PEFT cannot adapt {', '.join(settings.target_modules)} with method={settings.method}: {reason}",
                 "Set method=lora, or target_modules=all-linear.",
             ) from error
+
+
+def _config_of(base: Any, settings: TrainSettings) -> "LoraConfig":
+    _check_targets(base, settings)
+    targets = _all_linear(base, settings.layers_to_transform) if _wants_all(settings) else settings.target_modules
+    if not targets:
+        raise ConfigError(
+            f"{type(base).__name__} has no linear layers that an adapter could change.",
+            "Set method=full, or take another model.",
+        )
+    with quiet_peft():
+        from peft import LoraConfig
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=settings.rank,
+        lora_alpha=settings.alpha,  # type: ignore[arg-type] # any number does
+        lora_dropout=settings.dropout,
+        use_rslora=settings.rslora,
+        use_dora=settings.method == "dora",
+        target_modules=list(targets),
+        # PEFT takes layers only together with names.
+        layers_to_transform=None if _wants_all(settings) else list(settings.layers_to_transform) or None,
+    )
 
 
 def trained(model: Any) -> list[tuple[str, Any]]:

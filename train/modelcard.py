@@ -45,6 +45,7 @@ def facts(card: AdapterCard, size: int) -> dict[str, str]:
         "method": card.method,
         "base": f"{card.base} (weights {card.base_fingerprint}, template {card.template})",
         "made of": " + ".join(f"{weight:g} × {name}" for name, weight in card.components),
+        "goes on from": card.started_from,
         "parameters": f"{card.parameters:,} ({card.share:.2%} of the base)",
         "size on disk": readable_bytes(size),
         "pairs": f"{total} of '{card.pairs}' ({parts})" if total else "",

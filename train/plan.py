@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from assistant import models
-from assistant.artifacts.pairs import Pair, PairsHeader, pairs_hash, read_header, read_pairs
+from assistant.artifacts.cards import WEIGHTS_FILE, check_identity
+from assistant.artifacts.pairs import Pair, PairsHeader, Split, holds_preferences, pairs_hash, read_header, read_pairs
 from assistant.config import Settings
-from assistant.config.train_settings import TrainSettings
+from assistant.config.train_settings import PREFERENCE_METHODS, TrainSettings
 from assistant.engines.template import ChatTemplate, read_template
-from assistant.errors import PairsError, TrainingError
+from assistant.errors import ConfigError, PairsError, TrainingError
 from assistant.models.loading import Device, choose
 from assistant.workspace import Workspace
 from train.batches import TokenRow, packed, rows_of, steps_an_epoch
 from train.model import Parameters, count_parameters, window_of
+from train.preferences import Start, newest_adapter, preference_rows, start_from
 from train.run_file import learning_rate
 from train.validation_answers import Answers, answers_of
 
@@ -105,6 +107,13 @@ class Job:
     pairs: list[Pair]
     header: PairsHeader | None
     plan: TrainingPlan
+    start: Start | None = None
+    """The adapter that it goes on from; None makes a new one."""
+
+    @property
+    def shape(self) -> TrainSettings:
+        """The settings that say how the base is loaded, and what a step needs."""
+        return self.start.settings(self.settings) if self.start else self.settings
 
     @property
     def most_tokens(self) -> int:
@@ -124,28 +133,44 @@ class Job:
             "course of the training": f"{self.plan.schedule.total} steps on {len(self.plan.rows)} pairs",
             "base model": models.fingerprint(self.folder),
             "chat template": self.template.identity,
+            **({"the adapter it goes on from": self.start.card.files[WEIGHTS_FILE]} if self.start else {}),
         }
 
 
 def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
-    """The same settings with the newest pairs, and the name of an adapter, where none is given.
+    """The same settings with the newest pairs, and the names of adapters, where none is given.
 
-    Raises PairsError when there are no pairs, UsageError for names that could leave the workspace.
+    Raises PairsError when there are no pairs, TrainingError where there is no adapter to go on from, ConfigError where
+    it would be replaced, UsageError for names that could leave the workspace.
     """
-    files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
-    if not settings.pairs and not files:
-        raise PairsError(f"There are no pairs in {workspace.pairs}.", "Run: assistant pairs")
-    pairs = settings.pairs or files[-1].stem
+    goes_on = settings.method in PREFERENCE_METHODS
+    if settings.adapter and not goes_on:
+        raise ConfigError(
+            f"adapter={settings.adapter}: method={settings.method} makes a new adapter.",
+            "Set method=dpo, or leave it out.",
+        )
+    pairs = settings.pairs
+    if not pairs:
+        newest = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
+        pairs = next((file.stem for file in newest if holds_preferences(file) == goes_on), "")
+    if not pairs:
+        what, command = ("preferences", "assistant pairs preferences") if goes_on else ("pairs", "assistant pairs")
+        raise PairsError(f"There are no {what} in {workspace.pairs}.", f"Run: {command}")
     workspace.pairs_file(pairs)
-    workspace.adapter(settings.name or pairs)
-    return settings.model_copy(update={"pairs": pairs, "name": settings.name or pairs})
+    name = settings.name or pairs
+    workspace.adapter(name)
+    adapter = settings.adapter or (newest_adapter(workspace.adapters) if goes_on else "")
+    if adapter == name:
+        raise ConfigError(f"'{name}' is the adapter that the training goes on from.", "Give the new one another name.")
+    return settings.model_copy(update={"pairs": pairs, "name": name, "adapter": adapter})
 
 
 def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) -> Job:
     """Read pairs and turn them into rows. ``settings`` have their names.
 
     Raises PairsError and ModelError for what cannot be read, TrainingError when a row does not fit or none is there,
-    ConfigError for target modules and layers that the model does not have.
+    ConfigError for target modules and layers that the model does not have, AdapterError and IdentityError for an
+    adapter that cannot be gone on from.
     """
     file = workspace.pairs_file(settings.pairs)
     pairs = read_pairs(file)
@@ -154,17 +179,32 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     # Pairs hold no thoughts: an adapter learns to answer behind an empty one.
     template = read_template(folder, general.engine.model_copy(update={"thinking": 0}))
     system, window = general.answer.system, window_of(config)
-    rows = rows_of(pairs, "train", template, system, window)
+    start = None
+    if settings.method in PREFERENCE_METHODS:
+        start = start_from(workspace.adapters, settings.adapter)
+        check_identity(start.card, general.engine.model, models.fingerprint(folder), template.identity)
+
+    def read(split: Split) -> list[TokenRow]:
+        if start is None:
+            return rows_of(pairs, split, template, system, window)
+        return preference_rows(pairs, split, template, system, window, settings.method)
+
+    rows = read("train")
+    if not rows and settings.method == "dpo" and any(pair.rejected or pair.source == "thumb" for pair in pairs):
+        raise TrainingError(
+            f"{file} has no response to train on with a worse one to the same prompt.",
+            "Learn from single answers: method=kto",
+        )
     if not rows:
         raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
     voice = {pair.id for pair in pairs if pair.source == "tone"}
     rows += settings.tone_epochs * [row for row in rows if row.id in voice]
-    validation = drawn(rows_of(pairs, "validation", template, system, window), settings)
+    validation = drawn(read("validation"), settings)
     plan = TrainingPlan(
         rows,
         validation,
         schedule_of(settings, len(rows), config.get_text_config().hidden_size),
-        answers_of(validation, pairs, template, general.answer, settings),
+        answers_of([row for row in validation if row.is_wanted], pairs, template, general.answer, settings),
     )
     return Job(
         settings=settings,
@@ -172,9 +212,10 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         device=choose(general.device),
         folder=folder,
         config=config,
-        parameters=count_parameters(config, general.engine, settings),
+        parameters=count_parameters(config, general.engine, settings, start.config if start else None),
         template=template,
         pairs=pairs,
         header=read_header(file),
         plan=plan,
+        start=start,
     )

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assistant.config import parse_value, read_yaml
-from assistant.config.train_settings import TrainSettings
+from assistant.config.train_settings import PREFERENCE_METHODS, TrainSettings
 from assistant.errors import ConfigError
 
 # Adam's best rate falls with the width of a model (Yang et al. 2022, 2203.03466); 1e-3 is right at 576 (SmolLM2-135M).
@@ -25,6 +25,8 @@ _RATE_TIMES_WIDTH = 1e-3 * 576
 _LEAST_RATE, _LARGEST_RATE = 2e-4, 2e-3  # widths of 2,880 and 288, as far as the rule is trusted
 # LoRA wants ten times the rate of full fine-tuning ("LoRA Without Regret", 2025).
 _FULL_SHARE = 0.1
+# DPO of whole models takes 5e-7 to 1e-6 (Rafailov et al. 2023; Tunstall et al. 2023), and LoRA ten times that.
+_PREFERENCE_SHARE = 0.05
 
 
 def load(file: Path | None = None, assignments: Iterable[str] = ()) -> TrainSettings:
@@ -71,7 +73,8 @@ def learning_rate(settings: TrainSettings, width: int) -> float:
     if settings.learning_rate:
         return settings.learning_rate
     rate = min(max(_RATE_TIMES_WIDTH / width, _LEAST_RATE), _LARGEST_RATE)
-    return rate * _FULL_SHARE if settings.method == "full" else rate
+    shares = {"full": _FULL_SHARE, **dict.fromkeys(PREFERENCE_METHODS, _PREFERENCE_SHARE)}
+    return rate * shares.get(settings.method, 1.0)
 
 
 def _known(key: str, source: str) -> str:

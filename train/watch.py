@@ -69,7 +69,7 @@ class Curves:
         if validation:
             axes.plot(validated, validation, color="#c2571a", linewidth=2, marker="o", label="validation")
         if base_loss is not None:
-            axes.axhline(base_loss, color="#777777", linestyle=":", label="validation, base model")
+            axes.axhline(base_loss, color="#777777", linestyle=":", label="validation, before training")
         axes.set(xlabel="step", ylabel="loss (nats a token)", title=title)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)

@@ -60,7 +60,7 @@ class AdapterCard:
 
     name: str
     method: str
-    """``lora``, ``qlora``, ``lora-8bit``, ``dora``, ``full``, or ``composed``."""
+    """``lora``, ``qlora``, ``lora-8bit``, ``dora``, ``full``, ``dpo``, ``kto``, or ``composed``."""
     base: str
     """``engine.model`` it was trained on."""
     base_fingerprint: str
@@ -95,6 +95,8 @@ class AdapterCard:
     """ISO date and time, UTC."""
     components: tuple[tuple[str, float], ...] = ()
     """Names and weights of what a composed adapter was made of."""
+    started_from: str = ""
+    """The adapter that training went on from; what that one learnt is among pairs and documents."""
     canary: Canary | None = None
     files: dict[str, str] = field(default_factory=dict)
     """File name → SHA-256 of configuration and weights."""
@@ -270,7 +272,7 @@ class Staleness:
 
 def joined_names(names: Collection[str]) -> str:
     """Several corpora as ``AdapterCard.corpus`` has them, and several sets of pairs as ``AdapterCard.pairs``."""
-    return _SEPARATOR.join(dict.fromkeys(names))
+    return _SEPARATOR.join(dict.fromkeys(filter(None, names)))
 
 
 def joined_documents(several: Iterable[Mapping[str, str]]) -> dict[str, str]:

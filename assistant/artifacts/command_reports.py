@@ -193,4 +193,4 @@ class CheckReport:
     memory_free: int
     examples: tuple[CheckExample, ...]
     probe: CheckProbe | None
-    """None where the estimate says that memory would run out."""
+    """None where the estimate says that memory would run out, or the first layers have no adapter."""

@@ -11,6 +11,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,12 +29,17 @@ from assistant.workspace import Workspace, make_folder, replaced_atomically
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-Source = Literal["generated", "structure", "set", "feedback", "tone", "refusal", "reading", "general"]
+Source = Literal[
+    "generated", "structure", "set", "feedback", "tone", "refusal", "reading", "general", "vote", "thumb", "synthetic"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One training example: a question with the passages it is shown with, and the response wanted."""
+    """One training example: a question with the passages it is shown with, and the response wanted.
+
+    A preference has a response that is not wanted, too; of a thumb there is one of the two alone.
+    """
 
     id: str
     instruction: str
@@ -55,6 +61,8 @@ class Pair:
     """Path, relative to the ingested folder, of the document it comes from; empty if from none."""
     edited: bool = False
     """Set by a person who changed the pair: it is kept as it is from then on."""
+    rejected: str = ""
+    """A response to the same prompt that is worse."""
 
     @property
     def documents(self) -> frozenset[str]:
@@ -103,6 +111,8 @@ class PairsHeader:
     """Of this program."""
     state: str = ""
     """Of all texts of the corpus; empty where it was made before there was one."""
+    preferences: bool = False
+    """Whether the pairs say which response is better."""
 
 
 def read_pairs(file: Path) -> list[Pair]:
@@ -157,8 +167,10 @@ def overview(file: Path, sources: Collection[Source]) -> tuple[dict[str, int], l
 
 def _parsed(line: str, place: str) -> Pair:
     pair = parsed(line, _PAIR, place, PairsError)
-    if not pair.instruction.strip() or not pair.response.strip():
+    if not pair.instruction.strip() or not (pair.response or pair.rejected).strip():
         raise PairsError(f"{place}: instruction or response is empty.", "Mend the line or delete it.")
+    if pair.response.strip() == pair.rejected.strip():
+        raise PairsError(f"{place}: response and rejected are the same.", "Mend the line or delete it.")
     if pair.golden is not None and not 1 <= pair.golden <= len(pair.passages):
         raise PairsError(
             f"{place}: golden is {pair.golden}, but there are {len(pair.passages)} passages.", "Mend the line."
@@ -175,7 +187,7 @@ def write_pairs(file: Path, pairs: Iterable[Pair], header: PairsHeader) -> None:
     make_folder(file.parent)
     with replaced_atomically(header_file(file)) as beside:
         beside.write_text(json.dumps(asdict(header), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        write_lines(file, map(asdict, pairs))
+        write_lines(file, map(_row, pairs))
         os.utime(beside)  # the younger of the two, until somebody edits the pairs
 
 
@@ -202,24 +214,40 @@ def pairs_hash(pairs: Sequence[Pair]) -> str:
     """16 hex digits that change with any pair or their order."""
     digest = hashlib.sha256()
     for pair in pairs:
-        digest.update(json.dumps(asdict(pair), ensure_ascii=False, sort_keys=True).encode())
+        digest.update(json.dumps(_row(pair), ensure_ascii=False, sort_keys=True).encode())
     return digest.hexdigest()[:16]
 
 
+def _row(pair: Pair) -> dict[str, object]:
+    """A pair as it is written: one that is no preference as it was before there were any."""
+    row = asdict(pair)
+    return row if pair.rejected else {key: value for key, value in row.items() if key != "rejected"}
+
+
+def holds_preferences(file: Path) -> bool:
+    """Whether a set says which response is better; False for one that cannot be read."""
+    with suppress(PairsError):
+        header = read_header(file)
+        return header.preferences if header else any(pair.rejected for pair in read_pairs(file))
+    return False
+
+
 def learnt_from_these(card: AdapterCard, workspace: Workspace) -> bool:
-    """Whether an adapter learnt from its pairs as they are today; of a sum of adapters, whether all of these did.
+    """Whether an adapter learnt from its pairs as they are today, and so did all adapters that it was made of.
 
     Raises PairsError for pairs that are not there or cannot be read.
     """
     if not card.components:
-        file = workspace.pairs_file(card.pairs)
+        file = workspace.pairs_file(str(card.config["pairs"]) if card.started_from else card.pairs)
         known = file.stat() if file.exists() else None
-        return _hash_of(file, known and (known.st_mtime_ns, known.st_size)) == card.pairs_hash
+        if _hash_of(file, known and (known.st_mtime_ns, known.st_size)) != card.pairs_hash:
+            return False
+    names = [name for name, _ in card.components] or list(filter(None, [card.started_from]))
     try:
-        parts = [read_card(adapter_folder(workspace.adapters, name)) for name, _ in card.components]
+        parts = [read_card(adapter_folder(workspace.adapters, name)) for name in names]
     except AdapterError:
         return False
-    # A part that is younger than the sum was trained again since.
+    # A part that is younger than what was made of it was trained again since.
     return all(part.created <= card.created and learnt_from_these(part, workspace) for part in parts)
 
 

@@ -292,5 +292,54 @@ def show_pairs(
         for message in pair.history:
             click.echo(f"  {message.role}: {visible(message.content)}")
         click.echo(click.style(f"Q {visible(pair.instruction)}", bold=True))
-        click.echo(f"A {visible(pair.response, keep_lines=True)}\n")
+        for mark, text in (("A", pair.response), ("✗", pair.rejected)):
+            if text:
+                click.echo(f"{mark} {visible(text, keep_lines=True)}")
+        click.echo("")
     click.echo(f"{len(some)} of {counted(len(pairs), 'pair')} in {workspace.pairs_file(name)}.")
+
+
+@pairs_command.command("preferences", epilog="Example: assistant pairs preferences --corpus claims")
+@corpus_option
+@click.option(
+    "--pairs", "pairs_name", metavar="NAME", help="Set whose answers get worse ones; by default the corpus's."
+)
+@click.option("--people-only", is_flag=True, help="Only what people said; make no worse answers.")
+@click.option("--name", metavar="NAME", help="Of the set of preferences; CORPUS-preferences by default.")
+@workspace_options
+@json_option
+def preferences(
+    corpus: str,
+    pairs_name: str | None,
+    people_only: bool,
+    name: str | None,
+    workspace: Workspace,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Make a set of preferences: which of two answers to a question is better.
+
+    Votes, corrections and thumbs of the app, and answers of pairs beside worse ones: with a wrong citation, a wrong
+    number or an unsupported sentence. 'assistant train method=dpo' learns from them.
+    """
+    from ingest.pairs.report import print_report
+
+    report = gathered_preferences(workspace, settings, corpus, None if people_only else pairs_name or corpus, name)
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        print_report(report)
+
+
+def gathered_preferences(
+    workspace: Workspace, settings: Settings, corpus: str, pairs: str | None, name: str | None = None
+) -> "PairsReport":
+    """Make the set of preferences NAME of a corpus; ``pairs`` is the set whose answers get worse ones."""
+    from assistant.service import open_corpus
+    from ingest.pairs.preference_set import make_preferences
+
+    file = workspace.pairs_file(name or f"{corpus}-preferences")
+    if not file.exists():
+        new_name(file.stem, "set of pairs")
+    with closing(open_corpus(workspace, corpus)) as catalog:
+        return make_preferences(workspace, catalog, settings, file, workspace.pairs_file(pairs) if pairs else None)

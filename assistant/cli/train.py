@@ -16,11 +16,14 @@ from assistant.artifacts.cards import (
     read_scores,
     staleness,
 )
+from assistant.artifacts.pairs import holds_preferences
+from assistant.cli.ingest import gathered_preferences
 from assistant.cli.options import json_option, print_json, workspace_options
 from assistant.config import Settings
+from assistant.config.train_settings import PREFERENCE_METHODS
 from assistant.errors import AssistantError, UsageError
-from assistant.text.printing import visible
-from assistant.workspace import Workspace, new_name, safe_name, size_of
+from assistant.text.printing import counted, visible
+from assistant.workspace import DEFAULT_CORPUS, Workspace, new_name, safe_name, size_of
 
 if TYPE_CHECKING:
     from train.adapter_export import Dtype, Format
@@ -49,12 +52,14 @@ def train_command(
 
     CONFIG.yaml and KEY=VALUE state what differs from the defaults, which docs/training.md lists; KEY=VALUE wins.
     """
-    from train.run_file import given
+    from train.run_file import given, validated
 
     files = [Path(argument) for argument in arguments if "=" not in argument]
     if len(files) > 1:
         raise UsageError(f"Two run files: {files[0]} and {files[1]}.", "Give one; key=value changes single settings.")
     values = given(files[0] if files else None, [argument for argument in arguments if "=" in argument])
+    if validated(values).method in PREFERENCE_METHODS and not (values.get("pairs") or resume):
+        values = _with_preferences(workspace, settings, values)
     if only_check:
         from train.check import check, lines, problems
 
@@ -73,7 +78,8 @@ def train_command(
         return 0
     loss = "no validation pairs"
     if card.validation_loss is not None and card.base_validation_loss is not None:
-        loss = f"validation loss {card.validation_loss:.3f}, of the base model {card.base_validation_loss:.3f}"
+        before = f"'{card.started_from}'" if card.started_from else "the base model"
+        loss = f"validation loss {card.validation_loss:.3f}, of {before} {card.base_validation_loss:.3f}"
     click.echo(
         f"Adapter '{card.name}': {loss}; {card.steps} steps in {card.seconds / 60:.1f} min, "
         f"{card.parameters:,} parameters ({card.share:.2%} of the base).\n"
@@ -81,6 +87,20 @@ def train_command(
         f' Use it: assistant ask --adapter {card.name} "..."'
     )
     return 0
+
+
+def _with_preferences(workspace: Workspace, settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a run with the preferences about what its adapter learnt from, gathered now."""
+    from train.preferences import newest_adapter
+
+    adapter = str(values.get("adapter") or newest_adapter(workspace.adapters))
+    card = read_card(adapter_folder(workspace.adapters, adapter))
+    corpus = card.corpus.partition(",")[0] or DEFAULT_CORPUS
+    sets = [name for name in card.pair_sets if name and workspace.pairs_file(name).exists()]
+    pairs = next((name for name in sets if not holds_preferences(workspace.pairs_file(name))), None)
+    report = gathered_preferences(workspace, settings, corpus, pairs)
+    click.echo(f"{counted(report.total, 'preference')} in '{report.name}'.", err=True)
+    return {**values, "adapter": adapter, "pairs": report.name}
 
 
 @click.group("adapters", epilog="Example: assistant adapters list")

@@ -9,7 +9,9 @@ from pydantic import BeforeValidator, Field
 
 from assistant.config.settings import Section
 
-Method = Literal["lora", "qlora", "lora-8bit", "dora", "full"]
+Method = Literal["lora", "qlora", "lora-8bit", "dora", "full", "dpo", "kto"]
+PREFERENCE_METHODS: tuple[Method, ...] = ("dpo", "kto")
+"""Those that go on from an adapter, and learn which of two responses is better."""
 
 
 def _listed(value: Any) -> Any:
@@ -23,10 +25,17 @@ class TrainSettings(Section):
     """What is trained, on what, and how."""
 
     name: str = Field("", description="Name of the adapter; empty takes the name of the pairs.")
-    pairs: str = Field("", description="Set of pairs to learn from; empty takes the newest.")
+    pairs: str = Field(
+        "", description="Set of pairs to learn from; empty takes the newest, for dpo and kto the newest preferences."
+    )
     method: Method = Field(
         "lora",
-        description="lora; qlora (base in 4-bit NF4), lora-8bit, dora (direction and length apart), or full.",
+        description="lora; qlora (base in 4-bit NF4), lora-8bit, dora (direction and length apart), or full; dpo and"
+        " kto go on from an adapter with preferences.",
+    )
+    adapter: str = Field("", description="Adapter that dpo and kto go on from; empty takes the newest.")
+    beta: float = Field(
+        0.1, gt=0, le=100, description="For dpo and kto: how closely the model is held to the adapter it started from."
     )
     rank: int = Field(16, ge=1, le=1024, description="Rank of the adapter's matrices.")
     alpha: float = Field(32.0, gt=0, le=100_000, description="Strength of the adapter: it is scaled by alpha / rank.")

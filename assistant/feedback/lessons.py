@@ -11,6 +11,7 @@ in the split of its document, and ``assistant eval`` leaves out what an adapter 
 teaches nothing once a document that it stands on says otherwise or was forgotten.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from assistant.feedback.database import TAUGHT, Feedback, FeedbackStore, Passage
 from assistant.grounding.grounder import ground
 from assistant.store.catalog import Catalog
 from assistant.text.words import detect
-from assistant.types import Passage, Sentence
+from assistant.types import Evidence, Passage, Sentence
 from assistant.workspace import Workspace, make_folder
 
 TAG = "feedback"
@@ -81,11 +82,15 @@ def lessons(workspace: Workspace, catalog: Catalog) -> list[Lesson]:
 
 def still_stands(feedback: Feedback, catalog: Catalog) -> bool:
     """Whether the documents still hold the passages that a correction stands on."""
-    if not feedback.wants_refusal:
-        for source in sources_of(feedback):
-            ids = {file.document_id for file in catalog.files(path=source.document)}
-            if not any(source.text in catalog.text(one) for one in ids if one is not None):
-                return False
+    return feedback.wants_refusal or are_said(sources_of(feedback), catalog)
+
+
+def are_said(passages: Iterable[PassageRecord], catalog: Catalog) -> bool:
+    """Whether the documents still hold some passages."""
+    for one in passages:
+        ids = {file.document_id for file in catalog.files(path=one.document)}
+        if not any(one.text in catalog.text(id_) for id_ in ids if id_ is not None):
+            return False
     return True
 
 
@@ -114,8 +119,12 @@ def _proof(wanted: str, sources: list[PassageRecord]) -> list[PassageRecord]:
 def _grounded(wanted: str, sources: list[PassageRecord]) -> list[Sentence]:
     passages = (Passage(one.document, one.start, one.end, one.context, one.text) for one in sources)
     hits = [evidence_of(passage, one.number, "") for passage, one in zip(passages, sources, strict=True)]
-    # Words weigh the same, since a correction may be older than the corpus.
-    return ground(wanted, hits, lambda stems: dict.fromkeys(stems, 1.0), _LEAST_COVERAGE)
+    return grounded(wanted, hits)
+
+
+def grounded(text: str, hits: Sequence[Evidence]) -> list[Sentence]:
+    """The sentences of what someone said; words weigh the same, since it may be older than the corpus."""
+    return ground(text, hits, lambda stems: dict.fromkeys(stems, 1.0), _LEAST_COVERAGE)
 
 
 def sources_of(feedback: Feedback) -> list[PassageRecord]:

@@ -8,9 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from assistant.text.sentences import CLOSES
+
 CITATION = re.compile(r"(?<!\s)\s*\[\d+(?:\s*,\s*\d+)*\]")
 """Where a text names the passages that it rests on: ``[1]``, ``[1, 2]``; with the blanks in front of it."""
 _LONGEST_EXCERPT = 160  # two lines of a terminal
+
+
+def with_marker(sentence: str, numbers: Iterable[int]) -> str:
+    """A sentence that names the passages it rests on before its full stop: there grounding reads it."""
+    words = sentence.rstrip(CLOSES).rstrip(".!?…")
+    return f"{words} [{', '.join(map(str, numbers))}]{sentence[len(words) :]}"
 
 
 def visible(text: str, *, keep_lines: bool = False) -> str:

@@ -96,4 +96,5 @@ def is_edited(pair: Pair) -> bool:
 def _made(pair: Pair) -> str:
     # Not the number of the passage: the same pair may be shown with another list once other documents have changed.
     said = [pair.source, pair.kind, pair.document, pair.instruction, _MARKER.sub("", pair.response)]
+    said += [pair.rejected] if pair.rejected else []
     return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()[:16]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from assistant.artifacts.pairs import Split
 from assistant.store.catalog import StoredChunk
 from assistant.text.lexicon import vocabulary
-from assistant.text.sentences import CLOSES, sentence_spans
+from assistant.text.printing import with_marker
+from assistant.text.sentences import sentence_spans
 from assistant.text.words import stems
 from assistant.types import Evidence, Passage
 from ingest.pairs.candidates import CandidatePair, share_of
@@ -179,8 +180,7 @@ def cited(response: str, number: int, is_supported: Callable[[str], bool] = bool
     for start, stop in sentence_spans(response):
         sentence = response[start:stop]
         if len(sentence.split()) >= _FEWEST_WORDS and is_supported(sentence):
-            words = sentence.rstrip(CLOSES).rstrip(".!?…")
-            sentence = f"{words} [{number}]{sentence[len(words) :]}"
+            sentence = with_marker(sentence, [number])
         marked += response[end:start] + sentence
         end = stop
     return marked + response[end:]

@@ -17,7 +17,7 @@ from assistant.workspace import Workspace
 from train.batches import computed_together
 from train.check import check, histogram, lines, problems
 from train.finetune import train
-from train.forward_backward import summed_loss, tensors_of
+from train.forward_backward import log_likelihoods, tensors_of
 from train.model import Parameters, count_parameters, estimate, with_adapter
 from train.plan import named, prepare
 from train.run_file import load, validated
@@ -154,7 +154,7 @@ def test_the_formula_for_activations_is_near_what_autograd_keeps(values: dict[st
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = summed_loss(model, tensors_of(batches[0], {"full_attention": None}, "cpu"), bfloat16)
+        loss = -log_likelihoods(model, tensors_of(batches[0], {"full_attention": None}, "cpu"), bfloat16).sum()
     torch.autograd.backward(loss)
     needed = estimate(config, Parameters(0, 0, 0), settings, bfloat16, batches).activations
     if settings.checkpointing:  # all of one layer comes when it is computed again, behind the hook

@@ -10,7 +10,7 @@ from toys import SIZES, VOCABULARY, toy_llama, toy_rows
 
 from train import forward_backward as passing
 from train.batches import TokenRow, alone, computed_together, loss_tokens, packed
-from train.forward_backward import Kinds, Passes, attention_kinds, obstacle, summed_loss, tensors_of
+from train.forward_backward import Kinds, Passes, attention_kinds, log_likelihoods, obstacle, tensors_of
 
 SHAPES: list[list[tuple[int, list[tuple[int, int]]]]] = [
     [(20, [(3, 2), (3, 2)])],
@@ -180,9 +180,9 @@ def test_a_large_vocabulary_is_computed_in_slices(monkeypatch: pytest.MonkeyPatc
     model, rows = toy_llama(), toy_rows(SHAPES[1])
     batch = computed_together(rows, 500, share=True)[0]
     given = tensors_of(batch, {"full_attention": None}, "cpu")
-    whole = summed_loss(model, given, bfloat16=False).detach()
+    whole = log_likelihoods(model, given, bfloat16=False).detach()
     monkeypatch.setattr(passing, "_SLICE", 3)
-    torch.testing.assert_close(summed_loss(model, given, bfloat16=False).detach(), whole)
+    torch.testing.assert_close(log_likelihoods(model, given, bfloat16=False).detach(), whole)
 
 
 def test_bfloat16_is_near_float32() -> None:
@@ -190,5 +190,5 @@ def test_bfloat16_is_near_float32() -> None:
     exact = passes(model, None).mean_loss(rows)
     for sequences in (alone(rows), packed(rows, 8, 500)):
         given = tensors_of(sequences, {"full_attention": None}, "cpu")
-        rounded = summed_loss(model, given, bfloat16=True).item() / loss_tokens(rows)
+        rounded = -log_likelihoods(model, given, bfloat16=True).sum().item() / loss_tokens(rows)
         assert rounded != exact and rounded == pytest.approx(exact, rel=2e-2)

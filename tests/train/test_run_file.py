@@ -94,7 +94,7 @@ def test_a_shipped_run_file_loads_and_opens_with_its_command(file: Path) -> None
 
 def test_there_is_a_run_file_for_each_method() -> None:
     shipped = [load(file) for file in CONFIGS.glob("*.yaml")]
-    assert {"lora", "qlora", "lora-8bit", "dora", "full"} == {settings.method for settings in shipped}
+    assert {"lora", "qlora", "lora-8bit", "dora", "full", "dpo"} == {settings.method for settings in shipped}
     assert any(settings.rslora for settings in shipped)
 
 
@@ -104,6 +104,7 @@ def test_the_rate_falls_with_the_width_of_the_model() -> None:
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] == pytest.approx(2e-4)
     assert learning_rate(TrainSettings(method="full"), 576) == pytest.approx(1e-4)
+    assert learning_rate(TrainSettings(method="dpo"), 576) == pytest.approx(5e-5)
     assert learning_rate(TrainSettings(learning_rate=3e-4), 576) == 3e-4
 
 

@@ -21,7 +21,7 @@ from assistant.artifacts.cards import (
     staleness,
 )
 from assistant.artifacts.command_reports import BadRow, CheckReport
-from assistant.artifacts.pairs import Source, overview, read_header
+from assistant.artifacts.pairs import Source, holds_preferences, overview, read_header
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
 from assistant.models.catalogue import entry_of
@@ -64,11 +64,11 @@ _OWN: tuple[Source, ...] = ("generated", "structure", "set", "feedback", "tone",
 
 
 def pairs_sets(workspace: Workspace) -> list[str]:
-    """Names of the sets of pairs, the newest first."""
+    """Names of the sets of pairs, the newest first; those of preferences behind the others."""
     if not workspace.pairs.is_dir():
         return []
     files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
-    return [file.stem for file in files]
+    return [file.stem for file in sorted(files, key=holds_preferences)]
 
 
 def examples_named(workspace: Workspace) -> frozenset[str]:
@@ -304,6 +304,7 @@ def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:
         "method": card.method,
         "base": card.base,
         "components": composed,
+        "started_from": card.started_from,
         "losses": _losses(context, view),
         "scores": scores,
         "pairs": f"{card.pairs} ({_number(context, pairs)})" if pairs else card.pairs,

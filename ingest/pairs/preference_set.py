@@ -1,0 +1,186 @@
+"""Preferences into a set: what people prefer, and answers of our own making that are worse than those of pairs.
+
+    people (assistant.feedback.opinions) ─┐
+    pairs ──▶ worse answers ─────────────────┴─▶ splits ──▶ pairs/NAME.jsonl
+
+A worse answer has one fault, and is otherwise the answer of its pair:
+
+    citation       it names a passage that does not say so
+    number         one of its numbers is another one, which no passage has
+    unsupported    it goes on with a sentence that is said of something else
+
+Each is held against the passages, as an answer is when people ask: what they support is not worse. The same pairs and
+seed give the same set. A preference is in the split of the document that it is about; in that of tests, which teaches
+nothing, if it shows any document of tests.
+"""
+
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from assistant import __version__
+from assistant.artifacts.command_reports import PairsReport
+from assistant.artifacts.pairs import (
+    SPLITS,
+    Pair,
+    PairsHeader,
+    Split,
+    evidence_of,
+    holds_preferences,
+    read_pairs,
+    write_pairs,
+)
+from assistant.config import Settings
+from assistant.errors import PairsError, UsageError
+from assistant.feedback.lessons import grounded
+from assistant.feedback.opinions import preferences
+from assistant.store.catalog import Catalog
+from assistant.text.printing import CITATION, with_marker
+from assistant.text.sentences import sentence_spans
+from assistant.types import Evidence
+from assistant.workspace import Workspace, write_lock
+from ingest.pairs.candidates import identified, is_edited, number_of, one_of
+from ingest.pairs.corpus import hashes_of, leaks
+from ingest.pairs.evidence_lists import numbers
+
+# So many foreign sentences are tried before an answer goes without one.
+_TRIES = 5
+
+
+def make_preferences(
+    workspace: Workspace, catalog: Catalog, settings: Settings, file: Path, pairs_file: Path | None
+) -> PairsReport:
+    """Write the preferences of a corpus to ``file``: those of people, and pairs of ``pairs_file`` with worse answers.
+
+    What a person edited in it is kept. Raises PairsError when none came out, UsageError where ``file`` holds pairs of
+    another kind or of another corpus.
+    """
+    started = time.perf_counter()
+    if file.exists() and not holds_preferences(file):
+        raise UsageError(f"{file} holds pairs that are no preferences.", "Name another set with --name.")
+    pairs = read_pairs(pairs_file) if pairs_file else []
+    seed, hashes = settings.pairs.seed, hashes_of(catalog)
+    with write_lock(file.parent):
+        edited = [replace(one, edited=True) for one in (read_pairs(file) if file.exists() else ()) if is_edited(one)]
+        by_people, dropped = preferences(workspace, catalog, settings.answer.refusal)
+        splits = {pair.document: pair.split for pair in pairs if pair.document}
+        made = [*(replace(one, split=_split_of(one, splits)) for one in by_people), *worse_answers(pairs, seed)]
+        once = {one.id: one for one in [*map(identified, made), *edited]}
+        kept = [one for one in once.values() if one.documents <= hashes.keys()]
+        if not kept:
+            told = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "nobody has said anything yet"
+            raise PairsError(
+                f"There are no preferences about '{catalog.folder.name}': {told}.",
+                "Make pairs first (assistant pairs), or compare answers in the app.",
+            )
+        shown = frozenset[str]().union(*(one.documents for one in kept))
+        header = PairsHeader(
+            corpus=catalog.folder.name,
+            generation=catalog.generation(),
+            generator="",
+            seed=seed,
+            documents={path: hashes[path] for path in sorted(shown)},
+            counts=dict(Counter[str](one.source for one in kept).most_common()),
+            dropped=dict(dropped),
+            settings={"pairs": pairs_file.stem if pairs_file else ""},
+            version=__version__,
+            preferences=True,
+        )
+        write_pairs(file, kept, header)
+    return _report(file, header, kept, len(edited), round(time.perf_counter() - started, 3))
+
+
+def worse_answers(pairs: Sequence[Pair], seed: int) -> Iterator[Pair]:
+    """For each pair that names a passage which answers it: itself, with an answer of each fault that it can have."""
+    said: dict[tuple[Split, str], list[tuple[str, str]]] = defaultdict(list)
+    for pair in pairs:
+        if pair.golden:
+            plain = CITATION.sub("", pair.response)
+            said[pair.split, pair.language] += [(pair.document, plain[a:b]) for a, b in sentence_spans(plain)[:1]]
+    for pair in pairs:
+        if not pair.documents or pair.golden is None or f"[{pair.golden}]" not in pair.response:
+            continue
+        hits = [evidence_of(passage, place, pair.language) for place, passage in enumerate(pair.passages, 1)]
+        if _lacks_support(pair.response, hits):
+            continue
+        for kind, worse in (
+            ("citation", other_citation(pair, hits, seed)),
+            ("number", other_number(pair, hits, seed)),
+            ("unsupported", unsupported_sentence(pair, hits, said[pair.split, pair.language], seed)),
+        ):
+            if worse:
+                yield replace(pair, source="synthetic", kind=kind, rejected=worse, edited=False, quote="")
+
+
+def other_citation(pair: Pair, hits: Sequence[Evidence], seed: int) -> str:
+    """The response with the number of a passage that supports none of it; empty where there is none."""
+    supporting = {one.hit for hit in hits for sentence in grounded(pair.response, [hit]) for one in sentence.citations}
+    others = [hit.rank for hit in hits if hit.rank not in supporting]
+    if pair.golden not in supporting or not others:
+        return ""
+    return pair.response.replace(f"[{pair.golden}]", f"[{one_of(others, seed, 'citation', pair.id)}]")
+
+
+def other_number(pair: Pair, hits: Sequence[Evidence], seed: int) -> str:
+    """The response with another digit in one of its numbers; empty where it has none, or passages have all others."""
+    there = numbers(" ".join(f"{hit.context} {hit.text}" for hit in hits))
+    own = sorted(numbers(CITATION.sub("", pair.response)) & there)
+    if not own:
+        return ""
+    number = one_of(own, seed, "number", pair.id)
+    digits = [place for place, sign in enumerate(number) if sign.isdecimal()]
+    changed = {f"{number[:at]}{digit}{number[at + 1 :]}" for at in digits for digit in "123456789"}
+    others = sorted(changed - there)
+    if not others:
+        return ""
+    # Not within another number, and not in a marker.
+    whole = rf"(?<![\w.,\[]){re.escape(number)}(?![\w\]]|[.,]\d)"
+    worse = re.sub(whole, one_of(others, seed, "other", pair.id), pair.response, count=1)
+    return worse if _lacks_support(worse, hits) else ""
+
+
+def unsupported_sentence(pair: Pair, hits: Sequence[Evidence], said: Sequence[tuple[str, str]], seed: int) -> str:
+    """The response with a sentence behind it that is said in another document; empty where none was found."""
+    begin = number_of(seed, "unsupported", pair.id)
+    for step in range(min(_TRIES, len(said))):
+        document, sentence = said[(begin + step) % len(said)]
+        if document not in pair.documents and _lacks_support(sentence, hits):
+            return f"{pair.response} {with_marker(sentence, [pair.golden or 1])}"
+    return ""
+
+
+def _lacks_support(text: str, hits: Sequence[Evidence]) -> bool:
+    return not all(sentence.supported for sentence in grounded(text, hits))
+
+
+def _split_of(pair: Pair, splits: Mapping[str, Split]) -> Split:
+    """Of what people prefer: that of the document it is about, or, if it is about none, of those that it shows."""
+    shown = {splits.get(document, "train") for document in pair.documents}
+    if "test" in shown:
+        return "test"
+    return splits.get(pair.document, "train") if pair.document else min(shown, key=SPLITS[::-1].index, default="train")
+
+
+def _report(file: Path, header: PairsHeader, pairs: Sequence[Pair], edited: int, seconds: float) -> PairsReport:
+    lists, splits = {pair.passages for pair in pairs}, Counter(pair.split for pair in pairs)
+    return PairsReport(
+        name=file.stem,
+        corpus=header.corpus,
+        file=str(file),
+        counts=header.counts,
+        kinds=dict(Counter(pair.kind for pair in pairs).most_common()),
+        splits={split: splits[split] for split in SPLITS},
+        dropped=header.dropped,
+        lists=len(lists),
+        pairs_per_list=round(len(pairs) / len(lists), 2),
+        leaks=leaks(pairs),
+        kept=0,
+        edited=edited,
+        stale=0,
+        other_settings=(),
+        bad_rows=(),
+        seconds=seconds,
+    )

@@ -1,0 +1,271 @@
+"""Preferences: the losses of TRL on the same rows, a reference that stays, and adapters that go on from others."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+from tiny import tiny_model, tokenizer
+from toys import apart, toy_llama, toy_pair, toy_rows, write_toy_pairs
+
+from assistant.artifacts.cards import read_card
+from assistant.artifacts.pairs import Pair, PairsHeader, learnt_from_these, pairs_hash, read_pairs, write_pairs
+from assistant.config import Settings
+from assistant.config.train_settings import TrainSettings
+from assistant.errors import AdapterError, ConfigError, IdentityError, PairsError, TrainingError
+from assistant.workspace import Workspace
+from train.batches import TokenRow, computed_together
+from train.check import check, problems
+from train.finetune import train
+from train.forward_backward import Passes, attention_kinds
+from train.plan import named
+from train.preferences import PairPreference, SinglePreference, Start, with_start
+
+SHORT = {"max_steps": 2, "learning_rate": 0.01, "validation_answers": 0}
+
+
+def preferences(number: int = 5) -> list[TokenRow]:
+    """Rows of which some share their passages, each held against another response."""
+    rows = toy_rows([(20, [(4, 6), (5, 3)]), (12, [(6, 5)]), (18, [(3, 4), (7, 2)])])[:number]
+    return [replace(row, against=(*row.response[:1], 3 + place, 9, 2)) for place, row in enumerate(rows)]
+
+
+def moved_model() -> Any:
+    """An adapter that has moved from the one it started from, which lies beside it."""
+    from peft import LoraConfig
+
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    model = with_start(toy_llama(), TrainSettings(), Start(None, config, None))  # type: ignore[arg-type]
+    move(model, "reference", 1)
+    move(model, "default", 2)
+    return model
+
+
+def move(model: Any, adapter: str, seed: int) -> None:
+    """Random second matrices for an adapter."""
+    torch.manual_seed(seed)
+    for name, weight in model.named_parameters():
+        if "lora_" in name and name.endswith(f"{adapter}.weight"):
+            torch.nn.init.normal_(weight.data, std=0.3)
+
+
+def as_trl(rows: Sequence[TokenRow]) -> list[dict[str, list[int]]]:
+    return [
+        {"prompt_ids": [*row.prompt], "chosen_ids": [*row.response], "rejected_ids": [*row.against]} for row in rows
+    ]
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[Any]:
+    """TRL's trainer of a kind over our model, whose adapter is called as there."""
+    from datasets import Dataset
+
+    def made(trainer: Any, config: Any, row: dict[str, Any], **settings: Any) -> tuple[Any, Any]:
+        model = moved_model()
+        weights = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+        model.delete_adapter("reference")
+        args = config(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", max_length=None,
+                      gradient_checkpointing=False, beta=0.3, disable_tqdm=True, **settings)  # fmt: skip
+        made = trainer(model, args=args, train_dataset=Dataset.from_list([row, row]), processing_class=tokenizer())
+        for name, weight in made.model.named_parameters():
+            weight.data.copy_(weights[name.replace(".ref.", ".reference.")])
+        return made, moved_model()
+
+    yield made
+
+
+@pytest.mark.filterwarnings("ignore")  # what TRL asks of transformers
+def test_the_loss_of_pairs_is_that_of_trl(theirs: Any) -> None:
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
+
+    trainer, model = theirs(DPOTrainer, DPOConfig, {"prompt": "hail", "chosen": "a", "rejected": "b"})
+    rows = preferences()
+    wanted = trainer._compute_loss(trainer.model, DataCollatorForPreference(0)(as_trl(rows)), False)
+    wanted.backward()
+    gradients = {name: weight.grad for name, weight in trainer.model.named_parameters() if weight.grad is not None}
+    for kinds in (attention_kinds(model.config), None):
+        model.zero_grad()
+        work = Passes(model, Accelerator(cpu=True), 60, kinds, bfloat16=False, objective=PairPreference(0.3))
+        assert work.backward(rows).loss == pytest.approx(wanted.item(), abs=1e-5)
+        mine = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
+        assert apart(mine, gradients) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")  # what TRL asks of transformers
+def test_the_loss_of_single_answers_is_that_of_trl(theirs: Any) -> None:
+    from trl.trainer.kto_config import KTOConfig
+    from trl.trainer.kto_trainer import KTOTrainer
+
+    row = {"prompt": "hail", "completion": "a", "label": True}
+    trainer, model = theirs(KTOTrainer, KTOConfig, row, per_device_train_batch_size=2)
+    rows = [replace(one, is_wanted=place % 2 == 0) for place, one in enumerate(preferences(4))]
+    prefixes = [
+        {
+            f"{key}input_ids": [*one.prompt, *response],
+            f"{key}completion_mask": [0] * len(one.prompt) + [1] * len(response),
+        }
+        for one in rows
+        for key, response in (("", one.response), ("KL_", one.against))
+    ]
+    batch: dict[str, Any] = {"label": torch.tensor([one.is_wanted for one in rows])}
+    for key in ("input_ids", "completion_mask", "KL_input_ids", "KL_completion_mask"):
+        lists = [one[key] for one in prefixes if key in one]
+        width = max(map(len, lists))
+        batch[key] = torch.tensor([one + [0] * (width - len(one)) for one in lists])
+        if key.endswith("input_ids"):
+            lengths = [[1] * len(one) + [0] * (width - len(one)) for one in lists]
+            batch[key.replace("input_ids", "attention_mask")] = torch.tensor(lengths)
+    wanted = float(trainer._compute_loss(trainer.model, batch, False))
+    work = Passes(model, Accelerator(cpu=True), 10_000, attention_kinds(model.config), bfloat16=False)
+    work = replace(work, objective=SinglePreference(0.3, rows))
+    assert len(work.micro_batches(rows)) == 1, "z is that of a micro-batch"
+    assert work.mean_loss(rows) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_rarer_kind_of_single_answers_counts_as_much_as_the_other() -> None:
+    rows = [replace(one, is_wanted=place > 0) for place, one in enumerate(preferences(4))]
+    losses = SinglePreference(0.1, rows).losses(rows, torch.zeros(4, 2))
+    assert losses.tolist() == [1.5, 0.5, 0.5, 0.5]
+
+
+def test_both_responses_of_a_preference_are_computed_together() -> None:
+    rows = preferences()
+    for most, share in ((1, True), (1, False), (60, True), (10_000, False)):
+        batches = computed_together(rows, most, share)
+        assert sorted(row.id for batch in batches for one in batch for row in one.rows) == sorted(r.id for r in rows)
+        assert all(len(one.branches) == 2 * len(one.rows) for batch in batches for one in batch)
+    (one,) = computed_together(rows[:1], 100, share=True)[0]
+    assert one.prefix == len(rows[0].prompt) - 1, "the prompt is run once"
+
+
+def liked(number: int, split: Any = "train", **changes: Any) -> Pair:
+    """A preference about the passages of a toy pair."""
+    pair = replace(toy_pair(number, split), source="vote", rejected=f"Rule {number} says storm roof broker. [2]")
+    return replace(pair, **changes)
+
+
+def write_liked(place: Workspace, pairs: Sequence[Pair] | None = None, name: str = "liked") -> None:
+    pairs = [liked(n, "validation" if n >= 12 else "train") for n in range(16)] if pairs is None else pairs
+    header = PairsHeader("default", 4, "", 7, {"d1.md": "cd"}, {"vote": len(pairs)}, {}, {}, "0.1.0", preferences=True)
+    write_pairs(place.pairs_file(name), pairs, header)
+
+
+@pytest.fixture
+def started(place: Workspace, general: Settings) -> Workspace:
+    """A workspace with an adapter to go on from, and preferences."""
+    train(place, general, SHORT | {"name": "house", "rank": 4})
+    write_liked(place)
+    return place
+
+
+def weights(place: Workspace, name: str) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(place.adapter(name) / "adapter_model.safetensors")
+
+
+def test_a_training_goes_on_from_an_adapter_and_says_so(started: Workspace, general: Settings) -> None:
+    values = {"method": "dpo", "max_steps": 6, "learning_rate": 0.01, "evaluate_every": 6, "validation_answers": 2}
+    card = train(started, general, values)
+    assert card is not None and card == read_card(started.adapter("liked"))
+    assert (card.method, card.started_from, card.pairs, card.pair_sets) == (
+        "dpo",
+        "house",
+        "toy, liked",
+        ["toy", "liked"],
+    )
+    assert (card.config["rank"], card.config["beta"]) == (4, 0.1)
+    assert card.pairs_counts == {"vote": 12, "structure": 16} and card.documents == {"d0.md": "ab", "d1.md": "cd"}
+    assert card.base_validation_loss == pytest.approx(math.log(2), abs=1e-6)
+    assert card.validation_loss is not None and card.validation_loss < 0.6
+    lines = (started.adapter("liked") / "metrics.jsonl").read_text().splitlines()
+    assert '"loss": 0.6931' in lines[0], "nothing has moved before the first step"
+    assert apart(weights(started, "liked"), weights(started, "house")) > 0.01
+    assert "goes on from | house" in (started.adapter("liked") / "README.md").read_text()
+
+
+def test_an_adapter_learnt_from_these_while_all_before_it_did(started: Workspace, general: Settings) -> None:
+    card = train(started, general, SHORT | {"method": "dpo"})
+    assert card is not None and learnt_from_these(card, started)
+    write_toy_pairs(started, [toy_pair(number) for number in range(8)])
+    assert not learnt_from_these(card, started), "the pairs of the adapter before it changed"
+
+
+def test_single_answers_train_where_nothing_says_which_of_two_is_better(started: Workspace, general: Settings) -> None:
+    thumbs = [liked(n, source="thumb", **({"rejected": ""} if n % 3 else {"response": ""})) for n in range(12)]
+    write_liked(started, thumbs, "thumbs")
+    with pytest.raises(TrainingError, match="method=kto"):
+        train(started, general, SHORT | {"method": "dpo"})
+    card = train(started, general, SHORT | {"method": "kto", "max_steps": 4})
+    assert card is not None and (card.method, card.pairs) == ("kto", "toy, thumbs")
+    assert apart(weights(started, "thumbs"), weights(started, "house")) > 0.001
+
+
+def test_an_interrupted_training_goes_on_against_the_same_reference(
+    started: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"method": "dpo", "adapter": "house", "max_steps": 4, "learning_rate": 0.01, "checkpoint_minutes": 0}
+    train(started, general, values | {"name": "whole"})
+    real, steps = Passes.backward, []
+
+    def backward(self: Passes, rows: Any) -> Any:
+        steps.append(rows)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return real(self, rows)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Passes, "backward", backward)
+        train(started, general, values | {"name": "resumed"})
+    train(started, general, {}, resume=True)
+    assert apart(weights(started, "resumed"), weights(started, "whole")) < 1e-6
+
+
+def test_it_is_checked_like_any_training(started: Workspace, general: Settings) -> None:
+    report = check(started, general, {"method": "dpo"})
+    assert (report.method, report.rows, report.validation_rows) == ("dpo", 12, 4) and not problems(report)
+    assert report.probe is not None and report.probe.packed
+
+
+def test_what_cannot_be_gone_on_from_is_told_before_a_weight_is_loaded(
+    place: Workspace, general: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(PairsError, match="assistant pairs preferences"):
+        train(place, general, {"method": "dpo"})
+    write_liked(place)
+    with pytest.raises(TrainingError, match="no adapter"):
+        train(place, general, {"method": "dpo"})
+    train(place, general, SHORT | {"name": "house"})
+    with pytest.raises(ConfigError, match="makes a new adapter"):
+        train(place, general, {"adapter": "house"})
+    with pytest.raises(ConfigError, match="another name"):
+        train(place, general, {"method": "dpo", "name": "house"}, force=True)
+    train(place, general, SHORT | {"name": "whole", "method": "full"})
+    with pytest.raises(AdapterError, match="whole model"):
+        train(place, general, {"method": "dpo", "adapter": "whole"})
+    other = tiny_model(tmp_path / "other")
+    engine = general.engine.model_copy(update={"model": str(other)})
+    with pytest.raises(IdentityError):
+        train(place, general.model_copy(update={"engine": engine}), {"method": "dpo", "adapter": "house"})
+
+
+def test_a_training_of_another_kind_leaves_preferences_alone(started: Workspace) -> None:
+    assert named(TrainSettings(), started).pairs == "toy", "although the preferences are newer"
+    assert named(TrainSettings(method="dpo"), started).pairs == "liked"
+
+
+def test_a_preference_that_chooses_what_it_rejects_is_named_by_its_line(started: Workspace) -> None:
+    file = started.pairs_file("liked")
+    write_liked(started, [liked(0), liked(1, rejected=toy_pair(1).response)])
+    with pytest.raises(PairsError, match=r"line 2: response and rejected are the same"):
+        read_pairs(file)
+
+
+def test_pairs_that_are_no_preferences_are_written_and_known_as_before(place: Workspace) -> None:
+    assert '"rejected"' not in place.pairs_file("toy").read_text()
+    assert pairs_hash([toy_pair(0)]) == "161289b3585ce55a"
