@@ -12,7 +12,7 @@ from cards import trained
 from fakes import ScriptedEngine
 from serving import ANSWER, HAIL, QUESTION, make_corpora, service_of
 from signing import make_people
-from working import as_, choosing
+from working import as_, choosing, run_instead, started
 
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
 from assistant.errors import UsageError
@@ -25,6 +25,7 @@ from assistant.workspace import Workspace
 from eval.cases import read_cases
 from ingest.pairs.user_sets import read_rows
 from ui.context import AppContext, make_context
+from ui.pages.preferring import PreferenceActions
 from ui.pages.teaching import TeachingActions
 from ui.people import User
 from ui.shown.answer_feedback import judgement_of, taught, teaching_html, vote_of
@@ -253,3 +254,28 @@ def test_a_vote_names_who_answered(context: AppContext, turn: Turn, preferred: i
     assert vote_of(context, ANA, other).evidence == (), "the answers were shown different passages"
     with pytest.raises(UsageError):
         vote_of(context, ANA, turn)
+
+
+def test_the_page_says_how_many_preferences_wait_and_starts_their_training(
+    context: AppContext, turn: Turn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply, actions = turn.standing, PreferenceActions(context)
+    two = Turn(1, QUESTION, (reply, TurnReply("cars", "house", reply.answer)), blind=True, preferred=0)
+    context.feedback.add_vote(replace(vote_of(context, ANA, two), second_answer="No."))
+    taught(context, ANA, turn, {**FORM, "correction": [""]})
+    empty, told = actions.listed(None, as_("eve"))
+    assert empty.choices == [] and "2 opinions wait: 1 comparisons, 0 corrections, 1 thumbs" in told
+    for name, changes in (("house", {}), ("whole", {"method": "full"}), ("other", {"base": "another"})):
+        trained(context.workspace, name, corpus="cars", pairs_hash="", **changes)
+    listed, _ = actions.listed(None, as_("eve"))
+    assert [name for name, _ in listed.choices] == ["other", "house"] and listed.value == "other"
+    trained(context.workspace, "house-dpo1", corpus="cars", pairs_hash="", method="dpo", created="2999-01-01T00:00:00Z")
+    assert "0 opinions wait" in actions.listed("house", as_("eve"))[1], "these were there when it learnt"
+    run_instead(monkeypatch)
+    actions.train("house", as_("eve"))
+    given = ["--", "method=dpo", "adapter=house", "name=house-dpo2"]
+    assert list(started(context)) == ["train", "--json", *given]
+    for name in ("ana", "nobody"):
+        assert actions.listed("house", as_(name))[1] == ""
+        with pytest.raises(gr.Error):
+            actions.train("house", as_(name))

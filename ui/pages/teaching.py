@@ -12,6 +12,7 @@ from assistant.feedback.lessons import is_supported, still_stands
 from assistant.feedback.lineage import Lineage
 from assistant.service import open_corpus
 from ui.context import AppContext
+from ui.pages import preferring
 from ui.pages.events import CLICKED, choice_list, number_of, still_html, telling, titled_html, when_opened
 from ui.people import Role
 from ui.shown.answer_feedback import feedback_html, inbox_html
@@ -55,6 +56,7 @@ def build(context: AppContext) -> None:
             state = gr.Dropdown(choices, value="new", label=words("teaching.state"))
             counts = still_html()
             inbox = choice_list("teaching-list")
+            preferring.build(context)
         with gr.Column(scale=3, min_width=320, elem_classes="card"):
             shown = still_html(meta_html(words("teaching.choose")))
             wanted = gr.Textbox(
