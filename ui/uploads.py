@@ -3,12 +3,16 @@
     uploads/.arriving/…            what Gradio has taken in, each with the one person who may use it
     uploads/CORPUS/NAME            what was let in; this folder is ingested, and keeps its files
 
-A name is made safe, a type is told by content, and nothing is written outside the workspace.
+A name is made safe, a type is told by content, and nothing is written outside the workspace. No file takes the place
+of another one: of two with one name, the second is kept as ``NAME (2)``.
 """
 
+import filecmp
+import itertools
 import os
 import re
 import shutil
+import threading
 import time
 import unicodedata
 from collections import OrderedDict
@@ -49,6 +53,8 @@ _NEVER_TEXT = (
     b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"SQLite format 3", b"\xd0\xcf\x11\xe0", b"{\\rtf",
 )  # fmt: skip
 _UNSAFE = re.compile(r"[^\w.()+,@=&' -]+")
+_naming = threading.Lock()
+"""Held from looking for a name that is free until a file has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +66,26 @@ class NotTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a file is kept."""
+
+    path: Path
+    beside: str = ""
+    """The name that it would have, were there no other file of that name with other content."""
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of an upload. ``folder`` is to be ingested; ``files`` are in it now."""
+    """What became of an upload. ``folder`` is to be ingested; what was ``kept`` is in it now."""
 
     folder: Path
-    files: tuple[Path, ...]
+    kept: tuple[Kept, ...]
     refused: tuple[NotTaken, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where each file is kept."""
+        return tuple(one.path for one in self.kept)
 
 
 class Arrivals:
@@ -123,7 +143,7 @@ def stored(
     arrivals: Arrivals,
     settings: UiSettings,
 ) -> Taken:
-    """Keep what ``user`` has sent in the folder of a corpus; a file of a name that is there already replaces it.
+    """Keep what ``user`` has sent in the folder of a corpus.
 
     Raises UsageError for a corpus whose name could leave the workspace, for too many files, and for one that someone
     else has sent.
@@ -135,7 +155,7 @@ def stored(
             f"These are {len(arrived)} files; at most {settings.upload_files} are taken at once.",
             "Send fewer at a time, or raise ui.upload_files.",
         )
-    files: list[Path] = []
+    kept: list[Kept] = []
     refused: list[NotTaken] = []
     for path in map(Path, arrived):
         if not arrivals.belongs(str(path), user.name):
@@ -144,13 +164,13 @@ def stored(
         if reason:
             refused.append(NotTaken(safe_file_name(path.name), reason))
             continue
-        files.append(_kept(path, folder))
-    return Taken(folder, tuple(files), tuple(refused))
+        kept.append(_kept(path, folder))
+    return Taken(folder, tuple(kept), tuple(refused))
 
 
 def kept_as(
     arrived: str, folder: Path, user: User, arrivals: Arrivals, settings: UiSettings, suffixes: Sequence[str]
-) -> Path:
+) -> Kept:
     """Keep one file that ``user`` has sent in ``folder`` of the workspace; it has to be text of one of the suffixes.
 
     Raises UsageError for one that someone else has sent, that is too large, or of another kind.
@@ -211,10 +231,19 @@ def _starts(head: bytes, beginnings: Iterable[bytes]) -> bool:
     return head.startswith(tuple(beginnings))
 
 
-def _kept(path: Path, folder: Path) -> Path:
+def _kept(path: Path, folder: Path) -> Kept:
+    """Under its own name, or beside the other file that has it; one of the same content is the same file."""
     make_folder(folder)
-    target = folder / safe_file_name(path.name)
-    with replaced_atomically(target) as beside:
-        # A copy: the same file may have been sent by someone else, too.
-        shutil.copyfile(path, beside, follow_symlinks=False)
-    return target
+    own = Path(safe_file_name(path.name))
+    with _naming:
+        for number in itertools.count(1):
+            name = own.name if number == 1 else f"{own.stem} ({number}){own.suffix}"
+            target = folder / name
+            is_free = target.is_symlink() or not target.exists()  # a link is replaced, and what it leads to stays
+            if is_free or filecmp.cmp(path, target, shallow=False):
+                break
+        if is_free:
+            with replaced_atomically(target) as beside:
+                # A copy: the same file may have been sent by someone else, too.
+                shutil.copyfile(path, beside, follow_symlinks=False)
+    return Kept(target, own.name if target.name != own.name else "")

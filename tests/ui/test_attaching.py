@@ -221,6 +221,29 @@ def test_a_reading_that_is_stopped_or_broken_off_leaves_nothing(page: Page, monk
     assert list(attached.iterdir()) == [files.root]
 
 
+def test_two_files_of_one_name_are_both_asked_and_told(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("ui.pages.chat.choosing.gr.Warning", lambda message, **_: told.append(message))
+    conversation, scope = page.brought()
+    scope = page.bring("ana", {"note.md": f"# Note\n\n{PETS}\n".encode()}, conversation, scope)[page.parts.scope]
+    assert scope.files == ("note.md", "note (2).md")
+    assert ["note (2).md" in one and "“note.md”" in one for one in told] == [True]
+    page.ask("ana", conversation, scope)
+    (turn,) = page.context.conversations.turns("ana", conversation)
+    assert {hit.document for hit in turn.standing.answer.hits} == {"note.md", "note (2).md"}
+
+
+def test_a_file_that_is_brought_again_stays_where_its_reading_is_stopped(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation, scope = page.brought()
+    files = page.context.conversations.files("ana", conversation)
+    assert files is not None
+    monkeypatch.setattr(Chat, "_ingested", lambda *_: None)
+    page.bring("ana", {"note.md": f"# Note\n\n{SECRET}\n".encode()}, conversation, scope)
+    assert [file.name for file in files.root.rglob("*.md")] == ["note.md"]
+
+
 def test_what_is_not_read_to_its_end_is_not_read_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     conversation, scope = page.brought()
     kept, large = page.context.conversations, {"large.md": b"# Large\n\nWater.\n"}

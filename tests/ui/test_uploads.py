@@ -3,8 +3,10 @@
 import os
 import stat
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -29,9 +31,9 @@ def docx() -> bytes:
 def send(workspace: Workspace, *files: tuple[str, bytes], user: User = ANA, owner: User = ANA, **limits: int) -> Taken:
     """Files that ``owner`` sent and ``user`` wants to keep in the corpus ``cars``."""
     arrivals, paths = Arrivals(), []
-    for number, (name, content) in enumerate(files):
-        path = workspace.root / "uploads" / ".arriving" / str(number) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+    for name, content in files:
+        path = workspace.root / "uploads" / ".arriving" / token_hex(4) / name
+        path.parent.mkdir(parents=True)
         path.write_bytes(content)
         arrivals.note(str(path), owner.name)
         paths.append(path)
@@ -49,11 +51,47 @@ def test_a_good_file_is_kept_for_its_corpus(workspace: Workspace) -> None:
     assert taken.files[0].read_bytes() == TEXT
 
 
-def test_a_file_of_the_same_name_takes_the_place_of_the_one_before(workspace: Workspace) -> None:
-    send(workspace, ("terms.txt", TEXT))
-    (file,) = send(workspace, ("terms.txt", b"Hail is not covered.")).files
-    assert file.read_bytes() == b"Hail is not covered."
-    assert [one.name for one in file.parent.iterdir()] == ["terms.txt"]
+def test_files_of_one_name_are_all_kept_and_told(workspace: Workspace) -> None:
+    long = "General terms and conditions of the household insurance, " * 3
+    contents = {
+        "terms.txt": [TEXT, b"Hail is not covered."],
+        "a_b.txt": [b"1", b"2", b"3"],
+        safe_file_name(f"{long}1.txt"): [b"part 1", b"part 2"],
+    }
+    taken = send(
+        workspace,
+        ("terms.txt", TEXT),
+        *zip(("a*b.txt", "a_b.txt", "a?b.txt"), contents["a_b.txt"], strict=True),
+        (f"{long}1.txt", b"part 1"),
+        (f"{long}2.txt", b"part 2"),
+    )
+    again = send(workspace, ("terms.txt", b"Hail is not covered."))
+    kept = [*taken.kept, *again.kept]
+    assert [one.beside for one in kept] == [
+        "",
+        "",
+        "a_b.txt",
+        "a_b.txt",
+        "",
+        safe_file_name(f"{long}1.txt"),
+        "terms.txt",
+    ]
+    assert again.files[0].name == "terms (2).txt"
+    assert sorted(one.path.read_bytes() for one in kept) == sorted(one for some in contents.values() for one in some)
+
+
+def test_a_file_that_is_there_already_is_kept_once(workspace: Workspace) -> None:
+    send(workspace, ("terms.txt", TEXT), ("terms.txt", b"Hail is not covered."))
+    for _ in range(2):
+        (one,) = send(workspace, ("terms.txt", b"Hail is not covered.")).kept
+        assert (one.path.name, one.beside) == ("terms (2).txt", "terms.txt")
+    assert sorted(one.name for one in one.path.parent.iterdir()) == ["terms (2).txt", "terms.txt"]
+
+
+def test_files_of_one_name_that_come_at_once_are_all_kept(workspace: Workspace) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        taken = pool.map(lambda number: send(workspace, ("terms.txt", b"%d" % number)), range(8))
+    assert {file.read_bytes() for one in taken for file in one.files} == {b"%d" % number for number in range(8)}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,17 @@ from assistant.artifacts.command_reports import IngestReport
 from assistant.workspace import DEFAULT_CORPUS
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
-from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, telling, when_opened
+from ui.pages.events import (
+    CLICKED,
+    QUIET,
+    SCROLLED,
+    choice_list,
+    data_of,
+    still_html,
+    tell_beside,
+    telling,
+    when_opened,
+)
 from ui.pages.job_forms import CorpusName, JobPanel, checked, existing_corpus, job_panel
 from ui.people import User
 from ui.shown.components import empty_html, message_html, meta_html
@@ -57,6 +67,7 @@ class DocumentsActions:
         for one in taken.refused:
             message = message_html(f"{one.name}: {context.text(one.reason)}")
             gr.Warning(message, title=context.text("jobs.not_taken"))
+        tell_beside(context, taken.kept, context.text("documents.beside_help"))
         if taken.files:
             self._ingest(corpus, user, [str(taken.folder)])
 

@@ -10,7 +10,18 @@ from assistant.artifacts.evaluations import Comparison
 from assistant.errors import UsageError
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
-from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, telling, when_opened
+from ui.pages.events import (
+    CLICKED,
+    QUIET,
+    SCROLLED,
+    choice_list,
+    choosing,
+    data_of,
+    still_html,
+    tell_beside,
+    telling,
+    when_opened,
+)
 from ui.pages.job_forms import AnyCorpusName, Count, JobPanel, PairsName, checked, job_panel, judges_of
 from ui.shown.adapters import other_base, pairs_sets
 from ui.shown.reports import (
@@ -122,7 +133,8 @@ class EvaluationActions:
             return [None, gr.skip()]
         folder = self.context.workspace.root / CASES_FOLDER
         kept = kept_as(file, folder, user, self.context.arrivals, self.context.settings.ui, (".jsonl",))
-        return [None, gr.Dropdown(case_names(self.context), value=kept.name)]
+        tell_beside(self.context, [kept])
+        return [None, gr.Dropdown(case_names(self.context), value=kept.path.name)]
 
     @telling
     @checked

@@ -12,7 +12,7 @@ Errors of ours in them are told to the one who clicked (``telling``): escaped, s
 import functools
 import inspect
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from gradio.context import Context
 from pydantic import ValidationError
 
 from assistant.errors import AssistantError
+from ui.context import AppContext
 from ui.shown.components import message_html, title_html
+from ui.uploads import Kept
 
 _FOLDER = Path(__file__).parent
 # More than any number of ours has, and few enough for JavaScript.
@@ -103,6 +105,14 @@ def choosing(names: Sequence[str], chosen: str | None, first: int = 0) -> gr.Dro
     if chosen not in names:
         chosen = names[first] if len(names) > first else None
     return gr.Dropdown(list(names), value=chosen)
+
+
+def tell_beside(context: AppContext, kept: Iterable[Kept], remedy: str = "") -> None:
+    """Tell of files that are kept under another name than their own; ``remedy`` says what to do about it."""
+    for one in kept:
+        if one.beside:
+            said = context.text("uploads.beside", name=one.beside, kept=one.path.name)
+            gr.Warning(message_html(f"{said} {remedy}".rstrip()))
 
 
 def telling(callback: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,18 @@ from assistant.errors import UsageError
 from assistant.workspace import make_folder, safe_name
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
-from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, choosing, data_of, still_html, telling, when_opened
+from ui.pages.events import (
+    CLICKED,
+    QUIET,
+    SCROLLED,
+    choice_list,
+    choosing,
+    data_of,
+    still_html,
+    tell_beside,
+    telling,
+    when_opened,
+)
 from ui.pages.job_forms import (
     AdapterName,
     CorpusName,
@@ -118,11 +129,13 @@ class TrainingActions:
         for left in folder.glob("*/*"):
             if left.relative_to(folder).as_posix() not in named:
                 left.unlink()
-        own = [
-            f"--{name}={kept_as(file, folder / name, user, context.arrivals, context.settings.ui, _EXAMPLES)}"
+        kept = {
+            name: kept_as(file, folder / name, user, context.arrivals, context.settings.ui, _EXAMPLES)
             for name, file in (("data", data), ("tone", tone))
             if file is not None
-        ]
+        }
+        tell_beside(context, kept.values())
+        own = [f"--{name}={one.path}" for name, one in kept.items()]
         self._start("pairs", corpus, user, ["pairs", "--json", f"--corpus={corpus}", *own])
 
     @telling

@@ -24,7 +24,7 @@ from ui.conversations import FILES, corpus_of
 from ui.jobs import Jobs, printed, variables_of
 from ui.pages.chat.asking import Asking, Edit, first_questions, ready
 from ui.pages.chat.parts import Parts
-from ui.pages.events import data_of, number_of
+from ui.pages.events import data_of, number_of, tell_beside
 from ui.people import User
 from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
 from ui.shown.chat import scope_html, turn_html, welcome_html
@@ -214,22 +214,28 @@ class AskedDocuments:
         context, kept = self.context, self.context.conversations
         before = None if conversation is None else kept.files(user.name, conversation)
         files = before or kept.new_files()
+        there = {file.name for file in (files.root / "uploads" / FILES).glob("*")}
         came: list[Path] = []
         good: list[str] = []
         try:
             taken = stored(brought, files, FILES, user, context.arrivals, context.settings.ui)
-            came += taken.files
+            came += (file for file in taken.files if file.name not in there)
             refused = [f"{one.name}: {context.text(one.reason)}" for one in taken.refused]
-            report = self._ingested(files, taken.folder, user, stop) if came else None
+            report = self._ingested(files, taken.folder, user, stop) if taken.kept else None
             if report is None:
                 return _Brought(conversation, scope, refused)
             failed = {one.path: one.message for one in report.files if one.status in ("failed", "skipped")}
-            good += (file.name for file in came if file.name not in failed)
+            good += (file.name for file in taken.files if file.name not in failed)
             if good:
                 scope = replace(scope, files=tuple(dict.fromkeys((*scope.files, *good))))
                 conversation = kept.attach(user.name, conversation, files, scope)
             remarks = [f"{one.path}: {remark}" for one in report.files if one.path in good for remark in one.warnings]
-            return _Brought(conversation, scope, [*refused, *failed.values()], remarks)
+            beside = [
+                context.text("uploads.beside", name=one.beside, kept=one.path.name)
+                for one in taken.kept
+                if one.beside and one.path.name in good
+            ]
+            return _Brought(conversation, scope, [*refused, *failed.values()], [*beside, *remarks])
         finally:
             for file in came:
                 if file.name not in good:  # or each later reading would read it again
@@ -267,6 +273,7 @@ class AskedDocuments:
         for file in own:
             context.arrivals.note(file, user.name)
         taken = stored(own, context.workspace, corpus, user, context.arrivals, context.settings.ui)
+        tell_beside(context, taken.kept, context.text("documents.beside_help"))
         arguments = ["ingest", "--json", f"--corpus={corpus}", "--", str(taken.folder)]
         context.jobs.start("ingest", corpus, arguments, user.name)
         gr.Info(message_html(context.text("attach.added", corpus=corpus)))
