@@ -3,6 +3,7 @@
     conversations    one row a conversation, with its title
     turns            one row a question, with the replies to it as JSON
     attached/NAME    files that one conversation alone asks, in a workspace of their own; its row has the name
+    attached/.NAME   holds a lock while files are read into it
 
 Nobody reaches a conversation by its number: whatever is asked for is looked up together with the user, and what
 belongs to someone else is not there. So it is with its files: no list of corpora, no search and no program knows them.
@@ -17,11 +18,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assistant.errors import UsageError, WorkspaceError
+from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 from assistant.feedback.database import Verdict
 from assistant.store.sql import migrate, versions_in
 from assistant.text.printing import excerpt
-from assistant.workspace import Workspace, make_file
+from assistant.workspace import Workspace, make_file, write_lock
 from ui.scope import EVERYTHING, Scope, kept, written
 from ui.turns import REPLIES, Branches, ListedConversation, Turn, TurnReply, TurnRow, gone, is_small_talk, said_already
 
@@ -151,6 +152,20 @@ class Conversations:
         """What may hold the files of a conversation, once it is attached to one."""
         return Workspace(self._attached / secrets.token_hex(16))
 
+    @contextmanager
+    def reading(self, files: Workspace) -> Iterator[None]:
+        """While files are read into ``files``, they are somebody's; afterwards they go, unless a conversation has them.
+
+        Raises WorkspaceBusy where others are being read into it.
+        """
+        lock = self._lock_of(files.root)
+        try:
+            with write_lock(lock):
+                yield
+        finally:
+            shutil.rmtree(lock, ignore_errors=True)
+            self.clear_files(files)
+
     def attach(self, user: str, conversation: int | None, files: Workspace, scope: Scope) -> int:
         """Give a conversation files of its own, which it asks from now on; a new one, called by them, where it is None.
 
@@ -175,15 +190,21 @@ class Conversations:
         raise UsageError("Only the person who brought this file can open it.", "Ask them for it, or bring your own.")
 
     def clear_files(self, files: Workspace | None = None) -> None:
-        """Delete files of no conversation, as of a reading or deletion that was broken off; all such, or ``files``."""
+        """Delete files of no conversation, as of a reading or deletion that was broken off; all such, or ``files``.
+
+        What is being read just now stays, whichever process reads it.
+        """
         if not self._attached.is_dir():
             return
-        folders = [files.root] if files else list(self._attached.iterdir())
-        with self._opened() as database:
-            kept = {name for (name,) in database.execute("SELECT attached FROM conversations")}
+        folders = [files.root] if files else [one for one in self._attached.iterdir() if one.name[0] != "."]
         for folder in folders:
-            if folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
+            if self._is_attached(folder):
+                continue
+            lock = self._lock_of(folder)
+            with suppress(WorkspaceBusy), write_lock(lock):
+                if not self._is_attached(folder):  # its reading may have ended meanwhile
+                    shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(lock, ignore_errors=True)
 
     def add(
         self,
@@ -308,6 +329,15 @@ class Conversations:
             database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
         if files:
             self.clear_files(files)
+
+    def _lock_of(self, folder: Path) -> Path:
+        """Beside a folder of files: it is there before the folder is."""
+        return folder.with_name(f".{folder.name}")
+
+    def _is_attached(self, folder: Path) -> bool:
+        with self._opened() as database:
+            found = database.execute("SELECT 1 FROM conversations WHERE attached = ?", (folder.name,)).fetchone()
+        return found is not None
 
     def _change(self, user: str, conversation: int, change: str, *values: str) -> None:
         """Change a conversation. Raises UsageError for one that the user has not."""

@@ -212,7 +212,7 @@ def test_a_reading_that_is_stopped_or_broken_off_leaves_nothing(page: Page, monk
     monkeypatch.setattr("ui.conversations.shutil.rmtree", lambda *_, **__: None)  # as nothing is done any more
     with pytest.raises(KeyboardInterrupt):
         page.bring("ana", {"note.md": b"# Note\n"})
-    assert kept.listed("ana") == [] and len(list(attached.iterdir())) == 1
+    assert kept.listed("ana") == [] and [one for one in attached.iterdir() if one.name[0] != "."]
     monkeypatch.undo()
     files = kept.new_files()
     files.root.mkdir()
@@ -349,6 +349,21 @@ def test_a_file_that_waits_for_those_of_others_is_stopped_at_once(page: Page) ->
 
     changes = asyncio.run(stopped())
     assert changes[page.parts.conversation] is None and not page.chat.asking.reads("s")
+
+
+def test_an_app_that_starts_clears_nothing_that_another_reads(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Chat._ingested
+
+    def beside_another(*arguments: Any) -> IngestReport | None:
+        Conversations(page.context.workspace.root).clear_files()
+        return read(*arguments)
+
+    monkeypatch.setattr(Chat, "_ingested", beside_another)
+    conversation, scope = page.brought()
+    page.ask("ana", conversation, scope)
+    files = page.context.conversations.files("ana", conversation)
+    assert files is not None and list(files.root.rglob("note.md"))
+    assert [one.name for one in files.root.parent.iterdir()] == [files.root.name]
 
 
 def test_a_link_gives_what_is_cited_of_a_file_and_no_more(page: Page) -> None:

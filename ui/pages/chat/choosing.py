@@ -217,30 +217,32 @@ class AskedDocuments:
         there = {file.name for file in (files.root / "uploads" / FILES).glob("*")}
         came: list[Path] = []
         good: list[str] = []
-        try:
-            taken = stored(brought, files, FILES, user, context.arrivals, context.settings.ui)
-            came += (file for file in taken.files if file.name not in there)
-            refused = [f"{one.name}: {context.text(one.reason)}" for one in taken.refused]
-            report = self._ingested(files, taken.folder, user, stop) if taken.kept else None
-            if report is None:
-                return _Brought(conversation, scope, refused)
-            failed = {one.path: one.message for one in report.files if one.status in ("failed", "skipped")}
-            good += (file.name for file in taken.files if file.name not in failed)
-            if good:
-                scope = replace(scope, files=tuple(dict.fromkeys((*scope.files, *good))))
-                conversation = kept.attach(user.name, conversation, files, scope)
-            remarks = [f"{one.path}: {remark}" for one in report.files if one.path in good for remark in one.warnings]
-            beside = [
-                context.text("uploads.beside", name=one.beside, kept=one.path.name)
-                for one in taken.kept
-                if one.beside and one.path.name in good
-            ]
-            return _Brought(conversation, scope, [*refused, *failed.values()], [*beside, *remarks])
-        finally:
-            for file in came:
-                if file.name not in good:  # or each later reading would read it again
-                    file.unlink(missing_ok=True)
-            kept.clear_files(files)
+        with kept.reading(files):
+            try:
+                taken = stored(brought, files, FILES, user, context.arrivals, context.settings.ui)
+                came += (file for file in taken.files if file.name not in there)
+                refused = [f"{one.name}: {context.text(one.reason)}" for one in taken.refused]
+                report = self._ingested(files, taken.folder, user, stop) if taken.kept else None
+                if report is None:
+                    return _Brought(conversation, scope, refused)
+                failed = {one.path: one.message for one in report.files if one.status in ("failed", "skipped")}
+                good += (file.name for file in taken.files if file.name not in failed)
+                if good:
+                    scope = replace(scope, files=tuple(dict.fromkeys((*scope.files, *good))))
+                    conversation = kept.attach(user.name, conversation, files, scope)
+                remarks = [
+                    f"{one.path}: {remark}" for one in report.files if one.path in good for remark in one.warnings
+                ]
+                beside = [
+                    context.text("uploads.beside", name=one.beside, kept=one.path.name)
+                    for one in taken.kept
+                    if one.beside and one.path.name in good
+                ]
+                return _Brought(conversation, scope, [*refused, *failed.values()], [*beside, *remarks])
+            finally:
+                for file in came:
+                    if file.name not in good:  # or each later reading would read it again
+                        file.unlink(missing_ok=True)
 
     def _ingested(self, files: Workspace, folder: Path, user: User, stop: threading.Event) -> IngestReport | None:
         """What ``assistant ingest`` says of a folder; None where it was stopped. Raises UsageError where it failed."""
