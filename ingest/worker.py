@@ -14,7 +14,7 @@ from assistant.config import IngestSettings
 from assistant.errors import IngestError, ReadError, one_line
 from assistant.retrieval.tokens import TokenCounter
 from assistant.types import Chunk, Document
-from assistant.work.processes import confine, ended, interrupts_held
+from assistant.work.processes import confine, ended, interrupts_held, reading_processes
 from ingest.chunker import Budget, chunk_document
 from ingest.readers import Limits, read
 
@@ -68,7 +68,7 @@ def recipe_from(settings: IngestSettings, counter: TokenCounter) -> Recipe:
         ),
         timeout_seconds=settings.timeout_seconds,
         memory_bytes=settings.memory_mb << 20,
-        workers=settings.workers or max(1, (os.cpu_count() or 1) - 1),
+        workers=reading_processes(settings.workers),
     )
 
 

@@ -1,6 +1,5 @@
 """What every page needs: the workspace, the service that answers, who is asking, and the words of one language."""
 
-import asyncio
 from dataclasses import dataclass, field, replace
 
 import gradio as gr
@@ -15,6 +14,7 @@ from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
 from ui.people import LOCAL, People, Role, User, people_of
 from ui.rate_limits import RateLimit
+from ui.reading_places import ReadingPlaces
 from ui.sources.drawer import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
@@ -35,13 +35,13 @@ class AppContext:
     library: Library
     pdf_pages: PdfPages
     answering: AnswerQueue
+    readings: ReadingPlaces
+    """For files that someone brings into the chat."""
     questions: RateLimit
     """How often one person may ask."""
     language: Language = "en"
     arrivals: Arrivals = field(default_factory=Arrivals)
     """Whose the files are that browsers have sent."""
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while files are read that someone has brought into the chat."""
 
     @property
     def settings(self) -> Settings:
@@ -101,5 +101,6 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         library=Library(workspace),
         pdf_pages=PdfPages(DrawingLimits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),
         answering=AnswerQueue(service),
+        readings=ReadingPlaces(settings.ingest),
         questions=RateLimit(settings.ui.questions_per_minute),
     )

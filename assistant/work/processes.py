@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def reading_processes(workers: int) -> int:
+    """How many processes read files: ``workers``; where that is 0, one for each core but that of the embedder."""
+    return workers or max(1, (os.cpu_count() or 1) - 1)
+
+
 def confine(memory_bytes: int, parent: int) -> None:
     """Called in such a process first: cap its address space, where the system can, and end when ``parent`` has."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops us in order

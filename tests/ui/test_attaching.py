@@ -4,9 +4,11 @@ import asyncio
 import re
 import shutil
 import threading
+from collections.abc import Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -22,7 +24,7 @@ from working import as_, run_instead
 
 from assistant.artifacts.command_reports import IngestReport
 from assistant.cli.ingest import ingest_command
-from assistant.config import Origin, Settings
+from assistant.config import IngestSettings, Origin, Settings
 from assistant.errors import UsageError
 from assistant.service import ServedModel, open_corpus
 from assistant.store.catalog import CATALOG_FILE
@@ -36,7 +38,8 @@ from ui.jobs import Jobs, variables_of
 from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking
 from ui.pages.chat.parts import BASE, Parts, lay_out
-from ui.people import LOCAL
+from ui.people import LOCAL, User
+from ui.reading_places import ReadingPlaces
 from ui.scope import EVERYTHING, Scope
 from ui.sources.library import CitedSpan
 from ui.sources.pdfpages import PdfPages
@@ -87,13 +90,17 @@ class Page:
         self, user: str, files: dict[str, bytes], conversation: int | None = None, scope: Scope = EVERYTHING
     ) -> dict[Any, Any]:
         """All that changes on the page when ``user`` brings some files."""
+        paths = self.arrived(user, files)
+        return asyncio.run(self._all(self.chat.attach(paths, conversation, scope, "", as_(user))))
+
+    def arrived(self, user: str, files: dict[str, bytes]) -> list[str]:
+        """Where files are that ``user`` has sent."""
         arriving = self.context.workspace.root / "uploads" / ".arriving"
         arriving.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (arriving / name).write_bytes(content)
             self.context.arrivals.note(str(arriving / name), user)
-        paths = [str(arriving / name) for name in files]
-        return asyncio.run(self._all(self.chat.attach(paths, conversation, scope, "", as_(user))))
+        return [str(arriving / name) for name in files]
 
     def ask(self, user: str, conversation: int | None, scope: Scope, question: str = QUESTION) -> dict[Any, Any]:
         """All that changes on the page when ``user`` asks."""
@@ -340,7 +347,7 @@ def test_nothing_is_asked_while_a_file_is_read(page: Page) -> None:
 
 def test_a_file_that_waits_for_those_of_others_is_stopped_at_once(page: Page) -> None:
     async def stopped() -> dict[Any, Any]:
-        async with page.context.reading:
+        async with page.context.readings.held("ana", threading.Event()):  # of another page of hers
             waits = asyncio.create_task(page._all(page.chat.attach(["note.md"], None, EVERYTHING, "", as_("ana"))))
             while not page.chat.asking.reads("s"):
                 await asyncio.sleep(0.001)
@@ -349,6 +356,60 @@ def test_a_file_that_waits_for_those_of_others_is_stopped_at_once(page: Page) ->
 
     changes = asyncio.run(stopped())
     assert changes[page.parts.conversation] is None and not page.chat.asking.reads("s")
+
+
+def test_a_slow_file_of_one_person_holds_up_nobody_else(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, read = threading.Event(), Chat._ingested
+
+    def slow(chat: Chat, files: Workspace, folder: Path, user: User, stop: threading.Event) -> IngestReport | None:
+        assert user.name == "ben" or ended.wait(10)
+        return read(chat, files, folder, user, stop)
+
+    def attach(user: str) -> Coroutine[Any, Any, dict[Any, Any]]:
+        return page._all(page.chat.attach(page.arrived(user, {"note.md": b"# Note\n"}), None, EVERYTHING, "", of(user)))
+
+    def of(user: str) -> gr.Request:
+        return gr.Request(username=user, session_hash=user)
+
+    async def both() -> tuple[dict[Any, Any], dict[Any, Any]]:
+        slow_one = asyncio.create_task(attach("ana"))
+        while not page.context.readings.people:
+            await asyncio.sleep(0.001)
+        try:
+            fast_one = await asyncio.wait_for(attach("ben"), 5)
+        finally:
+            ended.set()
+        return await slow_one, fast_one
+
+    monkeypatch.setattr(Chat, "_ingested", slow)
+    assert [one[page.parts.conversation] for one in asyncio.run(both())] == [2, 1]
+
+
+def test_one_person_has_one_reading_at_a_time_and_all_have_as_many_as_readers_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ui.reading_places.psutil.virtual_memory", lambda: SimpleNamespace(total=8 << 30))
+    for workers, memory_mb, most in ((3, 256, 3), (16, 2048, 4), (1, 2048, 2), (4, 16 << 10, 2)):
+        assert ReadingPlaces(IngestSettings(workers=workers, memory_mb=memory_mb)).most == most
+
+    async def people(names: str) -> str:
+        """Who has a place, once everybody has asked for one."""
+        places, stop, have = ReadingPlaces(IngestSettings(workers=2)), threading.Event(), []
+
+        async def hold(name: str) -> None:
+            async with places.held(name, stop) as has_place:
+                if has_place:
+                    have.append(name)
+                    await asyncio.Event().wait()
+
+        holding = [asyncio.create_task(hold(name)) for name in names]
+        await asyncio.sleep(0)
+        stop.set()
+        for one in holding:
+            one.cancel()
+        return "".join(have)
+
+    assert asyncio.run(people("aabc")) == "ab"
 
 
 def test_an_app_that_starts_clears_nothing_that_another_reads(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from assistant.artifacts.command_reports import IngestReport
+from assistant.config import ENVIRONMENT_PREFIX
 from assistant.errors import AssistantError, UsageError
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 from ui.context import AppContext
@@ -166,11 +167,8 @@ class AskedDocuments:
             }
             read = _Brought(conversation, scope)
             try:
-                # One after the other: each takes a core, and who asks comes first.
-                while self.context.reading.locked() and not running.stop.is_set():
-                    await asyncio.sleep(_LOOK_SECONDS)
-                if not running.stop.is_set():
-                    async with self.context.reading:
+                async with self.context.readings.held(user.name, running.stop) as has_place:
+                    if has_place:
                         read = await asyncio.to_thread(self._read, brought, user, conversation, scope, running.stop)
             except AssistantError as error:
                 read = _Brought(conversation, scope, [str(error)])
@@ -247,8 +245,10 @@ class AskedDocuments:
     def _ingested(self, files: Workspace, folder: Path, user: User, stop: threading.Event) -> IngestReport | None:
         """What ``assistant ingest`` says of a folder; None where it was stopped. Raises UsageError where it failed."""
         context = self.context
-        # Their workspace has no settings of its own; and someone waits for it, as others do for answers.
-        jobs = Jobs(files, variables_of(context.settings, context.origins, with_file=True), niceness=0)
+        # Their workspace has no settings of its own, and a place is for one process that reads.
+        variables = variables_of(context.settings, context.origins, with_file=True)
+        variables[f"{ENVIRONMENT_PREFIX}INGEST__WORKERS"] = "1"
+        jobs = Jobs(files, variables, niceness=0)  # someone waits for it, as others do for answers
         # Those of before may have been read with other settings, or by another version: then all are read anew.
         for options in ((), ("--rebuild",)) if files.corpus_names() else ((),):
             arguments = ["ingest", "--json", "--yes", f"--corpus={FILES}", *options, "--", str(folder)]
