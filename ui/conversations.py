@@ -22,7 +22,7 @@ from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 from assistant.feedback.database import Verdict
 from assistant.store.sql import migrate, versions_in
 from assistant.text.printing import excerpt
-from assistant.workspace import Workspace, make_file, write_lock
+from assistant.workspace import Workspace, make_file, size_of, write_lock
 from ui.scope import EVERYTHING, Scope, kept, written
 from ui.turns import REPLIES, Branches, ListedConversation, Turn, TurnReply, TurnRow, gone, is_small_talk, said_already
 
@@ -151,6 +151,15 @@ class Conversations:
     def new_files(self) -> Workspace:
         """What may hold the files of a conversation, once it is attached to one."""
         return Workspace(self._attached / secrets.token_hex(16))
+
+    def attached_sizes(self, user: str) -> list[tuple[str, int]]:
+        """The titles of a user's conversations with files, each with the bytes on disk, the most first."""
+        with self._opened() as database:
+            rows = database.execute(
+                "SELECT title, attached FROM conversations WHERE user = ? AND attached IS NOT NULL", (user,)
+            ).fetchall()
+        sizes = [(title, size_of(self._attached / name)) for title, name in rows]
+        return sorted(sizes, key=lambda one: -one[1])
 
     @contextmanager
     def reading(self, files: Workspace) -> Iterator[None]:

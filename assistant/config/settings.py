@@ -142,10 +142,7 @@ class IngestSettings(Section):
         description="Neighbouring windows of one section make a chunk up to this length; 0 leaves them apart.",
     )
     workers: int = Field(
-        0,
-        ge=0,
-        le=256,
-        description="Processes that read files; 0 leaves one core to the embedder and takes the others.",
+        0, ge=0, le=256, description="Processes that read files; 0 leaves one core to the embedder and takes the rest."
     )
     timeout_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest time for reading one file.")
     page_seconds: float = Field(
@@ -335,6 +332,9 @@ class UiSettings(Section):
     )
     upload_mb: int = Field(64, ge=1, le=100_000, description="Largest file that may be uploaded, in MiB.")
     upload_files: int = Field(50, ge=1, le=10_000, description="Most files in one upload.")
+    attached_mb: int = Field(
+        1024, ge=0, le=4_194_304, description="Most disk for files in one person's conversations, in MiB; 0 sets none."
+    )
     questions_per_minute: int = Field(
         20, ge=0, le=1_000_000, description="Questions of one person a minute; 0 sets no limit."
     )

@@ -412,6 +412,31 @@ def test_one_person_has_one_reading_at_a_time_and_all_have_as_many_as_readers_ma
     assert asyncio.run(people("aabc")) == "ab"
 
 
+def test_files_take_no_more_disk_than_one_person_may(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("ui.pages.chat.choosing.gr.Warning", lambda message, **_: told.append(message))
+    service, ui = page.context.service, page.context.settings.ui.model_copy(update={"attached_mb": 1})
+    service.settings = service.settings.model_copy(update={"ui": ui})
+    conversation, scope = page.brought()
+    kept = page.context.conversations
+    files = kept.files("ana", conversation)
+    assert files is not None
+    (files.root / "what was read").write_bytes(bytes(700_000))
+    large = {"large.md": bytes(600_000)}
+    assert page.bring("ana", large, conversation, scope)[page.parts.scope] == scope
+    assert [file.name for file in files.root.rglob("*.md")] == ["note.md"], "what was there stays"
+    (message,) = told
+    assert message.startswith("Your files need 0.6 MiB, and 0.") and "the largest are: note.md (0." in message
+    page.brought("ben")
+    page.bring("ben", {"huge.md": bytes(2_000_000)}, None)
+    assert "note.md (" in told[-1] and len(kept.listed("ben")) == 1, "others have a room of their own"
+    page.bring("eve", {"huge.md": bytes(2_000_000)})
+    assert "smaller files" in told[-1] and kept.listed("eve") == []
+    kept.delete("ana", conversation)
+    page.brought("ana")
+    assert len(told) == 3
+
+
 def test_an_app_that_starts_clears_nothing_that_another_reads(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Chat._ingested
 

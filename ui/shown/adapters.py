@@ -27,7 +27,7 @@ from assistant.errors import AssistantError
 from assistant.models.catalogue import entry_of
 from assistant.workspace import Workspace, size_of
 from ui.context import AppContext
-from ui.shown.components import Badge, ListEntry, day_of, duration, empty_html, interval, meta_html
+from ui.shown.components import Badge, ListEntry, bytes_of, day_of, duration, empty_html, interval, meta_html
 from ui.shown.templates import filled
 from ui.texts import shown_number
 
@@ -133,7 +133,6 @@ def _is_number(value: Any) -> bool:
 
 
 T = TypeVar("T")
-_MIB, _GIB = 1 << 20, 1 << 30
 # A drawing in units of its own, with room at its edges for what stands at the axes.
 _WIDTH, _HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 32
@@ -148,7 +147,7 @@ def adapter_line(context: AppContext, name: str) -> str:
     if base := other_base(context, name):
         return context.text("training.other_base", name=name, base=base)
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    return context.text("training.adds", name=name, size=_bytes(context, size)) if size else name
+    return context.text("training.adds", name=name, size=bytes_of(context, size)) if size else name
 
 
 def other_base(context: AppContext, name: str) -> str:
@@ -249,8 +248,8 @@ def check_html(context: AppContext, found: CheckReport) -> Markup:
     rows = {
         "training.check.fits": context.text(
             "training.check.memory" if found.memory_total <= found.memory_free else "training.check.too_little",
-            needed=_bytes(context, found.memory_total),
-            free=_bytes(context, found.memory_free),
+            needed=bytes_of(context, found.memory_total),
+            free=bytes_of(context, found.memory_free),
         ),
         "training.check.time": time,
         "training.check.pairs": context.text(
@@ -310,7 +309,7 @@ def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:
         "pairs": f"{card.pairs} ({_number(context, pairs)})" if pairs else card.pairs,
         "documents": f"{card.corpus} ({_number(context, len(card.documents))})" if card.documents else card.corpus,
         "parameters": _parameters(context, card.parameters, card.base_parameters),
-        "size": _bytes(context, view.size),
+        "size": bytes_of(context, view.size),
         "training": f"{_number(context, card.steps)} · {duration(context, card.seconds)}" if card.steps else "",
         "created": day_of(context, card.created),
         "machine": card.machine,
@@ -329,14 +328,6 @@ def _losses(context: AppContext, view: AdapterView) -> str:
 def _parameters(context: AppContext, trained: int, base: int) -> str:
     share = shown_number(100 * trained / max(base, 1), context.language, 2)
     return context.text("training.share", count=_number(context, trained), share=share)
-
-
-def _bytes(context: AppContext, size: int) -> str:
-    return (
-        f"{shown_number(size / _MIB, context.language, 1)} MiB"
-        if size < _GIB
-        else f"{shown_number(size / _GIB, context.language, 2)} GiB"
-    )
 
 
 def _number(context: AppContext, number: float) -> str:

@@ -15,6 +15,8 @@ from ui.shown.templates import filled
 from ui.signin import SIGN_OUT
 from ui.texts import shown_date, shown_number, text
 
+_MIB, _GIB = 1 << 20, 1 << 30
+
 
 @dataclass(frozen=True, slots=True)
 class Badge:
@@ -153,6 +155,13 @@ def duration(context: AppContext, seconds: float) -> str:
     if minutes:
         return context.text("jobs.minutes", minutes=minutes, seconds=whole % 60)
     return context.text("jobs.seconds", seconds=whole)
+
+
+def bytes_of(context: AppContext, size: int) -> str:
+    """A number of bytes that people can take in: ``12.5 MiB``, ``1.20 GiB``."""
+    if size < _GIB:
+        return f"{shown_number(size / _MIB, context.language, 1)} MiB"
+    return f"{shown_number(size / _GIB, context.language, 2)} GiB"
 
 
 def day_of(context: AppContext, moment: str) -> str:

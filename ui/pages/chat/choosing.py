@@ -5,6 +5,7 @@ Such files are read for one conversation by ``assistant ingest``, and asked alon
 """
 
 import asyncio
+import functools
 import logging
 import threading
 import time
@@ -29,12 +30,13 @@ from ui.pages.events import data_of, number_of, tell_beside
 from ui.people import User
 from ui.scope import EVERYTHING, Scope, offered, scope_of, standing
 from ui.shown.chat import scope_html, turn_html, welcome_html
-from ui.shown.components import message_html
+from ui.shown.components import bytes_of, message_html
 from ui.turns import Turn
 from ui.uploads import safe_file_name, stored
 
 Changes = dict[Any, Any]
 _LOOK_SECONDS = 0.2
+_MOST_NAMED = 3  # conversations, of those that take the most disk
 _log = logging.getLogger("uvicorn.error")
 
 
@@ -207,9 +209,10 @@ class AskedDocuments:
     ) -> _Brought:
         """Keep and read files for a conversation; those of which nothing came are deleted.
 
-        Raises UsageError for too many, for another's, and where they cannot be read at all.
+        Raises UsageError for too many or too much, for another's, and where they cannot be read at all.
         """
         context, kept = self.context, self.context.conversations
+        self._refuse_too_much(brought, user)
         before = None if conversation is None else kept.files(user.name, conversation)
         files = before or kept.new_files()
         there = {file.name for file in (files.root / "uploads" / FILES).glob("*")}
@@ -241,6 +244,20 @@ class AskedDocuments:
                 for file in came:
                     if file.name not in good:  # or each later reading would read it again
                         file.unlink(missing_ok=True)
+
+    def _refuse_too_much(self, brought: Sequence[str], user: User) -> None:
+        """Raise UsageError, with the conversations to delete, where files would take more disk than one person may."""
+        conversations = self.context.conversations.attached_sizes(user.name)
+        most, taken = self.context.settings.ui.attached_mb << 20, sum(size for _, size in conversations)
+        needed = sum(Path(one).stat().st_size for one in brought if self.context.arrivals.belongs(one, user.name))
+        if not most or taken + needed <= most:
+            return
+        words, size_of = self.context.text, functools.partial(bytes_of, self.context)
+        largest = ", ".join(f"{title} ({size_of(size)})" for title, size in conversations[:_MOST_NAMED])
+        raise UsageError(
+            words("attach.full", needed=size_of(needed), left=size_of(max(most - taken, 0)), most=size_of(most)),
+            words("attach.full_help", largest=largest) if largest else words("attach.full_alone"),
+        )
 
     def _ingested(self, files: Workspace, folder: Path, user: User, stop: threading.Event) -> IngestReport | None:
         """What ``assistant ingest`` says of a folder; None where it was stopped. Raises UsageError where it failed."""
