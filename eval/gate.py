@@ -24,7 +24,18 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Comparison, Difference, Effect, Gate, Light, Mean, Status
+from assistant.artifacts.evaluations import (
+    FEWEST_QUESTIONS,
+    Comparison,
+    Difference,
+    Effect,
+    Gate,
+    Light,
+    Mean,
+    Phrase,
+    Status,
+)
+from assistant.artifacts.report_words import VERDICTS, said
 from assistant.config import read_yaml
 from assistant.errors import ConfigError, UsageError, first_fault
 from eval.aggregation import FEWEST_DOCUMENTS, baseline_effects
@@ -39,12 +50,6 @@ GOLD_IN_CORPUS = "gold_in_corpus"
 """Name of the light that is no metric: it fails when gold that the baseline found has gone from the corpus."""
 _EXITS: dict[Status, int] = {"fail": REGRESSION, "thin": TOO_THIN, "warn": PASSED, "pass": PASSED}
 """The worst first."""
-VERDICTS: Mapping[Status, str] = {
-    "fail": "{system} fails{against}: {names}.",
-    "thin": "Too little evidence to decide about {system}{against}: {names}.",
-    "warn": "{system} passes{against}, with a fall that may be chance: {names}.",
-    "pass": "{system} passes{against}.",
-}
 _GATED = (
     "usable",
     "misleading",
@@ -142,17 +147,20 @@ def gate_of(
     lights = []
     if lost:
         # No chance is in this: questions whose gold has gone from the corpus cannot be answered any more.
-        reason = f"{len(lost)} spans of gold that the baseline found have gone from the corpus; the first: {lost[0]}"
-        lights.append(Light(GOLD_IN_CORPUS, "fail", reason, None, None, 0.0))
+        gone = Phrase(
+            "{count} spans of gold that the baseline found have gone from the corpus; the first: {first}",
+            {"count": str(len(lost)), "first": lost[0]},
+        )
+        lights.append(Light(GOLD_IN_CORPUS, "fail", said([gone]), None, None, 0.0, why=(gone,)))
     by_metric = {effect.metric: effect.difference for effect in changes}
     for metric, rule in rules.metrics.items():
         mean, difference, bound = means[metric], by_metric.get(metric), rule.bound
-        status, reason = _bound_status(metric, bound, mean)
+        status, why = _bound_status(metric, bound, mean)
         if status != "fail" and difference is not None:
-            found = _change_status(metric, rule.margin, difference, rules.detects)
-            status, reason = found if found[0] != "pass" or not reason else (status, f"{reason}; {found[1]}")
-        reason = reason or "nothing is asked of it"
-        lights.append(Light(metric, status, reason, mean.value, bound, rule.margin, difference))
+            change, because = _change_status(metric, rule.margin, difference, rules.detects)
+            status, why = (change, because) if change != "pass" else (status, [*why, *because])
+        why = why or [Phrase("nothing is asked of it")]
+        lights.append(Light(metric, status, said(why), mean.value, bound, rule.margin, difference, tuple(why)))
 
     status = min((light.status for light in lights), key=list(_EXITS).index, default="pass")
     names = ", ".join(light.metric for light in lights if light.status == status)
@@ -161,42 +169,52 @@ def gate_of(
     return Gate(system, report, its_system, status, _EXITS[status], verdict, tuple(lights), changed=tuple(changed))
 
 
-def _bound_status(metric: str, bound: float | None, mean: Mean) -> tuple[Status, str]:
+def _bound_status(metric: str, bound: float | None, mean: Mean) -> tuple[Status, list[Phrase]]:
     if bound is None:
-        return "pass", ""
+        return "pass", []
     lacking = _lacking(mean)
     if mean.value is None or lacking:
         return "thin", lacking
     is_broken = metric_of(metric).gain(mean.value - bound) < 0
-    least = "most" if metric_of(metric).better == "lower" else "least"
-    return ("fail" if is_broken else "pass"), f"{mean.value:.3f}, at {least} {bound:.3f} is asked"
+    figures = {"value": f"{mean.value:.3f}", "bound": f"{bound:.3f}"}
+    at_most, at_least = (
+        Phrase("{value}, at most {bound} is asked", figures),
+        Phrase("{value}, at least {bound} is asked", figures),
+    )
+    asked = at_most if metric_of(metric).better == "lower" else at_least
+    return "fail" if is_broken else "pass", [asked]
 
 
-def _change_status(metric: str, margin: float, difference: Difference, detects: float) -> tuple[Status, str]:
+def _change_status(metric: str, margin: float, difference: Difference, detects: float) -> tuple[Status, list[Phrase]]:
     mean, lacking = difference.mean, _lacking(difference.mean)
     if mean.value is None or mean.low is None or mean.high is None or lacking:
         return "thin", lacking
-    words = f"{mean.value:+.3f} [{mean.low:+.3f}, {mean.high:+.3f}]"
+    figures = {"figures": f"{mean.value:+.3f} [{mean.low:+.3f}, {mean.high:+.3f}]"}
     gain = metric_of(metric).gain
     best = max(gain(mean.low), gain(mean.high))
     if best < -margin - _ROUNDING:
-        return "fail", f"{words}, worse than the margin of {margin:.3f}"
+        return "fail", [Phrase("{figures}, worse than the margin of {margin}", figures | {"margin": f"{margin:.3f}"})]
     if difference.detectable is not None and difference.detectable > detects:
-        return "thin", f"{words}; a fall below {difference.detectable:.3f} would not be seen, {detects:.3f} should"
+        least = {"least": f"{difference.detectable:.3f}", "asked": f"{detects:.3f}"}
+        return "thin", [Phrase("{figures}; a fall below {least} would not be seen, {asked} should", figures | least)]
     if gain(mean.value) < -_ROUNDING:
-        return "warn", f"{words}: a fall, within the margin or by chance"
-    return "pass", f"{words}: no fall"
+        return "warn", [Phrase("{figures}: a fall, within the margin or by chance", figures)]
+    return "pass", [Phrase("{figures}: no fall", figures)]
 
 
-def _lacking(mean: Mean) -> str:
+def _lacking(mean: Mean) -> list[Phrase]:
     """What a mean has too little of to be judged; empty if of nothing."""
     if mean.scored < FEWEST_QUESTIONS:
+        counts = {"scored": str(mean.scored), "asked": str(mean.n), "fewest": str(FEWEST_QUESTIONS)}
         why = max(mean.reasons, key=lambda reason: mean.reasons[reason], default="")
-        because = f" ({why})" if why and not mean.scored else ""
-        return f"scored on {mean.scored} of {mean.n} questions{because}, {FEWEST_QUESTIONS} are needed"
+        if why and not mean.scored:
+            counts["why"] = why
+            return [Phrase("scored on {scored} of {asked} questions ({why}), {fewest} are needed", counts)]
+        return [Phrase("scored on {scored} of {asked} questions, {fewest} are needed", counts)]
     if mean.documents < FEWEST_DOCUMENTS:
-        return f"about {mean.documents} documents, {FEWEST_DOCUMENTS} are needed"
-    return ""
+        counts = {"count": str(mean.documents), "fewest": str(FEWEST_DOCUMENTS)}
+        return [Phrase("about {count} documents, {fewest} are needed", counts)]
+    return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ about one answer the last line counts; without a label it takes back what they s
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -94,6 +94,14 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Phrase:
+    """English words with places, as in ``{figures}: no fall``, and what stands in them; ``report_words`` has others."""
+
+    text: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Light:
     """What the gate says about one metric, or about gold that has gone from the corpus (``gold_in_corpus``)."""
 
@@ -106,6 +114,8 @@ class Light:
     margin: float
     difference: Difference | None = None
     """To the baseline; None without one."""
+    why: tuple[Phrase, ...] = ()
+    """What ``reason`` is made of; empty in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from assistant.artifacts.evaluations import (
     Opening,
     read_opening,
 )
+from assistant.artifacts.report_words import words_in
 from assistant.text.languages import LANGUAGES, Language
 from assistant.workspace import replaced_atomically
 from eval.changed_answers import changes_of, reference_of
 from eval.human_agreement import keep_agreement, read_opinions
 from eval.report.decision import decision_of, worst_answers
 from eval.report.html_page import page_of
-from eval.report.labels import words_in
 from eval.report.summaries import junit_of, markdown_of
 from eval.results import read_costs, read_results, read_rows, write_json
 

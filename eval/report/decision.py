@@ -11,9 +11,10 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Count, Decision, Tone
+from assistant.artifacts.report_words import ENGLISH, Wording, verdict_of
 from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
-from eval.report.labels import ENGLISH, Wording, difference_of, tone_of, verdict_of
+from eval.report.labels import difference_of, tone_of
 from eval.results import CaseRow, Results, Slice
 
 MOST_MISLEADING = 0.1

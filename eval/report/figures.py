@@ -11,14 +11,13 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from assistant.artifacts.evaluations import Mean, Tone
+from assistant.artifacts.report_words import ENGLISH, Wording
 from assistant.text.printing import visible
 from eval.metrics.retrieval import CUTOFFS
 from eval.report.labels import (
-    ENGLISH,
     FAILURE_TITLES,
     OUTCOME_TONES,
     EffectSummary,
-    Wording,
     effect_title,
     failure_groups,
     formula_of,

@@ -14,6 +14,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Changes
+from assistant.artifacts.report_words import Wording, reason_of, verdict_of, words_in
 from assistant.render.html_templates import environment
 from assistant.text.languages import Language
 from assistant.text.printing import visible
@@ -24,7 +25,6 @@ from eval.report import labels
 from eval.report.claim_checker import read_checker_report
 from eval.report.decision import counted, decision_of
 from eval.report.figures import figures_of
-from eval.report.labels import Wording, words_in
 from eval.report.question_views import Facets, partners_of, question_views
 from eval.results import ALL_STAGES, FAILURES, CaseRow, Costs, Results
 
@@ -89,6 +89,7 @@ def page_of(
 
     templates.globals["t"] = text
     templates.filters["t"] = words
+    templates.filters["reason_of"] = partial(reason_of, words=words)
     templates.filters["system_words"] = partial(labels.system_words, words=words)
     # A name may go on in the next line behind an underscore.
     templates.filters["breakable"] = lambda name: escape(visible(name)).replace("_", Markup("_<wbr>"))
@@ -135,7 +136,7 @@ def _facts(results: Results, costs: Costs, changes: Changes | None, words: Wordi
         "changes": changes,
         "findings": summaries,
         "decision": decision_of(results, words),
-        "verdict": labels.verdict_of(results.gate, words),
+        "verdict": verdict_of(results.gate, words),
         "sections": [(group, [one for one in sections if is_there.get(one[0], True)]) for group, sections in SECTIONS],
         "figures": figures_of(results, costs, summaries, words),
         "headline": metric_of(results.primary[0]),

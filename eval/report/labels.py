@@ -6,51 +6,24 @@ number(0.6172)                  0.62
 signed(-0.04)                   −0.04
 effect_summaries(results)       Retrieval helps: usable +0.31 [+0.22, +0.40] (base+rag - base).
 
-Words are English in code, templates and ``labels.yaml``; other languages have them by the English ones:
-
-words_in("de")("{count} misleading", count=3)      3 irreführend
-
-What a language does not have (``assistant/text/languages/de/report.yaml``) stays in English, as do words that a run has
-written down: problems of the cases, and why a light of the gate is as it is.
+Words are English in code, templates and ``labels.yaml``; other languages have them by the English ones
+(``assistant.artifacts.report_words``). Problems of the cases, which a run has written down, stay in English.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Gate, Mean, Status, Tone
-from assistant.text.languages import Language, data
-from eval.gate import VERDICTS
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Mean, Status, Tone
+from assistant.artifacts.report_words import ENGLISH, Wording
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome
 from eval.results import FAILURES, Failure, Results, System
-
-
-class Wording(Protocol):
-    """Words of ours in the language of a report."""
-
-    def __call__(self, text: str, /, **values: object) -> str:
-        """An English text with ``values`` in its places, in the language."""
-        ...
-
-
-def words_in(language: Language) -> Wording:
-    """The words of one language."""
-    known: dict[str, str] = data(language, "report") or {}
-
-    def words(text: str, /, **values: object) -> str:
-        found = known.get(text, text)
-        return found.format(**values) if values else found
-
-    return words
-
-
-ENGLISH = words_in("en")
 
 MINUS = "−"
 NOTHING = "–"
@@ -154,15 +127,6 @@ def effect_summaries(results: Results, words: Wording = ENGLISH) -> list[EffectS
             figures += words("; a difference below {least} would mostly go unseen", least=least)
         found.append(EffectSummary(effect, tone, words(meaning, whether=words(whether)), figures))
     return found
-
-
-def verdict_of(gate: Gate, words: Wording) -> str:
-    """What the gate says, as ``Gate.verdict`` says it in English."""
-    if not gate.lights:
-        return words(gate.verdict)
-    names = ", ".join(light.metric for light in gate.lights if light.status == gate.status)
-    against = words(" against {report}", report=gate.baseline) if gate.baseline else ""
-    return words(VERDICTS[gate.status], system=gate.system, against=against, names=names)
 
 
 def tone_of(effect: Effect) -> Tone:

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, nodes
 from report_of import results_with_effects
 from results_of import costs_of, rows_of
 
 import eval.report
-from assistant.artifacts.evaluations import LABELS, Verdict
+from assistant.artifacts import report_words
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, LABELS, Difference, Effect, Gate, Mean, Verdict
+from assistant.artifacts.report_words import ENGLISH, VERDICTS, reason_of, verdict_of, words_in
 from assistant.text.languages import LANGUAGES, data
-from eval.gate import VERDICTS, GateRules, gate_of
+from eval import gate
+from eval.gate import GateRules, gate_of
 from eval.human_agreement import NO_OPINIONS, Agrees
 from eval.metrics import METRICS, NO_EVIDENCE, REFUSED, UNANSWERABLE
 from eval.metrics.usable import OUTCOMES
@@ -24,7 +28,6 @@ from eval.report import html_page, labels, write_report
 from eval.report.decision import decision_of
 from eval.report.figures import CURVES
 from eval.report.html_page import page_of
-from eval.report.labels import words_in
 from eval.results import write_run
 
 FOLDER = Path(eval.report.__file__).parent
@@ -33,9 +36,9 @@ TRANSLATED = [language for language in LANGUAGES if language != "en"]
 
 def asked_for() -> Iterator[str]:
     """Every text of ours that a report may have."""
-    for file in FOLDER.glob("*.py"):
+    for file in (*FOLDER.glob("*.py"), Path(report_words.__file__), Path(gate.__file__)):
         for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "words":
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in {"words", "Phrase"}:
                 yield from (one.value for one in call.args if isinstance(one, ast.Constant))  # type: ignore[misc]
     for file in (FOLDER / "templates").glob("*.jinja"):
         tree = Environment().parse(file.read_text(encoding="utf-8"))
@@ -100,5 +103,68 @@ def test_the_words_of_strangers_are_escaped_and_not_translated(monkeypatch: pyte
 def test_the_gate_says_the_same_as_its_verdict() -> None:
     results = results_with_effects(rows_of(40))
     asked = gate_of(GateRules(), "house+rag", results.means["house+rag"], ("cases", "base"))
-    assert labels.verdict_of(asked, words_in("en")) == asked.verdict
-    assert "gegenüber cases" in labels.verdict_of(asked, words_in("de"))
+    assert verdict_of(asked, ENGLISH) == asked.verdict
+    assert "gegenüber cases" in verdict_of(asked, words_in("de"))
+
+
+def asked_of(
+    value: float | None = 0.5, change: float | None = None, rules: str = "{}", lost: tuple[str, ...] = (), n: int = 60
+) -> Gate:
+    """A gate over one metric: its mean, and how it changed by ``change`` ± .05."""
+
+    def mean(value: float | None) -> Mean:
+        reasons = {UNANSWERABLE: n} if value is None else {}
+        low, high = (None, None) if value is None else (value - 0.05, value + 0.05)
+        return Mean(value, low, high, 0 if value is None else n, n, n // 10, reasons)
+
+    changes = []
+    if change is not None:
+        found = Difference(mean(change), None, 0.08)
+        changes.append(Effect("baseline", "", "usable", found, "", 0.02))
+    asked = GateRules.model_validate({"metrics": {"usable": yaml.safe_load(rules)}})
+    return gate_of(asked, "base+rag", {"usable": mean(value)}, ("cases", "base+rag"), changes, lost=lost)
+
+
+@pytest.mark.parametrize(
+    ("asked", "english", "german"),
+    [
+        (asked_of(rules="{floor: 0.6}"), "0.500, at least 0.600 is asked", "0.500, mindestens 0.600 ist verlangt"),
+        (
+            asked_of(change=-0.2),
+            "-0.200 [-0.250, -0.150], worse than the margin of 0.020",
+            "-0.200 [-0.250, -0.150], schlechter als der Spielraum von 0.020",
+        ),
+        (
+            asked_of(change=0.1, rules="{floor: 0.4}"),
+            "0.500, at least 0.400 is asked; +0.100 [+0.050, +0.150]: no fall",
+            "0.500, mindestens 0.400 ist verlangt; +0.100 [+0.050, +0.150]: kein Rückgang",
+        ),
+        (
+            asked_of(None, rules="{floor: 0.4}"),
+            f"scored on 0 of 60 questions ({UNANSWERABLE}), {FEWEST_QUESTIONS} are needed",
+            f"bei 0 von 60 Fragen bewertet ({words_in('de')(UNANSWERABLE)}), {FEWEST_QUESTIONS} sind nötig",
+        ),
+        (asked_of(n=40, rules="{floor: 0.4}"), "about 4 documents, 5 are needed", "über 4 Dokumente, 5 sind nötig"),
+        (asked_of(), "nothing is asked of it", "dafür ist nichts verlangt"),
+        (
+            asked_of(lost=("a {b} <c>",)),
+            "1 spans of gold that the baseline found have gone from the corpus; the first: a {b} <c>",
+            "1 Goldstellen, die es in der Vergleichsbasis gab, sind nicht mehr in der Sammlung; die erste: a {b} <c>",
+        ),
+    ],
+)
+def test_why_a_light_is_as_it_is_is_said_in_the_language_of_the_reader(asked: Gate, english: str, german: str) -> None:
+    light = asked.lights[0]
+    assert (light.reason, reason_of(light, ENGLISH), reason_of(light, words_in("de"))) == (english, english, german)
+    assert reason_of(light, words_in("fr")) not in (english, german)
+
+
+def test_a_report_says_its_reasons_in_its_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html_page, "figures_of", lambda *_: {})
+    judged, rows = asked_of(change=-0.2), rows_of(12)
+    results = replace(results_with_effects(rows), gate=judged)
+    page = "".join(page_of(results, rows, costs_of(), "", NO_OPINIONS, [], None, "de"))
+    assert "schlechter als der Spielraum" in page and "worse than the margin" not in page
+    old = replace(judged, lights=tuple(replace(light, why=()) for light in judged.lights))
+    page = "".join(page_of(replace(results, gate=old), rows, costs_of(), "", NO_OPINIONS, [], None, "de"))
+    assert '<td class="long" lang="en">' in page and "worse than the margin" in page, "of a run of an earlier version"

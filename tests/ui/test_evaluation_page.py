@@ -17,7 +17,7 @@ from signing import client_of, sign_in
 from starlette.testclient import TestClient
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, run_instead, save_report, started, work_context
 
-from assistant.artifacts.evaluations import ChangedAnswer, Changes, Comparison, Count, Decision, Opening
+from assistant.artifacts.evaluations import ChangedAnswer, Changes, Comparison, Count, Decision, Opening, Phrase
 from assistant.config import Settings, UiSettings
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
@@ -337,6 +337,10 @@ def test_a_comparison_tells_verdict_lights_and_intervals(context: AppContext) ->
     assert "<img" not in html
     assert "-0,100" in comparison_html(context.in_language("de"), found)
     assert printed("Error", Comparison) is None
+    why = (Phrase("{figures}: no fall", {"figures": SCRIPT}),)
+    gate = replace(found.gate, lights=(replace(found.gate.lights[0], why=why),))
+    german = comparison_html(context.in_language("de"), replace(found, gate=gate))
+    assert ": kein Rückgang" in german and "base+rag fällt durch gegenüber one" in german and "<img" not in german
     changed = comparison_html(context, replace(found, changes=CHANGES))
     assert "48 hours." in changed and "/reports/" not in changed, "no report is open beside it"
 

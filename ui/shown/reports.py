@@ -17,6 +17,7 @@ from markupsafe import Markup
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from assistant.artifacts.evaluations import REPORT_FILE, RESULTS_FILE, Changes, Comparison, read_opening
+from assistant.artifacts.report_words import reason_of, verdict_of, words_in
 from assistant.errors import UsageError
 from assistant.text.languages import LANGUAGES
 from assistant.workspace import Workspace, safe_name
@@ -203,13 +204,13 @@ def comparison_html(context: AppContext, found: Comparison) -> Markup:
         mean = effect.difference.mean
         difference = "–" if mean.value is None else interval(mean.value, mean.low, mean.high, signed)
         rows.append([effect.metric, difference, verdict])
-    gate = found.gate
+    gate, in_language = found.gate, words_in(context.language)
     return filled(
         "reports.comparison",
         status=_badge(context, gate.status),
-        verdict=gate.verdict,
+        verdict=verdict_of(gate, in_language),
         changed=context.text("evaluation.changed", parts=", ".join(gate.changed)) if gate.changed else "",
-        lights=[(_badge(context, light.status), light.metric, light.reason) for light in gate.lights],
+        lights=[(_badge(context, light.status), light.metric, reason_of(light, in_language)) for light in gate.lights],
         heads=[context.text(f"evaluation.columns.{key}") for key in _COLUMNS],
         rows=rows,
         changes=changes_html(context, found.changes) if found.changes else "",
