@@ -83,8 +83,9 @@ def build(context: AppContext) -> None:
     for turns in (parts.log, parts.now):
         _on(turns.version, chat.version, [parts.searched, parts.edit], shown)
     _on(parts.new.click, chat.begin, [parts.scope, parts.searched, parts.edit], shown)
-    _on(parts.searched.change, chat.search, [parts.searched, parts.conversation], [parts.listed])
     for named, happens in (
+        (parts.searched.change, chat.search),
+        (parts.listed.search, chat.search),
         (parts.listed.rename, chat.rename),
         (parts.listed.move, chat.move),
         (parts.listed.refolder, chat.refolder),
@@ -237,7 +238,7 @@ class Chat(AskedDocuments):
         shown = self.shown(user, (), None, Scope(scope.corpora), edit=edit)
         return {**shown, self.parts.listed: self.asking.listed(user.name, None, searched)}
 
-    def search(self, searched: str, conversation: int | None, request: gr.Request) -> str:
+    def search(self, conversation: int | None, searched: str, request: gr.Request) -> str:
         """The conversations in which some words stand."""
         return self.asking.listed(self.name(request), conversation, searched)
 

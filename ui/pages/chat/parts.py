@@ -15,7 +15,7 @@ from ui.shown.installation import models_here
 BASE = ""
 """What the base model is called in a list of adapters: no adapter can be."""
 TURN_EVENTS = ("cite", "why", "retry", "edit", "reword", "suggest", "vote", "teach", "version")
-LIST_EVENTS = ("open", "rename", "delete", "pin", "link", "move", "refolder")
+LIST_EVENTS = ("open", "rename", "delete", "pin", "link", "move", "refolder", "search")
 """An event of the name ``share`` is Gradio's own, and never comes here."""
 
 
