@@ -248,7 +248,6 @@ def test_an_address_leads_whoever_may_see_it_to_what_was_open(visit: Visits, add
     eve.go_back()
     expect(eve.locator(".preview")).to_contain_text("Hail damage")
     expect(eve).to_have_url(document)
-    rest(eve)
     eve.go_back()
     expect(eve.locator(".preview")).to_be_hidden()
     eve.go_forward()
@@ -271,6 +270,31 @@ def test_an_address_leads_whoever_may_see_it_to_what_was_open(visit: Visits, add
     ana.reload()
     expect(ana.locator(".welcome")).to_be_visible()
     assert ana.locator(".preview, iframe.report").count() == 0
+
+
+def test_back_closes_a_document_however_soon_it_follows(visit: Visits, address: str) -> None:
+    page = signed_in(visit, address, "eve").page
+    page.get_by_role("tab", name="Documents", exact=True).click()
+    expect(page.locator("#documents-list button")).not_to_have_count(0)
+    expect(page).to_have_url(re.compile("#documents$"))
+    for milliseconds in (0, 10, 30, 60, 120, 0):
+        page.evaluate(
+            """pause => new Promise((left) => {
+              document.querySelector("#documents-list button").click();
+              setTimeout(() => { history.back(); left(); }, pause);
+            })""",
+            milliseconds,
+        )
+        rest(page)
+        expect(page).to_have_url(re.compile("#documents$"))
+        expect(page.locator(".preview")).to_be_hidden()
+        expect(page.get_by_role("button", name="Look for changes")).to_be_visible()
+    page.locator("#documents-list button").first.click()
+    expect(page.locator(".preview")).to_be_visible()
+    expect(page.locator("#documents-list [aria-pressed=true]")).to_have_count(1)
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator(".preview")).to_be_hidden()
+    expect(page.locator("#documents-list [aria-pressed=true]")).to_have_count(0)
 
 
 _BROWSER = """

@@ -33,7 +33,7 @@
     open = read() ?? was;
     if (open.name !== was.name) tabOf(open.name)?.click();
     if (open.name !== "chat") {
-      opened[open.name] = open.item;
+      keep(open.name, open.item);
       if (open.item !== was.item || open.name !== was.name) choose(open);
     } else if (open.item === conversation) tell();
     else if (open.item) {
@@ -41,8 +41,17 @@
     } else document.getElementById("chat-new").click();
   };
   const opened = {};  // what is open on each page that has a list
-  const note = (name, item) => {
+  // What is in sight is decided here, and by nothing that comes late: Back may be faster than what was opened.
+  window.assistant.shown = (name) => document.getElementById(`page-${name}`)?.toggleAttribute("data-opened", Boolean(opened[name]));
+  window.assistant.leave = (name) => note(name, "");
+  const keep = (name, item) => {
     opened[name] = item;
+    if (item) return;
+    window.assistant.shown(name);
+    listOf(name)?.dispatchEvent(new CustomEvent("left"));
+  };
+  const note = (name, item) => {
+    keep(name, item);
     if (!open || open.name !== name) return;
     open.item = item;
     tell();

@@ -21,6 +21,10 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do=choose]");
   if (button) choose(button.dataset.choice);
 });
+element.addEventListener("left", () => {
+  chosen = "";
+  mark();
+});
 element.addEventListener("chosen", (event) => {
   choose(event.detail);
   trigger("choose", {do: "choose", choice: event.detail});

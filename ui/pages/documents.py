@@ -17,6 +17,7 @@ from ui.pages.events import (
     SCROLLED,
     choice_list,
     data_of,
+    page_does,
     still_html,
     tell_beside,
     telling,
@@ -127,13 +128,8 @@ class DocumentsActions:
         """Show a document as the assistant reads it; an address may name one of another corpus than is listed."""
         self.context.require(request, "editor")
         corpus, _, key = data_of(event).get("choice", "").partition("/")
-        shown = preview(self.context.workspace, corpus, key)
-        closed, opened = gr.Column(visible=False), gr.Column(visible=True)
-        return [preview_html(self.context, corpus, shown), closed, opened, closed, key, corpus]
-
-    def close(self) -> list[Any]:
-        """Show again how documents are added."""
-        return [gr.Column(visible=True), gr.Column(visible=False)]
+        shown = preview_html(self.context, corpus, preview(self.context.workspace, corpus, key))
+        return [shown, gr.Column(visible=True), gr.Column(visible=False), key, corpus]
 
     @telling
     def ask_to_forget(self, corpus: str, key: str, request: gr.Request) -> list[Any]:
@@ -186,10 +182,10 @@ def build(context: AppContext) -> None:
             query = gr.Textbox(label=context.text("documents.search"), elem_classes="search")
             count, listed = still_html(), choice_list("documents-list")
         with gr.Column(scale=3, min_width=320):
-            with gr.Column(visible=True) as adding:
+            with gr.Column(elem_classes="makes"):
                 panel = _adding(context, actions, corpus)
-            with gr.Column(visible=False, elem_classes="card") as opened:
-                _opened(context, actions, corpus, listed, panel, [adding, opened])
+            with gr.Column(visible=False, elem_classes=["card", "opens"]) as opened:
+                _opened(context, actions, corpus, listed, panel, opened)
     shown = [count, listed]
     for event in (query.change, corpus.change, panel.ended.change):
         event(actions.listed, [corpus, query], shown, **QUIET)
@@ -231,12 +227,12 @@ def _opened(
     corpus: gr.Dropdown,
     listed: gr.HTML,
     panel: JobPanel,
-    sides: Sequence[gr.Column],
+    opened: gr.Column,
 ) -> None:
-    """The open document, read again or forgotten from here. ``sides``: how more is added, and this column."""
+    """The open document, read again or forgotten from here, in the column ``opened``."""
     chosen = gr.State("")
     with gr.Row():
-        close = gr.Button(context.text("documents.close"), size="sm", elem_classes="closes")
+        gr.Button(context.text("documents.close"), size="sm", elem_classes="closes")
         again = gr.Button(context.text("documents.again"), size="sm")
         forget = gr.Button(context.text("documents.forget"), size="sm")
     with gr.Column(visible=False) as asked:
@@ -245,12 +241,13 @@ def _opened(
             confirmed = gr.Button(context.text("documents.forget_yes"), size="sm", variant="stop")
             kept = gr.Button(context.text("documents.forget_no"), size="sm")
     shown = still_html()
-    listed.choose(actions.open, outputs=[shown, *sides, asked, chosen, corpus], **CLICKED)
+    came = listed.choose(actions.open, outputs=[shown, opened, asked, chosen, corpus], **CLICKED)
+    came.success(None, js=page_does("shown", "documents"), **QUIET)
     forget.click(actions.ask_to_forget, [corpus, chosen], [question, asked], **CLICKED)
     kept.click(lambda: gr.Column(visible=False), outputs=asked, **CLICKED)
-    for event in (close.click, corpus.input):
-        event(actions.close, outputs=sides, **CLICKED)
+    leave = page_does("leave", "documents")
+    corpus.input(None, js=leave, **QUIET)
     for event, action in ((again.click, actions.again), (confirmed.click, actions.forget)):
         started = event(action, [corpus, chosen], **CLICKED)
-        started.success(actions.close, outputs=sides, **CLICKED)
+        started.success(None, js=leave, **QUIET)
         started.then(panel.refresh, outputs=panel.outputs, **SCROLLED)

@@ -100,6 +100,14 @@ def when_opened(
         tab.select(refresh, list(inputs), list(outputs), js=js, **QUIET)
 
 
+def page_does(what: str, page: str) -> str:
+    """The script of an event after which the page says what of it is in sight (``ui/assets/address.js``).
+
+    ``shown``: something that was opened has come, and is in sight unless it was left meanwhile; ``leave``: it is left.
+    """
+    return f"() => window.assistant.{what}('{page}')"
+
+
 def choosing(names: Sequence[str], chosen: str | None, first: int = 0) -> gr.Dropdown:
     """A list of names as it is now: what was chosen stays chosen, else it is the one at ``first``, if there is one."""
     if chosen not in names:

@@ -21,6 +21,7 @@ from ui.pages.events import (
     choice_list,
     choosing,
     data_of,
+    page_does,
     still_html,
     tell_beside,
     telling,
@@ -175,11 +176,7 @@ class TrainingActions:
         if view is None:
             raise UsageError(self.context.text("training.gone"))
         shown = card_html(self.context, view, course_of(self.context.workspace, name))
-        return [shown, gr.Column(visible=False), gr.Column(visible=True), gr.Row(visible=False), name]
-
-    def close(self) -> list[Any]:
-        """Show again how adapters are made."""
-        return [gr.Column(visible=True), gr.Column(visible=False)]
+        return [shown, gr.Column(visible=True), gr.Row(visible=False), name]
 
     @telling
     @checked
@@ -251,17 +248,16 @@ def build(context: AppContext) -> None:
     actions = TrainingActions(context)
     with gr.Row(elem_classes="columns"):
         with gr.Column(scale=2, min_width=320):
-            new = gr.Button(context.text("training.new"), elem_classes="closes")
+            gr.Button(context.text("training.new"), elem_classes="closes")
             listed = choice_list("adapters-list")
             with gr.Accordion(context.text("training.compose.title"), open=False):
                 parts, compose, inputs = _composing(context)
         with gr.Column(scale=3, min_width=320):
             panel = job_panel(context, KINDS, "editor", actions.result)
-            with gr.Column(visible=True) as making:
+            with gr.Column(elem_classes="makes"):
                 *lists, base = _making(context, actions, panel)
-            with gr.Column(visible=False, elem_classes="card") as opened:
-                _opened(context, actions, listed, panel, [making, opened])
-    new.click(actions.close, outputs=[making, opened], **CLICKED)
+            with gr.Column(visible=False, elem_classes=["card", "opens"]) as opened:
+                _opened(context, actions, listed, panel, opened)
     composed = compose.click(actions.compose, inputs, **CLICKED)
     composed.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     outputs = [listed, *lists, parts]
@@ -322,13 +318,11 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
     return [corpus, pairs, summary, unfinished, which, base]
 
 
-def _opened(
-    context: AppContext, actions: TrainingActions, listed: gr.HTML, panel: JobPanel, sides: Sequence[gr.Column]
-) -> None:
-    """The open adapter: its card, and what can be done with it. ``sides``: how one is made, and this column."""
+def _opened(context: AppContext, actions: TrainingActions, listed: gr.HTML, panel: JobPanel, opened: gr.Column) -> None:
+    """The open adapter, its card and what can be done with it, in the column ``opened``."""
     chosen = gr.State("")
     with gr.Row():
-        close = gr.Button(context.text("documents.close"), size="sm", elem_classes="closes")
+        gr.Button(context.text("documents.close"), size="sm", elem_classes="closes")
         remove = gr.Button(context.text("training.remove"), size="sm")
     with gr.Row(visible=False) as asked:
         confirmed = gr.Button(context.text("training.remove_yes"), size="sm", variant="stop")
@@ -338,12 +332,12 @@ def _opened(
         gr.Markdown(context.text("training.export.help"))
         format_ = gr.Dropdown(list(get_args(Format)), value="merged", label=context.text("training.export.format"))
         export = gr.Button(context.text("training.export.start"))
-    listed.choose(actions.open, outputs=[shown, *sides, asked, chosen], **CLICKED)
+    came = listed.choose(actions.open, outputs=[shown, opened, asked, chosen], **CLICKED)
+    came.success(None, js=page_does("shown", "training"), **QUIET)
     remove.click(lambda: gr.Row(visible=True), outputs=asked, **CLICKED)
     kept.click(lambda: gr.Row(visible=False), outputs=asked, **CLICKED)
-    close.click(actions.close, outputs=sides, **CLICKED)
     removed = confirmed.click(actions.remove, chosen, **CLICKED)
-    removed.success(actions.close, outputs=sides, **CLICKED)
+    removed.success(None, js=page_does("leave", "training"), **QUIET)
     exported = export.click(actions.export, [chosen, format_], **CLICKED)
     for done in (removed, exported):
         done.then(panel.refresh, outputs=panel.outputs, **SCROLLED)
