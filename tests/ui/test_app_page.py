@@ -101,6 +101,16 @@ def test_an_answer_with_its_source_has_no_barrier_and_keys_lead_over_it(address:
     expect(box).to_have_value("a/b?")
 
 
+def test_messages_are_headed_in_the_language_of_the_page(address: str, visit: Visits) -> None:
+    one = visit(address)
+    one.open("/de/")
+    page = open_tab(one, "evaluation", "de")
+    page.get_by_role("button", name="Auswertung starten").click()
+    expect(page.locator(".toast-title")).to_have_text("Fehler")
+    page.get_by_role("button", name="Schließen", exact=True).click()
+    expect(page.locator(".toast-title")).to_have_count(0)
+
+
 def test_language_and_light_are_the_browser_s_and_what_is_chosen_is_remembered(address: str, visit: Visits) -> None:
     one = visit(address, locale="de-AT", color_scheme="light")
     page = one.open("/")

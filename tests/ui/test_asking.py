@@ -226,6 +226,9 @@ def test_the_first_page_does_not_come_over_an_answer(context: AppContext, parts:
 
     during, first = asyncio.run(loaded())
     assert parts.now not in during and parts.adapter in during and parts.now in first
+    assert during[parts.scope] == Scope(("cars",)) and "cars" in during[parts.asked], (
+        "what the next question is asked of"
+    )
 
 
 def test_an_answer_that_was_closed_after_its_end_is_kept_once(

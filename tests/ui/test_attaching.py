@@ -538,5 +538,8 @@ def test_a_file_is_dropped_on_the_chat_and_taken_away_again(context: AppContext,
         chip.click()
         expect(chip).to_have_count(0)
         expect(page.locator(".scope summary")).to_contain_text("cars")
+        page.locator(".scope summary").click()
+        menu = page.locator(".scope .items").bounding_box()
+        assert menu and menu["x"] >= 0 and menu["x"] + menu["width"] <= 390, "nothing hangs over the edge"
         assert page.evaluate("window.pwned") is None
         page.context.close()

@@ -284,4 +284,15 @@
   window.assistant.when(() => byId("chat-question") && document.querySelector("#header .brand"), (brand) => {
     nameButtons(byId("chat-question"), brand.dataset);
   });
+  // Gradio heads its messages in English.
+  window.assistant.when(() => document.querySelector(".toast-wrap") && document.querySelector("#header .brand"), ({dataset}) => {
+    const titles = JSON.parse(dataset.told);
+    new MutationObserver(() => {
+      for (const {firstChild} of document.querySelectorAll(".toast-title")) {
+        const title = titles[firstChild?.data?.trim()];
+        if (title) firstChild.data = `${title} `;
+      }
+      document.querySelectorAll(".toast-close").forEach((one) => one.setAttribute("aria-label", dataset.close));
+    }).observe(document.querySelector(".toast-wrap"), {childList: true, subtree: true});
+  });
 })();

@@ -120,7 +120,8 @@ class DocumentsActions:
             return ["", empty_html(words("documents.empty.title"), words("documents.empty.what"))]
         found = matching(rows, query or "")
         failed = sum(bool(row.failure) for row in rows)
-        line = self.context.text("documents.count", shown=len(found), count=len(rows), failed=failed)
+        key = "documents.count_unread" if failed else "documents.count"
+        line = self.context.text(key, shown=len(found), count=len(rows), failed=failed)
         return [meta_html(line), list_html(self.context, corpus, found)]
 
     @telling

@@ -278,7 +278,7 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
         corpus = gr.Dropdown(list(context.workspace.corpus_names()), label=words("documents.corpus"))
         with gr.Row():
             data, tone = (
-                gr.File(label=words(f"training.{name}"), file_types=list(_EXAMPLES), height=110)
+                gr.File(label=words(f"training.{name}"), file_types=list(_EXAMPLES), height=160)
                 for name in ("own", "tone")
             )
         pairs_made = gr.Button(words("training.make_pairs"))

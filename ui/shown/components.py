@@ -51,6 +51,7 @@ def header_html(context: AppContext, titles: Mapping[str, str], user: User | Non
         "stop": words("chat.stop"),
         "close": words("sources.close"),
         "drop": words("attach.drop"),
+        "told": json.dumps({kind: words(f"app.told.{kind}") for kind in ("Error", "Warning", "Info")}),
     }
     return filled(
         "components.header",

@@ -24,7 +24,7 @@ from ui.pages.chat.asking import Asking, Edit, Question, in_any_order
 from ui.pages.chat.choosing import AskedDocuments, Changes
 from ui.pages.chat.parts import choices_of, lay_out
 from ui.pages.events import CLICKED, data_of, number_of, shown_turns, telling
-from ui.scope import Scope
+from ui.scope import EVERYTHING, Scope
 from ui.shown.answer_feedback import judgement_of, taught, vote_of
 from ui.shown.chat import editing_html, reasons_html, turn_html
 from ui.shown.components import message_html
@@ -331,7 +331,9 @@ class Chat(AskedDocuments):
                 if named["link"]:
                     gr.Warning(message_html(error))
         is_asked = (request.session_hash or "") in self.asking.running
-        scope = self.scope(self.last_asked(user.name, turns, conversation))
+        # Who was faster has asked the default collection.
+        scope = self.scope(EVERYTHING if is_asked else self.last_asked(user.name, turns, conversation))
+        asked = {self.parts.scope: scope, self.parts.asked: self.asked(scope, user)}
         choices = choices_of(self.context, next(iter(scope.corpora), None))
         return {
             self.parts.model: gr.Dropdown(**choices.model, interactive=self.context.may(request, "admin")),
@@ -339,7 +341,7 @@ class Chat(AskedDocuments):
             self.parts.other: gr.Dropdown(**choices.other),
             self.parts.compares: gr.Checkbox(visible=choices.may_compare),
             self.parts.listed: self.asking.listed(user.name, conversation),
-            **({} if is_asked else self.shown(user, turns, conversation, scope)),
+            **(asked if is_asked else self.shown(user, turns, conversation, scope)),
         }
 
     def change_model(self, name: str, request: gr.Request) -> None:
