@@ -339,7 +339,10 @@ class Assistant:
                 text = closest_text(course.question, self._answering, sentences, shown)
             case "refused":
                 reason = _MODEL_DECLINED if declined else _NOTHING_FITS
-                return self._refused(course, shown, reason, trace)
+                refused = self._refused(course, shown, reason, trace)
+                # Behind its refusal a model may say what is known of the near thing.
+                known = [one.text for one in grounder.sentences if declined and one.supported]
+                return replace(refused, text=" ".join([refused.text, *known]))
         answer = course.answer(text, shown, trace)
         return replace(
             answer,

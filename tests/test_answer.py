@@ -171,6 +171,15 @@ def test_a_refusal_in_the_words_of_the_house_is_a_refusal_also_when_the_model_sa
         assert answer.text == settings.answer.refusal["en"] and answer.refusal_reason and answer.hits
 
 
+def test_a_model_that_refuses_may_say_what_is_known(retriever: Retriever, settings: Settings) -> None:
+    refusal, known = settings.answer.refusal["en"], "The deductible for hail damage is 150 euros."
+    engine = ScriptedEngine(f"{refusal} {known} Bananas grow on every motorway of the galaxy.")
+    answer = assistant_of(retriever, engine, settings).ask("What is the deductible for snow damage?")
+    assert answer.refused and not answer.sentences and answer.hits
+    assert answer.text == f"{refusal} {known}", "and nothing that no passage supports"
+    assert SettledText(settings.answer, with_sources=False).rest(answer) == answer.text
+
+
 def test_the_adapter_is_asked_and_named_in_answers_and_refusals(retriever: Retriever, settings: Settings) -> None:
     engine = ScriptedEngine("The deductible for hail damage is 150 euros.")
     assistant = assistant_of(retriever, engine, settings)

@@ -363,11 +363,9 @@ class PairsSettings(Section):
         Field({}, description='Most that sources may be of all pairs, as in {"structure": 0.5}; others have no limit.')
     )
     refusals: float = Field(
-        0.1,
-        ge=0.0,
-        le=0.9,
-        description="Share of pairs whose passages do not answer; more makes a model refuse more.",
+        0.1, ge=0.0, le=0.9, description="Share of pairs whose passages do not answer; more makes a model refuse more."
     )
+    twins: float = Field(0.25, ge=0.0, le=1.0, description="Part of the refusals that change a name, number or year.")
     reading: float = Field(
         0.5,
         ge=0.0,

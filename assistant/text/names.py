@@ -5,8 +5,9 @@ all nouns so: there a name has at least two words, or a word and a number.
 """
 
 import re
+from collections.abc import Iterator
 
-from assistant.text.lexicon import own, vocabulary
+from assistant.text.lexicon import forms, own, vocabulary
 from assistant.text.quantities import dates, in_figures, without_measures
 
 Name = tuple[str, ...]
@@ -27,16 +28,37 @@ _MOST_DIGITS = 3
 
 def names(text: str, language: str) -> list[Name]:
     """The names of ``text`` in order."""
-    text = without_measures(dates(in_figures(text, language), language)[1], language)
+    return [name for name, _, _ in _placed(_without_figures(text, language), language)]
+
+
+def listed_names(text: str, language: str) -> list[list[Name]]:
+    """The names that stand side by side as things of one kind: ``Home Basic, Home Comfort and Home Premium``."""
+    text = _without_figures(text, language)
+    joins = re.compile(rf"\s*[,;/|]?\s*(?:(?:{forms('joining', language)})\s)?\s*", re.IGNORECASE)
+    groups: list[list[Name]] = []
+    before = 0
+    for name, start, end in _placed(text, language):
+        between = text[before:start]
+        if groups and between.strip() and joins.fullmatch(between):
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+        before = end
+    return [group for group in groups if len(group) > 1]
+
+
+def _without_figures(text: str, language: str) -> str:
+    """``text`` without its dates and what counts something, whose words are no names."""
+    return without_measures(dates(in_figures(text, language), language)[1], language)
+
+
+def _placed(text: str, language: str) -> Iterator[tuple[Name, int, int]]:
     capital_nouns = own("capital_nouns", language) or language in _OTHER_CAPITAL_NOUNS
-    found: list[Name] = []
     for run in _runs(text, language):
         words = tuple(match[0] for match in run)
-        alone = len(words) == 1
         in_doubt = capital_nouns or _starts_sentence(text, run[0].start())
-        if not alone or _is_code(words[0]) or not in_doubt:
-            found.append(words)
-    return found
+        if len(words) > 1 or _is_code(words[0]) or not in_doubt:
+            yield words, run[0].start(), run[-1].end()
 
 
 def _starts_sentence(text: str, place: int) -> bool:

@@ -35,7 +35,7 @@ from ingest.pairs.teacher import named_teacher, opened_teacher
 from ingest.pairs.user_sets import Taught, read_taught, taught_pairs
 
 # Raised when the same documents would give other pairs: those of before are then made anew.
-RECIPE_VERSION = 6
+RECIPE_VERSION = 7
 # How many hits are looked at for each passage of a list: some are of another split, or answer too.
 _DEPTH = 3
 _MOST_NAMED = 900  # documents in one statement of SQLite, as in assistant/store/sql.py

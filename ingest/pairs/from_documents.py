@@ -20,6 +20,7 @@ from ingest.pairs.refusals import Unanswerable, unanswerable
 from ingest.pairs.selection import ask, in_turn, sound_candidates
 from ingest.pairs.structure import Finder
 from ingest.pairs.teacher import Teacher
+from ingest.pairs.twins import Twins
 
 # What is asked so in the documents stays where a model writes the other questions.
 _BY_PEOPLE = frozenset({"faq", "definition"})
@@ -71,8 +72,7 @@ def document_pairs(
             else:
                 yield candidate
 
-    candidates = sound_candidates(current(), chunks, drops)
-    asked = ask(candidates, turn, room, bench.search, chosen, drops)
+    asked = ask(sound_candidates(current(), chunks, drops), turn, room, bench.search, chosen, drops)
     lists: Lists = [(evidence_list(chunks[number], of_it, bench), of_it) for number, of_it in asked.items()]
 
     def reject(shown: EvidenceList, candidate: CandidatePair, reason: str) -> None:
@@ -81,9 +81,10 @@ def document_pairs(
     if models.teacher:
         read = models.teacher, models.replies, models.verifier
         lists = list(answered(lists, *read, settings.answer.system, chosen.seed, drops, reject))
-    if models.judge:
-        lists = list(judged(lists, models.judge, models.replies, drops))
+        if models.judge:
+            lists = list(judged(lists, models.judge, models.replies, drops))
     foreign = foreign_questions()
+    twins = Twins(corpus.chunks, bench.search, models.verifier, chosen.seed)
     for split in SPLITS:
         here = [one for one in lists if corpus.splits[chunks[one[0].chunk].document] == split]
         own = {  # no two splits share a question
@@ -92,7 +93,7 @@ def document_pairs(
         }
         for shown, of_it in here:
             yield from (_answered(shown, one.candidate, split) for one in of_it)
-        for row in unanswerable(here, own, settings.pairs.refusals, bench.seed):
+        for row in unanswerable(here, own, twins.of(here), chosen):
             if bench.fits(row.passages, row.question):
                 yield _refused(row, split, settings.answer.refusal)
 
@@ -136,7 +137,7 @@ def _refused(row: Unanswerable, split: Split, texts: Mapping[str, str]) -> Pair:
     pair = Pair(
         id="",
         instruction=row.question,
-        response=text_in(texts, row.language),
+        response=f"{text_in(texts, row.language)} {row.known}".rstrip(),
         source="refusal",
         split=split,
         kind=row.kind,

@@ -17,7 +17,7 @@ people ask: by ``assistant.grounding``, over the passages shown. A second model 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from assistant.artifacts.pairs import evidence_of
@@ -31,6 +31,7 @@ from assistant.retrieval.retriever import Retriever
 from assistant.text.lexicon import forms, whole_words
 from assistant.text.sentences import has_ended
 from assistant.text.words import content_stems, may_be_in, words
+from assistant.types import Passage
 from ingest.pairs.candidates import CandidatePair, Drops
 from ingest.pairs.evidence_lists import EvidenceList, Lists, Searched, cited, folded, numbers
 from ingest.pairs.generated_questions import mistyped
@@ -149,24 +150,32 @@ class Verifier:
 
     def fault(self, asked: CandidatePair, shown: EvidenceList, answer: str) -> str:
         """What is wrong with ``answer``; empty if nothing is. ``asked`` holds the fact that the question is about."""
+        fault = self.form_fault(answer, asked.language)
+        return fault or _left_out(answer, asked) or self._unsupported(answer, asked, shown)
+
+    def form_fault(self, answer: str, language: str) -> str:
+        """What is wrong with the form of an answer, whatever it says; empty if nothing is."""
         if not answer or declines(answer, self._settings):
             return "declines"
         if len(answer.split()) < _FEWEST_WORDS or len(answer) > LONGEST_RESPONSE or not has_ended(answer):
             return "no whole sentence"
         if _OF_PASSAGES.search(answer):
             return "speaks of the passages"
-        if not may_be_in(answer, asked.language):
-            return "other language"
-        return _left_out(answer, asked) or self._unsupported(answer, asked, shown)
+        return "" if may_be_in(answer, language) else "other language"
+
+    def grounded(self, said: str, question: str, passages: Sequence[Passage], language: str) -> Grounder:
+        """A whole text held against passages, as when people ask ``question``."""
+        hits = [evidence_of(one, rank, language) for rank, one in enumerate(passages, 1)]
+        places = Places(question, hits, self._embedder, self._weights)
+        least = self._settings.support_coverage
+        grounder = Grounder(hits, self._weights, least, None, places.behind, question, self._likeness)
+        for _ in (*grounder.feed(said), *grounder.finish()):
+            pass
+        return grounder
 
     def _unsupported(self, answer: str, asked: CandidatePair, shown: EvidenceList) -> str:
         golden = shown.golden
-        hits = [evidence_of(one, rank, asked.language) for rank, one in enumerate(shown.passages, 1)]
-        places = Places(asked.instruction, hits, self._embedder, self._weights)
-        least = self._settings.support_coverage
-        grounder = Grounder(hits, self._weights, least, None, places.behind, asked.instruction, self._likeness)
-        for _ in (*grounder.feed(cited(answer, golden)), *grounder.finish()):
-            pass
+        grounder = self.grounded(cited(answer, golden), asked.instruction, shown.passages, asked.language)
         if grounder.is_over or not grounder.sentences:
             return "repeats itself or says nothing"
         if not all(sentence.supported for sentence in grounder.sentences):

@@ -2,31 +2,25 @@
 
     held-out     the passage that answers is taken out of the list of its own question
     near-miss    the question of another chunk, asked of passages that the retriever finds for it too
-    altered      a question of a model, about another year, class or paragraph than the passages have
+    other-…      a question about another name, number or year than the passages have (``ingest.pairs.twins``)
     other-domain something that no document here is about
 
 A refusal is hard when the passages are near, and clean when the answer is truly not in them; both are looked at.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import islice
 
+from assistant.config import PairsSettings
 from assistant.types import Passage
 from ingest.pairs.candidates import CandidatePair, number_of, share_of
-from ingest.pairs.evidence_lists import EvidenceList, Lists, Searched, names, numbers, says
+from ingest.pairs.evidence_lists import EvidenceList, Lists, Searched, names, says
 
 # How the refusals are shared out among the kinds; near misses cost no list of their own.
 _HELD_OUT, _NEAR_MISS = 0.45, 0.45
 _HELD_OUT_TOGETHER = 3  # questions of one list, which share its prompt; more would refuse one text only
-_ALTERED = 0.25  # of the wanted ones at most, so that the other kinds stay
-# What is named by a number has no other one; of an amount or a deadline a passage may say something all the same.
-_NAMED = re.compile(
-    r"(?:§ ?|\b[A-ZÄÖÜ]\w+[ -]|\b(?:class|zone|part|edition|year|step|level|form) |\b(?=(?:19|20)\d\d\b))"
-    r"(\d{1,4})\b(?![.,]\d| ?[%€$])"
-)
 # Something can be said to such a question from any passage that is near.
 _VAGUE = frozenset({"topic"})
 
@@ -40,32 +34,29 @@ class Unanswerable:
     language: str
     document: str
     passages: tuple[Passage, ...]
+    known: str = ""
+    """What the passages say of the near thing, with its citations."""
 
 
 def unanswerable(
     lists: Lists,
     foreign: Mapping[str, Sequence[str]],
-    share: float,
-    seed: int,
+    twins: Iterable[Unanswerable],
+    settings: PairsSettings,
 ) -> Iterator[Unanswerable]:
-    """Refusals for the lists of one split, so many that they are ``share`` of all pairs.
+    """Refusals for the lists of one split, so many that they are a share of ``refusals`` of all pairs.
 
-    ``foreign`` are questions of no document here, by language. Each question is used once a kind.
+    ``foreign`` are questions of no document here, by language; ``twins`` are about the lists, and only so many are
+    looked for as are wanted. Each question is used once a kind.
     """
-    wanted = share / (1 - share) * sum(len(asked) for _, asked in lists)
-    altered = list(_some(_altered(lists, seed), wanted * _ALTERED))
-    yield from altered
-    wanted -= len(altered)
-    yield from _some(_held_out(lists, seed), wanted * _HELD_OUT)
-    yield from _some(_near_misses(lists, seed), wanted * _NEAR_MISS)
-    yield from _some(_other_domain(lists, foreign, seed), wanted * (1 - _HELD_OUT - _NEAR_MISS))
-
-
-def _some(rows: Iterable[Unanswerable], count: float) -> Iterator[Unanswerable]:
-    for number, row in enumerate(rows):
-        if number + 0.5 > count:
-            return
-        yield row
+    seed = settings.seed
+    wanted = settings.refusals / (1 - settings.refusals) * sum(len(asked) for _, asked in lists)
+    near = list(islice(twins, round(wanted * settings.twins)))
+    yield from near
+    wanted -= len(near)
+    yield from islice(_held_out(lists, seed), round(wanted * _HELD_OUT))
+    yield from islice(_near_misses(lists, seed), round(wanted * _NEAR_MISS))
+    yield from islice(_other_domain(lists, foreign, seed), round(wanted * (1 - _HELD_OUT - _NEAR_MISS)))
 
 
 def _held_out(lists: Lists, seed: int) -> Iterator[Unanswerable]:
@@ -76,22 +67,6 @@ def _held_out(lists: Lists, seed: int) -> Iterator[Unanswerable]:
             candidate = one.candidate
             if passages and _is_clean(candidate, passages):
                 yield Unanswerable("held-out", candidate.instruction, candidate.language, candidate.document, passages)
-
-
-def _altered(lists: Lists, seed: int) -> Iterator[Unanswerable]:
-    """One question a list, with a number that names something exchanged for one that no passage has."""
-    for shown, asked in sorted(lists, key=lambda one: share_of(seed, "altered", _identity(one[0]))):
-        there = numbers(" ".join(f"{one.context} {one.text}" for one in shown.passages))
-        for candidate in (one.candidate for one in asked if one.candidate.source == "generated"):
-            found = _NAMED.search(candidate.instruction)
-            if found and found[1] in there:
-                start, end = found.span(1)
-                number = int(found[1])
-                step = -1 if 1900 <= number < 2100 else 1  # years go back
-                other = next(other for other in count(number + step, step) if str(other) not in there)
-                question = f"{candidate.instruction[:start]}{other}{candidate.instruction[end:]}"
-                yield Unanswerable("altered", question, candidate.language, candidate.document, shown.passages)
-                break
 
 
 def _near_misses(lists: Lists, seed: int) -> Iterator[Unanswerable]:

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 from fakes import ScriptedEngine
@@ -13,14 +12,12 @@ from pairing import CORPUS, House, ReadingEngine
 from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.engines.opening import open_engine
-from assistant.types import Message, Passage
+from assistant.types import Message
 from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.earlier import drop_forgotten
-from ingest.pairs.evidence_lists import EvidenceList, Searched
 from ingest.pairs.generated_answers import agree
 from ingest.pairs.generated_questions import mistyped, question_in
 from ingest.pairs.model_output import rejected_file, replies_file
-from ingest.pairs.refusals import unanswerable
 from ingest.pairs.teacher import EngineTeacher, named_teacher
 
 
@@ -215,27 +212,6 @@ def test_two_runs_write_the_same_bytes(house: House) -> None:
         for file in (house.file, replies_file(house.file), rejected_file(house.file)):
             file.unlink()
     assert found[0] == found[1]
-
-
-@pytest.mark.parametrize(
-    ("question", "altered"),
-    [
-        ("What changed in the edition 2026?", "What changed in the edition 2024?"),
-        ("What does § 6 of the terms cover?", "What does § 7 of the terms cover?"),
-        ("How much does Zahn 70 pay for crowns?", "How much does Zahn 71 pay for crowns?"),
-        ("What must be told within 14 days?", None),
-        ("Who pays more than 10% of a claim?", None),
-        ("What does class 9 cost?", None),
-    ],
-)
-def test_only_a_number_that_names_something_is_exchanged(question: str, altered: str | None) -> None:
-    text = "§ 6: Zahn 70 pays 480 euros since 2026, before 2025 nothing. Within 14 days more than 10%."
-    shown = EvidenceList((Passage("dentist.md", 0, len(text), "Dentist", text),), 1, 0)
-    asked = Searched(CandidatePair(question, text, text, "plain", 0, "dentist.md", "en", "generated"), ())
-    rows = [row for row in unanswerable([(shown, [asked])], {}, 0.8, 0) if row.kind == "altered"]
-    assert [row.question for row in rows] == ([altered] if altered else [])
-    by_rule = replace(asked, candidate=replace(asked.candidate, source="structure"))
-    assert not [row for row in unanswerable([(shown, [by_rule])], {}, 0.8, 0) if row.kind == "altered"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,218 @@
+"""Questions that the documents just do not answer: a kept one with one name, number or year changed.
+
+    other-name     What does Home Comfort pay for a stolen bicycle?    Home Comfort → Home Max
+    other-number   What applies under § 7 (2)?                         § 7 → § 31
+    other-year     Which hours does the training of 2026 name?         2026 → 2024
+
+The new one is of the same kind: the next number that nothing here is named by; an earlier year; a name that stands
+beside the old one in an enumeration, or is put together of names that do (Home Basic, Home Comfort; Drive Plus, Drive
+Max: so Home Max). No passage of the corpus may speak both of it and of what else the question names, and none that the
+changed question finds may support the old answer as one about the new thing.
+
+The passages speak of the near thing. So the refusal says what is known: the answer to the kept question, with its
+citation.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property, partial
+from itertools import count, islice
+
+from assistant.store.catalog import StoredChunk
+from assistant.text.languages import LANGUAGES, data
+from assistant.text.lexicon import forms, no_subject
+from assistant.text.names import Name, listed_names, names
+from assistant.text.quantities import dates, ranges, without_measures
+from assistant.text.words import content_stems, stems
+from assistant.types import Evidence
+from ingest.pairs.candidates import CandidatePair, share_of
+from ingest.pairs.evidence_lists import EvidenceList, Lists, cited, folded, passage_of
+from ingest.pairs.generated_answers import Verifier
+from ingest.pairs.refusals import Unanswerable
+
+# Something can be said to such questions from any passage that is near.
+_WITHOUT_SUBJECT = frozenset({"topic", "search"})
+# A passage that has the new thing and this part of the other words of a question may answer it. Not measured.
+_IS_ABOUT = 0.5
+_YEAR = re.compile(r"(?<![\w.,/-])(?:19|20)\d\d(?![\w/-]|[.,]\d)")
+_YEARS = frozenset(range(1900, 2100))
+_YEARS_BACK = 4  # further ones are no near miss
+_LABELLED = (
+    r"(?P<label>§{{1,2}} ?|\b(?:{references})\b\.? |(?<![\w-])[A-ZÄÖÜ][\w-]*[ -])"
+    r"(?P<number>\d{{1,3}})(?![\w,%€$]|\.\d| [%€$])"
+)
+_NAMES_TRIED = 4
+_SPELLED_ALIKE = 0.7  # "Home Komfort" is Home Comfort to whoever reads it
+# Twins with the same thing changed, in one split: of a product that every question names, many would be alike.
+_MOST_ALIKE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is put in the place of what in a question; ``label`` and ``number`` are those of the new thing."""
+
+    kind: str
+    old: str
+    new: str
+    label: str = ""
+    number: int | None = None
+
+
+class NamedThings:
+    """What a corpus names, by numbers and by names, and where it speaks of it."""
+
+    def __init__(self, chunks: Sequence[StoredChunk], seed: int) -> None:
+        """``chunks`` are all that is live; the order of names depends on ``seed``."""
+        self._share = partial(share_of, seed, "twin")
+        self._texts: list[tuple[str, str]] = []
+        self._numbers: set[tuple[str, int]] = set()
+        written: set[str] = set()
+        beside: dict[Name, set[Name]] = defaultdict(set)
+        for one in chunks:
+            text = folded(f"{one.document} {one.title} {one.context} {one.text}")
+            self._texts.append((one.document, text.casefold()))
+            written.update(re.findall(r"\w+", text))
+            self._numbers |= {(match["label"].strip(), int(match["number"])) for match in labelled(text, one.language)}
+            for group in listed_names(one.text, one.language):
+                some = [name for name in group if not any(map(str.isdigit, "".join(name)))]
+                for name in some:
+                    beside[name].update(other for other in some if other != name)
+        # What is also written small is no name: "Veterans", "the Board".
+        small = {(word,) for word in written if word.istitle() and {word.lower(), f"{word.lower()}s"} & written}
+        self._beside = {name: its - small for name, its in beside.items() if name not in small}
+        pairs = {
+            name
+            for name, its in self._beside.items()
+            if len(name) == 2 and any(len(other) == 2 and other[0] == name[0] for other in its)
+        }
+        heads = {name[0] for name in pairs}
+        self._families = {name for name in pairs if name[1] not in heads}
+
+    def next_number(self, label: str, number: int) -> int:
+        """The next number that nothing with this label has; what goes up in tens ("Zahn 70") does so here too."""
+        numbers = count(number, 1 if number % 10 else 10)
+        return next(one for one in numbers if one != number and (label.strip(), one) not in self._numbers)
+
+    def like(self, name: Name) -> list[Name]:
+        """Names of the same kind, a few; first those that nothing here has."""
+        own = {tail for head, tail in self._families if head == name[0]}
+        others = {
+            tail for _, tail in self._families - {name} if not get_close_matches(tail, own, cutoff=_SPELLED_ALIKE)
+        }
+        made = [(name[0], tail) for tail in others] if name in self._families else []
+        beside = [one for one in self._beside.get(name, ()) if len(one) == len(name)]
+        orders = (sorted(some, key=lambda one: self._share(*name, *one)) for some in (made, beside))
+        return [one for order in orders for one in order[:_NAMES_TRIED]]
+
+    def may_answer(self, question: str, new: str, near: CandidatePair) -> bool:
+        """Whether a passage has ``new`` and is in the document of ``near``, or speaks of what else is asked."""
+        sought = new.casefold()
+        whole = re.compile(rf"(?<!\w){re.escape(sought)}(?!\w)")
+        has = {document for document, text in self._texts if sought in text and whole.search(text)}
+        rest = set(content_stems(question.replace(new, " "), near.language))
+        return near.document in has or any(
+            len(rest & set(stems(text, near.language))) >= _IS_ABOUT * len(rest)
+            for document, text in self._texts
+            if document in has
+        )
+
+
+class Twins:
+    """Makes the questions for lists of one corpus."""
+
+    def __init__(
+        self,
+        chunks: Sequence[StoredChunk],
+        search: Callable[[str], Sequence[Evidence]],
+        verifier: Verifier,
+        seed: int,
+    ) -> None:
+        """``chunks`` are all that is live; ``search`` asks the retriever, ``verifier`` holds answers against passages.
+
+        What the corpus names is gone through once a question is asked for.
+        """
+        self._chunks = chunks
+        self._seed = seed
+        self._search = search
+        self._verifier = verifier
+        self._share = partial(share_of, seed, "twin")
+
+    @cached_property
+    def things(self) -> NamedThings:
+        """What the corpus names."""
+        return NamedThings(self._chunks, self._seed)
+
+    def of(self, lists: Lists) -> Iterator[Unanswerable]:
+        """At most one a list, in an order that depends on the seed; each is looked for when it is asked for."""
+        alike = Counter[str]()
+        for shown, asked in sorted(lists, key=lambda one: self._share(one[0].answering.text)):
+            candidates = sorted((one.candidate for one in asked), key=lambda one: self._share(one.instruction))
+            some = (one for one in candidates if one.kind not in _WITHOUT_SUBJECT)
+            for candidate, change in ((one, change) for one in some for change in self.changes(one, shown)):
+                question = candidate.instruction.replace(change.old, change.new)
+                if alike[change.old] < _MOST_ALIKE and (known := self.known(question, change, candidate, shown)):
+                    alike[change.old] += 1
+                    of = candidate.language, candidate.document
+                    yield Unanswerable(change.kind, question, *of, shown.passages, known)
+                    break
+
+    def changes(self, candidate: CandidatePair, shown: EvidenceList) -> Iterator[Change]:
+        """What can be changed in a question, of what it has once and the passage that answers it has too."""
+        question, language = candidate.instruction, candidate.language
+        there = folded(f"{shown.answering.context} {shown.answering.text}")
+
+        def is_once(old: str) -> bool:
+            return old in there and question.count(old) == 1
+
+        undated = dates(question, language)[1]
+        for match in _YEAR.finditer(question):
+            if is_once(match[0]) and match[0] in undated:
+                for year in islice(count(int(match[0]) - 1, -1), _YEARS_BACK):
+                    yield Change("other-year", match[0], str(year), number=year)
+        unmeasured = without_measures(undated, language)
+        for match in labelled(question, language):
+            label = match["label"]
+            if is_once(match[0]) and match[0] in unmeasured:
+                number = self.things.next_number(label, int(match["number"]))
+                yield Change("other-number", match[0], f"{label}{number}", label, number)
+        joined = {name for group in listed_names(question, language) for name in group}
+        for name in names(question, language):
+            if is_once(" ".join(name)) and name not in joined:
+                others = (" ".join(other) for other in self.things.like(name))
+                yield from (Change("other-name", " ".join(name), one) for one in others if one not in question)
+
+    def known(self, question: str, change: Change, near: CandidatePair, shown: EvidenceList) -> str:
+        """What the passages say of the old thing, with citations; empty where they may say it of the new one too."""
+        if self.things.may_answer(question, change.new, near):
+            return ""
+        passages = list(dict.fromkeys((*shown.passages, *map(passage_of, self._search(question)))))
+        label = change.label.strip(" -.§").casefold()
+        if change.number is not None and any(
+            one.low <= change.number <= one.high
+            and one.low != one.high
+            # "Class 3 to class 7"; of a year, from one to another one.
+            and (label in one.words if label else not _YEARS.isdisjoint((one.low, one.high)))
+            for passage in passages
+            for one in ranges(f"{passage.context}\n{passage.text}")
+        ):
+            return ""
+        said, language = near.response, near.language
+        claim = said.replace(change.old, change.new) if change.old in said else f"{change.new}: {said}"
+        sentences = self._verifier.grounded(claim, question, passages, language).sentences
+        if any(one.supported for one in sentences if change.new in one.text):
+            return ""
+        known = cited(said, shown.golden)
+        if change.old not in said:
+            about: str = data(language if language in LANGUAGES else LANGUAGES[0], "answers")["known"]
+            known = f"{about.format(old=change.old)} {known}"
+        sentences = self._verifier.grounded(known, near.instruction, shown.passages, language).sentences
+        return known if sentences and all(one.supported for one in sentences) else ""
+
+
+def labelled(text: str, language: str) -> Iterator[re.Match[str]]:
+    """Numbers that name something, with its label: ``§ 7``, ``Zahn 70``, ``C-123``; but not "Within 14"."""
+    found = re.compile(_LABELLED.format(references=forms("references", language))).finditer(text)
+    return (match for match in found if match["label"].strip(" -.").casefold() not in no_subject(language))
