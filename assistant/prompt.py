@@ -52,6 +52,11 @@ def build_messages(
     return [Message("system", system), *past, Message("user", content)]
 
 
+def as_said(messages: Sequence[Message], control_tokens: Collection[str] = ()) -> list[Message]:
+    """Turns that somebody wrote down, as they are but for what would begin another; evidence may stand in them."""
+    return [Message(one.role, harmless(one.content, control_tokens, passages=False)) for one in messages]
+
+
 def fitting_evidence(
     evidence: Sequence[Evidence], budget: int, count: Callable[[Sequence[Evidence]], int]
 ) -> list[Evidence]:

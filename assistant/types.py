@@ -22,6 +22,9 @@ Vectors: TypeAlias = "npt.NDArray[np.float32]"
 BlockKind = Literal["heading", "paragraph", "list", "table", "code", "fields"]
 """``fields`` are lines of ``Name: value``, as the head of a mail."""
 
+Role = Literal["system", "user", "assistant"]
+"""Who speaks in a conversation."""
+
 Mark = Literal["bullet", "number", "letter", "clause", "section"]
 """As in ``- ``, ``1.``, ``a)``, ``(1)`` and ``§ 1``."""
 
@@ -263,7 +266,7 @@ class Passage:
 class Message:
     """One turn of a conversation."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Role
     content: str
 
     def __post_init__(self) -> None:

@@ -8,17 +8,22 @@ asks the same question, or nearly the same, or shares thirteen words in a row wi
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from assistant.artifacts.cards import adapter_folder, read_card
-from assistant.artifacts.pairs import Pair, learnt_from_these, read_pairs
+from assistant.artifacts.cards import AdapterCard, adapter_folder, read_card
+from assistant.artifacts.data_sets import DataNamed, DataSource, read_data_set
+from assistant.artifacts.pairs import Pair, learnt_from_these, pairs_hash, read_pairs
 from assistant.config import Settings
+from assistant.config.train_settings import TrainSettings
 from assistant.engines.opening import uses_server
+from assistant.errors import AssistantError
 from assistant.text.words import content_stems, words
 from assistant.workspace import Workspace
 from eval.cases import Case
 from eval.matching import folded
 
+_OF_DATA = ("data", "validation_data", "validation_share", "columns", "seed")
 LeakKind = Literal["same question", "near-duplicate question", "13 words in a row"]
 
 _GRAM_WORDS = 13  # as of GPT-3's test sets (Brown et al. 2020)
@@ -63,13 +68,31 @@ def learnt_by(adapters: Iterable[str], workspace: Workspace, settings: Settings)
             continue
         card = read_card(adapter_folder(workspace.adapters, adapter))
         files = [workspace.pairs_file(name) for name in card.pair_sets]
-        if not all(file.exists() for file in files):
+        if card.config.get("data"):
+            try:
+                pairs[adapter] = read_data_set(_data_of(card)).pairs
+            except AssistantError:  # it lies elsewhere today
+                unknown.append(adapter)
+                continue
+            is_same = pairs_hash(pairs[adapter]) == card.pairs_hash
+        elif files and all(file.exists() for file in files):
+            pairs[adapter] = [pair for file in files for pair in read_pairs(file)]
+            is_same = learnt_from_these(card, workspace)
+        else:
             unknown.append(adapter)
             continue
-        pairs[adapter] = [pair for file in files for pair in read_pairs(file)]
-        if not learnt_from_these(card, workspace):
+        if not is_same:
             changed.append(adapter)
     return Learnt(pairs, tuple(unknown), tuple(changed))
+
+
+def _data_of(card: AdapterCard) -> DataNamed:
+    """The files and folders that an adapter learnt from; of the hub there are none here."""
+    told = TrainSettings.model_validate({key: card.config[key] for key in _OF_DATA if key in card.config})
+    data, validation = (
+        [DataSource(name, Path(name).expanduser()) for name in names] for names in (told.data, told.validation_data)
+    )
+    return DataNamed(data, validation, dict[str, str](told.columns.items()), told.validation_share, told.seed)
 
 
 def held_out(cases: Iterable[Case], pairs: Iterable[Pair]) -> list[Case]:

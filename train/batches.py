@@ -2,7 +2,7 @@
 
     TokenRow(id="a1", prompt=(1, 9690, …), response=(504, 2786, …, 2))
 
-The loss counts on the response alone, end of turn included. A row is never cut and never left out.
+The loss counts on the response alone, end of turn included. A row is never cut, and one of pairs never left out.
 
 Rows that begin alike (the same system text and passages) are packed into one sequence, in which the part that they
 share stands once and each row goes on behind it as a branch:
@@ -27,6 +27,7 @@ from operator import eq
 
 from jinja2 import TemplateError
 
+from assistant.artifacts.data_sets import DataSet
 from assistant.artifacts.pairs import Pair, Split
 from assistant.engines.template import ChatTemplate
 from assistant.errors import TrainingError
@@ -61,32 +62,45 @@ class TokenRow:
 
 
 def rows_of(
-    pairs: Iterable[Pair], split: Split, template: ChatTemplate, system: str, window: int | None
+    pairs: Iterable[Pair],
+    split: Split,
+    template: ChatTemplate,
+    system: str,
+    window: int | None,
+    data: DataSet | None = None,
 ) -> list[TokenRow]:
     """The pairs of one split as rows, in order.
 
-    Raises TrainingError when a row has more tokens than ``window``, or nothing to learn from.
+    Raises TrainingError when a row has more tokens than ``window``, or is refused by the chat template; of ``data`` it
+    is left out and noted there.
     """
     control = template.control_tokens
     rows: list[TokenRow] = []
+    too_long: list[TokenRow] = []
     for pair in (pair for pair in pairs if pair.split == split):
         try:
             prompt = template.prompt_ids(pair.messages(system, control))
         except TemplateError as error:
+            if data:
+                data.drop("the chat template refuses it", pair.id)
+                continue
             raise TrainingError(
                 f"The chat template refuses the pair '{pair.id}': {error}.", "Mend its history or delete it."
             ) from None
-        response = template.response_ids(harmless(pair.response, control))
-        if len(response) < 2 or not prompt:
+        row = TokenRow(pair.id, tuple(prompt), tuple(template.response_ids(harmless(pair.response, control))))
+        if len(row.response) < 2 or not prompt:
             raise TrainingError(f"The pair '{pair.id}' has no tokens to learn from.", "Mend its response or delete it.")
-        rows.append(TokenRow(pair.id, tuple(prompt), tuple(response)))
-    too_long = [row for row in rows if window is not None and len(row) > window]
+        fits = window is None or len(row) <= window
+        if data and not fits:
+            data.drop(f"longer than the model's window of {window} tokens", pair.id)
+        else:
+            (rows if fits else too_long).append(row)
     if too_long:
         too_long.sort(key=len, reverse=True)
         named = ", ".join(f"'{row.id}' has {len(row)}" for row in too_long[:_MOST_NAMED])
         raise TrainingError(
-            f"{len(too_long)} of {len(rows)} {split} pairs do not fit into the model's window of {window} tokens: "
-            f"{named}{', …' if len(too_long) > _MOST_NAMED else ''}.",
+            f"{len(too_long)} of {len(rows) + len(too_long)} {split} pairs do not fit into the model's window of "
+            f"{window} tokens: {named}{', …' if len(too_long) > _MOST_NAMED else ''}.",
             "Shorten or delete them, make pairs that show fewer passages, or take another model.",
         )
     return rows

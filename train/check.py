@@ -16,7 +16,7 @@ from assistant.workspace import Workspace
 from train.batches import Packed, TokenRow, computed_together, loss_tokens, steps
 from train.finetune import make_accelerator, make_trainer
 from train.model import computes_in_bfloat16, count_parameters, estimate, free_bytes, window_of
-from train.plan import Job, named, prepare
+from train.plan import Job, left_out, named, prepare
 from train.run_file import validated
 from train.trainer import out_of_memory_told
 
@@ -64,6 +64,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
             for row in (rows[number] for number in sorted({0, len(rows) // 2, len(rows) - 1}))
         ),
         probe=_probe(job, batches, workspace) if needed.total <= free else None,
+        dropped=job.dropped,
     )
 
 
@@ -98,6 +99,7 @@ def lines(report: CheckReport) -> Iterator[str]:
         f"Pairs: {report.rows} to train on, {report.validation_rows} to validate; {report.steps} steps, "
         f"learning rate {report.learning_rate:.2g}"
     )
+    yield from map(visible, left_out(report.dropped))
     packs = report.probe is None or report.probe.packed
     computed = f"{report.packed_tokens / report.tokens:.0%} of them computed (shared prefixes once), " if packs else ""
     yield f"Tokens: {report.tokens:,} an epoch, {computed}{report.loss_tokens / report.tokens:.1%} carry loss"

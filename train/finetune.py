@@ -1,4 +1,4 @@
-"""One training from pairs to an adapter: ``assistant train``.
+"""One training from pairs or data to an adapter: ``assistant train``.
 
     settings ──▶ job (rows, model, device) ──▶ trainer ──▶ adapters/NAME with card, metrics and plots
 
@@ -20,12 +20,13 @@ from assistant import __version__
 from assistant.artifacts.cards import AdapterCard, joined_documents, joined_names, run_folder
 from assistant.config import Settings
 from assistant.engines.lora import linear_shapes
+from assistant.text.printing import visible
 from assistant.work.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
 from train.forward_backward import Likelihood, Objective, Passes, attention_kinds, obstacle
 from train.model import computes_in_bfloat16, load_base, with_adapter
-from train.plan import Job, named, prepare
+from train.plan import Job, left_out, named, prepare
 from train.preferences import PairPreference, SinglePreference, with_start
 from train.registry import refuse_name, save_adapter, try_saving
 from train.run_file import validated
@@ -58,6 +59,8 @@ def train(
             check_identity(run, job.identity, settings.name)
         elif accelerator.is_main_process:
             begin(folder, UnfinishedRun(settings.model_dump(mode="json"), job.identity, force))
+            for line in left_out(job.dropped):
+                note(visible(line))
             if not job.plan.validation:
                 note("There are no pairs to validate on: training does not stop early, and the last weights are kept.")
         accelerator.wait_for_everyone()

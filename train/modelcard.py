@@ -48,7 +48,7 @@ def facts(card: AdapterCard, size: int) -> dict[str, str]:
         "goes on from": card.started_from,
         "parameters": f"{card.parameters:,} ({card.share:.2%} of the base)",
         "size on disk": readable_bytes(size),
-        "pairs": f"{total} of '{card.pairs}' ({parts})" if total else "",
+        "pairs": f"{total} of '{card.learnt_from}' ({parts})" if total else "",
         "documents": f"{len(card.documents)} of corpus '{card.corpus}', generation {card.generation}"
         if card.documents
         else "",

@@ -1,9 +1,9 @@
-"""What is decided before a weight is loaded: settings, pairs as rows, schedule of steps and learning rates, device."""
+"""What is decided before a weight is loaded: settings, pairs or data as rows, schedule and learning rates, device."""
 
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from assistant.config.train_settings import PREFERENCE_METHODS, TrainSettings
 from assistant.engines.template import ChatTemplate, read_template
 from assistant.errors import ConfigError, PairsError, TrainingError
 from assistant.models.loading import Device, choose
-from assistant.workspace import Workspace
+from assistant.text.printing import counted
+from assistant.workspace import Workspace, safe_name
 from train.batches import TokenRow, packed, rows_of, steps_an_epoch
+from train.data_files import read_data
 from train.model import Parameters, count_parameters, window_of
 from train.preferences import Start, newest_adapter, preference_rows, start_from
 from train.run_file import learning_rate
@@ -25,6 +27,7 @@ from train.validation_answers import Answers, answers_of
 
 # Validating more often would cost more than it tells.
 _LEAST_STEPS_BETWEEN = 10
+_PLACES_NAMED = 3
 _CPU_TOKENS, _GPU_TOKENS = 2048, 16384  # bounds memory; a GPU wants more at a time to be busy
 
 
@@ -106,6 +109,9 @@ class Job:
     template: ChatTemplate
     pairs: list[Pair]
     header: PairsHeader | None
+    """None for data, and for pairs that were brought along without."""
+    dropped: Mapping[str, Sequence[str]]
+    """Of data, the rows that are left out: reason → places."""
     plan: TrainingPlan
     start: Start | None = None
     """The adapter that it goes on from; None makes a new one."""
@@ -123,7 +129,8 @@ class Job:
     @property
     def counts(self) -> dict[str, int]:
         """Training pairs by source."""
-        return dict(Counter(pair.source for pair in self.pairs if pair.split == "train"))
+        out = {place for places in self.dropped.values() for place in places}
+        return dict(Counter(pair.source for pair in self.pairs if pair.split == "train" and pair.id not in out))
 
     @property
     def identity(self) -> dict[str, str]:
@@ -141,7 +148,7 @@ def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
     """The same settings with the newest pairs, and the names of adapters, where none is given.
 
     Raises PairsError when there are no pairs, TrainingError where there is no adapter to go on from, ConfigError where
-    it would be replaced, UsageError for names that could leave the workspace.
+    it would be replaced, or for both data and pairs, UsageError for names that could leave the workspace.
     """
     goes_on = settings.method in PREFERENCE_METHODS
     if settings.adapter and not goes_on:
@@ -149,12 +156,24 @@ def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
             f"adapter={settings.adapter}: method={settings.method} makes a new adapter.",
             "Set method=dpo, or leave it out.",
         )
+    if settings.data:
+        if settings.pairs:
+            raise ConfigError(f"pairs={settings.pairs} and data={settings.data[0]} are both given.", "Leave one out.")
+        if goes_on:
+            raise ConfigError(f"method={settings.method} learns from preferences, not from data.", "Leave data out.")
+        name = settings.name or safe_name(Path(settings.data[0]).stem, "adapter")
+        workspace.adapter(name)
+        return settings.model_copy(update={"name": name})
     pairs = settings.pairs
     if not pairs:
         newest = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
         pairs = next((file.stem for file in newest if holds_preferences(file) == goes_on), "")
     if not pairs:
-        what, command = ("preferences", "assistant pairs preferences") if goes_on else ("pairs", "assistant pairs")
+        what, command = (
+            ("preferences", "assistant pairs preferences")
+            if goes_on
+            else ("pairs", "assistant pairs; or name data=FILE")
+        )
         raise PairsError(f"There are no {what} in {workspace.pairs}.", f"Run: {command}")
     workspace.pairs_file(pairs)
     name = settings.name or pairs
@@ -165,15 +184,24 @@ def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
     return settings.model_copy(update={"pairs": pairs, "name": name, "adapter": adapter})
 
 
-def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) -> Job:
-    """Read pairs and turn them into rows. ``settings`` have their names.
+def left_out(dropped: Mapping[str, Sequence[str]]) -> list[str]:
+    """The rows of data that are left out, for people: a line a reason, with the first places."""
+    return [
+        f"Left out: {counted(len(places), 'row')}: {reason}"
+        f" ({'; '.join(places[:_PLACES_NAMED])}{'; …' if len(places) > _PLACES_NAMED else ''})"
+        for reason, places in dropped.items()
+    ]
 
-    Raises PairsError and ModelError for what cannot be read, TrainingError when a row does not fit or none is there,
-    ConfigError for target modules and layers that the model does not have, AdapterError and IdentityError for an
-    adapter that cannot be gone on from.
+
+def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) -> Job:
+    """Read pairs or data and turn them into rows. ``settings`` have their names.
+
+    What of data does not fit is left out and told. Raises PairsError and ModelError for what cannot be read,
+    TrainingError when a pair does not fit or none is there, ConfigError for target modules and layers that the model
+    does not have, AdapterError and IdentityError for an adapter that cannot be gone on from.
     """
-    file = workspace.pairs_file(settings.pairs)
-    pairs = read_pairs(file)
+    data = read_data(settings) if settings.data else None
+    pairs = data.pairs if data else read_pairs(workspace.pairs_file(settings.pairs))
     folder = models.engine_folder(general.engine.model)
     config = models.read_config(folder, general.engine, general.engine.model)
     # Pairs hold no thoughts: an adapter learns to answer behind an empty one.
@@ -186,17 +214,20 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
 
     def read(split: Split) -> list[TokenRow]:
         if start is None:
-            return rows_of(pairs, split, template, system, window)
+            return rows_of(pairs, split, template, system, window, data)
         return preference_rows(pairs, split, template, system, window, settings.method)
 
     rows = read("train")
     if not rows and settings.method == "dpo" and any(pair.rejected or pair.source == "thumb" for pair in pairs):
         raise TrainingError(
-            f"{file} has no response to train on with a worse one to the same prompt.",
+            f"{settings.pairs} has no response to train on with a worse one to the same prompt.",
             "Learn from single answers: method=kto",
         )
     if not rows:
-        raise TrainingError(f"{file} has no pairs to train on.", "Run: assistant pairs")
+        why = "".join(f" {places[0]}: {reason}." for reason, places in (data.dropped if data else {}).items())
+        raise TrainingError(
+            f"{', '.join(settings.data) or settings.pairs} has nothing to train on.{why}", "See docs/training.md."
+        )
     voice = {pair.id for pair in pairs if pair.source == "tone"}
     rows += settings.tone_epochs * [row for row in rows if row.id in voice]
     validation = drawn(read("validation"), settings)
@@ -215,7 +246,8 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         parameters=count_parameters(config, general.engine, settings, start.config if start else None),
         template=template,
         pairs=pairs,
-        header=read_header(file),
+        header=None if data else read_header(workspace.pairs_file(settings.pairs)),
+        dropped=data.dropped if data else {},
         plan=plan,
         start=start,
     )

@@ -72,7 +72,8 @@ class AdapterCard:
     documents: dict[str, str]
     """Path → content hash of the documents behind its pairs; of several versions the hashes are joined by ``, ``."""
     pairs: str
-    """Name of the set of pairs; of several, as those of a composed adapter, the names are joined by ``, ``."""
+    """Name of the set of pairs; of several, as those of a composed adapter, the names are joined by ``, ``. Empty where
+    it learnt from data, which the ``config`` then names."""
     pairs_hash: str
     pairs_counts: dict[str, int]
     """Training pairs by source."""
@@ -107,9 +108,15 @@ class AdapterCard:
         return self.parameters / max(1, self.base_parameters)
 
     @property
+    def learnt_from(self) -> str:
+        """The pairs or the data that it learnt from, for people."""
+        data = self.config.get("data")
+        return self.pairs or (_SEPARATOR.join(map(str, data)) if isinstance(data, list | tuple) else "")
+
+    @property
     def pair_sets(self) -> list[str]:
         """Names of the sets of pairs behind it."""
-        return self.pairs.split(_SEPARATOR)
+        return [name for name in self.pairs.split(_SEPARATOR) if name]
 
 
 _CARD = TypeAdapter(AdapterCard)

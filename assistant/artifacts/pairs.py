@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.artifacts.cards import AdapterCard, adapter_folder, read_card
 from assistant.artifacts.jsonlines import parsed, write_lines
 from assistant.errors import AdapterError, PairsError, one_line
-from assistant.prompt import build_messages
+from assistant.prompt import as_said, build_messages
 from assistant.store.blocks import blocks_in
 from assistant.types import HEADING_SEPARATOR, Evidence, Message, Passage
 from assistant.workspace import Workspace, make_folder, replaced_atomically
@@ -30,8 +30,10 @@ from assistant.workspace import Workspace, make_folder, replaced_atomically
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Source = Literal[
-    "generated", "structure", "set", "feedback", "tone", "refusal", "reading", "general", "vote", "thumb", "synthetic"
-]
+    "generated", "structure", "set", "feedback", "tone", "refusal", "reading", "general", "vote", "thumb", "synthetic",
+    "data",
+]  # fmt: skip
+"""``data`` is trained on as it is, and stands in no set of pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Pair:
     """The words of the golden passage that prove the response."""
     history: tuple[Message, ...] = ()
     system: str = ""
-    """Only where the pair brings its own; empty takes ``answer.system``."""
+    """Only where the pair brings its own; empty takes ``answer.system``, of data none."""
     language: str = ""
     document: str = ""
     """Path, relative to the ingested folder, of the document it comes from; empty if from none."""
@@ -72,7 +74,10 @@ class Pair:
         return frozenset({self.document, *(passage.document for passage in self.passages)} - {""})
 
     def messages(self, system: str, control_tokens: Collection[str] = ()) -> list[Message]:
-        """What the model is shown before it responds: the one prompt."""
+        """What the model is shown before it responds: the one prompt; of data, what it says itself and no more."""
+        if self.source == "data":
+            told = [Message("system", self.system)] if self.system else []
+            return as_said([*told, *self.history, Message("user", self.instruction)], control_tokens)
         return build_messages(self.system or system, self.passages, self.history, self.instruction, control_tokens)
 
 
@@ -237,6 +242,8 @@ def learnt_from_these(card: AdapterCard, workspace: Workspace) -> bool:
 
     Raises PairsError for pairs that are not there or cannot be read.
     """
+    if not card.pairs:  # it learnt from data
+        return False
     if not card.components:
         file = workspace.pairs_file(str(card.config["pairs"]) if card.started_from else card.pairs)
         known = file.stat() if file.exists() else None

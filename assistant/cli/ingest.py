@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from assistant.artifacts.pairs import SPLITS, Source
+from assistant.artifacts.chat_rows import FORMATS
+from assistant.artifacts.pairs import SPLITS, Source, Split
 from assistant.cli.options import (
     corpus_option,
     json_option,
@@ -19,7 +21,7 @@ from assistant.cli.options import (
     workspace_options,
 )
 from assistant.config import Settings
-from assistant.errors import UsageError, WorkspaceBusy
+from assistant.errors import PairsError, UsageError, WorkspaceBusy
 from assistant.text.printing import counted, excerpt, visible
 from assistant.workspace import DEFAULT_CORPUS, Workspace, new_name
 
@@ -198,6 +200,11 @@ def pairs_command(
         return
     from ingest.pairs.report import print_report
 
+    if data and corpus not in workspace.corpus_names():
+        raise UsageError(
+            f"There is no corpus '{corpus}' to find passages in for {data[0]}.",
+            f"Run assistant ingest, or train on the data as it is: assistant train data={data[0]}",
+        )
     given = {
         "tone": tone,
         "data": data,
@@ -343,3 +350,72 @@ def gathered_preferences(
         new_name(file.stem, "set of pairs")
     with closing(open_corpus(workspace, corpus)) as catalog:
         return make_preferences(workspace, catalog, settings, file, workspace.pairs_file(pairs) if pairs else None)
+
+
+@pairs_command.command("export", epilog="Example: assistant pairs export claims --format messages --out train.jsonl")
+@click.argument("name", default=DEFAULT_CORPUS)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(list(FORMATS)),
+    default="messages",
+    show_default=True,
+    help="How a row says what is asked and answered.",
+)
+@click.option("--bare", is_flag=True, help="Questions and answers alone, without evidence and system text.")
+@click.option("--split", type=click.Choice(SPLITS), default="train", show_default=True, help="Which pairs are written.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="FILE.jsonl or FILE.parquet; without, they are printed.",
+)
+@click.option(
+    "--push", metavar="OWNER/NAME", help="Upload all splits as a private data set of the Hugging Face hub instead."
+)
+@workspace_options
+@json_option
+def export_pairs(
+    name: str,
+    format_: str,
+    bare: bool,
+    split: Split,
+    out: Path | None,
+    push: str | None,
+    workspace: Workspace,
+    settings: Settings,
+    as_json: bool,
+) -> None:
+    """Write the set NAME for other programs, with the prompt that asking has, evidence included.
+
+    messages and prompt-completion are read by TRL as they are, alpaca and sharegpt by Axolotl and LLaMA-Factory.
+    """
+    from assistant.artifacts.chat_rows import exported
+    from assistant.artifacts.hub_data import push_rows
+    from assistant.artifacts.pairs import read_pairs
+    from assistant.artifacts.row_files import write_rows
+
+    if push and out:
+        raise UsageError("--push and --out are two places to write to.", "Leave one of them out.")
+    pairs = read_pairs(workspace.pairs_file(name))
+    wanted = [pair for pair in pairs if push or pair.split == split]
+    rows, left_out = exported(wanted, format_, settings.answer.system, bare)
+    if not rows:
+        held = ", ".join(f"{count} {one}" for one, count in Counter(pair.split for pair in pairs).items())
+        raise PairsError(f"No pair of '{name}' can be written as asked; it holds: {held or 'none'}.", "See --split.")
+    told = f"{counted(sum(map(len, rows.values())), 'row')} of {counted(len(pairs), 'pair')} of '{name}' as {format_}."
+    told += "".join(f" Left out: {counted(count, 'pair')} that {reason}." for reason, count in left_out.items())
+    place = str(out or "")
+    if push:
+        place = push_rows(rows, push, f"Pairs of {name}", told)
+        told += f" Pushed to {place}" if place else f" Nothing was sent to {push}: log in with hf auth login first."
+    elif out:
+        write_rows(out, rows[split])
+        told += f" Written to {out}"
+    else:
+        click.echo("\n".join(json.dumps(row, ensure_ascii=False) for row in rows[split]))
+    if as_json and (push or out):
+        counts = {one: len(some) for one, some in rows.items()}
+        print_json({"name": name, "format": format_, "rows": counts, "left_out": left_out, "place": place})
+    else:
+        click.echo(told, err=not (push or out))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from assistant import config
 from assistant.artifacts.cards import (
     FULL,
     AdapterCard,
@@ -18,7 +19,7 @@ from assistant.artifacts.cards import (
 )
 from assistant.artifacts.pairs import holds_preferences
 from assistant.cli.ingest import gathered_preferences
-from assistant.cli.options import json_option, print_json, workspace_options
+from assistant.cli.options import assignment_options, json_option, print_json, workspace_options
 from assistant.config import Settings
 from assistant.config.train_settings import PREFERENCE_METHODS
 from assistant.errors import AssistantError, UsageError
@@ -34,7 +35,14 @@ _DTYPES = ("float32", "bfloat16", "float16")
 
 @click.command("train", epilog="Example: assistant train name=house epochs=2")
 @click.argument("arguments", nargs=-1, metavar="[CONFIG.yaml] [KEY=VALUE]...")
-@workspace_options
+@assignment_options
+@click.option(
+    "--from",
+    "foreign",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yml",
+    help="A run of Axolotl or LLaMA-Factory; what has no counterpart here is told.",
+)
 @click.option("--check", "only_check", is_flag=True, help="Show memory, time and what is learnt; train nothing.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
 @click.option("--force", is_flag=True, help="Replace an adapter of this name, or an interrupted training.")
@@ -42,13 +50,14 @@ _DTYPES = ("float32", "bfloat16", "float16")
 def train_command(
     arguments: tuple[str, ...],
     workspace: Workspace,
-    settings: Settings,
+    assignments: tuple[str, ...],
+    foreign: Path | None,
     only_check: bool,
     resume: bool,
     force: bool,
     as_json: bool,
 ) -> int:
-    """Make an adapter from instruction pairs.
+    """Make an adapter from instruction pairs, or from data=FILE, a FOLDER, or a data set of the Hugging Face hub.
 
     CONFIG.yaml and KEY=VALUE state what differs from the defaults, which docs/training.md lists; KEY=VALUE wins.
     """
@@ -58,6 +67,16 @@ def train_command(
     if len(files) > 1:
         raise UsageError(f"Two run files: {files[0]} and {files[1]}.", "Give one; key=value changes single settings.")
     values = given(files[0] if files else None, [argument for argument in arguments if "=" in argument])
+    if foreign:
+        from train.foreign_runs import translated
+
+        run = translated(foreign)
+        values, assignments = {**run.values, **values}, (*run.assignments, *assignments)
+        told = " ".join([*(f"{key}={value}" for key, value in run.values.items()), *run.assignments])
+        click.echo(visible(f"From {run.program}: {told}"), err=True)
+        if run.unmatched:
+            click.echo(visible(f"No counterpart: {'; '.join(run.unmatched)}"), err=True)
+    settings, _ = config.load(workspace.config_file, assignments=assignments)
     if validated(values).method in PREFERENCE_METHODS and not (values.get("pairs") or resume):
         values = _with_preferences(workspace, settings, values)
     if only_check:

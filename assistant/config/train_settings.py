@@ -9,6 +9,9 @@ from pydantic import BeforeValidator, Field
 
 from assistant.config.settings import Section
 
+_Column = Literal[
+    "messages", "role", "content", "prompt", "completion", "instruction", "input", "response", "system", "history"
+]
 Method = Literal["lora", "qlora", "lora-8bit", "dora", "full", "dpo", "kto"]
 PREFERENCE_METHODS: tuple[Method, ...] = ("dpo", "kto")
 """Those that go on from an adapter, and learn which of two responses is better."""
@@ -21,12 +24,39 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _one_or_more(value: Any) -> Any:
+    """A single name as a list of it; one with commas is still a single name."""
+    return (value,) if isinstance(value, str) and value else value or ()
+
+
+def _mapped(value: Any) -> Any:
+    """``a:b,c:d`` as a mapping, so that a command line needs no braces."""
+    if not isinstance(value, str):
+        return value
+    parts = (part.partition(":") for part in value.split(",") if part.strip())
+    return {name.strip(): called.strip() for name, _, called in parts}
+
+
 class TrainSettings(Section):
     """What is trained, on what, and how."""
 
     name: str = Field("", description="Name of the adapter; empty takes the name of the pairs.")
     pairs: str = Field(
         "", description="Set of pairs to learn from; empty takes the newest, for dpo and kto the newest preferences."
+    )
+    data: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = Field(
+        (),
+        description="Data to learn from as it is, in place of pairs: files, folders, or OWNER/NAME of the Hugging Face"
+        " hub, with /FOLDER for a part of it.",
+    )
+    validation_data: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = Field(
+        (), description="The same to validate on; empty draws a share of data."
+    )
+    validation_share: float = Field(
+        0.1, ge=0.0, lt=1.0, description="Share of the conversations in data to validate on, where none are named."
+    )
+    columns: Annotated[dict[_Column, str], BeforeValidator(_mapped)] = Field(
+        {}, description="What columns of data are called, as in instruction:asked,response:said."
     )
     method: Method = Field(
         "lora",

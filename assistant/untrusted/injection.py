@@ -107,13 +107,14 @@ _ADDRESSED_RULES = (
 _FRESH = r"(?:^|[.!?:;\[(<>\n,-]) ?"
 
 
-def harmless(text: str, control_tokens: Collection[str] = ()) -> str:
+def harmless(text: str, control_tokens: Collection[str] = (), passages: bool = True) -> str:
     """``text`` that cannot close a passage, begin a turn, nor hold a control token; for a reader it says the same.
 
     A blank goes behind the first character of each. That breaks up what looks like one too (full-width letters,
     zero-width characters inside), since some tokenizers take both for the same. Text without any stays as it is.
+    Where ``passages`` is false, those may stand in it.
     """
-    pattern = _machinery(frozenset(control_tokens))
+    pattern = _machinery(frozenset(control_tokens), passages)
     while pattern.search(skeleton(text)):
         seen, origins = traced_skeleton(text)
         spans = ((origins[match.start(1)], origins[match.end(1) - 1]) for match in pattern.finditer(seen))
@@ -126,12 +127,13 @@ def harmless(text: str, control_tokens: Collection[str] = ()) -> str:
 
 
 @lru_cache(maxsize=8)
-def _machinery(control_tokens: frozenset[str]) -> re.Pattern[str]:
+def _machinery(control_tokens: frozenset[str], passages: bool = True) -> re.Pattern[str]:
     """Finds where a delimiter, a turn marker or a control token begins in a skeleton; they may overlap."""
     # A token of one character cannot be broken up, and one of white space only controls nothing.
     cores = {skeleton(token).strip() for token in control_tokens | TURN_MARKERS}
     tokens = sorted((core for core in cores if len(core) > 1), key=lambda core: (-len(core), core))
-    return re.compile(f"(?=({'|'.join([_DELIMITER, *map(re.escape, tokens)])}))")
+    delimiters = [_DELIMITER] if passages else []
+    return re.compile(f"(?=({'|'.join([*delimiters, *map(re.escape, tokens)])}))")
 
 
 MACHINERY = _machinery(frozenset())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from assistant import __version__
 from assistant.artifacts.command_reports import BadRow, PairsReport
+from assistant.artifacts.leaks import leaking, leaks
 from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
 from assistant.config import Settings
 from assistant.engines.base import Engine
@@ -25,7 +26,7 @@ from assistant.types import Evidence, Filter, Passage
 from assistant.workspace import write_lock
 from ingest.pairs.bundled import general_pairs, reading_pairs
 from ingest.pairs.candidates import CandidatePair, Drops, share_of
-from ingest.pairs.corpus import Corpus, hashes_of, leaking, leaks, read_corpus
+from ingest.pairs.corpus import Corpus, hashes_of, read_corpus
 from ingest.pairs.earlier import Before, before_of, splits_before
 from ingest.pairs.evidence_lists import Workbench
 from ingest.pairs.from_documents import Models, document_pairs

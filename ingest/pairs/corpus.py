@@ -1,14 +1,10 @@
-"""The documents of a corpus in train, validation and test, with nothing that one split tells another.
+"""The documents of a corpus in train, validation and test.
 
 Two documents belong together when one holds half of the other's word sequences, as two editions do. Groups are dealt
 out in an order that depends on seed and paths alone; documents that already have a split keep it.
-
-Between two splits no passage, no question, no near-duplicate of a question, and no words that prove an answer may be
-the same. What would leak is taken out of the less precious split; the test then runs over what is written.
 """
 
 import hashlib
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,13 +13,11 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import combinations
 
-from assistant.artifacts.pairs import Pair, Split
+from assistant.artifacts.pairs import Split
 from assistant.config import PairsSettings
 from assistant.errors import UsageError
 from assistant.store.catalog import Catalog, StoredChunk
-from assistant.text.words import content_stems
 from ingest.pairs.candidates import number_of, share_of
-from ingest.pairs.evidence_lists import folded
 
 _SHINGLE_WORDS = 5  # shorter sequences are phrases of everybody, longer ones break at each edited word
 # One in so many shingles is compared: which, depends on its words alone, so that it is the same in all documents.
@@ -34,10 +28,6 @@ _BOILERPLATE = 20
 _FEWEST_FOR_VALIDATION, _FEWEST_FOR_TEST = 3, 5  # families; of fewer, a split would take most
 # A family that would make a split so much larger than wanted stays in training.
 _TOO_LARGE = 1.5
-LEAKS = ("passage", "question", "near-duplicate question", "answer span")
-_NEAR = 0.8  # four stems of five are the same; not measured
-_FEWEST_SPAN_WORDS = 5  # shorter answers are alike by chance
-_PRECIOUS = {"test": 0, "validation": 1, "train": 2}
 
 
 @dataclass(frozen=True)
@@ -203,65 +193,3 @@ def superseded(some: Sequence[Family], dates: Mapping[str, str]) -> frozenset[st
             newest = max(ages.values())
             older |= {path for path, age in ages.items() if age and age < newest}
     return frozenset(older)
-
-
-def leaks(pairs: Sequence[Pair]) -> dict[str, int]:
-    """How many pairs share something with a pair of a more precious split, by what it is."""
-    found = dict.fromkeys(LEAKS, 0)
-    for _, what in leaking(pairs):
-        found[what] += 1
-    return found
-
-
-def leaking(pairs: Sequence[Pair]) -> list[tuple[Pair, str]]:
-    """The pairs that share something with one of a more precious split, and what: the first found of each."""
-    seen: dict[tuple[str, str], int] = {}
-    found = []
-    near = _SimilarQuestions(pairs)
-    for pair in sorted(pairs, key=lambda pair: _PRECIOUS[pair.split]):
-        rank = _PRECIOUS[pair.split]
-        marks = [("passage", folded(passage.text).lower()) for passage in pair.passages]
-        marks.append(("question", folded(pair.instruction).lower()))
-        if len(pair.quote.split()) >= _FEWEST_SPAN_WORDS:
-            marks.append(("answer span", folded(pair.quote).lower()))
-        what = next((mark[0] for mark in marks if seen.get(mark, rank) < rank), "")
-        if not what and near.is_near(pair):
-            what = "near-duplicate question"
-        if what:
-            found.append((pair, what))
-        for mark in marks:
-            seen.setdefault(mark, rank)
-    return found
-
-
-class _SimilarQuestions:
-    """Finds questions of other splits that share most of their stems, by their rarest ones.
-
-    A pair of sets of Jaccard similarity t shares one of the first ``n - ceil(t n) + 1`` stems of each, in any common
-    order (prefix filtering; Bayardo, Ma and Srikant 2007).
-    """
-
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        self._stems = {id(pair): frozenset(content_stems(pair.instruction, pair.language)) for pair in pairs}
-        self._counts = Counter(stem for some in self._stems.values() for stem in some)
-        self._by_stem: dict[str, list[Pair]] = defaultdict(list)
-        for pair in pairs:
-            for stem in self._prefix(pair):
-                self._by_stem[stem].append(pair)
-
-    def is_near(self, pair: Pair) -> bool:
-        mine, rank = self._stems[id(pair)], _PRECIOUS[pair.split]
-        return any(
-            _PRECIOUS[other.split] < rank and self._similarity(mine, self._stems[id(other)]) >= _NEAR
-            for stem in self._prefix(pair)
-            for other in self._by_stem[stem]
-        )
-
-    def _prefix(self, pair: Pair) -> list[str]:
-        stems = sorted(self._stems[id(pair)], key=lambda stem: (self._counts[stem], stem))
-        return stems[: len(stems) - math.ceil(_NEAR * len(stems)) + 1]
-
-    @staticmethod
-    def _similarity(one: frozenset[str], other: frozenset[str]) -> float:
-        shared = len(one & other)
-        return shared / (len(one) + len(other) - shared) if shared else 0.0

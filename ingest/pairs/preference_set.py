@@ -23,6 +23,7 @@ from pathlib import Path
 
 from assistant import __version__
 from assistant.artifacts.command_reports import PairsReport
+from assistant.artifacts.leaks import leaks
 from assistant.artifacts.pairs import (
     SPLITS,
     Pair,
@@ -43,7 +44,7 @@ from assistant.text.sentences import sentence_spans
 from assistant.types import Evidence
 from assistant.workspace import Workspace, write_lock
 from ingest.pairs.candidates import identified, is_edited, number_of, one_of
-from ingest.pairs.corpus import hashes_of, leaks
+from ingest.pairs.corpus import hashes_of
 from ingest.pairs.evidence_lists import numbers
 
 # So many foreign sentences are tried before an answer goes without one.

@@ -1,42 +1,30 @@
 """Pairs that people wrote: their own sets, corrections of answers, and examples of the house voice (``tone.jsonl``).
 
-    {"instruction", "input"?, "output"}                     Alpaca
-    {"conversations": [{"from": "human", "value"}, …]}      ShareGPT
-    {"messages": [{"role": "user", "content"}, …]}          OpenAI
-    {"prompt", "completion"}                                 completions
-    {"instruction" | "question", "response" | "answer", "context"?, "document"?, "language"?}, also as CSV
-
-A file is JSON lines, one JSON list, or CSV; each row is read in the format that it has, a bad one costs only itself. A
-row that brings the text it answers from is shown it among negatives; for any other the documents are searched for
-what supports its response. Where nothing does, it is shown no passages.
+A file is one that ``assistant.artifacts.row_files`` reads. Each row is read in the format that it has
+(``assistant.artifacts.chat_rows``), a bad one costs only itself; of a conversation the last answer is taken, and
+what was said before. A row that brings the text it answers from is shown it among negatives; for any other the
+documents are searched for what supports its response. Where nothing does, it is shown no passages.
 """
 
-import csv
-import io
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import cycle
 from pathlib import Path
-from typing import Any
 
+from assistant.artifacts.chat_rows import conversations_in
 from assistant.artifacts.command_reports import BadRow
 from assistant.artifacts.pairs import Pair, Source, Split
+from assistant.artifacts.row_files import Unusable
 from assistant.config import PairsSettings
 from assistant.errors import PairsError
 from assistant.text.words import detect
-from assistant.types import Evidence, Message, Passage, well_formed
+from assistant.types import Evidence, Message, Passage
 from ingest.pairs.candidates import CandidatePair, identified, number_of, share_of
 from ingest.pairs.corpus import sketch
 from ingest.pairs.evidence_lists import Workbench, beside, cited, passage_of, says, supports
 
 # Far more than any prompt holds: such a row is a mistake of whoever wrote the file.
 _LONGEST = 40_000
-_LARGEST_CELL = 16 << 20  # characters; csv stops at 131,072, and only the row is to be refused
-_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
-_ASKED = ("instruction", "question", "prompt", "query")
-_ANSWERED = ("response", "answer", "output", "completion")
 _REMEDY = "Use JSON lines or CSV with the columns 'instruction' and 'response'."
 # From this share of its word sequences on, a row's text is taken from a document.
 _SAME_TEXT = 0.5
@@ -60,10 +48,6 @@ class UserRow:
     """The document that ``context`` is from, where the row says so."""
 
 
-class _Unusable(Exception):
-    """Why one row cannot be used."""
-
-
 def read_rows(file: Path, strict: bool = False) -> tuple[list[UserRow], list[BadRow]]:
     """The usable rows of a file, in order, and the others.
 
@@ -72,128 +56,22 @@ def read_rows(file: Path, strict: bool = False) -> tuple[list[UserRow], list[Bad
     rows: list[UserRow] = []
     bad: list[BadRow] = []
     ids: dict[str, str] = {}
-    for place, raw in _raw_rows(file):
-        try:
-            row = _row(raw, place)
-            id_ = str(raw.get("id") or "")
-            if id_ and ids.setdefault(id_, place) != place:
-                raise _Unusable(f"the id '{id_[:40]}' stands in {ids[id_]} too")
-            rows.append(row)
-        except _Unusable as error:
-            bad.append(BadRow(place, str(error)))
+    for place, found in conversations_in(file, _LONGEST):
+        if isinstance(found, Unusable):
+            bad.append(BadRow(place, str(found)))
+        elif found.id and ids.setdefault(found.id, place) != place:
+            bad.append(BadRow(place, f"the id '{found.id[:40]}' stands in {ids[found.id]} too"))
+        elif len(found.messages) % 2:
+            bad.append(BadRow(place, "the conversation does not end with a question and its answer"))
+        else:
+            *history, asked, answer = found.messages
+            more = (found.context, found.system, tuple(history), found.language, found.document)
+            rows.append(UserRow(place, asked.content, answer.content, *more))
     if bad and (strict or not rows):
         raise PairsError(f"{bad[0].place}: {bad[0].reason} ({len(bad)} bad rows, {len(rows)} good).", _REMEDY)
     if not rows:
         raise PairsError(f"{file} holds no rows.", _REMEDY)
     return rows, bad
-
-
-def _raw_rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """(place, content) of each row; content that is no JSON comes as a ``_Unusable``."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PairsError(f"{file} cannot be read: {error}.", "It has to be a UTF-8 file.") from None
-    start = text.lstrip()[:1]
-    if file.suffix.lower() in {".csv", ".tsv"} or start not in {"{", "["}:
-        yield from _csv_rows(file, text)
-    elif start == "[":
-        content = _parsed(text)
-        if isinstance(content, _Unusable):
-            raise PairsError(f"{file} is no JSON list: {content}.", _REMEDY)
-        yield from ((f"{file.name}, item {number}", item) for number, item in enumerate(content, 1))
-    else:
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                yield f"{file.name}, line {number}", _parsed(line)
-
-
-def _csv_rows(file: Path, text: str) -> Iterator[tuple[str, Any]]:
-    before = csv.field_size_limit(_LARGEST_CELL)
-    try:
-        head = text[:4096].split("\n", 1)[0]
-        separator = max(",;\t", key=head.count)
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
-        columns = {(name or "").strip().lower() for name in reader.fieldnames or ()}
-        if not columns & set(_ASKED) or not columns & set(_ANSWERED):
-            raise PairsError(f"{file} has no header with a column for questions and one for answers.", _REMEDY)
-        for row in reader:
-            yield f"{file.name}, line {reader.line_num}", {(key or "").strip().lower(): row[key] for key in row}
-    except csv.Error as error:
-        raise PairsError(f"{file}, line {reader.line_num}: {error}.", _REMEDY) from None
-    finally:
-        csv.field_size_limit(before)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # a plain ValueError for a number of thousands of digits
-        return _Unusable(f"no valid JSON, or cut off: {error}")
-
-
-def _row(raw: Any, place: str) -> UserRow:
-    if isinstance(raw, _Unusable):
-        raise raw
-    if not isinstance(raw, dict):
-        raise _Unusable(f"a {type(raw).__name__}, not an object")
-    turns = raw.get("messages", raw.get("conversations"))
-    if turns is not None:
-        row = _conversation(turns, place)
-    else:
-        instruction, response, more = _first(raw, _ASKED), _first(raw, _ANSWERED), _text(raw, "input")
-        context, system, language, document = (
-            _text(raw, name) for name in ("context", "system", "language", "document")
-        )
-        asked = f"{instruction}\n\n{more}" if more else instruction
-        row = UserRow(place, asked, response, context, system, (), language, document)
-    size = len(row.instruction) + len(row.response) + len(row.context)
-    if size > _LONGEST:
-        raise _Unusable(f"{size:,} characters; at most {_LONGEST:,} can be trained on")
-    return row
-
-
-def _first(raw: Mapping[str, Any], names: Sequence[str]) -> str:
-    name = next((name for name in names if name in raw), None)
-    if name is None:
-        raise _Unusable(f"none of {', '.join(names)} is there")
-    text = _text(raw, name)
-    if not text:
-        raise _Unusable(f"'{name}' is empty")
-    return text
-
-
-def _text(raw: Mapping[str, Any], name: str) -> str:
-    value = raw.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _Unusable(f"'{name}' is a {type(value).__name__}, not a text")
-    return well_formed(value).strip()
-
-
-def _conversation(turns: Any, place: str) -> UserRow:
-    if not isinstance(turns, list):
-        raise _Unusable("the conversation is no list")
-    messages = []
-    for turn in turns:
-        if not isinstance(turn, dict):
-            raise _Unusable("a turn of the conversation is no object")
-        role = _ROLES.get(str(turn.get("role", turn.get("from", ""))))
-        content = turn.get("content", turn.get("value"))
-        if isinstance(content, list):
-            texts = [part.get("text") for part in content if isinstance(part, dict)]
-            content = "\n".join(text for text in texts if isinstance(text, str))
-        if role is None or not isinstance(content, str) or not content.strip():
-            raise _Unusable("a turn of the conversation has no known role or no text")
-        messages.append(Message(role, well_formed(content).strip()))  # type: ignore[arg-type]
-    system = " ".join(message.content for message in messages if message.role == "system")
-    spoken = [message for message in messages if message.role != "system"]
-    if len(spoken) < 2 or [message.role for message in spoken[-2:]] != ["user", "assistant"]:
-        raise _Unusable("the conversation does not end with a question and its answer")
-    if any(message.role != role for message, role in zip(spoken, cycle(("user", "assistant")), strict=False)):
-        raise _Unusable("the turns of the conversation do not alternate from a question on")
-    return UserRow(place, spoken[-2].content, spoken[-1].content, system=system, history=tuple(spoken[:-2]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,9 @@ def test_defaults_yield_to_the_file_and_the_file_to_the_command_line(tmp_path: P
     assert (settings.rank, settings.alpha, settings.epochs) == (8, 64.0, TrainSettings().epochs)
     assert (settings.name, settings.target_modules) == ("007", ("q_proj", "v_proj"))
     assert settings.layers_to_transform == (3,)
+    columns = load(None, ["columns=instruction:frage,response:antwort"]).columns
+    assert columns == load(None, ["columns={instruction: frage, response: antwort}"]).columns
+    assert columns == {"instruction": "frage", "response": "antwort"}
     assert load(None, ["learning_rate=1e-3", "layers_to_transform=0,1"]).learning_rate == 1e-3
 
 
@@ -77,7 +80,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 def test_the_documentation_says_of_every_setting_what_the_code_says(name: str) -> None:
     field = TrainSettings.model_fields[name]
     value = getattr(TrainSettings(), name)
-    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple | dict) else str(value)
     shown = shown.lower() if isinstance(value, bool) else shown
     assert f"| `{name}` | {shown} | {field.description} |" in (ROOT / "docs" / "training.md").read_text().splitlines()
 

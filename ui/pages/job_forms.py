@@ -79,7 +79,9 @@ def label_of(key: str) -> str:
 
 
 def shown_value(value: Any) -> Any:
-    """A default as a control shows it: lists as the command line takes them."""
+    """A default as a control shows it: lists and mappings as the command line takes them."""
+    if isinstance(value, dict):
+        return ",".join(f"{key}:{one}" for key, one in value.items())
     return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 

@@ -306,7 +306,7 @@ def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:
         "started_from": card.started_from,
         "losses": _losses(context, view),
         "scores": scores,
-        "pairs": f"{card.pairs} ({_number(context, pairs)})" if pairs else card.pairs,
+        "pairs": f"{card.learnt_from} ({_number(context, pairs)})" if pairs else card.learnt_from,
         "documents": f"{card.corpus} ({_number(context, len(card.documents))})" if card.documents else card.corpus,
         "parameters": _parameters(context, card.parameters, card.base_parameters),
         "size": bytes_of(context, view.size),

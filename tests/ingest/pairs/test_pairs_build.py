@@ -17,6 +17,7 @@ from fakes import ScriptedEngine
 from pairing import CORPUS, House
 from samples import evidence_of
 
+from assistant.artifacts.leaks import leaks
 from assistant.artifacts.pairs import header_file, read_header
 from assistant.config import PairsSettings, Settings
 from assistant.errors import PairsError, UsageError, WorkspaceBusy
@@ -27,7 +28,6 @@ from assistant.workspace import Workspace, write_lock
 from ingest.pairs.build import make_pairs
 from ingest.pairs.bundled import general_pairs
 from ingest.pairs.candidates import CandidatePair, Drops
-from ingest.pairs.corpus import leaks
 from ingest.pairs.earlier import drop_forgotten
 from ingest.pairs.evidence_lists import Searched, cited, folded, says
 from ingest.pairs.report import complaints

@@ -67,6 +67,7 @@ def test_pairs_reports_and_explains(place: Path, tmp_path: Path, capsys: pytest.
     ("arguments", "expected", "said"),
     [
         (("pairs",), 2, "There is no corpus 'default'"),
+        (("pairs", "--data", "own.csv"), 2, "assistant train data=own.csv"),
         (("pairs", "--name", "../x"), 2, "../x"),
         (("pairs", "--refusals", "2"), 2, "--refusals"),
         (("pairs", "--set", "pairs.refusls=0.1"), 2, "pairs.refusals"),

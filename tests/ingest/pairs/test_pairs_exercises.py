@@ -8,12 +8,12 @@ import pytest
 from pairing import CORPUS, House
 from samples import evidence_of
 
+from assistant.artifacts.leaks import leaks
 from assistant.artifacts.pairs import Pair, read_header
 from assistant.grounding.grounder import ground
 from eval.cases import Case, GoldSpan
 from eval.contamination import held_out
 from ingest.pairs.bundled import Exercise, exercises, reading_pairs
-from ingest.pairs.corpus import leaks
 from ingest.pairs.earlier import drop_forgotten
 from ingest.pairs.evidence_lists import folded, numbers
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from assistant.artifacts.leaks import LEAKS, leaking, leaks
 from assistant.artifacts.pairs import Pair
 from assistant.store.catalog import StoredChunk
 from assistant.types import Passage
-from ingest.pairs.corpus import LEAKS, Family, deal, families, leaking, leaks, superseded
+from ingest.pairs.corpus import Family, deal, families, superseded
 
 WORDS = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon".split()
