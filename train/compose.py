@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.artifacts.cards import BASE, AdapterCard, joined_documents, joined_names
 from assistant.engines.adapted import AdaptedModel
+from assistant.engines.lora import PREFIX, target_names
 from assistant.errors import AdapterError
 from train.registry import refuse_name, save_adapter
 
@@ -221,10 +222,7 @@ def _config(mixed: Update, rank: int, linears: Collection[str]) -> "LoraConfig":
     """Alpha equals the rank: the factors hold their whole scale."""
     from peft import LoraConfig
 
-    # Last parts of the layers' names, if they name no other layer of the model.
-    last = {layer.rpartition(".")[2] for layer in mixed}
-    named = {layer for layer in linears if layer.rpartition(".")[2] in last}
-    targets = sorted(last if named == mixed.keys() else mixed)
+    targets = target_names(mixed, linears)
     return LoraConfig(r=rank, lora_alpha=rank, target_modules=targets, task_type="CAUSAL_LM")
 
 
@@ -235,8 +233,8 @@ def _tensors(mixed: Update, rank: int) -> dict[str, Any]:
     tensors: dict[str, Any] = {}
     for layer, (b, a) in mixed.items():
         missing = rank - a.shape[0]
-        tensors[f"base_model.model.{layer}.lora_A.weight"] = pad(a, (0, 0, 0, missing))
-        tensors[f"base_model.model.{layer}.lora_B.weight"] = pad(b, (0, missing))
+        tensors[f"{PREFIX}{layer}.lora_A.weight"] = pad(a, (0, 0, 0, missing))
+        tensors[f"{PREFIX}{layer}.lora_B.weight"] = pad(b, (0, missing))
     return tensors
 
 

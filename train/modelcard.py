@@ -44,6 +44,8 @@ def facts(card: AdapterCard, size: int) -> dict[str, str]:
     rows = {
         "method": card.method,
         "base": f"{card.base} (weights {card.base_fingerprint}, template {card.template})",
+        "from": card.origin,
+        "licence": card.licence,
         "made of": " + ".join(f"{weight:g} × {name}" for name, weight in card.components),
         "goes on from": card.started_from,
         "parameters": f"{card.parameters:,} ({card.share:.2%} of the base)",

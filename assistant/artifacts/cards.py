@@ -101,6 +101,10 @@ class AdapterCard:
     canary: Canary | None = None
     files: dict[str, str] = field(default_factory=dict)
     """File name → SHA-256 of configuration and weights."""
+    origin: str = ""
+    """Hub id or folder that it was imported from."""
+    licence: str = ""
+    """Of an imported one, as it says itself."""
 
     @property
     def share(self) -> float:
@@ -145,6 +149,11 @@ def read_card(folder: Path) -> AdapterCard:
     except ValidationError as error:
         reason = first_fault(error)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and (folder / CONFIG_FILE).is_file():
+            raise AdapterError(
+                f"{folder} has no {CARD_FILE}: it was made by another program.",
+                f"Import it: assistant adapters import {folder} --name NEW-NAME",
+            ) from None
         reason = error.strerror or str(error)
     raise AdapterError(f"{file} is damaged: {reason}.", "Restore the folder, or train again with --force.")
 

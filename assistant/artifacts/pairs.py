@@ -240,6 +240,8 @@ def holds_preferences(file: Path) -> bool:
 def learnt_from_these(card: AdapterCard, workspace: Workspace) -> bool:
     """Whether an adapter learnt from its pairs as they are today, and so did all adapters that it was made of.
 
+    What an adapter of another program learnt from is not known.
+
     Raises PairsError for pairs that are not there or cannot be read.
     """
     if not card.pairs:  # it learnt from data

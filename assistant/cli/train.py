@@ -124,7 +124,7 @@ def _with_preferences(workspace: Workspace, settings: Settings, values: dict[str
 
 @click.group("adapters", epilog="Example: assistant adapters list")
 def adapters_command() -> None:
-    """List, show, compose, export and remove adapters."""
+    """List, show, import, compose, export and remove adapters."""
 
 
 @adapters_command.command("list", epilog="Example: assistant adapters list")
@@ -167,6 +167,36 @@ def show(name: str, workspace: Workspace, settings: Settings, as_json: bool) -> 
         click.echo(f"    {visible(key)} = {visible(json.dumps(value, ensure_ascii=False))}")
     for flag in flags:
         click.echo(f"! {visible(flag)}")
+
+
+@adapters_command.command("import", epilog="Example: assistant adapters import ./trl-output --name house")
+@click.argument("source", metavar="FOLDER|HUB_ID")
+@click.option("--name", metavar="NAME", help="Name of the new adapter.  [default: that of the folder]")
+@click.option("--base", default="", metavar="MODEL", help="Its base model, as engine.model names one, or a copy of it.")
+@click.option("--force", is_flag=True, help="Replace an adapter of this name.")
+@workspace_options
+@json_option
+def import_(
+    source: str, name: str | None, base: str, force: bool, workspace: Workspace, settings: Settings, as_json: bool
+) -> None:
+    """Take in an adapter that PEFT, TRL or another program made.
+
+    LoRA, rsLoRA and DoRA of safetensors; the base model has to be engine.model or on this machine.
+    """
+    target = workspace.adapter(new_name(name or Path(source).expanduser().absolute().name, "adapter"))
+    from train.foreign import import_adapter
+
+    card = import_adapter(settings, source, target, base, force)
+    if as_json:
+        print_json(asdict(card) | {"path": str(target)})
+        return
+    setting = "" if card.base == settings.engine.model else f" --set engine.model={card.base}"
+    licence = f", licence {card.licence}" if card.licence else ""
+    click.echo(
+        f"Adapter '{card.name}': {card.method} on {card.base}, {card.parameters:,} parameters"
+        f" ({card.share:.2%} of the base){visible(licence)}.\n"
+        f'Use it: assistant ask --adapter {card.name}{setting} "..."'
+    )
 
 
 @adapters_command.command("compose", epilog="Example: assistant adapters compose terms:0.7 tone:0.3 --name house")
@@ -333,7 +363,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
         texts = {
             "name": row["name"],
-            "method": row.get("method", "damaged"),
+            "method": row.get("method", "unusable"),
             "base": row.get("base", ""),
             "rank": str(row.get("rank") or ""),
             "size": readable_bytes(row["size"]),

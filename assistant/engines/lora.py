@@ -8,7 +8,7 @@ does. What passes here cannot fail half-way inside PEFT, which would leave a cha
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,16 +16,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from assistant.artifacts.cards import CONFIG_FILE, WEIGHTS_FILE, AdapterCard
-from assistant.errors import AdapterError, first_fault
+from assistant.errors import AdapterError, first_fault, one_line
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
 Shape = tuple[int, ...]
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."
+"""Of the name of each tensor that PEFT keeps."""
+# Targets that a message names.
+_SHOWN = 3
 _REPAIR = "Restore the adapter, or train again with --force."
 # PEFT reads names in regular expressions; these cannot be any but themselves.
 _ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")]
+# In patterns of ranks PEFT's own manual writes whole names, from their beginning.
+_Pattern = Annotated[str, StringConstraints(pattern=r"^\^?[A-Za-z0-9_.-]+$")]
 _Rank = Annotated[int, Field(ge=1, le=65_536)]
 
 
@@ -44,8 +49,8 @@ class _Understood(BaseModel):
     exclude_modules: list[_ModuleName] | None = None
     layers_to_transform: list[int] | int | None = None
     layers_pattern: list[_ModuleName] | _ModuleName | None = None
-    rank_pattern: dict[_ModuleName, _Rank] = Field(default_factory=dict)
-    alpha_pattern: dict[_ModuleName, float] = Field(default_factory=dict)
+    rank_pattern: dict[_Pattern, _Rank] = Field(default_factory=dict)
+    alpha_pattern: dict[_Pattern, float] = Field(default_factory=dict)
     use_rslora: bool = False
     use_dora: bool = False
     # Said by PEFT about itself; without effect on an adapter that is loaded.
@@ -62,16 +67,27 @@ def read_lora_config(folder: Path, card: AdapterCard) -> "LoraConfig":
 
     Raises AdapterError for what is missing, damaged, not understood, or contradicts the card.
     """
+    file = folder / CONFIG_FILE
+    content = config_content(file)
+    config = understood_config(content, str(file))
+    if (base := content["base_model_name_or_path"]) != card.base:
+        raise AdapterError(f"{file} names the base {base}, the card {card.base}.", _REPAIR)
+    return config
+
+
+def config_content(file: Path) -> dict[str, Any]:
+    """What ``adapter_config.json`` says, understood or not. Raises AdapterError."""
+    try:
+        return dict(json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise AdapterError(f"{file} cannot be read: {one_line(error)}.", _REPAIR) from None
+
+
+def understood_config(content: Mapping[str, Any], place: str) -> "LoraConfig":
+    """PEFT's configuration with what is understood of ``content``. Raises AdapterError for what is not."""
     from peft import LoraConfig
 
-    file = folder / CONFIG_FILE
-    try:
-        content: Any = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise AdapterError(f"{file} cannot be read: {error}.", _REPAIR) from None
-    config = _understood(content, str(file))
-    if config.base_model_name_or_path != card.base:
-        raise AdapterError(f"{file} names the base {config.base_model_name_or_path}, the card {card.base}.", _REPAIR)
+    config = _understood(content, place)
     return LoraConfig(**config.model_dump(exclude=set(_ABOUT_ITSELF), exclude_none=True))
 
 
@@ -87,7 +103,7 @@ def write_lora_config(folder: Path, config: "LoraConfig", base: str) -> None:
 
 
 def read_lora_weights(folder: Path, config: "LoraConfig", linears: Mapping[str, Shape]) -> dict[str, Any]:
-    """The tensors of an adapter, in which every target of ``config`` has its own, of the right shape.
+    """The tensors of an adapter, in which every target of ``config`` has its own, of numbers and the right shape.
 
     ``linears`` are the linear layers of the base model: name → (out, in). Raises AdapterError.
     """
@@ -106,25 +122,34 @@ def read_lora_weights(folder: Path, config: "LoraConfig", linears: Mapping[str, 
     for name, (rows, columns) in linears.items():
         if check_target_module_exists(config, name):
             rank = ranks.get(get_pattern_key(list(ranks), name), config.r)
-            wanted[f"{_PREFIX}{name}.lora_A.weight"] = (rank, columns)
-            wanted[f"{_PREFIX}{name}.lora_B.weight"] = (rows, rank)
+            wanted[f"{PREFIX}{name}.lora_A.weight"] = (rank, columns)
+            wanted[f"{PREFIX}{name}.lora_B.weight"] = (rows, rank)
             if config.use_dora:
-                wanted[f"{_PREFIX}{name}.lora_magnitude_vector"] = (rows,)
+                wanted[f"{PREFIX}{name}.lora_magnitude_vector"] = (rows,)
     if not wanted:
         raise AdapterError(
-            f"{folder / CONFIG_FILE} targets {', '.join(sorted(config.target_modules or []))}, which the base model"
-            " does not have.",
+            f"{folder / CONFIG_FILE} targets {', '.join(sorted(config.target_modules or [])[:_SHOWN])}, which the base"
+            " model does not have.",
             _REPAIR,
         )
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    for name in wanted.keys() | found.keys():
-        if found.get(name) != wanted.get(name):
+    for name in sorted(wanted.keys() | tensors.keys()):
+        shape = tuple(tensors[name].shape) if name in tensors else "none"
+        if shape != wanted.get(name):
             raise AdapterError(
-                f"{file}: {name} has the shape {found.get(name)}, but configuration and base model want"
-                f" {wanted.get(name)}.",
+                f"{file}: {name} has the shape {shape}, but configuration and base model want"
+                f" {wanted.get(name, 'none')}.",
                 _REPAIR,
             )
+        if not tensors[name].isfinite().all():
+            raise AdapterError(f"{file}: {name} holds what is no number.", _REPAIR)
     return tensors
+
+
+def target_names(layers: Collection[str], linears: Collection[str]) -> list[str]:
+    """How a configuration names ``layers``: by the last parts of their names, if no other of ``linears`` has them."""
+    last = {layer.rpartition(".")[2] for layer in layers}
+    named = {layer for layer in linears if layer.rpartition(".")[2] in last}
+    return sorted(last if named == set(layers) else layers)
 
 
 def linear_shapes(model: Any) -> dict[str, Shape]:
@@ -151,7 +176,7 @@ def quiet_peft() -> Iterator[None]:
         bitsandbytes.setLevel(level)
 
 
-def _understood(content: Any, place: str) -> _Understood:
+def _understood(content: Mapping[str, Any], place: str) -> _Understood:
     from peft import LoraConfig
 
     try:

@@ -114,6 +114,12 @@ def entry_of(model: str) -> Model | None:
     return next((one for its, one in catalogue().items() if name in (its, one.hub)), None)
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether two settings name one language model."""
+    known = entry_of(one)
+    return one == other or (known is not None and known is entry_of(other))
+
+
 def named(name: str) -> Model:
     """The model of a name. Raises UsageError for another, with the one that is most like it."""
     known = catalogue()

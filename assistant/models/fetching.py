@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +31,8 @@ from assistant.workspace import replaced_atomically
 _PATIENCE_SECONDS = 0.8
 # Never pickled weights, and no formats that this program cannot load.
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py"]
+# Of an adapter: its own, and what its maker says of it; not the states of its training.
+ADAPTER_FILES = ["adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "card.json", "README.md"]
 _READ_BYTES = 1 << 22  # held in memory at once
 # What a line at home carries, in bits a second.
 _LINE = 50_000_000
@@ -56,18 +59,20 @@ def cached_from_hub(model: str, revision: str | None = None) -> Path | None:
         raise ModelError(f"'{model}' is no Hugging Face id.", "Write owner/name, or the path of a folder.") from None
 
 
-def downloaded_from_hub(model: str, revision: str | None = None) -> Path:
-    """The folder of a model, downloaded; a download that was begun goes on. Raises ModelError."""
+def downloaded_from_hub(model: str, revision: str | None = None, files: Sequence[str] = _FILES) -> Path:
+    """The folder of a model or adapter, downloaded; a download that was begun goes on. Raises ModelError."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=_FILES))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(files)))
     except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"Model {model} could not be downloaded: {reason}", "Check the name and your access."
-        ) from error
+        reason, remedy = str(error).strip().splitlines()[0], "Check the name and your access."
+        if isinstance(error, GatedRepoError):
+            reason, remedy = "its owners ask who takes it.", "Ask for access on its page, then run: hf auth login"
+        elif isinstance(error, RepositoryNotFoundError):
+            reason, remedy = "there is none of that name, or it is private.", "Check it, or run: hf auth login"
+        raise ModelError(f"{model} could not be downloaded: {reason}", remedy) from error
 
 
 def removed_from_hub(model: str) -> int:

@@ -70,6 +70,18 @@ def folder_here(name: str) -> Path | None:
     return _here(name, named(name))
 
 
+def name_here(model: str) -> str:
+    """How ``engine.model`` names a model that is on this machine: of a hub id, the name in the catalogue if it has one.
+
+    Empty for one that is not here. Raises ModelError for what looks like a hub id and is none.
+    """
+    if model == BUNDLED or Path(model).expanduser().exists():
+        return model
+    name = next((name for name, one in catalogue().items() if model in (name, one.hub)), model)
+    source = catalogue().get(name) or (Source(hub=model) if fetching.is_hub_id(model) else None)
+    return name if source and _here(name, source) else ""
+
+
 def remove(name: str) -> int:
     """Delete what was fetched of a model of the catalogue; returns how many bytes that freed. Raises UsageError."""
     model, freed = named(name), 0

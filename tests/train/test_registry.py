@@ -288,6 +288,9 @@ def test_weights_that_were_exchanged_are_found_by_the_canary(settings: Settings,
     save_file({name: tensor * 2 for name, tensor in load_file(file).items()}, file)
     rehash(adapters / "house")
     assert "does not say what it said" in refusal(settings, adapters)
+    save_file({name: tensor * float("nan") for name, tensor in load_file(file).items()}, file)
+    rehash(adapters / "house")
+    assert "holds what is no number" in refusal(settings, adapters)
     file.write_bytes(b"\xff" * 100)
     rehash(adapters / "house")
     assert "cannot be read" in refusal(settings, adapters)
@@ -329,6 +332,8 @@ def test_a_card_that_is_no_card_is_refused(settings: Settings, adapters: Path, c
     (adapters / "house/card.json").write_bytes(content)
     assert "card.json is damaged" in refusal(settings, adapters)
     (adapters / "house/card.json").unlink()
+    assert "made by another program" in refusal(settings, adapters)
+    (adapters / "house/adapter_config.json").unlink()
     assert "card.json is damaged" in refusal(settings, adapters)
 
 

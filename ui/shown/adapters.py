@@ -24,7 +24,7 @@ from assistant.artifacts.command_reports import BadRow, CheckReport
 from assistant.artifacts.pairs import Source, holds_preferences, overview, read_header
 from assistant.engines.opening import uses_server
 from assistant.errors import AssistantError
-from assistant.models.catalogue import entry_of
+from assistant.models.catalogue import is_same
 from assistant.workspace import Workspace, size_of
 from ui.context import AppContext
 from ui.shown.components import Badge, ListEntry, bytes_of, day_of, duration, empty_html, interval, meta_html
@@ -158,9 +158,7 @@ def other_base(context: AppContext, name: str) -> str:
     chosen = context.settings.engine
     with suppress(AssistantError):
         base = read_card(context.workspace.adapters / name).base
-        known = entry_of(base)
-        is_same = base == chosen.model or (known is not None and known is entry_of(chosen.model))
-        return "" if is_same or uses_server(chosen) else Path(base).name
+        return "" if is_same(base, chosen.model) or uses_server(chosen) else Path(base).name
     return ""
 
 
@@ -171,7 +169,7 @@ def adapters_html(context: AppContext, views: Sequence[AdapterView]) -> Markup:
     stale = Badge(context.text("training.stale"), "warn")
     entries = []
     for view in views:
-        card, facts = view.card, context.text("training.damaged")
+        card, facts = view.card, context.text("training.unusable")
         if card is not None:
             parts = (card.method, card.corpus, _losses(context, view), day_of(context, card.created))
             facts = " · ".join(filter(None, parts))
@@ -304,6 +302,8 @@ def _facts(context: AppContext, view: AdapterView) -> dict[str, str]:
         "base": card.base,
         "components": composed,
         "started_from": card.started_from,
+        "origin": card.origin,
+        "licence": card.licence,
         "losses": _losses(context, view),
         "scores": scores,
         "pairs": f"{card.learnt_from} ({_number(context, pairs)})" if pairs else card.learnt_from,
