@@ -1,6 +1,7 @@
 """Adapters for other programs: a merged model, GGUF for llama.cpp and Ollama, or a folder for the Hub.
 
-What is written is read back and has to give the logits of base model + adapter before it takes its name. Beside a GGUF
+What is written is read back and has to give the logits of base model + adapter before it takes its name; what its
+precision costs is measured and told. Beside a GGUF
 file stands a Modelfile, so that Ollama asks a model as this program does. Ollama has templates of its own (Go's):
 rather than translate Jinja, the text that the chat template puts before each turn is read off from a conversation, and
 said again in Ollama's terms.
@@ -8,14 +9,14 @@ said again in Ollama's terms.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assistant.artifacts.cards import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
 from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
-from assistant.engines.canary import TOLERANCE, next_logits
+from assistant.engines.canary import TOLERANCE, all_logits
 from assistant.engines.lora import read_lora_config, write_lora_config
 from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
@@ -24,7 +25,7 @@ from assistant.models.loading import Device
 from assistant.types import Message
 from assistant.workspace import size_of
 from train import gguf_files
-from train.compose import factors_of
+from train.compose import as_lora, factors_of
 from train.modelcard import Use, model_card
 from train.registry import new_folder
 
@@ -32,11 +33,43 @@ if TYPE_CHECKING:
     import torch
 
 Format = Literal["merged", "gguf", "gguf-lora", "hub"]
-Dtype = Literal["float32", "bfloat16", "float16"]
+Dtype = Literal["float32", "bfloat16", "float16", "q8_0"]
 MODEL_GGUF = "model.gguf"
 LORA_GGUF = "adapter.gguf"
+# Architectures of whose GGUF transformers reads all that it needs; of a Mistral it makes a Llama.
+_READ_WHOLE = frozenset({"llama", "mistral", "qwen2"})
 _QUESTIONS = ("What is covered?", "Wie hoch ist die Selbstbeteiligung bei Hagel?", "List three things to check first:")
+# What may be off by rounding, by the precision whose rounding is about as coarse.
+_ALLOWED = TOLERANCE | {"q8_0": TOLERANCE["int8"]}
+# Of a prompt; a vocabulary is large.
+_PLACES = 32
 _MARKS = [f"\ue0a8{number}\ue0a8" for number in range(4)]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a merged model lost by its precision, against base + adapter in float32, at the last tokens of prompts."""
+
+    dtype: Dtype
+    divergence: float
+    """Mean Kullback–Leibler divergence of what comes next, in nats."""
+    agreement: float
+    """Share of the places where the likeliest token is the same."""
+    places: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.dtype}: {self.divergence:.2g} nats of divergence, the same likeliest token at {self.agreement:.1%}"
+            f" of {self.places} places"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written: bytes, and of a merged model what its precision cost."""
+
+    size: int
+    loss: Loss | None
 
 
 def export(
@@ -48,12 +81,12 @@ def export(
     format_: Format,
     dtype: Dtype | None = None,
     force: bool = False,
-) -> int:
-    """Write adapter ``name`` of the folder ``adapters`` into the folder ``target``; returns its size in bytes.
+) -> "Exported":
+    """Write adapter ``name`` of the folder ``adapters`` into the folder ``target``.
 
     ``system`` is the text that a Modelfile puts first. ``dtype`` is that of a merged model; None takes bfloat16, and
-    float16 for a GGUF. Merging is done in float32 on the CPU, from unquantised base weights. With ``force`` an earlier
-    export is replaced.
+    float16 for a GGUF, which alone can have q8_0: blocks of 32 numbers in 8 bits with a scale. Merging is done in
+    float32 on the CPU, from unquantised base weights. With ``force`` an earlier export is replaced.
 
     Raises AdapterError when the adapter cannot be used or written in this format, when what was written does not
     answer as it should, when ``target`` exists or is among the adapters, or when the disk is full.
@@ -62,11 +95,13 @@ def export(
         raise AdapterError(f"{target} is in the folder of the adapters.", "Export into a folder elsewhere.")
     if target.exists() and not (target / CARD_FILE).is_file():
         raise AdapterError(f"{target} exists and is no export.", "Name a folder that does not exist.")
+    if dtype == "q8_0" and format_ != "gguf":
+        raise AdapterError(f"{dtype} is a precision of GGUF.", "Export with --format gguf.")
     adapted = AdaptedModel(engine, Device("cpu", "float32", "exact merging"), adapters)
     card = adapted.card(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(target, force) as beside:
-        public = _public(card)
+        public, loss = _public(card), None
         if format_ == "hub":
             public = _write_hub(adapted, name, card, beside)
         elif format_ == "gguf-lora":
@@ -74,14 +109,14 @@ def export(
         else:
             # llama.cpp computes in float32 whatever the file holds: there float16 is the finer of the two.
             chosen: Dtype = dtype or ("float16" if format_ == "gguf" else "bfloat16")
-            _write_model(adapted, name, card, beside, system, format_, chosen)
+            loss = _write_model(adapted, name, card, beside, system, format_, chosen)
         write_card(beside, public)
         use: Use = format_ if format_ in ("gguf", "gguf-lora") else "peft"
         if format_ == "merged" or (format_ == "hub" and card.method == FULL):
             use = "transformers"
-        text = model_card(public, size_of(beside), [use])
+        text = model_card(public, size_of(beside), [use], loss=str(loss or ""))
         (beside / README_FILE).write_text(text, encoding="utf-8")
-        return size_of(beside)
+        return Exported(size_of(beside), loss)
 
 
 def _public(card: AdapterCard) -> AdapterCard:
@@ -109,21 +144,25 @@ def _write_lora(adapted: AdaptedModel, name: str, card: AdapterCard, folder: Pat
     if model.peft_config[model.active_adapter].use_dora:
         raise AdapterError("GGUF has no DoRA adapters.", "Export with --format gguf, which merges it.")
     gguf_files.check_model(adapted.base.config, adapted.template)
-    gguf_files.write_lora(folder / LORA_GGUF, factors_of(model), adapted.base.config, card.name)
+    update, config = factors_of(model), adapted.base.config
+    gguf_files.write_lora(folder / LORA_GGUF, update, config, card.name)
+    prompts = _prompts(adapted.template, system)
+    base, wanted = (_said(adapted.select(one), prompts) for one in (None, name))
+    written = adapted.attach(*as_lora(gguf_files.read_lora(folder / LORA_GGUF, update, config), adapted.linears))
+    _compare(_said(written, prompts), wanted, base, "float32")
     sources = f"# base.gguf is {_public(card).base} as a GGUF file.\nFROM ./base.gguf\nADAPTER ./{LORA_GGUF}"
     (folder / "Modelfile").write_text(modelfile(adapted.template, system, sources), encoding="utf-8")
 
 
 def _write_model(
     adapted: AdaptedModel, name: str, card: AdapterCard, folder: Path, system: str, format_: Format, dtype: Dtype
-) -> None:
+) -> Loss:
     import torch
 
     if format_ == "gguf":
         gguf_files.check_model(adapted.base.config, adapted.template)
-    prompts = [adapted.template.prompt_ids([Message("system", system), Message("user", q)]) for q in _QUESTIONS]
-    base = [next_logits(adapted.select(None), prompt) for prompt in prompts]
-    wanted = [next_logits(adapted.select(name), prompt) for prompt in prompts]
+    prompts = _prompts(adapted.template, system)
+    base, wanted = (_said(adapted.select(one), prompts) for one in (None, name))
     model = adapted.merged(name)
     if format_ == "gguf":
         gguf_files.write_model(folder / MODEL_GGUF, model, adapted.template, card.name, dtype)
@@ -135,8 +174,16 @@ def _write_model(
         adapted.template.tokenizer.save_pretrained(folder)
     del model
     written = _reload(folder, format_, adapted.base.config)
-    found = [next_logits(written, prompt) for prompt in prompts]
-    _compare(found, wanted, base, TOLERANCE[dtype])
+    return _compare(_said(written, prompts), wanted, base, dtype)
+
+
+def _prompts(template: ChatTemplate, system: str) -> list[list[int]]:
+    return [template.prompt_ids([Message("system", system), Message("user", one)]) for one in _QUESTIONS]
+
+
+def _said(model: Any, prompts: Sequence[list[int]]) -> "list[torch.Tensor]":
+    """For each prompt the logits after its last tokens."""
+    return [all_logits(model, prompt)[-_PLACES:].clone() for prompt in prompts]
 
 
 def _reload(folder: Path, format_: Format, config: Any) -> Any:
@@ -147,7 +194,9 @@ def _reload(folder: Path, format_: Format, config: Any) -> Any:
     options: dict[str, Any] = {}
     if format_ == "gguf":
         options = {"gguf_file": MODEL_GGUF, "quantization_config": GgufConfig(dequantize=True)}
-        if config.rope_parameters["rope_type"] != "default":  # which transformers does not read from a GGUF
+        config = config.get_text_config()
+        # Sizes of heads, windows, and positions of other kinds transformers does not read from a GGUF.
+        if config.model_type not in _READ_WHOLE or config.rope_parameters["rope_type"] != "default":
             options["config"] = config
     with reading_gguf() if format_ == "gguf" else quiet_transformers():
         model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **options)
@@ -158,15 +207,15 @@ def _compare(
     found: "Sequence[torch.Tensor]",
     wanted: "Sequence[torch.Tensor]",
     base: "Sequence[torch.Tensor]",
-    tolerance: float,
-) -> None:
-    """Refuse logits that are further than ``tolerance`` from those wanted, or hardly nearer to them than the base's."""
+    dtype: Dtype,
+) -> Loss:
+    """What was lost. Refuses logits of what comes next that are too far from those wanted, or hardly nearer than the
+    base's.
+    """
     import torch
 
-    off, shift = (
-        torch.stack(list(found)) - torch.stack(list(wanted)),
-        torch.stack(list(base)) - torch.stack(list(wanted)),
-    )
+    tolerance = _ALLOWED[dtype]
+    off, shift = (torch.stack([a[-1] - b[-1] for a, b in zip(some, wanted, strict=True)]) for some in (found, base))
     largest = float(off.abs().max())
     if not largest <= tolerance:
         raise AdapterError(
@@ -179,6 +228,10 @@ def _compare(
             "What the adapter changes is lost in rounding: the exported model answers like the base model.",
             "Export with --dtype float32.",
         )
+    likely, likelier = torch.cat(list(wanted)).log_softmax(-1), torch.cat(list(found)).log_softmax(-1)
+    divergence = float((likely.exp() * (likely - likelier)).sum(-1).mean())
+    agreement = float((likely.argmax(-1) == likelier.argmax(-1)).float().mean())
+    return Loss(dtype, max(0.0, divergence), agreement, len(likely))
 
 
 def modelfile(template: ChatTemplate, system: str, sources: str) -> str:

@@ -197,7 +197,7 @@ def compose(
     mixed = mix(method, updates, weights, rank, density)
     error = relative_error(mixed, updates, weights)
     widest = max(a.shape[0] for _, a in mixed.values())
-    model = adapted.attach(_config(mixed, widest, adapted.linears), _tensors(mixed, widest))
+    model = adapted.attach(*as_lora(mixed, adapted.linears))
     settings = {"method": method, "rank": widest, "density": density, "relative_error": error}
     cards = [adapted.card(name) for name, _ in components]
     card = _card(target.name, cards, components, settings, sum(b.numel() + a.numel() for b, a in mixed.values()))
@@ -218,24 +218,22 @@ def factors_of(model: Any) -> dict[str, Factors]:
     return found
 
 
-def _config(mixed: Update, rank: int, linears: Collection[str]) -> "LoraConfig":
-    """Alpha equals the rank: the factors hold their whole scale."""
+def as_lora(update: Update, linears: Collection[str]) -> "tuple[LoraConfig, dict[str, Tensor]]":
+    """Configuration and tensors as PEFT has them. ``linears`` are all linear layers of the base.
+
+    The tensors are filled up with zeros to one rank, which alpha equals: the factors hold their whole scale.
+    """
     from peft import LoraConfig
-
-    targets = target_names(mixed, linears)
-    return LoraConfig(r=rank, lora_alpha=rank, target_modules=targets, task_type="CAUSAL_LM")
-
-
-def _tensors(mixed: Update, rank: int) -> dict[str, Any]:
-    """As PEFT keeps them, float32, filled up with zeros to one rank."""
     from torch.nn.functional import pad
 
-    tensors: dict[str, Any] = {}
-    for layer, (b, a) in mixed.items():
+    rank = max(a.shape[0] for _, a in update.values())
+    targets = target_names(update, linears)
+    tensors: dict[str, Tensor] = {}
+    for layer, (b, a) in update.items():
         missing = rank - a.shape[0]
         tensors[f"{PREFIX}{layer}.lora_A.weight"] = pad(a, (0, 0, 0, missing))
         tensors[f"{PREFIX}{layer}.lora_B.weight"] = pad(b, (0, missing))
-    return tensors
+    return LoraConfig(r=rank, lora_alpha=rank, target_modules=targets, task_type="CAUSAL_LM"), tensors
 
 
 def _card(

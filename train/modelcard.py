@@ -14,8 +14,8 @@ Use = Literal["workspace", "peft", "transformers", "gguf", "gguf-lora"]
 _TEMPLATE = Path(__file__).with_name("modelcard.md.jinja")
 
 
-def model_card(card: AdapterCard, size: int, uses: Sequence[Use], pictures: Sequence[str] = ()) -> str:
-    """The page in Markdown. ``size`` is in bytes; ``pictures`` are files beside it."""
+def model_card(card: AdapterCard, size: int, uses: Sequence[Use], pictures: Sequence[str] = (), loss: str = "") -> str:
+    """The page in Markdown. ``size`` is in bytes; ``pictures`` are files beside it; ``loss`` is that by precision."""
     is_id = card.base.count("/") == 1 and card.base[0] not in "./~"
     metadata = {
         **({"base_model": card.base} if is_id else {}),
@@ -29,7 +29,7 @@ def model_card(card: AdapterCard, size: int, uses: Sequence[Use], pictures: Sequ
         card=card,
         is_whole=card.method == FULL,
         metadata=yaml.safe_dump(metadata, sort_keys=False),
-        facts=facts(card, size),
+        facts=facts(card, size) | ({"loss by precision": loss} if loss else {}),
         pictures=pictures,
         uses=uses,
         config=json.dumps(card.config, ensure_ascii=False, indent=2, default=str),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from train.adapter_export import Dtype, Format
 
 _FORMATS = ("merged", "gguf", "gguf-lora", "hub")
-_DTYPES = ("float32", "bfloat16", "float16")
+_DTYPES = ("float32", "bfloat16", "float16", "q8_0")
 
 
 @click.command("train", epilog="Example: assistant train name=house epochs=2")
@@ -274,7 +274,7 @@ def compose(
 @click.option(
     "--dtype",
     type=click.Choice(_DTYPES),
-    help="Precision of a merged model.  [default: bfloat16; float16 in a GGUF]",
+    help="Precision of a merged model; q8_0 in a GGUF only.  [default: bfloat16; float16 in a GGUF]",
 )
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @workspace_options
@@ -294,11 +294,13 @@ def export(
     from train.modelcard import readable_bytes
 
     system = settings.answer.system
-    size = export(settings.engine, system, workspace.adapters, name, target, format_, dtype, force)
+    made = export(settings.engine, system, workspace.adapters, name, target, format_, dtype, force)
     if as_json:
-        click.echo(json.dumps({"name": name, "format": format_, "path": str(target), "size": size}, indent=2))
+        print_json({"name": name, "format": format_, "path": str(target), **asdict(made)})
     else:
-        click.echo(f"Written to {target} ({readable_bytes(size)}); README.md there says how to use it.")
+        click.echo(f"Written to {target} ({readable_bytes(made.size)}); README.md there says how to use it.")
+        if made.loss:
+            click.echo(f"In {made.loss}.")
 
 
 @adapters_command.command("remove", epilog="Example: assistant adapters remove house")

@@ -96,6 +96,11 @@ def check_canary(card: AdapterCard, model: Any) -> None:
 
 def next_logits(model: Any, prompt: "list[int] | tuple[int, ...]", *, adapted: bool = True) -> "torch.Tensor":
     """Logits of the token after ``prompt``: (vocabulary,) in float32 on the CPU; the mode of the model is kept."""
+    return all_logits(model, prompt, adapted=adapted)[-1]
+
+
+def all_logits(model: Any, prompt: "list[int] | tuple[int, ...]", *, adapted: bool = True) -> "torch.Tensor":
+    """Logits after each token of ``prompt``: (tokens, vocabulary) in float32 on the CPU."""
     import torch
 
     training = model.training
@@ -104,7 +109,7 @@ def next_logits(model: Any, prompt: "list[int] | tuple[int, ...]", *, adapted: b
         with torch.no_grad(), nullcontext() if adapted else model.disable_adapter():
             ids = torch.tensor([list(prompt)], device=model.device)
             logits: torch.Tensor = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
-        return logits[0, -1].float().cpu()
+        return logits[0].float().cpu()
     finally:
         model.train(training)
 
