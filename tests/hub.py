@@ -17,12 +17,12 @@ class Hub:
     """What a repository was sent."""
 
     created: list[dict[str, Any]] = field(default_factory=list)
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 @contextmanager
-def hub_here(monkeypatch: pytest.MonkeyPatch, token: str | None = "hf_test") -> Iterator[Hub]:
-    """The hub that huggingface_hub writes to while the block runs, as the user of ``token``."""
+def hub_here(monkeypatch: pytest.MonkeyPatch, token: str | None = "hf_test", status: int = 200) -> Iterator[Hub]:
+    """The hub that huggingface_hub writes to while the block runs, as the user of ``token``; it answers ``status``."""
     from huggingface_hub import HfApi
 
     hub = Hub()
@@ -40,7 +40,7 @@ def hub_here(monkeypatch: pytest.MonkeyPatch, token: str | None = "hf_test") -> 
             elif "commit" in self.path:
                 for one in map(json.loads, body.splitlines()):
                     if one["key"] == "file":
-                        hub.files[one["value"]["path"]] = base64.b64decode(one["value"]["content"]).decode()
+                        hub.files[one["value"]["path"]] = base64.b64decode(one["value"]["content"])
             self._answer({"url": place, "commitUrl": f"{place}/commit/1", "commitOid": "1", "pullRequestUrl": None})
 
         def do_GET(self) -> None:
@@ -48,7 +48,7 @@ def hub_here(monkeypatch: pytest.MonkeyPatch, token: str | None = "hf_test") -> 
 
         def _answer(self, content: object) -> None:
             text = json.dumps(content).encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from assistant.artifacts.cards import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, write_card
+from assistant.artifacts.cards import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, read_scores, write_card
 from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.canary import TOLERANCE, all_logits
@@ -26,7 +26,7 @@ from assistant.types import Message
 from assistant.workspace import size_of
 from train import gguf_files
 from train.compose import as_lora, factors_of
-from train.modelcard import Use, model_card
+from train.modelcard import Use, hub_id, model_card, public_data
 from train.registry import new_folder
 
 if TYPE_CHECKING:
@@ -114,15 +114,20 @@ def export(
         use: Use = format_ if format_ in ("gguf", "gguf-lora") else "peft"
         if format_ == "merged" or (format_ == "hub" and card.method == FULL):
             use = "transformers"
-        text = model_card(public, size_of(beside), [use], loss=str(loss or ""))
+        text = model_card(public, size_of(beside), [use], loss=str(loss or ""), scores=read_scores(adapters / name))
         (beside / README_FILE).write_text(text, encoding="utf-8")
         return Exported(size_of(beside), loss)
 
 
 def _public(card: AdapterCard) -> AdapterCard:
-    """The card without what need not leave the house: names of documents and folders, the machine."""
-    base = Path(card.base).name if Path(card.base).expanduser().is_dir() else card.base
-    return replace(card, base=base, documents={}, machine="", files={})
+    """The card without what need not leave the house: names of documents, folders and files, the machine.
+
+    The base has the name that others find it by.
+    """
+    base = hub_id(card.base) or Path(card.base).name
+    kept = {key: value for key, value in card.config.items() if key not in ("data", "validation_data")}
+    data = {"data": public_data(card)} if public_data(card) else {}
+    return replace(card, base=base, documents={}, machine="", files={}, config=kept | data)
 
 
 def _write_hub(adapted: AdaptedModel, name: str, card: AdapterCard, folder: Path) -> AdapterCard:

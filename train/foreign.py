@@ -24,6 +24,7 @@ from assistant.models.fetching import ADAPTER_FILES, cached_from_hub, downloaded
 from assistant.models.loading import choose
 from assistant.models.naming import name_here
 from assistant.work.progress import note
+from assistant.workspace import safe_name
 from train.registry import refuse_name, save_adapter
 
 if TYPE_CHECKING:
@@ -139,11 +140,18 @@ def _base(named: str, chosen: str) -> str:
 
 
 def _card(folder: Path, adapted: AdaptedModel, config: "LoraConfig", tensors: dict[str, Any]) -> AdapterCard:
-    """What is known of it: all that its own card says, of one that was exported; else what its files are."""
+    """What is known of it: what its own card says, of one that was exported; else what its files are.
+
+    Files that a stranger names as what it learnt from are not here.
+    """
     base, fingerprint, template = adapted.settings.model, adapted.fingerprint, adapted.template.identity
     if (folder / CARD_FILE).exists():
         own = read_card(_own_file(folder, CARD_FILE).parent)
-        return replace(own, base=base, base_fingerprint=fingerprint, template=template)
+        named = [*own.pair_sets, own.started_from, str(own.config.get("pairs") or ""), *dict(own.components)]
+        for name in filter(None, named):
+            safe_name(name, "set of pairs or adapter")
+        kept = {key: value for key, value in own.config.items() if key not in ("data", "validation_data")}
+        return replace(own, base=base, base_fingerprint=fingerprint, template=template, config=kept)
     settings = {"rank": config.r, "alpha": config.lora_alpha, "rslora": config.use_rslora}
     patterns = {"rank_pattern": config.rank_pattern, "alpha_pattern": config.alpha_pattern}
     return AdapterCard(

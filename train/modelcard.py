@@ -5,31 +5,62 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from jinja2 import Environment, StrictUndefined
 
-from assistant.artifacts.cards import FULL, AdapterCard
+from assistant.artifacts.cards import FULL, AdapterCard, AdapterScores
+from assistant.models.catalogue import entry_of
+from assistant.models.fetching import is_hub_id
 
 Use = Literal["workspace", "peft", "transformers", "gguf", "gguf-lora"]
 _TEMPLATE = Path(__file__).with_name("modelcard.md.jinja")
 
 
-def model_card(card: AdapterCard, size: int, uses: Sequence[Use], pictures: Sequence[str] = (), loss: str = "") -> str:
-    """The page in Markdown. ``size`` is in bytes; ``pictures`` are files beside it; ``loss`` is that by precision."""
-    is_id = card.base.count("/") == 1 and card.base[0] not in "./~"
-    metadata = {
-        **({"base_model": card.base} if is_id else {}),
-        "library_name": "transformers" if card.method == FULL else "peft",
-        "pipeline_tag": "text-generation",
-        "tags": list(dict.fromkeys(["lora", card.method])),
-    }
+_LICENCES = {"Llama 3.1 Community": "llama3.1", "Llama 3.2 Community": "llama3.2"}
+"""What the Hub calls licences of the catalogue; of the others it has the names in small letters."""
+
+
+def model_card(
+    card: AdapterCard,
+    size: int,
+    uses: Sequence[Use],
+    pictures: Sequence[str] = (),
+    loss: str = "",
+    scores: AdapterScores | None = None,
+) -> str:
+    """The page in Markdown, with a header as the Hub reads it.
+
+    ``size`` is in bytes; ``pictures`` are files beside it; ``loss`` is that by precision, ``scores`` the last
+    evaluation.
+    """
+    from huggingface_hub import EvalResult, ModelCardData
+
+    base, known = hub_id(card.base), entry_of(card.base)
+    licence = card.licence or (_LICENCES.get(known.licence, known.licence.lower()) if known else "")
+    results = []
+    if scores:
+        for metric, (value, low, high) in scores.means.items():
+            bounds = None if low is None or high is None else {"95 % interval": [round(low, 4), round(high, 4)]}
+            asked = f"{scores.cases} questions of its owner"
+            results.append(EvalResult("text-generation", "private", asked, metric, round(value, 4), metric_args=bounds))
+    metadata = ModelCardData(
+        base_model=base or None,
+        base_model_relation="finetune" if card.method == FULL else "adapter",
+        library_name="transformers" if card.method == FULL else "peft",
+        license=licence or None,
+        pipeline_tag="text-generation",
+        datasets=public_data(card) or None,
+        tags=list(dict.fromkeys(["lora", card.method])),
+        model_name=card.name if results else None,
+        eval_results=results or None,
+    )
+    rows = facts(card, size) | {"licence": licence, "loss by precision": loss, "evaluation": evaluation(scores)}
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     text = template.render(
         card=card,
         is_whole=card.method == FULL,
-        metadata=yaml.safe_dump(metadata, sort_keys=False),
-        facts=facts(card, size) | ({"loss by precision": loss} if loss else {}),
+        metadata=metadata.to_yaml(line_break="\n"),
+        facts={label: text for label, text in rows.items() if text},
         pictures=pictures,
         uses=uses,
         config=json.dumps(card.config, ensure_ascii=False, indent=2, default=str),
@@ -64,6 +95,29 @@ def facts(card: AdapterCard, size: int) -> dict[str, str]:
         "created": card.created,
     }
     return {label: text for label, text in rows.items() if text}
+
+
+def hub_id(base: str) -> str:
+    """The id on the Hub of a base model; empty where none is known."""
+    known = entry_of(base)
+    return known.hub if known else base if is_hub_id(base) and not Path(base).is_dir() else ""
+
+
+def public_data(card: AdapterCard) -> list[str]:
+    """Ids of the data sets of the Hub that it learnt from."""
+    data = card.config.get("data")
+    named = map(str, data) if isinstance(data, list | tuple) else ()
+    return [name for name in named if is_hub_id(name) and not Path(name).exists()]
+
+
+def evaluation(scores: AdapterScores | None) -> str:
+    """The means of an evaluation and their 95 % intervals; empty where there was none."""
+    means = scores.means.items() if scores else ()
+    told = [
+        f"{metric} {value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+        for metric, (value, low, high) in means
+    ]
+    return f"{', '.join(told)} ({scores.cases} questions)" if scores and told else ""
 
 
 def losses(card: AdapterCard) -> str:

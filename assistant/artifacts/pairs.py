@@ -244,10 +244,11 @@ def learnt_from_these(card: AdapterCard, workspace: Workspace) -> bool:
 
     Raises PairsError for pairs that are not there or cannot be read.
     """
-    if not card.pairs:  # it learnt from data
+    name = card.config.get("pairs") if card.started_from else card.pairs
+    if not name:
         return False
     if not card.components:
-        file = workspace.pairs_file(str(card.config["pairs"]) if card.started_from else card.pairs)
+        file = workspace.pairs_file(str(name))
         known = file.stat() if file.exists() else None
         if _hash_of(file, known and (known.st_mtime_ns, known.st_size)) != card.pairs_hash:
             return False

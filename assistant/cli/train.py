@@ -124,7 +124,7 @@ def _with_preferences(workspace: Workspace, settings: Settings, values: dict[str
 
 @click.group("adapters", epilog="Example: assistant adapters list")
 def adapters_command() -> None:
-    """List, show, import, compose, export and remove adapters."""
+    """List, show, import, compose, export, push and remove adapters."""
 
 
 @adapters_command.command("list", epilog="Example: assistant adapters list")
@@ -301,6 +301,33 @@ def export(
         click.echo(f"Written to {target} ({readable_bytes(made.size)}); README.md there says how to use it.")
         if made.loss:
             click.echo(f"In {made.loss}.")
+
+
+@adapters_command.command("push", epilog="Example: assistant adapters push house my-name/house --dry-run")
+@click.argument("name")
+@click.argument("repository", metavar="OWNER/NAME")
+@click.option("--public", is_flag=True, help="For everyone to see.  [default: private]")
+@click.option("--dry-run", "dry", is_flag=True, help="Say what would be sent, and send nothing.")
+@workspace_options
+@json_option
+def push(
+    name: str, repository: str, public: bool, dry: bool, workspace: Workspace, settings: Settings, as_json: bool
+) -> None:
+    """Send an adapter to the Hugging Face hub, with a model card.
+
+    Without a token (hf auth login) it is a dry run. Names of documents, files and machines stay here.
+    """
+    from train.adapter_push import push
+    from train.modelcard import readable_bytes
+
+    sent = push(settings.engine, workspace.adapters, name, repository, public=public, dry=dry)
+    if as_json:
+        print_json({"name": name, "repository": repository, "public": public, **asdict(sent)})
+        return
+    for file, size in sent.files.items():
+        click.echo(f"  {file:28} {readable_bytes(size)}")
+    why = "as asked" if dry else "there is no token: hf auth login"
+    click.echo(f"Sent to {visible(sent.address)}" if sent.address else f"Nothing was sent to {repository} ({why}).")
 
 
 @adapters_command.command("remove", epilog="Example: assistant adapters remove house")

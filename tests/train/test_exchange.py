@@ -95,8 +95,8 @@ def test_all_splits_are_pushed_as_a_private_data_set_that_says_where_they_are(
         run("pairs", "export", "toy", "--workspace", str(place.root), "--push", "me/toy")
     assert "/datasets/me/toy" in capsys.readouterr().out
     assert [(one["visibility"], one["type"]) for one in hub.created] == [("private", "dataset")]
-    card = hub.files.pop("README.md")
-    assert {name: text.count("\n") for name, text in hub.files.items()} == {
+    card = hub.files.pop("README.md").decode()
+    assert {name: text.count(b"\n") for name, text in hub.files.items()} == {
         "data/train.jsonl": 16,
         "data/validation.jsonl": 4,
     }
