@@ -11,9 +11,11 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from assistant.artifacts.cards import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, read_scores, write_card
+from assistant.artifacts.hub import has_token, push_folder
 from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.canary import TOLERANCE, all_logits
@@ -117,6 +119,32 @@ def export(
         text = model_card(public, size_of(beside), [use], loss=str(loss or ""), scores=read_scores(adapters / name))
         (beside / README_FILE).write_text(text, encoding="utf-8")
         return Exported(size_of(beside), loss)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What was sent to the Hugging Face hub, or would be: file → bytes; and the address, empty where nothing was."""
+
+    files: dict[str, int]
+    address: str
+
+
+def push(
+    engine: EngineSettings, adapters: Path, name: str, repository: str, *, public: bool = False, dry: bool = False
+) -> Pushed:
+    """Send adapter ``name``, exported for the hub, to OWNER/NAME, which is made if it is not there.
+
+    Without a token of the hub nothing is sent, as with ``dry``. Raises what ``export`` and ``push_folder`` raise.
+    """
+    sends = has_token(repository) and not dry
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "export"
+        export(engine, "", adapters, name, folder, "hub")
+        files = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+        if not sends:
+            return Pushed(files, "")
+        message = f"Adapter {name}"
+        return Pushed(files, push_folder(folder, repository, "model", message, AdapterError, public=public))
 
 
 def _public(card: AdapterCard) -> AdapterCard:

@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from assistant.artifacts.chat_rows import Record
+from assistant.artifacts.hub import has_token, push_folder
 from assistant.artifacts.pairs import Split
 from assistant.artifacts.row_files import write_rows
-from assistant.errors import PairsError, UsageError, one_line
+from assistant.errors import PairsError
 
 
 def push_rows(rows: Mapping[Split, Sequence[Record]], repository: str, title: str, told: str) -> str:
@@ -19,13 +20,9 @@ def push_rows(rows: Mapping[Split, Sequence[Record]], repository: str, title: st
     ``told`` is what the card says of them. Without a token nothing is sent, and the address is empty. Raises UsageError
     for what is no id, PairsError when the hub refuses or does not answer.
     """
-    from huggingface_hub import DatasetCardData, HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub import DatasetCardData
 
-    no_id = UsageError(f"{repository!r} is no Hugging Face id.", "Write OWNER/NAME.")
-    if repository.count("/") != 1:
-        raise no_id
-    if not get_token():
+    if not has_token(repository):
         return ""
     files = [{"split": split, "path": f"data/{split}.jsonl"} for split in rows]
     card = DatasetCardData(
@@ -39,14 +36,4 @@ def push_rows(rows: Mapping[Split, Sequence[Record]], repository: str, title: st
         for split, some in rows.items():
             write_rows(folder / "data" / f"{split}.jsonl", some)
         (folder / "README.md").write_text(f"---\n{card.to_yaml()}\n---\n\n# {title}\n\n{told}\n", encoding="utf-8")
-        try:
-            hub = HfApi()
-            address = hub.create_repo(repository, repo_type="dataset", private=True, exist_ok=True)
-            hub.upload_folder(repo_id=repository, folder_path=folder, repo_type="dataset", commit_message=title)
-        except HFValidationError:
-            raise no_id from None
-        except (HfHubHTTPError, OSError) as error:
-            raise PairsError(
-                f"{repository} could not be written: {one_line(error)}", "Check name and access."
-            ) from None
-    return str(address)
+        return push_folder(folder, repository, "dataset", title, PairsError)

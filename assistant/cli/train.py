@@ -317,7 +317,7 @@ def push(
 
     Without a token (hf auth login) it is a dry run. Names of documents, files and machines stay here.
     """
-    from train.adapter_push import push
+    from train.adapter_export import push
     from train.modelcard import readable_bytes
 
     sent = push(settings.engine, workspace.adapters, name, repository, public=public, dry=dry)

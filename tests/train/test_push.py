@@ -14,8 +14,7 @@ from assistant.artifacts.cards import AdapterScores, read_card, write_scores
 from assistant.config import Settings
 from assistant.errors import AssistantError
 from assistant.workspace import Workspace
-from train.adapter_export import export
-from train.adapter_push import push
+from train.adapter_export import export, push
 from train.foreign import import_adapter
 from train.modelcard import model_card
 
