@@ -194,12 +194,14 @@ FORMATS: Mapping[str, Callable[[Sequence[Message], Message], Record]] = {
     "sharegpt": _as_sharegpt,
 }
 """Format → the row of a prompt and its response."""
+PREFERENCE = "preference"
+"""The format of TRL with a chosen and a rejected response to a prompt."""
 
 
 def exported(
     pairs: Iterable[Pair], format_: str, system: str, bare: bool
 ) -> tuple[dict[Split, list[Record]], Counter[str]]:
-    """Pairs as rows of one of ``FORMATS``, by split, and how many are left out for which reason.
+    """Pairs as rows of one of ``FORMATS`` or of ``PREFERENCE``, by split, and how many are left out for which reason.
 
     The prompt is that which asking has, evidence and ``system`` text included; ``bare`` leaves both out, and the
     citations of the response with them.
@@ -210,6 +212,9 @@ def exported(
         if not pair.response:
             left_out["has no response that is wanted"] += 1
             continue
+        if format_ == PREFERENCE and not pair.rejected:
+            left_out["has no response that is worse"] += 1
+            continue
         if bare and pair.source == "reading":
             left_out["is about a document that was made up"] += 1
             continue
@@ -217,8 +222,16 @@ def exported(
             left_out["refuses for want of evidence"] += 1
             continue
         if bare:
-            pair = replace(pair, passages=(), response=CITATION.sub("", pair.response))
+            response, rejected = (CITATION.sub("", text) for text in (pair.response, pair.rejected))
+            if response == rejected:
+                left_out["is worse by its citations alone"] += 1
+                continue
+            pair = replace(pair, passages=(), response=response, rejected=rejected)
         prompt = [message for message in pair.messages("" if bare else system) if message.content]
-        (response,) = as_said([Message("assistant", pair.response)])
-        rows.setdefault(pair.split, []).append(FORMATS[format_](prompt, response))
+        said, worse = as_said([Message("assistant", text) for text in (pair.response, pair.rejected)])
+        if format_ == PREFERENCE:
+            row: Record = {"prompt": _turns(prompt), "chosen": _turns([said]), "rejected": _turns([worse])}
+        else:
+            row = FORMATS[format_](prompt, said)
+        rows.setdefault(pair.split, []).append(row)
     return rows, left_out

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from assistant.artifacts.chat_rows import FORMATS
+from assistant.artifacts.chat_rows import FORMATS, PREFERENCE
 from assistant.artifacts.pairs import SPLITS, Source, Split
 from assistant.cli.options import (
     corpus_option,
@@ -357,7 +357,7 @@ def gathered_preferences(
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(list(FORMATS)),
+    type=click.Choice([*FORMATS, PREFERENCE]),
     default="messages",
     show_default=True,
     help="How a row says what is asked and answered.",
@@ -388,7 +388,8 @@ def export_pairs(
 ) -> None:
     """Write the set NAME for other programs, with the prompt that asking has, evidence included.
 
-    messages and prompt-completion are read by TRL as they are, alpaca and sharegpt by Axolotl and LLaMA-Factory.
+    messages, prompt-completion and preference are read by TRL as they are, alpaca and sharegpt by Axolotl and
+    LLaMA-Factory.
     """
     from assistant.artifacts.chat_rows import exported
     from assistant.artifacts.hub_data import push_rows

@@ -1,5 +1,6 @@
 """Preferences: the losses of TRL on the same rows, a reference that stays, and adapters that go on from others."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,8 +15,10 @@ from toys import apart, toy_llama, toy_pair, toy_rows, write_toy_pairs
 
 from assistant.artifacts.cards import read_card
 from assistant.artifacts.pairs import Pair, PairsHeader, learnt_from_these, pairs_hash, read_pairs, write_pairs
+from assistant.cli import main
 from assistant.config import Settings
 from assistant.config.train_settings import TrainSettings
+from assistant.engines.template import read_template
 from assistant.errors import AdapterError, ConfigError, IdentityError, PairsError, TrainingError
 from assistant.workspace import Workspace
 from train.batches import TokenRow, computed_together
@@ -23,7 +26,7 @@ from train.check import check, problems
 from train.finetune import train
 from train.forward_backward import Passes, attention_kinds
 from train.plan import named
-from train.preferences import PairPreference, SinglePreference, Start, with_start
+from train.preferences import PairPreference, SinglePreference, Start, preference_rows, with_start
 
 SHORT = {"max_steps": 2, "learning_rate": 0.01, "validation_answers": 0}
 
@@ -269,3 +272,54 @@ def test_a_preference_that_chooses_what_it_rejects_is_named_by_its_line(started:
 def test_pairs_that_are_no_preferences_are_written_and_known_as_before(place: Workspace) -> None:
     assert '"rejected"' not in place.pairs_file("toy").read_text()
     assert pairs_hash([toy_pair(0)]) == "161289b3585ce55a"
+
+
+def exported(place: Workspace, file: Path, *options: str) -> list[dict[str, Any]]:
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["pairs", "export", "liked", "--format=preference", f"--workspace={place.root}", f"--out={file}", *options]
+        )
+    assert ended.value.code == 0
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_preferences_without_their_passages_are_those_that_differ_in_more_than_citations(
+    place: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cited = liked(1, rejected=toy_pair(1).response.replace("[1]", "[2]"))
+    write_liked(place, [liked(0), cited, liked(2, rejected="")])
+    (row,) = exported(place, tmp_path / "bare.jsonl", "--bare")
+    assert row["chosen"] == [{"role": "assistant", "content": "Rule 0 says 0 days."}]
+    assert row["rejected"] == [{"role": "assistant", "content": "Rule 0 says storm roof broker."}]
+    assert [message["role"] for message in row["prompt"]] == ["user"]
+    told = capsys.readouterr().out
+    assert "1 pair that is worse by its citations alone" in told and "1 pair that has no response that is worse" in told
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # what TRL asks of transformers
+def test_preferences_train_in_plain_trl_on_the_tokens_that_are_learnt_here(
+    place: Workspace, base: Path, tmp_path: Path
+) -> None:
+    from datasets import load_dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DPOTrainer
+
+    write_liked(place)
+    exported(place, tmp_path / "liked.jsonl")
+    data = load_dataset("json", data_files=str(tmp_path / "liked.jsonl"), split="train", cache_dir=str(tmp_path / "c"))
+    args = DPOConfig(output_dir=str(tmp_path / "trl"), use_cpu=True, bf16=False, max_length=None, max_steps=3,
+                     gradient_checkpointing=False, report_to="none", save_strategy="no", disable_tqdm=True)  # fmt: skip
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    trainer: Any = DPOTrainer(
+        model, args=args, train_dataset=data, processing_class=AutoTokenizer.from_pretrained(base)
+    )
+    trainer.train()
+    assert trainer.state.global_step == 3
+    system, template = Settings().answer.system, read_template(base, Settings().engine)
+    rows = preference_rows(read_pairs(place.pairs_file("liked")), "train", template, system, None, "dpo")
+    for ours, theirs in zip(rows, trainer.train_dataset, strict=True):
+        assert theirs["prompt_ids"] == [*ours.prompt]
+        assert theirs["chosen_ids"][: len(ours.response)] == [*ours.response]
+        assert theirs["rejected_ids"][: len(ours.against)] == [*ours.against]
