@@ -6,11 +6,13 @@ SentencePiece, which llama.cpp merges by scores instead of a list. It composes n
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
+from assistant.types import Message
 
 _WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)", r"[^\r\n\p{L}\p{N}]?\p{L}+")
 _SIGNS = r" ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -28,7 +30,8 @@ Those that llama.cpp was seen to cut alike. To those of Mistral Nemo (tekken) an
 near.
 """
 _BYTES = frozenset(f"<0x{byte:02X}>" for byte in range(256))
-_TO_BLANKS = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+_BLANK = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
+_CUT_AT_BLANKS = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
 # Phi-3's tokens swallow the blanks behind them, but for these; llama.cpp does so where a model's name has "Phi-3".
 _LEAVES_BLANKS = frozenset({"<unk>", "<s>", "<|endoftext|>"})
 
@@ -37,7 +40,7 @@ def check_tokenizer(template: ChatTemplate) -> None:
     """Raise AdapterError for a tokenizer that is not known to be read right."""
     content = _content(template)
     if content["model"].get("byte_fallback"):
-        _begins_with_blank(content)
+        _begins_with_blank(content, template)
         _scores(content)
     else:
         _cut_name(content)
@@ -69,7 +72,7 @@ def add_tokenizer(writer: Any, template: ChatTemplate, size: int) -> None:
         writer.add_tokenizer_model("llama")
         writer.add_tokenizer_pre("default")
         writer.add_token_scores([scores.get(texts.get(number, ""), 0.0) for number in range(size)])
-        writer.add_add_space_prefix(_begins_with_blank(content))
+        writer.add_add_space_prefix(_begins_with_blank(content, template))
         if tokenizer.unk_token_id is not None:
             writer.add_unk_token_id(tokenizer.unk_token_id)
     else:
@@ -127,19 +130,25 @@ def _cut_name(content: dict[str, Any]) -> str:
     return name
 
 
-def _begins_with_blank(content: dict[str, Any]) -> bool:
-    """Whether a tokenizer made from SentencePiece puts a blank before text, and behind each control token."""
-    cut = content.get("pre_tokenizer")
-    if cut not in (
-        None,
-        {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False},
-    ):
-        raise _unknown("a tokenizer made from SentencePiece that cuts text before it merges")
-    match content.get("normalizer"):
-        case {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, blanks]} if blanks == _TO_BLANKS:
+def _begins_with_blank(content: dict[str, Any], template: ChatTemplate) -> bool:
+    """Whether llama.cpp has to put a blank before text, and behind each control token.
+
+    A tokenizer that does so only where there is none, or only where a text begins, is taken where its conversations
+    show no difference.
+    """
+    match content.get("normalizer"), content.get("pre_tokenizer"):
+        case {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, shown]}, None if shown == _BLANK:
             return True
-        case blanks if blanks == _TO_BLANKS:
+        case shown, cut if shown == _BLANK and cut in (None, _CUT_AT_BLANKS):
             return False
+        case None, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": False}:
+            said = [Message(role, "?") for role in ("system", "user", "assistant", "user")]
+            text, marks = template.prompt_text(said), sorted(template.control_tokens, key=len, reverse=True)
+            first, *rest = re.split("|".join(map(re.escape, marks)), text)
+            if scheme == "never" or (scheme == "first" and not first):
+                return False
+            if scheme == "always" and not any(part.startswith(" ") for part in (first, *rest)):
+                return True
     raise _unknown("a tokenizer made from SentencePiece with blanks of its own kind")
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,26 @@ def test_the_links_of_the_hubs_cache_are_followed(settings: Settings, foreign: P
         file.rename(snapshot.parents[1] / "blobs" / file.name)
         (snapshot / file.name).symlink_to(Path("../../blobs") / file.name)
     assert import_adapter(settings, str(snapshot), tmp_path / "mine").licence == "apache-2.0"
+
+
+def test_an_adapter_of_the_hub_is_fetched_without_what_is_pickled_and_names_its_id(
+    settings: Settings, foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[str] = []
+
+    def fetched(_: str, allow_patterns: list[str], local_files_only: bool = False, **__: Any) -> str:
+        if local_files_only:
+            raise LocalEntryNotFoundError("not here")
+        wanted.extend(allow_patterns)
+        return str(foreign)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
+    monkeypatch.setattr("train.foreign.hub_answers", lambda: True)
+    card = import_adapter(settings, "someone/house", tmp_path / "mine")
+    assert (card.name, card.origin) == ("mine", "someone/house")
+    assert not any(
+        fnmatch(name, pattern) for pattern in wanted for name in ("adapter_model.bin", "optimizer.pt", "x.py")
+    )
 
 
 def test_an_adapter_of_another_base_is_refused_by_shape_and_a_copy_of_its_own_is_taken(

@@ -205,10 +205,11 @@ def test_llama_cpp_cuts_text_as_the_tokenizer_does(tmp_path: Path, cut: tuple[st
     assert cut_by_llama_cpp(file, texts()) == wanted
 
 
-def made_from_sentencepiece(begins_with_blank: bool, turns: dict[str, bool]) -> Any:
+def made_from_sentencepiece(blanks: str, turns: dict[str, bool]) -> Any:
     """A tokenizer as transformers makes it of SentencePiece: pieces by rank, each with all pairs that give it.
 
-    ``turns`` are its control tokens, and whether they swallow the blanks behind them.
+    ``blanks`` says where it puts one before text, ``turns`` are its control tokens and whether they swallow the blanks
+    behind them.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers
     from tokenizers.models import BPE
@@ -230,22 +231,53 @@ def made_from_sentencepiece(begins_with_blank: bool, turns: dict[str, bool]) -> 
     vocabulary = {text: number for number, text in enumerate(pieces)}
     model = BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
     backend = Tokenizer(model)
-    blanks = normalizers.Replace(" ", "▁")
-    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), blanks]) if begins_with_blank else blanks
-    if not begins_with_blank:
+    shown = normalizers.Replace(" ", "▁")
+    if blanks == "everywhere":
+        backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), shown])
+    elif blanks == "nowhere":
+        backend.normalizer = shown
         backend.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    else:
+        backend.pre_tokenizer = pre_tokenizers.Metaspace("▁", prepend_scheme=blanks, split=False)
     backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     backend.add_special_tokens(["<unk>", *(AddedToken(one, normalized=False, rstrip=r) for one, r in turns.items())])
     return backend
 
 
-@pytest.mark.parametrize("kind", ["Gemma", "Mistral", "Phi-3"])
-def test_llama_cpp_merges_by_scores_what_the_tokenizer_merges_by_a_list(tmp_path: Path, kind: str) -> None:
-    turns = dict.fromkeys(("<|im_start|>", "<|im_end|>", "</s>"), kind == "Phi-3")
+@pytest.mark.parametrize(
+    ("blanks", "swallows"),
+    [
+        ("nowhere", False),
+        ("everywhere", False),
+        ("everywhere", True),
+        ("first", False),
+        ("first", True),
+        ("always", False),
+    ],
+)
+def test_llama_cpp_merges_by_scores_what_the_tokenizer_merges_by_a_list(
+    tmp_path: Path, blanks: str, swallows: bool
+) -> None:
+    turns = dict.fromkeys(("<|im_start|>", "<|im_end|>", "</s>"), swallows)
     turns |= dict.fromkeys(("<s>", "<|endoftext|>"), False)
-    template, file = written(tmp_path, made_from_sentencepiece(kind != "Gemma", turns))
-    wanted = [template.tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts()]
-    assert cut_by_llama_cpp(file, texts()) == wanted
+    template, file = written(tmp_path, made_from_sentencepiece(blanks, turns))
+    some = texts()
+    if blanks in ("first", "always"):  # as conversations are
+        some = [f"<|im_start|>user\n{text}<|im_end|>\n" for text in some]
+    wanted = [template.tokenizer(text, add_special_tokens=False)["input_ids"] for text in some]
+    assert cut_by_llama_cpp(file, some) == wanted
+
+
+@pytest.mark.parametrize(("blanks", "turn"), [("first", "Q: {}<|im_end|>"), ("always", "<|im_start|> {}<|im_end|>")])
+def test_blanks_that_conversations_would_show_are_refused(blanks: str, turn: str) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    backend = made_from_sentencepiece(blanks, {"<|im_start|>": False, "<|im_end|>": False})
+    cutting: Any = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>")  # type: ignore[no-untyped-call]
+    check_tokenizer(ChatTemplate(cutting, "chatml"))
+    cutting.chat_template = "{% for m in messages %}" + turn.format("{{ m['content'] }}") + "{% endfor %}"
+    with pytest.raises(AdapterError, match="blanks of its own kind"):
+        check_tokenizer(ChatTemplate(cutting))
 
 
 def _without_a_pair(content: dict[str, Any]) -> None:
@@ -275,7 +307,7 @@ def test_a_tokenizer_that_llama_cpp_would_read_otherwise_is_refused(change: Any)
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    content = json.loads(made_from_sentencepiece(False, {"<|im_start|>": False, "<|im_end|>": False}).to_str())
+    content = json.loads(made_from_sentencepiece("nowhere", {"<|im_start|>": False, "<|im_end|>": False}).to_str())
     for changed in (False, True):
         if changed:
             change(content)
