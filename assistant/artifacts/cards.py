@@ -288,7 +288,8 @@ class Staleness:
 
 def joined_names(names: Collection[str]) -> str:
     """Several corpora as ``AdapterCard.corpus`` has them, and several sets of pairs as ``AdapterCard.pairs``."""
-    return _SEPARATOR.join(dict.fromkeys(filter(None, names)))
+    each = (name for several in names for name in several.split(_SEPARATOR))
+    return _SEPARATOR.join(dict.fromkeys(filter(None, each)))
 
 
 def joined_documents(several: Iterable[Mapping[str, str]]) -> dict[str, str]:

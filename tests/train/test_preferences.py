@@ -195,6 +195,9 @@ def test_a_training_goes_on_from_an_adapter_and_says_so(started: Workspace, gene
 def test_an_adapter_learnt_from_these_while_all_before_it_did(started: Workspace, general: Settings) -> None:
     card = train(started, general, SHORT | {"method": "dpo"})
     assert card is not None and learnt_from_these(card, started)
+    again = train(started, general, SHORT | {"method": "dpo", "name": "again"})
+    assert again is not None and learnt_from_these(again, started)
+    assert (again.started_from, again.pair_sets) == ("liked", ["toy", "liked"]), "each is named once"
     write_toy_pairs(started, [toy_pair(number) for number in range(8)])
     assert not learnt_from_these(card, started), "the pairs of the adapter before it changed"
 
