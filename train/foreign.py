@@ -152,7 +152,13 @@ def _card(folder: Path, adapted: AdaptedModel, config: "LoraConfig", tensors: di
             safe_name(name, "set of pairs or adapter")
         kept = {key: value for key, value in own.config.items() if key not in ("data", "validation_data")}
         return replace(own, base=base, base_fingerprint=fingerprint, template=template, config=kept)
-    settings = {"rank": config.r, "alpha": config.lora_alpha, "rslora": config.use_rslora}
+    settings = {
+        "rank": config.r,
+        "alpha": config.lora_alpha,
+        "rslora": config.use_rslora,
+        "target_modules": sorted({layer.rpartition(".")[2] for layer in config.target_modules or ()}),
+        "layers": sum("lora_A" in name for name in tensors),
+    }
     patterns = {"rank_pattern": config.rank_pattern, "alpha_pattern": config.alpha_pattern}
     return AdapterCard(
         name="",
@@ -166,7 +172,7 @@ def _card(folder: Path, adapted: AdaptedModel, config: "LoraConfig", tensors: di
         pairs="",
         pairs_hash="",
         pairs_counts={},
-        config={**settings, **patterns, "target_modules": sorted(config.target_modules or ())},
+        config=settings | {key: pattern for key, pattern in patterns.items() if pattern},
         parameters=sum(tensor.numel() for tensor in tensors.values()),
         base_parameters=models.parameters(adapted.folder),
         steps=0,

@@ -92,6 +92,7 @@ def test_an_adapter_of_plain_peft_is_imported_and_answers_the_same(
     assert card.base == str(bases[base]) and card.parameters == sum(
         weight.numel() for name, weight in peft.named_parameters() if "lora_" in name
     )
+    assert card.config["layers"] == sum("lora_A" in name for name, _ in peft.named_parameters())
     assert {path.name for path in (tmp_path / "adapters/mine").iterdir()} == {CONFIG, WEIGHTS, "card.json", "README.md"}
 
 
