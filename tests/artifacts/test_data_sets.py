@@ -96,14 +96,15 @@ def test_columns_may_be_called_otherwise(tmp_path: Path, row: object, columns: d
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_rows_of_several_formats_in_one_file_are_all_read(tmp_path: Path, suffix: str) -> None:
     names = ("conversations", "messages", "instruction", "question", "answer", "output")
-    rows: list[dict[str, Any]] = [dict.fromkeys(names) for _ in range(3)]
+    rows: list[dict[str, Any]] = [dict.fromkeys(names) for _ in range(4)]
     rows[0]["messages"] = TALK[:2]
     rows[1] |= SINGLE
     rows[2] |= {"instruction": "Is rain covered?", "output": "No."}
+    rows[3]["conversations"] = [{"from": "human", "value": "Is sleet covered?"}, {"from": "gpt", "value": "Ask us."}]
     file = tmp_path / f"mixed{suffix}"
     write_rows(file, rows)
     found = read(file)
-    assert [answer for _, answer in told(found)] == ["Yes.", "From 62 km/h on.", "No."] and not found.dropped
+    assert [answer for _, answer in told(found)] == ["Yes.", "From 62 km/h on.", "No.", "Ask us."] and not found.dropped
 
 
 def test_what_is_left_out_is_told_by_reason_with_its_places(tmp_path: Path) -> None:
