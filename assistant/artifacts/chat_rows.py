@@ -28,6 +28,7 @@ _ROLES: dict[str, Role] = {
 }  # fmt: skip
 _ASKED = ("instruction", "question", "prompt", "query")
 _ANSWERED = ("response", "answer", "output", "completion")
+_END_OF_THOUGHT = "</think>"  # as sets of DeepSeek's and Qwen's answers have it; pairs hold no thoughts
 _IN_A_TURN = frozenset({"role", "content"})
 """Columns that are keys of a turn."""
 
@@ -38,8 +39,8 @@ class Conversation:
 
     messages: tuple[Message, ...]
     system: str = ""
-    learnt: int = 0
-    """Messages before this one are no examples of what to say, though the assistant's may be among them."""
+    unlearnt: frozenset[int] = frozenset()
+    """Places of messages that are no examples of what to say."""
     context: str = ""
     """The text it is answered from, where the row brings one; its first line names the source."""
     document: str = ""
@@ -77,25 +78,26 @@ def _conversation(raw: Mapping[str, Any], columns: Mapping[str, str]) -> Convers
         raw = {ours: raw.get(theirs, raw.get(theirs.lower())) for ours, theirs in of_rows.items()}
     texts = {name: _text(raw, name) for name in ("system", "context", "document", "language")}
     turns = next((raw[name] for name in ("messages", "conversations") if raw.get(name) is not None), None)
-    learnt = 0
+    told: list[tuple[Message, bool]]
     if turns is not None:
-        messages = _messages(turns, columns)
+        told = _turns_of(turns, columns)
     elif isinstance(raw.get("prompt"), list) and isinstance(raw.get("completion"), list):
-        before = _messages(raw["prompt"], columns)
-        learnt = sum(message.role != "system" for message in before)
-        messages = before + _messages(raw["completion"], columns)
+        told = [(message, False) for message, _ in _turns_of(raw["prompt"], columns)]
+        told += _turns_of(raw["completion"], columns)
     else:
         asked, answer, more = _first(raw, _ASKED), _first(raw, _ANSWERED), _text(raw, "input")
         messages = _history(raw.get("history"))
-        messages += [Message("user", f"{asked}\n\n{more}" if more else asked), Message("assistant", answer)]
-    told = [message.content for message in messages if message.role == "system"]
-    texts["system"] = " ".join(filter(None, [texts["system"], *told]))
-    spoken = tuple(message for message in messages if message.role != "system")
-    if any(message.role != role for message, role in zip(spoken, cycle(("user", "assistant")), strict=False)):
+        messages += [Message("user", f"{asked}\n\n{more}" if more else asked), _answer(answer)]
+        told = [(message, True) for message in messages]
+    system = [message.content for message, _ in told if message.role == "system"]
+    texts["system"] = " ".join(filter(None, [texts["system"], *system]))
+    spoken = [(message, is_learnt) for message, is_learnt in told if message.role != "system"]
+    if any(message.role != role for (message, _), role in zip(spoken, cycle(("user", "assistant")), strict=False)):
         raise Unusable("the turns of the conversation do not alternate from a question on")
-    if len(spoken) <= learnt or len(spoken) < 2:
+    if not any(is_learnt for _, is_learnt in spoken[1::2]):
         raise Unusable("the conversation has no answer")
-    return Conversation(spoken, learnt=learnt, **texts)
+    unlearnt = frozenset(place for place, (_, is_learnt) in enumerate(spoken) if not is_learnt)
+    return Conversation(tuple(message for message, _ in spoken), unlearnt=unlearnt, **texts)
 
 
 def _first(raw: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -119,7 +121,8 @@ def _text(raw: Mapping[str, Any], name: str) -> str:
     return well_formed(value).strip()
 
 
-def _messages(turns: Any, columns: Mapping[str, str]) -> list[Message]:
+def _turns_of(turns: Any, columns: Mapping[str, str]) -> list[tuple[Message, bool]]:
+    """The messages of a conversation, each with whether it may be learnt: some sets say that of single turns."""
     if isinstance(turns, str):  # as CSV has them
         try:
             turns = json.loads(turns)
@@ -138,8 +141,17 @@ def _messages(turns: Any, columns: Mapping[str, str]) -> list[Message]:
             content = "\n".join(text for text in texts if isinstance(text, str))
         if role is None or not isinstance(content, str) or not content.strip():
             raise Unusable("a turn of the conversation has no known role or no text")
-        messages.append(Message(role, well_formed(content).strip()))
+        message = _answer(content) if role == "assistant" else Message(role, content.strip())
+        messages.append((message, turn.get("weight") != 0 and turn.get("train") is not False))
     return messages
+
+
+def _answer(text: str) -> Message:
+    """What the assistant said, without what it thought before."""
+    said = text.rpartition(_END_OF_THOUGHT)[2].strip()
+    if not said:
+        raise Unusable("an answer is nothing but a thought")
+    return Message("assistant", said)
 
 
 def _history(rounds: Any) -> list[Message]:
@@ -154,8 +166,7 @@ def _history(rounds: Any) -> list[Message]:
             or not all(isinstance(text, str) and text.strip() for text in one)
         ):
             raise Unusable("'history' holds something else than questions with their answers")
-        question, answer = (well_formed(text).strip() for text in one)
-        messages += [Message("user", question), Message("assistant", answer)]
+        messages += [Message("user", one[0].strip()), _answer(one[1])]
     return messages
 
 

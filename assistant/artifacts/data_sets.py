@@ -135,7 +135,7 @@ def split_named(path: Path) -> Split | None:
 def _pairs(conversation: Conversation, place: str, split: Split) -> list[Pair]:
     """One pair for each answer that is learnt."""
     spoken = conversation.messages
-    answers = [number for number in range(1, len(spoken), 2) if number >= conversation.learnt]
+    answers = [number for number in range(1, len(spoken), 2) if number not in conversation.unlearnt]
     return [
         Pair(
             id=f"{place}, answer {number // 2 + 1}" if len(answers) > 1 else place,

@@ -51,6 +51,22 @@ def test_every_answer_of_a_conversation_is_learnt_behind_what_was_said_before(tm
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("mark", [{"weight": 0}, {"train": False}])
+def test_a_turn_that_is_marked_so_is_not_learnt(tmp_path: Path, mark: dict[str, Any]) -> None:
+    found = read(written(tmp_path / "set.jsonl", {"messages": [TALK[0], TALK[1] | mark, *TALK[2:]]}))
+    assert told(found) == [("And snow?", "No.")] and len(found.pairs[0].history) == 2
+
+
+def test_thoughts_are_not_learnt(tmp_path: Path) -> None:
+    thought = "<think>\nHail, then.\n</think>\n\nYes."
+    talk = {"messages": [TALK[0], {"role": "assistant", "content": thought}, *TALK[2:]]}
+    empty = {"prompt": "Is sleet covered?", "completion": "<think>Hm.</think>"}
+    found = read(written(tmp_path / "set.jsonl", talk, SINGLE | {"answer": thought}, empty))
+    assert [answer for _, answer in told(found)] == ["Yes.", "No.", "Yes."]
+    assert found.pairs[1].history[1].content == "Yes."
+    assert found.dropped == {"an answer is nothing but a thought": ["set.jsonl, line 3"]}
+
+
 def test_of_prompt_and_completion_the_completion_alone_is_learnt(tmp_path: Path) -> None:
     found = read(written(tmp_path / "set.jsonl", {"prompt": TALK[:3], "completion": TALK[3:]}))
     assert told(found) == [("And snow?", "No.")] and len(found.pairs[0].history) == 2
