@@ -12,12 +12,14 @@ share stands once and each row goes on behind it as a branch:
     position   0 1 2 3 4 5  6 7 8  6 7 8 9 10
 
 A branch sees the prefix and itself, so that loss and gradients are those of separate rows. An optimiser step takes a
-fixed number of rows; its sequences are computed in micro-batches of a limited number of padded tokens.
+fixed number of rows, of which several processes compute parts of equal tokens; the sequences of a part are computed in
+micro-batches of a limited number of padded tokens.
 
 A preference is one row with two responses to its prompt. They are two branches, of one sequence wherever rows share
 what they begin with, and never apart: what is learnt from one depends on the other.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +38,8 @@ from assistant.untrusted.injection import harmless
 _MOST_NAMED = 10  # enough to see what is too long; an error is to stay readable
 # A row joins others when at least this part of its prompt is the same.
 _LEAST_SHARED = 0.5
+# Parts whose largest is this near to the least that it could be are not made more equal.
+_NEARLY_EQUAL = 1.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,36 @@ def steps(rows: Sequence[TokenRow], batch: int, seed: int, share: bool) -> Itera
 def steps_an_epoch(rows: int, batch: int) -> int:
     """How many steps show each of ``rows`` rows once."""
     return -(-rows // batch)
+
+
+def shares(rows: Sequence[TokenRow], processes: int, most_tokens: int, share: bool) -> list[list[TokenRow]]:
+    """The rows of a step in one part a process, with work as equal as can be; a part may be empty.
+
+    Sequences are dealt out, the longest first, each to the part that has the fewest tokens. Rows that ``share`` a
+    beginning cost less together: their longest sequence is halved as long as the largest part has more than its share,
+    and the way whose largest part is the smallest is taken.
+    """
+    sequences = packed(rows, len(rows), most_tokens) if share else alone(rows)
+    least_possible = max(sum(map(len, sequences)) / processes, *map(len, rows))
+    best: list[list[TokenRow]] = []
+    smallest = math.inf
+    while True:
+        parts: list[list[TokenRow]] = [[] for _ in range(processes)]
+        tokens = [0] * processes
+        for one in sorted(sequences, key=len, reverse=True):
+            emptiest = tokens.index(min(tokens))
+            parts[emptiest] += one.rows
+            tokens[emptiest] += len(one)
+        if max(tokens) < smallest:
+            smallest, best = max(tokens), parts
+        several = [one for one in sequences if len(one.rows) > 1]
+        if not several or smallest <= _NEARLY_EQUAL * least_possible:
+            return best
+        longest = max(several, key=len)
+        sequences.remove(longest)
+        half = len(longest.rows) // 2
+        for some in (longest.rows[:half], longest.rows[half:]):
+            sequences += packed(some, half + 1, most_tokens)
 
 
 def computed_together(rows: Sequence[TokenRow], most_tokens: int, share: bool) -> list[tuple[Packed, ...]]:

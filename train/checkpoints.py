@@ -41,7 +41,9 @@ class State:
 
     step: int = 0
     tokens: int = 0
-    """Computed: shared prefixes once, padding not."""
+    """Computed, by all processes: shared prefixes once, padding not."""
+    busiest_tokens: int = 0
+    """Of these, by the process that had most of them in each step, for which the others wait."""
     row_tokens: int = 0
     """Of all rows seen, each counted whole."""
     seconds: float = 0.0

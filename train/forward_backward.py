@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assistant.errors import one_line
-from train.batches import Packed, TokenRow, alone, computed_together, loss_tokens, packed
+from train.batches import Packed, TokenRow, alone, computed_together, loss_tokens, packed, shares
 from train.model import is_out_of_memory, trained
 from train.validation_answers import AnswerCounts, Answers
 
@@ -175,8 +175,8 @@ class Done:
     """What a backward pass gave."""
 
     loss: float
-    tokens: int
-    """That were computed, by all processes: shared prefixes once, padding not."""
+    tokens: Sequence[int]
+    """That each process computed: shared prefixes once, padding not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +194,16 @@ class Passes:
     objective: Objective = field(default_factory=Likelihood)
 
     def micro_batches(self, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
-        """What is computed at once, longest first; the same in every process."""
-        return computed_together(rows, self.most_tokens, share=self.kinds is not None)
+        """What this process computes of ``rows``, longest first."""
+        share = self.kinds is not None
+        mine = shares(rows, self.accelerator.num_processes, self.most_tokens, share)[self.accelerator.process_index]
+        return computed_together(mine, self.most_tokens, share)
 
     def backward(self, rows: Sequence[TokenRow]) -> Done:
         """Add the gradients of the loss on ``rows``, over all processes, to the weights.
 
-        Every process is given the same rows, and computes its share of the micro-batches. Gradients are added up once a
-        step, whatever each of them computed; DistributedDataParallel wants as many passes in each process.
+        Every process is given the same rows, and computes its share. Gradients are added up once a step, whatever each
+        of them computed; DistributedDataParallel wants as many passes in each process.
         """
         import torch
 
@@ -209,14 +211,15 @@ class Passes:
         size = self.objective.size(rows)
         self.model.train()
         total = 0.0
-        for batch in self._mine(batches):
+        for batch in batches:
             loss = self._summed(batch) / size
             loss.backward()
             total += float(loss.detach())
         for _, weight in trained(self.model) if self.accelerator.num_processes > 1 else ():
             mine = torch.zeros_like(weight) if weight.grad is None else weight.grad
             weight.grad = self.accelerator.reduce(mine, "sum")
-        return Done(self.over_processes(total), sum(len(one) for batch in batches for one in batch))
+        each = self._by_process(total, sum(len(one) for batch in batches for one in batch))
+        return Done(sum(loss for loss, _ in each), [int(tokens) for _, tokens in each])
 
     def mean_loss(self, rows: Sequence[TokenRow]) -> float:
         """The loss on ``rows``, without gradients. No more logits are made than in training."""
@@ -224,7 +227,7 @@ class Passes:
 
         self.model.eval()
         with torch.no_grad():
-            total = sum(float(self._summed(batch)) for batch in self._mine(self.micro_batches(rows)))
+            total = sum(float(self._summed(batch)) for batch in self.micro_batches(rows))
         return self.over_processes(total) / self.objective.size(rows)
 
     def answered(self, answers: Answers) -> AnswerCounts:
@@ -233,21 +236,23 @@ class Passes:
         mine = share.of(self.model, self.most_tokens, self.bfloat16)
         return AnswerCounts(int(self.over_processes(mine.sane)), int(self.over_processes(mine.usable)))
 
-    def _mine(self, batches: list[tuple[Packed, ...]]) -> list[tuple[Packed, ...]]:
-        """The share of this process."""
-        return batches[self.accelerator.process_index :: self.accelerator.num_processes]
-
     def _summed(self, batch: tuple[Packed, ...]) -> Any:
         tensors = tensors_of(batch, self.kinds or {}, self.accelerator.device)
         return self.objective.summed(self.model, batch, tensors, self.bfloat16)
 
     def over_processes(self, value: float) -> float:
         """The sum of a value over all processes."""
+        return sum(mine for (mine,) in self._by_process(value))
+
+    def _by_process(self, *values: float) -> list[list[float]]:
+        """The values of each process, in order."""
         import torch
 
         if self.accelerator.num_processes == 1:
-            return value
-        return float(self.accelerator.reduce(torch.tensor(float(value), device=self.accelerator.device), "sum"))
+            return [list(values)]
+        mine = torch.tensor([values], dtype=torch.float64, device=self.accelerator.device)
+        gathered: list[list[float]] = self.accelerator.gather(mine).tolist()
+        return gathered
 
 
 def obstacle(model: Any, rows: Sequence[TokenRow], most_tokens: int, bfloat16: bool) -> str:

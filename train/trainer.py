@@ -106,7 +106,8 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         state.step += 1
-        state.tokens += done.tokens
+        state.tokens += sum(done.tokens)
+        state.busiest_tokens += max(done.tokens)
         state.row_tokens += sum(map(len, rows))
         return norm
 

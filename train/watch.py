@@ -4,6 +4,8 @@
 
 {"step": 12, "epoch": 0.4, "loss": 1.71, "learning_rate": 0.001, "gradient_norm": 0.9, "tokens_per_second": 643.0}
 {"step": 12, "validation_loss": 1.63, "usable_answers": 7, "sane_answers": 12}
+
+Of several processes the first kind has "balance", too: their mean share of the tokens so far, as a part of the largest.
 """
 
 import json
@@ -110,6 +112,8 @@ class Watch:
     def step(self, state: State, rate: float, norm: float) -> None:
         """After an optimiser step; its loss is the last of ``state``."""
         speed = self._speed(state)
+        processes = self._accelerator.num_processes
+        balance = {"balance": round(state.tokens / (processes * state.busiest_tokens), 3)} if processes > 1 else {}
         self._tell(
             {
                 "step": state.step,
@@ -119,6 +123,7 @@ class Watch:
                 "gradient_norm": norm,
                 "tokens_per_second": round(speed, 1),
             }
+            | balance
         )
         self._bar.advance()
         self._bar.describe(f"loss {state.recent_loss:.3f}{self._validation}, {speed:,.0f} tokens/s")

@@ -1,6 +1,8 @@
 """Loss and gradients of packed rows are those of separate rows; a model that cannot do it is found out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -107,6 +109,28 @@ def test_the_size_of_micro_batches_changes_nothing(most_tokens: int) -> None:
     model.zero_grad()
     done = passes(model, attention_kinds(model.config), most_tokens).backward(rows)
     assert done.loss == pytest.approx(loss, rel=1e-6)
+    for mine, theirs in zip(gradients(model), wanted, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 12])
+@pytest.mark.parametrize("share", [True, False], ids=["packed", "alone"])
+def test_the_parts_of_several_processes_add_up_to_the_step(processes: int, share: bool) -> None:
+    model, rows = toy_llama(), toy_rows(SHAPES[3])
+    loss, wanted = reference(model, rows)
+    model.zero_grad()
+    done = []
+    for number in range(processes):
+        alone_in_it: Any = SimpleNamespace(
+            num_processes=processes,
+            process_index=number,
+            device="cpu",
+            reduce=lambda tensor, _: tensor,
+            gather=lambda tensor: tensor,
+        )
+        done.append(replace(passes(model, attention_kinds(model.config) if share else None), accelerator=alone_in_it))
+    losses = [part.backward(rows).loss for part in done]
+    assert sum(losses) == pytest.approx(loss, rel=1e-6)
     for mine, theirs in zip(gradients(model), wanted, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
 
