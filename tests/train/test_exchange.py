@@ -137,7 +137,12 @@ def test_every_format_trains_in_plain_trl_on_the_tokens_that_are_learnt_here(
     tokenizer.chat_template = MARKED
     for format_ in FORMATS:
         file = exported(place, format_, tmp_path / f"{format_}.jsonl")
-        data = load_dataset("json", data_files=str(file), split="train", cache_dir=str(tmp_path / "cache"))
+        table = exported(place, format_, tmp_path / f"{format_}.parquet")
+        data, same = (
+            load_dataset(kind, data_files=str(one), split="train", cache_dir=str(tmp_path / "cache"))
+            for kind, one in (("json", file), ("parquet", table))
+        )
+        assert data[:] == same[:]
         if format_ == "sharegpt":
             assert is_conversational_from_value(data[0])
         if format_ in {"alpaca", "sharegpt"}:
