@@ -77,7 +77,8 @@ class NamedThings:
             written.update(re.findall(r"\w+", text))
             self._numbers |= {(match["label"].strip(), int(match["number"])) for match in labelled(text, one.language)}
             for group in listed_names(one.text, one.language):
-                some = [name for name in group if not any(map(str.isdigit, "".join(name)))]
+                # Numbers are exchanged as such; "GSA-specific" says what something is like.
+                some = [name for name in group if all(part[:1].isupper() for part in "-".join(name).split("-"))]
                 for name in some:
                     beside[name].update(other for other in some if other != name)
         # What is also written small is no name: "Veterans", "the Board".
@@ -147,14 +148,17 @@ class Twins:
 
     def of(self, lists: Lists) -> Iterator[Unanswerable]:
         """At most one a list, in an order that depends on the seed; each is looked for when it is asked for."""
-        alike = Counter[str]()
+        alike, used = Counter[str](), set[str]()
         for shown, asked in sorted(lists, key=lambda one: self._share(one[0].answering.text)):
             candidates = sorted((one.candidate for one in asked), key=lambda one: self._share(one.instruction))
             some = (one for one in candidates if one.kind not in _WITHOUT_SUBJECT)
             for candidate, change in ((one, change) for one in some for change in self.changes(one, shown)):
                 question = candidate.instruction.replace(change.old, change.new)
-                if alike[change.old] < _MOST_ALIKE and (known := self.known(question, change, candidate, shown)):
+                if question in used or alike[change.old] == _MOST_ALIKE:
+                    continue
+                if known := self.known(question, change, candidate, shown):
                     alike[change.old] += 1
+                    used.add(question)
                     of = candidate.language, candidate.document
                     yield Unanswerable(change.kind, question, *of, shown.passages, known)
                     break
@@ -163,24 +167,25 @@ class Twins:
         """What can be changed in a question, of what it has once and the passage that answers it has too."""
         question, language = candidate.instruction, candidate.language
         there = folded(f"{shown.answering.context} {shown.answering.text}")
+        # Of two things that a question joins, one would still have its answer.
+        joined = {" ".join(name) for group in listed_names(question, language) for name in group}
 
-        def is_once(old: str) -> bool:
-            return old in there and question.count(old) == 1
+        def is_alone(old: str) -> bool:
+            return old in there and question.count(old) == 1 and old not in joined
 
         undated = dates(question, language)[1]
         for match in _YEAR.finditer(question):
-            if is_once(match[0]) and match[0] in undated:
+            if is_alone(match[0]) and match[0] in undated:
                 for year in islice(count(int(match[0]) - 1, -1), _YEARS_BACK):
                     yield Change("other-year", match[0], str(year), number=year)
         unmeasured = without_measures(undated, language)
         for match in labelled(question, language):
             label = match["label"]
-            if is_once(match[0]) and match[0] in unmeasured:
+            if is_alone(match[0]) and match[0] in unmeasured:
                 number = self.things.next_number(label, int(match["number"]))
                 yield Change("other-number", match[0], f"{label}{number}", label, number)
-        joined = {name for group in listed_names(question, language) for name in group}
         for name in names(question, language):
-            if is_once(" ".join(name)) and name not in joined:
+            if is_alone(" ".join(name)):
                 others = (" ".join(other) for other in self.things.like(name))
                 yield from (Change("other-name", " ".join(name), one) for one in others if one not in question)
 

@@ -116,6 +116,7 @@ def test_what_a_document_says_of_the_new_thing_makes_no_twin(tariffs: House) -> 
         ("Who pays more than 10% of a claim?", ""),
         ("What does Zahn 75 cost?", ""),  # the passage has nothing of it
         ("What do Home Basic and Home Comfort cost?", ""),  # one of both would still have its answer
+        ("What do Zahn 70 or Home Comfort cost?", ""),
         ("Where do Veterans ask?", ""),  # written small too: no name
     ],
 )
