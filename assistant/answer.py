@@ -24,7 +24,7 @@ from assistant.grounding.meaning import Meaning
 from assistant.grounding.notes import version_notes, warning_notes
 from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import EarlierAnswer, Places
-from assistant.grounding.sums import per_period
+from assistant.grounding.sums import computed, of_what_was_said, wanted_sum
 from assistant.grounding.support import only_replies
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
@@ -161,8 +161,7 @@ class Assistant:
         if course.computed:
             trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), {})
             cited = tuple(replace(one, hit=_rank_of(one, found)) for one in course.computed.citations)
-            sentences = (replace(course.computed, citations=cited),)
-            yield replace(course.answer(course.computed.text, found, trace), sentences=sentences)
+            yield self._as_computed(course, (replace(course.computed, citations=cited),), found, trace)
             return
         if self._checked and not only:  # who chose the documents gets those
             known, course.like_checked = self._checked.about(course.rewriting.standalone, self.retriever)
@@ -180,6 +179,9 @@ class Assistant:
             found = _merged([hits for _, hits in course.found_for], found)[:most]
         if not only:  # who chose the documents gets those
             found = with_newest(found, course.rewriting.standalone, self.retriever.newest_edition)
+        if sentences := self._sum_of(course, found, trace.judgement):
+            yield self._as_computed(course, sentences, found, trace)
+            return
         prompt = self._prompt(question, history, found)
         trace = replace(
             trace,
@@ -209,6 +211,22 @@ class Assistant:
         sentences = tuple(ground(feedback.wanted, hits, self.retriever.weights, least))
         notes = self._notes(sentences, hits)
         return replace(course.answer(feedback.wanted, hits, trace), sentences=sentences, checked=checked, notes=notes)
+
+    def _sum_of(
+        self, course: _Course, found: Sequence[Evidence], judgement: Mapping[str, float]
+    ) -> tuple[Sentence, ...]:
+        """The sum that a whole question asks for, with what it is computed from; empty if it asks for none."""
+        question = course.rewriting.standalone
+        wanted = None if course.found_for else wanted_sum(question, answered_in(question, LANGUAGES))
+        if wanted is None or not self._knows_names(judgement):
+            return ()
+        return computed(wanted, self._places(wanted.asked, found), found, judgement["probability"])
+
+    def _as_computed(
+        self, course: _Course, sentences: tuple[Sentence, ...], found: Sequence[Evidence], trace: Trace
+    ) -> Answer:
+        text = "".join(f"{one.before}{one.text}" for one in sentences).strip()
+        return replace(course.answer(text, found, trace), sentences=sentences, notes=self._notes(sentences, found))
 
     def _rewriting(self, question: str, history: Sequence[Message]) -> Rewriting:
         how = self._answering.rewrite
@@ -247,7 +265,7 @@ class Assistant:
         course.before = EarlierAnswer(course.question, cited) if cited else None
         its = [hit for hit in earlier if any(one.hit == hit.rank for one in cited)]
         language = answered_in(course.question, LANGUAGES)
-        course.computed = per_period(course.question, said, [hit.text for hit in its], language)
+        course.computed = of_what_was_said(course.question, said, [hit.text for hit in its], language)
         return _merged([], [*found, *its])
 
     def _places(self, question: str, shown: Sequence[Evidence], before: EarlierAnswer | None = None) -> Places:

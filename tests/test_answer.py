@@ -14,7 +14,7 @@ from assistant.grounding.grounder import Grounder
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.render.records import answer_json
 from assistant.render.streaming import SettledText
-from assistant.render.transcript import answer_lines
+from assistant.render.transcript import answer_lines, conversation_markdown
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Grounded, Message, Retrieved, Words
@@ -476,6 +476,31 @@ def test_a_follow_up_that_asks_for_another_period_gets_a_sum_of_what_was_cited(
     ingest(workspace, "default", [docs], settings, embedder=retriever.embedder)
     past = [Message("user", "What does the library card cost?"), Message("assistant", "It costs 60 euros a year. [1]")]
     answer = assistant_of(retriever, ScriptedEngine("No."), settings).ask("How much is that a month?", past)
-    assert answer.text == "60 euros ÷ 12 = 5 €"
+    assert answer.text == "€60 a year ÷ 12 = €5 a month"
     (citation,) = answer.sentences[0].citations
     assert answer.hits[citation.hit - 1].document == citation.document == "card.md"
+
+
+def test_a_sum_is_computed_of_a_cell_before_a_model_is_asked_and_shown_wherever_answers_are(
+    retriever: Retriever, settings: Settings, docs: Path, workspace: Workspace
+) -> None:
+    (docs / "courses.md").write_text(
+        "# Courses\n\nMonthly fee in euros.\n\n| Age | Pottery | Painting |\n|---|---|---|\n| 0 to 20 | 7.9 | 12 |\n"
+        "| 21 to 60 | 22.5 | 36.4 |\n"
+    )
+    ingest(workspace, "default", [docs], settings, embedder=retriever.embedder)
+    engine = ScriptedEngine("It costs 1 euro.")
+    *before, answer = assistant_of(retriever, engine, settings).stream(
+        "What does Painting cost a year at the age of 45?"
+    )
+    assert not before, "a sum comes at once"
+    assert not engine.prompts
+    assert isinstance(answer, Answer)
+    quote, total = answer.sentences
+    assert (quote.text, total.text) == ("21 to 60: 36.4 (Painting)", "12 × €36.40 a month = €436.80 a year")
+    assert total.citations == quote.citations
+    assert total.citations[0].quote == "| 21 to 60 | 22.5 | 36.4 |"
+    assert answer.text == f"{quote.text}\n{total.text}"
+    for shown in ("\n".join(answer_lines(answer)), conversation_markdown([answer], "sample")):
+        assert f"{total.text} [1]" in shown.replace("\\", "")
+    assert answer_json(None, answer)["sentences"][1]["text"] == total.text

@@ -14,7 +14,7 @@ locked." A sentence limits another if it denies, restricts or ends something, an
 not apply to students", "Excluded are …") or begins with words of which that one holds most.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, takewhile
@@ -24,6 +24,7 @@ from assistant.grounding.notes import warning_of
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights, weighted_coverage
 from assistant.grounding.tables import (
+    Row,
     is_any_of_its_table,
     is_looked_up,
     means_another,
@@ -117,6 +118,11 @@ class Places:
     def closest(self) -> tuple[Sentence, ...]:
         """The places that come closest, in the same way: at most three, however much worse than the first."""
         return self._quoted(_MOST_CLOSEST, _LEAST_FIT)
+
+    @property
+    def best(self) -> tuple[Evidence, Span] | None:
+        """The best place: a passage and a span of it."""
+        return (self._ranked[0][1].hit, self._ranked[0][1].span) if self._ranked else None
 
     @property
     def coverage(self) -> float:
@@ -276,8 +282,12 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
 def _text(hit: Evidence, span: Span, question: str, text: str) -> str:
     if not span.row:
         return f"{span.introduction} {text}".lstrip() if _is_item(span) else text
-    cells = named_cells(span.row, question, hit.language)
-    return f"{span.row.label}: {'; '.join(cell_in_words(*one) for one in cells)}"
+    return row_in_words(span.row, named_cells(span.row, question, hit.language))
+
+
+def row_in_words(row: Row, cells: Iterable[tuple[str, str]]) -> str:
+    """Some (header, cell) of a row as a quotation."""
+    return f"{row.label}: {'; '.join(cell_in_words(*one) for one in cells)}"
 
 
 def cell_in_words(header: str, cell: str) -> str:

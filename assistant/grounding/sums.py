@@ -1,64 +1,216 @@
-"""An amount for another period than the documents give it for: "€60 a day" is €420 a week.
+"""Sums that a question asks for, "a year", "for two people", "together": computed only from amounts that are cited.
 
-Computed only from one amount that the answer before cites with its period, and shown with its parts; not where a second
-quantity may change it ("€50 to €60 a day", "for at most 5 days"), or the documents say the sum themselves.
+A sum stands behind the words that it is computed from, and shows its parts: "12 × €36.40 a month = €436.80 a year". It
+is not computed where another quantity may change it ("€50 to €60 a day"), where it is not sure for what an amount is,
+where the question has a number or a word that stands beside the amount ("in Europe"), or the documents say the sum.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
-from assistant.text.quantities import as_written, qualifiers, quantities, unit_of
-from assistant.types import Sentence
+from assistant.grounding.amounts import Amount, amount_in, amount_of_cell, basis_in, captions
+from assistant.grounding.grounder import cite
+from assistant.grounding.outcomes import outcome_of
+from assistant.grounding.quoting import Places, row_in_words
+from assistant.grounding.spans import Span, spans
+from assistant.grounding.tables import (
+    Row,
+    is_named_in_full,
+    is_told_from_others,
+    named_cells,
+    names_a_column,
+    numbers_within,
+)
+from assistant.text.languages import LANGUAGES, answers, data
+from assistant.text.lexicon import forms, no_subject, whole_words
+from assistant.text.quantities import in_digits, in_figures, qualifiers, quantities, unit_of
+from assistant.text.words import stems, words
+from assistant.types import Evidence, Sentence
 
-_MONEY = frozenset("€$£")
 # Months have no fixed number of days, nor years of weeks.
 _TIMES = {("year", "month"): 12, ("week", "day"): 7}
 _CENT = Decimal("0.01")
-# Decimal computes with 28 digits; no amount has as many.
-_LONGEST = 20
+
+_Part = tuple[Amount, Sentence]
+"""An amount and the quotation that it stands in."""
 
 
-def per_period(asked: str, said: Iterable[Sentence], passages: Iterable[str], language: str) -> Sentence | None:
-    """The one amount of what was said before for the period that a follow-up asks for at its end ("… a month?").
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a question wants computed."""
 
-    None if it asks for none, if more than that amount is said, or if the ``passages`` cited have one for the period.
+    asked: str
+    """What it asks the documents for: the amounts, for one person and whatever period."""
+    period: str
+    """That of the sum; empty where the question names none."""
+    persons: int
+    """For how many; 0 where the question does not say."""
+    is_total: bool
+    """Whether it asks for several amounts together."""
+    language: str
+
+
+def wanted_sum(question: str, language: str) -> Wanted | None:
+    """What a question wants computed; None where that is nothing, or more than one thing."""
+    language = language or LANGUAGES[0]
+    several = whole_words(rf"(?:{forms('for_whom', language)}) (\d{{1,3}}) (?:{forms('people', language)})")
+    figures = in_figures(question, language)
+    persons = {int(number) for number in several.findall(figures)}
+    basis = basis_in(several.sub("", figures), language)
+    asked, together = whole_words(forms("together", language)).subn("", basis.rest)
+    if len(persons) > 1 or len(basis.periods) > 1 or not (persons or basis.periods or together):
+        return None
+    one = answers("one_person")[language] if persons or basis.per_person else ""
+    asked = f"{' '.join(asked.replace(';', ' ').rstrip(' ?.!').split())} {one}".rstrip() + "?"
+    return Wanted(asked, "".join(basis.periods), sum(persons), together > 0, language)
+
+
+def computed(wanted: Wanted, places: Places, hits: Sequence[Evidence], probability: float) -> tuple[Sentence, ...]:
+    """What the documents say of the amounts and, behind it, the sum; nothing where either is not sure.
+
+    ``places`` are those of ``wanted.asked`` among ``hits``; ``probability`` is that these answer it.
     """
-    wanted = _periods(f"1 € {' '.join(asked.rstrip(' ?.!').split()[-2:])}", language)
-    known = {
-        (amount, period): sentence
-        for sentence in said
-        for amount, period in _periods(sentence.text, language)
-        if any((amount, period) in _periods(citation.quote, language) for citation in sentence.citations)
-    }
-    if len(wanted) != 1 or len(known) != 1:
+    if places.best is None or outcome_of("", False, False, places, probability) != "quoted":
+        return ()
+    hit, span = places.best
+    parts = _cells(wanted, hit, span, span.row, hits) if span.row else _sentence(wanted, hit, places)
+    quotes = tuple(dict.fromkeys(quote for _, quote in parts))
+    citations = tuple(one for quote in quotes for one in quote.citations)
+    text = calculation(wanted, [amount for amount, _ in parts])
+    if not text or any(one.warning for one in citations):
+        return ()
+    return (*quotes, Sentence(text, True, "", citations, before="\n"))
+
+
+def of_what_was_said(asked: str, said: Iterable[Sentence], passages: Iterable[str], language: str) -> Sentence | None:
+    """The sum that a follow-up asks for ("how much is that a month?") of the one amount that was cited before it.
+
+    None if it asks for more, if more than that amount was said, or if the ``passages`` cited tell one for the period.
+    """
+    wanted = wanted_sum(asked, language)
+    measured = [one for one in said if any(map(unit_of, quantities(one.text, language)))]
+    if wanted is None or len(measured) != 1:
         return None
-    ((_, period),) = wanted
-    (((amount, its_period), sentence),) = known.items()
+    if not (no_subject(language) | set(words(answers("one_person")[wanted.language]))).issuperset(words(wanted.asked)):
+        return None
+    (sentence,) = measured
     sources = (sentence.text, *(citation.quote for citation in sentence.citations))
-    measured = {one for source in sources for one in quantities(source, language) if unit_of(one)}
-    is_told = any(period == other for passage in passages for _, other in _periods(passage, language))
-    if is_told or measured != {amount} or len(amount) > _LONGEST:
+    amounts = {amount_in(source, language) for source in sources}
+    amount = amounts.pop()
+    if amounts or amount is None or any(_tells(passage, wanted, amount, language) for passage in passages):
         return None
-    times, over = _TIMES.get((period, its_period)), _TIMES.get((its_period, period))
-    if not (times or over):
-        return None
-    unit = unit_of(amount)
-    value = Decimal(amount.removesuffix(unit))
-    result = value * times if times else value / Decimal(over or 1)
-    exactly = result == result.quantize(_CENT)
-    figures = f"{result.quantize(_CENT, ROUND_HALF_UP):,.2f}".removesuffix(".00")
-    if language == "de":
-        figures = figures.translate(str.maketrans(".,", ",."))
-    written = as_written(amount, sentence.text, language)
-    amount = f"{unit}{figures}" if written.startswith(unit) else f"{figures} {unit}"
-    text = f"{written} {'×' if times else '÷'} {times or over} {'=' if exactly else '≈'} {amount}"
-    return Sentence(text, True, "", sentence.citations)
+    text = calculation(wanted, [amount])
+    return Sentence(text, True, "", sentence.citations) if text else None
 
 
-def _periods(text: str, language: str) -> set[tuple[str, str]]:
-    """The amounts of money of a text that are for a period, with that."""
-    return {
-        (quantity, value)
-        for quantity, kind, value in qualifiers(text, language)
-        if kind == "period" and unit_of(quantity) in _MONEY
+def calculation(wanted: Wanted, amounts: Sequence[Amount]) -> str:
+    """A sum with its parts as its reader writes them; empty where nothing is to be computed, or cannot be."""
+    if len({replace(one, value=Decimal()) for one in amounts}) != 1:
+        return ""
+    first, period = amounts[0], wanted.period or amounts[0].period
+    times, over = _TIMES.get((period, first.period), 1), _TIMES.get((first.period, period), 1)
+    is_known = period == first.period or times > 1 or over > 1
+    is_summed = len(amounts) == 1 or wanted.is_total
+    factors = [str(one) for one in (wanted.persons, times) if one > 1]
+    is_more = bool(factors) or over > 1
+    if not (is_known and is_summed and (is_more or len(amounts) > 1)) or (wanted.persons and not first.per_person):
+        return ""
+    exact = sum((one.value for one in amounts), Decimal()) * max(wanted.persons, 1) * times
+    result = exact if over == 1 else (exact / over).quantize(_CENT, ROUND_HALF_UP)
+
+    def said(kind: str) -> str:
+        return answers(kind)[wanted.language]
+
+    one_person = [said("one_person")] if first.per_person else []
+    people = [said("several_people").format(wanted.persons)] if wanted.persons > 1 else one_person
+    parts = " + ".join(_money(one.value, first.unit, wanted.language) for one in amounts)
+    left = [" × ".join([*factors, f"({parts})" if len(amounts) > 1 and is_more else parts])]
+    left += [*one_person, *([said(f"a_{first.period}")] if first.period else [])] if is_more else []
+    left += [f"÷ {over}"] if over > 1 else []
+    right = [_money(result, first.unit, wanted.language), *people, *([said(f"a_{period}")] if period else [])]
+    return " ".join([*left, "=" if result * over == exact else "≈", *right])
+
+
+def _money(value: Decimal, unit: str, language: str) -> str:
+    """An amount as its reader writes it, with all its decimals; in cents unless it is whole."""
+    decimals = -int(value.normalize().as_tuple().exponent)
+    signs = data(language, "interface")["format"]
+    written = f"{value:,.{max(decimals, 2) if decimals > 0 else 0}f}"
+    figures = written.translate({ord(","): signs["thousands"], ord("."): signs["decimal"]})
+    return answers("money")[language].format(unit=unit, figures=figures)
+
+
+def _sentence(wanted: Wanted, hit: Evidence, places: Places) -> list[_Part]:
+    """The one amount of the best place and of what limits it."""
+    quotes = places.quotes(1)
+    text = " ".join(quote.text for quote in quotes)
+    amount = amount_in(text, hit.language)
+    if len(quotes) != 1 or amount is None or _tells(hit.text, wanted, amount, hit.language):
+        return []
+    return [(amount, quotes[0])] if _knows_all(wanted.asked, hit, [text, hit.context, hit.heading]) else []
+
+
+def _cells(wanted: Wanted, hit: Evidence, span: Span, row: Row, hits: Sequence[Evidence]) -> list[_Part]:
+    """The amounts of the cells that a question names, in one row or, of several rows, in one column."""
+    rows = [(span, row)]
+    if not is_told_from_others(row, wanted.asked, hit.language):
+        rows = _rows_named(wanted.asked, hit, row) if wanted.is_total else []
+    chosen = [(one, its, _named_amounts(wanted.asked, hit, one, its)) for one, its in rows]
+    if len(chosen) > 1 and any(len(cells) != 1 for _, _, cells in chosen):
+        return []
+    parts: list[_Part] = []
+    known = [hit.context, hit.heading, hit.blocks[0].place, *row.table.titles[:1], *captions(hit, span)]
+    for one, its, cells in chosen:
+        quote = row_in_words(its, [(header, cell) for header, cell, _ in cells])
+        sentence = Sentence(quote, True, "", (cite(hit, one.start, one.end, hits),), before="\n")
+        parts += [(amount, sentence) for _, _, amount in cells]
+        known += [*its.texts, *(header for header, _, _ in cells), numbers_within(its, wanted.asked)]
+    told = basis_in(" ; ".join((*row.table.titles, *row.texts)), hit.language).periods
+    is_told = any(wanted.period in told and wanted.period != amount.period for amount, _ in parts)
+    return [] if is_told or not _knows_all(wanted.asked, hit, known) else parts
+
+
+def _rows_named(asked: str, hit: Evidence, row: Row) -> list[tuple[Span, Row]]:
+    """The rows of a table that a question names, each by words or a number of its own; none if one is named by those
+    of another."""
+    named = [
+        (span, span.row)
+        for span in spans(hit)
+        if span.row and span.row.table is row.table and is_named_in_full(span.row, asked, hit.language)
+    ]
+    by = [{*stems(one.label, hit.language), *numbers_within(one, asked).split()} for _, one in named]
+    return [] if any(one < other for one in by for other in by) else named
+
+
+def _named_amounts(asked: str, hit: Evidence, span: Span, row: Row) -> list[tuple[str, str, Amount]]:
+    """The cells that a question names, each with its amount; none if one has no amount, or none is named and several
+    measure something."""
+    cells = named_cells(row, asked, hit.language)
+    if not names_a_column(row, asked, hit.language):
+        cells = [(header, cell) for header, cell in cells if any(map(unit_of, quantities(cell, hit.language)))] or cells
+        cells = cells if len(cells) == 1 else []
+    amounts = [amount_of_cell(hit, span, *one) for one in cells]
+    return [(*cell, amount) for cell, amount in zip(cells, amounts, strict=True) if amount] if all(amounts) else []
+
+
+def _tells(passage: str, wanted: Wanted, amount: Amount, language: str) -> bool:
+    """Whether a passage tells an amount for the period that a sum is to be for."""
+    periods = {
+        value
+        for quantity, kind, value in qualifiers(passage, language)
+        if kind == "period" and unit_of(quantity) == amount.unit
     }
+    return wanted.period in periods and wanted.period != amount.period
+
+
+def _knows_all(asked: str, hit: Evidence, known: Iterable[str]) -> bool:
+    """Whether all that a question names of a passage is known of the amount, and each of its numbers."""
+    its = " ".join(known)
+    subject = " ".join(word for word in words(asked) if word not in no_subject(hit.language))
+    beside = set(stems(hit.text, hit.language)) - set(stems(its, hit.language))
+
+    def numbers(text: str) -> set[str]:
+        return {word for word in words(in_digits(text, hit.language)) if word[0].isdigit()}
+
+    return beside.isdisjoint(stems(subject, hit.language)) and numbers(asked) <= numbers(its)

@@ -53,15 +53,19 @@ class Row:
 def named_cells(row: Row, text: str, language: str) -> list[tuple[str, str]]:
     """The (header, cell) of a row under the headers that a text names, and the cells that it names themselves; all of
     them if it names no header."""
-    fits = [_fit(header, text, language) for header, _ in row.cells]
-    best = max(fits, default=(0.0, 0))
-    if best[0] < _IS_NAMED:
+    if not names_a_column(row, text, language):
         return list(row.cells)
+    fits = [_fit(header, text, language) for header, _ in row.cells]
     return [
         (header, cell)
         for fit, (header, cell) in zip(fits, row.cells, strict=True)
-        if fit == best or (_is_name(cell) and _fit(cell, text, language)[0] == 1.0)
+        if fit == max(fits) or (_is_name(cell) and _fit(cell, text, language)[0] == 1.0)
     ]
+
+
+def names_a_column(row: Row, text: str, language: str) -> bool:
+    """Whether a text names a header of the row's table."""
+    return max((_fit(header, text, language)[0] for header, _ in row.cells), default=0.0) >= _IS_NAMED
 
 
 def _is_name(cell: str) -> bool:
@@ -97,6 +101,19 @@ def is_any_of_its_table(row: Row, text: str, language: str) -> bool:
     own = set(stems(" ".join(row.texts), language)).difference(*others)
     _, named = _row_fit(row.table, row.texts, text, language, text)
     return not named and len(own.intersection(content_stems(text, language))) < 2
+
+
+def is_told_from_others(row: Row, text: str, language: str) -> bool:
+    """Whether a text means a row better than every other one of its table."""
+    own = _row_fit(row.table, row.texts, text, language, text)
+    others = (_row_fit(row.table, one, text, language, text) for one in row.table.rows if one != row.texts)
+    return own > max(others, default=(0.0, 0))
+
+
+def is_named_in_full(row: Row, text: str, language: str) -> bool:
+    """Whether a text has all words of a row's label; for a range in it, a number within that."""
+    its = without_ranges(row.label) if numbers_within(row, text) else row.label
+    return _label_stems(its, language) <= stems_of(text, language)
 
 
 def numbers_within(row: Row, text: str) -> str:

@@ -48,6 +48,8 @@ class _QuantityPatterns:
     """As in "€6 a month", "€9 per bicycle", "31 Cent je Kilowattstunde"."""
     range: re.Pattern[str]
     units: Mapping[str, re.Pattern[str]]
+    named: Mapping[str, re.Pattern[str]]
+    """The same as whole words."""
     scales: Mapping[re.Pattern[str], int]
 
 
@@ -75,6 +77,7 @@ def _patterns(language: str) -> _QuantityPatterns:
         compiled(rf"(?:\s[^\W\d_]{{2,}})?\s(?:(?:{in_a})\s(?P<time>{time})\b|(?:{per})\s(?P<unit>[^\W\d_]+))"),
         compiled(rf"\s?(?:-|–|{ranges})\s?"),
         {name: compiled(names) for name, names in units.items()},
+        {name: compiled(rf"(?<!\w)(?:{names})(?!\w)") for name, names in units.items()},
         {compiled(name): value for name, value in scales.items()},
     )
 
@@ -196,6 +199,12 @@ def is_said(quantity: str, among: Set[str], in_cells: Set[str] = frozenset()) ->
 def unit_of(quantity: str) -> str:
     """What a quantity counts; empty for a bare number."""
     return "" if quantity[0] in "§(-" or quantity.count("-") else _behind_number(quantity)
+
+
+def units_named(text: str, language: str = "") -> set[str]:
+    """The units that a text names without a number, as a header or caption does: ``in euros``, ``in %``."""
+    text = without_measures(text, language)
+    return {unit for unit, named in _patterns(language).named.items() if named.search(text)}
 
 
 def _behind_number(quantity: str) -> str:

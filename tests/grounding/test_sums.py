@@ -1,11 +1,147 @@
-"""Amounts for another period than the documents give them for."""
+"""Sums that questions ask for, of sentences and cells with the amounts; where either is not sure, nothing."""
+
+from collections.abc import Iterable, Mapping
 
 import pytest
+from fakes import FakeEmbedder
 from samples import evidence
 
 from assistant.grounding.grounder import cite
-from assistant.grounding.sums import per_period
+from assistant.grounding.quoting import Places
+from assistant.grounding.sums import computed, of_what_was_said, wanted_sum
 from assistant.types import Sentence
+
+PRICES = """Courses – monthly fee in euros
+
+Valid from 1 January 2026. Members of the museum pay 20% less.
+
+| Age group | Pottery | Painting | Remark |
+| 0 to 20 | 7.9 | 12.6 | with clay |
+| 21 to 60 | 22.5 | 1036.4 | with clay |
+| 61 and older | 12 | 14 | with clay |
+| Workshop | 5 per hour | 6 | in the cellar |"""
+MEALS = """| Benefit | Basic | Max |
+| Meals per person | €20 a day | €30 a day |
+| Luggage per person | €2,000 | €4,000 |
+| Luggage delay of 12 hours | €200 per person | €400 per person and bag |
+| Hotel | €60 a day, 5 days | €90 a day, 5 days |
+| Sports gear | none | €1,500 |"""
+GERMAN = """Kurse – Beitrag im Monat in €
+
+| Tarif | Töpfern | Malen |
+| Single | 7,90 | 12,60 |
+| Single mit Kind | 9,50 | 1.036,40 |
+| Familie | 11 | 14 |"""
+FEES = """| Item | Fee | Remark |
+| Locker small | €24 per year | next to the stairs |
+| Locker large | €39 per year | for at most 30 kg |
+| Lamp | €2 per month | €20 per year if paid at once |"""
+
+
+def alike(stems: Iterable[str]) -> Mapping[str, float]:
+    return dict.fromkeys(stems, 1.0)
+
+
+def answered(question: str, text: str, language: str = "en", document: str = "en") -> list[str]:
+    """The lines of an answer; none where nothing is computed."""
+    hits = [evidence(text, language=document, title="Prices", context="Prices", heading="")]
+    wanted = wanted_sum(question, language)
+    if wanted is None:
+        return []
+    places = Places(wanted.asked, hits, FakeEmbedder(), alike)
+    sentences = computed(wanted, places, hits, probability=0.9)
+    assert all(one.citations for one in sentences)
+    return [sentence.text for sentence in sentences]
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "sum_"),
+    [
+        ("What does Painting cost a year at 45?", PRICES, "12 × €1,036.40 a month = €12,436.80 a year"),
+        ("What is the annual fee of Pottery at the age of 70?", PRICES, "12 × €12 a month = €144 a year"),
+        ("What do Pottery and Painting cost together at 12?", PRICES, "€7.90 + €12.60 = €20.50 a month"),
+        ("Pottery and Painting together a year at 12?", PRICES, "12 × (€7.90 + €12.60) a month = €246 a year"),
+        ("Pottery for a 12-year-old and a 70-year-old together?", PRICES, "€7.90 + €12 = €19.90 a month"),
+        ("What does Basic pay for luggage for two people?", MEALS, "2 × €2,000 per person = €4,000 for 2 people"),
+        ("A luggage delay of 12 hours in Basic for 3 persons?", MEALS, "3 × €200 per person = €600 for 3 people"),
+        ("Meals in Max a week for two people?", MEALS, "2 × 7 × €30 per person a day = €420 for 2 people a week"),
+        ("What do meals in Max cost a week per person?", MEALS, "7 × €30 per person a day = €210 per person a week"),
+        ("What does the small locker cost a month?", FEES, "€24 a year ÷ 12 = €2 a month"),
+        ("What does the card cost a month?", "The library card costs €119 a year.", "€119 a year ÷ 12 ≈ €9.92 a month"),
+    ],
+)
+def test_a_sum_stands_with_its_parts_behind_what_it_is_computed_from(question: str, text: str, sum_: str) -> None:
+    *quotes, last = answered(question, text)
+    assert last == sum_
+    assert quotes
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "sum_"),
+    [
+        ("Was kostet Malen im Jahr für einen Single mit Kind?", "de", "12 × 1.036,40 € im Monat = 12.436,80 € im Jahr"),
+        ("Was ist der Jahresbeitrag für Töpfern für die Familie?", "de", "12 × 11 € im Monat = 132 € im Jahr"),
+        ("Was kosten Töpfern und Malen zusammen für eine Familie?", "de", "11 € + 14 € = 25 € im Monat"),
+        ("How much is Malen for Familie a year?", "en", "12 × €14 a month = €168 a year"),
+        ("Combien coûte Malen pour Familie par an ?", "fr", "12 × 14\u202f€ par mois = 168\u202f€ par an"),
+    ],
+)
+def test_a_sum_is_written_as_its_reader_writes_whatever_the_document_does(
+    question: str, language: str, sum_: str
+) -> None:
+    assert answered(question, GERMAN, language, document="de")[-1:] == [sum_]
+
+
+def test_the_rows_that_are_added_are_quoted_each_with_its_own_citation() -> None:
+    lines = answered("What does Pottery cost for a 12-year-old and a 70-year-old together?", PRICES)
+    assert lines[:2] == ["0 to 20: 7.9 (Pottery)", "61 and older: 12 (Pottery)"]
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What does Painting cost at 45?", PRICES),
+        ("What does Painting cost a month at 45?", PRICES),
+        ("What does Painting cost a week at 45?", PRICES),
+        ("What does Painting cost a year?", PRICES),
+        ("What does Painting cost for two people at 45?", PRICES),
+        ("What does Painting cost a year at 45 for members of the museum?", PRICES),
+        ("What does Painting cost a year at 45 with 2 discounts?", PRICES),
+        ("What does Pottery at 12 and Painting at 45 cost together?", PRICES),
+        ("What does the Workshop in Pottery cost a year?", PRICES),
+        ("What does Painting cost a year at 45?", PRICES.replace("monthly fee", "monthly fee per square metre")),
+        ("What does Painting cost a year at 45?", PRICES.replace("in euros", "in thousands of euros")),
+        ("What does Painting cost a year at 45?", PRICES.replace("in euros", "in euros or %")),
+        ("What does Painting cost a year at 45?", PRICES.replace(" in euros", "")),
+        ("What does Painting cost a year at 45?", PRICES.replace("monthly fee", "fee, monthly and annual")),
+        ("What does Painting cost a year at 45?", PRICES.replace("1036.4", "1.036")),
+        ("How much is a luggage delay of 12 hours in Max for 3 persons?", MEALS),
+        ("How much is the hotel in Max a week?", MEALS),
+        ("What do Basic and Max pay together for sports gear?", MEALS),
+        ("What does the large locker cost a month?", FEES),
+        ("What does the lamp cost a year?", FEES),
+        ("What does the card cost a month?", "The card costs €119 a year. Paid monthly, it is €10 a month."),
+        ("What does the library card cost a year?", "The library card costs €9 a month for each reader."),
+        ("What does the library card cost a year?", "The library card costs €1.2.3 a month."),
+    ],
+)
+def test_nothing_is_computed_where_it_is_not_sure_of_what(question: str, text: str) -> None:
+    assert answered(question, text) == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Was kosten Single mit Kind und Familie in Malen zusammen?", "Was kosten Single und Familie mit Kind zusammen?"],
+)
+def test_a_row_that_is_named_by_the_words_of_another_is_not_added(question: str) -> None:
+    assert answered(question, GERMAN, "de", document="de") == []
+
+
+def test_rows_are_added_only_if_the_question_names_what_stands_beside_their_range() -> None:
+    rows = "| Group | Max |\n| Single up to 65 | 1 |\n| Single from 66 | 2 |\n| Family from 66 | 3 |"
+    text = f"Fee in euros a year\n\n{rows}"
+    assert answered("What does Max cost in total for a single of 70?", text) == []
+    assert answered("What does Max cost a month for a single of 70?", text)[-1:] == ["€2 a year ÷ 12 ≈ €0.17 a month"]
 
 
 def said(text: str) -> list[Sentence]:
@@ -16,16 +152,22 @@ def said(text: str) -> list[Sentence]:
 @pytest.mark.parametrize(
     ("asked", "before", "language", "sum_"),
     [
-        ("how much is that a month?", "The card costs €119 a year.", "en", "€119 ÷ 12 ≈ €9.92"),
-        ("How much is it per week?", "We pay up to €60 a day.", "en", "€60 × 7 = €420"),
-        ("and a year?", "The fee is 100 euros per month.", "en", "100 euros × 12 = 1,200 €"),
-        ("Wie viel ist das im Jahr?", "Der Zuschlag beträgt 104,50 € im Monat.", "de", "104,50 € × 12 = 1.254 €"),
+        ("how much is that a month?", "The card costs €119 a year.", "en", "€119 a year ÷ 12 ≈ €9.92 a month"),
+        ("How much is it per week?", "We pay up to €60 a day.", "en", "7 × €60 a day = €420 a week"),
+        ("and a year?", "The fee is 100 euros per month.", "en", "12 × €100 a month = €1,200 a year"),
+        ("and for two people?", "We pay €25 per person.", "en", "2 × €25 per person = €50 for 2 people"),
+        (
+            "Wie viel ist das im Jahr?",
+            "Der Zuschlag beträgt 104,50 € im Monat.",
+            "de",
+            "12 × 104,50 € im Monat = 1.254 € im Jahr",
+        ),
     ],
 )
-def test_an_amount_is_shown_for_another_period_with_its_parts(
+def test_a_follow_up_gets_the_sum_of_what_was_cited_before_it(
     asked: str, before: str, language: str, sum_: str
 ) -> None:
-    found = per_period(asked, said(before), [before], language)
+    found = of_what_was_said(asked, said(before), [before], language)
     assert found is not None
     assert found.text == sum_
     assert found.citations[0].quote == before
@@ -40,10 +182,13 @@ def test_an_amount_is_shown_for_another_period_with_its_parts(
         ("how much is that a year?", "The card costs €119 a year."),
         ("how much is that?", "The card costs €119 a year."),
         ("how many days a month?", "You have 30 days a year."),
+        ("and the fee in Kiel a month?", "The card costs €119 a year."),
+        ("and for two people?", "The card costs €119 a year."),
+        ("and a month?", "The card costs €1.2.3 a year."),
     ],
 )
-def test_nothing_is_computed_where_it_is_not_sure_what_of(asked: str, before: str) -> None:
-    assert per_period(asked, said(before), [before], "en") is None
+def test_nothing_is_computed_of_what_was_said_where_it_is_not_sure_of_what(asked: str, before: str) -> None:
+    assert of_what_was_said(asked, said(before), [before], "en") is None
 
 
 @pytest.mark.parametrize(
@@ -57,11 +202,11 @@ def test_nothing_is_computed_where_it_is_not_sure_what_of(asked: str, before: st
     ],
 )
 def test_nothing_is_computed_from_an_amount_that_another_may_change(before: str) -> None:
-    assert per_period("how much is that a week?", said(before), [before], "en") is None
+    assert of_what_was_said("how much is that a week?", said(before), [before], "en") is None
 
 
 @pytest.mark.parametrize("told", ["Paid monthly, it is €4.50 a month.", "Members pay €2 per month."])
 def test_nothing_is_computed_where_the_documents_say_it(told: str) -> None:
     before = "The card costs €48 a year."
-    assert per_period("and a month?", said(before), [f"{before} {told}"], "en") is None
-    assert per_period("and a month?", said(before), [before], "en") is not None
+    assert of_what_was_said("and a month?", said(before), [f"{before} {told}"], "en") is None
+    assert of_what_was_said("and a month?", said(before), [before], "en") is not None
