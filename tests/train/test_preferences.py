@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from train.batches import TokenRow, computed_together
 from train.check import check, problems
 from train.finetune import train
 from train.forward_backward import Passes, attention_kinds
+from train.model import trained
 from train.plan import named
 from train.preferences import PairPreference, SinglePreference, Start, preference_rows, with_start
 
@@ -128,6 +130,26 @@ def test_the_loss_of_single_answers_is_that_of_trl(theirs: Any) -> None:
     work = replace(work, objective=SinglePreference(0.3, rows))
     assert len(work.micro_batches(rows)) == 1, "z is that of a micro-batch"
     assert work.mean_loss(rows) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_several_processes_learn_from_preferences_what_one_does() -> None:
+    model, rows = moved_model(), preferences()
+    work = Passes(model, Accelerator(cpu=True), 60, attention_kinds(model.config), bfloat16=False)
+
+    def learnt(some: Sequence[Passes]) -> tuple[float, dict[str, torch.Tensor]]:
+        model.zero_grad()
+        loss = sum(replace(one, objective=PairPreference(0.3)).backward(rows).loss for one in some)
+        return loss, {name: weight.grad.clone() for name, weight in trained(model)}
+
+    loss, wanted = learnt([work])
+    for processes in (2, 7):
+        each: list[Any] = [
+            SimpleNamespace(num_processes=processes, process_index=number, device="cpu",
+                            reduce=lambda tensor, _: tensor, gather=lambda tensor: tensor)
+            for number in range(processes)
+        ]  # fmt: skip
+        together, gradients = learnt([replace(work, accelerator=one) for one in each])
+        assert together == pytest.approx(loss, rel=1e-6) and apart(gradients, wanted) < 1e-5
 
 
 def test_the_rarer_kind_of_single_answers_counts_as_much_as_the_other() -> None:
