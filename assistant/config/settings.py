@@ -408,6 +408,7 @@ class PairsSettings(Section):
     generated_per_chunk: int = Field(
         4, ge=1, le=20, description="Questions that the teacher is asked to write a chunk."
     )
+    retold: float = Field(1.0, ge=0.0, le=1.0, description="Part of the teacher's answers told again like pairs.tone.")
     judge: str = Field("", description="Model that judges what the teacher wrote, named like the teacher; empty: none.")
 
     @model_validator(mode="after")

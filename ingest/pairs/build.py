@@ -31,7 +31,7 @@ from ingest.pairs.earlier import Before, before_of, splits_before
 from ingest.pairs.evidence_lists import Workbench
 from ingest.pairs.from_documents import Models, document_pairs
 from ingest.pairs.generated_answers import Verifier
-from ingest.pairs.model_output import Rejected, Replies, replies_file
+from ingest.pairs.model_output import Rejected, Replies, digest_of, replies_file
 from ingest.pairs.teacher import named_teacher, opened_teacher
 from ingest.pairs.user_sets import Taught, read_taught, taught_pairs
 
@@ -64,14 +64,17 @@ def make_pairs(
         raise UsageError(f"There is no folder {explain.absolute().parent}.", "Make it, or write elsewhere.")
     drops = Drops()
     with write_lock(file.parent):
-        recipe, catalog = recipe_of(settings), retriever.catalog
+        catalog = retriever.catalog
+        taught = read_taught(settings.pairs, strict, corrections)
+        recipe = recipe_of(settings)
+        if recipe["teacher"] and settings.pairs.retold:  # what it tells again changes with the examples
+            recipe["voice"] = digest_of(repr(taught.voice))
         earlier = read_header(file) if file.exists() else None
         if earlier and earlier.corpus != catalog.folder.name:  # what people changed in it would be lost
             raise UsageError(
                 f"The pairs '{file.stem}' are made from corpus '{earlier.corpus}', not from '{catalog.folder.name}'.",
                 f"Name another set with --name, or move {file} elsewhere.",
             )
-        taught = read_taught(settings.pairs, strict, corrections)
         corpus = read_corpus(catalog, settings.pairs, splits_before(file, recipe, hashes_of(catalog)))
         before = before_of(file, corpus, recipe)
         if explain and before.is_current:
@@ -114,7 +117,7 @@ def _pairs(
     teacher, judge = (
         opened_teacher(name, settings, engine) if name else None for name in (named_teacher(settings), chosen.judge)
     )
-    models = Models(teacher, judge, replies, Verifier(retriever, settings.answer))
+    models = Models(teacher, judge, replies, Verifier(retriever, settings.answer), taught.voice)
     rejected = Rejected(file, before.answered)
     made = list(document_pairs(corpus, models, before, bench, settings, drops, rejected))
     if not before.is_current:

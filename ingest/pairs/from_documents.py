@@ -17,10 +17,12 @@ from ingest.pairs.generated_answers import Verifier, answered, judged
 from ingest.pairs.generated_questions import STATED, written
 from ingest.pairs.model_output import Rejected, Replies
 from ingest.pairs.refusals import Unanswerable, unanswerable
+from ingest.pairs.retold_answers import retold
 from ingest.pairs.selection import ask, in_turn, sound_candidates
 from ingest.pairs.structure import Finder
 from ingest.pairs.teacher import Teacher
 from ingest.pairs.twins import Twins
+from ingest.pairs.user_sets import UserRow
 
 # What is asked so in the documents stays where a model writes the other questions.
 _BY_PEOPLE = frozenset({"faq", "definition"})
@@ -30,12 +32,13 @@ _FOREIGN: Mapping[Split, range] = {"train": range(8), "validation": range(8, 9),
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What writes questions and answers, what judges them, and what was said before."""
+    """What writes questions and answers, what judges them, what was said before, and how the house speaks."""
 
     teacher: Teacher | None
     judge: Teacher | None
     replies: Replies
     verifier: Verifier
+    voice: Sequence[UserRow] = ()
 
 
 def document_pairs(
@@ -83,6 +86,8 @@ def document_pairs(
         lists = list(answered(lists, *read, settings.answer.system, chosen.seed, drops, reject))
         if models.judge:
             lists = list(judged(lists, models.judge, models.replies, drops))
+        if models.voice:
+            lists = list(retold(lists, models.voice, *read, chosen.retold, chosen.seed, reject))
     foreign = foreign_questions()
     twins = Twins(corpus.chunks, bench.search, models.verifier, chosen.seed)
     for split in SPLITS:

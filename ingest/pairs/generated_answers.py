@@ -151,7 +151,7 @@ class Verifier:
     def fault(self, asked: CandidatePair, shown: EvidenceList, answer: str) -> str:
         """What is wrong with ``answer``; empty if nothing is. ``asked`` holds the fact that the question is about."""
         fault = self.form_fault(answer, asked.language)
-        return fault or _left_out(answer, asked) or self._unsupported(answer, asked, shown)
+        return fault or left_out(answer, asked) or self._unsupported(answer, asked, shown)
 
     def form_fault(self, answer: str, language: str) -> str:
         """What is wrong with the form of an answer, whatever it says; empty if nothing is."""
@@ -196,7 +196,7 @@ def agree(answer: str, other: str, asked: CandidatePair) -> bool:
     return not shorter or len(shorter & longer) >= _AGREES * len(shorter)
 
 
-def _left_out(answer: str, asked: CandidatePair) -> str:
+def left_out(answer: str, asked: CandidatePair) -> str:
     """What of the fact neither the answer nor its question says: figures, its conditions, or too many of its words.
 
     A model that answers another question than the one asked, or a part of it, is known by that (docs/log.md).
