@@ -4,7 +4,7 @@ import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 from assistant.artifacts.cards import run_folder
@@ -13,9 +13,10 @@ from assistant.config import Settings
 from assistant.errors import ConfigError
 from assistant.text.printing import visible
 from assistant.workspace import Workspace
-from train.batches import Packed, TokenRow, computed_together, loss_tokens, steps
+from train.batches import Packed, TokenRow, computed_together, loss_tokens
 from train.finetune import make_accelerator, make_trainer
-from train.model import computes_in_bfloat16, count_parameters, estimate, free_bytes, window_of
+from train.memory import fitted, needed
+from train.model import count_parameters, free_bytes, window_of
 from train.plan import Job, left_out, named, prepare
 from train.run_file import validated
 from train.trainer import out_of_memory_told
@@ -30,14 +31,14 @@ _VALIDATION_SHARE = 1 / 3
 def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) -> CheckReport:
     """Read pairs and sizes, and try the first layers if memory allows; nothing is kept. Raises what training would."""
     job = prepare(named(validated(values), workspace), workspace, general)
+    free = free_bytes(job.device.name)
+    job, chosen = fitted(job, free)
     plan, schedule = job.plan, job.plan.schedule
     rows, decode = plan.rows, job.template.tokenizer.decode
-    endless = steps(rows, job.settings.batch, job.settings.seed, job.settings.share_prefixes)
-    planned = list(islice(endless, min(schedule.epoch, schedule.total)))
-    shown = [row for step in planned for row in step]
-    batches = [batch for step in planned for batch in _computed(job, step)]
-    needed = estimate(job.config, job.parameters, job.shape, computes_in_bfloat16(job.device), batches)
-    free = free_bytes(job.device.name)
+    epoch = job.first_epoch
+    shown = [row for step in epoch for row in step]
+    batches = [batch for step in epoch for batch in _computed(job, step)]
+    memory = needed(job)
     return CheckReport(
         name=job.settings.name,
         method=job.settings.method,
@@ -56,15 +57,16 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         loss_tokens=loss_tokens(shown),
         end_of_turn=decode([job.template.end_of_turn]),
         ended=sum(row.response[-1] == job.template.end_of_turn for row in rows),
-        memory=needed,
-        memory_total=needed.total,
+        memory=memory,
+        memory_total=memory.total,
         memory_free=free,
         examples=tuple(
             CheckExample(row.id, decode(list(row.prompt)), decode(list(row.response)))
             for row in (rows[number] for number in sorted({0, len(rows) // 2, len(rows) - 1}))
         ),
-        probe=_probe(job, batches, workspace) if needed.total <= free else None,
+        probe=_probe(job, batches, workspace) if memory.total <= free else None,
         dropped=job.dropped,
+        chosen=chosen,
     )
 
 
@@ -114,6 +116,8 @@ def lines(report: CheckReport) -> Iterator[str]:
         f"activations {_gib(memory.activations)}, logits {_gib(memory.logits)}, passing {_gib(memory.passing)}) "
         f"of {_gib(report.memory_free)} free"
     )
+    if report.chosen:
+        yield report.chosen
     if probe := report.probe:
         yield (
             f"Speed: about {probe.tokens_per_second:,.0f} tokens/s, at most {probe.seconds / 60:.0f} min for all, "

@@ -25,7 +25,8 @@ from assistant.work.progress import note
 from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
 from train.forward_backward import Likelihood, Objective, Passes, attention_kinds, obstacle
-from train.model import computes_in_bfloat16, load_base, with_adapter
+from train.memory import fitted
+from train.model import computes_in_bfloat16, free_bytes, load_base, with_adapter
 from train.plan import Job, left_out, named, prepare
 from train.preferences import PairPreference, SinglePreference, with_start
 from train.registry import refuse_name, save_adapter, try_saving
@@ -47,6 +48,8 @@ def train(
     ``values`` are the settings of the run that a user gave. Raises ConfigError, PairsError, ModelError, AdapterError
     and TrainingError for what is wrong; what was trained until then is kept and goes on with ``resume``.
     """
+    import torch
+
     settings, run = unfinished(workspace, values) if resume else (named(validated(values), workspace), None)
     force = force or (run is not None and run.force)
     target = workspace.adapter(settings.name if resume else new_name(settings.name, "adapter"))
@@ -54,17 +57,22 @@ def train(
     job = prepare(settings, workspace, general)
     folder = run_folder(workspace, settings.name)
     accelerator = make_accelerator(job, folder)
+    # All processes have to choose alike.
+    free = torch.tensor([free_bytes(job.device.name)], device=accelerator.device)
+    job, chosen = fitted(job, int(accelerator.gather(free).min()), accelerator.num_processes)
     with _locked(folder, accelerator):
+        if chosen and accelerator.is_main_process:
+            note(chosen)
         if run is not None:
             check_identity(run, job.identity, settings.name)
         elif accelerator.is_main_process:
-            begin(folder, UnfinishedRun(settings.model_dump(mode="json"), job.identity, force))
+            begin(folder, UnfinishedRun(job.settings.model_dump(mode="json"), job.identity, force))
             for line in left_out(job.dropped):
                 note(visible(line))
             if not job.plan.validation:
                 note("There are no pairs to validate on: training does not stop early, and the last weights are kept.")
         accelerator.wait_for_everyone()
-        accelerator.init_trackers(settings.name, {key: str(value) for key, value in settings})
+        accelerator.init_trackers(settings.name, {key: str(value) for key, value in job.settings})
         trainer = make_trainer(job, accelerator, folder)
         if run is not None and (folder / CHECKPOINT_FILE).exists():
             trainer.restore()

@@ -1,48 +1,29 @@
-"""The base model, what of it is trained, and the memory that this takes.
+"""The base model, and what of it is trained.
 
 transformers loads, bitsandbytes makes it small, PEFT adds the adapter. Precision: the base is kept in bfloat16 where
 the device computes in it; what is trained is kept in float32, since small updates would be lost in bfloat16. float16
 has too little range to train in and gives way to float32.
-
-Memory is estimated so. Weights, bytes a parameter: 4 in float32, 2 in bfloat16; linear layers 1 in 8-bit, 0.52 in NF4
-with double quantisation (half a byte, an 8-bit scale for 64 of them, a float32 one for 256 scales).
-
-Training: 16 bytes a trained parameter, for weight, gradient and the two moments of AdamW in float32. Full fine-tuning
-has no other weights.
-
-Activations, what the backward pass needs of the largest micro-batch: a layer of width h with an MLP of width m keeps
-28 h + 8 m bytes a token in bfloat16, 32 h + 16 m in float32 (two norms in float32; inputs, queries, keys, values and
-outputs; gate, up, activation and product of the MLP), and where rows are packed the mask, 2 or 4 bytes for each token
-of the sequence. DoRA keeps twice as much. With checkpointing it is 2 h or 4 h a layer, and all of one layer.
-
-Logits: vocabulary x 4 bytes in bfloat16, 8 in float32, a loss token of it, for logits and gradient.
-
-Passing: a quarter of activations and logits on top, for what comes and goes in between (measured, SmolLM2-135M).
 """
 
 import difflib
 import importlib.util
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant import models
-from assistant.artifacts.command_reports import MemoryEstimate
 from assistant.config import EngineSettings
 from assistant.config.train_settings import TrainSettings
 from assistant.engines.lora import linear_shapes, quiet_peft
 from assistant.errors import ConfigError, one_line
 from assistant.models.loading import Device
-from train.batches import Packed
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
-_BYTES_TRAINED = 16
-_BYTES_QUANTISED = {"qlora": 0.52, "lora-8bit": 1.0}
 _QUANTISED = {"qlora": "4bit", "lora-8bit": "8bit"}
 # They choose the experts of a token, and compute no more of it.
 _ROUTERS = frozenset({"router", "gate", "shared_expert_gate"})
@@ -58,33 +39,6 @@ class Parameters:
     linear: int
     """Those of the base that stand in linear layers other than the head, which quantisation makes smaller."""
     trained: int
-
-
-def estimate(
-    config: Any, parameters: Parameters, settings: TrainSettings, bfloat16: bool, batches: Iterable[tuple[Packed, ...]]
-) -> MemoryEstimate:
-    """What training will need at most, by the formula above. ``config`` is the model's own."""
-    text = config.get_text_config()
-    width, layers, size = text.hidden_size, text.num_hidden_layers, 2 if bfloat16 else 4
-    inner = getattr(text, "intermediate_size", None) or 4 * width
-    activations = loss_tokens = 0
-    for batch in batches:
-        longest = max(map(len, batch))
-        seen = longest if batch[0].prefix else 0  # tokens in a row of the mask
-        layer = 28 * width + 8 * inner + 2 * seen if bfloat16 else 32 * width + 16 * inner + 4 * seen
-        layer *= 2 if settings.method == "dora" else 1
-        of_token = layer + layers * width * size if settings.checkpointing else layer * layers
-        activations = max(activations, len(batch) * longest * int(of_token))
-        loss_tokens = max(loss_tokens, sum(len(branch.response) for one in batch for branch in one.branches))
-    logits = loss_tokens * text.vocab_size * (4 if bfloat16 else 8)
-    linear = int(parameters.linear * _BYTES_QUANTISED.get(settings.method, float(size)))
-    return MemoryEstimate(
-        weights=0 if settings.method == "full" else linear + (parameters.base - parameters.linear) * size,
-        training=_BYTES_TRAINED * parameters.trained,
-        activations=activations,
-        logits=logits,
-        passing=(activations + logits) // 4,
-    )
 
 
 def free_bytes(device: str) -> int:

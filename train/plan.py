@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from assistant.errors import ConfigError, PairsError, TrainingError
 from assistant.models.loading import Device, choose
 from assistant.text.printing import counted
 from assistant.workspace import Workspace, safe_name
-from train.batches import TokenRow, packed, rows_of, steps_an_epoch
+from train.batches import TokenRow, packed, rows_of, steps, steps_an_epoch
 from train.data_files import read_data
 from train.model import Parameters, count_parameters, window_of
 from train.preferences import Start, newest_adapter, preference_rows, start_from
@@ -125,6 +126,13 @@ class Job:
     def most_tokens(self) -> int:
         """Padded tokens of a micro-batch."""
         return self.settings.batch_tokens or (_CPU_TOKENS if self.device.name == "cpu" else _GPU_TOKENS)
+
+    @property
+    def first_epoch(self) -> list[list[TokenRow]]:
+        """The rows of its steps, as far as they are trained on."""
+        settings, schedule = self.settings, self.plan.schedule
+        endless = steps(self.plan.rows, settings.batch, settings.seed, settings.share_prefixes)
+        return list(islice(endless, min(schedule.epoch, schedule.total)))
 
     @property
     def counts(self) -> dict[str, int]:

@@ -196,3 +196,5 @@ class CheckReport:
     """None where the estimate says that memory would run out, or the first layers have no adapter."""
     dropped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Of data, the rows that are left out: reason → places."""
+    chosen: str = ""
+    """What was chosen so that memory does."""

@@ -112,7 +112,8 @@ class TrainSettings(Section):
         0,
         ge=0,
         le=100_000_000,
-        description="Most tokens computed at once; more needs more memory. 0 takes 2048 on a CPU, 16384 on a GPU.",
+        description="Most tokens computed at once; more needs more memory. 0 takes 2048 on a CPU, 16384 on a GPU,"
+        " or what fits, with checkpointing if need be.",
     )
     share_prefixes: bool = Field(
         True, description="Run system text and passages that pairs have in common once for all of them."

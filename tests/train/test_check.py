@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from tiny import settings_for, tiny_model
-from toys import toy_pair, toy_rows, with_voice, write_toy_pairs
+from toys import toy_pair, with_voice, write_toy_pairs
 
 from assistant import models
 from assistant.config import EngineSettings, Settings
@@ -14,11 +13,9 @@ from assistant.config.train_settings import TrainSettings
 from assistant.errors import TrainingError
 from assistant.models import read_config
 from assistant.workspace import Workspace
-from train.batches import computed_together
 from train.check import check, histogram, lines, problems
 from train.finetune import train
-from train.forward_backward import log_likelihoods, tensors_of
-from train.model import Parameters, count_parameters, estimate, with_adapter
+from train.model import count_parameters
 from train.plan import named, prepare
 from train.run_file import load, validated
 from train.trainer import Trainer
@@ -121,60 +118,17 @@ def test_a_histogram_counts_every_row_in_its_bin(lengths: list[int]) -> None:
         low = high
 
 
-@pytest.mark.parametrize("values", [{}, {"checkpointing": True}, {"method": "dora"}], ids=str)
-@pytest.mark.parametrize("bfloat16", [True, False])
-def test_the_formula_for_activations_is_near_what_autograd_keeps(values: dict[str, Any], bfloat16: bool) -> None:
-    """Against the tensors that torch saves for the backward pass of a model wide enough to be like a real one."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config: Any = LlamaConfig(
-        vocab_size=97,
-        hidden_size=256,
-        intermediate_size=683,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-    )
-    base: Any = LlamaForCausalLM(config)
-    base = base.to(torch.bfloat16 if bfloat16 else torch.float32)
-    settings = TrainSettings.model_validate({"rank": 8} | values)
-    if settings.checkpointing:
-        base.activation_checkpointing_enable()
-    model = with_adapter(base, settings)
-    model.train()
-    fixed = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
-    batches = computed_together(toy_rows([(700, [(30, 20)] * 4)]), 2048, share=True)
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        # Copies of weights do not grow with tokens.
-        if storage.data_ptr() not in fixed and tensor.shape not in {weight.shape for weight in model.parameters()}:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = -log_likelihoods(model, tensors_of(batches[0], {"full_attention": None}, "cpu"), bfloat16).sum()
-    torch.autograd.backward(loss)
-    needed = estimate(config, Parameters(0, 0, 0), settings, bfloat16, batches).activations
-    if settings.checkpointing:  # all of one layer comes when it is computed again, behind the hook
-        needed -= estimate(config, Parameters(0, 0, 0), TrainSettings(), bfloat16, batches).activations // 6
-    outside_of_layers = 1_200_000
-    assert sum(kept.values()) == pytest.approx(needed, rel=0.2, abs=outside_of_layers)
-
-
-def test_the_estimate_grows_with_what_is_trained_and_shrinks_with_quantisation() -> None:
-    from transformers import LlamaConfig
-
-    sizes, batches = Parameters(100, 80, 10), computed_together(toy_rows([(0, [(9, 3)])]), 100, share=False)
-
-    def weights(method: str) -> float:
-        memory = estimate(LlamaConfig(), sizes, TrainSettings.model_validate({"method": method}), True, batches)
-        return memory.weights
-
-    assert [weights(method) for method in ("lora", "lora-8bit", "qlora", "full")] == [200, 120, 81, 0]
-    assert estimate(LlamaConfig(), sizes, TrainSettings(), False, batches).weights == 400
-    assert estimate(LlamaConfig(), sizes, TrainSettings(), True, batches).training == 160
+def test_what_is_chosen_for_want_of_memory_is_told_and_tried(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ample = check(place, general, {})
+    assert not ample.chosen
+    free = ample.memory_total - ample.memory.activations // 2
+    monkeypatch.setattr("train.check.free_bytes", lambda _: free)
+    short = check(place, general, {})
+    assert short.chosen in lines(short) and "checkpointing=true" in short.chosen
+    assert short.memory_total <= free and short.probe is not None and not problems(short)
+    assert problems(check(place, general, {"batch_tokens": 2048})), "what was set is kept"
 
 
 def test_rank_8_on_attention_alone_is_under_half_a_percent_of_the_bundled_model() -> None:

@@ -1,0 +1,111 @@
+"""The estimate of memory is near what autograd keeps, and settings that nobody set follow from it."""
+
+from typing import Any
+
+import pytest
+import torch
+from toys import toy_rows
+
+from assistant.artifacts.cards import read_card
+from assistant.config import EngineSettings, Settings
+from assistant.config.train_settings import TrainSettings
+from assistant.workspace import Workspace
+from train.batches import Packed, computed_together
+from train.finetune import train
+from train.forward_backward import attention_kinds, log_likelihoods, tensors_of
+from train.memory import estimate
+from train.model import Parameters, with_adapter
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "mistral": {"sliding_window": 256},
+    "qwen3": {"head_dim": 64},
+    "gemma3_text": {"head_dim": 64, "layer_types": ["sliding_attention", "sliding_attention", "full_attention"]},
+    "phi3": {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
+}
+PACKED, ALONE = [(700, [(30, 20)] * 4)], [(0, [(800, 20)])]
+METHODS: list[dict[str, Any]] = [{}, {"dropout": 0.05}, {"method": "dora"}, {"method": "full"}]
+NOTHING = Parameters(0, 0, 0)
+
+
+def config_of(family: str) -> Any:
+    """Three layers, wide enough to be like a real one."""
+    from transformers import AutoConfig
+
+    sizes = {"vocab_size": 97, "hidden_size": 256, "intermediate_size": 683, "num_hidden_layers": 3}
+    return AutoConfig.for_model(family, **sizes, num_attention_heads=4, num_key_value_heads=2, **FAMILIES[family])
+
+
+def kept_by_autograd(config: Any, settings: TrainSettings, bfloat16: bool, batch: tuple[Packed, ...]) -> int:
+    """Bytes that a real forward pass leaves for the backward pass."""
+    from transformers import AutoModelForCausalLM
+
+    build: Any = AutoModelForCausalLM.from_config
+    base = build(config, dtype=torch.bfloat16 if bfloat16 and settings.method != "full" else torch.float32)
+    if settings.checkpointing:
+        base.activation_checkpointing_enable()
+    model = with_adapter(base, settings)
+    model.train()
+    fixed = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    copies = {weight.shape for weight in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in fixed and tensor.shape not in copies:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = log_likelihoods(model, tensors_of(batch, attention_kinds(model.config) or {}, "cpu"), bfloat16).sum()
+    torch.autograd.backward(loss)
+    return sum(kept.values())
+
+
+def activations(config: Any, settings: TrainSettings, bfloat16: bool, batches: list[tuple[Packed, ...]]) -> int:
+    return estimate(config, EngineSettings(), NOTHING, settings, bfloat16, batches).activations
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("values", "shape"), [*((values, PACKED) for values in METHODS), ({}, ALONE)], ids=[*map(str, METHODS), "alone"]
+)
+def test_activations_are_within_15_percent_of_what_autograd_keeps(family: str, values: Any, shape: Any) -> None:
+    config, settings = config_of(family), TrainSettings.model_validate({"rank": 8} | values)
+    batches = computed_together(toy_rows(shape), 2048, share=True)
+    wanted = kept_by_autograd(config, settings, True, batches[0])
+    assert activations(config, settings, True, batches) == pytest.approx(wanted, rel=0.15)
+
+
+def test_activations_in_float32_and_with_checkpointing_are_those_that_autograd_keeps() -> None:
+    config, batches = config_of("llama"), computed_together(toy_rows(PACKED), 2048, share=True)
+    plain, saving = (TrainSettings(rank=8, checkpointing=checkpointing) for checkpointing in (False, True))
+    for bfloat16 in (True, False):
+        whole = activations(config, plain, bfloat16, batches)
+        assert whole == pytest.approx(kept_by_autograd(config, plain, bfloat16, batches[0]), rel=0.05)
+        # All of one layer comes when it is computed again, behind the hook.
+        inputs = kept_by_autograd(config, saving, bfloat16, batches[0])
+        assert activations(config, saving, bfloat16, batches) == pytest.approx(inputs + whole / 3, rel=0.15)
+
+
+def test_the_estimate_grows_with_what_is_trained_and_shrinks_with_quantisation() -> None:
+    sizes, batches = Parameters(100, 80, 10), computed_together(toy_rows([(0, [(9, 3)])]), 100, share=False)
+
+    def memory(method: str, bfloat16: bool = True) -> Any:
+        settings = TrainSettings.model_validate({"method": method})
+        return estimate(config_of("llama"), EngineSettings(), sizes, settings, bfloat16, batches)
+
+    assert [memory(method).weights for method in ("lora", "lora-8bit", "qlora", "full")] == [200, 120, 81, 0]
+    assert memory("lora", bfloat16=False).weights == 400
+    assert memory("lora").training == 180, "weight, gradient, two moments, and the copy in bfloat16"
+    assert memory("lora", bfloat16=False).training == 160
+
+
+def test_a_training_that_would_not_fit_takes_what_fits_and_keeps_it(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("train.finetune.free_bytes", lambda _: 1)
+    train(place, general, {"name": "thrifty", "rank": 4, "max_steps": 2, "validation_answers": 0})
+    assert "Chosen for want of memory: batch_tokens=512 and checkpointing=true" in capfd.readouterr().err
+    config = read_card(place.adapter("thrifty")).config
+    assert (config["batch_tokens"], config["checkpointing"]) == (512, True)

@@ -1,0 +1,227 @@
+"""The memory that a training takes, and the settings that follow from it where the user leaves them open.
+
+Weights, bytes a parameter: 4 in float32, 2 in bfloat16; linear layers 1 in 8-bit, 0.52 in NF4 with double quantisation
+(half a byte, an 8-bit scale for 64 of them, a float32 one for 256 scales).
+
+Training: 16 bytes a trained parameter, for weight, gradient and the two moments of AdamW in float32; 2 more for the
+copy in which products are computed in bfloat16. Full fine-tuning has no other weights.
+
+Activations, what the backward pass needs of the largest micro-batch, are not reckoned but counted: one and two layers
+of each kind that the model has, with the adapter, are run on tensors that have shapes and no contents (torch's fake
+tensors), and the bytes that autograd keeps are added up. So they hold for any model and any method. With checkpointing
+it is the input of each layer, and all of one layer.
+
+Logits: vocabulary x 4 bytes in bfloat16, 8 in float32, a loss token of it, for logits and gradient.
+
+Passing: a quarter of activations and logits on top, for what comes and goes in between (measured, SmolLM2-135M).
+"""
+
+import copy
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from assistant.artifacts.command_reports import MemoryEstimate
+from assistant.config import EngineSettings
+from assistant.config.train_settings import TrainSettings
+from assistant.errors import ConfigError
+from assistant.models import quiet_transformers
+from train.batches import Packed, computed_together, shares
+from train.forward_backward import attention_kinds
+from train.model import Parameters, computes_in_bfloat16, with_adapter
+from train.plan import Job
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+_BYTES_TRAINED, _BYTES_COPIED = 16, 2
+_BYTES_QUANTISED = {"qlora": 0.52, "lora-8bit": 1.0}
+# A micro-batch is made no smaller than this: without checkpointing rows would share less, with it layers be idle.
+_LEAST_TOKENS, _LEAST_CHECKPOINTED = 2048, 512
+# Bytes of activations a token, layer and number of its width, more than any of 26 architectures keeps (with LoRA in
+# bfloat16 49 to 152), and those a token, head and other token where attention is not torch's own. Less surely fits.
+_SURELY_KEPT, _SURELY_SEEN = 500, 16
+
+
+def estimate(
+    config: Any,
+    engine: EngineSettings,
+    parameters: Parameters,
+    settings: TrainSettings,
+    bfloat16: bool,
+    batches: Iterable[tuple[Packed, ...]],
+    adapter: "LoraConfig | None" = None,
+) -> MemoryEstimate:
+    """What training will need at most. ``config`` is the model's own; see ``with_adapter`` for ``adapter``."""
+    text, size = config.get_text_config(), 2 if bfloat16 else 4
+    largest: dict[bool, tuple[int, int]] = {}
+    loss_tokens = 0
+    for batch in batches:
+        is_packed = batch[0].prefix > 0
+        largest[is_packed] = max(largest.get(is_packed, (0, 0)), _shape(batch), key=lambda shape: shape[0] * shape[1])
+        loss_tokens = max(loss_tokens, sum(len(branch.response) for one in batch for branch in one.branches))
+    activations = max(
+        _activations(config, engine, settings, bfloat16, shape, is_packed, adapter)
+        for is_packed, shape in largest.items()
+    )
+    logits = loss_tokens * text.vocab_size * 2 * size
+    linear = int(parameters.linear * _BYTES_QUANTISED.get(settings.method, float(size)))
+    return MemoryEstimate(
+        weights=0 if settings.method == "full" else linear + (parameters.base - parameters.linear) * size,
+        training=(_BYTES_TRAINED + (_BYTES_COPIED if bfloat16 else 0)) * parameters.trained,
+        activations=activations,
+        logits=logits,
+        passing=(activations + logits) // 4,
+    )
+
+
+def needed(job: Job, processes: int = 1) -> MemoryEstimate:
+    """What a training will need at most in each of its processes."""
+    batches = (
+        batch
+        for step in job.first_epoch
+        for part in shares(step, processes, job.most_tokens, job.settings.share_prefixes)
+        for batch in computed_together(part, job.most_tokens, job.settings.share_prefixes)
+    )
+    adapter = job.start.config if job.start else None
+    bfloat16 = computes_in_bfloat16(job.device)
+    return estimate(job.config, job.general.engine, job.parameters, job.shape, bfloat16, batches, adapter)
+
+
+def fitted(job: Job, free: int, processes: int = 1) -> tuple[Job, str]:
+    """The job with a micro-batch, and checkpointing if need be, for which ``free`` bytes do; and what was chosen.
+
+    That is the first of ever thriftier ways that fits, or the thriftiest. Nothing is chosen where ``batch_tokens`` is
+    set, or where it would fit as it is.
+    """
+    text, parameters = job.config.get_text_config(), job.parameters
+    tokens = max(job.most_tokens, max(map(len, job.plan.rows)))
+    layer = text.hidden_size * _SURELY_KEPT + text.num_attention_heads * tokens * _SURELY_SEEN
+    surely = tokens * (text.num_hidden_layers * layer + text.vocab_size * 10)
+    if job.settings.batch_tokens or surely + 4 * parameters.base + 18 * parameters.trained <= free:
+        return job, ""
+    before = needed(job, processes).total
+    if before <= free:
+        return job, ""
+    for changed in _thriftier(job):
+        total = needed(changed, processes).total
+        if total <= free:
+            break
+    checkpointing = " and checkpointing=true" if changed.settings.checkpointing > job.settings.checkpointing else ""
+    return changed, (
+        f"Chosen for want of memory: batch_tokens={changed.settings.batch_tokens}{checkpointing}, with which about "
+        f"{total / 2**30:.2f} GiB are needed instead of {before / 2**30:.2f}; {free / 2**30:.2f} are free."
+    )
+
+
+def _thriftier(job: Job) -> Iterator[Job]:
+    """Smaller micro-batches first: they cost little time, checkpointing a third."""
+    for checkpointing in sorted({job.settings.checkpointing, True}):
+        tokens = job.most_tokens
+        while tokens >= (_LEAST_CHECKPOINTED if checkpointing else _LEAST_TOKENS):
+            update = {"batch_tokens": tokens, "checkpointing": checkpointing}
+            yield replace(job, settings=job.settings.model_copy(update=update))
+            tokens //= 2
+
+
+def _shape(batch: Sequence[Packed]) -> tuple[int, int]:
+    """(sequences, tokens of the longest) of a micro-batch as tensors."""
+    lengths = [len(one) if one.prefix else len(branch) for one in batch for branch in one.branches]
+    return sum(1 if one.prefix else len(one.branches) for one in batch), max(lengths)
+
+
+def _activations(
+    config: Any,
+    engine: EngineSettings,
+    settings: TrainSettings,
+    bfloat16: bool,
+    shape: tuple[int, int],
+    is_packed: bool,
+    adapter: "LoraConfig | None",
+) -> int:
+    text = config.get_text_config()
+    kinds = Counter(getattr(text, "layer_types", None) or [""] * text.num_hidden_layers)
+    layers: dict[str, int] = {}
+    outside = 0
+    for kind in kinds:
+        one, two = (
+            _kept(_shallow(config, [kind] * number, engine, settings, bfloat16, adapter), bfloat16, shape, is_packed)
+            for number in (1, 2)
+        )
+        layers[kind], outside = two - one, 2 * one - two
+    if not settings.checkpointing:
+        return outside + sum(number * layers[kind] for kind, number in kinds.items())
+    size = 2 if bfloat16 and settings.method != "full" else 4
+    inputs: int = text.num_hidden_layers * shape[0] * shape[1] * text.hidden_size * size
+    return outside + inputs + max(layers.values())
+
+
+def _shallow(
+    config: Any,
+    kinds: Sequence[str],
+    engine: EngineSettings,
+    settings: TrainSettings,
+    bfloat16: bool,
+    adapter: "LoraConfig | None",
+) -> Any:
+    """A model with layers of these kinds alone, on torch's device for shapes."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    shallow = copy.deepcopy(config)
+    text = shallow.get_text_config()
+    text.num_hidden_layers = len(kinds)
+    if getattr(text, "layer_types", None):
+        text.layer_types = list(kinds)
+    dtype = torch.bfloat16 if bfloat16 and settings.method != "full" else torch.float32
+    everywhere = settings.model_copy(update={"layers_to_transform": ()})
+    with quiet_transformers(), torch.device("meta"):
+        build: Any = AutoModelForCausalLM.from_config
+        base = build(shallow, trust_remote_code=engine.trust_remote_code, dtype=dtype)
+        try:
+            return with_adapter(base, everywhere, adapter)
+        except ConfigError:  # what is trained are modules of later layers alone
+            return with_adapter(base, everywhere.model_copy(update={"target_modules": ("all-linear",)}))
+
+
+def _kept(model: Any, bfloat16: bool, shape: tuple[int, int], is_packed: bool) -> int:
+    """Bytes that autograd keeps of one micro-batch, weights and their copies left out."""
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    model.train()
+    kinds = attention_kinds(model.config)
+    kept: dict[int, torch.Tensor] = {}
+    with FakeTensorMode():
+        weights = {
+            name: torch.empty(weight.shape, dtype=weight.dtype, requires_grad=weight.requires_grad)
+            for name, weight in [*model.named_parameters(), *model.named_buffers()]
+        }
+        fixed = {weight.untyped_storage()._cdata for weight in weights.values()}
+        copies = {weight.shape for weight in weights.values()}
+        sequences, length = shape
+        # What is kept has to be told from copies of weights.
+        while any(size in (length, sequences * length) for one in copies for size in one):
+            length += 1
+        # Rows alone are given a mask only here, where transformers cannot see that they need none.
+        no_mask = (1, length, length) if kinds is not None and not (is_packed or any(kinds.values())) else None
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()._cdata
+            if storage not in fixed and tensor.shape not in copies and tensor.shape[1:] != no_mask:
+                kept[storage] = tensor
+            return tensor
+
+        given: dict[str, Any] = {"input_ids": torch.zeros(sequences, length, dtype=torch.long)}
+        if is_packed:
+            mask = torch.ones(sequences, 1, length, length, dtype=torch.bool)
+            masks = dict.fromkeys(kinds or {}, mask)
+            given["attention_mask"] = masks if len(masks) > 1 else mask
+            given["position_ids"] = given["input_ids"]
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autocast("cpu", torch.bfloat16, enabled=bfloat16),
+        ):
+            torch.func.functional_call(model, weights, kwargs=given | {"logits_to_keep": 1, "use_cache": False})
+    return sum(int(tensor.untyped_storage().nbytes()) for tensor in kept.values())
