@@ -26,7 +26,7 @@ def filled(kind: Any, text: str) -> Any:
         return Path(text.replace("\0", ""))
     if is_dataclass(kind) and isinstance(kind, type):
         hints = get_type_hints(kind)
-        known = {name: value for name, value in _OURS.items() if name in hints}
+        known = {name: value for name, value in _OURS.items() if hints.get(name) is str}
         places = (field.name for field in fields(kind) if field.init and field.name not in known)
         return kind(**known, **{name: filled(hints[name], text) for name in places})
     return _composed(kind, text)

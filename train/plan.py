@@ -234,7 +234,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     if not rows:
         why = "".join(f" {places[0]}: {reason}." for reason, places in (data.dropped if data else {}).items())
         raise TrainingError(
-            f"{', '.join(settings.data) or settings.pairs} has nothing to train on.{why}", "See docs/training.md."
+            f"{', '.join(settings.data) or settings.pairs} holds no rows to train on.{why}", "See docs/training.md."
         )
     voice = {pair.id for pair in pairs if pair.source == "tone"}
     rows += settings.tone_epochs * [row for row in rows if row.id in voice]

@@ -115,7 +115,7 @@ def test_a_citation_is_of_its_own_corpus_where_another_has_a_document_of_that_na
     with closing(service_of(workspace, ScriptedEngine(ANSWER))) as service:
         answer = service.ask(query)
     (citation,) = answer.sentences[0].citations
-    assert answer.text == "60 euros ÷ 12 = 5 €"
+    assert answer.text == "€60 a year ÷ 12 = €5 a month"
     assert answer.hits[citation.hit - 1].corpus == "pets"
 
 

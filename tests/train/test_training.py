@@ -401,7 +401,7 @@ def test_the_newest_pairs_are_taken_and_none_is_told(place: Workspace, general: 
     with pytest.raises(PairsError, match="assistant pairs"):
         train(Workspace(tmp_path / "empty"), general, SHORT)
     write_toy_pairs(place, [toy_pair(0, "validation")], name="none")
-    with pytest.raises(TrainingError, match="no pairs to train on"):
+    with pytest.raises(TrainingError, match="none holds no rows to train on"):
         train(place, general, SHORT | {"pairs": "none"})
 
 
