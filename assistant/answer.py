@@ -24,8 +24,10 @@ from assistant.grounding.meaning import Meaning
 from assistant.grounding.notes import version_notes, warning_notes
 from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import EarlierAnswer, Places
+from assistant.grounding.spans import looked_up_in
 from assistant.grounding.sums import computed, of_what_was_said, wanted_sum
 from assistant.grounding.support import only_replies
+from assistant.grounding.tables import NO_FIT
 from assistant.prompt import build_messages, fitting_evidence
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import closest_text, declines, open_part, refusal_text
@@ -256,7 +258,16 @@ class Assistant:
         found = search(rewriting.standalone, rewriting.fallback)
         if rewriting.rule and rewriting.said and not is_courtesy(course.question):
             found = self._with_cited(course, search(rewriting.before), found)
-        return newest_first(found, rewriting.standalone)
+        found = newest_first(found, rewriting.standalone)
+        return found if course.found_for else self._with_table(rewriting.standalone, found, only)
+
+    def _with_table(self, question: str, found: Sequence[Evidence], only: Filter | None) -> list[Evidence]:
+        """The evidence, and a table of which a question in another language names row and column better than there."""
+        fits = {hit: looked_up_in(hit, question) for hit in self.retriever.tables(question, only)}
+        best = max(fits, key=fits.__getitem__, default=None)
+        if best is None or fits[best] <= max((looked_up_in(hit, question) for hit in found), default=NO_FIT):
+            return list(found)
+        return _merged([], [*found, best])
 
     def _with_cited(self, course: _Course, earlier: Sequence[Evidence], found: Sequence[Evidence]) -> list[Evidence]:
         """The evidence of a follow-up with what the answer before it cites, which is found again from its words."""

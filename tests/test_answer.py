@@ -504,3 +504,26 @@ def test_a_sum_is_computed_of_a_cell_before_a_model_is_asked_and_shown_wherever_
     for shown in ("\n".join(answer_lines(answer)), conversation_markdown([answer], "sample")):
         assert f"{total.text} [1]" in shown.replace("\\", "")
     assert answer_json(None, answer)["sentences"][1]["text"] == total.text
+
+
+def test_a_question_in_another_language_finds_the_table_of_which_it_names_row_and_column(
+    retriever: Retriever, settings: Settings, docs: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "| Age | Zahn 70 | Zahn 90 |\n|---|---|---|\n| 21 to 40 | 16.8 | 27.3 |\n| 41 and older | 22.5 | 36.4 |\n"
+    (docs / "rates.md").write_text(f"# Rates\n\n{rows}")
+    for name, text in (
+        ("a", "Was kostet Zahn 90 im Monat? Das steht im Vertrag."),
+        ("b", "Zahn 90 kostet mit Jahren."),
+    ):
+        (docs / f"{name}.md").write_text(f"# Zahn 90\n\n{text}\n")
+    settings = settings.model_copy(update={"answer": settings.answer.model_copy(update={"evidence": 2})})
+    ingest(workspace, "default", [docs], settings, embedder=retriever.embedder)
+    asked = "Was kostet Zahn 90 im Monat mit 45 Jahren?"
+
+    def found() -> list[str]:
+        answer = assistant_of(retriever, ScriptedEngine("Ich weiß es nicht."), settings).ask(asked)
+        return [hit.document for hit in answer.hits]
+
+    assert found()[-1] == "rates.md"
+    monkeypatch.setattr(type(retriever.embedder), "understands", lambda *_: True)
+    assert "rates.md" not in found(), "vectors find what words of another language cannot"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, zip_longest
 
-from assistant.grounding.tables import Row, Table
+from assistant.grounding.tables import NO_FIT, Fit, Row, Table, looked_up_fit
 from assistant.text.sentences import asks, sentence_spans
 from assistant.types import Evidence, Item, StoredBlock
 from assistant.untrusted.injection import believed_end
@@ -42,6 +42,12 @@ class _Line:
     """Those of a row; a row that is torn has none, nor have those of plain text."""
     items: Mapping[int, Item]
     """The items of its block by where they begin."""
+
+
+def looked_up_in(hit: Evidence, question: str) -> Fit:
+    """How well a question means a row of a passage's tables of which it names a column."""
+    rows = (span.row for span in spans(hit) if span.row)
+    return max((looked_up_fit(row, question, hit.language) for row in rows), default=NO_FIT)
 
 
 def spans(hit: Evidence) -> tuple[Span, ...]:

@@ -20,6 +20,7 @@ _IS_NAMED = 0.66
 
 Fit = tuple[float, int]
 """Which part of a label a text holds, and how many words of it: more words decide between equal parts."""
+NO_FIT: Fit = (0.0, 0)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -92,6 +93,13 @@ def is_looked_up(row: Row, text: str, language: str) -> bool:
     return part >= _IS_NAMED and len(named_cells(row, text, language)) < len(row.cells)
 
 
+def looked_up_fit(row: Row, text: str, language: str) -> Fit:
+    """How well a text means a row of which it names a column; nothing where it means another row as well."""
+    if is_looked_up(row, text, language) and is_told_from_others(row, text, language):
+        return _row_fit(row.table, row.texts, text, language, text)
+    return NO_FIT
+
+
 def is_any_of_its_table(row: Row, text: str, language: str) -> bool:
     """Whether a text says nothing by which a row is told from the others: no label, name or range of its own.
 
@@ -107,7 +115,7 @@ def is_told_from_others(row: Row, text: str, language: str) -> bool:
     """Whether a text means a row better than every other one of its table."""
     own = _row_fit(row.table, row.texts, text, language, text)
     others = (_row_fit(row.table, one, text, language, text) for one in row.table.rows if one != row.texts)
-    return own > max(others, default=(0.0, 0))
+    return own > max(others, default=NO_FIT)
 
 
 def is_named_in_full(row: Row, text: str, language: str) -> bool:
@@ -139,7 +147,7 @@ def _row_fit(table: Table, row: tuple[str, ...], text: str, language: str, quest
     elif held:
         fits.append((1.0, 1))
     names = (_fit(cell, text, language) for cell in row[1:] if _is_name(cell))
-    return max(*fits, *(fit for fit in names if fit[0] == 1.0), (0.0, 0))
+    return max(*fits, *(fit for fit in names if fit[0] == 1.0), NO_FIT)
 
 
 def _held(table: Table, row: tuple[str, ...], text: str) -> list[tuple[Range, Range]]:

@@ -116,6 +116,22 @@ class Retriever:
             hits = islice(self._distinct(candidates, only), wanted)
             return [self.as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
 
+    def tables(self, question: str, only: Filter | None = None) -> list[Evidence]:
+        """All candidates for a question that hold rows of a table, best first, where its vector says nothing.
+
+        Words of another language do not find a table; names and numbers may. Raises what ``search`` raises.
+        """
+        with self.snapshot():
+            if self.embedder.understands(detect(question, self.languages)):
+                return []
+            candidates = self._candidates(question, self.settings.candidates, only)
+            chunks = self.chunks([one.chunk for one in candidates], only)
+            return [
+                self.as_evidence(rank, one, chunks[one.chunk])
+                for rank, one in enumerate(candidates, 1)
+                if any(block.kind == "table" for block in chunks[one.chunk].blocks)
+            ]
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """One generation of the corpus for as long as the block runs. Raises what ``search`` raises for a corpus."""
