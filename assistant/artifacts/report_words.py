@@ -7,6 +7,7 @@ verdict_of(gate, words_in("de"))                   house+rag fÃ¤llt durch gegenÃ
 What a language does not have (``assistant/text/languages/de/report.yaml``) stays in English.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -20,6 +21,7 @@ VERDICTS: Mapping[Status, str] = {
     "pass": "{system} passes{against}.",
 }
 """Of a gate."""
+_PLACE = re.compile(r"\{(\w+)\}")
 
 
 class Wording(Protocol):
@@ -35,8 +37,8 @@ def words_in(language: Language) -> Wording:
     known: dict[str, str] = data(language, "report") or {}
 
     def words(text: str, /, **values: object) -> str:
-        found = known.get(text, text)
-        return found.format(**values) if values else found
+        # A report's file may say anything: what is no place of ours stays as it is, and no format looks into a value.
+        return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), known.get(text, text))
 
     return words
 
