@@ -16,6 +16,8 @@ import pytest
 class Hub:
     """What a repository was sent."""
 
+    is_public: bool = False
+    """Whether it was there before, for everyone to see."""
     created: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
 
@@ -44,7 +46,7 @@ def hub_here(monkeypatch: pytest.MonkeyPatch, token: str | None = "hf_test", sta
             self._answer({"url": place, "commitUrl": f"{place}/commit/1", "commitOid": "1", "pullRequestUrl": None})
 
         def do_GET(self) -> None:
-            self._answer({"id": "me/toy", "sha": "0" * 40, "siblings": []})
+            self._answer({"id": "me/toy", "sha": "0" * 40, "siblings": [], "private": not hub.is_public})
 
         def _answer(self, content: object) -> None:
             text = json.dumps(content).encode()

@@ -23,12 +23,13 @@ from assistant.engines.lora import read_lora_config, write_lora_config
 from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError
 from assistant.models import quiet_transformers, reading_gguf
+from assistant.models.fetching import is_hub_id
 from assistant.models.loading import Device
 from assistant.types import Message
 from assistant.workspace import size_of
 from train import gguf_files
 from train.compose import as_lora, factors_of
-from train.modelcard import Use, hub_id, model_card, public_data
+from train.modelcard import Use, hub_id, model_card
 from train.registry import new_folder
 
 if TYPE_CHECKING:
@@ -148,14 +149,15 @@ def push(
 
 
 def _public(card: AdapterCard) -> AdapterCard:
-    """The card without what need not leave the house: names of documents, folders and files, the machine.
+    """The card without what need not leave the house: names of documents, folders, files and columns, the machine.
 
-    The base has the name that others find it by.
+    The base has the name that others find it by, and data and origin are told where they are the Hub's.
     """
     base = hub_id(card.base) or Path(card.base).name
-    kept = {key: value for key, value in card.config.items() if key not in ("data", "validation_data")}
-    data = {"data": public_data(card)} if public_data(card) else {}
-    return replace(card, base=base, documents={}, machine="", files={}, config=kept | data)
+    kept = {key: value for key, value in card.config.items() if key not in ("data", "validation_data", "columns")}
+    data = {"data": list(card.hub_data)} if card.hub_data else {}
+    origin = card.origin if is_hub_id(card.origin) else ""
+    return replace(card, base=base, documents={}, machine="", files={}, config=kept | data, origin=origin)
 
 
 def _write_hub(adapted: AdaptedModel, name: str, card: AdapterCard, folder: Path) -> AdapterCard:

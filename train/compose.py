@@ -274,4 +274,5 @@ def _card(
         machine=platform.machine(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         components=tuple(components),
+        hub_data=tuple(dict.fromkeys(name for card in cards for name in card.hub_data)),
     )

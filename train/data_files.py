@@ -39,7 +39,8 @@ def _sources(names: Sequence[str]) -> list[DataSource]:
         if path.exists():
             sources.append(DataSource(name, path))
         elif is_hub_id(repository) and path.suffix.lower() not in ROW_SUFFIXES:
-            sources.append(DataSource(name, hub_folder(repository, "/".join(name.split("/")[2:]))))
+            folder = hub_folder(repository, "/".join(name.split("/")[2:]))
+            sources.append(DataSource(name, folder, is_of_hub=True))
         else:
             raise PairsError(
                 f"There is no file or folder {name}.", "Name one, or a data set of the Hugging Face hub: OWNER/NAME."

@@ -185,4 +185,5 @@ def _card(job: Job, state: State) -> AdapterCard:
         ),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         started_from=settings.adapter if before else "",
+        hub_data=tuple(dict.fromkeys([*(name for card in before for name in card.hub_data), *job.of_hub])),
     )

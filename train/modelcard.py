@@ -48,7 +48,7 @@ def model_card(
         library_name="transformers" if card.method == FULL else "peft",
         license=licence or None,
         pipeline_tag="text-generation",
-        datasets=public_data(card) or None,
+        datasets=list(dict.fromkeys("/".join(name.split("/")[:2]) for name in card.hub_data)) or None,
         tags=list(dict.fromkeys(["lora", card.method])),
         model_name=card.name if results else None,
         eval_results=results or None,
@@ -59,6 +59,7 @@ def model_card(
     text = template.render(
         card=card,
         is_whole=card.method == FULL,
+        from_data="data" in card.pairs_counts,
         metadata=metadata.to_yaml(line_break="\n"),
         facts={label: text for label, text in rows.items() if text},
         pictures=pictures,
@@ -101,13 +102,6 @@ def hub_id(base: str) -> str:
     """The id on the Hub of a base model; empty where none is known."""
     known = entry_of(base)
     return known.hub if known else base if is_hub_id(base) and not Path(base).is_dir() else ""
-
-
-def public_data(card: AdapterCard) -> list[str]:
-    """Ids of the data sets of the Hub that it learnt from."""
-    data = card.config.get("data")
-    named = map(str, data) if isinstance(data, list | tuple) else ()
-    return [name for name in named if is_hub_id(name) and not Path(name).exists()]
 
 
 def evaluation(scores: AdapterScores | None) -> str:

@@ -114,6 +114,8 @@ class Job:
     dropped: Mapping[str, Sequence[str]]
     """Of data, the rows that are left out: reason → places."""
     plan: TrainingPlan
+    of_hub: Sequence[str] = ()
+    """Of data, what comes from the Hugging Face hub."""
     start: Start | None = None
     """The adapter that it goes on from; None makes a new one."""
 
@@ -257,5 +259,6 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         header=None if data else read_header(workspace.pairs_file(settings.pairs)),
         dropped=data.dropped if data else {},
         plan=plan,
+        of_hub=data.of_hub if data else (),
         start=start,
     )

@@ -105,6 +105,8 @@ class AdapterCard:
     """Hub id or folder that it was imported from."""
     licence: str = ""
     """Of an imported one, as it says itself."""
+    hub_data: tuple[str, ...] = ()
+    """What it learnt from of the Hugging Face hub: OWNER/NAME, with /FOLDER for a part."""
 
     @property
     def share(self) -> float:

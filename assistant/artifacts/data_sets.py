@@ -32,6 +32,7 @@ class DataSource:
 
     name: str
     path: Path
+    is_of_hub: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class DataSet:
     pairs: list[Pair] = field(default_factory=list)
     dropped: dict[str, list[str]] = field(default_factory=dict)
     """Reason → places of the rows that are left out for it."""
+    of_hub: tuple[str, ...] = ()
+    """Names of the sources that are sets of the Hugging Face hub; others may look alike."""
 
     def drop(self, reason: str, place: str) -> None:
         """Note that a row is left out."""
@@ -65,7 +68,8 @@ def read_data_set(named: DataNamed) -> DataSet:
 
     Raises PairsError when nothing can be trained on, or a file that is named cannot be read.
     """
-    found, first, chats = DataSet(), [], {}
+    of_hub = [source.name for source in (*named.data, *named.validation) if source.is_of_hub]
+    found, first, chats = DataSet(of_hub=tuple(dict.fromkeys(of_hub))), [], {}
     for place, split, conversation in _conversations(named, found):
         pairs = _pairs(conversation, place, split)
         chats[pairs[0].id] = pairs

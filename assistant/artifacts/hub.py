@@ -26,7 +26,8 @@ def push_folder(
 ) -> str:
     """Upload a folder to OWNER/NAME, which is made private, or ``public``, unless it is there; returns its address.
 
-    Raises UsageError for what is no id, ``refused`` when the hub refuses or does not answer.
+    Raises UsageError for what is no id, ``refused`` when the hub refuses or does not answer, and where OWNER/NAME is
+    there for everyone to see, unless ``public`` is asked for.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -34,6 +35,9 @@ def push_folder(
     try:
         hub = HfApi()
         address = hub.create_repo(repository, repo_type=kind, private=not public, exist_ok=True)
+        if not public and not hub.repo_info(repository, repo_type=kind).private:
+            told = f"{repository} is there and public: everyone would see what is sent."
+            raise refused(told, "Name another; adapters go to a public one with --public.")
         hub.upload_folder(repo_id=repository, folder_path=folder, repo_type=kind, commit_message=message)
     except HFValidationError:
         raise _no_id(repository) from None

@@ -41,7 +41,13 @@ def test_an_adapter_learns_from_a_file_and_its_card_says_so(
     report = check(nowhere, general, values)
     card = train(nowhere, general, values)
     assert card is not None and card == read_card(nowhere.adapter("house"))
-    assert card.learnt_from == str(file) and not card.pairs and not card.pair_sets and not card.corpus
+    assert (
+        card.learnt_from == str(file)
+        and not card.hub_data
+        and not card.pairs
+        and not card.pair_sets
+        and not card.corpus
+    )
     assert card.pairs_counts == {"data": report.rows} and report.rows + report.validation_rows == 12
     assert report.validation_rows and card.validation_loss is not None
     told = [
@@ -150,9 +156,20 @@ def test_a_data_set_of_the_hub_is_read_from_its_files(hub: Path, nowhere: Worksp
     (hub / "set.py").write_text("raise SystemExit")
     settings = named(validated({"data": "owner/set"}), nowhere)
     found = read_data(settings)
-    assert settings.name == "set" and len(found.pairs) == 13
+    assert settings.name == "set" and len(found.pairs) == 13 and found.of_hub == ("owner/set",)
     assert {pair.split for pair in found.pairs if "test-00000" in pair.id} == {"test"}
     assert found.pairs[-1].id.startswith("owner/set/data/train-00000.jsonl, line ")
+
+
+def test_a_folder_that_is_called_as_a_set_of_the_hub_is_none(
+    hub: Path, nowhere: Workspace, general: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(hub / "train.jsonl", *ROWS[:6])
+    written(tmp_path / "clients/acme/claims.jsonl", *ROWS[6:])
+    values = {"data": ["clients/acme", "owner/set"], "max_steps": 1, "rank": 4}
+    card = train(nowhere, general, values)
+    assert card is not None and card.hub_data == ("owner/set",) and card.learnt_from == "clients/acme, owner/set"
 
 
 def test_one_of_several_sets_of_the_hub_has_to_be_named(hub: Path) -> None:

@@ -11,8 +11,9 @@ from hub import hub_here
 from tiny import adapted, card_for, edited, save_random, settings_for, tiny_model
 
 from assistant.artifacts.cards import AdapterScores, read_card, write_scores
+from assistant.artifacts.hub_data import push_rows
 from assistant.config import Settings
-from assistant.errors import AssistantError
+from assistant.errors import AdapterError, AssistantError, PairsError
 from assistant.workspace import Workspace
 from train.adapter_export import export, push
 from train.foreign import import_adapter
@@ -21,6 +22,10 @@ from train.modelcard import model_card
 SCORES = AdapterScores(
     "2026-12-01-house", 76, "house+rag", "x", {"usable": (0.5, 0.4, 0.6), "tokens": (3.0, None, None)}
 )
+
+# Two of the Hub, and what lies in folders of the house and looks as if it were.
+PUBLIC = ("someone/chats", "openai/gsm8k/main")
+NAMED = ["/home/me/mine.jsonl", "clients/acme-claims", "sets/house.jsonl", *PUBLIC]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,8 @@ def place(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     workspace = Workspace(tmp_path / "workspace")
     monkeypatch.setenv("ASSISTANT_WORKSPACE", str(workspace.root))
     monkeypatch.setenv("ASSISTANT_ENGINE__MODEL", settings.engine.model)
-    data: dict[str, Any] = {"config": {"rank": 4, "data": ["/home/me/mine.jsonl", "someone/chats"]}}
+    data: dict[str, Any] = {"config": {"rank": 4, "data": NAMED, "columns": {"instruction": "ssn"}}}
+    data |= {"hub_data": PUBLIC, "origin": "acme-claims"}
     save_random(settings, workspace.adapter("house"), card=data)
     write_scores(workspace.adapter("house"), SCORES)
     return workspace
@@ -46,7 +52,15 @@ def test_what_is_pushed_is_private_and_comes_back_with_its_lineage(
         sent = push(settings.engine, place.adapters, "house", "me/house")
     assert hub.created[0]["name"] == "house" and hub.created[0]["visibility"] == "private"
     assert sent.address and sent.files == {name: len(content) for name, content in hub.files.items()}
-    for private in (b"secret-host", b"policy.md", b"/home/me", str(Path(settings.engine.model).parent).encode()):
+    for private in (
+        b"secret-host",
+        b"policy.md",
+        b"/home/me",
+        b"acme",
+        b"sets/house",
+        b"ssn",
+        str(Path(settings.engine.model).parent).encode(),
+    ):
         assert not any(private in content for content in hub.files.values())
     for name, content in hub.files.items():
         (tmp_path / "sent").mkdir(exist_ok=True)
@@ -59,11 +73,15 @@ def test_what_is_pushed_is_private_and_comes_back_with_its_lineage(
 def test_the_card_is_read_by_the_hubs_own_library(settings: Settings) -> None:
     from huggingface_hub import ModelCard
 
-    data = {"data": ["someone/chats", "/home/me/mine.jsonl"]}
-    card = replace(card_for(settings, adapted(settings), config=data), name="house", base="qwen2.5-coder-0.5b")
+    card = card_for(settings, adapted(settings), config={"data": NAMED}, hub_data=PUBLIC)
+    card = replace(card, name="house", base="qwen2.5-coder-0.5b")
     header: Any = ModelCard(model_card(card, 10, ["peft"], scores=SCORES)).data
     assert (header.base_model, header.license) == ("Qwen/Qwen2.5-Coder-0.5B-Instruct", "apache-2.0")
-    assert (header.library_name, header.datasets, header.tags) == ("peft", ["someone/chats"], ["lora"])
+    assert (header.library_name, header.datasets, header.tags) == (
+        "peft",
+        ["someone/chats", "openai/gsm8k"],
+        ["lora"],
+    )
     usable, tokens = header.eval_results
     assert (usable.metric_type, usable.metric_value, usable.metric_args) == (
         "usable",
@@ -97,6 +115,27 @@ def test_without_a_token_nothing_is_sent(
         status, out, _ = run(capsys, "adapters", "push", "house", "me/house", "--public")
     assert not hub.created and len(asked.created) == 1 and asked.created[0]["visibility"] == "public"
     assert status == 0 and "Sent to http" in out and read_card(place.adapter("house")).name == "house"
+
+
+def test_a_repository_that_is_public_gets_nothing_unless_that_is_asked_for(
+    settings: Settings, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub_here(monkeypatch) as hub:
+        hub.is_public = True
+        with pytest.raises(AdapterError, match=r"me/house is there and public.*--public"):
+            push(settings.engine, place.adapters, "house", "me/house")
+        with pytest.raises(PairsError, match=r"me/toy is there and public"):
+            push_rows({"train": [{"prompt": "x", "completion": "y"}]}, "me/toy", "Toy", "")
+        assert not hub.files
+        assert push(settings.engine, place.adapters, "house", "me/house", public=True).address
+    assert hub.files
+
+
+def test_the_card_of_what_learnt_from_data_does_not_say_that_it_answers_from_passages(settings: Settings) -> None:
+    card = card_for(settings, adapted(settings), pairs="", pairs_counts={"data": 12}, documents={})
+    text = model_card(card, 10, ["peft"])
+    assert "conversations as they are" in text and "without passages" in text
+    assert "answering from documents" not in text and "not trained to know facts" not in text
 
 
 @pytest.mark.parametrize(
