@@ -352,6 +352,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "dates": quantities.dates,
     "words that decide": lambda text: consistency.missing_word("it is free of charge", text, "en"),
     "names": lambda text: (names.names(text, "en"), names.names(text, "de")),
+    "listed names": lambda text: names.listed_names(f"Home Basic {text} Home Comfort", "en"),
     "denials": lambda text: (negation.denials(text, "en"), negation.affirmed(text, "en")),
     "quantities": quantities.quantities,
     "limits": quantities.qualifiers,

@@ -34,12 +34,12 @@ def names(text: str, language: str) -> list[Name]:
 def listed_names(text: str, language: str) -> list[list[Name]]:
     """The names that stand side by side as things of one kind: ``Home Basic, Home Comfort and Home Premium``."""
     text = _without_figures(text, language)
-    joins = re.compile(rf"\s*[,;/|]?\s*(?:(?:{forms('joining', language)})\s)?\s*", re.IGNORECASE)
+    joins = re.compile(rf"[,;/|]? ?(?:{forms('joining', language)})?", re.IGNORECASE)
     groups: list[list[Name]] = []
     before = 0
     for name, start, end in _placed(text, language):
-        between = text[before:start]
-        if groups and between.strip() and joins.fullmatch(between):
+        between = " ".join(text[before:start].split())
+        if groups and between and joins.fullmatch(between):
             groups[-1].append(name)
         else:
             groups.append([name])
