@@ -13,6 +13,8 @@ from assistant.artifacts.row_files import ROW_SUFFIXES
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import PairsError, one_line
 from assistant.models.fetching import hub_answers, is_hub_id
+from assistant.text.printing import counted
+from assistant.work.progress import note
 
 
 def read_data(settings: TrainSettings) -> DataSet:
@@ -49,41 +51,46 @@ def _sources(names: Sequence[str]) -> list[DataSource]:
 
 
 def hub_folder(repository: str, part: str = "") -> Path:
-    """The folder of a data set of the hub, or of a ``part`` of it; downloaded unless it was before.
+    """The folder of a data set of the hub, or of a ``part`` of it.
+
+    Where the hub answers, what is not here yet is downloaded: here may be another part, or a download that was killed.
 
     Raises PairsError when it cannot be had, holds no files of data, or several sets.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    wanted = [f"{part}/*{suffix}" if part else f"*{suffix}" for suffix in ROW_SUFFIXES]
-
-    def downloaded(only_here: bool) -> Path:
-        folder = snapshot_download(repository, repo_type="dataset", allow_patterns=wanted, local_files_only=only_here)
-        return Path(folder) / part
+    from huggingface_hub.errors import HfHubHTTPError
 
     named = f"{repository}/{part}".rstrip("/")
+    part = part.rstrip("/")
+    if part and not {"", ".", ".."}.isdisjoint(part.split("/")):
+        raise PairsError(f"{named} leads out of {repository}.", "Name a folder in it: OWNER/NAME/FOLDER.")
+    wanted = [f"{part}/*{suffix}" if part else f"*{suffix}" for suffix in ROW_SUFFIXES]
+    found: list[Path] = []
+    is_online = hub_answers()
     try:
-        folder = downloaded(only_here=True)
-        is_here = bool(data_files(folder))
-    except LocalEntryNotFoundError:
-        is_here = False
+        folder = Path(
+            snapshot_download(repository, repo_type="dataset", allow_patterns=wanted, local_files_only=not is_online)
+        )
+        folder /= part
+        found = data_files(folder)
     except ValueError:
         raise PairsError(f"'{repository}' is no Hugging Face id.", "Write owner/name, or the path of a file.") from None
-    if not is_here:
-        if not hub_answers():
-            raise PairsError(
-                f"{named} is no file or folder here, and the Hugging Face hub does not answer.",
-                f"Where there is a network: hf download --repo-type dataset {repository}; then name the folder.",
-            )
-        try:
-            folder = downloaded(only_here=False)
-        except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, OSError) as error:
+        if is_online:
             raise PairsError(
                 f"The data set {named} could not be downloaded: {one_line(error)}", "Check the name and your access."
             ) from None
+    if not found and is_online:
+        raise PairsError(f"{named} holds no data.", f"Name a set with files of: {', '.join(ROW_SUFFIXES)}.")
+    if not found:
+        raise PairsError(
+            f"{named} is no file or folder here, and the Hugging Face hub does not answer.",
+            f"Where there is a network: hf download --repo-type dataset {repository}; then name the folder.",
+        )
+    if not is_online:
+        note(f"The Hugging Face hub does not answer: of {named}, what is here is read ({counted(len(found), 'file')}).")
     # Folders that are named for a split are parts of one set.
-    folders = {path.parts[0] for path in data_files(folder) if len(path.parts) > 1 and not split_named(path.parent)}
+    folders = {path.parts[0] for path in found if len(path.parts) > 1 and not split_named(path.parent)}
     if len(folders) > 1:
         raise PairsError(
             f"{named} holds several sets: {', '.join(sorted(folders))}.", f"Name one: data={named}/{min(folders)}"

@@ -226,6 +226,11 @@ def exported(
         if format_ == PREFERENCE and not pair.rejected:
             left_out["has no response that is worse"] += 1
             continue
+        if format_ == "alpaca" and [one.role for one in pair.history] != ["user", "assistant"] * (
+            len(pair.history) // 2
+        ):
+            left_out["has something else before it than questions with their answers"] += 1
+            continue
         if bare and pair.source == "reading":
             left_out["is about a document that was made up"] += 1
             continue
@@ -234,10 +239,14 @@ def exported(
             continue
         if bare:
             response, rejected = (CITATION.sub("", text) for text in (pair.response, pair.rejected))
+            before = tuple(
+                replace(one, content=CITATION.sub("", one.content)) if one.role == "assistant" else one
+                for one in pair.history
+            )
             if response == rejected:
                 left_out["is worse by its citations alone"] += 1
                 continue
-            pair = replace(pair, passages=(), response=response, rejected=rejected)
+            pair = replace(pair, passages=(), history=before, response=response, rejected=rejected)
         prompt = [message for message in pair.messages("" if bare else system) if message.content]
         said, worse = as_said([Message("assistant", text) for text in (pair.response, pair.rejected)])
         if format_ == PREFERENCE:

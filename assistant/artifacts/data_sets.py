@@ -8,7 +8,7 @@ folder the name of a file or of the folder that it is in tells its split: ``trai
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from assistant.artifacts.chat_rows import Conversation, conversations_in
@@ -69,15 +69,22 @@ def read_data_set(named: DataNamed) -> DataSet:
     Raises PairsError when nothing can be trained on, or a file that is named cannot be read.
     """
     of_hub = [source.name for source in (*named.data, *named.validation) if source.is_of_hub]
-    found, first, chats = DataSet(of_hub=tuple(dict.fromkeys(of_hub))), [], {}
-    for place, split, conversation in _conversations(named, found):
-        pairs = _pairs(conversation, place, split)
-        chats[pairs[0].id] = pairs
+    found, chats = DataSet(of_hub=tuple(dict.fromkeys(of_hub))), dict[str, list[Pair]]()
+    first: list[Pair] = []
+    later: list[Pair] = []
+    for number, (place, split, conversation) in enumerate(_conversations(named, found)):
+        chats[str(number)] = pairs = _pairs(conversation, place, split)
         asked = conversation.messages[0].content
-        first.append(Pair(pairs[0].id, asked, pairs[0].response, "data", split, language=conversation.language))
-    for pair, what in leaking(first):
-        found.drop(f"leak: {what}", pair.id)
-        del chats[pair.id]
+        first.append(replace(pairs[0], id=str(number), instruction=asked))
+        later += [replace(pair, id=str(number)) for pair in pairs if pair.history]
+    # "Tell me more" is asked of anything: two later questions are alike with their answers, else one is a first one.
+    whole = [replace(pair, instruction=f"{pair.instruction}\n{pair.response}") for pair in later]
+    learnt_later = [pair for pair in first if pair.split != "train"] + [pair for pair in later if pair.split == "train"]
+    asked_later = [pair for pair in first if pair.split == "train"] + [pair for pair in later if pair.split != "train"]
+    for probes in (first, learnt_later, asked_later, whole):
+        for pair, what in leaking(probes):
+            if leaked := chats.pop(pair.id, []):
+                found.drop(f"leak: {what}", leaked[0].id)
     found.pairs = [pair for pairs in chats.values() for pair in pairs]
     if not any(pair.split == "train" for pair in found.pairs):
         names = ", ".join(source.name for source in named.data)
@@ -91,10 +98,16 @@ def read_data_set(named: DataNamed) -> DataSet:
 
 def _conversations(named: DataNamed, found: DataSet) -> Iterator[tuple[str, Split, Conversation]]:
     """(place, split, conversation) of each usable row, in order."""
-    files = [one for source in named.data for one in _files(source)]
-    files += [(name, file, "validation") for source in named.validation for name, file, _ in _files(source)]
-    is_drawn = not any(split == "validation" for _, _, split in files)
-    for name, file, split in files:
+    # By where it lies: a file that is named twice is read once, and what is held out anywhere is held out.
+    files: dict[Path, tuple[str, Path, Split | None]] = {}
+    for name, file, split in (one for source in named.data for one in _files(source)):
+        if split or file.resolve() not in files:
+            files[file.resolve()] = name, file, split
+    for name, file, _ in (one for source in named.validation for one in _files(source)):
+        files.pop(file.resolve(), None)
+        files[file.resolve()] = name, file, "validation"
+    is_drawn = not any(split == "validation" for _, _, split in files.values())
+    for name, file, split in files.values():
         try:
             for place_in_file, conversation in conversations_in(file, _LONGEST, named.columns):
                 place = name + place_in_file.removeprefix(file.name)
@@ -137,8 +150,11 @@ def split_named(path: Path) -> Split | None:
 
 
 def _pairs(conversation: Conversation, place: str, split: Split) -> list[Pair]:
-    """One pair for each answer that is learnt."""
-    spoken = conversation.messages
+    """One pair for each answer that is learnt; the text that is answered from stands before the first question."""
+    first, *later = conversation.messages
+    if conversation.context:
+        first = replace(first, content=f"{conversation.context}\n\n{first.content}")
+    spoken = (first, *later)
     answers = [number for number in range(1, len(spoken), 2) if number not in conversation.unlearnt]
     return [
         Pair(

@@ -44,15 +44,15 @@ def rows_in(file: Path) -> Iterator[tuple[str, Any]]:
     except (OSError, UnicodeDecodeError) as error:
         raise PairsError(f"{file} cannot be read: {error}.", "It has to be a UTF-8 file.") from None
     start = text.lstrip()[:1]
-    if suffix in {".csv", ".tsv"} or start not in {"{", "["}:
+    is_json = suffix in {".jsonl", ".json"}  # whatever its first line is
+    if suffix in {".csv", ".tsv"} or not (is_json or start in {"{", "["}):
         yield from _csv_rows(file, text)
     elif suffix == ".json" and start == "{" and isinstance(whole := _parsed(text), dict):  # else it holds lines
         yield f"{file.name}, item 1", whole
-    elif start == "[":
-        content = _parsed(text)
-        if isinstance(content, Unusable):
-            raise PairsError(f"{file} is no JSON list: {content}.", "Mend it, or write one row a line.")
+    elif start == "[" and isinstance(content := _parsed(text), list):
         yield from ((f"{file.name}, item {number}", item) for number, item in enumerate(content, 1))
+    elif start == "[" and suffix != ".jsonl":
+        raise PairsError(f"{file} is no JSON list: {content}.", "Mend it, or write one row a line.")
     else:
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip():

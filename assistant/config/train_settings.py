@@ -10,7 +10,17 @@ from pydantic import BeforeValidator, Field
 from assistant.config.settings import Section
 
 _Column = Literal[
-    "messages", "role", "content", "prompt", "completion", "instruction", "input", "response", "system", "history"
+    "messages",
+    "role",
+    "content",
+    "prompt",
+    "completion",
+    "instruction",
+    "input",
+    "context",
+    "response",
+    "system",
+    "history",
 ]
 Method = Literal["lora", "qlora", "lora-8bit", "dora", "full", "dpo", "kto"]
 PREFERENCE_METHODS: tuple[Method, ...] = ("dpo", "kto")

@@ -11,6 +11,7 @@ from assistant.artifacts.data_sets import DataNamed, DataSet, DataSource, read_d
 from assistant.artifacts.row_files import write_rows
 from assistant.errors import AssistantError, PairsError, UsageError
 from assistant.types import Message
+from train.run_file import validated
 
 TALK = [
     {"role": "user", "content": "Is hail covered?"},
@@ -216,6 +217,63 @@ def test_parquet_without_its_package_names_what_to_install(tmp_path: Path, monke
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"x\.parquet is parquet.*pip install 'domain-assistant\[parquet\]'"):
         read(tmp_path / "x.parquet")
+
+
+def test_json_lines_whose_first_is_broken_are_no_csv(tmp_path: Path) -> None:
+    for name, first in (("a.jsonl", "{question"), ("b.jsonl", "[1"), ("c.json", "x")):
+        (tmp_path / name).write_text(f"{first}\n{json.dumps(SINGLE)}\n")
+        found = read(tmp_path / name)
+        assert told(found) == [(SINGLE["question"], SINGLE["answer"])]
+        assert found.dropped == {"no valid JSON, or cut off": [f"{name}, line 1"]}
+
+
+@pytest.mark.parametrize("columns", [{}, {"instruction": "instruction", "context": "context", "response": "response"}])
+def test_the_text_that_is_answered_from_stands_before_the_question(tmp_path: Path, columns: dict[str, str]) -> None:
+    row = {"instruction": "From which speed on?", "context": "Storm is wind of 62 km/h.", "response": "62 km/h."}
+    found = read(written(tmp_path / "dolly.jsonl", row), columns=validated({"columns": columns}).columns)
+    assert told(found) == [("Storm is wind of 62 km/h.\n\nFrom which speed on?", "62 km/h.")]
+
+
+def test_a_file_that_is_named_twice_is_read_once_and_held_out_if_one_says_so(tmp_path: Path) -> None:
+    held = written(tmp_path / "sets/held.jsonl", SINGLE)
+    other = written(tmp_path / "sets/other.jsonl", {"question": "Is hail covered?", "answer": "Yes."})
+    again = DataSource("again", tmp_path / "sets" / ".." / "sets" / "other.jsonl")
+    sources = [DataSource("sets", tmp_path / "sets"), again, DataSource("other", other)]
+    found = read_data_set(DataNamed(sources, [DataSource("held", held)]))
+    assert [(pair.id, pair.split) for pair in found.pairs] == [
+        ("sets/other.jsonl, line 1", "train"),
+        ("held, line 1", "validation"),
+    ]
+    copies = [DataSource("dup.jsonl", written(tmp_path / str(one) / "x.jsonl", SINGLE, row)) for one, row in enumerate(
+        ({"question": "Is rain covered?", "answer": "No."}, {"question": "Is sleet covered?", "answer": "No."})
+    )]  # fmt: skip
+    leaks = read_data_set(DataNamed(copies, [DataSource("held", held)])).dropped
+    assert leaks == {"leak: question": ["dup.jsonl, line 1", "dup.jsonl, line 1"]}
+
+
+def test_a_later_question_leaks_to_a_first_one_and_to_a_later_one_with_its_answer(tmp_path: Path) -> None:
+    def talk(first: str, asked: str, answer: str) -> dict[str, Any]:
+        turns = [("user", first), ("assistant", "So."), ("user", asked), ("assistant", answer)]
+        return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+    deep, more = "What is the deductible for hail on roofs?", "Could you please explain that in more detail?"
+    rows = [
+        talk("Good morning, Ann.", deep, "500."),
+        {"question": "How long may a claim for theft wait?", "answer": "Two days."},
+        talk("Good evening, Bob.", "And the storm that came to Basel in May?", "It is covered up to 9,000 francs."),
+        talk("Is fire covered?", more, "Fire is covered in full."),
+    ]
+    asked = [
+        {"question": deep, "answer": "It is 500."},
+        talk("Hello, Cem.", "How long may a claim for theft wait?", "2 days."),
+        talk("Hi, Dan.", "And the storm that came to Basel in May?", "It is covered up to 9,000 francs."),
+        talk("Is water covered?", more, "Water is covered in part."),
+    ]
+    held = DataSource("held.jsonl", written(tmp_path / "held.jsonl", *asked))
+    found = read_data_set(DataNamed([DataSource("set.jsonl", written(tmp_path / "set.jsonl", *rows))], [held]))
+    (places,) = found.dropped.values()
+    assert [place.partition(",")[2][:8].strip(" ,") for place in places] == ["line 1", "line 2", "line 3"]
+    assert {pair.instruction for pair in found.pairs if pair.split == "train"} == {"Is fire covered?", more}
 
 
 @pytest.mark.parametrize("name", ["none.jsonl", "empty.jsonl", "prose.jsonl", "cut.parquet", "cut.json", "folder"])

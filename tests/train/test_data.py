@@ -199,3 +199,32 @@ def test_a_training_on_data_goes_on_where_it_was(
         train(nowhere, general, values)
     card = train(nowhere, general, {}, resume=True)
     assert card is not None and card.steps == 2 and card.learnt_from == str(file)
+
+
+def test_what_is_not_here_yet_of_a_set_of_the_hub_is_downloaded(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetched(_: str, allow_patterns: list[str], local_files_only: bool, **__: Any) -> str:
+        if not local_files_only:
+            written(hub / "more" / "test.jsonl", *ROWS)
+            assert allow_patterns[0] in {"*.jsonl", "de/*.jsonl"}
+        return str(hub)
+
+    written(hub / "en" / "train.jsonl", *ROWS)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
+    monkeypatch.setattr("train.data_files.hub_answers", lambda: True)
+    with pytest.raises(PairsError, match=r"several sets: en, more"):
+        hub_folder("owner/set")
+    with pytest.raises(PairsError, match=r"owner/set/de holds no data"):
+        hub_folder("owner/set", "de")
+
+
+def test_without_the_hub_what_is_here_is_read_and_that_is_said(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(hub / "en" / "train.jsonl", *ROWS)
+    assert hub_folder("owner/set") == hub
+    assert "does not answer: of owner/set, what is here is read (1 file)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["../../../tmp", "en/..", "/etc", "en//x", "."])
+def test_a_part_of_a_set_of_the_hub_lies_in_it(hub: Path, part: str) -> None:
+    written(hub.parents[1] / "x.jsonl", *ROWS)
+    with pytest.raises(PairsError, match="leads out of owner/set"):
+        hub_folder("owner/set", part)

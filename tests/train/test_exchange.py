@@ -1,6 +1,7 @@
 """Pairs go out in the formats of others and come back: the same tokens are shown and learnt, there as here."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,10 +12,12 @@ from toys import toy_pair
 
 from assistant import models
 from assistant.artifacts.chat_rows import FORMATS
+from assistant.artifacts.chat_rows import exported as exported_rows
 from assistant.artifacts.pairs import read_pairs
 from assistant.cli import main
 from assistant.config import Settings
 from assistant.engines.template import read_template
+from assistant.types import Message, Role
 from assistant.workspace import Workspace
 from train.batches import TokenRow, rows_of
 from train.plan import named, prepare
@@ -66,6 +69,20 @@ def test_bare_rows_are_question_and_answer_alone(place: Workspace, tmp_path: Pat
             {"role": "assistant", "content": "Rule 0 says 0 days."},
         ]
     }
+
+
+def test_bare_rows_have_no_citations_in_what_was_said_before_either() -> None:
+    said = (Message("user", "Is [1] a rule?"), Message("assistant", "Yes [2]."))
+    rows, _ = exported_rows([replace(toy_pair(0), history=said)], "messages", "", bare=True)
+    assert [one["content"] for one in cast(Any, rows["train"][0]["messages"])[:2]] == ["Is [1] a rule?", "Yes."]
+
+
+@pytest.mark.parametrize("before", [("user",), ("assistant",), ("assistant", "user")])
+def test_what_alpaca_has_no_room_for_is_left_out_and_counted(before: tuple[Role, ...]) -> None:
+    odd = replace(toy_pair(0), history=tuple(Message(role, "Hello.") for role in before))
+    rows, left_out = exported_rows([odd, toy_pair(1)], "alpaca", "", bare=False)
+    assert len(rows["train"]) == 1 and left_out.total() == 1
+    assert not exported_rows([odd], "messages", "", bare=False)[1]
 
 
 @pytest.mark.parametrize(
