@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -329,27 +330,44 @@ def preferences(
     Votes, corrections and thumbs of the app, and answers of pairs beside worse ones: with a wrong citation, a wrong
     number or an unsupported sentence. 'assistant train method=dpo' learns from them.
     """
-    from ingest.pairs.report import print_report
+    from ingest.pairs.report import complaints, print_report
 
-    report = gathered_preferences(workspace, settings, corpus, None if people_only else pairs_name or corpus, name)
+    sets = [pairs_name or corpus]
+    if people_only and not pairs_name and not workspace.pairs_file(corpus).exists():
+        sets = []
+    report = gathered_preferences(workspace, settings, corpus, sets, name, people_only)
     if as_json:
         click.echo(report.to_json())
     else:
         print_report(report)
+    for line in complaints(report):
+        click.echo(line, err=True)
 
 
 def gathered_preferences(
-    workspace: Workspace, settings: Settings, corpus: str, pairs: str | None, name: str | None = None
+    workspace: Workspace,
+    settings: Settings,
+    corpus: str,
+    sets: Sequence[str],
+    name: str | None = None,
+    people_only: bool = False,
 ) -> "PairsReport":
-    """Make the set of preferences NAME of a corpus; ``pairs`` is the set whose answers get worse ones."""
+    """Make the set of preferences NAME of a corpus; ``sets`` of pairs have answers that get worse ones, and splits."""
     from assistant.service import open_corpus
     from ingest.pairs.preference_set import make_preferences
 
     file = workspace.pairs_file(name or f"{corpus}-preferences")
     if not file.exists():
         new_name(file.stem, "set of pairs")
+    if not sets:
+        click.echo(
+            f"Warning: no set of pairs says which documents of '{corpus}' are held out: all are trained on."
+            " To hold some out, run first: assistant pairs",
+            err=True,
+        )
+    files = [workspace.pairs_file(one) for one in sets]
     with closing(open_corpus(workspace, corpus)) as catalog:
-        return make_preferences(workspace, catalog, settings, file, workspace.pairs_file(pairs) if pairs else None)
+        return make_preferences(workspace, catalog, settings, file, files, people_only)
 
 
 @pairs_command.command("export", epilog="Example: assistant pairs export claims --format messages --out train.jsonl")

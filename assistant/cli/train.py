@@ -17,12 +17,12 @@ from assistant.artifacts.cards import (
     read_scores,
     staleness,
 )
-from assistant.artifacts.pairs import holds_preferences
+from assistant.artifacts.pairs import holds_preferences, read_header
 from assistant.cli.ingest import gathered_preferences
 from assistant.cli.options import assignment_options, json_option, print_json, workspace_options
 from assistant.config import Settings
 from assistant.config.train_settings import PREFERENCE_METHODS
-from assistant.errors import AssistantError, UsageError
+from assistant.errors import AssistantError, PairsError, UsageError
 from assistant.text.printing import counted, visible
 from assistant.workspace import DEFAULT_CORPUS, Workspace, new_name, safe_name, size_of
 
@@ -78,7 +78,7 @@ def train_command(
             click.echo(visible(f"No counterpart: {'; '.join(run.unmatched)}"), err=True)
     settings, _ = config.load(workspace.config_file, assignments=assignments)
     if validated(values).method in PREFERENCE_METHODS and not (values.get("pairs") or resume):
-        values = _with_preferences(workspace, settings, values)
+        values = _with_preferences(workspace, settings, values, only_check)
     if only_check:
         from train.check import check, lines, problems
 
@@ -108,18 +108,47 @@ def train_command(
     return 0
 
 
-def _with_preferences(workspace: Workspace, settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a run with the preferences about what its adapter learnt from, gathered now."""
+def _with_preferences(
+    workspace: Workspace, settings: Settings, values: dict[str, Any], only_check: bool
+) -> dict[str, Any]:
+    """The values of a run with the preferences about what its adapter learnt from, gathered now.
+
+    A check gathers none, and takes those that are there.
+    """
     from train.preferences import newest_adapter
 
     adapter = str(values.get("adapter") or newest_adapter(workspace.adapters))
     card = read_card(adapter_folder(workspace.adapters, adapter))
-    corpus = card.corpus.partition(",")[0] or DEFAULT_CORPUS
-    sets = [name for name in card.pair_sets if name and workspace.pairs_file(name).exists()]
-    pairs = next((name for name in sets if not holds_preferences(workspace.pairs_file(name))), None)
-    report = gathered_preferences(workspace, settings, corpus, pairs)
+    corpus, _, others = (card.corpus or DEFAULT_CORPUS).partition(", ")
+    if only_check:
+        name = f"{corpus}-preferences"
+        if not workspace.pairs_file(name).exists():
+            raise PairsError(
+                f"There are no preferences in {workspace.pairs_file(name)} to check; a check gathers none.",
+                f"Run: assistant pairs preferences --corpus {corpus}",
+            )
+        return {**values, "adapter": adapter, "pairs": name}
+    if others:
+        click.echo(
+            visible(f"Preferences about '{corpus}' alone; for {others} gather them and give pairs=NAME."), err=True
+        )
+    gone = [name for name in card.pair_sets if name and not workspace.pairs_file(name).exists()]
+    files = {name: workspace.pairs_file(name) for name in dict.fromkeys([*card.pair_sets, corpus]) if name}
+    sets = [name for name, file in files.items() if file.exists() and _has_splits_of(corpus, file)]
+    if gone and not sets:
+        raise PairsError(
+            f"The pairs that '{adapter}' learnt from are gone ({', '.join(gone)}), and with them what is held out.",
+            f"Make them again: assistant pairs --corpus {corpus}",
+        )
+    report = gathered_preferences(workspace, settings, corpus, sets)
     click.echo(f"{counted(report.total, 'preference')} in '{report.name}'.", err=True)
     return {**values, "adapter": adapter, "pairs": report.name}
+
+
+def _has_splits_of(corpus: str, file: Path) -> bool:
+    """Whether a set holds pairs of a corpus; one without a header may."""
+    header = read_header(file)
+    return not holds_preferences(file) and (header is None or header.corpus == corpus)
 
 
 @click.group("adapters", epilog="Example: assistant adapters list")
@@ -397,7 +426,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             "rank": str(row.get("rank") or ""),
             "size": readable_bytes(row["size"]),
             "pairs": str(row.get("pairs", "")),
-            "loss base → adapter": " → ".join(f"{loss:.3f}" for loss in losses if loss is not None),
+            "loss before → after": " → ".join(f"{loss:.3f}" for loss in losses if loss is not None),
             "correctness": "" if value is None else f"{value:.3f}{interval}",
             "corpus": row.get("corpus", ""),
             "created": row.get("created", "")[:16].replace("T", " "),

@@ -34,6 +34,8 @@ STATES: tuple[State, ...] = get_args(State)
 CHOICES: tuple[Choice, ...] = get_args(Choice)
 TAUGHT: tuple[State, ...] = ("accepted", "edited")
 """The states in which feedback is learnt from and measured with."""
+ALL = 1_000_000
+"""More judgements than people write."""
 
 LONGEST_TEXT = 8000
 """Characters of a correction or a note; longer ones are a mistake."""

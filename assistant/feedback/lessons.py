@@ -17,7 +17,7 @@ from pathlib import Path
 
 from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import evidence_of
-from assistant.feedback.database import TAUGHT, Feedback, FeedbackStore, PassageRecord
+from assistant.feedback.database import ALL, TAUGHT, Feedback, FeedbackStore, PassageRecord
 from assistant.grounding.grounder import ground
 from assistant.store.catalog import Catalog
 from assistant.text.words import detect
@@ -27,8 +27,6 @@ from assistant.workspace import Workspace, make_folder
 TAG = "feedback"
 # As answer.support_coverage by default.
 _LEAST_COVERAGE = 0.6
-# More judgements than people write.
-_ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def is_supported(feedback: Feedback, wanted: str) -> bool:
 def lessons(workspace: Workspace, catalog: Catalog) -> list[Lesson]:
     """What the accepted corrections of a corpus teach; the last one stands where a question was corrected twice."""
     corrections: dict[str, Feedback] = {}
-    for feedback in FeedbackStore(workspace.root).listed(states=TAUGHT, corpus=catalog.folder.name, most=_ALL):
+    for feedback in FeedbackStore(workspace.root).listed(states=TAUGHT, corpus=catalog.folder.name, most=ALL):
         corrections.setdefault(feedback.standalone_question.casefold(), feedback)
     return [lesson_of(feedback) for feedback in reversed(corrections.values()) if still_stands(feedback, catalog)]
 

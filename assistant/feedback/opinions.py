@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from assistant.artifacts.pairs import Pair, Source, evidence_of
-from assistant.feedback.database import TAUGHT, FeedbackStore, PassageRecord, State
+from assistant.feedback.database import ALL, TAUGHT, FeedbackStore, PassageRecord, State
 from assistant.feedback.lessons import are_said, grounded
 from assistant.store.catalog import Catalog
 from assistant.text.printing import with_marker
@@ -24,8 +24,6 @@ from assistant.workspace import Workspace
 
 PREFERRED: tuple[Source, ...] = ("vote", "feedback", "thumb")
 _HEARD: tuple[State, ...] = ("new", *TAUGHT)
-# More judgements than people write.
-_ALL = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def waiting(workspace: Workspace, corpus: str, refusals: Mapping[str, str], sinc
     said = Counter(
         one.source
         for one in _opinions(FeedbackStore(workspace.root), corpus, refusals)
-        if one.chosen != one.rejected and (begin is None or (one.made and one.made > begin))
+        if one.chosen.strip() != one.rejected.strip() and (begin is None or (one.made and one.made > begin))
     )
     return {source: said[source] for source in PREFERRED if said[source]}
 
@@ -87,12 +85,13 @@ def _opinions(store: FeedbackStore, corpus: str, refusals: Mapping[str, str]) ->
         chosen, rejected = {"first": answers, "second": answers[::-1]}.get(vote.choice, ("", ""))
         question = vote.standalone_question or vote.question
         yield _Opinion("vote", vote.made, question, vote.evidence, chosen, rejected)
-    for one in store.listed(states=_HEARD, corpus=corpus, most=_ALL):
+    for one in store.listed(states=_HEARD, corpus=corpus, most=ALL):
         wanted = one.wanted if one.state in TAUGHT else ""
         if one.state in TAUGHT and one.wants_refusal:
             wanted = text_in(refusals, answered_in(one.standalone_question, refusals))
         about = one.made, one.standalone_question, one.evidence
-        if wanted and wanted != one.answer:
+        is_same = wanted.strip() == one.answer.strip()
+        if wanted and not (is_same and one.judgement.verdict == "right"):
             yield _Opinion("feedback", *about, wanted, one.answer)
         elif one.judgement.verdict == "right":
             yield _Opinion("thumb", *about, one.answer, "")

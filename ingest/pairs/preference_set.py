@@ -10,20 +10,20 @@ A worse answer has one fault, and is otherwise the answer of its pair:
     unsupported    it goes on with a sentence that is said of something else
 
 Each is held against the passages, as an answer is when people ask: what they support is not worse. The same pairs and
-seed give the same set. A preference is in the split of the document that it is about; in that of tests, which teaches
-nothing, if it shows any document of tests.
+seed give the same set. A preference is in the split of the documents that it shows, as the pairs say; one that shows
+documents of several splits is dropped, and so is what leaks between them, as where pairs are made.
 """
 
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from assistant import __version__
 from assistant.artifacts.command_reports import PairsReport
-from assistant.artifacts.leaks import leaks
+from assistant.artifacts.leaks import leaking, leaks
 from assistant.artifacts.pairs import (
     SPLITS,
     Pair,
@@ -31,6 +31,7 @@ from assistant.artifacts.pairs import (
     Split,
     evidence_of,
     holds_preferences,
+    read_header,
     read_pairs,
     write_pairs,
 )
@@ -45,6 +46,7 @@ from assistant.types import Evidence
 from assistant.workspace import Workspace, write_lock
 from ingest.pairs.candidates import identified, is_edited, number_of, one_of
 from ingest.pairs.corpus import hashes_of
+from ingest.pairs.earlier import under_todays_names
 from ingest.pairs.evidence_lists import numbers
 
 # So many foreign sentences are tried before an answer goes without one.
@@ -52,46 +54,103 @@ _TRIES = 5
 
 
 def make_preferences(
-    workspace: Workspace, catalog: Catalog, settings: Settings, file: Path, pairs_file: Path | None
+    workspace: Workspace,
+    catalog: Catalog,
+    settings: Settings,
+    file: Path,
+    sets: Sequence[Path],
+    people_only: bool = False,
 ) -> PairsReport:
-    """Write the preferences of a corpus to ``file``: those of people, and pairs of ``pairs_file`` with worse answers.
+    """Write the preferences of a corpus to ``file``: those of people, and pairs of ``sets`` with worse answers.
 
-    What a person edited in it is kept. Raises PairsError when none came out, UsageError where ``file`` holds pairs of
+    ``sets`` say which documents are held out for validation and tests, also where no worse answers are made. What a
+    person edited in ``file`` is kept. Raises PairsError when none came out, UsageError where ``file`` holds pairs of
     another kind or of another corpus.
     """
     started = time.perf_counter()
     if file.exists() and not holds_preferences(file):
         raise UsageError(f"{file} holds pairs that are no preferences.", "Name another set with --name.")
-    pairs = read_pairs(pairs_file) if pairs_file else []
     seed, hashes = settings.pairs.seed, hashes_of(catalog)
+    said = {(chunk.document, chunk.text) for chunk in catalog.live_chunks()}
     with write_lock(file.parent):
         edited = [replace(one, edited=True) for one in (read_pairs(file) if file.exists() else ()) if is_edited(one)]
-        by_people, dropped = preferences(workspace, catalog, settings.answer.refusal)
-        splits = {pair.document: pair.split for pair in pairs if pair.document}
-        made = [*(replace(one, split=_split_of(one, splits)) for one in by_people), *worse_answers(pairs, seed)]
+        by_people, untaught = preferences(workspace, catalog, settings.answer.refusal)
+        dropped = Counter(untaught)
+        pairs, current = _pairs_of(sets, hashes, said)
+        worse = [] if people_only else worse_answers(current, seed)
+        if not people_only:
+            dropped["pairs whose document has changed"] += len(pairs) - len(current)
+        splits = _splits_of(pairs)
+        made = []
+        for one in [*by_people, *worse]:
+            own = {splits.get(document, "train") for document in one.documents} | ({one.split} - {"train"}) or {
+                one.split
+            }
+            if len(own) == 1:
+                made.append(replace(one, split=own.pop()))
+            else:
+                dropped["leak: documents of several splits"] += 1
         once = {one.id: one for one in [*map(identified, made), *edited]}
+        held_out = [pair for pair in pairs if pair.split != "train"]
+        for leaky, what in leaking([*once.values(), *held_out]):
+            if leaky.id in once and not leaky.edited:
+                del once[leaky.id]
+                dropped[f"leak: {what}"] += 1
         kept = [one for one in once.values() if one.documents <= hashes.keys()]
-        if not kept:
-            told = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "nobody has said anything yet"
-            raise PairsError(
-                f"There are no preferences about '{catalog.folder.name}': {told}.",
-                "Make pairs first (assistant pairs), or compare answers in the app.",
-            )
-        shown = frozenset[str]().union(*(one.documents for one in kept))
+        dropped["a document was removed"] += len(once) - len(kept)
         header = PairsHeader(
             corpus=catalog.folder.name,
             generation=catalog.generation(),
             generator="",
             seed=seed,
-            documents={path: hashes[path] for path in sorted(shown)},
+            documents={path: hashes[path] for path in sorted(frozenset[str]().union(*(one.documents for one in kept)))},
             counts=dict(Counter[str](one.source for one in kept).most_common()),
-            dropped=dict(dropped),
-            settings={"pairs": pairs_file.stem if pairs_file else ""},
+            dropped={reason: count for reason, count in dropped.most_common() if count},
+            settings={"pairs": ", ".join(one.stem for one in sets)},
             version=__version__,
             preferences=True,
         )
+        if not kept:
+            told = ", ".join(f"{count} {reason}" for reason, count in header.dropped.items())
+            raise PairsError(
+                f"There are no preferences about '{catalog.folder.name}': {told or 'nobody has said anything yet'}.",
+                "Make pairs first (assistant pairs), or compare answers in the app.",
+            )
         write_pairs(file, kept, header)
-    return _report(file, header, kept, len(edited), round(time.perf_counter() - started, 3))
+    stale = sum(one.edited and not _is_said(one, said) for one in kept)
+    return _report(file, header, kept, len(edited), stale, round(time.perf_counter() - started, 3))
+
+
+def _pairs_of(
+    sets: Sequence[Path], hashes: Mapping[str, str], said: Collection[tuple[str, str]]
+) -> tuple[list[Pair], list[Pair]]:
+    """All pairs of some sets, and those of them that show only what documents say today; ``hashes`` are by path."""
+    pairs: list[Pair] = []
+    current: list[Pair] = []
+    for file in sets:
+        header = read_header(file)
+        known = set(header.documents.values()) if header else set()
+        unchanged = {path for path, hash_ in hashes.items() if hash_ in known}
+        for pair in under_todays_names(read_pairs(file), header, hashes):
+            pairs.append(pair)
+            if pair.documents <= unchanged or _is_said(pair, said):
+                current.append(pair)
+    return pairs, current
+
+
+def _is_said(pair: Pair, said: Collection[tuple[str, str]]) -> bool:
+    return all((passage.document, passage.text) in said for passage in pair.passages)
+
+
+def _splits_of(pairs: Collection[Pair]) -> dict[str, Split]:
+    """The split of each document that pairs show; the most precious one where they differ.
+
+    What a person edited counts for documents that no other pair shows.
+    """
+    splits: dict[str, Split] = {}
+    for pair in sorted(pairs, key=lambda pair: (not pair.edited, SPLITS.index(pair.split))):
+        splits.update(dict.fromkeys(pair.documents, pair.split))
+    return splits
 
 
 def worse_answers(pairs: Sequence[Pair], seed: int) -> Iterator[Pair]:
@@ -157,15 +216,9 @@ def _lacks_support(text: str, hits: Sequence[Evidence]) -> bool:
     return not all(sentence.supported for sentence in grounded(text, hits))
 
 
-def _split_of(pair: Pair, splits: Mapping[str, Split]) -> Split:
-    """Of what people prefer: that of the document it is about, or, if it is about none, of those that it shows."""
-    shown = {splits.get(document, "train") for document in pair.documents}
-    if "test" in shown:
-        return "test"
-    return splits.get(pair.document, "train") if pair.document else min(shown, key=SPLITS[::-1].index, default="train")
-
-
-def _report(file: Path, header: PairsHeader, pairs: Sequence[Pair], edited: int, seconds: float) -> PairsReport:
+def _report(
+    file: Path, header: PairsHeader, pairs: Sequence[Pair], edited: int, stale: int, seconds: float
+) -> PairsReport:
     lists, splits = {pair.passages for pair in pairs}, Counter(pair.split for pair in pairs)
     return PairsReport(
         name=file.stem,
@@ -180,7 +233,7 @@ def _report(file: Path, header: PairsHeader, pairs: Sequence[Pair], edited: int,
         leaks=leaks(pairs),
         kept=0,
         edited=edited,
-        stale=0,
+        stale=stale,
         other_settings=(),
         bad_rows=(),
         seconds=seconds,

@@ -1,7 +1,6 @@
 """Preferences: what people said with the passages they saw, and worse answers that are really worse."""
 
 import json
-from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,10 @@ from opinions import VERSIONS
 from pairing import CORPUS, House
 
 from assistant.artifacts.command_reports import PairsReport
-from assistant.artifacts.pairs import Pair, holds_preferences, read_header, read_pairs
+from assistant.artifacts.pairs import Pair, header_file, holds_preferences, read_header, read_pairs
 from assistant.config import AnswerSettings
 from assistant.errors import PairsError, UsageError
-from assistant.feedback.database import Assessment, Feedback, FeedbackStore, Vote, shown_of
+from assistant.feedback.database import Assessment, Feedback, FeedbackStore, PassageRecord, Vote, shown_of
 from assistant.feedback.opinions import waiting
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Passage
@@ -50,9 +49,10 @@ def judge(house: House, store: FeedbackStore, text: str, said: Assessment, accep
     return store.accept(number, "eve") if accept else store.get(number)
 
 
-def make(house: House, pairs: Path | None = None, name: str = "liked") -> PairsReport:
+def make(house: House, *sets: Path, name: str = "liked", people_only: bool = False) -> PairsReport:
+    file = house.workspace.pairs_file(name)
     with closing(Catalog(house.workspace.corpus(CORPUS))) as catalog:
-        return make_preferences(house.workspace, catalog, house.settings, house.workspace.pairs_file(name), pairs)
+        return make_preferences(house.workspace, catalog, house.settings, file, sets, people_only)
 
 
 def made(house: House) -> list[Pair]:
@@ -92,6 +92,15 @@ def test_corrections_count_once_they_are_accepted_and_thumbs_unless_rejected(
     assert waiting(house.workspace, CORPUS, REFUSALS) == {"feedback": 1, "thumb": 1}
     assert waiting(house.workspace, CORPUS, REFUSALS, "2999-01-01T00:00:00+00:00") == {}
     assert waiting(house.workspace, "another", REFUSALS) == {}
+
+
+def test_a_correction_that_reads_as_the_answer_does_not_teach_that_it_is_wrong(
+    house: House, store: FeedbackStore
+) -> None:
+    judge(house, store, RIGHT, Assessment("wrong", ("tone",), "", f"{RIGHT} ", ()), accept=True)
+    assert waiting(house.workspace, CORPUS, REFUSALS) == {}
+    with pytest.raises(PairsError, match="1 chosen equals rejected"):
+        make(house)
 
 
 def test_an_answer_that_the_documents_do_not_have_is_worse_than_a_refusal(house: House, store: FeedbackStore) -> None:
@@ -183,12 +192,67 @@ def test_where_a_fault_is_none_no_answer_is_made() -> None:
     assert list(worse_answers([replace(PAIR, golden=None)], 0)) == []
 
 
-def test_what_a_test_document_says_is_not_learnt_from_preferences(house: House, store: FeedbackStore) -> None:
+def shown_of_documents(house: House, *names: str) -> tuple[PassageRecord, ...]:
+    """A passage of each document, those of fire.md about hotels."""
+    hits = house.search(HOTEL)
+    chosen = [next(hit for hit in hits if hit.document == f"{name}.md") for name in names]
+    return shown_of(
+        replace(shown(house, RIGHT), hits=tuple(replace(hit, rank=n) for n, hit in enumerate(chosen, 1))), {}
+    )
+
+
+@pytest.mark.parametrize("people_only", [True, False])
+def test_what_is_held_out_is_not_learnt_from_what_people_prefer(
+    house: House, store: FeedbackStore, people_only: bool
+) -> None:
     house.make(hold_out=("fire.md",))
-    vote(house, store, RIGHT, WRONG)
-    make(house, house.file)
-    splits = Counter((pair.source, pair.split) for pair in made(house) if "fire.md" in pair.documents)
-    assert {split for _, split in splits} == {"test"} and splits["vote", "test"] == 1
+    trained_on = {one.document for one in house.pairs if one.split == "train"} - {""}
+    other = next(hit.document for hit in house.search(HOTEL) if hit.document in trained_on).removesuffix(".md")
+    vote(house, store, RIGHT, WRONG, evidence=shown_of_documents(house, "fire"))
+    vote(house, store, RIGHT, "Nobody pays.", evidence=shown_of_documents(house, "fire", other))
+    report = make(house, house.file, people_only=people_only)
+    assert {one.split for one in made(house) if "fire.md" in one.documents} == {"test"}
+    assert report.counts["vote"] == 1 and report.dropped["leak: documents of several splits"] == 1
+    assert bool(report.counts.get("synthetic")) != people_only
+
+
+def test_splits_are_those_of_all_sets_and_the_most_precious_where_they_differ(
+    house: House, store: FeedbackStore
+) -> None:
+    house.make(hold_out=("hail.md",))
+    first = house.workspace.pairs_file("first")
+    first.write_bytes(house.file.read_bytes())
+    header_file(first).write_bytes(header_file(house.file).read_bytes())
+    house.make(hold_out=("fire.md",))
+    vote(house, store, RIGHT, WRONG, evidence=shown_of_documents(house, "fire"))
+    make(house, first, house.file)
+    splits = {one.split for one in made(house) if one.documents & {"fire.md", "hail.md"}}
+    assert splits == {"test"}
+
+
+def test_a_question_of_a_held_out_document_is_not_learnt_with_others(house: House, store: FeedbackStore) -> None:
+    house.make(hold_out=("hail.md",))
+    asked = next(one.instruction for one in house.pairs if one.split == "test")
+    vote(house, store, RIGHT, WRONG, question=asked, standalone_question=asked,
+         evidence=shown_of_documents(house, "fire"))  # fmt: skip
+    report = make(house, house.file)
+    assert report.dropped["leak: question"] == 1 and "vote" not in report.counts and not any(report.leaks.values())
+
+
+def test_pairs_that_documents_no_longer_say_get_no_worse_answers(living: House) -> None:
+    living.make()
+    make(living, living.file)
+    before = [one for one in made(living) if "fire.md" in one.documents]
+    text = (living.docs / "fire.md").read_text(encoding="utf-8")
+    (living.docs / "fire.md").write_text(text.replace("95 euros", "99 euros"), encoding="utf-8")
+    (living.docs / "hail.md").unlink()
+    living.ingest()
+    report = make(living, living.file)
+    after = [one for one in made(living) if "fire.md" in one.documents]
+    assert before and not any("95 euros" in passage.text for one in after for passage in one.passages)
+    assert report.dropped["pairs whose document has changed"] > 0 and not any(
+        "hail.md" in one.documents for one in after
+    )
 
 
 def test_what_a_person_edited_stays_and_other_sets_are_not_overwritten(house: House, store: FeedbackStore) -> None:
@@ -213,6 +277,10 @@ def test_the_command_makes_the_set_and_training_asks_for_it(
     status, _, error = run(capsys, "pairs", "preferences", f"--corpus={CORPUS}", "--people-only", "--name=ours", place)
     assert status == 1 and "nobody has said anything yet" in error
     trained(house.workspace, "house", CORPUS, corpus=CORPUS)
+    gathered = house.workspace.pairs_file(f"{CORPUS}-preferences")
+    gathered.unlink()
+    status, _, error = run(capsys, "train", "method=dpo", "--check", place)
+    assert status == 1 and "a check gathers none" in error and not gathered.exists()
     asked: list[dict[str, Any]] = []
 
     def train(_: Any, __: Any, values: dict[str, Any], *___: Any) -> None:
@@ -222,6 +290,16 @@ def test_the_command_makes_the_set_and_training_asks_for_it(
     status, _, error = run(capsys, "train", "method=dpo", place)
     assert (status, asked) == (0, [{"method": "dpo", "adapter": "house", "pairs": f"{CORPUS}-preferences"}])
     assert "preferences in" in error
+    header_file(house.file).unlink()
+    house.file.unlink()
+    status, _, error = run(capsys, "train", "method=dpo", place)
+    assert (
+        status == 1
+        and "are gone (house), and with them what is held out" in error
+        and "assistant pairs --corpus" in error
+    )
+    status, _, error = run(capsys, "pairs", "preferences", f"--corpus={CORPUS}", "--people-only", "--name=ours", place)
+    assert status == 1 and "all are trained on" in error
 
 
 def test_preferences_about_a_forgotten_document_go_with_it(living: House) -> None:
