@@ -142,16 +142,24 @@ def _base(named: str, chosen: str) -> str:
 def _card(folder: Path, adapted: AdaptedModel, config: "LoraConfig", tensors: dict[str, Any]) -> AdapterCard:
     """What is known of it: what its own card says, of one that was exported; else what its files are.
 
-    Files that a stranger names as what it learnt from are not here.
+    What can be seen is not asked of a stranger's card, and files that it names as what it learnt from are not here.
     """
-    base, fingerprint, template = adapted.settings.model, adapted.fingerprint, adapted.template.identity
+    seen: dict[str, Any] = {
+        "method": "dora" if config.use_dora else "lora",
+        "base": adapted.settings.model,
+        "base_fingerprint": adapted.fingerprint,
+        "template": adapted.template.identity,
+        "parameters": sum(tensor.numel() for tensor in tensors.values()),
+        "base_parameters": models.parameters(adapted.folder),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     if (folder / CARD_FILE).exists():
         own = read_card(_own_file(folder, CARD_FILE).parent)
         named = [*own.pair_sets, own.started_from, str(own.config.get("pairs") or ""), *dict(own.components)]
-        for name in filter(None, named):
-            safe_name(name, "set of pairs or adapter")
+        for name in filter(None, [*named, *own.corpus.split(", ")]):
+            safe_name(name, "set of pairs, corpus or adapter")
         kept = {key: value for key, value in own.config.items() if key not in ("data", "validation_data")}
-        return replace(own, base=base, base_fingerprint=fingerprint, template=template, config=kept)
+        return replace(own, config=kept, **seen)
     settings = {
         "rank": config.r,
         "alpha": config.lora_alpha,
@@ -162,10 +170,7 @@ def _card(folder: Path, adapted: AdaptedModel, config: "LoraConfig", tensors: di
     patterns = {"rank_pattern": config.rank_pattern, "alpha_pattern": config.alpha_pattern}
     return AdapterCard(
         name="",
-        method="dora" if config.use_dora else "lora",
-        base=base,
-        base_fingerprint=fingerprint,
-        template=template,
+        **seen,
         corpus="",
         generation=0,
         documents={},
@@ -173,8 +178,6 @@ def _card(folder: Path, adapted: AdaptedModel, config: "LoraConfig", tensors: di
         pairs_hash="",
         pairs_counts={},
         config=settings | {key: pattern for key, pattern in patterns.items() if pattern},
-        parameters=sum(tensor.numel() for tensor in tensors.values()),
-        base_parameters=models.parameters(adapted.folder),
         steps=0,
         tokens=0,
         seconds=0.0,
@@ -183,7 +186,6 @@ def _card(folder: Path, adapted: AdaptedModel, config: "LoraConfig", tensors: di
         base_validation_loss=None,
         versions={name: version(name) for name in ("domain-assistant", "peft", "torch", "transformers")},
         machine=platform.machine(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

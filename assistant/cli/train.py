@@ -221,11 +221,11 @@ def import_(
         return
     setting = "" if card.base == settings.engine.model else f" --set engine.model={card.base}"
     licence = f", licence {card.licence}" if card.licence else ""
-    click.echo(
+    told = (
         f"Adapter '{card.name}': {card.method} on {card.base}, {card.parameters:,} parameters"
-        f" ({card.share:.2%} of the base){visible(licence)}.\n"
-        f'Use it: assistant ask --adapter {card.name}{setting} "..."'
+        f" ({card.share:.2%} of the base){licence}."
     )
+    click.echo(f"{visible(told)}\n" + visible(f'Use it: assistant ask --adapter {card.name}{setting} "..."'))
 
 
 @adapters_command.command("compose", epilog="Example: assistant adapters compose terms:0.7 tone:0.3 --name house")

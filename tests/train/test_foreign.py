@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import date
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,21 @@ def test_an_adapter_that_was_exported_keeps_its_lineage(settings: Settings, tmp_
     logits = tuple(logit + 1 for logit in sent.canary.top_logits)
     write_card(tmp_path / "sent", replace(sent, canary=replace(sent.canary, top_logits=logits)))
     assert "does not say what it said" in refusal(settings, tmp_path / "sent", tmp_path / "else/house", base=base)
+
+
+def test_a_strangers_card_is_not_believed_about_what_can_be_seen(settings: Settings, tmp_path: Path) -> None:
+    save_random(settings, tmp_path / "adapters/house")
+    export(settings.engine, "", tmp_path / "adapters", "house", tmp_path / "sent", "hub")
+    sent = read_card(tmp_path / "sent")
+    lies: dict[str, Any] = {"method": "full", "created": "x", "parameters": -1, "base_parameters": 0}
+    write_card(tmp_path / "sent", replace(sent, **lies))
+    card = import_adapter(settings, str(tmp_path / "sent"), tmp_path / "there/house", base=settings.engine.model)
+    assert (
+        card.method == "lora" and date.fromisoformat(card.created[:10]) and 0 < card.parameters < card.base_parameters
+    )
+    adapted(settings, tmp_path / "there").select("house")
+    write_card(tmp_path / "sent", replace(sent, corpus="default, ../house"))
+    assert "'../house'" in refusal(settings, tmp_path / "sent", tmp_path / "else/house", base=settings.engine.model)
 
 
 def refusal(settings: Settings, source: Path | str, target: Path, **options: Any) -> str:
