@@ -32,16 +32,17 @@ _LLAMA_FACTORY = {
     "weight_decay": "weight_decay", "warmup_ratio": "warmup", "max_grad_norm": "max_gradient", "seed": "seed",
 }  # fmt: skip
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant", "constant_with_warmup": "constant"}
-_TRACKERS = {
-    "wandb_project": "wandb", "use_wandb": "wandb", "use_mlflow": "mlflow", "mlflow_tracking_uri": "mlflow",
-    "use_tensorboard": "tensorboard", "use_trackio": "trackio",
-}  # fmt: skip
 # Loaders of Hugging Face's datasets, where a path stands in Axolotl's list of them.
 _LOADERS = frozenset({"json", "csv", "parquet"})
 # Of LLaMA-Factory's data sets.
 _DESCRIPTIONS = "dataset_info.json"
 # What our readers call roles by themselves.
 _KNOWN_ROLES = frozenset({"user", "human", "assistant", "gpt", "system"})
+# And columns, beside those that have our own name.
+_KNOWN_COLUMNS = {
+    "messages": "conversations", "role": "from", "content": "value", "instruction": "question prompt query",
+    "response": "answer output completion",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,12 @@ def translated(file: Path) -> ForeignRun:
                 f"{file} is no run of Axolotl (base_model) or LLaMA-Factory (model_name_or_path).",
                 "Give a run file of ours without --from.",
             )
-    except (AttributeError, TypeError, ValueError) as error:  # a list where a number should be, and the like
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ) as error:  # a list where a number should be, and the like
         raise ConfigError(
             f"{file}: a value is not of the type that it should be: {one_line(error)}.", "Mend it."
         ) from None
@@ -130,27 +136,31 @@ def _axolotl(stated: _Stated) -> tuple[dict[str, Any], str]:
     if stated.take("gradient_checkpointing"):
         values["checkpointing"] = True
     _validation(stated, values, "val_set_size")
-    for key, tracker in _TRACKERS.items():
-        if stated.take(key):
-            values["report_to"] = tracker
-    columns: dict[str, str] = {}
+    # Other trackers may send what is learnt elsewhere: that is for who trains here to ask for.
+    if stated.take("use_tensorboard"):
+        values["report_to"] = "tensorboard"
+    columns: dict[str, dict[str, str]] = {}
     for key, name in (("datasets", "data"), ("test_datasets", "validation_data")):
         for number, entry in enumerate(stated.take(key) or ()):
             values.setdefault(name, []).extend(_axolotl_data(stated, entry, f"{key}[{number}].", columns))
-    values |= {"columns": columns} if columns else {}
+    values |= _columns(columns)
     template = stated.take("chat_template")
     if template not in {None, "chatml", "tokenizer_default"}:
         stated.miss("chat_template", template)
     return values, "chatml" if template == "chatml" else ""
 
 
-def _axolotl_data(stated: _Stated, entry: Any, prefix: str, columns: dict[str, str]) -> list[str]:
-    """The files, folders or ids of one data set; what it calls its columns is added to ``columns``."""
+def _axolotl_data(stated: _Stated, entry: Any, prefix: str, columns: dict[str, dict[str, str]]) -> list[str]:
+    """The files, folders or ids of one data set; what it calls its columns is added to ``columns`` by its name."""
     inner = _Stated(entry, prefix)
     path, files, kind = (inner.take(key) for key in ("path", "data_files", "type"))
     names = {"field_messages": "messages", "message_field_role": "role", "message_field_content": "content"}
     called = {ours: found for theirs, ours in names.items() if (found := inner.take(theirs))}
-    called |= inner.take("message_property_mappings") or {}
+    for ours, theirs in (inner.take("message_property_mappings") or {}).items():
+        if ours in {"role", "content"}:
+            called[ours] = theirs
+        elif ours != theirs:
+            inner.miss(f"message_property_mappings.{ours}", theirs)
     if isinstance(kind, dict):
         fields = _Stated(kind, f"{prefix}type.")
         own = {"field_instruction": "instruction", "field_input": "input", "field_output": "response"}
@@ -172,15 +182,15 @@ def _axolotl_data(stated: _Stated, entry: Any, prefix: str, columns: dict[str, s
         inner.miss("roles", roles)
     if (trained := inner.take("roles_to_train")) not in (None, ["assistant"], ["gpt"], ["assistant", "gpt"]):
         inner.miss("roles_to_train", trained)
-    for ours, theirs in called.items():
-        if columns.setdefault(ours, theirs) != theirs:
-            inner.miss(f"columns.{ours}", theirs)
+    columns[prefix.rstrip(".")] = called
     subset = inner.take("name")
     stated.unmatched += inner.finish()
     if files and (path in _LOADERS or path is None):
         return [files] if isinstance(files, str) else list(files)
     if files:
         stated.miss(f"{prefix}data_files", files)
+    if path is None:
+        raise ConfigError(f"{prefix.rstrip('.')} names no path.", "State its path, or take it out.")
     return [f"{path}/{subset}" if subset else str(path)]
 
 
@@ -201,7 +211,7 @@ def _llama_factory(stated: _Stated, beside: Path) -> tuple[dict[str, Any], str]:
     if stated.take("disable_gradient_checkpointing"):
         values["checkpointing"] = False
     _validation(stated, values, "val_size")
-    if (tracker := stated.take("report_to")) in _TRACKERS.values():
+    if (tracker := stated.take("report_to")) == "tensorboard":
         values["report_to"] = tracker
     elif tracker not in {None, "none"}:
         stated.miss("report_to", tracker)
@@ -209,24 +219,24 @@ def _llama_factory(stated: _Stated, beside: Path) -> tuple[dict[str, Any], str]:
         stated.take(key)
     folder = Path(stated.take("dataset_dir") or "data").expanduser()
     folder = next((one for one in (folder, beside / folder) if (one / _DESCRIPTIONS).exists()), folder)
-    columns: dict[str, str] = {}
+    columns: dict[str, dict[str, str]] = {}
     for key, name in (("dataset", "data"), ("eval_dataset", "validation_data")):
         named = stated.take(key) or ()
         for one in named.split(",") if isinstance(named, str) else named:
             values.setdefault(name, []).append(_described(stated, one.strip(), folder, columns))
-    values |= {"columns": columns} if columns else {}
-    return values, ""
+    return values | _columns(columns), ""
 
 
-def _described(stated: _Stated, name: str, folder: Path, columns: dict[str, str]) -> str:
+def _described(stated: _Stated, name: str, folder: Path, columns: dict[str, dict[str, str]]) -> str:
     """The file or id of a data set that ``dataset_info.json`` describes; its columns are added to ``columns``."""
     file = folder / _DESCRIPTIONS
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         known = {}
     if name not in known:
         if Path(name).exists() or "/" in name:
+            columns[name] = {}
             return name
         raise ConfigError(f"dataset={name} is described in no {file}.", "Name the file itself: data=FILE.")
     inner = _Stated(known[name], f"{name}.")
@@ -244,13 +254,32 @@ def _described(stated: _Stated, name: str, folder: Path, columns: dict[str, str]
     odd = [key for key, tag in tags.items() if key not in of_turns and tag not in _KNOWN_ROLES]
     inner.unmatched += [f"{name}.tags.{key}={tags[key]}" for key in odd]
     mapped = {ours: called[theirs] for theirs, ours in names.items() if called.get(theirs)}
-    for ours, theirs in (mapped | {ours: tags[key] for key, ours in of_turns.items() if key in tags}).items():
-        if columns.setdefault(ours, theirs) != theirs:
-            inner.unmatched.append(f"{name}.columns.{ours}={theirs}")
+    columns[name] = mapped | {ours: tags[key] for key, ours in of_turns.items() if key in tags}
     if (split := inner.take("split")) not in {None, "train"}:
         inner.miss("split", split)
     stated.unmatched += inner.finish()
+    if not (hub or place):
+        raise ConfigError(f"dataset={name} has no file_name or hf_hub_url in {file}.", "State one, or take it out.")
     return "/".join(filter(None, (hub, part or subset))) if hub else str(folder / str(place))
+
+
+def _columns(of_sets: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """The setting of what all sets call their columns, if it is needed. Raises ConfigError where they do not agree."""
+    every = list(of_sets.values())
+    if any(called != every[0] for called in every):
+        every = [_unknown(called) for called in every]
+    for name, called in zip(of_sets, every, strict=True):
+        if called != every[0]:
+            told = f"{name} calls its columns otherwise than {next(iter(of_sets))}, and one setting is for all."
+            raise ConfigError(told, "Call them alike in all files, or train on sets that do.")
+    return {"columns": dict(every[0])} if every and every[0] else {}
+
+
+def _unknown(called: Mapping[str, str]) -> dict[str, str]:
+    """What of a set's columns our readers have to be told: of a row, all or nothing, for then no others are read."""
+    odd = {ours for ours, theirs in called.items() if theirs not in (ours, *_KNOWN_COLUMNS.get(ours, "").split())}
+    in_turns = {"role", "content"}
+    return {ours: called[ours] for ours in called if ours in odd or (ours not in in_turns and odd - in_turns)}
 
 
 def _common(

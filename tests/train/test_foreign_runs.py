@@ -12,6 +12,7 @@ from train.run_file import validated
 
 RUNS = Path(__file__).parents[1] / "data" / "runs"
 DATA = RUNS / "data"
+OWN = {"path": "a.jsonl", "type": {"field_instruction": "ask", "field_output": "reply"}}
 EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "axolotl-qlora.yml": (
         {
@@ -26,7 +27,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "axolotl-chat.yml": (
         {
             "name": "chat", "data": ["data/chats.jsonl", "data/more.jsonl"], "validation_data": ["data/held-out.jsonl"],
-            "columns": {"messages": "conversations", "role": "from", "content": "value"}, "method": "dora", "rank": 16,
+            "method": "dora", "rank": 16,
             "alpha": 32, "target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"], "layers_to_transform": [14, 15],
             "batch": 8, "epochs": 2, "learning_rate": "1e-4", "schedule": "linear", "patience": 3,
             "evaluate_every": 50, "max_gradient": 0.5, "seed": 42, "report_to": "tensorboard",
@@ -46,11 +47,12 @@ EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "axolotl-plugins.yml": (
         {
             "data": ["openai/gsm8k/main"], "method": "lora-8bit", "rank": 8, "alpha": 16, "rslora": True, "batch": 16,
-            "epochs": 1, "learning_rate": 0.0003, "report_to": "wandb",
+            "epochs": 1, "learning_rate": 0.0003,
         },
         ("engine.model=meta-llama/Llama-3.2-1B-Instruct",),
         "lr_scheduler optimizer datasets[0].type datasets[0].shards plugins liger_rope "
-        "liger_fused_linear_cross_entropy loraplus_lr_ratio wandb_name trust_remote_code neftune_noise_alpha",
+        "liger_fused_linear_cross_entropy loraplus_lr_ratio wandb_project wandb_name trust_remote_code "
+        "neftune_noise_alpha",
     ),
     "axolotl-two-sets.yml": (
         {
@@ -58,12 +60,12 @@ EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
             "epochs": 1, "batch": 4, "learning_rate": 0.001,
         },
         ("engine.model=./models/house",),
-        "datasets[1].columns.messages lora_modules_to_save",
+        "lora_modules_to_save",
     ),
     "factory-lora.yaml": (
         {
             "name": "sft", "data": [str(DATA / "claims.json"), str(DATA / "voice.jsonl")], "validation_share": 0.1,
-            "columns": {"instruction": "instruction", "input": "input", "response": "output"}, "method": "lora",
+            "method": "lora",
             "rank": 8, "alpha": 16, "target_modules": "all-linear", "batch": 8, "learning_rate": 0.0001, "epochs": 3.0,
             "schedule": "cosine", "warmup": 0.1, "evaluate_every": 500,
         },
@@ -74,13 +76,13 @@ EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "factory-qlora.yaml": (
         {
             "name": "llama3", "data": [str(DATA / "chats.jsonl")], "validation_data": [str(DATA / "held.jsonl")],
-            "columns": {"messages": "turns", "role": "role", "content": "content"}, "method": "qlora", "rank": 16,
+            "columns": {"messages": "turns"}, "method": "qlora", "rank": 16,
             "alpha": 16, "dropout": 0.1, "target_modules": "q_proj,v_proj", "rslora": True, "batch": 2, "epochs": 1,
-            "max_steps": 200, "warmup": 0.1, "learning_rate": 0.00005, "report_to": "wandb",
+            "max_steps": 200, "warmup": 0.1, "learning_rate": 0.00005,
         },
         ("engine.model=meta-llama/Meta-Llama-3-8B-Instruct",),
-        "lr_scheduler_type chats.columns.tools chats_held.num_samples quantization_method loraplus_lr_ratio template "
-        "neftune_noise_alpha",
+        "lr_scheduler_type report_to chats.columns.tools chats_held.num_samples quantization_method loraplus_lr_ratio "
+        "template neftune_noise_alpha",
     ),
     "factory-full.yaml": (
         {
@@ -144,6 +146,10 @@ def changed(tmp_path: Path, name: str, **keys: Any) -> ForeignRun:
         ("axolotl-qlora.yml", {"datasets": [{"path": "x", "type": "completion"}]}, "datasets[0].type=completion"),
         ("axolotl-qlora.yml", {"datasets": ["x"]}, "datasets[0]. holds a str"),
         ("axolotl-qlora.yml", {"datasets": 3}, "not of the type"),
+        ("axolotl-qlora.yml", {"datasets": [{"type": "alpaca"}]}, "datasets[0] names no path"),
+        ("axolotl-qlora.yml", {"datasets": [OWN, {"path": "b.jsonl"}]}, "datasets[1] calls its columns otherwise"),
+        ("axolotl-qlora.yml", {"datasets": [OWN], "test_datasets": [{"path": "b"}]}, "test_datasets[0] calls its"),
+        ("axolotl-qlora.yml", {"max_steps": float("inf")}, "not of the type"),
         ("axolotl-qlora.yml", {"max_steps": "many"}, "not of the type"),
         ("axolotl-qlora.yml", {"val_set_size": [1]}, "not of the type"),
         ("axolotl-qlora.yml", {"base_model": None}, "no run of Axolotl"),
@@ -168,3 +174,18 @@ def test_a_file_of_neither_is_refused_in_one_line(tmp_path: Path, content: str) 
     with pytest.raises(ConfigError) as error:
         translated(tmp_path / "run.yml")
     assert "\n" not in str(error.value)
+
+
+def test_descriptions_of_data_that_are_none_are_told_in_one_line(tmp_path: Path) -> None:
+    for content, said in (("[" * 100_000, "described in no"), ('{"none": {"columns": {}}}', "has no file_name")):
+        (tmp_path / "dataset_info.json").write_text(content)
+        with pytest.raises(ConfigError, match=said) as error:
+            changed(tmp_path, "factory-lora.yaml", dataset="none", dataset_dir=str(tmp_path))
+        assert "\n" not in str(error.value)
+
+
+def test_properties_of_turns_that_are_no_texts_are_named(tmp_path: Path) -> None:
+    entry = {"path": "a.jsonl", "message_property_mappings": {"role": "who", "weight": "w", "tool": "tool"}}
+    run = changed(tmp_path, "axolotl-qlora.yml", datasets=[entry])
+    assert run.values["columns"] == {"role": "who"}
+    assert "datasets[0].message_property_mappings.weight=w" in run.unmatched and validated(run.values)
