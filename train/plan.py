@@ -22,7 +22,7 @@ from assistant.workspace import Workspace, safe_name
 from train.batches import TokenRow, packed, rows_of, steps, steps_an_epoch
 from train.data_files import read_data
 from train.model import Parameters, count_parameters, window_of
-from train.preferences import Start, newest_adapter, preference_rows, start_from
+from train.preferences import REJECTED, Start, newest_adapter, preference_rows, start_from
 from train.run_file import learning_rate
 from train.validation_answers import Answers, answers_of
 
@@ -112,7 +112,7 @@ class Job:
     header: PairsHeader | None
     """None for data, and for pairs that were brought along without."""
     dropped: Mapping[str, Sequence[str]]
-    """Of data, the rows that are left out: reason → places."""
+    """The rows of data, and preferences, that are left out: reason → places."""
     plan: TrainingPlan
     of_hub: Sequence[str] = ()
     """Of data, what comes from the Hugging Face hub."""
@@ -138,9 +138,9 @@ class Job:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Training pairs by source."""
-        out = {place for places in self.dropped.values() for place in places}
-        return dict(Counter(pair.source for pair in self.pairs if pair.split == "train" and pair.id not in out))
+        """Pairs that are trained on, by source."""
+        learnt = {row.id.removesuffix(REJECTED) for row in self.plan.rows}
+        return dict(Counter(pair.source for pair in self.pairs if pair.split == "train" and pair.id in learnt))
 
     @property
     def identity(self) -> dict[str, str]:
@@ -195,7 +195,7 @@ def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
 
 
 def left_out(dropped: Mapping[str, Sequence[str]]) -> list[str]:
-    """The rows of data that are left out, for people: a line a reason, with the first places."""
+    """The rows that are left out, for people: a line a reason, with the first places."""
     return [
         f"Left out: {counted(len(places), 'row')}: {reason}"
         f" ({'; '.join(places[:_PLACES_NAMED])}{'; …' if len(places) > _PLACES_NAMED else ''})"
@@ -238,6 +238,10 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         raise TrainingError(
             f"{', '.join(settings.data) or settings.pairs} holds no rows to train on.{why}", "See docs/training.md."
         )
+    dropped: Mapping[str, Sequence[str]] = data.dropped if data else {}
+    if settings.method == "dpo":
+        single = [pair.id for pair in pairs if pair.split == "train" and not (pair.response and pair.rejected)]
+        dropped = {"an answer alone, from which method=kto learns": single} if single else {}
     voice = {pair.id for pair in pairs if pair.source == "tone"}
     rows += settings.tone_epochs * [row for row in rows if row.id in voice]
     validation = drawn(read("validation"), settings)
@@ -257,7 +261,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         template=template,
         pairs=pairs,
         header=None if data else read_header(workspace.pairs_file(settings.pairs)),
-        dropped=data.dropped if data else {},
+        dropped=dropped,
         plan=plan,
         of_hub=data.of_hub if data else (),
         start=start,

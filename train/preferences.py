@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import torch
     from peft import LoraConfig
 
+REJECTED = "/rejected"
+"""Ends the id of a row that is about the worse response of a pair."""
 _TRAINED, _REFERENCE = "default", "reference"
 _KINDS: dict[str, Method] = {"nf4": "qlora", "int8": "lora-8bit"}
 _OF_AN_ADAPTER = ("rank", "alpha", "rslora", "target_modules", "layers_to_transform")
@@ -118,21 +120,38 @@ def with_start(base: Any, settings: TrainSettings, start: Start) -> Any:
 def preference_rows(
     pairs: Sequence[Pair], split: Split, template: ChatTemplate, system: str, window: int | None, method: Method
 ) -> list[TokenRow]:
-    """The preferences of one split as rows, in order: for ``kto`` one a response, held against that of another row.
+    """The preferences of one split as rows, in order: for ``kto`` one a response, held against that of another prompt.
 
-    Raises what ``rows_of`` raises.
+    Without another prompt that leaves none to validate on. Raises what ``rows_of`` raises, and TrainingError where
+    there is none to train with.
     """
     if method == "dpo":
         pairs = [pair for pair in pairs if pair.response and pair.rejected]
     liked = [pair for pair in pairs if pair.response]
-    disliked = [replace(pair, id=f"{pair.id}/rejected", response=pair.rejected) for pair in pairs if pair.rejected]
+    disliked = [replace(pair, id=f"{pair.id}{REJECTED}", response=pair.rejected) for pair in pairs if pair.rejected]
     good, bad = (rows_of(some, split, template, system, window) for some in (liked, disliked))
     if method == "dpo":
         return [replace(one, against=other.response) for one, other in zip(good, bad, strict=True)]
     rows = [*good, *(replace(row, is_wanted=False) for row in bad)]
-    far = len(rows) // 3  # neighbours may be about the same prompt, and so may those half of all rows away
-    others = [*rows[far:], *rows[:far]]
-    return [replace(row, against=other.response) for row, other in zip(rows, others, strict=True)]
+    held: list[TokenRow] = []
+    for place, row in enumerate(rows):
+        # Neighbours may be about the same passages, and so may those half of all rows away.
+        far = place + len(rows) // 3
+        others = (rows[at % len(rows)] for at in range(far, far + len(rows)))
+        other = next((one for one in others if one.prompt != row.prompt and _fits(row, one, window)), None)
+        if other is None and split == "train":
+            raise TrainingError(
+                f"kto holds '{row.id}' against the answer to another prompt, and there is none that fits.",
+                "Gather opinions about more questions.",
+            )
+        if other is None:
+            return []
+        held.append(replace(row, against=other.response))
+    return held
+
+
+def _fits(row: TokenRow, other: TokenRow, window: int | None) -> bool:
+    return window is None or len(row.prompt) + len(other.response) <= window
 
 
 class PairPreference:

@@ -54,6 +54,11 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, lr=0.0)
         self.state = State()
 
+    @property
+    def _unit(self) -> str:
+        """Of the loss."""
+        return {"dpo": "nats a preference", "kto": "a mean over answers"}.get(self.settings.method, "nats a token")
+
     def restore(self) -> None:
         """Go back to the checkpoint in the folder. Raises TrainingError."""
         self.state = checkpoints.restore(self.folder, self.weights, self.optimizer)
@@ -67,7 +72,7 @@ class Trainer:
         with (
             out_of_memory_told(self.passes.most_tokens),
             _asked_to_stop(self.passes.accelerator.is_main_process) as stop,
-            watching(self.folder, plan.schedule, self.passes.accelerator, self.state) as watch,
+            watching(self.folder, plan.schedule, self.passes.accelerator, self.state, self._unit) as watch,
         ):
             if not self.state.has_ended:
                 self._run(plan, watch, stop)

@@ -56,8 +56,8 @@ class Curves:
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(_line(record))
 
-    def plot(self, title: str, base_loss: float | None) -> None:
-        """Draw the losses so far; ``base_loss`` is the validation loss before training."""
+    def plot(self, title: str, base_loss: float | None, unit: str) -> None:
+        """Draw the losses so far, in a unit; ``base_loss`` is the validation loss before training."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7, 4), layout="constrained")
@@ -72,7 +72,7 @@ class Curves:
             axes.plot(validated, validation, color="#c2571a", linewidth=2, marker="o", label="validation")
         if base_loss is not None:
             axes.axhline(base_loss, color="#777777", linestyle=":", label="validation, before training")
-        axes.set(xlabel="step", ylabel="loss (nats a token)", title=title)
+        axes.set(xlabel="step", ylabel=f"loss ({unit})", title=title)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
         for name in _PLOTS:
@@ -96,11 +96,14 @@ def _line(record: Mapping[str, float]) -> str:
 class Watch:
     """Tells the course of one run; silent in all processes but the first."""
 
-    def __init__(self, folder: Path, schedule: Schedule, accelerator: "Accelerator", bar: Bar, state: State) -> None:
+    def __init__(
+        self, folder: Path, schedule: Schedule, accelerator: "Accelerator", bar: Bar, state: State, unit: str
+    ) -> None:
         self._schedule = schedule
         self._accelerator = accelerator
         self._bar = bar
         self._title = folder.name
+        self._unit = unit
         self._curves = Curves(folder, state.step) if accelerator.is_main_process else None
         self._began = state.step, state.row_tokens, state.seconds
         self._validation = ""
@@ -148,7 +151,7 @@ class Watch:
     def plot(self, state: State) -> None:
         """Draw the curves so far."""
         if self._curves:
-            self._curves.plot(self._title, state.base_loss)
+            self._curves.plot(self._title, state.base_loss, self._unit)
 
     def _speed(self, state: State) -> float:
         """Tokens of rows a second in this process's life, validation included."""
@@ -161,11 +164,11 @@ class Watch:
 
 
 @contextmanager
-def watching(folder: Path, schedule: Schedule, accelerator: "Accelerator", state: State) -> Iterator[Watch]:
-    """A watch with its bar while the block runs."""
+def watching(folder: Path, schedule: Schedule, accelerator: "Accelerator", state: State, unit: str) -> Iterator[Watch]:
+    """A watch with its bar while the block runs; losses are in ``unit``."""
     with progress_bar("training", schedule.total, shown=accelerator.is_main_process) as bar:
         bar.advance(state.step)
-        yield Watch(folder, schedule, accelerator, bar, state)
+        yield Watch(folder, schedule, accelerator, bar, state, unit)
 
 
 def check_tracker(settings: TrainSettings) -> None:

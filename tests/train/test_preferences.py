@@ -15,7 +15,7 @@ from tiny import tiny_model, tokenizer
 from toys import apart, toy_llama, toy_pair, toy_rows, write_toy_pairs
 
 from assistant.artifacts.cards import read_card
-from assistant.artifacts.pairs import Pair, PairsHeader, learnt_from_these, pairs_hash, read_pairs, write_pairs
+from assistant.artifacts.pairs import Pair, PairsHeader, Split, learnt_from_these, pairs_hash, read_pairs, write_pairs
 from assistant.cli import main
 from assistant.config import Settings
 from assistant.config.train_settings import TrainSettings
@@ -27,7 +27,7 @@ from train.check import check, problems
 from train.finetune import train
 from train.forward_backward import Passes, attention_kinds
 from train.model import trained
-from train.plan import named
+from train.plan import named, prepare
 from train.preferences import PairPreference, SinglePreference, Start, preference_rows, with_start
 
 SHORT = {"max_steps": 2, "learning_rate": 0.01, "validation_answers": 0}
@@ -232,6 +232,33 @@ def test_single_answers_train_where_nothing_says_which_of_two_is_better(started:
     card = train(started, general, SHORT | {"method": "kto", "max_steps": 4})
     assert card is not None and (card.method, card.pairs) == ("kto", "toy, thumbs")
     assert apart(weights(started, "thumbs"), weights(started, "house")) > 0.001
+
+
+def test_what_is_not_learnt_is_not_counted_but_told(started: Workspace, general: Settings) -> None:
+    write_liked(started, [liked(0), liked(1), liked(2, source="thumb", rejected="")])
+    settings = named(TrainSettings(method="dpo"), started)
+    job = prepare(settings, started, general)
+    assert job.counts == {"vote": 2} and [len(places) for places in job.dropped.values()] == [1]
+    assert prepare(settings.model_copy(update={"method": "kto"}), started, general).counts == {"vote": 2, "thumb": 1}
+
+
+def test_a_single_answer_is_held_against_that_to_another_prompt(base: Path) -> None:
+    system, template = Settings().answer.system, read_template(base, Settings().engine)
+    thumbs = [liked(n, source="thumb", rejected="") for n in (0, 1)]
+
+    def rows(pairs: Sequence[Pair], split: Split = "train", window: int | None = None) -> list[TokenRow]:
+        return preference_rows(pairs, split, template, system, window, "kto")
+
+    one, other = rows(thumbs)
+    assert (one.against, other.against) == (other.response, one.response)
+    assert all(row.against != row.response for row in rows([liked(0), thumbs[1]]))
+    with pytest.raises(TrainingError, match="another prompt"):
+        rows(thumbs[:1])
+    assert rows([replace(thumbs[0], split="validation")], "validation") == []
+    long = replace(thumbs[1], instruction="?", passages=(), response="Rule 1 says 1 days. " * 200)
+    (whole, _) = rows([long, thumbs[0]])
+    with pytest.raises(TrainingError, match="none that fits"):
+        rows([long, thumbs[0]], window=len(whole.prompt) + len(whole.response))
 
 
 def test_an_interrupted_training_goes_on_against_the_same_reference(

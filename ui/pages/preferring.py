@@ -1,5 +1,6 @@
 """The part of the teaching page where an adapter learns from what people prefer: how much waits, and its training."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -8,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.artifacts.cards import FULL, AdapterCard, adapter_folder, adapter_names, read_card
+from assistant.artifacts.pairs import Source
 from assistant.config.train_settings import PREFERENCE_METHODS
 from assistant.errors import AdapterError, UsageError
 from assistant.feedback.opinions import waiting
@@ -55,16 +57,27 @@ class PreferenceActions:
         )
         chosen = adapter if adapter in names else next(reversed(names), None)
         corpus = cards[chosen].corpus.partition(",")[0] if chosen else ""
-        learnt = [card.created for card in cards.values() if card.method in PREFERENCE_METHODS]
-        said = waiting(self.context.workspace, corpus, self.context.settings.answer.refusal, max(learnt, default=""))
+        # An adapter that went on learnt what people prefer about the first corpus behind it; thumbs with kto alone.
+        learnt = [
+            card
+            for card in cards.values()
+            if card.method in PREFERENCE_METHODS and card.corpus.partition(",")[0] == corpus
+        ]
+        said = self._waiting(corpus, learnt)
+        single = self._waiting(corpus, [card for card in learnt if card.method == "kto"])
         told = self.context.text(
             "teaching.preferences.waiting",
-            total=sum(said.values()),
+            total=said.get("vote", 0) + said.get("feedback", 0),
             votes=said.get("vote", 0),
             corrections=said.get("feedback", 0),
-            thumbs=said.get("thumb", 0),
+            thumbs=single.get("thumb", 0),
         )
         return [choosing(names[::-1], chosen), meta_html(told)]
+
+    def _waiting(self, corpus: str, learnt: Sequence[AdapterCard]) -> dict[Source, int]:
+        """What people said since the last of some adapters was trained."""
+        since = max((card.created for card in learnt), default="")
+        return waiting(self.context.workspace, corpus, self.context.settings.answer.refusal, since)
 
     @telling
     @checked
