@@ -276,7 +276,9 @@ class Assistant:
         course.before = EarlierAnswer(course.question, cited) if cited else None
         its = [hit for hit in earlier if any(one.hit == hit.rank for one in cited)]
         language = answered_in(course.question, LANGUAGES)
-        course.computed = of_what_was_said(course.question, said, [hit.text for hit in its], language)
+        course.computed = of_what_was_said(
+            course.question, course.rewriting.before, said, [hit.text for hit in its], language
+        )
         return _merged([], [*found, *its])
 
     def _places(self, question: str, shown: Sequence[Evidence], before: EarlierAnswer | None = None) -> Places:

@@ -13,8 +13,17 @@ from functools import cache
 
 from assistant.grounding.spans import Span
 from assistant.text.languages import LANGUAGES, data
-from assistant.text.lexicon import forms, table, whole_words
-from assistant.text.quantities import as_written, in_digits, quantities, split_quantities, unit_of, units_named
+from assistant.text.lexicon import forms, grammar, table, vocabulary, whole_words
+from assistant.text.quantities import (
+    as_written,
+    in_digits,
+    qualifiers,
+    quantities,
+    split_quantities,
+    unit_of,
+    units_named,
+)
+from assistant.text.words import words
 from assistant.types import HEADING_SEPARATOR, Evidence
 
 _MONEY = frozenset("€$£")
@@ -87,17 +96,24 @@ def basis_in(text: str, language: str) -> Basis:
     return Basis(frozenset(periods), is_person > 0, its.other.search(rest) is not None, rest)
 
 
-def amount_in(text: str, language: str) -> Amount | None:
-    """The amount of a text that measures nothing else, for the period and person named right behind it."""
-    measured = {one for one in quantities(text, language) if unit_of(one)}
-    if len(measured) != 1:
+def amount_said_alone(text: str, asked: str, language: str) -> Amount | None:
+    """The amount of a sentence that says nothing but it, for what it is, and what was ``asked``: "The card costs €5 a
+    month." What it is for has to stand right behind it, and nothing behind that."""
+    measured = quantities(text, language)
+    if len(measured) != 1 or not unit_of(measured[0]):
         return None
-    (quantity,) = measured
-    written = as_written(quantity, text, language)
-    behind = in_digits(text, language, dated=False).partition(written)[2]
+    written = as_written(measured[0], text, language)
+    before, _, behind = in_digits(text, language, dated=False).partition(written)
+    stating = re.search(rf"\b(?:{forms('stating_amounts', language)})\s$", before, re.IGNORECASE)
     attached = _patterns(language).behind.match(behind)
-    is_open = basis_in(re.split("[.,;]", behind)[0], language).is_open
-    return _amount(quantity, unit_of(quantity), [basis_in(attached[0] if attached else "", language)], is_open)
+    if stating is None or attached is None or behind[attached.end() :].strip(" .!"):
+        return None
+    pointing = ("articles", "determiners", "pronouns", "anaphora", "inner_anaphora")
+    known = frozenset(words(asked)) - grammar(language)
+    known = known.union(*(vocabulary(kind, language) for kind in pointing)) - vocabulary("negations", language)
+    if not known.issuperset(words(before[: stating.start()])):
+        return None
+    return _amount(measured[0], unit_of(measured[0]), [basis_in(attached[0], language)], is_open=False)
 
 
 def amount_of_cell(hit: Evidence, span: Span, header: str, cell: str) -> Amount | None:
@@ -150,9 +166,9 @@ def _unit_from(lines: tuple[str, ...], language: str) -> str:
 
 
 def _says_more(cell: str, language: str) -> bool:
-    """Whether a cell has words beside an amount, its limit and what it is for."""
+    """Whether a cell has words beside an amount and what it is for; "up to" are such words."""
     rest = basis_in(split_quantities(cell, language)[1], language).rest
-    return any(map(str.isalnum, rest))
+    return any(map(str.isalnum, rest)) or any(kind == "limit" for _, kind, _ in qualifiers(cell, language))
 
 
 def _is_ambiguous(cell: str, language: str) -> bool:

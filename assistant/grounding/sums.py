@@ -1,15 +1,16 @@
 """Sums that a question asks for, "a year", "for two people", "together": computed only from amounts that are cited.
 
 A sum stands behind the words that it is computed from, and shows its parts: "12 × €36.40 a month = €436.80 a year". It
-is not computed where another quantity may change it ("€50 to €60 a day"), where it is not sure for what an amount is,
-where the question has a number or a word that stands beside the amount ("in Europe"), or the documents say the sum.
+is computed from cells; sentences limit their amounts in more ways than can be told ("on Sundays", "plus VAT"). It is
+not where another quantity may change it ("€50 to €60 a day"), where it is not sure for what an amount is, where the
+question has a number or a word that stands beside the amount ("in Europe"), or the documents may say another sum.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
-from assistant.grounding.amounts import Amount, amount_in, amount_of_cell, basis_in, captions
+from assistant.grounding.amounts import Amount, amount_of_cell, amount_said_alone, basis_in, captions
 from assistant.grounding.grounder import cite
 from assistant.grounding.outcomes import outcome_of
 from assistant.grounding.quoting import Places, row_in_words
@@ -23,8 +24,8 @@ from assistant.grounding.tables import (
     numbers_within,
 )
 from assistant.text.languages import LANGUAGES, answers, data
-from assistant.text.lexicon import forms, no_subject, whole_words
-from assistant.text.quantities import in_digits, in_figures, qualifiers, quantities, unit_of
+from assistant.text.lexicon import forms, no_subject, table, whole_words
+from assistant.text.quantities import in_digits, in_figures, quantities, unit_of
 from assistant.text.words import stems, words
 from assistant.types import Evidence, Sentence
 
@@ -74,7 +75,7 @@ def computed(wanted: Wanted, places: Places, hits: Sequence[Evidence], probabili
     if places.best is None or outcome_of("", False, False, places, probability) != "quoted":
         return ()
     hit, span = places.best
-    parts = _cells(wanted, hit, span, span.row, hits) if span.row else _sentence(wanted, hit, places)
+    parts = _cells(wanted, hit, span, span.row, hits) if span.row else []
     quotes = tuple(dict.fromkeys(quote for _, quote in parts))
     citations = tuple(one for quote in quotes for one in quote.citations)
     text = calculation(wanted, [amount for amount, _ in parts])
@@ -83,25 +84,26 @@ def computed(wanted: Wanted, places: Places, hits: Sequence[Evidence], probabili
     return (*quotes, Sentence(text, True, "", citations, before="\n"))
 
 
-def of_what_was_said(asked: str, said: Iterable[Sentence], passages: Iterable[str], language: str) -> Sentence | None:
+def of_what_was_said(
+    asked: str, before: str, said: Sequence[Sentence], passages: Iterable[str], language: str
+) -> Sentence | None:
     """The sum that a follow-up asks for ("how much is that a month?") of the one amount that was cited before it.
 
-    None if it asks for more, if more than that amount was said, or if the ``passages`` cited tell one for the period.
+    None if it asks for more, if more was said to the question ``before`` than that amount, there or in what is cited,
+    or if the ``passages`` cited may say another sum.
     """
     wanted = wanted_sum(asked, language)
-    measured = [one for one in said if any(map(unit_of, quantities(one.text, language)))]
-    if wanted is None or len(measured) != 1:
+    if wanted is None or len(said) != 1 or not said[0].citations or any(one.warning for one in said[0].citations):
         return None
     if not (no_subject(language) | set(words(answers("one_person")[wanted.language]))).issuperset(words(wanted.asked)):
         return None
-    (sentence,) = measured
-    sources = (sentence.text, *(citation.quote for citation in sentence.citations))
-    amounts = {amount_in(source, language) for source in sources}
+    sources = (said[0].text, *(citation.quote for citation in said[0].citations))
+    amounts = {amount_said_alone(source, before, language) for source in sources}
     amount = amounts.pop()
-    if amounts or amount is None or any(_tells(passage, wanted, amount, language) for passage in passages):
+    if amounts or amount is None or any(_tells(passage, wanted, [amount], language) for passage in passages):
         return None
     text = calculation(wanted, [amount])
-    return Sentence(text, True, "", sentence.citations) if text else None
+    return Sentence(text, True, "", said[0].citations) if text else None
 
 
 def calculation(wanted: Wanted, amounts: Sequence[Amount]) -> str:
@@ -141,16 +143,6 @@ def _money(value: Decimal, unit: str, language: str) -> str:
     return answers("money")[language].format(unit=unit, figures=figures)
 
 
-def _sentence(wanted: Wanted, hit: Evidence, places: Places) -> list[_Part]:
-    """The one amount of the best place and of what limits it."""
-    quotes = places.quotes(1)
-    text = " ".join(quote.text for quote in quotes)
-    amount = amount_in(text, hit.language)
-    if len(quotes) != 1 or amount is None or _tells(hit.text, wanted, amount, hit.language):
-        return []
-    return [(amount, quotes[0])] if _knows_all(wanted.asked, hit, [text, hit.context, hit.heading]) else []
-
-
 def _cells(wanted: Wanted, hit: Evidence, span: Span, row: Row, hits: Sequence[Evidence]) -> list[_Part]:
     """The amounts of the cells that a question names, in one row or, of several rows, in one column."""
     rows = [(span, row)]
@@ -166,8 +158,9 @@ def _cells(wanted: Wanted, hit: Evidence, span: Span, row: Row, hits: Sequence[E
         sentence = Sentence(quote, True, "", (cite(hit, one.start, one.end, hits),), before="\n")
         parts += [(amount, sentence) for _, _, amount in cells]
         known += [*its.texts, *(header for header, _, _ in cells), numbers_within(its, wanted.asked)]
-    told = basis_in(" ; ".join((*row.table.titles, *row.texts)), hit.language).periods
-    is_told = any(wanted.period in told and wanted.period != amount.period for amount, _ in parts)
+    of_table = (cell for its in row.table.rows for cell in its)
+    near = " ; ".join((hit.text, *row.table.titles, *of_table, *captions(hit, span)))
+    is_told = _tells(near, wanted, [amount for amount, _ in parts], hit.language)
     return [] if is_told or not _knows_all(wanted.asked, hit, known) else parts
 
 
@@ -194,14 +187,15 @@ def _named_amounts(asked: str, hit: Evidence, span: Span, row: Row) -> list[tupl
     return [(*cell, amount) for cell, amount in zip(cells, amounts, strict=True) if amount] if all(amounts) else []
 
 
-def _tells(passage: str, wanted: Wanted, amount: Amount, language: str) -> bool:
-    """Whether a passage tells an amount for the period that a sum is to be for."""
-    periods = {
-        value
-        for quantity, kind, value in qualifiers(passage, language)
-        if kind == "period" and unit_of(quantity) == amount.unit
-    }
-    return wanted.period in periods and wanted.period != amount.period
+def _tells(text: str, wanted: Wanted, amounts: Iterable[Amount], language: str) -> bool:
+    """Whether a text may tell another sum than that of some amounts: one for the period, for several people or of
+    several things. What it is for is not told: an annual pass may be another thing, or the same paid at once."""
+    kinds = [forms("sum_for_several", language)] if wanted.persons > 1 else []
+    kinds += [forms("sum_of_several", language)] if wanted.is_total else []
+    if any(wanted.period not in {"", amount.period} for amount in amounts):
+        kinds += [table("sum_for_a_period", language)[wanted.period]]
+    figures = in_figures(text, language)
+    return any(whole_words(kind).search(figures) for kind in kinds)
 
 
 def _knows_all(asked: str, hit: Evidence, known: Iterable[str]) -> bool:
