@@ -203,6 +203,20 @@ def left_out(dropped: Mapping[str, Sequence[str]]) -> list[str]:
     ]
 
 
+def _nothing_to_train_on(
+    settings: TrainSettings, pairs: Sequence[Pair], dropped: Mapping[str, Sequence[str]]
+) -> TrainingError:
+    if settings.method == "dpo" and any(pair.rejected or pair.source == "thumb" for pair in pairs):
+        return TrainingError(
+            f"{settings.pairs} has no response to train on with a worse one to the same prompt.",
+            "Learn from single answers: method=kto",
+        )
+    why = "".join(f" {places[0]}: {reason}." for reason, places in dropped.items())
+    return TrainingError(
+        f"{', '.join(settings.data) or settings.pairs} has nothing to train on.{why}", "See docs/training.md."
+    )
+
+
 def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) -> Job:
     """Read pairs or data and turn them into rows. ``settings`` have their names.
 
@@ -228,16 +242,8 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
         return preference_rows(pairs, split, template, system, window, settings.method)
 
     rows = read("train")
-    if not rows and settings.method == "dpo" and any(pair.rejected or pair.source == "thumb" for pair in pairs):
-        raise TrainingError(
-            f"{settings.pairs} has no response to train on with a worse one to the same prompt.",
-            "Learn from single answers: method=kto",
-        )
     if not rows:
-        why = "".join(f" {places[0]}: {reason}." for reason, places in (data.dropped if data else {}).items())
-        raise TrainingError(
-            f"{', '.join(settings.data) or settings.pairs} holds no rows to train on.{why}", "See docs/training.md."
-        )
+        raise _nothing_to_train_on(settings, pairs, data.dropped if data else {})
     dropped: Mapping[str, Sequence[str]] = data.dropped if data else {}
     if settings.method == "dpo":
         single = [pair.id for pair in pairs if pair.split == "train" and not (pair.response and pair.rejected)]

@@ -80,22 +80,7 @@ def make_preferences(
         worse = [] if people_only else worse_answers(current, seed)
         if not people_only:
             dropped["pairs whose document has changed"] += len(pairs) - len(current)
-        splits = _splits_of(pairs)
-        made = []
-        for one in [*by_people, *worse]:
-            own = {splits.get(document, "train") for document in one.documents} | ({one.split} - {"train"}) or {
-                one.split
-            }
-            if len(own) == 1:
-                made.append(replace(one, split=own.pop()))
-            else:
-                dropped["leak: documents of several splits"] += 1
-        once = {one.id: one for one in [*map(identified, made), *edited]}
-        held_out = [pair for pair in pairs if pair.split != "train"]
-        for leaky, what in leaking([*once.values(), *held_out]):
-            if leaky.id in once and not leaky.edited:
-                del once[leaky.id]
-                dropped[f"leak: {what}"] += 1
+        once = _sound([*by_people, *worse], edited, pairs, dropped)
         kept = [one for one in once.values() if one.documents <= hashes.keys()]
         dropped["a document was removed"] += len(once) - len(kept)
         header = PairsHeader(
@@ -119,6 +104,30 @@ def make_preferences(
         write_pairs(file, kept, header)
     stale = sum(one.edited and not _is_said(one, said) for one in kept)
     return _report(file, header, kept, len(edited), stale, round(time.perf_counter() - started, 3))
+
+
+def _sound(
+    made: Sequence[Pair], edited: Sequence[Pair], pairs: Sequence[Pair], dropped: Counter[str]
+) -> dict[str, Pair]:
+    """Preferences by id, in the split of what they show, and none that tells one split what another is asked.
+
+    ``pairs`` say which that is. Edited ones stay whatever they are.
+    """
+    splits = _splits_of(pairs)
+    placed = []
+    for one in made:
+        own = {splits.get(document, "train") for document in one.documents} | ({one.split} - {"train"}) or {one.split}
+        if len(own) == 1:
+            placed.append(replace(one, split=own.pop()))
+        else:
+            dropped["leak: documents of several splits"] += 1
+    once = {one.id: one for one in [*map(identified, placed), *edited]}
+    held_out = [pair for pair in pairs if pair.split != "train"]
+    for leaky, what in leaking([*once.values(), *held_out]):
+        if leaky.id in once and not leaky.edited:
+            del once[leaky.id]
+            dropped[f"leak: {what}"] += 1
+    return once
 
 
 def _pairs_of(
