@@ -31,6 +31,7 @@ from train.batches import Packed, computed_together, shares
 from train.forward_backward import attention_kinds
 from train.model import Parameters, computes_in_bfloat16, with_adapter
 from train.plan import Job
+from train.registry import not_trainable
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -223,5 +224,8 @@ def _kept(model: Any, bfloat16: bool, shape: tuple[int, int], is_packed: bool) -
             torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
             torch.autocast("cpu", torch.bfloat16, enabled=bfloat16),
         ):
-            torch.func.functional_call(model, weights, kwargs=given | {"logits_to_keep": 1, "use_cache": False})
+            try:
+                torch.func.functional_call(model, weights, kwargs=given | {"logits_to_keep": 1, "use_cache": False})
+            except (AttributeError, RuntimeError, TypeError) as error:  # of PEFT or the code of one architecture
+                raise not_trainable(error) from error
     return sum(int(tensor.untyped_storage().nbytes()) for tensor in kept.values())

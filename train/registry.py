@@ -198,11 +198,16 @@ def try_saving(model: Any, template: ChatTemplate, card: AdapterCard, linears: M
     except Exception as error:  # of transformers, PEFT, or the code of one architecture: each has errors of its own
         if is_out_of_memory(error):
             raise
-        reason = error.message if isinstance(error, AssistantError) else f"{type(error).__name__}: {error}"
-        raise TrainingError(
-            f"An adapter of this kind cannot be trained and saved: {' '.join(reason.split())[:300].rstrip('.')}.",
-            "Set target_modules=all-linear or names of attention layers (q_proj,v_proj), or method=lora.",
-        ) from error
+        raise not_trainable(error) from error
+
+
+def not_trainable(error: Exception) -> TrainingError:
+    """What a model's own error in its first pass means for who wants to train it."""
+    reason = error.message if isinstance(error, AssistantError) else f"{type(error).__name__}: {error}"
+    return TrainingError(
+        f"An adapter of this kind cannot be trained and saved: {' '.join(reason.split())[:300].rstrip('.')}.",
+        "Set target_modules=all-linear or names of attention layers (q_proj,v_proj), or method=lora.",
+    )
 
 
 @contextmanager

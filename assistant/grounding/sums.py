@@ -26,7 +26,7 @@ from assistant.grounding.tables import (
 from assistant.text.languages import LANGUAGES, answers, data
 from assistant.text.lexicon import forms, no_subject, table, whole_words
 from assistant.text.quantities import in_digits, in_figures, quantities, unit_of
-from assistant.text.words import stems, words
+from assistant.text.words import content_stems, stems, words
 from assistant.types import Evidence, Sentence
 
 # Months have no fixed number of days, nor years of weeks.
@@ -151,6 +151,8 @@ def _cells(wanted: Wanted, hit: Evidence, span: Span, row: Row, hits: Sequence[E
     chosen = [(one, its, _named_amounts(wanted.asked, hit, one, its)) for one, its in rows]
     if len(chosen) > 1 and any(len(cells) != 1 for _, _, cells in chosen):
         return []
+    if any(_is_limited(its, [cell for _, cell, _ in cells], wanted.asked, hit.language) for _, its, cells in chosen):
+        return []
     parts: list[_Part] = []
     known = [hit.context, hit.heading, hit.blocks[0].place, *row.table.titles[:1], *captions(hit, span)]
     for one, its, cells in chosen:
@@ -162,6 +164,14 @@ def _cells(wanted: Wanted, hit: Evidence, span: Span, row: Row, hits: Sequence[E
     near = " ; ".join((hit.text, *row.table.titles, *of_table, *captions(hit, span)))
     is_told = _tells(near, wanted, [amount for amount, _ in parts], hit.language)
     return [] if is_told or not _knows_all(wanted.asked, hit, known) else parts
+
+
+def _is_limited(row: Row, chosen: Sequence[str], asked: str, language: str) -> bool:
+    """Whether another cell of a row says in words what the question does not: "April to September", "plus VAT"."""
+    others = (cell for cell in row.texts[1:] if cell not in chosen)
+    said = " ".join(cell for cell in others if not any(map(unit_of, quantities(cell, language))))
+    beside = set(content_stems(said, language)).difference(content_stems(asked, language))
+    return any(word[0].isalpha() for word in beside)
 
 
 def _rows_named(asked: str, hit: Evidence, row: Row) -> list[tuple[Span, Row]]:
