@@ -213,7 +213,7 @@ def _nothing_to_train_on(
         )
     why = "".join(f" {places[0]}: {reason}." for reason, places in dropped.items())
     return TrainingError(
-        f"{', '.join(settings.data) or settings.pairs} has nothing to train on.{why}", "See docs/training.md."
+        f"{', '.join(settings.data) or settings.pairs} holds no rows to train on.{why}", "See docs/training.md."
     )
 
 
