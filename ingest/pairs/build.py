@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from assistant import __version__
-from assistant.artifacts.command_reports import BadRow, PairsReport
-from assistant.artifacts.leaks import leaking, leaks
+from assistant.artifacts.command_reports import PairsReport
+from assistant.artifacts.leaks import leaking
 from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
 from assistant.config import Settings
 from assistant.engines.base import Engine
@@ -32,6 +32,7 @@ from ingest.pairs.evidence_lists import Workbench
 from ingest.pairs.from_documents import Models, document_pairs
 from ingest.pairs.generated_answers import Verifier
 from ingest.pairs.model_output import Rejected, Replies, digest_of, replies_file
+from ingest.pairs.report import report_of
 from ingest.pairs.teacher import named_teacher, opened_teacher
 from ingest.pairs.user_sets import Taught, read_taught, taught_pairs
 
@@ -92,7 +93,8 @@ def make_pairs(
     # A newer program is nothing that was given.
     settings_before = earlier.settings if earlier else {}
     others = [key for key, value in recipe.items() if settings_before.get(key, value) != value and key != "recipe"]
-    report = _report(file, header, pairs, before, others, taught.bad, round(time.perf_counter() - started, 3))
+    seconds = round(time.perf_counter() - started, 3)
+    report = report_of(file, header, pairs, before.edited, before.stale, seconds, before.kept, others, taught.bad)
     known = {pair.id for pair in before.kept}
     admitted = sum(pair.source == "generated" and pair.id not in known for pair in pairs)
     return replace(report, written=drops.written + admitted)
@@ -248,37 +250,6 @@ def _header(
         settings=recipe,
         version=__version__,
         state=corpus.state,
-    )
-
-
-def _report(
-    file: Path,
-    header: PairsHeader,
-    pairs: Sequence[Pair],
-    before: Before,
-    others: Sequence[str],
-    bad: Sequence[BadRow],
-    seconds: float,
-) -> PairsReport:
-    shown = Counter(pair.passages for pair in pairs if pair.passages)
-    splits = Counter(pair.split for pair in pairs)
-    return PairsReport(
-        name=file.stem,
-        corpus=header.corpus,
-        file=str(file),
-        counts=header.counts,
-        kinds=dict(Counter(pair.kind for pair in pairs).most_common()),
-        splits={split: splits[split] for split in SPLITS},
-        dropped=header.dropped,
-        lists=len(shown),
-        pairs_per_list=round(sum(shown.values()) / max(1, len(shown)), 2),
-        leaks=leaks(pairs),
-        kept=len(before.kept),
-        edited=len(before.edited),
-        stale=before.stale,
-        other_settings=tuple(others),
-        bad_rows=tuple(bad),
-        seconds=seconds,
     )
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from assistant import __version__
 from assistant.artifacts.command_reports import PairsReport
-from assistant.artifacts.leaks import leaking, leaks
+from assistant.artifacts.leaks import leaking
 from assistant.artifacts.pairs import (
     SPLITS,
     Pair,
@@ -48,6 +48,7 @@ from ingest.pairs.candidates import identified, is_edited, number_of, one_of
 from ingest.pairs.corpus import hashes_of
 from ingest.pairs.earlier import under_todays_names
 from ingest.pairs.evidence_lists import numbers
+from ingest.pairs.report import report_of
 
 # So many foreign sentences are tried before an answer goes without one.
 _TRIES = 5
@@ -103,7 +104,7 @@ def make_preferences(
             )
         write_pairs(file, kept, header)
     stale = sum(one.edited and not _is_said(one, said) for one in kept)
-    return _report(file, header, kept, len(edited), stale, round(time.perf_counter() - started, 3))
+    return report_of(file, header, kept, edited, stale, round(time.perf_counter() - started, 3))
 
 
 def _sound(
@@ -223,27 +224,3 @@ def unsupported_sentence(pair: Pair, hits: Sequence[Evidence], said: Sequence[tu
 
 def _lacks_support(text: str, hits: Sequence[Evidence]) -> bool:
     return not all(sentence.supported for sentence in grounded(text, hits))
-
-
-def _report(
-    file: Path, header: PairsHeader, pairs: Sequence[Pair], edited: int, stale: int, seconds: float
-) -> PairsReport:
-    lists, splits = {pair.passages for pair in pairs}, Counter(pair.split for pair in pairs)
-    return PairsReport(
-        name=file.stem,
-        corpus=header.corpus,
-        file=str(file),
-        counts=header.counts,
-        kinds=dict(Counter(pair.kind for pair in pairs).most_common()),
-        splits={split: splits[split] for split in SPLITS},
-        dropped=header.dropped,
-        lists=len(lists),
-        pairs_per_list=round(len(pairs) / len(lists), 2),
-        leaks=leaks(pairs),
-        kept=0,
-        edited=edited,
-        stale=stale,
-        other_settings=(),
-        bad_rows=(),
-        seconds=seconds,
-    )

@@ -1,14 +1,52 @@
 """What `assistant pairs` did: a table and complaints for people."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence, Sized
+from pathlib import Path
 from typing import Any
 
-from assistant.artifacts.command_reports import PairsReport
+from assistant.artifacts.command_reports import BadRow, PairsReport
+from assistant.artifacts.leaks import leaks
+from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader
 from assistant.text.printing import counted
 from ingest.pairs.generated_answers import ANSWER
 from ingest.pairs.generated_questions import UNREADABLE
 
 _MOST_COMPLAINTS = 10  # so that what else is told stays on the screen
+
+
+def report_of(
+    file: Path,
+    header: PairsHeader,
+    pairs: Sequence[Pair],
+    edited: Sized,
+    stale: int,
+    seconds: float,
+    kept: Sized = (),
+    other_settings: Sequence[str] = (),
+    bad_rows: Sequence[BadRow] = (),
+) -> PairsReport:
+    """What was made: ``edited`` and ``kept`` are those of before that stay, ``stale`` how many of them are outdated."""
+    shown = Counter(pair.passages for pair in pairs if pair.passages)
+    splits = Counter(pair.split for pair in pairs)
+    return PairsReport(
+        name=file.stem,
+        corpus=header.corpus,
+        file=str(file),
+        counts=header.counts,
+        kinds=dict(Counter(pair.kind for pair in pairs).most_common()),
+        splits={split: splits[split] for split in SPLITS},
+        dropped=header.dropped,
+        lists=len(shown),
+        pairs_per_list=round(sum(shown.values()) / max(1, len(shown)), 2),
+        leaks=leaks(pairs),
+        kept=len(kept),
+        edited=len(edited),
+        stale=stale,
+        other_settings=tuple(other_settings),
+        bad_rows=tuple(bad_rows),
+        seconds=seconds,
+    )
 
 
 def complaints(report: PairsReport) -> list[str]:
