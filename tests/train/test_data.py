@@ -13,9 +13,8 @@ from assistant.errors import ConfigError, PairsError, UsageError
 from assistant.workspace import Workspace
 from eval.contamination import leaks, learnt_by
 from train.check import check, lines
-from train.data_files import hub_folder, read_data
 from train.finetune import train
-from train.plan import named, prepare
+from train.plan import hub_folder, named, prepare, read_data
 from train.run_file import validated
 
 ROWS = [{"question": f"What is rule {number} of the house?", "answer": f"It is {number % 7}."} for number in range(12)]
@@ -210,7 +209,7 @@ def test_what_is_not_here_yet_of_a_set_of_the_hub_is_downloaded(hub: Path, monke
 
     written(hub / "en" / "train.jsonl", *ROWS)
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
-    monkeypatch.setattr("train.data_files.hub_answers", lambda: True)
+    monkeypatch.setattr("train.plan.hub_answers", lambda: True)
     with pytest.raises(PairsError, match=r"several sets: en, more"):
         hub_folder("owner/set")
     with pytest.raises(PairsError, match=r"owner/set/de holds no data"):
