@@ -26,7 +26,7 @@ from assistant.workspace import Workspace, new_name, write_lock
 from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
 from train.forward_backward import Likelihood, Objective, Passes, attention_kinds, obstacle
 from train.memory import fitted
-from train.model import computes_in_bfloat16, free_bytes, load_base, with_adapter
+from train.model import compute_dtype, free_bytes, load_base, with_adapter
 from train.plan import Job, left_out, named, prepare
 from train.preferences import PairPreference, SinglePreference, with_start
 from train.registry import refuse_name, save_adapter, try_saving
@@ -110,7 +110,7 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
     import torch
 
     torch.manual_seed(job.settings.seed)
-    bfloat16 = computes_in_bfloat16(job.device)
+    dtype = compute_dtype(job.device)
     with out_of_memory_told(job.most_tokens):
         base = load_base(job.folder, job.general.engine, job.device, job.shape, accelerator.device, job.config)
         linears = linear_shapes(base)
@@ -121,7 +121,7 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
             try_saving(model, job.template, _card(job, State(losses=[0.0])), linears)
         kinds = attention_kinds(base.config) if job.settings.share_prefixes else None
         if kinds is not None and (
-            why := obstacle(model, [*job.plan.rows, *job.plan.validation], job.most_tokens, bfloat16)
+            why := obstacle(model, [*job.plan.rows, *job.plan.validation], job.most_tokens, dtype)
         ):
             kinds = None
             if accelerator.is_main_process:
@@ -130,7 +130,7 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
     if job.start:
         beta = job.settings.beta
         objective = PairPreference(beta) if job.settings.method == "dpo" else SinglePreference(beta, job.plan.rows)
-    passes = Passes(model, accelerator, job.most_tokens, kinds, bfloat16, objective)
+    passes = Passes(model, accelerator, job.most_tokens, kinds, dtype, objective, job.settings.neftune_noise_alpha)
     return Trainer(passes, job.settings, folder)
 
 

@@ -25,11 +25,13 @@ _AXOLOTL = {
     "peft_layers_to_transform": "layers_to_transform", "num_epochs": "epochs", "max_steps": "max_steps",
     "learning_rate": "learning_rate", "weight_decay": "weight_decay", "warmup_ratio": "warmup",
     "max_grad_norm": "max_gradient", "early_stopping_patience": "patience", "seed": "seed",
+    "loraplus_lr_ratio": "loraplus_lr_ratio", "neftune_noise_alpha": "neftune_noise_alpha",
 }  # fmt: skip
 _LLAMA_FACTORY = {
     "lora_rank": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "use_rslora": "rslora",
     "num_train_epochs": "epochs", "max_steps": "max_steps", "learning_rate": "learning_rate",
     "weight_decay": "weight_decay", "warmup_ratio": "warmup", "max_grad_norm": "max_gradient", "seed": "seed",
+    "loraplus_lr_ratio": "loraplus_lr_ratio", "neftune_noise_alpha": "neftune_noise_alpha",
 }  # fmt: skip
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant", "constant_with_warmup": "constant"}
 # Loaders of Hugging Face's datasets, where a path stands in Axolotl's list of them.

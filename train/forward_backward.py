@@ -1,8 +1,9 @@
 """Rows through a model: tensors and masks, the loss, gradients over processes, and whether rows may be packed.
 
 Rows alone need no mask: padding stands behind them, where a causal model never looks. Packed rows need one of shape
-(batch, 1, tokens, tokens), true where a query (row) may look at a key (column). A layer that looks back over a window
-counts it in positions, which for a branch are those of the row alone.
+(batch, 1, tokens, tokens) that is added to scores: 0 where a query (row) may look at a key (column), else -inf. Of a
+boolean one, torch would make and keep such a one in each layer. A layer that looks back over a window counts it in
+positions, which for a branch are those of the row alone.
 
 The loss is the mean negative log-likelihood of the response tokens, in nats, unless another objective is given
 (train.preferences). The head is computed only where a token counts, by the model's own forward (``logits_to_keep``), so
@@ -10,7 +11,9 @@ that a model's scaling and capping of logits stay in. The logits of a large voca
 a time.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,9 +30,10 @@ if TYPE_CHECKING:
 Kinds = Mapping[str, int | None]
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 _PADDING = -1  # segments count from 0
+_ALIGNED = 8  # tokens: CUDA would copy a mask whose rows begin elsewhere, in each layer
 _SLICE = 256  # tokens: with a vocabulary of 49,152, 50 MB in float32
 # How far packed and separate rows may differ, in nats a token: more than rounding, less than a wrong mask gives.
-_TOLERANCE_FLOAT32, _TOLERANCE_BFLOAT16 = 1e-3, 3e-2
+_TOLERANCE = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 3e-2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,15 @@ def attention_kinds(config: Any) -> Kinds | None:
     return {kind: window if kind == _SLIDING else None for kind in sorted(kinds)}
 
 
-def tensors_of(batch: Sequence[Packed], kinds: Kinds, device: "torch.device | str") -> Tensors:
-    """Sequences padded to the longest one, on ``device``."""
+def tensors_of(batch: Sequence[Packed], kinds: Kinds, device: "torch.device | str", dtype: "torch.dtype") -> Tensors:
+    """Sequences padded to the longest one, on ``device``; masks in the ``dtype`` that attention is computed in."""
     import torch
 
     rows = [laid for one in batch for laid in _sequences(one)]
     length = max(len(row.ids) for row in rows)
+    is_packed = any(one.prefix for one in batch)
+    if is_packed:
+        length += -length % _ALIGNED
 
     def padded(lists: list[list[int]], value: int) -> "torch.Tensor":
         return torch.tensor([one + [value] * (length - len(one)) for one in lists], device=device)
@@ -76,11 +83,11 @@ def tensors_of(batch: Sequence[Packed], kinds: Kinds, device: "torch.device | st
     keep = padded([row.keep for row in rows], 0).bool()
     labels = torch.tensor([label for row in rows for label in row.labels], device=device)
     lengths = [len(branch.response) for one in batch for branch in one.branches]
-    if not any(one.prefix for one in batch):
+    if not is_packed:
         return Tensors(ids, keep, labels, lengths, None, None)
     segments = padded([row.segments for row in rows], _PADDING)
     positions = padded([row.positions for row in rows], 0)
-    return Tensors(ids, keep, labels, lengths, positions, _mask(segments, positions, kinds))
+    return Tensors(ids, keep, labels, lengths, positions, _mask(segments, positions, kinds, dtype))
 
 
 def _sequences(one: Packed) -> "list[_Laid]":
@@ -107,24 +114,26 @@ class _Laid:
 
 
 def _mask(
-    segments: "torch.Tensor", positions: "torch.Tensor", kinds: Kinds
+    segments: "torch.Tensor", positions: "torch.Tensor", kinds: Kinds, dtype: "torch.dtype"
 ) -> "torch.Tensor | dict[str, torch.Tensor]":
     import torch
 
-    length = segments.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
     query, key = segments[:, None, :, None], segments[:, None, None, :]
-    # Padding sees itself: a row of a mask that is false everywhere would give NaN.
-    seen = causal & ((key == 0) | (key == query))
-    back = positions[:, None, :, None] - positions[:, None, None, :]
-    masks = {kind: seen if window is None else seen & (back < window) for kind, window in kinds.items()}
+    # Padding sees itself: a row of a mask that is -inf everywhere would give NaN.
+    seen = (key == query).logical_or_(key == 0).tril_()
+    there, here = (torch.full((), value, dtype=dtype, device=segments.device) for value in (0.0, -math.inf))
+    query, key = positions[:, None, :, None], positions[:, None, None, :]
+    masks = {
+        kind: torch.where(seen if window is None else (query < key + window).logical_and_(seen), there, here)
+        for kind, window in kinds.items()
+    }
     return masks if len(masks) > 1 else next(iter(masks.values()))
 
 
-def log_likelihoods(model: Any, tensors: Tensors, bfloat16: bool) -> "torch.Tensor":
+def log_likelihoods(model: Any, tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":
     """The log-likelihood of each response of a micro-batch, in float32: (responses,).
 
-    With ``bfloat16`` matrix products are computed in it, whatever the weights are kept in.
+    Matrix products are computed in ``dtype``, whatever the weights are kept in.
     """
     import torch
     from torch.utils.checkpoint import checkpoint
@@ -132,7 +141,7 @@ def log_likelihoods(model: Any, tensors: Tensors, bfloat16: bool) -> "torch.Tens
     given: dict[str, Any] = {}
     if tensors.mask is not None:
         given = {"attention_mask": tensors.mask, "position_ids": tensors.positions}
-    with torch.autocast(tensors.ids.device.type, torch.bfloat16, enabled=bfloat16):
+    with torch.autocast(tensors.ids.device.type, dtype, enabled=dtype != torch.float32):
         logits = model(input_ids=tensors.ids, logits_to_keep=tensors.keep, use_cache=False, **given).logits
     slices = zip(torch.split(logits, _SLICE), torch.split(tensors.labels, _SLICE), strict=True)
     # The float32 copy of a slice is made again in the backward pass instead of being kept.
@@ -153,7 +162,7 @@ class Objective(Protocol):
         """What the loss of some rows is a mean over."""
         ...
 
-    def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, bfloat16: bool) -> "torch.Tensor":
+    def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":
         """The loss of a micro-batch, added up."""
         ...
 
@@ -165,9 +174,9 @@ class Likelihood:
         """The loss tokens."""
         return loss_tokens(rows)
 
-    def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, bfloat16: bool) -> "torch.Tensor":  # noqa: ARG002
+    def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":  # noqa: ARG002
         """In nats."""
-        return -log_likelihoods(model, tensors, bfloat16).sum()
+        return -log_likelihoods(model, tensors, dtype).sum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +199,11 @@ class Passes:
     """Padded tokens of a micro-batch."""
     kinds: Kinds | None
     """What the model's layers look back over, for packed rows; None computes rows one by one."""
-    bfloat16: bool
+    dtype: "torch.dtype"
+    """What matrix products are computed in."""
     objective: Objective = field(default_factory=Likelihood)
+    noise: float = 0.0
+    """The alpha of NEFTune."""
 
     def micro_batches(self, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
         """What this process computes of ``rows``, longest first."""
@@ -212,7 +224,8 @@ class Passes:
         self.model.train()
         total = 0.0
         for batch in batches:
-            loss = self._summed(batch) / size
+            with self._noisy(batch):
+                loss = self._summed(batch) / size
             loss.backward()
             total += float(loss.detach())
         for _, weight in trained(self.model) if self.accelerator.num_processes > 1 else ():
@@ -233,12 +246,42 @@ class Passes:
     def answered(self, answers: Answers) -> AnswerCounts:
         """How the model answers, each process a share of the questions."""
         share = replace(answers, asked=answers.asked[self.accelerator.process_index :: self.accelerator.num_processes])
-        mine = share.of(self.model, self.most_tokens, self.bfloat16)
+        mine = share.of(self.model, self.most_tokens, self.dtype)
         return AnswerCounts(int(self.over_processes(mine.sane)), int(self.over_processes(mine.usable)))
 
     def _summed(self, batch: tuple[Packed, ...]) -> Any:
-        tensors = tensors_of(batch, self.kinds or {}, self.accelerator.device)
-        return self.objective.summed(self.model, batch, tensors, self.bfloat16)
+        tensors = tensors_of(batch, self.kinds or {}, self.accelerator.device, self.dtype)
+        return self.objective.summed(self.model, batch, tensors, self.dtype)
+
+    @contextmanager
+    def _noisy(self, batch: tuple[Packed, ...]) -> Iterator[None]:
+        """While the block runs, embeddings of a model in training have noise (NEFTune, Jain et al. 2023, 2310.05914).
+
+        It is uniform, at most alpha / √(tokens of the row x width); rows in one sequence go by the longest of them.
+        """
+        import torch
+
+        if not self.noise:
+            yield
+            return
+        lengths = [
+            length
+            for one in batch
+            for length in ([max(map(len, one.branches))] if one.prefix else map(len, one.branches))
+        ]
+        tokens = torch.tensor(lengths, device=self.accelerator.device)[:, None, None]
+
+        def add(module: "torch.nn.Module", _: object, embeddings: "torch.Tensor") -> "torch.Tensor":
+            if not module.training:  # as the reference of preferences
+                return embeddings
+            most = self.noise / torch.sqrt(tokens * embeddings.shape[-1])
+            return embeddings + torch.empty_like(embeddings).uniform_(-1, 1) * most.to(embeddings.dtype)
+
+        hook = self.model.get_input_embeddings().register_forward_hook(add)
+        try:
+            yield
+        finally:
+            hook.remove()
 
     def over_processes(self, value: float) -> float:
         """The sum of a value over all processes."""
@@ -255,7 +298,7 @@ class Passes:
         return gathered
 
 
-def obstacle(model: Any, rows: Sequence[TokenRow], most_tokens: int, bfloat16: bool) -> str:
+def obstacle(model: Any, rows: Sequence[TokenRow], most_tokens: int, dtype: "torch.dtype") -> str:
     """Why rows of this model have to be computed one by one; empty when they need not.
 
     The packed rows that reach furthest are run both ways: a model that takes no notice of the mask, or is not made
@@ -272,7 +315,7 @@ def obstacle(model: Any, rows: Sequence[TokenRow], most_tokens: int, bfloat16: b
     widest = max(several, key=lambda one: (max(map(len, one.rows)), len(one.rows), one.rows[0].id))
 
     def summed(one: Packed) -> float:
-        return float(log_likelihoods(model, tensors_of([one], kinds, model.device), bfloat16).sum())
+        return float(log_likelihoods(model, tensors_of([one], kinds, model.device, dtype), dtype).sum())
 
     try:
         with torch.no_grad():
@@ -282,6 +325,6 @@ def obstacle(model: Any, rows: Sequence[TokenRow], most_tokens: int, bfloat16: b
             raise
         return f"it fails on a mask: {one_line(error, 100)}"
     difference = abs(together - apart) / loss_tokens(widest.rows)
-    if difference <= (_TOLERANCE_BFLOAT16 if bfloat16 else _TOLERANCE_FLOAT32):
+    if difference <= _TOLERANCE[str(dtype).removeprefix("torch.")]:
         return ""
     return f"packed rows change its loss by {difference:.3f}"

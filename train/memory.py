@@ -29,11 +29,12 @@ from assistant.errors import ConfigError
 from assistant.models import quiet_transformers
 from train.batches import Packed, computed_together, shares
 from train.forward_backward import attention_kinds
-from train.model import Parameters, computes_in_bfloat16, with_adapter
+from train.model import Parameters, base_dtype, compute_dtype, with_adapter
 from train.plan import Job
 from train.registry import not_trainable
 
 if TYPE_CHECKING:
+    import torch
     from peft import LoraConfig
 
 _BYTES_TRAINED, _BYTES_COPIED = 16, 2
@@ -50,12 +51,12 @@ def estimate(
     engine: EngineSettings,
     parameters: Parameters,
     settings: TrainSettings,
-    bfloat16: bool,
+    dtype: "torch.dtype",
     batches: Iterable[tuple[Packed, ...]],
     adapter: "LoraConfig | None" = None,
 ) -> MemoryEstimate:
     """What training will need at most. ``config`` is the model's own; see ``with_adapter`` for ``adapter``."""
-    text, size = config.get_text_config(), 2 if bfloat16 else 4
+    text, size = config.get_text_config(), dtype.itemsize
     largest: dict[bool, tuple[int, int]] = {}
     loss_tokens = 0
     for batch in batches:
@@ -63,14 +64,13 @@ def estimate(
         largest[is_packed] = max(largest.get(is_packed, (0, 0)), _shape(batch), key=lambda shape: shape[0] * shape[1])
         loss_tokens = max(loss_tokens, sum(len(branch.response) for one in batch for branch in one.branches))
     activations = max(
-        _activations(config, engine, settings, bfloat16, shape, is_packed, adapter)
-        for is_packed, shape in largest.items()
+        _activations(config, engine, settings, dtype, shape, is_packed, adapter) for is_packed, shape in largest.items()
     )
     logits = loss_tokens * text.vocab_size * 2 * size
     linear = int(parameters.linear * _BYTES_QUANTISED.get(settings.method, float(size)))
     return MemoryEstimate(
         weights=0 if settings.method == "full" else linear + (parameters.base - parameters.linear) * size,
-        training=(_BYTES_TRAINED + (_BYTES_COPIED if bfloat16 else 0)) * parameters.trained,
+        training=(_BYTES_TRAINED + (_BYTES_COPIED if size == 2 else 0)) * parameters.trained,
         activations=activations,
         logits=logits,
         passing=(activations + logits) // 4,
@@ -86,8 +86,8 @@ def needed(job: Job, processes: int = 1) -> MemoryEstimate:
         for batch in computed_together(part, job.most_tokens, job.settings.share_prefixes)
     )
     adapter = job.start.config if job.start else None
-    bfloat16 = computes_in_bfloat16(job.device)
-    return estimate(job.config, job.general.engine, job.parameters, job.shape, bfloat16, batches, adapter)
+    dtype = compute_dtype(job.device)
+    return estimate(job.config, job.general.engine, job.parameters, job.shape, dtype, batches, adapter)
 
 
 def fitted(job: Job, free: int, processes: int = 1) -> tuple[Job, str]:
@@ -136,7 +136,7 @@ def _activations(
     config: Any,
     engine: EngineSettings,
     settings: TrainSettings,
-    bfloat16: bool,
+    dtype: "torch.dtype",
     shape: tuple[int, int],
     is_packed: bool,
     adapter: "LoraConfig | None",
@@ -147,13 +147,13 @@ def _activations(
     outside = 0
     for kind in kinds:
         one, two = (
-            _kept(_shallow(config, [kind] * number, engine, settings, bfloat16, adapter), bfloat16, shape, is_packed)
+            _kept(_shallow(config, [kind] * number, engine, settings, dtype, adapter), dtype, shape, is_packed)
             for number in (1, 2)
         )
         layers[kind], outside = two - one, 2 * one - two
     if not settings.checkpointing:
         return outside + sum(number * layers[kind] for kind, number in kinds.items())
-    size = 2 if bfloat16 and settings.method != "full" else 4
+    size = base_dtype(dtype, settings).itemsize
     inputs: int = text.num_hidden_layers * shape[0] * shape[1] * text.hidden_size * size
     return outside + inputs + max(layers.values())
 
@@ -163,7 +163,7 @@ def _shallow(
     kinds: Sequence[str],
     engine: EngineSettings,
     settings: TrainSettings,
-    bfloat16: bool,
+    dtype: "torch.dtype",
     adapter: "LoraConfig | None",
 ) -> Any:
     """A model with layers of these kinds alone, on torch's device for shapes."""
@@ -175,18 +175,17 @@ def _shallow(
     text.num_hidden_layers = len(kinds)
     if getattr(text, "layer_types", None):
         text.layer_types = list(kinds)
-    dtype = torch.bfloat16 if bfloat16 and settings.method != "full" else torch.float32
     everywhere = settings.model_copy(update={"layers_to_transform": ()})
     with quiet_transformers(), torch.device("meta"):
         build: Any = AutoModelForCausalLM.from_config
-        base = build(shallow, trust_remote_code=engine.trust_remote_code, dtype=dtype)
+        base = build(shallow, trust_remote_code=engine.trust_remote_code, dtype=base_dtype(dtype, settings))
         try:
             return with_adapter(base, everywhere, adapter)
         except ConfigError:  # what is trained are modules of later layers alone
             return with_adapter(base, everywhere.model_copy(update={"target_modules": ("all-linear",)}))
 
 
-def _kept(model: Any, bfloat16: bool, shape: tuple[int, int], is_packed: bool) -> int:
+def _kept(model: Any, dtype: "torch.dtype", shape: tuple[int, int], is_packed: bool) -> int:
     """Bytes that autograd keeps of one micro-batch, weights and their copies left out."""
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
@@ -216,13 +215,13 @@ def _kept(model: Any, bfloat16: bool, shape: tuple[int, int], is_packed: bool) -
 
         given: dict[str, Any] = {"input_ids": torch.zeros(sequences, length, dtype=torch.long)}
         if is_packed:
-            mask = torch.ones(sequences, 1, length, length, dtype=torch.bool)
+            mask = torch.zeros(sequences, 1, length, length, dtype=dtype)
             masks = dict.fromkeys(kinds or {}, mask)
             given["attention_mask"] = masks if len(masks) > 1 else mask
             given["position_ids"] = given["input_ids"]
         with (
             torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-            torch.autocast("cpu", torch.bfloat16, enabled=bfloat16),
+            torch.autocast("cpu", dtype, enabled=dtype != torch.float32),
         ):
             try:
                 torch.func.functional_call(model, weights, kwargs=given | {"logits_to_keep": 1, "use_cache": False})

@@ -21,6 +21,7 @@ from assistant.errors import ConfigError, one_line
 from assistant.models.loading import Device
 
 if TYPE_CHECKING:
+    import torch
     from peft import LoraConfig
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
@@ -59,9 +60,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def computes_in_bfloat16(device: Device) -> bool:
-    """Whether matrix products are computed in bfloat16; else all is float32."""
-    return device.dtype == "bfloat16"
+def compute_dtype(device: Device) -> "torch.dtype":
+    """What matrix products are computed in."""
+    import torch
+
+    return torch.bfloat16 if device.dtype == "bfloat16" else torch.float32
+
+
+def base_dtype(dtype: "torch.dtype", settings: TrainSettings) -> "torch.dtype":
+    """What the base is kept in where products are computed in ``dtype``."""
+    import torch
+
+    return torch.float32 if settings.method == "full" else dtype
 
 
 def window_of(config: Any) -> int | None:
@@ -99,16 +109,13 @@ def load_base(
 
     Raises ModelError when it cannot be loaded, ConfigError when a method needs a package that is missing.
     """
-    import torch
-
-    halved = computes_in_bfloat16(device) and settings.method != "full"
     bits = _QUANTISED.get(settings.method, "")
     if bits and importlib.util.find_spec("bitsandbytes") is None:
         raise ConfigError(
             f"method={settings.method} needs bitsandbytes.", "pip install 'domain-assistant[qlora]', or use method=lora"
         )
     with quiet_peft():
-        dtype = torch.bfloat16 if halved else torch.float32
+        dtype = base_dtype(compute_dtype(device), settings)
         model = models.load_causal(folder, engine, dtype, place, bits, engine.model, config)
     # bitsandbytes repacks 4-bit weights at the first forward pass in eval mode, on processors with AVX512-BF16; what it
     # repacked lets no gradient through, without a word.

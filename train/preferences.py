@@ -165,17 +165,17 @@ class PairPreference:
         """The preferences."""
         return len(rows)
 
-    def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, bfloat16: bool) -> "torch.Tensor":
+    def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":
         """The loss of a micro-batch, added up."""
         import torch
 
         rows = [row for one in batch for row in one.rows]
         if not all(row.id in self._reference for row in rows):
             with _reference(model), torch.no_grad():
-                given = log_likelihoods(model, tensors, bfloat16).view(-1, 2)
+                given = log_likelihoods(model, tensors, dtype).view(-1, 2)
             self._reference.update(zip((row.id for row in rows), given, strict=True))
         before = torch.stack([self._reference[row.id] for row in rows])
-        return self.losses(rows, log_likelihoods(model, tensors, bfloat16).view(-1, 2) - before).sum()
+        return self.losses(rows, log_likelihoods(model, tensors, dtype).view(-1, 2) - before).sum()
 
     def losses(self, rows: Sequence[TokenRow], ratios: "torch.Tensor") -> "torch.Tensor":  # noqa: ARG002
         """Of each row, by the log-ratios of its responses to the reference: (rows, 2) → (rows,)."""

@@ -47,11 +47,15 @@ class Trainer:
         self.settings = settings
         self.folder = folder
         self.weights = trained(passes.model)
-        # Matrices decay; vectors (norms, biases, magnitudes) do not. The rate is set before each step.
-        matrices = [weight for _, weight in self.weights if weight.ndim > 1]
-        vectors = [weight for _, weight in self.weights if weight.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0)
+        # Matrices decay; vectors (norms, biases, magnitudes) do not. The rate is set before each step; all of
+        # an adapter BA but A has a multiple of it (LoRA+, Hayou et al. 2024, 2402.12354, and its authors' code).
+        groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+        for name, weight in self.weights:
+            rates = settings.loraplus_lr_ratio if ".lora_" in name and ".lora_A." not in name else 1.0
+            groups.setdefault((settings.weight_decay if weight.ndim > 1 else 0.0, rates), []).append(weight)
+        self.optimizer = torch.optim.AdamW(
+            [{"params": some, "weight_decay": decay, "rates": rates} for (decay, rates), some in groups.items()], lr=0.0
+        )
         self.state = State()
 
     @property
@@ -97,7 +101,7 @@ class Trainer:
         # Dropout draws what it would have drawn without an interruption, and differently in each process.
         torch.manual_seed(hash((self.settings.seed, state.step, self.passes.accelerator.process_index)))
         for group in self.optimizer.param_groups:
-            group["lr"] = schedule.rate(state.step)
+            group["lr"] = group["rates"] * schedule.rate(state.step)
         done = self.passes.backward(rows)
         weights = [weight for _, weight in self.weights]
         norm = float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))

@@ -7,7 +7,7 @@ written, and held against their passages as they are when people ask.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.artifacts.pairs import Pair, evidence_of
 from assistant.config import AnswerSettings
@@ -20,6 +20,9 @@ from assistant.text.printing import CITATION
 from assistant.text.quantities import quantities
 from assistant.text.words import content_stems, may_be_in
 from train.batches import TokenRow
+
+if TYPE_CHECKING:
+    import torch
 
 _LONGEST_ANSWER = 64
 """In tokens; bounds the time of a validation."""
@@ -44,13 +47,14 @@ class Answers:
     template: ChatTemplate
     settings: AnswerSettings
 
-    def of(self, model: Any, most_tokens: int, bfloat16: bool) -> AnswerCounts:
+    def of(self, model: Any, most_tokens: int, dtype: "torch.dtype") -> AnswerCounts:
         """What ``model`` says to all of them. At most ``most_tokens`` of prompts are computed at once."""
         import torch
 
         model.eval()
         said: list[str] = []
-        with torch.no_grad(), torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=bfloat16):
+        place = next(model.parameters()).device.type
+        with torch.no_grad(), torch.autocast(place, dtype, enabled=dtype != torch.float32):
             batches: list[list[TokenRow]] = []  # rows of like length together, padded to the longest
             for row, _ in self.asked:  # from the shortest to the longest
                 if batches and len(batches[-1]) < most_tokens // (len(row.prompt) + _LONGEST_ANSWER):

@@ -112,6 +112,18 @@ class TrainSettings(Section):
     learning_rate: float = Field(
         0.0, ge=0.0, le=1.0, description="Peak rate; 0 chooses it from the model's width (1e-3 at 135M, 2e-4 at 7B)."
     )
+    loraplus_lr_ratio: float = Field(
+        1.0,
+        ge=1.0,
+        le=1000,
+        description="LoRA+: the rate of an adapter's second matrices as a multiple of the first ones'.",
+    )
+    neftune_noise_alpha: float = Field(
+        0.0,
+        ge=0.0,
+        le=1000,
+        description="NEFTune: strength of noise on embeddings while training, as in 5; 0 for none.",
+    )
     schedule: Literal["cosine", "linear", "constant"] = Field(
         "cosine", description="How the rate falls after the warm-up."
     )

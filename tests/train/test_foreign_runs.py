@@ -47,12 +47,11 @@ EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "axolotl-plugins.yml": (
         {
             "data": ["openai/gsm8k/main"], "method": "lora-8bit", "rank": 8, "alpha": 16, "rslora": True, "batch": 16,
-            "epochs": 1, "learning_rate": 0.0003,
+            "epochs": 1, "learning_rate": 0.0003, "loraplus_lr_ratio": 16, "neftune_noise_alpha": 5,
         },
         ("engine.model=meta-llama/Llama-3.2-1B-Instruct",),
         "lr_scheduler optimizer datasets[0].type datasets[0].shards plugins liger_rope "
-        "liger_fused_linear_cross_entropy loraplus_lr_ratio wandb_project wandb_name trust_remote_code "
-        "neftune_noise_alpha",
+        "liger_fused_linear_cross_entropy wandb_project wandb_name trust_remote_code",
     ),
     "axolotl-two-sets.yml": (
         {
@@ -78,11 +77,11 @@ EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
             "name": "llama3", "data": [str(DATA / "chats.jsonl")], "validation_data": [str(DATA / "held.jsonl")],
             "columns": {"messages": "turns"}, "method": "qlora", "rank": 16,
             "alpha": 16, "dropout": 0.1, "target_modules": "q_proj,v_proj", "rslora": True, "batch": 2, "epochs": 1,
-            "max_steps": 200, "warmup": 0.1, "learning_rate": 0.00005,
+            "max_steps": 200, "warmup": 0.1, "learning_rate": 0.00005, "loraplus_lr_ratio": 16.0,
+            "neftune_noise_alpha": 5,
         },
         ("engine.model=meta-llama/Meta-Llama-3-8B-Instruct",),
-        "lr_scheduler_type report_to chats.columns.tools chats_held.num_samples quantization_method loraplus_lr_ratio "
-        "template neftune_noise_alpha",
+        "lr_scheduler_type report_to chats.columns.tools chats_held.num_samples quantization_method template",
     ),
     "factory-full.yaml": (
         {

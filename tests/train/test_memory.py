@@ -14,7 +14,7 @@ from train.batches import Packed, computed_together
 from train.finetune import train
 from train.forward_backward import attention_kinds, log_likelihoods, tensors_of
 from train.memory import estimate
-from train.model import Parameters, with_adapter
+from train.model import Parameters, base_dtype, with_adapter
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {},
@@ -36,12 +36,12 @@ def config_of(family: str) -> Any:
     return AutoConfig.for_model(family, **sizes, num_attention_heads=4, num_key_value_heads=2, **FAMILIES[family])
 
 
-def kept_by_autograd(config: Any, settings: TrainSettings, bfloat16: bool, batch: tuple[Packed, ...]) -> int:
+def kept_by_autograd(config: Any, settings: TrainSettings, dtype: torch.dtype, batch: tuple[Packed, ...]) -> int:
     """Bytes that a real forward pass leaves for the backward pass."""
     from transformers import AutoModelForCausalLM
 
     build: Any = AutoModelForCausalLM.from_config
-    base = build(config, dtype=torch.bfloat16 if bfloat16 and settings.method != "full" else torch.float32)
+    base = build(config, dtype=base_dtype(dtype, settings))
     if settings.checkpointing:
         base.activation_checkpointing_enable()
     model = with_adapter(base, settings)
@@ -57,13 +57,14 @@ def kept_by_autograd(config: Any, settings: TrainSettings, bfloat16: bool, batch
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = log_likelihoods(model, tensors_of(batch, attention_kinds(model.config) or {}, "cpu"), bfloat16).sum()
+        given = tensors_of(batch, attention_kinds(model.config) or {}, "cpu", dtype)
+        loss = log_likelihoods(model, given, dtype).sum()
     torch.autograd.backward(loss)
     return sum(kept.values())
 
 
-def activations(config: Any, settings: TrainSettings, bfloat16: bool, batches: list[tuple[Packed, ...]]) -> int:
-    return estimate(config, EngineSettings(), NOTHING, settings, bfloat16, batches).activations
+def activations(config: Any, settings: TrainSettings, dtype: torch.dtype, batches: list[tuple[Packed, ...]]) -> int:
+    return estimate(config, EngineSettings(), NOTHING, settings, dtype, batches).activations
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -73,32 +74,32 @@ def activations(config: Any, settings: TrainSettings, bfloat16: bool, batches: l
 def test_activations_are_within_15_percent_of_what_autograd_keeps(family: str, values: Any, shape: Any) -> None:
     config, settings = config_of(family), TrainSettings.model_validate({"rank": 8} | values)
     batches = computed_together(toy_rows(shape), 2048, share=True)
-    wanted = kept_by_autograd(config, settings, True, batches[0])
-    assert activations(config, settings, True, batches) == pytest.approx(wanted, rel=0.15)
+    wanted = kept_by_autograd(config, settings, torch.bfloat16, batches[0])
+    assert activations(config, settings, torch.bfloat16, batches) == pytest.approx(wanted, rel=0.15)
 
 
 def test_activations_in_float32_and_with_checkpointing_are_those_that_autograd_keeps() -> None:
     config, batches = config_of("llama"), computed_together(toy_rows(PACKED), 2048, share=True)
     plain, saving = (TrainSettings(rank=8, checkpointing=checkpointing) for checkpointing in (False, True))
-    for bfloat16 in (True, False):
-        whole = activations(config, plain, bfloat16, batches)
-        assert whole == pytest.approx(kept_by_autograd(config, plain, bfloat16, batches[0]), rel=0.05)
+    for dtype in (torch.bfloat16, torch.float32):
+        whole = activations(config, plain, dtype, batches)
+        assert whole == pytest.approx(kept_by_autograd(config, plain, dtype, batches[0]), rel=0.05)
         # All of one layer comes when it is computed again, behind the hook.
-        inputs = kept_by_autograd(config, saving, bfloat16, batches[0])
-        assert activations(config, saving, bfloat16, batches) == pytest.approx(inputs + whole / 3, rel=0.15)
+        inputs = kept_by_autograd(config, saving, dtype, batches[0])
+        assert activations(config, saving, dtype, batches) == pytest.approx(inputs + whole / 3, rel=0.15)
 
 
 def test_the_estimate_grows_with_what_is_trained_and_shrinks_with_quantisation() -> None:
     sizes, batches = Parameters(100, 80, 10), computed_together(toy_rows([(0, [(9, 3)])]), 100, share=False)
 
-    def memory(method: str, bfloat16: bool = True) -> Any:
+    def memory(method: str, dtype: torch.dtype = torch.bfloat16) -> Any:
         settings = TrainSettings.model_validate({"method": method})
-        return estimate(config_of("llama"), EngineSettings(), sizes, settings, bfloat16, batches)
+        return estimate(config_of("llama"), EngineSettings(), sizes, settings, dtype, batches)
 
     assert [memory(method).weights for method in ("lora", "lora-8bit", "qlora", "full")] == [200, 120, 81, 0]
-    assert memory("lora", bfloat16=False).weights == 400
+    assert memory("lora", dtype=torch.float32).weights == 400
     assert memory("lora").training == 180, "weight, gradient, two moments, and the copy in bfloat16"
-    assert memory("lora", bfloat16=False).training == 160
+    assert memory("lora", dtype=torch.float32).training == 160
 
 
 def test_a_training_that_would_not_fit_takes_what_fits_and_keeps_it(

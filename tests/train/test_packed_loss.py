@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from torch.utils._python_dispatch import TorchDispatchMode
 from toys import SIZES, VOCABULARY, toy_llama, toy_rows
 
 from train import forward_backward as passing
@@ -83,7 +84,7 @@ def gradients(model: Any) -> list[torch.Tensor]:
 
 
 def passes(model: Any, kinds: Kinds | None, most_tokens: int = 200) -> Passes:
-    return Passes(model, Accelerator(cpu=True), most_tokens, kinds, bfloat16=False)
+    return Passes(model, Accelerator(cpu=True), most_tokens, kinds, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("make", [toy_llama, toy_gemma, toy_mistral, toy_gpt2])
@@ -137,12 +138,13 @@ def test_the_parts_of_several_processes_add_up_to_the_step(processes: int, share
 
 def test_a_sequence_holds_its_prefix_once_and_positions_go_on_behind_it() -> None:
     one = packed(toy_rows([(5, [(1, 2), (2, 1)])]), 4, 100)[0]
-    laid = tensors_of([one], {"full_attention": None}, "cpu")
+    laid = tensors_of([one], {"full_attention": None}, "cpu", torch.float32)
     first, second = one.rows
-    assert laid.ids.tolist() == [[*first.prompt, *first.response, *second.prompt[5:], *second.response]]
+    tokens = [*first.prompt, *first.response, *second.prompt[5:], *second.response]
+    assert laid.ids.tolist() == [tokens + -len(tokens) % 8 * [0]]
     ends = [5 + len(row.prompt) - 5 + len(row.response) for row in one.rows]
     assert laid.positions is not None
-    assert laid.positions.tolist() == [[*range(5), *range(5, ends[0]), *range(5, ends[1])]]
+    assert laid.positions[0, : len(tokens)].tolist() == [*range(5), *range(5, ends[0]), *range(5, ends[1])]
     assert laid.labels.tolist() == [*first.response, *second.response]
     assert laid.ids[laid.keep].tolist() == [
         *(first.prompt + first.response)[-1 - len(first.response) : -1],
@@ -151,20 +153,20 @@ def test_a_sequence_holds_its_prefix_once_and_positions_go_on_behind_it() -> Non
 
 
 def test_a_mask_that_lets_branches_see_each_other_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def leaking(segments: torch.Tensor, positions: torch.Tensor, kinds: Kinds) -> torch.Tensor:  # noqa: ARG001
+    def leaking(segments: torch.Tensor, *_: object) -> torch.Tensor:
         length = segments.shape[1]
         return torch.ones(1, 1, length, length, dtype=torch.bool).tril().expand(len(segments), 1, -1, -1)
 
     model, rows = toy_llama(initializer_range=0.5), toy_rows([(40, [(4, 6)] * 4)])
-    assert obstacle(model, rows, 200, bfloat16=False) == ""
+    assert obstacle(model, rows, 200, dtype=torch.float32) == ""
     monkeypatch.setattr(passing, "_mask", leaking)
-    assert "change its loss" in obstacle(model, rows, 200, bfloat16=False)
+    assert "change its loss" in obstacle(model, rows, 200, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("make", [toy_bloom, toy_mamba])
 def test_a_model_that_cannot_be_packed_is_trained_row_by_row(make: Any) -> None:
     model, rows = make(), toy_rows([(40, [(4, 6)] * 4)])
-    reason = obstacle(model, rows, 200, bfloat16=False)
+    reason = obstacle(model, rows, 200, dtype=torch.float32)
     assert reason
     assert "\n" not in reason
     loss, wanted = reference(model, rows)
@@ -186,7 +188,58 @@ def test_flash_attention_and_unknown_layers_take_no_mask() -> None:
 
 
 def test_rows_without_anything_in_common_are_no_obstacle() -> None:
-    assert obstacle(toy_llama(), toy_rows([(0, [(9, 3), (8, 2)])]), 200, bfloat16=False) == ""
+    assert obstacle(toy_llama(), toy_rows([(0, [(9, 3), (8, 2)])]), 200, dtype=torch.float32) == ""
+
+
+@pytest.mark.parametrize("make", [toy_llama, toy_gemma])
+def test_a_mask_is_made_of_booleans_and_kept_once_for_all_layers_of_a_kind(make: Any) -> None:
+    model, rows = make(), toy_rows([(40, [(4, 6)] * 4)])
+    kinds, most = attention_kinds(model.config), 80 * 80
+    assert kinds is not None
+    made: list[torch.dtype] = []
+
+    class Watched(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            done = function(*args, **(kwargs or {}))
+            made.extend(one.dtype for one in [done] if isinstance(one, torch.Tensor) and one.numel() >= most)
+            return done
+
+    with Watched():  # type: ignore[no-untyped-call]
+        given = tensors_of(packed(rows, 4, 100), kinds, "cpu", torch.bfloat16)
+    assert set(made) == {torch.bool, torch.bfloat16} and made.count(torch.bfloat16) == len(kinds)
+    kept: set[int] = set()
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.shape[-2:] == (80, 80) and tensor.shape[0] == 1:
+            kept.add(tensor.untyped_storage().data_ptr())
+        return tensor
+
+    model.train()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        log_likelihoods(model, given, torch.bfloat16)
+    assert len(kept) <= len(kinds)
+
+
+@pytest.mark.parametrize("share", [True, False], ids=["packed", "alone"])
+def test_noise_is_that_of_neftune_for_rows_of_their_length_and_gone_in_validation(share: bool) -> None:
+    model, rows = toy_llama(), toy_rows([(30, [(4, 6)] * 4)])
+    work = passes(model, attention_kinds(model.config) if share else None)
+    noisy, seen = replace(work, noise=5.0), []
+    embeddings = model.get_input_embeddings()
+
+    def look(_: object, given: Any, embedded: torch.Tensor) -> None:
+        seen.append((embedded - embeddings.weight[given[0]]).detach())
+
+    plain = work.mean_loss(rows)
+    assert noisy.mean_loss(rows) == plain
+    real = embeddings.register_forward_hook
+    embeddings.register_forward_hook = lambda hook: (real(hook), real(look))[0]
+    noisy.backward(rows)
+    del embeddings.register_forward_hook
+    most = 5.0 / (40 * 64) ** 0.5
+    assert all(0.95 * most < noise.abs().max() <= most * (1 + 1e-6) for noise in seen)
+    assert sum(noise.numel() for noise in seen) == 64 * (72 if share else 160)
+    assert noisy.mean_loss(rows) == plain, "and no weight has kept it"
 
 
 def test_logits_are_made_where_there_is_loss_and_nowhere_else() -> None:
@@ -203,16 +256,16 @@ def test_a_large_vocabulary_is_computed_in_slices(monkeypatch: pytest.MonkeyPatc
 
     model, rows = toy_llama(), toy_rows(SHAPES[1])
     batch = computed_together(rows, 500, share=True)[0]
-    given = tensors_of(batch, {"full_attention": None}, "cpu")
-    whole = log_likelihoods(model, given, bfloat16=False).detach()
+    given = tensors_of(batch, {"full_attention": None}, "cpu", torch.float32)
+    whole = log_likelihoods(model, given, dtype=torch.float32).detach()
     monkeypatch.setattr(passing, "_SLICE", 3)
-    torch.testing.assert_close(log_likelihoods(model, given, bfloat16=False).detach(), whole)
+    torch.testing.assert_close(log_likelihoods(model, given, dtype=torch.float32).detach(), whole)
 
 
 def test_bfloat16_is_near_float32() -> None:
     model, rows = toy_llama(initializer_range=0.2), toy_rows(SHAPES[2])
     exact = passes(model, None).mean_loss(rows)
     for sequences in (alone(rows), packed(rows, 8, 500)):
-        given = tensors_of(sequences, {"full_attention": None}, "cpu")
-        rounded = -log_likelihoods(model, given, bfloat16=True).sum().item() / loss_tokens(rows)
+        given = tensors_of(sequences, {"full_attention": None}, "cpu", torch.float32)
+        rounded = -log_likelihoods(model, given, dtype=torch.bfloat16).sum().item() / loss_tokens(rows)
         assert rounded != exact and rounded == pytest.approx(exact, rel=2e-2)

@@ -95,7 +95,7 @@ def test_the_loss_of_pairs_is_that_of_trl(theirs: Any) -> None:
     gradients = {name: weight.grad for name, weight in trainer.model.named_parameters() if weight.grad is not None}
     for kinds in (attention_kinds(model.config), None):
         model.zero_grad()
-        work = Passes(model, Accelerator(cpu=True), 60, kinds, bfloat16=False, objective=PairPreference(0.3))
+        work = Passes(model, Accelerator(cpu=True), 60, kinds, dtype=torch.float32, objective=PairPreference(0.3))
         assert work.backward(rows).loss == pytest.approx(wanted.item(), abs=1e-5)
         mine = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
         assert apart(mine, gradients) < 1e-5
@@ -126,7 +126,7 @@ def test_the_loss_of_single_answers_is_that_of_trl(theirs: Any) -> None:
             lengths = [[1] * len(one) + [0] * (width - len(one)) for one in lists]
             batch[key.replace("input_ids", "attention_mask")] = torch.tensor(lengths)
     wanted = float(trainer._compute_loss(trainer.model, batch, False))
-    work = Passes(model, Accelerator(cpu=True), 10_000, attention_kinds(model.config), bfloat16=False)
+    work = Passes(model, Accelerator(cpu=True), 10_000, attention_kinds(model.config), dtype=torch.float32)
     work = replace(work, objective=SinglePreference(0.3, rows))
     assert len(work.micro_batches(rows)) == 1, "z is that of a micro-batch"
     assert work.mean_loss(rows) == pytest.approx(wanted, abs=1e-5)
@@ -134,7 +134,7 @@ def test_the_loss_of_single_answers_is_that_of_trl(theirs: Any) -> None:
 
 def test_several_processes_learn_from_preferences_what_one_does() -> None:
     model, rows = moved_model(), preferences()
-    work = Passes(model, Accelerator(cpu=True), 60, attention_kinds(model.config), bfloat16=False)
+    work = Passes(model, Accelerator(cpu=True), 60, attention_kinds(model.config), dtype=torch.float32)
 
     def learnt(some: Sequence[Passes]) -> tuple[float, dict[str, torch.Tensor]]:
         model.zero_grad()

@@ -24,6 +24,7 @@ from train.finetune import train
 from train.forward_backward import Passes
 
 VALUES: dict[str, Any] = {"max_steps": 8, "batch": 6, "evaluate_every": 3, "dropout": 0.2, "learning_rate": 0.01}
+VALUES |= {"loraplus_lr_ratio": 4.0, "neftune_noise_alpha": 5.0}
 RUN = """
 import json, os, sys
 from pathlib import Path

@@ -184,6 +184,25 @@ def test_weights_are_those_of_trl_on_the_same_rows(
     assert apart(untrained, theirs) > 0.05, "there was something to learn"
 
 
+def test_second_matrices_learn_faster_by_the_ratio_of_lora_plus_as_in_peft(place: Workspace, general: Settings) -> None:
+    from peft.optimizers import create_loraplus_optimizer
+
+    job = prepare(named(validated({"loraplus_lr_ratio": 16, "method": "dora"}), place), place, general)
+    trainer = make_trainer(job, make_accelerator(job, place.root), place.root)
+    trainer.step(job.plan.rows[:8], job.plan.schedule)
+    rate = job.plan.schedule.rate(0)
+    moved = {name: float(weight.detach().abs().max()) for name, weight in trainer.weights if "lora_B" in name}
+    assert all(change == pytest.approx(16 * rate, rel=1e-3) for change in moved.values()), (
+        "Adam's first step is the rate"
+    )
+    theirs = create_loraplus_optimizer(trainer.passes.model, torch.optim.AdamW, lr=rate, loraplus_lr_ratio=16)
+    rates = [
+        {id(weight): group["lr"] for group in optimizer.param_groups for weight in group["params"]}
+        for optimizer in (trainer.optimizer, theirs)
+    ]
+    assert rates[0] == rates[1] and len(set(rates[0].values())) == 2
+
+
 def test_test_pairs_change_nothing(place: Workspace, general: Settings) -> None:
     without = train(place, general, SHORT | {"name": "without"})
     pairs = [toy_pair(number, "validation" if number >= 16 else "train") for number in range(20)]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from toys import toy_pair, write_toy_pairs
 
 from assistant.artifacts.pairs import Pair
@@ -80,7 +81,7 @@ def test_what_a_model_in_training_answers_is_what_asking_gives(
         "train.validation_answers.is_degenerate", lambda text, pair: said.setdefault(pair.id, text) == "never"
     )
     model = load_base(job.folder, general.engine, job.device, job.settings, "cpu")
-    assert answers.of(model, 600, bfloat16=False).sane == 3
+    assert answers.of(model, 600, torch.float32).sane == 3
     prompts = [pair.messages(general.answer.system, job.template.control_tokens) for _, pair in answers.asked]
     engine = TransformersEngine(general.engine, general.device)
     assert [said[pair.id] for _, pair in answers.asked] == engine.complete(prompts, validation_answers._LONGEST_ANSWER)
