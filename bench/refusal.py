@@ -18,9 +18,8 @@ import numpy as np
 from assistant import config
 from assistant.config import Settings
 from assistant.grounding.support import weighted_coverage
-from assistant.refusal.answerability import Verdict, judge, shifted
+from assistant.refusal.answerability import FEATURES, LOOKED_AT, Verdict, held, judge, shifted
 from assistant.refusal.calibration import Rows
-from assistant.refusal.features import FEATURES, LOOKED_AT, held
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog

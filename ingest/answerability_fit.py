@@ -16,6 +16,7 @@ from itertools import product
 import numpy as np
 import yaml
 
+from assistant.refusal.answerability import LOOKED_AT, features_of, held
 from assistant.refusal.calibration import (
     PRIOR,
     Calibration,
@@ -26,7 +27,6 @@ from assistant.refusal.calibration import (
     standardised,
     write_calibration,
 )
-from assistant.refusal.features import LOOKED_AT, features_of, held
 from assistant.retrieval.retriever import Retriever
 from assistant.text.lexicon import vocabulary
 from assistant.text.words import WORD

@@ -44,8 +44,7 @@ from assistant.grounding import (
 )
 from assistant.prompt import build_messages
 from assistant.refusal import answerability, wording
-from assistant.refusal.answerability import judge
-from assistant.refusal.features import held
+from assistant.refusal.answerability import held, judge
 from assistant.render.streaming import as_said, text_of
 from assistant.render.transcript import answer_lines, conversation_markdown
 from assistant.retrieval import editions

@@ -9,6 +9,7 @@ from fakes import FakeEmbedder
 from samples import evidence
 
 from assistant.config import Settings
+from assistant.refusal.answerability import FEATURES
 from assistant.refusal.calibration import (
     CALIBRATION_FILE,
     PRIOR,
@@ -18,7 +19,6 @@ from assistant.refusal.calibration import (
     short,
     standardised,
 )
-from assistant.refusal.features import FEATURES
 from assistant.workspace import Workspace
 from ingest.answerability_fit import Examples, fit, fitted, operating_point, other_domains, reworded, without
 from ingest.pairs.candidates import CandidatePair

@@ -10,9 +10,17 @@ from fakes import FakeEmbedder
 from samples import evidence
 
 from assistant.config import Settings
-from assistant.refusal.answerability import judge, missing_words, shifted, unknown_names
+from assistant.refusal.answerability import (
+    FEATURES,
+    Held,
+    features_of,
+    held,
+    judge,
+    missing_words,
+    shifted,
+    unknown_names,
+)
 from assistant.refusal.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
-from assistant.refusal.features import FEATURES, Held, features_of, held
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace
