@@ -31,9 +31,8 @@ from assistant.errors import AssistantError, UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.models.catalogue import entry_of
 from assistant.retrieval.embedder import Embedder
-from assistant.retrieval.joint import JointRetriever
 from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
-from assistant.retrieval.retriever import Retriever, refuse_long
+from assistant.retrieval.retriever import JointRetriever, Retriever, refuse_long
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.types import Answer, Evidence, Filter, Message, Update, whole_answer
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate

@@ -11,8 +11,7 @@ from serving import ANSWER, HAIL, PETS, make_corpora, service_of
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.retrieval.editions import with_newest
-from assistant.retrieval.joint import JointRetriever
-from assistant.retrieval.retriever import Retriever
+from assistant.retrieval.retriever import JointRetriever, Retriever
 from assistant.service import Query, ServedModel, Service
 from assistant.types import Filter, Message
 from assistant.workspace import Workspace
