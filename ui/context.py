@@ -14,12 +14,11 @@ from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
 from ui.people import LOCAL, People, Role, User, people_of
 from ui.rate_limits import RateLimit
-from ui.reading_places import ReadingPlaces
 from ui.sources.drawer import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
 from ui.texts import text
-from ui.uploads import Arrivals
+from ui.uploads import Arrivals, ReadingPlaces
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,12 @@
 
 A name is made safe, a type is told by content, and nothing is written outside the workspace. No file takes the place
 of another one: of two with one name, the second is kept as ``NAME (2)``.
+
+Those for the chat are read side by side, as many as the limits of the readers allow. One person has one reading at a
+time, so that no one takes all places; a reading has one process that reads.
 """
 
+import asyncio
 import filecmp
 import itertools
 import os
@@ -16,13 +20,16 @@ import threading
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.config import UiSettings
+import psutil
+
+from assistant.config import IngestSettings, UiSettings
 from assistant.errors import UsageError
+from assistant.work.processes import reading_processes
 from assistant.workspace import (
     Workspace,
     close_to_others,
@@ -55,6 +62,9 @@ _NEVER_TEXT = (
 _UNSAFE = re.compile(r"[^\w.()+,@=&' -]+")
 _naming = threading.Lock()
 """Held from looking for a name that is free until a file has it."""
+_LOOK_SECONDS = 0.2
+_FEWEST = 2
+"""A file that takes long leaves one place to the others, also where there are two cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,3 +257,28 @@ def _kept(path: Path, folder: Path) -> Kept:
                 # A copy: the same file may have been sent by someone else, too.
                 shutil.copyfile(path, beside, follow_symlinks=False)
     return Kept(target, own.name if target.name != own.name else "")
+
+
+class ReadingPlaces:
+    """To be used from one event loop."""
+
+    def __init__(self, settings: IngestSettings) -> None:
+        """As many places as processes may read (``ingest.workers``), each of which may fill ``ingest.memory_mb``."""
+        fitting = psutil.virtual_memory().total // (settings.memory_mb << 20)
+        self.most = max(_FEWEST, min(reading_processes(settings.workers), fitting))
+        self.people: set[str] = set()
+        """Whose files are being read."""
+
+    @asynccontextmanager
+    async def held(self, person: str, stop: threading.Event) -> AsyncIterator[bool]:
+        """Wait for a place, and hold it; False, without one, for who has stopped meanwhile."""
+        while not stop.is_set() and (person in self.people or len(self.people) >= self.most):
+            await asyncio.sleep(_LOOK_SECONDS)
+        if stop.is_set():
+            yield False
+            return
+        self.people.add(person)
+        try:
+            yield True
+        finally:
+            self.people.remove(person)

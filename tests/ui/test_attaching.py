@@ -39,11 +39,11 @@ from ui.pages.chat import Chat
 from ui.pages.chat.asking import Asking
 from ui.pages.chat.parts import BASE, Parts, lay_out
 from ui.people import LOCAL, User
-from ui.reading_places import ReadingPlaces
 from ui.scope import EVERYTHING, Scope
 from ui.sources.library import CitedSpan
 from ui.sources.pdfpages import PdfPages
 from ui.sources.routes import add_source_routes
+from ui.uploads import ReadingPlaces
 
 _INGESTED = Chat._ingested
 SECRET = "The plumber asked for 240 euros. The leak was under the sink."
@@ -388,7 +388,7 @@ def test_a_slow_file_of_one_person_holds_up_nobody_else(page: Page, monkeypatch:
 def test_one_person_has_one_reading_at_a_time_and_all_have_as_many_as_readers_may(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ui.reading_places.psutil.virtual_memory", lambda: SimpleNamespace(total=8 << 30))
+    monkeypatch.setattr("ui.uploads.psutil.virtual_memory", lambda: SimpleNamespace(total=8 << 30))
     for workers, memory_mb, most in ((3, 256, 3), (16, 2048, 4), (1, 2048, 2), (4, 16 << 10, 2)):
         assert ReadingPlaces(IngestSettings(workers=workers, memory_mb=memory_mb)).most == most
 
