@@ -15,8 +15,8 @@ import numpy as np
 
 from assistant import config
 from assistant.artifacts.cards import read_card
-from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import read_pairs
+from assistant.artifacts.row_files import write_lines
 from assistant.config import Settings
 from assistant.engines.transformers_engine import TransformersEngine
 from assistant.prompt import build_messages, fitting_evidence

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from assistant import config
 from assistant.artifacts.evaluations import Degree, Label, Rating, answer_hash
-from assistant.artifacts.jsonlines import parsed
+from assistant.artifacts.row_files import parsed
 from assistant.errors import UsageError
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever

@@ -41,7 +41,7 @@ from assistant.text.sentences import sentence_spans
 from assistant.types import Evidence
 from assistant.workspace import Workspace
 from bench.written import FORMS, label_of, renumbered
-from eval.report.claim_checker import CheckerFigures, CheckerReport, Rate, write_checker_report
+from eval.metrics.grounding import CheckerFigures, CheckerReport, Rate, write_checker_report
 from eval.statistics import interval
 from ingest.pairs.bundled import AnswerableQuestion, exercises
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import click
 
-from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import Pair, read_pairs
+from assistant.artifacts.row_files import write_lines
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from bench.measured import run

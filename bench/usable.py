@@ -16,7 +16,7 @@ from typing import Literal
 import click
 from pydantic import TypeAdapter
 
-from assistant.artifacts.jsonlines import parsed
+from assistant.artifacts.row_files import parsed
 from assistant.errors import UsageError
 from bench.ratings import SAMPLE, GivenAnswer, answer_of, judging
 from eval.cases import Case, json_lines

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import Pair
+from assistant.artifacts.row_files import write_lines
 from assistant.workspace import make_folder
 from eval.cases import Case, GoldSpan
 from eval.metrics.grounding import cited_sentences

@@ -16,8 +16,12 @@ A *baseline* is an earlier run: it is compared system by system, on the question
     metrics:
       usable: {margin: 0.02, floor: 0.6}
       misleading: {margin: 0.02, ceiling: 0.1}
+
+Beside it stands what a change turned, for better or worse: two answers to each of the same questions, side by side.
 """
 
+import heapq
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +30,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.artifacts.evaluations import (
     FEWEST_QUESTIONS,
+    VERDICTS,
+    ChangedAnswer,
+    Changes,
     Comparison,
     Difference,
     Effect,
@@ -34,16 +41,16 @@ from assistant.artifacts.evaluations import (
     Mean,
     Phrase,
     Status,
+    said,
 )
-from assistant.artifacts.report_words import VERDICTS, said
 from assistant.config import read_yaml
 from assistant.errors import ConfigError, UsageError, first_fault
 from eval.aggregation import FEWEST_DOCUMENTS, baseline_effects
 from eval.cases import Case
-from eval.changed_answers import changes_of
 from eval.gold import gold_problem
 from eval.metrics import MARGIN, METRICS, metric_of
-from eval.results import CaseRow, Results, RunIdentity, System, read_results, read_rows
+from eval.metrics.usable import OUTCOMES, Outcome
+from eval.results import CaseRow, Results, RowBefore, RunIdentity, System, read_results, read_rows
 
 PASSED, REGRESSION, TOO_THIN = 0, 3, 4  # exit statuses; 1 and 2 say that the run itself failed
 GOLD_IN_CORPUS = "gold_in_corpus"
@@ -62,6 +69,10 @@ _GATED = (
 )
 # An interval without width may miss 0 by what rounding leaves.
 _ROUNDING = 1e-9
+_MOST = 10  # as many as a person reads
+_LONGEST = 1500  # characters of an answer, far more than answers have
+_TURNS: tuple[set[Outcome], ...] = ({"usable", "misleading"}, {"usable", "refused"})
+"""From one to the other, either way, is the greatest change."""
 
 
 class MetricRule(BaseModel):
@@ -317,3 +328,54 @@ def _question(case: Case) -> tuple[object, ...]:
         case.must_not_include,
         case.unanswerable,
     )
+
+
+def reference_of(results: Results) -> str:
+    """The system of a run that the judged one is held against: its base, else quoting, else its model without
+    documents. Empty where the run has none of them."""
+    judged = next(one for one in results.systems if one.name == results.gate.system)
+    names = {(one.kind, one.adapter): one.name for one in results.systems if one != judged}
+    wanted = ((judged.kind, None), ("extractive", None), ("closed book", judged.adapter))
+    return next((names[one] for one in wanted if one in names), "")
+
+
+def changes_of(rows: Iterable[CaseRow], system: str, reference: str, baseline: str = "") -> Changes | None:
+    """What changed from the answers of ``reference`` to those of ``system``.
+
+    With a ``baseline``, the title of an earlier report, from what that made of each question. None where no question
+    has both. Those that turned from misleading or refused to usable, or back, come first; then correctness decides.
+    """
+    then, now, who = Counter[str](), Counter[str](), reference
+    changed: list[tuple[tuple[bool, float], ChangedAnswer]] = []
+    for number, row in enumerate(rows, 1):
+        before = row.before if baseline else row.made_by(reference)
+        after = row.made_by(system)
+        if before is None or after is None:
+            continue
+        who = f"{before.system} ({baseline})" if baseline else reference
+        then[before.outcome] += 1
+        now[after.outcome] += 1
+        distance = abs(_correctness(after) - _correctness(before))
+        if before.outcome != after.outcome or distance:
+            case = row.case
+            answers = ChangedAnswer(
+                number=number,
+                question=case.question,
+                required=case.answers or tuple(fact[0] for fact in case.must_include if fact),
+                unanswerable=case.unanswerable,
+                before=before.text[:_LONGEST],
+                after=after.text[:_LONGEST],
+                before_outcome=before.outcome,
+                after_outcome=after.outcome,
+            )
+            changed.append((({before.outcome, after.outcome} in _TURNS, distance), answers))
+    if not then:
+        return None
+    most = heapq.nlargest(_MOST, changed, key=lambda one: one[0])
+    outcomes: dict[str, tuple[int, int]] = {outcome: (then[outcome], now[outcome]) for outcome in OUTCOMES}
+    return Changes(who, system, outcomes, tuple(answers for _, answers in most))
+
+
+def _correctness(answer: RowBefore) -> float:
+    """Of a question that the documents do not answer there is none: then usable is all, and the rest nothing."""
+    return float(answer.outcome == "usable") if answer.score.value is None else answer.score.value

@@ -16,7 +16,7 @@ from typing import Literal, TypeVar, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.evaluations import COSTS_FILE, RESULTS_FILE, ROWS_FILE, Effect, Gate, Mean
-from assistant.artifacts.jsonlines import parsed
+from assistant.artifacts.row_files import parsed
 from assistant.errors import UsageError, one_line
 from assistant.workspace import make_folder, replaced_atomically
 from eval.cases import Case, json_lines

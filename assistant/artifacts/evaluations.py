@@ -9,20 +9,28 @@ Ratings are what people say about the answers of a report: one JSON line each, i
 
 Lines are only ever added, so that several people can rate at once and a change of mind leaves a trace. Of one person
 about one answer the last line counts; without a label it takes back what they said before.
+
+All is written down in English words, and told in the language of whoever reads it; what a language does not have
+(``assistant/text/languages/de/report.yaml``) stays in English.
+
+    words_in("de")("{count} misleading", count=3)      3 irreführend
+    reason_of(light, words_in("de"))                   0.410, mindestens 0.500 ist verlangt
+    verdict_of(gate, words_in("de"))                   house+rag fällt durch gegenüber cases: correctness.
 """
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Protocol, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from assistant.artifacts.jsonlines import parsed
+from assistant.artifacts.row_files import parsed
 from assistant.errors import UsageError
-from assistant.text.languages import Language
+from assistant.text.languages import Language, data
 from assistant.workspace import make_file
 
 RESULTS_FILE = "results.json"
@@ -36,6 +44,14 @@ FEWEST_QUESTIONS = 30
 
 Verdict = Literal["higher", "lower", "same", "too thin to tell", "anecdote"]
 Status = Literal["pass", "warn", "fail", "thin"]
+VERDICTS: Mapping[Status, str] = {
+    "fail": "{system} fails{against}: {names}.",
+    "thin": "Too little evidence to decide about {system}{against}: {names}.",
+    "warn": "{system} passes{against}, with a fall that may be chance: {names}.",
+    "pass": "{system} passes{against}.",
+}
+"""Of a gate."""
+_PLACE = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +111,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """English words with places, as in ``{figures}: no fall``, and what stands in them; ``report_words`` has others."""
+    """English words with places, as in ``{figures}: no fall``, and what stands in them; see ``words_in``."""
 
     text: str
     values: Mapping[str, str] = field(default_factory=dict)
@@ -318,3 +334,44 @@ def standing(ratings: Iterable[Rating]) -> list[Rating]:
         last.pop(key, None)  # so that the order is that of the last word
         last[key] = rating
     return [rating for rating in last.values() if rating.label is not None]
+
+
+class Wording(Protocol):
+    """Words of ours in the language of a report."""
+
+    def __call__(self, text: str, /, **values: object) -> str:
+        """An English text with ``values`` in its places, in the language."""
+        ...
+
+
+def words_in(language: Language) -> Wording:
+    """The words of one language."""
+    known: dict[str, str] = data(language, "report") or {}
+
+    def words(text: str, /, **values: object) -> str:
+        # A report's file may say anything: what is no place of ours stays as it is, and no format looks into a value.
+        return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), known.get(text, text))
+
+    return words
+
+
+ENGLISH = words_in("en")
+
+
+def said(phrases: Iterable[Phrase], words: Wording = ENGLISH) -> str:
+    """Phrases behind each other; a value that is a text of ours is in the language too."""
+    return "; ".join(words(one.text, **{name: words(value) for name, value in one.values.items()}) for one in phrases)
+
+
+def reason_of(light: Light, words: Wording) -> str:
+    """Why a light is as it is; of a run of an earlier version, in English."""
+    return said(light.why, words) or light.reason
+
+
+def verdict_of(gate: Gate, words: Wording) -> str:
+    """What the gate says, as ``Gate.verdict`` says it in English."""
+    if not gate.lights:
+        return words(gate.verdict)
+    names = ", ".join(light.metric for light in gate.lights if light.status == gate.status)
+    against = words(" against {report}", report=gate.baseline) if gate.baseline else ""
+    return words(VERDICTS[gate.status], system=gate.system, against=against, names=names)

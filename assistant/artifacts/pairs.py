@@ -20,7 +20,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.artifacts.cards import AdapterCard, adapter_folder, read_card
-from assistant.artifacts.jsonlines import parsed, write_lines
+from assistant.artifacts.row_files import parsed, write_lines
 from assistant.errors import AdapterError, PairsError, one_line
 from assistant.prompt import as_said, build_messages
 from assistant.store.blocks import blocks_in

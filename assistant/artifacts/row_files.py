@@ -8,18 +8,36 @@ What a row has to hold is not decided here. One that is no JSON costs only itsel
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from assistant.artifacts.jsonlines import write_lines
-from assistant.errors import PairsError, UsageError, one_line
+from pydantic import TypeAdapter, ValidationError
+
+from assistant.errors import AssistantError, PairsError, UsageError, first_fault, one_line
 from assistant.workspace import replaced_atomically
 
+Value = TypeVar("Value")
 ROW_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 """Of the files that a folder of data is looked through for."""
 _LARGEST_CELL = 16 << 20  # characters; csv stops at 131,072, and only the row is to be refused
 _PARQUET_ROWS = 256  # held in memory at once: a row may have millions of characters
+
+
+def parsed(line: str, value: TypeAdapter[Value], place: str, error_class: type[AssistantError]) -> Value:
+    """The value of one line. Raises ``error_class`` with the place, the first key that is wrong, and why."""
+    try:
+        return value.validate_json(line)
+    except ValidationError as error:
+        fault = first_fault(error, "the line")
+        raise error_class(f"{place}: {fault}.", "Mend the line or delete it.") from None
+
+
+def write_lines(file: Path, rows: Iterable[object]) -> None:
+    """Replace a file whole by rows as JSON, one a line; a killed writer leaves the old one."""
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with replaced_atomically(file) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(lines)
 
 
 class Unusable(Exception):

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import evidence_of
+from assistant.artifacts.row_files import write_lines
 from assistant.feedback.database import ALL, TAUGHT, Feedback, FeedbackStore, PassageRecord
 from assistant.grounding.grounder import ground
 from assistant.store.catalog import Catalog

@@ -7,14 +7,19 @@ Citations are judged as ALCE does (Gao et al. 2023). Of claims four boolean matr
 the same (Ru et al. 2024); ``claims_of`` fills them without a model: the claims of an answer are its sentences, those of
 the gold are the facts that the case requires. Copying word for word is the easiest way to be faithful, so coverage and
 density of the copied fragments (Grusky et al. 2018) stand beside all of these.
+
+How well the claim checker was measured stands beside this file, as ``bench.support --write`` keeps it: on sentences
+that a script corrupted, which flatters it, and on sentences that people wrote, which are few.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from assistant.grounding.markers import Reading
 from assistant.text.lexicon import vocabulary
@@ -36,6 +41,7 @@ Matrix = npt.NDArray[np.bool_]
 _MOST_CITATIONS = 3  # as in ALCE, so that citing everything does not pay
 _ABOUT_FACTS = ("hallucination", "self_knowledge", "claim_recall", "context_utilisation")
 """Metrics that need the facts that a case requires."""
+CHECKER_FILE = Path(__file__).parent / "claim_checker.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,3 +269,47 @@ def copy_scores(answer: str, passages: Sequence[str], refused: bool, language: s
         "copy_coverage": score(copy_coverage(fragments, len(own)), "the answer has no words"),
         "copy_density": score(copy_density(fragments, len(own)), "the answer has no words"),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share with its 95 % interval over documents."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerFigures:
+    """How it judges sentences of which somebody knows whether a passage supports them."""
+
+    accepted: Rate
+    """Of the supported ones, those that it accepts."""
+    rejected: Rate
+    """Of the others, those that it rejects."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerReport:
+    """Both sets, as of a day."""
+
+    date: str
+    corrupted: CheckerFigures
+    handwritten: CheckerFigures
+    even: CheckerFigures
+    """The handwritten ones, with every word counting the same: needs no corpus, so that a test can compare."""
+
+
+_REPORT = TypeAdapter(CheckerReport)
+
+
+def read_checker_report() -> CheckerReport:
+    """The figures that came with the program."""
+    return _REPORT.validate_json(CHECKER_FILE.read_bytes())
+
+
+def write_checker_report(report: CheckerReport) -> None:
+    """Keep new ones."""
+    CHECKER_FILE.write_bytes(_REPORT.dump_json(report, indent=2) + b"\n")

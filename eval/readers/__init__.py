@@ -10,10 +10,9 @@ from pathlib import Path
 
 from assistant.errors import UsageError
 from eval.cases import Case, read_cases
-from eval.readers.beir import QUERIES, read_beir
+from eval.readers.benchmarks import QUERIES, read_beir, read_squad
 from eval.readers.evidence import has_evidence_rows, read_evidence_rows
 from eval.readers.spreadsheet import read_spreadsheet
-from eval.readers.squad import read_squad
 
 __all__ = ["read_any"]
 

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
-from assistant.artifacts.jsonlines import parsed
+from assistant.artifacts.row_files import parsed
 from assistant.errors import UsageError
 from assistant.text.words import DEFAULT_LANGUAGE, detect
 from eval.cases import Case, GoldSpan, collected, json_lines

@@ -16,11 +16,11 @@ from assistant.artifacts.evaluations import (
     Decision,
     Opening,
     read_opening,
+    words_in,
 )
-from assistant.artifacts.report_words import words_in
 from assistant.text.languages import LANGUAGES, Language
 from assistant.workspace import replaced_atomically
-from eval.changed_answers import changes_of, reference_of
+from eval.gate import changes_of, reference_of
 from eval.human_agreement import keep_agreement, read_opinions
 from eval.report.decision import decision_of, worst_answers
 from eval.report.html_page import page_of

@@ -10,8 +10,7 @@ Only an interval that keeps a bound as a whole allows; only one that breaks it a
 import heapq
 from collections.abc import Iterable, Iterator
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Count, Decision, Tone
-from assistant.artifacts.report_words import ENGLISH, Wording, verdict_of
+from assistant.artifacts.evaluations import ENGLISH, FEWEST_QUESTIONS, Count, Decision, Tone, Wording, verdict_of
 from eval.aggregation import FEWEST_DOCUMENTS
 from eval.metrics.usable import Outcome
 from eval.report.labels import difference_of, tone_of

@@ -10,8 +10,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from assistant.artifacts.evaluations import Mean, Tone
-from assistant.artifacts.report_words import ENGLISH, Wording
+from assistant.artifacts.evaluations import ENGLISH, Mean, Tone, Wording
 from assistant.text.printing import visible
 from eval.metrics.retrieval import CUTOFFS
 from eval.report.labels import (

@@ -13,16 +13,15 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Changes
-from assistant.artifacts.report_words import Wording, reason_of, verdict_of, words_in
+from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Changes, Wording, reason_of, verdict_of, words_in
 from assistant.render.html_templates import environment
 from assistant.text.languages import Language
 from assistant.text.printing import visible
 from eval.human_agreement import FEWEST_RATINGS, Opinions
 from eval.metrics import GRADED, metric_of
+from eval.metrics.grounding import read_checker_report
 from eval.metrics.usable import OUTCOMES
 from eval.report import labels
-from eval.report.claim_checker import read_checker_report
 from eval.report.decision import counted, decision_of
 from eval.report.figures import figures_of
 from eval.report.question_views import Facets, partners_of, question_views

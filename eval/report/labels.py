@@ -7,7 +7,7 @@ signed(-0.04)                   −0.04
 effect_summaries(results)       Retrieval helps: usable +0.31 [+0.22, +0.40] (base+rag - base).
 
 Words are English in code, templates and ``labels.yaml``; other languages have them by the English ones
-(``assistant.artifacts.report_words``). Problems of the cases, which a run has written down, stay in English.
+(``assistant.artifacts.evaluations``). Problems of the cases, which a run has written down, stay in English.
 """
 
 import re
@@ -18,8 +18,7 @@ from typing import Any
 
 import yaml
 
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Difference, Effect, Mean, Status, Tone
-from assistant.artifacts.report_words import ENGLISH, Wording
+from assistant.artifacts.evaluations import ENGLISH, FEWEST_QUESTIONS, Difference, Effect, Mean, Status, Tone, Wording
 from eval.human_agreement import Question
 from eval.metrics import Metric, metric_of
 from eval.metrics.usable import OUTCOMES, Outcome

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from assistant.artifacts.evaluations import Mean
-from assistant.artifacts.jsonlines import parsed
+from assistant.artifacts.row_files import parsed
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.opening import uses_server
 from assistant.errors import UsageError

@@ -1,14 +1,19 @@
-"""One run from cases to numbers: ask, score, compare, judge.
+"""One run from cases to numbers: ask, score, compare, judge; and what its answers cost.
 
 cases ─▶ gold located ─▶ every system asked ─▶ rows ─▶ results, with the gate
 """
 
+import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
@@ -25,16 +30,30 @@ from eval.contamination import held_out, leaks
 from eval.drafts import DRAFT
 from eval.gate import GateRules, check_baseline, judged, judged_system, with_baseline
 from eval.gold import located, refuse_foreign_cases, text_of
-from eval.metrics import METRICS, PRIMARY
+from eval.metrics import METRICS, PRIMARY, Score, score
 from eval.metrics.retrieval import CUTOFFS
 from eval.metrics.style import StyleRule
 from eval.metrics.voice import NO_VOICE, Voice, voice_of, voice_score
-from eval.results import SCHEMA, CaseRow, Costs, DataCard, LanguageModel, Results, StyleFindings, System
-from eval.running.costs import cost_of, costs_of
+from eval.results import (
+    ALL_STAGES,
+    SCHEMA,
+    CaseRow,
+    Cost,
+    Costs,
+    DataCard,
+    LanguageModel,
+    Results,
+    StyleFindings,
+    System,
+)
 from eval.running.fingerprints import adapter_identity, environment, generation_identities, identity_of
 from eval.running.playback import GENERATIONS_FILE, Generations, PlaybackEngine, SilentEngine
 from eval.running.scoring import ScoringContext, embed_of, row_of, supports_by
 from eval.running.systems import GoldRetriever, Setting, TimedAnswer, answers_of, ask_with
+
+_NOTHING_TIMED = "nothing was timed"
+# With fewer the 95th percentile is only the slowest.
+_FEWEST_FOR_P95 = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +240,75 @@ def _data_card(plan: Plan, catalog: Catalog, runtime: str, problems: Sequence[st
 
 def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
+
+
+def p50(seconds: Sequence[float]) -> Score:
+    """Median of the times, in seconds."""
+    return score(float(np.median(seconds)) if seconds else None, _NOTHING_TIMED)
+
+
+def p95(seconds: Sequence[float]) -> Score:
+    """The time that one answer in twenty exceeds, in seconds."""
+    if len(seconds) < _FEWEST_FOR_P95:
+        return Score(None, f"{len(seconds)} times are too few for a 95th percentile ({_FEWEST_FOR_P95})")
+    return score(float(np.percentile(seconds, 95)), _NOTHING_TIMED)
+
+
+def tokens_per_second(tokens: int, seconds: float) -> Score:
+    """Tokens generated a second."""
+    return score(tokens / seconds if seconds > 0 else None, _NOTHING_TIMED)
+
+
+def cost_of(answers: Sequence[TimedAnswer], adapter_bytes: int = 0) -> Cost:
+    """What the answers of one system took."""
+    timings = [one.answer.timings for one in answers]
+    stages = list(dict.fromkeys(stage for one in timings for stage in one))
+    seconds = {stage: [one[stage] for one in timings if stage in one] for stage in stages}
+    seconds[ALL_STAGES] = [sum(one.values()) for one in timings]
+    tokens = sum(one.tokens for one in answers)
+    return Cost(
+        stages={stage: (p50(some), p95(some)) for stage, some in seconds.items()},
+        seconds=score(sum(seconds[ALL_STAGES]) / len(answers) if answers else None, "nothing was asked"),
+        tokens=tokens,
+        tokens_per_second=tokens_per_second(tokens, sum(seconds.get("generate", [])) if tokens else 0.0),
+        adapter_bytes=adapter_bytes,
+    )
+
+
+def costs_of(
+    systems: Mapping[str, Cost],
+    cases: Sequence[Case],
+    answers: Mapping[str, Sequence[TimedAnswer]],
+    seconds: float,
+    cached: int,
+    index: Path,
+) -> Costs:
+    """The costs of a run, as of now."""
+    return Costs(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+        cached_answers=cached,
+        peak_memory_bytes=_peak_memory(),
+        index_bytes=size_of(index),
+        processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        systems=systems,
+        timings={
+            case.id: {
+                system: {stage: round(seconds, 4) for stage, seconds in some[place].answer.timings.items()}
+                for system, some in answers.items()
+            }
+            for place, case in enumerate(cases)
+        },
+    )
+
+
+def _peak_memory() -> int:
+    """Most memory that this process has held, in bytes."""
+    import psutil
+
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -31,9 +31,8 @@ from ingest.pairs.earlier import Before, before_of, splits_before
 from ingest.pairs.evidence_lists import Workbench
 from ingest.pairs.from_documents import Models, document_pairs
 from ingest.pairs.generated_answers import Verifier
-from ingest.pairs.model_output import Rejected, Replies, digest_of, replies_file
 from ingest.pairs.report import report_of
-from ingest.pairs.teacher import named_teacher, opened_teacher
+from ingest.pairs.teacher import Rejected, Replies, digest_of, named_teacher, opened_teacher, replies_file
 from ingest.pairs.user_sets import Taught, read_taught, taught_pairs
 
 # Raised when the same documents would give other pairs: those of before are then made anew.

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from assistant.artifacts.jsonlines import write_lines
 from assistant.artifacts.pairs import Pair, Source
+from assistant.artifacts.row_files import write_lines
 
 T = TypeVar("T")
 _MARKER = re.compile(r" \[\d+\]")

@@ -18,7 +18,7 @@ from assistant.workspace import Workspace, write_lock
 from ingest.pairs.candidates import identified, is_edited
 from ingest.pairs.corpus import Corpus, hashes_of
 from ingest.pairs.evidence_lists import passage_of
-from ingest.pairs.model_output import Replies, forget_rejected, replies_file
+from ingest.pairs.teacher import Replies, forget_rejected, replies_file
 
 # Those of other sources are made anew each time, from their files.
 _FROM_DOCUMENTS = frozenset({"structure", "generated", "refusal"})

@@ -141,7 +141,7 @@ def says(passage: Passage, candidate: CandidatePair) -> bool:
     return len(wanted & _telling(shown, candidate.language)) >= _SAYS_THE_SAME * len(wanted)
 
 
-def names(passage: Passage, candidate: CandidatePair) -> bool:
+def names_all(passage: Passage, candidate: CandidatePair) -> bool:
     """Whether a passage is about nearly all that a question names, so that it may answer in a way of its own."""
     wanted = _telling(candidate.instruction, candidate.language)
     shown = _telling(f"{passage.context} {passage.text}", candidate.language)

@@ -13,15 +13,12 @@ from ingest.pairs.candidates import CandidatePair, Drops, identified, number_of
 from ingest.pairs.corpus import Corpus
 from ingest.pairs.earlier import Before
 from ingest.pairs.evidence_lists import EvidenceList, Lists, Workbench, cited, evidence_list
-from ingest.pairs.generated_answers import Verifier, answered, judged
+from ingest.pairs.generated_answers import Verifier, answered, judged, retold
 from ingest.pairs.generated_questions import STATED, written
-from ingest.pairs.model_output import Rejected, Replies
-from ingest.pairs.refusals import Unanswerable, unanswerable
-from ingest.pairs.retold_answers import retold
+from ingest.pairs.refusals import Twins, Unanswerable, unanswerable
 from ingest.pairs.selection import ask, in_turn, sound_candidates
 from ingest.pairs.structure import Finder
-from ingest.pairs.teacher import Teacher
-from ingest.pairs.twins import Twins
+from ingest.pairs.teacher import Rejected, Replies, Teacher
 from ingest.pairs.user_sets import UserRow
 
 # What is asked so in the documents stays where a model writes the other questions.

@@ -21,9 +21,8 @@ from ingest.pairs import phrases
 from ingest.pairs.candidates import CandidatePair, Drops, number_of
 from ingest.pairs.evidence_lists import folded
 from ingest.pairs.headed_blocks import blocks_of, sentences_of
-from ingest.pairs.model_output import Replies, TeacherPrompt
 from ingest.pairs.selection import stands_alone
-from ingest.pairs.teacher import Teacher
+from ingest.pairs.teacher import Replies, Teacher, TeacherPrompt
 
 UNREADABLE = "unreadable reply"
 # What the form of a document gives as statements that a question can be written for.

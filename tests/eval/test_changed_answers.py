@@ -10,8 +10,7 @@ from report_of import report_of, results_with_effects
 from results_of import rows_of
 
 from assistant.artifacts.evaluations import DECISION_FILE, Opening
-from eval.changed_answers import changes_of, reference_of
-from eval.gate import compared
+from eval.gate import changes_of, compared, reference_of
 from eval.metrics import Score
 from eval.metrics.usable import Outcome
 from eval.report import MARKDOWN_FILE

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from eval.running.costs import p50, p95, tokens_per_second
 from eval.running.language_model import bits_per_byte
+from eval.running.runner import p50, p95, tokens_per_second
 
 
 def test_percentiles_by_hand() -> None:

@@ -26,8 +26,8 @@ from bench.support import HANDWRITTEN, even, figures, handwritten, judged
 from eval.cases import read_cases
 from eval.gate import read_baseline, with_baseline
 from eval.human_agreement import AGREEMENT_FILE, agreement_of
+from eval.metrics.grounding import read_checker_report
 from eval.report import write_report
-from eval.report.claim_checker import read_checker_report
 from eval.results import CaseRow
 from eval.running.scoring import ScoringContext
 

@@ -15,9 +15,21 @@ from report_of import results_with_effects
 from results_of import costs_of, rows_of
 
 import eval.report
-from assistant.artifacts import report_words
-from assistant.artifacts.evaluations import FEWEST_QUESTIONS, LABELS, Difference, Effect, Gate, Mean, Verdict
-from assistant.artifacts.report_words import ENGLISH, VERDICTS, reason_of, verdict_of, words_in
+from assistant.artifacts import evaluations
+from assistant.artifacts.evaluations import (
+    ENGLISH,
+    FEWEST_QUESTIONS,
+    LABELS,
+    VERDICTS,
+    Difference,
+    Effect,
+    Gate,
+    Mean,
+    Verdict,
+    reason_of,
+    verdict_of,
+    words_in,
+)
 from assistant.text.languages import LANGUAGES, data
 from eval import gate
 from eval.gate import GateRules, gate_of
@@ -36,7 +48,7 @@ TRANSLATED = [language for language in LANGUAGES if language != "en"]
 
 def asked_for() -> Iterator[str]:
     """Every text of ours that a report may have."""
-    for file in (*FOLDER.glob("*.py"), Path(report_words.__file__), Path(gate.__file__)):
+    for file in (*FOLDER.glob("*.py"), Path(evaluations.__file__), Path(gate.__file__)):
         for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in {"words", "Phrase"}:
                 yield from (one.value for one in call.args if isinstance(one, ast.Constant))  # type: ignore[misc]

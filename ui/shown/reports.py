@@ -16,8 +16,16 @@ from fastapi import FastAPI, Request
 from markupsafe import Markup
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from assistant.artifacts.evaluations import REPORT_FILE, RESULTS_FILE, Changes, Comparison, read_opening
-from assistant.artifacts.report_words import reason_of, verdict_of, words_in
+from assistant.artifacts.evaluations import (
+    REPORT_FILE,
+    RESULTS_FILE,
+    Changes,
+    Comparison,
+    read_opening,
+    reason_of,
+    verdict_of,
+    words_in,
+)
 from assistant.errors import UsageError
 from assistant.text.languages import LANGUAGES
 from assistant.workspace import Workspace, safe_name

@@ -17,8 +17,7 @@ from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.earlier import drop_forgotten
 from ingest.pairs.generated_answers import agree
 from ingest.pairs.generated_questions import mistyped, question_in
-from ingest.pairs.model_output import rejected_file, replies_file
-from ingest.pairs.teacher import EngineTeacher, named_teacher
+from ingest.pairs.teacher import EngineTeacher, named_teacher, rejected_file, replies_file
 
 
 def written(house: House) -> list[Pair]:

@@ -13,8 +13,7 @@ from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.evidence_lists import folded
 from ingest.pairs.headed_blocks import BlockLine, HeadedBlock, blocks_of, sentences_of, topic_of
 from ingest.pairs.selection import fault
-from ingest.pairs.structure import Casing, Finder, Rarity, keywords
-from ingest.pairs.table_questions import cells, table_of
+from ingest.pairs.structure import Casing, Finder, Rarity, cells, keywords, table_of
 
 
 def chunk(text: str, heading: str = "Terms > § 7 Bicycles", language: str = "en", context: str = "") -> StoredChunk:

@@ -15,9 +15,8 @@ from assistant.store.catalog import Catalog
 from assistant.types import Message, Passage
 from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.evidence_lists import EvidenceList
-from ingest.pairs.generated_answers import Verifier
-from ingest.pairs.model_output import rejected_file
-from ingest.pairs.retold_answers import KIND, changed
+from ingest.pairs.generated_answers import KIND, Verifier, changed
+from ingest.pairs.teacher import rejected_file
 
 EXAMPLE = {
     "instruction": "A birch fell on my fence. Who pays for the saw?",

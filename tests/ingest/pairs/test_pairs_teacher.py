@@ -10,8 +10,7 @@ from pairing import House, ReadingEngine
 from assistant.config import PairsSettings
 from assistant.errors import ModelError, PairsError
 from assistant.types import Message
-from ingest.pairs.model_output import Replies, TeacherPrompt, replies_file
-from ingest.pairs.teacher import ChatTeacher
+from ingest.pairs.teacher import ChatTeacher, Replies, TeacherPrompt, replies_file
 
 pytest.importorskip("langchain_openai")
 

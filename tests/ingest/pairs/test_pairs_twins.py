@@ -14,7 +14,7 @@ from assistant.text.names import listed_names
 from ingest.pairs.candidates import CandidatePair
 from ingest.pairs.evidence_lists import EvidenceList, passage_of
 from ingest.pairs.generated_answers import Verifier
-from ingest.pairs.twins import NamedThings, Twins
+from ingest.pairs.refusals import NamedThings, Twins
 
 TARIFFS = """# Tariffs
 
