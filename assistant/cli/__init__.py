@@ -20,6 +20,7 @@ from assistant.errors import AssistantError
 
 # Command → its module here, and one line of help, which is shown without importing that.
 COMMANDS = {
+    "init": ("setup", "Make a workspace that answers: a model, and sample documents to try."),
     "ingest": ("ingest", "Add, update and forget documents; only what changed is read."),
     "search": ("ask", "Show ranked evidence for a question, with the score of each retriever."),
     "ask": ("ask", "Answer a question from the documents, with citations, or refuse."),

@@ -1,7 +1,10 @@
-"""``assistant config``, ``models`` and ``doctor``: settings, the models that they name, and what is wrong."""
+"""``assistant init``, ``config``, ``models``, ``doctor``: a workspace, its settings and models, and what is wrong."""
 
 import json
+import shlex
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +20,43 @@ if TYPE_CHECKING:
 # As in assistant.models.catalogue, which is not loaded for --help.
 _KINDS = ("language model", "embedder", "reranker")
 _NAMES_A_MODEL = ("engine.model", "engine.url")
+# In an installed package beside the core, in the repository where data is.
+_SAMPLES = (Path(__file__).parents[1] / "sample", Path(__file__).parents[2] / "data" / "sample")
+_SAMPLE = "sample"
 _SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}
+
+
+@click.command("init", epilog="Example: assistant init --sample")
+@click.option("--model", metavar="NAME", help="As in engine.model.  [default: the best one that this machine can run]")
+@click.option("--sample/--no-sample", default=None, help="Take in sample documents.  [default: ask, on a terminal]")
+@workspace_option
+@click.pass_context
+def init_command(context: click.Context, model: str | None, sample: bool | None, workspace: Workspace) -> None:
+    """Make a workspace that answers: choose and fetch a model, take in sample documents, ask them a question.
+
+    It can be run again at any time: what is there stays.
+    """
+    from assistant.cli.ask import ask_command
+    from assistant.cli.ingest import ingest_command
+    from assistant.workspace import make_folder
+
+    make_folder(workspace.root)
+    click.echo(f"Workspace: {workspace.root}")
+    if model:
+        context.invoke(set_settings, assignments=(f"engine.model={model}",), workspace=workspace)
+    else:
+        context.invoke(choose_model, workspace=workspace)
+    if sample is None and sys.stdin.isatty():
+        sample = click.confirm("Take in sample documents, 31 of a fictional insurer (half a minute)?", default=True)
+    if sample:
+        folder = next(one for one in _SAMPLES if one.exists())
+        chosen = {"corpus": _SAMPLE, "workspace": workspace, "assignments": ()}
+        if context.invoke(ingest_command, folders=(folder / "docs",), **chosen):
+            context.exit(1)
+        question = (folder / "questions.txt").read_text("utf-8").partition("\n")[0]
+        click.echo(click.style(f"\nassistant ask --corpus {_SAMPLE} {shlex.quote(question)}", bold=True))
+        context.invoke(ask_command, questions=(question,), **chosen)
+    click.echo('Next: assistant ingest ./docs, then assistant ask "..." or assistant ui')
 
 
 @click.group("config", epilog="Example: assistant config show")
@@ -49,12 +88,15 @@ def show_settings(workspace: Workspace, assignments: tuple[str, ...], as_json: b
 def set_settings(assignments: tuple[str, ...], workspace: Workspace) -> None:
     """Write settings into the workspace's config.yaml; a model of the catalogue that they name is fetched."""
     from assistant import models
+    from assistant.engines.opening import check_engine
     from assistant.models.catalogue import SETTINGS, catalogue
 
-    config.load(workspace.config_file, environment={}, assignments=assignments)
+    settings, _ = config.load(workspace.config_file, environment={}, assignments=assignments)
     for key, _, value in (assignment.partition("=") for assignment in assignments):
         if key in SETTINGS.values() and value in catalogue():
             models.fetch(value)
+        elif key == "engine.model":
+            check_engine(settings.engine)  # a misspelt one is told here, not at the next question
     change_settings(workspace, assignments)
     click.echo(f"Written to {workspace.config_file}: {', '.join(assignments)}")
 

