@@ -93,7 +93,7 @@ from ui.turns import TurnReply
 from ui.uploads import safe_file_name
 
 MOST_SECONDS = 2.0
-"""Of an idle processor on which ``plain_python`` takes ``IDLE_SECONDS``."""
+"""Of an idle processor, on which a million rounds of plain Python (``slowness``) take ``IDLE_SECONDS``."""
 IDLE_SECONDS = 0.06
 MOST_GROWTH = 1.2
 """Exponent of the length."""
@@ -474,12 +474,18 @@ def seconds(name: str, unit: str, length: int, tries: int, enough: float = 0.0) 
     return min(taken)
 
 
-def plain_python() -> float:
-    """Processor time of something that always is the same work: what else runs on the machine slows it down as well."""
-    before, total = time.thread_time(), 0
+def slowness() -> float:
+    """How many times as long as on an idle processor work takes now: what else runs on the machine slows it down."""
+    began, total = time.thread_time(), 0
     for number in range(1_000_000):
         total += number * number % 7
-    return time.thread_time() - before
+    return max(1.0, (time.thread_time() - began) / IDLE_SECONDS)
+
+
+def is_in_time(began: float) -> bool:
+    """Whether this thread has worked for less than two seconds, or what they are on a busy processor."""
+    taken = time.thread_time() - began
+    return taken < MOST_SECONDS or taken < MOST_SECONDS * slowness()
 
 
 def times(longer: float) -> float:
@@ -509,8 +515,8 @@ def test_what_a_stranger_writes_is_read_in_linear_time(name: str) -> None:
             continue
         for tries in (1, 3):  # others may have disturbed the first one
             short = seconds(name, unit, SHORT, tries)
-            slowness = max(1.0, plain_python() / IDLE_SECONDS) if tries > 1 else 1.0
-            most = min(MOST_SECONDS * slowness, times(LONG / SHORT) * max(short, FLOOR_SECONDS))
+            allowed = MOST_SECONDS * (slowness() if tries > 1 else 1)
+            most = min(allowed, times(LONG / SHORT) * max(short, FLOOR_SECONDS))
             long = seconds(name, unit, LONG, tries, most) if short < GIVEN_UP_SECONDS else float("inf")
             if long <= most:
                 break
@@ -523,7 +529,7 @@ def test_one_long_row_does_not_fill_up_all_others() -> None:
     before = time.thread_time()
     with pytest.raises(Refused, match="characters"):
         read_table(("a," * 40_000 + "\n" + "b\n" * 10_000).encode(), LIMITS)
-    assert time.thread_time() - before < MOST_SECONDS
+    assert is_in_time(before)
 
 
 def test_one_wide_row_of_a_page_does_not_fill_up_all_others() -> None:
@@ -536,13 +542,13 @@ def test_a_quotation_that_stands_nowhere_is_not_sought_again_for_each_letter() -
     quotation, page = ("".join(Random(seed).choices("abcdefgh", k=20_000)) for seed in range(2))
     before = time.thread_time()
     assert page_words.aligned(quotation, page) == []
-    assert time.thread_time() - before < MOST_SECONDS
+    assert is_in_time(before)
 
 
 def test_cells_of_a_page_do_not_reach_without_end() -> None:
     before = time.thread_time()
     read_html(f"<table><tr>{'<td colspan=99 rowspan=99>a' * 3_000}{'<tr>' * 99}</table>".encode())
-    assert time.thread_time() - before < MOST_SECONDS
+    assert is_in_time(before)
 
 
 def test_far_cells_of_a_sheet_do_not_fill_up_their_rows() -> None:
@@ -553,7 +559,7 @@ def test_far_cells_of_a_sheet_do_not_fill_up_their_rows() -> None:
     data = saved(book)
     before = time.thread_time()
     document = read_xlsx(data, LIMITS)
-    assert time.thread_time() - before < MOST_SECONDS
+    assert is_in_time(before)
     assert "| a |  | 1999 |\n|  | a | 2000 |" in document.text
 
 
@@ -567,7 +573,7 @@ def test_an_answer_is_not_read_again_with_each_of_its_words(kind: str) -> None:
             pass
     for _ in reading.finish():
         pass
-    assert time.thread_time() - before < MOST_SECONDS
+    assert is_in_time(before)
 
 
 def test_markup_is_not_read_again_with_each_word_behind_it() -> None:
@@ -575,5 +581,5 @@ def test_markup_is_not_read_again_with_each_word_behind_it() -> None:
     before = time.thread_time()
     for end in range(4, len(text), 4):
         plain = growing.read(text[:end])
-    assert time.thread_time() - before < MOST_SECONDS
+    assert is_in_time(before)
     assert plain == markup.without_markup(text[:end])
