@@ -63,6 +63,8 @@ class State:
     """Of the steps before the best validation."""
     stale: int = 0
     """Validations since the best one."""
+    scaler: dict[str, float] = field(default_factory=dict)
+    """Of a training in float16: by what losses are multiplied, and for how many steps they have been."""
     has_ended: bool = False
     """Whether the weights are the best ones, and only have to be saved."""
 

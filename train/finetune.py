@@ -97,7 +97,7 @@ def make_accelerator(job: Job, folder: Path) -> "Accelerator":
 
     check_tracker(job.settings)
     tracker = None if job.settings.report_to == "none" else job.settings.report_to
-    # train.forward_backward says itself what is computed in bfloat16.
+    # train.forward_backward says itself what is computed in which precision.
     return Accelerator(cpu=job.device.name == "cpu", mixed_precision="no", log_with=tracker, project_dir=str(folder))
 
 

@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from assistant.errors import one_line
@@ -188,7 +189,7 @@ class Done:
     """That each process computed: shared prefixes once, padding not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passes:
     """How rows go through a model. Losses are means over what all rows given have, whatever way they go."""
 
@@ -205,6 +206,13 @@ class Passes:
     noise: float = 0.0
     """The alpha of NEFTune."""
 
+    @cached_property
+    def scaler(self) -> "torch.amp.GradScaler":
+        """Of losses in float16, whose small gradients would be lost else; in other precisions it changes nothing."""
+        import torch
+
+        return torch.amp.GradScaler(torch.device(self.accelerator.device).type, enabled=self.dtype == torch.float16)
+
     def micro_batches(self, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
         """What this process computes of ``rows``, longest first."""
         share = self.kinds is not None
@@ -212,7 +220,7 @@ class Passes:
         return computed_together(mine, self.most_tokens, share)
 
     def backward(self, rows: Sequence[TokenRow]) -> Done:
-        """Add the gradients of the loss on ``rows``, over all processes, to the weights.
+        """Add the gradients of the loss on ``rows``, over all processes, as the scaler scales them, to the weights.
 
         Every process is given the same rows, and computes its share. Gradients are added up once a step, whatever each
         of them computed; DistributedDataParallel wants as many passes in each process.
@@ -226,7 +234,7 @@ class Passes:
         for batch in batches:
             with self._noisy(batch):
                 loss = self._summed(batch) / size
-            loss.backward()
+            self.scaler.scale(loss).backward()
             total += float(loss.detach())
         for _, weight in trained(self.model) if self.accelerator.num_processes > 1 else ():
             mine = torch.zeros_like(weight) if weight.grad is None else weight.grad

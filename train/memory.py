@@ -1,17 +1,17 @@
 """The memory that a training takes, and the settings that follow from it where the user leaves them open.
 
-Weights, bytes a parameter: 4 in float32, 2 in bfloat16; linear layers 1 in 8-bit, 0.52 in NF4 with double quantisation
+Weights, bytes a parameter: 4 in float32, 2 in 16 bits; linear layers 1 in 8-bit, 0.52 in NF4 with double quantisation
 (half a byte, an 8-bit scale for 64 of them, a float32 one for 256 scales).
 
 Training: 16 bytes a trained parameter, for weight, gradient and the two moments of AdamW in float32; 2 more for the
-copy in which products are computed in bfloat16. Full fine-tuning has no other weights.
+copy in which products are computed in 16 bits. Full fine-tuning has no other weights.
 
 Activations, what the backward pass needs of the largest micro-batch, are not reckoned but counted: one and two layers
 of each kind that the model has, with the adapter, are run on tensors that have shapes and no contents (torch's fake
 tensors), and the bytes that autograd keeps are added up. So they hold for any model and any method. With checkpointing
 it is the input of each layer, and all of one layer.
 
-Logits: vocabulary x 4 bytes in bfloat16, 8 in float32, a loss token of it, for logits and gradient.
+Logits: vocabulary x 4 bytes in 16 bits, 8 in float32, a loss token of it, for logits and gradient.
 
 Passing: a quarter of activations and logits on top, for what comes and goes in between (measured, SmolLM2-135M).
 """

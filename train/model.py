@@ -1,8 +1,7 @@
 """The base model, and what of it is trained.
 
-transformers loads, bitsandbytes makes it small, PEFT adds the adapter. Precision: the base is kept in bfloat16 where
-the device computes in it; what is trained is kept in float32, since small updates would be lost in bfloat16. float16
-has too little range to train in and gives way to float32.
+transformers loads, bitsandbytes makes it small, PEFT adds the adapter. Precision: the base is kept in what products are
+computed in, bfloat16 where the device has it; what is trained is kept in float32, since small updates would be lost.
 """
 
 import difflib
@@ -61,10 +60,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def compute_dtype(device: Device) -> "torch.dtype":
-    """What matrix products are computed in."""
+    """What matrix products are computed in: as all models are on this device.
+
+    float16, of GPUs without bfloat16, has its losses scaled (train.forward_backward); Apple's were not tried with that.
+    """
     import torch
 
-    return torch.bfloat16 if device.dtype == "bfloat16" else torch.float32
+    return torch.float32 if device.name == "mps" else device.torch_dtype
 
 
 def base_dtype(dtype: "torch.dtype", settings: TrainSettings) -> "torch.dtype":

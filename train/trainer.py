@@ -27,7 +27,7 @@ from assistant.work.progress import note
 from train import checkpoints
 from train.batches import TokenRow, steps
 from train.checkpoints import WINDOW, State
-from train.forward_backward import Passes
+from train.forward_backward import Done, Passes
 from train.model import is_out_of_memory, trained
 from train.plan import Schedule, TrainingPlan
 from train.validation_answers import AnswerCounts
@@ -66,6 +66,8 @@ class Trainer:
     def restore(self) -> None:
         """Go back to the checkpoint in the folder. Raises TrainingError."""
         self.state = checkpoints.restore(self.folder, self.weights, self.optimizer)
+        if self.state.scaler:
+            self.passes.scaler.load_state_dict(self.state.scaler)
 
     def run(self, plan: TrainingPlan) -> None:
         """Train to the end of a course; ``state`` says how it went, the weights are the best ones.
@@ -95,16 +97,18 @@ class Trainer:
 
         Raises TrainingError when the loss is not a finite number or diverges; the weights are then as they were.
         """
-        import torch
-
-        state = self.state
-        # Dropout draws what it would have drawn without an interruption, and differently in each process.
-        torch.manual_seed(hash((self.settings.seed, state.step, self.passes.accelerator.process_index)))
+        state, scaler = self.state, self.passes.scaler
         for group in self.optimizer.param_groups:
             group["lr"] = group["rates"] * schedule.rate(state.step)
-        done = self.passes.backward(rows)
-        weights = [weight for _, weight in self.weights]
-        norm = float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
+        done, norm = self._gradients(rows)
+        while math.isfinite(done.loss) and not math.isfinite(norm) and scaler.get_scale() > 1:  # float16 overflowed
+            scaler.step(self.optimizer)  # takes none
+            scaler.update()
+            self.optimizer.zero_grad()
+            if self.passes.accelerator.is_main_process:
+                scale = f"{scaler.get_scale():,.0f}"
+                note(f"Gradients of step {state.step + 1} overflowed float16; it is computed again, scaled by {scale}.")
+            done, norm = self._gradients(rows)
         state.losses.append(done.loss)
         if not (math.isfinite(done.loss) and math.isfinite(norm)):
             raise self._failed(f"the loss became {done.loss} (norm of the gradient {norm})", schedule)
@@ -112,13 +116,25 @@ class Trainer:
         start = max(state.base_loss or 0.0, state.losses[0])
         if len(state.losses) > WINDOW and state.recent_loss > _DIVERGED * start:
             raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}", schedule)
-        self.optimizer.step()
+        scaler.step(self.optimizer)
+        scaler.update()
         self.optimizer.zero_grad()
         state.step += 1
         state.tokens += sum(done.tokens)
         state.busiest_tokens += max(done.tokens)
         state.row_tokens += sum(map(len, rows))
         return norm
+
+    def _gradients(self, rows: Sequence[TokenRow]) -> tuple[Done, float]:
+        """Put them into the weights, clipped; what they were computed from, and their norm before that."""
+        import torch
+
+        # Dropout draws what it would have drawn without an interruption, and differently in each process.
+        torch.manual_seed(hash((self.settings.seed, self.state.step, self.passes.accelerator.process_index)))
+        done = self.passes.backward(rows)
+        self.passes.scaler.unscale_(self.optimizer)
+        weights = [weight for _, weight in self.weights]
+        return done, float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
 
     def _run(self, plan: TrainingPlan, watch: Watch, stop: threading.Event) -> None:
         state, schedule = self.state, plan.schedule
@@ -183,15 +199,18 @@ class Trainer:
         return self.passes.answered(plan.answers) if plan.answers else None
 
     def _save(self) -> None:
+        self.state.scaler = self.passes.scaler.state_dict()
         if self.passes.accelerator.is_main_process:
             checkpoints.save(self.folder, self.weights, self.optimizer, self.state)
         self.passes.accelerator.wait_for_everyone()
 
     def _failed(self, what: str, schedule: Schedule) -> TrainingError:
         state = self.state
+        precise = ", or set device.dtype=float32" if self.passes.scaler.is_enabled() else ""
         return TrainingError(
             f"Training stopped at step {state.step + 1} of {schedule.total}: {what}.",
-            f"Lower learning_rate (the peak is {schedule.peak:.2g}) or max_gradient, and start anew with --force.",
+            f"Lower learning_rate (the peak is {schedule.peak:.2g}) or max_gradient{precise}, and start anew with"
+            " --force.",
         )
 
 

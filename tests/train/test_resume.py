@@ -138,6 +138,38 @@ def test_a_crash_at_any_write_leaves_a_pair_of_files_that_fits(
         assert told[0] == told[1], "each line of the metrics stands there once"
 
 
+def test_in_float16_it_goes_on_with_the_scale_it_had(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    general = Settings.model_validate({**general.model_dump(), "device": {"name": "cpu", "dtype": "float16"}})
+    real, save, calls = Passes.backward, checkpoints.save, [0]
+
+    def backward(self: Passes, rows: Any) -> Any:
+        done = real(self, rows)
+        calls[0] += 1
+        if calls[0] == 2:
+            next(weight.grad for weight in self.model.parameters() if weight.grad is not None).fill_(torch.inf)
+        return done
+
+    def crash(*arguments: Any) -> None:
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Passes, "backward", backward)
+    values = VALUES | {"validation_answers": 0, "max_steps": 5}
+    train(place, general, values | {"name": "whole"})
+    monkeypatch.setattr(checkpoints, "save", crash)
+    calls[0] = 0
+    with pytest.raises(KeyboardInterrupt):
+        train(place, general, values)
+    state = read_state(run_folder(place, "toy"))
+    assert state is not None and (state.step, state.scaler["scale"], state.scaler["_growth_tracker"]) == (3, 2**15, 2)
+    monkeypatch.setattr(checkpoints, "save", save)
+    train(place, general, {}, resume=True)
+    resumed, whole = weights(place, "toy"), weights(place, "whole")
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_obeyed_after_the_step_and_all_of_it_is_saved(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch, number: signal.Signals

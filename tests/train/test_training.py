@@ -86,6 +86,7 @@ def test_an_adapter_learns_and_comes_with_card_metrics_and_plots(place: Workspac
     [
         *(({"method": method}, "bfloat16") for method in ("lora", "dora", "qlora", "lora-8bit", "full")),
         *(({"method": method}, "float32") for method in ("dora", "qlora", "lora-8bit", "full")),
+        *(({"method": method}, "float16") for method in ("lora", "qlora", "full")),
         ({"method": "lora", "rslora": True, "dropout": 0.1}, "float32"),
         ({"method": "lora", "checkpointing": True}, "float32"),
         ({"method": "lora", "layers_to_transform": [1]}, "float32"),
@@ -342,6 +343,52 @@ def test_rows_that_are_harder_than_those_to_validate_on_are_no_divergence(
     losses += [10.0] * 15
     validations += [2.0] * 4
     assert train(place, general, {"max_steps": 15, "patience": 0, "evaluate_every": 5}) is not None
+
+
+@pytest.fixture
+def overflowing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """Whether the next backward passes will seem to overflow."""
+    queue: list[bool] = []
+    real = Passes.backward
+
+    def scripted(self: Passes, rows: Any) -> Done:
+        done = real(self, rows)
+        if queue and queue.pop(0):
+            next(weight.grad for weight in self.model.parameters() if weight.grad is not None).fill_(math.inf)
+        return done
+
+    monkeypatch.setattr(Passes, "backward", scripted)
+    yield queue
+
+
+def test_a_step_that_overflows_float16_is_told_and_computed_again_with_half_the_scale(
+    place: Workspace, general: Settings, overflowing: list[bool], capsys: pytest.CaptureFixture[str]
+) -> None:
+    general = Settings.model_validate({**general.model_dump(), "device": {"name": "cpu", "dtype": "float16"}})
+    values = {"max_steps": 4, "learning_rate": 0.01, "dropout": 0.2, "validation_answers": 0}
+    whole = train(place, general, values | {"name": "whole"})
+    overflowing += [False, False, True, True, False]
+    card = train(place, general, values)
+    told = [line for line in capsys.readouterr().err.splitlines() if "overflowed" in line]
+    assert [line.split("Gradients ")[-1].split(";")[0] for line in told] == 2 * ["of step 3 overflowed float16"]
+    assert whole is not None and card is not None and not overflowing
+    first, second = (
+        [(one["step"], one["learning_rate"], one["loss"]) for one in records(place.adapter(name)) if "loss" in one]
+        for name in ("whole", "toy")
+    )
+    assert [one[:2] for one in first] == [one[:2] for one in second]
+    assert [one[2] for one in first] == pytest.approx([one[2] for one in second], rel=1e-3)
+    assert apart(weights(place.adapter("whole")), weights(place.adapter("toy"))) < 1e-2
+
+
+def test_gradients_that_float16_cannot_hold_by_any_scale_stop_the_run(
+    place: Workspace, general: Settings, overflowing: list[bool]
+) -> None:
+    general = Settings.model_validate({**general.model_dump(), "device": {"name": "cpu", "dtype": "float16"}})
+    overflowing += 99 * [True]
+    with pytest.raises(TrainingError, match="stopped at step 1 of 2: the loss became") as error:
+        train(place, general, SHORT | {"validation_answers": 0})
+    assert "device.dtype=float32" in error.value.remedy
 
 
 def test_weights_that_explode_stop_the_run(place: Workspace, general: Settings) -> None:
