@@ -76,9 +76,15 @@ class State:
 
 def save(folder: Path, weights: Named, optimizer: "torch.optim.Optimizer", state: State) -> None:
     """Replace the checkpoint. Raises TrainingError when the disk is full; the one before stays."""
-    tensors = {f"weights/{name}": weight for name, weight in weights}
-    for number, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{number}/{name}": moment for name, moment in moments.items()}
+    import torch
+
+    tensors: dict[str, torch.Tensor] = {f"weights/{name}": weight for name, weight in weights}
+    of_optimizer = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for number, weight in enumerate(of_optimizer):
+        for name, moment in optimizer.state.get(weight, {}).items():
+            # Of moments in 8 bits, one table is in all states, which safetensors would refuse.
+            is_table = name.startswith("qmap")
+            tensors[f"optimizer/{number}/{name}"] = moment.clone() if is_table else torch.as_tensor(moment)
     _write(folder / CHECKPOINT_FILE, tensors, {"state": json.dumps(asdict(state))})
     for old in folder.glob(_BEST):
         if old != best_file(folder, state.best_step):
@@ -87,14 +93,17 @@ def save(folder: Path, weights: Named, optimizer: "torch.optim.Optimizer", state
 
 def restore(folder: Path, weights: Named, optimizer: "torch.optim.Optimizer") -> State:
     """Put weights and optimizer back to the checkpoint, and return its state. Raises TrainingError."""
+    import torch
+
     tensors, metadata = _read(folder / CHECKPOINT_FILE)
     _put(weights, {name.removeprefix("weights/"): t for name, t in tensors.items() if name.startswith("weights/")})
-    moments: dict[int, dict[str, torch.Tensor]] = {}
+    moments: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         kind, _, rest = key.partition("/")
         if kind == "optimizer":
             number, _, name = rest.partition("/")
-            moments.setdefault(int(number), {})[name] = tensor
+            # bitsandbytes counts steps in a number of Python.
+            moments.setdefault(int(number), {})[name] = int(tensor) if tensor.dtype == torch.int64 else tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     return _state_of(folder / CHECKPOINT_FILE, metadata)
 

@@ -304,8 +304,11 @@ def _common(
             values["schedule"] = _SCHEDULES[found]
         else:
             stated.miss(schedule, found)
-    if (found := stated.take(optimizer)) and not str(found).startswith(("adamw", "paged_adamw")):
+    found = str(stated.take(optimizer) or "adamw")
+    if not found.startswith(("adamw", "paged_adamw")):
         stated.miss(optimizer, found)
+    elif "8bit" in found:
+        values["optimizer"] = "adamw-8bit"
     if isinstance(every := stated.take("eval_steps"), int) and every > 0:
         values["evaluate_every"] = every
     elif every:

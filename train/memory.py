@@ -3,8 +3,9 @@
 Weights, bytes a parameter: 4 in float32, 2 in 16 bits; linear layers 1 in 8-bit, 0.52 in NF4 with double quantisation
 (half a byte, an 8-bit scale for 64 of them, a float32 one for 256 scales).
 
-Training: 16 bytes a trained parameter, for weight, gradient and the two moments of AdamW in float32; 2 more for the
-copy in which products are computed in 16 bits. Full fine-tuning has no other weights.
+Training: 16 bytes a trained parameter, for weight, gradient and the two moments of AdamW in float32, or 10 with moments
+in 8 bits and a float32 scale for 256 of them; 2 more for the copy in which products are computed in 16 bits. Full
+fine-tuning has no other weights.
 
 Activations, what the backward pass needs of the largest micro-batch, are not reckoned but counted: one and two layers
 of each kind that the model has, with the adapter, are run on tensors that have shapes and no contents (torch's fake
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     import torch
     from peft import LoraConfig
 
-_BYTES_TRAINED, _BYTES_COPIED = 16, 2
+_BYTES_TRAINED, _BYTES_COPIED = 8, 2
+_BYTES_OF_MOMENTS = {"adamw": 8.0, "adamw-8bit": 2 + 8 / 256}
 _BYTES_QUANTISED = {"qlora": 0.52, "lora-8bit": 1.0}
 # A micro-batch is made no smaller than this: without checkpointing rows would share less, with it layers be idle.
 _LEAST_TOKENS, _LEAST_CHECKPOINTED = 2048, 512
@@ -67,10 +69,11 @@ def estimate(
         _activations(config, engine, settings, dtype, shape, is_packed, adapter) for is_packed, shape in largest.items()
     )
     logits = loss_tokens * text.vocab_size * 2 * size
+    trained = _BYTES_TRAINED + _BYTES_OF_MOMENTS[settings.optimizer] + (_BYTES_COPIED if size == 2 else 0)
     linear = int(parameters.linear * _BYTES_QUANTISED.get(settings.method, float(size)))
     return MemoryEstimate(
         weights=0 if settings.method == "full" else linear + (parameters.base - parameters.linear) * size,
-        training=(_BYTES_TRAINED + (_BYTES_COPIED if size == 2 else 0)) * parameters.trained,
+        training=int(trained * parameters.trained),
         activations=activations,
         logits=logits,
         passing=(activations + logits) // 4,

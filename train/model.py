@@ -112,9 +112,13 @@ def load_base(
     Raises ModelError when it cannot be loaded, ConfigError when a method needs a package that is missing.
     """
     bits = _QUANTISED.get(settings.method, "")
-    if bits and importlib.util.find_spec("bitsandbytes") is None:
+    wants = (
+        "optimizer=adamw-8bit" if settings.optimizer == "adamw-8bit" else f"method={settings.method}" if bits else ""
+    )
+    if wants and importlib.util.find_spec("bitsandbytes") is None:
         raise ConfigError(
-            f"method={settings.method} needs bitsandbytes.", "pip install 'domain-assistant[qlora]', or use method=lora"
+            f"{wants} needs bitsandbytes.",
+            "pip install 'domain-assistant[qlora]', or use method=lora and optimizer=adamw.",
         )
     with quiet_peft():
         dtype = base_dtype(compute_dtype(device), settings)

@@ -7,8 +7,8 @@
 Neither TRL's SFTTrainer nor transformers' Trainer stands behind it. Both write checkpoints in place and pickled, and
 accumulate gradients over a fixed number of batches; TRL patches the model's forward and keeps QLoRA's adapter in
 bfloat16. Eight methods would have to be replaced, five of them private. What they rest on is used as it is:
-transformers for models, PEFT for adapters, accelerate for processes and trackers, AdamW of torch. A test holds the
-weights after some steps against SFTTrainer's.
+transformers for models, PEFT for adapters, accelerate for processes and trackers, AdamW of torch or bitsandbytes. A
+test holds the weights after some steps against SFTTrainer's.
 """
 
 import math
@@ -20,8 +20,10 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from assistant.config.train_settings import TrainSettings
+from assistant.engines.lora import quiet_peft
 from assistant.errors import TrainingError
 from assistant.work.progress import note
 from train import checkpoints
@@ -53,7 +55,11 @@ class Trainer:
         for name, weight in self.weights:
             rates = settings.loraplus_lr_ratio if ".lora_" in name and ".lora_A." not in name else 1.0
             groups.setdefault((settings.weight_decay if weight.ndim > 1 else 0.0, rates), []).append(weight)
-        self.optimizer = torch.optim.AdamW(
+        adamw: Any = torch.optim.AdamW
+        if settings.optimizer == "adamw-8bit":
+            with quiet_peft():
+                from bitsandbytes.optim.adamw import AdamW8bit as adamw  # noqa: N813
+        self.optimizer: torch.optim.Optimizer = adamw(
             [{"params": some, "weight_decay": decay, "rates": rates} for (decay, rates), some in groups.items()], lr=0.0
         )
         self.state = State()

@@ -112,6 +112,9 @@ class TrainSettings(Section):
     learning_rate: float = Field(
         0.0, ge=0.0, le=1.0, description="Peak rate; 0 chooses it from the model's width (1e-3 at 135M, 2e-4 at 7B)."
     )
+    optimizer: Literal["adamw", "adamw-8bit"] = Field(
+        "adamw", description="AdamW, or the same with its moments in 8 bits, which saves memory, most of all for full."
+    )
     loraplus_lr_ratio: float = Field(
         1.0,
         ge=1.0,

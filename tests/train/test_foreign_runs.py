@@ -19,6 +19,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
             "name": "helpdesk-qlora", "data": ["claims/helpdesk-alpaca"], "validation_share": 0.05, "method": "qlora",
             "rank": 32, "alpha": 16, "dropout": 0.05, "target_modules": "all-linear", "batch": 8, "epochs": 3,
             "schedule": "cosine", "learning_rate": 0.0002, "checkpointing": True, "warmup": 0.1, "weight_decay": 0.0,
+            "optimizer": "adamw-8bit",
         },
         ("engine.model=mistralai/Mistral-7B-Instruct-v0.3",),
         "model_type tokenizer_type dataset_prepared_path sequence_len sample_packing pad_to_sequence_len logging_steps "
@@ -78,7 +79,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
             "columns": {"messages": "turns"}, "method": "qlora", "rank": 16,
             "alpha": 16, "dropout": 0.1, "target_modules": "q_proj,v_proj", "rslora": True, "batch": 2, "epochs": 1,
             "max_steps": 200, "warmup": 0.1, "learning_rate": 0.00005, "loraplus_lr_ratio": 16.0,
-            "neftune_noise_alpha": 5,
+            "neftune_noise_alpha": 5, "optimizer": "adamw-8bit",
         },
         ("engine.model=meta-llama/Meta-Llama-3-8B-Instruct",),
         "lr_scheduler_type report_to chats.columns.tools chats_held.num_samples quantization_method template",

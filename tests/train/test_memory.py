@@ -92,14 +92,15 @@ def test_activations_in_float32_and_with_checkpointing_are_those_that_autograd_k
 def test_the_estimate_grows_with_what_is_trained_and_shrinks_with_quantisation() -> None:
     sizes, batches = Parameters(100, 80, 10), computed_together(toy_rows([(0, [(9, 3)])]), 100, share=False)
 
-    def memory(method: str, dtype: torch.dtype = torch.bfloat16) -> Any:
-        settings = TrainSettings.model_validate({"method": method})
+    def memory(method: str, dtype: torch.dtype = torch.bfloat16, optimizer: str = "adamw") -> Any:
+        settings = TrainSettings.model_validate({"method": method, "optimizer": optimizer})
         return estimate(config_of("llama"), EngineSettings(), sizes, settings, dtype, batches)
 
     assert [memory(method).weights for method in ("lora", "lora-8bit", "qlora", "full")] == [200, 120, 81, 0]
     assert memory("lora", dtype=torch.float32).weights == 400
     assert memory("lora").training == 180, "weight, gradient, two moments, and the copy in bfloat16"
     assert memory("lora", dtype=torch.float32).training == 160
+    assert memory("lora", torch.float32, "adamw-8bit").training == 100, "a byte a moment, and a scale for 256 of them"
 
 
 def test_a_training_that_would_not_fit_takes_what_fits_and_keeps_it(

@@ -61,7 +61,8 @@ train.finetune.train(Workspace(Path(root)), general, json.loads(values), resume=
 def weights(place: Workspace, name: str) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    return load_file(place.adapter(name) / "adapter_model.safetensors")
+    (file,) = place.adapter(name).glob("*.safetensors")
+    return load_file(file)
 
 
 def run(place: Workspace, base: Path, values: dict[str, Any], kill: str, resume: bool) -> int:
@@ -138,7 +139,7 @@ def test_a_crash_at_any_write_leaves_a_pair_of_files_that_fits(
         assert told[0] == told[1], "each line of the metrics stands there once"
 
 
-def test_in_float16_it_goes_on_with_the_scale_it_had(
+def test_in_float16_it_goes_on_with_the_scale_and_the_moments_in_8_bits_that_it_had(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     general = Settings.model_validate({**general.model_dump(), "device": {"name": "cpu", "dtype": "float16"}})
@@ -157,6 +158,7 @@ def test_in_float16_it_goes_on_with_the_scale_it_had(
 
     monkeypatch.setattr(Passes, "backward", backward)
     values = VALUES | {"validation_answers": 0, "max_steps": 5}
+    values |= {"method": "full", "optimizer": "adamw-8bit", "learning_rate": 1e-3}
     train(place, general, values | {"name": "whole"})
     monkeypatch.setattr(checkpoints, "save", crash)
     calls[0] = 0

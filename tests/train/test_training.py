@@ -491,6 +491,17 @@ def test_settings_that_do_not_fit_the_model_or_machine_are_refused(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("values", [{"method": "qlora"}, {"optimizer": "adamw-8bit"}], ids=str)
+def test_a_package_that_is_missing_is_told_before_the_model_is_loaded(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
+) -> None:
+    monkeypatch.setattr("train.model.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("train.model.models.load_causal", lambda *_: pytest.fail("it was loaded"))
+    (wanted,) = (f"{key}={value}" for key, value in values.items())
+    with pytest.raises(ConfigError, match=f"{wanted} needs bitsandbytes"):
+        train(place, general, SHORT | values)
+
+
 def test_a_disk_that_is_full_while_saving_loses_nothing(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
