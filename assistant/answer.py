@@ -372,8 +372,8 @@ class Assistant:
                 reason = _MODEL_DECLINED if declined else _NOTHING_FITS
                 refused = self._refused(course, shown, reason, trace)
                 # Behind its refusal a model may say what is known of the near thing.
-                known = [one.text for one in grounder.sentences if declined and one.supported]
-                return replace(refused, text=" ".join([refused.text, *known]))
+                known = tuple(replace(one, before=" ") for one in grounder.sentences if declined and one.supported)
+                return replace(refused, text=" ".join([refused.text, *(one.text for one in known)]), sentences=known)
         answer = course.answer(text, shown, trace)
         return replace(
             answer,

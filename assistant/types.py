@@ -335,8 +335,9 @@ class Checked:
 class Answer:
     """What the assistant says to a question: sentences, a refusal with the nearest evidence, or small talk.
 
-    ``hits`` are the passages that were in the prompt; after a refusal, the nearest ones. ``quoted`` says that
-    the documents answer in their own words, in place of the model's. ``timings`` are in seconds.
+    A refusal may have sentences too, behind its own words: what the documents say of the near thing. ``hits`` are the
+    passages that were in the prompt; after a refusal, the nearest ones. ``quoted`` says that the documents answer in
+    their own words, in place of the model's. ``timings`` are in seconds.
     """
 
     question: str

@@ -175,9 +175,11 @@ def test_a_model_that_refuses_may_say_what_is_known(retriever: Retriever, settin
     refusal, known = settings.answer.refusal["en"], "The deductible for hail damage is 150 euros."
     engine = ScriptedEngine(f"{refusal} {known} Bananas grow on every motorway of the galaxy.")
     answer = assistant_of(retriever, engine, settings).ask("What is the deductible for snow damage?")
-    assert answer.refused and not answer.sentences and answer.hits
+    assert answer.refused and answer.hits
     assert answer.text == f"{refusal} {known}", "and nothing that no passage supports"
-    assert SettledText(settings.answer, with_sources=False).rest(answer) == answer.text
+    (sentence,) = answer.sentences
+    assert sentence.text == known and sentence.supported and sentence.citations
+    assert SettledText(settings.answer, with_sources=False).rest(answer) == f"{answer.text} [1]"
 
 
 def test_the_adapter_is_asked_and_named_in_answers_and_refusals(retriever: Retriever, settings: Settings) -> None:

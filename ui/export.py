@@ -140,7 +140,7 @@ def _reply(reply: TurnReply, words: Texts) -> Iterator[tuple[Style, str]]:
     answer = reply.answer
     if answer.standalone_question != answer.question:
         yield "remark", words("export.searched", question=visible(answer.standalone_question))
-    if answer.refused or not answer.sentences:
+    if not answer.sentences:
         yield "answer", visible(answer.text)
         if answer.checked:
             yield "remark", visible(checked_words(answer.checked, words))

@@ -73,9 +73,14 @@ class Turn:
 
     @property
     def model_line(self) -> str:
-        """The model and the adapter that answered: ``bundled · house``; empty of two answers and of a checked one."""
-        reply = self.replies[0]
-        told = len(self.replies) == 1 and reply.model and not reply.answer.checked
+        """The model and the adapter whose words are shown: ``bundled · house``.
+
+        Empty of two answers, and where a person, the documents or a computation speaks, or nobody was asked.
+        """
+        reply, answer = self.replies[0], self.replies[0].answer
+        others_speak = answer.checked or answer.quoted or answer.hedged or answer.refused
+        was_asked = answer.trace is None or answer.trace.said
+        told = len(self.replies) == 1 and reply.model and was_asked and not others_speak
         return " · ".join(filter(None, (Path(reply.model).name, reply.adapter))) if told else ""
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from assistant.config import AnswerSettings
 from assistant.grounding.statements import statements
 from assistant.refusal.wording import may_decline
-from assistant.render.transcript import cited_lines, mark_of, nearest_lines, rest_of
+from assistant.render.transcript import cited_lines, mark_of, nearest_lines, opening_of, rest_of
 from assistant.text.printing import visible
 from assistant.types import Answer, Sentence
 from assistant.untrusted.markup import unlinked
@@ -27,16 +27,17 @@ _SHORT_QUOTE = 160
 def text_of(answer: Answer, with_sources: bool) -> str:
     """The whole text; below it, if they are wanted, the cited passages with the words that support the answer.
 
-    After a refusal these are the nearest passages. What comes closest names its places itself.
+    After a refusal that cites nothing these are the nearest passages. What comes closest names its places itself.
     """
-    if answer.refused or answer.hedged or not answer.sentences:
+    if answer.hedged:
         text = unlinked(answer.text)
     else:
-        text = "".join(map(_marked, answer.sentences)).lstrip() + unlinked(rest_of(answer))
+        said = "".join(map(_marked, answer.sentences))
+        text = f"{unlinked(opening_of(answer))}{said}".lstrip() + unlinked(rest_of(answer))
     if not with_sources or answer.hedged:
         return text
     heading, lines = _SOURCES_HEADING, [*cited_lines(answer, _SHORT_QUOTE)]
-    if answer.refused:
+    if answer.refused and not answer.sentences:
         heading, lines = _NEAREST_HEADING, nearest_lines(answer)
     else:
         lines += [f"Note: {visible(note)}" for note in answer.notes]

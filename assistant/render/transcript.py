@@ -4,7 +4,7 @@ Words of documents, models and file names are from strangers: what does not prin
 nothing of it formats a Markdown document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 
 from assistant.text.printing import excerpt, visible
@@ -30,6 +30,19 @@ def mark_of(sentence: Sentence) -> str:
 def number_of(citation: Citation) -> str:
     """What stands for a citation in a text: ``[2]``; ``[2!]`` if it carries a warning."""
     return f"[{citation.hit}{'!' if citation.warning else ''}]"
+
+
+def opening_of(answer: Answer) -> str:
+    """The words of a refusal before what is known of the near thing; empty of every other answer with sentences."""
+    if not answer.sentences:
+        return answer.text
+    return answer.text.partition(answer.sentences[0].text)[0].rstrip() if answer.refused else ""
+
+
+def marked_text(answer: Answer, mark: Callable[[Sentence], str] = mark_of) -> str:
+    """The words of an answer with the marks of its sentences, in the lines that they stand in."""
+    said = "".join(f"{one.before}{one.text} {mark(one)}" for one in answer.sentences)
+    return f"{opening_of(answer)}{said}{rest_of(answer)}".strip()
 
 
 def rest_of(answer: Answer) -> str:
@@ -66,7 +79,9 @@ def answer_lines(answer: Answer) -> list[str]:
     checked += [f"(A checked answer is there for: {visible(like)})" for like in answer.like_checked]
     notes = [*checked, *(f"({visible(note)})" for note in answer.notes)]
     if answer.refused:
-        lines = [visible(answer.text, keep_lines=True), f"({answer.refusal_reason})", *checked]
+        lines = [visible(marked_text(answer), keep_lines=True), f"({answer.refusal_reason})", *checked]
+        if answer.sentences:
+            return [*lines, "", "Sources:", *(f"  {visible(line)}" for line in cited_lines(answer))]
         nearest = [f"  {visible(line)}" for line in nearest_lines(answer)]
         return [*lines, "", "Nearest passages:", *nearest] if nearest else lines
     if answer.small_talk:
@@ -74,7 +89,7 @@ def answer_lines(answer: Answer) -> list[str]:
     if answer.hedged:
         return [visible(answer.text, keep_lines=True), *notes]
     said = [f"{visible(one.before + one.text, keep_lines=True)} {mark_of(one)}" for one in answer.sentences]
-    text = "\n".join(map(str.strip, said)) if answer.quoted else ("".join(said) + rest_of(answer)).strip()
+    text = "\n".join(map(str.strip, said)) if answer.quoted else visible(marked_text(answer), keep_lines=True)
     sources = [f"  {visible(line)}" for line in cited_lines(answer)]
     return [
         text,
@@ -150,9 +165,8 @@ def conversation_markdown(answers: Sequence[Answer], corpus: str) -> str:
         if answer.quoted:
             parts += [*map(escaped, said), "*Quoted from the documents.*"]
         else:
-            is_plain = answer.refused or answer.hedged or not said
-            text = answer.text if is_plain else "".join(said) + rest_of(answer)
-            lines = (f"{escaped(line)}  " if line else "" for line in text.strip().splitlines())
+            text = answer.text.strip() if answer.hedged else marked_text(answer)
+            lines = (f"{escaped(line)}  " if line else "" for line in text.splitlines())
             parts.append("\n".join(lines).rstrip())
         parts += [f"*Checked by {escaped(one.by)}, {one.date}*" for one in [answer.checked] if one]
         parts += [f"*{escaped(note)}*" for note in answer.notes]

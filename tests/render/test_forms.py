@@ -43,3 +43,16 @@ def test_a_trace_reads_the_same_in_a_conversation_and_behind_an_answer_but_for_t
     why, trace = trace_lines(answer), trace_lines(answer, with_prompt=True)
     assert [line for line in trace if line not in why] == ["Prompt:", r"  prompt\x07"]
     assert any(line.startswith("  [2]") and line.endswith("(left out of the prompt: no room)") for line in why)
+
+
+def test_what_is_known_behind_a_refusal_has_its_marks_and_sources_in_every_form() -> None:
+    known = answered()
+    refusal = "I can't find an answer to this in the documents."
+    answer = replace(known, text=f"{refusal} {QUOTE}", refused=True, refusal_reason="the model found no answer")
+    said, (source,) = f"{refusal} {QUOTE} [1]", cited_lines(answer)
+    assert answer_lines(answer)[0] == said and f"  {source}" in answer_lines(answer)
+    assert text_of(answer, with_sources=False) == f"{unlinked(f'{refusal} {QUOTE}')} [1]"
+    assert unlinked(f"- {source}") in text_of(answer, with_sources=True)
+    assert escaped(said) in conversation_markdown([answer], "cars")
+    bare = replace(answer, text=refusal, sentences=())
+    assert answer_lines(bare)[0] == refusal and text_of(bare, with_sources=False) == unlinked(refusal)

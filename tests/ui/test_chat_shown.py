@@ -10,7 +10,7 @@ from docx import Document
 from pypdf import PdfReader
 from samples import evidence
 
-from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence
+from assistant.types import Answer, Citation, Evidence, Grounded, Retrieved, Sentence, Trace
 from assistant.types import Words as NewWords
 from ui.answering import Waiting
 from ui.export import as_docx, as_markdown, as_pdf, paragraphs_of
@@ -193,6 +193,29 @@ def test_what_comes_closest_is_a_list_of_places_and_no_answer() -> None:
     assert copied_text(turn(closest), words) == said
     lines = [line for style, line in paragraphs_of("Hail", [turn(closest)], words, "en") if style == "answer"]
     assert lines == said.splitlines()
+
+
+def test_what_is_known_behind_a_refusal_is_cited_on_the_page_in_the_copy_and_in_the_file() -> None:
+    said = f"I can't find an answer. {SUPPORTED.text}"
+    known = answer(text=said, sentences=(SUPPORTED,), refused=True)
+    soup = parsed(answer_html(known, "cars", words))
+    assert [one.text for one in soup.select(".lead")] == ["I can't find an answer."]
+    (mark,) = soup.select(".refusal .prose .mark")
+    assert mark["data-quote"] == HIT.text and soup.select(".cited button")
+    assert copied_text(turn(known), words).startswith(f"{said} [1]\n\n[1] terms-1.md")
+    styles = [style for style, _ in paragraphs_of("Hail", [turn(known)], words, "en")]
+    assert styles[-1] == "source" and f"{said} [1]" in dict(paragraphs_of("Hail", [turn(known)], words, "en")).values()
+
+
+def test_a_model_is_named_below_its_own_words_alone() -> None:
+    def line(**changes: object) -> str:
+        return Turn(7, "Hail?", (TurnReply("cars", None, answer(**changes), model="small"),)).model_line
+
+    trace = Trace(("Hail?",), "", (HIT,), {}, said="150 euros.")
+    assert line() == line(trace=trace) == "small"
+    for others in ("quoted", "hedged", "refused"):
+        assert line(trace=trace, **{others: True}) == ""
+    assert line(trace=replace(trace, said="")) == "", "a computation"
 
 
 def test_copied_text_has_numbers_and_references() -> None:

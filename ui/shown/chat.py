@@ -17,7 +17,7 @@ from urllib.parse import quote as url_quote
 
 from markupsafe import Markup
 
-from assistant.render.transcript import rest_of
+from assistant.render.transcript import opening_of, rest_of
 from assistant.text.languages import LANGUAGES, Language
 from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, Trace, Words
 from assistant.workspace import DEFAULT_CORPUS
@@ -85,10 +85,12 @@ def draft_html(draft: Draft, question: str, words: Texts) -> Markup:
 def answer_html(answer: Answer, corpus: str, words: Texts, suggestions: Sequence[str] = ()) -> Markup:
     """A whole answer, or a refusal with what helps: ``suggestions`` are questions that have an answer."""
     said = Markup()
-    if not (answer.refused or answer.small_talk or answer.hedged):
-        spans = _spans(answer.text, answer.sentences, answer.hits, corpus, words)
+    lead = opening_of(answer) if answer.refused else ""
+    if not (answer.small_talk or answer.hedged or (answer.refused and not answer.sentences)):
+        behind = answer.text.removeprefix(lead)
+        spans = _spans(behind, answer.sentences, answer.hits, corpus, words)
         # Texts of an answer that was stopped in its first sentence are no sentence yet.
-        text = answer.text[: spans[-1].start] + rest_of(answer) if answer.sentences else answer.text
+        text = behind[: spans[-1].start] + rest_of(answer) if answer.sentences else behind
         # Documents that are quoted wrote no Markdown of ours.
         said = verbatim(text, spans) if answer.quoted else prose(text, spans)
     cited = {one.hit: one for sentence in answer.sentences for one in reversed(sentence.citations)}
@@ -96,6 +98,7 @@ def answer_html(answer: Answer, corpus: str, words: Texts, suggestions: Sequence
         "chat.answer",
         answer=answer,
         corpus=corpus,
+        lead=lead,
         said=said,
         hits={hit.rank: hit for hit in answer.hits},
         parts=[(hit, cited[hit.rank]) for hit in answer.hits if hit.rank in cited],

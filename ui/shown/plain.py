@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from assistant.artifacts.cards import BASE
-from assistant.render.transcript import LONGEST_QUOTE, cited_parts, mark_of, number_of, rest_of
+from assistant.render.transcript import LONGEST_QUOTE, cited_parts, mark_of, marked_text, number_of
 from assistant.text.printing import excerpt, visible
-from assistant.types import HEADING_SEPARATOR, Answer, Checked, Evidence
+from assistant.types import HEADING_SEPARATOR, Answer, Checked, Evidence, Sentence
 from ui.texts import Texts
 from ui.turns import Turn
 
@@ -15,7 +15,7 @@ _LETTERS = "AB"
 def copied_text(turn: Turn, words: Texts) -> str:
     """The standing answer of a turn, its sentences numbered, with the references below."""
     answer = turn.standing.answer
-    if answer.refused or answer.hedged or not answer.sentences:
+    if answer.hedged or not answer.sentences:
         return visible(answer.text, keep_lines=True)
     quoted = [f"{words('export.quoted')}\n"] if answer.quoted else []
     checked = [f"\n({visible(checked_words(answer.checked, words))})"] if answer.checked else []
@@ -24,12 +24,11 @@ def copied_text(turn: Turn, words: Texts) -> str:
 
 def marked(answer: Answer, words: Texts) -> str:
     """The words of an answer with the marks of its sentences, in the lines that they stand in."""
-    said = (
-        f"{visible(one.before + one.text, keep_lines=True)} "
-        + (mark_of(one) if one.supported else f"[{words('chat.unsupported')}]")
-        for one in answer.sentences
-    )
-    return ("".join(said) + rest_of(answer)).strip()
+
+    def mark(one: Sentence) -> str:
+        return mark_of(one) if one.supported else f"[{words('chat.unsupported')}]"
+
+    return visible(marked_text(answer, mark), keep_lines=True)
 
 
 def references(answer: Answer, words: Texts) -> list[str]:
