@@ -37,7 +37,7 @@ def measure(way: str, job: Job, scratch: Path) -> dict[str, float]:
     """Train one way in this process: seconds, tokens of rows a second, validation loss."""
     from train.finetune import make_accelerator, make_trainer
 
-    trainer = make_trainer(job, make_accelerator(job, scratch), scratch)
+    trainer = make_trainer(job, make_accelerator(job), scratch)
     passes = trainer.passes
     if way.startswith("trl"):
         theirs = _trl(job, passes.model, scratch, checkpointing="checkpointing" in way)

@@ -1,6 +1,7 @@
 """Small things to train on: models of two layers, rows with common beginnings, pairs about nothing."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,3 +103,17 @@ def write_toy_pairs(workspace: Workspace, pairs: Sequence[Pair] | None = None, n
         pairs = [toy_pair(number, "validation" if number >= 16 else "train") for number in range(20)]
     header = PairsHeader("default", 3, "", 7, {"d0.md": "ab"}, {"structure": len(pairs)}, {}, {}, "0.1.0")
     write_pairs(workspace.pairs_file(name), pairs, header)
+
+
+def liked(number: int, split: Any = "train", **changes: Any) -> Pair:
+    """A preference about the passages of a toy pair."""
+    pair = replace(toy_pair(number, split), source="vote", rejected=f"Rule {number} says storm roof broker. [2]")
+    return replace(pair, **changes)
+
+
+def write_liked(place: Workspace, pairs: Sequence[Pair] | None = None, name: str = "liked") -> None:
+    """A set of preferences in a workspace: 12 to train on, 4 to validate unless told otherwise."""
+    pairs = [liked(n, "validation" if n >= 12 else "train") for n in range(16)] if pairs is None else pairs
+    counts = dict(Counter[str](pair.source for pair in pairs))
+    header = PairsHeader("default", 4, "", 7, {"d1.md": "cd"}, counts, {}, {}, "0.1.0", preferences=True)
+    write_pairs(place.pairs_file(name), pairs, header)

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from assistant.artifacts.cards import run_folder
 from assistant.artifacts.command_reports import CheckExample, CheckProbe, CheckReport
 from assistant.config import Settings
+from assistant.config.train_settings import Method
 from assistant.errors import ConfigError
 from assistant.text.printing import visible
 from assistant.workspace import Workspace
@@ -61,7 +62,7 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
         memory_total=memory.total,
         memory_free=free,
         examples=tuple(
-            CheckExample(row.id, decode(list(row.prompt)), decode(list(row.response)))
+            _example(row, job.settings.method, decode)
             for row in (rows[number] for number in sorted({0, len(rows) // 2, len(rows) - 1}))
         ),
         probe=_probe(job, batches, workspace) if memory.total <= free else None,
@@ -126,6 +127,16 @@ def lines(report: CheckReport) -> Iterator[str]:
     for example in report.examples:
         yield from ("", f"── {visible(example.id)}: what is trained stands in ⟦ ⟧")
         yield visible(f"{example.prompt}⟦{example.trained}⟧", keep_lines=True)
+        if example.against:
+            yield visible(f"… and this less: ⟦{example.against}⟧", keep_lines=True)
+
+
+def _example(row: TokenRow, method: Method, decode: Callable[[list[int]], str]) -> CheckExample:
+    response = decode(list(row.response))
+    if not row.is_wanted:
+        return CheckExample(row.id, decode(list(row.prompt)), "", response)
+    against = decode(list(row.against)) if method == "dpo" else ""
+    return CheckExample(row.id, decode(list(row.prompt)), response, against)
 
 
 def _gib(size: int) -> str:
@@ -157,7 +168,7 @@ def _probe(job: Job, batches: Sequence[tuple[Packed, ...]], workspace: Workspace
 
     small = sorted(batches, key=lambda batch: work(batch, layers))[len(batches) // 4]
     rows = [row for one in small for row in one.rows]
-    settings = job.settings.model_copy(update={"layers_to_transform": ()})
+    settings = job.settings.model_copy(update={"layers_to_transform": (), "trainer": "own"})
     start = replace(job.start, folder=None) if job.start else None
     try:
         count_parameters(config, job.general.engine, settings, start.config if start else None)
@@ -168,7 +179,7 @@ def _probe(job: Job, batches: Sequence[tuple[Packed, ...]], workspace: Workspace
     plan = replace(job.plan, rows=rows, validation=())
     shallow = replace(job, config=config, settings=settings, plan=plan, start=start)
     folder = run_folder(workspace, job.settings.name)
-    trainer = make_trainer(shallow, make_accelerator(job, folder), folder)
+    trainer = make_trainer(shallow, make_accelerator(shallow), folder)
     times = [time.monotonic()]
     with out_of_memory_told(job.most_tokens):
         for _ in range(_TRIES):

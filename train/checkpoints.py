@@ -12,6 +12,7 @@ adapter is saved; its name is none that an adapter can have.
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import torch
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+TRL_FOLDER = "trl"
+"""Where TRL keeps checkpoints of its own, for ``trainer=trl``."""
 # Steps over which losses are averaged before they are shown or compared.
 WINDOW = 10
 _BEST = "best-*.safetensors"
@@ -249,6 +252,7 @@ def check_identity(run: UnfinishedRun, identity: Mapping[str, str], name: str) -
 def clear(folder: Path) -> None:
     """Delete all that a training keeps; what says that there is one goes first. The lock stays, it is held."""
     (folder / RUN_FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder / TRL_FOLDER, ignore_errors=True)
     for path in folder.iterdir():
         if path.name != _LOCK_FILE and path.is_file():
             path.unlink()

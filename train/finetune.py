@@ -22,8 +22,9 @@ from assistant.config import Settings
 from assistant.engines.lora import linear_shapes
 from assistant.text.printing import visible
 from assistant.work.progress import note
+from assistant.work.tracking import tracking
 from assistant.workspace import Workspace, new_name, write_lock
-from train.checkpoints import CHECKPOINT_FILE, State, UnfinishedRun, begin, check_identity, clear, unfinished
+from train.checkpoints import State, UnfinishedRun, begin, check_identity, clear, unfinished
 from train.forward_backward import Likelihood, Objective, Passes, attention_kinds, obstacle
 from train.memory import fitted
 from train.model import compute_dtype, free_bytes, load_base, with_adapter
@@ -32,7 +33,7 @@ from train.preferences import PairPreference, SinglePreference, with_start
 from train.registry import refuse_name, save_adapter, try_saving
 from train.run_file import validated
 from train.trainer import Trainer, out_of_memory_told
-from train.watch import check_tracker, kept_files
+from train.watch import kept_files
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -56,7 +57,7 @@ def train(
     refuse_name(target, force)  # what saving will refuse is refused before anything is spent
     job = prepare(settings, workspace, general)
     folder = run_folder(workspace, settings.name)
-    accelerator = make_accelerator(job, folder)
+    accelerator = make_accelerator(job)
     # All processes have to choose alike.
     free = torch.tensor([free_bytes(job.device.name)], device=accelerator.device)
     job, chosen = fitted(job, int(accelerator.gather(free).min()), accelerator.num_processes)
@@ -72,11 +73,12 @@ def train(
             if not job.plan.validation:
                 note("There are no pairs to validate on: training does not stop early, and the last weights are kept.")
         accelerator.wait_for_everyone()
-        accelerator.init_trackers(settings.name, {key: str(value) for key, value in job.settings})
         trainer = make_trainer(job, accelerator, folder)
-        if run is not None and (folder / CHECKPOINT_FILE).exists():
+        if run is not None:
             trainer.restore()
-        trainer.run(job.plan)
+        names = job.settings.report_to if accelerator.is_main_process else ()
+        with tracking(names, workspace, settings.name, dict(job.settings), trainer.state.step) as trainer.trackers:
+            trainer.run(job.plan)
         accelerator.end_training()
         if not accelerator.is_main_process:
             return None
@@ -88,17 +90,13 @@ def train(
         return card
 
 
-def make_accelerator(job: Job, folder: Path) -> "Accelerator":
-    """accelerate's view of this process: alone, or one of those that torchrun started.
-
-    A tracker that writes files has its own below ``folder``. Raises ConfigError when it is not installed.
-    """
+def make_accelerator(job: Job) -> "Accelerator":
+    """accelerate's view of this process: alone, or one of those that torchrun started."""
     from accelerate import Accelerator
 
-    check_tracker(job.settings)
-    tracker = None if job.settings.report_to == "none" else job.settings.report_to
-    # train.forward_backward says itself what is computed in which precision.
-    return Accelerator(cpu=job.device.name == "cpu", mixed_precision="no", log_with=tracker, project_dir=str(folder))
+    # What is computed in which precision is said elsewhere; TRL goes by what accelerate was started with.
+    precision = None if job.settings.trainer == "trl" else "no"
+    return Accelerator(cpu=job.device.name == "cpu", mixed_precision=precision)
 
 
 def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
@@ -109,13 +107,19 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
     """
     import torch
 
+    by_trl = job.settings.trainer == "trl"
+    if by_trl:
+        from train.trl_trainer import TrlTrainer, check_trl, is_sharded
+
+        check_trl(job, accelerator.num_processes)
     torch.manual_seed(job.settings.seed)
     dtype = compute_dtype(job.device)
     with out_of_memory_told(job.most_tokens):
-        base = load_base(job.folder, job.general.engine, job.device, job.shape, accelerator.device, job.config)
+        place = "cpu" if by_trl and is_sharded(accelerator) else accelerator.device
+        base = load_base(job.folder, job.general.engine, job.device, job.shape, place, job.config)
         linears = linear_shapes(base)
         model = with_start(base, job.shape, job.start) if job.start else with_adapter(base, job.settings)
-        if job.settings.checkpointing:
+        if job.settings.checkpointing and not by_trl:
             base.activation_checkpointing_enable()
         if accelerator.is_main_process:
             try_saving(model, job.template, _card(job, State(losses=[0.0])), linears)
@@ -131,7 +135,7 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
         beta = job.settings.beta
         objective = PairPreference(beta) if job.settings.method == "dpo" else SinglePreference(beta, job.plan.rows)
     passes = Passes(model, accelerator, job.most_tokens, kinds, dtype, objective, job.settings.neftune_noise_alpha)
-    return Trainer(passes, job.settings, folder)
+    return TrlTrainer(passes, job, folder) if by_trl else Trainer(passes, job.settings, folder)
 
 
 @contextmanager
@@ -151,7 +155,7 @@ def _card(job: Job, state: State) -> AdapterCard:
     schedule = job.plan.schedule
     recent = fmean(state.losses[-schedule.evaluate_every :])
     versions = {"assistant": __version__}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *(["trl"] if settings.trainer == "trl" else [])):
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
     # What is gone on from was learnt too.

@@ -8,6 +8,7 @@ Files of the hub are read as those of people are; nothing that a data set brings
 """
 
 import math
+import os
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from assistant.models.fetching import hub_answers, is_hub_id
 from assistant.models.loading import Device, choose
 from assistant.text.printing import counted
 from assistant.work.progress import note
+from assistant.work.tracking import check_trackers
 from assistant.workspace import Workspace, safe_name
 from train.batches import TokenRow, packed, rows_of, steps, steps_an_epoch
 from train.model import Parameters, count_parameters, window_of
@@ -164,12 +166,25 @@ class Job:
         }
 
 
+def is_told_to_shard() -> bool:
+    """Whether accelerate was started for FSDP or DeepSpeed."""
+    return any(os.environ.get(f"ACCELERATE_USE_{what}", "").lower() == "true" for what in ("FSDP", "DEEPSPEED"))
+
+
 def named(settings: TrainSettings, workspace: Workspace) -> TrainSettings:
-    """The same settings with the newest pairs, and the names of adapters, where none is given.
+    """The same settings with the trainer, the newest pairs, and the names of adapters, where none is given.
 
     Raises PairsError when there are no pairs, TrainingError where there is no adapter to go on from, ConfigError where
     it would be replaced, or for both data and pairs, UsageError for names that could leave the workspace.
     """
+    check_trackers(settings.report_to, "report_to")
+    if settings.trainer == "auto":
+        settings = settings.model_copy(update={"trainer": "trl" if is_told_to_shard() else "own"})
+    if settings.trainer == "trl":  # it computes rows one by one
+        settings = settings.model_copy(update={"share_prefixes": False})
+    elif settings.trl or is_told_to_shard():
+        told = f"trl={{{next(iter(settings.trl))}: …}}" if settings.trl else "FSDP and DeepSpeed of accelerate"
+        raise ConfigError(f"{told}: trainer=own takes none.", "Set trainer=trl.")
     goes_on = settings.method in PREFERENCE_METHODS
     if settings.adapter and not goes_on:
         raise ConfigError(

@@ -26,6 +26,7 @@ from assistant.config.train_settings import TrainSettings
 from assistant.engines.lora import quiet_peft
 from assistant.errors import TrainingError
 from assistant.work.progress import note
+from assistant.work.tracking import Tracker
 from train import checkpoints
 from train.batches import TokenRow, steps
 from train.checkpoints import WINDOW, State
@@ -41,6 +42,9 @@ _DIVERGED = 2.0
 
 class Trainer:
     """One run: weights, optimizer and state, and the folder that they are saved in."""
+
+    trackers: Sequence[Tracker] = ()
+    """Who is told the metrics too."""
 
     def __init__(self, passes: Passes, settings: TrainSettings, folder: Path) -> None:
         import torch
@@ -63,6 +67,7 @@ class Trainer:
             [{"params": some, "weight_decay": decay, "rates": rates} for (decay, rates), some in groups.items()], lr=0.0
         )
         self.state = State()
+        self._origin = self._saved = 0.0
 
     @property
     def _unit(self) -> str:
@@ -70,10 +75,11 @@ class Trainer:
         return {"dpo": "nats a preference", "kto": "a mean over answers"}.get(self.settings.method, "nats a token")
 
     def restore(self) -> None:
-        """Go back to the checkpoint in the folder. Raises TrainingError."""
-        self.state = checkpoints.restore(self.folder, self.weights, self.optimizer)
-        if self.state.scaler:
-            self.passes.scaler.load_state_dict(self.state.scaler)
+        """Go back to the checkpoint in the folder, if there is one. Raises TrainingError."""
+        if (self.folder / checkpoints.CHECKPOINT_FILE).exists():
+            self.state = checkpoints.restore(self.folder, self.weights, self.optimizer)
+            if self.state.scaler:
+                self.passes.scaler.load_state_dict(self.state.scaler)
 
     def run(self, plan: TrainingPlan) -> None:
         """Train to the end of a course; ``state`` says how it went, the weights are the best ones.
@@ -84,13 +90,14 @@ class Trainer:
         with (
             out_of_memory_told(self.passes.most_tokens),
             _asked_to_stop(self.passes.accelerator.is_main_process) as stop,
-            watching(self.folder, plan.schedule, self.passes.accelerator, self.state, self._unit) as watch,
+            watching(
+                self.folder, plan.schedule, self.passes.accelerator, self.state, self._unit, self.trackers
+            ) as watch,
         ):
             if not self.state.has_ended:
                 self._run(plan, watch, stop)
                 state, began = self.state, time.monotonic()
-                if state.best_step:
-                    checkpoints.restore_weights(checkpoints.best_file(self.folder, state.best_step), self.weights)
+                self._restore_best()
                 # The next checkpoint deletes what all processes have to read.
                 self.passes.accelerator.wait_for_everyone()
                 state.has_ended = True
@@ -115,13 +122,7 @@ class Trainer:
                 scale = f"{scaler.get_scale():,.0f}"
                 note(f"Gradients of step {state.step + 1} overflowed float16; it is computed again, scaled by {scale}.")
             done, norm = self._gradients(rows)
-        state.losses.append(done.loss)
-        if not (math.isfinite(done.loss) and math.isfinite(norm)):
-            raise self._failed(f"the loss became {done.loss} (norm of the gradient {norm})", schedule)
-        # Rows to train on may be harder than those to validate on: what they began with counts too.
-        start = max(state.base_loss or 0.0, state.losses[0])
-        if len(state.losses) > WINDOW and state.recent_loss > _DIVERGED * start:
-            raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}", schedule)
+        self._take_loss(done.loss, norm, schedule)
         scaler.step(self.optimizer)
         scaler.update()
         self.optimizer.zero_grad()
@@ -142,41 +143,67 @@ class Trainer:
         weights = [weight for _, weight in self.weights]
         return done, float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
 
+    def _take_loss(self, loss: float, norm: float, schedule: Schedule) -> None:
+        """Note the loss of a step. Raises TrainingError when it is not a finite number or diverges."""
+        state = self.state
+        state.losses.append(loss)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise self._failed(f"the loss became {loss} (norm of the gradient {norm})", schedule)
+        # Rows to train on may be harder than those to validate on: what they began with counts too.
+        start = max(state.base_loss or 0.0, state.losses[0])
+        if len(state.losses) > WINDOW and state.recent_loss > _DIVERGED * start:
+            raise self._failed(f"the loss rose from {start:.2f} to {state.recent_loss:.2f}", schedule)
+
     def _run(self, plan: TrainingPlan, watch: Watch, stop: threading.Event) -> None:
         state, schedule = self.state, plan.schedule
-        origin = time.monotonic() - state.seconds
-        saved = state.seconds
-        if state.step == 0 and plan.validation:
-            watch.describe("validation before the first step")
-            state.base_loss = self.passes.mean_loss(plan.validation)
-            base = self._answered(plan)
-            state.base_sane = base.sane if base else 0
+        self._begin(plan, watch)
         coming = steps(plan.rows, self.settings.batch, self.settings.seed, share=self.passes.kinds is not None)
         for step_rows in islice(coming, state.step, schedule.total):
             if self._is_over(schedule):
                 break
             rate = schedule.rate(state.step)
             norm = self.step(step_rows, schedule)
-            state.seconds = time.monotonic() - origin
-            watch.step(state, rate, norm)
-            is_due = state.step % schedule.evaluate_every == 0 or state.step == schedule.total
-            if is_due and plan.validation:
-                self._validate(plan, watch)
-            state.seconds = time.monotonic() - origin
-            is_old = state.seconds - saved >= 60 * self.settings.checkpoint_minutes
-            # What all processes do together, as soon as one wishes it, they have to do at the same step.
-            wishes = stop.is_set() and not self._is_over(schedule), is_old
-            stopping, is_old = (self.passes.over_processes(wish) > 0 for wish in wishes)
-            if is_due or stopping:
-                watch.plot(state)
-            if is_due or stopping or is_old:
+            saving, stopping = self._after_step(plan, watch, stop, rate, norm)
+            if saving:
                 self._save()
-                saved = state.seconds
             if stopping:
-                raise TrainingError(
-                    f"Stopped after step {state.step} of {schedule.total}; all of it is saved.",
-                    f"Go on with: assistant train name={self.settings.name} --resume",
-                )
+                raise self._stopped(schedule)
+
+    def _begin(self, plan: TrainingPlan, watch: Watch) -> None:
+        """Start the clock; and validate what nothing was trained of."""
+        state = self.state
+        self._origin, self._saved = time.monotonic() - state.seconds, state.seconds
+        if state.step == 0 and plan.validation:
+            watch.describe("validation before the first step")
+            state.base_loss = self.passes.mean_loss(plan.validation)
+            base = self._answered(plan)
+            state.base_sane = base.sane if base else 0
+
+    def _after_step(
+        self, plan: TrainingPlan, watch: Watch, stop: threading.Event, rate: float, norm: float
+    ) -> tuple[bool, bool]:
+        """Tell a step, and validate where that is due; returns whether to save now, and whether to stop then."""
+        state, schedule = self.state, plan.schedule
+        state.seconds = time.monotonic() - self._origin
+        watch.step(state, rate, norm)
+        is_due = state.step % schedule.evaluate_every == 0 or state.step == schedule.total
+        if is_due and plan.validation:
+            self._validate(plan, watch)
+        state.seconds = time.monotonic() - self._origin
+        is_old = state.seconds - self._saved >= 60 * self.settings.checkpoint_minutes
+        # What all processes do together, as soon as one wishes it, they have to do at the same step.
+        wishes = stop.is_set() and not self._is_over(schedule), is_old
+        stopping, is_old = map(self._is_wished, wishes)
+        if is_due or stopping:
+            watch.plot(state)
+        saving = is_due or stopping or is_old
+        if saving:
+            self._saved = state.seconds
+        return saving, stopping
+
+    def _is_wished(self, wish: bool) -> bool:
+        """Whether any process wishes it."""
+        return self.passes.over_processes(wish) > 0
 
     def _is_over(self, schedule: Schedule) -> bool:
         patience = self.settings.patience
@@ -195,8 +222,7 @@ class Trainer:
         if state.best_score is None or score > state.best_score:
             state.best_score, state.best_loss, state.best_step, state.stale = score, loss, state.step, 0
             state.best_train_loss = fmean(state.losses[-plan.schedule.evaluate_every :])
-            if self.passes.accelerator.is_main_process:
-                checkpoints.save_weights(checkpoints.best_file(self.folder, state.step), self.weights)
+            self._keep_best()
         else:
             state.stale += 1
         watch.validation(state, loss, answered)
@@ -204,11 +230,25 @@ class Trainer:
     def _answered(self, plan: TrainingPlan) -> AnswerCounts | None:
         return self.passes.answered(plan.answers) if plan.answers else None
 
+    def _keep_best(self) -> None:
+        if self.passes.accelerator.is_main_process:
+            checkpoints.save_weights(checkpoints.best_file(self.folder, self.state.step), self.weights)
+
+    def _restore_best(self) -> None:
+        if self.state.best_step:
+            checkpoints.restore_weights(checkpoints.best_file(self.folder, self.state.best_step), self.weights)
+
     def _save(self) -> None:
         self.state.scaler = self.passes.scaler.state_dict()
         if self.passes.accelerator.is_main_process:
             checkpoints.save(self.folder, self.weights, self.optimizer, self.state)
         self.passes.accelerator.wait_for_everyone()
+
+    def _stopped(self, schedule: Schedule) -> TrainingError:
+        return TrainingError(
+            f"Stopped after step {self.state.step} of {schedule.total}; all of it is saved.",
+            f"Go on with: assistant train name={self.settings.name} --resume",
+        )
 
     def _failed(self, what: str, schedule: Schedule) -> TrainingError:
         state = self.state

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: a bar on a terminal, a line at each validation, metrics, plots, a tracker.
+"""What a training tells while it runs: a bar on a terminal, a line at each validation, metrics, plots, trackers.
 
 ``metrics.jsonl`` has one line a step or validation:
 
@@ -9,7 +9,7 @@ Of several processes the first kind has "balance", too: their mean share of the 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,9 +17,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from assistant.artifacts.cards import METRICS_FILE
-from assistant.config.train_settings import TrainSettings
-from assistant.errors import ConfigError
 from assistant.work.progress import Bar, note, progress_bar
+from assistant.work.tracking import Tracker
 from assistant.workspace import replaced_atomically
 from train.checkpoints import State
 from train.plan import Schedule
@@ -97,13 +96,21 @@ class Watch:
     """Tells the course of one run; silent in all processes but the first."""
 
     def __init__(
-        self, folder: Path, schedule: Schedule, accelerator: "Accelerator", bar: Bar, state: State, unit: str
+        self,
+        folder: Path,
+        schedule: Schedule,
+        accelerator: "Accelerator",
+        bar: Bar,
+        state: State,
+        unit: str,
+        trackers: Sequence[Tracker],
     ) -> None:
         self._schedule = schedule
         self._accelerator = accelerator
         self._bar = bar
         self._title = folder.name
         self._unit = unit
+        self._trackers = trackers
         self._curves = Curves(folder, state.step) if accelerator.is_main_process else None
         self._began = state.step, state.row_tokens, state.seconds
         self._validation = ""
@@ -116,7 +123,8 @@ class Watch:
         """After an optimiser step; its loss is the last of ``state``."""
         speed = self._speed(state)
         processes = self._accelerator.num_processes
-        balance = {"balance": round(state.tokens / (processes * state.busiest_tokens), 3)} if processes > 1 else {}
+        is_known = processes > 1 and state.busiest_tokens  # TRL does not tell
+        balance = {"balance": round(state.tokens / (processes * state.busiest_tokens), 3)} if is_known else {}
         self._tell(
             {
                 "step": state.step,
@@ -158,24 +166,23 @@ class Watch:
         return (state.row_tokens - self._began[1]) / max(state.seconds - self._began[2], 1e-9)
 
     def _tell(self, record: Record) -> None:
-        self._accelerator.log(dict(record), step=int(record["step"]))
         if self._curves:
             self._curves.add(record)
+        metrics = {key: value for key, value in record.items() if key != "step"}
+        for tracker in self._trackers:
+            tracker.log(metrics, int(record["step"]))
 
 
 @contextmanager
-def watching(folder: Path, schedule: Schedule, accelerator: "Accelerator", state: State, unit: str) -> Iterator[Watch]:
+def watching(
+    folder: Path,
+    schedule: Schedule,
+    accelerator: "Accelerator",
+    state: State,
+    unit: str,
+    trackers: Sequence[Tracker] = (),
+) -> Iterator[Watch]:
     """A watch with its bar while the block runs; losses are in ``unit``."""
     with progress_bar("training", schedule.total, shown=accelerator.is_main_process) as bar:
         bar.advance(state.step)
-        yield Watch(folder, schedule, accelerator, bar, state, unit)
-
-
-def check_tracker(settings: TrainSettings) -> None:
-    """Raise ConfigError when the package of ``report_to`` is not installed."""
-    from accelerate.tracking import get_available_trackers
-
-    if settings.report_to not in ("none", *map(str, get_available_trackers())):
-        raise ConfigError(
-            f"report_to={settings.report_to}: the package is not installed.", f"pip install {settings.report_to}"
-        )
+        yield Watch(folder, schedule, accelerator, bar, state, unit, trackers)

@@ -145,6 +145,8 @@ class CheckExample:
     id: str
     prompt: str
     trained: str
+    against: str = ""
+    """What it learns to say less."""
 
 
 @dataclass(frozen=True, slots=True)

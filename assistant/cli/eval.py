@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ import click
 
 from assistant.cli.options import json_option, opened_service, workspace_options
 from assistant.config import Settings
-from assistant.errors import UsageError
+from assistant.errors import ConfigError, UsageError
 from assistant.text.languages import LANGUAGES, Language
+from assistant.work.tracking import check_trackers, tracking
 from assistant.workspace import DEFAULT_CORPUS, Workspace, close_to_others, make_folder, safe_name
 
 if TYPE_CHECKING:
@@ -108,11 +110,11 @@ def run(
     from eval.gold import corpus_about
     from eval.metrics.style import read_rules
     from eval.readers import read_any
+    from eval.running import runner
     from eval.running.language_model import measurement
-    from eval.running.runner import Plan
-    from eval.running.runner import run as run_plan
     from eval.running.systems import systems_of
 
+    check_trackers(settings.eval.report_to, "eval.report_to")
     check_engine(settings.engine)  # a wrong name is told before anything is loaded
     chosen = systems_of([one.strip() for one in systems.split(",")])
     for system in chosen:
@@ -122,7 +124,7 @@ def run(
     asked = read_any(cases)
     corpus = corpus or corpus_about(asked, workspace)
     asked += [] if no_feedback else _corrections(asked, learnt, workspace, corpus)
-    plan = Plan(
+    plan = runner.Plan(
         title=safe_name(name or re.sub(r"[^A-Za-z0-9_-]+", "-", cases.stem).strip("-")[:40] or "cases", "report"),
         cases=_some(asked, learnt, held_out, limit),
         systems=chosen,
@@ -137,7 +139,7 @@ def run(
     )
     with opened_service(workspace, corpus, settings) as service, service.retriever(corpus) as retriever:
         engine = open_engine(settings, workspace.adapters)
-        ended = run_plan(plan, retriever, engine, measurement(forgetting, plan, retriever.catalog))
+        ended = runner.run(plan, retriever, engine, measurement(forgetting, plan, retriever.catalog))
     _tell(_written(plan, ended, judging, language), ended.results, as_json)
     return ended.results.gate.exit_status
 
@@ -302,7 +304,29 @@ def _written(
             write_verdicts(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
     finally:
         write_report(folder, language)  # a judge that fails takes no report with it
+    _keep(folder, results, plan.workspace, plan.settings)
     return folder
+
+
+def _keep(folder: Path, results: "Results", workspace: Workspace, settings: Settings) -> None:
+    """The report with the programs of ``eval.report_to``: its means as numbers, its files as they are."""
+    from assistant.text.printing import visible
+    from eval.report import MARKDOWN_FILE
+
+    means = {
+        f"{system}/{metric}": mean.value
+        for system, metrics in results.means.items()
+        for metric, mean in metrics.items()
+        if mean.value is not None
+    }
+    text = (folder / MARKDOWN_FILE).read_text(encoding="utf-8")
+    try:
+        with tracking(settings.eval.report_to, workspace, folder.name, asdict(results.identity)) as trackers:
+            for tracker in trackers:
+                tracker.log(means, 0)
+                tracker.keep(folder, text)
+    except ConfigError as error:  # the report is written, and stays
+        click.echo(visible(str(error)), err=True)
 
 
 def _tell(folder: Path, results: "Results", as_json: bool) -> None:

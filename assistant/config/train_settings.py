@@ -5,9 +5,10 @@
 
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BeforeValidator, Field
 
-from assistant.config.settings import Section
+from assistant.config.values import Section, TrackerNames
 
 _Column = Literal[
     "messages",
@@ -45,6 +46,16 @@ def _mapped(value: Any) -> Any:
         return value
     parts = (part.partition(":") for part in value.split(",") if part.strip())
     return {name.strip(): called.strip() for name, _, called in parts}
+
+
+def _options(value: Any) -> Any:
+    """``a:b,c:d`` as a mapping, whose values have the types that YAML gives them."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return {name: yaml.safe_load(text) for name, text in _mapped(value).items()}
+    except yaml.YAMLError:
+        raise ValueError("not valid YAML") from None
 
 
 class TrainSettings(Section):
@@ -166,6 +177,15 @@ class TrainSettings(Section):
         5.0, ge=0.0, le=100_000, description="Longest work that a crash can cost; 0 saves after every step."
     )
     seed: int = Field(7, ge=0, le=2**31, description="Everything random follows from it.")
-    report_to: Literal["none", "tensorboard", "wandb", "mlflow", "trackio"] = Field(
-        "none", description="A tracker that gets the metrics too; it may send them elsewhere."
+    trainer: Literal["own", "trl", "auto"] = Field(
+        "own",
+        description="own, or TRL's trainers for the same rows (docs/training.md); auto takes these where accelerate was"
+        " started for FSDP or DeepSpeed.",
+    )
+    trl: Annotated[dict[str, Any], BeforeValidator(_options)] = Field(
+        {}, description="Further settings of TRL's trainer by its names, as in padding_free:true,optim:adafactor."
+    )
+    report_to: TrackerNames = Field(
+        (),
+        description="Programs that get the metrics too: tensorboard, mlflow, wandb, trackio; wandb sends them away.",
     )

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import run
@@ -68,6 +69,38 @@ def test_a_run_leaves_a_whole_report_and_a_second_one_is_its_equal(
     (second / "report.html").unlink()
     assert run(capsys, "eval", "report", str(second))[0] == 0
     assert (second / "report.html").read_bytes() == page
+
+
+def test_a_report_is_kept_with_its_numbers_where_a_setting_says_so(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+
+    class Program:
+        def log(self, metrics: dict[str, float], step: int) -> None:
+            told.update(metrics=metrics, step=step)
+
+        def keep(self, folder: Path, text: str) -> None:
+            told.update(files={path.name for path in folder.iterdir()}, text=text)
+
+        def close(self) -> None:
+            told["closed"] = True
+
+    def opened(_: Path, name: str, settings: dict[str, str], step: int) -> Program:
+        told.update(name=name, settings=settings, step=step)
+        return Program()
+
+    monkeypatch.setattr("assistant.work.tracking._Mlflow", opened)
+    file, to_mlflow = str(root / "cases.jsonl"), ["--set", "eval.report_to=mlflow"]
+    assert run(capsys, "eval", file, "--systems", "base,base+rag", *to_mlflow)[0] == 0
+    folder = reports(root)[-1]
+    means = json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8"))["means"]
+    assert told["metrics"]["base+rag/must_include"] == means["base+rag"]["must_include"]["value"]
+    assert told["name"] == folder.name and {"report.html", ROWS_FILE} <= told["files"] and told["closed"]
+    assert told["text"].startswith("#") and told["settings"]["cases"]
+    monkeypatch.setattr("assistant.work.tracking._Mlflow", lambda *_: 1 / 0)
+    status, out, said = run(capsys, "eval", file, "--systems", "base,base+rag", *to_mlflow)
+    assert status == 0 and "Report: " in out and "mlflow does not open a run" in said, "the report stays"
 
 
 @pytest.mark.parametrize(

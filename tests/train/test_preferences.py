@@ -12,10 +12,10 @@ import pytest
 import torch
 from accelerate import Accelerator
 from tiny import tiny_model, tokenizer
-from toys import apart, toy_llama, toy_pair, toy_rows, write_toy_pairs
+from toys import apart, liked, toy_llama, toy_pair, toy_rows, write_liked, write_toy_pairs
 
 from assistant.artifacts.cards import read_card
-from assistant.artifacts.pairs import Pair, PairsHeader, Split, learnt_from_these, pairs_hash, read_pairs, write_pairs
+from assistant.artifacts.pairs import Pair, Split, learnt_from_these, pairs_hash, read_pairs
 from assistant.cli import main
 from assistant.config import Settings
 from assistant.config.train_settings import TrainSettings
@@ -166,18 +166,6 @@ def test_both_responses_of_a_preference_are_computed_together() -> None:
         assert all(len(one.branches) == 2 * len(one.rows) for batch in batches for one in batch)
     (one,) = computed_together(rows[:1], 100, share=True)[0]
     assert one.prefix == len(rows[0].prompt) - 1, "the prompt is run once"
-
-
-def liked(number: int, split: Any = "train", **changes: Any) -> Pair:
-    """A preference about the passages of a toy pair."""
-    pair = replace(toy_pair(number, split), source="vote", rejected=f"Rule {number} says storm roof broker. [2]")
-    return replace(pair, **changes)
-
-
-def write_liked(place: Workspace, pairs: Sequence[Pair] | None = None, name: str = "liked") -> None:
-    pairs = [liked(n, "validation" if n >= 12 else "train") for n in range(16)] if pairs is None else pairs
-    header = PairsHeader("default", 4, "", 7, {"d1.md": "cd"}, {"vote": len(pairs)}, {}, {}, "0.1.0", preferences=True)
-    write_pairs(place.pairs_file(name), pairs, header)
 
 
 @pytest.fixture

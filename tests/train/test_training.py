@@ -113,7 +113,7 @@ def test_each_method_trains_and_changes_what_the_model_says(
 @pytest.mark.parametrize("method", ["lora", "qlora", "lora-8bit", "dora"])
 def test_a_validation_leaves_the_gradients_as_they_were(place: Workspace, general: Settings, method: str) -> None:
     job = prepare(named(validated({"method": method}), place), place, general)
-    trainer = make_trainer(job, make_accelerator(job, place.root), place.root)
+    trainer = make_trainer(job, make_accelerator(job), place.root)
 
     def gradients() -> list[torch.Tensor]:
         trainer.optimizer.zero_grad()
@@ -189,7 +189,7 @@ def test_second_matrices_learn_faster_by_the_ratio_of_lora_plus_as_in_peft(place
     from peft.optimizers import create_loraplus_optimizer
 
     job = prepare(named(validated({"loraplus_lr_ratio": 16, "method": "dora"}), place), place, general)
-    trainer = make_trainer(job, make_accelerator(job, place.root), place.root)
+    trainer = make_trainer(job, make_accelerator(job), place.root)
     trainer.step(job.plan.rows[:8], job.plan.schedule)
     rate = job.plan.schedule.rate(0)
     moved = {name: float(weight.detach().abs().max()) for name, weight in trainer.weights if "lora_B" in name}
