@@ -17,7 +17,7 @@ from assistant.artifacts.pairs import Pair, learnt_from_these, pairs_hash, read_
 from assistant.config import Settings
 from assistant.config.train_settings import TrainSettings
 from assistant.engines.opening import uses_server
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, PairsError
 from assistant.text.words import content_stems, words
 from assistant.workspace import Workspace
 from eval.cases import Case
@@ -87,12 +87,24 @@ def learnt_by(adapters: Iterable[str], workspace: Workspace, settings: Settings)
 
 
 def _data_of(card: AdapterCard) -> DataNamed:
-    """The files and folders that an adapter learnt from; of the hub there are none here."""
+    """What an adapter learnt from. Raises PairsError for a set of the hub that is not on this machine any more."""
     told = TrainSettings.model_validate({key: card.config[key] for key in _OF_DATA if key in card.config})
-    data, validation = (
-        [DataSource(name, Path(name).expanduser()) for name in names] for names in (told.data, told.validation_data)
-    )
+    data, validation = ([_source(name, card) for name in names] for names in (told.data, told.validation_data))
     return DataNamed(data, validation, dict[str, str](told.columns.items()), told.validation_share, told.seed)
+
+
+def _source(name: str, card: AdapterCard) -> DataSource:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if name not in card.hub_data:
+        return DataSource(name, Path(name).expanduser())
+    owner, repository, *part = name.split("/")
+    try:
+        folder = snapshot_download(f"{owner}/{repository}", repo_type="dataset", local_files_only=True)
+    except LocalEntryNotFoundError:
+        raise PairsError(f"{name} is not on this machine.", "Download it again.") from None
+    return DataSource(name, Path(folder, *part), is_of_hub=True)
 
 
 def held_out(cases: Iterable[Case], pairs: Iterable[Pair]) -> list[Case]:

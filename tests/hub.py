@@ -18,6 +18,8 @@ class Hub:
 
     is_public: bool = False
     """Whether it was there before, for everyone to see."""
+    private_sets: tuple[str, ...] = ()
+    """Data sets that nobody else can see."""
     created: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
 
@@ -46,6 +48,10 @@ def hub_here(monkeypatch: pytest.MonkeyPatch, token: str | None = "hf_test", sta
             self._answer({"url": place, "commitUrl": f"{place}/commit/1", "commitOid": "1", "pullRequestUrl": None})
 
         def do_GET(self) -> None:
+            if any(f"/datasets/{name}" in self.path for name in hub.private_sets):
+                assert "Authorization" not in self.headers, "it is what a stranger sees"
+                self.send_error(401)
+                return
             self._answer({"id": "me/toy", "sha": "0" * 40, "siblings": [], "private": not hub.is_public})
 
         def _answer(self, content: object) -> None:

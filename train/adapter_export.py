@@ -14,8 +14,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
-from assistant.artifacts.cards import CARD_FILE, FULL, README_FILE, AdapterCard, file_hash, read_scores, write_card
-from assistant.artifacts.hub import has_token, push_folder
+from assistant.artifacts.cards import (
+    CARD_FILE,
+    FULL,
+    README_FILE,
+    AdapterCard,
+    file_hash,
+    read_card,
+    read_scores,
+    write_card,
+)
+from assistant.artifacts.hub import has_token, is_public, push_folder
 from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.canary import TOLERANCE, all_logits
@@ -135,17 +144,41 @@ def push(
 ) -> Pushed:
     """Send adapter ``name``, exported for the hub, to OWNER/NAME, which is made if it is not there.
 
-    Without a token of the hub nothing is sent, as with ``dry``. Raises what ``export`` and ``push_folder`` raise.
+    Its card calls it as the repository: here it may be called as a file, a person or a customer. One that everyone can
+    see names no data sets of the hub that they cannot see. Without a token of the hub nothing is sent, as with ``dry``.
+    Raises what ``export`` and ``push_folder`` raise.
     """
     sends = has_token(repository) and not dry
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "export"
         export(engine, "", adapters, name, folder, "hub")
+        card = _called(repository.partition("/")[2], read_card(folder))
+        if public:
+            card = _with_public_data(card, sends)
+        use: Use = "transformers" if card.method == FULL else "peft"
+        write_card(folder, card)
+        text = model_card(card, size_of(folder), [use], scores=read_scores(adapters / name))
+        (folder / README_FILE).write_text(text, encoding="utf-8")
         files = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
         if not sends:
             return Pushed(files, "")
-        message = f"Adapter {name}"
+        message = f"Adapter {card.name}"
         return Pushed(files, push_folder(folder, repository, "model", message, AdapterError, public=public))
+
+
+def _called(name: str, card: AdapterCard) -> AdapterCard:
+    """The card with no name of an adapter of this house but ``name``."""
+    config = {key: value for key, value in card.config.items() if key not in ("name", "adapter")}
+    parts = tuple((f"adapter {number}", weight) for number, (_, weight) in enumerate(card.components, 1))
+    started_from = "another adapter" if card.started_from else ""
+    return replace(card, name=name, config=config, components=parts, started_from=started_from)
+
+
+def _with_public_data(card: AdapterCard, is_online: bool) -> AdapterCard:
+    """The card with the names of those sets of the hub alone that everyone can see."""
+    seen = tuple(name for name in card.hub_data if is_online and is_public("/".join(name.split("/")[:2]), "dataset"))
+    told = [*seen, *(["private data set"] if len(seen) < len(card.hub_data) else [])]
+    return replace(card, hub_data=seen, config=card.config | ({"data": told} if told else {}))
 
 
 def _public(card: AdapterCard) -> AdapterCard:

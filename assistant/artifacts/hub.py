@@ -47,5 +47,16 @@ def push_folder(
     return str(address)
 
 
+def is_public(repository: str, kind: Literal["model", "dataset"]) -> bool:
+    """Whether everyone can see OWNER/NAME; False also where the hub does not say."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return not HfApi().repo_info(repository, repo_type=kind, token=False).private
+    except (HfHubHTTPError, HFValidationError, OSError):
+        return False
+
+
 def _no_id(repository: str) -> UsageError:
     return UsageError(f"{repository!r} is no Hugging Face id.", "Write OWNER/NAME.")

@@ -169,6 +169,10 @@ def test_a_folder_that_is_called_as_a_set_of_the_hub_is_none(
     values = {"data": ["clients/acme", "owner/set"], "max_steps": 1, "rank": 4}
     card = train(nowhere, general, values)
     assert card is not None and card.hub_data == ("owner/set",) and card.learnt_from == "clients/acme, owner/set"
+    learnt = learnt_by([card.name], nowhere, general)
+    assert learnt.is_certain and len(learnt.pairs[card.name]) == 12, "what was downloaded is read again"
+    (hub / "train.jsonl").unlink()
+    assert learnt_by([card.name], nowhere, general).unknown == (card.name,)
 
 
 def test_one_of_several_sets_of_the_hub_has_to_be_named(hub: Path) -> None:

@@ -131,6 +131,26 @@ def test_a_repository_that_is_public_gets_nothing_unless_that_is_asked_for(
     assert hub.files
 
 
+def test_a_card_for_everyone_names_no_private_set_and_no_adapter_of_the_house(
+    settings: Settings, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = read_card(place.adapter("house"))
+    own: dict[str, Any] = {"started_from": "mueller-gmbh", "components": (("mueller-ag", 0.5),), "hub_data": PUBLIC}
+    config = {"rank": 4, "name": "mueller-letters", "adapter": "mueller-gmbh", "data": NAMED}
+    save_random(settings, place.adapter("mueller-letters"), card={**own, "config": config, "corpus": card.corpus})
+    with hub_here(monkeypatch) as hub:
+        hub.is_public, hub.private_sets = True, ("someone/chats",)
+        push(settings.engine, place.adapters, "mueller-letters", "me/letters", public=True)
+        sent = json.loads(hub.files["card.json"])
+        assert not any(b"mueller" in content or b"someone/chats" in content for content in hub.files.values())
+        assert (sent["name"], sent["hub_data"]) == ("letters", ["openai/gsm8k/main"])
+        assert sent["config"]["data"] == ["openai/gsm8k/main", "private data set"]
+        assert b"# letters" in hub.files["README.md"] and b"another adapter" in hub.files["README.md"]
+        hub.is_public = False
+        push(settings.engine, place.adapters, "mueller-letters", "me/letters")
+        assert json.loads(hub.files["card.json"])["hub_data"] == list(PUBLIC), "its owner alone sees it"
+
+
 def test_the_card_of_what_learnt_from_data_does_not_say_that_it_answers_from_passages(settings: Settings) -> None:
     card = card_for(settings, adapted(settings), pairs="", pairs_counts={"data": 12}, documents={})
     text = model_card(card, 10, ["peft"])

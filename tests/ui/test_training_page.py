@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 from cards import trained
 from tiny import adapted, card_for, settings_for, tiny_model
+from toys import liked, write_liked
 from working import ADMIN, EDITOR, EXPERT, as_, choosing, ended, run_instead, started, work_context
 
 from assistant.artifacts.cards import unfinished_runs, write_card
@@ -354,6 +355,11 @@ def test_a_check_tells_memory_and_time(context: AppContext) -> None:
     assert found is not None
     html = check_html(context, found)
     assert "1.00 GiB" in html and "at most 2 min 5 s" in html and "<img" not in html
+    preferences = [{"id": "p1", "prompt": "?", "trained": "Yes [1].", "against": SCRIPT}]
+    other = printed(json.dumps(CHECK | {"examples": preferences, "chosen": "Chosen for want of memory"}), CheckReport)
+    assert other is not None
+    html = check_html(context, other)
+    assert "Chosen for want of memory" in html and "<mark" in html and "<del" in html and "<img" not in html
     short = printed(json.dumps(CHECK | {"memory_free": 1, "probe": None}), CheckReport)
     assert short is not None and "only" in check_html(context, short) and "not tried" in check_html(context, short)
     assert printed("Error", CheckReport) is None
@@ -366,6 +372,13 @@ def save_pairs(workspace: Workspace) -> None:
         for number in range(16)
     ]
     write_pairs(workspace.pairs_file("cars"), pairs, PairsHeader("cars", 1, "", 0, {}, {"structure": 16}, {}, {}, "1"))
+
+
+def test_a_set_of_preferences_is_shown_with_what_is_learnt_to_be_said_less(context: AppContext) -> None:
+    write_liked(context.workspace, [liked(0), liked(1, source="thumb", response=""), liked(2, source="synthetic")])
+    html = pairs_html(context, "liked")
+    assert html.count("<del") == 3 and html.count("<dd") == 5
+    assert "comparisons" in html and "thumbs" in html and "made worse" in html
 
 
 @pytest.mark.slow

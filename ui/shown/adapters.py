@@ -59,8 +59,11 @@ class AdapterView:
 
 
 _EXAMPLES = 3  # enough to see what pairs look like
-_OWN: tuple[Source, ...] = ("generated", "structure", "set", "feedback", "tone", "refusal")
-"""The sources of a house's own pairs; those of which there are least are shown first."""
+_OWN: tuple[Source, ...] = (
+    *("generated", "structure", "set", "feedback", "tone", "refusal"),
+    *("vote", "thumb", "synthetic"),
+)
+"""The sources of a house's own pairs and preferences; those of which there are least are shown first."""
 
 
 def pairs_sets(workspace: Workspace) -> list[str]:
@@ -263,7 +266,8 @@ def check_html(context: AppContext, found: CheckReport) -> Markup:
         rows={context.text(key): text for key, text in rows.items()},
         title=context.text("training.check.examples"),
         examples=found.examples,
-        learnt=context.text("training.check.learnt"),
+        words=context.text,
+        chosen=found.chosen,
     )
 
 
