@@ -68,3 +68,38 @@ def fitting_evidence(
     while len(kept) > 1 and count(kept) > budget:
         kept.pop()
     return kept
+
+
+def fitting_history(
+    history: Sequence[Message], budget: int, count: Callable[[Sequence[Message]], int]
+) -> list[Message]:
+    """The latest turns that fit into a prompt of ``budget`` tokens; ``count`` gives the size of a prompt with some.
+
+    When turns have to go, as many go at once as leave half of the room free: then the prompts of the next questions
+    begin with the same tokens, which an engine need not read again. The choice depends on nothing but the history,
+    so that whoever holds the conversation may ask anew each time.
+    """
+    turns = _turns(history)
+    without = count(())
+    room = budget - without
+    sizes = [count(turn) - without for turn in turns]
+    first, used = 0, 0
+    for last, size in enumerate(sizes):
+        used += size
+        if used <= room:
+            continue
+        while (first < last and used > room // 2) or (first <= last and used > room):
+            used -= sizes[first]
+            first += 1
+    kept = [message for turn in turns[first:] for message in turn]
+    return kept if not kept or count(kept) <= budget else []
+
+
+def _turns(history: Sequence[Message]) -> list[list[Message]]:
+    """A question and what was said to it make a turn: they stay or go together."""
+    turns: list[list[Message]] = []
+    for message in history:
+        if message.role == "user" or not turns:
+            turns.append([])
+        turns[-1].append(message)
+    return turns

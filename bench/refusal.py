@@ -1,4 +1,4 @@
-"""Refusal before the model: the tables of docs/refusal.md, and the prior in assistant/refusal/calibration.py.
+"""Refusal before the model: the tables of docs/refusal.md, and the prior in assistant/artifacts/calibration.py.
 
     python -m bench.refusal --corpora FOLDER [--only sample] [--workspace FOLDER]
     python -m bench.refusal --corpora FOLDER --prior
@@ -16,13 +16,13 @@ import click
 import numpy as np
 
 from assistant import config
+from assistant.artifacts.calibration import Rows
 from assistant.config import Settings
-from assistant.grounding.support import weighted_coverage
 from assistant.refusal.answerability import FEATURES, LOOKED_AT, Verdict, held, judge, shifted
-from assistant.refusal.calibration import Rows
 from assistant.retrieval.embedder import Embedder
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
+from assistant.text.overlap import weighted_coverage
 from assistant.types import Evidence, Filter
 from assistant.workspace import Workspace
 from bench.corpora import beir_questions, corpora_folder, read_jsonl, write_beir_documents
@@ -185,7 +185,7 @@ def _resampled(rows: Sequence[Judged]) -> tuple[float, float]:
 
 
 def print_prior(corpora: Path, space: Workspace, settings: Settings) -> None:
-    """Fit the prior and print it as it stands in assistant/refusal/calibration.py; each corpus counts the same."""
+    """Fit the prior and print it as it stands in assistant/artifacts/calibration.py; each corpus counts the same."""
     found = []
     for name in _PRIOR_CORPORA:
         retriever = opened(space, name, _documents(corpora, name, space), settings)

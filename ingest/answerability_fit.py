@@ -16,8 +16,7 @@ from itertools import product
 import numpy as np
 import yaml
 
-from assistant.refusal.answerability import LOOKED_AT, features_of, held
-from assistant.refusal.calibration import (
+from assistant.artifacts.calibration import (
     PRIOR,
     Calibration,
     Rows,
@@ -27,6 +26,7 @@ from assistant.refusal.calibration import (
     standardised,
     write_calibration,
 )
+from assistant.refusal.answerability import LOOKED_AT, features_of, held
 from assistant.retrieval.retriever import Retriever
 from assistant.text.lexicon import vocabulary
 from assistant.text.words import WORD

@@ -20,10 +20,10 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from assistant.artifacts.calibration import calibration_of
 from assistant.artifacts.command_reports import FileReport, IngestReport
 from assistant.config import Settings
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
-from assistant.refusal.calibration import calibration_of
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import vectors

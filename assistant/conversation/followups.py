@@ -1,4 +1,4 @@
-"""Follow-ups made to stand by themselves, by rules or by a model; and how much of the past a prompt holds.
+"""Questions made to stand by themselves: follow-ups, by rules or by a model, and those that one question joins.
 
     "can it be extended?" after  "How long is the probation period?"     →  "can it be extended (the probation period)?"
     "and for students?"   after  "What does the card cost for adults?"   →  "for students (the card cost for adults)?"
@@ -7,10 +7,14 @@
 
 The rules are for the languages that have a folder of words. A question that names a subject of its own is left alone.
 In other languages, of which the rules know no words, a short question gets the one before it in front.
+
+    "Within what time do I report it, and who pays?"   →  "Within what time do I report it", "who pays"
+
+What is told before questions that are joined ("A burglary of €12,000: …") is known to each.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate, takewhile
@@ -19,7 +23,7 @@ from assistant.conversation.smalltalk import agrees, is_courtesy, offered, small
 from assistant.engines.base import Engine
 from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import forms, grammar, no_subject, vocabulary
-from assistant.text.sentences import sentence_spans
+from assistant.text.sentences import asks, sentence_spans
 from assistant.text.words import answered_in, content_stems, detect, words
 from assistant.types import Message, well_formed
 from assistant.untrusted.injection import harmless
@@ -53,6 +57,10 @@ _REWRITE_CHARACTERS = 600
 _REWRITE_TOKENS = 64  # a question has fewer
 # A small model answers the question, or makes one up, as soon as it says more words that nobody said.
 _LEAST_KNOWN = 0.6
+# Nobody asks more at once; a page that was pasted does.
+_MOST = 3
+# So many prepositions may lead to a question word: "up to what amount".
+_LEADING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,36 +325,63 @@ def rewritten_by_model(question: str, history: Sequence[Message], engine: Engine
     return Rewriting(line, "written anew by the model")
 
 
-def fitting_history(
-    history: Sequence[Message], budget: int, count: Callable[[Sequence[Message]], int]
-) -> list[Message]:
-    """The latest turns that fit into a prompt of ``budget`` tokens; ``count`` gives the size of a prompt with some.
+@dataclass(frozen=True, slots=True)
+class JoinedQuestion:
+    """One of the questions that are joined: in its own words, and as it stands by itself."""
 
-    When turns have to go, as many go at once as leave half of the room free: then the prompts of the next questions
-    begin with the same tokens, which an engine need not read again. The choice depends on nothing but the history,
-    so that whoever holds the conversation may ask anew each time.
-    """
-    turns = _turns(history)
-    without = count(())
-    room = budget - without
-    sizes = [count(turn) - without for turn in turns]
-    first, used = 0, 0
-    for last, size in enumerate(sizes):
-        used += size
-        if used <= room:
-            continue
-        while (first < last and used > room // 2) or (first <= last and used > room):
-            used -= sizes[first]
-            first += 1
-    kept = [message for turn in turns[first:] for message in turn]
-    return kept if not kept or count(kept) <= budget else []
+    asked: str
+    standalone: str
 
 
-def _turns(history: Sequence[Message]) -> list[list[Message]]:
-    """A question and what was said to it make a turn: they stay or go together."""
-    turns: list[list[Message]] = []
-    for message in history:
-        if message.role == "user" or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return turns
+def joined_questions(question: str) -> tuple[JoinedQuestion, ...]:
+    """The two or three questions that a question joins, in order; none where it is one."""
+    language = answered_in(question, LANGUAGES)
+    sentences = [" ".join(question[start:end].split()) for start, end in sentence_spans(question)]
+    told = " ".join(one.rstrip(".") for one in sentences if not asks(one))
+    asked = [part for one in sentences if asks(one) for part in _parted(one, language)]
+    if not 1 < len(asked) <= _MOST:
+        return ()
+    before, colon, first = asked[0].partition(": ")
+    if colon and not _asks(before, language):
+        told, asked[0] = f"{told} {before}".strip(), first
+    alone = [f"{one} ({told})?" if told else f"{one}?" for one in asked]
+    if not told:
+        alone[1:] = [stand_alone(one, alone[0], "").standalone for one in alone[1:]]
+    return tuple(map(JoinedQuestion, asked, alone))
+
+
+def _parted(sentence: str, language: str) -> Iterator[str]:
+    """The parts of a question before each "and" behind which another one begins."""
+    its = sentence.rstrip(" ?").split()
+    joining = vocabulary("asking_besides", language)
+    begin = 0
+    for place, word in enumerate(its):
+        if word.casefold() in joining and _begins(its[place + 1 : place + 2 + _LEADING], language):
+            part = " ".join(its[begin:place])
+            if _asks(part, language):
+                yield part.rstrip(" ,;")
+                begin = place + 1
+    yield " ".join(its[begin:])
+
+
+def _asks(part: str, language: str) -> bool:
+    """Whether a part is a question about something by itself."""
+    its = words(part)
+    opens = bool(its) and its[0] in vocabulary("verbs", language)
+    is_question = opens or not vocabulary("question_words", language).isdisjoint(its)
+    return is_question and not grammar(language).issuperset(its)
+
+
+def _begins(some: Sequence[str], language: str) -> bool:
+    """Whether words open a question: with a question word, or with a verb before who or what it is about."""
+    first, *others = [word.casefold().strip(",;:") for word in some[: _LEADING + 1]] or [""]
+    leading = vocabulary("prepositions", language)
+    for word in (first, *others):
+        if word in vocabulary("question_words", language):
+            return True
+        if word not in leading:
+            break
+    kinds = ("pronouns", "anaphora", "determiners", "existential", "degrees")
+    return first in vocabulary("verbs", language) and any(
+        word in vocabulary(kind, language) for word in others[:1] for kind in kinds
+    )

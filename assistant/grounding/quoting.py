@@ -22,7 +22,7 @@ from itertools import islice, takewhile
 from assistant.grounding.grounder import cite
 from assistant.grounding.notes import warning_of
 from assistant.grounding.spans import Span, spans
-from assistant.grounding.support import Weights, weighted_coverage
+from assistant.grounding.support import Weights
 from assistant.grounding.tables import (
     Row,
     is_any_of_its_table,
@@ -35,6 +35,7 @@ from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
 from assistant.text.lexicon import forms, grammar, no_subject, vocabulary, whole_words
 from assistant.text.negation import denials
+from assistant.text.overlap import weighted_coverage
 from assistant.text.sentences import asks, has_ended
 from assistant.text.words import content_stems, stems, words
 from assistant.types import Citation, Evidence, Sentence

@@ -15,7 +15,7 @@ better.
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -37,6 +37,7 @@ from assistant.grounding.tables import Row, means_another, named_cells, numbers_
 from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
 from assistant.text.negation import Denial, affirmed, contradiction, denials
+from assistant.text.overlap import weighted_coverage
 from assistant.text.quantities import is_said, qualifiers, quantities, split_quantities, unit_of
 from assistant.text.sentences import asks, told_before
 from assistant.text.words import stems, words
@@ -194,12 +195,6 @@ def _best(sentence: str, hit: Evidence, weights: Weights, least_coverage: float,
 
     nothing = Support(0.0, "the passage is empty", 0, len(hit.text))
     return max(measured, key=rank, default=(nothing, 0.0))[0]
-
-
-def weighted_coverage(wanted: Mapping[str, float], present: Container[str]) -> float:
-    """Part of the weight of the wanted terms that is present, 0..1; 0 when nothing is wanted."""
-    total = sum(wanted.values())
-    return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
 
 
 def is_factual(sentence: str) -> bool:

@@ -26,13 +26,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from math import isnan, log1p, nan
 
+from assistant.artifacts.calibration import calibration_of
 from assistant.config import AnswerSettings
-from assistant.grounding.support import weighted_coverage
-from assistant.refusal.calibration import calibration_of
 from assistant.retrieval.retriever import Retriever
 from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import no_subject, vocabulary
 from assistant.text.names import Name, names
+from assistant.text.overlap import weighted_coverage
 from assistant.text.sentences import asks, line_sentence_spans, sentence_spans
 from assistant.text.words import DEFAULT_LANGUAGE, content_stems, detect, query_terms, stems
 from assistant.types import Evidence

@@ -92,9 +92,16 @@ class Retriever:
     def search(
         self, question: str, k: int | None = None, only: Filter | None = None, *, fallback: str = ""
     ) -> list[Evidence]:
-        """The ``k`` best chunks for a question, best first.
+        """The ``k`` best chunks for a question, best first. Raises what ``search_with_tables`` raises."""
+        return self.search_with_tables(question, k, only, fallback=fallback)[0]
 
-        ``fallback`` is another wording of it, searched for besides with less weight.
+    def search_with_tables(
+        self, question: str, k: int | None = None, only: Filter | None = None, *, fallback: str = ""
+    ) -> tuple[list[Evidence], list[Evidence]]:
+        """The ``k`` best chunks for a question, and all candidates with rows of a table where its vector says nothing.
+
+        Words of another language do not find a table; names and numbers may. Both have the best first. ``fallback`` is
+        another wording of the question, searched for besides with less weight.
 
         Raises UsageError for an empty question, WorkspaceError for an empty corpus, IdentityError when the
         embedder that it was made with is gone.
@@ -105,7 +112,7 @@ class Retriever:
         wanted = k or self.settings.k
         limit = max(self.settings.candidates, wanted)
         with self.snapshot():
-            candidates = self._candidates(question, limit, only)
+            own = candidates = self._candidates(question, limit, only)
             if fallback.strip() and fallback != question:
                 candidates = _together(candidates, self._candidates(fallback, limit, only))
             if self.settings.reranker:
@@ -117,23 +124,18 @@ class Retriever:
                 rescored = [replace(one, score=score) for one, score in zip(head, scores, strict=True)]
                 candidates = sorted(rescored, key=lambda one: (-one.score, one.chunk))
             hits = islice(self._distinct(candidates, only), wanted)
-            return [self.as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
+            found = [self.as_evidence(rank, hit, chunk) for rank, (hit, chunk) in enumerate(hits, 1)]
+            return found, self._tables(question, own, only)
 
-    def tables(self, question: str, only: Filter | None = None) -> list[Evidence]:
-        """All candidates for a question that hold rows of a table, best first, where its vector says nothing.
-
-        Words of another language do not find a table; names and numbers may. Raises what ``search`` raises.
-        """
-        with self.snapshot():
-            if self.embedder.understands(detect(question, self.languages)):
-                return []
-            candidates = self._candidates(question, self.settings.candidates, only)
-            chunks = self.chunks([one.chunk for one in candidates], only)
-            return [
-                self.as_evidence(rank, one, chunks[one.chunk])
-                for rank, one in enumerate(candidates, 1)
-                if any(block.kind == "table" for block in chunks[one.chunk].blocks)
-            ]
+    def _tables(self, question: str, candidates: Sequence[ScoredChunk], only: Filter | None) -> list[Evidence]:
+        if self.embedder.understands(detect(question, self.languages)):
+            return []
+        chunks = self.chunks([one.chunk for one in candidates], only)
+        return [
+            self.as_evidence(rank, one, chunks[one.chunk])
+            for rank, one in enumerate(candidates, 1)
+            if any(block.kind == "table" for block in chunks[one.chunk].blocks)
+        ]
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ Near duplicates share most of their three-word shingles (Broder 1997). Runs of i
 found in a time that grows with the lengths and not with their product.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _SHINGLE_WORDS = 3  # as above
@@ -42,6 +42,12 @@ def jaccard(one: Shingles, other: Shingles) -> float:
     """Size of the intersection over size of the union."""
     shared = len(one & other)
     return shared / (len(one) + len(other) - shared)
+
+
+def weighted_coverage(wanted: Mapping[str, float], present: Container[str]) -> float:
+    """Part of the weight of the wanted terms that is present, 0..1; 0 when nothing is wanted."""
+    total = sum(wanted.values())
+    return sum(weight for term, weight in wanted.items() if term in present) / total if total else 0.0
 
 
 class Runs:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from assistant import __version__, models
+from assistant.artifacts.calibration import calibration_of
 from assistant.artifacts.cards import adapter_folder, read_card
 from assistant.config import Settings
 from assistant.engines.opening import uses_server
-from assistant.refusal.calibration import calibration_of
 from assistant.store.catalog import Catalog
 from eval.cases import Case
 from eval.metrics.style import StyleRule

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from assistant.artifacts.calibration import calibration_of
 from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
 from assistant.engines.base import Engine
 from assistant.errors import UsageError
-from assistant.refusal.calibration import calibration_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Evidence

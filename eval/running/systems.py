@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 
 from assistant.artifacts.cards import BASE
 from assistant.config import Settings
-from assistant.conversation.followups import fitting_history
 from assistant.errors import UsageError
 from assistant.grounding.grounder import Grounder
-from assistant.prompt import build_messages
+from assistant.prompt import build_messages, fitting_history
 from assistant.refusal.wording import declines
 from assistant.retrieval.retriever import Retriever
 from assistant.service import Query, ServedModel, Service
@@ -72,12 +71,12 @@ class GoldRetriever(Retriever):
     gold: Sequence[Group] = ()
     distractors: int = 0
 
-    def search(
+    def search_with_tables(
         self, question: str, k: int | None = None, only: Filter | None = None, *, fallback: str = ""
-    ) -> list[Evidence]:
+    ) -> tuple[list[Evidence], list[Evidence]]:
         """For each group of the gold the best passage that meets it; ordered by score. Raises as the ordinary search.
 
-        Nothing if there is no gold and no distractor is wanted.
+        Nothing if there is no gold and no distractor is wanted; and no tables beside it.
         """
 
         def met(hits: Sequence[Evidence]) -> int:
@@ -85,14 +84,15 @@ class GoldRetriever(Retriever):
 
         found: list[Evidence] = []
         documents = tuple(sorted({span.document for group in self.gold for span in group}))
-        for hit in super().search(question, _MANY, Filter(documents)) if documents else ():
+        for hit in super().search_with_tables(question, _MANY, Filter(documents))[0] if documents else ():
             if met([*found, hit]) > met(found):
                 found.append(hit)
         if self.distractors:
-            near = super().search(question, (k or self.settings.k) + self.distractors, only, fallback=fallback)
+            wanted = (k or self.settings.k) + self.distractors
+            near, _ = super().search_with_tables(question, wanted, only, fallback=fallback)
             found += [hit for hit in near if not met([hit])][: self.distractors]
         ordered = sorted(found, key=lambda hit: (-hit.score, hit.chunk))
-        return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, 1)]
+        return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, 1)], []
 
 
 @dataclass(frozen=True, slots=True)

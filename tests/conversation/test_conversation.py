@@ -14,9 +14,9 @@ from tiny import tokenizer
 
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.conversation.followups import fitting_history, rewritten, rewritten_by_model
+from assistant.conversation.followups import rewritten, rewritten_by_model
 from assistant.engines.template import ChatTemplate
-from assistant.prompt import build_messages
+from assistant.prompt import build_messages, fitting_history
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Message

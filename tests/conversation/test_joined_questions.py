@@ -2,7 +2,7 @@
 
 import pytest
 
-from assistant.conversation.joined_questions import joined_questions
+from assistant.conversation.followups import joined_questions
 
 
 @pytest.mark.parametrize(

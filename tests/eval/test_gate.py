@@ -74,12 +74,11 @@ def test_a_damaged_adapter_is_caught(insurer: Insurer, baseline: Path) -> None:
 class BlindRetriever(Retriever):
     """Searches for something else than what was asked."""
 
-    def search(
+    def search_with_tables(
         self, question: str, k: int | None = None, only: Filter | None = None, *, fallback: str = ""
-    ) -> list[Evidence]:
-        if question.startswith("Who"):
-            return super().search(question, k, only, fallback=fallback)
-        return super().search("What is the limit of the piano insurance?", k, only, fallback=fallback)
+    ) -> tuple[list[Evidence], list[Evidence]]:
+        asked = question if question.startswith("Who") else "What is the limit of the piano insurance?"
+        return super().search_with_tables(asked, k, only, fallback=fallback)
 
 
 def test_a_broken_retriever_is_caught(insurer: Insurer, baseline: Path) -> None:

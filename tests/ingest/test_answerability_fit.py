@@ -8,9 +8,7 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
-from assistant.config import Settings
-from assistant.refusal.answerability import FEATURES
-from assistant.refusal.calibration import (
+from assistant.artifacts.calibration import (
     CALIBRATION_FILE,
     PRIOR,
     Calibration,
@@ -19,6 +17,8 @@ from assistant.refusal.calibration import (
     short,
     standardised,
 )
+from assistant.config import Settings
+from assistant.refusal.answerability import FEATURES
 from assistant.workspace import Workspace
 from ingest.answerability_fit import Examples, fit, fitted, operating_point, other_domains, reworded, without
 from ingest.pairs.candidates import CandidatePair

@@ -24,8 +24,8 @@ import psutil
 import pytest
 from fakes import FakeEmbedder
 
+from assistant.artifacts.calibration import CALIBRATION_FILE
 from assistant.config import Settings
-from assistant.refusal.calibration import CALIBRATION_FILE
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.store.vectors import open_index, vectors_file
 from assistant.text.words import query_terms

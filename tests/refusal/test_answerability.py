@@ -9,6 +9,7 @@ import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
+from assistant.artifacts.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
 from assistant.config import Settings
 from assistant.refusal.answerability import (
     FEATURES,
@@ -20,7 +21,6 @@ from assistant.refusal.answerability import (
     shifted,
     unknown_names,
 )
-from assistant.refusal.calibration import CALIBRATION_FILE, PRIOR, calibration_of, write_calibration
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.workspace import Workspace

@@ -5,15 +5,14 @@ rewrite ──▶ retrieve ──▶ judge the evidence ──▶ prompt ──�
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 
+from assistant.answer.evidence import EvidenceSearch
 from assistant.config import AnswerSettings, EngineSettings
-from assistant.conversation.followups import Rewriting, fitting_history, latest, rewritten, rewritten_by_model
-from assistant.conversation.joined_questions import JoinedQuestion, joined_questions
-from assistant.conversation.smalltalk import is_courtesy, reply
+from assistant.conversation.followups import Rewriting, latest, rewritten, rewritten_by_model
+from assistant.conversation.smalltalk import reply
 from assistant.engines.base import Engine
 from assistant.engines.opening import reads
 from assistant.engines.thinking import answer_in
@@ -23,18 +22,13 @@ from assistant.grounding.grounder import Grounder, ground
 from assistant.grounding.meaning import Meaning
 from assistant.grounding.notes import version_notes, warning_notes
 from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
-from assistant.grounding.quoting import EarlierAnswer, Places
-from assistant.grounding.spans import looked_up_in
-from assistant.grounding.sums import computed, of_what_was_said, wanted_sum
+from assistant.grounding.quoting import Places
 from assistant.grounding.support import only_replies
-from assistant.grounding.tables import NO_FIT
-from assistant.prompt import build_messages, fitting_evidence
+from assistant.prompt import build_messages, fitting_evidence, fitting_history
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import closest_text, declines, open_part, refusal_text
-from assistant.retrieval.editions import newest_first, with_newest
+from assistant.retrieval.editions import with_newest
 from assistant.retrieval.retriever import Retriever, refuse_long
-from assistant.text.languages import LANGUAGES
-from assistant.text.words import answered_in
 from assistant.types import (
     Answer,
     Checked,
@@ -79,13 +73,13 @@ class _Course:
     started: float
     timings: dict[str, float] = field(default_factory=dict)
     like_checked: tuple[str, ...] = ()
-    computed: Sentence | None = None
-    """What a follow-up asks for, if it is a sum of what was said before."""
-    before: EarlierAnswer | None = None
-    """What a follow-up goes on from, where the answer before it cites something."""
-    found_for: Sequence[tuple[JoinedQuestion, Sequence[Evidence]]] = ()
-    """The parts of a question that joins several, with what was found for each."""
     parts: Sequence[QuestionPart] = ()
+    """Of a question that joins several."""
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The wordings that were searched for."""
+        return tuple(filter(None, (self.rewriting.standalone, self.rewriting.fallback)))
 
     def done(self, step: str) -> None:
         """A step ends now; what it took is what no earlier one took."""
@@ -121,6 +115,7 @@ class Assistant:
         ``checked`` are the answers that are given again as people accepted them; without it every answer is new.
         """
         self.retriever = retriever
+        self._evidence = EvidenceSearch(retriever, answering)
         self._make_engine = engine
         self._engine: Engine | None = None
         self._answering = answering
@@ -158,54 +153,49 @@ class Assistant:
             return
         course = _Course(question, adapter, self._rewriting(question, history), started)
         course.done("rewrite")
-        found = self._search(course, only)
+        standalone = course.rewriting.standalone
+        found = self._evidence.found(question, course.rewriting, only)
         course.done("retrieve")
-        if course.computed:
-            trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), {})
-            cited = tuple(replace(one, hit=_rank_of(one, found)) for one in course.computed.citations)
-            yield self._as_computed(course, (replace(course.computed, citations=cited),), found, trace)
+        trace = Trace(course.searched, course.rewriting.rule, tuple(found.hits), {})
+        if found.computed:
+            yield self._as_computed(course, (found.computed,), found.hits, trace)
             return
         if self._checked and not only:  # who chose the documents gets those
-            known, course.like_checked = self._checked.about(course.rewriting.standalone, self.retriever)
+            known, course.like_checked = self._checked.about(standalone, self.retriever)
             if known:
-                yield self._as_accepted(course, known, found)
+                yield self._as_accepted(course, known, found.hits, trace)
                 return
-        verdict = judge(course.rewriting.standalone, found, self.retriever, self._answering)
+        verdict = judge(standalone, found.hits, self.retriever, self._answering)
         course.done("judge")
-        trace = Trace(self._searched(course), course.rewriting.rule, tuple(found), verdict.judgement)
-        if not (verdict.answerable or course.before):  # a follow-up has the section that was cited before
-            yield self._refused(course, found, verdict.reason, trace, verdict)
+        trace = replace(trace, judgement=verdict.judgement)
+        if not (verdict.answerable or found.before):  # a follow-up has the section that was cited before
+            yield self._refused(course, found.hits, verdict.reason, trace, verdict)
             return
-        if course.found_for:
-            most = self._answering.evidence + len(course.found_for)
-            found = _merged([hits for _, hits in course.found_for], found)[:most]
-        if not only:  # who chose the documents gets those
-            found = with_newest(found, course.rewriting.standalone, self.retriever.newest_edition)
-        if sentences := self._sum_of(course, found, trace.judgement):
-            yield self._as_computed(course, sentences, found, trace)
+        hits = self._evidence.for_prompt(found, standalone, only)
+        if not found.parts and (sentences := self._evidence.sum_of(standalone, hits, verdict.judgement)):
+            yield self._as_computed(course, sentences, hits, trace)
             return
-        prompt = self._prompt(question, history, found)
+        prompt = self._prompt(question, history, hits)
         trace = replace(
             trace,
-            found=tuple(found),
-            dropped=tuple(hit.rank for hit in found if hit not in prompt.shown),
+            found=tuple(hits),
+            dropped=tuple(hit.rank for hit in hits if hit not in prompt.shown),
             prompt=self._opened_engine.prompt_text(prompt.messages),
         )
         course.done("prompt")
-        yield Retrieved(course.rewriting.standalone, tuple(prompt.shown))
-        places = self._places(course.rewriting.standalone, prompt.shown, course.before)
-        course.parts = [self._part(one, hits, prompt.shown) for one, hits in course.found_for]
+        yield Retrieved(standalone, tuple(prompt.shown))
+        places = self._evidence.places(standalone, prompt.shown, found.before)
+        course.parts = self._evidence.parts(found, prompt.shown)
         near = [part.places for part in course.parts] or [places]
-        grounder = self._grounder(course.rewriting.standalone, prompt.shown, near)
+        grounder = self._grounder(standalone, prompt.shown, near)
         yield from self._generate(prompt, grounder, adapter)
         course.done("generate")
         yield self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
 
-    def _as_accepted(self, course: _Course, known: AcceptedAnswer, nearest: Sequence[Evidence]) -> Answer:
+    def _as_accepted(self, course: _Course, known: AcceptedAnswer, nearest: Sequence[Evidence], trace: Trace) -> Answer:
         """A checked answer, held against its passages as they are now."""
         feedback = known.feedback
         checked = Checked(feedback.decided_by, (feedback.decided or feedback.made).date())
-        trace = Trace(self._searched(course), course.rewriting.rule, tuple(nearest), {})
         if feedback.wants_refusal:
             return replace(self._refused(course, nearest, _CHECKED_REFUSAL, trace), checked=checked)
         hits = with_newest(known.hits, course.rewriting.standalone, self.retriever.newest_edition)
@@ -213,16 +203,6 @@ class Assistant:
         sentences = tuple(ground(feedback.wanted, hits, self.retriever.weights, least))
         notes = self._notes(sentences, hits)
         return replace(course.answer(feedback.wanted, hits, trace), sentences=sentences, checked=checked, notes=notes)
-
-    def _sum_of(
-        self, course: _Course, found: Sequence[Evidence], judgement: Mapping[str, float]
-    ) -> tuple[Sentence, ...]:
-        """The sum that a whole question asks for, with what it is computed from; empty if it asks for none."""
-        question = course.rewriting.standalone
-        wanted = None if course.found_for else wanted_sum(question, answered_in(question, LANGUAGES))
-        if wanted is None or not self._knows_names(judgement):
-            return ()
-        return computed(wanted, self._places(wanted.asked, found), found, judgement["probability"])
 
     def _as_computed(
         self, course: _Course, sentences: tuple[Sentence, ...], found: Sequence[Evidence], trace: Trace
@@ -242,47 +222,6 @@ class Assistant:
     def _is_refusal(self, turn: Message) -> bool:
         said = turn.content if turn.role == "assistant" else ""
         return declines(said, self._answering)
-
-    def _searched(self, course: _Course) -> tuple[str, ...]:
-        return tuple(filter(None, (course.rewriting.standalone, course.rewriting.fallback)))
-
-    def _search(self, course: _Course, only: Filter | None) -> list[Evidence]:
-        rewriting = course.rewriting
-
-        def search(question: str, fallback: str = "") -> list[Evidence]:
-            return self.retriever.search(question, self._answering.evidence, only, fallback=fallback)
-
-        if not rewriting.rule:
-            joined = joined_questions(rewriting.standalone)
-            course.found_for = [(one, search(one.standalone, rewriting.standalone)) for one in joined]
-        found = search(rewriting.standalone, rewriting.fallback)
-        if rewriting.rule and rewriting.said and not is_courtesy(course.question):
-            found = self._with_cited(course, search(rewriting.before), found)
-        found = newest_first(found, rewriting.standalone)
-        return found if course.found_for else self._with_table(rewriting.standalone, found, only)
-
-    def _with_table(self, question: str, found: Sequence[Evidence], only: Filter | None) -> list[Evidence]:
-        """The evidence, and a table of which a question in another language names row and column better than there."""
-        fits = {hit: looked_up_in(hit, question) for hit in self.retriever.tables(question, only)}
-        best = max(fits, key=fits.__getitem__, default=None)
-        if best is None or fits[best] <= max((looked_up_in(hit, question) for hit in found), default=NO_FIT):
-            return list(found)
-        return _merged([], [*found, best])
-
-    def _with_cited(self, course: _Course, earlier: Sequence[Evidence], found: Sequence[Evidence]) -> list[Evidence]:
-        """The evidence of a follow-up with what the answer before it cites, which is found again from its words."""
-        said = ground(course.rewriting.said, earlier, self.retriever.weights, self._answering.support_coverage)
-        cited = tuple(citation for sentence in said if sentence.supported for citation in sentence.citations)
-        course.before = EarlierAnswer(course.question, cited) if cited else None
-        its = [hit for hit in earlier if any(one.hit == hit.rank for one in cited)]
-        language = answered_in(course.question, LANGUAGES)
-        course.computed = of_what_was_said(
-            course.question, course.rewriting.before, said, [hit.text for hit in its], language
-        )
-        return _merged([], [*found, *its])
-
-    def _places(self, question: str, shown: Sequence[Evidence], before: EarlierAnswer | None = None) -> Places:
-        return Places(question, shown, self.retriever.embedder, self.retriever.weights, before)
 
     def _prompt(self, question: str, history: Sequence[Message], found: Sequence[Evidence]) -> _Prompt:
         """The messages within the budget. Raises ModelError when not even the question fits."""
@@ -304,15 +243,6 @@ class Assistant:
                 "Lower answer.evidence, or shorten the question.",
             )
         return _Prompt(prompt, shown, min(self._generation.max_new_tokens, room))
-
-    def _part(self, one: JoinedQuestion, found: Sequence[Evidence], shown: Sequence[Evidence]) -> QuestionPart:
-        judgement = judge(one.standalone, found, self.retriever, self._answering).judgement
-        places = self._places(one.standalone, shown)
-        return QuestionPart(one.asked, places, judgement.get("probability", 0.0), self._knows_names(judgement))
-
-    def _knows_names(self, judgement: Mapping[str, float]) -> bool:
-        """Whether the documents know what a question names; who wants to see what has no support is not held to it."""
-        return self._answering.unsupported == "show" or not judgement.get("unknown_names")
 
     def _grounder(self, question: str, shown: Sequence[Evidence], places: Sequence[Places]) -> Grounder:
         """``places``: of the question, or of each of its parts; a citation has to fit one of these."""
@@ -349,7 +279,7 @@ class Assistant:
         stands = self._answering.unsupported == "show" or grounder.stands
         read = grounder.text if reads(self._generation) else ""
         probability = trace.judgement["probability"]
-        knows_names = self._knows_names(trace.judgement)
+        knows_names = self._evidence.knows_names(trace.judgement)
         outcome = outcome_of(read, stands, declined, places, probability, knows_names=knows_names)
         if course.parts and (outcome != "refused" or declined):
             said = grounder.sentences if outcome == "own words" else ()
@@ -434,15 +364,3 @@ class Assistant:
     def _opened_engine(self) -> Engine:
         self._engine = self._engine or self._make_engine()
         return self._engine
-
-
-def _merged(lists: Sequence[Sequence[Evidence]], found: Sequence[Evidence]) -> list[Evidence]:
-    """The evidence of several searches in turn, and behind it that of another one; each piece once."""
-    in_turn = (hit for hits in zip_longest(*lists) for hit in hits if hit)
-    unique = {hit.chunk: hit for hit in (*in_turn, *found)}
-    return [replace(hit, rank=rank) for rank, hit in enumerate(unique.values(), 1)]
-
-
-def _rank_of(citation: Citation, hits: Sequence[Evidence]) -> int:
-    """The rank of the passage among ``hits`` that a citation is of."""
-    return next(hit.rank for hit in hits if hit.path == citation.path and hit.start <= citation.start < hit.end)
