@@ -20,9 +20,8 @@ from assistant.answer import Assistant
 from assistant.config import Settings
 from assistant.engines.base import Engine
 from assistant.engines.opening import open_engine
-from assistant.grounding.meaning import Meaning
 from assistant.grounding.support import support
-from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.embedder import Embedder, Meaning
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.words import words

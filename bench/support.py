@@ -27,12 +27,11 @@ import numpy as np
 
 from assistant import config
 from assistant.grounding.grounder import Grounder, ground
-from assistant.grounding.meaning import Likeness, Meaning
 from assistant.grounding.quoting import Places
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Support, Weights, is_factual, support
 from assistant.grounding.tables import Row
-from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.embedder import Embedder, Likeness, Meaning
 from assistant.retrieval.retriever import Retriever
 from assistant.store.blocks import blocks_in
 from assistant.store.catalog import Catalog

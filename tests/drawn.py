@@ -4,8 +4,7 @@ import hashlib
 import threading
 from pathlib import Path
 
-from ui.sources.drawer import Drawer, DrawerLost, DrawingLimits
-from ui.sources.drawing import Sheet, SourceDocument
+from ui.sources.drawing import Drawer, DrawerLost, DrawingLimits, Sheet, SourceDocument
 
 
 def document_of(folder: Path, content: bytes) -> SourceDocument:

@@ -14,7 +14,7 @@ from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
 from ui.people import LOCAL, People, Role, User, people_of
 from ui.rate_limits import RateLimit
-from ui.sources.drawer import DrawingLimits
+from ui.sources.drawing import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
 from ui.texts import text

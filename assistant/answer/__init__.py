@@ -19,7 +19,6 @@ from assistant.engines.thinking import answer_in
 from assistant.errors import PromptTooLongError
 from assistant.feedback.checked import AcceptedAnswer, CheckedAnswers
 from assistant.grounding.grounder import Grounder, ground
-from assistant.grounding.meaning import Meaning
 from assistant.grounding.notes import version_notes, warning_notes
 from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import Places
@@ -28,6 +27,7 @@ from assistant.prompt import build_messages, fitting_evidence, fitting_history
 from assistant.refusal.answerability import Verdict, judge
 from assistant.refusal.wording import closest_text, declines, open_part, refusal_text
 from assistant.retrieval.editions import with_newest
+from assistant.retrieval.embedder import Meaning
 from assistant.retrieval.retriever import Retriever, refuse_long
 from assistant.types import (
     Answer,

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from assistant.grounding.markers import Reading
-from assistant.grounding.meaning import Likeness
 from assistant.grounding.notes import warning_of
 from assistant.grounding.repetition import Repetition, goes_in_circles
 from assistant.grounding.statements import GrowingStatements, Statement
 from assistant.grounding.support import Support, Weights, is_short, support
+from assistant.retrieval.embedder import Likeness
 from assistant.text.quantities import quantities
 from assistant.text.sentences import CLOSES, has_ended
 from assistant.types import Citation, Evidence, Grounded, Sentence, Words

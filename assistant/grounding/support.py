@@ -31,9 +31,9 @@ from assistant.grounding.consistency import (
     said,
     said_of_names,
 )
-from assistant.grounding.meaning import Likeness
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.tables import Row, means_another, named_cells, numbers_within, stems_of
+from assistant.retrieval.embedder import Likeness
 from assistant.text.lexicon import forms, vocabulary
 from assistant.text.names import Name, names
 from assistant.text.negation import Denial, affirmed, contradiction, denials

@@ -1,6 +1,6 @@
 """Cases from the formats that people have: what is read is chosen by the name.
 
-NAME.jsonl      our cases (``eval.cases``), or rows with ``evidence_doc`` (``eval.readers.evidence``)
+NAME.jsonl      our cases (``eval.cases``), or rows with ``evidence_doc`` (``eval.readers.benchmarks``)
 NAME.json       SQuAD
 NAME.csv        a table that a person keeps in a spreadsheet
 NAME/           a BEIR folder, or a folder with ``cases.jsonl`` or ``qa.jsonl``
@@ -10,8 +10,7 @@ from pathlib import Path
 
 from assistant.errors import UsageError
 from eval.cases import Case, read_cases
-from eval.readers.benchmarks import QUERIES, read_beir, read_squad
-from eval.readers.evidence import has_evidence_rows, read_evidence_rows
+from eval.readers.benchmarks import QUERIES, has_evidence_rows, read_beir, read_evidence_rows, read_squad
 from eval.readers.spreadsheet import read_spreadsheet
 
 __all__ = ["read_any"]

@@ -1,4 +1,4 @@
-"""Two formats of public benchmarks. SQuAD 1.1 and 2.0 (Rajpurkar et al. 2018), as one JSON file:
+"""Formats that questions are published in. SQuAD 1.1 and 2.0 (Rajpurkar et al. 2018), as one JSON file:
 
     {"data": [{"title": "…", "paragraphs": [{"context": "…", "qas": [
         {"id": "…", "question": "…", "answers": [{"text": "…", "answer_start": 0}], "is_impossible": false}]}]}]}
@@ -12,21 +12,39 @@ A BEIR folder (Thakur et al. 2021), questions with the documents that answer the
 
 Each document of a grade above 0 is a gold group of its own; grades are not told apart. Documents are taken to be
 files named by their id.
+
+Rows of questions with the text that answers them:
+
+    {"id": "va-1", "question": "…", "answers": ["…"], "evidence_doc": "burials/….md", "evidence_text": "…",
+     "unanswerable": false}
+
+``evidence_doc`` and ``evidence_text`` may be lists; ``evidence_pages`` says on which pages of a PDF the answer stands,
+any of them; ``question_with_doc`` is the question where it is needed to say which document is meant. Texts may be
+Markdown. Other keys are not looked at.
 """
 
 import csv
+import json
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from assistant.artifacts.row_files import parsed
 from assistant.errors import UsageError, first_fault
 from assistant.text.sentences import sentence_spans
+from assistant.text.words import DEFAULT_LANGUAGE, detect
 from eval.cases import Case, GoldSpan, collected, json_lines, read_text
 
 QUERIES = "queries.jsonl"
+# Long evidence is cut into several passages, and any one of them begins it once.
+_QUOTE_CHARACTERS = 120
+# Targets of links are no words of the text.
+_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 class _Span(BaseModel):
@@ -130,3 +148,75 @@ def _relevant(file: Path) -> dict[str, list[str]]:
         if int(row[2]) > 0:
             relevant[row[0]].append(row[1])
     return relevant
+
+
+def _listed(value: object) -> object:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+_Texts = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class _EvidenceRow(BaseModel):
+    id: str = Field(min_length=1)
+    question: str = Field(min_length=1)
+    question_with_doc: str = ""
+    answers: list[str] = []
+    evidence_doc: _Texts = []
+    evidence_text: _Texts = []
+    evidence_pages: Annotated[list[int], BeforeValidator(_listed)] = []
+    unanswerable: bool = False
+    language: str = ""
+    generic_question: bool = False
+
+
+_EVIDENCE_ROW = TypeAdapter(_EvidenceRow)
+
+
+def has_evidence_rows(file: Path) -> bool:
+    """Whether the first row of a file is of this format."""
+    line, _ = next(iter(json_lines(file)), ("", ""))
+    try:
+        row = json.loads(line) if line else None
+    except ValueError:
+        return False
+    return isinstance(row, dict) and "evidence_doc" in row
+
+
+def read_evidence_rows(file: Path) -> list[Case]:
+    """All cases of a file, in the language that most of its questions are in. Raises UsageError that names the line."""
+    rows = [(parsed(line, _EVIDENCE_ROW, place, UsageError), place) for line, place in json_lines(file)]
+    language = detect(" ".join(row.question for row, _ in rows)) or DEFAULT_LANGUAGE
+    return collected(_cases_of_rows(rows, language), file)
+
+
+def _cases_of_rows(rows: Sequence[tuple[_EvidenceRow, str]], language: str) -> Iterator[tuple[Case, str]]:
+    for row, place in rows:
+        case = Case(
+            row.id,
+            row.question_with_doc or row.question,
+            () if row.unanswerable else tuple(row.answers),
+            gold=() if row.unanswerable else _gold(row),
+            unanswerable=row.unanswerable,
+            language=row.language or language,
+            tags=("generic",) if row.generic_question else (),
+        )
+        yield case, place
+
+
+def _gold(row: _EvidenceRow) -> tuple[tuple[GoldSpan, ...], ...]:
+    """Pages: any of them. Texts: all of them; those of several documents are not told apart, so each as a whole.
+
+    A document alone does not say where in it the answer stands, and is no gold.
+    """
+    if row.evidence_pages and len(row.evidence_doc) == 1:
+        return (tuple(GoldSpan(row.evidence_doc[0], page=page) for page in row.evidence_pages),)
+    if row.evidence_text and len(row.evidence_doc) == 1:
+        return tuple((GoldSpan(row.evidence_doc[0], _beginning(text)),) for text in row.evidence_text)
+    return tuple((GoldSpan(document),) for document in row.evidence_doc) if row.evidence_text else ()
+
+
+def _beginning(markdown: str) -> str:
+    """The start of a text, in whole words."""
+    text = " ".join(_TAG.sub(" ", _LINK.sub(r"\1", markdown)).split())
+    return text if len(text) <= _QUOTE_CHARACTERS else text[:_QUOTE_CHARACTERS].rsplit(" ", 1)[0]

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import cell_in_words
 from assistant.grounding.spans import spans
 from assistant.grounding.support import support
 from assistant.grounding.tables import Row as TableRow
+from assistant.retrieval.embedder import Meaning
 from assistant.retrieval.retriever import Retriever
 from assistant.types import Answer, Evidence
 from eval.cases import Case

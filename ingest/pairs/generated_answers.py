@@ -35,10 +35,10 @@ from operator import itemgetter
 from assistant.artifacts.pairs import evidence_of
 from assistant.config import AnswerSettings
 from assistant.grounding.grounder import Grounder
-from assistant.grounding.meaning import Meaning
 from assistant.grounding.quoting import Places
 from assistant.prompt import build_messages
 from assistant.refusal.wording import declines
+from assistant.retrieval.embedder import Meaning
 from assistant.retrieval.retriever import Retriever
 from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import forms, whole_words

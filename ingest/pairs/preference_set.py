@@ -1,6 +1,6 @@
 """Preferences into a set: what people prefer, and answers of our own making that are worse than those of pairs.
 
-    people (assistant.feedback.opinions) ─┐
+    people (assistant.feedback.lessons) ─┐
     pairs ──▶ worse answers ─────────────────┴─▶ splits ──▶ pairs/NAME.jsonl
 
 A worse answer has one fault, and is otherwise the answer of its pair:
@@ -37,8 +37,7 @@ from assistant.artifacts.pairs import (
 )
 from assistant.config import Settings
 from assistant.errors import PairsError, UsageError
-from assistant.feedback.lessons import grounded
-from assistant.feedback.opinions import preferences
+from assistant.feedback.lessons import grounded, preferences
 from assistant.store.catalog import Catalog
 from assistant.text.printing import CITATION, with_marker
 from assistant.text.sentences import sentence_spans

@@ -7,9 +7,8 @@ import pytest
 from samples import evidence, weights
 
 from assistant.grounding.grounder import Grounder
-from assistant.grounding.meaning import Meaning
 from assistant.grounding.support import support
-from assistant.retrieval.embedder import Embedder
+from assistant.retrieval.embedder import Embedder, Meaning
 from assistant.types import Citation, Evidence, Sentence, Vectors
 
 

@@ -24,8 +24,7 @@ from assistant.errors import ReadError
 from assistant.workspace import Workspace
 from bench.hurting import TEXT, kinds, pdf
 from ingest.pipeline import ingest
-from ui.sources.drawer import Drawer, DrawerLost, DrawingLimits
-from ui.sources.drawing import SourceDocument
+from ui.sources.drawing import Drawer, DrawerLost, DrawingLimits, SourceDocument
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import HurtfulPage, PdfPages
 from ui.sources.routes import add_source_routes, panel_html
@@ -285,7 +284,7 @@ def test_pages_made_to_hurt_end_and_others_are_drawn(tmp_path: Path) -> None:
 
 def test_a_process_that_draws_imports_nothing_heavy() -> None:
     code = (
-        "import sys, ui.sources.drawer\n"
+        "import sys, ui.sources.drawing\n"
         "heavy = {'torch', 'gradio', 'transformers', 'faiss', 'numpy', 'sqlite3', 'fastapi', 'pydantic'}\n"
         "loaded = sorted(heavy & set(sys.modules)); assert not loaded, loaded"
     )

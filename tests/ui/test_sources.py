@@ -24,8 +24,7 @@ from bench.hurting import pdf
 from ingest.pipeline import ingest
 from ui.shown.corpus_contents import page_html
 from ui.sources import drawing
-from ui.sources.drawer import DrawingLimits
-from ui.sources.drawing import aligned
+from ui.sources.drawing import DrawingLimits, aligned
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import PdfPages
 from ui.sources.routes import add_source_routes, panel_html

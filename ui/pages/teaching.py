@@ -16,9 +16,8 @@ from assistant.artifacts.pairs import Source
 from assistant.config.train_settings import PREFERENCE_METHODS
 from assistant.errors import AdapterError, UsageError
 from assistant.feedback.database import STATES, TAUGHT, Feedback, State
-from assistant.feedback.lessons import is_supported, still_stands
+from assistant.feedback.lessons import is_supported, still_stands, waiting
 from assistant.feedback.lineage import Lineage
-from assistant.feedback.opinions import waiting
 from assistant.service import open_corpus
 from ui.context import AppContext
 from ui.pages.events import (

@@ -1,6 +1,6 @@
 """Pages of PDFs for many who ask at once, whatever is on the pages.
 
-Two are drawn at a time, in processes that may be lost (ui.sources.drawer). One person has one of them at most, and
+Two are drawn at a time, in processes that may be lost (``ui.sources.drawing``). One person has one of them at most, and
 waits in a line of their own: no one takes all places. Whoever asks for what is being drawn for them shares it. Pages
 are kept as drawn, and so is what cannot be drawn: a second look is free. Nobody waits in a thread of Gradio's.
 """
@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from assistant.errors import ReadError
-from ui.sources.drawer import Drawer, DrawerLost, DrawingLimits
-from ui.sources.drawing import Sheet, SourceDocument
+from ui.sources.drawing import Drawer, DrawerLost, DrawingLimits, Sheet, SourceDocument
 
 T = TypeVar("T")
 

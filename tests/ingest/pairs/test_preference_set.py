@@ -17,7 +17,7 @@ from assistant.artifacts.pairs import Pair, header_file, holds_preferences, read
 from assistant.config import AnswerSettings
 from assistant.errors import PairsError, UsageError
 from assistant.feedback.database import Assessment, Feedback, FeedbackStore, PassageRecord, Vote, shown_of
-from assistant.feedback.opinions import waiting
+from assistant.feedback.lessons import waiting
 from assistant.store.catalog import Catalog
 from assistant.types import Answer, Passage
 from ingest.pairs.earlier import drop_forgotten
