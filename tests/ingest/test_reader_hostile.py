@@ -70,7 +70,7 @@ def test_ocr_is_advised_only_where_it_can_help(tmp_path: Path, name: str, conten
 
 
 def test_ocr_that_found_nothing_is_not_advised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.readers.pdf.reader.ocr_lines", lambda *_: [])
+    monkeypatch.setattr("ingest.readers.pdf.ocr_lines", lambda *_: [])
     with pytest.raises(ReadError, match=r"read by OCR\)\. Scan it again"):
         read(write(tmp_path, "x.pdf", scanned_pdf()))
 

@@ -153,7 +153,7 @@ def test_a_title_that_says_nothing_gives_way_to_the_name(tmp_path: Path, stated:
 
 def test_a_page_read_badly_is_read_again_by_pypdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     glued = [PdfLine("T h e i n s u r e r p a y s f o r a l l")]
-    monkeypatch.setattr("ingest.readers.pdf.reader.page_lines", lambda *_: (glued, 0))
+    monkeypatch.setattr("ingest.readers.pdf.page_lines", lambda *_: (glued, 0))
     assert read(write(tmp_path, "p.pdf", pdf([BODY]))).text == " ".join(BODY)
 
 
