@@ -28,6 +28,7 @@ ROOMS = (
     ("cli",),
 )
 LOOSE_MODULES = 10
+MOST_MODULES, MOST_ARROWS = 290, 115
 HEAVY = (
     "torch",
     "transformers",
@@ -102,6 +103,12 @@ def test_a_room_of_the_core_imports_rooms_above_it_only(file: Path) -> None:
 def test_the_core_has_few_loose_modules_and_no_room_without_a_place() -> None:
     assert len(list((ROOT / "assistant").glob("*.py"))) <= LOOSE_MODULES
     assert {room_of(name_of(file)) for file in core()} == {room for rooms in ROOMS for room in rooms}
+
+
+def test_the_house_has_few_modules_and_its_core_few_arrows_from_room_to_room() -> None:
+    assert len(modules()) <= MOST_MODULES
+    pairs = {(room_of(name_of(file)), room_of(name)) for file in core() for name in imports_of(file)}
+    assert len({(room, other) for room, other in pairs if other not in {"", room}}) <= MOST_ARROWS
 
 
 def test_there_is_no_import_cycle() -> None:

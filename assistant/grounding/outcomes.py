@@ -41,14 +41,18 @@ def outcome_of(
         return "own words"
     if not places.closest():
         return "refused"
-    if not knows_names:
-        return "hedged"
-    answers = places.coverage + probability >= _LEAST_TO_ANSWER and not places.is_any_row and _agree(read, places)
-    return "quoted" if answers or places.is_looked_up else "hedged"
+    return "quoted" if knows_names and stands_for_an_answer(places, probability, read) else "hedged"
 
 
-def _agree(read: str, places: Places) -> bool:
-    """Whether a quotation holds a figure that the model reads there; it reads none that the question has."""
+def stands_for_an_answer(places: Places, probability: float, read: str = "") -> bool:
+    """Whether the best place may be quoted as the answer: it holds enough, and a figure that a model ``read`` there.
+
+    A model reads no figure that the question has.
+    """
+    if places.is_looked_up or not places.closest():
+        return bool(places.closest())
+    if places.coverage + probability < _LEAST_TO_ANSWER or places.is_any_row:
+        return False
     figures = set(quantities(read)) - set(quantities(places.question))
     return not figures or any(not figures.isdisjoint(quantities(quote.text)) for quote in places.quotes())
 
@@ -96,11 +100,10 @@ def by_parts(
     for part in parts:
         if part.asked in answered:
             continue
-        outcome = outcome_of("", False, False, part.places, part.probability, knows_names=part.knows_names)
-        if outcome != "quoted":
-            left.append(part)
-        else:
+        if part.knows_names and stands_for_an_answer(part.places, part.probability):
             quotes += [quote for quote in part.places.quotes(1) if quote not in quotes]
+        else:
+            left.append(part)
     return tuple(kept), tuple(quotes), tuple(left)
 
 

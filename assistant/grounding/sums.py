@@ -17,7 +17,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 
 from assistant.grounding.grounder import cite
-from assistant.grounding.outcomes import outcome_of
+from assistant.grounding.outcomes import stands_for_an_answer
 from assistant.grounding.quoting import Places, row_in_words
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.tables import (
@@ -236,7 +236,7 @@ def computed(wanted: Wanted, places: Places, hits: Sequence[Evidence], probabili
 
     ``places`` are those of ``wanted.asked`` among ``hits``; ``probability`` is that these answer it.
     """
-    if places.best is None or outcome_of("", False, False, places, probability) != "quoted":
+    if places.best is None or not stands_for_an_answer(places, probability):
         return ()
     hit, span = places.best
     parts = _cells(wanted, hit, span, span.row, hits) if span.row else []

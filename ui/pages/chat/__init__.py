@@ -148,23 +148,39 @@ class Chat(AskedDocuments):
                 yield changes
 
     async def suggest(
-        self, request: gr.Request, event: gr.EventData, draft: str, conversation: int | None, *models: Any
+        self,
+        draft: str,
+        conversation: int | None,
+        scope: Scope,
+        adapter: str,
+        compares: bool,
+        other: str,
+        blind: bool,
+        request: gr.Request,
+        event: gr.EventData,
     ) -> AsyncGenerator[Changes, None]:
-        """Answer a question that the page has suggested; ``models`` is what ``ask`` is told of who answers."""
+        """Answer a question that the page has suggested."""
         question = data_of(event).get("question", "")
-        scope, adapter, compares, other, blind = models
         asked = self.ask(question, conversation, None, scope, adapter, compares, other, blind, request, draft)
         async with aclosing(asked) as all_changes:
             async for changes in all_changes:
                 yield changes
 
     async def retry(
-        self, request: gr.Request, event: gr.EventData, draft: str, conversation: int | None, *models: Any
+        self,
+        draft: str,
+        conversation: int | None,
+        scope: Scope,
+        adapter: str,
+        compares: bool,
+        other: str,
+        blind: bool,
+        request: gr.Request,
+        event: gr.EventData,
     ) -> AsyncGenerator[Changes, None]:
         """Ask a question once more; the turn of before stays, behind the arrows at it."""
         turn = await asyncio.to_thread(self.turn, event, request)
         edit = Edit(turn.id, draft)
-        scope, adapter, compares, other, blind = models
         asked = self.ask(turn.question, conversation, edit, scope, adapter, compares, other, blind, request)
         async with aclosing(asked) as all_changes:
             async for changes in all_changes:
