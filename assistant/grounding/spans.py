@@ -67,7 +67,7 @@ def _spans(text: str, start: int, header: str, blocks: Sequence[StoredBlock]) ->
         for are_rows, its in groupby(_lines(text, start, block), lambda line: bool(line.cells)):
             lines = list(its)
             if are_rows and lines[0].start == 0 and (header or block.start < start):
-                found += _rows(lines, _cells(header.rpartition("\n")[2]), introduction)
+                found += _rows(lines, cells_of(header.rpartition("\n")[2]), introduction)
             elif are_rows:
                 head, rows = lines[: block.header_lines], lines[block.header_lines :]
                 found += _rows(rows or lines, head[-1].cells if head else (), introduction)
@@ -83,11 +83,12 @@ def _lines(text: str, start: int, block: StoredBlock) -> Iterator[_Line]:
     offset = max(0, block.start - start)
     for line in text[offset : block.end - start].split("\n"):
         if line.strip():
-            yield _Line(offset, line, _cells(line) if block.kind == "table" else (), items)
+            yield _Line(offset, line, cells_of(line) if block.kind == "table" else (), items)
         offset += len(line) + 1
 
 
-def _cells(row: str) -> tuple[str, ...]:
+def cells_of(row: str) -> tuple[str, ...]:
+    """The cells of a stored row of a table, ``| a | b |``; none of any other line."""
     row = row.strip()
     return tuple(cell.strip() for cell in row[1:-1].split("|")) if len(row) > 1 and row[0] == row[-1] == "|" else ()
 

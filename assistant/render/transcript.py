@@ -7,6 +7,7 @@ nothing of it formats a Markdown document.
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
+from assistant.grounding.spans import cells_of
 from assistant.text.printing import excerpt, visible
 from assistant.types import Answer, Citation, Evidence, Sentence
 
@@ -60,9 +61,17 @@ def cited_parts(answer: Answer) -> list[tuple[Citation, Evidence]]:
     return [(one, hits[one.hit].part(one.start, one.end)) for one in ordered if one.hit in hits]
 
 
+def readable(quote: str) -> str:
+    """Words of a document as people read them: the cells of a row of a table with dots between them."""
+    return "\n".join(" · ".join(filter(None, cells_of(line))) or line for line in quote.split("\n"))
+
+
 def cited_lines(answer: Answer, longest: int = LONGEST_QUOTE) -> list[str]:
     """The same, a line each: ``[2] terms.pdf, p. 4: “We pay within 30 days.”``; file names and headings as they are."""
-    return [f"{number_of(one)} {source_of(hit)}: “{excerpt(one.quote, longest)}”" for one, hit in cited_parts(answer)]
+    return [
+        f"{number_of(one)} {source_of(hit)}: “{excerpt(readable(one.quote), longest)}”"
+        for one, hit in cited_parts(answer)
+    ]
 
 
 def nearest_lines(answer: Answer) -> list[str]:

@@ -56,3 +56,13 @@ def test_what_is_known_behind_a_refusal_has_its_marks_and_sources_in_every_form(
     assert escaped(said) in conversation_markdown([answer], "cars")
     bare = replace(answer, text=refusal, sentences=())
     assert answer_lines(bare)[0] == refusal and text_of(bare, with_sources=False) == unlinked(refusal)
+
+
+def test_a_row_of_a_table_is_quoted_without_its_bars() -> None:
+    answer = answered()
+    row = replace(answer.sentences[0].citations[0], quote="| 41 to 50 | 22.5 |  | a | b")
+    (line,) = cited_lines(replace(answer, sentences=(replace(answer.sentences[0], citations=(row,)),)))
+    assert line.endswith("“| 41 to 50 | 22.5 | | a | b”"), "a torn row stays what it is"
+    whole = replace(row, quote="| 41 to 50 | 22.5 |  |")
+    (line,) = cited_lines(replace(answer, sentences=(replace(answer.sentences[0], citations=(whole,)),)))
+    assert line.endswith("“41 to 50 · 22.5”")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from drawn import document_of
 from fakes import FakeEmbedder
 from fastapi import FastAPI
@@ -37,6 +38,7 @@ PAGES = (
     ["§ 2 Limits", "", "Water damage is covered up to 5,000 euros.", "Dogs of the household are insured."],
 )
 NOTE = "# Pets\n\nDogs & cats <b>of</b> the household are insured.\n\nHorses are not.\n"
+RATES = "Age,Monthly,Remark\n" + "".join(f"{age},{age}.50 euros,group <{age}> of all\n" for age in range(20, 400))
 
 
 def make_pdf(pages: Sequence[Sequence[str]], rotated: int = 0) -> bytes:
@@ -58,6 +60,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     docs.mkdir()
     (docs / "terms.pdf").write_bytes(make_pdf(PAGES))
     (docs / "pets.md").write_text(NOTE, encoding="utf-8")
+    (docs / "rates.csv").write_text(RATES, encoding="utf-8")
     (folder / "secret.txt").write_text("the secret of the house", encoding="utf-8")
     workspace = Workspace(folder / "workspace")
     settings = Settings.model_validate({"ingest": {"workers": 1}})
@@ -131,6 +134,20 @@ def test_what_is_not_there_is_not_marked(words: str) -> None:
 
 
 # A passage in its document
+
+
+@pytest.mark.parametrize("age", [20, 210, 399])
+def test_a_row_of_a_table_is_shown_under_its_header_with_its_cells_marked(
+    library: Library, panel: Panel, age: int
+) -> None:
+    row = f"| {age} | {age}.50 euros | group <{age}> of all |"
+    soup = BeautifulSoup(panel(library, span(library, "rates.csv", row)), "html.parser")
+    assert [one.text for one in soup.select(".text th")] == ["Age", "Monthly", "Remark"]
+    assert [one.text for one in soup.select("mark.found")] == [str(age), f"{age}.50 euros", f"group <{age}> of all"]
+    (shown,) = soup.select(".text")
+    assert "|" not in shown.text
+    first, *_ = shown.select("tbody tr")
+    assert len(soup.select("tr")) < 200 and len(first.select("td")) == 3, "what is around it, in whole rows"
 
 
 def test_the_page_and_the_words_on_it_are_those_of_the_span(library: Library, panel: Panel) -> None:

@@ -28,7 +28,9 @@
     const source = document.createElement("strong");
     source.textContent = mark.dataset.source;
     const quote = document.createElement("span");
-    quote.textContent = mark.dataset.quote.length > 420 ? mark.dataset.quote.slice(0, 420) + " …" : mark.dataset.quote;
+    const cells = (row) => row.slice(1, -1).split("|").map((cell) => cell.trim()).filter(Boolean).join(" · ");
+    const said = mark.dataset.quote.replace(/^\|.*\|$/gm, cells);
+    quote.textContent = said.length > 420 ? said.slice(0, 420) + " …" : said;
     hint.append(source, quote);
     document.body.append(hint);
     const at = mark.getBoundingClientRect(), size = hint.getBoundingClientRect();

@@ -17,9 +17,10 @@ from urllib.parse import quote as url_quote
 
 from markupsafe import Markup
 
+from assistant.grounding.spans import cells_of
 from assistant.render.transcript import opening_of, rest_of
 from assistant.text.languages import LANGUAGES, Language
-from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, Trace, Words
+from assistant.types import Answer, Evidence, Grounded, Retrieved, Sentence, StoredBlock, Trace, Words
 from assistant.workspace import DEFAULT_CORPUS
 from ui.answering import Event, Waiting
 from ui.conversations import MOST_LISTED
@@ -28,7 +29,7 @@ from ui.shown.plain import copied_text, heading_line, place_line, reply_name, so
 from ui.shown.prose import StyledSpan, prose, settled, verbatim
 from ui.shown.templates import filled
 from ui.sources.drawing import Sheet
-from ui.sources.library import LocatedPassage
+from ui.sources.library import AROUND, LocatedPassage
 from ui.texts import Texts, shown_date, text
 from ui.turns import ListedConversation, Turn, TurnReply
 
@@ -251,8 +252,6 @@ def _spans(
     return [*spans, StyledSpan(at, len(text), Markup('<span class="unchecked">'), Markup("</span>"))]
 
 
-_AROUND = 2400
-"""Characters of a document that are shown on each side of a passage: about a page in all."""
 _STEPS = ("rewrite", "retrieve", "judge", "prompt", "generate", "quote")
 
 
@@ -269,18 +268,44 @@ def pages_html(passage: LocatedPassage, sheets: Sequence[tuple[int, Sheet]], wor
 
 def text_html(passage: LocatedPassage, words: Texts, note: str = "") -> Markup:
     """A passage in the text of its document, with what stands around it."""
-    first, last = max(0, passage.start - _AROUND), min(len(passage.text), passage.end + _AROUND)
+    first, last = max(0, passage.start - AROUND), min(len(passage.text), passage.end + AROUND)
     first = passage.text.rfind("\n", 0, first) + 1 if first else 0
+    shown, at = Markup(), first
+    for table in passage.tables:
+        shown += _around(passage, at, table.start) + _table(passage, table, first, last)
+        at = max(at, table.end + 1)
+    shown += _around(passage, at, last)
     return filled(
         "panel.text",
         **_source(passage, words),
         remark=note,
-        before=passage.text[first : passage.start],
-        marked=passage.text[passage.start : passage.end],
-        behind=passage.text[passage.end : last],
+        shown=shown,
         is_first=first == 0,
         is_last=last == len(passage.text),
     )
+
+
+def _around(passage: LocatedPassage, begin: int, end: int) -> Markup:
+    """Some text of a document, with what was cited of it marked."""
+    end = max(begin, end)
+    start, stop = (min(max(begin, at), end) for at in (passage.start, passage.end))
+    text = passage.text
+    return filled("panel.around", before=text[begin:start], marked=text[start:stop], behind=text[stop:end])
+
+
+def _table(passage: LocatedPassage, table: StoredBlock, first: int, last: int) -> Markup:
+    """The header of a table, and its rows that begin between ``first`` and ``last``."""
+    rows, offset = [], table.start
+    lines = passage.text[table.start : table.end].split("\n")
+    for line in lines:
+        if first <= offset < last:
+            is_cited = passage.start < offset + len(line) and offset < passage.end
+            rows.append((offset, cells_of(line) or (line,), is_cited))
+        offset += len(line) + 1
+    head = [cells_of(line) or (line,) for line in lines[: table.header_lines]]
+    behind = table.start + sum(len(line) + 1 for line in lines[: table.header_lines])
+    below = [(cells, is_cited) for offset, cells, is_cited in rows if offset >= behind]
+    return filled("panel.table", head=head, rows=below)
 
 
 def missing_html(message: str, remedy: str, quote: str, words: Texts) -> Markup:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from assistant.artifacts.cards import BASE
-from assistant.render.transcript import LONGEST_QUOTE, cited_parts, mark_of, marked_text, number_of
+from assistant.render.transcript import LONGEST_QUOTE, cited_parts, mark_of, marked_text, number_of, readable
 from assistant.text.printing import excerpt, visible
 from assistant.types import HEADING_SEPARATOR, Answer, Checked, Evidence, Sentence
 from ui.texts import Texts
@@ -35,7 +35,7 @@ def references(answer: Answer, words: Texts) -> list[str]:
     """The cited passages, a line each: number, place and words."""
     return [
         f"{number_of(one)} {source_line(hit, words)}: "
-        + words("chat.quoted_words", quote=excerpt(one.quote, LONGEST_QUOTE))
+        + words("chat.quoted_words", quote=excerpt(readable(one.quote), LONGEST_QUOTE))
         for one, hit in cited_parts(answer)
     ]
 

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from assistant.feedback.database import FAULTS
 from assistant.render.html_templates import environment
+from assistant.render.transcript import readable
 from assistant.text.printing import excerpt
 from ui.shown.plain import checked_words, heading_line, place_line, source_line, title_line
 from ui.texts import shown_date, shown_number
@@ -54,6 +55,7 @@ def _macros(template: str) -> TemplateModule:
     templates.add_extension(_Together)
     templates.filters |= {
         "excerpt": excerpt,
+        "readable": readable,
         "checked_words": checked_words,
         "number": shown_number,
         "date": shown_date,

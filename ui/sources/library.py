@@ -7,10 +7,13 @@ from pathlib import Path
 from assistant.errors import UsageError
 from assistant.service import open_corpus
 from assistant.store.catalog import Catalog, file_location
-from assistant.types import Filter
+from assistant.types import Filter, StoredBlock
 from assistant.workspace import Workspace
 from ui.conversations import Conversations
 from ui.sources.drawing import SourceDocument
+
+AROUND = 2400
+"""Characters of a document that are shown on each side of a passage: about a page in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class LocatedPassage:
     """(offset, page) of the pages that the span stands on; empty for formats without pages."""
     heading: str
     place: str
+    tables: tuple[StoredBlock, ...] = ()
+    """Those that are shown with it, or a part of them."""
 
 
 class Library:
@@ -58,7 +63,10 @@ class Library:
                 if start >= 0:
                     end = start + len(span.quote)
                     pages = catalog.page_starts(document.id, start, end) if document.pages else ()
-                    return LocatedPassage(document, text, start, end, pages, *_heading(catalog, document, start))
+                    near = catalog.blocks(document.id, max(0, start - AROUND), end + AROUND)
+                    tables = tuple(one for one in near if one.kind == "table" and one.end > start - AROUND)
+                    known = _heading(catalog, document, start)
+                    return LocatedPassage(document, text, start, end, pages, *known, tables)
         raise UsageError(f"These words are not in {span.document} any more.", "Ask again: the documents have changed.")
 
     def document(self, corpus: str, id_: int, user: str) -> SourceDocument:
