@@ -38,6 +38,8 @@ COMMANDS = {
     "users": ("serving", "Say who may sign in to the app, and what they may do."),
     "mcp": ("serving", "Serve 'search' and 'ask' as tools to other assistants."),
     "config": ("setup", "Show and change settings."),
+    "backup": ("setup", "Write the whole workspace to one file, while it is used."),
+    "restore": ("setup", "Make a workspace from a backup."),
     "doctor": ("setup", "Say what is wrong, and the command that mends it."),
 }
 

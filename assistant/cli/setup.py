@@ -12,10 +12,12 @@ import click
 from assistant import config
 from assistant.cli.options import json_option, print_json, workspace_option, workspace_options
 from assistant.config import Settings, change_settings
+from assistant.text.printing import counted
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
     from assistant.models.catalogue import Kind
+    from assistant.work.backup import Backup
 
 # As in assistant.models.catalogue, which is not loaded for --help.
 _KINDS = ("language model", "embedder", "reranker")
@@ -237,6 +239,37 @@ def _facts(name: str) -> dict[str, Any]:
         "path": str(folder) if folder else None,
         "note": model.note,
     }
+
+
+@click.command("backup", epilog="Example: assistant backup ./assistant-monday.tar.gz")
+@click.argument("file", type=click.Path(path_type=Path))
+@workspace_option
+def backup_command(file: Path, workspace: Workspace) -> None:
+    """Write the whole workspace to FILE, while people go on asking.
+
+    Corpora, conversations, feedback and people are in it as of one moment each; models are not, they are fetched by
+    their names. FILE holds all that the workspace keeps from others: keep it as safe.
+    """
+    from assistant.work.backup import back_up
+
+    backup = back_up(workspace, file)
+    click.echo(f"{_held(backup)} of {workspace.root} are in {file} ({file.stat().st_size / 2**20:,.1f} MiB).")
+
+
+@click.command("restore", epilog="Example: assistant restore ./assistant-monday.tar.gz --workspace ./restored")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@workspace_option
+def restore_command(file: Path, workspace: Workspace) -> None:
+    """Make a workspace, where there is none yet, from a backup in FILE; every file is held against its hash."""
+    from assistant.work.backup import restore
+
+    backup = restore(file, workspace)
+    click.echo(f"{_held(backup)} of {backup.made} are in {workspace.root}. What is missing here: assistant doctor")
+
+
+def _held(backup: "Backup") -> str:
+    corpora, adapters = backup.count("corpora/*/catalog.sqlite"), backup.count("adapters/*/card.json")
+    return f"{counted(len(backup.files), 'file')} (corpora: {corpora}, adapters: {adapters})"
 
 
 @click.command("doctor", epilog="Example: assistant doctor")
