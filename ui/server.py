@@ -170,8 +170,10 @@ def open_socket(host: str, port: int, others: UsageError | None) -> socket.socke
 
 
 def address_of(listening: socket.socket) -> str:
-    """The address of a socket as people type it."""
+    """The address of a socket as people type it: of one that listens everywhere, with the name of this machine."""
     host, port, *_ = listening.getsockname()
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -26,6 +28,7 @@ from ui.api.protocol import RequestRefused
 from ui.app import create_app, listening_socket
 from ui.export import add_export_route
 from ui.people import People
+from ui.server import address_of
 
 LOCAL = "http://127.0.0.1"
 
@@ -104,7 +107,8 @@ def test_others_are_let_in_where_people_sign_in(served: Workspace, tmp_path: Pat
     users = tmp_path / "users.json"
     People(users).add("ana", "expert", "correct horse battery")
     changes = {"ui": {"host": "0.0.0.0", "port": 0, "users_file": str(users)}}
-    listening_socket(app_context(served, LoadedEngine(ANSWER), changes)).close()
+    with closing(listening_socket(app_context(served, LoadedEngine(ANSWER), changes))) as listening:
+        assert address_of(listening).startswith(f"http://{socket.gethostname()}:"), "others cannot go to 0.0.0.0"
 
 
 def test_questions_get_their_own_answers_in_turn(served: Workspace) -> None:
