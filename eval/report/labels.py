@@ -105,7 +105,7 @@ class EffectSummary:
     words: str
     """``Retrieval helps``."""
     figures: str
-    """``usable +0.31 [+0.22, +0.40]``."""
+    """``usable answers +0.31 [+0.22, +0.40]``."""
 
 
 def effect_summaries(results: Results, words: Wording = ENGLISH) -> list[EffectSummary]:
@@ -118,7 +118,7 @@ def effect_summaries(results: Results, words: Wording = ENGLISH) -> list[EffectS
             name, (f"{name}: higher", f"{name}: lower", f"{name}: the same", name)
         )
         meaning = {"good": better, "bad": worse, "even": even, "open": "Too thin to tell {whether}"}[tone]
-        figures = f"{effect.metric} {difference_of(effect.difference)}"
+        figures = f"{words(title_of(effect.metric))} {difference_of(effect.difference)}"
         if effect.verdict == "anecdote":
             figures += words(" on {count} questions; {fewest} are needed", count=mean.scored, fewest=FEWEST_QUESTIONS)
         elif effect.verdict == "too thin to tell" and effect.difference.detectable is not None:

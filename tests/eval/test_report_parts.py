@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from report_of import results_with_effects
 from results_of import costs_of, results_of, rows_of
 
-from assistant.artifacts.evaluations import Difference, Effect, Mean
+from assistant.artifacts.evaluations import Difference, Effect, Mean, words_in
 from eval.report.figures import figures_of
 from eval.report.labels import effect_summaries, number, signed, size_of, tone_of
 from eval.report.question_views import Facets, differing, marked, partners_of, question_views, words_of
@@ -66,6 +66,8 @@ def test_findings_are_about_the_headline_metric_and_never_promise_what_is_open()
     (finding,) = effect_summaries(replace(results, effects=effects))
     assert finding.words == "Too thin to tell whether the adapter helps"
     assert "below 0.20" in finding.figures
+    (german,) = effect_summaries(replace(results, effects=effects), words_in("de"))
+    assert german.figures.startswith("brauchbare Antworten +0.05"), "a metric has its title, not its name in a file"
 
 
 def _effect(metric: str, verdict: str) -> Effect:
