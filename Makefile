@@ -62,7 +62,7 @@ $(VENV)/installed-bench: $(VENV)/installed
 	@touch $@
 
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
