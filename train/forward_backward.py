@@ -163,6 +163,10 @@ class Objective(Protocol):
         """What the loss of some rows is a mean over."""
         ...
 
+    def begin(self, passes: "Passes", rows: Sequence[TokenRow], batches: Sequence[tuple[Packed, ...]]) -> None:
+        """Look at what the loss of each of some rows takes of all of them; ``batches`` are those of this process."""
+        ...
+
     def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":
         """The loss of a micro-batch, added up."""
         ...
@@ -174,6 +178,9 @@ class Likelihood:
     def size(self, rows: Sequence[TokenRow]) -> int:
         """The loss tokens."""
         return loss_tokens(rows)
+
+    def begin(self, passes: "Passes", rows: Sequence[TokenRow], batches: Sequence[tuple[Packed, ...]]) -> None:
+        """Each row has a loss of its own."""
 
     def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":  # noqa: ARG002
         """In nats."""
@@ -230,6 +237,7 @@ class Passes:
         batches = self.micro_batches(rows)
         size = self.objective.size(rows)
         self.model.train()
+        self.objective.begin(self, rows, batches)
         total = 0.0
         for batch in batches:
             with self._noisy(batch):
@@ -246,9 +254,11 @@ class Passes:
         """The loss on ``rows``, without gradients. No more logits are made than in training."""
         import torch
 
+        batches = self.micro_batches(rows)
         self.model.eval()
+        self.objective.begin(self, rows, batches)
         with torch.no_grad():
-            total = sum(float(self._summed(batch)) for batch in self.micro_batches(rows))
+            total = sum(float(self._summed(batch)) for batch in batches)
         return self.over_processes(total) / self.objective.size(rows)
 
     def answered(self, answers: Answers) -> AnswerCounts:
@@ -258,8 +268,11 @@ class Passes:
         return AnswerCounts(int(self.over_processes(mine.sane)), int(self.over_processes(mine.usable)))
 
     def _summed(self, batch: tuple[Packed, ...]) -> Any:
-        tensors = tensors_of(batch, self.kinds or {}, self.accelerator.device, self.dtype)
-        return self.objective.summed(self.model, batch, tensors, self.dtype)
+        return self.objective.summed(self.model, batch, self.tensors(batch), self.dtype)
+
+    def tensors(self, batch: tuple[Packed, ...]) -> Tensors:
+        """What the model is given of a micro-batch."""
+        return tensors_of(batch, self.kinds or {}, self.accelerator.device, self.dtype)
 
     @contextmanager
     def _noisy(self, batch: tuple[Packed, ...]) -> Iterator[None]:

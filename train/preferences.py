@@ -31,7 +31,7 @@ from assistant.engines.lora import linear_shapes, quiet_peft, read_lora_config, 
 from assistant.engines.template import ChatTemplate
 from assistant.errors import AdapterError, AssistantError, TrainingError
 from train.batches import Packed, TokenRow, rows_of
-from train.forward_backward import Tensors, log_likelihoods
+from train.forward_backward import Passes, Tensors, log_likelihoods
 from train.model import with_adapter
 
 if TYPE_CHECKING:
@@ -165,17 +165,24 @@ class PairPreference:
         """The preferences."""
         return len(rows)
 
+    def begin(self, passes: Passes, rows: Sequence[TokenRow], batches: Sequence[tuple[Packed, ...]]) -> None:
+        """Each preference has a loss of its own."""
+
     def summed(self, model: Any, batch: Sequence[Packed], tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":
         """The loss of a micro-batch, added up."""
+        rows = [row for one in batch for row in one.rows]
+        return self.losses(rows, self._ratios(model, rows, tensors, dtype)).sum()
+
+    def _ratios(self, model: Any, rows: Sequence[TokenRow], tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":
+        """The log-ratios of both responses of each row to the reference: (rows, 2)."""
         import torch
 
-        rows = [row for one in batch for row in one.rows]
         if not all(row.id in self._reference for row in rows):
             with _reference(model), torch.no_grad():
                 given = log_likelihoods(model, tensors, dtype).view(-1, 2)
             self._reference.update(zip((row.id for row in rows), given, strict=True))
         before = torch.stack([self._reference[row.id] for row in rows])
-        return self.losses(rows, log_likelihoods(model, tensors, dtype).view(-1, 2) - before).sum()
+        return log_likelihoods(model, tensors, dtype).view(-1, 2) - before
 
     def losses(self, rows: Sequence[TokenRow], ratios: "torch.Tensor") -> "torch.Tensor":  # noqa: ARG002
         """Of each row, by the log-ratios of its responses to the reference: (rows, 2) → (rows,)."""
@@ -185,13 +192,25 @@ class PairPreference:
 
 
 class SinglePreference(PairPreference):
-    """The loss of ``kto``, a mean over answers; z is that of a micro-batch."""
+    """The loss of ``kto``, a mean over answers; z is that of a step, over all processes, and computed before it."""
 
     def __init__(self, beta: float, rows: Sequence[TokenRow]) -> None:
         """``rows`` are those that are trained on."""
         super().__init__(beta)
         counts = Counter(row.is_wanted for row in rows)
         self._weights = {kind: max(counts.values()) / count for kind, count in counts.items()}
+        self._moved = 0.0
+
+    def begin(self, passes: Passes, rows: Sequence[TokenRow], batches: Sequence[tuple[Packed, ...]]) -> None:
+        """How far the model has moved from the reference, by what the rows are held against: z."""
+        import torch
+
+        moved = 0.0
+        for batch in batches:
+            mine = [row for one in batch for row in one.rows]
+            with torch.no_grad():
+                moved += float(self._ratios(passes.model, mine, passes.tensors(batch), passes.dtype)[:, 1].sum())
+        self._moved = max(passes.over_processes(moved) / len(rows), 0.0)
 
     def losses(self, rows: Sequence[TokenRow], ratios: "torch.Tensor") -> "torch.Tensor":
         """Of each row, by the log-ratios of its responses to the reference: (rows, 2) → (rows,)."""
@@ -199,8 +218,7 @@ class SinglePreference(PairPreference):
 
         signs = torch.tensor([1.0 if row.is_wanted else -1.0 for row in rows], device=ratios.device)
         weights = torch.tensor([self._weights.get(row.is_wanted, 1.0) for row in rows], device=ratios.device)
-        moved = ratios[:, 1].mean().clamp(min=0).detach()
-        return weights * (1 - torch.sigmoid(self.beta * signs * (ratios[:, 0] - moved)))
+        return weights * (1 - torch.sigmoid(self.beta * signs * (ratios[:, 0] - self._moved)))
 
 
 @contextmanager
