@@ -248,6 +248,7 @@ def _arguments(job: Job, processes: int, folder: Path) -> dict[str, Any]:
         "neftune_noise_alpha": settings.neftune_noise_alpha or None,
         "gradient_checkpointing": settings.checkpointing,
         "seed": settings.seed,
+        "ddp_find_unused_parameters": False,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "eval_strategy": "no",

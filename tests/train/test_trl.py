@@ -3,7 +3,9 @@
 import importlib.util
 import json
 import math
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from toys import apart, write_liked
 from assistant.artifacts.cards import read_card, run_folder
 from assistant.config import Settings
 from assistant.engines.adapted import AdaptedModel
-from assistant.errors import ConfigError
+from assistant.errors import ConfigError, TrainingError
 from assistant.models.loading import choose
 from assistant.workspace import Workspace
 from train.batches import loss_tokens
@@ -143,6 +145,19 @@ def test_a_training_that_was_interrupted_goes_on_to_the_weights_it_would_have_ha
     assert resumed is not None and (resumed.steps, resumed.tokens) == (whole.steps, whole.tokens)
     assert apart(weights(place, "cut"), weights(place, "whole")) == 0
     assert [one["step"] for one in records(place, "cut")] == [one["step"] for one in records(place, "whole")]
+
+
+def test_a_training_that_is_asked_to_stop_saves_its_step(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    asked.set()
+    with monkeypatch.context() as patched, pytest.raises(TrainingError, match=r"Stopped after step 1 of 2") as stopped:
+        patched.setattr("train.trainer._asked_to_stop", lambda _: nullcontext(asked))
+        train(place, general, WHOLE | {"trainer": "trl", "max_steps": 2})
+    assert "--resume" in stopped.value.remedy
+    card = train(place, general, {}, resume=True)
+    assert card is not None and card.steps == 2 and [one["step"] for one in records(place, "toy")] == [1, 2, 2]
 
 
 def test_the_best_weights_are_kept(place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
