@@ -1,12 +1,37 @@
 """Every setting, written once: its default, its bounds and its description; ``assistant.config`` gives them values."""
 
-from typing import Annotated, Literal
+import ipaddress
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from assistant.config.values import HostName, OffWord, Section, TrackerNames
 from assistant.text.languages import answers
 
+
+class Section(BaseModel):
+    """A group of settings: frozen, bounded, finite, and closed to unknown names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+def _off(value: Any) -> Any:
+    """The word ``off``, which YAML takes for a no."""
+    return "off" if value is False else value
+
+
+def _host_name(text: str) -> str:
+    """``text``. Raises ValueError for one that no browser could ask for."""
+    if not re.fullmatch(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?", text):
+        try:
+            ipaddress.IPv6Address(text.strip("[]").replace("%", " "))
+        except ValueError:
+            raise ValueError("not the name or address of a host, without scheme, port and zone") from None
+    return text
+
+
+HostName = Annotated[str, AfterValidator(_host_name)]
+TrackerName = Literal["tensorboard", "mlflow", "wandb", "trackio"]
 _ALLOWED_HOSTS = (
     "Names and addresses that it answers to beside localhost and the address it listens on, as in"
     " [assistant.example]; a name that others point here is refused."
@@ -204,7 +229,7 @@ class AnswerSettings(Section):
         " marked as unsupported.",
     )
     history_tokens: int = Field(384, ge=0, le=1_000_000, description="Budget of a conversation's earlier turns.")
-    rewrite: Annotated[Literal["rules", "model", "off"], OffWord] = Field(
+    rewrite: Annotated[Literal["rules", "model", "off"], BeforeValidator(_off)] = Field(
         "rules",
         description="How a follow-up is made to stand by itself: by rules, by the model where rules leave it open, or"
         " not at all.",
@@ -407,10 +432,7 @@ class EvalSettings(Section):
     judge_key_file: str = Field(
         "", description="File with that server's key; empty takes the variable ASSISTANT_ENGINE_KEY, if there is one."
     )
-    report_to: TrackerNames = Field(
-        (),
-        description="Programs that keep reports too: tensorboard, mlflow, wandb, trackio; wandb sends them away.",
-    )
+    report_to: tuple[TrackerName, ...] = Field((), description="Programs that keep reports too, as in [mlflow].")
 
 
 class Settings(Section):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field
 
-from assistant.config.values import Section, TrackerNames
+from assistant.config.settings import Section, TrackerName
 
 _Column = Literal[
     "messages",
@@ -29,7 +29,9 @@ PREFERENCE_METHODS: tuple[Method, ...] = ("dpo", "kto")
 
 
 def _listed(value: Any) -> Any:
-    """``a,b`` and a single value as lists, so that a command line needs no brackets."""
+    """``a,b`` and a single value as lists, so that a command line needs no brackets; ``none`` as an empty one."""
+    if value == "none":
+        return ()
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -185,7 +187,7 @@ class TrainSettings(Section):
     trl: Annotated[dict[str, Any], BeforeValidator(_options)] = Field(
         {}, description="Further settings of TRL's trainer by its names, as in padding_free:true,optim:adafactor."
     )
-    report_to: TrackerNames = Field(
+    report_to: Annotated[tuple[TrackerName, ...], BeforeValidator(_listed)] = Field(
         (),
         description="Programs that get the metrics too: tensorboard, mlflow, wandb, trackio; wandb sends them away.",
     )

@@ -91,7 +91,7 @@ def test_a_report_is_kept_with_its_numbers_where_a_setting_says_so(
         return Program()
 
     monkeypatch.setattr("assistant.work.tracking._Mlflow", opened)
-    file, to_mlflow = str(root / "cases.jsonl"), ["--set", "eval.report_to=mlflow"]
+    file, to_mlflow = str(root / "cases.jsonl"), ["--set", "eval.report_to=[mlflow]"]
     assert run(capsys, "eval", file, "--systems", "base,base+rag", *to_mlflow)[0] == 0
     folder = reports(root)[-1]
     means = json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8"))["means"]
