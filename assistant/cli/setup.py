@@ -125,6 +125,7 @@ def list_models(kind: "Kind | None", as_json: bool) -> None:
         memory = f"{row['memory_gib']:6.1f} GiB  {row['memory_nf4_gib']:5.1f} GiB"
         here = "yes" if row["path"] else "no"
         click.echo(f"{row['name']:{width}}  {row['parameters']:7.3f} B  {memory}  {here:4}  {row['licence']}")
+    click.echo("'bundled' names what came with this program: smollm2-135m in 4 bits, and the embedder all-minilm-l6.")
     click.echo("Fetch one: assistant models get NAME")
 
 

@@ -331,6 +331,8 @@ def test_an_ingest_fetches_the_embedder_that_it_names_and_a_dry_run_does_not(
 @pytest.mark.usefixtures("index")
 def test_the_list_says_what_each_needs_and_whether_it_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "models", "list", "--kind", "embedder")
+    (bundled,) = (line for line in out.splitlines() if line.startswith("'bundled'"))
+    assert sum(name in bundled for name in catalogue()) == 2, "it is told which models that are"
     assert status == 0 and "multilingual-e5-small" in out and "mistral" not in out
     status, out, _ = run(capsys, "models", "show", "mistral-7b")
     assert status == 0 and "13.5 GiB in 16 bits" in out and "assistant config set engine.model=mistral-7b" in out
