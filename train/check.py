@@ -113,7 +113,8 @@ def lines(report: CheckReport) -> Iterator[str]:
         yield f"  to {longest:>6}  {count:>6}  {'█' * round(30 * count / most)}"
     memory = report.memory
     yield (
-        f"Memory: {_gib(report.memory_total)} (weights {_gib(memory.weights)}, training {_gib(memory.training)}, "
+        f"Memory: {'' if memory.is_counted else 'more than '}{_gib(report.memory_total)} "
+        f"(weights {_gib(memory.weights)}, training {_gib(memory.training)}, "
         f"activations {_gib(memory.activations)}, logits {_gib(memory.logits)}, passing {_gib(memory.passing)}) "
         f"of {_gib(report.memory_free)} free"
     )

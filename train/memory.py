@@ -9,7 +9,8 @@ fine-tuning has no other weights.
 
 Activations, what the backward pass needs of the largest micro-batch, are not reckoned but counted: one and two layers
 of each kind that the model has, with the adapter, are run on tensors that have shapes and no contents (torch's fake
-tensors), and the bytes that autograd keeps are added up. So they hold for any model and any method. With checkpointing
+tensors), and the bytes that autograd keeps are added up. So they hold for any model and any method, but for a model
+whose code reads values. With checkpointing
 it is the input of each layer, and all of one layer.
 
 Logits: vocabulary x 4 bytes in 16 bits, 8 in float32, a loss token of it, for logits and gradient.
@@ -46,6 +47,7 @@ _LEAST_TOKENS, _LEAST_CHECKPOINTED = 2048, 512
 # Bytes of activations a token, layer and number of its width, more than any of 26 architectures keeps (with LoRA in
 # bfloat16 49 to 152), and those a token, head and other token where attention is not torch's own. Less surely fits.
 _SURELY_KEPT, _SURELY_SEEN = 500, 16
+_UNCOUNTED = "Memory could not be counted: this model's code reads values of tensors. Set batch_tokens if it runs out."
 
 
 def estimate(
@@ -58,6 +60,8 @@ def estimate(
     adapter: "LoraConfig | None" = None,
 ) -> MemoryEstimate:
     """What training will need at most. ``config`` is the model's own; see ``with_adapter`` for ``adapter``."""
+    from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+
     text, size = config.get_text_config(), dtype.itemsize
     largest: dict[bool, tuple[int, int]] = {}
     loss_tokens = 0
@@ -65,9 +69,14 @@ def estimate(
         is_packed = batch[0].prefix > 0
         largest[is_packed] = max(largest.get(is_packed, (0, 0)), _shape(batch), key=lambda shape: shape[0] * shape[1])
         loss_tokens = max(loss_tokens, sum(len(branch.response) for one in batch for branch in one.branches))
-    activations = max(
-        _activations(config, engine, settings, dtype, shape, is_packed, adapter) for is_packed, shape in largest.items()
-    )
+    try:
+        activations = max(
+            _activations(config, engine, settings, dtype, shape, is_packed, adapter)
+            for is_packed, shape in largest.items()
+        )
+        is_counted = True
+    except (DataDependentOutputException, DynamicOutputShapeException):  # the model reads values, and there are none
+        activations, is_counted = 0, False
     logits = loss_tokens * text.vocab_size * 2 * size
     trained = _BYTES_TRAINED + _BYTES_OF_MOMENTS[settings.optimizer] + (_BYTES_COPIED if size == 2 else 0)
     linear = int(parameters.linear * _BYTES_QUANTISED.get(settings.method, float(size)))
@@ -77,6 +86,7 @@ def estimate(
         activations=activations,
         logits=logits,
         passing=(activations + logits) // 4,
+        is_counted=is_counted,
     )
 
 
@@ -105,7 +115,10 @@ def fitted(job: Job, free: int, processes: int = 1) -> tuple[Job, str]:
     surely = tokens * (text.num_hidden_layers * layer + text.vocab_size * 10)
     if job.settings.batch_tokens or surely + 4 * parameters.base + 18 * parameters.trained <= free:
         return job, ""
-    before = needed(job, processes).total
+    estimated = needed(job, processes)
+    if not estimated.is_counted:
+        return job, _UNCOUNTED
+    before = estimated.total
     if before <= free:
         return job, ""
     for changed in _thriftier(job):
@@ -191,7 +204,11 @@ def _shallow(
 def _kept(model: Any, dtype: "torch.dtype", shape: tuple[int, int], is_packed: bool) -> int:
     """Bytes that autograd keeps of one micro-batch, weights and their copies left out."""
     import torch
-    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch._subclasses.fake_tensor import (
+        DataDependentOutputException,
+        DynamicOutputShapeException,
+        FakeTensorMode,
+    )
 
     model.train()
     kinds = attention_kinds(model.config)
@@ -228,6 +245,8 @@ def _kept(model: Any, dtype: "torch.dtype", shape: tuple[int, int], is_packed: b
         ):
             try:
                 torch.func.functional_call(model, weights, kwargs=given | {"logits_to_keep": 1, "use_cache": False})
+            except (DataDependentOutputException, DynamicOutputShapeException):
+                raise
             except (AttributeError, RuntimeError, TypeError) as error:  # of PEFT or the code of one architecture
                 raise not_trainable(error) from error
     return sum(int(tensor.untyped_storage().nbytes()) for tensor in kept.values())

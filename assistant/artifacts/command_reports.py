@@ -131,6 +131,8 @@ class MemoryEstimate:
     activations: int
     logits: int
     passing: int
+    is_counted: bool = True
+    """False where activations could not be counted: then it is all without them."""
 
     @property
     def total(self) -> int:

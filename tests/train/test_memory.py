@@ -11,6 +11,7 @@ from assistant.config import EngineSettings, Settings
 from assistant.config.train_settings import TrainSettings
 from assistant.workspace import Workspace
 from train.batches import Packed, computed_together
+from train.check import check, lines
 from train.finetune import train
 from train.forward_backward import attention_kinds, log_likelihoods, tensors_of
 from train.memory import estimate
@@ -101,6 +102,21 @@ def test_the_estimate_grows_with_what_is_trained_and_shrinks_with_quantisation()
     assert memory("lora").training == 180, "weight, gradient, two moments, and the copy in bfloat16"
     assert memory("lora", dtype=torch.float32).training == 160
     assert memory("lora", torch.float32, "adamw-8bit").training == 100, "a byte a moment, and a scale for 256 of them"
+
+
+@pytest.mark.parametrize("reads", [lambda hidden: hidden.sum().item(), torch.nonzero], ids=["a value", "a shape"])
+def test_a_model_whose_code_reads_values_is_trained_without_a_count(
+    place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], reads: Any
+) -> None:
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    forward = LlamaMLP.forward
+    monkeypatch.setattr(LlamaMLP, "forward", lambda self, hidden: (reads(hidden.detach()), forward(self, hidden))[1])
+    monkeypatch.setattr("train.finetune.free_bytes", lambda _: 1)
+    assert train(place, general, {"name": "reading", "rank": 4, "max_steps": 1, "validation_answers": 0})
+    assert "Memory could not be counted" in capfd.readouterr().err
+    report = check(place, general, {"name": "looked", "rank": 4})
+    assert report.memory.activations == 0 and "Memory: more than" in "\n".join(lines(report))
 
 
 def test_a_training_that_would_not_fit_takes_what_fits_and_keeps_it(
