@@ -23,6 +23,7 @@ from assistant.artifacts.cards import RUN_FILE, run_folder, unfinished_runs
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import ConfigError, TrainingError
 from assistant.workspace import Workspace, replaced_atomically
+from train.model import part_of
 from train.run_file import validated
 
 if TYPE_CHECKING:
@@ -77,8 +78,13 @@ class State:
         return fmean(self.losses[-WINDOW:])
 
 
-def save(folder: Path, weights: Named, optimizer: "torch.optim.Optimizer", state: State) -> None:
-    """Replace the checkpoint. Raises TrainingError when the disk is full; the one before stays."""
+def save(
+    folder: Path, weights: Named, optimizer: "torch.optim.Optimizer", state: State, is_main_process: bool = True
+) -> None:
+    """Replace the checkpoint. Raises TrainingError when the disk is full; the one before stays.
+
+    All processes call it together, for what is sharded is gathered; the main one writes.
+    """
     import torch
 
     tensors: dict[str, torch.Tensor] = {f"weights/{name}": weight for name, weight in weights}
@@ -88,6 +94,9 @@ def save(folder: Path, weights: Named, optimizer: "torch.optim.Optimizer", state
             # Of moments in 8 bits, one table is in all states, which safetensors would refuse.
             is_table = name.startswith("qmap")
             tensors[f"optimizer/{number}/{name}"] = moment.clone() if is_table else torch.as_tensor(moment)
+    tensors = gathered(tensors, is_main_process)
+    if not is_main_process:
+        return
     _write(folder / CHECKPOINT_FILE, tensors, {"state": json.dumps(asdict(state))})
     for old in folder.glob(_BEST):
         if old != best_file(folder, state.best_step):
@@ -99,14 +108,18 @@ def restore(folder: Path, weights: Named, optimizer: "torch.optim.Optimizer") ->
     import torch
 
     tensors, metadata = _read(folder / CHECKPOINT_FILE)
-    _put(weights, {name.removeprefix("weights/"): t for name, t in tensors.items() if name.startswith("weights/")})
+    put_weights(
+        weights, {name.removeprefix("weights/"): t for name, t in tensors.items() if name.startswith("weights/")}
+    )
+    of_optimizer = [weight for group in optimizer.param_groups for weight in group["params"]]
     moments: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         kind, _, rest = key.partition("/")
         if kind == "optimizer":
             number, _, name = rest.partition("/")
             # bitsandbytes counts steps in a number of Python.
-            moments.setdefault(int(number), {})[name] = int(tensor) if tensor.dtype == torch.int64 else tensor
+            moment = int(tensor) if tensor.dtype == torch.int64 else part_of(tensor, of_optimizer[int(number)])
+            moments.setdefault(int(number), {})[name] = moment
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     return _state_of(folder / CHECKPOINT_FILE, metadata)
 
@@ -130,14 +143,31 @@ def best_file(folder: Path, step: int) -> Path:
     return folder / f"best-{step:06}.safetensors"
 
 
-def save_weights(file: Path, weights: Named) -> None:
-    """Write weights alone. Raises TrainingError when the disk is full."""
-    _write(file, dict(weights), {})
+def save_weights(file: Path, weights: Named, is_main_process: bool = True) -> None:
+    """Write weights alone, as ``save`` does. Raises TrainingError when the disk is full."""
+    tensors = gathered(dict(weights), is_main_process)
+    if is_main_process:
+        _write(file, tensors, {})
+
+
+def gathered(tensors: "Mapping[str, torch.Tensor]", is_main_process: bool) -> "dict[str, torch.Tensor]":
+    """Tensors whole; of what is sharded, the main process alone has any, in the machine's memory.
+
+    All processes call it together.
+    """
+    from torch.distributed.tensor import DTensor
+
+    found = {}
+    for name, tensor in tensors.items():
+        whole = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        if is_main_process:
+            found[name] = whole.cpu() if isinstance(tensor, DTensor) else whole
+    return found
 
 
 def restore_weights(file: Path, weights: Named) -> None:
     """Put weights back to those of ``file``. Raises TrainingError."""
-    _put(weights, _read(file)[0])
+    put_weights(weights, _read(file)[0])
 
 
 def _state_of(file: Path, metadata: Mapping[str, str]) -> State:
@@ -147,12 +177,13 @@ def _state_of(file: Path, metadata: Mapping[str, str]) -> State:
         raise _damaged(file, error) from error
 
 
-def _put(weights: Named, tensors: dict[str, Any]) -> None:
+def put_weights(weights: Named, tensors: "Mapping[str, torch.Tensor]") -> None:
+    """Put weights to those of whole ``tensors``, by name."""
     import torch
 
     with torch.no_grad():
         for name, weight in weights:
-            weight.copy_(tensors[name])
+            weight.copy_(part_of(tensors[name], weight))
 
 
 def _write(file: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> None:

@@ -19,15 +19,24 @@ from typing import TYPE_CHECKING, Any
 from assistant import __version__
 from assistant.artifacts.cards import AdapterCard, joined_documents, joined_names, run_folder
 from assistant.config import Settings
-from assistant.engines.lora import linear_shapes
+from assistant.engines.lora import Shape, linear_shapes
 from assistant.text.printing import visible
 from assistant.work.progress import note
 from assistant.work.tracking import tracking
 from assistant.workspace import Workspace, new_name, write_lock
-from train.checkpoints import State, UnfinishedRun, begin, check_identity, clear, unfinished
+from train.checkpoints import (
+    State,
+    UnfinishedRun,
+    begin,
+    check_identity,
+    clear,
+    gathered,
+    put_weights,
+    unfinished,
+)
 from train.forward_backward import Likelihood, Objective, Passes, attention_kinds, obstacle
 from train.memory import fitted
-from train.model import compute_dtype, free_bytes, load_base, with_adapter
+from train.model import compute_dtype, free_bytes, load_base, shard, trained, with_adapter
 from train.plan import Job, left_out, named, prepare
 from train.preferences import PairPreference, SinglePreference, with_start
 from train.registry import refuse_name, save_adapter, try_saving
@@ -79,10 +88,14 @@ def train(
         names = job.settings.report_to if accelerator.is_main_process else ()
         with tracking(names, workspace, settings.name, dict(job.settings), trainer.state.step) as trainer.trackers:
             trainer.run(job.plan)
+        learnt = gathered(dict(trainer.weights), accelerator.is_main_process) if trainer.passes.is_sharded else {}
         accelerator.end_training()
         if not accelerator.is_main_process:
             return None
         model = trainer.passes.model
+        if trainer.passes.is_sharded:
+            model, _ = make_model(job, _place(job, accelerator))
+            put_weights(trained(model), learnt)
         if job.settings.method == "full":  # a whole one is saved in the precision that it will be run in
             model = model.to(job.device.torch_dtype)
         card = save_adapter(model, job.template, _card(job, trainer.state), target, force, kept_files(folder))
@@ -99,31 +112,39 @@ def make_accelerator(job: Job) -> "Accelerator":
     return Accelerator(cpu=job.device.name == "cpu", mixed_precision=precision)
 
 
+def make_model(job: Job, place: Any) -> tuple[Any, Mapping[str, Shape]]:
+    """The base on ``place`` with what is trained, and the linear layers that it has by itself."""
+    import torch
+
+    torch.manual_seed(job.settings.seed)
+    base = load_base(job.folder, job.general.engine, job.device, job.shape, place, job.config)
+    linears = linear_shapes(base)
+    if job.settings.checkpointing and job.settings.trainer != "trl":
+        base.activation_checkpointing_enable()
+    return with_start(base, job.shape, job.start) if job.start else with_adapter(base, job.settings), linears
+
+
 def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
     """Load the base, put the adapter on it, and find out whether it can be saved and rows can be packed.
 
     Raises ModelError and ConfigError, AdapterError for one that cannot be gone on from, TrainingError when memory runs
     out or a save that is tried fails.
     """
-    import torch
-
+    dtype = compute_dtype(job.device)
     by_trl = job.settings.trainer == "trl"
     if by_trl:
-        from train.trl_trainer import TrlTrainer, check_trl, is_sharded
+        from train.trl_trainer import TrlTrainer, check_trl
 
         check_trl(job, accelerator.num_processes)
-    torch.manual_seed(job.settings.seed)
-    dtype = compute_dtype(job.device)
     with out_of_memory_told(job.most_tokens):
-        place = "cpu" if by_trl and is_sharded(accelerator) else accelerator.device
-        base = load_base(job.folder, job.general.engine, job.device, job.shape, place, job.config)
-        linears = linear_shapes(base)
-        model = with_start(base, job.shape, job.start) if job.start else with_adapter(base, job.settings)
-        if job.settings.checkpointing and not by_trl:
-            base.activation_checkpointing_enable()
+        model, linears = make_model(job, _place(job, accelerator))
         if accelerator.is_main_process:
             try_saving(model, job.template, _card(job, State(losses=[0.0])), linears)
-        kinds = attention_kinds(base.config) if job.settings.share_prefixes else None
+        is_sharded = _is_sharded(job, accelerator)
+        if is_sharded:
+            # Under autocast, what is gathered in float32 would be kept as a copy of 16 bits in each layer.
+            shard(model, accelerator, dtype if job.settings.method == "full" else None)
+        kinds = attention_kinds(model.config) if job.settings.share_prefixes else None
         if kinds is not None and (
             why := obstacle(model, [*job.plan.rows, *job.plan.validation], job.most_tokens, dtype)
         ):
@@ -134,8 +155,25 @@ def make_trainer(job: Job, accelerator: "Accelerator", folder: Path) -> Trainer:
     if job.start:
         beta = job.settings.beta
         objective = PairPreference(beta) if job.settings.method == "dpo" else SinglePreference(beta, job.plan.rows)
-    passes = Passes(model, accelerator, job.most_tokens, kinds, dtype, objective, job.settings.neftune_noise_alpha)
+    passes = Passes(
+        model, accelerator, job.most_tokens, kinds, dtype, objective, job.settings.neftune_noise_alpha, is_sharded
+    )
     return TrlTrainer(passes, job, folder) if by_trl else Trainer(passes, job.settings, folder)
+
+
+def _is_sharded(job: Job, accelerator: "Accelerator") -> bool:
+    return job.settings.shard == "on" and accelerator.num_processes > 1
+
+
+def _place(job: Job, accelerator: "Accelerator") -> Any:
+    """Where the model is loaded: one too large for a device comes there in parts. NF4 is made on the device itself."""
+    if job.settings.trainer == "trl":
+        from train.trl_trainer import is_sharded
+
+        on_host = is_sharded(accelerator)
+    else:
+        on_host = _is_sharded(job, accelerator) and job.settings.method != "qlora"
+    return "cpu" if on_host else accelerator.device
 
 
 @contextmanager

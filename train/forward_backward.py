@@ -212,6 +212,8 @@ class Passes:
     objective: Objective = field(default_factory=Likelihood)
     noise: float = 0.0
     """The alpha of NEFTune."""
+    is_sharded: bool = False
+    """Whether each process has a part of the weights: then all have to run as often."""
 
     @cached_property
     def scaler(self) -> "torch.amp.GradScaler":
@@ -226,6 +228,19 @@ class Passes:
         mine = shares(rows, self.accelerator.num_processes, self.most_tokens, share)[self.accelerator.process_index]
         return computed_together(mine, self.most_tokens, share)
 
+    def _weighted(self, rows: Sequence[TokenRow]) -> list[tuple[tuple[Packed, ...], int]]:
+        """The micro-batches of this process, and how much each counts.
+
+        Of a sharded model they are as many in all processes; those that are there for this alone count for nothing.
+        """
+        mine = [(batch, 1) for batch in self.micro_batches(rows)]
+        if not self.is_sharded:
+            return mine
+        parts = shares(rows, self.accelerator.num_processes, self.most_tokens, self.kinds is not None)
+        most = max(len(computed_together(part, self.most_tokens, self.kinds is not None)) for part in parts)
+        idle = tuple(alone([min(rows, key=len)]))
+        return mine + (most - len(mine)) * [(idle, 0)]
+
     def backward(self, rows: Sequence[TokenRow]) -> Done:
         """Add the gradients of the loss on ``rows``, over all processes, as the scaler scales them, to the weights.
 
@@ -234,35 +249,39 @@ class Passes:
         """
         import torch
 
-        batches = self.micro_batches(rows)
+        batches = self._weighted(rows)
         size = self.objective.size(rows)
+        processes = self.accelerator.num_processes
         self.model.train()
-        self.objective.begin(self, rows, batches)
+        self.objective.begin(self, rows, [batch for batch, _ in batches])
         total = 0.0
-        for batch in batches:
+        for batch, counts in batches:
             with self._noisy(batch):
-                loss = self._summed(batch) / size
-            self.scaler.scale(loss).backward()
+                loss = counts * self._summed(batch) / size
+            # FSDP2 takes the mean over processes. It does so in each pass, since gradients that wait would be whole.
+            self.scaler.scale(loss * processes if self.is_sharded else loss).backward()
             total += float(loss.detach())
-        for _, weight in trained(self.model) if self.accelerator.num_processes > 1 else ():
+        for _, weight in trained(self.model) if processes > 1 and not self.is_sharded else ():
             mine = torch.zeros_like(weight) if weight.grad is None else weight.grad
             weight.grad = self.accelerator.reduce(mine, "sum")
-        each = self._by_process(total, sum(len(one) for batch in batches for one in batch))
+        each = self._by_process(total, sum(counts * len(one) for batch, counts in batches for one in batch))
         return Done(sum(loss for loss, _ in each), [int(tokens) for _, tokens in each])
 
     def mean_loss(self, rows: Sequence[TokenRow]) -> float:
         """The loss on ``rows``, without gradients. No more logits are made than in training."""
         import torch
 
-        batches = self.micro_batches(rows)
+        batches = self._weighted(rows)
         self.model.eval()
-        self.objective.begin(self, rows, batches)
+        self.objective.begin(self, rows, [batch for batch, _ in batches])
         with torch.no_grad():
-            total = sum(float(self._summed(batch)) for batch in batches)
+            total = sum(counts * float(self._summed(batch)) for batch, counts in batches)
         return self.over_processes(total) / self.objective.size(rows)
 
     def answered(self, answers: Answers) -> AnswerCounts:
-        """How the model answers, each process a share of the questions."""
+        """How the model answers, each process a share of the questions; of a sharded model, all the same ones."""
+        if self.is_sharded:
+            return answers.of(self.model, self.most_tokens, self.dtype)
         share = replace(answers, asked=answers.asked[self.accelerator.process_index :: self.accelerator.num_processes])
         mine = share.of(self.model, self.most_tokens, self.dtype)
         return AnswerCounts(int(self.over_processes(mine.sane)), int(self.over_processes(mine.usable)))

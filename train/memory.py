@@ -31,7 +31,7 @@ from assistant.errors import ConfigError
 from assistant.models import quiet_transformers
 from train.batches import Packed, computed_together, shares
 from train.forward_backward import attention_kinds
-from train.model import Parameters, base_dtype, compute_dtype, with_adapter
+from train.model import Parameters, base_dtype, cannot_shard, compute_dtype, with_adapter
 from train.plan import Job
 from train.registry import not_trainable
 
@@ -58,8 +58,12 @@ def estimate(
     dtype: "torch.dtype",
     batches: Iterable[tuple[Packed, ...]],
     adapter: "LoraConfig | None" = None,
+    parts: int = 1,
 ) -> MemoryEstimate:
-    """What training will need at most. ``config`` is the model's own; see ``with_adapter`` for ``adapter``."""
+    """What training will need at most. ``config`` is the model's own; see ``with_adapter`` for ``adapter``.
+
+    Of a sharded model, one process has one of some ``parts``, and two layers whole beside it.
+    """
     from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
     text, size = config.get_text_config(), dtype.itemsize
@@ -80,9 +84,11 @@ def estimate(
     logits = loss_tokens * text.vocab_size * 2 * size
     trained = _BYTES_TRAINED + _BYTES_OF_MOMENTS[settings.optimizer] + (_BYTES_COPIED if size == 2 else 0)
     linear = int(parameters.linear * _BYTES_QUANTISED.get(settings.method, float(size)))
+    weights = 0 if settings.method == "full" else linear + (parameters.base - parameters.linear) * size
+    whole = 4 * parameters.base if settings.method == "full" else weights
     return MemoryEstimate(
-        weights=0 if settings.method == "full" else linear + (parameters.base - parameters.linear) * size,
-        training=int(trained * parameters.trained),
+        weights=weights // parts + (2 * whole // text.num_hidden_layers if parts > 1 else 0),
+        training=int(trained * parameters.trained) // parts,
         activations=activations,
         logits=logits,
         passing=(activations + logits) // 4,
@@ -100,20 +106,22 @@ def needed(job: Job, processes: int = 1) -> MemoryEstimate:
     )
     adapter = job.start.config if job.start else None
     dtype = compute_dtype(job.device)
-    return estimate(job.config, job.general.engine, job.parameters, job.shape, dtype, batches, adapter)
+    parts = processes if job.settings.shard == "on" else 1
+    return estimate(job.config, job.general.engine, job.parameters, job.shape, dtype, batches, adapter, parts)
 
 
 def fitted(job: Job, free: int, processes: int = 1) -> tuple[Job, str]:
     """The job with a micro-batch, and checkpointing if need be, for which ``free`` bytes do; and what was chosen.
 
-    That is the first of ever thriftier ways that fits, or the thriftiest. Nothing is chosen where ``batch_tokens`` is
-    set, or where it would fit as it is.
+    That is the first of ever thriftier ways that fits, or the thriftiest. Nothing is chosen where it would fit as it
+    is; where ``batch_tokens`` is set, at most that the model is sharded.
     """
     text, parameters = job.config.get_text_config(), job.parameters
     tokens = max(job.most_tokens, max(map(len, job.plan.rows)))
     layer = text.hidden_size * _SURELY_KEPT + text.num_attention_heads * tokens * _SURELY_SEEN
     surely = tokens * (text.num_hidden_layers * layer + text.vocab_size * 10)
-    if job.settings.batch_tokens or surely + 4 * parameters.base + 18 * parameters.trained <= free:
+    ways = list(_thriftier(job, processes))
+    if ways == [job] or surely + 4 * parameters.base + 18 * parameters.trained <= free:
         return job, ""
     estimated = needed(job, processes)
     if not estimated.is_counted:
@@ -121,25 +129,32 @@ def fitted(job: Job, free: int, processes: int = 1) -> tuple[Job, str]:
     before = estimated.total
     if before <= free:
         return job, ""
-    for changed in _thriftier(job):
+    for changed in ways:
         total = needed(changed, processes).total
         if total <= free:
             break
-    checkpointing = " and checkpointing=true" if changed.settings.checkpointing > job.settings.checkpointing else ""
+    values = changed.settings.model_dump(include={"batch_tokens", "checkpointing", "shard"})
+    chosen = [f"{key}={str(value).lower()}" for key, value in values.items() if value != getattr(job.settings, key)]
     return changed, (
-        f"Chosen for want of memory: batch_tokens={changed.settings.batch_tokens}{checkpointing}, with which about "
-        f"{total / 2**30:.2f} GiB are needed instead of {before / 2**30:.2f}; {free / 2**30:.2f} are free."
+        f"Chosen for want of memory: {' and '.join(chosen)}, with which about {total / 2**30:.2f} GiB "
+        f"are needed instead of {before / 2**30:.2f}; {free / 2**30:.2f} are free."
     )
 
 
-def _thriftier(job: Job) -> Iterator[Job]:
-    """Smaller micro-batches first: they cost little time, checkpointing a third."""
-    for checkpointing in sorted({job.settings.checkpointing, True}):
-        tokens = job.most_tokens
-        while tokens >= (_LEAST_CHECKPOINTED if checkpointing else _LEAST_TOKENS):
-            update = {"batch_tokens": tokens, "checkpointing": checkpointing}
-            yield replace(job, settings=job.settings.model_copy(update=update))
-            tokens //= 2
+def _thriftier(job: Job, processes: int) -> Iterator[Job]:
+    """Smaller micro-batches first: they cost little time, checkpointing a third, sharding the network."""
+    settings = job.settings
+    may_shard = settings.shard == "auto" and processes > 1 and not cannot_shard(settings)
+    for shard in (settings.shard, "on") if may_shard else (settings.shard,):
+        if settings.batch_tokens:
+            yield replace(job, settings=settings.model_copy(update={"shard": shard}))
+            continue
+        for checkpointing in sorted({settings.checkpointing, True}):
+            tokens = job.most_tokens
+            while tokens >= (_LEAST_CHECKPOINTED if checkpointing else _LEAST_TOKENS):
+                update = {"batch_tokens": tokens, "checkpointing": checkpointing, "shard": shard}
+                yield replace(job, settings=settings.model_copy(update=update))
+                tokens //= 2
 
 
 def _shape(batch: Sequence[Packed]) -> tuple[int, int]:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from assistant import models
 from assistant.config import EngineSettings
-from assistant.config.train_settings import TrainSettings
+from assistant.config.train_settings import PREFERENCE_METHODS, TrainSettings
 from assistant.engines.lora import linear_shapes, quiet_peft
 from assistant.errors import ConfigError, one_line
 from assistant.models.loading import Device
 
 if TYPE_CHECKING:
     import torch
+    from accelerate import Accelerator
     from peft import LoraConfig
 
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
@@ -175,6 +176,51 @@ def _config_of(base: Any, settings: TrainSettings) -> "LoraConfig":
         # PEFT takes layers only together with names.
         layers_to_transform=None if _wants_all(settings) else list(settings.layers_to_transform) or None,
     )
+
+
+def check_shard(settings: TrainSettings) -> None:
+    """Raise ConfigError where ``shard=on`` is asked for and cannot be."""
+    if settings.shard == "on" and (why := cannot_shard(settings)):
+        raise ConfigError(f"shard=on: with {why} the model cannot be sharded so.", "Leave shard or that out.")
+
+
+def cannot_shard(settings: TrainSettings) -> str:
+    """The setting with which a model cannot be sharded; empty where there is none.
+
+    LLM.int8 keeps scales on the weight, which are lost when it is cut, and 8-bit AdamW takes no DTensor (bitsandbytes
+    0.50). With preferences, what is remembered of the reference would have processes take different numbers of passes.
+    """
+    if settings.trainer == "trl":  # accelerate is told how
+        return "trainer=trl"
+    if settings.method in ("lora-8bit", *PREFERENCE_METHODS):
+        return f"method={settings.method}"
+    return "optimizer=adamw-8bit" if settings.optimizer == "adamw-8bit" else ""
+
+
+def shard(model: Any, accelerator: "Accelerator", dtype: "torch.dtype | None") -> None:
+    """Leave each process a part of all weights; a layer is gathered while it is computed (FSDP2, 2304.11277).
+
+    Weights come to the process's device part by part. They are gathered in ``dtype``; None gathers them as they are.
+    """
+    import torch
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
+    policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32 if dtype else None)
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    layers = [module for module in base.modules() if type(module).__name__ in (base._no_split_modules or ())]
+    for module in (*layers, base):
+        fully_shard(module, mesh=mesh, mp_policy=policy)
+
+
+def part_of(tensor: "torch.Tensor", weight: "torch.Tensor") -> "torch.Tensor":
+    """What of a whole tensor this process has where it has a part of ``weight``."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    if not isinstance(weight, DTensor) or tensor.shape != weight.shape:
+        return tensor
+    return distribute_tensor(tensor.to(weight.device), weight.device_mesh, weight.placements, src_data_rank=None)
 
 
 def trained(model: Any) -> list[tuple[str, Any]]:

@@ -33,7 +33,7 @@ from assistant.work.progress import note
 from assistant.work.tracking import check_trackers
 from assistant.workspace import Workspace, safe_name
 from train.batches import TokenRow, packed, rows_of, steps, steps_an_epoch
-from train.model import Parameters, count_parameters, window_of
+from train.model import Parameters, check_shard, count_parameters, window_of
 from train.preferences import REJECTED, Start, newest_adapter, preference_rows, start_from
 from train.run_file import learning_rate
 from train.validation_answers import Answers, answers_of
@@ -249,6 +249,7 @@ def prepare(settings: TrainSettings, workspace: Workspace, general: Settings) ->
     TrainingError when a pair does not fit or none is there, ConfigError for target modules and layers that the model
     does not have, AdapterError and IdentityError for an adapter that cannot be gone on from.
     """
+    check_shard(settings)
     data = read_data(settings) if settings.data else None
     pairs = data.pairs if data else read_pairs(workspace.pairs_file(settings.pairs))
     folder = models.engine_folder(general.engine.model)

@@ -38,6 +38,8 @@ from train.watch import Watch, watching
 
 # A training whose loss is this many times what it was at the start has diverged.
 _DIVERGED = 2.0
+# What gloo and NCCL say where another process has gone.
+_LOST = ("closed by peer", "connection reset", "connection refused", "nccl error", "broken pipe", "timed out waiting")
 
 
 class Trainer:
@@ -89,6 +91,7 @@ class Trainer:
         """
         with (
             out_of_memory_told(self.passes.most_tokens),
+            _others_lost_told(self.settings.name),
             _asked_to_stop(self.passes.accelerator.is_main_process) as stop,
             watching(
                 self.folder, plan.schedule, self.passes.accelerator, self.state, self._unit, self.trackers
@@ -135,13 +138,15 @@ class Trainer:
     def _gradients(self, rows: Sequence[TokenRow]) -> tuple[Done, float]:
         """Put them into the weights, clipped; what they were computed from, and their norm before that."""
         import torch
+        from torch.distributed.tensor import DTensor
 
         # Dropout draws what it would have drawn without an interruption, and differently in each process.
         torch.manual_seed(hash((self.settings.seed, self.state.step, self.passes.accelerator.process_index)))
         done = self.passes.backward(rows)
         self.passes.scaler.unscale_(self.optimizer)
         weights = [weight for _, weight in self.weights]
-        return done, float(torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient))
+        norm = torch.nn.utils.clip_grad_norm_(weights, self.settings.max_gradient)
+        return done, float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
     def _take_loss(self, loss: float, norm: float, schedule: Schedule) -> None:
         """Note the loss of a step. Raises TrainingError when it is not a finite number or diverges."""
@@ -231,8 +236,8 @@ class Trainer:
         return self.passes.answered(plan.answers) if plan.answers else None
 
     def _keep_best(self) -> None:
-        if self.passes.accelerator.is_main_process:
-            checkpoints.save_weights(checkpoints.best_file(self.folder, self.state.step), self.weights)
+        best = checkpoints.best_file(self.folder, self.state.step)
+        checkpoints.save_weights(best, self.weights, self.passes.accelerator.is_main_process)
 
     def _restore_best(self) -> None:
         if self.state.best_step:
@@ -240,8 +245,7 @@ class Trainer:
 
     def _save(self) -> None:
         self.state.scaler = self.passes.scaler.state_dict()
-        if self.passes.accelerator.is_main_process:
-            checkpoints.save(self.folder, self.weights, self.optimizer, self.state)
+        checkpoints.save(self.folder, self.weights, self.optimizer, self.state, self.passes.accelerator.is_main_process)
         self.passes.accelerator.wait_for_everyone()
 
     def _stopped(self, schedule: Schedule) -> TrainingError:
@@ -271,6 +275,20 @@ def out_of_memory_told(most_tokens: int) -> Iterator[None]:
         raise TrainingError(
             f"Out of memory in a batch of {most_tokens} tokens (one row may have more).",
             f"Set batch_tokens={max(most_tokens // 2, 1)}, or checkpointing=true, or method=qlora.",
+        ) from error
+
+
+@contextmanager
+def _others_lost_told(name: str) -> Iterator[None]:
+    """Raise TrainingError when another process of the training has ended."""
+    try:
+        yield
+    except RuntimeError as error:  # gloo's has no class of its own, NCCL's is a DistError
+        if not any(words in str(error).lower() for words in _LOST):
+            raise
+        raise TrainingError(
+            f"Another process of the training of '{name}' has ended.",
+            f"See what it said; go on from the last checkpoint with the same command: name={name} --resume",
         ) from error
 
 

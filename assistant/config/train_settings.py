@@ -159,6 +159,11 @@ class TrainSettings(Section):
     checkpointing: bool = Field(
         False, description="Compute activations twice instead of keeping them: a third slower, far less memory."
     )
+    shard: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Each of several processes keeps a part of weights and moments (FSDP2); auto does so where one"
+        " device has no room for all.",
+    )
     evaluate_every: int = Field(
         0, ge=0, le=1_000_000_000, description="Steps between validations; 0 takes a quarter of an epoch, at least 10."
     )

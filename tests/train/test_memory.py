@@ -9,13 +9,16 @@ from toys import toy_rows
 from assistant.artifacts.cards import read_card
 from assistant.config import EngineSettings, Settings
 from assistant.config.train_settings import TrainSettings
+from assistant.errors import ConfigError
 from assistant.workspace import Workspace
 from train.batches import Packed, computed_together
 from train.check import check, lines
 from train.finetune import train
 from train.forward_backward import attention_kinds, log_likelihoods, tensors_of
-from train.memory import estimate
+from train.memory import estimate, fitted, needed
 from train.model import Parameters, base_dtype, with_adapter
+from train.plan import named, prepare
+from train.run_file import validated
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {},
@@ -104,13 +107,52 @@ def test_the_estimate_grows_with_what_is_trained_and_shrinks_with_quantisation()
     assert memory("lora", torch.float32, "adamw-8bit").training == 100, "a byte a moment, and a scale for 256 of them"
 
 
+def test_of_a_sharded_model_each_process_has_its_part_and_two_layers() -> None:
+    sizes, batches = Parameters(1200, 900, 60), computed_together(toy_rows([(0, [(9, 3)])]), 100, share=False)
+    whole, part = (
+        estimate(config_of("llama"), EngineSettings(), sizes, TrainSettings(), torch.bfloat16, batches, parts=parts)
+        for parts in (1, 4)
+    )
+    assert (whole.weights, part.weights) == (2400, 600 + 2 * 2400 // 3)
+    assert part.training == whole.training // 4 and part.activations == whole.activations
+
+
+def test_a_model_is_sharded_where_no_smaller_micro_batch_makes_room(place: Workspace, general: Settings) -> None:
+    def chosen(free: int, **values: Any) -> tuple[str, str]:
+        job = prepare(named(validated({"method": "full", **values}), place), place, general)
+        changed, told = fitted(job, free, processes=8)
+        return changed.settings.shard, told
+
+    job = prepare(
+        named(validated({"method": "full", "batch_tokens": 512, "checkpointing": True}), place), place, general
+    )
+    least = needed(job, 8).total
+    assert chosen(least)[0] == "auto", "a smaller micro-batch does"
+    shard, told = chosen(least - 1)
+    assert shard == "on" and "shard=on" in told and "\n" not in told
+    shard, told = chosen(least - 1, batch_tokens=512, checkpointing=True)
+    assert shard == "on" and "Chosen for want of memory: shard=on, with" in told, "batch_tokens is kept as it is set"
+    assert chosen(least - 1, shard="off")[0] == "off"
+    assert chosen(least - 1, optimizer="adamw-8bit")[0] == "auto"
+    assert chosen(1, batch_tokens=512, shard="off") == ("off", ""), "what is set is kept"
+
+
+@pytest.mark.parametrize("values", [{"method": "lora-8bit"}, {"method": "full", "optimizer": "adamw-8bit"}], ids=str)
+def test_what_cannot_be_sharded_is_refused_in_one_line(
+    place: Workspace, general: Settings, values: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match="shard=on") as error:
+        prepare(named(validated(values | {"shard": "on"}), place), place, general)
+    assert list(values.values())[-1] in str(error.value) and "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("reads", [lambda hidden: hidden.sum().item(), torch.nonzero], ids=["a value", "a shape"])
 def test_a_model_whose_code_reads_values_is_trained_without_a_count(
     place: Workspace, general: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], reads: Any
 ) -> None:
     from transformers.models.llama.modeling_llama import LlamaMLP
 
-    forward = LlamaMLP.forward
+    forward: Any = LlamaMLP.forward
     monkeypatch.setattr(LlamaMLP, "forward", lambda self, hidden: (reads(hidden.detach()), forward(self, hidden))[1])
     monkeypatch.setattr("train.finetune.free_bytes", lambda _: 1)
     assert train(place, general, {"name": "reading", "rank": 4, "max_steps": 1, "validation_answers": 0})

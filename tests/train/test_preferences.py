@@ -134,6 +134,18 @@ def test_the_loss_of_single_answers_is_that_of_trl(theirs: Any) -> None:
     assert len(work.micro_batches(rows)) > 1
 
 
+def test_noise_on_embeddings_is_not_in_what_the_reference_says() -> None:
+    model, rows = moved_model(), preferences()
+    said = []
+    for noise in (0.0, 5.0):
+        objective = PairPreference(0.3)
+        kinds = attention_kinds(model.config)
+        work = Passes(model, Accelerator(cpu=True), 60, kinds, torch.float32, objective, noise)
+        said.append((work.backward(rows).loss, objective._reference))
+    assert said[0][0] != said[1][0], "it is in what is trained"
+    assert all(torch.equal(said[0][1][row.id], said[1][1][row.id]) for row in rows)
+
+
 def test_several_processes_learn_from_preferences_what_one_does() -> None:
     model, rows = moved_model(), preferences()
     work = Passes(model, Accelerator(cpu=True), 60, attention_kinds(model.config), dtype=torch.float32)

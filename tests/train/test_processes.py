@@ -1,13 +1,17 @@
-"""Several processes with the same run file give the weights of one."""
+"""Several processes give the weights of one, whether each has the whole model or a part of it."""
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 from toys import VOICE, apart, toy_pair, write_toy_pairs
 
 from assistant.artifacts.cards import METRICS_FILE, read_card, run_folder
@@ -16,6 +20,88 @@ from assistant.workspace import Workspace
 from train.finetune import train
 
 ROOT = Path(__file__).parents[2]
+SHARDED = """
+import json, os, signal, sys
+from pathlib import Path
+from accelerate import Accelerator
+from assistant.config import Settings
+from assistant.errors import AssistantError
+from assistant.workspace import Workspace
+from train import validation_answers, watch
+from train.finetune import train
+from train.forward_backward import Passes
+
+watch.Curves.plot = lambda *_: None
+validation_answers._LONGEST_ANSWER = 8
+Accelerator.end_training = lambda _: None  # several trainings in one start
+root, base, runs, dies_after = sys.argv[1:]
+backward, calls = Passes.backward, [0]
+
+def counted(self, rows):
+    calls[0] += 1
+    if os.environ["RANK"] == "1" and calls[0] == int(dies_after):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return backward(self, rows)
+
+Passes.backward = counted
+general = Settings.model_validate({"engine": {"model": base}, "device": {"name": "cpu", "dtype": "float32"}})
+try:
+    for values in json.loads(runs):
+        train(Workspace(Path(root)), general, values, resume=len(values) == 1)
+except AssistantError as error:
+    sys.exit(f"Error: {error}")
+"""
+VALUES: dict[str, Any] = {"batch": 4, "batch_tokens": 400, "evaluate_every": 3, "checkpoint_minutes": 0.0}
+VALUES |= {"validation_answers": 2}
+
+
+def start_two(place: Workspace, base: Path, runs: list[dict[str, Any]], dies_after: int = 0) -> list[tuple[int, str]]:
+    """Exit status and errors of two processes that train some settings; a name alone is gone on with."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHARDED, str(place.root), str(base), json.dumps(runs), str(dies_after)],
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    errors = [process.communicate(timeout=200)[1] for process in processes]
+    return [(process.returncode, told) for process, told in zip(processes, errors, strict=True)]
+
+
+def curve(folder: Path) -> list[float]:
+    lines = map(json.loads, (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines())
+    # The norm, since AdamW takes the same steps by gradients of any size.
+    keys = ("loss", "gradient_norm", "validation_loss")
+    return [one[key] for one in lines for key in keys if key in one]
+
+
+@pytest.mark.slow
+def test_a_sharded_model_learns_as_a_whole_one_and_outlives_the_death_of_a_process(
+    place: Workspace, general: Settings, base: Path
+) -> None:
+    # 17 rows: in the last step one process has nothing to compute, and yet has to gather layers with the other.
+    write_toy_pairs(place, [toy_pair(number, "validation" if number >= 17 else "train") for number in range(20)])
+    lora = VALUES | {"method": "lora", "learning_rate": 0.01}
+    full = VALUES | {"method": "full", "learning_rate": 0.001}
+    (left, told), (died, why) = start_two(place, base, [lora | {"name": "two-lora", "shard": "on"}], dies_after=4)
+    assert (left, died) == (1, -signal.SIGKILL), told + why
+    assert "Traceback" not in told and "name=two-lora --resume" in told.splitlines()[-1]
+    done = start_two(place, base, [{"name": "two-lora"}, full | {"name": "two-full", "shard": "on"}])
+    assert [status for status, _ in done] == [0, 0], done
+    for name, values in (("lora", lora), ("full", full)):
+        train(place, general, values | {"name": name})
+        one, two = place.adapter(name), place.adapter(f"two-{name}")
+        assert curve(two) == pytest.approx(curve(one), abs=1e-3) and len(curve(two)) == 2 * 5 + 2
+        assert read_card(one).steps == read_card(two).steps
+        whole, sharded = (load_file(next(folder.glob("*.safetensors"))) for folder in (one, two))
+        assert apart(whole, sharded) < 1e-4
 
 
 @pytest.mark.slow
@@ -42,8 +128,6 @@ def test_two_processes_give_the_weights_of_one_that_accumulates_twice_as_much(
     assert json.loads(done.stdout)["name"] == "two", "one process alone prints"
     values = {"epochs": 2, "batch": 4, "learning_rate": 0.01, "batch_tokens": 400, "evaluate_every": 3}
     train(place, general, values | {"name": "one"})
-    from safetensors.torch import load_file
-
     one, two = (load_file(place.adapter(name) / "adapter_model.safetensors") for name in ("one", "two"))
     assert apart(one, two) < 1e-3
     cards = [read_card(place.adapter(name)) for name in ("one", "two")]
