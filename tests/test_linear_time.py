@@ -341,7 +341,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "question before a follow-up": lambda text: followups.rewritten("and for students?", (Message("user", text),)),
     "answer before a follow-up": lambda text: followups.rewritten("yes", (*PAST[:1], Message("assistant", text))),
     "courtesies": lambda text: (smalltalk.without_courtesy(text), smalltalk.offered(text), smalltalk.agrees(text)),
-    "small talk": lambda text: smalltalk.reply(text, PAST, ANSWERING),
+    "small talk": lambda text: smalltalk.reply(text, PAST, ANSWERING.greeting, ANSWERING.thanks),
     "search": lambda text: with_retriever(lambda retriever: retriever.search(f"{text} x", fallback=f"a {text}")),
     "judgement": lambda text: with_retriever(lambda retriever: judge(text, [HIT], retriever, ANSWERING)),
     "missing words": lambda text: with_retriever(

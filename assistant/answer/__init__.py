@@ -148,7 +148,7 @@ class Assistant:
         history = latest(history, _MORE_PAST * self._answering.question_characters)
         history = [turn if turn.role == "user" else replace(turn, content=answer_in(turn.content)) for turn in history]
         started = time.perf_counter()
-        if said := reply(question, history, self._answering):
+        if said := reply(question, history, self._answering.greeting, self._answering.thanks):
             yield Answer(question, question, said, (), (), small_talk=True, adapter=adapter)
             return
         course = _Course(question, adapter, self._rewriting(question, history), started)

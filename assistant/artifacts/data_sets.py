@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from assistant.artifacts.chat_rows import Conversation, conversations_in
-from assistant.artifacts.leaks import leaking
-from assistant.artifacts.pairs import Pair, Split
+from assistant.artifacts.pairs import Pair, Split, leaking
 from assistant.artifacts.row_files import ROW_SUFFIXES, Unusable
 from assistant.errors import PairsError
 

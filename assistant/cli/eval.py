@@ -4,7 +4,6 @@ import itertools
 import re
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from assistant.cli.options import json_option, opened_service, workspace_options
 from assistant.config import Settings
 from assistant.errors import ConfigError, UsageError
 from assistant.text.languages import LANGUAGES, Language
-from assistant.work.tracking import check_trackers, tracking
 from assistant.workspace import DEFAULT_CORPUS, Workspace, close_to_others, make_folder, safe_name
 
 if TYPE_CHECKING:
@@ -105,7 +103,7 @@ def run(
 
     Ends with 3 when the gate finds a regression, with 4 when there is too little evidence.
     """
-    from assistant.engines.opening import check_adapter, check_engine, open_engine
+    from assistant.engines.opening import open_engine
     from eval.gate import read_rules_file
     from eval.gold import corpus_about
     from eval.metrics.style import read_rules
@@ -114,11 +112,8 @@ def run(
     from eval.running.language_model import measurement
     from eval.running.systems import systems_of
 
-    check_trackers(settings.eval.report_to, "eval.report_to")
-    check_engine(settings.engine)  # a wrong name is told before anything is loaded
     chosen = systems_of([one.strip() for one in systems.split(",")])
-    for system in chosen:
-        check_adapter(settings, workspace.adapters, system.adapter)
+    _check(chosen, workspace, settings)
     judging = _opened_judge(settings, judge)
     learnt = _learnt(chosen, workspace, settings, held_out)
     asked = read_any(cases)
@@ -142,6 +137,17 @@ def run(
         ended = runner.run(plan, retriever, engine, measurement(forgetting, plan, retriever.catalog))
     _tell(_written(plan, ended, judging, language), ended.results, as_json)
     return ended.results.gate.exit_status
+
+
+def _check(systems: "Sequence[System]", workspace: Workspace, settings: Settings) -> None:
+    """What would fail late, a wrong name or a program that is not there, is told before anything is loaded."""
+    from assistant.engines.opening import check_adapter, check_engine
+    from eval.report import check_report_to
+
+    check_report_to(settings.eval)
+    check_engine(settings.engine)
+    for system in systems:
+        check_adapter(settings, workspace.adapters, system.adapter)
 
 
 @eval_command.command("compare", epilog="Example: assistant eval compare .assistant/reports/OLD .assistant/reports/NEW")
@@ -274,8 +280,9 @@ def _written(
 ) -> Path:
     """A new report, and beside each adapter's card what it scored; the folder of the report."""
     from assistant.artifacts.cards import AdapterScores, write_scores
+    from assistant.text.printing import visible
     from eval.llm_judge import judged_by, write_verdicts
-    from eval.report import write_report
+    from eval.report import report_to, write_report
     from eval.results import write_run
 
     name = f"{datetime.now(UTC).date().isoformat()}-{plan.title}"
@@ -304,29 +311,11 @@ def _written(
             write_verdicts(folder, judged_by(*judging, ended.rows, plan.workspace, fresh=plan.fresh))
     finally:
         write_report(folder, language)  # a judge that fails takes no report with it
-    _keep(folder, results, plan.workspace, plan.settings)
-    return folder
-
-
-def _keep(folder: Path, results: "Results", workspace: Workspace, settings: Settings) -> None:
-    """The report with the programs of ``eval.report_to``: its means as numbers, its files as they are."""
-    from assistant.text.printing import visible
-    from eval.report import MARKDOWN_FILE
-
-    means = {
-        f"{system}/{metric}": mean.value
-        for system, metrics in results.means.items()
-        for metric, mean in metrics.items()
-        if mean.value is not None
-    }
-    text = (folder / MARKDOWN_FILE).read_text(encoding="utf-8")
     try:
-        with tracking(settings.eval.report_to, workspace, folder.name, asdict(results.identity)) as trackers:
-            for tracker in trackers:
-                tracker.log(means, 0)
-                tracker.keep(folder, text)
+        report_to(plan.settings.eval, folder, results, plan.workspace)
     except ConfigError as error:  # the report is written, and stays
         click.echo(visible(str(error)), err=True)
+    return folder
 
 
 def _tell(folder: Path, results: "Results", as_json: bool) -> None:

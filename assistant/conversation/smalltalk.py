@@ -1,12 +1,11 @@
 """What asks for nothing in the documents: greetings, thanks, "who are you?", and a yes to what was offered."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from assistant.config import AnswerSettings
 from assistant.text.languages import LANGUAGES, alternatives
 from assistant.text.lexicon import every_form, own
 from assistant.text.printing import CITATION
@@ -60,16 +59,16 @@ def small_talk(text: str) -> tuple[Kind, str] | None:
     return (kind, language) if kind else None
 
 
-def reply(text: str, history: Sequence[Message], settings: AnswerSettings) -> str:
+def reply(text: str, history: Sequence[Message], greeting: Mapping[str, str], thanks: Mapping[str, str]) -> str:
     """What is said to small talk, in its language or that of the conversation; empty for all else.
 
     In a conversation "can you help me?" asks for something: only greetings and thanks are small talk there. Without
-    texts in the settings nothing is.
+    texts, language → what is said, nothing is.
     """
     found = small_talk(text)
     if found is None or (found[0] == "introduction" and history):
         return ""
-    texts = settings.thanks if found[0] == "thanks" else settings.greeting
+    texts = thanks if found[0] == "thanks" else greeting
     said = " ".join(message.content for message in history)
     return text_in(texts, found[1] or answered_in(said, texts)) if texts else ""
 

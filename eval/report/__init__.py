@@ -6,6 +6,7 @@ write_report(Path(".assistant/reports/2026-11-20-house"))    the path of report.
 """
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 
 from assistant.artifacts.evaluations import (
@@ -18,17 +19,42 @@ from assistant.artifacts.evaluations import (
     read_opening,
     words_in,
 )
+from assistant.config import EvalSettings
 from assistant.text.languages import LANGUAGES, Language
-from assistant.workspace import replaced_atomically
+from assistant.work.tracking import check_trackers, tracking
+from assistant.workspace import Workspace, replaced_atomically
 from eval.gate import changes_of, reference_of
 from eval.human_agreement import keep_agreement, read_opinions
 from eval.report.decision import decision_of, worst_answers
 from eval.report.html_page import page_of
 from eval.report.summaries import junit_of, markdown_of
-from eval.results import read_costs, read_results, read_rows, write_json
+from eval.results import Results, read_costs, read_results, read_rows, write_json
 
 MARKDOWN_FILE = "summary.md"
 JUNIT_FILE = "junit.xml"
+
+
+def check_report_to(settings: EvalSettings) -> None:
+    """Raise ConfigError when one of the programs that a report goes to is not installed."""
+    check_trackers(settings.report_to, "eval.report_to")
+
+
+def report_to(settings: EvalSettings, run: Path, results: Results, workspace: Workspace) -> None:
+    """The report with the programs of ``eval.report_to``: its means as numbers, its files as they are.
+
+    Raises ConfigError for one that cannot be begun.
+    """
+    means = {
+        f"{system}/{metric}": mean.value
+        for system, metrics in results.means.items()
+        for metric, mean in metrics.items()
+        if mean.value is not None
+    }
+    text = (run / MARKDOWN_FILE).read_text(encoding="utf-8")
+    with tracking(settings.report_to, workspace, run.name, asdict(results.identity)) as trackers:
+        for tracker in trackers:
+            tracker.log(means, 0)
+            tracker.keep(run, text)
 
 
 def write_report(run: Path, language: Language | None = None) -> Path:

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from assistant import __version__
 from assistant.artifacts.command_reports import PairsReport
-from assistant.artifacts.leaks import leaking
-from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, read_header, write_pairs
+from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, leaking, read_header, write_pairs
 from assistant.config import Settings
 from assistant.engines.base import Engine
 from assistant.errors import PairsError, UsageError

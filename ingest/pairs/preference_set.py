@@ -23,7 +23,6 @@ from pathlib import Path
 
 from assistant import __version__
 from assistant.artifacts.command_reports import PairsReport
-from assistant.artifacts.leaks import leaking
 from assistant.artifacts.pairs import (
     SPLITS,
     Pair,
@@ -31,6 +30,7 @@ from assistant.artifacts.pairs import (
     Split,
     evidence_of,
     holds_preferences,
+    leaking,
     read_header,
     read_pairs,
     write_pairs,

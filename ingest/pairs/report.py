@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.artifacts.command_reports import BadRow, PairsReport
-from assistant.artifacts.leaks import leaks
-from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader
+from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, leaks
 from assistant.text.printing import counted
 from ingest.pairs.generated_answers import ANSWER
 from ingest.pairs.generated_questions import UNREADABLE

@@ -4,7 +4,7 @@ import pytest
 from fakes import ScriptedEngine
 
 from assistant.answer import Assistant
-from assistant.config import AnswerSettings, Settings
+from assistant.config import Settings
 from assistant.conversation.followups import rewritten
 from assistant.conversation.smalltalk import reply, small_talk
 from assistant.render.records import answer_json
@@ -71,20 +71,21 @@ def test_what_may_ask_for_something_is_searched_for(said: str) -> None:
 
 
 def test_the_reply_is_the_house_s_own_in_the_language_spoken() -> None:
-    answering = AnswerSettings(greeting={"en": "Hello.", "de": "Moin."}, thanks={"en": "Always."})
-    assert reply("Hallo", (), answering) == "Moin."
-    assert reply("hi", (), answering) == "Hello."
-    assert reply("hi", [Message("user", "Ist Hagel an meinem Auto versichert?")], answering) == "Moin."
-    assert reply("Danke", (), answering) == "Always."
-    assert reply("Hallo, was kostet das?", (), answering) == ""
-    assert reply("Hallo", (), AnswerSettings(greeting={})) == ""
+    texts = ({"en": "Hello.", "de": "Moin."}, {"en": "Always."})
+    assert reply("Hallo", (), *texts) == "Moin."
+    assert reply("hi", (), *texts) == "Hello."
+    assert reply("hi", [Message("user", "Ist Hagel an meinem Auto versichert?")], *texts) == "Moin."
+    assert reply("Danke", (), *texts) == "Always."
+    assert reply("Hallo, was kostet das?", (), *texts) == ""
+    assert reply("Hallo", (), {}, {}) == ""
 
 
 def test_in_a_conversation_a_call_for_help_asks_for_something(settings: Settings) -> None:
-    assert reply("Can you help me?", (), settings.answer)
+    texts = settings.answer.greeting, settings.answer.thanks
+    assert reply("Can you help me?", (), *texts)
     stolen = [Message("user", "My bicycle was stolen."), Message("assistant", "Report it.")]
-    assert reply("Can you help me?", stolen, settings.answer) == ""
-    assert reply("thanks", stolen, settings.answer)
+    assert reply("Can you help me?", stolen, *texts) == ""
+    assert reply("thanks", stolen, *texts)
 
 
 def test_small_talk_is_answered_without_search_and_model(settings: Settings) -> None:

@@ -17,8 +17,7 @@ from fakes import ScriptedEngine
 from pairing import CORPUS, House
 from samples import evidence_of
 
-from assistant.artifacts.leaks import leaks
-from assistant.artifacts.pairs import header_file, read_header
+from assistant.artifacts.pairs import header_file, leaks, read_header
 from assistant.config import PairsSettings, Settings
 from assistant.errors import PairsError, UsageError, WorkspaceBusy
 from assistant.grounding.grounder import ground

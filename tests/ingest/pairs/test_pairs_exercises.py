@@ -8,8 +8,7 @@ import pytest
 from pairing import CORPUS, House
 from samples import evidence_of
 
-from assistant.artifacts.leaks import leaks
-from assistant.artifacts.pairs import Pair, read_header
+from assistant.artifacts.pairs import Pair, leaks, read_header
 from assistant.grounding.grounder import ground
 from eval.cases import Case, GoldSpan
 from eval.contamination import held_out

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.artifacts.leaks import LEAKS, leaking, leaks
-from assistant.artifacts.pairs import Pair
+from assistant.artifacts.pairs import LEAKS, Pair, leaking, leaks
 from assistant.store.catalog import StoredChunk
 from assistant.types import Passage
 from ingest.pairs.corpus import Family, deal, families, superseded
