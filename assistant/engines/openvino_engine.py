@@ -16,10 +16,7 @@ token by token (prompt lookup decoding, Saxena 2023). It says what it would have
 import hashlib
 import importlib.util
 import json
-import os
 import secrets
-import shutil
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
@@ -36,9 +33,8 @@ from assistant.engines.openvino_graph import llama_graph, openvino, why_unfit
 from assistant.engines.scheduler import Request, RequestOutput
 from assistant.errors import ModelError, one_line
 from assistant.models.loading import choose
-from assistant.models.unpacking import made_once
+from assistant.models.unpacking import keep_latest, made_once
 from assistant.work.progress import note
-from assistant.workspace import size_of
 
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 # Models that are held in memory at once; the one that was used longest ago gives way.
@@ -286,14 +282,7 @@ def converted(
             ) from error
 
     made_once(folder, convert)
-    now = time.time_ns()
-    os.utime(folder, ns=(now, now))
-    others = [one for one in folder.parent.iterdir() if one.is_dir() and one.name[0] != "." and one != folder]
-    total = size_of(folder)
-    for other in sorted(others, key=lambda one: -one.stat().st_mtime):
-        total += size_of(other)
-        if total > limit:
-            shutil.rmtree(other, ignore_errors=True)
+    keep_latest(folder, limit)
     return folder
 
 

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 from assistant.errors import ModelError, one_line
 from assistant.models.loading import quiet_transformers
 from assistant.work.progress import note
+from assistant.workspace import size_of
 
 # What transformers raises for a file that is cut off, of no known architecture, or no model.
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError)
@@ -162,3 +164,16 @@ def _not_unpacked(file: Path, reason: str) -> ModelError:
     return ModelError(
         f"The model {file} cannot be unpacked: {reason}.", "Name a whole GGUF of a causal model, or a folder."
     )
+
+
+def keep_latest(folder: Path, limit: int) -> None:
+    """A folder that was made is used now; those beside it that were used longest ago go where all have over ``limit``
+    bytes."""
+    now = time.time_ns()
+    os.utime(folder, ns=(now, now))
+    others = [one for one in folder.parent.iterdir() if one.is_dir() and one.name[0] != "." and one != folder]
+    total = size_of(folder)
+    for other in sorted(others, key=lambda one: -one.stat().st_mtime):
+        total += size_of(other)
+        if total > limit:
+            shutil.rmtree(other, ignore_errors=True)
