@@ -36,9 +36,10 @@ from assistant.retrieval.embedder import Embedder
 from assistant.text.lexicon import forms, grammar, no_subject, vocabulary, whole_words
 from assistant.text.negation import denials
 from assistant.text.overlap import weighted_coverage
+from assistant.text.quantities import SPANS_OF_TIME, quantities, unit_of, units_named
 from assistant.text.sentences import asks, has_ended
 from assistant.text.words import content_stems, stems, words
-from assistant.types import Citation, Evidence, Sentence
+from assistant.types import HEADING_SEPARATOR, Citation, Evidence, Sentence
 
 # In characters, some three sentences: what is longer shows the passage and not its point.
 _LONGEST_QUOTE = 400
@@ -57,6 +58,7 @@ _OLD_WORDS, _SAME_SECTION = 0.15, 0.5
 _LEAST_FIT = 0.45
 # So many words with a meaning tell what a sentence speaks of (docs/log.md).
 _TOPIC_WORDS = 3
+_LONGEST_CAPTION = 240  # in characters: a longer line above a table is text
 # With more, or longer ones in characters, the quotation is the section. By eye.
 _MOST_CONDITIONS = 2
 _LONGEST_CONDITION = 300
@@ -149,7 +151,7 @@ class Places:
         for score, candidate in self._ranked:
             if len(quotes) == most or score < max(_LEAST_FIT, least):
                 break
-            quoted = _quoted(candidate, self._hits)
+            quoted = _quoted(candidate, self.question, self._hits)
             if not any(_overlap(quoted, other) for other in quotes):
                 quotes.append(quoted)
         return tuple(quotes)
@@ -296,11 +298,32 @@ def cell_in_words(header: str, cell: str) -> str:
     return f"{cell} ({header})" if header else cell
 
 
-def _quoted(best: _Candidate, hits: Sequence[Evidence]) -> Sentence:
-    """The sentence with those around it in its clause or paragraph, while all are short; a row stands for itself."""
+def lines_above(hit: Evidence, span: Span) -> list[str]:
+    """What stands above the table of a row and may say what its figures are, the nearest first: lines, the heading."""
+    table_block = hit.block_at(hit.start + span.start)
+    above = []
+    for block in reversed([one for one in hit.blocks if one.start < table_block.start]):
+        if block.kind != "paragraph" or (block.heading, block.place) != (table_block.heading, table_block.place):
+            break
+        above.append(hit.text[max(0, block.start - hit.start) : block.end - hit.start])
+    above.append(table_block.heading.rpartition(HEADING_SEPARATOR)[2])
+    return [one for one in above if len(one) <= _LONGEST_CAPTION]
+
+
+def _quoted(best: _Candidate, question: str, hits: Sequence[Evidence]) -> Sentence:
+    """The sentence with those around it in its clause or paragraph, while all are short.
+
+    A row stands for itself, behind the line that says in what unit a bare number of it is: 36.4 may be for a month.
+    """
     hit, span = best.hit, best.span
     if span.row:
-        return Sentence(best.text, True, "", (cite(hit, span.start, span.end, hits),))
+        cells = (
+            one for _, cell in named_cells(span.row, question, hit.language) for one in quantities(cell, hit.language)
+        )
+        units = (one for one in lines_above(hit, span) if units_named(one, hit.language) - SPANS_OF_TIME)
+        caption = "" if all(map(unit_of, cells)) else next(units, "")
+        text = f"{caption.rstrip(':')}: {best.text}" if caption else best.text
+        return Sentence(text, True, "", (cite(hit, span.start, span.end, hits),))
     opening = _opening(best)
     end = _end(hit, opening.start, span)
     text = _in_one_line(hit, opening.start, end)

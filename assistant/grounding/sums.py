@@ -18,7 +18,7 @@ from functools import cache
 
 from assistant.grounding.grounder import cite
 from assistant.grounding.outcomes import stands_for_an_answer
-from assistant.grounding.quoting import Places, row_in_words
+from assistant.grounding.quoting import Places, lines_above, row_in_words
 from assistant.grounding.spans import Span, spans
 from assistant.grounding.tables import (
     Row,
@@ -31,6 +31,7 @@ from assistant.grounding.tables import (
 from assistant.text.languages import LANGUAGES, answers, data
 from assistant.text.lexicon import forms, grammar, no_subject, table, vocabulary, whole_words
 from assistant.text.quantities import (
+    SPANS_OF_TIME,
     as_written,
     in_digits,
     in_figures,
@@ -41,14 +42,11 @@ from assistant.text.quantities import (
     units_named,
 )
 from assistant.text.words import content_stems, stems, words
-from assistant.types import HEADING_SEPARATOR, Evidence, Sentence
+from assistant.types import Evidence, Sentence
 
 _MONEY = frozenset("€$£")
-# They say how long or how often, and measure nothing where a header names them.
-_SPANS_OF_TIME = frozenset({"hour", "day", "workday", "week", "month", "year"})
 # Decimal computes with 28 digits; no amount has as many.
 _LONGEST = 20
-_LONGEST_CAPTION = 240
 # Months have no fixed number of days, nor years of weeks.
 _TIMES = {("year", "month"): 12, ("week", "day"): 7}
 _CENT = Decimal("0.01")
@@ -158,19 +156,10 @@ def amount_of_cell(hit: Evidence, span: Span, header: str, cell: str) -> Amount 
 
 def captions(hit: Evidence, span: Span) -> list[str]:
     """What stands above the table of a row and says for what its amounts are, the nearest first."""
-    start = hit.start + span.start
-    table_block = hit.block_at(start)
-    above = []
-    for block in reversed([one for one in hit.blocks if one.start < table_block.start]):
-        if block.kind != "paragraph" or (block.heading, block.place) != (table_block.heading, table_block.place):
-            break
-        above.append(hit.text[max(0, block.start - hit.start) : block.end - hit.start])
-    above.append(table_block.heading.rpartition(HEADING_SEPARATOR)[2])
     return [
         one
-        for one in above
-        if len(one) <= _LONGEST_CAPTION
-        and (units_named(one, hit.language) & _MONEY or basis_in(one, hit.language).periods)
+        for one in lines_above(hit, span)
+        if units_named(one, hit.language) & _MONEY or basis_in(one, hit.language).periods
     ]
 
 
@@ -184,7 +173,7 @@ def _amount(quantity: str, unit: str, bases: list[Basis], is_open: bool) -> Amou
 
 def _unit_from(lines: tuple[str, ...], language: str) -> str:
     """The unit of a bare number: that of the first line that names one, empty where it names several."""
-    named = (units_named(line, language) - _SPANS_OF_TIME for line in lines)
+    named = (units_named(line, language) - SPANS_OF_TIME for line in lines)
     units = next(filter(None, named), set())
     return units.pop() if len(units) == 1 else ""
 

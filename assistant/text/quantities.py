@@ -24,6 +24,8 @@ from assistant.text.languages import alternatives
 from assistant.text.lexicon import forms, own, read_with, table
 from assistant.text.words import THOUSANDS
 
+# They say how long or how often, and measure nothing where a header or caption names them.
+SPANS_OF_TIME = frozenset({"hour", "day", "workday", "week", "month", "year"})
 # What all languages write.
 _SIGNS = {"%": "%", "€": "€|eur", "$": r"\$|usd", "£": "£|gbp", "m²": "m²", "km": "km", "kg": "kg"}
 _TIMES = ("day", "week", "month", "year", "hour")
