@@ -38,10 +38,14 @@ _MOST_PAIRS = 1_000  # of two lists of figures each one would be held against ea
 
 def missing_word(sentence: str, passage: str, language: str) -> str:
     """The first decisive word that a sentence holds and a passage does not say; empty when there is none."""
-    for decisive, saying in _groups(language).items():
-        if (found := decisive.search(sentence)) and not saying.search(passage):
-            return found[0]
-    return ""
+    return next((word for word, saying in _decisive(sentence, language) if not saying.search(passage)), "")
+
+
+@lru_cache(maxsize=64)  # a sentence is held against every place of the passages
+def _decisive(sentence: str, language: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The decisive words of a sentence, each with all words by which a passage says as much."""
+    groups = _groups(language).items()
+    return tuple((found[0], saying) for decisive, saying in groups if (found := decisive.search(sentence)))
 
 
 def is_restricted(sentence: str, passage: str, language: str) -> bool:
@@ -278,7 +282,7 @@ def _patterns(language: str) -> _BearerPatterns:
 @lru_cache(maxsize=4096)
 def said(text: str, language: str) -> tuple[Said, ...]:
     """The quantities of a text in order, each with what it is said of."""
-    return tuple(one for part in _patterns(language).segment_end.split(text) for one in _said(part, language))
+    return tuple(one for part in _parts(text, language) for one in _said(part, language))
 
 
 def exchanged(claim: tuple[Said, ...], passage: tuple[Said, ...]) -> tuple[str, str] | None:
@@ -368,5 +372,10 @@ def _segments(text: str, language: str) -> tuple[_Segment, ...]:
             frozenset(quantities(part, language)),
             frozenset(frozenset(words(" ".join(name))) for name in names(part, language)),
         )
-        for part in _patterns(language).segment_end.split(text)
+        for part in _parts(text, language)
     )
+
+
+def _parts(text: str, language: str) -> Iterator[str]:
+    """A text between the ends of its segments, without what is blank."""
+    return (part for part in _patterns(language).segment_end.split(text) if part.strip())

@@ -301,10 +301,12 @@ def context_of(hit: Evidence) -> str:
 
     A heading that asks is not known: what stands under it may say no.
     """
-    headings = hit.context.partition("\n")[0]
-    if asks(headings):
-        headings = headings.rpartition(HEADING_SEPARATOR)[0]
-    return f"{headings} {hit.blocks[0].place}"
+    return _known_everywhere(hit.context.partition("\n")[0], hit.blocks[0].place)
+
+
+@lru_cache(maxsize=64)  # each sentence of a passage is read with it
+def _known_everywhere(headings: str, place: str) -> str:
+    return f"{headings.rpartition(HEADING_SEPARATOR)[0] if asks(headings) else headings} {place}"
 
 
 def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, float], own: float) -> Support:

@@ -6,7 +6,7 @@ is told by their place: the next two words that carry meaning, or the two before
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -35,8 +35,8 @@ class Denial:
 def denials(text: str, language: str) -> list[Denial]:
     """What a text denies, in order."""
     idiom, clause_end = _patterns(language)
-    clauses = clause_end.split(idiom.sub(" ", without_contractions(text)))
-    return [denial for clause in clauses for denial in _in_clause(words(clause), language)]
+    clauses = map(words, clause_end.split(idiom.sub(" ", without_contractions(text))))
+    return [denial for clause in clauses if clause for denial in _in_clause(clause, language)]
 
 
 @cache
@@ -44,6 +44,14 @@ def _patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Words of negation that deny nothing, as in "without delay", and where a clause ends."""
     ends = rf"(?<![.,;|!?()–])[.,;|!?()–]++(?=\s|$)|\n|\b(?:{forms('adversative', language)})\b"
     return whole_words(forms("idioms", language)), re.compile(ends)
+
+
+@cache
+def _words(language: str) -> tuple[Set[str], Mapping[str, str], Set[str]]:
+    """Words that deny, what they turn round, and those without a meaning that could be denied."""
+    negations = vocabulary("negations", language)
+    grammar = (vocabulary("stopwords", language) - vocabulary("meaning_if_denied", language)) | negations
+    return negations, table("opposites", language), grammar
 
 
 def without_contractions(text: str) -> str:
@@ -68,8 +76,7 @@ def contradiction(claim: Sequence[Denial], passage: Sequence[Denial], claimed: S
 
 def _in_clause(clause: Sequence[str], language: str) -> list[Denial]:
     found: list[Denial] = []
-    negations, opposites = vocabulary("negations", language), table("opposites", language)
-    grammar = (vocabulary("stopwords", language) - vocabulary("meaning_if_denied", language)) | negations
+    negations, opposites, grammar = _words(language)
     carrying = [(place, word) for place, word in enumerate(clause) if word not in grammar and word.isalpha()]
     content = [(place, opposites.get(word, word)) for place, word in carrying]
     for place, word in enumerate(clause):

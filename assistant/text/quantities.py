@@ -191,11 +191,10 @@ def is_said(quantity: str, among: Set[str], in_cells: Set[str] = frozenset()) ->
 
     ``in_cells`` are those of the cells of a table, where a number may stand without its unit.
     """
-    if quantity in among or quantity in in_cells or is_dated(quantity, among | in_cells):
+    said = among | in_cells
+    if quantity in said or is_dated(quantity, said) or quantity.removesuffix(_behind_number(quantity)) in in_cells:
         return True
-    if quantity.removesuffix(_behind_number(quantity)) in in_cells:
-        return True
-    return any(f"{quantity}{unit}" in among | in_cells for unit in table("units"))
+    return any(f"{quantity}{unit}" in said for unit in table("units"))
 
 
 def unit_of(quantity: str) -> str:
