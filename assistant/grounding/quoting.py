@@ -39,7 +39,7 @@ from assistant.text.overlap import weighted_coverage
 from assistant.text.quantities import SPANS_OF_TIME, quantities, unit_of, units_named
 from assistant.text.sentences import asks, has_ended
 from assistant.text.words import content_stems, stems, words
-from assistant.types import HEADING_SEPARATOR, Citation, Evidence, Sentence
+from assistant.types import Citation, Evidence, Sentence
 
 # In characters, some three sentences: what is longer shows the passage and not its point.
 _LONGEST_QUOTE = 400
@@ -151,19 +151,21 @@ class Places:
         for score, candidate in self._ranked:
             if len(quotes) == most or score < max(_LEAST_FIT, least):
                 break
-            quoted = _quoted(candidate, self.question, self._hits)
+            quoted = _quoted(candidate, self._hits)
             if not any(_overlap(quoted, other) for other in quotes):
                 quotes.append(quoted)
         return tuple(quotes)
 
     def _conditions(self, quote: Sentence) -> Iterator[Sentence]:
-        """What limits a quotation, behind it in its section."""
+        """What limits a quotation, behind it in its section; of a row, the line that says what its numbers count."""
         (cited,) = quote.citations
         hit = next(hit for hit in self._hits if hit.rank == cited.hit)
-        if hit.block_at(cited.start).kind != "table":
-            for one in conditions(hit, cited.end - hit.start, quote.text):
-                text = _in_one_line(hit, one.start, one.end)
-                yield Sentence(text, True, "", (cite(hit, one.start, one.end, self._hits),))
+        if hit.block_at(cited.start).kind == "table":
+            found = _unit_line(hit, cited.start - hit.start, self.question)
+        else:
+            found = ((one.start, one.end) for one in conditions(hit, cited.end - hit.start, quote.text))
+        for start, end in found:
+            yield Sentence(_in_one_line(hit, start, end), True, "", (cite(hit, start, end, self._hits),))
 
     def behind(self, citations: Sequence[Citation]) -> float:
         """By how much the citation that fits the question best does so worse than the best place.
@@ -298,32 +300,33 @@ def cell_in_words(header: str, cell: str) -> str:
     return f"{cell} ({header})" if header else cell
 
 
-def lines_above(hit: Evidence, span: Span) -> list[str]:
-    """What stands above the table of a row and may say what its figures are, the nearest first: lines, the heading."""
-    table_block = hit.block_at(hit.start + span.start)
+def lines_above(hit: Evidence, start: int) -> list[tuple[int, int]]:
+    """The lines above the table at a place of a passage, which may say what its figures are, the nearest first."""
+    table_block = hit.block_at(hit.start + start)
     above = []
     for block in reversed([one for one in hit.blocks if one.start < table_block.start]):
         if block.kind != "paragraph" or (block.heading, block.place) != (table_block.heading, table_block.place):
             break
-        above.append(hit.text[max(0, block.start - hit.start) : block.end - hit.start])
-    above.append(table_block.heading.rpartition(HEADING_SEPARATOR)[2])
-    return [one for one in above if len(one) <= _LONGEST_CAPTION]
+        above.append((max(0, block.start - hit.start), block.end - hit.start))
+    return [(begin, end) for begin, end in above if end - begin <= _LONGEST_CAPTION]
 
 
-def _quoted(best: _Candidate, question: str, hits: Sequence[Evidence]) -> Sentence:
-    """The sentence with those around it in its clause or paragraph, while all are short.
+def _unit_line(hit: Evidence, start: int, question: str) -> Iterator[tuple[int, int]]:
+    """Where the line stands that says what a bare number of the row at ``start`` counts: 36.4 may be for a month."""
+    row = next((one.row for one in spans(hit) if one.start == start), None)
+    cells = [cell for _, cell in named_cells(row, question, hit.language)] if row else []
+    figures = (one for cell in cells for one in quantities(cell, hit.language))
+    if not all(map(unit_of, figures)):
+        lines = lines_above(hit, start)
+        named = (one for one in lines if units_named(hit.text[slice(*one)], hit.language) - SPANS_OF_TIME)
+        yield from islice(named, 1)
 
-    A row stands for itself, behind the line that says in what unit a bare number of it is: 36.4 may be for a month.
-    """
+
+def _quoted(best: _Candidate, hits: Sequence[Evidence]) -> Sentence:
+    """The sentence with those around it in its clause or paragraph, while all are short; a row stands for itself."""
     hit, span = best.hit, best.span
     if span.row:
-        cells = (
-            one for _, cell in named_cells(span.row, question, hit.language) for one in quantities(cell, hit.language)
-        )
-        units = (one for one in lines_above(hit, span) if units_named(one, hit.language) - SPANS_OF_TIME)
-        caption = "" if all(map(unit_of, cells)) else next(units, "")
-        text = f"{caption.rstrip(':')}: {best.text}" if caption else best.text
-        return Sentence(text, True, "", (cite(hit, span.start, span.end, hits),))
+        return Sentence(best.text, True, "", (cite(hit, span.start, span.end, hits),))
     opening = _opening(best)
     end = _end(hit, opening.start, span)
     text = _in_one_line(hit, opening.start, end)

@@ -42,7 +42,7 @@ from assistant.text.quantities import (
     units_named,
 )
 from assistant.text.words import content_stems, stems, words
-from assistant.types import Evidence, Sentence
+from assistant.types import HEADING_SEPARATOR, Evidence, Sentence
 
 _MONEY = frozenset("€$£")
 # Decimal computes with 28 digits; no amount has as many.
@@ -156,11 +156,9 @@ def amount_of_cell(hit: Evidence, span: Span, header: str, cell: str) -> Amount 
 
 def captions(hit: Evidence, span: Span) -> list[str]:
     """What stands above the table of a row and says for what its amounts are, the nearest first."""
-    return [
-        one
-        for one in lines_above(hit, span)
-        if units_named(one, hit.language) & _MONEY or basis_in(one, hit.language).periods
-    ]
+    above = [hit.text[start:end] for start, end in lines_above(hit, span.start)]
+    above.append(hit.block_at(hit.start + span.start).heading.rpartition(HEADING_SEPARATOR)[2])
+    return [one for one in above if units_named(one, hit.language) & _MONEY or basis_in(one, hit.language).periods]
 
 
 def _amount(quantity: str, unit: str, bases: list[Basis], is_open: bool) -> Amount | None:

@@ -312,3 +312,35 @@ def test_nothing_is_computed_where_the_documents_say_it(told: str) -> None:
 @pytest.mark.parametrize(("thing", "is_computed"), [("garage", False), ("carport", False), ("cellar", True)])
 def test_what_another_cell_of_the_row_says_in_words_may_limit_the_amount(thing: str, is_computed: bool) -> None:
     assert bool(answered(f"What does the {thing} cost a year?", GARAGES)) is is_computed
+
+
+def test_a_mention_of_the_calendar_year_tells_no_yearly_sum_and_an_amount_for_it_does() -> None:
+    asked, line = "What does Painting cost a year at 45?", "Valid from 1 January 2026."
+    counted = PRICES.replace(line, "By age reached in the calendar year.")
+    assert answered(asked, counted)[-1] == "12 × €1,036.40 a month = €12,436.80 a year"
+    assert answered(asked, PRICES.replace(line, "At most 900 euros per calendar year.")) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "lines"),
+    [
+        ("What does Painting cost at 45?", PRICES, ["Courses – monthly fee in euros"]),
+        (
+            "What does Painting cost at 45?",
+            PRICES.replace("2026. Members of the museum pay 20% less.", "2026, by age in the year."),
+            ["Courses – monthly fee in euros"],
+        ),
+        ("Was kostet Malen für Familie?", GERMAN, ["Kurse – Beitrag im Monat in €"]),
+        ("What is the fee of Locker small?", f"Fees in euros\n\n{FEES}", []),
+        ("What does Basic pay for meals per person?", f"Benefits in euros\n\n{MEALS}", []),
+    ],
+)
+def test_a_bare_number_of_a_table_is_quoted_with_the_line_that_says_its_unit(
+    question: str, text: str, lines: list[str]
+) -> None:
+    hit = evidence(text, title="Prices", context="Prices", heading="")
+    _, *behind = Places(question, [hit], FakeEmbedder(), alike).quotes(most=1)
+    assert [one.text for one in behind] == lines
+    for one in behind:
+        (cited,) = one.citations
+        assert hit.text[cited.start - hit.start : cited.end - hit.start] == one.text
