@@ -157,7 +157,9 @@ def test_places_that_may_not_answer_are_listed_and_not_shown_as_an_answer(
     opening, *places = answer.text.splitlines()
     assert opening == settings.answer.closest["en"] and places[0].startswith("- Pets (pets.md): Dogs of the household")
     assert [sentence.text in place for sentence, place in zip(answer.sentences, places, strict=True)] == [True, True]
-    assert answer_json(None, answer)["hedged"] and answer_lines(answer) == [answer.text]
+    missing = "None of the passages found mentions “premium”."
+    assert answer_json(None, answer)["hedged"] and answer.notes == (missing,)
+    assert answer_lines(answer) == [answer.text, f"({missing})"]
     assert SettledText(settings.answer, with_sources=True).rest(answer) == unlinked(answer.text)
 
 

@@ -25,7 +25,7 @@ from assistant.grounding.quoting import Places
 from assistant.grounding.support import only_replies
 from assistant.prompt import build_messages, fitting_evidence, fitting_history
 from assistant.refusal.answerability import Verdict, judge
-from assistant.refusal.wording import closest_text, declines, open_part, refusal_text
+from assistant.refusal.wording import closest_text, declines, looked_for, open_part, refusal_text
 from assistant.retrieval.editions import with_newest
 from assistant.retrieval.embedder import Meaning
 from assistant.retrieval.retriever import Retriever, refuse_long
@@ -190,7 +190,10 @@ class Assistant:
         grounder = self._grounder(standalone, prompt.shown, near)
         yield from self._generate(prompt, grounder, adapter)
         course.done("generate")
-        yield self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
+        answer = self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
+        if answer.hedged:
+            answer = replace(answer, notes=(*looked_for(question, self._answering, verdict.missing), *answer.notes))
+        yield answer
 
     def _as_accepted(self, course: _Course, known: AcceptedAnswer, nearest: Sequence[Evidence], trace: Trace) -> Answer:
         """A checked answer, held against its passages as they are now."""

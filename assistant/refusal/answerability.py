@@ -175,10 +175,11 @@ def judge(question: str, found: Sequence[Evidence], retriever: Retriever, settin
     named = {name: value for name, value in zip(FEATURES, features, strict=True) if not isnan(value)}
     unknown = float(len(unknown_names(question, retriever)))
     judgement = {"probability": probability, "threshold": threshold, "unknown_names": unknown, **named}
+    missing = missing_words(question, there, retriever)
     if probability < threshold:
         reason = f"with a probability of {1 - probability:.0%} the nearest passages do not answer the question"
-        return Verdict(False, reason, judgement, missing_words(question, there, retriever))
-    return Verdict(True, judgement=judgement)
+        return Verdict(False, reason, judgement, missing)
+    return Verdict(True, "", judgement, missing)
 
 
 def shifted(threshold: float, caution: float) -> float:

@@ -19,15 +19,19 @@ def refusal_text(question: str, settings: AnswerSettings, missing: Sequence[str]
 
     ``missing`` are the words of the question that no passage holds: they help to ask better.
     """
-    texts = settings.refusal
-    language = answered_in(question, texts)
-    refusal = text_in(texts, language)
-    helped = language if language in LANGUAGES and language in texts else next(iter(texts))
+    refusal = text_in(settings.refusal, answered_in(question, settings.refusal))
+    return " ".join([refusal, *looked_for(question, settings, missing)])
+
+
+def looked_for(question: str, settings: AnswerSettings, missing: Sequence[str]) -> tuple[str, ...]:
+    """That no passage mentions some words of a question, in the language of a refusal; nothing where there are none."""
+    language = answered_in(question, settings.refusal)
+    helped = language if language in LANGUAGES and language in settings.refusal else next(iter(settings.refusal))
     if helped not in LANGUAGES or not missing:
-        return refusal
+        return ()
     words = data(helped, "answers")
-    looked_for = ", ".join(words["quoted"].format(word) for word in missing[:_MOST_WORDS])
-    return f"{refusal} {words['looked_for'].format(words=looked_for)}"
+    listed = ", ".join(words["quoted"].format(word) for word in missing[:_MOST_WORDS])
+    return (words["looked_for"].format(words=listed),)
 
 
 def closest_text(
