@@ -15,6 +15,7 @@
     told.setAttribute("role", "status");
     link.href = `#${page}`;
     link.textContent = line;
+    link.addEventListener("click", () => window.assistant.to(page));  // the address may be this one still
     close.type = "button";
     close.className = "quiet";
     close.textContent = "×";
