@@ -7,7 +7,7 @@
 Neither TRL's SFTTrainer nor transformers' Trainer stands behind it. Both write checkpoints in place and pickled, and
 accumulate gradients over a fixed number of batches; TRL patches the model's forward and keeps QLoRA's adapter in
 bfloat16. Eight methods would have to be replaced, five of them private. What they rest on is used as it is:
-transformers for models, PEFT for adapters, accelerate for processes and trackers, AdamW of torch or bitsandbytes. A
+transformers for models, PEFT for adapters, accelerate for processes, AdamW of torch or bitsandbytes. A
 test holds the weights after some steps against SFTTrainer's.
 """
 
