@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assistant.config import parse_value, read_yaml
+from assistant.config.outdated import IN_RUN_FILES, current
 from assistant.config.train_settings import PREFERENCE_METHODS, TrainSettings
 from assistant.errors import ConfigError
 
@@ -43,16 +44,16 @@ def given(file: Path | None, assignments: Iterable[str]) -> dict[str, Any]:
     content = (read_yaml(file) if file else None) or {}
     if not isinstance(content, dict):
         raise ConfigError(f"{file} holds a {type(content).__name__}, not settings.", "Write 'key: value' lines.")
-    values = {str(key): value for key, value in content.items()}
-    for key in values:
-        _known(key, str(file))
+    stated = [(str(key), value, str(file)) for key, value in content.items()]
+    asked = []
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"'{assignment}' is not a setting.", "Write key=value, as in rank=16.")
-        key = _known(key.strip(), "command line")
-        values[key] = parse_value(text, TrainSettings.model_fields[key].annotation, assignment)
-    return values
+        field = TrainSettings.model_fields.get(key.strip())
+        asked.append((key.strip(), parse_value(text, field and field.annotation, assignment), "command line"))
+    entries = [*current(stated, IN_RUN_FILES), *current(asked, IN_RUN_FILES)]
+    return {_known(key, source): value for key, value, source in entries}
 
 
 def validated(values: Mapping[str, Any]) -> TrainSettings:

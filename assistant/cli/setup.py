@@ -99,8 +99,8 @@ def set_settings(assignments: tuple[str, ...], workspace: Workspace) -> None:
             models.fetch(value)
         elif key == "engine.model":
             check_engine(settings.engine)  # a misspelt one is told here, not at the next question
-    change_settings(workspace, assignments)
-    click.echo(f"Written to {workspace.config_file}: {', '.join(assignments)}")
+    if written := change_settings(workspace, assignments):
+        click.echo(f"Written to {workspace.config_file}: {', '.join(written)}")
 
 
 @click.group("models", epilog="Example: assistant models list")

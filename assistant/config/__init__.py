@@ -1,8 +1,9 @@
-"""What every setting of ``settings.py`` is set to, where that comes from, and how ``config.yaml`` is changed.
+"""What every setting is set to, where that comes from, and how ``config.yaml`` is changed.
 
 The value of a setting is taken from, in rising order: the default, ``config.yaml`` in the workspace, the
 environment (``ASSISTANT_RETRIEVAL__K=5``), the command line (``--set retrieval.k=5``). A key that does
-not exist is refused with the nearest one that does. ``assistant config show`` prints the outcome.
+not exist is refused with the nearest one that does; one of an earlier release counts as what it is called now
+(``assistant.config.outdated``). ``assistant config show`` prints the outcome.
 
 ``assistant config set`` and the app change the file; comments, order and spelling of everything else stay as they are:
 
@@ -21,6 +22,7 @@ from typing import Any, Literal, cast, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from assistant.config.outdated import IN_CONFIG, current
 from assistant.config.settings import (
     AnswerSettings,
     DeviceSettings,
@@ -28,12 +30,12 @@ from assistant.config.settings import (
     EngineSettings,
     EvalSettings,
     IngestSettings,
-    PairsSettings,
     RetrievalSettings,
+    Section,
     ServeSettings,
-    Settings,
     UiSettings,
 )
+from assistant.config.train_settings import PairsSettings
 from assistant.errors import ConfigError
 from assistant.types import well_formed
 from assistant.workspace import Workspace, replaced_atomically, write_lock
@@ -69,6 +71,21 @@ ENVIRONMENT_PREFIX = "ASSISTANT_"
 ENVIRONMENT_PLACES = frozenset({"ASSISTANT_WORKSPACE", "ASSISTANT_CACHE", "ASSISTANT_CORPORA", "ASSISTANT_PROGRESS"})
 # Variables that hold a secret, which has no place in a file of settings.
 ENVIRONMENT_SECRETS = frozenset({"ASSISTANT_ENGINE_KEY", "ASSISTANT_TOKEN"})
+
+
+class Settings(Section):
+    """All settings; each section is described where it is defined."""
+
+    embedder: EmbedderSettings = EmbedderSettings()
+    engine: EngineSettings = EngineSettings()
+    device: DeviceSettings = DeviceSettings()
+    ingest: IngestSettings = IngestSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    answer: AnswerSettings = AnswerSettings()
+    serve: ServeSettings = ServeSettings()
+    ui: UiSettings = UiSettings()
+    pairs: PairsSettings = PairsSettings()
+    eval: EvalSettings = EvalSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +137,7 @@ def load(
         assignment_layer(assignments),
     )
     for layer in layers:
-        for key, value, source in layer:
+        for key, value, source in current(layer, IN_CONFIG):
             values[_known(key, source)] = value
             origins[key] = source
     settings = _validated(values, origins)
@@ -217,19 +234,26 @@ def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         ) from None
 
 
-def change_settings(workspace: Workspace, assignments: Sequence[str]) -> None:
-    """Write some ``key=value`` into the file, whose comments stay. Raises ConfigError for what is wrong with one."""
+def change_settings(workspace: Workspace, assignments: Sequence[str]) -> tuple[str, ...]:
+    """Write some ``key=value`` into the file, whose comments stay; the keys as they are called now.
+
+    Raises ConfigError for what is wrong with one.
+    """
     # Twice: a refusal leaves no folder behind, and what another process wrote before the lock was had counts too.
     load(workspace.config_file, environment={}, assignments=assignments)
+    entries = current(assignment_layer(assignments), IN_CONFIG)
+    if not entries:
+        return ()
     with write_lock(workspace.root):
         load(workspace.config_file, environment={}, assignments=assignments)
         file = workspace.config_file
         text = file.read_text(encoding="utf-8") if file.exists() else ""
-        for key, value, _ in assignment_layer(assignments):
+        for key, value, _ in entries:
             section, name = key.split(".")
             text = with_value(text, section, name, value)
         with replaced_atomically(workspace.config_file) as beside:
             beside.write_text(text, encoding="utf-8")
+    return tuple(key for key, _, _ in entries)
 
 
 def with_value(text: str, section: str, name: str, value: Any) -> str:

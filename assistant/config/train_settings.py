@@ -1,14 +1,85 @@
-"""The settings of one training run, each written once: its default, its bounds, what it does.
+"""What a model learns from and how, each setting written once: its default, its bounds, what it does.
 
-``train.run_file`` reads them from run files and the command line; screens take their labels and helps from here.
+Those of pairs are of the workspace, as all of ``assistant.config.settings``; ``train.run_file`` reads those of a
+training from run files and the command line. Screens take their labels and helps from here.
 """
 
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from assistant.config.settings import Section, TrackerName
+
+
+class PairsSettings(Section):
+    """What instruction pairs are made from, and how many."""
+
+    per_chunk: int = Field(6, ge=1, le=50, description="Most questions about one chunk.")
+    most: int = Field(
+        4000,
+        ge=0,
+        le=100_000_000,
+        description="About so many questions at most; chunks are then chosen evenly. 0 takes every chunk.",
+    )
+    shares: dict[Literal["generated", "structure", "set", "feedback", "tone"], Annotated[float, Field(gt=0, le=1)]] = (
+        Field({}, description='Most that sources may be of all pairs, as in {"structure": 0.5}; others have no limit.')
+    )
+    refusals: float = Field(
+        0.1, ge=0.0, le=0.9, description="Share of pairs whose passages do not answer; more makes a model refuse more."
+    )
+    twins: float = Field(0.25, ge=0.0, le=1.0, description="Part of the refusals that change a name, number or year.")
+    reading: float = Field(
+        0.5,
+        ge=0.0,
+        le=0.9,
+        description="Share of pairs, at most, from reading exercises that come with the program: made-up documents, and"
+        " questions as people ask them.",
+    )
+    general: float = Field(
+        0.04, ge=0.0, le=0.9, description="Share of pairs that are general chat, against forgetting."
+    )
+    round_trip: int = Field(
+        8, ge=0, le=100, description="A question has to find its chunk among so many hits; 0 does not ask."
+    )
+    shuffled: float = Field(
+        0.25,
+        ge=0.0,
+        le=1.0,
+        description="Share of a document's evidence lists in which the place of the passage that answers is drawn; the"
+        " others stand as the retriever ranks them.",
+    )
+    validation: float = Field(0.1, ge=0.0, le=0.5, description="Share of the documents that training is watched on.")
+    test: float = Field(0.1, ge=0.0, le=0.5, description="Share of the documents that are kept from training.")
+    hold_out: tuple[str, ...] = Field(
+        (), description="Documents that are kept from training, as in policies/*; then they alone are the test split."
+    )
+    seed: int = Field(0, ge=0, le=2**31, description="Another seed makes other choices; the same one the same file.")
+    tone: tuple[str, ...] = Field((), description="Files with examples of the house voice.")
+    data: tuple[str, ...] = Field((), description="Files with your own questions and answers.")
+    teacher: str = Field(
+        "auto",
+        description="Model that writes questions and answers: 'base' (engine.model), a name of the catalogue, or"
+        " PROVIDER:MODEL of LangChain; empty: none. auto takes the base where it answers in its own words"
+        " (engine.generate).",
+    )
+    teacher_url: str = Field("", description="Address of an OpenAI-compatible endpoint for the teacher and the judge.")
+    teacher_seconds: float = Field(120.0, gt=0, le=86_400, description="Longest time for one reply of the teacher.")
+    teacher_attempts: int = Field(
+        5, ge=1, le=50, description="How often the teacher is asked before it counts as down."
+    )
+    generated_per_chunk: int = Field(
+        4, ge=1, le=20, description="Questions that the teacher is asked to write a chunk."
+    )
+    retold: float = Field(1.0, ge=0.0, le=1.0, description="Part of the teacher's answers told again like pairs.tone.")
+    judge: str = Field("", description="Model that judges what the teacher wrote, named like the teacher; empty: none.")
+
+    @model_validator(mode="after")
+    def _leave_some_to_train_on(self) -> "PairsSettings":
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test together leave nothing to train on")
+        return self
+
 
 _Column = Literal[
     "messages",

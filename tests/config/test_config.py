@@ -1,15 +1,103 @@
-"""Settings: layers, origins, and refusals that name the right name."""
+"""Settings: layers, origins, refusals that name the right name, and what earlier releases called them."""
 
+import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from assistant import config
 from assistant.cli import main
-from assistant.config.settings import Settings
+from assistant.config import Settings, outdated
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
+from train import run_file
+
+# Who renames a setting or takes it away leaves it here, and says in ``assistant.config.outdated`` what became of it.
+EVER_KNOWN = (Path(__file__).parents[1] / "data" / "settings_ever_known.txt").read_text(encoding="utf-8").split()
+OLD_VALUES = {
+    "ingest.chunk_tokens": 128,
+    "ingest.min_chunk_tokens": 24,
+    "retrieval.passage_characters": 900,
+    "answer.min_coverage": 0.34,
+    "answer.min_similarity": 0.25,
+    "answer.refusal": "I do not know.",
+    "answer.unsupported": "quote",
+    "embedder.query_prefix": None,
+    "embedder.document_prefix": None,
+    "train.tone_repeats": 4,
+    "train.report_to": "none",
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told_yet() -> None:
+    outdated._tell.cache_clear()
+
+
+def of_every_release() -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """A file of settings and a run file with every setting that there ever was."""
+    defaults = {key: config.value_of(Settings(), key) for key in config.setting_keys()}
+    run = {f"train.{key}": value for key, value in TrainSettings().model_dump(mode="json").items()}
+    sections: dict[str, dict[str, Any]] = {}
+    for key in EVER_KNOWN:
+        section, name = key.split(".")
+        value = OLD_VALUES[key] if key in OLD_VALUES else {**defaults, **run}[key]
+        sections.setdefault(section, {})[name] = list(value) if isinstance(value, tuple) else value
+    for renamed in ("ingest.window_tokens", "ingest.min_window_tokens", "ingest.chunk_characters", "train.tone_epochs"):
+        section, name = renamed.split(".")
+        del sections[section][name]  # it would count more than its old name
+    return sections, sections.pop("train")
+
+
+def test_a_file_with_every_setting_that_there_ever_was_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sections, run = of_every_release()
+    file, run_file_ = tmp_path / "config.yaml", tmp_path / "run.yaml"
+    file.write_text(yaml.safe_dump(sections), encoding="utf-8")
+    run_file_.write_text(yaml.safe_dump(run), encoding="utf-8")
+    for _ in range(2):  # a process reads its settings several times
+        settings, origins = config.load(file, {})
+        training = run_file.load(run_file_)
+    assert (settings.ingest.window_tokens, settings.ingest.min_window_tokens) == (128, 24)
+    assert settings.ingest.chunk_characters == 900
+    assert settings.answer.refusal == {"en": "I do not know."} and settings.answer.unsupported == "strict"
+    assert settings.embedder.query_prefix == settings.embedder.document_prefix == "auto"
+    assert training.tone_epochs == 3 and training.report_to == ()
+    assert {origin.source for origin in origins if origin.key == "ingest.window_tokens"} == {str(file)}
+    told = sorted(record.getMessage().split(" ")[0] for record in caplog.records)
+    changed = {*outdated.IN_CONFIG, *outdated.IN_RUN_FILES}
+    assert told == sorted(changed), "each is told once, and nothing else"
+    assert all(record.levelno == logging.WARNING for record in caplog.records)
+
+
+def test_no_setting_goes_without_a_word_on_what_became_of_it() -> None:
+    now = {*config.setting_keys(), *(f"train.{key}" for key in TrainSettings.model_fields)}
+    gone = {*outdated.IN_CONFIG, *(f"train.{key}" for key in outdated.IN_RUN_FILES)}
+    assert set(EVER_KNOWN) - now <= gone, "say what became of it in assistant.config.outdated"
+    assert now <= set(EVER_KNOWN), "note new settings in tests/data/settings_ever_known.txt"
+    for key, change in {**outdated.IN_CONFIG, **outdated.IN_RUN_FILES}.items():
+        assert change.now in {*config.setting_keys(), *TrainSettings.model_fields} or change.reason, key
+
+
+def test_a_setting_of_before_counts_wherever_it_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("ingest:\n  window_tokens: 100\n  chunk_tokens: 50  # ours\n")
+    assert config.load(file, {})[0].ingest.window_tokens == 100, "the name of now counts more"
+    assert config.load(None, {"ASSISTANT_INGEST__CHUNK_TOKENS": "70"})[0].ingest.window_tokens == 70
+    assert config.load(file, {}, ["ingest.chunk_tokens=80"])[0].ingest.window_tokens == 80
+    assert config.change_settings(Workspace(tmp_path), ["ingest.chunk_tokens=90"]) == ("ingest.window_tokens",)
+    assert "window_tokens: 90" in file.read_text() and "# ours" in file.read_text()
+    assert config.change_settings(Workspace(tmp_path / "new"), ["answer.min_coverage=0.1"]) == ()
+    assert not (tmp_path / "new").exists()
+    assert run_file.load(None, ["tone_repeats=1"]).tone_epochs == 0
+
+
+@pytest.mark.parametrize("assignment", ["ingest.chunk_tokens=many", "ingest.chunk_token=5", "answer.min_coverag=0.3"])
+def test_a_wrong_value_and_a_typo_of_an_old_name_are_refused(assignment: str) -> None:
+    with pytest.raises(ConfigError):
+        config.load(None, {}, [assignment])
 
 
 def test_later_layers_win_and_every_origin_is_told(tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 from starlette.types import Scope
 
-from assistant.config import ServeSettings, UiSettings, load
-from assistant.config.settings import Settings
+from assistant.config import ServeSettings, Settings, UiSettings, load
 from assistant.doctor import CHECKS
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
