@@ -143,10 +143,12 @@ def _engine(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  #
 
 @_check("engine address")
 def _address(workspace: Workspace, settings: Settings) -> Iterator[Diagnosis]:  # noqa: ARG001
-    from assistant.engines.client import checked_url, is_this_machine
+    from assistant.engines.client import checked_urls, is_this_machine
     from assistant.engines.opening import uses_server
 
-    if uses_server(settings.engine) and not is_this_machine(url := checked_url(settings.engine.url)):
+    for url in checked_urls(settings.engine.url) if uses_server(settings.engine) else ():
+        if is_this_machine(url):
+            continue
         message = f"questions and passages are sent to {url}" + (", unencrypted" if url.startswith("http:") else "")
         yield Diagnosis(
             "engine address", "warning", message, "Trust that server, or set engine.url to another or none."

@@ -44,6 +44,8 @@ class Endpoint:
     def __init__(self, replies: Sequence[Reply]) -> None:
         self.replies = list(replies)
         self.models: list[dict[str, Any]] | None = None
+        self.loads_adapters = False
+        """Whether it takes folders of adapters while it runs, as vLLM does; else it has no such address."""
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.lock = threading.Lock()
@@ -108,6 +110,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.of.headers.append(dict(self.headers))
+        if self.path.endswith("/load_lora_adapter"):
+            if self.of.loads_adapters and self.of.models is not None:
+                self.of.models.append({"id": request["lora_name"], "root": request["lora_path"]})
+            self._send(Reply("", 200 if self.of.loads_adapters else 404))
+            return
         reply = self.of.next(request)
         if reply.echo:
             reply = Reply(request["messages"][-1]["content"], seconds=reply.seconds, pause=reply.pause)

@@ -81,7 +81,7 @@ class EngineSettings(Section):
         " server that speaks OpenAI's protocol (vLLM, llama.cpp, Ollama); auto takes the server if engine.url names"
         " one, and on a processor openvino if it can run the model.",
     )
-    url: str = Field("", description="Address of an OpenAI-compatible server, as in http://127.0.0.1:8001/v1.")
+    url: str = Field("", description="OpenAI-compatible server, as in http://127.0.0.1:8001/v1; several with commas.")
     key_file: str = Field(
         "", description="File with the server's key; empty takes the variable ASSISTANT_ENGINE_KEY, if there is one."
     )

@@ -1,23 +1,21 @@
-"""What is said to a server that speaks OpenAI's protocol: one address, one key, and what may go wrong.
+"""What is said to a server that speaks OpenAI's protocol: one address, one key, one try, and what may go wrong.
 
 Over httpx alone, because a question may go nowhere but to the address that was named: no redirect is followed, no
 proxy stands before a server on this machine, and no header tells about this machine.
 
-A server that is down, busy or failing is asked again, later each time and not before the moment it names itself; never
-once it has begun to answer. One that is silent is not: it may still be at work, and asking again would double that.
+Whether a try that brought nothing is made again, and where, is the pool's to say (``assistant.engines.openai_engine``).
 """
 
 import contextlib
 import ipaddress
 import json
 import os
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -26,7 +24,6 @@ from assistant.config import EngineSettings
 from assistant.engines.thinking import CLOSING, OPENING
 from assistant.errors import ConfigError, ModelError
 from assistant.text.printing import visible
-from assistant.work.progress import note
 
 KEY_VARIABLE = "ASSISTANT_ENGINE_KEY"
 # Between two attempts: a person waits for the answer.
@@ -34,6 +31,9 @@ _LONGEST_WAIT_SECONDS = 60.0
 # Statuses of a server that may answer the same request later, and of one that finds fault with it.
 _BUSY = frozenset({408, 409, 425, 429})
 _AT_FAULT = frozenset({400, 422})
+# Of an address that a server does not have, or has for others.
+_NOT_OFFERED = frozenset({403, 404, 405})
+_VLLM = "vllm"
 # How vLLM ends an answer that it could not finish.
 _GIVEN_UP = frozenset({"abort", "error"})
 _OUT_OF_TOKENS = "length"
@@ -46,10 +46,6 @@ _LONGEST_REPLY = 4 << 20
 _LONGEST_REASON = 200
 _CHECK_URL = "Check engine.url; it usually ends in /v1."
 
-T = TypeVar("T")
-R = TypeVar("R")
-Sleep = Callable[[float], None]
-
 
 class ListedModel(BaseModel):
     """A model or adapter as the server lists it."""
@@ -57,6 +53,7 @@ class ListedModel(BaseModel):
     id: str
     max_model_len: Any = None
     meta: Any = None
+    owned_by: Any = None
 
     @property
     def window(self) -> int | None:
@@ -104,7 +101,7 @@ class _RefusedError(ModelError):
     """The server finds fault with the request itself, perhaps with a field that it does not know."""
 
 
-class _Unanswered(Exception):
+class Unanswered(Exception):
     """No answer this time; ``retry_after`` is the header of that name."""
 
     def __init__(self, reason: str, retry_after: str = "") -> None:
@@ -112,34 +109,60 @@ class _Unanswered(Exception):
         self.retry_after = retry_after
 
 
-class Server:
-    """The server of ``engine.url``. Nothing is sent before the first call; several threads may call at once."""
+class SilentError(ModelError):
+    """The server says nothing; it may still be at work."""
 
-    def __init__(self, settings: EngineSettings, sleep: Sleep = time.sleep) -> None:
-        """Raises ConfigError for an address or a key that cannot be used."""
-        self.url = checked_url(settings.url)
+
+class Server:
+    """The server at one address. Nothing is sent before the first call; several threads may call at once."""
+
+    def __init__(self, url: str, settings: EngineSettings) -> None:
+        """Raises ConfigError for a key that cannot be used."""
+        self.url = url
+        self.listed: tuple[ListedModel, ...] = ()
+        """What it listed last."""
         self._settings = settings
-        self._sleep = sleep
         self._key = read_key(settings)
         self._takes_switch: bool | None = None
         """Whether it knows what is told to its chat template; None before its first answer."""
 
-    def models(self) -> tuple[ListedModel, ...] | None:
-        """What the server lists; None when it keeps no list. Raises what ``words`` raises."""
+    def model(self, name: str) -> ListedModel | None:
+        """The model or adapter of a name, as the server lists it; None where it does not.
 
-        def listed() -> Generator[tuple[ListedModel, ...] | None, None, None]:
-            with self._response("GET", "models") as response:
-                if response.status_code == httpx.codes.NOT_FOUND:
-                    yield None
-                    return
-                self._refuse(response)
-                try:
-                    yield _ModelList.model_validate_json(_read(response)).data
-                except ValidationError:
-                    self._complain("its list of models is none")
+        A server that keeps no list has whatever it is asked for. Raises what ``words`` raises.
+        """
+        found = _named(name, self.listed)
+        if found is None:  # it may have been loaded since
+            listed = self._models()
+            if listed is None:
+                return ListedModel(id=name)
+            self.listed = listed
+            found = _named(name, listed)
+        return found
 
-        (models,) = self._asked(listed)
-        return models
+    def take_adapter(self, name: str, folder: Path) -> ListedModel | None:
+        """The adapter in a folder of this machine, which a vLLM beside us may load while it runs; None elsewhere.
+
+        vLLM does with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1. Raises what ``words`` raises.
+        """
+        if not is_this_machine(self.url) or not any(model.owned_by == _VLLM for model in self.listed):
+            return None
+        place = {"lora_name": name, "lora_path": str(folder.resolve())}
+        with self._response("POST", "load_lora_adapter", place) as response:
+            if response.status_code in _NOT_OFFERED:
+                return None
+            self._refuse(response)
+        return self.model(name)
+
+    def _models(self) -> tuple[ListedModel, ...] | None:
+        with self._response("GET", "models") as response:
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            self._refuse(response)
+            try:
+                return _ModelList.model_validate_json(_read(response)).data
+            except ValidationError:
+                self._complain("its list of models is none")
 
     def words(self, body: dict[str, Any], thinks: bool = False) -> Generator[str, None, bool]:
         """An answer to a chat request as it comes, and in the end whether the server cut it, out of tokens.
@@ -148,34 +171,18 @@ class Server:
         field of their own leave a mark before the answer, and an empty piece for each of their words.
         Closing the generator closes the connection: the server stops.
 
-        Raises ModelError when the server is down, refuses, talks nonsense, or stops in the middle.
+        Raises Unanswered when the server is down, busy or failing and has said nothing; ModelError when it refuses,
+        talks nonsense, is silent (SilentError), or stops in the middle.
         """
         body = {**body, "stream": True}
         if self._takes_switch is not False:
             switch = {_SWITCH: {"enable_thinking": thinks, "thinking": thinks}}
             try:
-                return (yield from self._asked(lambda: self._chat({**body, **switch})))
+                return (yield from self._chat({**body, **switch}))
             except _RefusedError:
                 if self._takes_switch:
                     raise
-        return (yield from self._asked(lambda: self._chat(body)))
-
-    def _asked(self, once: Callable[[], Generator[T, None, R]]) -> Generator[T, None, R]:
-        """What ``once`` gives and returns, which is asked again as long as it raises _Unanswered."""
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return (yield from once())
-            except _Unanswered as error:
-                if attempt == self._settings.attempts:
-                    raise ModelError(
-                        f"{self.url} did not answer in {attempt} attempts: {error}.",
-                        "Start it, or wait for it; check engine.url.",
-                    ) from None
-                seconds = seconds_to_wait(error.retry_after, attempt)
-                note(f"{self.url}: {error}; asked again in {seconds:.0f} s.")
-                self._sleep(seconds)
+        return (yield from self._chat(body))
 
     def _chat(self, body: dict[str, Any]) -> Generator[str, None, bool]:
         end, begun, thinking = "", False, False
@@ -194,14 +201,14 @@ class Server:
                     if event.words:
                         yield CLOSING + event.words if thinking else event.words
                         begun, thinking = begun or not event.words.isspace(), False
-        except _Unanswered as error:
+        except Unanswered as error:
             if begun or thinking:
                 raise ModelError(f"{self.url} stopped in the middle of an answer: {error}.", "Ask again.") from None
             raise
         return end == _OUT_OF_TOKENS
 
     def _events(self, response: httpx.Response) -> Iterator[_Event]:
-        """Server-sent events up to the last. Raises _Unanswered when the stream ends before the answer does."""
+        """Server-sent events up to the last. Raises Unanswered when the stream ends before the answer does."""
         has_ended = False
         for line in response.iter_lines():
             field, _, data = line.partition(":")
@@ -214,17 +221,17 @@ class Server:
             except ValidationError:
                 self._complain(f"it sent '{self._told(data)}'")
             if field == "error" or event.error is not None:
-                raise _Unanswered(self._told(_reason(data)))
+                raise Unanswered(self._told(_reason(data)))
             if event.end in _GIVEN_UP:
-                raise _Unanswered("it gave up")
+                raise Unanswered("it gave up")
             has_ended = has_ended or bool(event.end)
             yield event
         if not has_ended:
-            raise _Unanswered("its answer has no end")
+            raise Unanswered("its answer has no end")
 
     @contextmanager
     def _response(self, method: str, path: str, body: dict[str, Any] | None = None) -> Iterator[httpx.Response]:
-        """The response to one request while the block reads it; failures of the connection as _Unanswered."""
+        """The response to one request while the block reads it; failures of the connection as Unanswered."""
         seconds = self._settings.timeout_seconds
         key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         # A connection for each request: opening one takes far less than an answer, and none is left to close.
@@ -237,11 +244,11 @@ class Server:
             with client, client.stream(method, f"{self.url}/{path}", json=body) as response:
                 yield response
         except httpx.ReadTimeout:
-            raise ModelError(
+            raise SilentError(
                 f"{self.url} was silent for {seconds:g} s.", "Look after the server, or raise engine.timeout_seconds."
             ) from None
         except httpx.HTTPError as error:
-            raise _Unanswered(self._told(str(error)) or type(error).__name__) from None
+            raise Unanswered(self._told(str(error)) or type(error).__name__) from None
 
     def _refuse(self, response: httpx.Response) -> None:
         """Raise what a status other than success means."""
@@ -253,7 +260,7 @@ class Server:
             raise ModelError(f"{self.url} sends elsewhere, to '{where}'.", "If you trust that, name it in engine.url.")
         reason = self._told(f"{status} {response.reason_phrase} {_reason(_read(response))}")
         if status in _BUSY or response.is_server_error:
-            raise _Unanswered(reason, response.headers.get("retry-after", ""))
+            raise Unanswered(reason, response.headers.get("retry-after", ""))
         remedies = {
             401: f"Put the server's key into a file and name it in engine.key_file, or set {KEY_VARIABLE}.",
             403: "Check what the key in engine.key_file may do.",
@@ -270,6 +277,11 @@ class Server:
         """Words of a stranger in one line, without the key that they may repeat."""
         text = text.replace(self._key, "…") if self._key else text
         return visible(" ".join(text.split()))[:_LONGEST_REASON].rstrip(". ")
+
+
+def _named(name: str, models: Sequence[ListedModel]) -> ListedModel | None:
+    """The model of a name; Ollama lists ``name:latest``."""
+    return next((model for model in models if model.id in {name, f"{name}:latest"}), None)
 
 
 def read_key(settings: EngineSettings) -> str:
@@ -297,16 +309,23 @@ def is_this_machine(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def checked_url(url: str) -> str:
-    """``engine.url`` as it is used. Raises ConfigError, without showing a password that it may hold."""
+def checked_urls(urls: str) -> list[str]:
+    """The addresses of ``engine.url``, with commas between them, each as it is used.
+
+    Raises ConfigError, without showing a password that one may hold.
+    """
+    if "@" in urls:
+        raise ConfigError("engine.url holds a password.", f"Put it into engine.key_file or {KEY_VARIABLE}.")
+    return list(dict.fromkeys(_checked(url.strip()) for url in urls.split(",")))
+
+
+def _checked(url: str) -> str:
     try:
         address = httpx.URL(url)
     except httpx.InvalidURL:
         address = httpx.URL()
     if address.scheme not in {"http", "https"} or not address.host or address.query or address.fragment:
         raise ConfigError(f"engine.url '{visible(url)}' is no address.", "Write it as in http://127.0.0.1:8001/v1.")
-    if address.userinfo:
-        raise ConfigError("engine.url holds a password.", f"Put it into engine.key_file or {KEY_VARIABLE}.")
     return str(address).rstrip("/")
 
 

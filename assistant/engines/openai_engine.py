@@ -1,4 +1,9 @@
-"""Models behind any server that speaks OpenAI's protocol: vLLM, llama.cpp, Ollama; an adapter is a model's name there.
+"""Models behind servers that speak OpenAI's protocol: vLLM, llama.cpp, Ollama; an adapter is a model's name there.
+
+Of several servers the one that is up and has least to do is asked. One that is down, busy or failing gives way to the
+next, as long as it has said nothing; when none has answered, they are asked again, later each time and not before the
+moment that they name themselves. A single one that is silent is not asked again: it may still be at work, and asking
+again would double that.
 
 The server applies its own chat template, and is asked not to let the model think unless ``engine.thinking`` says so.
 What it thinks all the same comes in a field of its own, or before the answer.
@@ -8,27 +13,33 @@ tokenizer in it; else they are estimated.
 """
 
 import time
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING
+from threading import Event, Lock
+from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 
-from assistant.artifacts.cards import BASE
+from assistant.artifacts.cards import BASE, adapter_names
 from assistant.config import EngineSettings
-from assistant.engines.client import ListedModel, Server, Sleep
+from assistant.engines.client import ListedModel, Server, SilentError, Unanswered, checked_urls, seconds_to_wait
 from assistant.engines.thinking import Speech, answer_in, has_unmarked_thought, spoken
 from assistant.errors import ModelError, OnlyThoughtError, UnknownAdapterError
 from assistant.text.printing import visible
 from assistant.types import Message
+from assistant.work.progress import note
 
 if TYPE_CHECKING:
     from assistant.engines.template import ChatTemplate
+
+T = TypeVar("T")
+R = TypeVar("R")
+Sleep = Callable[[float], None]
 
 # What Ollama reads unless told otherwise; it cuts longer prompts without a word.
 _UNSTATED_WINDOW = 4096
@@ -45,28 +56,104 @@ CONTROL_TOKENS = frozenset(
 """Texts that the chat templates of well-known models are made of; in a document they may not stand as such."""
 
 
-class OpenAIEngine:
-    """The models of one server; several threads may ask at once, and the server says who waits."""
+class _Servers:
+    """Servers that run the same models."""
 
-    def __init__(self, settings: EngineSettings, sleep: Sleep = time.sleep) -> None:
-        """Raises ConfigError for an address or a key that cannot be used; nothing is sent yet."""
+    def __init__(self, settings: EngineSettings, sleep: Sleep) -> None:
+        self.all = [Server(url, settings) for url in checked_urls(settings.url)]
+        self._attempts = settings.attempts
+        self._sleep = sleep
+        self._lock = Lock()
+        self._at_work = Counter[Server]()
+        """Requests that each is answering."""
+        self._failures = Counter[Server]()
+        """Of each since it last answered."""
+        self._rests_until: dict[Server, float] = {}
+        """Monotonic seconds, of those that failed."""
+
+    def asked(self, once: Callable[[Server], Generator[T, None, R]]) -> Generator[T, None, R]:
+        """What ``once`` gives and returns at one of the servers; at another one as long as it raises Unanswered.
+
+        Raises what else ``once`` raises, and ModelError when each server has been asked ``engine.attempts`` times.
+        """
+        tried = Counter[Server]()
+        while True:
+            with self._chosen(tried) as server:
+                try:
+                    result = yield from once(server)
+                except (Unanswered, SilentError) as error:
+                    failure = error
+                else:
+                    self._rests_until.pop(server, None)
+                    self._failures.pop(server, None)
+                    return result
+            tried[server] += 1
+            self._failures[server] += 1
+            after = failure.retry_after if isinstance(failure, Unanswered) else ""
+            self._rests_until[server] = time.monotonic() + seconds_to_wait(after, self._failures[server])
+            if any(tried[other] < tried[server] for other in self.all):
+                note(f"{server.url}: {str(failure).rstrip('.')}; another server is asked.")
+            elif isinstance(failure, SilentError):
+                raise failure
+            else:
+                self._wait(server, tried[server], failure)
+
+    @contextmanager
+    def _chosen(self, tried: Mapping[Server, int]) -> Iterator[Server]:
+        """The one that has failed this question least often, does not rest, and has least to do; one thing more now."""
+        with self._lock:
+            now = time.monotonic()
+            server = min(
+                self.all, key=lambda one: (tried.get(one, 0), self._rests_until.get(one, 0) > now, self._at_work[one])
+            )
+            self._at_work[server] += 1
+        try:
+            yield server
+        finally:
+            with self._lock:
+                self._at_work[server] -= 1
+
+    def _wait(self, server: Server, attempt: int, failure: Unanswered) -> None:
+        """Until all are asked once more. Raises ModelError when that has been done often enough."""
+        if attempt == self._attempts:
+            who = f"{server.url} did not answer"
+            if (count := len(self.all)) > 1:
+                who = f"None of {count} servers answered, {server.url} for one,"
+            raise ModelError(f"{who} in {attempt} attempts: {failure}.", "Start it, or wait for it; check engine.url.")
+        seconds = seconds_to_wait(failure.retry_after, attempt)
+        note(f"{server.url}: {failure}; asked again in {seconds:.0f} s.")
+        self._sleep(seconds)
+
+
+class OpenAIEngine:
+    """The models of servers; several threads may ask at once, and the servers say who waits."""
+
+    def __init__(self, settings: EngineSettings, adapters: Path | None = None, sleep: Sleep = time.sleep) -> None:
+        """Nothing is sent yet. ``adapters`` is the folder of those that a server on this machine may load.
+
+        Raises ConfigError for an address or a key that cannot be used.
+        """
         self._settings = settings
-        self._server = Server(settings, sleep)
-        self._listed: tuple[ListedModel, ...] = ()
+        self._adapters = adapters
+        self._servers = _Servers(settings, sleep)
         self._opens_thoughts = settings.thinking > 0
 
     @property
     def url(self) -> str:
-        """Where everything is sent to."""
-        return self._server.url
+        """Where everything is sent to: one address, or several and commas."""
+        return ", ".join(server.url for server in self._servers.all)
 
     @cached_property
     def window(self) -> int:
-        """What the server states, or a cautious guess; less where tokens are estimated, so that prompts fit even so.
+        """What a server states, or a cautious guess; less where tokens are estimated, so that prompts fit even so.
 
         Raises what ``stream`` raises.
         """
-        window = self._served(None).window or _UNSTATED_WINDOW
+
+        def stated(server: Server) -> Generator[int, None, None]:
+            yield self._served(server, None).window or _UNSTATED_WINDOW
+
+        (window,) = self._servers.asked(stated)
         return window if self._template else int(window * _LOWEST_ESTIMATE)
 
     @cached_property
@@ -136,43 +223,43 @@ class OpenAIEngine:
         if thinking := self._settings.thinking:
             most += max(0, min(thinking, self.window - self.count(messages) - most))
         body = {
-            "model": self._served(adapter).id,
             "messages": [asdict(message) for message in messages],
             "max_tokens": most,
             "temperature": temperature,
         }
-        # Some servers know no limit: more pieces than that are too many.
-        with closing(self._server.words(body, thinking > 0)) as words:
-            try:
-                for _ in range(most):
-                    yield next(words)
-                next(words)
-            except StopIteration as end:
-                return bool(end.value)
-        return True
+
+        def said(server: Server) -> Generator[str, None, bool]:
+            named = {"model": self._served(server, adapter).id, **body}
+            # Some servers know no limit: more pieces than that are too many.
+            with closing(server.words(named, thinking > 0)) as words:
+                try:
+                    for _ in range(most):
+                        yield next(words)
+                    next(words)
+                except StopIteration as end:
+                    return bool(end.value)
+            return True
+
+        return (yield from self._servers.asked(said))
 
     def _speech(self) -> Speech:
         opens = self._opens_thoughts or bool(self._template and self._template.opens_thought)
         return Speech(unsure=opens)
 
-    def _served(self, adapter: str | None) -> ListedModel:
-        """The model or adapter as the server lists it. Else raises ModelError or UnknownAdapterError with its names."""
+    def _served(self, server: Server, adapter: str | None) -> ListedModel:
+        """The model or adapter as a server lists it. Else raises ModelError or UnknownAdapterError with its names."""
         chosen = None if adapter == BASE else adapter
         name = self._settings.model if chosen is None else chosen
-        found = _named(name, self._listed)
-        if found is None:  # it may have been loaded since
-            listed = self._server.models()
-            if listed is None:
-                return ListedModel(id=name)
-            self._listed = listed
-            found = _named(name, listed)
-        if found is not None:
+        found = server.model(name)
+        if not found and chosen and self._adapters and chosen in adapter_names(self._adapters):
+            found = server.take_adapter(chosen, self._adapters / chosen)
+        if found:
             return found
-        names = ", ".join(visible(model.id) for model in self._listed[:_NAMES_SHOWN]) or "none"
+        names = ", ".join(visible(model.id) for model in server.listed[:_NAMES_SHOWN]) or "none"
         if chosen is None:
-            raise ModelError(f"{self.url} serves no model '{name}'; it has: {names}.", "Name one in engine.model.")
+            raise ModelError(f"{server.url} serves no model '{name}'; it has: {names}.", "Name one in engine.model.")
         raise UnknownAdapterError(
-            f"{self.url} serves no adapter '{visible(name)}'; it has: {names}.", "Name one of them."
+            f"{server.url} serves no adapter '{visible(name)}'; it has: {names}.", "Name one of them."
         )
 
     @cached_property
@@ -183,11 +270,6 @@ class OpenAIEngine:
         from assistant.engines.template import read_template
 
         return read_template(folder, self._settings)
-
-
-def _named(name: str, models: Sequence[ListedModel]) -> ListedModel | None:
-    """The model of a name; Ollama lists ``name:latest``."""
-    return next((model for model in models if model.id in {name, f"{name}:latest"}), None)
 
 
 def estimated_tokens(messages: Sequence[Message]) -> int:

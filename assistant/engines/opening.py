@@ -28,7 +28,7 @@ def uses_server(settings: EngineSettings) -> bool:
 
 
 def open_engine(settings: Settings, adapters: Path | None = None) -> Engine:
-    """The engine that the settings ask for, with the adapters of a folder; a server has its own.
+    """The engine that the settings ask for, with the adapters of a folder; a server has its own beside them.
 
     Nothing is loaded or sent yet. Raises ConfigError for a server without an address, ModelError for a model that is
     unknown or that the runtime cannot run.
@@ -36,7 +36,7 @@ def open_engine(settings: Settings, adapters: Path | None = None) -> Engine:
     if uses_server(settings.engine):
         from assistant.engines.openai_engine import OpenAIEngine
 
-        return OpenAIEngine(settings.engine)
+        return OpenAIEngine(settings.engine, adapters)
     return local_engine(settings.engine, settings.device, adapters)
 
 

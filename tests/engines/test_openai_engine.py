@@ -4,6 +4,7 @@ import importlib.util
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -31,11 +32,12 @@ NOWHERE = "http://127.0.0.1:9/v1"
 class Asked:
     """An engine at an endpoint, with the waits that it took."""
 
-    def __init__(self, endpoint: Endpoint | None, **settings: object) -> None:
+    def __init__(self, *endpoints: Endpoint | None, adapters: Path | None = None, **settings: object) -> None:
         self.waits: list[float] = []
-        values = {"model": "base-model", "url": endpoint.url if endpoint else NOWHERE, **settings}
+        url = ", ".join(endpoint.url if endpoint else NOWHERE for endpoint in endpoints)
+        values = {"model": "base-model", "url": url, **settings}
         self.settings = Settings.model_validate({"engine": values}).engine
-        self.engine = OpenAIEngine(self.settings, sleep=self.waits.append)
+        self.engine = OpenAIEngine(self.settings, adapters, sleep=self.waits.append)
 
     def answer(self, adapter: str | None = None, tokens: int = 32) -> str:
         return "".join(self.engine.stream(MESSAGES, tokens, 0.0, adapter))
@@ -137,9 +139,10 @@ def test_what_is_no_address_is_refused(url: str) -> None:
     assert "\x07" not in str(error.value)
 
 
-def test_a_password_in_the_address_is_refused_and_not_shown() -> None:
+@pytest.mark.parametrize("password", [KEY, f"{KEY},", f"a,{KEY}", f"{KEY}@b"])
+def test_a_password_in_an_address_is_refused_and_not_shown(password: str) -> None:
     with pytest.raises(ConfigError) as error:
-        Asked(None, url=f"http://user:{KEY}@host/v1")
+        Asked(None, url=f"{NOWHERE}, http://user:{password}@host/v1")
     assert KEY not in str(error.value)
 
 
@@ -269,6 +272,25 @@ def test_an_adapter_that_was_loaded_meanwhile_is_found() -> None:
         assert asked.answer("house") == "Yes."
 
 
+@pytest.mark.parametrize("owner", ["vllm", "llamacpp"])
+@pytest.mark.parametrize("loads", [True, False])
+def test_an_adapter_of_ours_is_given_to_a_vllm_on_this_machine_that_takes_it(
+    tmp_path: Path, owner: str, loads: bool
+) -> None:
+    (tmp_path / "house").mkdir()
+    with serving(Reply("Yes."), models=[{"id": "base-model", "owned_by": owner}]) as endpoint:
+        endpoint.loads_adapters = loads
+        asked = Asked(endpoint, adapters=tmp_path)
+        asked.failure(AdapterError, "tone")
+        if owner == "vllm" and loads:
+            assert asked.answer("house") == "Yes."
+        else:
+            assert "no adapter 'house'" in asked.failure(AdapterError, "house")
+        assert endpoint.models is not None
+        places = [model["root"] for model in endpoint.models if "root" in model]
+    assert places == ([str(tmp_path / "house")] if owner == "vllm" and loads else [])
+
+
 def test_a_name_may_leave_out_the_latest_of_ollama() -> None:
     with serving(Reply("Yes."), models=["base-model:latest"]) as endpoint:
         assert Asked(endpoint).answer() == "Yes."
@@ -343,6 +365,72 @@ def test_a_silent_server_is_given_up_and_not_given_twice_the_work() -> None:
         asked = Asked(endpoint, timeout_seconds=0.2)
         assert "silent for 0.2 s" in asked.failure()
         assert len(endpoint.requests) == 1
+
+
+def test_of_several_servers_the_one_with_least_to_do_is_asked() -> None:
+    with serving(Reply(echo=True, seconds=0.2)) as one, serving(Reply(echo=True, seconds=0.2)) as other:
+        answers = Asked(one, other, parallel=4).engine.complete(prompts(8), 32)
+    assert answers == [f"Fact {number}?" for number in range(8)]
+    assert max(one.most_at_once, other.most_at_once) <= 2
+
+
+def test_a_server_that_fails_gives_way_at_once_and_rests_as_long_as_it_says() -> None:
+    failing = Reply("loading", 503, {"Retry-After": "60"})
+    with serving(failing) as down, serving(Reply("Yes.")) as up:
+        asked = Asked(down, None, up)
+        assert [asked.answer() for _ in range(4)] == ["Yes."] * 4
+    assert asked.waits == [] and len(down.requests) == 1 and len(up.requests) == 4
+
+
+def test_servers_that_all_fail_are_asked_in_turn_ever_later_and_told_in_one_line() -> None:
+    with serving(Reply("loading", 503)) as one, serving(Reply("slow down", 429)) as other:
+        asked = Asked(one, other, attempts=3)
+        line = asked.failure()
+    assert "None of 2 servers answered" in line and "in 3 attempts" in line
+    assert asked.waits == [1.0, 2.0] and len(one.requests) == len(other.requests) == 3
+
+
+def test_a_silent_server_gives_way_to_another_one() -> None:
+    with serving(Reply("No.", seconds=2.0)) as silent, serving(Reply("Yes.")) as other:
+        assert Asked(silent, other, timeout_seconds=0.5).answer() == "Yes."
+        assert "silent for 0.1 s" in Asked(silent, silent, timeout_seconds=0.1).failure()
+    assert len(other.requests) == 1
+
+
+def test_an_answer_that_has_begun_is_not_begun_again_elsewhere() -> None:
+    with serving(Reply("Hail is covered.", cut=1)) as breaking, serving(Reply("Yes.")) as other:
+        assert "stopped in the middle of an answer" in Asked(breaking, other).failure()
+    assert other.requests == []
+
+
+def test_nobody_is_failed_while_one_server_after_the_other_dies_and_comes_back() -> None:
+    """Eight people ask without a pause; a server that dies takes no connection, and has said nothing."""
+    over, failures, answered = threading.Event(), list[str](), Counter[int]()
+    with serving(Reply(echo=True)) as one, serving(Reply(echo=True)) as two, serving(Reply(echo=True)) as three:
+        asked = Asked(one, two, three)
+
+        def ask(person: int) -> None:
+            while not over.is_set():
+                try:
+                    said = "".join(asked.engine.stream([Message("user", f"Fact {person}?")], 8, 0.0))
+                except ModelError as error:
+                    failures.append(str(error))
+                else:
+                    answered[person] += said == f"Fact {person}?"
+
+        people = [threading.Thread(target=ask, args=(person,)) for person in range(8)]
+        for person in people:
+            person.start()
+        for dying in (one, two, three, two, one):
+            dying.replies = [Reply("killed", 503)]
+            enough = answered.total() + 40
+            while answered.total() < enough and not failures:
+                time.sleep(0.01)
+            dying.replies = [Reply(echo=True)]
+        over.set()
+        for person in people:
+            person.join()
+    assert failures == [] and min(answered.values()) > 0
 
 
 def test_closing_an_answer_closes_the_connection() -> None:
@@ -495,6 +583,8 @@ def test_doctor_tells_when_questions_leave_this_machine(tmp_path: Path, capsys: 
     assert away["engine"]["severity"] == "error"
     assert away["engine address"]["severity"] == "warning"
     assert "sent to http://192.0.2.1/v1, unencrypted" in away["engine address"]["message"]
+    both = findings("http://127.0.0.1:9/v1, https://192.0.2.1/v1")
+    assert both["engine address"]["message"] == "questions and passages are sent to https://192.0.2.1/v1"
     with serving(Reply("Yes."), models=["base-model"]) as endpoint:
         here = findings(endpoint.url)
     assert here["engine"]["severity"] == "ok" and "engine address" not in here
