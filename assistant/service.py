@@ -9,13 +9,13 @@
 
 Nothing here knows of HTTP; whoever serves brings the threads. Models are loaded once. SQLite connections and indexes
 are lent to one request at a time, the embedder is used in turns, and the engine queues its requests itself. After an
-ingest, the next request sees what is new.
+ingest, the next request sees what is new. ``readable`` are the corpora that are there for a caller; None: all.
 """
 
 import gc
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Literal
 
 from assistant import config
 from assistant.answer import Assistant
-from assistant.artifacts.cards import BASE, adapter_names
+from assistant.artifacts.cards import BASE, adapter_names, learnt_only_from
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.engines.base import Engine, warm_up
 from assistant.engines.opening import check_adapter, check_engine, open_answering, refuse_too_large, uses_server
@@ -155,60 +155,87 @@ class Service:
         except Exception:
             _log.exception("The model that was chosen cannot be loaded.")
 
-    def models(self) -> list[ServedModel]:
+    def models(self, readable: Collection[str] | None = None) -> list[ServedModel]:
         """Every corpus by itself and with every adapter."""
-        adapters = adapter_names(self.workspace.adapters)
-        return [
-            ServedModel(corpus, adapter) for corpus in self.workspace.corpus_names() for adapter in (None, *adapters)
-        ]
+        adapters = self._adapters(readable)
+        return [ServedModel(corpus, adapter) for corpus in self._corpora(readable) for adapter in (None, *adapters)]
 
-    def model(self, name: str) -> ServedModel:
+    def model(self, name: str, readable: Collection[str] | None = None) -> ServedModel:
         """What a name stands for: ``corpus/adapter``, ``corpus``, or ``adapter`` where there is one corpus.
 
         Raises UnknownModel, naming those that there are.
         """
-        corpora, known = self.workspace.corpus_names(), {model.name: model for model in self.models()}
+        corpora, known = self._corpora(readable), {model.name: model for model in self.models(readable)}
         is_adapter = len(corpora) == 1 and name.partition("/")[0] not in corpora
         full_name = f"{corpora[0]}/{name}" if is_adapter else name
         corpus, _, adapter = full_name.partition("/")
         if corpus in corpora and adapter and uses_server(self.settings.engine):
-            return ServedModel(corpus, None if adapter == BASE else adapter)  # it knows its adapters, we do not
+            return ServedModel(corpus, self.adapter(adapter, readable))
         found = known.get(full_name.removesuffix(f"/{BASE}"))
         if found is None:
             raise UnknownModel(f"There is no model {name[:200]!r}.", _there_are(known))
         return found
 
-    def adapted(self, corpus: str, adapter: str = "") -> ServedModel:
+    def joined(self, name: str, readable: Collection[str] | None = None) -> tuple[ServedModel, tuple[str, ...]]:
+        """What ``cars+pets/adapter`` stands for: the model of the first corpus, and those that are searched with it.
+
+        Raises UnknownModel, and UnknownCorpus for one of the others.
+        """
+        names, slash, adapter = name.partition("/")
+        first, *others = names.split("+")
+        model = self.model(f"{first}{slash}{adapter}", readable)
+        return model, self.corpora([model.corpus, *others], readable)[1:]
+
+    def adapted(self, corpus: str, adapter: str = "", readable: Collection[str] | None = None) -> ServedModel:
         """A corpus with an adapter; without a name, with the base model.
 
         Raises UnknownCorpus, and UnknownModel with the adapters that there are.
         """
-        return ServedModel(self.corpus(corpus), self.adapter(adapter))
+        return ServedModel(self.corpus(corpus, readable), self.adapter(adapter, readable))
 
-    def adapter(self, name: str) -> str | None:
+    def adapter(self, name: str, readable: Collection[str] | None = None) -> str | None:
         """An adapter that exists; None for the base model. Raises UnknownModel with the adapters that there are."""
         if name in ("", BASE):
             return None
-        known = adapter_names(self.workspace.adapters)
-        if name not in known and not uses_server(self.settings.engine):
+        known = self._adapters(readable)
+        # A server knows its adapters, we do not; but not every one of those that are here, too, is for every caller.
+        is_servers = uses_server(self.settings.engine) and name not in self._adapters(None)
+        if name not in known and not is_servers:
             raise UnknownModel(f"There is no adapter {name[:200]!r}.", _there_are((BASE, *known)))
         return name
 
-    def corpus(self, name: str = "") -> str:
+    def corpus(self, name: str = "", readable: Collection[str] | None = None) -> str:
         """A corpus that exists; without a name ``default``, or the only one. Raises UnknownCorpus."""
-        corpora = self.workspace.corpus_names()
-        wanted = name or (corpora[0] if len(corpora) == 1 else DEFAULT_CORPUS)
-        if wanted not in corpora:
-            raise UnknownCorpus(f"There is no corpus {wanted[:200]!r}.", _there_are(corpora))
-        return wanted
+        return self.corpora([name] if name else [], readable)[0]
 
-    def search(self, corpus: str, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
-        """The best passages.
+    def corpora(self, names: Sequence[str], readable: Collection[str] | None = None) -> tuple[str, ...]:
+        """Corpora that exist, each once; without names the one of ``corpus``. Raises UnknownCorpus."""
+        known = self._corpora(readable)
+        wanted = names or [known[0] if len(known) == 1 else DEFAULT_CORPUS]
+        for name in wanted:
+            if name not in known:
+                raise UnknownCorpus(f"There is no corpus {name[:200]!r}.", _there_are(known))
+        return tuple(dict.fromkeys(wanted))
+
+    def _corpora(self, readable: Collection[str] | None) -> tuple[str, ...]:
+        names = self.workspace.corpus_names()
+        return names if readable is None else tuple(name for name in names if name in readable)
+
+    def _adapters(self, readable: Collection[str] | None) -> tuple[str, ...]:
+        """Names of the adapters; where not all corpora are readable, of those that learnt from no others."""
+        folder = self.workspace.adapters
+        names = adapter_names(folder)
+        return tuple(name for name in names if readable is None or learnt_only_from(readable, folder / name))
+
+    def search(
+        self, corpus: str, question: str, k: int | None = None, only: Filter | None = None, also: Sequence[str] = ()
+    ) -> list[Evidence]:
+        """The best passages of a corpus, or of it and ``also`` others together.
 
         Raises QuestionTooLongError, what ``Retriever.search`` raises, and UsageError for a filter that fits nothing.
         """
         refuse_long(question, self.settings.answer.question_characters)
-        with self.retriever(corpus, only) as retriever:
+        with self.lent(Query(ServedModel(corpus), question, only=only, also=tuple(also))) as retriever:
             return retriever.search(question, k, only)
 
     def ask(self, query: Query) -> Answer:
@@ -220,7 +247,7 @@ class Service:
 
         ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
         """
-        with self._lent(query) as retriever:
+        with self.lent(query) as retriever:
             answerer = self.answerer(query, retriever, engine)
             yield from answerer.stream(query.question, query.history, query.only, query.model.adapter)
 
@@ -259,7 +286,8 @@ class Service:
 
         Raises UnknownCorpus for a corpus that is gone, UsageError for a filter that fits nothing, and after ``close``.
         """
-        name = self.corpus(corpus)
+        # One that has gone meanwhile names no other: who asks may not be allowed to know of any.
+        name = self.corpus(corpus, [corpus] if corpus else None)
         folder = self.workspace.corpus(name)
         with self._pools_lock:
             if self._is_closed:
@@ -271,8 +299,11 @@ class Service:
         return Retriever(Catalog(folder), self._embedder, self.settings.retrieval, self.settings.device)
 
     @contextmanager
-    def _lent(self, query: Query) -> Iterator[Retriever]:
-        """One retriever for all corpora of a question that hold something its filter lets through."""
+    def lent(self, query: Query) -> Iterator[Retriever]:
+        """One retriever for all corpora of a question that hold something its filter lets through.
+
+        Raises what ``retriever`` raises.
+        """
         with ExitStack() as lent:
             if folder := query.folder:  # few documents are opened in no time, and may be deleted afterwards
                 pool = lent.enter_context(closing(RetrieverPool(lambda: self._opened(folder))))

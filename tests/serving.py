@@ -16,7 +16,7 @@ from assistant.service import Service
 from assistant.types import Message
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
-from ui.api.bearer_tokens import Tokens
+from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.api.endpoints import listening_socket, make_server
 from ui.server import address_of
 
@@ -88,9 +88,9 @@ def service_of(workspace: Workspace, engine: Engine, changes: Mapping[str, Mappi
 
 
 @contextmanager
-def running(service: Service, tokens: Sequence[str] = ()) -> Iterator[str]:
+def running(service: Service, tokens: Sequence[str] = (), named: TokenFile | None = None) -> Iterator[str]:
     """The address of a server that runs while the block does."""
-    known, started = Tokens.of(tokens), threading.Event()
+    known, started = Tokens.of(tokens, named), threading.Event()
     with listening_socket(service.settings.serve.model_copy(update={"port": 0}), known) as listening, closing(service):
         server = make_server(service, known, started.set)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

@@ -1,27 +1,38 @@
-"""The assistant as tools for other assistants, over the Model Context Protocol (standard input and output).
+"""The assistant as tools for other assistants, over the Model Context Protocol.
+
+    assistant mcp       over standard input and output, for whoever started it: all corpora
+    assistant serve     over HTTP (ui.api): to each caller the tools and the corpora that their token gives
 
 Results are the JSON of ``assistant search`` and ``assistant ask``: every passage says which file, page and characters
 it is from. Passages are quotations from documents; the server tells its clients to treat them as such.
 """
 
 import json
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, TypeVar
 
 import anyio.to_thread
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.stdio import stdio_server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.message import SessionMessage
 from mcp_types import PARSE_ERROR, CallToolResult, ErrorData, InputRequiredResult, JSONRPCError, ToolAnnotations
 from pydantic import Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from assistant import __version__
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, UsageError
 from assistant.render.records import answer_json, search_json
-from assistant.service import Query, Service
-from assistant.types import Filter, well_formed
+from assistant.service import Query, ServedModel, Service
+from assistant.types import Answer, Filter, well_formed
 from assistant.untrusted.markup import unlinked
+from ui.api.workers import while_connected
+from ui.requests import again
 
 T = TypeVar("T")
 
@@ -32,6 +43,7 @@ Cite 'document' and 'page' when you use it. 'refused' means that the documents d
 
 Question = Annotated[str, Field(min_length=1, description="A question, or what to look for.")]
 Corpus = Annotated[str, Field(description="Name of a corpus; empty: 'default', or the only one there is.")]
+Corpora = Annotated[tuple[str, ...], Field(max_length=100, description="Instead of one: several, searched together.")]
 Since = Annotated[str, Field(description="Only documents dated then or later, as in 2025-12-31 or 2025; empty: all.")]
 Until = Annotated[str, Field(description="Only documents dated then or earlier; 2025 takes all of that year.")]
 Folder = Annotated[str, Field(description="Only documents whose path fits, as in 'policies/*'; empty: all.")]
@@ -74,17 +86,62 @@ class _PlainServer(MCPServer):
             raise ToolError(f"The arguments of {name} are wrong: {wrong}.") from None
 
 
-def create_server(service: Service) -> MCPServer:
-    """The server, ready to run."""
-    server = _PlainServer(
-        "domain-assistant", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
-    )  # logs go to standard error
-    reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+class Searching(Protocol):
+    """Does the work of a search where searches are done."""
 
-    @server.tool(annotations=reads, structured_output=True)
+    async def __call__(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns. Raises what it raises."""
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await anyio.to_thread.run_sync(work)
+
+
+Asking = Callable[[Query], Awaitable[Answer]]
+
+
+def create_server(
+    service: Service,
+    readable: Collection[str] | None = None,
+    search_in: Searching = _in_thread,
+    answer: Asking | None = None,
+) -> MCPServer:
+    """The server, ready to run, with the tool ``search``, and ``ask`` where there is an ``answer``.
+
+    ``readable`` are the corpora that are there for its client; None for all.
+    """
+    server = _PlainServer(
+        "domain-assistant",
+        instructions=_INSTRUCTIONS,
+        version=__version__,
+        log_level="WARNING",  # logs go to standard error
+        subscriptions=False,
+    )
+    reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+    tools = _Tools(service, readable, search_in, answer)
+    server.add_tool(tools.search, annotations=reads, structured_output=True)
+    if answer is not None:
+        server.add_tool(tools.ask, annotations=reads, structured_output=True)
+    return server
+
+
+def create_local_server(service: Service) -> MCPServer:
+    """The server for whoever has started it."""
+    return create_server(service, answer=lambda query: _in_thread(lambda: service.ask(query)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    service: Service
+    readable: Collection[str] | None
+    search_in: Searching
+    answer: Asking | None
+
     async def search(
+        self,
         question: Question,
         corpus: Corpus = "",
+        corpora: Corpora = (),
         k: Annotated[int, Field(ge=1, le=50)] = 8,
         folder: Folder = "",
         since: Since = "",
@@ -92,14 +149,16 @@ def create_server(service: Service) -> MCPServer:
     ) -> dict[str, Any]:
         """Find the passages of the documents that fit a question best, each with its file, page and scores."""
         only = Filter(folder=folder, since=since, until=until) or None
-        return await _in_thread(
-            lambda: search_json(None, question, service.search(service.corpus(corpus), question, k, only))
-        )
+        with _told():
+            first, *also = self._chosen(corpus, corpora)
+            hits = await self.search_in(lambda: self.service.search(first, question, k, only, also))
+        return search_json(None, question, hits)
 
-    @server.tool(annotations=reads, structured_output=True)
     async def ask(
+        self,
         question: Question,
         corpus: Corpus = "",
+        corpora: Corpora = (),
         adapter: Annotated[str, Field(description="Adapter that answers; empty: the base model.")] = "",
         folder: Folder = "",
         since: Since = "",
@@ -107,21 +166,61 @@ def create_server(service: Service) -> MCPServer:
     ) -> dict[str, Any]:
         """Answer a question from the documents: sentences with the passages that support them, or a refusal.
         A greeting gets a greeting (``small_talk``)."""
-
+        if self.answer is None:
+            raise ToolError("Answers are not for this client.")
         only = Filter(folder=folder, since=since, until=until) or None
+        with _told():
+            first, *also = self._chosen(corpus, corpora)
+            model = ServedModel(first, self.service.adapter(adapter, self.readable))
+            shown = answer_json(None, await self.answer(Query(model, question, only=only, also=tuple(also))))
+        # For a client that may render Markdown: nothing in its text leads or loads anything.
+        shown["answer"] = unlinked(shown["answer"])
+        for sentence in shown["sentences"]:
+            sentence["text"] = unlinked(sentence["text"])
+        return shown
 
-        def answered() -> dict[str, Any]:
-            answer = service.ask(Query(service.adapted(corpus, adapter), question, only=only))
-            # For a client that may render Markdown: nothing in its text leads or loads anything.
-            shown = answer_json(None, answer)
-            shown["answer"] = unlinked(shown["answer"])
-            for sentence in shown["sentences"]:
-                sentence["text"] = unlinked(sentence["text"])
-            return shown
+    def _chosen(self, corpus: str, corpora: Sequence[str]) -> tuple[str, ...]:
+        if corpus and corpora:
+            raise UsageError("Name either a corpus or several corpora.", "Leave one of them out.")
+        return self.service.corpora(corpora or ([corpus] if corpus else []), self.readable)
 
-        return await _in_thread(answered)
 
-    return server
+class Exchange(Response):
+    """One request over HTTP and its answer in JSON; what it asks for ends when its client goes away.
+
+    It has a manager of the library's of its own: no session stays behind that another could take up, and what a token
+    may is asked of each request.
+    """
+
+    def __init__(self, server: MCPServer) -> None:
+        super().__init__()
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request. Raises ClientGone."""
+        request = Request(scope, receive)
+        body = await request.body()
+
+        async def nothing_more() -> Message:
+            await anyio.sleep_forever()
+            return {}
+
+        manager = StreamableHTTPSessionManager(self._server._lowlevel_server, json_response=True, stateless=True)
+
+        async def answered() -> None:
+            async with manager.run():
+                await manager.handle_request(scope, again(body, nothing_more), send)
+
+        await while_connected(request, answered())
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of ours become ToolError, which the client sees."""
+    try:
+        yield
+    except AssistantError as error:
+        raise ToolError(str(error)) from None
 
 
 def _unreadable(error: Exception) -> JSONRPCError:
@@ -139,11 +238,3 @@ def _unreadable(error: Exception) -> JSONRPCError:
     )
     told = ErrorData(code=PARSE_ERROR, message=f"The message cannot be read: {reason}. Send valid UTF-8 JSON.")
     return JSONRPCError(jsonrpc="2.0", id=number if is_number else None, error=told)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """What ``work`` returns. Raises ToolError, which the client sees, for an error of ours."""
-    try:
-        return await anyio.to_thread.run_sync(work)
-    except AssistantError as error:
-        raise ToolError(str(error)) from None

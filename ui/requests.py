@@ -31,7 +31,7 @@ _HOST = re.compile(r"(?P<name>\[[0-9a-f]*:[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "::"})
 _OPEN = {
     "ui": ("Without sign-in this app", "Run: assistant users add NAME"),
-    "serve": ("Without a token this server", "Set serve.token_file or ASSISTANT_TOKEN."),
+    "serve": ("Without a token this server", "Run: assistant tokens create NAME"),
 }
 # Gradio would write the last one, and what is forwarded, into its page as the address of the app.
 _SAID_BY_PROXIES = frozenset({b"forwarded", b"x-real-ip", b"x-gradio-server"})

@@ -36,6 +36,7 @@ COMMANDS = {
     "serve": ("serving", "Serve all of it to programs over HTTP, in OpenAI's protocol."),
     "feedback": ("feedback", "Look at what people said about answers, and decide what is learnt from it."),
     "users": ("serving", "Say who may sign in to the app, and what they may do."),
+    "tokens": ("serving", "Say which programs may ask over HTTP, and what."),
     "mcp": ("serving", "Serve 'search' and 'ask' as tools to other assistants."),
     "config": ("setup", "Show and change settings."),
     "backup": ("setup", "Write the whole workspace to one file, while it is used."),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.cli.options import (
     adapter_option,
-    corpus_option,
+    corpora_option,
     json_option,
     opened_service,
     print_json,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, metavar="[QUESTION]")
 @click.option("-k", "k", type=click.IntRange(1, 1000), help="How many passages.  [default: retrieval.k]")
 @question_options
-@corpus_option
+@corpora_option
 @workspace_options
 @json_option
 def search_command(
@@ -42,7 +42,7 @@ def search_command(
     k: int | None,
     only: Filter | None,
     batch: Path | None,
-    corpus: str,
+    corpora: tuple[str, ...],
     workspace: Workspace,
     settings: Settings,
     as_json: bool,
@@ -53,16 +53,19 @@ def search_command(
         raise UsageError("Give either a question or --batch FILE.", 'Example: assistant search "deadline"')
     from assistant.render.records import search_json
 
-    with opened_service(workspace, corpus, settings) as service:
+    first, *others = corpora
+    with opened_service(workspace, corpora, settings) as service:
         asked = read_questions(batch) if batch is not None else []
-        _refuse_unmatched_filters(service, corpus, asked, only)
-        _write_each(
-            asked,
-            lambda one: search_json(one.id, one.question, service.search(corpus, one.question, k, one.filter or only)),
-        )
+        _refuse_unmatched_filters(service, corpora, asked, only)
+
+        def found(one: BatchQuestion) -> dict[str, Any]:
+            hits = service.search(first, one.question, k, one.filter or only, others)
+            return search_json(one.id, one.question, hits)
+
+        _write_each(asked, found)
         if question is None:
             return
-        hits = service.search(corpus, question, k, only)
+        hits = service.search(first, question, k, only, others)
     if as_json:
         print_json(search_json(None, question, hits))
     else:
@@ -73,7 +76,7 @@ def search_command(
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
 @adapter_option
 @question_options
-@corpus_option
+@corpora_option
 @workspace_options
 @json_option
 @click.option("--trace", is_flag=True, help="Show each step from the question to the answer, with the prompt.")
@@ -82,7 +85,7 @@ def ask_command(
     adapter: str | None,
     only: Filter | None,
     batch: Path | None,
-    corpus: str,
+    corpora: tuple[str, ...],
     workspace: Workspace,
     settings: Settings,
     as_json: bool,
@@ -96,21 +99,23 @@ def ask_command(
     from assistant.engines.opening import check_adapter, check_engine
     from assistant.render.records import answer_json
     from assistant.render.transcript import answer_lines, trace_lines
+    from assistant.service import Query, ServedModel
     from assistant.text.printing import visible
 
     check_engine(settings.engine)  # a wrong name is told before anything is loaded
     check_adapter(settings, workspace.adapters, adapter)
-    with opened_service(workspace, corpus, settings) as service:
-        assistant = service.assistant(corpus, adapter)
+    model, others = ServedModel(corpora[0], adapter), corpora[1:]
+    with opened_service(workspace, corpora, settings) as service:
         asked = read_questions(batch) if batch else []
-        _refuse_unmatched_filters(service, corpus, asked, only)
+        _refuse_unmatched_filters(service, corpora, asked, only)
 
         def answered(one: BatchQuestion) -> dict[str, Any]:
-            return answer_json(one.id, assistant.ask(one.question, one.history, one.filter or only), trace=trace)
+            query = Query(model, one.question, one.history, one.filter or only, also=others)
+            return answer_json(one.id, service.ask(query), trace=trace)
 
         _write_each(asked, answered)
         for question in questions:
-            answer = assistant.ask(question, only=only)
+            answer = service.ask(Query(model, question, only=only, also=others))
             if as_json:
                 print_json(answer_json(None, answer, trace=trace))
                 continue
@@ -163,14 +168,17 @@ def _parsed(line: str, number: int) -> BatchQuestion:
 
 
 def _refuse_unmatched_filters(
-    service: "Service", corpus: str, asked: Sequence[BatchQuestion], only: Filter | None
+    service: "Service", corpora: Sequence[str], asked: Sequence[BatchQuestion], only: Filter | None
 ) -> None:
     """Look at all filters before the first question is answered. Raises UsageError for one that fits no document."""
-    with service.retriever(corpus, only):
+    from assistant.service import Query, ServedModel
+
+    query = Query(ServedModel(corpora[0]), "", only=only, also=tuple(corpora[1:]))
+    with service.lent(query):
         pass
     for one in asked:
         try:
-            with service.retriever(corpus, one.filter):
+            with service.lent(replace(query, only=one.filter)):
                 pass
         except UsageError as error:
             raise UsageError(f"Question {one.id}: {error.message}", error.remedy) from None

@@ -132,7 +132,7 @@ def run(
         baseline=baseline,
         fresh=fresh,
     )
-    with opened_service(workspace, corpus, settings) as service, service.retriever(corpus) as retriever:
+    with opened_service(workspace, [corpus], settings) as service, service.retriever(corpus) as retriever:
         engine = open_engine(settings, workspace.adapters)
         ended = runner.run(plan, retriever, engine, measurement(forgetting, plan, retriever.catalog))
     _tell(_written(plan, ended, judging, language), ended.results, as_json)

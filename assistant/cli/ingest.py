@@ -240,7 +240,7 @@ def _made_pairs(
     file = workspace.pairs_file(name)
     if not file.exists():
         new_name(name, "set of pairs")
-    with opened_service(workspace, corpus, settings) as service, service.retriever(corpus) as retriever:
+    with opened_service(workspace, [corpus], settings) as service, service.retriever(corpus) as retriever:
         report = make_pairs(
             retriever,
             open_engine(settings),

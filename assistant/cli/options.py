@@ -1,7 +1,7 @@
 """Options that several commands share, and what they lead to: settings, workspace, its service."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,6 +58,21 @@ def workspace_options(command: Command) -> Command:
 def corpus_option(command: Command) -> Command:
     """--corpus, as ``corpus: str``."""
     decorate = click.option("--corpus", default=DEFAULT_CORPUS, show_default=True, metavar="NAME", help="Which corpus.")
+    return decorate(command)
+
+
+def corpora_option(command: Command) -> Command:
+    """--corpus, as often as one likes, as ``corpora: tuple[str, ...]``, each once."""
+    decorate = click.option(
+        "--corpus",
+        "corpora",
+        multiple=True,
+        default=[DEFAULT_CORPUS],
+        show_default=True,
+        metavar="NAME",
+        callback=lambda _context, _option, names: tuple(dict.fromkeys(names)),
+        help="Which corpus; given again, those are searched together.",
+    )
     return decorate(command)
 
 
@@ -132,14 +147,15 @@ def _same_name(command: Callable[..., Any]) -> Callable[[Callable[..., Any]], Ca
 
 
 @contextmanager
-def opened_service(workspace: Workspace, corpus: str, settings: Settings) -> "Iterator[Service]":
-    """The service of a workspace, in which the corpus exists. A wrong reranker is told here and not after the first
+def opened_service(workspace: Workspace, corpora: Sequence[str], settings: Settings) -> "Iterator[Service]":
+    """The service of a workspace, in which the corpora exist. A wrong reranker is told here and not after the first
     search."""
     from assistant import models
     from assistant.service import open_corpus, open_service
 
     if settings.retrieval.reranker:
         models.embedder_folder(settings.retrieval.reranker)
-    open_corpus(workspace, corpus).close()
+    for corpus in corpora:
+        open_corpus(workspace, corpus).close()
     with open_service(workspace, settings) as service:
         yield service

@@ -57,7 +57,8 @@ def init_command(context: click.Context, model: str | None, sample: bool | None,
             context.exit(1)
         question = (folder / "questions.txt").read_text("utf-8").partition("\n")[0]
         click.echo(click.style(f"\nassistant ask --corpus {_SAMPLE} {shlex.quote(question)}", bold=True))
-        context.invoke(ask_command, questions=(question,), **chosen)
+        asked = {"corpora": (_SAMPLE,), "workspace": workspace, "assignments": ()}
+        context.invoke(ask_command, questions=(question,), **asked)
     click.echo('Next: assistant ingest ./docs, then assistant ask "..." or assistant ui')
 
 

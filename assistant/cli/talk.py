@@ -56,7 +56,7 @@ def chat_command(adapter: str | None, corpus: str, workspace: Workspace, setting
 
     check_engine(settings.engine)
     check(adapter)
-    with opened_service(workspace, corpus, settings) as service:
+    with opened_service(workspace, [corpus], settings) as service:
         talk = Talk(service.assistant, check, corpus, adapter)
         if sys.stdin.isatty():
             with remembered_lines(workspace.root / "chat_history"):

@@ -19,6 +19,7 @@ def hit_json(hit: Evidence) -> dict[str, Any]:
         "score": hit.score,
         "scores": {"dense": hit.dense, "lexical": hit.lexical},
         "ranks": {"dense": hit.dense_rank, "lexical": hit.lexical_rank},
+        "corpus": hit.corpus,
         "document": hit.document,
         "path": hit.path,
         "title": hit.title,
@@ -46,6 +47,7 @@ def answer_json(id_: str | int | None, answer: Answer, *, trace: bool = False) -
             "citations": [
                 {
                     "hit": one.hit,
+                    "corpus": hits[one.hit].corpus if one.hit in hits else "",
                     "document": one.document,
                     "path": one.path,
                     "page": one.page,

@@ -16,9 +16,10 @@ LONGEST_QUOTE = 300
 
 
 def source_of(hit: Evidence) -> str:
-    """Where a passage stands, for people: ``terms.pdf, p. 4 · § 7 Deadlines``."""
+    """Where a passage stands, for people: ``terms.pdf, p. 4 · § 7 Deadlines``; of several corpora with its name."""
     place = f"p. {hit.page_range}" if hit.pages else hit.place
-    return f"{hit.document}{f', {place}' if place else ''}{f' · {hit.heading}' if hit.heading else ''}"
+    corpus = f"{hit.corpus}: " if hit.corpus else ""
+    return f"{corpus}{hit.document}{f', {place}' if place else ''}{f' · {hit.heading}' if hit.heading else ''}"
 
 
 def mark_of(sentence: Sentence) -> str:

@@ -108,7 +108,18 @@ def test_ingest_search_and_ask_speak_the_documented_json(place: Path, capsys: py
     for sentence in answer["sentences"]:
         assert set(sentence) == {"text", "supported", "reason", "citations"}
         for citation in sentence["citations"]:
-            assert set(citation) == {"hit", "document", "path", "page", "heading", "start", "end", "quote", "warning"}
+            assert set(citation) == {
+                "hit",
+                "corpus",
+                "document",
+                "path",
+                "page",
+                "heading",
+                "start",
+                "end",
+                "quote",
+                "warning",
+            }
 
 
 def test_a_batch_gives_one_line_a_question_in_order(

@@ -129,19 +129,21 @@ def test_others_are_not_let_near_without_a_token() -> None:
         listening_socket(ServeSettings(port=taken.getsockname()[1]), Tokens())
 
 
-def test_tokens_come_from_a_file_or_the_environment(tmp_path: Path) -> None:
+def test_tokens_come_from_a_file_or_the_environment(tmp_path: Path, workspace: Workspace) -> None:
     file = tmp_path / "tokens"
     file.write_text("one\n\n two \n")
-    tokens = read_tokens(ServeSettings(token_file=str(file)), {"ASSISTANT_TOKEN": "three"})
-    assert all(tokens.client_of(f"bearer {token}".encode()) for token in ("one", "two"))
-    assert tokens.client_of(b"Bearer three") is None and tokens.client_of(b"Bearer ") is None
-    assert read_tokens(ServeSettings(), {"ASSISTANT_TOKEN": "three"}).client_of(b"Bearer three")
-    assert not read_tokens(ServeSettings(), {}).digests
+    tokens = read_tokens(ServeSettings(token_file=str(file)), workspace, {"ASSISTANT_TOKEN": "three"})
+    for token in ("one", "two"):
+        caller = tokens.caller_of(f"bearer {token}".encode())
+        assert caller and caller.may("admin") and caller.corpora is None
+    assert tokens.caller_of(b"Bearer three") is None and tokens.caller_of(b"Bearer ") is None
+    assert read_tokens(ServeSettings(), workspace, {"ASSISTANT_TOKEN": "three"}).caller_of(b"Bearer three")
+    assert read_tokens(ServeSettings(), workspace, {}).is_open
     assert "one" not in repr(tokens)
     file.write_text("\n")
     for wrong in (file, tmp_path / "missing"):
         with pytest.raises(ConfigError, match="token_file"):
-            read_tokens(ServeSettings(token_file=str(wrong)), {})
+            read_tokens(ServeSettings(token_file=str(wrong)), workspace, {})
 
 
 def test_replies_forbid_browsers_what_they_might_make_of_them(address: str) -> None:

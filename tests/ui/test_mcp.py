@@ -15,7 +15,7 @@ from mcp_types import CallToolResult, TextContent
 from serving import ANSWER, QUESTION, service_of
 
 from assistant.workspace import Workspace
-from ui.mcp_server import create_server
+from ui.mcp_server import create_local_server
 
 STDIO_SERVER = """
 import sys
@@ -24,8 +24,8 @@ sys.path.insert(0, "tests")
 from fakes import ScriptedEngine
 from serving import ANSWER, service_of
 from assistant.workspace import Workspace
-from ui.mcp_server import create_server
-create_server(service_of(Workspace(Path(sys.argv[1])), ScriptedEngine(ANSWER))).run()
+from ui.mcp_server import create_local_server
+create_local_server(service_of(Workspace(Path(sys.argv[1])), ScriptedEngine(ANSWER))).run()
 """
 
 
@@ -39,7 +39,7 @@ def call(server: Any, name: str, **arguments: object) -> CallToolResult:
 
 @pytest.fixture
 def server(served: Workspace) -> MCPServer:
-    return create_server(service_of(served, ScriptedEngine(ANSWER)))
+    return create_local_server(service_of(served, ScriptedEngine(ANSWER)))
 
 
 def test_tools_say_what_they_do_and_that_documents_give_no_orders(server: MCPServer) -> None:
@@ -131,7 +131,7 @@ def test_every_message_of_mcp_gets_an_answer_over_standard_input(served: Workspa
 
 def test_nothing_in_the_text_of_an_answer_leads_or_loads_anything(served: Workspace) -> None:
     said = f"{ANSWER} See www.evil.example and ![x] (https://evil.example/p)."
-    server = create_server(service_of(served, ScriptedEngine(said)))
+    server = create_local_server(service_of(served, ScriptedEngine(said)))
     answer = call(server, "ask", question=QUESTION, corpus="cars").structured_content
     assert answer
     for text in (answer["answer"], *(sentence["text"] for sentence in answer["sentences"])):

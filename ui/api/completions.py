@@ -47,8 +47,11 @@ def refuse_long_texts(request: ChatRequest, longest: int) -> None:
         refuse_long(text, longest)
 
 
-def asked_of(request: ChatRequest, model: ServedModel, control_tokens: Collection[str]) -> Query:
-    """The question of a request. Raises RequestRefused when its last turn is not a user's, or is empty."""
+def asked_of(request: ChatRequest, model: ServedModel, also: tuple[str, ...], control_tokens: Collection[str]) -> Query:
+    """The question of a request, to a model and ``also`` other corpora.
+
+    Raises RequestRefused when its last turn is not a user's, or is empty.
+    """
     turns = _turns(request.messages)
     if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
         raise RequestRefused("The last message has to be a question of the user.", param="messages")
@@ -60,6 +63,7 @@ def asked_of(request: ChatRequest, model: ServedModel, control_tokens: Collectio
         instructions=harmless(_wishes(request), control_tokens),
         max_new_tokens=request.longest,
         temperature=request.temperature,
+        also=also,
     )
 
 

@@ -4,10 +4,12 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import uvicorn
 from fastapi import Depends, FastAPI
@@ -30,7 +32,7 @@ from assistant.render.streaming import SettledText
 from assistant.retrieval.retriever import refuse_long
 from assistant.service import Query, ServedModel, Service
 from assistant.types import Answer, Message, Update, whole_answer
-from ui.api.bearer_tokens import ApiGate, Tokens
+from ui.api.bearer_tokens import ApiGate, Caller, Tokens, TokenScope
 from ui.api.completions import Head, MeasuredEngine, asked_of, chunks, completion, refuse_long_texts
 from ui.api.metrics import Measured, Metrics
 from ui.api.protocol import (
@@ -52,7 +54,11 @@ from ui.requests import Hosts
 from ui.server import ClientLimits, open_socket, server_of
 from ui.shown.templates import filled
 
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
+
 _SEARCHES = 2  # at once: each computes, and the answers do so beside them
+_MOST_TOOLS = 64  # of tokens with different rights
 _SECONDS_BETWEEN_LOADS = 15.0  # short beside the start of a server of models
 _REASONS = {
     "ready": "Questions are answered.",
@@ -61,6 +67,27 @@ _REASONS = {
 }
 _log = logging.getLogger("uvicorn.error")
 _DOCS_STYLE = Path(__file__).parents[1] / "shown" / "api.css"
+
+
+def needs(scope: TokenScope) -> Any:
+    """The one who sends a request, if they may do what needs ``scope``. Raises RequestRefused."""
+
+    async def caller_of(request: Request) -> Caller:
+        caller: Caller = request.scope["caller"]
+        if not caller.may(scope):
+            raise RequestRefused(
+                f"This token may not do that; it needs the scope '{scope}'"
+                f"{' and all corpora' if scope == 'admin' else ''}.",
+                "See: assistant tokens --help", 403, "insufficient_scope",
+            )  # fmt: skip
+        return caller
+
+    return Depends(caller_of)
+
+
+MaySearch = Annotated[Caller, needs("search")]
+MayAnswer = Annotated[Caller, needs("answer")]
+MayAdministrate = Annotated[Caller, needs("admin")]
 
 
 class Api:
@@ -73,13 +100,15 @@ class Api:
         self._answers = Workers(service.settings.engine.parallel, serve.queue)
         self._searches = Workers(_SEARCHES, serve.queue)
         self._metrics = Metrics(lambda: self._answers.running, lambda: self._answers.waiting)
+        # To make them takes longer than many a search.
+        self._tools_of = lru_cache(_MOST_TOOLS)(self._make_tools)
 
-    async def chat(self, body: ChatRequest, request: Request) -> Response:
+    async def chat(self, body: ChatRequest, request: Request, caller: MayAnswer) -> Response:
         """Answer the last question of a conversation from the documents, with citations, or refuse."""
-        model = self.service.model(body.model)
+        model, also = self.service.joined(body.model, caller.corpora)
         refuse_long_texts(body, self.service.settings.answer.question_characters)
         engine = MeasuredEngine(self.service.engine, body.stop_texts)
-        updates = self._answers.stream(lambda: self._answer(body, model, engine))
+        updates = self._answers.stream(lambda: self._answer(asked_of(body, model, also, engine.control_tokens), engine))
         head = Head(body.model)
         try:
             # What is wrong with a question shows before the first update, while a status can still say so.
@@ -94,23 +123,37 @@ class Api:
             raise
         return JSON(completion(head, answer, engine, self._with_sources))
 
-    async def search(self, body: SearchRequest, request: Request) -> Response:
+    async def search(self, body: SearchRequest, request: Request, caller: MaySearch) -> Response:
         """Find the passages that fit a question best."""
-        corpus = self.service.corpus(body.corpus)
+        corpus, *also = self.service.corpora(body.names, caller.corpora)
         refuse_long(body.question, self.service.settings.answer.question_characters)
         only = body.filter or None
         hits = await while_connected(
-            request, self._searches.run(lambda: self.service.search(corpus, body.question, body.k, only))
+            request, self._searches.run(lambda: self.service.search(corpus, body.question, body.k, only, also))
         )
         return JSON(search_json(None, body.question, hits))
 
-    async def models(self) -> Response:
+    async def models(self, caller: MaySearch) -> Response:
         """List what can be asked: every corpus by itself, answered by the base model, and with every adapter."""
-        return JSON(ModelsReply(data=[_model_reply(model) for model in self.service.models()]).model_dump())
+        models = self.service.models(caller.corpora)
+        return JSON(ModelsReply(data=[_model_reply(model) for model in models]).model_dump())
 
-    async def model(self, name: str) -> Response:
+    async def model(self, name: str, caller: MaySearch) -> Response:
         """Show one of them."""
-        return JSON(_model_reply(self.service.model(name)).model_dump())
+        model, also = self.service.joined(name, caller.corpora)
+        return JSON(_model_reply(replace(model, corpus="+".join((model.corpus, *also)))).model_dump())
+
+    async def mcp(self, caller: MaySearch) -> Response:
+        """Speak MCP, the Model Context Protocol (streamable HTTP): 'search' and 'ask' as tools."""
+        try:
+            from ui.mcp_server import Exchange
+        except ModuleNotFoundError as error:
+            if error.name not in ("mcp", "mcp_types"):
+                raise
+            raise RequestRefused(
+                "The package 'mcp' is not installed here.", "pip install 'domain-assistant[mcp]'", 501, "no_mcp"
+            ) from None
+        return Exchange(self._tools_of(caller.corpora, caller.may("answer")))
 
     async def health(self) -> Response:
         """Say whether questions can be answered, and why not. Needs no token."""
@@ -118,7 +161,7 @@ class Api:
         status = HTTPStatus.OK if readiness == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
         return JSON(Health(status=readiness, reason=_REASONS[readiness]).model_dump(), status)
 
-    async def metrics(self) -> Response:
+    async def metrics(self, _: MayAdministrate) -> Response:
         """Show counts and times in the text format of Prometheus."""
         return Response(self._metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
@@ -154,14 +197,23 @@ class Api:
         except Exception:
             _log.exception("The models cannot be loaded.")
 
-    def _answer(self, body: ChatRequest, model: ServedModel, engine: MeasuredEngine) -> Generator[Update, None, None]:
+    def _answer(self, asked: Query, engine: MeasuredEngine) -> Generator[Update, None, None]:
         """The updates of an answer, in a worker's thread. The last one is counted."""
-        asked = asked_of(body, model, engine.control_tokens)
         self._refuse_too_long(asked, engine)
         for update in self.service.stream(asked, engine):
             if isinstance(update, Answer):
                 self._metrics.count_answer(update, engine.prompt_tokens, engine.completion_tokens)
             yield update
+
+    def _make_tools(self, readable: tuple[str, ...] | None, with_answers: bool) -> "MCPServer":
+        from ui.mcp_server import create_server
+
+        async def answer(query: Query) -> Answer:
+            engine = MeasuredEngine(self.service.engine)
+            async with aclosing(self._answers.stream(lambda: self._answer(query, engine))) as updates:
+                return whole_answer([update async for update in updates])
+
+        return create_server(self.service, readable, self._searches.run, answer if with_answers else None)
 
     def _refuse_too_long(self, asked: Query, engine: MeasuredEngine) -> None:
         system = Message("system", self.service.answering(asked).system)
@@ -207,14 +259,14 @@ def listening_socket(settings: ServeSettings, tokens: Tokens) -> socket.socket:
     """
     others = UsageError(
         f"Others could reach {settings.host} without a token.",
-        "Name a file of tokens (serve.token_file), set ASSISTANT_TOKEN, or listen on 127.0.0.1.",
+        "Run: assistant tokens create NAME, set ASSISTANT_TOKEN, or listen on 127.0.0.1.",
     )
-    return open_socket(settings.host, settings.port, None if tokens.digests else others)
+    return open_socket(settings.host, settings.port, others if tokens.is_open else None)
 
 
 def make_server(service: Service, tokens: Tokens, started: Callable[[], None]) -> uvicorn.Server:
     """The server; its ``run([socket])`` serves until SIGINT or SIGTERM. ``started``: requests are taken from now on."""
-    hosts = Hosts("serve", service.settings.serve, is_open=not tokens.digests)
+    hosts = Hosts("serve", service.settings.serve, is_open=tokens.is_open)
     limits = ClientLimits(service.settings.serve.connections)
     return server_of(create_app(service, tokens, hosts), started, limits)
 
@@ -253,7 +305,13 @@ def docs_page(openapi: dict[str, Any], address: str) -> str:
 
 
 def _add_endpoints(app: FastAPI, api: Api) -> None:
-    bearer = [Depends(HTTPBearer(auto_error=False, description="serve.token_file or ASSISTANT_TOKEN, if set."))]
+    bearer = [
+        Depends(
+            HTTPBearer(
+                auto_error=False, description="Of 'assistant tokens create', serve.token_file or ASSISTANT_TOKEN."
+            )
+        )
+    ]
     errors: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorReply} for status in (400, 401, 403, 404, 413, 421, 429, 500, 503)
     }
@@ -262,6 +320,7 @@ def _add_endpoints(app: FastAPI, api: Api) -> None:
     app.add_api_route("/v1/search", api.search, methods=["POST"], response_model=SearchReply, **shared)
     app.add_api_route("/v1/models", api.models, response_model=ModelsReply, **shared)
     app.add_api_route("/v1/models/{name:path}", api.model, response_model=ModelReply, **shared)
+    app.add_api_route("/mcp", api.mcp, methods=["POST"], response_class=Response, **shared)
     app.add_api_route("/metrics", api.metrics, response_class=Response, **shared)
     app.add_api_route("/health", api.health, response_model=Health, responses={503: {"model": Health}})
 

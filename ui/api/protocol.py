@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 from starlette.responses import Response
 
 from assistant.errors import AssistantError, PromptTooLongError, QuestionTooLongError, UnknownAdapterError, UsageError
@@ -18,6 +27,7 @@ from assistant.text.printing import visible
 from assistant.types import Filter, well_formed
 
 _MOST_MESSAGES = 500  # of which the latest are looked at; serve.max_request_kb bounds their length
+_MOST_CORPORA = 100
 _LONGEST_MESSAGE = 500
 """Characters of what an error says."""
 _CHAT_EXAMPLE: dict[str, Any] = {
@@ -73,7 +83,7 @@ class ChatRequest(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_CHAT_EXAMPLE]})
 
-    model: ShortText = Field(description="A corpus, or corpus/adapter; /v1/models lists them.")
+    model: ShortText = Field(description="CORPUS or CORPUS/ADAPTER, as in /v1/models; of several CORPUS+CORPUS.")
     messages: list[ChatMessage] = Field(min_length=1, max_length=_MOST_MESSAGES)
     stream: Flag | None = False
     stream_options: StreamOptions | None = None
@@ -129,8 +139,21 @@ class SearchRequest(BaseModel):
 
     question: Text = Field(pattern=r"\S", description="What to search for.")
     corpus: Text = Field("", description="Empty: 'default', or the only one there is.")
+    corpora: list[ShortText] = Field([], max_length=_MOST_CORPORA, description="Several, searched together.")
     k: Whole | None = Field(None, ge=1, le=1000, description="How many passages; retrieval.k unless given.")
     filter: Filter | None = None
+
+    @field_validator("corpora")
+    @classmethod
+    def _is_alone(cls, corpora: list[str], info: ValidationInfo) -> list[str]:
+        if corpora and info.data.get("corpus"):
+            raise ValueError("name either a corpus or several corpora")
+        return corpora
+
+    @property
+    def names(self) -> list[str]:
+        """The corpora that are named; none where the caller leaves it to us."""
+        return self.corpora or ([self.corpus] if self.corpus else [])
 
 
 class SearchReply(BaseModel):
