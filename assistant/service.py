@@ -249,7 +249,12 @@ class Service:
         """
         with self.lent(query) as retriever:
             answerer = self.answerer(query, retriever, engine)
-            yield from answerer.stream(query.question, query.history, query.only, query.model.adapter)
+            asked = (query.question, query.history, query.only, query.model.adapter)
+            with closing(answerer.stream(*asked)) as updates:
+                for update in updates:
+                    if isinstance(update, Answer):
+                        _log_answer(query, update)
+                    yield update
 
     def answerer(self, query: Query, retriever: Retriever, engine: Engine | None = None) -> Assistant:
         """Who answers a question: a retriever, the engine or one that stands in front of it, and checked answers."""
@@ -390,6 +395,18 @@ class OpenedAssistant:
     def _query(self, question: str, history: Sequence[Message], only: Filter | None, adapter: str | None) -> Query:
         name = adapter or self._adapter
         return Query(ServedModel(self._corpus, None if name == BASE else name), question, tuple(history), only)
+
+
+def _log_answer(query: Query, answer: Answer) -> None:
+    seconds = {f"{stage}_seconds": round(spent, 3) for stage, spent in answer.timings.items()}
+    fields = {
+        "corpus": query.model.corpus,
+        "adapter": query.model.adapter or BASE,
+        "outcome": answer.outcome,
+        **seconds,
+    }
+    contents = {"question": query.question, "answer": answer.text}
+    _log.info("A question was answered.", extra={"fields": fields, "contents": contents})
 
 
 def _there_are(names: Sequence[str] | dict[str, ServedModel]) -> str:

@@ -365,6 +365,17 @@ class Answer:
     timings: Mapping[str, float] = field(default_factory=dict)
     trace: Trace | None = None
 
+    @property
+    def outcome(self) -> Literal["answered", "quoted", "hedged", "refused", "small talk"]:
+        """What became of the question."""
+        if self.refused:
+            return "refused"
+        if self.hedged:
+            return "hedged"
+        if self.quoted:
+            return "quoted"
+        return "small talk" if self.small_talk else "answered"
+
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:

@@ -26,7 +26,7 @@ from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.words import words
 from assistant.types import Answer, Citation, Message, Sentence
-from assistant.untrusted.confusables import skeleton
+from assistant.untrusted import skeleton
 from assistant.untrusted.injection import MACHINERY
 from assistant.workspace import Workspace
 from eval.statistics import interval

@@ -20,7 +20,7 @@ from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.text.sentences import line_sentence_spans
 from assistant.types import Answer, Document, Words
-from assistant.untrusted.confusables import skeleton, traced_skeleton
+from assistant.untrusted import skeleton, traced_skeleton
 from assistant.untrusted.injection import MACHINERY, believed_end, is_order
 from assistant.untrusted.markup import without_markup
 from assistant.workspace import Workspace

@@ -57,7 +57,7 @@ from assistant.text.printing import excerpt, visible
 from assistant.text.sentences import asks, line_sentence_spans
 from assistant.text.words import content_stems, detect, query_terms, terms, whole_questions
 from assistant.types import Answer, Block, Document, Filter, Message
-from assistant.untrusted import confusables, injection, markup
+from assistant.untrusted import injection, markup, traced_skeleton
 from assistant.untrusted.injection import harmless
 from assistant.workspace import Workspace, safe_name
 from eval import matching
@@ -376,7 +376,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "quotation": lambda text: quoting.Places(text, [HIT], EMBEDDER, weights).quotes(),
     "orders": injection.believed_end,
     "orders by form": injection.orders_a_machine,
-    "look-alikes": lambda text: confusables.traced_skeleton(text),
+    "look-alikes": lambda text: traced_skeleton(text),
     "plain words": markup.without_markup,
     "harmless words": harmless,
     "marks": as_said,

@@ -12,6 +12,7 @@ from assistant.workspace import Workspace
 from ui.answering import AnswerQueue
 from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
+from ui.logs import follow
 from ui.people import LOCAL, People, Role, User, people_of
 from ui.rate_limits import RateLimit
 from ui.sources.drawing import DrawingLimits
@@ -67,6 +68,7 @@ class AppContext:
 
     def who(self, request: gr.Request) -> User:
         """The person behind a request of the page. Raises gr.Error for one who is not signed in any more."""
+        follow(request)
         if self.people is None:
             return LOCAL
         user = self.people.user(request.username) if request.username else None

@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from assistant.errors import UsageError
+from ui.logs import RequestLog
 from ui.rate_limits import network_of
 
 # For a client to read why it was refused: the connection would be reset over what it still sends.
@@ -182,10 +183,10 @@ def server_of(
 ) -> uvicorn.Server:
     """The server; its ``run([socket])`` serves until SIGINT or SIGTERM. ``started``: requests are taken from now on."""
     config = uvicorn.Config(
-        app,
+        RequestLog(app),
         http=partial(Connection, limits),  # type: ignore[arg-type]  # whatever makes a protocol will do
         lifespan="on",
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,

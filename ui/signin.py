@@ -38,6 +38,7 @@ from starlette.types import Scope
 
 from assistant.config import UiSettings
 from assistant.text.languages import Language
+from ui.logs import note
 from ui.people import LOCAL, People, User, composed
 from ui.rate_limits import Guesses
 from ui.shown.templates import filled
@@ -265,6 +266,7 @@ class SignIn:
 def remember(scope: Scope, user: User) -> None:
     """Note in a request who it comes from, once that is known."""
     scope[_USER] = user
+    note(user=user.name, client=(scope.get("client") or ("unknown",))[0])
 
 
 def signed_in(scope: Scope) -> User | None:

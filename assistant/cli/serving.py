@@ -54,6 +54,7 @@ def ui_command(
     from ui.api.bearer_tokens import read_tokens
     from ui.app import create_app, listening_socket
     from ui.context import make_context
+    from ui.logs import write_logs
     from ui.requests import Proxies
     from ui.server import ClientLimits, address_of, server_of
 
@@ -73,6 +74,7 @@ def ui_command(
                     click.echo(f"Programs ask {address}/api/v1; {address}/api/docs says how.")
 
             click.echo("Loading the models ...", err=True)
+            write_logs(settings.log)
             with suppress(KeyboardInterrupt):  # Ctrl-C ends it as it should
                 server_of(create_app(context, tokens), started, limits, patience_seconds=5).run([listening])
 
@@ -91,6 +93,7 @@ def serve_command(host: str | None, port: int | None, workspace: Workspace, sett
     from assistant.service import open_service
     from ui.api.bearer_tokens import read_tokens
     from ui.api.endpoints import listening_socket, make_server
+    from ui.logs import write_logs
     from ui.server import address_of
 
     changes = {"host": host, "port": port}
@@ -105,6 +108,7 @@ def serve_command(host: str | None, port: int | None, workspace: Workspace, sett
         def started() -> None:
             click.echo(f"Serving {workspace.root} on {address}/v1; {address}/docs says how to ask. Ctrl-C ends it.")
 
+        write_logs(settings.log)
         with suppress(KeyboardInterrupt):  # Ctrl-C ends it as it should
             make_server(service, tokens, started).run([listening])
 

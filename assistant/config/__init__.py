@@ -30,6 +30,7 @@ from assistant.config.settings import (
     EngineSettings,
     EvalSettings,
     IngestSettings,
+    LogSettings,
     RetrievalSettings,
     Section,
     ServeSettings,
@@ -50,6 +51,7 @@ __all__ = [
     "EngineSettings",
     "EvalSettings",
     "IngestSettings",
+    "LogSettings",
     "Origin",
     "PairsSettings",
     "RetrievalSettings",
@@ -86,6 +88,7 @@ class Settings(Section):
     ui: UiSettings = UiSettings()
     pairs: PairsSettings = PairsSettings()
     eval: EvalSettings = EvalSettings()
+    log: LogSettings = LogSettings()
 
 
 @dataclass(frozen=True, slots=True)

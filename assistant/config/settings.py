@@ -353,6 +353,18 @@ class UiSettings(Section):
     )
 
 
+class LogSettings(Section):
+    """What 'assistant ui' and 'assistant serve' write about themselves on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="From when on something is written: info has a line for each request and answer."
+    )
+    format: Literal["text", "json"] = Field("text", description="Lines for people, or a JSON document a line.")
+    contents: bool = Field(
+        False, description="Whether questions and answers are written too, and the words of every error."
+    )
+
+
 class EvalSettings(Section):
     """Which models may judge answers, and where they run."""
 

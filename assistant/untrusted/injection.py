@@ -24,7 +24,7 @@ from collections.abc import Collection
 from functools import cache, lru_cache
 
 from assistant.text.languages import alternatives, classes, every
-from assistant.untrusted.confusables import skeleton, traced_skeleton
+from assistant.untrusted import skeleton, traced_skeleton
 
 TURN_MARKERS = frozenset(
     """

@@ -12,7 +12,7 @@ beginning are always a beginning of the plain words of the whole.
 import re
 from collections.abc import Sequence
 
-from assistant.untrusted.confusables import skeleton, traced_skeleton
+from assistant.untrusted import skeleton, traced_skeleton
 
 _TAGS = """
 passage a abbr audio base body bos br button div embed end_of_turn eos form frame frameset head hr html iframe img image

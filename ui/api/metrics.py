@@ -38,14 +38,7 @@ class Metrics:
 
     def count_answer(self, answer: Answer, prompt_tokens: int, completion_tokens: int) -> None:
         """A question was answered."""
-        named = {
-            "refused": answer.refused,
-            "hedged": answer.hedged,
-            "quoted": answer.quoted,
-            "small talk": answer.small_talk,
-        }
-        outcome = next((name for name, is_so in named.items() if is_so), "answered")
-        self._answers.labels(outcome).inc()
+        self._answers.labels(answer.outcome).inc()
         self._tokens.labels("prompt").inc(prompt_tokens)
         self._tokens.labels("completion").inc(completion_tokens)
         for stage, seconds in answer.timings.items():

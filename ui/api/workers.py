@@ -5,6 +5,7 @@ It ends when the one who asked for it goes away.
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -107,7 +108,8 @@ class Workers:
             )
         loop = asyncio.get_running_loop()
         self._taken += 1
-        future = self._executor.submit(work)
+        # With its context: what is logged there is told by the request that it belongs to.
+        future = self._executor.submit(contextvars.copy_context().run, work)
 
         def free_place() -> None:
             self._taken -= 1

@@ -20,6 +20,7 @@ from assistant.models.catalogue import SETTINGS
 from assistant.service import ServedModel
 from ui.context import AppContext
 from ui.conversations import corpus_of
+from ui.logs import follow
 from ui.pages.chat.asking import Asking, Edit, Question, in_any_order
 from ui.pages.chat.choosing import AskedDocuments, Changes
 from ui.pages.chat.parts import choices_of, lay_out
@@ -131,6 +132,7 @@ class Chat(AskedDocuments):
         draft: str = "",
     ) -> AsyncGenerator[Changes, None]:
         """Answer what stands in the box; what stood there before an edit, or ``draft``, stands there again."""
+        follow(request)
         is_reading = self.asking.reads(request.session_hash or "")
         if not question.strip() or is_reading:
             if is_reading:

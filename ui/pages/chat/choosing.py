@@ -24,6 +24,7 @@ from assistant.workspace import DEFAULT_CORPUS, Workspace
 from ui.context import AppContext
 from ui.conversations import FILES, corpus_of
 from ui.jobs import Jobs, printed, variables_of
+from ui.logs import follow
 from ui.pages.chat.asking import Asking, Edit, first_questions, ready
 from ui.pages.chat.parts import Parts
 from ui.pages.events import data_of, number_of, tell_beside
@@ -155,6 +156,7 @@ class AskedDocuments:
         self, brought: list[str] | None, conversation: int | None, scope: Scope, searched: str, request: gr.Request
     ) -> AsyncGenerator[Changes, None]:
         """Read files, and ask them alone from then on; what was typed stays in its box."""
+        follow(request)
         if not brought:
             yield {self.parts.brought: gr.skip()}
             return
