@@ -69,12 +69,27 @@ def test_the_commands_leave_nothing_open(tmp_path: Path, capsys: pytest.CaptureF
         ["adapters", "export", "house", "--to", str(workspace / "exports" / "house"), "--format", "hub"],
         ["config", "set", "retrieval.k=5"],
         ["users", "add", "ana", "--no-password"],
+        ["tokens", "create", "crm"],
     ):
-        own = [] if command[0] in {"config", "users"} else ["--set", f"engine.model={base}", "--set", "device.name=cpu"]
+        own = (
+            []
+            if command[0] in {"config", "users", "tokens"}
+            else ["--set", f"engine.model={base}", "--set", "device.name=cpu"]
+        )
         status, _, told = run(capsys, *command, *own, "--workspace", str(workspace))
         assert status == 0, (command, told)
     made = {path.relative_to(workspace).parts[0] for path in workspace.iterdir()}
-    assert made >= {"corpora", "pairs", "adapters", "cache", "reports", "exports", "config.yaml", "users.json"}
+    assert made >= {
+        "corpora",
+        "pairs",
+        "adapters",
+        "cache",
+        "reports",
+        "exports",
+        "config.yaml",
+        "users.json",
+        "tokens.json",
+    }
     assert open_to_others(workspace) == []
 
 

@@ -11,15 +11,24 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, NoReturn, Protocol, TypeVar
 
 import anyio.to_thread
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
-from mcp_types import PARSE_ERROR, CallToolResult, ErrorData, InputRequiredResult, JSONRPCError, ToolAnnotations
+from mcp_types import (
+    INVALID_PARAMS,
+    PARSE_ERROR,
+    CallToolResult,
+    ErrorData,
+    InputRequiredResult,
+    JSONRPCError,
+    ToolAnnotations,
+)
 from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -84,6 +93,10 @@ class _PlainServer(MCPServer):
                 raise
             wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.__cause__.errors())
             raise ToolError(f"The arguments of {name} are wrong: {wrong}.") from None
+
+    async def get_prompt(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise MCPError: there is none. The library would write the name into the log, with a traceback."""
+        raise MCPError(INVALID_PARAMS, "There are no prompts.")
 
 
 class Searching(Protocol):
@@ -201,17 +214,24 @@ class Exchange(Response):
         request = Request(scope, receive)
         body = await request.body()
 
+        # A server says of whoever has their answer that they have gone: it is sent when all is done.
+        reply: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            reply.append(message)
+
         async def nothing_more() -> Message:
             await anyio.sleep_forever()
             return {}
 
-        manager = StreamableHTTPSessionManager(self._server._lowlevel_server, json_response=True, stateless=True)
-
-        async def answered() -> None:
+        async def answer() -> None:
+            manager = StreamableHTTPSessionManager(self._server._lowlevel_server, json_response=True, stateless=True)
             async with manager.run():
-                await manager.handle_request(scope, again(body, nothing_more), send)
+                await manager.handle_request(scope, again(body, nothing_more), keep)
 
-        await while_connected(request, answered())
+        await while_connected(request, answer())
+        for message in reply:
+            await send(message)
 
 
 @contextmanager
