@@ -3,7 +3,8 @@
     AssistantError                 exit status 1
     ├── UsageError                 exit status 2: wrong arguments or configuration
     │   ├── ConfigError
-    │   └── QuestionTooLongError
+    │   ├── QuestionTooLongError
+    │   └── UnknownModel           a corpus (UnknownCorpus) or adapter that the workspace does not hold
     ├── WorkspaceError             the workspace is locked, damaged, or of another version
     │   ├── WorkspaceBusy
     │   ├── CatalogVersionError
@@ -58,6 +59,14 @@ class ConfigError(UsageError):
 
 class QuestionTooLongError(UsageError):
     """A question has more characters than ``answer.question_characters``."""
+
+
+class UnknownModel(UsageError):
+    """A corpus or adapter that the workspace does not hold."""
+
+
+class UnknownCorpus(UnknownModel):
+    """A corpus that the workspace does not hold."""
 
 
 class WorkspaceError(AssistantError):

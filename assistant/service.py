@@ -27,7 +27,7 @@ from assistant.artifacts.cards import BASE, adapter_names, learnt_only_from
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.engines.base import Engine, warm_up
 from assistant.engines.opening import check_adapter, check_engine, open_answering, refuse_too_large, uses_server
-from assistant.errors import AssistantError, UsageError
+from assistant.errors import AssistantError, UnknownCorpus, UnknownModel, UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.models.catalogue import entry_of
 from assistant.retrieval.embedder import Embedder
@@ -39,14 +39,6 @@ from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
 
 _log = logging.getLogger(__name__)
 Readiness = Literal["loading", "ready", "failed"]
-
-
-class UnknownModel(UsageError):
-    """A corpus or adapter that the workspace does not hold."""
-
-
-class UnknownCorpus(UnknownModel):
-    """A corpus that the workspace does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +89,8 @@ class Service:
         self._make_engine = make_engine
         self.readiness: Readiness = "loading"
         """Whether the models are loaded."""
+        self.observe: Callable[[Query, Update | None], None] = lambda _query, _update: None
+        """Is told of each question as it is asked, and of each update of its answer."""
         self._engine: Engine | None = None
         self._engine_lock = threading.Lock()
         self._pools: dict[str, RetrieverPool] = {}
@@ -249,11 +243,9 @@ class Service:
         """
         with self.lent(query) as retriever:
             answerer = self.answerer(query, retriever, engine)
-            asked = (query.question, query.history, query.only, query.model.adapter)
-            with closing(answerer.stream(*asked)) as updates:
+            with closing(answerer.stream(query.question, query.history, query.only, query.model.adapter)) as updates:
                 for update in updates:
-                    if isinstance(update, Answer):
-                        _log_answer(query, update)
+                    self.observe(query, update)
                     yield update
 
     def answerer(self, query: Query, retriever: Retriever, engine: Engine | None = None) -> Assistant:
@@ -309,6 +301,7 @@ class Service:
 
         Raises what ``retriever`` raises.
         """
+        self.observe(query, None)
         with ExitStack() as lent:
             if folder := query.folder:  # few documents are opened in no time, and may be deleted afterwards
                 pool = lent.enter_context(closing(RetrieverPool(lambda: self._opened(folder))))
@@ -395,18 +388,6 @@ class OpenedAssistant:
     def _query(self, question: str, history: Sequence[Message], only: Filter | None, adapter: str | None) -> Query:
         name = adapter or self._adapter
         return Query(ServedModel(self._corpus, None if name == BASE else name), question, tuple(history), only)
-
-
-def _log_answer(query: Query, answer: Answer) -> None:
-    seconds = {f"{stage}_seconds": round(spent, 3) for stage, spent in answer.timings.items()}
-    fields = {
-        "corpus": query.model.corpus,
-        "adapter": query.model.adapter or BASE,
-        "outcome": answer.outcome,
-        **seconds,
-    }
-    contents = {"question": query.question, "answer": answer.text}
-    _log.info("A question was answered.", extra={"fields": fields, "contents": contents})
 
 
 def _there_are(names: Sequence[str] | dict[str, ServedModel]) -> str:

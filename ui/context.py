@@ -1,6 +1,7 @@
 """What every page needs: the workspace, the service that answers, who is asking, and the words of one language."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import gradio as gr
 
@@ -12,7 +13,7 @@ from assistant.workspace import Workspace
 from ui.answering import AnswerQueue
 from ui.conversations import Conversations
 from ui.jobs import Jobs, variables_of
-from ui.logs import follow
+from ui.logs import follow, record, watch
 from ui.people import LOCAL, People, Role, User, people_of
 from ui.rate_limits import RateLimit
 from ui.sources.drawing import DrawingLimits
@@ -58,6 +59,10 @@ class AppContext:
         """Long work in processes of its own; the files of the workspace say what there is."""
         return Jobs(self.workspace, variables_of(self.settings, self.origins))
 
+    def record(self, user: User, action: str, about: str = "", **details: Any) -> None:
+        """Keep in the audit log what someone does."""
+        record(self.settings, self.workspace.root, user.name, action, about, **details)
+
     def in_language(self, language: Language) -> "AppContext":
         """The same in another language."""
         return replace(self, language=language)
@@ -93,6 +98,7 @@ class AppContext:
 
 def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin, ...], service: Service) -> AppContext:
     """The context of a workspace. Raises ConfigError for a users file that cannot be used."""
+    watch(service)
     return AppContext(
         workspace=workspace,
         origins=origins,

@@ -46,6 +46,7 @@ def add_export_route(app: FastAPI, context: AppContext) -> None:
             content, name = await run_in_threadpool(exported, context.in_language(lang), user.name, conversation, kind)
         except AssistantError as error:
             return PlainTextResponse(str(error), 404)
+        context.record(user, "conversation export", str(conversation), kind=kind)
         return Response(content, media_type="application/octet-stream", headers=saved_as(name))
 
     app.add_api_route("/conversations/{conversation}/export.{kind}", export, include_in_schema=False)

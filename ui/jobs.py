@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from assistant.artifacts.audit import ACTOR_VARIABLE
 from assistant.config import ENVIRONMENT_PREFIX, Origin, Settings, value_of
 from assistant.errors import UsageError
 from assistant.types import well_formed
@@ -213,12 +214,13 @@ class Jobs:
         return self.folder / safe_name(job_id, "job")
 
     def _spawn(self, folder: Path, job: StartedJob) -> None:
+        own = {ACTOR_VARIABLE: job.user, **self._variables, PROGRESS_VARIABLE: str(folder / _PROGRESS_FILE)}
         process = subprocess.Popen(
             [sys.executable, "-m", "ui.job_process", str(self._niceness), str(folder), *self.command(job)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **self._variables, PROGRESS_VARIABLE: str(folder / _PROGRESS_FILE)},
+            env={**os.environ, **own},
             start_new_session=True,
         )
         threading.Thread(target=process.wait, daemon=True).start()  # so that it does not stay as a zombie

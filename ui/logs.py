@@ -1,4 +1,6 @@
-"""What the servers write about themselves on standard error: for people, or one JSON document a line for programs.
+"""What the servers write about themselves on standard error, and what of it is kept in the audit log.
+
+Lines are for people, or one JSON document each for programs:
 
     2026-12-01T13:00:00.123Z info    POST /v1/search 200  request=8f0c… seconds=0.041 client=127.0.0.1 user=ana
     {"time": "2026-12-01T13:00:00.123Z", "level": "info", "logger": "ui.logs", "message": "POST /v1/search 200", …}
@@ -23,14 +25,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.config import LogSettings
+from assistant.artifacts.audit import AuditLog
+from assistant.artifacts.cards import BASE
+from assistant.config import LogSettings, Settings
 from assistant.errors import AssistantError, one_line
+from assistant.service import Query, Service
 from assistant.text.printing import visible
+from assistant.types import Answer, Update
 from ui.api.workers import CLIENT_GONE
 
 if TYPE_CHECKING:
@@ -72,8 +79,9 @@ def write_logs(settings: LogSettings) -> None:
 
 def note(**fields: str) -> None:
     """What became known of the request that is being answered, as ``user`` and, behind a proxy, ``client``."""
-    if request := _current.get():
-        request.fields.update(fields)
+    if (request := _current.get()) is None:
+        _current.set(request := _Request(""))
+    request.fields.update(fields)
 
 
 def follow(request: "gr.Request") -> None:
@@ -83,6 +91,41 @@ def follow(request: "gr.Request") -> None:
     """
     if given := getattr(request, "headers", {}).get(REQUEST_ID):
         _current.set(_Request(given, {"user": request.username or ""}))
+
+
+def record(settings: Settings, root: Path, user: str, action: str, about: str = "", **details: Any) -> None:
+    """Keep what ``user`` does in the audit log of the workspace at ``root``, with the request by which they do it."""
+    request = _current.get()
+    _audit_log(settings, root).record(user, action, about, request.id if request else "", **details)
+
+
+def watch(service: Service) -> None:
+    """Have each question of a service in the audit log, and each answer in the log.
+
+    A question that no request has asked, as one that only warms up, is nobody's.
+    """
+
+    def observe(query: Query, update: Update | None) -> None:
+        corpora, request = "+".join((query.model.corpus, *query.also)), _current.get()
+        if update is None and request and "user" in request.fields:
+            audit = _audit_log(service.settings, service.workspace.root)
+            audit.question(request.fields["user"], corpora, query.question, request.id)
+        elif isinstance(update, Answer):
+            seconds = {f"{stage}_seconds": round(spent, 3) for stage, spent in update.timings.items()}
+            asked = {"corpus": corpora, "adapter": query.model.adapter or BASE}
+            _log.info(
+                "A question was answered.",
+                extra={
+                    "fields": {**asked, "outcome": update.outcome, **seconds},
+                    "contents": {"question": query.question, "answer": update.text},
+                },
+            )
+
+    service.observe = observe
+
+
+def _audit_log(settings: Settings, root: Path) -> AuditLog:
+    return AuditLog(root, settings.audit.keep_days, with_questions=settings.audit.questions)
 
 
 class LogFormatter(logging.Formatter):
@@ -102,7 +145,8 @@ class LogFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         fields = {
-            **({"request": request.id, **request.fields} if request else {}),
+            **({"request": request.id} if request and request.id else {}),
+            **(request.fields if request else {}),
             **getattr(record, "fields", {}),
             **(getattr(record, "contents", {}) if self._settings.contents else {}),
         }

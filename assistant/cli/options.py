@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,25 +11,62 @@ import click
 from assistant import config
 from assistant.artifacts.cards import BASE
 from assistant.config import Settings
-from assistant.errors import UsageError
+from assistant.errors import ConfigError, UsageError
 from assistant.types import Filter
 from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
 
 if TYPE_CHECKING:
+    from assistant.artifacts.audit import AuditLog
     from assistant.service import Service
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+# Commands that change nothing and give nothing away; all others stand in the audit log, when they begin.
+READING = frozenset(
+    {
+        *("search", "ask", "chat", "documents", "doctor", "mcp", "audit list"),
+        *("config show", "adapters list", "adapters show", "feedback list", "users list", "tokens list", "pairs show"),
+    }
+)
+# Of their arguments these name what they are about, and these are of no interest or hold what documents say.
+_ABOUT = ("name", "corpus", "adapter")
+_UNRECORDED = frozenset({*_ABOUT, "as_json", "settings", "edited"})
+
+
+def audit_log(workspace: Workspace) -> "AuditLog":
+    """The audit log of a workspace, as its settings have it kept."""
+    from assistant.artifacts.audit import AuditLog
+
+    kept = Settings().audit
+    with suppress(ConfigError):  # which the command itself tells
+        kept = config.load(workspace.config_file)[0].audit
+    return AuditLog(workspace.root, kept.keep_days, with_questions=kept.questions)
+
+
 def workspace_option(command: Command) -> Command:
-    """--workspace, as ``workspace: Workspace``."""
+    """--workspace, as ``workspace: Workspace``; what the command is called with is kept in the audit log."""
+
+    @_same_name(command)
+    def recorded(*args: Any, workspace: Workspace, **kwargs: Any) -> Any:
+        action = click.get_current_context().command_path.partition(" ")[2]
+        is_whole = click.get_current_context().invoked_subcommand is None
+        if is_whole and action not in READING and workspace.root.is_dir():
+            from assistant.artifacts.audit import actor
+
+            if who := actor():
+                about = next((str(kwargs[name]) for name in _ABOUT if kwargs.get(name)), "")
+                details = {key: value for key, value in kwargs.items() if value and key not in _UNRECORDED}
+                audit_log(workspace).record(who, action, about, **details)
+        return command(*args, workspace=workspace, **kwargs)
+
     return click.option(
         "--workspace",
         type=click.Path(path_type=Path),
         metavar="FOLDER",
         callback=lambda _context, _option, folder: locate(folder),
         help="Where everything is kept.",
-    )(command)
+    )(recorded)  # type: ignore[return-value]
 
 
 def assignment_options(command: Command) -> Command:

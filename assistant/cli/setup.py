@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant import config
-from assistant.cli.options import json_option, print_json, workspace_option, workspace_options
+from assistant.cli.options import audit_log, json_option, print_json, workspace_option, workspace_options
 from assistant.config import Settings, change_settings
-from assistant.text.printing import counted
+from assistant.text.printing import counted, visible
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -241,6 +242,54 @@ def _facts(name: str) -> dict[str, Any]:
         "path": str(folder) if folder else None,
         "note": model.note,
     }
+
+
+@click.group("audit", epilog="Example: assistant audit list --since 2026-12-01 --user ana")
+def audit_command() -> None:
+    """Show and export who asked what of which corpus, and who changed what.
+
+    It is kept for audit.keep_days. Of questions it has length and hash, and their text where audit.questions says so.
+    What is asked in the terminal is not in it.
+    """
+
+
+_since = click.option("--since", default="", metavar="DATE", help="Only from this day on, as in 2026-12-01 (UTC).")
+_until = click.option("--until", default="", metavar="DATE", help="Only until this day, which is included.")
+
+
+@audit_command.command("list", epilog="Example: assistant audit list --user ana --last 20")
+@_since
+@_until
+@click.option("--user", default="", metavar="NAME", help="Only what this person did.")
+@click.option("--action", default="", metavar="NAME", help="Only this, as in question or 'config set'.")
+@click.option("--last", type=click.IntRange(1), default=50, show_default=True, help="At most so many, the newest.")
+@workspace_option
+@json_option
+def list_audit(since: str, until: str, user: str, action: str, last: int, workspace: Workspace, as_json: bool) -> None:
+    """Print what was done last, the newest at the end."""
+    audit = audit_log(workspace)
+    lines = deque(audit.lines(since, until, user, action), last)
+    if as_json:
+        print_json({"lines": [asdict(line) for line in lines]})
+        return
+    for line in lines:
+        details = json.dumps(line.details, ensure_ascii=False) if line.details else ""
+        click.echo(visible(f"{line.at}  {line.user:16} {line.action:16} {line.about:16} {details}".rstrip()))
+    click.echo(f"{counted(len(lines), 'line')} of {audit.file}.", err=True)
+
+
+@audit_command.command("export", epilog="Example: assistant audit export november.jsonl --since 2026-11-01")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_since
+@_until
+@workspace_option
+def export_audit(file: Path, since: str, until: str, workspace: Workspace) -> None:
+    """Write it to FILE, a JSON line each, for a machine that keeps it longer or safer."""
+    from assistant.artifacts.row_files import write_lines
+
+    lines = [asdict(line) for line in audit_log(workspace).lines(since, until)]
+    write_lines(file, lines)
+    click.echo(f"{counted(len(lines), 'line')} in {file}.")
 
 
 @click.command("backup", epilog="Example: assistant backup ./assistant-monday.tar.gz")

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 from assistant.config.outdated import IN_CONFIG, current
 from assistant.config.settings import (
     AnswerSettings,
+    AuditSettings,
     DeviceSettings,
     EmbedderSettings,
     EngineSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "ENVIRONMENT_SECRETS",
     "AnswerSettings",
+    "AuditSettings",
     "DeviceSettings",
     "EmbedderSettings",
     "EngineSettings",
@@ -69,8 +71,10 @@ __all__ = [
 ]
 
 ENVIRONMENT_PREFIX = "ASSISTANT_"
-# Variables that name a place, not a setting.
-ENVIRONMENT_PLACES = frozenset({"ASSISTANT_WORKSPACE", "ASSISTANT_CACHE", "ASSISTANT_CORPORA", "ASSISTANT_PROGRESS"})
+# Variables that name a place or a person, and are no setting.
+ENVIRONMENT_PLACES = frozenset(
+    {"ASSISTANT_WORKSPACE", "ASSISTANT_CACHE", "ASSISTANT_CORPORA", "ASSISTANT_PROGRESS", "ASSISTANT_ACTOR"}
+)
 # Variables that hold a secret, which has no place in a file of settings.
 ENVIRONMENT_SECRETS = frozenset({"ASSISTANT_ENGINE_KEY", "ASSISTANT_TOKEN"})
 
@@ -89,6 +93,7 @@ class Settings(Section):
     pairs: PairsSettings = PairsSettings()
     eval: EvalSettings = EvalSettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
 
 
 @dataclass(frozen=True, slots=True)

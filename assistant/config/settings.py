@@ -365,6 +365,17 @@ class LogSettings(Section):
     )
 
 
+class AuditSettings(Section):
+    """What is kept of who asked and changed what."""
+
+    keep_days: int = Field(
+        90, ge=0, le=36_500, description="So long it is kept who asked and changed what; 0 keeps nothing."
+    )
+    questions: bool = Field(
+        False, description="Whether the text of questions is kept there; else its length, and a hash under a secret."
+    )
+
+
 class EvalSettings(Section):
     """Which models may judge answers, and where they run."""
 

@@ -35,6 +35,7 @@ from assistant.errors import AssistantError, ConfigError, UsageError, first_faul
 from assistant.workspace import Workspace, replaced_atomically, safe_name, write_lock
 from ui.api.protocol import RequestRefused, error_response
 from ui.api.workers import CLIENT_GONE
+from ui.logs import note
 from ui.rate_limits import Guesses, RateLimit
 from ui.requests import LOCAL_HOSTS, Hosts, WrongHost, again, body_of, host_of
 
@@ -278,6 +279,7 @@ class ApiGate:
             caller = scope["caller"] = self._admit(scope)
             self._told = ""
             if caller is not None:
+                note(user=caller.name)
                 await self._tokens.note_use(caller)
             too_large = RequestRefused(
                 f"The request is larger than {self._most_bytes // 1024} KiB.",

@@ -50,6 +50,7 @@ from ui.api.protocol import (
     from_validation,
 )
 from ui.api.workers import CLIENT_GONE, ClientGone, EventStream, Workers, while_connected
+from ui.logs import watch
 from ui.requests import Hosts
 from ui.server import ClientLimits, open_socket, server_of
 from ui.shown.templates import filled
@@ -95,6 +96,7 @@ class Api:
 
     def __init__(self, service: Service) -> None:
         self.service = service
+        watch(service)
         serve = service.settings.serve
         self._with_sources = serve.sources
         self._answers = Workers(service.settings.engine.parallel, serve.queue)

@@ -21,8 +21,15 @@ from pydantic import (
 )
 from starlette.responses import Response
 
-from assistant.errors import AssistantError, PromptTooLongError, QuestionTooLongError, UnknownAdapterError, UsageError
-from assistant.service import UnknownCorpus, UnknownModel
+from assistant.errors import (
+    AssistantError,
+    PromptTooLongError,
+    QuestionTooLongError,
+    UnknownAdapterError,
+    UnknownCorpus,
+    UnknownModel,
+    UsageError,
+)
 from assistant.text.printing import visible
 from assistant.types import Filter, well_formed
 

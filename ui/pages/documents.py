@@ -68,6 +68,7 @@ class DocumentsActions:
         for one in taken.refused:
             message = message_html(f"{one.name}: {context.text(one.reason)}")
             gr.Warning(message, title=context.text("jobs.not_taken"))
+        context.record(user, "upload", corpus, files=[file.name for file in taken.files])
         tell_beside(context, taken.kept, context.text("documents.beside_help"))
         if taken.files:
             self._ingest(corpus, user, [str(taken.folder)])

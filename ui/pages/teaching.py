@@ -150,13 +150,16 @@ class TeachingActions:
         user = self.context.require(request, _ROLE)
         before = self.context.feedback.get(number)
         changed = "" if wanted.strip() == before.wanted else wanted
+        self.context.record(user, "feedback accept", before.corpus, number=number, edited=bool(changed))
         return self._with(state, self.context.feedback.accept(number, user.name, changed))
 
     @telling
     def reject(self, state: str, number: int, request: gr.Request) -> list[Any]:
         """Have nothing learnt from it."""
         user = self.context.require(request, _ROLE)
-        return self._with(state, self.context.feedback.reject(number, user.name))
+        rejected = self.context.feedback.reject(number, user.name)
+        self.context.record(user, "feedback reject", rejected.corpus, number=number)
+        return self._with(state, rejected)
 
     def _with(self, state: str, one: Feedback, draft: str | None = None) -> list[Any]:
         context = self.context

@@ -21,6 +21,7 @@ from ui.context import AppContext
 from ui.jobs import Status, printed
 from ui.pages.events import CLICKED, QUIET, SCROLLED, choice_list, data_of, still_html, telling, when_opened
 from ui.pages.job_forms import job_panel
+from ui.people import User
 from ui.shown.installation import findings_html, model_html, models_html, settings_html, written
 
 
@@ -109,8 +110,8 @@ class SettingsActions:
     @telling
     def use(self, name: str, request: gr.Request) -> list[str]:
         """Have a model answer from the next start on."""
-        self.context.require(request, "admin")
-        shown = self._written(SETTINGS["language model"], _language_model(name))
+        user = self.context.require(request, "admin")
+        shown = self._written(user, SETTINGS["language model"], _language_model(name))
         return [shown, self.listed(request)]
 
     def result(self, _status: Status) -> str:
@@ -120,10 +121,9 @@ class SettingsActions:
     @telling
     def save(self, key: str | None, value: str, request: gr.Request) -> str:
         """Write a setting into the workspace's file."""
-        self.context.require(request, "admin")
-        return self._written(key, value)
+        return self._written(self.context.require(request, "admin"), key, value)
 
-    def _written(self, key: str | None, value: str) -> str:
+    def _written(self, user: User, key: str | None, value: str) -> str:
         if key in SETTINGS.values():
             # A model that is not here: the next start would fail on it.
             assignments = [f"{key}={value}"]
@@ -131,7 +131,8 @@ class SettingsActions:
             check_engine(chosen.engine)
             for model in filter(None, (chosen.embedder.model, chosen.retrieval.reranker)):
                 embedder_folder(model)
-        change_settings(self.context.workspace, [f"{key or ''}={value}"])
+        for changed in change_settings(self.context.workspace, [f"{key or ''}={value}"]):
+            self.context.record(user, "config set", changed, value=value)
         gr.Info(self.context.text("settings.saved"))
         return self._html()
 

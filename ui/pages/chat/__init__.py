@@ -288,6 +288,7 @@ class Chat(AskedDocuments):
         """Begin to share a conversation, or end it; its menu stays open, where the link is copied."""
         user, shared = self.name(request), number_of(event, "conversation")
         self.context.conversations.share(user, shared)
+        self.context.record(self.context.who(request), "conversation share", str(shared))
         return self.asking.listed(user, conversation, searched, shared)
 
     def delete(
@@ -302,6 +303,7 @@ class Chat(AskedDocuments):
         """Delete a conversation; the one that is open is closed."""
         user, deleted = self.name(request), number_of(event, "conversation")
         self.context.conversations.delete(user, deleted)
+        self.context.record(self.context.who(request), "conversation delete", str(deleted))
         if deleted == conversation:
             return self.begin(scope, searched, edit, request)
         return {self.parts.listed: self.asking.listed(user, conversation, searched)}
@@ -324,6 +326,7 @@ class Chat(AskedDocuments):
         data = event._data if isinstance(event._data, dict) else {}
         taught(self.context, user, turn, data, history_of(earlier))
         self.context.conversations.judge(user.name, turn.id, judgement_of(data).verdict)
+        self.context.record(user, "feedback", turn.standing.corpus, verdict=judgement_of(data).verdict)
         return self._again(user.name, conversation, event)
 
     def _again(self, user: str, conversation: int, event: gr.EventData) -> str:
@@ -377,6 +380,7 @@ class Chat(AskedDocuments):
             except AssistantError:
                 context.service.change_model(before)
                 raise
+            context.record(context.who(request), "config set", SETTINGS["language model"], value=name)
             gr.Info(message_html(context.text("chat.model_changed", name=name)))
 
     def show_model(self) -> list[gr.Dropdown]:

@@ -27,6 +27,7 @@ from assistant.workspace import Workspace
 from ui.answering import Waiting
 from ui.context import AppContext
 from ui.conversations import FILES
+from ui.logs import note
 from ui.pages.chat.parts import Parts
 from ui.scope import EVERYTHING, Scope
 from ui.shown.chat import Draft, asking_html, conversations_html, failed_html, turn_html
@@ -202,6 +203,7 @@ class Asking:
             self.refuse_too_often(question.user)
             files = await asyncio.to_thread(self.files, question.user, question.conversation, question.scope)
             asked = [question.asked(model, history_of(earlier), files) for model in question.models]
+            note(user=question.user)
             async with aclosing(self.context.answering.together(asked, running.stop)) as events:
                 async for happened in events:
                     for at, event in happened:

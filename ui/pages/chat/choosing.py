@@ -17,6 +17,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+from assistant.artifacts.audit import ACTOR_VARIABLE
 from assistant.artifacts.command_reports import IngestReport
 from assistant.config import ENVIRONMENT_PREFIX
 from assistant.errors import AssistantError, UsageError
@@ -216,6 +217,7 @@ class AskedDocuments:
         context, kept = self.context, self.context.conversations
         self._refuse_too_much(brought, user)
         before = None if conversation is None else kept.files(user.name, conversation)
+        context.record(user, "upload", "" if conversation is None else f"@{conversation}", files=len(brought))
         files = before or kept.new_files()
         there = {file.name for file in (files.root / "uploads" / FILES).glob("*")}
         came: list[Path] = []
@@ -267,6 +269,7 @@ class AskedDocuments:
         # Their workspace has no settings of its own, and a place is for one process that reads.
         variables = variables_of(context.settings, context.origins, with_file=True)
         variables[f"{ENVIRONMENT_PREFIX}INGEST__WORKERS"] = "1"
+        variables[ACTOR_VARIABLE] = ""  # what was brought is kept in the audit log of the workspace
         jobs = Jobs(files, variables, niceness=0)  # someone waits for it, as others do for answers
         # Those of before may have been read with other settings, or by another version: then all are read anew.
         for options in ((), ("--rebuild",)) if files.corpus_names() else ((),):

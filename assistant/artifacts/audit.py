@@ -1,0 +1,154 @@
+"""Who asked what of which corpus and when, and who changed what: ``audit.sqlite`` of the workspace.
+
+    2026-12-01T13:00:00Z  ana          question    claims               {"characters": 39, "hash": "9f2c…"}
+    2026-12-01T13:04:11Z  ben          upload      claims               {"files": ["tariff.pdf"]}
+    2026-12-01T13:04:12Z  ben          ingest      default              {"folders": [".../uploads/claims"]}
+    2026-12-01T13:09:40Z  shell:root   config set                       {"assignments": ["retrieval.k=5"]}
+
+What is asked is kept as its length and a hash, unless its text is wanted. The hash tells only whether two questions
+were the same: its key is in the database, and no export has it. Lines are kept for some days, and then they go.
+
+A program of this workspace writes it; whoever may write the workspace's files could change it. Where nobody must be
+able to, lines are to be exported to another machine.
+"""
+
+import getpass
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import AssistantError, WorkspaceError
+from assistant.store.sql import migrate
+from assistant.workspace import make_file
+
+FILE = "audit.sqlite"
+ACTOR_VARIABLE = "ASSISTANT_ACTOR"
+"""For whom a command runs that a program starts; empty where nobody has to know of it."""
+_VERSIONS = (
+    """
+    CREATE TABLE lines (id INTEGER PRIMARY KEY, at TEXT NOT NULL, user TEXT NOT NULL, action TEXT NOT NULL,
+        about TEXT NOT NULL, request TEXT NOT NULL, details TEXT NOT NULL);
+    CREATE INDEX lines_at ON lines (at);
+    CREATE INDEX lines_user ON lines (user);
+    CREATE TABLE secret (key BLOB NOT NULL);
+    INSERT INTO secret VALUES (randomblob(32));
+    """,
+)
+_LONGEST_ABOUT = 200
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """What someone did."""
+
+    at: str
+    """ISO date and time, UTC."""
+    user: str
+    action: str
+    about: str
+    """Which corpus, adapter, person or file."""
+    request: str
+    """The id of its request, as the log has it."""
+    details: Mapping[str, Any]
+
+
+class AuditLog:
+    """The lines of one workspace. Bears several threads and processes."""
+
+    def __init__(self, root: Path, keep_days: int, *, with_questions: bool = False) -> None:
+        """``root`` of the workspace; ``keep_days`` of 0 keeps nothing."""
+        self.file = root / FILE
+        self._keep_days = keep_days
+        self._with_questions = with_questions
+
+    def record(self, user: str, action: str, about: str = "", request: str = "", **details: Any) -> None:
+        """Keep a line. Where that is not possible the log says so, and what is done goes on."""
+        if not self._keep_days:
+            return
+        now = datetime.now(UTC)
+        try:
+            with self._opened() as database:
+                row = (_written(now), user, action, about[:_LONGEST_ABOUT], request, json.dumps(details, default=str))
+                database.execute(
+                    "INSERT INTO lines (at, user, action, about, request, details) VALUES (?, ?, ?, ?, ?, ?)", row
+                )
+                database.execute("DELETE FROM lines WHERE at < ?", (_written(now - timedelta(days=self._keep_days)),))
+        except AssistantError as error:
+            _log.error("What was done is not in the audit log: %s", error)
+
+    def question(self, user: str, corpora: str, question: str, request: str = "") -> None:
+        """Keep that something was asked."""
+        if not self._keep_days:
+            return
+        told: dict[str, Any] = {"characters": len(question)}
+        if self._with_questions:
+            told["question"] = question
+        else:
+            try:
+                with self._opened() as database:
+                    (key,) = database.execute("SELECT key FROM secret").fetchone()
+                told["hash"] = hmac.new(key, question.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
+            except AssistantError:
+                pass  # ``record`` will say why
+        self.record(user, "question", corpora, request, **told)
+
+    def lines(self, since: str = "", until: str = "", user: str = "", action: str = "") -> Iterator[AuditLine]:
+        """Those of a time, a person and an action, the oldest first. Dates as in 2026-12-31, the last one included."""
+        if not self.file.exists():
+            return
+        with self._opened() as database:
+            rows = database.execute(
+                "SELECT at, user, action, about, request, details FROM lines WHERE at >= ? AND (? = '' OR at < ?)"
+                " AND (? = '' OR user = ?) AND (? = '' OR action = ?) ORDER BY id",
+                (since, until, f"{until}~", user, user, action, action),
+            )
+            for at, who, what, about, request, details in rows:
+                yield AuditLine(at, who, what, about, request, json.loads(details))
+
+    def forget(self, user: str) -> int:
+        """Put a made-up name into the place of a person, wherever it stands; how many lines were theirs or of them."""
+        if not self.file.exists():
+            return 0
+        stranger = f"person-{secrets.token_hex(4)}"
+        with self._opened() as database:
+            theirs = database.execute("UPDATE lines SET user = ? WHERE user = ?", (stranger, user)).rowcount
+            return theirs + database.execute("UPDATE lines SET about = ? WHERE about = ?", (stranger, user)).rowcount
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction, for this call alone."""
+        try:
+            with closing(sqlite3.connect(make_file(self.file), timeout=30)) as database, database:
+                migrate(database, str(self.file), _VERSIONS)
+                yield database
+        except (OSError, sqlite3.Error) as error:
+            raise WorkspaceError(f"{self.file} cannot be used: {error}.", "Check rights and free space.") from None
+
+
+def actor() -> str | None:
+    """For whom this command runs: whom the program that started it names, else who sits at the terminal.
+
+    None where nobody has to know of it.
+    """
+    named = os.environ.get(ACTOR_VARIABLE)
+    if named is not None:
+        return named or None
+    try:
+        return f"shell:{getpass.getuser()}"
+    except (OSError, KeyError):  # a container may have no name for its user
+        return f"shell:{os.getuid()}"
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
