@@ -87,6 +87,8 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
         for language in LANGUAGES:
             elsewhere.submit(lambda one: asyncio.run(_mount(app, one)), context.in_language(language)).result()
     if tokens is not None:
+        if context.people is not None:  # what one of them may read says nothing about their programs
+            tokens.require()
         hosts = Hosts("ui", context.settings.ui, is_open=tokens.is_open)
         app.mount(API, api.create_app(context.service, tokens, hosts))
     guard(app, context.settings.ui, context.people, context.arrivals, *([API] if tokens and not tokens.is_open else []))

@@ -14,6 +14,7 @@ import pytest
 from apps import app_context
 from fastapi import FastAPI
 from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine
+from signing import client_of, make_people, sign_in
 from starlette.testclient import TestClient
 
 from assistant.cli import main
@@ -23,7 +24,7 @@ from assistant.service import Query, ServedModel
 from assistant.types import Answer
 from assistant.workspace import Workspace
 from ui.answering import AnswerQueue, Event, Waiting
-from ui.api.bearer_tokens import Tokens
+from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.api.protocol import RequestRefused
 from ui.app import create_app, listening_socket
 from ui.export import add_export_route
@@ -89,6 +90,22 @@ def test_the_api_answers_in_the_same_process(client: TestClient) -> None:
     body = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
     reply = client.post("/api/v1/chat/completions", json=body)
     assert "150 euros" in reply.json()["choices"][0]["message"]["content"]
+
+
+def test_where_people_sign_in_programs_need_a_token_and_nothing_else(served: Workspace, tmp_path: Path) -> None:
+    make_people(tmp_path, ana="admin")
+    named = TokenFile(Workspace(tmp_path))
+    context = app_context(served, LoadedEngine(ANSWER), {"ui": {"users_file": str(tmp_path / "users.json")}})
+    app = create_app(context, Tokens(named=named))
+    ana, program = client_of(app), client_of(app)
+    sign_in(ana, "ana")
+    assert [one.get("/api/v1/models").status_code for one in (ana, program)] == [401, 401]
+    headers = {"Authorization": f"Bearer {named.create('crm', 'search', ('cars',))}"}
+    assert [model["id"] for model in program.get("/api/v1/models", headers=headers).json()["data"]] == ["cars"]
+    assert program.get("/en/", headers=headers).status_code in {303, 401}, "a token opens no page"
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers["Accept"] = "application/json"
+    assert "search" in program.post("/api/mcp", json=asked, headers=headers).text
 
 
 def test_without_the_api_its_address_is_not_there(served: Workspace) -> None:

@@ -196,6 +196,10 @@ class Tokens:
         self._is_needed = self._is_needed or bool(self._named and self._named.tokens())
         return not self._is_needed
 
+    def require(self) -> None:
+        """Let nobody in without one, though there may be none yet."""
+        self._is_needed = True
+
     def caller_of(self, authorization: bytes) -> Caller | None:
         """The holder of a token in an ``Authorization`` header; None for any other header. Raises ConfigError."""
         scheme, _, written = authorization.partition(b" ")
