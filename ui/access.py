@@ -30,6 +30,7 @@ from assistant.config import UiSettings
 from assistant.errors import ConfigError
 from ui import gradio_calls
 from ui.gradio_calls import Call, function_of, pages_of, read_call, takes_files
+from ui.health import OPEN_PATHS
 from ui.people import People, User
 from ui.requests import Hosts, Proxies, WrongHost, again, body_of, stated_length
 from ui.signin import SIGN_IN, SIGN_OUT, STYLE_SOURCE, SignIn, remember, sign_in_address
@@ -48,6 +49,7 @@ SIGN_IN_POLICY = (
     f"default-src 'none'; style-src {STYLE_SOURCE}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _CONFIG = "window.gradio_config = "
+_FOR_ALL = OPEN_PATHS | {SIGN_IN}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_BODY_BYTES = 4 << 20  # texts of a call; files come as uploads, which have a limit of their own
 _MIB = 1 << 20
@@ -172,7 +174,7 @@ class AppGate:
                 _log.error("%s", error)
                 message = "Nobody can be let in: the users file cannot be read. The log says why."
                 raise Denied(503, message) from None
-            if user is None and scope["path"] != SIGN_IN:
+            if user is None and scope["path"] not in _FOR_ALL:
                 await _to_sign_in(scope)(scope, receive, guarded)
                 return
             if user is not None:

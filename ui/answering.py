@@ -3,13 +3,14 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from assistant.service import Query, Service
-from assistant.types import Update
+from assistant.types import Answer, Update
 from ui.api.workers import Workers
+from ui.health import Metrics
 
 _LOOK_SECONDS = 0.25
 """So often a place in the line, and whether someone has pressed stop, is looked at."""
@@ -69,6 +70,7 @@ class AnswerQueue:
         self.service = service
         self._workers = Workers(settings.engine.parallel, settings.ui.queue)
         self._line = _WaitingLine()
+        self.metrics = Metrics(lambda: self._workers.running, lambda: self._workers.waiting)
 
     async def together(self, questions: Sequence[Query], stop: Stop) -> AsyncGenerator[list[tuple[int, Event]], None]:
         """What happens to some questions at once: lists of (which question, what).
@@ -118,7 +120,11 @@ class AnswerQueue:
 
         def begun() -> Generator[Update, None, None]:
             self._line.leave(ticket)
-            yield from self.service.stream(asked)
+            with closing(self.service.stream(asked)) as updates:
+                for update in updates:
+                    if isinstance(update, Answer):
+                        self.metrics.count_answer(update)
+                    yield update
 
         updates = self._workers.stream(begun)
         first = asyncio.ensure_future(anext(updates))

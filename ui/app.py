@@ -28,9 +28,10 @@ from assistant.errors import AssistantError, UsageError
 from assistant.text.languages import LANGUAGES
 from ui.access import guard
 from ui.api import endpoints as api
-from ui.api.bearer_tokens import Tokens
+from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.context import AppContext
 from ui.export import add_export_route
+from ui.health import Measured, add_health_routes
 from ui.pages import chat, documents, evaluation, rating, teaching, training, upkeep
 from ui.pages.events import QUIET
 from ui.people import Role
@@ -69,6 +70,11 @@ _UPLOADS_SECONDS = (3600, 24 * 3600)
 _QUEUE_SECONDS = 0.01
 """So often Gradio looks for something to do. Its own every millisecond takes 7 % of a core, in which a model waits."""
 API = "/api"
+_COUNTED = (
+    *("/", "/api", "/assets", "/sources", "/reports", "/conversations", "/health", "/ready", "/sign-in", "/sign-out"),
+    *(f"/{language}" for language in LANGUAGES),
+)
+"""What requests are counted by: the first part of their path."""
 _log = logging.getLogger("uvicorn.error")
 
 
@@ -83,6 +89,8 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
     add_source_routes(app, context.library, context.pdf_pages)
     add_report_routes(app, context.workspace)
     add_export_route(app, context)
+    metrics = context.answering.metrics
+    add_health_routes(app, context.service, metrics, tokens or Tokens.of((), TokenFile(context.workspace)))
     with ThreadPoolExecutor(1) as elsewhere:
         for language in LANGUAGES:
             elsewhere.submit(lambda one: asyncio.run(_mount(app, one)), context.in_language(language)).result()
@@ -92,6 +100,7 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
         hosts = Hosts("ui", context.settings.ui, is_open=tokens.is_open)
         app.mount(API, api.create_app(context.service, tokens, hosts))
     guard(app, context.settings.ui, context.people, context.arrivals, *([API] if tokens and not tokens.is_open else []))
+    app.add_middleware(Measured, metrics=metrics, known=_COUNTED)
     return app
 
 

@@ -48,7 +48,7 @@ TOKENS_FILE = "tokens.json"
 _PREFIX = "assistant_"
 _TOKEN_BYTES = 32
 _BETWEEN_NOTES = timedelta(minutes=1)
-_OPEN_PATHS = frozenset({"/health", "/docs", "/openapi.json"})
+_OPEN_PATHS = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 _GUESSES_A_MINUTE = 20
 """From one address; all together may try five times as many in an hour."""
 _HEADERS = (

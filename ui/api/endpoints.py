@@ -16,7 +16,6 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPBearer
 from markupsafe import Markup
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -34,7 +33,6 @@ from assistant.service import Query, ServedModel, Service
 from assistant.types import Answer, Message, Update, whole_answer
 from ui.api.bearer_tokens import ApiGate, Caller, Tokens, TokenScope
 from ui.api.completions import Head, MeasuredEngine, asked_of, chunks, completion, refuse_long_texts
-from ui.api.metrics import Measured, Metrics
 from ui.api.protocol import (
     JSON,
     ChatReply,
@@ -50,6 +48,7 @@ from ui.api.protocol import (
     from_validation,
 )
 from ui.api.workers import CLIENT_GONE, ClientGone, EventStream, Workers, while_connected
+from ui.health import Measured, Metrics, health_of, shown
 from ui.logs import watch
 from ui.requests import Hosts
 from ui.server import ClientLimits, open_socket, server_of
@@ -61,11 +60,6 @@ if TYPE_CHECKING:
 _SEARCHES = 2  # at once: each computes, and the answers do so beside them
 _MOST_TOOLS = 64  # of tokens with different rights
 _SECONDS_BETWEEN_LOADS = 15.0  # short beside the start of a server of models
-_REASONS = {
-    "ready": "Questions are answered.",
-    "loading": "The models are being loaded; questions wait for them.",
-    "failed": "The models could not be loaded; the server's log says why.",
-}
 _log = logging.getLogger("uvicorn.error")
 _DOCS_STYLE = Path(__file__).parents[1] / "shown" / "api.css"
 
@@ -159,13 +153,11 @@ class Api:
 
     async def health(self) -> Response:
         """Say whether questions can be answered, and why not. Needs no token."""
-        readiness = self.service.readiness
-        status = HTTPStatus.OK if readiness == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
-        return JSON(Health(status=readiness, reason=_REASONS[readiness]).model_dump(), status)
+        return health_of(self.service)
 
     async def metrics(self, _: MayAdministrate) -> Response:
         """Show counts and times in the text format of Prometheus."""
-        return Response(self._metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+        return shown(self._metrics)
 
     def measured(self, app: ASGIApp) -> ASGIApp:
         """``app`` with its requests counted."""
@@ -324,7 +316,8 @@ def _add_endpoints(app: FastAPI, api: Api) -> None:
     app.add_api_route("/v1/models/{name:path}", api.model, response_model=ModelReply, **shared)
     app.add_api_route("/mcp", api.mcp, methods=["POST"], response_class=Response, **shared)
     app.add_api_route("/metrics", api.metrics, response_class=Response, **shared)
-    app.add_api_route("/health", api.health, response_model=Health, responses={503: {"model": Health}})
+    for path in ("/health", "/ready"):
+        app.add_api_route(path, api.health, response_model=Health, responses={503: {"model": Health}})
 
 
 def _add_error_handlers(app: FastAPI) -> None:
