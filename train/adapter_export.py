@@ -24,7 +24,7 @@ from assistant.artifacts.cards import (
     read_scores,
     write_card,
 )
-from assistant.artifacts.hub import has_token, is_public, push_folder
+from assistant.artifacts.data_sets import has_token, is_public, push_folder
 from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.canary import TOLERANCE, all_logits

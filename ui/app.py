@@ -35,6 +35,7 @@ from ui.health import Measured, add_health_routes
 from ui.pages import chat, documents, evaluation, rating, teaching, training, upkeep
 from ui.pages.events import QUIET
 from ui.people import Role
+from ui.personal_data import drop_old
 from ui.requests import Hosts
 from ui.server import open_socket
 from ui.shown.components import header_html
@@ -69,6 +70,7 @@ _UPLOADS_SECONDS = (3600, 24 * 3600)
 """Every hour, Gradio deletes what was uploaded a day ago; what was taken in lies elsewhere."""
 _QUEUE_SECONDS = 0.01
 """So often Gradio looks for something to do. Its own every millisecond takes 7 % of a core, in which a model waits."""
+_DROPPING_SECONDS = 3600.0
 API = "/api"
 _COUNTED = (
     *("/", "/api", "/assets", "/sources", "/reports", "/conversations", "/health", "/ready", "/sign-in", "/sign-out"),
@@ -187,11 +189,23 @@ def _running(context: AppContext) -> Callable[[FastAPI], AbstractAsyncContextMan
         """Load the models before a page takes the processor; in the end, wait for the answers that are under way."""
         await asyncio.to_thread(prepare)
         await asyncio.to_thread(context.pdf_pages.warm_up)
+        dropping = asyncio.create_task(_drop_old(context))
         yield
+        dropping.cancel()
         await asyncio.to_thread(context.pdf_pages.close)
         await asyncio.to_thread(context.answering.close)
 
     return running
+
+
+async def _drop_old(context: AppContext) -> None:
+    """Every hour, conversations go that have come of age."""
+    while True:
+        try:
+            await asyncio.to_thread(drop_old, context.workspace, context.settings.ui.keep_days)
+        except AssistantError as error:
+            _log.error("%s", error)
+        await asyncio.sleep(_DROPPING_SECONDS)
 
 
 async def _asset(name: str) -> Response:

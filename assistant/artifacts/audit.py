@@ -18,7 +18,6 @@ import hmac
 import json
 import logging
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -116,14 +115,13 @@ class AuditLog:
             for at, who, what, about, request, details in rows:
                 yield AuditLine(at, who, what, about, request, json.loads(details))
 
-    def forget(self, user: str) -> int:
-        """Put a made-up name into the place of a person, wherever it stands; how many lines were theirs or of them."""
+    def forget(self, user: str, stranger: str) -> int:
+        """Put a made-up name into the place of a person, wherever it stands; how many lines were theirs."""
         if not self.file.exists():
             return 0
-        stranger = f"person-{secrets.token_hex(4)}"
         with self._opened() as database:
-            theirs = database.execute("UPDATE lines SET user = ? WHERE user = ?", (stranger, user)).rowcount
-            return theirs + database.execute("UPDATE lines SET about = ? WHERE about = ?", (stranger, user)).rowcount
+            database.execute("UPDATE lines SET about = ? WHERE about = ?", (stranger, user))
+            return database.execute("UPDATE lines SET user = ? WHERE user = ?", (stranger, user)).rowcount
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from assistant import config
-from assistant.cli.options import assignment_options, json_option, print_json, workspace_options
+from assistant.cli.options import assignment_options, audit_log, json_option, print_json, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
+from assistant.text.printing import counted
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
     from ui.api.bearer_tokens import TokenScope
     from ui.people import People, Role
+    from ui.personal_data import Kept, PersonalData
 
 # As in ui.people and ui.api.bearer_tokens, which are not loaded for --help.
 _ROLES = ("expert", "editor", "admin")
@@ -201,6 +203,34 @@ def remove_user(name: str, workspace: Workspace, settings: Settings) -> None:
         click.echo("There are no users left: the app lets in whoever sits at this machine.", err=True)
 
 
+@users_command.command("export", epilog="Example: assistant users export ana ./ana.zip")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@workspace_options
+def export_user(name: str, file: Path, workspace: Workspace, settings: Settings) -> None:
+    """Write all that is kept of NAME to FILE, a ZIP: what they asked, brought, said about answers and did."""
+    kept = _personal_data(workspace, settings, name).export(file)
+    click.echo(f"{_counted(kept)} of '{name}' are in {file}.")
+
+
+@users_command.command("forget", epilog="Example: assistant users forget ana")
+@click.argument("name")
+@click.option("--yes", "confirmed", is_flag=True, help="Do not ask.")
+@workspace_options
+def forget_user(name: str, confirmed: bool, workspace: Workspace, settings: Settings) -> None:
+    """Delete what is kept of NAME, who may not sign in any more.
+
+    Conversations go with their links and files, and feedback that nobody has accepted. What others have to be able to
+    look up, as the audit log, stays under a made-up name. Documents in collections and backups stay as they are.
+    """
+    if not confirmed:
+        if not sys.stdin.isatty():
+            raise UsageError("Nobody is there to confirm it.", "Use --yes.")
+        click.confirm(f"Delete what is kept of '{name}'? It does not come back.", abort=True)
+    kept = _personal_data(workspace, settings, name).forget()
+    click.echo(f"Of '{name}' there were {_counted(kept)}; what stays is under a made-up name.")
+
+
 @users_command.command("list", epilog="Example: assistant users list --json")
 @workspace_options
 @json_option
@@ -221,6 +251,18 @@ def _people(workspace: Workspace, settings: Settings) -> "People":
     from ui.people import People, users_file
 
     return People(users_file(workspace, settings.ui))
+
+
+def _personal_data(workspace: Workspace, settings: Settings, name: str) -> "PersonalData":
+    from ui.personal_data import PersonalData
+
+    return PersonalData(workspace, _people(workspace, settings), audit_log(workspace), name)
+
+
+def _counted(kept: "Kept") -> str:
+    what = {"conversation": kept.conversations, "file": kept.files, "audit line": kept.audit_lines}
+    told = ", ".join(counted(number, noun) for noun, number in what.items())
+    return f"{told} and {kept.feedback} of feedback"
 
 
 def _asked_password(from_standard_input: bool) -> str:

@@ -336,6 +336,12 @@ class UiSettings(Section):
     )
     upload_mb: int = Field(64, ge=1, le=100_000, description="Largest file that may be uploaded, in MiB.")
     upload_files: int = Field(50, ge=1, le=10_000, description="Most files in one upload.")
+    keep_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Conversations in which nobody has asked for so many days are deleted; 0 keeps all.",
+    )
     attached_mb: int = Field(
         1024, ge=0, le=4_194_304, description="Most disk for files in one person's conversations, in MiB; 0 sets none."
     )

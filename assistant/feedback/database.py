@@ -262,6 +262,22 @@ class FeedbackStore:
             ).fetchall()
         return [_VOTE.validate_python({**row, "evidence": json.loads(row["evidence"])}) for row in rows]
 
+    def forget(self, user: str, stranger: str) -> int:
+        """Delete what a person said, unless it was accepted; what stays is that of ``stranger``. How much was theirs.
+
+        Of what was accepted stays what is learnt from: the note and the conversation before it go.
+        """
+        if not self.file.exists():
+            return 0
+        taught = f"state IN ({', '.join('?' * len(TAUGHT))})"
+        with self._opened() as database:
+            gone = database.execute(f"DELETE FROM feedback WHERE user = ? AND NOT {taught}", (user, *TAUGHT)).rowcount
+            change = "UPDATE feedback SET user = ?, note = '', history = '[]' WHERE user = ?"
+            stays = database.execute(change, (stranger, user)).rowcount
+            votes = database.execute("UPDATE votes SET user = ? WHERE user = ?", (stranger, user)).rowcount
+            database.execute("UPDATE feedback SET decided_by = ? WHERE decided_by = ?", (stranger, user))
+        return gone + stays + votes
+
     def _decide(self, number: int, state: State, by: str, edited: str) -> Feedback:
         self.get(number)
         with self._opened() as database:
