@@ -15,7 +15,7 @@ import gzip
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
@@ -112,9 +112,16 @@ class Denied(Exception):
         self.status = status
 
 
-def guard(app: FastAPI, settings: UiSettings, people: People | None, arrivals: Arrivals, *beside: str) -> None:
-    """Put the gate before an app, and the pages to sign in and out into it."""
-    sign_in = SignIn(settings, people)
+def guard(
+    app: FastAPI,
+    settings: UiSettings,
+    people: People | None,
+    arrivals: Arrivals,
+    *beside: str,
+    record: Callable[[str, str], None] | None = None,
+) -> None:
+    """Put the gate before an app, and the pages to sign in and out into it; ``record`` is told who does so."""
+    sign_in = SignIn(settings, people, record=record)
     app.router.routes.extend(sign_in.routes)
     app.add_middleware(
         AppGate,

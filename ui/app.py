@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -32,6 +33,7 @@ from ui.api.bearer_tokens import TokenFile, Tokens
 from ui.context import AppContext
 from ui.export import add_export_route
 from ui.health import Measured, add_health_routes
+from ui.logs import record
 from ui.pages import chat, documents, evaluation, rating, teaching, training, upkeep
 from ui.pages.events import QUIET
 from ui.people import Role
@@ -101,7 +103,9 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
             tokens.require()
         hosts = Hosts("ui", context.settings.ui, is_open=tokens.is_open)
         app.mount(API, api.create_app(context.service, tokens, hosts))
-    guard(app, context.settings.ui, context.people, context.arrivals, *([API] if tokens and not tokens.is_open else []))
+    beside = [API] if tokens and not tokens.is_open else []
+    kept = partial(record, context.settings, context.workspace.root)
+    guard(app, context.settings.ui, context.people, context.arrivals, *beside, record=kept)
     app.add_middleware(Measured, metrics=metrics, known=_COUNTED)
     return app
 

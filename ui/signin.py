@@ -155,8 +155,13 @@ class SignIn:
         people: People | None,
         sessions: Sessions | None = None,
         guesses: Guesses | None = None,
+        record: Callable[[str, str], None] | None = None,
     ) -> None:
-        """``trusted_header`` is believed here: others than trusted proxies cannot send it (``ui.requests``)."""
+        """``trusted_header`` is believed here: others than trusted proxies cannot send it (``ui.requests``).
+
+        ``record`` is told the name of who signs in or out or was refused, and which of them it was.
+        """
+        self._record = record
         self._people = people
         self._header = settings.trusted_header.lower()
         self._sessions = sessions or Sessions(settings.session_minutes)
@@ -221,6 +226,8 @@ class SignIn:
         if wait := self._guesses.wait(name, address, device):
             return self._page(request, wanted, name, "signin.too_many", 429, wait)
         user = await hashing.verified(self._people, name, form.get("password", ""))
+        # A name that nobody has may be a password that was typed in the wrong place.
+        await self._recorded("sign-in" if user else "sign-in refused", self._people.user(name))
         if user is None:
             return self._page(request, wanted, name, "signin.wrong", 401)
         self._guesses.give_back(name, address, device)
@@ -242,7 +249,13 @@ class SignIn:
         secure = scope["scheme"] == "https"
         response.set_cookie(cookie, value, seconds, path=path, secure=secure, httponly=True, samesite="lax")
 
+    async def _recorded(self, action: str, user: User | None) -> None:
+        if self._record is not None:
+            await run_sync(self._record, user.name if user else "nobody", action)
+
     async def _sign_out(self, request: Request) -> Response:
+        if user := signed_in(request.scope):
+            await self._recorded("sign-out", user)
         self._sessions.end(self._token(request.scope))
         response = RedirectResponse(SIGN_IN, 303)
         response.delete_cookie(self.cookie, path="/")

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,17 +14,21 @@ import pytest
 from apps import app_context
 from commands import run
 from fakes import ScriptedEngine
+from fastapi import FastAPI
 from serving import ANSWER, QUESTION, post, running, service_of
-from signing import make_people
+from signing import LOCALHOST, PASSWORD, client_of, make_people, sign_in
 from working import ADMIN, EDITOR, ROLES, as_
 
 from assistant.artifacts.audit import ACTOR_VARIABLE, AuditLine, AuditLog
 from assistant.cli import COMMANDS, assistant
 from assistant.cli.options import READING
+from assistant.config import Settings, UiSettings
 from assistant.workspace import Workspace
+from ui.access import guard
 from ui.jobs import Jobs
-from ui.logs import note
+from ui.logs import RequestLog, note, record
 from ui.pages.upkeep import SettingsActions
+from ui.uploads import Arrivals
 
 CHAT = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
 
@@ -95,6 +100,21 @@ def test_changes_in_the_app_and_in_the_terminal_are_in_it(
     status, _, _ = run(capsys, "audit", "export", str(workspace.root.parent / "out.jsonl"), *place)
     exported = [json.loads(line) for line in (workspace.root.parent / "out.jsonl").read_text().splitlines()]
     assert status == 0 and [line["action"] for line in exported][-1] == "audit export"
+
+
+def test_who_signs_in_and_out_and_who_is_refused_is_in_it(workspace: Workspace) -> None:
+    log = AuditLog(workspace.root, 90)
+    app, kept = FastAPI(), partial(record, Settings(), workspace.root)
+    guard(app, UiSettings(), make_people(workspace.root, ana="expert"), Arrivals(), record=kept)
+    with client_of(RequestLog(app)) as client:  # type: ignore[arg-type]
+        for name, password in (("ana", "wrong password"), ("my secret password", ""), ("ana", PASSWORD)):
+            sign_in(client, name, password)
+        client.post("/sign-out", headers={"origin": LOCALHOST})
+    told = [(line.user, line.action) for line in log.lines()]
+    assert told == [
+        ("ana", "sign-in refused"), ("nobody", "sign-in refused"), ("ana", "sign-in"), ("ana", "sign-out"),
+    ]  # fmt: skip
+    assert all(line.request for line in log.lines()), "with their requests"
 
 
 def test_every_command_is_in_it_unless_it_only_reads() -> None:
