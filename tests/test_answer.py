@@ -212,7 +212,7 @@ def test_a_trace_says_how_an_answer_came_about(retriever: Retriever, settings: S
     assert answer.trace.said == engine.answer
     assert all(hit.text in answer.trace.prompt for hit in answer.hits)
     assert answer.trace.found[0].dense_rank == 1 and answer.trace.judgement
-    assert {"retrieve", "judge", "prompt", "generate"} <= set(answer.timings)
+    assert {"retrieve", "judge", "prompt", "generate", "ground"} <= set(answer.timings)
 
 
 def test_a_model_that_repeats_itself_is_stopped(retriever: Retriever, settings: Settings) -> None:

@@ -20,7 +20,7 @@ import sqlite3
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant.artifacts.audit import AuditLog
 from assistant.artifacts.cards import BASE
 from assistant.config import LogSettings, Settings
-from assistant.errors import AssistantError, one_line
+from assistant.errors import AssistantError, UsageError, one_line
 from assistant.service import Query, Service
 from assistant.text.printing import visible
 from assistant.types import Answer, Update
@@ -42,6 +42,7 @@ from ui.api.workers import CLIENT_GONE
 
 if TYPE_CHECKING:
     import gradio as gr
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 REQUEST_ID = "x-request-id"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -61,6 +62,8 @@ class _Request:
     id: str
     fields: dict[str, str] = field(default_factory=dict)
     """What is known of it, as who has sent it."""
+    traced: str = ""
+    """The trace that its sender counts it to (W3C ``traceparent``)."""
 
 
 _current: ContextVar[_Request | None] = ContextVar("request", default=None)
@@ -100,10 +103,12 @@ def record(settings: Settings, root: Path, user: str, action: str, about: str = 
 
 
 def watch(service: Service) -> None:
-    """Have each question of a service in the audit log, and each answer in the log.
+    """Have each question of a service in the audit log, each answer in the log and, where one is named, a trace of it.
 
-    A question that no request has asked, as one that only warms up, is nobody's.
+    A question that no request has asked, as one that only warms up, is nobody's. Raises UsageError where traces are
+    wanted and what sends them is not installed.
     """
+    send_trace = _traces(service.settings.log.traces_url) if service.settings.log.traces_url else None
 
     def observe(query: Query, update: Update | None) -> None:
         corpora, request = "+".join((query.model.corpus, *query.also)), _current.get()
@@ -121,7 +126,50 @@ def watch(service: Service) -> None:
                 },
             )
 
+            if send_trace is not None:
+                send_trace(update, {**asked, "outcome": update.outcome})
+
     service.observe = observe
+
+
+def _exporter(url: str) -> "SpanExporter":
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    except ModuleNotFoundError:
+        raise UsageError("What sends traces is not installed.", "pip install 'domain-assistant[otel]'") from None
+    exporter: SpanExporter = OTLPSpanExporter(url)
+    return exporter
+
+
+def _traces(url: str) -> Callable[[Answer, Mapping[str, str]], None]:
+    """What sends an answer to a collector: a span for the whole of it, and in that one for each of its stages.
+
+    Stages follow one another, and their times are known when the answer is there; so nothing else has to know of it.
+    """
+    exporter = _exporter(url)
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.trace import set_span_in_context
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    provider = TracerProvider(resource=Resource.create({"service.name": "domain-assistant"}))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    tracer = provider.get_tracer(__name__)
+
+    def send(answer: Answer, told: Mapping[str, str]) -> None:
+        request, ends = _current.get(), time.time_ns()
+        sender = TraceContextTextMapPropagator().extract({"traceparent": request.traced if request else ""})
+        at = ends - int(1e9 * sum(answer.timings.values()))
+        fields = {**told, "request": request.id if request else ""}
+        whole = tracer.start_span("answer", sender, start_time=at, attributes=fields)
+        for stage, seconds in answer.timings.items():
+            span = tracer.start_span(stage, set_span_in_context(whole), start_time=at)
+            at += int(1e9 * seconds)
+            span.end(at)
+        whole.end(ends)
+
+    return send
 
 
 def _audit_log(settings: Settings, root: Path) -> AuditLog:
@@ -187,7 +235,8 @@ class RequestLog:
             return
         given = Headers(scope=scope).get(REQUEST_ID, "")
         id_ = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
-        request = _Request(id_, {"client": (scope.get("client") or ("unknown",))[0]})
+        client = (scope.get("client") or ("unknown",))[0]
+        request = _Request(id_, {"client": client}, Headers(scope=scope).get("traceparent", ""))
         others = [header for header in scope["headers"] if header[0] != REQUEST_ID.encode()]
         token, started, status = _current.set(request), time.perf_counter(), 0
 

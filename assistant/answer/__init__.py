@@ -188,7 +188,7 @@ class Assistant:
         course.parts = self._evidence.parts(found, prompt.shown)
         near = [part.places for part in course.parts] or [places]
         grounder = self._grounder(standalone, prompt.shown, near)
-        yield from self._generate(prompt, grounder, adapter)
+        yield from self._generate(course, prompt, grounder)
         course.done("generate")
         answer = self._completed(course, grounder, prompt.shown, places, replace(trace, said=grounder.said))
         if answer.hedged:
@@ -259,10 +259,19 @@ class Assistant:
             return Grounder(shown, weights, least, question=question, likeness=likeness)
         return Grounder(shown, weights, least, _PATIENCE, behind, question, likeness)
 
-    def _generate(self, prompt: _Prompt, grounder: Grounder, adapter: str | None) -> Iterator[Update]:
+    def _generate(self, course: _Course, prompt: _Prompt, grounder: Grounder) -> Iterator[Update]:
+        """The words of the model, held against the passages as they come: its time is apart from that of the model."""
         engine, temperature = self._opened_engine, self._generation.temperature
+        course.timings |= {"generate": 0.0, "ground": 0.0}
         is_cut = False
-        with closing(engine.stream(prompt.messages, prompt.max_new_tokens, temperature, adapter)) as stream:
+
+        def timed(updates: Iterator[Update]) -> list[Update]:
+            began = time.perf_counter()
+            some = list(updates)
+            course.timings["ground"] += time.perf_counter() - began
+            return some
+
+        with closing(engine.stream(prompt.messages, prompt.max_new_tokens, temperature, course.adapter)) as stream:
             while not grounder.is_over:
                 try:
                     piece = next(stream)
@@ -270,10 +279,10 @@ class Assistant:
                     is_cut = bool(end.value)
                     break
                 if piece:
-                    yield from grounder.feed(piece)
+                    yield from timed(grounder.feed(piece))
                 else:  # it thinks; who does not want to wait has to be able to stop it
                     yield Words("")
-        yield from grounder.finish(is_cut=is_cut)
+        yield from timed(grounder.finish(is_cut=is_cut))
 
     def _completed(
         self, course: _Course, grounder: Grounder, shown: Sequence[Evidence], places: Places, trace: Trace

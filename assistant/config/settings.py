@@ -366,6 +366,11 @@ class LogSettings(Section):
         "warning", description="From when on something is written: info has a line for each request and answer."
     )
     format: Literal["text", "json"] = Field("text", description="Lines for people, or a JSON document a line.")
+    traces_url: str = Field(
+        "",
+        description="Address that a trace of each answer is sent to (OTLP over HTTP), as in"
+        " http://127.0.0.1:4318/v1/traces; empty: none.",
+    )
     contents: bool = Field(
         False, description="Whether questions and answers are written too, and the words of every error."
     )

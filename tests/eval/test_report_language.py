@@ -69,7 +69,7 @@ def asked_for() -> Iterator[str]:
         yield from (group, *(name for _, name in sections))
     yield from (*OUTCOMES, *LABELS, *get_args(Verdict), *get_args(Agrees))
     yield from ("kind", "language", "tag", "document", "or", "regressed", "mended", "Too thin to tell {whether}")
-    yield from ("rewrite", "retrieve", "judge", "prompt", "generate", "quote")
+    yield from ("rewrite", "retrieve", "judge", "prompt", "generate", "ground", "quote")
     yield from ("retrieval", "adapter", "perfect retrieval", "distraction", UNANSWERABLE, REFUSED, NO_EVIDENCE)
 
 

@@ -252,7 +252,7 @@ def _spans(
     return [*spans, StyledSpan(at, len(text), Markup('<span class="unchecked">'), Markup("</span>"))]
 
 
-_STEPS = ("rewrite", "retrieve", "judge", "prompt", "generate", "quote")
+_STEPS = ("rewrite", "retrieve", "judge", "prompt", "generate", "ground", "quote")
 
 
 def pages_html(passage: LocatedPassage, sheets: Sequence[tuple[int, Sheet]], words: Texts) -> Markup:
