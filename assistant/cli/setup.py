@@ -102,7 +102,8 @@ def set_settings(assignments: tuple[str, ...], workspace: Workspace) -> None:
         elif key == "engine.model":
             check_engine(settings.engine)  # a misspelt one is told here, not at the next question
     if written := change_settings(workspace, assignments):
-        click.echo(f"Written to {workspace.config_file}: {', '.join(written)}")
+        told = (f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in written.items())
+        click.echo(f"Written to {workspace.config_file}: {', '.join(told)}")
 
 
 @click.group("models", epilog="Example: assistant models list")

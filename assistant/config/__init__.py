@@ -242,8 +242,8 @@ def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         ) from None
 
 
-def change_settings(workspace: Workspace, assignments: Sequence[str]) -> tuple[str, ...]:
-    """Write some ``key=value`` into the file, whose comments stay; the keys as they are called now.
+def change_settings(workspace: Workspace, assignments: Sequence[str]) -> dict[str, Any]:
+    """Write some ``key=value`` into the file, whose comments stay; what was written, by the keys of now.
 
     Raises ConfigError for what is wrong with one.
     """
@@ -251,7 +251,7 @@ def change_settings(workspace: Workspace, assignments: Sequence[str]) -> tuple[s
     load(workspace.config_file, environment={}, assignments=assignments)
     entries = current(assignment_layer(assignments), IN_CONFIG)
     if not entries:
-        return ()
+        return {}
     with write_lock(workspace.root):
         load(workspace.config_file, environment={}, assignments=assignments)
         file = workspace.config_file
@@ -261,7 +261,7 @@ def change_settings(workspace: Workspace, assignments: Sequence[str]) -> tuple[s
             text = with_value(text, section, name, value)
         with replaced_atomically(workspace.config_file) as beside:
             beside.write_text(text, encoding="utf-8")
-    return tuple(key for key, _, _ in entries)
+    return {key: value for key, value, _ in entries}
 
 
 def with_value(text: str, section: str, name: str, value: Any) -> str:

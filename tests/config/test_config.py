@@ -87,9 +87,9 @@ def test_a_setting_of_before_counts_wherever_it_is_said(tmp_path: Path) -> None:
     assert config.load(file, {})[0].ingest.window_tokens == 100, "the name of now counts more"
     assert config.load(None, {"ASSISTANT_INGEST__CHUNK_TOKENS": "70"})[0].ingest.window_tokens == 70
     assert config.load(file, {}, ["ingest.chunk_tokens=80"])[0].ingest.window_tokens == 80
-    assert config.change_settings(Workspace(tmp_path), ["ingest.chunk_tokens=90"]) == ("ingest.window_tokens",)
+    assert config.change_settings(Workspace(tmp_path), ["ingest.chunk_tokens=90"]) == {"ingest.window_tokens": 90}
     assert "window_tokens: 90" in file.read_text() and "# ours" in file.read_text()
-    assert config.change_settings(Workspace(tmp_path / "new"), ["answer.min_coverage=0.1"]) == ()
+    assert config.change_settings(Workspace(tmp_path / "new"), ["answer.min_coverage=0.1"]) == {}
     assert not (tmp_path / "new").exists()
     assert run_file.load(None, ["tone_repeats=1"]).tone_epochs == 0
 

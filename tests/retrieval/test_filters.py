@@ -131,7 +131,7 @@ def test_only_documents_of_a_time_are_searched(corpus: Workspace, monkeypatch: p
     asked: list[object] = []
 
     def search(_: Service, *arguments: object) -> list[Evidence]:
-        asked.append(arguments[-1])
+        asked.extend(one for one in arguments if isinstance(one, Filter))
         return []
 
     monkeypatch.setattr(Service, "search", search)
