@@ -24,7 +24,7 @@ from pydantic import ConfigDict
 from assistant.errors import UsageError
 from assistant.render.records import answer_json, hit_json
 from assistant.render.streaming import SettledText, as_said, text_of
-from assistant.service import OpenedAssistant, open_assistant
+from assistant.service.opened import OpenedAssistant, open_assistant
 from assistant.types import Answer, Grounded, Message
 from assistant.workspace import DEFAULT_CORPUS
 

@@ -11,10 +11,11 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 
@@ -27,11 +28,29 @@ _DEVICES = frozenset(
 )
 
 
+ResourceKind = Literal["corpus", "adapter", "report", "pairs", "cases", "workspace"]
+"""What a workspace holds by name; ``workspace`` is all of it, and has none."""
+Resource = tuple[ResourceKind, str]
+
+
+def all_shown(_kind: ResourceKind, _name: str) -> bool:
+    """As for whoever sits at this machine."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Paths inside one workspace. Creating the object touches nothing on disk."""
+    """Paths inside one workspace, as one person or program sees it. Creating the object touches nothing on disk."""
 
     root: Path
+    shows: Callable[[ResourceKind, str], bool] = field(default=all_shown, repr=False, compare=False)
+    """Whether something may be seen. What is not shown is not there: it is in no list, and to open it fails as for a
+    name that nothing has."""
+
+    @property
+    def whole(self) -> "Workspace":
+        """The same with all that it holds; never for what somebody is shown."""
+        return Workspace(self.root)
 
     @property
     def config_file(self) -> Path:
@@ -65,7 +84,8 @@ class Workspace:
         """The corpora that exist, sorted."""
         if not self.corpora.is_dir():
             return ()
-        return tuple(sorted(path.parent.name for path in self.corpora.glob("*/catalog.sqlite")))
+        names = sorted(path.parent.name for path in self.corpora.glob("*/catalog.sqlite"))
+        return tuple(name for name in names if self.shows("corpus", name))
 
 
 def locate(option: str | Path | None = None) -> Workspace:

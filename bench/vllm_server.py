@@ -25,7 +25,7 @@ from assistant.engines.base import Engine
 from assistant.engines.opening import open_engine
 from assistant.errors import ModelError
 from assistant.prompt import build_messages, fitting_evidence
-from assistant.service import OpenedAssistant, open_assistant
+from assistant.service.opened import OpenedAssistant, open_assistant
 from assistant.types import Evidence, Message
 from assistant.workspace import Workspace
 from eval.cases import Case, read_cases

@@ -15,7 +15,8 @@ from langchain_core.retrievers import BaseRetriever
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.langchain_edge import ChatAssistant, CorpusRetriever
-from assistant.service import OpenedAssistant, Service
+from assistant.service import Service
+from assistant.service.opened import OpenedAssistant
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
 
@@ -42,7 +43,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Work
 
 @pytest.fixture
 def opened(corpus: Workspace, settings: Settings, engine: ScriptedEngine) -> Iterator[OpenedAssistant]:
-    with Service(corpus, settings, FakeEmbedder(), lambda: engine).assistant("default") as opened:
+    with OpenedAssistant(Service(corpus, settings, FakeEmbedder(), lambda: engine), "default") as opened:
         yield opened
 
 

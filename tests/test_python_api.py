@@ -19,7 +19,8 @@ from assistant import open_assistant
 from assistant.config import Settings
 from assistant.errors import AdapterError, ConfigError, QuestionTooLongError, UsageError
 from assistant.retrieval.retriever import Retriever
-from assistant.service import OpenedAssistant, Service
+from assistant.service import Service
+from assistant.service.opened import OpenedAssistant
 from assistant.types import Answer, Filter, Retrieved
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
@@ -42,7 +43,7 @@ class CountedRetrievers:
 def opened_with(
     workspace: Workspace, settings: Settings, make_engine: Callable[[], ScriptedEngine], adapter: str | None = None
 ) -> OpenedAssistant:
-    return Service(workspace, settings, FakeEmbedder(), make_engine).assistant("default", adapter)
+    return OpenedAssistant(Service(workspace, settings, FakeEmbedder(), make_engine), "default", adapter)
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,14 @@ the page as we sent it: a script that came with a document, a name or an answer 
 has. Nothing is loaded from other hosts.
 """
 
+import asyncio
 import base64
 import gzip
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
@@ -53,6 +55,8 @@ _FOR_ALL = OPEN_PATHS | {SIGN_IN}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_BODY_BYTES = 4 << 20  # texts of a call; files come as uploads, which have a limit of their own
 _MIB = 1 << 20
+_LOOK_SECONDS = 0.5
+"""So often it is looked whether who has a stream open is still let in."""
 _log = logging.getLogger("uvicorn.error")
 
 
@@ -191,13 +195,28 @@ class AppGate:
             if guarded.keeps:  # then the answer has to be read on its way out
                 plain = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
                 scope = {**scope, "headers": plain}
-            await self._app(scope, receive, guarded)
+            answer = self._app(scope, receive, guarded)
+            await (self._while_let_in(user, answer, guarded) if user and gradio_calls.is_stream(rest or "") else answer)
             await guarded.finish()
         except Denied as refused:
             guarded.drop()
             await JSONResponse({"detail": str(refused)}, refused.status)(scope, receive, guarded)
         except ClientDisconnect:
             guarded.drop()  # there is no one to tell, and nothing for the log
+
+    async def _while_let_in(self, user: User, answer: Awaitable[None], guarded: "_Sender") -> None:
+        """A stream, which may stay open for days, until its person was removed or has another password."""
+        stamp, stream = self._sign_in.stamp(user), asyncio.ensure_future(answer)
+        try:
+            while not stream.done() and self._sign_in.stamp(user) == stamp:
+                await asyncio.wait({stream}, timeout=_LOOK_SECONDS)
+            if stream.done():
+                await stream
+        finally:
+            if stream.cancel():
+                with suppress(asyncio.CancelledError):
+                    await stream
+                await guarded.end()
 
     def _refuse_foreign(self, scope: Scope) -> None:
         """Raise Denied for what another web page sends, or a page whose name was made to point here."""
@@ -272,6 +291,7 @@ class _Sender:
         self._rest = rest
         self._arrivals = arrivals
         self._start: Message | None = None
+        self._is_under_way = False
         self._body = bytearray()
 
     @property
@@ -292,7 +312,13 @@ class _Sender:
         elif message["type"] == "http.response.body" and self._start is not None:
             self._body += message.get("body", b"")
             return
+        self._is_under_way = message["type"] == "http.response.start" or message.get("more_body", False)
         await self._send(message)
+
+    async def end(self) -> None:
+        """End a response that has begun and not ended."""
+        if self._is_under_way:
+            await self({"type": "http.response.body", "body": b""})
 
     async def finish(self) -> None:
         """Send what was kept."""

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,6 +72,12 @@ class AnswerQueue:
         self._workers = Workers(settings.engine.parallel, settings.ui.queue)
         self._line = _WaitingLine()
         self.metrics = Metrics(lambda: self._workers.running, lambda: self._workers.waiting)
+
+    def of(self, service: Service) -> "AnswerQueue":
+        """The same line and the same places, for what a view of the service may be asked."""
+        view = copy(self)
+        view.service = service
+        return view
 
     async def together(self, questions: Sequence[Query], stop: Stop) -> AsyncGenerator[list[tuple[int, Event]], None]:
         """What happens to some questions at once: lists of (which question, what).

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -36,7 +37,7 @@ from ui.health import Measured, add_health_routes
 from ui.logs import record
 from ui.pages import chat, documents, evaluation, rating, teaching, training, upkeep
 from ui.pages.events import QUIET
-from ui.people import Role
+from ui.people import NOBODY, Role
 from ui.personal_data import drop_old
 from ui.requests import Hosts
 from ui.server import open_socket
@@ -45,7 +46,6 @@ from ui.shown.reports import add_report_routes
 from ui.signin import name_for_gradio
 from ui.sources.routes import add_source_routes
 from ui.texts import preferred
-from ui.theme import ASSETS, head, make_theme
 from ui.uploads import keep_arrivals_in
 
 
@@ -65,6 +65,7 @@ PAGES = (
     Page("evaluation", evaluation.build, "editor"),
     Page("rating", rating.build, "editor"),
     Page("teaching", teaching.build, "editor"),
+    Page("people", upkeep.build_people, "admin"),
     Page("settings", upkeep.build_settings, "admin"),
     Page("health", upkeep.build_health, "editor"),
 )
@@ -80,6 +81,84 @@ _COUNTED = (
 )
 """What requests are counted by: the first part of their path."""
 _log = logging.getLogger("uvicorn.error")
+# How it looks. The colours stand in assets/app.css, once for light and once for dark; here Gradio's names for them are
+# pointed there. Fonts are those of the system: nothing is loaded from elsewhere.
+ASSETS = Path(__file__).parent / "assets"
+_FRAME = ".gradio-container, .gradio-container :is(.main, main) { padding: 0 !important; max-width: none !important; }"
+"""Not in a sheet: Gradio's scripts ask for those, and the page would move to its edges when they have come."""
+_FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+_COLOURS = {
+    "body_background_fill": "var(--page)",
+    "body_text_color": "var(--ink)",
+    "body_text_color_subdued": "var(--soft)",
+    "background_fill_primary": "var(--surface)",
+    "background_fill_secondary": "var(--sunken)",
+    "border_color_primary": "var(--line)",
+    "border_color_accent": "var(--accent)",
+    "color_accent": "var(--accent)",
+    "color_accent_soft": "var(--accent-soft)",
+    "link_text_color": "var(--accent)",
+    "link_text_color_hover": "var(--accent)",
+    "link_text_color_active": "var(--accent)",
+    "link_text_color_visited": "var(--accent)",
+    "block_background_fill": "var(--surface)",
+    "block_border_color": "var(--line)",
+    "block_label_background_fill": "var(--surface)",
+    "block_label_text_color": "var(--soft)",
+    "block_title_text_color": "var(--ink)",
+    "block_info_text_color": "var(--soft)",
+    "panel_background_fill": "var(--page)",
+    "input_background_fill": "var(--surface)",
+    "input_border_color": "var(--line)",
+    "input_border_color_focus": "var(--accent)",
+    "input_placeholder_color": "var(--soft)",
+    "checkbox_background_color_selected": "var(--accent)",
+    "checkbox_border_color": "var(--soft)",
+    "checkbox_border_color_selected": "var(--accent)",
+    "checkbox_border_color_focus": "var(--accent)",
+    "checkbox_label_background_fill": "var(--surface)",
+    "checkbox_label_background_fill_selected": "var(--accent-soft)",
+    "checkbox_label_text_color_selected": "var(--ink)",
+    "button_primary_background_fill": "var(--accent)",
+    "button_primary_background_fill_hover": "var(--accent-strong)",
+    "button_primary_text_color": "var(--accent-ink)",
+    "button_primary_border_color": "var(--accent)",
+    "button_secondary_background_fill": "var(--surface)",
+    "button_secondary_background_fill_hover": "var(--sunken)",
+    "button_secondary_text_color": "var(--ink)",
+    "button_secondary_border_color": "var(--line)",
+    "button_cancel_background_fill": "var(--danger-soft)",
+    "button_cancel_background_fill_hover": "var(--danger-soft)",
+    "button_cancel_text_color": "var(--danger)",
+    "button_cancel_border_color": "var(--danger)",
+    "slider_color": "var(--accent)",
+    "table_border_color": "var(--line)",
+    "table_even_background_fill": "var(--surface)",
+    "table_odd_background_fill": "var(--sunken)",
+    "table_text_color": "var(--ink)",
+    "error_background_fill": "var(--danger-soft)",
+    "error_text_color": "var(--danger)",
+    "error_border_color": "var(--danger)",
+}
+_SHAPES = {
+    "block_shadow": "none",
+    "block_border_width": "1px",
+    "block_radius": "12px",
+    "container_radius": "12px",
+    "input_radius": "10px",
+    "input_shadow": "none",
+    "input_shadow_focus": "none",
+    "button_large_radius": "10px",
+    "button_medium_radius": "10px",
+    "button_small_radius": "8px",
+    "button_large_text_weight": "550",
+    "button_primary_shadow": "none",
+    "button_secondary_shadow": "none",
+    "block_title_text_weight": "550",
+    "layout_gap": "16px",
+    "form_gap_width": "0px",
+}
 
 
 def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
@@ -90,8 +169,8 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
     app.add_api_route("/", _to_preferred, include_in_schema=False)
     app.add_api_route("/assets/{name}", _asset, include_in_schema=False)
     app.add_api_route("/favicon.ico", _icon, include_in_schema=False)
-    add_source_routes(app, context.library, context.pdf_pages)
-    add_report_routes(app, context.workspace)
+    add_source_routes(app, lambda user: context.seen_by(user).library, context.pdf_pages)
+    add_report_routes(app, lambda user: context.seen_by(user).workspace)
     add_export_route(app, context)
     metrics = context.answering.metrics
     add_health_routes(app, context.service, metrics, tokens or Tokens.of((), TokenFile(context.workspace)))
@@ -129,13 +208,15 @@ def make_blocks(context: AppContext) -> Any:
         title=context.text("app.title"), analytics_enabled=False, fill_width=True, delete_cache=_UPLOADS_SECONDS
     ) as blocks:
         titles = {page.name: context.text(f"tabs.{page.name}") for page in PAGES}
+        # The page is the same for all who sign in: nobody has, when it is laid out.
+        nobodys = context.seen_by(NOBODY) if context.people else context
         header = gr.HTML(header_html(context, titles), elem_id="header", apply_default_css=False)
         tabs = []
         with gr.Tabs(elem_id="pages"):
             for page in PAGES:
                 is_open = context.people is None or page.role == "expert"
                 with gr.Tab(titles[page.name], id=page.name, elem_id=f"page-{page.name}", visible=is_open) as tab:
-                    page.build(context)
+                    page.build(nobodys)
                 tab.select(None, js=f"() => window.assistant.at('{page.name}')", **QUIET)
                 tabs.append(tab)
 
@@ -148,6 +229,25 @@ def make_blocks(context: AppContext) -> Any:
 
         blocks.load(show_frame, outputs=[header, *tabs], **QUIET)
     return blocks
+
+
+def make_theme() -> gr.themes.Base:
+    """The theme; what Gradio has a second colour for in the dark is the same variable."""
+    theme = gr.themes.Base(font=_FONT, font_mono=_MONO, primary_hue="teal", neutral_hue="stone", radius_size="md")
+    known = set(gr.themes.Base.set.__code__.co_varnames)
+    dark = {f"{name}_dark": value for name, value in _COLOURS.items() if f"{name}_dark" in known}
+    return theme.set(**_COLOURS, **dark, **_SHAPES)
+
+
+def head() -> str:
+    """What stands in the page's head."""
+    names = ("app.css", "work.css", "teaching.css")
+    sheets = "".join(f'<link rel="stylesheet" href="/assets/{name}">' for name in names)
+    scripts = "".join(
+        f'<script src="/assets/{name}.js" defer></script>' for name in ("app", "focus", "drafts", "address", "jobs")
+    )
+    icon = '<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">'
+    return f"<style>{_FRAME}</style>{icon}{sheets}{scripts}"
 
 
 async def _mount(app: FastAPI, context: AppContext) -> None:

@@ -1,21 +1,30 @@
-"""What every page needs: the workspace, the service that answers, who is asking, and the words of one language."""
+"""What every page needs: the workspace, the service that answers, who is asking, and the words of one language.
 
+    context.of(request)       the same as the person behind a request sees it: what they may not read is not there
+
+Pages get at a workspace through a context alone, and ``ui.pages.events.telling`` hands every callback that of whoever
+clicked.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
 
 from assistant.config import Origin, Settings
+from assistant.errors import UsageError
 from assistant.feedback.database import FeedbackStore
 from assistant.service import Service
 from assistant.text.languages import Language
-from assistant.workspace import Workspace
+from assistant.workspace import Resource, ResourceKind, Workspace
 from ui.answering import AnswerQueue
 from ui.conversations import Conversations
-from ui.jobs import Jobs, variables_of
+from ui.jobs import EVERYTHING, Jobs, Kind, StartedJob, variables_of
 from ui.logs import follow, record, watch
-from ui.people import LOCAL, People, Role, User, people_of
-from ui.rate_limits import RateLimit
+from ui.people import LOCAL, NOBODY, People, Role, User, people_of
+from ui.requests import RateLimit
+from ui.rights import WORDS, Permissions, RightsFile, made_from, path_of
 from ui.sources.drawing import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
@@ -25,13 +34,15 @@ from ui.uploads import Arrivals, ReadingPlaces
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """One per language; everything in it but the language is the same object for all."""
+    """One per language and person; what is not about them is the same object for all."""
 
     workspace: Workspace
+    """What of it the person may read."""
     origins: tuple[Origin, ...]
     service: Service
     people: People | None
     """None where nobody signs in: then everyone is the same person and may do everything."""
+    rights: RightsFile
     conversations: Conversations
     library: Library
     pdf_pages: PdfPages
@@ -43,6 +54,8 @@ class AppContext:
     language: Language = "en"
     arrivals: Arrivals = field(default_factory=Arrivals)
     """Whose the files are that browsers have sent."""
+    user: User = LOCAL
+    """Whose context it is."""
 
     @property
     def settings(self) -> Settings:
@@ -52,7 +65,7 @@ class AppContext:
     @property
     def feedback(self) -> FeedbackStore:
         """What people say about answers."""
-        return FeedbackStore(self.workspace.root)
+        return FeedbackStore(self.workspace.root, self.workspace.shows)
 
     @property
     def jobs(self) -> Jobs:
@@ -62,6 +75,72 @@ class AppContext:
     def record(self, user: User, action: str, about: str = "", **details: Any) -> None:
         """Keep in the audit log what someone does."""
         record(self.settings, self.workspace.root, user.name, action, about, **details)
+
+    @property
+    def permissions(self) -> Permissions:
+        """What the person may read and change."""
+        return Permissions(self.workspace.whole, self.rights.rights(), self.user)
+
+    def of(self, request: gr.Request) -> "AppContext":
+        """As the person behind a request sees it; as nobody does, for one who is not signed in any more."""
+        try:
+            return self.seen_by(self.who(request))
+        except gr.Error:
+            return self.seen_by(NOBODY)
+
+    def seen_by(self, user: User | None) -> "AppContext":
+        """As ``user`` sees it, by the rights as they are now; None is nobody."""
+        user = user or NOBODY
+        permissions = Permissions(self.workspace.whole, self.rights.rights(), user)
+        workspace = Workspace(self.workspace.root, permissions.may_read)
+        service = self.service.within(workspace)
+        return replace(
+            self,
+            user=user,
+            workspace=workspace,
+            service=service,
+            conversations=Conversations(workspace.root, workspace.shows),
+            library=Library(workspace),
+            answering=self.answering.of(service),
+        )
+
+    def start(
+        self,
+        kind: Kind,
+        about: str,
+        arguments: Sequence[str],
+        *,
+        reads: Iterable[Resource] = (),
+        edits: Iterable[Resource] = (),
+    ) -> StartedJob:
+        """Start long work for the person. ``reads`` and ``edits``: what it looks at and changes.
+
+        Raises UsageError for what is not there for them, and for what they may not change.
+        """
+        looked_at, changed = tuple(reads), tuple(edits)
+        for one in looked_at:
+            self.refuse_missing(*one)
+        for one in changed:
+            self.refuse_edit(*one)
+        # Also what these were made from: they may be gone when somebody looks at what the work said.
+        whole = self.workspace.whole
+        sources = (made_from(whole, *one) for one in (*looked_at, *changed))
+        behind = (one for some in sources for one in ((EVERYTHING,) if some is None else some))
+        seen_with = tuple(dict.fromkeys((*looked_at, *changed, *behind)))
+        return self.jobs.start(kind, about, arguments, self.user.name, seen_with, changed)
+
+    def refuse_missing(self, kind: ResourceKind, name: str) -> None:
+        """Raise UsageError for what there is not, or not for the person."""
+        if not self.workspace.shows(kind, name) or not path_of(self.workspace, kind, name).exists():
+            raise UsageError(f"There is no {WORDS.get(kind, kind)} {name[:80]!r}.", "Choose one of the list.")
+
+    def refuse_edit(self, kind: ResourceKind, name: str) -> None:
+        """Raise UsageError for what the person may not change, and for a name that something has which they may not
+        read."""
+        if not self.workspace.shows(kind, name):
+            raise UsageError(f"{name[:80]!r} is no name for a new {WORDS.get(kind, kind)}.", "Choose another one.")
+        if not self.permissions.may_edit(kind, name):
+            raise UsageError(self.text("app.may_not_edit", name=name), self.text("app.may_not_edit_help"))
 
     def in_language(self, language: Language) -> "AppContext":
         """The same in another language."""
@@ -104,6 +183,7 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         origins=origins,
         service=service,
         people=people_of(workspace, settings.ui),
+        rights=RightsFile(workspace),
         conversations=Conversations(workspace.root),
         library=Library(workspace),
         pdf_pages=PdfPages(DrawingLimits(settings.ui.page_seconds, settings.ui.page_memory_mb << 20)),

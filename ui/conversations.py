@@ -12,17 +12,18 @@ belongs to someone else is not there. So it is with its files: no list of corpor
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from assistant.errors import UsageError, WorkspaceBusy, WorkspaceError
 from assistant.feedback.database import Verdict
 from assistant.store.sql import migrate, versions_in
 from assistant.text.printing import excerpt
-from assistant.workspace import Workspace, make_file, size_of, write_lock
+from assistant.workspace import ResourceKind, Workspace, all_shown, make_file, size_of, write_lock
 from ui.scope import EVERYTHING, Scope, kept, written
 from ui.turns import REPLIES, Branches, ListedConversation, Turn, TurnReply, TurnRow, gone, is_small_talk, said_already
 
@@ -55,8 +56,12 @@ _MIGRATIONS = versions_in(Path(__file__).with_name("conversations.sql"))
 class Conversations:
     """The conversations of a workspace. Bears several threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder``: of the workspace; it is made when the first question is kept."""
+    def __init__(self, folder: Path, shows: Callable[[ResourceKind, str], bool] = all_shown) -> None:
+        """``folder``: of the workspace; it is made when the first question is kept.
+
+        ``shows``: which corpora and adapters there are for who looks, as in ``Workspace``.
+        """
+        self._shows = shows
         self._file = folder / FILE
         self._attached = folder / "attached"
 
@@ -71,12 +76,15 @@ class Conversations:
         with self._opened() as database:
             # SQLite itself knows the two cases of English letters only.
             database.create_function("folded", 1, str.casefold, deterministic=True)
-            rows = database.execute(
+            listed = database.execute(
                 "SELECT id, title, updated, pinned, shared, folder FROM conversations"
                 f" WHERE user = ?{conditions * len(words)} ORDER BY row_number() OVER ("
-                "PARTITION BY pinned OR folder != '' ORDER BY pinned DESC, updated DESC, id DESC) LIMIT ?",
-                (user, *values, most),
-            ).fetchall()
+                "PARTITION BY pinned OR folder != '' ORDER BY pinned DESC, updated DESC, id DESC)",
+                (user, *values),
+            )
+            is_whole, rows = self._shows("workspace", ""), listed.fetchall()
+            there = (row for row in rows if is_whole or self._branches(database, row[0]).fit(row[1], words))
+            rows = list(islice(there, None if most < 0 else most))
         found = [
             ListedConversation(id_, title, datetime.fromisoformat(updated), bool(pinned), shared or "", folder)
             for id_, title, updated, pinned, shared, folder in rows
@@ -98,14 +106,14 @@ class Conversations:
         """
         with self._opened() as database:
             _owned(database, user, conversation)
-            branches = _branches(database, conversation)
+            branches = self._branches(database, conversation)
         rows = branches.shown() if before is None else branches.before(before)
         return [branches.turn(row) for row in rows]
 
     def turn(self, user: str, turn: int) -> Turn:
         """One of a user's turns. Raises UsageError for one that the user has not."""
         with self._opened() as database:
-            branches = _branches(database, _conversation_of(database, user, turn))
+            branches = self._branches(database, _conversation_of(database, user, turn))
         return branches.turn(branches.row(turn))
 
     def choose(self, user: str, turn: int) -> int:
@@ -237,7 +245,7 @@ class Conversations:
             was_greeting = first and is_small_talk(REPLIES.validate_json(first[1])) and title == _title(first[0])
             if was_greeting and not is_small_talk(replies):
                 database.execute("UPDATE conversations SET title = ? WHERE id = ?", (_title(question), conversation))
-            branches = _branches(database, conversation)
+            branches = self._branches(database, conversation)
             shown = branches.shown() if replaced is None else branches.before(replaced)
             parent = shown[-1].id if shown else None
             written_replies = REPLIES.dump_json(tuple(replies)).decode()
@@ -299,6 +307,7 @@ class Conversations:
 
         What was said of its answers stays with the original. Raises UsageError for a link that holds no more.
         """
+        nowhere = UsageError("This link leads nowhere any more.", "Ask whoever sent it for a new one.")
         with self._opened() as database:
             # First of all, since it locks the database: of two pages that are opened at the same time, one makes it.
             made = database.execute(
@@ -309,7 +318,7 @@ class Conversations:
             )
             row = database.execute("SELECT id, user FROM conversations WHERE shared = ?", (link,)).fetchone()
             if row is None:
-                raise UsageError("This link leads nowhere any more.", "Ask whoever sent it for a new one.")
+                raise nowhere
             original, owner = row
             if owner == user:
                 return int(original)
@@ -317,11 +326,18 @@ class Conversations:
                 "SELECT id FROM conversations WHERE user = ? AND origin = ?", (user, link)
             ).fetchone()
             if made.rowcount:
+                turns = self._branches(database, original).shown()
+                is_whole = turns == Branches(_rows(database, original)).shown()
+                if not turns and not is_whole:
+                    raise nowhere
+                if not is_whole:  # what it is called may be about the rest
+                    title = _title(turns[0].question)
+                    database.execute("UPDATE conversations SET title = ? WHERE id = ?", (title, copy))
                 (scope,) = database.execute("SELECT scope FROM conversations WHERE id = ?", (copy,)).fetchone()
                 shared = replace(kept(scope), files=())
                 database.execute("UPDATE conversations SET scope = ? WHERE id = ?", (written(shared), copy))
                 last = None
-                for row in _branches(database, original).shown():
+                for row in turns:
                     last = database.execute(
                         "INSERT INTO turns (conversation, parent, replies, question, blind, preferred, words)"
                         " SELECT ?, ?, ?, question, blind, preferred, words FROM turns WHERE id = ?",
@@ -338,6 +354,9 @@ class Conversations:
             database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
         if files:
             self.clear_files(files)
+
+    def _branches(self, database: sqlite3.Connection, conversation: int) -> Branches:
+        return Branches(_rows(database, conversation), self._shows)
 
     def _lock_of(self, folder: Path) -> Path:
         """Beside a folder of files: it is there before the folder is."""
@@ -411,10 +430,11 @@ def _conversation_of(database: sqlite3.Connection, user: str, turn: int) -> int:
     return int(row[0])
 
 
-def _branches(database: sqlite3.Connection, conversation: int) -> Branches:
+def _rows(database: sqlite3.Connection, conversation: int) -> list[TurnRow]:
+    """All turns of a conversation in the order in which they were asked."""
     columns = ", ".join(TurnRow._fields)
     rows = database.execute(f"SELECT {columns} FROM turns WHERE conversation = ? ORDER BY id", (conversation,))
-    return Branches(map(TurnRow._make, rows))
+    return list(map(TurnRow._make, rows))
 
 
 def _as_shared(replies: str) -> str:

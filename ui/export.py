@@ -43,7 +43,8 @@ def add_export_route(app: FastAPI, context: AppContext) -> None:
         if user is None:
             return PlainTextResponse("You are not signed in.", 401)
         try:
-            content, name = await run_in_threadpool(exported, context.in_language(lang), user.name, conversation, kind)
+            theirs = context.seen_by(user).in_language(lang)
+            content, name = await run_in_threadpool(exported, theirs, user.name, conversation, kind)
         except AssistantError as error:
             return PlainTextResponse(str(error), 404)
         context.record(user, "conversation export", str(conversation), kind=kind)

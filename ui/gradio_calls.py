@@ -25,12 +25,12 @@ from starlette.routing import Mount
 
 from assistant.text.languages import LANGUAGES
 
-_JOIN, _UPLOAD = "/gradio_api/queue/join", "/gradio_api/upload"
+_JOIN, _UPLOAD, _STREAM = "/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/queue/data"
 _EITHER_WAY = ("info", "app_id", "login_check", "startup-events", "theme.css")
 _READ = frozenset(
     {
         *("", "/", "/config", "/theme.css", "/manifest.json", "/favicon.ico"),
-        *("/gradio_api/queue/data", "/gradio_api/queue/status", "/gradio_api/upload_progress"),
+        *(_STREAM, "/gradio_api/queue/status", "/gradio_api/upload_progress"),
         *(f"/gradio_api/{name}{slash}" for name in _EITHER_WAY for slash in ("", "/")),
     }
 )
@@ -75,6 +75,11 @@ def is_upload(rest: str) -> bool:
 def is_call(rest: str) -> bool:
     """Whether it calls a function."""
     return rest.removesuffix("/") == _JOIN or function_in_path(rest) is not None
+
+
+def is_stream(rest: str) -> bool:
+    """Whether its answer goes on as long as the page is open."""
+    return rest == _STREAM or bool(session_in_path(rest))
 
 
 def function_in_path(rest: str) -> str | None:

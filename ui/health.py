@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant.service import Service
 from assistant.types import Answer
 from ui.api.bearer_tokens import Tokens
-from ui.rate_limits import Guesses
+from ui.requests import Guesses
 from ui.signin import signed_in
 
 OPEN_PATHS = frozenset({"/health", "/ready", "/metrics"})

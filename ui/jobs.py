@@ -32,7 +32,7 @@ from assistant.config import ENVIRONMENT_PREFIX, Origin, Settings, value_of
 from assistant.errors import UsageError
 from assistant.types import well_formed
 from assistant.work.progress import PROGRESS_VARIABLE, Progress, last_progress, read_progress, tail
-from assistant.workspace import Workspace, make_file, make_folder, replaced_atomically, safe_name
+from assistant.workspace import Resource, Workspace, make_file, make_folder, replaced_atomically, safe_name
 from ui.job_process import ENDED_FILE, LOG_FILE, NICENESS, OUTPUT_FILE, PROCESS_FILE
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ Kind = Literal[
     "fetch",
 ]
 State = Literal["starting", "running", "stopping", "done", "stopped", "failed", "lost"]
+EVERYTHING: Resource = "workspace", ""
+"""What is behind work that may say anything of a workspace."""
 UNDER_WAY: frozenset[State] = frozenset({"starting", "running", "stopping"})
 
 _JOB_FILE = "job.json"
@@ -87,6 +89,10 @@ class StartedJob:
     user: str
     created: float
     """Seconds since 1970."""
+    reads: tuple[Resource, ...] = (EVERYTHING,)
+    """What is behind what it says: nobody is shown it who may not read all of that. In older files, everything."""
+    edits: tuple[Resource, ...] = ()
+    """What it changes: nobody stops it who may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +120,26 @@ _starting = threading.Lock()
 
 
 class Jobs:
-    """The jobs of one workspace."""
+    """The jobs of one workspace, as far as it shows what they are about."""
 
     def __init__(
         self, workspace: Workspace, variables: Mapping[str, str] | None = None, niceness: int = NICENESS
     ) -> None:
         """``variables`` are those of the environment that every command gets besides."""
         self.folder = workspace.root / "jobs"
+        self._shows = workspace.shows
         self._niceness = niceness
         self._variables = {"ASSISTANT_WORKSPACE": str(workspace.root), **(variables or {})}
 
-    def start(self, kind: Kind, about: str, arguments: Sequence[str], user: str) -> StartedJob:
+    def start(
+        self,
+        kind: Kind,
+        about: str,
+        arguments: Sequence[str],
+        user: str,
+        reads: tuple[Resource, ...] = (EVERYTHING,),
+        edits: tuple[Resource, ...] = (),
+    ) -> StartedJob:
         """Start ``assistant ARGUMENTS``. Raises UsageError when a job of this kind is under way.
 
         So it does for an argument that is no text for a command line, and for a command that cannot be started.
@@ -134,11 +149,11 @@ class Jobs:
                 raise UsageError(f"{argument[:80]!r} cannot be given to a command.", "Use letters that can be typed.")
         with _starting:
             self.refuse_second(kind)
-            for status in self.all()[_MOST_KEPT - 1 :]:
-                if not status.is_under_way:
-                    shutil.rmtree(self._folder(status.job.id), ignore_errors=True)
+            for old in [*self._jobs()][_MOST_KEPT - 1 :]:
+                if not self._status(old).is_under_way:
+                    shutil.rmtree(self._folder(old.id), ignore_errors=True)
             id_ = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}-{kind}-{secrets.token_hex(2)}"  # sorts by time
-            job = StartedJob(id_, kind, about, tuple(arguments), user, time.time())
+            job = StartedJob(id_, kind, about, tuple(arguments), user, time.time(), reads, edits)
             folder = self._folder(job.id)
             make_folder(folder)
             try:
@@ -150,32 +165,36 @@ class Jobs:
                 raise UsageError(f"The work could not be started: {error.strerror}.", "Give it less at once.") from None
         return job
 
-    def refuse_second(self, kind: Kind) -> None:
-        """Raise UsageError where no job of this kind can be started now."""
+    def refuse_second(self, *kinds: Kind) -> None:
+        """Raise UsageError where no job of these kinds can be started now, because of one that is under way."""
         if not hasattr(os, "killpg"):
             raise UsageError(
                 "The app cannot start long work on this system.", "Run it in a terminal; see: assistant --help"
             )
-        if running := self.under_way(kind):
-            raise UsageError(f"'{running.job.about}' is still under way.", "Wait until it has ended, or stop it.")
+        for job in self._jobs(*kinds):
+            if self._status(job).is_under_way:
+                wait = "Wait until it has ended"
+                if not self._is_shown(job):
+                    raise UsageError("Other work of this kind is still under way.", f"{wait}.")
+                raise UsageError(f"'{job.about}' is still under way.", f"{wait}, or stop it.")
 
     def all(self, *kinds: Kind) -> list[Status]:
         """Every job, or those of some kinds, the newest first."""
-        return [self._status(job) for job in self._jobs(kinds)]
+        return [self._status(job) for job in self._shown(*kinds)]
 
     def newest(self, *kinds: Kind) -> Status | None:
         """The newest job of some kinds."""
-        return next((self._status(job) for job in self._jobs(kinds)), None)
+        return next((self._status(job) for job in self._shown(*kinds)), None)
 
     def under_way(self, *kinds: Kind) -> Status | None:
         """A job of some kinds that has not ended."""
-        found = (self._status(job) for job in self._jobs(kinds))
+        found = (self._status(job) for job in self._shown(*kinds))
         return next((status for status in found if status.is_under_way), None)
 
     def status(self, job_id: str) -> Status:
         """How a job stands. Raises UsageError for one that there is not."""
         job = self._job(safe_name(job_id, "job"))
-        if job is None:
+        if job is None or not self._is_shown(job):
             raise UsageError(f"There is no job '{job_id}'.", "It may be so old that it was dropped.")
         return self._status(job)
 
@@ -225,8 +244,14 @@ class Jobs:
         )
         threading.Thread(target=process.wait, daemon=True).start()  # so that it does not stay as a zombie
 
-    def _jobs(self, kinds: Sequence[Kind]) -> Iterator[StartedJob]:
-        """Jobs of some kinds, of all where none is named, the newest first."""
+    def _shown(self, *kinds: Kind) -> Iterator[StartedJob]:
+        return filter(self._is_shown, self._jobs(*kinds))
+
+    def _is_shown(self, job: StartedJob) -> bool:
+        return all(self._shows(*one) for one in job.reads)
+
+    def _jobs(self, *kinds: Kind) -> Iterator[StartedJob]:
+        """Jobs of some kinds, of all where none is named, the newest first, whoever may see them."""
         if self.folder.is_dir():
             for name in sorted((path.name for path in self.folder.iterdir() if path.is_dir()), reverse=True):
                 job = self._job(name)

@@ -1,6 +1,6 @@
-"""Who may sign in: names, roles, and passwords that nobody can read, in one file.
+"""Who may sign in: names, roles, groups, and passwords that nobody can read, in one file.
 
-    {"users": [{"name": "ana", "role": "editor", "password": "scrypt:15:8:3:SALT:KEY"}]}
+    {"users": [{"name": "ana", "role": "editor", "password": "scrypt:15:8:3:SALT:KEY", "groups": ["claims"]}]}
 
 A name without a password can only come from a proxy that has signed it in (``ui.trusted_header``). Every change is
 seen by the next request: nobody has to start the app again to take a right away.
@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,6 +47,8 @@ class User:
 
     name: str
     role: Role
+    groups: tuple[str, ...] = ()
+    """Those they are in, by which rights are given (``ui.rights``)."""
 
     def may(self, role: Role) -> bool:
         """Whether they may do what needs ``role``."""
@@ -55,6 +57,8 @@ class User:
 
 LOCAL = User("local", "admin")
 """Who asks where nobody signs in: whoever sits at this machine."""
+NOBODY = User("", "expert")
+"""Who asks before anyone has signed in, and afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,12 @@ class Account:
     name: str
     role: Role
     password: str = field(default="", repr=False)
+    groups: tuple[str, ...] = ()
 
     @property
     def user(self) -> User:
         """The person without the password."""
-        return User(self.name, self.role)
+        return User(self.name, self.role, self.groups)
 
 
 class _File(BaseModel):
@@ -104,6 +109,10 @@ class People:
         """Everyone, by name."""
         return [account.user for _, account in sorted(self.accounts().items())]
 
+    def groups(self) -> list[str]:
+        """The groups that someone is in, by name."""
+        return sorted({group for account in self.accounts().values() for group in account.groups})
+
     def user(self, name: str) -> User | None:
         """The person of that name; None if there is none."""
         account = self.accounts().get(composed(name))
@@ -134,9 +143,9 @@ class People:
             return ""
         return hmac.new(account.password.encode(), device.encode(), "sha256").hexdigest()
 
-    def add(self, name: str, role: Role, password: str) -> User:
+    def add(self, name: str, role: Role, password: str, groups: Iterable[str] = ()) -> User:
         """Let someone in. Raises UsageError for a name that is taken or a password that is too short."""
-        new = Account(usable_name(name), role, _hashed(password, self._cost))
+        new = Account(usable_name(name), role, _hashed(password, self._cost), _grouped(groups))
         with self._changing() as accounts:
             if new.name in accounts:
                 raise UsageError(
@@ -158,6 +167,14 @@ class People:
             known = _known(name, accounts)
             accounts[known] = replace(accounts[known], role=role)
 
+    def set_groups(self, name: str, groups: Iterable[str]) -> User:
+        """Have someone be in these groups alone, from their next click on. Raises UsageError for nobody."""
+        named = _grouped(groups)
+        with self._changing() as accounts:
+            known = _known(name, accounts)
+            accounts[known] = replace(accounts[known], groups=named)
+        return accounts[known].user
+
     def remove(self, name: str) -> None:
         """Let someone in no more, from their next click on. Raises UsageError for nobody."""
         with self._changing() as accounts:
@@ -168,7 +185,9 @@ class People:
         with write_lock(self.file.parent, timeout=10):
             accounts = dict(self.accounts())
             yield accounts
-            text = _File(users=[account for _, account in sorted(accounts.items())]).model_dump_json(indent=2) + "\n"
+            users = _File(users=[account for _, account in sorted(accounts.items())])
+            # Without groups it is as earlier versions wrote it, and they read it.
+            text = users.model_dump_json(indent=2, exclude_defaults=True) + "\n"
             with replaced_atomically(self.file) as beside:
                 # Its rights before its content: hashes can be guessed at by whoever reads them.
                 descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -198,12 +217,12 @@ def users_file(workspace: Workspace, settings: UiSettings) -> Path:
     return Path(settings.users_file).expanduser() if settings.users_file else workspace.root / USERS_FILE
 
 
-def usable_name(name: str) -> str:
+def usable_name(name: str, what: str = "user") -> str:
     """``name``, in one Unicode form. Raises UsageError for one that could deceive."""
     usable = composed(name)
     if not _NAME.fullmatch(usable):
         raise UsageError(
-            f"{name[:80]!r} is not a name for a user.",
+            f"{name[:80]!r} is not a name for a {what}.",
             "Use 1 to 64 letters, digits, spaces and . _ - @ + ', beginning with a letter or digit.",
         )
     return usable
@@ -222,6 +241,10 @@ def usable_password(password: str) -> str:
 def composed(name: str) -> str:
     """``name`` in the one Unicode form that names are kept in."""
     return unicodedata.normalize("NFC", name)
+
+
+def _grouped(groups: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({usable_name(group, "group") for group in groups}))
 
 
 def _known(name: str, accounts: dict[str, Account]) -> str:
@@ -258,7 +281,7 @@ def _read(file: Path) -> list[Account]:
             f"The users in {file} cannot be read: {one_line(error)}.",
             "Mend or delete it, then run: assistant users add NAME",
         ) from None
-    accounts = [replace(account, name=usable_name(account.name)) for account in users]
+    accounts = [replace(one, name=usable_name(one.name), groups=_grouped(one.groups)) for one in users]
     for account in accounts:
         if account.password and not _HASH.fullmatch(account.password):
             raise ConfigError(

@@ -116,7 +116,8 @@ def standing(scope: Scope, corpora: Collection[str]) -> Scope:
     """
     left = tuple(one for one in scope.corpora if one in corpora)
     if left:
-        return replace(scope, corpora=left)
+        # Folder and documents may be those of one that is gone.
+        return replace(scope, corpora=left) if left == scope.corpora else Scope(left, files=scope.files)
     first = DEFAULT_CORPUS if DEFAULT_CORPUS in corpora else next(iter(corpora), None)
     own = (first,) if first else ()
     return Scope(own, files=scope.files) if scope.corpora else replace(scope, corpora=own)
@@ -139,7 +140,7 @@ def scope_of(data: Mapping[str, object], workspace: Workspace, corpora: Collecti
         if not _is_day(day):
             raise UsageError(f"{day[:80]!r} is no date.", "Write it as in 2025-12-31.")
     scope = standing(Scope(names, folder, language, since, until, tuple(dict.fromkeys(sent("documents")))), corpora)
-    known = list(_known(workspace, scope.corpora))
+    known = list(known_documents(workspace, scope.corpora))
     for part, values in (
         ("folder", _folders(known)),
         ("language", {one.language for one in known}),
@@ -155,7 +156,7 @@ def scope_of(data: Mapping[str, object], workspace: Workspace, corpora: Collecti
 
 def offered(workspace: Workspace, scope: Scope, corpora: Collection[str]) -> Offered:
     """What the documents of a scope's corpora can be narrowed by."""
-    known = list(_known(workspace, scope.corpora))
+    known = list(known_documents(workspace, scope.corpora))
     folders = sorted(_folders(known) - {"."})
     return Offered(
         tuple(corpora),
@@ -187,7 +188,8 @@ def _values(scope: Scope, part: str) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else (value,) if value else ()
 
 
-def _known(workspace: Workspace, corpora: Collection[str]) -> Iterator[_Known]:
+def known_documents(workspace: Workspace, corpora: Collection[str]) -> Iterator[_Known]:
+    """The documents of some corpora; none of one that cannot be read."""
     for catalog in _catalogs(workspace, corpora):
         yield from _documents(catalog.folder, catalog.file, catalog.generation())
 

@@ -28,7 +28,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from assistant.errors import UsageError
 from ui.logs import RequestLog
-from ui.rate_limits import network_of
+from ui.requests import network_of
 
 # For a client to read why it was refused: the connection would be reset over what it still sends.
 _LINGER_SECONDS = 2.0

@@ -5,7 +5,7 @@
     POST /sign-out    the session ends
 
 A request is somebody's by its cookie, or by the header of a trusted proxy (``ui.trusted_header``). Who has signed in
-leaves a second cookie in the browser, by which it is known at the next time (``ui.rate_limits``).
+leaves a second cookie in the browser, by which it is known at the next time (``ui.requests``).
 
 A session is a random token, of which only a digest is kept, in the memory of this process. It ends when it was not used
 for a while, when its owner signs out, and when their password changes.
@@ -40,7 +40,7 @@ from assistant.config import UiSettings
 from assistant.text.languages import Language
 from ui.logs import note
 from ui.people import LOCAL, People, User, composed
-from ui.rate_limits import Guesses
+from ui.requests import Guesses
 from ui.shown.templates import filled
 from ui.texts import preferred, text
 
@@ -191,6 +191,10 @@ class SignIn:
         said = names[0].encode("latin-1").decode("utf-8", "replace").strip() if len(names) == 1 else ""
         name = said or self._sessions.name_of(self._token(scope), self._people.stamp)
         return self._people.user(name) if name else None
+
+    def stamp(self, user: User) -> str:
+        """What changes when someone is removed or has another password. Raises ConfigError as ``user_of`` does."""
+        return self._people.stamp(user.name) if self._people else ""
 
     def _token(self, scope: Scope) -> str:
         return cookie_parser(Headers(scope=scope).get("cookie", "")).get(self.cookie, "")

@@ -7,7 +7,7 @@ of it is shown.
       └ 4 ─ 5        3 and 5 follow two versions of the second question; 5 was looked at last: 1, 4, 5 are shown
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from assistant.errors import UsageError
 from assistant.feedback.database import Verdict
 from assistant.types import Answer, Message
+from assistant.workspace import Resource, ResourceKind, all_shown
 from ui.scope import EVERYTHING, Scope
 
 
@@ -41,6 +42,16 @@ class TurnReply:
     def asked_of(self) -> str:
         """The corpus as people know it, or the files of the conversation."""
         return ", ".join(self.scope.files) or self.corpus
+
+    @property
+    def resources(self) -> frozenset[Resource]:
+        """What it was made from, and could say something of."""
+        searched = () if self.scope.files else self.scope.corpora
+        corpora = filter(None, (self.corpus, *searched, *(hit.corpus for hit in self.answer.hits)))
+        named: set[Resource] = {("corpus", name) for name in corpora}
+        if self.adapter:
+            named.add(("adapter", self.adapter))
+        return frozenset(named)
 
     @property
     def as_shared(self) -> "TurnReply":
@@ -87,6 +98,11 @@ class Turn:
     def standing(self) -> TurnReply:
         """The reply that the conversation goes on with."""
         return self.replies[max(0, self.preferred or 0)]
+
+    @property
+    def resources(self) -> frozenset[Resource]:
+        """What its replies were made from."""
+        return frozenset[Resource]().union(*(reply.resources for reply in self.replies))
 
     @property
     def is_private(self) -> bool:
@@ -136,11 +152,27 @@ class TurnRow(NamedTuple):
 class Branches:
     """The turns of a conversation, of which one branch is shown."""
 
-    def __init__(self, rows: Iterable[TurnRow]) -> None:
-        self._rows = {row.id: row for row in rows}
+    def __init__(self, rows: Iterable[TurnRow], shows: Callable[[ResourceKind, str], bool] = all_shown) -> None:
+        """``rows`` in the order in which they were asked.
+
+        A turn that was made from what ``shows`` does not show is not there, nor is what followed it: it may repeat it.
+        """
+        self._rows: dict[int, TurnRow] = {}
         self._following: dict[int | None, list[TurnRow]] = {}
-        for row in self._rows.values():
-            self._following.setdefault(row.parent, []).append(row)
+        self._is_empty, is_whole = True, shows("workspace", "")
+        for row in rows:
+            self._is_empty = False
+            is_reached = row.parent is None or row.parent in self._rows
+            if is_reached and (is_whole or all(shows(*one) for one in self.turn(row).resources)):
+                self._rows[row.id] = row
+                self._following.setdefault(row.parent, []).append(row)
+
+    def fit(self, title: str, words: Sequence[str]) -> bool:
+        """Whether a conversation of this title is there for who looks, and has all ``words``, in small letters."""
+        turns = [self.turn(row) for row in self._rows.values()]
+        said = [one.answer.text for turn in turns for one in turn.replies]
+        text = "\n".join((title, *(turn.question for turn in turns), *said)).casefold()
+        return bool(turns or self._is_empty) and all(word in text for word in words)
 
     def shown(self) -> list[TurnRow]:
         """Of the turns in each place that which was looked at last, in order."""

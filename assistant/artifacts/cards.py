@@ -135,7 +135,8 @@ def run_folder(workspace: Workspace, name: str) -> Path:
 
 def unfinished_runs(workspace: Workspace) -> list[str]:
     """Names of the trainings that were begun and not ended, running ones among them."""
-    return sorted(file.parent.name for file in (workspace.adapters / ".runs").glob(f"*/{RUN_FILE}"))
+    names = (file.parent.name for file in (workspace.adapters / ".runs").glob(f"*/{RUN_FILE}"))
+    return sorted(name for name in names if workspace.shows("adapter", name))
 
 
 def write_card(folder: Path, card: AdapterCard) -> None:
@@ -175,6 +176,11 @@ def adapter_names(adapters: Path) -> tuple[str, ...]:
     for replaced in adapters.glob(".*.replaced"):
         finish_replacement(adapters / replaced.name[1:].removesuffix(".replaced"))
     return tuple(sorted(path.name for path in adapters.iterdir() if path.is_dir() and path.name[0] != "."))
+
+
+def adapters_shown(workspace: Workspace) -> tuple[str, ...]:
+    """Names of the adapters that a workspace shows, sorted."""
+    return tuple(name for name in adapter_names(workspace.adapters) if workspace.shows("adapter", name))
 
 
 def adapter_folder(adapters: Path, name: str) -> Path:

@@ -36,6 +36,7 @@ COMMANDS = {
     "serve": ("serving", "Serve all of it to programs over HTTP, in OpenAI's protocol."),
     "feedback": ("ask", "Look at what people said about answers, and decide what is learnt from it."),
     "users": ("serving", "Say who may sign in to the app, and what they may do."),
+    "rights": ("setup", "Say who may read and change which corpus, adapter and report."),
     "tokens": ("serving", "Say which programs may ask over HTTP, and what."),
     "mcp": ("serving", "Serve 'search' and 'ask' as tools to other assistants."),
     "config": ("setup", "Show and change settings."),

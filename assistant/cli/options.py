@@ -26,7 +26,16 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 READING = frozenset(
     {
         *("search", "ask", "chat", "documents", "doctor", "mcp", "audit list"),
-        *("config show", "adapters list", "adapters show", "feedback list", "users list", "tokens list", "pairs show"),
+        *(
+            "config show",
+            "adapters list",
+            "adapters show",
+            "feedback list",
+            "users list",
+            "tokens list",
+            "pairs show",
+            "rights show",
+        ),
     }
 )
 # Of their arguments these name what they are about, and these are of no interest or hold what documents say.

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from assistant import config
-from assistant.cli.options import assignment_options, audit_log, json_option, print_json, workspace_options
+from assistant.cli.options import (
+    assignment_options,
+    audit_log,
+    json_option,
+    print_json,
+    workspace_options,
+)
 from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.text.printing import counted
@@ -150,11 +156,18 @@ def users_command() -> None:
 @users_command.command("add", epilog="Example: assistant users add ana --role editor")
 @click.argument("name")
 @click.option("--role", type=click.Choice(_ROLES), default="expert", show_default=True, help="What they may do.")
+@click.option("--group", "groups", multiple=True, metavar="NAME", help="A group that they are in; may be repeated.")
 @_stdin_option
 @click.option("--no-password", is_flag=True, help="Let a proxy sign them in (ui.trusted_header).")
 @workspace_options
 def add_user(
-    name: str, role: "Role", password_stdin: bool, no_password: bool, workspace: Workspace, settings: Settings
+    name: str,
+    role: "Role",
+    groups: tuple[str, ...],
+    password_stdin: bool,
+    no_password: bool,
+    workspace: Workspace,
+    settings: Settings,
 ) -> None:
     """Let NAME in. The password is asked for twice; only its hash is kept."""
     from ui.people import usable_name
@@ -165,7 +178,7 @@ def add_user(
     if people.user(name):
         raise UsageError(f"There is a user '{name}' already.", "See: assistant users --help")
     is_first = not people.users()
-    user = people.add(name, role, "" if no_password else _asked_password(password_stdin))
+    user = people.add(name, role, "" if no_password else _asked_password(password_stdin), groups)
     click.echo(f"'{user.name}' may sign in as {user.role}. Users are in {people.file}.")
     if is_first:
         click.echo("An app that is open has to be started again: it lets everyone on this machine in.")
@@ -189,6 +202,20 @@ def set_role(name: str, role: "Role", workspace: Workspace, settings: Settings) 
     """Give NAME another ROLE, from their next click on."""
     _people(workspace, settings).set_role(name, role)
     click.echo(f"'{name}' is {role} now.")
+
+
+@users_command.command("group", epilog="Example: assistant users group ana claims")
+@click.argument("name")
+@click.argument("groups", nargs=-1, required=True, metavar="GROUP...")
+@click.option("--remove", is_flag=True, help="Take NAME out of these groups.")
+@workspace_options
+def set_groups(name: str, groups: tuple[str, ...], remove: bool, workspace: Workspace, settings: Settings) -> None:
+    """Put NAME into groups, or take them out, from their next click on. 'assistant rights' says what a group may."""
+    people = _people(workspace, settings)
+    user = people.user(name)
+    known = set(user.groups) if user else set()
+    changed = people.set_groups(name, known - set(groups) if remove else known | set(groups))
+    click.echo(f"'{changed.name}' is in {', '.join(changed.groups) or 'no group'} now.")
 
 
 @users_command.command("remove", epilog="Example: assistant users remove ana")
@@ -239,11 +266,15 @@ def list_users(workspace: Workspace, settings: Settings, as_json: bool) -> None:
     people = _people(workspace, settings)
     accounts = sorted(people.accounts().values(), key=lambda account: account.name)
     if as_json:
-        rows = [{"name": one.name, "role": one.role, "has_password": bool(one.password)} for one in accounts]
+        rows = [
+            {"name": one.name, "role": one.role, "has_password": bool(one.password), "groups": one.groups}
+            for one in accounts
+        ]
         print_json({"file": str(people.file), "users": rows})
         return
     for one in accounts:
-        click.echo(f"{one.name}  {one.role}{'' if one.password else '  (signed in by a proxy)'}")
+        groups = "".join(f"  @{group}" for group in one.groups)
+        click.echo(f"{one.name}  {one.role}{groups}{'' if one.password else '  (signed in by a proxy)'}")
     click.echo(f"{len(accounts)} users in {people.file}." if accounts else "Nobody has to sign in.")
 
 

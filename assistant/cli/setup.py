@@ -1,4 +1,4 @@
-"""``assistant init``, ``config``, ``models``, ``doctor``: a workspace, its settings and models, and what is wrong."""
+"""``assistant init``, ``config``, ``rights``, ``models``, ``doctor``: a workspace, how it is set up, what is wrong."""
 
 import json
 import shlex
@@ -13,15 +13,19 @@ import click
 from assistant import config
 from assistant.cli.options import audit_log, json_option, print_json, workspace_option, workspace_options
 from assistant.config import Settings, change_settings
+from assistant.errors import UsageError
 from assistant.text.printing import counted, visible
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
     from assistant.models.catalogue import Kind
     from assistant.work.backup import Backup
+    from ui.rights import Access, RightsKind
 
 # As in assistant.models.catalogue, which is not loaded for --help.
 _KINDS = ("language model", "embedder", "reranker")
+# As in ui.rights, likewise.
+_RIGHTS_KINDS = ("corpus", "adapter", "report")
 _NAMES_A_MODEL = ("engine.model", "engine.url")
 # In an installed package beside the core, in the repository where data is.
 _SAMPLES = (Path(__file__).parents[1] / "sample", Path(__file__).parents[2] / "data" / "sample")
@@ -104,6 +108,89 @@ def set_settings(assignments: tuple[str, ...], workspace: Workspace) -> None:
     if written := change_settings(workspace, assignments):
         told = (f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in written.items())
         click.echo(f"Written to {workspace.config_file}: {', '.join(told)}")
+
+
+@click.group("rights", epilog="Example: assistant rights set corpus claims --reader @claims --editor ana")
+def rights_command() -> None:
+    """Say who may read and change which corpus, adapter and report.
+
+    Where nothing is set, everyone who is signed in reads, and every editor changes. Readers and editors are people, or
+    groups with an @ before their name (assistant users group). Whoever is named as an editor reads, too; the role of a
+    person says what they may do at all, and admins may do all. What was made from a corpus is for nobody who may not
+    read the corpus. The terminal and the tokens of programs are not asked for rights.
+    """
+
+
+@rights_command.command("show", epilog="Example: assistant rights show --json")
+@workspace_option
+@json_option
+def show_rights(workspace: Workspace, as_json: bool) -> None:
+    """Show what is set."""
+    from ui.rights import RightsFile
+
+    file = RightsFile(workspace)
+    entries = sorted(file.read().entries.items())
+    if as_json:
+        rows = [{"kind": kind, "name": name, **asdict(access)} for (kind, name), access in entries]
+        print_json({"file": str(file.file), "rights": rows})
+        return
+    for (kind, name), access in entries:
+        click.echo(f"{kind} {name}: {_told(access)}")
+    if not entries:
+        click.echo("Nothing is set: everyone who is signed in reads everything, and every editor changes it.")
+
+
+@rights_command.command("set", epilog="Example: assistant rights set corpus claims --reader @claims --editor ana")
+@click.argument("kind", type=click.Choice(_RIGHTS_KINDS))
+@click.argument("name")
+@click.option("--reader", "readers", multiple=True, metavar="WHO", help="A person, or @GROUP; may be repeated.")
+@click.option("--editor", "editors", multiple=True, metavar="WHO", help="A person, or @GROUP; may be repeated.")
+@click.option("--only-admins", is_flag=True, help="Nobody but admins reads and changes it.")
+@workspace_options
+def set_rights(
+    kind: "RightsKind",
+    name: str,
+    readers: tuple[str, ...],
+    editors: tuple[str, ...],
+    only_admins: bool,
+    workspace: Workspace,
+    settings: Settings,
+) -> None:
+    """Name all who may read and change NAME, from their next click on, in place of what was set.
+
+    Without --reader everyone who is signed in reads it; without --editor every editor changes it.
+    """
+    from ui.people import People, users_file
+    from ui.rights import Access, RightsFile, path_of, refuse_unknown
+
+    if only_admins == bool(readers or editors):
+        raise UsageError("It is not said for whom.", "Give --reader and --editor, or --only-admins alone.")
+    access = Access((), ()) if only_admins else Access(readers or None, editors or None)
+    refuse_unknown(People(users_file(workspace, settings.ui)), access)
+    RightsFile(workspace).set(kind, name, access)
+    click.echo(f"{kind} {name}: {_told(access)}")
+    if not path_of(workspace, kind, name).exists():
+        click.echo(f"There is no {kind} '{name}' yet.", err=True)
+
+
+@rights_command.command("clear", epilog="Example: assistant rights clear corpus claims")
+@click.argument("kind", type=click.Choice(_RIGHTS_KINDS))
+@click.argument("name")
+@workspace_option
+def clear_rights(kind: "RightsKind", name: str, workspace: Workspace) -> None:
+    """Take back what is set for NAME: it is as any other then."""
+    from ui.rights import NOTHING_SET, RightsFile
+
+    RightsFile(workspace).set(kind, name, NOTHING_SET)
+    click.echo(f"{kind} {name}: {_told(NOTHING_SET)}")
+
+
+def _told(access: "Access") -> str:
+    def who(names: tuple[str, ...] | None, otherwise: str) -> str:
+        return otherwise if names is None else ", ".join(names) or "admins alone"
+
+    readers, editors = who(access.readers, "everyone who is signed in"), who(access.editors, "every editor")
+    return f"read by {readers}; changed by {editors}"
 
 
 @click.group("models", epilog="Example: assistant models list")

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from assistant.types import Answer, Grounded, Message, Retrieved, Words
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
-    from assistant.service import OpenedAssistant
+    from assistant.service.opened import OpenedAssistant
 
 _PROMPT = "> "
 _REMEMBERED_LINES = 1000  # some 80 kB
@@ -50,6 +51,7 @@ def chat_command(adapter: str | None, corpus: str, workspace: Workspace, setting
     Without a terminal, one question or command a line is read from standard input.
     """
     from assistant.engines.opening import check_adapter, check_engine
+    from assistant.service.opened import OpenedAssistant
 
     def check(name: str | None) -> None:
         check_adapter(settings, workspace.adapters, name)
@@ -57,7 +59,7 @@ def chat_command(adapter: str | None, corpus: str, workspace: Workspace, setting
     check_engine(settings.engine)
     check(adapter)
     with opened_service(workspace, [corpus], settings) as service:
-        talk = Talk(service.assistant, check, corpus, adapter)
+        talk = Talk(partial(OpenedAssistant, service), check, corpus, adapter)
         if sys.stdin.isatty():
             with remembered_lines(workspace.root / "chat_history"):
                 talk_at_terminal(talk)

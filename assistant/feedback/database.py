@@ -9,10 +9,11 @@ A judgement is kept complete, so that it can be looked at when documents and mod
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -22,7 +23,7 @@ from assistant import __version__
 from assistant.errors import UsageError, WorkspaceError
 from assistant.store.sql import migrate, versions_in
 from assistant.types import Answer, Message
-from assistant.workspace import make_file
+from assistant.workspace import ResourceKind, all_shown, make_file
 
 Verdict = Literal["right", "partly", "wrong"]
 Fault = Literal["not_in_source", "wrong_source", "tone", "outdated", "incomplete"]
@@ -146,9 +147,13 @@ _AS_JSON = ("history", "evidence", "versions", "faults", "sources")
 class FeedbackStore:
     """The feedback of a workspace. Bears several threads and processes."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder``: of the workspace; the file is made when something is first kept."""
+    def __init__(self, folder: Path, shows: Callable[[ResourceKind, str], bool] = all_shown) -> None:
+        """``folder``: of the workspace; the file is made when something is first kept.
+
+        ``shows``: of which corpora and adapters judgements are there, as in ``Workspace``.
+        """
         self.file = folder / FEEDBACK_FILE
+        self._shows = shows
 
     def add(
         self,
@@ -196,14 +201,14 @@ class FeedbackStore:
         if self.file.exists():
             with self._opened() as database:
                 row = database.execute("SELECT * FROM feedback WHERE id = ?", (number,)).fetchone()
-        if row is None:
+        if row is None or not self._is_shown(row["corpus"], json.loads(row["versions"])["adapter"]):
             raise UsageError(f"There is no feedback {number}.", "See: assistant feedback list")
         return _feedback(row)
 
     def listed(
         self, *, states: tuple[State, ...] = STATES, corpus: str = "", user: str = "", most: int = 500
     ) -> list[Feedback]:
-        """Assessments in some states, of one corpus or person if named; the latest first."""
+        """Assessments in some states, of one corpus or person if named; the latest first. A ``most`` below 0 is all."""
         if not self.file.exists():
             return []
         conditions = [f"state IN ({', '.join('?' * len(states))})"]
@@ -213,17 +218,20 @@ class FeedbackStore:
                 conditions.append(f"{column} = ?")
                 values.append(value)
         with self._opened() as database:
-            rows = database.execute(
-                f"SELECT * FROM feedback WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?", (*values, most)
-            ).fetchall()
-        return [_feedback(row) for row in rows]
+            rows = database.execute(f"SELECT * FROM feedback WHERE {' AND '.join(conditions)} ORDER BY id DESC", values)
+            found = (one for one in map(_feedback, rows) if self._is_shown(one.corpus, one.versions.adapter))
+            return list(islice(found, None if most < 0 else most))
 
     def counts(self) -> dict[State, int]:
         """How many judgements are in each state."""
         counts: dict[State, int] = dict.fromkeys(STATES, 0)
         if self.file.exists():
             with self._opened() as database:
-                counts.update(dict(database.execute("SELECT state, count(*) FROM feedback GROUP BY state").fetchall()))
+                of_answerer = "state, corpus, json_extract(versions, '$.adapter')"
+                for state, corpus, adapter, count in database.execute(
+                    f"SELECT {of_answerer}, count(*) FROM feedback GROUP BY {of_answerer}"
+                ):
+                    counts[state] += count if self._is_shown(corpus, adapter) else 0
         return counts
 
     def accept(self, number: int, by: str, edited: str = "") -> Feedback:
@@ -277,6 +285,9 @@ class FeedbackStore:
             votes = database.execute("UPDATE votes SET user = ? WHERE user = ?", (stranger, user)).rowcount
             database.execute("UPDATE feedback SET decided_by = ? WHERE decided_by = ?", (stranger, user))
         return gone + stays + votes
+
+    def _is_shown(self, corpus: str, adapter: str | None) -> bool:
+        return self._shows("corpus", corpus) and (adapter is None or self._shows("adapter", adapter))
 
     def _decide(self, number: int, state: State, by: str, edited: str) -> Feedback:
         self.get(number)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from assistant.artifacts.cards import adapter_names, read_card
+from assistant.artifacts.cards import adapters_shown, read_card
 from assistant.artifacts.evaluations import ROWS_FILE
 from assistant.artifacts.pairs import Split, learnt_from_these, read_pairs
 from assistant.errors import AdapterError, AssistantError, PairsError
@@ -60,17 +60,19 @@ class Lineage:
         self._sets = {
             file.stem: _corrections_in(file, file.stat().st_mtime_ns)
             for file in sorted(workspace.pairs.glob("*.jsonl"))
+            if workspace.shows("pairs", file.stem)
         }
         # Adapter → its sets of pairs, and whether they are those that it learnt from.
         self._learners: dict[str, tuple[frozenset[str], bool]] = {}
-        for name in adapter_names(workspace.adapters):
+        for name in adapters_shown(workspace):
             with suppress(AdapterError):
                 card = read_card(workspace.adapters / name)
                 is_same = False
                 with suppress(AssistantError):
                     is_same = learnt_from_these(card, workspace)
                 self._learners[name] = frozenset(card.pair_sets), is_same
-        files = [(file.stat().st_mtime_ns, file) for file in (workspace.root / "reports").glob(f"*/{ROWS_FILE}")]
+        reports = (workspace.root / "reports").glob(f"*/{ROWS_FILE}")
+        files = [(file.stat().st_mtime_ns, file) for file in reports if workspace.shows("report", file.parent.name)]
         self._reports = [(file.parent.name, _asked_in(file, stamp)) for stamp, file in sorted(files, reverse=True)]
 
     def of(self, feedback: Feedback) -> Uptake:

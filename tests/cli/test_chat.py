@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -28,6 +29,7 @@ from assistant.errors import AdapterError, UsageError
 from assistant.render.streaming import GrowingText, differs
 from assistant.render.transcript import conversation_markdown
 from assistant.service import Service
+from assistant.service.opened import OpenedAssistant
 from assistant.types import Answer, Sentence
 from assistant.workspace import Workspace
 from ingest.pipeline import ingest
@@ -64,7 +66,7 @@ def talk_with(workspace: Workspace, settings: Settings, engine: ScriptedEngine) 
             raise AdapterError(f"There is no adapter '{name}'.")
 
     with closing(Service(workspace, settings, FakeEmbedder(), lambda: engine)) as service:
-        yield Talk(service.assistant, check_adapter, "default", None)
+        yield Talk(partial(OpenedAssistant, service), check_adapter, "default", None)
 
 
 @pytest.fixture

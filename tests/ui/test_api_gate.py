@@ -13,7 +13,7 @@ from assistant.errors import ConfigError, UsageError
 from assistant.workspace import Workspace
 from ui.api.bearer_tokens import Tokens, read_tokens
 from ui.api.endpoints import listening_socket
-from ui.rate_limits import RateLimit
+from ui.requests import RateLimit
 
 CHAT = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
 

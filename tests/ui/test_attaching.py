@@ -183,7 +183,7 @@ def test_the_pages_and_the_file_are_sent_to_its_own_person_alone(page: Page, mon
     conversation, _ = page.brought()
     address, context = f"/sources/{corpus_of(conversation)}/1", page.context
     app = FastAPI()
-    add_source_routes(app, context.library, context.pdf_pages)
+    add_source_routes(app, lambda _: context.library, context.pdf_pages)
     guard(app, context.settings.ui, context.people, context.arrivals)
     for name, status in (("ana", 200), ("ben", 404), ("eve", 404)):
         client = client_of(app)

@@ -85,6 +85,8 @@ def test_what_was_chosen_is_evaluated(actions: EvaluationActions) -> None:
     file = save_cases(actions.context.workspace)
     folder = save_report(actions.context.workspace, "2026-11-25-cases")
     (actions.context.workspace.adapters / "house").mkdir(parents=True)
+    (actions.context.workspace.corpus("cars")).mkdir(parents=True)
+    (actions.context.workspace.corpus("cars") / "catalog.sqlite").touch()
     actions.start("cases.jsonl", "cars", ["base", "house+rag"], 5.0, True, folder.name, "bundled", as_(EDITOR))
     assert started(actions.context) == (
         "eval", "run", "--json", "--systems=base,house+rag", "--language=en", "--corpus=cars", "--limit=5",
@@ -164,6 +166,10 @@ def test_cases_are_kept_in_the_workspace(actions: EvaluationActions, tmp_path: P
 
 def test_drafts_never_replace_what_people_have_mended(actions: EvaluationActions) -> None:
     mended = save_cases(actions.context.workspace, "cars-draft-1.jsonl")
+    with pytest.raises(gr.Error, match="no set of pairs"):
+        actions.draft("cars", as_(EDITOR))
+    actions.context.workspace.pairs.mkdir()
+    actions.context.workspace.pairs_file("cars").touch()
     actions.draft("cars", as_(EDITOR))
     target = str(mended.with_name("cars-draft-2.jsonl"))
     assert started(actions.context) == ("eval", "draft", f"--to={target}", "--", "cars")
@@ -275,7 +281,7 @@ def test_a_link_out_of_the_reports_is_not_followed(workspace: Workspace, tmp_pat
 def client(context: AppContext) -> TestClient:
     """A browser before the app's own gate."""
     app = FastAPI()
-    add_report_routes(app, context.workspace)
+    add_report_routes(app, lambda _: context.workspace)
     guard(app, UiSettings(), context.people, Arrivals())
     return client_of(app)
 

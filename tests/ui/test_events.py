@@ -5,8 +5,8 @@ import re
 import gradio as gr
 import pytest
 
+from ui.app import ASSETS
 from ui.pages.events import number_of, shown_turns
-from ui.theme import ASSETS
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def app(served: Workspace, workspace: Workspace) -> Iterator[_App]:
 
 def test_whoever_asks_is_told_whether_questions_are_answered(app: _App) -> None:
     for readiness, status in (("loading", 503), ("ready", 200), ("failed", 503)):
-        app.service.readiness = readiness  # type: ignore[assignment]
+        app.service._state.readiness = readiness  # type: ignore[assignment]
         for path in ("/health", "/ready"):
             reply = app.client.get(path)
             assert (reply.status_code, reply.json()["status"]) == (status, readiness) and reply.json()["reason"]

@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 from working import ADMIN, as_, save_report, work_context
 
+from assistant.artifacts.cards import RUN_FILE, run_folder
 from assistant.cli import assistant
 from assistant.config.train_settings import TrainSettings
 from assistant.workspace import Workspace
@@ -77,6 +78,9 @@ def context(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppContext
     (workspace.corpus("cars") / "catalog.sqlite").touch()
     for name in ("house", "tone"):
         (workspace.adapters / name).mkdir(parents=True)
+    for file in (workspace.pairs_file("cars"), run_folder(workspace, "house") / RUN_FILE):
+        file.parent.mkdir(parents=True)
+        file.touch()
     for name in ("one", "two"):
         save_report(workspace, name)
     return work_context(workspace)

@@ -128,7 +128,7 @@ def test_who_goes_away_ends_nothing_for_others(pages: PdfPages, drawers: FakeDra
 
 def test_fifty_clicks_hold_no_thread_that_others_need(pages: PdfPages, drawers: FakeDrawers, served: Workspace) -> None:
     app = FastAPI()
-    add_source_routes(app, Library(served), pages)
+    add_source_routes(app, lambda _: Library(served), pages)
 
     async def main() -> set[int]:
         transport = httpx.ASGITransport(app)
@@ -146,7 +146,7 @@ def test_fifty_clicks_hold_no_thread_that_others_need(pages: PdfPages, drawers: 
 
 def test_who_has_gone_away_is_not_waited_for(pages: PdfPages, drawers: FakeDrawers, served: Workspace) -> None:
     app, sent = FastAPI(), list[Message]()
-    add_source_routes(app, Library(served), pages)
+    add_source_routes(app, lambda _: Library(served), pages)
     path = "/sources/cars/1/pages/1"
     scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
 

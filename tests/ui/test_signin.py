@@ -11,14 +11,16 @@ from fastapi import FastAPI
 from signing import CHEAP, LOCALHOST, PASSWORD, client_of, make_people, sign_in, small_app
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from assistant.config import UiSettings
 from assistant.errors import ConfigError
 from assistant.workspace import Workspace
+from ui.access import AppGate
 from ui.people import People, User
-from ui.rate_limits import Guesses, network_of
-from ui.requests import Proxies
+from ui.requests import Guesses, Proxies, network_of
 from ui.signin import Sessions, SignIn, local_target
+from ui.uploads import Arrivals
 
 HTML = {"accept": "text/html"}
 
@@ -408,3 +410,50 @@ def test_a_wrong_network_is_told_when_the_app_starts() -> None:
 def test_two_apps_on_one_machine_do_not_sign_each_other_out(tmp_path: Path) -> None:
     one, other = (SignIn(UiSettings(), People(tmp_path / name / "users.json")) for name in ("a", "b"))
     assert one.cookie != other.cookie
+
+
+@pytest.mark.parametrize("change", ["remove", "password", "role"])
+@pytest.mark.parametrize("speaks", [True, False])
+def test_a_stream_that_is_open_ends_within_a_second_with_its_person(tmp_path: Path, change: str, speaks: bool) -> None:
+    people = make_people(tmp_path, ana="editor", ben="expert")
+    changes: dict[str, Callable[[], object]] = {
+        "remove": lambda: people.remove("ana"),
+        "password": lambda: people.set_password("ana", "another password"),
+        "role": lambda: people.set_role("ana", "expert"),
+    }
+    settings = UiSettings.model_validate({"trusted_header": "X-User", "trusted_proxies": ["127.0.0.1"]})
+    sent: list[Message] = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            if speaks:
+                await send({"type": "http.response.body", "body": b"word ", "more_body": True})
+            await asyncio.sleep(0.01)
+
+    gate = AppGate(app, settings, Proxies(settings), SignIn(settings, people), Arrivals(), {})
+    headers = [(b"host", b"localhost:7860"), (b"x-user", b"ana")]
+    scope: Scope = {
+        "type": "http", "method": "GET", "path": "/en/gradio_api/queue/data", "query_string": b"session_hash=s",
+        "headers": headers, "client": ("127.0.0.1", 5000), "server": ("127.0.0.1", 7860), "scheme": "http",
+    }  # fmt: skip
+
+    async def told(message: Message) -> None:
+        sent.append(message)
+
+    async def heard() -> Message:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def visit() -> bool:
+        stream = asyncio.create_task(gate(scope, heard, told))
+        while not sent:
+            await asyncio.sleep(0.01)
+        changes[change]()
+        done, _ = await asyncio.wait({stream}, timeout=1)
+        stream.cancel()
+        return bool(done)
+
+    is_over = asyncio.run(visit())
+    assert is_over == (change != "role"), "another role is no reason to sign in again"
+    assert not is_over or sent[-1] == {"type": "http.response.body", "body": b""}, "it ends as a whole answer does"

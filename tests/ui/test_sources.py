@@ -217,7 +217,7 @@ def test_only_documents_of_the_corpus_are_opened(library: Library, corpus: str, 
 @pytest.fixture(scope="module")
 def client(workspace: Workspace, pages: PdfPages) -> TestClient:
     app = FastAPI()
-    add_source_routes(app, Library(workspace), pages)
+    add_source_routes(app, lambda _: Library(workspace), pages)
     return TestClient(app)
 
 

@@ -501,7 +501,7 @@ def test_several_corpora_are_asked_at_once_and_each_source_says_which_it_is_from
 def test_the_terminal_asks_several_corpora_at_once(
     animals: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assistant.service._service", lambda workspace, _: service_of(workspace, EchoEngine()))
+    monkeypatch.setattr("assistant.service.service_of", lambda workspace, _: service_of(workspace, EchoEngine()))
     options = ("--corpus", "quokka", "--corpus", "numbat", "--workspace", str(animals.root))
     for command in ("search", "ask"):
         status, out, told = run(capsys, command, TOPIC, *options)

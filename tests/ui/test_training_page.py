@@ -98,6 +98,7 @@ def test_experts_and_strangers_train_nothing(
 
 
 def test_only_what_differs_from_the_defaults_is_said(actions: TrainingActions) -> None:
+    save_pairs(actions.context.workspace)
     chosen = dict(zip(MORE, DEFAULTS, strict=True)) | {"max_steps": 2.0, "checkpointing": True, "alpha": 0.5}
     actions.start(as_(EDITOR), "cars", "bundled", "once", True, *chosen.values())
     given = ["--", "name=cars", "pairs=cars", "alpha=0.5", "max_steps=2", "checkpointing=true"]
@@ -105,6 +106,7 @@ def test_only_what_differs_from_the_defaults_is_said(actions: TrainingActions) -
 
 
 def test_how_long_it_may_take_gives_way_to_steps_and_epochs_that_were_set(actions: TrainingActions) -> None:
+    save_pairs(actions.context.workspace)
     own = dict(zip(MORE, DEFAULTS, strict=True)) | {"epochs": 2.0}
     said = [("once", DEFAULTS, []), ("try", DEFAULTS, ["max_steps=20"]), ("thrice", DEFAULTS, ["epochs=3"])]
     for length, values, expected in [*said, ("try", own.values(), ["epochs=2"])]:
@@ -196,6 +198,7 @@ def test_the_model_that_answers_is_trained_on_whichever_it_is_by_then(
 
 
 def test_another_base_is_a_setting_of_the_run(actions: TrainingActions, tmp_path: Path) -> None:
+    save_pairs(actions.context.workspace)
     actions.check(as_(EDITOR), "cars", " owner/Model-1.5B ", "once", False, *DEFAULTS)
     assert started(actions.context)[3] == "--set=engine.model=owner/Model-1.5B"
     for known in catalogue():
@@ -230,6 +233,7 @@ def test_names_cannot_leave_the_workspace_or_pose_as_options(actions: TrainingAc
 
 def test_a_check_waits_for_a_training_and_says_so(actions: TrainingActions, monkeypatch: pytest.MonkeyPatch) -> None:
     run_instead(monkeypatch, "import time; time.sleep(600)")
+    save_pairs(actions.context.workspace)
     actions.start(as_(EDITOR), "cars", "", "once", False, *DEFAULTS)
     with pytest.raises(gr.Error, match="“cars” is being trained"):
         actions.check(as_(EDITOR), "cars", "", "once", False, *DEFAULTS)
@@ -243,6 +247,10 @@ def test_a_check_waits_for_a_training_and_says_so(actions: TrainingActions, monk
 def test_a_sum_has_two_parts_and_their_weights(actions: TrainingActions) -> None:
     with pytest.raises(gr.Error, match="two"):
         actions.compose(["terms"], {}, "both", "cat", as_(EDITOR))
+    with pytest.raises(gr.Error, match="no adapter"):
+        actions.compose(["terms", "tone"], {"tone": 0.3}, "both", "cat", as_(EDITOR))
+    for name in ("terms", "tone"):
+        actions.context.workspace.adapter(name).mkdir(parents=True)
     actions.compose(["terms", "tone"], {"tone": 0.3}, "both", "cat", as_(EDITOR))
     assert started(actions.context)[-3:] == ("--", "terms:1.0", "tone:0.3")
 

@@ -36,8 +36,7 @@ from assistant.workspace import Workspace, replaced_atomically, safe_name, write
 from ui.api.protocol import RequestRefused, error_response
 from ui.api.workers import CLIENT_GONE
 from ui.logs import note
-from ui.rate_limits import Guesses, RateLimit
-from ui.requests import LOCAL_HOSTS, Hosts, WrongHost, again, body_of, host_of
+from ui.requests import LOCAL_HOSTS, Guesses, Hosts, RateLimit, WrongHost, again, body_of, host_of
 
 TokenScope = Literal["search", "answer", "admin"]
 SCOPES: tuple[TokenScope, ...] = get_args(TokenScope)

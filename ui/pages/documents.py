@@ -24,7 +24,6 @@ from ui.pages.events import (
     when_opened,
 )
 from ui.pages.job_forms import CorpusName, JobPanel, checked, existing_corpus, job_panel
-from ui.people import User
 from ui.shown.components import empty_html, message_html, meta_html
 from ui.shown.corpus_contents import (
     DocumentRow,
@@ -64,6 +63,7 @@ class DocumentsActions:
         if not files:
             return
         context = self.context
+        context.refuse_edit("corpus", corpus)
         taken = stored(files, context.workspace, corpus, user, context.arrivals, context.settings.ui)
         for one in taken.refused:
             message = message_html(f"{one.name}: {context.text(one.reason)}")
@@ -71,41 +71,42 @@ class DocumentsActions:
         context.record(user, "upload", corpus, files=[file.name for file in taken.files])
         tell_beside(context, taken.kept, context.text("documents.beside_help"))
         if taken.files:
-            self._ingest(corpus, user, [str(taken.folder)])
+            self._ingest(corpus, [str(taken.folder)])
 
     @telling
     @checked
     def read_folder(self, corpus: CorpusName, folder: str | None, request: gr.Request) -> None:
         """Read a folder of the server, which only an admin may name."""
-        user = self.context.require(request, "admin")
+        self.context.require(request, "admin")
         named = (folder or "").strip()
         if not named:
             raise gr.Error(self.context.text("documents.no_folder"))
-        self._ingest(corpus, user, [str(Path(named).expanduser())])
+        self._ingest(corpus, [str(Path(named).expanduser())])
 
     @telling
     @checked
     def look(self, corpus: CorpusName, confirmed: bool, request: gr.Request) -> None:
         """Look again at all folders that the corpus was made from."""
-        user = self.context.require(request, "editor")
+        self.context.require(request, "editor")
         existing_corpus(corpus, self.context.workspace.corpus_names())
-        self._ingest(corpus, user, [], ["--yes"] if confirmed else [])
+        self._ingest(corpus, [], ["--yes"] if confirmed else [])
 
     @telling
     @checked
     def rebuild(self, corpus: CorpusName, confirmed: bool, request: gr.Request) -> None:
         """Read everything anew."""
-        user = self.context.require(request, "editor")
+        self.context.require(request, "editor")
         existing_corpus(corpus, self.context.workspace.corpus_names())
-        self._ingest(corpus, user, [], ["--rebuild", *(["--yes"] if confirmed else [])])
+        self._ingest(corpus, [], ["--rebuild", *(["--yes"] if confirmed else [])])
 
     @telling
     @checked
     def again(self, corpus: CorpusName, key: str, request: gr.Request) -> None:
         """Look at one file again."""
-        user = self.context.require(request, "editor")
-        self._ingest(corpus, user, [str(self._document(corpus, key).location)])
+        self.context.require(request, "editor")
+        self._ingest(corpus, [str(self._document(corpus, key).location)])
 
+    @telling
     def corpora(self, request: gr.Request) -> Any:
         """The corpora to choose from, those among them that were made since the app was started."""
         return gr.Dropdown(_corpora(self.context)) if self.context.may(request, "editor") else gr.skip()
@@ -149,15 +150,16 @@ class DocumentsActions:
     @checked
     def forget(self, corpus: CorpusName, key: str, request: gr.Request) -> None:
         """Forget an uploaded file, which is deleted, or a folder of the server, which is not."""
-        user = self.context.require(request, "editor")
+        self.context.require(request, "editor")
         row = self._document(corpus, key)
+        self.context.refuse_edit("corpus", corpus)
         if self._is_own(row):
             self.context.jobs.refuse_second("ingest")  # before anything is deleted
             row.location.unlink(missing_ok=True)
-            self._ingest(corpus, user, [str(row.location)], ["--yes"])
+            self._ingest(corpus, [str(row.location)], ["--yes"])
         else:
             arguments = ["forget", "--json", "--yes", f"--corpus={corpus}", "--", str(row.root)]
-            self.context.jobs.start("forget", corpus, arguments, user.name)
+            self.context.start("forget", corpus, arguments, edits=[("corpus", corpus)])
 
     def _rows(self, corpus: str) -> list[DocumentRow]:
         return documents_of(self.context.workspace, corpus or "")
@@ -169,9 +171,9 @@ class DocumentsActions:
         """Whether a file was uploaded, and is ours to delete."""
         return row.location.is_relative_to(self.context.workspace.root / "uploads")
 
-    def _ingest(self, corpus: str, user: User, targets: Sequence[str], options: Sequence[str] = ()) -> None:
+    def _ingest(self, corpus: str, targets: Sequence[str], options: Sequence[str] = ()) -> None:
         arguments = ["ingest", "--json", f"--corpus={corpus}", *options, "--", *targets]
-        self.context.jobs.start("ingest", corpus, arguments, user.name)
+        self.context.start("ingest", corpus, arguments, edits=[("corpus", corpus)])
 
 
 def build(context: AppContext) -> None:
@@ -204,7 +206,7 @@ def _adding(context: AppContext, actions: DocumentsActions, corpus: gr.Dropdown)
     """How more gets in, and what became of it."""
     files = gr.File(label=context.text("documents.drop"), file_count="multiple", height=180, elem_classes="drop")
     look = gr.Button(context.text("documents.look"), variant="secondary")
-    panel = job_panel(context, _KINDS, "editor", actions.result)
+    panel = job_panel(context, _KINDS, "editor", lambda theirs, status: DocumentsActions(theirs).result(status))
     with gr.Accordion(context.text("documents.from_server"), open=False):
         folder = gr.Textbox(label=context.text("documents.folder"), info=context.text("documents.folder_help"))
         read = gr.Button(context.text("documents.read_folder"))

@@ -1,13 +1,16 @@
 """The page of evaluation: reports, and beside them the one that is open, or how a new one is made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from assistant.artifacts.cards import BASE, adapter_names
+from assistant.artifacts.cards import BASE, adapters_shown
 from assistant.artifacts.evaluations import Comparison
 from assistant.errors import UsageError
+from assistant.workspace import Resource
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
 from ui.pages.events import (
@@ -23,6 +26,8 @@ from ui.pages.events import (
     when_opened,
 )
 from ui.pages.job_forms import AnyCorpusName, Count, JobPanel, PairsName, checked, job_panel, judges_of
+from ui.rights import gold_documents
+from ui.scope import known_documents
 from ui.shown.adapters import other_base, pairs_sets
 from ui.shown.reports import (
     CASES_FOLDER,
@@ -49,13 +54,13 @@ def case_names(context: AppContext) -> list[str]:
 
 def systems_of(context: AppContext) -> list[str]:
     """Who can answer: the base model and each adapter, without and with retrieval, and what they are held against."""
-    adapters = adapter_names(context.workspace.adapters)
+    adapters = adapters_shown(context.workspace)
     return [*_WITHOUT_ADAPTER, *(system for name in adapters for system in (name, f"{name}+rag")), *_REFERENCES]
 
 
 def who_answers(context: AppContext) -> list[tuple[str, str]]:
     """The systems in words, each with its name."""
-    words, named, names = context.text, [], adapter_names(context.workspace.adapters)
+    words, named, names = context.text, [], adapters_shown(context.workspace)
     for system in systems_of(context):
         adapter = system.removesuffix(_RAG)
         model = words("evaluation.base") if adapter == BASE else words("evaluation.adapter", name=adapter)
@@ -75,6 +80,11 @@ def corpora_of(context: AppContext) -> list[tuple[str, str]]:
     return [(context.text("evaluation.corpus_of_cases"), ""), *names]
 
 
+def _adapters_among(systems: Sequence[str], context: AppContext) -> list[Resource]:
+    named = {system.removesuffix(_RAG) for system in systems}
+    return [("adapter", name) for name in adapters_shown(context.workspace) if name in named]
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluationActions:
     """Callbacks of the page in one language."""
@@ -88,6 +98,7 @@ class EvaluationActions:
         found = printed(self.context.jobs.output(status.job.id), Comparison)
         return comparison_html(self.context, found) if found else ""
 
+    @telling
     def listed(
         self,
         address: str,
@@ -140,11 +151,12 @@ class EvaluationActions:
     @checked
     def draft(self, pairs: PairsName, request: gr.Request) -> None:
         """Propose cases from a set of pairs, for a person to read and mend."""
-        user = self.context.require(request, "editor")
+        self.context.require(request, "editor")
         folder = self.context.workspace.root / CASES_FOLDER
         number = next(n for n in range(1, 10_000) if not (folder / f"{pairs}-draft-{n}.jsonl").exists())
         target = folder / f"{pairs}-draft-{number}.jsonl"
-        self.context.jobs.start("draft", target.name, ["eval", "draft", f"--to={target}", "--", pairs], user.name)
+        arguments = ["eval", "draft", f"--to={target}", "--", pairs]
+        self.context.start("draft", target.name, arguments, reads=[("pairs", pairs)])
 
     @telling
     @checked
@@ -160,7 +172,7 @@ class EvaluationActions:
         request: gr.Request,
     ) -> None:
         """Evaluate."""
-        user = self.context.require(request, "editor")
+        self.context.require(request, "editor")
         file = next((file for file in case_files(self.context.workspace) if file.name == cases), None)
         if file is None:
             raise UsageError(self.context.text("evaluation.no_cases"))
@@ -170,24 +182,29 @@ class EvaluationActions:
             raise UsageError(f"There is no system {unknown[:80]!r}.", "Choose from the list.")
         if judge and judge not in judges_of(self.context.settings):
             raise UsageError(f"{judge[:80]!r} may not judge.", "Choose from the list; eval.judges names who may.")
+        if not corpus and not self.context.workspace.shows("workspace", ""):
+            corpus = self._corpus_about(file)  # among all that there are, it could be another one
         options = ["--json", f"--systems={','.join(systems)}", f"--language={self.context.language}"]
         options += [f"--corpus={corpus}"] if corpus else []
         options += [f"--limit={limit}"] if limit else []
         options += ["--held-out"] if held_out else []
         options += [f"--baseline={report_file(self.context.workspace, baseline).parent}"] if baseline else []
         options += [f"--judge={judge}"] if judge else []
-        self.context.jobs.start("eval", file.name, ["eval", "run", *options, "--", str(file)], user.name)
+        reads: list[Resource] = [("cases", file.name), *_adapters_among(systems, self.context)]
+        reads += [("corpus", corpus)] if corpus else []
+        reads += [("report", baseline)] if baseline else []
+        self.context.start("eval", file.name, ["eval", "run", *options, "--", str(file)], reads=reads)
 
     @telling
     @checked
     def compare(self, before: str | None, after: str | None, request: gr.Request) -> None:
         """Hold one report against another."""
-        user = self.context.require(request, "editor")
+        self.context.require(request, "editor")
         if not before or not after:
             raise UsageError(self.context.text("evaluation.compare.two"))
         folders = [str(report_file(self.context.workspace, name).parent) for name in (before, after)]
         arguments = ["eval", "compare", "--json", "--", *folders]
-        self.context.jobs.start("compare", f"{before} → {after}", arguments, user.name)
+        self.context.start("compare", f"{before} → {after}", arguments, reads=[("report", before), ("report", after)])
 
     @telling
     def open(self, event: gr.EventData, request: gr.Request) -> list[Any]:
@@ -198,11 +215,12 @@ class EvaluationActions:
     @telling
     def draw(self, name: str, request: gr.Request) -> None:
         """Draw the open report again: in the page's language, and with what people have said about its answers."""
-        user = self.context.require(request, "editor")
+        self.context.require(request, "editor")
         folder = report_file(self.context.workspace, name).parent
         arguments = ["eval", "report", f"--language={self.context.language}", "--", str(folder)]
-        self.context.jobs.start("draw", name, arguments, user.name)
+        self.context.start("draw", name, arguments, edits=[("report", name)])
 
+    @telling
     def drawn(self, name: str, request: gr.Request) -> Any:
         """The open report as it is now."""
         return report_html(self.context, name) if name and self.context.may(request, "editor") else gr.skip()
@@ -210,6 +228,17 @@ class EvaluationActions:
     def close(self) -> list[Any]:
         """Show again how a report is made."""
         return ["", gr.Column(visible=True), gr.Column(visible=False), ""]
+
+    def _corpus_about(self, file: Path) -> str:
+        """The corpus that holds most of the documents which cases name."""
+        wanted, names = gold_documents(file), self.context.workspace.corpus_names()
+        if not names:
+            raise UsageError("There is no corpus to ask.", "Add documents first.")
+
+        def held(corpus: str) -> int:
+            return sum(one.path in wanted for one in known_documents(self.context.workspace, [corpus]))
+
+        return max(names, key=held)
 
     def _opened(self, name: str) -> list[Any]:
         return [report_html(self.context, name), gr.Column(visible=False), gr.Column(visible=True), name]
@@ -227,7 +256,7 @@ def build(context: AppContext) -> None:
                 after = gr.Dropdown(names, value=None, label=words("evaluation.compare.after"))
                 compare = gr.Button(words("evaluation.compare.start"))
         with gr.Column(scale=4, min_width=320):
-            panel = job_panel(context, KINDS, "editor", actions.result)
+            panel = job_panel(context, KINDS, "editor", lambda theirs, status: EvaluationActions(theirs).result(status))
             with gr.Column(visible=True) as making:
                 lists = _making(context, actions, panel)
             with gr.Column(visible=False) as opened:

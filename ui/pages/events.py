@@ -5,8 +5,10 @@ A click on ``<button data-do="cite" data-start="4">`` calls ``component.cite`` w
     shown = event_html(("cite", "vote"), elem_id="log")
     shown.cite(open_passage, outputs=panel)        # def open_passage(event: gr.EventData): data_of(event)["start"]
 
-What comes back from a browser may be anything: callbacks look everything up for the one who asks.
-Errors of ours in them are told to the one who clicked (``telling``): escaped, since Gradio shows a message as HTML.
+What comes back from a browser may be anything: callbacks look everything up for the one who asks. So ``telling`` hands
+each the context of whoever clicked, in which there is nothing that they may not read; what is laid out is nobody's, and
+a callback that was forgotten sees nothing. Errors of ours in callbacks are told to the one who clicked: escaped, since
+Gradio shows a message as HTML.
 """
 
 import functools
@@ -14,6 +16,7 @@ import inspect
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +127,10 @@ def tell_beside(context: AppContext, kept: Iterable[Kept], remedy: str = "") -> 
 
 
 def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """``callback``, whose AssistantError becomes a message on the page: what happened and what to do.
+    """``callback`` in the context of whoever clicked, whose AssistantError becomes a message on the page: what happened
+    and what to do.
 
-    So does the ValidationError of a value that is none of those it takes.
+    So does the ValidationError of a value that is none of those it takes. The context is that of the callback's object.
     """
     if inspect.isasyncgenfunction(callback):
 
@@ -134,7 +138,7 @@ def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
         async def each(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
             with _told():
                 # Closed with this one: what it has begun ends at once, and not when it is collected.
-                async with aclosing(callback(*args, **kwargs)) as all_changes:
+                async with aclosing(_theirs(callback, args, kwargs)) as all_changes:
                     async for changes in all_changes:
                         yield changes
 
@@ -145,16 +149,29 @@ def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(callback)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
             with _told():
-                return await callback(*args, **kwargs)
+                return await _theirs(callback, args, kwargs)
 
         return awaited
 
     @functools.wraps(callback)
     def once(*args: Any, **kwargs: Any) -> Any:
         with _told():
-            return callback(*args, **kwargs)
+            return _theirs(callback, args, kwargs)
 
     return once
+
+
+def _theirs(callback: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a method returns for a copy of its object with the context of whoever clicked."""
+    bound: Any = callback
+    if inspect.ismethod(bound):
+        callback, args = bound.__func__, (bound.__self__, *args)
+    request = next((one for one in (*args, *kwargs.values()) if isinstance(one, gr.Request)), None)
+    if request is not None and isinstance(context := getattr(args[0], "context", None), AppContext):
+        theirs = context.of(request)
+        parts = {"asking": replace(args[0].asking, context=theirs)} if hasattr(args[0], "asking") else {}
+        args = (replace(args[0], context=theirs, **parts), *args[1:])
+    return callback(*args, **kwargs)
 
 
 @contextmanager

@@ -165,10 +165,13 @@ class JobPanel:
     """The newest job that has ended: changes when one does."""
 
 
-def job_panel(context: AppContext, kinds: Sequence[Kind], role: Role, result: Callable[[Status], str]) -> JobPanel:
-    """Lay out a panel for the newest job of some kinds; ``result`` is the HTML of what it gives, so far or at its end.
+def job_panel(
+    context: AppContext, kinds: Sequence[Kind], role: Role, result: Callable[[AppContext, Status], str]
+) -> JobPanel:
+    """Lay out a panel for the newest job of some kinds; ``result`` is the HTML of what it gives, so far or at its end,
+    for whoever looks.
 
-    Who has not the ``role`` sees nothing of it.
+    Who has not the ``role``, or may not read what the job is about, sees nothing of it.
     """
     # The script tells whoever looks elsewhere that it has ended (ui/assets/jobs.js).
     view = gr.HTML(js_on_load="watch('value', () => window.assistant.job(element));", apply_default_css=False)
@@ -182,15 +185,16 @@ def job_panel(context: AppContext, kinds: Sequence[Kind], role: Role, result: Ca
     outputs = [view, stop, shown, details, log, timer, ended]
 
     def refresh(request: gr.Request) -> list[Any]:
-        status = context.jobs.newest(*kinds) if context.may(request, role) else None
+        theirs = context.of(request)
+        status = theirs.jobs.newest(*kinds) if context.may(request, role) else None
         if status is None:
             nothing = gr.Accordion(visible=False), "", gr.Timer(active=False), gr.skip()
             return ["", gr.Button(visible=False), "", *nothing]
-        text = context.jobs.log(status.job.id)
+        text = theirs.jobs.log(status.job.id)
         return [
             state_html(context, status),
             gr.Button(visible=status.is_under_way, interactive=status.state != "starting"),
-            result(status),
+            result(theirs, status),
             gr.Accordion(visible=bool(text.strip())),
             log_html(text),
             gr.Timer(active=status.is_under_way),
@@ -200,8 +204,11 @@ def job_panel(context: AppContext, kinds: Sequence[Kind], role: Role, result: Ca
     @telling
     def stopped(request: gr.Request) -> list[Any]:
         context.require(request, role)
-        if status := context.jobs.under_way(*kinds):
-            context.jobs.stop(status.job.id)
+        theirs = context.of(request)
+        if status := theirs.jobs.under_way(*kinds):
+            for one in status.job.edits:
+                theirs.refuse_edit(*one)
+            theirs.jobs.stop(status.job.id)
         return refresh(request)
 
     timer.tick(refresh, outputs=outputs, **QUIET)

@@ -88,6 +88,7 @@ class RatingActions:
         """Keep what was said about an answer, and go on."""
         rater = self.context.require(request, _ROLE).name
         folder = self._folder(report)
+        self.context.refuse_edit("report", report)
         add_rating(folder, _rating(_clicked(folder, event), rater, event))
         return self._next(folder, most, rater, skipped)
 
@@ -106,6 +107,7 @@ class RatingActions:
         """Take back the last rating, and show its answer again."""
         rater = self.context.require(request, _ROLE).name
         folder = self._folder(report)
+        self.context.refuse_edit("report", report)
         given = given_by(folder, rater)
         if not given:
             raise UsageError(self.context.text("rating.nothing_to_undo"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.artifacts.cards import FULL, AdapterCard, adapter_folder, adapter_names, read_card
+from assistant.artifacts.cards import FULL, AdapterCard, adapters_shown, read_card
 from assistant.artifacts.pairs import Source
 from assistant.config.train_settings import PREFERENCE_METHODS
 from assistant.errors import AdapterError, UsageError
@@ -33,7 +33,7 @@ from ui.pages.events import (
     when_opened,
 )
 from ui.pages.job_forms import AdapterName, checked, job_panel
-from ui.pages.training import TrainingActions
+from ui.pages.training import TrainingActions, refuse_second_training
 from ui.people import Role
 from ui.shown.answer_feedback import feedback_html, inbox_html
 from ui.shown.components import meta_html
@@ -102,7 +102,7 @@ def _build_preferences(context: AppContext) -> None:
         gr.Markdown(words("teaching.preferences.lead"))
         adapter = gr.Dropdown([], label=words("teaching.preferences.adapter"), elem_id="preferences-adapter")
         start = gr.Button(words("teaching.preferences.start"))
-        panel = job_panel(context, ("train",), _ROLE, TrainingActions(context).result)
+        panel = job_panel(context, ("train",), _ROLE, lambda theirs, status: TrainingActions(theirs).result(status))
     adapter.input(actions.listed, adapter, [adapter, waits], **QUIET)
     start.click(actions.train, adapter, **CLICKED).then(panel.refresh, outputs=panel.outputs, **SCROLLED)
     panel.ended.change(actions.listed, adapter, [adapter, waits], **QUIET)
@@ -122,6 +122,7 @@ class TeachingActions:
             return ["", "", *self._nothing("")]
         return [*self._list(state, None), *self._nothing(self.context.text("teaching.choose"))]
 
+    @telling
     def seen(self, state: str, number: int, request: gr.Request) -> list[Any]:
         """The list as it is when the page is opened; what is open stays."""
         return self._list(state, number or None) if self.context.may(request, _ROLE) else ["", ""]
@@ -149,6 +150,7 @@ class TeachingActions:
         """Have it learnt from as it now reads."""
         user = self.context.require(request, _ROLE)
         before = self.context.feedback.get(number)
+        self.context.refuse_edit("corpus", before.corpus)
         changed = "" if wanted.strip() == before.wanted else wanted
         self.context.record(user, "feedback accept", before.corpus, number=number, edited=bool(changed))
         return self._with(state, self.context.feedback.accept(number, user.name, changed))
@@ -157,6 +159,7 @@ class TeachingActions:
     def reject(self, state: str, number: int, request: gr.Request) -> list[Any]:
         """Have nothing learnt from it."""
         user = self.context.require(request, _ROLE)
+        self.context.refuse_edit("corpus", self.context.feedback.get(number).corpus)
         rejected = self.context.feedback.reject(number, user.name)
         self.context.record(user, "feedback reject", rejected.corpus, number=number)
         return self._with(state, rejected)
@@ -202,12 +205,13 @@ class PreferenceActions:
 
     context: AppContext
 
+    @telling
     def listed(self, adapter: str | None, request: gr.Request) -> list[Any]:
         """The adapters that can go on, the newest chosen first, and what waits for the one that is chosen."""
         if not self.context.may(request, _ROLE):
             return [gr.Dropdown([], value=None), ""]
         cards: dict[str, AdapterCard] = {}
-        for known in adapter_names(self.context.workspace.adapters):
+        for known in adapters_shown(self.context.workspace):
             with suppress(AdapterError):  # the page of training tells what is wrong with it
                 cards[known] = read_card(self.context.workspace.adapters / known)
         names = sorted(
@@ -241,13 +245,13 @@ class PreferenceActions:
     @checked
     def train(self, adapter: AdapterName, request: gr.Request) -> None:
         """Have an adapter go on with all that people prefer, under a new name."""
-        user, context = self.context.require(request, _ROLE), self.context
-        folder = adapter_folder(context.workspace.adapters, adapter)
-        if running := context.jobs.under_way("train", "check"):
-            raise UsageError(context.text("training.busy", name=running.job.about))
-        base = read_card(folder).base
+        self.context.require(request, _ROLE)
+        context = self.context
+        context.refuse_missing("adapter", adapter)
+        refuse_second_training(context)
+        base = read_card(context.workspace.adapter(adapter)).base
         taken = {folder.name for folder in context.workspace.adapters.iterdir()}
         name = next(name for number in count(1) if (name := f"{adapter[:50]}-dpo{number}") not in taken)
         others = [] if base == context.settings.engine.model else [f"--set=engine.model={base}"]
         arguments = ["train", "--json", *others, "--", "method=dpo", f"adapter={adapter}", f"name={name}"]
-        context.jobs.start("train", name, arguments, user.name)
+        context.start("train", name, arguments, reads=[("adapter", adapter)], edits=[("adapter", name)])

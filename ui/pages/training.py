@@ -6,12 +6,12 @@ from typing import Any, Literal, get_args
 
 import gradio as gr
 
-from assistant.artifacts.cards import adapter_folder, unfinished_runs
+from assistant.artifacts.cards import unfinished_runs
 from assistant.artifacts.command_reports import CheckReport, PairsReport
 from assistant.config import description_of
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import UsageError
-from assistant.workspace import make_folder, safe_name
+from assistant.workspace import Resource, make_folder, safe_name
 from ui.context import AppContext
 from ui.jobs import Kind, Status, printed
 from ui.pages.events import (
@@ -93,6 +93,7 @@ class TrainingActions:
         made = printed(jobs.output(job.id), PairsReport)
         return pairs_html(self.context, job.about, made.bad_rows if made else ())
 
+    @telling
     def listed(
         self, corpus: str | None, pairs: str | None, unfinished: str | None, parts: list[str], request: gr.Request
     ) -> list[Any]:
@@ -114,6 +115,7 @@ class TrainingActions:
             gr.Dropdown(bases_here(self.context), allow_custom_value=True),  # what was typed meanwhile stays
         ]
 
+    @telling
     def describe_pairs(self, pairs: str | None, request: gr.Request) -> str:
         """How many pairs there are in a set, and some of them."""
         return pairs_html(self.context, pairs) if pairs and self.context.may(request, "editor") else ""
@@ -124,9 +126,10 @@ class TrainingActions:
         """Make pairs from a corpus, from people's own, and from examples of the house voice."""
         user, context = self.context.require(request, "editor"), self.context
         existing_corpus(corpus, context.workspace.corpus_names())
+        context.refuse_edit("corpus", corpus)
         context.jobs.refuse_second("pairs")  # before anything is deleted
         folder = context.workspace.root / EXAMPLES_FOLDER
-        named = examples_named(context.workspace)
+        named = examples_named(context.workspace.whole)
         for left in folder.glob("*/*"):
             if left.relative_to(folder).as_posix() not in named:
                 left.unlink()
@@ -137,7 +140,8 @@ class TrainingActions:
         }
         tell_beside(context, kept.values())
         own = [f"--{name}={one.path}" for name, one in kept.items()]
-        self._start("pairs", corpus, user, ["pairs", "--json", f"--corpus={corpus}", *own])
+        changed: list[Resource] = [("corpus", corpus), ("pairs", corpus)]
+        self.context.start("pairs", corpus, ["pairs", "--json", f"--corpus={corpus}", *own], edits=changed)
 
     @telling
     @checked
@@ -147,7 +151,9 @@ class TrainingActions:
         """See what a training would need; ``values`` are those of ``MORE``."""
         user = self.context.require(request, "editor")
         name, given = self._given(pairs, length, values)
-        self._start("check", name, user, ["train", "--check", "--json", *self._base(base, user), "--", *given])
+        options = ["--check", "--json", *self._base(base, user)]
+        refuse_second_training(self.context)
+        self.context.start("check", name, ["train", *options, "--", *given], reads=[("pairs", pairs or "")])
 
     @telling
     @checked
@@ -158,14 +164,20 @@ class TrainingActions:
         user = self.context.require(request, "editor")
         name, given = self._given(pairs, length, values)
         options = ["--json", *(["--force"] if force else []), *self._base(base, user)]
-        self._start("train", name, user, ["train", *options, "--", *given])
+        refuse_second_training(self.context)
+        arguments = ["train", *options, "--", *given]
+        self.context.start("train", name, arguments, reads=[("pairs", pairs or "")], edits=[("adapter", name)])
 
     @telling
     @checked
     def resume(self, name: AdapterName, request: gr.Request) -> None:
         """Go on with a training that was interrupted."""
-        user = self.context.require(request, "editor")
-        self._start("train", name, user, ["train", "--json", "--resume", "--", f"name={name}"])
+        self.context.require(request, "editor")
+        if name not in unfinished_runs(self.context.workspace):
+            raise UsageError(f"There is no training of {name!r} to go on with.", "Choose one of the list.")
+        refuse_second_training(self.context)
+        arguments = ["train", "--json", "--resume", "--", f"name={name}"]
+        self.context.start("train", name, arguments, edits=[("adapter", name)])
 
     @telling
     def open(self, event: gr.EventData, request: gr.Request) -> list[Any]:
@@ -182,19 +194,20 @@ class TrainingActions:
     @checked
     def remove(self, name: AdapterName, request: gr.Request) -> None:
         """Delete an adapter."""
-        user = self.context.require(request, "admin")
-        adapter_folder(self.context.workspace.adapters, name)
-        self._start("remove", name, user, ["adapters", "remove", "--yes", "--", name])
+        self.context.require(request, "admin")
+        changed: list[Resource] = [("adapter", name)]
+        self.context.start("remove", name, ["adapters", "remove", "--yes", "--", name], reads=changed, edits=changed)
 
     @telling
     @checked
     def export(self, name: AdapterName, format_: Format, request: gr.Request) -> None:
         """Write an adapter for other programs, into the workspace."""
-        user = self.context.require(request, "editor")
-        adapter_folder(self.context.workspace.adapters, name)
+        self.context.require(request, "editor")
+        self.context.refuse_missing("adapter", name)
         target = make_folder(self.context.workspace.root / "exports") / safe_name(f"{name}-{format_}", "export")
         options = ["--json", "--force", f"--format={format_}", f"--to={target}"]
-        self._start("export", name, user, ["adapters", "export", *options, "--", name])
+        arguments = ["adapters", "export", *options, "--", name]
+        self.context.start("export", name, arguments, reads=[("adapter", name)])
 
     @telling
     @checked
@@ -207,12 +220,14 @@ class TrainingActions:
         request: gr.Request,
     ) -> None:
         """Add adapters up, each times its weight."""
-        user = self.context.require(request, "editor")
+        self.context.require(request, "editor")
         if len(parts) < 2:
             raise UsageError(self.context.text("training.compose.too_few"))
         terms = [f"{part}:{weights.get(part, 1.0)}" for part in parts]
         options = ["--json", f"--name={name}", f"--method={method}"]
-        self._start("compose", name, user, ["adapters", "compose", *options, "--", *terms])
+        arguments = ["adapters", "compose", *options, "--", *terms]
+        made_of: list[Resource] = [("adapter", part) for part in parts]
+        self.context.start("compose", name, arguments, reads=made_of, edits=[("adapter", name)])
 
     def _given(self, pairs: str | None, length: str, values: Sequence[Any]) -> tuple[str, list[str]]:
         """The adapter's name and the settings of a run.
@@ -237,10 +252,12 @@ class TrainingActions:
         is_other = chosen not in {"", self.context.settings.engine.model}
         return [f"--set=engine.model={usable_base(chosen, user)}"] if is_other else []
 
-    def _start(self, kind: Kind, about: str, user: User, arguments: Sequence[str]) -> None:
-        if kind in {"train", "check"} and (running := self.context.jobs.under_way("train", "check")):
-            raise UsageError(self.context.text("training.busy", name=running.job.about))
-        self.context.jobs.start(kind, about, arguments, user.name)
+
+def refuse_second_training(context: AppContext) -> None:
+    """Raise UsageError where no training, and no look at what one would need, can be started now."""
+    if running := context.jobs.under_way("train", "check"):
+        raise UsageError(context.text("training.busy", name=running.job.about))
+    context.jobs.refuse_second("train", "check")
 
 
 def build(context: AppContext) -> None:
@@ -253,7 +270,7 @@ def build(context: AppContext) -> None:
             with gr.Accordion(context.text("training.compose.title"), open=False):
                 parts, compose, inputs = _composing(context)
         with gr.Column(scale=3, min_width=320):
-            panel = job_panel(context, KINDS, "editor", actions.result)
+            panel = job_panel(context, KINDS, "editor", lambda theirs, status: TrainingActions(theirs).result(status))
             with gr.Column(elem_classes="makes"):
                 *lists, base = _making(context, actions, panel)
             with gr.Column(visible=False, elem_classes=["card", "opens"]) as opened:

@@ -14,7 +14,7 @@ from assistant.artifacts.cards import (
     METRICS_FILE,
     AdapterCard,
     AdapterScores,
-    adapter_names,
+    adapters_shown,
     read_card,
     read_scores,
     run_folder,
@@ -70,7 +70,8 @@ def pairs_sets(workspace: Workspace) -> list[str]:
     """Names of the sets of pairs, the newest first; those of preferences behind the others."""
     if not workspace.pairs.is_dir():
         return []
-    files = sorted(workspace.pairs.glob("*.jsonl"), key=lambda file: file.stat().st_mtime, reverse=True)
+    shown = (file for file in workspace.pairs.glob("*.jsonl") if workspace.shows("pairs", file.stem))
+    files = sorted(shown, key=lambda file: file.stat().st_mtime, reverse=True)
     return [file.stem for file in sorted(files, key=holds_preferences)]
 
 
@@ -111,7 +112,7 @@ def course_of(workspace: Workspace, name: str) -> LossCurves:
 def adapters(workspace: Workspace) -> list[AdapterView]:
     """All adapters by name."""
     found = []
-    for name in adapter_names(workspace.adapters):
+    for name in adapters_shown(workspace):
         folder = workspace.adapters / name
         size = size_of(folder)
         try:
@@ -274,6 +275,7 @@ def check_html(context: AppContext, found: CheckReport) -> Markup:
 def pairs_html(context: AppContext, name: str, bad_rows: Sequence[BadRow] = ()) -> Markup:
     """How many pairs a set holds, by where they come from, some of them, and rows of a file that were left out."""
     try:
+        context.refuse_missing("pairs", name)
         counts, examples = overview(context.workspace.pairs_file(name), _OWN)
     except (AssistantError, OSError) as error:
         return meta_html(str(error))

@@ -1,7 +1,7 @@
 """What several pages show in the same way: lists, jobs, times, and what stands above every page."""
 
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 
@@ -66,6 +66,11 @@ def header_html(context: AppContext, titles: Mapping[str, str], user: User | Non
 def message_html(message: object) -> Markup:
     """A text alone, for what Gradio shows as HTML."""
     return filled("components.text", text=message)
+
+
+def choices_html(entries: Sequence[ListEntry]) -> Markup:
+    """A list in which one entry can be chosen."""
+    return filled("components.choices", entries=entries)
 
 
 def meta_html(text: str) -> Markup:

@@ -91,7 +91,8 @@ _ROW = TypeAdapter(_RatedRow)
 
 def rateable_reports(workspace: Workspace) -> list[str]:
     """Names of the reports that have answers, the newest first."""
-    files = (workspace.root / "reports").glob(f"*/{ROWS_FILE}")
+    all_files = (workspace.root / "reports").glob(f"*/{ROWS_FILE}")
+    files = (file for file in all_files if workspace.shows("report", file.parent.name))
     return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)]
 
 
@@ -99,7 +100,8 @@ def report_folder(workspace: Workspace, name: str) -> Path:
     """The folder of a report with answers. Raises UsageError where there is none of this name."""
     reports = (workspace.root / "reports").resolve()
     folder = reports / safe_name(name or "", "report")
-    if folder.resolve() != folder or not (folder / ROWS_FILE).is_file():
+    is_there = folder.resolve() == folder and (folder / ROWS_FILE).is_file()
+    if not is_there or not workspace.shows("report", name):
         raise UsageError(f"There is no report '{name}' with answers.", "Choose another one.")
     return folder
 

@@ -6,7 +6,7 @@ A report is a page of ours over texts of strangers: it is shown in a frame that 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from assistant.errors import UsageError
 from assistant.text.languages import LANGUAGES
 from assistant.workspace import Workspace, safe_name
 from ui.context import AppContext
+from ui.people import User
 from ui.shown.components import OUTCOME_LOOKS, Badge, ListEntry, empty_html, interval
 from ui.shown.templates import filled
 from ui.signin import signed_in
@@ -61,7 +62,8 @@ class ReportView:
 def reports(workspace: Workspace) -> list[ReportView]:
     """The reports of a workspace, the newest first; those that are not whole are left out."""
     files = (workspace.root / "reports").glob(f"*/{RESULTS_FILE}")
-    whole = (file for file in files if file.with_name(REPORT_FILE).exists())
+    shown = (file for file in files if workspace.shows("report", file.parent.name))
+    whole = (file for file in shown if file.with_name(REPORT_FILE).exists())
     stamped = sorted(((file.stat().st_mtime_ns, file) for file in whole), reverse=True)
     return [view for stamp, file in stamped if (view := _view(file, stamp))]
 
@@ -70,28 +72,30 @@ def report_file(workspace: Workspace, name: str) -> Path:
     """The page of a report. Raises UsageError where there is none of this name."""
     folder = workspace.root / "reports"
     file = folder / safe_name(name, "report") / REPORT_FILE
-    if not file.is_file() or not file.resolve().is_relative_to(folder.resolve()):
+    is_there = file.is_file() and file.resolve().is_relative_to(folder.resolve())
+    if not is_there or not workspace.shows("report", name):
         raise UsageError(f"There is no report '{name}'.", "Choose another one.")
     return file
 
 
 def case_files(workspace: Workspace) -> list[Path]:
     """The files of cases in the workspace, by name: those that were sent or drafted, and those from experts."""
-    return [
+    files = [
         *sorted((workspace.root / CASES_FOLDER).glob("*.jsonl")),
         *sorted((workspace.root / "feedback").glob("*.cases.jsonl")),
     ]
+    return [file for file in files if workspace.shows("cases", file.name)]
 
 
-def add_report_routes(app: FastAPI, workspace: Workspace) -> None:
-    """The address of reports."""
+def add_report_routes(app: FastAPI, workspace_of: Callable[[User], Workspace]) -> None:
+    """The address of reports, of those that somebody's workspace shows."""
 
     def report(name: str, request: Request) -> Response:
         user = signed_in(request.scope)
         if user is None or not user.may("editor"):
             return PlainTextResponse("Reports need the role editor.", 403)
         try:
-            file = report_file(workspace, name)
+            file = report_file(workspace_of(user), name)
         except UsageError as error:
             return PlainTextResponse(str(error), 404)
         return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": _POLICY})

@@ -46,7 +46,7 @@ class LocatedPassage:
 
 
 class Library:
-    """Bears several threads."""
+    """The documents that a workspace shows. Bears several threads."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace

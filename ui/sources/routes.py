@@ -5,6 +5,7 @@ document, a page; never a path. The gate says who may ask.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
 
@@ -15,9 +16,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from assistant.errors import AssistantError, ReadError
 from ui.api.workers import CLIENT_GONE, ClientGone, while_connected
 from ui.conversations import is_private
+from ui.people import User
 from ui.shown.chat import missing_html, pages_html, text_html
 from ui.shown.corpus_contents import page_html
 from ui.signin import signed_in
+from ui.sources.drawing import SourceDocument
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import HurtfulPage, PdfPages
 from ui.texts import Texts, preferred
@@ -55,13 +58,17 @@ async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, words: 
         return text_html(passage, words, note=str(error))
 
 
-def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
-    """The pictures of pages, pages by themselves, and the files."""
+def add_source_routes(app: FastAPI, library_of: Callable[[User | None], Library], pages: PdfPages) -> None:
+    """The pictures of pages, pages by themselves, and the files, of the library that somebody has."""
+
+    async def document_of(request: Request, corpus: str, number: int) -> tuple[SourceDocument, str]:
+        user = signed_in(request.scope)
+        name = user.name if user else ""
+        return await run_in_threadpool(lambda: library_of(user).document(corpus, number, name)), name
 
     async def picture(request: Request, corpus: str, document: Number, page: Number) -> Response:
-        user = _name_of(request)
         try:
-            known = await run_in_threadpool(library.document, corpus, document, user)
+            known, user = await document_of(request, corpus, document)
             content = await while_connected(request, pages.picture(known, page, user))
         except AssistantError as error:
             return _missing(error)
@@ -73,7 +80,7 @@ def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
     async def view(request: Request, corpus: str, document: Number, page: Number) -> Response:
         language = preferred(request.headers.get("accept-language", ""))
         try:
-            known = await run_in_threadpool(library.document, corpus, document, _name_of(request))
+            known, _ = await document_of(request, corpus, document)
             shown = page_html(known, page, language)
         except AssistantError as error:
             return _missing(error)
@@ -81,7 +88,7 @@ def add_source_routes(app: FastAPI, library: Library, pages: PdfPages) -> None:
 
     async def original(request: Request, corpus: str, document: Number) -> Response:
         try:
-            known = await run_in_threadpool(library.document, corpus, document, _name_of(request))
+            known, _ = await document_of(request, corpus, document)
             content = await run_in_threadpool(known.original)
         except AssistantError as error:
             return _missing(error)
@@ -100,11 +107,6 @@ def saved_as(name: str) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",
     }
-
-
-def _name_of(request: Request) -> str:
-    user = signed_in(request.scope)
-    return user.name if user else ""
 
 
 def _missing(error: AssistantError) -> Response:

@@ -322,7 +322,7 @@ class Chat(AskedDocuments):
         """Keep what someone says about an answer."""
         user, turn = self.context.who(request), self.turn(event, request)
         turns = self.context.conversations.turns(user.name, conversation, before=turn.id)
-        earlier = [one for one in turns if not one.is_private]
+        earlier = self.asking.told_with([one for one in turns if not one.is_private], turn.resources)
         data = event._data if isinstance(event._data, dict) else {}
         taught(self.context, user, turn, data, history_of(earlier))
         self.context.conversations.judge(user.name, turn.id, judgement_of(data).verdict)
@@ -383,7 +383,7 @@ class Chat(AskedDocuments):
             context.record(context.who(request), "config set", SETTINGS["language model"], value=name)
             gr.Info(message_html(context.text("chat.model_changed", name=name)))
 
-    def show_model(self) -> list[gr.Dropdown]:
+    def show_model(self, request: gr.Request) -> list[gr.Dropdown]:  # noqa: ARG002
         """Show the model that answers, and which adapters were made for it."""
         choices = choices_of(self.context)
         return [gr.Dropdown(**choices.model), gr.Dropdown(choices=choices.adapter["choices"])]

@@ -8,7 +8,7 @@ import itertools
 import logging
 import random
 import threading
-from collections.abc import AsyncGenerator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Hashable, Iterable, Iterator, Sequence, Set
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -23,7 +23,7 @@ from assistant.store.catalog import Catalog
 from assistant.text.languages import LANGUAGES, Language
 from assistant.text.words import stems
 from assistant.types import HEADING_SEPARATOR, Answer, Filter, Message
-from assistant.workspace import Workspace
+from assistant.workspace import Resource, Workspace
 from ui.answering import Waiting
 from ui.context import AppContext
 from ui.conversations import FILES
@@ -54,7 +54,7 @@ class Question:
     """What else stood in the box; it stands there again."""
     scope: Scope = EVERYTHING
 
-    def asked(self, model: ServedModel, history: tuple[Message, ...], files: Workspace | None = None) -> Query:
+    def asked(self, model: ServedModel, history: tuple[Message, ...] = (), files: Workspace | None = None) -> Query:
         """What one of the models is asked; another collection that it is compared with is asked as a whole.
 
         ``files`` holds those of the conversation, where they are asked alone.
@@ -125,6 +125,16 @@ class Asking:
             raise UsageError(self.context.text("attach.gone", names=names), self.context.text("attach.again"))
         return files
 
+    def told_with(self, earlier: Sequence[Turn], resources: Set[Resource]) -> list[Turn]:
+        """What was said before, as far as an answer from ``resources`` may be told it.
+
+        Where rights are set, another may read these and not what else was asked: the answer could repeat it.
+        """
+        if self.context.rights.rights().limit_nobody:
+            return list(earlier)
+        corpora = {one for one in resources if one[0] == "corpus"}
+        return [one for one in earlier if {of for of in one.resources if of[0] == "corpus"} <= corpora]
+
     def refuse_too_often(self, user: str) -> None:
         """Raise UsageError for one who has asked, or brought files, more often than anyone may."""
         if seconds := self.context.questions.wait(user):
@@ -184,7 +194,7 @@ class Asking:
         drafts = [Draft(model.corpus) for model in question.models]
         is_kept = False
         try:
-            most = self.context.answering.service.settings.answer.question_characters
+            most = self.context.settings.answer.question_characters
             if len(question.text) > most:
                 too_long = words("chat.too_long", characters=len(question.text), most=most)
                 raise QuestionTooLongError(too_long, words("chat.too_long_help"))
@@ -202,7 +212,11 @@ class Asking:
             }
             self.refuse_too_often(question.user)
             files = await asyncio.to_thread(self.files, question.user, question.conversation, question.scope)
-            asked = [question.asked(model, history_of(earlier), files) for model in question.models]
+            asked = []
+            for model in question.models:
+                query = question.asked(model, files=files)
+                corpora: set[Resource] = {("corpus", name) for name in (query.model.corpus, *query.also)}
+                asked.append(replace(query, history=history_of(self.told_with(earlier, corpora))))
             note(user=question.user)
             async with aclosing(self.context.answering.together(asked, running.stop)) as events:
                 async for happened in events:

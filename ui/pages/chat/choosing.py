@@ -292,6 +292,7 @@ class AskedDocuments:
         files = self.asking.files(user.name, conversation, scope)
         if files is None or corpus not in (self.corpora() or (DEFAULT_CORPUS,)):
             raise UsageError(f"There is no corpus {corpus[:80]!r}.", f"There are: {', '.join(self.corpora())}.")
+        context.refuse_edit("corpus", corpus)
         context.jobs.refuse_second("ingest")
         own = [str(files.root / "uploads" / FILES / name) for name in scope.files]
         for file in own:
@@ -299,5 +300,5 @@ class AskedDocuments:
         taken = stored(own, context.workspace, corpus, user, context.arrivals, context.settings.ui)
         tell_beside(context, taken.kept, context.text("documents.beside_help"))
         arguments = ["ingest", "--json", f"--corpus={corpus}", "--", str(taken.folder)]
-        context.jobs.start("ingest", corpus, arguments, user.name)
+        context.start("ingest", corpus, arguments, edits=[("corpus", corpus)])
         gr.Info(message_html(context.text("attach.added", corpus=corpus)))

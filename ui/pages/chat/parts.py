@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from assistant.artifacts.cards import adapter_names
+from assistant.artifacts.cards import adapters_shown
 from ui.context import AppContext
 from ui.pages.events import acting_html
 from ui.scope import EVERYTHING
@@ -32,7 +32,7 @@ class Choices:
 def choices_of(context: AppContext, corpus: str | None = None) -> Choices:
     """What the workspace holds now, for who asks ``corpus``."""
     base = context.text("chat.base")
-    adapters = [(adapter_line(context, name), name) for name in adapter_names(context.workspace.adapters)]
+    adapters = [(adapter_line(context, name), name) for name in adapters_shown(context.workspace)]
     models_now = [(label, name) for name, label in models_here(context).items()]
     models = context.service.models()
     # At first, the base model is compared with an adapter on the same documents, else with the last of all.

@@ -1,9 +1,6 @@
 """A workspace opened for questions: the one place where retriever, engine and checked answers become an answerer.
 
-    with open_assistant("claims", workspace="/srv/assistant") as assistant:      one corpus, for Python programs
-        answer = assistant.ask("What is the deductible for hail damage?")
-
-    with open_service(workspace, settings) as service:                          all corpora, for whoever serves many
+    with open_service(workspace, settings) as service:
         for update in service.stream(Query(service.model("claims/house"), "What is covered?")):
             ...
 
@@ -17,16 +14,16 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from assistant import config
 from assistant.answer import Assistant
-from assistant.artifacts.cards import BASE, adapter_names, learnt_only_from
+from assistant.artifacts.cards import BASE, adapter_names, adapters_shown, learnt_only_from
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.engines.base import Engine, warm_up
-from assistant.engines.opening import check_adapter, check_engine, open_answering, refuse_too_large, uses_server
+from assistant.engines.opening import check_engine, open_answering, refuse_too_large, uses_server
 from assistant.errors import AssistantError, UnknownCorpus, UnknownModel, UsageError
 from assistant.feedback.checked import CheckedAnswers
 from assistant.models.catalogue import entry_of
@@ -35,7 +32,7 @@ from assistant.retrieval.pool import RetrieverPool, refuse_unmatched
 from assistant.retrieval.retriever import JointRetriever, Retriever, refuse_long
 from assistant.store.catalog import CATALOG_FILE, Catalog
 from assistant.types import Answer, Evidence, Filter, Message, Update, whole_answer
-from assistant.workspace import DEFAULT_CORPUS, Workspace, locate
+from assistant.workspace import DEFAULT_CORPUS, Workspace
 
 _log = logging.getLogger(__name__)
 Readiness = Literal["loading", "ready", "failed"]
@@ -76,26 +73,52 @@ class Query:
     """Where the model's corpus lies, if it is none of the workspace's: what one person alone may ask."""
 
 
+@dataclass(slots=True)
+class _State:
+    """What changes while a service runs, for all who ask it."""
+
+    settings: Settings
+    engine: Engine | None = None
+    readiness: Readiness = "loading"
+    is_closed: bool = False
+
+
 class Service:
-    """Answers and searches for several threads at once."""
+    """Answers and searches for several threads at once, from what its workspace shows."""
 
     def __init__(
         self, workspace: Workspace, settings: Settings, embedder: Embedder, make_engine: Callable[[], Engine]
     ) -> None:
         """``embedder`` has to bear several threads; ``make_engine`` is called once, when a model is first needed."""
         self.workspace = workspace
-        self.settings = settings
         self._embedder = embedder
         self._make_engine = make_engine
-        self.readiness: Readiness = "loading"
-        """Whether the models are loaded."""
         self.observe: Callable[[Query, Update | None], None] = lambda _query, _update: None
         """Is told of each question as it is asked, and of each update of its answer."""
-        self._engine: Engine | None = None
+        self._state = _State(settings)
         self._engine_lock = threading.Lock()
         self._pools: dict[str, RetrieverPool] = {}
         self._pools_lock = threading.Lock()
-        self._is_closed = False
+
+    def within(self, workspace: Workspace) -> "Service":
+        """The same service, for whom ``workspace`` shows less of what it holds: models and indexes are shared."""
+        view = copy(self)
+        view.workspace = workspace
+        return view
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the next answer: the model may be changed while the service runs."""
+        return self._state.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._state.settings = settings
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether the models are loaded."""
+        return self._state.readiness
 
     def load(self) -> None:
         """Load embedder and engine, which otherwise happens at the first question. Raises ModelError."""
@@ -105,17 +128,17 @@ class Service:
             engine = self.engine()
             warm_up(engine)
         except BaseException:
-            if engine in (None, self._engine):
-                self.readiness = "failed"
+            if engine in (None, self._state.engine):
+                self._state.readiness = "failed"
             raise
-        if engine is self._engine:  # and no other model was chosen meanwhile, which is loaded on its own
-            self.readiness = "ready"
+        if engine is self._state.engine:  # and no other model was chosen meanwhile, which is loaded on its own
+            self._state.readiness = "ready"
 
     def engine(self) -> Engine:
         """The one engine, made by whoever needs it first."""
         with self._engine_lock:
-            self._engine = self._engine or self._make_engine()
-            return self._engine
+            self._state.engine = self._state.engine or self._make_engine()
+            return self._state.engine
 
     def change_model(self, name: str) -> None:
         """Have another language model answer from the next question on; the one before goes with its last answer.
@@ -133,10 +156,10 @@ class Service:
         ui = self.settings.ui.model_copy(update={"models": offered})
         settings = self.settings.model_copy(update={"engine": changed, "ui": ui})
         engine = open_answering(settings, self.workspace.adapters)
-        refuse_too_large(settings, self.settings if self._engine else None)
+        refuse_too_large(settings, self.settings if self._state.engine else None)
         with self._engine_lock:
-            self.settings, self._engine = settings, engine
-        self.readiness = "loading"
+            self._state.settings, self._state.engine = settings, engine
+        self._state.readiness = "loading"
         threading.Thread(target=self._load_changed, daemon=True).start()
         # An engine and its queue hold each other: two models would lie in memory until somebody looks.
         gc.collect()
@@ -193,8 +216,8 @@ class Service:
             return None
         known = self._adapters(readable)
         # A server knows its adapters, we do not; but not every one of those that are here, too, is for every caller.
-        is_servers = uses_server(self.settings.engine) and name not in self._adapters(None)
-        if name not in known and not is_servers:
+        is_servers = uses_server(self.settings.engine) and name not in adapter_names(self.workspace.adapters)
+        if name not in known and not (is_servers and self.workspace.shows("adapter", name)):
             raise UnknownModel(f"There is no adapter {name[:200]!r}.", _there_are((BASE, *known)))
         return name
 
@@ -217,8 +240,7 @@ class Service:
 
     def _adapters(self, readable: Collection[str] | None) -> tuple[str, ...]:
         """Names of the adapters; where not all corpora are readable, of those that learnt from no others."""
-        folder = self.workspace.adapters
-        names = adapter_names(folder)
+        folder, names = self.workspace.adapters, adapters_shown(self.workspace)
         return tuple(name for name in names if readable is None or learnt_only_from(readable, folder / name))
 
     def search(
@@ -241,6 +263,8 @@ class Service:
 
         ``engine`` may stand in front of the service's own. Raises what ``Assistant.stream`` raises.
         """
+        if (adapter := query.model.adapter) and not self.workspace.shows("adapter", adapter):
+            self.adapter(adapter)  # raises, as for one that there is not
         with self.lent(query) as retriever:
             answerer = self.answerer(query, retriever, engine)
             with closing(answerer.stream(query.question, query.history, query.only, query.model.adapter)) as updates:
@@ -270,14 +294,6 @@ class Service:
         temperature = ours.temperature if query.temperature is None else query.temperature
         return ours.model_copy(update={"max_new_tokens": longest, "temperature": temperature})
 
-    def assistant(self, corpus: str, adapter: str | None = None) -> "OpenedAssistant":
-        """One corpus by itself, answered by ``adapter`` unless a call names one.
-
-        Raises UsageError for a corpus that does not exist, here and not at the first question.
-        """
-        open_corpus(self.workspace, corpus).close()
-        return OpenedAssistant(self, corpus, adapter)
-
     def retriever(self, corpus: str, only: Filter | None = None) -> AbstractContextManager[Retriever]:
         """A retriever that is no one else's while a ``with`` block runs.
 
@@ -287,7 +303,7 @@ class Service:
         name = self.corpus(corpus, [corpus] if corpus else None)
         folder = self.workspace.corpus(name)
         with self._pools_lock:
-            if self._is_closed:
+            if self._state.is_closed:
                 raise UsageError("This assistant is closed.", "Open it again.")
             pool = self._pools.setdefault(name, RetrieverPool(lambda: self._opened(folder)))
         return pool.lent(only)
@@ -320,74 +336,10 @@ class Service:
     def close(self) -> None:
         """Close the catalogs; a request that is under way ends first. Later ones raise UsageError."""
         with self._pools_lock:
-            self._is_closed = True
+            self._state.is_closed = True
             pools = list(self._pools.values())
         for pool in pools:
             pool.close()
-
-
-class OpenedAssistant:
-    """One corpus of a service, for as many threads as like to ask: the embedder and the engine are shared, a
-    retriever is lent to each call."""
-
-    def __init__(self, service: Service, corpus: str, adapter: str | None = None) -> None:
-        """``adapter`` answers unless a call names one."""
-        self._service = service
-        self._corpus = corpus
-        self._adapter = adapter
-
-    @property
-    def answering(self) -> AnswerSettings:
-        """When and how questions are answered."""
-        return self._service.settings.answer
-
-    def __enter__(self) -> "OpenedAssistant":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def ask(
-        self,
-        question: str,
-        history: Sequence[Message] = (),
-        only: Filter | None = None,
-        adapter: str | None = None,
-    ) -> Answer:
-        """The answer to a question, or a refusal. ``adapter`` stands in for the opened one; ``base`` is none.
-
-        Raises UsageError for an empty question or a filter that fits nothing, QuestionTooLongError, ModelError,
-        AdapterError and IdentityError for what cannot be run.
-        """
-        return self._service.ask(self._query(question, history, only, adapter))
-
-    def stream(
-        self,
-        question: str,
-        history: Sequence[Message] = (),
-        only: Filter | None = None,
-        adapter: str | None = None,
-    ) -> Generator[Update, None, None]:
-        """The answer as it comes into being, the whole ``Answer`` last; closing the generator stops the model.
-
-        What ``Words`` have said may yet turn out unsupported: the ``Answer`` stands. Raises what ``ask`` raises.
-        """
-        yield from self._service.stream(self._query(question, history, only, adapter))
-
-    def search(self, question: str, k: int | None = None, only: Filter | None = None) -> list[Evidence]:
-        """The best passages for a question, ``retrieval.k`` of them unless told otherwise. Loads no language model.
-
-        Raises UsageError as ``ask`` does.
-        """
-        return self._service.search(self._corpus, question, k, only)
-
-    def close(self) -> None:
-        """Close the corpus; a call that is under way ends first. Later ones raise UsageError."""
-        self._service.close()
-
-    def _query(self, question: str, history: Sequence[Message], only: Filter | None, adapter: str | None) -> Query:
-        name = adapter or self._adapter
-        return Query(ServedModel(self._corpus, None if name == BASE else name), question, tuple(history), only)
 
 
 def _there_are(names: Sequence[str] | dict[str, ServedModel]) -> str:
@@ -400,34 +352,15 @@ def open_service(workspace: Workspace, settings: Settings) -> Iterator[Service]:
 
     Raises ModelError for an embedder that is nowhere to be had.
     """
-    service = _service(workspace, settings)
+    service = service_of(workspace, settings)
     try:
         yield service
     finally:
         service.close()
 
 
-def open_assistant(
-    corpus: str = DEFAULT_CORPUS,
-    *,
-    workspace: str | Path | None = None,
-    adapter: str | None = None,
-    settings: Settings | None = None,
-) -> OpenedAssistant:
-    """Open a corpus for questions; models are loaded when they are first needed. Use it in a ``with`` block.
-
-    ``workspace`` is found as the command line finds it: as named, else ASSISTANT_WORKSPACE, else ``.assistant`` here.
-    ``settings`` stand in for those of the workspace and the environment. Raises UsageError for a corpus that does not
-    exist, ConfigError for wrong settings, AdapterError for a missing adapter, ModelError for a missing embedder.
-    """
-    space = locate(workspace)
-    chosen = settings or config.load(space.config_file)[0]
-    service = _service(space, chosen)
-    check_adapter(chosen, space.adapters, adapter)
-    return service.assistant(corpus, adapter)
-
-
-def _service(workspace: Workspace, settings: Settings) -> Service:
+def service_of(workspace: Workspace, settings: Settings) -> Service:
+    """The service of a workspace, to be closed by whoever asked for it. Raises what ``open_service`` raises."""
     embedder = Embedder(settings.embedder, settings.device)
     return Service(workspace, settings, embedder, lambda: open_answering(settings, workspace.adapters))
 
@@ -435,7 +368,7 @@ def _service(workspace: Workspace, settings: Settings) -> Service:
 def open_corpus(workspace: Workspace, corpus: str) -> Catalog:
     """The catalog of a corpus that exists. Raises UsageError with the names of those that do."""
     folder = workspace.corpus(corpus)
-    if (folder / CATALOG_FILE).exists():
+    if (folder / CATALOG_FILE).exists() and workspace.shows("corpus", corpus):
         return Catalog(folder)
     names = workspace.corpus_names()
     ingest = "Run: assistant ingest FOLDER" + ("" if corpus == DEFAULT_CORPUS else f" --corpus {corpus}")
