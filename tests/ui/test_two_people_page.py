@@ -16,6 +16,7 @@ from serving import HAIL, PETS, EchoEngine, make_corpora
 from signing import PASSWORD, make_people
 from working import run_instead, save_report
 
+from assistant.artifacts.audit import AuditLog
 from assistant.feedback.database import Assessment, FeedbackStore, Versions
 from assistant.feedback.lessons import cases_file, pairs_file
 from assistant.store.blocks import blocks_in
@@ -98,6 +99,9 @@ def test_two_people_at_once_see_nothing_of_each_other(visit: Visits, address: st
     for kind in ("md", "pdf", "docx"):
         path = f"{address}/conversations/{conversation.id}/export.{kind}"
         assert (ana.request.get(path).status, ben.request.get(path).status) == (200, 404), kind
+    asked = [line for line in AuditLog(context.workspace.root, 1).lines() if line.action == "question"]
+    assert {"ana", "ben"} <= {line.user for line in asked}, "each question is its own asker's"
+    assert all(line.request for line in asked) and len({line.request for line in asked}) == len(asked)
 
 
 def test_a_conversation_is_shared_by_a_link_that_gives_a_copy(visit: Visits, address: str, context: AppContext) -> None:

@@ -86,11 +86,12 @@ class RatingActions:
         self, report: str, most: int, skipped: Sequence[int], event: gr.EventData, request: gr.Request
     ) -> list[Any]:
         """Keep what was said about an answer, and go on."""
-        rater = self.context.require(request, _ROLE).name
+        user = self.context.require(request, _ROLE)
         folder = self._folder(report)
         self.context.refuse_edit("report", report)
-        add_rating(folder, _rating(_clicked(folder, event), rater, event))
-        return self._next(folder, most, rater, skipped)
+        add_rating(folder, _rating(_clicked(folder, event), user.name, event))
+        self.context.record(user, "rating", report)
+        return self._next(folder, most, user.name, skipped)
 
     @telling
     def skip(

@@ -316,6 +316,7 @@ class Chat(AskedDocuments):
         turn = self.context.conversations.prefer(user.name, turn.id, number_of(event, "reply"))
         if not turn.is_private:
             self.context.feedback.add_vote(vote_of(self.context, user, turn))
+        self.context.record(user, "vote", turn.standing.corpus)
         return self._again(user.name, conversation, event)
 
     def teach(self, conversation: int, request: gr.Request, event: gr.EventData) -> str:
