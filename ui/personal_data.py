@@ -5,7 +5,7 @@
     reports/*/ratings.jsonl            what they said about answers of an evaluation
     jobs/*/job.json                    what they started
     audit.sqlite                       what they did
-    users.json                         that they may sign in
+    users.json, rights.json            that they may sign in, and what they may read and change
 
 Documents that they put into a collection are the organisation's, as is what was learnt from their corrections.
 """
@@ -30,6 +30,7 @@ from assistant.feedback.database import FeedbackStore
 from assistant.workspace import Workspace, replaced_atomically
 from ui.conversations import FILE, Conversations
 from ui.people import People, composed
+from ui.rights import RIGHTS_KINDS, Access, RightsFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class PersonalData:
                 job = json.loads(file.read_text(encoding="utf-8"))
                 if job["user"] == self.name:
                     _replace(file, json.dumps({**job, "user": stranger}, ensure_ascii=False))
+        self._drop_rights()
         lines = self._audit.forget(self.name, stranger)
         for file in (self._workspace.root / FILE, self._feedback.file, self._audit.file):
             if file.exists():
@@ -103,6 +105,19 @@ class PersonalData:
         if not (has_account or conversations or feedback or lines):
             raise UsageError(f"Nothing is kept of {self.name[:80]!r}.", "See: assistant users list")
         return Kept(len(conversations), files, feedback, lines)
+
+    def _drop_rights(self) -> None:
+        """Or whoever gets their name one day would have them. What nobody else may read is for admins alone."""
+        rights = RightsFile(self._workspace)
+
+        def others(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+            return names and tuple(name for name in names if name != self.name)
+
+        for (of, name), access in rights.read().entries.items():
+            without = Access(others(access.readers), others(access.editors))
+            for kind in RIGHTS_KINDS:
+                if kind == of and without != access:
+                    rights.set(kind, name, without)
 
     def _conversations(self) -> Iterator[dict[str, Any]]:
         """Each with all versions of its questions."""

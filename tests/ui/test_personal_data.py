@@ -20,6 +20,7 @@ from assistant.workspace import Workspace, make_file, make_folder
 from ui.conversations import FILE, FILES, Conversations
 from ui.people import People
 from ui.personal_data import PersonalData, drop_old
+from ui.rights import Access, RightsFile
 from ui.scope import Scope
 from ui.turns import TurnReply
 
@@ -59,6 +60,9 @@ def used(workspace: Workspace) -> dict[str, int]:
         add_rating(report, Rating("q", "base", "x", rater, "now", "right"))
     job = {"id": "1", "kind": "ingest", "about": "cars", "arguments": [], "user": NAME, "created": 1.0}
     make_file(workspace.root / "jobs" / "1" / "job.json").write_text(json.dumps(job))
+    rights = RightsFile(workspace)
+    rights.set("corpus", "cars", Access((NAME, "@claims"), (NAME,)))
+    rights.set("report", "one", Access(("ben",)))
     audit.record(NAME, "upload", "cars")
     audit.record("ben", "users role", NAME, role="editor")
     return {"mine": mine, "private": private, "shared": shared, "bens": bens}
@@ -102,6 +106,8 @@ def test_who_is_forgotten_is_in_no_file_and_others_lose_nothing(workspace: Works
     )
     assert len(read_ratings(workspace.root / "reports" / "one").given) == 2
     assert People(workspace.root / "users.json").user("ben")
+    entries = RightsFile(workspace).read().entries
+    assert entries == {("corpus", "cars"): Access(("@claims",), ()), ("report", "one"): Access(("ben",))}
 
 
 @pytest.mark.parametrize("arguments", [["export", "nobody", "x.zip"], ["forget", "nobody", "--yes"], ["forget", "ben"]])
