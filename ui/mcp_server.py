@@ -8,7 +8,7 @@ it is from. Passages are quotations from documents; the server tells its clients
 """
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, Protocol, TypeVar
@@ -113,16 +113,8 @@ async def _in_thread(work: Callable[[], T]) -> T:
 Asking = Callable[[Query], Awaitable[Answer]]
 
 
-def create_server(
-    service: Service,
-    readable: Collection[str] | None = None,
-    search_in: Searching = _in_thread,
-    answer: Asking | None = None,
-) -> MCPServer:
-    """The server, ready to run, with the tool ``search``, and ``ask`` where there is an ``answer``.
-
-    ``readable`` are the corpora that are there for its client; None for all.
-    """
+def create_server(service: Service, search_in: Searching = _in_thread, answer: Asking | None = None) -> MCPServer:
+    """The server, ready to run, with the tool ``search``, and ``ask`` where there is an ``answer``."""
     server = _PlainServer(
         "domain-assistant",
         instructions=_INSTRUCTIONS,
@@ -131,7 +123,7 @@ def create_server(
         subscriptions=False,
     )
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-    tools = _Tools(service, readable, search_in, answer)
+    tools = _Tools(service, search_in, answer)
     server.add_tool(tools.search, annotations=reads, structured_output=True)
     if answer is not None:
         server.add_tool(tools.ask, annotations=reads, structured_output=True)
@@ -146,7 +138,6 @@ def create_local_server(service: Service) -> MCPServer:
 @dataclass(frozen=True, slots=True)
 class _Tools:
     service: Service
-    readable: Collection[str] | None
     search_in: Searching
     answer: Asking | None
 
@@ -184,7 +175,7 @@ class _Tools:
         only = Filter(folder=folder, since=since, until=until) or None
         with _told():
             first, *also = self._chosen(corpus, corpora)
-            model = ServedModel(first, self.service.adapter(adapter, self.readable))
+            model = ServedModel(first, self.service.adapter(adapter))
             shown = answer_json(None, await self.answer(Query(model, question, only=only, also=tuple(also))))
         # For a client that may render Markdown: nothing in its text leads or loads anything.
         shown["answer"] = unlinked(shown["answer"])
@@ -195,7 +186,7 @@ class _Tools:
     def _chosen(self, corpus: str, corpora: Sequence[str]) -> tuple[str, ...]:
         if corpus and corpora:
             raise UsageError("Name either a corpus or several corpora.", "Leave one of them out.")
-        return self.service.corpora(corpora or ([corpus] if corpus else []), self.readable)
+        return self.service.corpora(corpora or ([corpus] if corpus else []))
 
 
 class Exchange(Response):

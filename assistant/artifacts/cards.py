@@ -161,14 +161,6 @@ def read_card(folder: Path) -> AdapterCard:
     raise AdapterError(f"{file} is damaged: {reason}.", "Restore the folder, or train again with --force.")
 
 
-def learnt_only_from(corpora: Collection[str], folder: Path) -> bool:
-    """Whether the adapter in ``folder`` says that it learnt from none but these; False where its card is damaged."""
-    try:
-        return set(filter(None, read_card(folder).corpus.split(_SEPARATOR))) <= set(corpora)
-    except AdapterError:
-        return False
-
-
 def adapter_names(adapters: Path) -> tuple[str, ...]:
     """Names of the adapters in the folder ``adapters``, sorted; damaged ones too."""
     if not adapters.is_dir():

@@ -6,13 +6,13 @@
 
 Nothing here knows of HTTP; whoever serves brings the threads. Models are loaded once. SQLite connections and indexes
 are lent to one request at a time, the embedder is used in turns, and the engine queues its requests itself. After an
-ingest, the next request sees what is new. ``readable`` are the corpora that are there for a caller; None: all.
+ingest, the next request sees what is new.
 """
 
 import gc
 import logging
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from assistant.answer import Assistant
-from assistant.artifacts.cards import BASE, adapter_names, adapters_shown, learnt_only_from
+from assistant.artifacts.cards import BASE, adapters_shown
 from assistant.config import AnswerSettings, EngineSettings, Settings
 from assistant.engines.base import Engine, warm_up
 from assistant.engines.opening import check_engine, open_answering, refuse_too_large, uses_server
@@ -172,76 +172,69 @@ class Service:
         except Exception:
             _log.exception("The model that was chosen cannot be loaded.")
 
-    def models(self, readable: Collection[str] | None = None) -> list[ServedModel]:
+    def models(self) -> list[ServedModel]:
         """Every corpus by itself and with every adapter."""
-        adapters = self._adapters(readable)
-        return [ServedModel(corpus, adapter) for corpus in self._corpora(readable) for adapter in (None, *adapters)]
+        adapters = adapters_shown(self.workspace)
+        return [
+            ServedModel(corpus, adapter) for corpus in self.workspace.corpus_names() for adapter in (None, *adapters)
+        ]
 
-    def model(self, name: str, readable: Collection[str] | None = None) -> ServedModel:
+    def model(self, name: str) -> ServedModel:
         """What a name stands for: ``corpus/adapter``, ``corpus``, or ``adapter`` where there is one corpus.
 
         Raises UnknownModel, naming those that there are.
         """
-        corpora, known = self._corpora(readable), {model.name: model for model in self.models(readable)}
+        corpora, known = self.workspace.corpus_names(), {model.name: model for model in self.models()}
         is_adapter = len(corpora) == 1 and name.partition("/")[0] not in corpora
         full_name = f"{corpora[0]}/{name}" if is_adapter else name
         corpus, _, adapter = full_name.partition("/")
         if corpus in corpora and adapter and uses_server(self.settings.engine):
-            return ServedModel(corpus, self.adapter(adapter, readable))
+            return ServedModel(corpus, self.adapter(adapter))
         found = known.get(full_name.removesuffix(f"/{BASE}"))
         if found is None:
             raise UnknownModel(f"There is no model {name[:200]!r}.", _there_are(known))
         return found
 
-    def joined(self, name: str, readable: Collection[str] | None = None) -> tuple[ServedModel, tuple[str, ...]]:
+    def joined(self, name: str) -> tuple[ServedModel, tuple[str, ...]]:
         """What ``cars+pets/adapter`` stands for: the model of the first corpus, and those that are searched with it.
 
         Raises UnknownModel, and UnknownCorpus for one of the others.
         """
         names, slash, adapter = name.partition("/")
         first, *others = names.split("+")
-        model = self.model(f"{first}{slash}{adapter}", readable)
-        return model, self.corpora([model.corpus, *others], readable)[1:]
+        model = self.model(f"{first}{slash}{adapter}")
+        return model, self.corpora([model.corpus, *others])[1:]
 
-    def adapted(self, corpus: str, adapter: str = "", readable: Collection[str] | None = None) -> ServedModel:
+    def adapted(self, corpus: str, adapter: str = "") -> ServedModel:
         """A corpus with an adapter; without a name, with the base model.
 
         Raises UnknownCorpus, and UnknownModel with the adapters that there are.
         """
-        return ServedModel(self.corpus(corpus, readable), self.adapter(adapter, readable))
+        return ServedModel(self.corpus(corpus), self.adapter(adapter))
 
-    def adapter(self, name: str, readable: Collection[str] | None = None) -> str | None:
+    def adapter(self, name: str) -> str | None:
         """An adapter that exists; None for the base model. Raises UnknownModel with the adapters that there are."""
         if name in ("", BASE):
             return None
-        known = self._adapters(readable)
+        known = adapters_shown(self.workspace)
         # A server knows its adapters, we do not; but not every one of those that are here, too, is for every caller.
-        is_servers = uses_server(self.settings.engine) and name not in adapter_names(self.workspace.adapters)
-        if name not in known and not (is_servers and self.workspace.shows("adapter", name)):
+        is_servers = uses_server(self.settings.engine) and self.workspace.shows("adapter", name)
+        if name not in known and not is_servers:
             raise UnknownModel(f"There is no adapter {name[:200]!r}.", _there_are((BASE, *known)))
         return name
 
-    def corpus(self, name: str = "", readable: Collection[str] | None = None) -> str:
+    def corpus(self, name: str = "") -> str:
         """A corpus that exists; without a name ``default``, or the only one. Raises UnknownCorpus."""
-        return self.corpora([name] if name else [], readable)[0]
+        return self.corpora([name] if name else [])[0]
 
-    def corpora(self, names: Sequence[str], readable: Collection[str] | None = None) -> tuple[str, ...]:
+    def corpora(self, names: Sequence[str]) -> tuple[str, ...]:
         """Corpora that exist, each once; without names the one of ``corpus``. Raises UnknownCorpus."""
-        known = self._corpora(readable)
+        known = self.workspace.corpus_names()
         wanted = names or [known[0] if len(known) == 1 else DEFAULT_CORPUS]
         for name in wanted:
             if name not in known:
                 raise UnknownCorpus(f"There is no corpus {name[:200]!r}.", _there_are(known))
         return tuple(dict.fromkeys(wanted))
-
-    def _corpora(self, readable: Collection[str] | None) -> tuple[str, ...]:
-        names = self.workspace.corpus_names()
-        return names if readable is None else tuple(name for name in names if name in readable)
-
-    def _adapters(self, readable: Collection[str] | None) -> tuple[str, ...]:
-        """Names of the adapters; where not all corpora are readable, of those that learnt from no others."""
-        folder, names = self.workspace.adapters, adapters_shown(self.workspace)
-        return tuple(name for name in names if readable is None or learnt_only_from(readable, folder / name))
 
     def search(
         self, corpus: str, question: str, k: int | None = None, only: Filter | None = None, also: Sequence[str] = ()
@@ -299,8 +292,7 @@ class Service:
 
         Raises UnknownCorpus for a corpus that is gone, UsageError for a filter that fits nothing, and after ``close``.
         """
-        # One that has gone meanwhile names no other: who asks may not be allowed to know of any.
-        name = self.corpus(corpus, [corpus] if corpus else None)
+        name = self.corpus(corpus)
         folder = self.workspace.corpus(name)
         with self._pools_lock:
             if self._state.is_closed:

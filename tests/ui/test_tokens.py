@@ -28,7 +28,7 @@ from starlette.types import Message
 from assistant.config import ServeSettings
 from assistant.errors import ConfigError, UsageError
 from assistant.workspace import Workspace
-from ui.api.bearer_tokens import SCOPES, TokenFile, Tokens, TokenScope
+from ui.api.bearer_tokens import SCOPES, Caller, TokenFile, Tokens, TokenScope
 from ui.api.endpoints import create_app, listening_socket
 from ui.mcp_server import Exchange, create_server
 from ui.requests import Hosts
@@ -377,9 +377,9 @@ def test_what_a_token_may_not_read_is_told_as_what_is_not_there(animals: Workspa
 
 def test_a_corpus_that_goes_while_it_is_asked_for_names_no_other(animals: Workspace) -> None:
     service = service_of(animals, EchoEngine())
-    with pytest.raises(UsageError) as told, service.retriever("gone"):
+    seen = service.within(Caller("crm", "answer", ("quokka", "gone")).sees(animals))
+    with pytest.raises(UsageError, match=r"There are: quokka\.$"), seen.retriever("gone"):
         pass
-    assert not any(name in str(told.value) for name in WORDS)
     service.close()
 
 
@@ -392,9 +392,10 @@ def test_an_adapter_that_learnt_from_what_a_token_may_not_read_is_not_there(
 ) -> None:
     for changes in ({}, {"engine": {"url": "http://127.0.0.1:9/v1", "model": "x"}}):
         service = service_of(animals, EchoEngine(), changes)
-        assert [one.adapter for one in service.models(readable) if one.corpus == "quokka"] == [None, *adapters]
+        seen = service.within(Caller("crm", "answer", readable).sees(animals))
+        assert [one.adapter for one in seen.models() if one.corpus == "quokka"] == [None, *adapters]
         with pytest.raises(UsageError, match=r"There is no (adapter 'wombat|model 'quokka/wombat)-tone'") as told:
-            service.model("quokka/wombat-tone", readable)
+            seen.model("quokka/wombat-tone")
         assert str(told.value).count("wombat") == 1
         assert service.model("quokka/wombat-tone").adapter == "wombat-tone"
         service.close()

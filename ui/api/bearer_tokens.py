@@ -32,11 +32,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.config import ServeSettings
 from assistant.errors import AssistantError, ConfigError, UsageError, first_fault, one_line
-from assistant.workspace import Workspace, replaced_atomically, safe_name, write_lock
+from assistant.workspace import ResourceKind, Workspace, replaced_atomically, safe_name, write_lock
 from ui.api.protocol import RequestRefused, error_response
 from ui.api.workers import CLIENT_GONE
 from ui.logs import note
 from ui.requests import LOCAL_HOSTS, Guesses, Hosts, RateLimit, WrongHost, again, body_of, host_of
+from ui.rights import made_from
 
 TokenScope = Literal["search", "answer", "admin"]
 SCOPES: tuple[TokenScope, ...] = get_args(TokenScope)
@@ -74,6 +75,20 @@ class Caller:
         """Whether they may do what needs ``scope``; what ``admin`` shows is of all corpora."""
         is_enough = SCOPES.index(self.scope) >= SCOPES.index(scope)
         return is_enough and (scope != "admin" or self.corpora is None)
+
+    def sees(self, workspace: Workspace) -> Workspace:
+        """A workspace with those corpora alone, and with what was made from no other."""
+        if self.corpora is None:
+            return workspace
+        corpora, whole = self.corpora, workspace.whole
+
+        def shows(kind: ResourceKind, name: str) -> bool:
+            if kind == "corpus":
+                return name in corpora
+            sources = None if kind == "workspace" else made_from(whole, kind, name)
+            return sources is not None and all(shows(*one) for one in sources)
+
+        return Workspace(workspace.root, shows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,10 +101,13 @@ class Api:
 
     async def chat(self, body: ChatRequest, request: Request, caller: MayAnswer) -> Response:
         """Answer the last question of a conversation from the documents, with citations, or refuse."""
-        model, also = self.service.joined(body.model, caller.corpora)
+        service = self._seen_by(caller)
+        model, also = service.joined(body.model)
         refuse_long_texts(body, self.service.settings.answer.question_characters)
         engine = MeasuredEngine(self.service.engine, body.stop_texts)
-        updates = self._answers.stream(lambda: self._answer(asked_of(body, model, also, engine.control_tokens), engine))
+        updates = self._answers.stream(
+            lambda: self._answer(service, asked_of(body, model, also, engine.control_tokens), engine)
+        )
         head = Head(body.model)
         try:
             # What is wrong with a question shows before the first update, while a status can still say so.
@@ -121,22 +124,23 @@ class Api:
 
     async def search(self, body: SearchRequest, request: Request, caller: MaySearch) -> Response:
         """Find the passages that fit a question best."""
-        corpus, *also = self.service.corpora(body.names, caller.corpora)
+        service = self._seen_by(caller)
+        corpus, *also = service.corpora(body.names)
         refuse_long(body.question, self.service.settings.answer.question_characters)
         only = body.filter or None
         hits = await while_connected(
-            request, self._searches.run(lambda: self.service.search(corpus, body.question, body.k, only, also))
+            request, self._searches.run(lambda: service.search(corpus, body.question, body.k, only, also))
         )
         return JSON(search_json(None, body.question, hits))
 
     async def models(self, caller: MaySearch) -> Response:
         """List what can be asked: every corpus by itself, answered by the base model, and with every adapter."""
-        models = self.service.models(caller.corpora)
+        models = self._seen_by(caller).models()
         return JSON(ModelsReply(data=[_model_reply(model) for model in models]).model_dump())
 
     async def model(self, name: str, caller: MaySearch) -> Response:
         """Show one of them."""
-        model, also = self.service.joined(name, caller.corpora)
+        model, also = self._seen_by(caller).joined(name)
         return JSON(_model_reply(replace(model, corpus="+".join((model.corpus, *also)))).model_dump())
 
     async def mcp(self, caller: MaySearch) -> Response:
@@ -149,7 +153,7 @@ class Api:
             raise RequestRefused(
                 "The package 'mcp' is not installed here.", "pip install 'domain-assistant[mcp]'", 501, "no_mcp"
             ) from None
-        return Exchange(self._tools_of(caller.corpora, caller.may("answer")))
+        return Exchange(self._tools_of(Caller("", caller.scope, caller.corpora)))
 
     async def health(self) -> Response:
         """Say whether questions can be answered, and why not. Needs no token."""
@@ -191,23 +195,28 @@ class Api:
         except Exception:
             _log.exception("The models cannot be loaded.")
 
-    def _answer(self, asked: Query, engine: MeasuredEngine) -> Generator[Update, None, None]:
+    def _answer(self, service: Service, asked: Query, engine: MeasuredEngine) -> Generator[Update, None, None]:
         """The updates of an answer, in a worker's thread. The last one is counted."""
         self._refuse_too_long(asked, engine)
-        for update in self.service.stream(asked, engine):
+        for update in service.stream(asked, engine):
             if isinstance(update, Answer):
                 self._metrics.count_answer(update, engine.prompt_tokens, engine.completion_tokens)
             yield update
 
-    def _make_tools(self, readable: tuple[str, ...] | None, with_answers: bool) -> "MCPServer":
+    def _seen_by(self, caller: Caller) -> Service:
+        return self.service.within(caller.sees(self.service.workspace))
+
+    def _make_tools(self, caller: Caller) -> "MCPServer":
         from ui.mcp_server import create_server
 
+        service = self._seen_by(caller)
+
         async def answer(query: Query) -> Answer:
-            engine = MeasuredEngine(self.service.engine)
-            async with aclosing(self._answers.stream(lambda: self._answer(query, engine))) as updates:
+            engine = MeasuredEngine(service.engine)
+            async with aclosing(self._answers.stream(lambda: self._answer(service, query, engine))) as updates:
                 return whole_answer([update async for update in updates])
 
-        return create_server(self.service, readable, self._searches.run, answer if with_answers else None)
+        return create_server(service, self._searches.run, answer if caller.may("answer") else None)
 
     def _refuse_too_long(self, asked: Query, engine: MeasuredEngine) -> None:
         system = Message("system", self.service.answering(asked).system)
