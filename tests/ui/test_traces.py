@@ -11,15 +11,13 @@ from typing import Any
 
 import pytest
 from fakes import ScriptedEngine
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from serving import ANSWER, QUESTION, post, running, service_of
 
 from assistant.errors import UsageError
 from assistant.workspace import Workspace
 from ui import logs
-
-pytest.importorskip("opentelemetry.sdk")
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 CHAT = {"model": "cars", "messages": [{"role": "user", "content": QUESTION}]}
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -98,7 +96,6 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
 
 
 def test_a_collector_is_sent_them(served: Workspace) -> None:
-    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
     with collector() as (address, sent):
         with running(service_of(served, ScriptedEngine(ANSWER), {"log": {"traces_url": address}})) as url:
             post(f"{url}/v1/chat/completions", json=CHAT)
