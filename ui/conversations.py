@@ -123,6 +123,7 @@ class Conversations:
         """
         with self._opened() as database:
             conversation = _conversation_of(database, user, turn)
+            self._branches(database, conversation).row(turn)  # or it is not there for them
             database.execute(_SHOW, (turn, conversation))
         return conversation
 

@@ -25,7 +25,7 @@ from signing import client_of, in_a_loop, make_people, sign_in
 from working import as_
 
 from assistant.artifacts.pairs import Pair, PairsHeader, write_pairs
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, UsageError
 from assistant.feedback.database import Assessment, FeedbackStore, Versions
 from assistant.types import Answer, Passage
 from assistant.workspace import Workspace
@@ -463,3 +463,42 @@ def test_two_people_who_sign_in_find_what_each_may_read_at_its_address(world: Wo
             other = {2: 3, 3: 2}[talk]
             assert client.get(f"/conversations/{other}/export.md").status_code == 404
     assert "zircon" in seen["ana"] and "basalt" in seen["ben"] and "zircon" not in seen["ben"]
+
+
+def test_a_conversation_ends_before_the_first_answer_that_one_may_not_read(world: World) -> None:
+    talks: list[tuple[str, list[tuple[str, ...]]]] = [
+        ("ana", [("basalt",), ("zircon",), ("basalt",)]),
+        ("ana", [("zircon",), ("quartz",)]),
+    ]
+    _settle(world, Drawn(dict.fromkeys(PEOPLE, ()), {("corpus", "zircon"): Access(("ben",))}, talks))
+    kept = world.context.of(as_("ana")).conversations
+    everything = world.context.conversations
+    assert [one.id for one in kept.listed("ana")] == [2] and len(everything.listed("ana")) == 2
+    assert kept.listed("ana", "zircon") == [] and [one.id for one in kept.listed("ana", "basalt")] == [2]
+    assert kept.turns("ana", 3) == [] and [one.id for one in kept.turns("ana", 2)] == [1]
+    for hidden in (2, 3, 4, 5):
+        for act in (kept.turn, kept.choose, lambda who, turn: kept.prefer(who, turn, 0)):
+            with pytest.raises(UsageError, match="not there any more"):
+                act("ana", hidden)
+    copies = world.context.of(as_("eve")).conversations
+    taken = copies.taken("eve", _link(2))
+    assert [one.question for one in everything.turns("eve", taken)] == ["And what does it pay?"]
+    assert everything.title("eve", taken) == "And what does it pay?", "its title may be about what is not there"
+    with pytest.raises(UsageError, match="leads nowhere"):
+        copies.taken("eve", _link(3))
+    assert [one.id for one in everything.listed("eve")] == [taken], "no empty copy stays behind"
+
+
+def test_a_follow_up_is_told_only_what_those_who_read_its_answer_may_know(world: World) -> None:
+    talks: list[tuple[str, list[tuple[str, ...]]]] = [("ana", [("basalt",), ("zircon",), ("basalt", "quartz")])]
+    asked: dict[tuple[str, ...], list[int]] = {}
+    for access in ({}, {("report", "marble"): Access(())}):
+        _settle(world, Drawn(dict.fromkeys(PEOPLE, ()), access, talks))
+        asking = Asking(world.context.of(as_("ana")))
+        turns = asking.context.conversations.turns("ana", 2)
+        for corpora in (("basalt",), ("basalt", "quartz"), ("zircon",)):
+            told = asking.told_with(turns, {("corpus", one) for one in corpora})
+            asked[corpora] = [turns.index(one) for one in told]
+        if not access:
+            assert set(map(tuple, asked.values())) == {(0, 1, 2)}, "where nothing is set, all is as it was"
+    assert asked == {("basalt",): [0], ("basalt", "quartz"): [0, 2], ("zircon",): [1]}
