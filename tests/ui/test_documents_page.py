@@ -224,8 +224,12 @@ def test_nothing_is_deleted_while_documents_are_read(context: AppContext, monkey
 
 def test_a_corpus_that_was_made_meanwhile_can_be_chosen(actions: DocumentsActions, tmp_path: Path) -> None:
     make_corpora(actions.context.workspace, tmp_path, {"storms": {"storm.md": "Storms are covered."}})
-    assert [name for name, _ in actions.corpora(as_(EDITOR)).choices] == ["cars", "storms"]
-    assert "choices" not in actions.corpora(as_(EXPERT))
+    shown = [actions.corpora(chosen, as_(EDITOR)) for chosen in (None, "default", "storms", "a-new-one")]
+    assert all([name for name, _ in one.choices] == ["cars", "storms"] for one in shown)
+    assert [one.value for one in shown] == ["cars", "cars", "storms", "a-new-one"], (
+        "what stands there before is nobody's"
+    )
+    assert "choices" not in actions.corpora("cars", as_(EXPERT))
 
 
 def test_an_empty_field_is_told(actions: DocumentsActions) -> None:

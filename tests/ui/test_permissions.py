@@ -294,7 +294,7 @@ LOOKS: dict[str, Callable[[World, gr.Request], Any]] = {
     "ask": lambda w, who: asyncio.run(_asked(w.chat, who)),
     "models": lambda w, who: telling(w.chat.show_model)(who),
     "documents": lambda w, who: [
-        DocumentsActions(w.context).corpora(who),
+        DocumentsActions(w.context).corpora(None, who),
         DocumentsActions(w.context).listed("", "", who),
     ],
     "reports": lambda w, who: EvaluationActions(w.context).listed(

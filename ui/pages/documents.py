@@ -107,9 +107,16 @@ class DocumentsActions:
         self._ingest(corpus, [str(self._document(corpus, key).location)])
 
     @telling
-    def corpora(self, request: gr.Request) -> Any:
-        """The corpora to choose from, those among them that were made since the app was started."""
-        return gr.Dropdown(_corpora(self.context)) if self.context.may(request, "editor") else gr.skip()
+    def corpora(self, corpus: str | None, request: gr.Request) -> Any:
+        """The corpora to choose from, those among them that were made since the app was started.
+
+        What is chosen stays, and be it the name of a new one; but for the one that stood there before anyone was known.
+        """
+        if not self.context.may(request, "editor"):
+            return gr.skip()
+        names = _corpora(self.context)
+        stays = corpus and (corpus in names or corpus != DEFAULT_CORPUS)
+        return gr.Dropdown(names, value=corpus if stays else names[0], allow_custom_value=True)
 
     @telling
     def listed(self, corpus: str, query: str, request: gr.Request) -> list[Any]:
@@ -194,8 +201,8 @@ def build(context: AppContext) -> None:
     for event in (query.change, corpus.change, panel.ended.change):
         event(actions.listed, [corpus, query], shown, **QUIET)
     when_opened(actions.listed, shown, [corpus, query])
-    panel.ended.change(actions.corpora, outputs=corpus, **QUIET)
-    when_opened(actions.corpora, [corpus])
+    panel.ended.change(actions.corpora, corpus, corpus, **QUIET)
+    when_opened(actions.corpora, [corpus], [corpus])
 
 
 def _corpora(context: AppContext) -> list[str]:
