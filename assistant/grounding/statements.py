@@ -1,22 +1,24 @@
 """The statements of an answer in Markdown: where each stands, and what it claims in plain words.
 
-A sentence claims itself, behind the lines that open the list that it is an item of. A row of a table claims each of its
-cells, under its header and beside the first cell of the row. Titles, headers and what only announces an answer ("Here
-is what the documents say:") claim nothing.
+A sentence claims itself, behind the lines that open the list that it is an item of; two that are joined ("The fee is
+€5, and the desk opens at nine.") claim each, since passages of their own may say them. A row of a table claims each of
+its cells, under its header and beside the first cell of the row. Titles, headers and what only announces an answer
+("Here is what the documents say:") claim nothing.
 """
 
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 
-from assistant.text.lexicon import everywhere
+from assistant.text.languages import LANGUAGES
+from assistant.text.lexicon import everywhere, vocabulary
 from assistant.text.markdown_blocks import Line, Outermost, lines, without_emphasis
 from assistant.text.negation import denials
 from assistant.text.quantities import quantities
 from assistant.text.sentences import asks, sentence_spans
-from assistant.text.words import WORD, words
+from assistant.text.words import WORD, answered_in, words
 
 # A title is short and says nothing of what it names: "Deductible", "What is covered?", "Next steps:".
 _MOST_WORDS_OF_A_TITLE = 6
@@ -24,6 +26,7 @@ _MOST_WORDS_OF_A_TITLE = 6
 _MAY_END, _BEGINS = re.compile(r"[.!?…\n]"), WORD
 # So many characters are read again with each statement; more only when they are longer by one in so many parts.
 _READ_AGAIN, _PARTS = 1_000, 4
+_MOST_JOINS = 8  # each is read with all behind it
 _EMPTY = frozenset({"", "-", "–", "—"})
 
 
@@ -121,9 +124,33 @@ def _sentences(line: Line, text: str) -> Iterator[Statement]:
         yield Statement(
             line.start + origins[start - 1] + 1 if place else _beginning(line, text),
             line.start + origins[end],
-            () if claims_nothing else (claim,),
+            () if claims_nothing else _clauses(claim),
             line.outermost,
         )
+
+
+def _clauses(claim: str) -> tuple[str, ...]:
+    """The sentences that a comma and "and" join in one, each of which stands by itself.
+
+    What points back, or may hold only under what the first one begins with ("If …", "In Home Basic, …"), is no other.
+    """
+    joining = "|".join(sorted(everywhere("asking_besides")))
+    joins = list(islice(re.finditer(f", (?:{joining}) ", claim), _MOST_JOINS))
+    if not joins:
+        return (claim,)
+    language = answered_in(claim, LANGUAGES)
+    leading = vocabulary("prepositions", language) | vocabulary("conditions", language)
+    verbs = vocabulary("verbs", language) | vocabulary("stating_verbs", language)
+    pointing = vocabulary("anaphora", language) | vocabulary("demonstratives", language)
+    parts, begin = [], 0
+    for joined in joins:
+        first, *before = words(claim[begin : joined.start()]) or [""]
+        subject, *behind = words(claim[joined.end() :]) or [""]
+        are_clauses = not (verbs.isdisjoint(before) or verbs.isdisjoint(behind) or first in leading or subject in verbs)
+        if are_clauses and pointing.isdisjoint([subject, *behind]):
+            parts.append(claim[begin : joined.start()] + ".")
+            begin = joined.end()
+    return (*parts, claim[begin:])
 
 
 def _row(cells: Sequence[Line], headers: Sequence[str], text: str) -> Statement:

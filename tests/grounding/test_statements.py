@@ -170,3 +170,37 @@ def test_the_plain_words_of_a_growing_answer_are_those_of_the_whole(parts: list[
     text, growing = "".join(parts), GrowingWords()
     for end in range(len(text) + 1):
         assert growing.read(text[:end]) == without_markup(text[:end])
+
+
+STUDIO = evidence("The studio is open until 22:00 on weekdays.", 1)
+LOCKERS = evidence("A locker costs €4 a month.", 2)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cited"),
+    [
+        ("The studio is open until 22:00 on weekdays, and a locker costs €4 a month.", {1, 2}),
+        ("Yes, the studio is open until 22:00 on weekdays, and a locker costs €4 a month.", {1, 2}),
+        ("The studio is open until 22:00 on weekdays, and a locker costs €5 a month.", set()),
+        ("The studio is open until 21:00 on weekdays, and a locker costs €4 a month.", set()),
+    ],
+)
+def test_two_sentences_that_are_joined_are_supported_by_passages_of_their_own(sentence: str, cited: set[int]) -> None:
+    (found,) = ground(sentence, (STUDIO, LOCKERS), weights, 0.6)
+    assert {citation.hit for citation in found.citations} == cited and found.supported == bool(cited)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The studio is closed, and it is free on weekdays.",
+        "In Home Basic, the roof is covered, and the cellar is covered up to €500.",
+        "If the roof leaks, the cellar is covered, and the desk is informed.",
+        "Bikes, tents, and boats are covered.",
+        "The desk is open, and closes at nine.",
+        "Flood is covered, and this is limited to €5.",
+    ],
+)
+def test_what_holds_only_beside_the_first_sentence_is_no_sentence_of_its_own(sentence: str) -> None:
+    (found,) = statements(sentence)
+    assert found.claims == (sentence,)
