@@ -31,8 +31,8 @@ _LONGEST_WAIT_SECONDS = 60.0
 # Statuses of a server that may answer the same request later, and of one that finds fault with it.
 _BUSY = frozenset({408, 409, 425, 429})
 _AT_FAULT = frozenset({400, 422})
-# Of an address that a server does not have, or has for others.
-_NOT_OFFERED = frozenset({403, 404, 405})
+# Of a server that takes no adapters while it runs, or finds none in the folder.
+_NOT_TAKEN = frozenset({400, 403, 404, 405})
 _VLLM = "vllm"
 # How vLLM ends an answer that it could not finish.
 _GIVEN_UP = frozenset({"abort", "error"})
@@ -141,15 +141,15 @@ class Server:
         return found
 
     def take_adapter(self, name: str, folder: Path) -> ListedModel | None:
-        """The adapter in a folder of this machine, which a vLLM beside us may load while it runs; None elsewhere.
+        """The adapter in a folder, which a vLLM that sees it too may load while it runs; None elsewhere.
 
         vLLM does with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1. Raises what ``words`` raises.
         """
-        if not is_this_machine(self.url) or not any(model.owned_by == _VLLM for model in self.listed):
+        if not any(model.owned_by == _VLLM for model in self.listed):
             return None
         place = {"lora_name": name, "lora_path": str(folder.resolve())}
         with self._response("POST", "load_lora_adapter", place) as response:
-            if response.status_code in _NOT_OFFERED:
+            if response.status_code in _NOT_TAKEN:
                 return None
             self._refuse(response)
         return self.model(name)

@@ -129,7 +129,7 @@ class OpenAIEngine:
     """The models of servers; several threads may ask at once, and the servers say who waits."""
 
     def __init__(self, settings: EngineSettings, adapters: Path | None = None, sleep: Sleep = time.sleep) -> None:
-        """Nothing is sent yet. ``adapters`` is the folder of those that a server on this machine may load.
+        """Nothing is sent yet. ``adapters`` is the folder of those that a server may load from there.
 
         Raises ConfigError for an address or a key that cannot be used.
         """

@@ -274,9 +274,7 @@ def test_an_adapter_that_was_loaded_meanwhile_is_found() -> None:
 
 @pytest.mark.parametrize("owner", ["vllm", "llamacpp"])
 @pytest.mark.parametrize("loads", [True, False])
-def test_an_adapter_of_ours_is_given_to_a_vllm_on_this_machine_that_takes_it(
-    tmp_path: Path, owner: str, loads: bool
-) -> None:
+def test_an_adapter_of_ours_is_given_to_a_vllm_that_takes_it(tmp_path: Path, owner: str, loads: bool) -> None:
     (tmp_path / "house").mkdir()
     with serving(Reply("Yes."), models=[{"id": "base-model", "owned_by": owner}]) as endpoint:
         endpoint.loads_adapters = loads
