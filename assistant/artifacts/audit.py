@@ -19,7 +19,7 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -73,34 +73,36 @@ class AuditLog:
 
     def record(self, user: str, action: str, about: str = "", request: str = "", **details: Any) -> None:
         """Keep a line. Where that is not possible the log says so, and what is done goes on."""
+        self._keep(user, action, about, request, lambda _: details)
+
+    def question(self, user: str, corpora: str, question: str, request: str = "") -> None:
+        """Keep that something was asked."""
+
+        def told(database: sqlite3.Connection) -> dict[str, Any]:
+            if self._with_questions:
+                return {"characters": len(question), "question": question}
+            (key,) = database.execute("SELECT key FROM secret").fetchone()
+            hashed = hmac.new(key, question.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+            return {"characters": len(question), "hash": hashed[:16]}
+
+        self._keep(user, "question", corpora, request, told)
+
+    def _keep(
+        self, user: str, action: str, about: str, request: str, told: Callable[[sqlite3.Connection], Mapping[str, Any]]
+    ) -> None:
         if not self._keep_days:
             return
         now = datetime.now(UTC)
         try:
             with self._opened() as database:
-                row = (_written(now), user, action, about[:_LONGEST_ABOUT], request, json.dumps(details, default=str))
+                details = json.dumps(told(database), default=str)
                 database.execute(
-                    "INSERT INTO lines (at, user, action, about, request, details) VALUES (?, ?, ?, ?, ?, ?)", row
+                    "INSERT INTO lines (at, user, action, about, request, details) VALUES (?, ?, ?, ?, ?, ?)",
+                    (_written(now), user, action, about[:_LONGEST_ABOUT], request, details),
                 )
                 database.execute("DELETE FROM lines WHERE at < ?", (_written(now - timedelta(days=self._keep_days)),))
         except AssistantError as error:
             _log.error("What was done is not in the audit log: %s", error)
-
-    def question(self, user: str, corpora: str, question: str, request: str = "") -> None:
-        """Keep that something was asked."""
-        if not self._keep_days:
-            return
-        told: dict[str, Any] = {"characters": len(question)}
-        if self._with_questions:
-            told["question"] = question
-        else:
-            try:
-                with self._opened() as database:
-                    (key,) = database.execute("SELECT key FROM secret").fetchone()
-                told["hash"] = hmac.new(key, question.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
-            except AssistantError:
-                pass  # ``record`` will say why
-        self.record(user, "question", corpora, request, **told)
 
     def lines(self, since: str = "", until: str = "", user: str = "", action: str = "") -> Iterator[AuditLine]:
         """Those of a time, a person and an action, the oldest first. Dates as in 2026-12-31, the last one included."""
