@@ -93,7 +93,7 @@ from ui.turns import TurnReply
 from ui.uploads import safe_file_name
 
 MOST_SECONDS = 2.0
-"""For LONGEST characters, of an idle processor, on which the rounds of plain Python of ``slowness`` take
+"""For LONGEST characters, of an idle processor, on which the rounds of plain Python of ``slowdown`` take
 ``IDLE_SECONDS``."""
 IDLE_SECONDS = 0.006
 MOST_GROWTH = 1.2
@@ -475,16 +475,21 @@ def seconds(name: str, unit: str, length: int, tries: int, enough: float = 0.0) 
     return min(taken)
 
 
+def slowdown() -> float:
+    """How many times as long as alone on an idle processor plain Python takes now; 1 at least."""
+    began, total = time.thread_time(), 0
+    for number in range(100_000):
+        total += number * number % 7
+    return max(1.0, (time.thread_time() - began) / IDLE_SECONDS)
+
+
 def slowness() -> float:
     """How many times as long as alone on an idle processor work may take now, when others slow it down.
 
     By as much as plain Python, and three times that for caches that others use: beside a whole suite, on a slow
     processor, a PDF of 25,000 lines took 4.2 s while plain Python took 1.2 times its time. Growth is held all the same.
     """
-    began, total = time.thread_time(), 0
-    for number in range(100_000):
-        total += number * number % 7
-    return 3 * max(1.0, (time.thread_time() - began) / IDLE_SECONDS)
+    return 3 * slowdown()
 
 
 def is_in_time(began: float) -> bool:

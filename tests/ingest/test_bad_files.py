@@ -17,7 +17,7 @@ import psutil
 import pytest
 from fakes import FakeEmbedder
 from files import docx, with_member
-from test_linear_time import slowness
+from test_linear_time import slowdown
 from test_pipeline import fill
 
 from assistant.artifacts.command_reports import FileReport, IngestReport
@@ -355,7 +355,7 @@ def test_five_thousand_unchanged_files_take_two_seconds_and_no_torch(workspace: 
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert json.loads(done.stdout)["counts"] == {"unchanged": 5000}
     assert done.stderr == "False\n"
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2 * slowness()
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2 * slowdown()
 
 
 LIMITED = """
