@@ -39,7 +39,7 @@ _MEASURED = ("first_sign", "whole_answer", "signing_in")
 
 
 def ingested(folder: Path) -> Workspace:
-    """A workspace with the corpora ``sample`` and ``hurt``."""
+    """A workspace with the corpora ``sample`` and ``strange``."""
     docs = folder / "docs"
     docs.mkdir()
     for number, make in enumerate(kinds().values()):
@@ -55,7 +55,8 @@ def ingested(folder: Path) -> Workspace:
 def addresses(workspace: Workspace) -> list[str]:
     """Of the pages that hurt, as far as their text could be read."""
     with closing(open_corpus(workspace, "strange")) as catalog:
-        return [f"/sources/hurt/{file.document_id}/pages/1" for file in catalog.files() if file.document_id is not None]
+        read = [file.document_id for file in catalog.files() if file.document_id is not None]
+    return [f"/sources/strange/{document}/pages/1" for document in read]
 
 
 def signed_in(address: str, name: str) -> httpx.Client:
@@ -139,6 +140,10 @@ def main(people: int, warm_up: float, rounds: int, minutes: float) -> None:
         pages = addresses(workspace)
         with running(workspace.root, "ui.questions_per_minute=0", "ui.sign_ins_per_minute=1000") as app:
             play(app.address, names, warm_up, Met())
+            # A page that was given up is told as missing, one that is not there as well, and that one hurts nobody.
+            with closing(signed_in(app.address, "mallory")) as client:
+                for page in pages:
+                    client.get(f"{page}/view").raise_for_status()
             for _ in range(rounds):
                 play(app.address, names, minutes, alone)
                 clicks = partial(click_again_and_again, app.address, "mallory", pages, told)
