@@ -12,6 +12,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, Protocol
 
+from assistant.config import description_of
 from assistant.text.languages import LANGUAGES, Language, data
 
 
@@ -35,10 +36,15 @@ def texts(language: Language) -> Mapping[str, str]:
     return dict(_flattened(data(language, "interface"), ""))
 
 
-def field_words(setting: str, language: Language) -> tuple[str, str] | None:
-    """What a setting is called and its explanation, where a language has words of its own for it."""
-    words = (data(language, "fields") or {}).get(setting)
-    return None if words is None else (words[0], words[1])
+def field_words(setting: str, language: Language) -> tuple[str, str]:
+    """What a setting is called where a page has a control for it, and what it does; empty as far as that is English."""
+    words = (data(language, "fields") or {}).get(setting, "")
+    return ("", words) if isinstance(words, str) else (words[0], words[1])
+
+
+def explanation(setting: str, language: Language) -> str:
+    """What a setting of a workspace does. Raises KeyError for one that there is not."""
+    return field_words(setting, language)[1] or description_of(setting)
 
 
 def preferred(accepted: str) -> Language:

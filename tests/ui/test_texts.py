@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from assistant.text.languages import LANGUAGES, Language
-from ui.texts import preferred, shown_date, shown_number, text, texts
+from assistant.config import description_of, setting_keys
+from assistant.text.languages import LANGUAGES, Language, data
+from ui.pages.training import MORE
+from ui.texts import explanation, field_words, preferred, shown_date, shown_number, text, texts
 
 CODE = Path(__file__).parents[2] / "ui"
 
@@ -34,6 +36,22 @@ def test_every_text_stands_somewhere() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_text_is_empty_or_of_another_type(language: Language) -> None:
     assert all(value and value not in ("None", "True", "False") for value in texts(language).values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_every_setting_is_explained_in_every_language(language: Language) -> None:
+    of_trainings = {f"train.{key}" for key in (*MORE, "pairs")}
+    assert set(data(language, "fields")) == {*setting_keys(), *of_trainings}
+    explained = {key: field_words(key, language) for key in data(language, "fields")}
+    assert [key for key, (_, does) in explained.items() if len(does) < 20] == []
+    assert {key for key, (name, _) in explained.items() if name} == of_trainings
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_what_is_typed_as_it_stands_is_so_in_every_language(language: Language) -> None:
+    typed = re.compile(r"\b(?:[a-z]+\.[a-z_]{3,}|ASSISTANT_[A-Z_]+|https?://[^ ;]+\d\S*?|--[a-z]+)(?=[ ;,)]|$)")
+    for key in setting_keys():
+        assert set(typed.findall(description_of(key))) <= set(typed.findall(explanation(key, language)))
 
 
 def test_a_key_that_there_is_not_is_told() -> None:

@@ -67,10 +67,9 @@ def control(section: type[BaseModel], key: str, prefix: str, language: Language)
 def named_in(language: Language, setting: str, description: str) -> dict[str, str]:
     """Label and help of a setting in a language."""
     key = setting.rpartition(".")[2]
-    if words := field_words(setting, language):
-        label, help_ = words
-        return {"label": label if label.lower() == key else f"{label} ({key})", "info": help_}
-    return {"label": label_of(key), "info": description}
+    called, does = field_words(setting, language)
+    label = f"{called} ({key})" if called and called.lower() != key else label_of(key)
+    return {"label": label, "info": does or description}
 
 
 def label_of(key: str) -> str:

@@ -8,7 +8,6 @@ import gradio as gr
 
 from assistant.artifacts.cards import unfinished_runs
 from assistant.artifacts.command_reports import CheckReport, PairsReport
-from assistant.config import description_of
 from assistant.config.train_settings import TrainSettings
 from assistant.errors import UsageError
 from assistant.workspace import Resource, make_folder, safe_name
@@ -53,6 +52,7 @@ from ui.shown.adapters import (
     plot_html,
 )
 from ui.shown.installation import bases_here
+from ui.texts import explanation
 from ui.uploads import kept_as
 
 KINDS: tuple[Kind, ...] = ("train", "check", "pairs", "compose", "export", "remove")
@@ -305,7 +305,7 @@ def _making(context: AppContext, actions: TrainingActions, panel: JobPanel) -> l
         value="",
         allow_custom_value=True,
         label=words("training.facts.base"),
-        info=named_in(context.language, "engine.model", description_of("engine.model"))["info"],
+        info=explanation("engine.model", context.language),
         elem_id="train-base",
     )
     gr.Markdown(f"### {words('training.long')}")

@@ -13,7 +13,7 @@ import gradio as gr
 
 from assistant import config
 from assistant.artifacts.cards import adapters_shown
-from assistant.config import Origin, Settings, change_settings, description_of, setting_keys, value_of
+from assistant.config import Origin, Settings, change_settings, setting_keys, value_of
 from assistant.doctor import Diagnosis
 from assistant.engines.opening import check_engine
 from assistant.errors import ConfigError, UsageError
@@ -29,6 +29,7 @@ from ui.rights import GROUP, NOTHING_SET, Access, RightsKind, refuse_unknown
 from ui.shown.components import Badge, ListEntry, choices_html, message_html, meta_html, title_html
 from ui.shown.installation import findings_html, model_html, models_html, settings_html, written
 from ui.shown.reports import reports
+from ui.texts import explanation
 
 
 def build_settings(context: AppContext) -> None:
@@ -81,7 +82,7 @@ class SettingsActions:
         if key not in setting_keys():
             return gr.Textbox("", info=self.context.text("settings.value_help"))
         settings, _ = self._effective()
-        return gr.Textbox(written(value_of(settings, key)), info=description_of(key))
+        return gr.Textbox(written(value_of(settings, key)), info=explanation(key, self.context.language))
 
     def listed(self, request: gr.Request) -> str:
         """The language models of the catalogue, the one that answers marked."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from assistant.config import Origin, Settings, description_of, value_of
+from assistant.config import Origin, Settings, value_of
 from assistant.doctor import Diagnosis
 from assistant.engines.opening import uses_server
 from assistant.errors import ModelError
@@ -19,7 +19,7 @@ from ui.context import AppContext
 from ui.shown.chat import language_name
 from ui.shown.components import Badge, ListEntry
 from ui.shown.templates import filled
-from ui.texts import shown_number
+from ui.texts import explanation, shown_number
 
 _DEFAULT = "default"
 _SECONDS_A_BILLION = 4.0
@@ -37,7 +37,7 @@ def settings_html(context: AppContext, settings: Settings, origins: Sequence[Ori
                 source = context.text("settings.command_line")
             later = context.text("settings.later") if value != value_of(context.settings, origin.key) else ""
             shown = "" if source == _DEFAULT else Path(source).name
-            rows.append((origin.key, written(value), shown, later, description_of(origin.key)))
+            rows.append((origin.key, written(value), shown, later, explanation(origin.key, context.language)))
         changed = sum(bool(shown) for _, _, shown, _, _ in rows)
         sections.append((name, context.text("settings.changed", count=changed) if changed else "", rows))
     return filled("installation.settings", sections=sections)

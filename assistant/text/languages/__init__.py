@@ -1,7 +1,7 @@
 """The languages that texts are read and answered in: each is one folder here, with nothing but data.
 
     en/interface.yaml     the texts of the app, by page and name
-    de/fields.yaml        what settings are called there, where a language has words of its own for them
+    de/fields.yaml        what settings do, and what pages call them; the command line explains them in English
     en/answers.yaml       what the assistant says of its own
     en/words.yaml         closed-class words, and forms made of them (``assistant.text.lexicon``)
     de/report.yaml        the words of an evaluation report, by the English ones (``eval.report.labels``)
