@@ -35,7 +35,7 @@ from ui.context import AppContext
 from ui.export import add_export_route
 from ui.health import Measured, add_health_routes
 from ui.logs import record
-from ui.pages import chat, documents, evaluation, rating, teaching, training, upkeep
+from ui.pages import chat, documents, evaluation, people, rating, teaching, training, upkeep
 from ui.pages.events import QUIET
 from ui.people import NOBODY, Role
 from ui.personal_data import drop_old
@@ -65,7 +65,7 @@ PAGES = (
     Page("evaluation", evaluation.build, "editor"),
     Page("rating", rating.build, "editor"),
     Page("teaching", teaching.build, "editor"),
-    Page("people", upkeep.build_people, "admin"),
+    Page("people", people.build_people, "admin"),
     Page("settings", upkeep.build_settings, "admin"),
     Page("health", upkeep.build_health, "editor"),
 )

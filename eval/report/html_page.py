@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from assistant.artifacts.evaluations import FEWEST_QUESTIONS, Changes, Wording, reason_of, verdict_of, words_in
-from assistant.render.html_templates import environment
+from assistant.render import environment
 from assistant.text.languages import Language
 from assistant.text.printing import visible
 from eval.human_agreement import FEWEST_RATINGS, Opinions

@@ -17,7 +17,7 @@ from working import ADMIN, EDITOR, EXPERT, as_, choosing, save_report, work_cont
 from assistant.config import UiSettings
 from assistant.errors import ConfigError, UsageError
 from assistant.workspace import Workspace
-from ui.pages.upkeep import PeopleActions
+from ui.pages.people import PeopleActions
 from ui.people import People, User, people_of, usable_name
 from ui.rights import Access, RightsFile
 

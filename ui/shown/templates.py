@@ -16,7 +16,7 @@ from jinja2.ext import Extension
 from markupsafe import Markup
 
 from assistant.feedback.database import FAULTS
-from assistant.render.html_templates import environment
+from assistant.render import environment
 from assistant.render.transcript import readable
 from assistant.text.printing import excerpt
 from ui.shown.plain import checked_words, heading_line, place_line, source_line, title_line
