@@ -33,9 +33,10 @@ from assistant.errors import ConfigError
 from ui import gradio_calls
 from ui.gradio_calls import Call, function_of, pages_of, read_call, takes_files
 from ui.health import OPEN_PATHS
+from ui.oidc import Provider
 from ui.people import People, User
 from ui.requests import Hosts, Proxies, WrongHost, again, body_of, stated_length
-from ui.signin import SIGN_IN, SIGN_OUT, STYLE_SOURCE, SignIn, remember, sign_in_address
+from ui.signin import FORM_PATHS, SIGN_IN, SIGN_OUT, STYLE_SOURCE, SignIn, remember, sign_in_address
 from ui.uploads import Arrivals
 
 _EVERYWHERE = {
@@ -51,7 +52,7 @@ SIGN_IN_POLICY = (
     f"default-src 'none'; style-src {STYLE_SOURCE}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _CONFIG = "window.gradio_config = "
-_FOR_ALL = OPEN_PATHS | {SIGN_IN}
+_FOR_ALL = OPEN_PATHS | FORM_PATHS - {SIGN_OUT}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_BODY_BYTES = 4 << 20  # texts of a call; files come as uploads, which have a limit of their own
 _MIB = 1 << 20
@@ -122,10 +123,11 @@ def guard(
     people: People | None,
     arrivals: Arrivals,
     *beside: str,
-    record: Callable[[str, str], None] | None = None,
+    record: Callable[..., None] | None = None,
+    provider: Provider | None = None,
 ) -> None:
     """Put the gate before an app, and the pages to sign in and out into it; ``record`` is told who does so."""
-    sign_in = SignIn(settings, people, record=record)
+    sign_in = SignIn(settings, people, record=record, provider=provider)
     app.router.routes.extend(sign_in.routes)
     app.add_middleware(
         AppGate,
@@ -306,7 +308,7 @@ class _Sender:
             if self.keeps:
                 self._start = message
                 return
-            policy = SIGN_IN_POLICY if self._path == SIGN_IN else ""
+            policy = SIGN_IN_POLICY if self._path in FORM_PATHS else ""
             is_asset = self._rest is not None and gradio_calls.is_asset(self._rest)
             protect(MutableHeaders(raw=message["headers"]), policy, cached=is_asset)
         elif message["type"] == "http.response.body" and self._start is not None:

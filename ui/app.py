@@ -35,6 +35,7 @@ from ui.context import AppContext
 from ui.export import add_export_route
 from ui.health import Measured, add_health_routes
 from ui.logs import record
+from ui.oidc import provider_of
 from ui.pages import chat, documents, evaluation, people, rating, teaching, training, upkeep
 from ui.pages.events import QUIET
 from ui.people import NOBODY, Role
@@ -184,7 +185,8 @@ def create_app(context: AppContext, tokens: Tokens | None = None) -> FastAPI:
         app.mount(API, api.create_app(context.service, tokens, hosts))
     beside = [API] if tokens and not tokens.is_open else []
     kept = partial(record, context.settings, context.workspace.root)
-    guard(app, context.settings.ui, context.people, context.arrivals, *beside, record=kept)
+    provider = provider_of(context.settings)
+    guard(app, context.settings.ui, context.people, context.arrivals, *beside, record=kept, provider=provider)
     app.add_middleware(Measured, metrics=metrics, known=_COUNTED)
     return app
 

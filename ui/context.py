@@ -182,7 +182,7 @@ def make_context(workspace: Workspace, settings: Settings, origins: tuple[Origin
         workspace=workspace,
         origins=origins,
         service=service,
-        people=people_of(workspace, settings.ui),
+        people=people_of(workspace, settings.ui, has_provider=bool(settings.oidc.issuer)),
         rights=RightsFile(workspace),
         conversations=Conversations(workspace.root),
         library=Library(workspace),

@@ -21,7 +21,7 @@ from assistant.text.languages import Language
 from assistant.text.markdown_blocks import plain_lines
 from assistant.text.printing import excerpt, visible
 from ui.context import AppContext
-from ui.shown.plain import checked_words, marked, references, reply_name
+from ui.shown.templates import checked_words, marked, references, reply_name
 from ui.signin import signed_in
 from ui.sources.routes import Number, saved_as
 from ui.texts import Texts, shown_date

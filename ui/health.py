@@ -18,12 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant.service import Service
 from assistant.types import Answer
 from ui.api.bearer_tokens import Tokens
-from ui.requests import Guesses
 from ui.signin import signed_in
 
 OPEN_PATHS = frozenset({"/health", "/ready", "/metrics"})
 """Of the app: they ask by themselves who may know."""
-_GUESSES_A_MINUTE = 20
 
 # From a search to an answer on a slow machine; the buckets of Prometheus itself end at 10.
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -123,7 +121,6 @@ def shown(metrics: Metrics) -> Response:
 
 def add_health_routes(app: FastAPI, service: Service, metrics: Metrics, tokens: Tokens) -> None:
     """The three of the app, which its gate lets through: counts are for admins, and programs with such a token."""
-    guesses = Guesses(_GUESSES_A_MINUTE)
 
     async def health() -> Response:
         return health_of(service)
@@ -136,7 +133,7 @@ def add_health_routes(app: FastAPI, service: Service, metrics: Metrics, tokens: 
                 await tokens.note_use(caller)
             return shown(metrics)
         address = request.client.host if request.client else "unknown"
-        if not user and not caller and (wait := guesses.wait("", address)):
+        if not user and not caller and (wait := tokens.guesses.wait("", address)):
             return PlainTextResponse("Too many requests.", 429, {"Retry-After": str(math.ceil(wait))})
         told = "Counts are for admins: sign in as one, or send a token of the scope 'admin'."
         return PlainTextResponse(told, 403 if user or caller else 401)

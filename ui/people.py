@@ -2,8 +2,10 @@
 
     {"users": [{"name": "ana", "role": "editor", "password": "scrypt:15:8:3:SALT:KEY", "groups": ["claims"]}]}
 
-A name without a password can only come from a proxy that has signed it in (``ui.trusted_header``). Every change is
-seen by the next request: nobody has to start the app again to take a right away.
+A name without a password can only come from a proxy that has signed it in (``ui.trusted_header``), or from the provider
+(``ui.oidc``): then it begins with ``oidc:``, as do the groups that the provider has somebody in, and its line says who
+that is there. So nobody is another one here for being called the same. Every change is seen by the next request: nobody
+has to start the app again to take a right away.
 """
 
 import base64
@@ -32,6 +34,8 @@ SHORTEST_PASSWORD = 8  # as NIST asked for at least (SP 800-63B of 2017, 5.1.1.2
 # Far above any real one; hashing gets no longer with it, but a request might.
 LONGEST_PASSWORD = 1024
 USERS_FILE = "users.json"
+OIDC = "oidc:"
+"""Begins the names of people and groups that the provider names; no others do."""
 # Letters and digits of any script; nothing that hides, reorders, or means something to a shell, a path or HTML.
 _NAME = re.compile(r"[^\W_](?:[\w .@+'-]{0,62}[\w.])?")
 Cost = tuple[int, int, int]
@@ -63,7 +67,7 @@ NOBODY = User("", "expert")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One line of the file. ``password`` is its hash; empty where a proxy signs in."""
+    """One line of the file. ``password`` is its hash; empty where a proxy or the provider signs in."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
@@ -71,6 +75,10 @@ class Account:
     role: Role
     password: str = field(default="", repr=False)
     groups: tuple[str, ...] = ()
+    subject: str = ""
+    """A hash of who they are at the provider; empty for others, and until they come from there."""
+    locked: bool = False
+    """They are not let in, whoever says that they may."""
 
     @property
     def user(self) -> User:
@@ -106,17 +114,17 @@ class People:
         return self._accounts
 
     def users(self) -> list[User]:
-        """Everyone, by name."""
-        return [account.user for _, account in sorted(self.accounts().items())]
+        """Everyone who may sign in, by name."""
+        return [account.user for _, account in sorted(self.accounts().items()) if not account.locked]
 
     def groups(self) -> list[str]:
         """The groups that someone is in, by name."""
         return sorted({group for account in self.accounts().values() for group in account.groups})
 
     def user(self, name: str) -> User | None:
-        """The person of that name; None if there is none."""
+        """The person of that name; None if there is none, or they are locked."""
         account = self.accounts().get(composed(name))
-        return account.user if account else None
+        return account.user if account and not account.locked else None
 
     def verified(self, name: str, password: str) -> User | None:
         """The person if the password is theirs. Takes as long for a name that is not there."""
@@ -126,12 +134,14 @@ class People:
         _, cost, block, passes, salt, key = ((account and account.password) or nobody).split(":")
         found = _key(password[:LONGEST_PASSWORD], base64.b64decode(salt), int(cost), int(block), int(passes))
         fits = hmac.compare_digest(found, base64.b64decode(key))
-        return account.user if account and account.password and fits else None
+        return account.user if account and account.password and fits and not account.locked else None
 
     def stamp(self, name: str) -> str:
-        """What changes with someone's password, so that sessions end with the old one; empty for nobody."""
+        """What changes with someone's password or with who they are, so that sessions end; empty for nobody."""
         account = self.accounts().get(composed(name))
-        return hashlib.sha256(account.password.encode()).hexdigest() if account else ""
+        if account is None or account.locked:
+            return ""
+        return hashlib.sha256(f"{account.password} {account.subject}".encode()).hexdigest()
 
     def device_mark(self, name: str, device: str) -> str:
         """What a browser ``device`` that ``name`` has signed in with can show; empty for a name without a password.
@@ -145,7 +155,7 @@ class People:
 
     def add(self, name: str, role: Role, password: str, groups: Iterable[str] = ()) -> User:
         """Let someone in. Raises UsageError for a name that is taken or a password that is too short."""
-        new = Account(usable_name(name), role, _hashed(password, self._cost), _grouped(groups))
+        new = Account(usable_name(name), role, _hashed(_for(name, password), self._cost), _grouped(groups))
         with self._changing() as accounts:
             if new.name in accounts:
                 raise UsageError(
@@ -156,7 +166,7 @@ class People:
 
     def set_password(self, name: str, password: str) -> None:
         """Give someone another password, which ends their sessions. Raises UsageError."""
-        hashed = _hashed(password, self._cost)
+        hashed = _hashed(_for(name, password), self._cost)
         with self._changing() as accounts:
             known = _known(name, accounts)
             accounts[known] = replace(accounts[known], password=hashed)
@@ -175,16 +185,57 @@ class People:
             accounts[known] = replace(accounts[known], groups=named)
         return accounts[known].user
 
-    def remove(self, name: str) -> None:
-        """Let someone in no more, from their next click on. Raises UsageError for nobody."""
+    def admit(self, name: str, subject: str, role: Role | None, groups: Iterable[str]) -> User:
+        """Who has come from the provider, where they are called ``name``, and are in ``groups``; ``subject`` says who.
+
+        Someone known keeps the name of the first time, and groups that were given here. Who has no ``role`` any more
+        loses what the provider gave. Raises UsageError for one who is not let in, and why.
+        """
         with self._changing() as accounts:
-            del accounts[_known(name, accounts)]
+            known = next((one for one in accounts.values() if one.subject == subject), None)
+            if known is None:
+                usable = usable_name(OIDC + name)
+                known = accounts.get(usable) or Account(usable, role or "expert")
+            if known.subject not in ("", subject):
+                raise UsageError(
+                    f"'{known.name}' was someone else at the provider before.",
+                    f"Once it is sure that they come no more: assistant users forget {known.name}",
+                )
+            if known.locked:
+                raise UsageError(f"'{known.name}' is locked.", f"Run: assistant users unlock {known.name}")
+            if role or known.name in accounts:
+                given_here = [group for group in known.groups if not group.startswith(OIDC)]
+                theirs = [OIDC + group for group in groups] if role else []
+                known = replace(known, subject=subject, role=role or "expert", groups=_grouped([*given_here, *theirs]))
+                accounts[known.name] = known
+        if role is None:
+            raise UsageError(f"'{known.name}' is in no group that has a role.", "See the setting oidc.roles.")
+        return known.user
+
+    def set_locked(self, name: str, locked: bool) -> None:
+        """Let someone in no more though they stay known, or again. Raises UsageError for nobody."""
+        with self._changing() as accounts:
+            known = _known(name, accounts)
+            accounts[known] = replace(accounts[known], locked=locked)
+
+    def remove(self, name: str, known_as: str = "") -> None:
+        """Let someone in no more, from their next click on. Raises UsageError for nobody.
+
+        Whom the provider would let in again is kept as locked, under the name ``known_as`` if there is one.
+        """
+        with self._changing() as accounts:
+            gone = accounts.pop(_known(name, accounts))
+            if gone.name.startswith(OIDC):
+                kept = OIDC + known_as if known_as else gone.name
+                accounts[kept] = Account(kept, "expert", subject=gone.subject, locked=True)
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Account]]:
         with write_lock(self.file.parent, timeout=10):
             accounts = dict(self.accounts())
             yield accounts
+            if accounts == self.accounts():
+                return
             users = _File(users=[account for _, account in sorted(accounts.items())])
             # Without groups it is as earlier versions wrote it, and they read it.
             text = users.model_dump_json(indent=2, exclude_defaults=True) + "\n"
@@ -195,13 +246,13 @@ class People:
                     stream.write(text)
 
 
-def people_of(workspace: Workspace, settings: UiSettings) -> People | None:
-    """Those who may sign in; None where there is no users file, and nobody has to.
+def people_of(workspace: Workspace, settings: UiSettings, *, has_provider: bool = False) -> People | None:
+    """Those who may sign in; None where there is no users file and no provider, and nobody has to.
 
     Raises ConfigError for a ``ui.users_file`` that names nobody, and for a ``ui.trusted_header`` without users.
     """
     people = People(users_file(workspace, settings))
-    if people.accounts():
+    if people.accounts() or has_provider:
         return people
     if settings.users_file:
         raise ConfigError(f"ui.users_file {people.file} names nobody.", "Run: assistant users add NAME")
@@ -220,7 +271,7 @@ def users_file(workspace: Workspace, settings: UiSettings) -> Path:
 def usable_name(name: str, what: str = "user") -> str:
     """``name``, in one Unicode form. Raises UsageError for one that could deceive."""
     usable = composed(name)
-    if not _NAME.fullmatch(usable):
+    if not _NAME.fullmatch(usable.removeprefix(OIDC)):
         raise UsageError(
             f"{name[:80]!r} is not a name for a {what}.",
             "Use 1 to 64 letters, digits, spaces and . _ - @ + ', beginning with a letter or digit.",
@@ -241,6 +292,13 @@ def usable_password(password: str) -> str:
 def composed(name: str) -> str:
     """``name`` in the one Unicode form that names are kept in."""
     return unicodedata.normalize("NFC", name)
+
+
+def _for(name: str, password: str) -> str:
+    """``password``, if it is not for someone who signs in at the provider. Raises UsageError."""
+    if password and name.startswith(OIDC):
+        raise UsageError(f"'{name[:80]}' signs in at the provider.", "Use --no-password.")
+    return password
 
 
 def _grouped(groups: Iterable[str]) -> tuple[str, ...]:

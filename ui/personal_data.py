@@ -30,7 +30,7 @@ from assistant.feedback.database import FeedbackStore
 from assistant.workspace import Workspace, replaced_atomically
 from ui.conversations import FILE, Conversations
 from ui.people import People, composed
-from ui.rights import RIGHTS_KINDS, Access, RightsFile
+from ui.rights import RightsFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ class PersonalData:
         feedback = self._feedback.listed(user=self.name, most=-1)
         ratings = [line for _, line in self._ratings() if line["rater"] == self.name]
         lines = list(self._audit.lines(user=self.name))
-        account = self._people.user(self.name)
+        line = self._people.accounts().get(self.name)
+        account = line and line.user
         if not (account or conversations or feedback or votes or ratings or lines):
             raise UsageError(f"Nothing is kept of {self.name[:80]!r}.", "See: assistant users list")
         content = {
@@ -82,9 +83,9 @@ class PersonalData:
         the conversation before it. Raises UsageError where nothing is kept.
         """
         stranger = f"person-{secrets.token_hex(4)}"
-        has_account = self._people.user(self.name) is not None
+        has_account = self.name in self._people.accounts()
         if has_account:
-            self._people.remove(self.name)
+            self._people.remove(self.name, stranger)
         kept = Conversations(self._workspace.root)
         conversations = list(self._conversations())
         files = sum(len(list(self._files(one["attached"]))) for one in conversations)
@@ -96,7 +97,7 @@ class PersonalData:
                 job = json.loads(file.read_text(encoding="utf-8"))
                 if job["user"] == self.name:
                     _replace(file, json.dumps({**job, "user": stranger}, ensure_ascii=False))
-        self._drop_rights()
+        RightsFile(self._workspace).forget(self.name)
         lines = self._audit.forget(self.name, stranger)
         for file in (self._workspace.root / FILE, self._feedback.file, self._audit.file):
             if file.exists():
@@ -105,19 +106,6 @@ class PersonalData:
         if not (has_account or conversations or feedback or lines):
             raise UsageError(f"Nothing is kept of {self.name[:80]!r}.", "See: assistant users list")
         return Kept(len(conversations), files, feedback, lines)
-
-    def _drop_rights(self) -> None:
-        """Or whoever gets their name one day would have them. What nobody else may read is for admins alone."""
-        rights = RightsFile(self._workspace)
-
-        def others(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-            return names and tuple(name for name in names if name != self.name)
-
-        for (of, name), access in rights.read().entries.items():
-            without = Access(others(access.readers), others(access.editors))
-            for kind in RIGHTS_KINDS:
-                if kind == of and without != access:
-                    rights.set(kind, name, without)
 
     def _conversations(self) -> Iterator[dict[str, Any]]:
         """Each with all versions of its questions."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,7 +34,6 @@ RIGHTS_FILE = "rights.json"
 GROUP = "@"
 """Begins the name of a group among readers and editors; no person's name begins so."""
 RightsKind = Literal["corpus", "adapter", "report"]
-RIGHTS_KINDS: tuple[RightsKind, ...] = get_args(RightsKind)
 _SECTIONS: Mapping[RightsKind, str] = {"corpus": "corpora", "adapter": "adapters", "report": "reports"}
 WORDS: Mapping[ResourceKind, str] = {"pairs": "set of pairs", "cases": "file of cases"}
 """What people call a kind, where that is another word."""
@@ -157,6 +156,20 @@ class RightsFile:
             entries.pop((kind, name), None)
             if usable != NOTHING_SET:
                 entries[kind, name] = usable
+
+    def forget(self, person: str) -> None:
+        """Name a person nowhere, or whoever gets their name one day would have their rights.
+
+        What nobody else may read is for admins alone. Raises ConfigError for a file that cannot be used.
+        """
+
+        def others(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+            return names and tuple(name for name in names if name != person)
+
+        if any(person in (*(one.readers or ()), *(one.editors or ())) for one in self.read().entries.values()):
+            with self._changing() as entries:
+                for thing, access in entries.items():
+                    entries[thing] = Access(others(access.readers), others(access.editors))
 
     @contextmanager
     def _changing(self) -> Iterator[dict[Resource, Access]]:

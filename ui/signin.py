@@ -3,12 +3,15 @@
     GET  /sign-in     the form                        cookies: HttpOnly, SameSite=Lax, Secure over HTTPS
     POST /sign-in     name, password ──▶ session ──▶ the page that was wanted
     POST /sign-out    the session ends
+    GET  /sign-in/openid             to the provider, where there is one (``ui.oidc``)
+    GET  /sign-in/openid/callback    from there ──▶ session ──▶ the page that was wanted
 
 A request is somebody's by its cookie, or by the header of a trusted proxy (``ui.trusted_header``). Who has signed in
 leaves a second cookie in the browser, by which it is known at the next time (``ui.requests``).
 
 A session is a random token, of which only a digest is kept, in the memory of this process. It ends when it was not used
-for a while, when its owner signs out, and when their password changes.
+for a while, when its owner signs out, and when their password changes; one from the provider after some hours, since
+nobody hears from there who was locked out.
 
 The form has no script and nothing from elsewhere, and is light or dark.
 """
@@ -16,13 +19,14 @@ The form has no script and nothing from elsewhere, and is light or dark.
 import base64
 import hashlib
 import hmac
+import logging
 import math
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -37,10 +41,12 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from assistant.config import UiSettings
+from assistant.errors import AssistantError
 from assistant.text.languages import Language
 from ui.logs import note
-from ui.people import LOCAL, People, User, composed
-from ui.requests import Guesses
+from ui.oidc import CALLBACK, Provider, ProviderError
+from ui.people import LOCAL, OIDC, People, User, composed
+from ui.requests import Guesses, RateLimit, network_of
 from ui.shown.templates import filled
 from ui.texts import preferred, text
 
@@ -49,8 +55,19 @@ STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).diges
 """The style as a source in a Content-Security-Policy."""
 
 
-def sign_in_page(language: Language, wanted: str, name: str, problem: str) -> Markup:
-    """The page. ``wanted`` is where it leads to, ``problem`` the key of a text that says why it is shown again."""
+SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+OPENID, OPENID_CALLBACK = "/sign-in/openid", CALLBACK
+FORM_PATHS = frozenset({SIGN_IN, SIGN_OUT, OPENID, OPENID_CALLBACK})
+"""Of the pages that look like the form."""
+
+
+def sign_in_page(
+    language: Language, wanted: str, name: str, problem: str, provider: str = "", begin: str = ""
+) -> Markup:
+    """The page. ``wanted`` is where it leads to, ``problem`` the key of a text that says why it is shown again.
+
+    ``provider`` is what the provider is called, if there is one, and ``begin`` the address that leads there.
+    """
     return filled(
         "signin.page",
         language=language,
@@ -58,18 +75,37 @@ def sign_in_page(language: Language, wanted: str, name: str, problem: str) -> Ma
         wanted=wanted,
         name=name,
         problem=problem,
+        provider=provider,
+        begin=begin,
         words=partial(text, language=language),
     )
 
 
-SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+def leaving_page(language: Language, address: str, provider: str) -> Markup:
+    """The page that leads to where the session at the provider ends.
+
+    A redirect would not do: what a form leads to, as signing out does, may be no other host by our policy.
+    """
+    words = partial(text, language=language)
+    return filled(
+        "signin.leaving", language=language, style=Markup(_STYLE), address=address, provider=provider, words=words
+    )
+
+
 _MOST_BYTES = 8192  # a name, a password of at most 1,024 characters, and where to go then
 _YEAR_SECONDS = 365 * 24 * 3600
+_FLOW_SECONDS = 600
+"""So long somebody may take at the provider."""
 # Of 150 guesses at once, all hashed together, others waited 82 s; with so few that wait .4 s (docs/log.md).
 _MOST_WAITING = 16
 _BUSY_SECONDS = 5.0  # as long as those 17 took (4.6 s of processor time)
+_FAILURES = 5
+"""So many times as often as it may try passwords an address may come from the provider in vain: each is asked there."""
+_FLOW = "-openid"
+"""Ends the name of the cookie by which a browser is known again that comes back from the provider."""
 _USER = "assistant.user"
-_MOST_SESSIONS = 10_000  # a few MB; who signs in again and again ends the oldest
+_MOST_SESSIONS = 10_000  # a few MB, or tens with id tokens; who signs in again and again ends the oldest
+_log = logging.getLogger("uvicorn.error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +113,9 @@ class _Session:
     name: str
     stamp: str
     used_at: float
+    ends_at: float
+    id_token: str | None
+    """As the provider has sent it; empty for one that is too long to be sent back, None where no provider was."""
 
 
 class Sessions:
@@ -89,8 +128,8 @@ class Sessions:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()  # the one used longest ago comes first
         self._lock = threading.Lock()
 
-    def begin(self, name: str, stamp: str) -> str:
-        """A new token for someone. ``stamp`` has to be the same whenever the token is used."""
+    def begin(self, name: str, stamp: str, hours: float = math.inf, id_token: str | None = None) -> str:
+        """A new token for someone, for so many hours at most. ``stamp`` has to be the same whenever it is used."""
         token = secrets.token_urlsafe(32)
         with self._lock:
             now = self._clock()
@@ -99,7 +138,7 @@ class Sessions:
                 if now - oldest.used_at <= self._seconds and len(self._sessions) < _MOST_SESSIONS:
                     break
                 self._sessions.popitem(last=False)
-            self._sessions[_digest(token)] = _Session(name, stamp, now)
+            self._sessions[_digest(token)] = _Session(name, stamp, now, now + 3600 * hours, id_token)
         return token
 
     def name_of(self, token: str, stamp_of: Callable[[str], str]) -> str | None:
@@ -109,17 +148,19 @@ class Sessions:
             session = self._sessions.get(key)
             if session is None:
                 return None
-            if now - session.used_at > self._seconds or stamp_of(session.name) != session.stamp:
+            is_over = now - session.used_at > self._seconds or now > session.ends_at
+            if is_over or stamp_of(session.name) != session.stamp:
                 del self._sessions[key]
                 return None
-            self._sessions[key] = _Session(session.name, session.stamp, now)
+            self._sessions[key] = replace(session, used_at=now)
             self._sessions.move_to_end(key)
             return session.name
 
-    def end(self, token: str) -> None:
-        """Sign out."""
+    def end(self, token: str) -> str | None:
+        """Sign out; the id token of a session that came from the provider."""
         with self._lock:
-            self._sessions.pop(_digest(token), None)
+            session = self._sessions.pop(_digest(token), None)
+        return session.id_token if session else None
 
 
 def _digest(token: str) -> str:
@@ -155,17 +196,20 @@ class SignIn:
         people: People | None,
         sessions: Sessions | None = None,
         guesses: Guesses | None = None,
-        record: Callable[[str, str], None] | None = None,
+        record: Callable[..., None] | None = None,
+        provider: Provider | None = None,
     ) -> None:
         """``trusted_header`` is believed here: others than trusted proxies cannot send it (``ui.requests``).
 
-        ``record`` is told the name of who signs in or out or was refused, and which of them it was.
+        ``record`` is told the name of who signs in or out or was refused, which of them it was, and ``by`` what.
         """
         self._record = record
         self._people = people
         self._header = settings.trusted_header.lower()
         self._sessions = sessions or Sessions(settings.session_minutes)
         self._guesses = guesses or Guesses(settings.sign_ins_per_minute)
+        self._provider = provider
+        self._failures = RateLimit(_FAILURES * settings.sign_ins_per_minute)
         # A place for browsers that are known, and one for all others, who cannot hold those up.
         self._hashing = {is_known: _Hashing() for is_known in (True, False)}
         # Browsers give cookies to every port of a machine: two apps on it must not sign each other out.
@@ -176,6 +220,11 @@ class SignIn:
             Route(SIGN_IN, self._sign_in, methods=["POST"]),
             Route(SIGN_OUT, self._sign_out, methods=["POST"]),
         ]
+        if provider is not None:
+            self.routes += [
+                Route(OPENID, partial(self._to_provider, provider), methods=["GET"]),
+                Route(OPENID_CALLBACK, partial(self._from_provider, provider), methods=["GET"]),
+            ]
 
     @property
     def is_open(self) -> bool:
@@ -190,14 +239,15 @@ class SignIn:
         names = Headers(scope=scope).getlist(self._header) if self._header else []
         said = names[0].encode("latin-1").decode("utf-8", "replace").strip() if len(names) == 1 else ""
         name = said or self._sessions.name_of(self._token(scope), self._people.stamp)
-        return self._people.user(name) if name else None
+        # Who comes from the provider is who it says: a proxy knows them by no such name.
+        return self._people.user(name) if name and not said.startswith(OIDC) else None
 
     def stamp(self, user: User) -> str:
         """What changes when someone is removed or has another password. Raises ConfigError as ``user_of`` does."""
         return self._people.stamp(user.name) if self._people else ""
 
-    def _token(self, scope: Scope) -> str:
-        return cookie_parser(Headers(scope=scope).get("cookie", "")).get(self.cookie, "")
+    def _token(self, scope: Scope, kind: str = "") -> str:
+        return cookie_parser(Headers(scope=scope).get("cookie", "")).get(self.cookie + kind, "")
 
     async def _show(self, request: Request) -> Response:
         wanted = local_target(request.query_params.get("next", "/"))
@@ -231,7 +281,7 @@ class SignIn:
             return self._page(request, wanted, name, "signin.too_many", 429, wait)
         user = await hashing.verified(self._people, name, form.get("password", ""))
         # A name that nobody has may be a password that was typed in the wrong place.
-        await self._recorded("sign-in" if user else "sign-in refused", self._people.user(name))
+        await self._recorded("sign-in" if user else "sign-in refused", self._people.user(name), by="password")
         if user is None:
             return self._page(request, wanted, name, "signin.wrong", 401)
         self._guesses.give_back(name, address, device)
@@ -253,15 +303,64 @@ class SignIn:
         secure = scope["scheme"] == "https"
         response.set_cookie(cookie, value, seconds, path=path, secure=secure, httponly=True, samesite="lax")
 
-    async def _recorded(self, action: str, user: User | None) -> None:
+    async def _to_provider(self, provider: Provider, request: Request) -> Response:
+        """Begin there; what comes back has to fit the cookie of this browser."""
+        wanted = local_target(request.query_params.get("next", "/"))
+        if self.user_of(request.scope) is not None:
+            return RedirectResponse(wanted, 303)
+        try:
+            address, flow = await provider.begin(wanted)
+        except ProviderError as error:
+            return self._not_signed_in(request, error, wanted)
+        response = RedirectResponse(address, 303)
+        self._set(response, request.scope, self.cookie + _FLOW, flow, OPENID, _FLOW_SECONDS)
+        return response
+
+    async def _from_provider(self, provider: Provider, request: Request) -> Response:
+        """Who comes back gets a new session, in place of the one that this browser may have."""
+        if self._people is None:
+            return RedirectResponse("/", 303)
+        visitor = network_of(request.client.host if request.client else "unknown")
+        if wait := self._failures.wait(visitor):
+            return self._page(request, "/", "", "signin.too_many", 429, wait)
+        try:
+            arrival = await provider.arrive(request.query_params, self._token(request.scope, _FLOW))
+            admit = partial(self._people.admit, arrival.name, arrival.subject, arrival.role, arrival.groups)
+            user = await run_sync(admit)
+        except AssistantError as error:
+            await self._recorded("sign-in refused", None, by="openid", reason=str(error))
+            response = self._not_signed_in(request, error)
+            response.delete_cookie(self.cookie + _FLOW, path=OPENID)
+            return response
+        self._failures.give_back(visitor)
+        await self._recorded("sign-in", user, by="openid")
+        self._sessions.end(self._token(request.scope))
+        token = self._sessions.begin(user.name, self._people.stamp(user.name), provider.session_hours, arrival.id_token)
+        response = RedirectResponse(local_target(arrival.wanted), 303)
+        self._set(response, request.scope, self.cookie, token)
+        response.delete_cookie(self.cookie + _FLOW, path=OPENID)
+        return response
+
+    def _not_signed_in(self, request: Request, error: AssistantError, wanted: str = "/") -> Response:
+        """The form again, which leads on without the provider; why is for the log, since strangers may have said it."""
+        _log.warning("Nobody was signed in by OpenID Connect: %s", error)
+        if isinstance(error, ProviderError):
+            return self._page(request, wanted, "", error.key, error.status)
+        return self._page(request, wanted, "", "signin.not_let_in", 403)
+
+    async def _recorded(self, action: str, user: User | None, **details: str) -> None:
         if self._record is not None:
-            await run_sync(self._record, user.name if user else "nobody", action)
+            await run_sync(partial(self._record, user.name if user else "nobody", action, **details))
 
     async def _sign_out(self, request: Request) -> Response:
         if user := signed_in(request.scope):
             await self._recorded("sign-out", user)
-        self._sessions.end(self._token(request.scope))
-        response = RedirectResponse(SIGN_IN, 303)
+        id_token = self._sessions.end(self._token(request.scope))
+        elsewhere = self._provider.sign_out_address(id_token) if self._provider and id_token is not None else ""
+        response: Response = RedirectResponse(SIGN_IN, 303)
+        if self._provider and elsewhere:
+            language = preferred(request.headers.get("accept-language", ""))
+            response = HTMLResponse(leaving_page(language, elsewhere, self._provider.label))
         response.delete_cookie(self.cookie, path="/")
         return response
 
@@ -277,7 +376,11 @@ class SignIn:
         """The form; ``wait`` are the seconds after which it is to be sent again."""
         language = preferred(request.headers.get("accept-language", ""))
         headers = {"Retry-After": str(math.ceil(wait))} if wait else None
-        return HTMLResponse(sign_in_page(language, wanted, name, problem), status, headers)
+        label, begin = "", ""
+        if self._provider is not None:
+            label = self._provider.label
+            begin = f"{self._provider.public_url}{OPENID}?next={quote(wanted)}"
+        return HTMLResponse(sign_in_page(language, wanted, name, problem, label, begin), status, headers)
 
 
 def remember(scope: Scope, user: User) -> None:

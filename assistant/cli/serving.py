@@ -158,7 +158,7 @@ def users_command() -> None:
 @click.option("--role", type=click.Choice(_ROLES), default="expert", show_default=True, help="What they may do.")
 @click.option("--group", "groups", multiple=True, metavar="NAME", help="A group that they are in; may be repeated.")
 @_stdin_option
-@click.option("--no-password", is_flag=True, help="Let a proxy sign them in (ui.trusted_header).")
+@click.option("--no-password", is_flag=True, help="Let a proxy (ui.trusted_header) or the provider sign them in.")
 @workspace_options
 def add_user(
     name: str,
@@ -169,7 +169,10 @@ def add_user(
     workspace: Workspace,
     settings: Settings,
 ) -> None:
-    """Let NAME in. The password is asked for twice; only its hash is kept."""
+    """Let NAME in. The password is asked for twice; only its hash is kept.
+
+    Who comes from the provider (oidc.issuer) need not be added; oidc:NAME is known before they first come.
+    """
     from ui.people import usable_name
 
     if no_password and password_stdin:
@@ -222,12 +225,36 @@ def set_groups(name: str, groups: tuple[str, ...], remove: bool, workspace: Work
 @click.argument("name")
 @workspace_options
 def remove_user(name: str, workspace: Workspace, settings: Settings) -> None:
-    """Let NAME in no more. What they asked and taught is kept."""
+    """Let NAME in no more, and name them in no right. What they asked and taught is kept.
+
+    Whom the provider would let in again (oidc:NAME) is locked.
+    """
+    from ui.rights import RightsFile
+
     people = _people(workspace, settings)
     people.remove(name)
+    RightsFile(workspace).forget(name)
     click.echo(f"'{name}' may not sign in any more.")
-    if not people.accounts():
+    if not people.accounts() and not settings.oidc.issuer:
         click.echo("There are no users left: the app lets in whoever sits at this machine.", err=True)
+
+
+@users_command.command("lock", epilog="Example: assistant users lock oidc:ana")
+@click.argument("name")
+@workspace_options
+def lock_user(name: str, workspace: Workspace, settings: Settings) -> None:
+    """Let NAME in no more, whoever says that they may, but keep role, groups and password."""
+    _people(workspace, settings).set_locked(name, True)
+    click.echo(f"'{name}' is locked.")
+
+
+@users_command.command("unlock", epilog="Example: assistant users unlock oidc:ana")
+@click.argument("name")
+@workspace_options
+def unlock_user(name: str, workspace: Workspace, settings: Settings) -> None:
+    """Let NAME in again, who was locked."""
+    _people(workspace, settings).set_locked(name, False)
+    click.echo(f"'{name}' may sign in again.")
 
 
 @users_command.command("export", epilog="Example: assistant users export ana ./ana.zip")
@@ -262,19 +289,29 @@ def forget_user(name: str, confirmed: bool, workspace: Workspace, settings: Sett
 @workspace_options
 @json_option
 def list_users(workspace: Workspace, settings: Settings, as_json: bool) -> None:
-    """List who may sign in."""
+    """List who may sign in, and who is locked."""
+    from ui.people import OIDC
+
     people = _people(workspace, settings)
     accounts = sorted(people.accounts().values(), key=lambda account: account.name)
     if as_json:
         rows = [
-            {"name": one.name, "role": one.role, "has_password": bool(one.password), "groups": one.groups}
+            {
+                "name": one.name,
+                "role": one.role,
+                "has_password": bool(one.password),
+                "groups": one.groups,
+                "locked": one.locked,
+            }
             for one in accounts
         ]
         print_json({"file": str(people.file), "users": rows})
         return
     for one in accounts:
         groups = "".join(f"  @{group}" for group in one.groups)
-        click.echo(f"{one.name}  {one.role}{groups}{'' if one.password else '  (signed in by a proxy)'}")
+        elsewhere = "the provider" if one.name.startswith(OIDC) else "a proxy"
+        how = "" if one.password else f"  (signed in by {elsewhere})"
+        click.echo(f"{one.name}  {one.role}{groups}{how}{'  (locked)' if one.locked else ''}")
     click.echo(f"{len(accounts)} users in {people.file}." if accounts else "Nobody has to sign in.")
 
 

@@ -32,6 +32,7 @@ from assistant.config.settings import (
     EvalSettings,
     IngestSettings,
     LogSettings,
+    OidcSettings,
     RetrievalSettings,
     Section,
     ServeSettings,
@@ -54,6 +55,7 @@ __all__ = [
     "EvalSettings",
     "IngestSettings",
     "LogSettings",
+    "OidcSettings",
     "Origin",
     "PairsSettings",
     "RetrievalSettings",
@@ -76,7 +78,7 @@ ENVIRONMENT_PLACES = frozenset(
     {"ASSISTANT_WORKSPACE", "ASSISTANT_CACHE", "ASSISTANT_CORPORA", "ASSISTANT_PROGRESS", "ASSISTANT_ACTOR"}
 )
 # Variables that hold a secret, which has no place in a file of settings.
-ENVIRONMENT_SECRETS = frozenset({"ASSISTANT_ENGINE_KEY", "ASSISTANT_TOKEN"})
+ENVIRONMENT_SECRETS = frozenset({"ASSISTANT_ENGINE_KEY", "ASSISTANT_OIDC_SECRET", "ASSISTANT_TOKEN"})
 
 
 class Settings(Section):
@@ -90,6 +92,7 @@ class Settings(Section):
     answer: AnswerSettings = AnswerSettings()
     serve: ServeSettings = ServeSettings()
     ui: UiSettings = UiSettings()
+    oidc: OidcSettings = OidcSettings()
     pairs: PairsSettings = PairsSettings()
     eval: EvalSettings = EvalSettings()
     log: LogSettings = LogSettings()

@@ -6,6 +6,7 @@
 import ipaddress
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -30,6 +31,16 @@ def _host_name(text: str) -> str:
             ipaddress.IPv6Address(text.strip("[]").replace("%", " "))
         except ValueError:
             raise ValueError("not the name or address of a host, without scheme, port and zone") from None
+    return text
+
+
+def _issuer(text: str) -> str:
+    """``text``. Raises ValueError for an address that others on the way could answer in place of the provider."""
+    parts = urlsplit(text)
+    is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    is_safe = parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and is_here))
+    if text and (not is_safe or parts.query or parts.fragment or not text.isprintable()):
+        raise ValueError("no address that begins with https:// (of this machine: http://) and has no ? and #")
     return text
 
 
@@ -356,6 +367,40 @@ class UiSettings(Section):
     )
     page_memory_mb: int = Field(
         1024, ge=256, le=4_194_304, description="Most memory a process that draws pages may take, in MiB."
+    )
+
+
+class OidcSettings(Section):
+    """How people sign in to the app at a provider of their organisation, by OpenID Connect."""
+
+    issuer: Annotated[str, AfterValidator(_issuer)] = Field(
+        "",
+        description="Address of the provider as its tokens name it, as in https://login.example/realms/staff; needs"
+        " ui.public_url and the oidc extra; empty: none.",
+    )
+    client_id: str = Field("", description="Name that this app has at the provider.")
+    secret_file: str = Field(
+        "",
+        description="File with the secret that it has there; empty takes the variable ASSISTANT_OIDC_SECRET, if there"
+        " is one.",
+    )
+    label: str = Field(
+        "", max_length=64, description="What the provider is called on the sign-in page; empty: as its host."
+    )
+    scopes: tuple[str, ...] = Field(("openid", "profile", "email"), description="What is asked of the provider.")
+    name_claim: str = Field(
+        "preferred_username", min_length=1, description="Claim with the name of a person, who is oidc:NAME here."
+    )
+    groups_claim: str = Field(
+        "groups", min_length=1, description="Claim with the groups of a person, each of which is oidc:GROUP here."
+    )
+    roles: dict[str, Literal["expert", "editor", "admin"]] = Field(
+        {"*": "expert"},
+        description="Role of the people in a group of the provider, as in {assistant-admins: admin, staff: expert}; *"
+        " is everyone, the highest counts, and who has none is not let in.",
+    )
+    session_hours: float = Field(
+        12, gt=0, le=8760, description="So long after signing in there, somebody has to do so again."
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from apps import app_context
 from fastapi import FastAPI
 from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine
-from signing import client_of, make_people, sign_in
+from signing import LOCALHOST, client_of, make_people, sign_in
 from starlette.testclient import TestClient
 
 from assistant.cli import main
@@ -93,11 +93,17 @@ def test_the_api_answers_in_the_same_process(client: TestClient) -> None:
 
 
 def test_where_people_sign_in_programs_need_a_token_and_nothing_else(served: Workspace, tmp_path: Path) -> None:
+    """One app for what else is true of it: people are offered the provider, and wrong tokens have one end."""
     make_people(tmp_path, ana="admin")
     named = TokenFile(Workspace(tmp_path))
-    context = app_context(served, LoadedEngine(ANSWER), {"ui": {"users_file": str(tmp_path / "users.json")}})
+    ui = {"users_file": str(tmp_path / "users.json"), "public_url": LOCALHOST}
+    oidc = {"issuer": "http://127.0.0.1:1", "client_id": "assistant"}  # where nobody listens
+    context = app_context(served, LoadedEngine(ANSWER), {"ui": ui, "oidc": oidc})
     app = create_app(context, Tokens(named=named))
     ana, program = client_of(app), client_of(app)
+    assert "Sign in with 127.0.0.1:1" in ana.get("/sign-in").text
+    answer = ana.get("/sign-in/openid")
+    assert answer.status_code == 503 and "127.0.0.1:1 cannot be reached just now" in answer.text
     sign_in(ana, "ana")
     assert [one.get("/api/v1/models").status_code for one in (ana, program)] == [401, 401]
     headers = {"Authorization": f"Bearer {named.create('crm', 'search', ('cars',))}"}
@@ -106,6 +112,10 @@ def test_where_people_sign_in_programs_need_a_token_and_nothing_else(served: Wor
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     headers["Accept"] = "application/json"
     assert "search" in program.post("/api/mcp", json=asked, headers=headers).text
+    wrong = {"Authorization": "Bearer wrong"}
+    assert {program.get("/metrics", headers=wrong).status_code for _ in range(21)} == {401, 429}
+    assert program.get("/api/v1/models", headers=wrong).status_code == 429
+    assert program.get("/api/v1/models", headers=headers).status_code == 200
 
 
 def test_without_the_api_its_address_is_not_there(served: Workspace) -> None:

@@ -25,6 +25,7 @@ from assistant.cli.options import READING
 from assistant.config import Settings, UiSettings
 from assistant.workspace import Workspace
 from ui.access import guard
+from ui.api.bearer_tokens import TokenFile
 from ui.jobs import Jobs
 from ui.logs import RequestLog, note, record
 from ui.pages.upkeep import SettingsActions
@@ -48,19 +49,23 @@ def paths(group: click.Group, before: str = "") -> Iterator[str]:
             yield f"{before}{name}"
 
 
-def test_programs_that_ask_are_in_it_with_their_request_and_without_their_words(served: Workspace) -> None:
-    before = len(lines_of(served))
+def test_programs_that_ask_are_in_it_with_their_request_and_without_their_words(
+    served: Workspace, tmp_path: Path
+) -> None:
+    before, named = len(lines_of(served)), TokenFile(Workspace(tmp_path))
+    anas = {"Authorization": f"Bearer {named.create('ana', 'answer')}", "X-Request-ID": "mine"}
     for keeps_text in (False, True):
         service = service_of(served, ScriptedEngine(ANSWER), {"audit": {"questions": keeps_text}})
-        with running(service, ["secret"]) as url:
+        with running(service, ["secret"], named) as url:
             mine = {"Authorization": "Bearer secret", "X-Request-ID": "mine"}
             post(f"{url}/v1/chat/completions", json=CHAT, headers=mine)
-            post(f"{url}/v1/search", json={"question": QUESTION, "corpora": ["cars", "pets"]}, headers=mine)
+            post(f"{url}/v1/search", json={"question": QUESTION, "corpora": ["cars", "pets"]}, headers=anas)
             post(f"{url}/v1/search", json={"question": QUESTION, "corpus": "cars"})  # by nobody who is let in
     asked = lines_of(served)[before:]
     assert [(line.user, line.action, line.about, line.request) for line in asked] == [
-        ("token 1", "question", corpora, "mine") for corpora in ("cars", "cars+pets") * 2
-    ]
+        (token, "question", corpora, "mine")
+        for token, corpora in (("token:#1", "cars"), ("token:ana", "cars+pets")) * 2
+    ], "and a person who is called ana has asked nothing"
     assert asked[0].details["hash"] == asked[1].details["hash"] and asked[0].details["characters"] == len(QUESTION)
     assert "deductible" not in json.dumps([line.details for line in asked[:2]])
     assert asked[2].details["question"] == QUESTION

@@ -25,7 +25,7 @@ from ui.shown.chat import (
     welcome_html,
 )
 from ui.shown.components import message_html
-from ui.shown.plain import copied_text
+from ui.shown.templates import copied_text
 from ui.texts import text
 from ui.turns import Turn, TurnReply
 

@@ -20,7 +20,7 @@ from assistant.errors import UsageError
 from assistant.workspace import Workspace
 from ui.context import AppContext
 from ui.pages.events import telling
-from ui.signin import sign_in_page
+from ui.signin import leaving_page, sign_in_page
 
 _ADDRESSES = frozenset({"href", "src", "action", "formaction", "srcdoc", "data", "poster", "xlink:href", "style"})
 
@@ -70,6 +70,7 @@ def makers() -> Iterator[tuple[str, Callable[..., str]]]:
             if name.endswith("_html") and name[0] != "_" and function.__module__ == found.__name__:
                 yield f"{module.name}.{name}", function
     yield "signin.sign_in_page", sign_in_page
+    yield "signin.leaving_page", leaving_page
 
 
 MAKERS = dict(makers())
@@ -85,7 +86,8 @@ def given(context: AppContext) -> dict[str, Any]:
     """What is never a stranger's: our words, and the keys of our texts."""
     return {
         "context": context, "words": context.text, "language": "en", "key": "documents.empty",
-        "problem": "signin.wrong", "address": "/reports/one", "settings": context.settings, "origins": context.origins,
+        "problem": "signin.wrong", "address": "/reports/one", "begin": "/sign-in/openid",
+        "settings": context.settings, "origins": context.origins,
     }  # fmt: skip
 
 

@@ -176,13 +176,19 @@ def test_users_are_kept_by_commands(
     assert users("group", "ana", "sales", "--remove")[0] == users("group", "proxied", "sales", "--remove")[0] == 0
     listed = json.loads(users("list", "--json")[1])["users"]
     assert listed == [
-        {"name": "ana", "role": "admin", "has_password": True, "groups": ["claims"]},
-        {"name": "proxied", "role": "expert", "has_password": False, "groups": []},
+        {"name": "ana", "role": "admin", "has_password": True, "groups": ["claims"], "locked": False},
+        {"name": "proxied", "role": "expert", "has_password": False, "groups": [], "locked": False},
     ]
     people = People(tmp_path / "users.json")
     assert people.verified("ana", "another password") and not people.verified("ana", PASSWORD)
     assert users("add", "ana", "--no-password")[0] == 2
+    assert users("lock", "ana")[0] == 0 and not people.verified("ana", "another password")
+    assert "(locked)" in users("list")[1] and users("unlock", "ana")[0] == 0
+    assert people.verified("ana", "another password") and users("lock", "nobody")[0] == 2
+    rights = RightsFile(Workspace(tmp_path))
+    rights.set("corpus", "cars", Access(("ana", "proxied")))
     assert users("remove", "ana")[0] == 0
+    assert rights.read().entries == {("corpus", "cars"): Access(("proxied",))}, "nobody inherits them with the name"
     assert users("remove", "ana")[0] == 2
     assert users("remove", "proxied")[2].startswith("There are no users left")
 
@@ -262,7 +268,9 @@ def test_people_are_let_in_changed_and_removed_on_the_page(actions: PeopleAction
     for wrong in wrongs:
         with pytest.raises(gr.Error):
             wrong()
+    actions.context.rights.set("corpus", "cars", Access(("zoe", "@claims"), ("zoe",)))
     actions.remove("person/zoe", adam)
+    assert actions.context.rights.read().entries["corpus", "cars"] == Access(("@claims",), ())
     assert people.user("zoe") is None and people.user(ADMIN) == User(ADMIN, "admin")
 
 

@@ -51,6 +51,8 @@ _BETWEEN_NOTES = timedelta(minutes=1)
 _OPEN_PATHS = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 _GUESSES_A_MINUTE = 20
 """From one address; all together may try five times as many in an hour."""
+_ACTOR = "token:"
+"""Begins what the log calls a token: people have names without it."""
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -66,7 +68,7 @@ class Caller:
     """Who sends a request, and what they may."""
 
     name: str
-    """Of the token, or the address where none is needed."""
+    """As the log has it: ``token:crm``, ``token:#1`` for one without a name, or the address where none is needed."""
     scope: TokenScope = "admin"
     corpora: tuple[str, ...] | None = None
     """Those that are there for them; None for all."""
@@ -193,6 +195,8 @@ class Tokens:
     def __init__(self, digests: tuple[bytes, ...] = (), named: TokenFile | None = None) -> None:
         self._digests = digests
         self._named = named
+        self.guesses = Guesses(_GUESSES_A_MINUTE)
+        """All wrong tokens are guesses at the same thing, wherever they are tried; right ones are held up by none."""
         self._is_needed = bool(digests)
         self._noted: dict[str, datetime] = {}
 
@@ -218,11 +222,11 @@ class Tokens:
         """The holder of a token in an ``Authorization`` header; None for any other header. Raises ConfigError."""
         scheme, _, written = authorization.partition(b" ")
         given = _digest(written.strip())
-        callers = [(digest, Caller(f"token {number}")) for number, digest in enumerate(self._digests, 1)]
+        callers = [(digest, Caller(f"{_ACTOR}#{number}")) for number, digest in enumerate(self._digests, 1)]
         if self._named is not None:
             now = self._named.now()
             callers += [
-                (bytes.fromhex(token.digest), Caller(token.name, token.scope, token.corpora))
+                (bytes.fromhex(token.digest), Caller(_ACTOR + token.name, token.scope, token.corpora))
                 for token in self._named.tokens().values()
                 if token.expires is None or now < token.expires
             ]
@@ -232,13 +236,14 @@ class Tokens:
 
     async def note_use(self, caller: Caller) -> None:
         """Keep when a named token was used, at most once a minute."""
-        if self._named is None or caller.name not in self._named.tokens():
+        name = caller.name.removeprefix(_ACTOR)
+        if self._named is None or name not in self._named.tokens():
             return
         now = self._named.now()
-        if now - self._noted.get(caller.name, datetime.min.replace(tzinfo=UTC)) >= _BETWEEN_NOTES:
-            self._noted[caller.name] = now
+        if now - self._noted.get(name, datetime.min.replace(tzinfo=UTC)) >= _BETWEEN_NOTES:
+            self._noted[name] = now
             with suppress(AssistantError, OSError):  # it is a note: a workspace that cannot be written is asked as ever
-                await asyncio.to_thread(self._named.note_use, caller.name)
+                await asyncio.to_thread(self._named.note_use, name)
 
 
 def read_tokens(settings: ServeSettings, workspace: Workspace, environment: Mapping[str, str] = os.environ) -> Tokens:
@@ -274,8 +279,6 @@ class ApiGate:
         self._most_bytes = settings.max_request_kb * 1024
         self._origins = frozenset(settings.cors_origins)
         self._limit = RateLimit(settings.requests_per_minute)
-        # All wrong tokens are guesses at the same thing; who has a right one is never held up by them.
-        self._guesses = Guesses(_GUESSES_A_MINUTE)
         self._told = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -334,7 +337,7 @@ class ApiGate:
         address = (scope.get("client") or ("unknown",))[0]
         authorization = headers.get("authorization", "").encode("latin-1")
         caller = Caller(address) if is_open else self._tokens.caller_of(authorization)
-        wait = self._limit.wait(caller.name) if caller else self._guesses.wait("", address)
+        wait = self._limit.wait(caller.name) if caller else self._tokens.guesses.wait("", address)
         if wait:
             raise RequestRefused(
                 "Too many requests.", f"Try again in {wait:.0f} s.", 429, "rate_limit_exceeded", retry_after=wait

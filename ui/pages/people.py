@@ -119,6 +119,7 @@ class PeopleActions:
         if known == user.name:
             raise UsageError(self.context.text("people.yourself"))
         self._people().remove(known)
+        self.context.rights.forget(known)
         self.context.record(user, "users remove", known)
         return [self._list(), *self._opened("")]
 

@@ -25,9 +25,8 @@ from assistant.workspace import DEFAULT_CORPUS
 from ui.answering import Event, Waiting
 from ui.conversations import MOST_LISTED
 from ui.scope import Offered, Scope
-from ui.shown.plain import copied_text, heading_line, place_line, reply_name, source_line
 from ui.shown.prose import StyledSpan, prose, settled, verbatim
-from ui.shown.templates import filled
+from ui.shown.templates import copied_text, filled, heading_line, place_line, reply_name, source_line
 from ui.sources.drawing import Sheet
 from ui.sources.library import AROUND, LocatedPassage
 from ui.texts import Texts, shown_date, text

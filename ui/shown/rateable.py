@@ -27,8 +27,7 @@ from assistant.errors import UsageError
 from assistant.types import Message
 from assistant.workspace import Workspace, safe_name
 from ui.shown.components import empty_html
-from ui.shown.plain import heading_line, place_line
-from ui.shown.templates import filled
+from ui.shown.templates import filled, heading_line, place_line
 from ui.texts import Texts
 
 
