@@ -108,8 +108,8 @@ class Catalog:
 
     @property
     def is_current(self) -> bool:
-        """Whether the file was not deleted, or made again, since it was opened."""
-        return self.file == _file_in(self.folder)
+        """Whether the file was not deleted, or made again, since it was opened, and hears of what is written to it."""
+        return not self._connection.execute("PRAGMA query_only").fetchone()[0] and self.file == _file_in(self.folder)
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded in by the last one that does."""

@@ -26,23 +26,26 @@ from assistant.workspace import make_file
 MIGRATIONS = versions_in(Path(__file__).with_name("catalog.sql"))
 _BLOCKS = 4
 """In this version, documents of older ones get their blocks."""
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def connect(file: Path) -> sqlite3.Connection:
-    """Open the catalog, created or migrated. Raises CatalogVersionError, or WorkspaceError if damaged."""
-    try:
-        make_file(file)
-        address, may_write = file.absolute().as_uri(), os.access(file.parent, os.W_OK)
-        if not may_write:  # SQLite has to be told how to read in a folder that cannot be written
-            has_log = file.with_name(f"{file.name}-wal").exists()
-            address = f"{address}?{'mode=ro' if has_log else 'immutable=1'}"
-        # Statements, not Python, begin transactions; a connection may move between threads that take turns.
-        connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
+    """Open the catalog, created or migrated. Raises CatalogVersionError, or WorkspaceError if damaged.
+
+    On a full disk, where SQLite has no room for what it keeps beside a database, it is opened as it stands: for one
+    question (``query_only``), since nobody would tell this connection of what others write later.
+    """
+    connection, may_write = _opened(file), os.access(file.parent, os.W_OK)
     try:
         with damage_told(file):
-            connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _NO_ROOM or _has_log(file):
+                    raise
+                connection.close()
+                connection, may_write = _opened(file, as_it_stands=True), False
+                connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             version = _version(connection)
@@ -55,7 +58,7 @@ def connect(file: Path) -> sqlite3.Connection:
                 if not (os.access(file, os.W_OK) and may_write):
                     raise WorkspaceError(
                         f"{file} has version {version}, not {len(MIGRATIONS)}, and may not be written.",
-                        "Open it once with the right to write, which brings it up to date.",
+                        "Open it once with the right to write and some free space, which brings it up to date.",
                     )
                 _migrate(connection)
     except WorkspaceError:
@@ -64,15 +67,34 @@ def connect(file: Path) -> sqlite3.Connection:
     return connection
 
 
+def _opened(file: Path, as_it_stands: bool = False) -> sqlite3.Connection:
+    """A connection to the file, which is made if it is missing; ``as_it_stands``: as if nobody could change it."""
+    try:
+        address, may_write = make_file(file).absolute().as_uri(), os.access(file.parent, os.W_OK)
+        if as_it_stands or not may_write:  # SQLite has to be told how to read where it cannot write
+            address = f"{address}?{'mode=ro' if _has_log(file) else 'immutable=1'}"
+        # Statements, not Python, begin transactions; a connection may move between threads that take turns.
+        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
+
+
+def _has_log(file: Path) -> bool:
+    """Whether something was written that is not in the file itself yet."""
+    log = file.with_name(f"{file.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 @contextmanager
 def damage_told(file: Path) -> Iterator[None]:
-    """Turn what SQLite says of a damaged file into a WorkspaceError."""
+    """Turn what SQLite says of a damaged file, or of a disk without room for it, into a WorkspaceError."""
     try:
         yield
     except sqlite3.DatabaseError as error:
+        has_room = getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_ROOM
         raise WorkspaceError(
             f"The catalog {file} cannot be used: {error}.",
-            "Restore it, or delete its folder and ingest again.",
+            "Restore it, or delete its folder and ingest again." if has_room else "Check rights and free space.",
         ) from None
 
 

@@ -191,6 +191,40 @@ def test_a_workspace_that_cannot_be_written_can_be_searched(catalog: Catalog) ->
         shutil.rmtree(readable)
 
 
+def without_room(folder: Path) -> Path:
+    """What stands in the way of all that SQLite would put beside a catalog in ``folder``, as a full disk does."""
+    in_the_way = folder / f"{CATALOG_FILE}-shm"
+    in_the_way.symlink_to(folder / "nowhere" / "shm")
+    return in_the_way
+
+
+def test_on_a_full_disk_a_catalog_is_read_as_it_stands_for_one_question(catalog: Catalog) -> None:
+    publish(catalog, {"a.md": "Fire is insured."})
+    catalog.close()
+    in_the_way = without_room(catalog.folder)
+    with closing(Catalog(catalog.folder)) as makeshift:
+        assert texts_of(makeshift, makeshift.match(["fire"], 5)) == ["Fire is insured."]
+        assert not makeshift.is_current, "the next question opens it again, and sees what was written meanwhile"
+        with pytest.raises(WorkspaceError, match="Check rights and free space"):
+            publish(makeshift, {"b.md": "Hail is insured."})
+    in_the_way.unlink()
+    with closing(Catalog(catalog.folder)) as again:
+        publish(again, {"b.md": "Hail is insured."}, 2)
+        assert again.is_current
+
+
+def test_on_a_full_disk_nobody_is_told_to_delete_what_was_not_folded_in_yet(catalog: Catalog, tmp_path: Path) -> None:
+    publish(catalog, {"a.md": "Fire is insured."})
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for name in (CATALOG_FILE, f"{CATALOG_FILE}-wal"):
+        shutil.copyfile(catalog.folder / name, killed / name)
+    without_room(killed)
+    with pytest.raises(WorkspaceError) as refused:
+        Catalog(killed)
+    assert refused.value.remedy == "Check rights and free space."
+
+
 # Snapshots
 
 

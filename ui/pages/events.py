@@ -14,6 +14,7 @@ Gradio shows a message as HTML.
 import functools
 import inspect
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -29,6 +30,7 @@ from ui.context import AppContext
 from ui.shown.components import message_html, title_html
 from ui.uploads import Kept
 
+_log = logging.getLogger(__name__)
 _FOLDER = Path(__file__).parent
 # More than any number of ours has, and few enough for JavaScript.
 _MOST_DIGITS = 15
@@ -130,7 +132,8 @@ def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
     """``callback`` in the context of whoever clicked, whose AssistantError becomes a message on the page: what happened
     and what to do.
 
-    So does the ValidationError of a value that is none of those it takes. The context is that of the callback's object.
+    So does the ValidationError of a value that is none of those it takes, and what a disk refuses. The context is that
+    of the callback's object.
     """
     if inspect.isasyncgenfunction(callback):
 
@@ -185,4 +188,8 @@ def _told() -> Iterator[None]:
         first = error.errors()[0]
         names = [part for part in first["loc"] if isinstance(part, str)]
         reason = f"{': '.join([*names, first['msg']])}: {repr(first['input'])[:80]}."
+        raise gr.Error(message_html(reason), print_exception=False) from None
+    except OSError as error:  # as the command line tells it, but for a path that whoever clicked need not know of
+        _log.exception("A click met with the disk.")
+        reason = f"That cannot be done: {error.strerror or type(error).__name__}. Check rights and free space."
         raise gr.Error(message_html(reason), print_exception=False) from None
