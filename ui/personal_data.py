@@ -34,7 +34,7 @@ from ui.rights import RightsFile
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PersonalCounts:
     """How much is kept of a person."""
 
     conversations: int
@@ -54,7 +54,7 @@ class PersonalData:
         self._audit = audit
         self._feedback = FeedbackStore(workspace.root)
 
-    def export(self, target: Path) -> Kept:
+    def export(self, target: Path) -> PersonalCounts:
         """Write all of it to a ZIP file: ``data.json``, and the files they brought. Raises UsageError without any."""
         conversations = list(self._conversations())
         votes = [vote for vote in self._feedback.votes() if vote.user == self.name]
@@ -74,9 +74,9 @@ class PersonalData:
             to.writestr("data.json", json.dumps(to_jsonable_python(content), ensure_ascii=False, indent=2))
             for file in files:
                 to.write(file, f"files/{file.relative_to(self._workspace.root / 'attached')}")
-        return Kept(len(conversations), len(files), len(feedback) + len(votes) + len(ratings), len(lines))
+        return PersonalCounts(len(conversations), len(files), len(feedback) + len(votes) + len(ratings), len(lines))
 
-    def forget(self) -> Kept:
+    def forget(self) -> PersonalCounts:
         """Delete it, and put a made-up name where something has to stay. They may not sign in any more.
 
         What was accepted of their feedback has become the organisation's, and stays under the made-up name, without
@@ -105,7 +105,7 @@ class PersonalData:
                     database.execute("VACUUM")  # or what was deleted could still be read from the file
         if not (has_account or conversations or feedback or lines):
             raise UsageError(f"Nothing is kept of {self.name[:80]!r}.", "See: assistant users list")
-        return Kept(len(conversations), files, feedback, lines)
+        return PersonalCounts(len(conversations), files, feedback, lines)
 
     def _conversations(self) -> Iterator[dict[str, Any]]:
         """Each with all versions of its questions."""

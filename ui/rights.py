@@ -61,7 +61,7 @@ class Access:
         return self.may_read(user) and (self.editors is None or _is_among(user, self.editors))
 
 
-class _File(BaseModel):
+class _RightsContent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     corpora: dict[str, Access] = {}
@@ -133,7 +133,7 @@ class RightsFile:
     def read(self) -> Rights:
         """What the file says. Raises ConfigError for one that cannot be used."""
         try:
-            content = _File.model_validate_json(self.file.read_bytes())
+            content = _RightsContent.model_validate_json(self.file.read_bytes())
         except FileNotFoundError:
             return Rights()
         except (OSError, ValidationError) as error:
@@ -176,7 +176,7 @@ class RightsFile:
         with write_lock(self.file.parent, timeout=10):
             entries = dict(self.read().entries)
             yield entries
-            content = _File(
+            content = _RightsContent(
                 **{
                     section: {name: access for (of, name), access in sorted(entries.items()) if of == kind}
                     for kind, section in _SECTIONS.items()

@@ -25,7 +25,7 @@ from assistant.workspace import Workspace
 if TYPE_CHECKING:
     from ui.api.bearer_tokens import TokenScope
     from ui.people import People, Role
-    from ui.personal_data import Kept, PersonalData
+    from ui.personal_data import PersonalCounts, PersonalData
 
 # As in ui.people and ui.api.bearer_tokens, which are not loaded for --help.
 _ROLES = ("expert", "editor", "admin")
@@ -327,7 +327,7 @@ def _personal_data(workspace: Workspace, settings: Settings, name: str) -> "Pers
     return PersonalData(workspace, _people(workspace, settings), audit_log(workspace), name)
 
 
-def _counted(kept: "Kept") -> str:
+def _counted(kept: "PersonalCounts") -> str:
     what = {"conversation": kept.conversations, "file": kept.files, "audit line": kept.audit_lines}
     told = ", ".join(counted(number, noun) for noun, number in what.items())
     return f"{told} and {kept.feedback} of feedback"

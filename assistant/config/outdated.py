@@ -16,7 +16,7 @@ Entry = tuple[str, Any, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Successor:
     """What became of a setting: another name, another meaning of its values, or its end."""
 
     now: str = ""
@@ -27,28 +27,28 @@ class Change:
     """Why it is gone."""
 
 
-_CALIBRATED = Change(reason="whether evidence is enough is learnt from each corpus; answer.caution refuses more")
-IN_CONFIG: Mapping[str, Change] = {
-    "ingest.chunk_tokens": Change("ingest.window_tokens"),
-    "ingest.min_chunk_tokens": Change("ingest.min_window_tokens"),
-    "retrieval.passage_characters": Change("ingest.chunk_characters"),
+_CALIBRATED = Successor(reason="whether evidence is enough is learnt from each corpus; answer.caution refuses more")
+IN_CONFIG: Mapping[str, Successor] = {
+    "ingest.chunk_tokens": Successor("ingest.window_tokens"),
+    "ingest.min_chunk_tokens": Successor("ingest.min_window_tokens"),
+    "retrieval.passage_characters": Successor("ingest.chunk_characters"),
     "answer.min_coverage": _CALIBRATED,
     "answer.min_similarity": _CALIBRATED,
     # Texts stood for all languages; null for a model's own.
-    "answer.refusal": Change("answer.refusal", lambda value: {"en": value} if isinstance(value, str) else value),
-    "answer.unsupported": Change("answer.unsupported", lambda value: "strict" if value == "quote" else value),
-    "embedder.query_prefix": Change("embedder.query_prefix", lambda value: "auto" if value is None else value),
-    "embedder.document_prefix": Change("embedder.document_prefix", lambda value: "auto" if value is None else value),
+    "answer.refusal": Successor("answer.refusal", lambda value: {"en": value} if isinstance(value, str) else value),
+    "answer.unsupported": Successor("answer.unsupported", lambda value: "strict" if value == "quote" else value),
+    "embedder.query_prefix": Successor("embedder.query_prefix", lambda value: "auto" if value is None else value),
+    "embedder.document_prefix": Successor("embedder.document_prefix", lambda value: "auto" if value is None else value),
 }
 """Of ``assistant.config``."""
-IN_RUN_FILES: Mapping[str, Change] = {
+IN_RUN_FILES: Mapping[str, Successor] = {
     # How often each example is shown; now, how often again.
-    "tone_repeats": Change("tone_epochs", lambda value: value - 1 if isinstance(value, int) else value),
+    "tone_repeats": Successor("tone_epochs", lambda value: value - 1 if isinstance(value, int) else value),
 }
 """Of ``train.run_file``."""
 
 
-def current(entries: Iterable[Entry], changes: Mapping[str, Change]) -> list[Entry]:
+def current(entries: Iterable[Entry], changes: Mapping[str, Successor]) -> list[Entry]:
     """The entries of one place by their names of now; where an old and a new name stand, the new one counts."""
     old, new = [], []
     for key, value, source in entries:

@@ -111,7 +111,7 @@ class NamedToken:
     """Last, to the minute."""
 
 
-class _File(BaseModel):
+class _TokensContent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tokens: list[NamedToken]
@@ -137,7 +137,7 @@ class TokenFile:
             stat = self.file.stat()
             read_at = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
             if self._read_at != read_at:
-                read = _File.model_validate_json(self.file.read_bytes()).tokens
+                read = _TokensContent.model_validate_json(self.file.read_bytes()).tokens
                 self._tokens = {token.name: token for token in read}
                 self._read_at = read_at
         except FileNotFoundError:
@@ -182,7 +182,8 @@ class TokenFile:
         with write_lock(self.file.parent, timeout=seconds):
             tokens = dict(self.tokens())
             yield tokens
-            text = _File(tokens=[token for _, token in sorted(tokens.items())]).model_dump_json(indent=2) + "\n"
+            content = _TokensContent(tokens=[token for _, token in sorted(tokens.items())])
+            text = content.model_dump_json(indent=2) + "\n"
             with replaced_atomically(self.file) as beside:
                 descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
