@@ -48,15 +48,17 @@ def run_instead(monkeypatch: pytest.MonkeyPatch, code: str = "") -> None:
     monkeypatch.setattr(Jobs, "command", command)
 
 
-def ended(context: AppContext, timeout: float = 400) -> Status:
-    """The newest job once it has ended."""
-    began = time.monotonic()
+def ended(context: AppContext, silence: float = 400) -> Status:
+    """The newest job once it has ended, however long that takes as long as it gets on."""
+    told, since = None, time.monotonic()
     while True:
         status = context.jobs.newest()
         assert status is not None, "nothing was started"
         if not status.is_under_way:
             return status
-        assert time.monotonic() - began < timeout, status
+        if status.progress != told:
+            told, since = status.progress, time.monotonic()
+        assert time.monotonic() - since < silence, status
         time.sleep(0.02)
 
 
