@@ -86,7 +86,7 @@ class Account:
         return User(self.name, self.role, self.groups)
 
 
-class _File(BaseModel):
+class _UsersContent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     users: list[Account] = []
@@ -236,7 +236,7 @@ class People:
             yield accounts
             if accounts == self.accounts():
                 return
-            users = _File(users=[account for _, account in sorted(accounts.items())])
+            users = _UsersContent(users=[account for _, account in sorted(accounts.items())])
             # Without groups it is as earlier versions wrote it, and they read it.
             text = users.model_dump_json(indent=2, exclude_defaults=True) + "\n"
             with replaced_atomically(self.file) as beside:
@@ -333,7 +333,7 @@ def _written_as(cost: Cost, salt: bytes, key: bytes) -> str:
 
 def _read(file: Path) -> list[Account]:
     try:
-        users = _File.model_validate_json(file.read_bytes()).users
+        users = _UsersContent.model_validate_json(file.read_bytes()).users
     except (OSError, ValidationError) as error:
         raise ConfigError(
             f"The users in {file} cannot be read: {one_line(error)}.",
