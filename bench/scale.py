@@ -1,4 +1,4 @@
-"""A large corpus: what a filter costs, and what eight people who search at once cost in memory.
+"""A large corpus: what a search, a filter and a changed document cost, and eight people who search at once in memory.
 
     python -m bench.scale [--chunks 100000] [--workspace FOLDER]
 
@@ -28,13 +28,14 @@ from ingest.pipeline import publish
 
 _WIDTH, _CENTRES, _VOCABULARY = 384, 4_000, 60_000
 _WORDS, _CHUNKS_OF_A_DOCUMENT, _FOLDERS = 90, 20, 10
-_QUESTIONS, _RETRIEVERS = 60, 8
+_QUESTIONS, _RETRIEVERS, _CHANGES = 60, 8, 5
 _FILTERS: Mapping[str, Filter | None] = {
     "no filter": None,
     "half of all": Filter(metadata={"language": "en"}),
     "one folder": Filter(folder="3"),
     "one document": Filter(("3/13.txt",)),
 }
+_IDENTITY = CorpusIdentity("random", "random", "bench")
 
 
 class _RandomVectors(Embedder):
@@ -67,22 +68,45 @@ def _words(random: np.random.Generator, count: int) -> list[str]:
     return [f"w{rank % _VOCABULARY}x" for rank in random.zipf(1.2, count).tolist()]
 
 
+def _staged(catalog: Catalog, number: int, random: np.random.Generator, centres: Vectors) -> FileRow:
+    """A document of its own words, not yet live, with the file that holds it."""
+    passages = [" ".join(_words(random, _WORDS)) for _ in range(_CHUNKS_OF_A_DOCUMENT)]
+    cut, start = list[Chunk](), 0
+    for passage in passages:
+        cut.append(Chunk(start, start + len(passage), passage, "", "", "", (passage,)))
+        start += len(passage) + 1
+    language, key = "en" if number % 2 else "de", f"{number} {random.integers(2**40)}"
+    document = Document(f"Document {number}", (Block("\n".join(passages)),), "text", language=language)
+    id_ = catalog.stage(key, document, cut, list(_near(centres, random, len(cut))), "random")
+    return FileRow("/docs", f"{number % _FOLDERS}/{number}.txt", 1, 1, key, id_)
+
+
 def _fill(catalog: Catalog, chunks: int) -> None:
     random, centres = np.random.default_rng(3), _centres()
-    rows = []
     with catalog.transaction():
-        for number in range(chunks // _CHUNKS_OF_A_DOCUMENT):
-            passages = [" ".join(_words(random, _WORDS)) for _ in range(_CHUNKS_OF_A_DOCUMENT)]
-            cut, start = list[Chunk](), 0
-            for passage in passages:
-                cut.append(Chunk(start, start + len(passage), passage, "", "", "", (passage,)))
-                start += len(passage) + 1
-            language = "en" if number % 2 else "de"
-            document = Document(f"Document {number}", (Block("\n".join(passages)),), "text", language=language)
-            vectors = list(_near(centres, random, len(cut)))
-            id_ = catalog.stage(str(number), document, cut, vectors, "random")
-            rows.append(FileRow("/docs", f"{number % _FOLDERS}/{number}.txt", 1, 1, str(number), id_))
-    publish(catalog, rows, CorpusIdentity("random", "random", "bench"))
+        rows = [_staged(catalog, number, random, centres) for number in range(chunks // _CHUNKS_OF_A_DOCUMENT)]
+    publish(catalog, [], rows, _IDENTITY)
+
+
+def _changes(catalog: Catalog, retrievers: RetrieverPool) -> None:
+    """What it costs to publish a document that changed, and to search for the first time after it."""
+    random, centres, seconds = np.random.default_rng(catalog.generation()), _centres(), []
+    for _ in range(_CHANGES):
+        known = catalog.files()
+        number = int(random.integers(len(known)))
+        (old,) = (row for row in known if row.path == f"{number % _FOLDERS}/{number}.txt")
+        began = time.process_time()
+        with catalog.transaction():
+            new = _staged(catalog, number, random, centres)
+        publish(catalog, known, [*(row for row in known if row is not old), new], _IDENTITY)
+        published = time.process_time()
+        with retrievers.lent() as retriever:
+            retriever.search(" ".join(_words(random, 8)))
+        seconds.append((published - began, time.process_time() - published))
+    change, search = np.median(seconds, axis=0)
+    click.echo(
+        f"one changed document {change:.3f} s of CPU, the first search after it {search:.3f} (medians of {_CHANGES})"
+    )
 
 
 def _memory(retrievers: RetrieverPool) -> None:
@@ -116,7 +140,7 @@ def _filters(retrievers: RetrieverPool) -> None:
 @click.option("--chunks", default=100_000, show_default=True)
 @click.option("--workspace", type=click.Path(path_type=Path), help="Kept, and used again; else a temporary one.")
 def main(chunks: int, workspace: Path | None) -> None:
-    """Measure filters and memory on a synthetic corpus."""
+    """Measure searches, changes and memory on a synthetic corpus."""
     settings, _ = config.load()
     with TemporaryDirectory() as scratch:
         folder = Workspace((workspace or Path(scratch)).absolute()).corpus(f"synthetic-{chunks}")
@@ -127,9 +151,10 @@ def main(chunks: int, workspace: Path | None) -> None:
 
         embedder = _RandomVectors(settings)
         opened = RetrieverPool(lambda: Retriever(Catalog(folder), embedder, settings.retrieval, settings.device))
-        with closing(opened) as retrievers:
+        with closing(opened) as retrievers, closing(Catalog(folder)) as catalog:
             _memory(retrievers)
             _filters(retrievers)
+            _changes(catalog, retrievers)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ _WRITING = tuple(
     f"/{name}.py"
     for name in (
         "assistant/workspace", "assistant/artifacts/pairs", "assistant/feedback/database", "assistant/store/blocks",
-        "assistant/store/catalog", "assistant/store/schema", "assistant/store/sql", "assistant/store/vectors",
+        "assistant/store/catalog", "assistant/store/lexical", "assistant/store/sql", "assistant/store/vectors",
         "assistant/work/backup", "eval/results", "eval/report/__init__", "ingest/pipeline", "train/checkpoints",
         "train/registry", "train/watch", "ui/conversations", "ui/people",
     )

@@ -13,7 +13,7 @@ would be read again.
 import difflib
 import hashlib
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import astuple, replace
@@ -28,7 +28,7 @@ from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
 from assistant.store import vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow, digest, file_location
-from assistant.store.schema import damage_told
+from assistant.store.sql import damage_told
 from assistant.text.printing import counted, names_of
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, new_name, write_lock
@@ -133,13 +133,12 @@ def opened(folder: Path, dry_run: bool) -> Iterator[Catalog]:
         yield stack.enter_context(closing(Catalog(folder)))
 
 
-def publish(catalog: Catalog, rows: Sequence[FileRow], identity: CorpusIdentity) -> None:
-    """Make these files the live ones, with the dense index, in one transaction."""
-    generation = catalog.generation() + 1
+def publish(catalog: Catalog, known: Iterable[FileRow], rows: Iterable[FileRow], identity: CorpusIdentity) -> None:
+    """Make ``rows`` the live files in the place of those ``known``, with the dense index, in one transaction."""
+    generation, before, after = catalog.generation() + 1, set(known), set(rows)
     with catalog.transaction():
-        catalog.publish(rows, identity, generation)
-        index = vectors.build_index(catalog)
-        vectors.write_index(catalog.folder, generation, index)
+        catalog.publish(after - before, before - after, identity, generation)
+        vectors.write_changed(catalog, generation, identity.fingerprint)
 
 
 class _Run:
@@ -216,9 +215,9 @@ class _Run:
             file, root = entry.file, str(entry.root)
             rows.append(FileRow(root, entry.path, file.size, file.modified_ns, entry.hash, document, failure))
         if set(rows) != set(self.known) or self._identity != self._live:
-            publish(self.catalog, rows, self._identity)
+            publish(self.catalog, self.known, rows, self._identity)
         # Also what runs that were killed have left behind.
-        vectors.remove_other_generations(self.catalog.folder, self.catalog.generation())
+        vectors.remove_other_bases(self.catalog)
 
     def results(self, plan: Sequence[Entry]) -> tuple[tuple[FileReport, ...], int, int]:
         """A report for each file, and how many documents and chunks are live."""
@@ -347,8 +346,8 @@ def forget(
                 raise objection
             identity = catalog.identity()
             assert identity is not None, "a corpus with files was published"
-            publish(catalog, kept, identity)
-            vectors.remove_other_generations(catalog.folder, catalog.generation())
+            publish(catalog, known, kept, identity)
+            vectors.remove_other_bases(catalog)
         reports = tuple(FileReport(row.path, "forgotten") for row in known if Path(row.root) in roots)
         documents = len({row.document_id for row in catalog.files() if row.document_id is not None})
         seconds = round(time.perf_counter() - started, 3)

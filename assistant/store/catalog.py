@@ -6,24 +6,32 @@ does meanwhile. Writing happens in ``transaction()``s and only under the workspa
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from assistant.errors import WorkspaceError
+from assistant.store import lexical
 from assistant.store.blocks import insert_blocks, read_blocks, stored_blocks
-from assistant.store.schema import connect, damage_told
-from assistant.store.sql import chunks_of, conditions_of, files_of, marks_for, portions
-from assistant.text.words import terms
+from assistant.store.sql import (
+    Counts,
+    chunks_of,
+    conditions_of,
+    connect,
+    damage_in,
+    damage_told,
+    files_of,
+    marks_for,
+    place_of,
+    portions,
+    transaction,
+)
 from assistant.types import Chunk, Document, Filter, StoredBlock, Vectors
 
 CATALOG_FILE = "catalog.sqlite"
-# Words of title and headings count more than words of the text; measured in docs/retrieval.md.
-_CONTEXT_WEIGHT = 1.5
 _FETCH_ROWS = 4096  # 6 MiB in float32 with 384 dimensions
 
 
@@ -103,13 +111,14 @@ class Catalog:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._connection = connect(folder / CATALOG_FILE)
-        self.file = _file_in(folder)
+        self.file = place_of(folder / CATALOG_FILE)
         """What tells the file of this catalog from another that came to its place (device, inode)."""
 
     @property
     def is_current(self) -> bool:
         """Whether the file was not deleted, or made again, since it was opened, and hears of what is written to it."""
-        return not self._connection.execute("PRAGMA query_only").fetchone()[0] and self.file == _file_in(self.folder)
+        hears = not self._connection.execute("PRAGMA query_only").fetchone()[0]
+        return hears and self.file == place_of(self.folder / CATALOG_FILE)
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded in by the last one that does."""
@@ -128,44 +137,45 @@ class Catalog:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything written inside happens, or nothing. Raises WorkspaceError when the disk refuses."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with transaction(self._connection, self.folder):
             yield
-            self._connection.execute("COMMIT")
-        except BaseException as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
-                raise WorkspaceError(
-                    f"Cannot write to {self.folder}: {error}.", "Check rights and free space."
-                ) from None
-            raise
 
     # CorpusIdentity and generation
 
     def generation(self) -> int:
         """Number of the live generation; 0 before anything was published."""
-        return int(self._meta("generation") or 0)
+        return int(self.meta("generation") or 0)
 
     def identity(self) -> CorpusIdentity | None:
         """What the live generation was made with; None before anything was published."""
-        stored = self._meta("identity")
+        stored = self.meta("identity")
         return CorpusIdentity(**json.loads(stored)) if stored else None
 
-    def _meta(self, key: str) -> str | None:
+    def counts(self) -> Counts:
+        """How much is live."""
+        return Counts(**json.loads(self.meta("counts") or ""))
+
+    def removed_chunks(self) -> npt.NDArray[np.int64]:
+        """Ids of chunks that were live since the last ``forget_removed``, and are no more."""
+        rows = self._connection.execute("SELECT chunk_id FROM removed").fetchall()
+        return np.array([row[0] for row in rows], np.int64)
+
+    def forget_removed(self) -> None:
+        """From now on chunks are told that will be removed. Call inside a transaction."""
+        self._connection.execute("DELETE FROM removed")
+
+    def meta(self, key: str) -> str | None:
+        """What is kept of the corpus under a key."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
-    def _set_meta(self, key: str, value: str) -> None:
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep something of the corpus. Call inside a transaction."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def damage(self) -> str:
         """What SQLite finds wrong with the file; empty when nothing is."""
-        try:
-            found = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        except sqlite3.DatabaseError as error:
-            return str(error)
-        return "" if found == "ok" else found
+        return damage_in(self._connection)
 
     # Files and documents
 
@@ -297,51 +307,57 @@ class Catalog:
 
     # Publishing
 
-    def publish(self, files: Iterable[FileRow], identity: CorpusIdentity, generation: int) -> None:
-        """Make these files, and the documents they hold, the live corpus. Call inside a transaction."""
-        run = self._connection.execute
-        run("CREATE TEMP TABLE was_live AS SELECT DISTINCT document_id AS id FROM files WHERE document_id NOT NULL")
-        run("DELETE FROM files")
-        self._connection.executemany(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((f.root, f.path, f.size, f.modified_ns, f.hash, f.document_id, f.failure) for f in files),
-        )
-        live = "(SELECT document_id FROM files WHERE document_id NOT NULL)"
-        run(
-            f"DELETE FROM lexical WHERE rowid IN (SELECT id FROM chunks WHERE document_id IN was_live"
-            f" AND document_id NOT IN {live})"
-        )
-        run(f"DELETE FROM documents WHERE id NOT IN {live}")
-        self._index_terms(f"SELECT id FROM documents WHERE id IN {live} EXCEPT SELECT id FROM was_live")
-        run("DROP TABLE was_live")
-        self._set_meta("identity", json.dumps(asdict(identity)))
-        self._set_meta("generation", str(generation))
+    def publish(
+        self, added: Iterable[FileRow], removed: Iterable[FileRow], identity: CorpusIdentity, generation: int
+    ) -> None:
+        """Make files live in the place of others, with the documents they hold. Call inside a transaction.
 
-    def _index_terms(self, documents: str) -> None:
-        # Cut in Python: SQLite's substr() would walk through the whole text for every chunk of it.
-        rows = self._connection.execute(f"SELECT id, language, text FROM documents WHERE id IN ({documents})")
-        for document_id, language, text in rows:
-            chunks = self._connection.execute(
-                "SELECT id, context, start, end FROM chunks WHERE document_id = ?", (document_id,)
-            )
-            self._connection.executemany(
-                "INSERT INTO lexical (rowid, context, body) VALUES (?, ?, ?)",
-                (
-                    (chunk, " ".join(terms(context, language)), " ".join(terms(text[start:end], language)))
-                    for chunk, context, start, end in chunks.fetchall()
-                ),
-            )
+        Documents that no file holds any more are dropped, and those that were staged in vain.
+        """
+        run, counts = self._connection.execute, self.counts()
+        # Ids grow: what was staged since the last publishing stands behind all that is live.
+        last = run("SELECT coalesce(max(document_id), 0) FROM files").fetchone()[0]
+        staged = [row[0] for row in run("SELECT id FROM documents WHERE id > ? ORDER BY id", (last,))]
+        removed = list(removed)
+        self._connection.executemany(
+            "DELETE FROM files WHERE root = ? AND path = ?", ((one.root, one.path) for one in removed)
+        )
+        self._connection.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, added))
+        touched = {*staged, *(one.document_id for one in removed if one.document_id is not None)}
+        held = {
+            row[0]
+            for some in portions(sorted(touched))
+            for row in run(f"SELECT document_id FROM files WHERE document_id IN ({marks_for(some)})", some)
+        }
+        chunks, windows = counts.chunks, counts.windows
+        for some in portions(sorted(touched - held)):
+            marks = marks_for(some)
+            live = f"FROM chunks WHERE document_id IN ({marks}) AND id <= {counts.last_chunk}"
+            gone = [row[0] for row in run(f"SELECT id {live}", some)]
+            chunks -= len(gone)
+            windows -= run(f"SELECT count(*) FROM windows WHERE chunk_id IN (SELECT id {live})", some).fetchone()[0]
+            lexical.forget_terms(self._connection, gone)
+            run(f"INSERT INTO removed SELECT id {live}", some)
+            run(f"DELETE FROM documents WHERE id IN ({marks})", some)
+        lexical.index_terms(self._connection, [one for one in staged if one in held])
+        (chunks_added,) = run("SELECT count(*) FROM chunks WHERE id > ?", (counts.last_chunk,)).fetchone()
+        (windows_added,) = run("SELECT count(*) FROM windows WHERE chunk_id > ?", (counts.last_chunk,)).fetchone()
+        (last_chunk,) = run("SELECT coalesce(max(id), 0) FROM chunks").fetchone()
+        now = Counts(chunks + chunks_added, windows + windows_added, last_chunk)
+        self.set_meta("counts", json.dumps(asdict(now)))
+        self.set_meta("identity", json.dumps(asdict(identity)))
+        self.set_meta("generation", str(generation))
 
     # Searching
 
     def chunk_count(self) -> int:
         """How many chunks are live."""
-        return int(self._connection.execute("SELECT count(*) FROM lexical").fetchone()[0])
+        return self.counts().chunks
 
-    def window_count(self) -> int:
-        """How many windows, and so vectors, the live chunks have."""
-        query = "SELECT count(*) FROM windows WHERE chunk_id IN (SELECT rowid FROM lexical)"
-        return int(self._connection.execute(query).fetchone()[0])
+    def window_count(self, after: int) -> int:
+        """How many windows the live chunks with ids after this one have."""
+        query = "SELECT count(*) FROM windows WHERE chunk_id > ? AND chunk_id <= ?"
+        return int(self._connection.execute(query, (after, self.counts().last_chunk)).fetchone()[0])
 
     def chunk_ids(self, only: Filter) -> list[int]:
         """Ids of the live chunks in documents that fit a filter."""
@@ -365,10 +381,15 @@ class Catalog:
         )
         return {id_: (path, start) for id_, path, start in rows}
 
-    def live_vectors(self) -> Iterator[tuple[np.ndarray, Vectors]]:
-        """Chunk ids (n,) and vectors (n, dimension) of all windows of live chunks, a portion at a time."""
+    def live_vectors(self, after: int = 0, up_to: int | None = None) -> Iterator[tuple[np.ndarray, Vectors]]:
+        """Chunk ids (n,) and vectors (n, dimension) of all windows of live chunks, a portion at a time.
+
+        Only of chunks with ids ``after`` one and ``up_to`` another, if given.
+        """
+        last = self.counts().last_chunk
         rows = self._connection.execute(
-            "SELECT chunk_id, vector FROM windows WHERE chunk_id IN (SELECT rowid FROM lexical)"
+            "SELECT chunk_id, vector FROM windows WHERE chunk_id > ? AND chunk_id <= ? ORDER BY chunk_id, id",
+            (after, last if up_to is None else min(up_to, last)),
         )
         while batch := rows.fetchmany(_FETCH_ROWS):
             yield (
@@ -378,28 +399,11 @@ class Catalog:
 
     def document_frequencies(self, query: Sequence[str]) -> dict[str, int]:
         """How many live chunks hold each term; terms that occur nowhere are left out."""
-        found: dict[str, int] = {}
-        for some in portions(query):
-            found.update(
-                self._connection.execute(f"SELECT term, doc FROM vocabulary WHERE term IN ({marks_for(some)})", some)
-            )
-        return found
+        return lexical.frequencies_of(self._connection, query)
 
     def match(self, query: Sequence[str], limit: int, only: Filter | None = None) -> list[tuple[int, float]]:
         """The best chunks for any of the terms: (chunk id, BM25 score), best first; higher is better."""
-        if not query:
-            return []
-        quoted = (term.replace('"', '""') for term in query)
-        expression = " OR ".join(f'"{term}"' for term in quoted)
-        allowed, values = chunks_of(only) if only else ("", [])
-        # The plus keeps the planner from running the full-text query once for every allowed chunk.
-        condition = f"AND +rowid IN ({allowed})" if only else ""
-        rows = self._connection.execute(
-            f"SELECT rowid, -bm25(lexical, {_CONTEXT_WEIGHT}) AS score FROM lexical"
-            f" WHERE lexical MATCH ? {condition} ORDER BY score DESC LIMIT ?",
-            (expression, *values, limit),
-        )
-        return rows.fetchall()
+        return lexical.match(self._connection, query, limit, only)
 
     def chunks(self, ids: Sequence[int], only: Filter | None = None) -> dict[int, StoredChunk]:
         """Chunks by id. A document with several files is shown under the first of them that fits ``only``."""
@@ -436,13 +440,6 @@ class Catalog:
 def file_location(root: Path, path: str) -> Path:
     """Where a known file is. A root is a folder with the file in it, or the file itself."""
     return root if root.name == path and not root.is_dir() else root / path
-
-
-def _file_in(folder: Path) -> tuple[int, int]:
-    with suppress(OSError):
-        status = (folder / CATALOG_FILE).stat()
-        return status.st_dev, status.st_ino
-    return 0, 0  # there is none
 
 
 def digest(embedded: str, fingerprint: str) -> bytes:

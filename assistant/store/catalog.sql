@@ -1,4 +1,4 @@
--- The catalog of a corpus: tables and migrations, told by assistant/store/schema.py.
+-- The catalog of a corpus: tables and migrations, told by assistant/store/sql.py.
 
 -- version 1
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -100,3 +100,21 @@ CREATE TABLE blocks (
 
 -- version 5
 DROP TABLE headings;
+
+-- version 6
+CREATE TABLE frequencies (term TEXT PRIMARY KEY, chunks INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO frequencies SELECT term, doc FROM vocabulary;
+CREATE TABLE removed (chunk_id INTEGER PRIMARY KEY);
+INSERT INTO meta SELECT 'counts', json_object(
+    'chunks', (SELECT count(*) FROM lexical),
+    'windows', (SELECT count(*) FROM windows WHERE chunk_id IN (SELECT rowid FROM lexical)),
+    'last_chunk', (SELECT coalesce(max(rowid), 0) FROM lexical)
+);
+INSERT INTO meta SELECT 'base', json_object(
+    'generation', (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'generation'),
+    'embedder', (SELECT coalesce(max(json_extract(value, '$.fingerprint')), '') FROM meta WHERE key = 'identity'),
+    'windows', json_extract(value, '$.windows'),
+    'last_chunk', json_extract(value, '$.last_chunk'),
+    'trained', json_extract(value, '$.windows')
+) FROM meta WHERE key = 'counts';
+DROP TABLE vocabulary;

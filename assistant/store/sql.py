@@ -1,17 +1,212 @@
-"""Filters as conditions of SQL, and databases brought from version to version."""
+"""SQLite: the catalog's tables, databases brought from version to version, and filters as conditions.
 
+The tables, one migration a version (``catalog.sql``). ``PRAGMA user_version`` counts those applied.
+
+    meta        identity of the corpus, number of the live generation, counts of what is live, the dense base
+    documents   one row a distinct content: its text and what is known of it
+    blocks      the paragraphs, lists, tables and headings of documents, as readers saw them
+    files       one row a path: which document it holds, or why it could not be read
+    chunks      passages of documents
+    windows     the parts of a chunk that the embedder reads at once, with their vectors (float16)
+    lexical     full-text index over the stems of live chunks; rowid = chunk id
+    frequencies how many live chunks hold each term, which full text itself would have to count
+    removed     chunks that were live when the base of the dense index was written, and are gone
+
+A document is *live* when a file points to it. Documents are written as they are read, so that a killed ingest
+loses nothing; files, full text and generation change together in the one transaction that publishes.
+"""
+
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from assistant.errors import WorkspaceError
+from assistant.errors import CatalogVersionError, WorkspaceError
+from assistant.store.blocks import fill_blocks
 from assistant.types import Filter
+from assistant.workspace import make_file
 
 T = TypeVar("T")
 
+_BLOCKS = 4
+"""In this version, documents of older ones get their blocks."""
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _VARIABLES = 900  # SQLite before 3.32 takes no more than 999 in one statement
 _FILTER_COLUMNS = frozenset({"title", "format", "language", "date"})
+
+
+def versions_in(file: Path) -> tuple[str, ...]:
+    """The migrations in a file of SQL: what stands behind each line ``-- version N``."""
+    return tuple(part.partition("\n")[2] for part in file.read_text(encoding="utf-8").split("\n-- version ")[1:])
+
+
+MIGRATIONS = versions_in(Path(__file__).with_name("catalog.sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much of a corpus is live, as ``meta`` keeps it."""
+
+    chunks: int
+    windows: int
+    """And so vectors."""
+    last_chunk: int
+    """All chunks up to this id are live, those with greater ones are staged."""
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """Open the catalog, created or migrated. Raises CatalogVersionError, or WorkspaceError if damaged.
+
+    On a full disk, where SQLite has no room for what it keeps beside a database, it is opened as it stands: for one
+    question (``query_only``), since nobody would tell this connection of what others write later.
+    """
+    connection, may_write = _opened(file), os.access(file.parent, os.W_OK)
+    try:
+        with damage_told(file):
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")  # readers go on while an ingest writes
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _NO_ROOM or _has_log(file):
+                    raise
+                connection.close()
+                connection, may_write = _opened(file, as_it_stands=True), False
+                connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            version = _version(connection)
+            if version > len(MIGRATIONS):
+                raise CatalogVersionError(
+                    f"{file} has version {version}; this program knows versions up to {len(MIGRATIONS)}.",
+                    "Update domain-assistant.",
+                )
+            if version < len(MIGRATIONS):
+                if not (os.access(file, os.W_OK) and may_write):
+                    raise WorkspaceError(
+                        f"{file} has version {version}, not {len(MIGRATIONS)}, and may not be written.",
+                        "Open it once with the right to write and some free space, which brings it up to date.",
+                    )
+                _migrate(connection)
+    except WorkspaceError:
+        connection.close()
+        raise
+    return connection
+
+
+def _opened(file: Path, as_it_stands: bool = False) -> sqlite3.Connection:
+    """A connection to the file, which is made if it is missing; ``as_it_stands``: as if nobody could change it."""
+    try:
+        address, may_write = make_file(file).absolute().as_uri(), os.access(file.parent, os.W_OK)
+        if as_it_stands or not may_write:  # SQLite has to be told how to read where it cannot write
+            address = f"{address}?{'mode=ro' if _has_log(file) else 'immutable=1'}"
+        # Statements, not Python, begin transactions; a connection may move between threads that take turns.
+        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise WorkspaceError(f"Cannot open {file}: {error}.", "Check the path and its rights.") from None
+
+
+def _has_log(file: Path) -> bool:
+    """Whether something was written that is not in the file itself yet."""
+    log = file.with_name(f"{file.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+@contextmanager
+def damage_told(file: Path) -> Iterator[None]:
+    """Turn what SQLite says of a damaged file, or of a disk without room for it, into a WorkspaceError."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        has_room = getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_ROOM
+        raise WorkspaceError(
+            f"The catalog {file} cannot be used: {error}.",
+            "Restore it, or delete its folder and ingest again." if has_room else "Check rights and free space.",
+        ) from None
+
+
+def damage_in(connection: sqlite3.Connection) -> str:
+    """What SQLite finds wrong with a database; empty when nothing is."""
+    try:
+        found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if found == "ok" else found
+
+
+def place_of(file: Path) -> tuple[int, int]:
+    """What tells a file from another that came to its place: device and inode; zeros where there is none."""
+    with suppress(OSError):
+        status = file.stat()
+        return status.st_dev, status.st_ino
+    return 0, 0
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[None]:
+    """Everything written inside happens, or nothing. Raises WorkspaceError when the disk of ``folder`` refuses."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError):
+            raise WorkspaceError(f"Cannot write to {folder}: {error}.", "Check rights and free space.") from None
+        raise
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """One transaction after another: what is killed goes on where it was."""
+    while (version := _version(connection)) < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Asked again under the write lock: another process may have migrated meanwhile.
+            version = _version(connection)
+            if version != _BLOCKS or not fill_blocks(connection):
+                target = _BLOCKS if version < _BLOCKS else len(MIGRATIONS)
+                run_script(connection, "".join(MIGRATIONS[version:target]))
+                connection.execute(f"PRAGMA user_version = {target}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # Ctrl-C may come when all is committed
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def run_script(database: sqlite3.Connection, script: str) -> None:
+    """Run statements in the transaction that is open; ``executescript`` would commit it midway."""
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            database.execute(statement)
+            statement = ""
+
+
+def migrate(database: sqlite3.Connection, name: str, versions: Sequence[str]) -> None:
+    """Bring a database to the last of its versions, in one transaction that its opener commits.
+
+    ``PRAGMA user_version`` counts those applied. Raises WorkspaceError for a database of a newer program.
+    """
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(versions):
+        raise WorkspaceError(
+            f"{name} has version {version}; this program knows versions up to {len(versions)}.",
+            "Update domain-assistant.",
+        )
+    if version < len(versions):
+        database.execute("BEGIN IMMEDIATE")
+        # Asked again under the write lock: another process may have migrated meanwhile.
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        run_script(database, "".join(versions[version:]))
+        database.execute(f"PRAGMA user_version = {len(versions)}")
 
 
 def marks_for(items: Sequence[object]) -> str:
@@ -63,37 +258,3 @@ def portions(items: Sequence[T]) -> Iterator[list[T]]:
     """Lists of as many items as one statement takes."""
     for first in range(0, len(items), _VARIABLES):
         yield list(items[first : first + _VARIABLES])
-
-
-def versions_in(file: Path) -> tuple[str, ...]:
-    """The migrations in a file of SQL: what stands behind each line ``-- version N``."""
-    return tuple(part.partition("\n")[2] for part in file.read_text(encoding="utf-8").split("\n-- version ")[1:])
-
-
-def run_script(database: sqlite3.Connection, script: str) -> None:
-    """Run statements in the transaction that is open; ``executescript`` would commit it midway."""
-    statement = ""
-    for line in script.splitlines():
-        statement += line + "\n"
-        if sqlite3.complete_statement(statement):
-            database.execute(statement)
-            statement = ""
-
-
-def migrate(database: sqlite3.Connection, name: str, versions: Sequence[str]) -> None:
-    """Bring a database to the last of its versions, in one transaction that its opener commits.
-
-    ``PRAGMA user_version`` counts those applied. Raises WorkspaceError for a database of a newer program.
-    """
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(versions):
-        raise WorkspaceError(
-            f"{name} has version {version}; this program knows versions up to {len(versions)}.",
-            "Update domain-assistant.",
-        )
-    if version < len(versions):
-        database.execute("BEGIN IMMEDIATE")
-        # Asked again under the write lock: another process may have migrated meanwhile.
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        run_script(database, "".join(versions[version:]))
-        database.execute(f"PRAGMA user_version = {len(versions)}")

@@ -27,7 +27,7 @@ from fakes import FakeEmbedder
 from assistant.artifacts.calibration import CALIBRATION_FILE
 from assistant.config import Settings
 from assistant.store.catalog import CATALOG_FILE, Catalog
-from assistant.store.vectors import open_index, vectors_file
+from assistant.store.vectors import base_of, open_index, vectors_file
 from assistant.text.words import query_terms
 from assistant.workspace import DEFAULT_CORPUS, Workspace
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
 SETTINGS = Settings.model_validate({"ingest": {"workers": 2, "window_tokens": 48, "min_window_tokens": 8}})
-WRITING = ("ingest/pipeline.py", "store/catalog.py", "store/vectors.py", "assistant/workspace.py")
+WRITING = ("ingest/pipeline.py", "store/catalog.py", "store/lexical.py", "store/vectors.py", "assistant/workspace.py")
 KILLS_BY_LINE = 28
 KILLS_BY_CLOCK = 24
 WORDS = [
@@ -242,7 +242,7 @@ def content(workspace: Workspace) -> tuple[list[Any], ...]:
             " JOIN chunks ON chunks.id = chunk_id JOIN documents ON documents.id = document_id",
             "SELECT key, start, lexical.context, body FROM lexical JOIN chunks ON chunks.id = lexical.rowid"
             " JOIN documents ON documents.id = document_id",
-            "SELECT term, doc, cnt FROM vocabulary",
+            "SELECT term, chunks FROM frequencies",
         )
         found = tuple(sorted(connection.execute(query).fetchall()) for query in queries)
     connection.close()
@@ -260,7 +260,7 @@ def assert_equals_fresh(victim: Victim, tmp_path: Path) -> None:
     assert content(victim.workspace) == content(fresh.workspace)
     folder = victim.workspace.corpus(DEFAULT_CORPUS)
     catalog = Catalog(folder)
-    keep = {CATALOG_FILE, CALIBRATION_FILE, ".lock", vectors_file(folder, catalog.generation()).name}
+    keep = {CATALOG_FILE, CALIBRATION_FILE, ".lock", vectors_file(folder, base_of(catalog).generation).name}
     ids = np.concatenate([ids for ids, _ in catalog.live_vectors()])
     index = open_index(catalog, catalog.generation())
     zero = np.zeros(catalog.dimension(), np.float32)

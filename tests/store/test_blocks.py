@@ -96,7 +96,7 @@ def killed_at(line: int, folder: Path) -> bool:
 
     def step(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal count
-        if not frame.f_code.co_filename.endswith(("store/schema.py", "store/blocks.py")):
+        if not frame.f_code.co_filename.endswith(("store/sql.py", "store/blocks.py")):
             return None
         count += event == "line"
         if count > line:
@@ -159,7 +159,7 @@ def test_blocks_are_kept_as_readers_saw_them(tmp_path: Path) -> None:
         assert [document.text[item.words :][:3] for item in kept[1].items] == ["one", "two", "thr"]
         assert (kept[2].row, kept[2].place, kept[2].header_lines) == (7, "sheet X", 1)
         with catalog.transaction():
-            catalog.publish([], CorpusIdentity("fake", "fake", "recipe"), 1)
+            catalog.publish([], catalog.files(), CorpusIdentity("fake", "fake", "recipe"), 1)
         assert catalog.blocks(id_, 0, len(document.text)) == ()
 
 

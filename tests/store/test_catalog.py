@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import CatalogVersionError, WorkspaceError
-from assistant.store import schema
+from assistant.store import sql
 from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow
 from assistant.store.vectors import open_index
 from assistant.text.words import query_terms
@@ -46,7 +46,7 @@ def publish(
                 chunk = chunk_of(text, 0, len(text), "Title")
                 known[text] = catalog.stage(text, document, [chunk], [*EMBEDDER.embed_texts([text])], "fake")
         rows = [FileRow("/docs", path, 1, 1, text, known[text]) for path, text in texts.items()]
-        catalog.publish(rows, IDENTITY, generation)
+        catalog.publish(rows, catalog.files(), IDENTITY, generation)
 
 
 @pytest.fixture
@@ -68,14 +68,14 @@ def test_a_catalog_of_a_newer_program_is_refused_with_both_versions(catalog: Cat
     with sqlite3.connect(catalog.folder / CATALOG_FILE) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(CatalogVersionError, match=f"version 99.* up to {len(schema.MIGRATIONS)}.*Update"):
+    with pytest.raises(CatalogVersionError, match=f"version 99.* up to {len(sql.MIGRATIONS)}.*Update"):
         Catalog(catalog.folder)
 
 
 def test_an_older_catalog_is_migrated_and_keeps_its_content(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(catalog, {"a.md": "Fire is insured."})
     migration = "CREATE TABLE later (id INTEGER);\nINSERT INTO later SELECT id FROM documents;\n"
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, migration))
+    monkeypatch.setattr(sql, "MIGRATIONS", (*sql.MIGRATIONS, migration))
     for _ in range(2):  # once is enough
         newer = Catalog(catalog.folder)
         assert [row.path for row in newer.files()] == ["a.md"]
@@ -85,7 +85,7 @@ def test_an_older_catalog_is_migrated_and_keeps_its_content(catalog: Catalog, mo
 
 def test_a_catalog_of_the_first_version_is_migrated_with_its_vectors(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / CATALOG_FILE) as connection:
-        connection.executescript(schema.MIGRATIONS[0] + "PRAGMA user_version = 1;")
+        connection.executescript(sql.MIGRATIONS[0] + "PRAGMA user_version = 1;")
         connection.execute(
             "INSERT INTO documents VALUES (1, 'k', 'T', 'text', 'en', '', 1, '[]', '{}', '[]', 9, 1, 'Fire yes.')"
         )
@@ -96,7 +96,7 @@ def test_a_catalog_of_the_first_version_is_migrated_with_its_vectors(tmp_path: P
     connection.close()
     catalog = Catalog(tmp_path)
     assert catalog.chunks([7])[7].text == "Fire yes."
-    assert (catalog.chunk_count(), catalog.window_count()) == (1, 1)
+    assert (catalog.chunk_count(), catalog.window_count(0)) == (1, 1)
     ((ids, stored),) = catalog.live_vectors()
     assert ids.tolist() == [7]
     np.testing.assert_allclose(stored, EMBEDDER.embed_texts(["Fire yes."]), atol=1e-3)
@@ -108,7 +108,7 @@ def test_a_migration_that_fails_changes_nothing(catalog: Catalog, monkeypatch: p
     publish(catalog, {"a.md": "Fire is insured."})
     broken = "CREATE TABLE later (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n"
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
+        patched.setattr(sql, "MIGRATIONS", (*sql.MIGRATIONS, broken))
         with pytest.raises(WorkspaceError, match="nowhere"):
             Catalog(catalog.folder)
     assert catalog._connection.execute("SELECT name FROM sqlite_master WHERE name = 'later'").fetchall() == []
@@ -128,7 +128,7 @@ class Interrupted(sqlite3.Connection):
 def test_ctrl_c_at_the_end_of_a_migration_is_no_damage(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / CATALOG_FILE, factory=Interrupted, isolation_level=None)
     with closing(connection), pytest.raises(KeyboardInterrupt):
-        schema._migrate(connection)
+        sql._migrate(connection)
     Catalog(tmp_path).close()
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_is_no_catalog_is_told_with_the_remedy(tmp_path: Path, conte
 def test_a_failed_transaction_leaves_nothing(catalog: Catalog) -> None:
     publish(catalog, {"a.md": "Fire is insured."})
     with pytest.raises(ZeroDivisionError), catalog.transaction():
-        catalog.publish([], IDENTITY, 2)
+        catalog.publish([], catalog.files(), IDENTITY, 2)
         raise ZeroDivisionError
     assert catalog.generation() == 1
     assert len(catalog.match(["fire"], 5)) == 1
@@ -331,7 +331,7 @@ def test_spans_count_characters_beyond_the_basic_plane(catalog: Catalog) -> None
     chunks = [chunk_of(text, start, start + 7) for start in range(0, 70, 7)]
     with catalog.transaction():
         one = catalog.stage("k", document, chunks, [*EMBEDDER.embed_texts([chunk.text for chunk in chunks])], "fake")
-        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, 1)
+        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], catalog.files(), IDENTITY, 1)
     assert catalog.text(one) == text
     stored = catalog.chunks(catalog.chunk_ids(Filter(folder="*")))
     assert [(chunk.start, chunk.end, chunk.text) for chunk in stored.values()] == [
@@ -349,7 +349,7 @@ def test_a_long_document_is_published_in_linear_time(catalog: Catalog) -> None:
         with catalog.transaction():
             one = catalog.stage(key, Document("T", (Block(text),), "text"), chunks, [*vectors], "fake")
             started = time.perf_counter()
-            catalog.publish([FileRow("/docs", key, 1, 1, key, one)], IDENTITY, 1)
+            catalog.publish([FileRow("/docs", key, 1, 1, key, one)], catalog.files(), IDENTITY, 1)
             return time.perf_counter() - started
 
     seconds(70_000, "warm")

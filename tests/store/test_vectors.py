@@ -1,21 +1,25 @@
 """The dense index is exact while small, good when large, and never wrong about what the catalog holds."""
 
 import gc
+import shutil
 import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from assistant.errors import WorkspaceError
 from assistant.store import vectors
 from assistant.store.catalog import Catalog, CorpusIdentity, FileRow
-from assistant.store.vectors import open_index, vectors_file
+from assistant.store.vectors import base_of, open_index, vectors_file
 from assistant.types import Block, Chunk, Document, Vectors
 
 IDENTITY = CorpusIdentity("fake", "fake", "recipe")
@@ -39,7 +43,8 @@ def publish(catalog: Catalog, matrix: Vectors, generation: int = 1) -> None:
     chunks = [Chunk(position, position + 1, "x", "", "", "", ("x",)) for position in range(len(matrix))]
     with catalog.transaction():
         one = catalog.stage(f"key{generation}", Document("T", (Block(text),), "text"), chunks, [*matrix], "fake")
-        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, generation)
+        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], catalog.files(), IDENTITY, generation)
+        vectors.write_changed(catalog, generation, "fake")
 
 
 @pytest.fixture
@@ -70,7 +75,7 @@ def recall(found: list[list[int]], wanted: list[list[int]]) -> float:
 def is_exact(index: vectors.VectorIndex) -> bool:
     import faiss
 
-    return isinstance(faiss.downcast_index(index._index.index), faiss.IndexFlat)
+    return isinstance(index.base, faiss.IndexIDMap)
 
 
 def test_a_small_index_is_exact(catalog: Catalog) -> None:
@@ -89,7 +94,8 @@ def test_a_chunk_counts_once_with_its_nearest_window(catalog: Catalog) -> None:
     chunks = [Chunk(0, 1, "x", "", "", "", ("x", "x", "x")), Chunk(1, 2, "x", "", "", "", ("x",))]
     with catalog.transaction():
         one = catalog.stage("k", Document("T", (Block("xx"),), "text"), chunks, [far, near, near, middle], "fake")
-        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], IDENTITY, 1)
+        catalog.publish([FileRow("/docs", "a", 1, 1, "h", one)], catalog.files(), IDENTITY, 1)
+        vectors.write_changed(catalog, 1, "fake")
     index = open_index(catalog, 1)
     assert len(index) == 2
     ids, scores = zip(*index.search(unit(np.array([[2.0, 1.0, 0.0]]))[0], 2), strict=True)
@@ -137,7 +143,8 @@ def test_asking_for_more_than_there_is_gives_all(small: Catalog) -> None:
 
 def test_an_empty_corpus_has_an_empty_index(catalog: Catalog) -> None:
     with catalog.transaction():
-        catalog.publish([], IDENTITY, 1)
+        catalog.publish([], catalog.files(), IDENTITY, 1)
+        vectors.write_changed(catalog, 1, "fake")
     assert open_index(catalog, 1).search(clustered(1, 1)[0], 5) == []
 
 
@@ -191,7 +198,7 @@ def test_a_damaged_file_is_built_again(small: Catalog, how: str) -> None:
 
 
 def test_an_undamaged_file_is_not_built_again(small: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors, "build_index", lambda _: pytest.fail("was built again"))
+    monkeypatch.setattr(vectors, "build_index", lambda *_: pytest.fail("was built again"))
     assert len(open_index(small, 1)) == 20
 
 
@@ -218,7 +225,7 @@ def test_what_is_not_live_is_removed_also_what_was_half_written(small: Catalog) 
     (small.folder / "vectors-0.faiss").write_bytes(b"old")
     (small.folder / ".vectors-2.faiss.99999.tmp").write_bytes(b"half")
     (small.folder / "notes.txt").write_bytes(b"not ours")
-    vectors.remove_other_generations(small.folder, 1)
+    vectors.remove_other_bases(small)
     left = {file.name for file in small.folder.iterdir() if not file.name.startswith("catalog")}
     assert left == {"vectors-1.faiss", "notes.txt"}
 
@@ -290,3 +297,174 @@ def test_searches_of_one_index_at_once_do_not_disturb_each_other(
     alone = [searched(one) for one in asked]
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(searched, asked)) == alone
+
+
+# Differences
+
+OLD = Path(__file__).parents[1] / "data" / "workspace_79cfcfc" / "corpora" / "default"
+WORDS = ["fire", "water", "storm", "the", "of"]
+
+
+def stage(catalog: Catalog, name: str, matrix: Vectors, seed: int = 0) -> FileRow:
+    """A document, not yet live, with a chunk of a few words for each two vectors."""
+    random = np.random.default_rng(seed)
+    passages = [" ".join(random.choice(WORDS, 5)) for _ in range(-(-len(matrix) // 2))]
+    text, chunks = "\n".join(passages), list[Chunk]()
+    for position, passage in enumerate(passages):
+        start = sum(len(one) + 1 for one in passages[:position])
+        windows = (passage,) * len(matrix[2 * position : 2 * position + 2])
+        chunks.append(Chunk(start, start + len(passage), passage, "", "", "", windows))
+    document = Document(name, (Block(text),), "text", language="en")
+    return FileRow(
+        "/docs", name, 1, seed, f"{name} {seed}", catalog.stage(f"{name} {seed}", document, chunks, [*matrix], "fake")
+    )
+
+
+def change(catalog: Catalog, added: list[FileRow], removed: list[FileRow], embedder: str = "fake") -> int:
+    generation = catalog.generation() + 1
+    with catalog.transaction():
+        catalog.publish(added, removed, CorpusIdentity(embedder, embedder, "recipe"), generation)
+        vectors.write_changed(catalog, generation, embedder)
+    return generation
+
+
+def assert_counted(catalog: Catalog) -> None:
+    """What is kept is what would be counted."""
+    run, counts = catalog._connection.execute, catalog.counts()
+    live = "chunk_id IN (SELECT rowid FROM lexical)"
+    assert counts.chunks == run("SELECT count(*) FROM lexical").fetchone()[0]
+    assert counts.windows == run(f"SELECT count(*) FROM windows WHERE {live}").fetchone()[0]
+    assert run("SELECT count(*) FROM lexical WHERE rowid > ?", (counts.last_chunk,)).fetchone() == (0,)
+    run("CREATE VIRTUAL TABLE IF NOT EXISTS temp.terms USING fts5vocab (main, lexical, row)")
+    found = run("SELECT term, doc FROM temp.terms").fetchall()
+    assert run("SELECT term, chunks FROM frequencies ORDER BY term").fetchall() == sorted(found)
+
+
+def exact(catalog: Catalog, question: Vectors) -> dict[int, float]:
+    """The cosine of the nearest window of each live chunk, by brute force."""
+    found: dict[int, float] = {}
+    live = {row[0] for row in catalog._connection.execute("SELECT rowid FROM lexical")}
+    for chunk, raw in catalog._connection.execute("SELECT chunk_id, vector FROM windows"):
+        if chunk in live:
+            score = float(np.frombuffer(raw, np.float16).astype(np.float64) @ question)
+            found[chunk] = max(found.get(chunk, -2.0), score)
+    return found
+
+
+steps = st.lists(
+    st.tuples(
+        st.lists(st.integers(1, 30), max_size=3),  # vectors of documents that come
+        st.lists(st.integers(0, 99), max_size=3),  # documents that go, by place
+        st.integers(0, 12),  # vectors of one that was staged by an ingest that was killed
+        st.sampled_from(["", "search", "forget", "damage", "embedder"]),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@pytest.mark.parametrize("limit", [10_000, 60])
+@settings(max_examples=25, deadline=None, phases=[Phase.generate], suppress_health_check=[*HealthCheck])
+@given(steps)
+def test_a_difference_is_searched_as_an_index_of_all(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, limit: int, changes: list[Any]
+) -> None:
+    monkeypatch.setattr(vectors, "EXACT_LIMIT", limit)
+    monkeypatch.setattr(vectors, "_SEARCHED_PART", 1)
+    monkeypatch.setattr(vectors, "_TRAINING_ROWS_A_CELL", 2)
+    monkeypatch.setattr(vectors, "_CHANGED_PART", 2)
+    live, number, embedder = list[FileRow](), 0, "fake"
+    with closing(Catalog(tmp_path_factory.mktemp("corpus"))) as catalog:
+        kept = list[vectors.VectorIndex]()  # what somebody searches all the time
+        for sizes, going, staged, then in changes:
+            with catalog.transaction():
+                added = []
+                for size in sizes:
+                    number += 1
+                    added.append(stage(catalog, f"{number}", clustered(size, number), number))
+            removed = [live.pop(place % len(live)) for place in going if live]
+            if then == "embedder":
+                embedder, removed, live = f"fake {number}", removed + live, []
+            generation = change(catalog, added, removed, embedder)
+            live += added
+            if staged:
+                with catalog.transaction():
+                    number += 1
+                    stage(catalog, f"{number}", clustered(staged, number), number)
+            if then == "forget":
+                kept.clear()
+                gc.collect()
+            if then == "damage":
+                kept.clear()
+                gc.collect()
+                vectors_file(catalog.folder, base_of(catalog).generation).write_bytes(b"hello")
+            if then != "search":
+                kept.append(open_index(catalog, generation))
+            assert_counted(catalog)
+            question = clustered(1, 9_999)[0]
+            wanted = exact(catalog, question)
+            hits = open_index(catalog, generation).search(question, 1000)
+            assert {one for one, _ in hits} == wanted.keys()
+            precision = 1e-4 if limit > 1000 else 0.2  # few vectors show no range for 8 bits
+            np.testing.assert_allclose([score for _, score in hits], [wanted[one] for one, _ in hits], atol=precision)
+            best = sorted(wanted.values(), reverse=True)[:5]
+            few = open_index(catalog, generation).search(question, 5)
+            np.testing.assert_allclose([score for _, score in few], best, atol=precision)
+            among = np.array(sorted(wanted)[::3], np.int64)
+            assert {one for one, _ in open_index(catalog, generation).search(question, 1000, among)} == set(
+                among.tolist()
+            )
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    for name in names:
+        monkeypatch.setattr(vectors, name, lambda *_, name=name: pytest.fail(f"{name} was called"))
+
+
+def test_a_small_change_leaves_the_file_as_it_is(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    with catalog.transaction():
+        first = [stage(catalog, f"{number}", clustered(20, number), number) for number in range(20)]
+    change(catalog, first, [])
+    file = vectors_file(catalog.folder, 1)
+    before = file.stat()
+    index = open_index(catalog, 1)
+    forbid(monkeypatch, "build_index", "write_index", "_read")
+    for number in range(3):
+        with catalog.transaction():
+            new = stage(catalog, f"{number}", clustered(8, 100 + number), 100 + number)
+        generation = change(catalog, [new], [first[number]])
+        assert open_index(catalog, generation).base is index.base
+        vectors.remove_other_bases(catalog)
+    assert (before.st_ino, before.st_mtime_ns) == (file.stat().st_ino, file.stat().st_mtime_ns)
+    assert len(open_index(catalog, 4)) == 17 * 10 + 3 * 4
+    assert len(index) == 200
+
+
+def test_cells_are_kept_until_the_corpus_has_doubled(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    import faiss
+
+    monkeypatch.setattr(vectors, "EXACT_LIMIT", 500)
+    trained, bases = list[bool](), set[int]()
+    with catalog.transaction():
+        change_rows = [stage(catalog, "0", clustered(1000, 0))]
+    centroids = None
+    for number in range(1, 9):
+        generation = change(catalog, change_rows, [])
+        base = open_index(catalog, generation).base
+        assert isinstance(base, faiss.IndexIVF)
+        own = base.quantizer.reconstruct_n(0, base.nlist)
+        trained.append(centroids is None or own.shape != centroids.shape or not np.array_equal(own, centroids))
+        centroids = own
+        bases.add(base_of(catalog).generation)
+        with catalog.transaction():
+            change_rows = [stage(catalog, f"{number}", clustered(250, number), number)]
+    assert trained == [True, *[False] * 4, True, False, False]  # of 1,000; of 2,250
+    assert bases == {*range(1, 8)}  # the last change is one in ten
+
+
+def test_an_old_corpus_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(OLD, tmp_path / "corpus")
+    forbid(monkeypatch, "build_index", "write_index")
+    with closing(Catalog(tmp_path / "corpus")) as catalog:
+        assert_counted(catalog)
+        assert len(open_index(catalog, catalog.generation())) == catalog.chunk_count() > 0
