@@ -252,7 +252,7 @@ class Storm:
 
     def file(self, case: str, chance: random.Random) -> str:
         """A file that was changed is read or refused, and takes nothing with it."""
-        files = list(originals())
+        files = originals()
         name, content = chance.choice(files)
         how, changed = mutated(content, chance, [other for _, other in files])
         place = self.place(case)
@@ -322,6 +322,7 @@ def prepared(seed: int, folder: Path, works: Sequence[str], killed: Sequence[str
         with suppress(ImportError):
             importlib.import_module(module)
     check(template, works, storm.told, warm)  # here and not in each process, what this needs is loaded
+    originals()
     gc.collect()
     gc.freeze()
     for name in killed:

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,20 +79,22 @@ class Jumps:
         self.hours = self._chance.choice(_HOURS) * self._chance.choice((-1, 1))
 
 
-def originals() -> Iterator[tuple[str, bytes]]:
+@cache
+def originals() -> tuple[tuple[str, bytes], ...]:
     """Name and content of files of each format: those of the sample, and those that the tests of readers make."""
     from files import PROSE, docx, epub, mail, pdf, pptx, table_pdf, xlsx
 
-    for file in sorted(Path("data/sample/docs").rglob("*.*")):
-        if file.name != "faq-home.md" and file.stat().st_size < 400_000:
-            yield file.name, file.read_bytes()
-    yield "made.docx", docx(title="Terms")
-    yield "made.pptx", pptx()
-    yield "made.xlsx", xlsx()
-    yield "made.epub", epub(f"<h1>Cover</h1><p>{PROSE}</p>", "<h1>Limits</h1><ul><li>Fire</li></ul>")
-    yield "made.eml", mail()
-    yield "made.pdf", pdf([["# Cover", PROSE], ["Limits\t100", PROSE]], title="Cover")
-    yield "table.pdf", table_pdf([["Peril", "Limit"], ["Fire", "10,000"]], after=[PROSE])
+    sample = sorted(Path("data/sample/docs").rglob("*.*"))
+    return (
+        *((one.name, one.read_bytes()) for one in sample if one.name != "faq-home.md" and one.stat().st_size < 400_000),
+        ("made.docx", docx(title="Terms")),
+        ("made.pptx", pptx()),
+        ("made.xlsx", xlsx()),
+        ("made.epub", epub(f"<h1>Cover</h1><p>{PROSE}</p>", "<h1>Limits</h1><ul><li>Fire</li></ul>")),
+        ("made.eml", mail()),
+        ("made.pdf", pdf([["# Cover", PROSE], ["Limits\t100", PROSE]], title="Cover")),
+        ("table.pdf", table_pdf([["Peril", "Limit"], ["Fire", "10,000"]], after=[PROSE])),
+    )
 
 
 def mutated(content: bytes, chance: random.Random, others: Sequence[bytes]) -> tuple[str, bytes]:
