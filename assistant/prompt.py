@@ -79,7 +79,11 @@ def fitting_history(
     begin with the same tokens, which an engine need not read again. The choice depends on nothing but the history,
     so that whoever holds the conversation may ask anew each time.
     """
-    turns = _turns(history)
+    turns: list[list[Message]] = []  # a question and what was said to it: they stay or go together
+    for message in history:
+        if message.role == "user" or not turns:
+            turns.append([])
+        turns[-1].append(message)
     without = count(())
     room = budget - without
     sizes = [count(turn) - without for turn in turns]
@@ -93,13 +97,3 @@ def fitting_history(
             first += 1
     kept = [message for turn in turns[first:] for message in turn]
     return kept if not kept or count(kept) <= budget else []
-
-
-def _turns(history: Sequence[Message]) -> list[list[Message]]:
-    """A question and what was said to it make a turn: they stay or go together."""
-    turns: list[list[Message]] = []
-    for message in history:
-        if message.role == "user" or not turns:
-            turns.append([])
-        turns[-1].append(message)
-    return turns

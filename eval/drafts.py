@@ -27,7 +27,15 @@ def drafted(pairs: Iterable[Pair], most: int) -> list[Case]:
 def write_cases(file: Path, cases: Sequence[Case]) -> None:
     """Write cases as JSON lines; what was there before is replaced."""
     make_folder(file.parent)
-    write_lines(file, map(_without_empty, cases))
+    rows = []
+    for case in cases:
+        gold = [
+            [{key: value for key, value in asdict(span).items() if value not in ("", None)} for span in group]
+            for group in case.gold
+        ]
+        row = {**asdict(case), "gold": gold}
+        rows.append({key: value for key, value in row.items() if value or key == "unanswerable"})
+    write_lines(file, rows)
 
 
 def _case(pair: Pair) -> Case | None:
@@ -55,12 +63,3 @@ def _kinds_in_turn(pairs: Sequence[Pair]) -> list[Pair]:
         seen[pair.kind] = seen.get(pair.kind, 0) + 1
         turns.append((seen[pair.kind], place))
     return [pairs[place] for _, place in sorted(turns)]
-
-
-def _without_empty(case: Case) -> dict[str, object]:
-    gold = [
-        [{key: value for key, value in asdict(span).items() if value not in ("", None)} for span in group]
-        for group in case.gold
-    ]
-    row = {**asdict(case), "gold": gold}
-    return {key: value for key, value in row.items() if value or key == "unanswerable"}

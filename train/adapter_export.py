@@ -152,9 +152,17 @@ def push(
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "export"
         export(engine, "", adapters, name, folder, "hub")
-        card = _called(repository.partition("/")[2], read_card(folder))
-        if public:
-            card = _with_public_data(card, sends)
+        card = read_card(folder)
+        config = {key: value for key, value in card.config.items() if key not in ("name", "adapter")}
+        parts = tuple((f"adapter {number}", weight) for number, (_, weight) in enumerate(card.components, 1))
+        started_from = "another adapter" if card.started_from else ""
+        called = repository.partition("/")[2]
+        card = replace(card, name=called, config=config, components=parts, started_from=started_from)
+        if public:  # names of those sets of the hub alone that everyone can see
+            ids = {name: "/".join(name.split("/")[:2]) for name in card.hub_data}
+            seen = tuple(name for name in card.hub_data if sends and is_public(ids[name], "dataset"))
+            told = [*seen, *(["private data set"] if len(seen) < len(card.hub_data) else [])]
+            card = replace(card, hub_data=seen, config=card.config | ({"data": told} if told else {}))
         use: Use = "transformers" if card.method == FULL else "peft"
         write_card(folder, card)
         text = model_card(card, size_of(folder), [use], scores=read_scores(adapters / name))
@@ -164,21 +172,6 @@ def push(
             return Pushed(files, "")
         message = f"Adapter {card.name}"
         return Pushed(files, push_folder(folder, repository, "model", message, AdapterError, public=public))
-
-
-def _called(name: str, card: AdapterCard) -> AdapterCard:
-    """The card with no name of an adapter of this house but ``name``."""
-    config = {key: value for key, value in card.config.items() if key not in ("name", "adapter")}
-    parts = tuple((f"adapter {number}", weight) for number, (_, weight) in enumerate(card.components, 1))
-    started_from = "another adapter" if card.started_from else ""
-    return replace(card, name=name, config=config, components=parts, started_from=started_from)
-
-
-def _with_public_data(card: AdapterCard, is_online: bool) -> AdapterCard:
-    """The card with the names of those sets of the hub alone that everyone can see."""
-    seen = tuple(name for name in card.hub_data if is_online and is_public("/".join(name.split("/")[:2]), "dataset"))
-    told = [*seen, *(["private data set"] if len(seen) < len(card.hub_data) else [])]
-    return replace(card, hub_data=seen, config=card.config | ({"data": told} if told else {}))
 
 
 def _public(card: AdapterCard) -> AdapterCard:

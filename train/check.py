@@ -38,7 +38,9 @@ def check(workspace: Workspace, general: Settings, values: Mapping[str, Any]) ->
     rows, decode = plan.rows, job.template.tokenizer.decode
     epoch = job.first_epoch
     shown = [row for step in epoch for row in step]
-    batches = [batch for step in epoch for batch in _computed(job, step)]
+    batches = [
+        batch for step in epoch for batch in computed_together(step, job.most_tokens, job.settings.share_prefixes)
+    ]
     memory = needed(job)
     return CheckReport(
         name=job.settings.name,
@@ -142,10 +144,6 @@ def _example(row: TokenRow, method: Method, decode: Callable[[list[int]], str]) 
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.2f} GiB"
-
-
-def _computed(job: Job, rows: Sequence[TokenRow]) -> list[tuple[Packed, ...]]:
-    return computed_together(rows, job.most_tokens, job.settings.share_prefixes)
 
 
 def _probe(job: Job, batches: Sequence[tuple[Packed, ...]], workspace: Workspace) -> CheckProbe | None:

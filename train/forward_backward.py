@@ -71,7 +71,9 @@ def tensors_of(batch: Sequence[Packed], kinds: Kinds, device: "torch.device | st
     """Sequences padded to the longest one, on ``device``; masks in the ``dtype`` that attention is computed in."""
     import torch
 
-    rows = [laid for one in batch for laid in _sequences(one)]
+    rows: list[_Laid] = []
+    for one in batch:
+        rows += [_Laid(one.prefix, one.branches)] if one.prefix else [_Laid(0, [branch]) for branch in one.branches]
     length = max(len(row.ids) for row in rows)
     is_packed = any(one.prefix for one in batch)
     if is_packed:
@@ -91,8 +93,21 @@ def tensors_of(batch: Sequence[Packed], kinds: Kinds, device: "torch.device | st
     return Tensors(ids, keep, labels, lengths, positions, _mask(segments, positions, kinds, dtype))
 
 
-def _sequences(one: Packed) -> "list[_Laid]":
-    return [_Laid(one.prefix, one.branches)] if one.prefix else [_Laid(0, [branch]) for branch in one.branches]
+def _mask(
+    segments: "torch.Tensor", positions: "torch.Tensor", kinds: Kinds, dtype: "torch.dtype"
+) -> "torch.Tensor | dict[str, torch.Tensor]":
+    import torch
+
+    query, key = segments[:, None, :, None], segments[:, None, None, :]
+    # Padding sees itself: a row of a mask that is -inf everywhere would give NaN.
+    seen = (key == query).logical_or_(key == 0).tril_()
+    there, here = (torch.full((), value, dtype=dtype, device=segments.device) for value in (0.0, -math.inf))
+    query, key = positions[:, None, :, None], positions[:, None, None, :]
+    masks = {
+        kind: torch.where(seen if window is None else (query < key + window).logical_and_(seen), there, here)
+        for kind, window in kinds.items()
+    }
+    return masks if len(masks) > 1 else next(iter(masks.values()))
 
 
 class _Laid:
@@ -114,30 +129,17 @@ class _Laid:
             self.labels += row.response
 
 
-def _mask(
-    segments: "torch.Tensor", positions: "torch.Tensor", kinds: Kinds, dtype: "torch.dtype"
-) -> "torch.Tensor | dict[str, torch.Tensor]":
-    import torch
-
-    query, key = segments[:, None, :, None], segments[:, None, None, :]
-    # Padding sees itself: a row of a mask that is -inf everywhere would give NaN.
-    seen = (key == query).logical_or_(key == 0).tril_()
-    there, here = (torch.full((), value, dtype=dtype, device=segments.device) for value in (0.0, -math.inf))
-    query, key = positions[:, None, :, None], positions[:, None, None, :]
-    masks = {
-        kind: torch.where(seen if window is None else (query < key + window).logical_and_(seen), there, here)
-        for kind, window in kinds.items()
-    }
-    return masks if len(masks) > 1 else next(iter(masks.values()))
-
-
 def log_likelihoods(model: Any, tensors: Tensors, dtype: "torch.dtype") -> "torch.Tensor":
     """The log-likelihood of each response of a micro-batch, in float32: (responses,).
 
     Matrix products are computed in ``dtype``, whatever the weights are kept in.
     """
     import torch
+    from torch.nn.functional import cross_entropy
     from torch.utils.checkpoint import checkpoint
+
+    def losses_of(logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+        return cross_entropy(logits.float(), labels, reduction="none")
 
     given: dict[str, Any] = {}
     if tensors.mask is not None:
@@ -146,14 +148,8 @@ def log_likelihoods(model: Any, tensors: Tensors, dtype: "torch.dtype") -> "torc
         logits = model(input_ids=tensors.ids, logits_to_keep=tensors.keep, use_cache=False, **given).logits
     slices = zip(torch.split(logits, _SLICE), torch.split(tensors.labels, _SLICE), strict=True)
     # The float32 copy of a slice is made again in the backward pass instead of being kept.
-    losses = [checkpoint(_losses, *one, use_reentrant=False, preserve_rng_state=False) for one in slices]
+    losses = [checkpoint(losses_of, *one, use_reentrant=False, preserve_rng_state=False) for one in slices]
     return -torch.stack([response.sum() for response in torch.split(torch.cat(losses), list(tensors.lengths))])
-
-
-def _losses(logits: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
-    from torch.nn.functional import cross_entropy
-
-    return cross_entropy(logits.float(), labels, reduction="none")
 
 
 class Objective(Protocol):

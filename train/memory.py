@@ -19,6 +19,7 @@ Passing: a quarter of activations and logits on top, for what comes and goes in 
 """
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -71,7 +72,11 @@ def estimate(
     loss_tokens = 0
     for batch in batches:
         is_packed = batch[0].prefix > 0
-        largest[is_packed] = max(largest.get(is_packed, (0, 0)), _shape(batch), key=lambda shape: shape[0] * shape[1])
+        # As tensors: sequences, and tokens of the longest.
+        sequences = sum(1 if one.prefix else len(one.branches) for one in batch)
+        longest = max(len(one) if one.prefix else len(branch) for one in batch for branch in one.branches)
+        if sequences * longest > math.prod(largest.get(is_packed, (0, 0))):
+            largest[is_packed] = sequences, longest
         loss_tokens = max(loss_tokens, sum(len(branch.response) for one in batch for branch in one.branches))
     try:
         activations = max(
@@ -155,12 +160,6 @@ def _thriftier(job: Job, processes: int) -> Iterator[Job]:
                 update = {"batch_tokens": tokens, "checkpointing": checkpointing, "shard": shard}
                 yield replace(job, settings=settings.model_copy(update=update))
                 tokens //= 2
-
-
-def _shape(batch: Sequence[Packed]) -> tuple[int, int]:
-    """(sequences, tokens of the longest) of a micro-batch as tensors."""
-    lengths = [len(one) if one.prefix else len(branch) for one in batch for branch in one.branches]
-    return sum(1 if one.prefix else len(one.branches) for one in batch), max(lengths)
 
 
 def _activations(

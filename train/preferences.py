@@ -15,6 +15,7 @@ Not TRL's DPOTrainer and KTOTrainer, for the reasons that train.trainer gives; t
 response besides. A test holds both losses against theirs on the same rows.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -138,7 +139,8 @@ def preference_rows(
         # Neighbours may be about the same passages, and so may those half of all rows away.
         far = place + len(rows) // 3
         others = (rows[at % len(rows)] for at in range(far, far + len(rows)))
-        other = next((one for one in others if one.prompt != row.prompt and _fits(row, one, window)), None)
+        room = math.inf if window is None else window - len(row.prompt)
+        other = next((one for one in others if one.prompt != row.prompt and len(one.response) <= room), None)
         if other is None and split == "train":
             raise TrainingError(
                 f"kto holds '{row.id}' against the answer to another prompt, and there is none that fits.",
@@ -148,10 +150,6 @@ def preference_rows(
             return []
         held.append(replace(row, against=other.response))
     return held
-
-
-def _fits(row: TokenRow, other: TokenRow, window: int | None) -> bool:
-    return window is None or len(row.prompt) + len(other.response) <= window
 
 
 class PairPreference:

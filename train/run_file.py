@@ -53,7 +53,13 @@ def given(file: Path | None, assignments: Iterable[str]) -> dict[str, Any]:
         field = TrainSettings.model_fields.get(key.strip())
         asked.append((key.strip(), parse_value(text, field and field.annotation, assignment), "command line"))
     entries = [*current(stated, IN_RUN_FILES), *current(asked, IN_RUN_FILES)]
-    return {_known(key, source): value for key, value, source in entries}
+    known = list(TrainSettings.model_fields)
+    for key, _, source in entries:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+            raise ConfigError(f"Unknown setting '{key}' ({source}).", remedy)
+    return {key: value for key, value, _ in entries}
 
 
 def validated(values: Mapping[str, Any]) -> TrainSettings:
@@ -76,12 +82,3 @@ def learning_rate(settings: TrainSettings, width: int) -> float:
     rate = min(max(_RATE_TIMES_WIDTH / width, _LEAST_RATE), _LARGEST_RATE)
     shares = {"full": _FULL_SHARE, **dict.fromkeys(PREFERENCE_METHODS, _PREFERENCE_SHARE)}
     return rate * shares.get(settings.method, 1.0)
-
-
-def _known(key: str, source: str) -> str:
-    keys = list(TrainSettings.model_fields)
-    if key in keys:
-        return key
-    near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-    remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(keys)}."
-    raise ConfigError(f"Unknown setting '{key}' ({source}).", remedy)

@@ -71,11 +71,6 @@ class Trainer:
         self.state = State()
         self._origin = self._saved = 0.0
 
-    @property
-    def _unit(self) -> str:
-        """Of the loss."""
-        return {"dpo": "nats a preference", "kto": "a mean over answers"}.get(self.settings.method, "nats a token")
-
     def restore(self) -> None:
         """Go back to the checkpoint in the folder, if there is one. Raises TrainingError."""
         if (self.folder / checkpoints.CHECKPOINT_FILE).exists():
@@ -89,13 +84,12 @@ class Trainer:
         Raises TrainingError when a signal asks to stop (all is saved), when the loss is not a number or diverges, and
         when memory or disk are full.
         """
+        unit = {"dpo": "nats a preference", "kto": "a mean over answers"}.get(self.settings.method, "nats a token")
         with (
             out_of_memory_told(self.passes.most_tokens),
             _others_lost_told(self.settings.name),
             _asked_to_stop(self.passes.accelerator.is_main_process) as stop,
-            watching(
-                self.folder, plan.schedule, self.passes.accelerator, self.state, self._unit, self.trackers
-            ) as watch,
+            watching(self.folder, plan.schedule, self.passes.accelerator, self.state, unit, self.trackers) as watch,
         ):
             if not self.state.has_ended:
                 self._run(plan, watch, stop)

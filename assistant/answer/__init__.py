@@ -216,15 +216,14 @@ class Assistant:
     def _rewriting(self, question: str, history: Sequence[Message]) -> Rewriting:
         how = self._answering.rewrite
         # "Who approves it?" was not answered by a refusal.
-        history = [replace(turn, content="") if self._is_refusal(turn) else turn for turn in history]
+        history = [
+            replace(turn, content="") if turn.role == "assistant" and declines(turn.content, self._answering) else turn
+            for turn in history
+        ]
         by_rules = rewritten(question, history) if how != "off" else Rewriting(question)
         if how == "model" and not by_rules.certain:
             return rewritten_by_model(question, history, self._opened_engine) or by_rules
         return by_rules
-
-    def _is_refusal(self, turn: Message) -> bool:
-        said = turn.content if turn.role == "assistant" else ""
-        return declines(said, self._answering)
 
     def _prompt(self, question: str, history: Sequence[Message], found: Sequence[Evidence]) -> _Prompt:
         """The messages within the budget. Raises ModelError when not even the question fits."""

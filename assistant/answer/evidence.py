@@ -24,7 +24,7 @@ from assistant.retrieval.editions import newest_first, with_newest
 from assistant.retrieval.retriever import Retriever
 from assistant.text.languages import LANGUAGES
 from assistant.text.words import answered_in
-from assistant.types import Citation, Evidence, Filter, Sentence
+from assistant.types import Evidence, Filter, Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,12 @@ class EvidenceSearch:
         if not parts:
             hits = _with_table(hits, tables, standalone)
         if total:
-            total = replace(total, citations=tuple(replace(one, hit=_rank_of(one, hits)) for one in total.citations))
+            ranks = [
+                next(hit.rank for hit in hits if hit.path == one.path and hit.start <= one.start < hit.end)
+                for one in total.citations
+            ]
+            cited = tuple(replace(one, hit=rank) for one, rank in zip(total.citations, ranks, strict=True))
+            total = replace(total, citations=cited)
         return Found(hits, parts, before, total)
 
     def for_prompt(self, found: Found, question: str, only: Filter | None) -> list[Evidence]:
@@ -122,8 +127,3 @@ def _with_table(hits: Sequence[Evidence], tables: Sequence[Evidence], question: 
     if best is None or fits[best] <= max((looked_up_in(hit, question) for hit in hits), default=NO_FIT):
         return list(hits)
     return merged([], [*hits, best])
-
-
-def _rank_of(citation: Citation, hits: Sequence[Evidence]) -> int:
-    """The rank of the passage among ``hits`` that a citation is of."""
-    return next(hit.rank for hit in hits if hit.path == citation.path and hit.start <= citation.start < hit.end)

@@ -66,11 +66,8 @@ class IngestReport:
     @property
     def is_failure(self) -> bool:
         """Whether there is nothing to answer from, or not one file that the run was to read could be read."""
-        return not self.dry_run and (not self.documents or self._was_in_vain)
-
-    @property
-    def _was_in_vain(self) -> bool:
-        return self.counts.keys() - {"forgotten", "skipped"} == {"failed"}
+        was_in_vain = self.counts.keys() - {"forgotten", "skipped"} == {"failed"}
+        return not self.dry_run and (not self.documents or was_in_vain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -333,17 +333,14 @@ class _SimilarQuestions:
 
     def is_near(self, pair: Pair) -> bool:
         mine, rank = self._stems[id(pair)], _PRECIOUS[pair.split]
-        return any(
-            _PRECIOUS[other.split] < rank and self._similarity(mine, self._stems[id(other)]) >= _NEAR
-            for stem in self._prefix(pair)
-            for other in self._by_stem[stem]
-        )
+        for stem in self._prefix(pair):
+            for other in self._by_stem[stem]:
+                its = self._stems[id(other)]
+                shared = len(mine & its)
+                if _PRECIOUS[other.split] < rank and shared / (len(mine) + len(its) - shared) >= _NEAR:
+                    return True
+        return False
 
     def _prefix(self, pair: Pair) -> list[str]:
         stems = sorted(self._stems[id(pair)], key=lambda stem: (self._counts[stem], stem))
         return stems[: len(stems) - math.ceil(_NEAR * len(stems)) + 1]
-
-    @staticmethod
-    def _similarity(one: frozenset[str], other: frozenset[str]) -> float:
-        shared = len(one & other)
-        return shared / (len(one) + len(other) - shared) if shared else 0.0

@@ -92,7 +92,9 @@ def stand_alone(question: str, before: str, said: str) -> Rewriting:
         return Rewriting(question)
     language = answered_in(f"{before} {asked}", LANGUAGES)
     if _is_foreign(before, asked, language):
-        return _after_foreign(question, asked, before)
+        if len(words(asked)) > _LONGEST_FOREIGN_FOLLOW_UP:
+            return Rewriting(question)
+        return Rewriting(f"{before} {asked}", "with the question before it", certain=False)
     about = topic(before, language)
     if is_courtesy(asked):
         return _agreed(asked, before, about, said) if agrees(asked) else Rewriting(question)
@@ -164,12 +166,6 @@ def _is_foreign(before: str, asked: str, language: str) -> bool:
         "",
         *LANGUAGES,
     )
-
-
-def _after_foreign(question: str, asked: str, before: str) -> Rewriting:
-    if len(words(asked)) > _LONGEST_FOREIGN_FOLLOW_UP:
-        return Rewriting(question)
-    return Rewriting(f"{before} {asked}", "with the question before it", certain=False)
 
 
 def _agreed(asked: str, before: str, about: str, said: str) -> Rewriting:
@@ -260,7 +256,9 @@ def _without_subject(core: str, about: str, language: str, leads_on: bool) -> Re
     if not about or len(subjects) > _MOST_SUBJECTS or explains or (has_verb and _NAME.search(core)):
         return None
     is_bare = not has_verb and (len(asked) == 1 or not vocabulary("question_words", language).isdisjoint(asked))
-    leans = leads_on or not adding.isdisjoint(asked) or is_bare or _is_deed(asked, language)
+    # It ends in what somebody does to a thing that is not named: "Can I extend?".
+    is_deed = len(asked) > 1 and asked[-2] in vocabulary("pronouns", language) and asked[-1] not in grammar(language)
+    leans = leads_on or not adding.isdisjoint(asked) or is_bare or is_deed
     if subjects and not (leans or (len(subjects) == 1 and _is_of_something(asked, language))):
         return None
     return _beside(core, about, "does not name what it asks about")
@@ -268,11 +266,6 @@ def _without_subject(core: str, about: str, language: str, leads_on: bool) -> Re
 
 def _beside(core: str, about: str, rule: str) -> Rewriting:
     return Rewriting(f"{_unended(core)} ({about})?", rule, certain=False)
-
-
-def _is_deed(asked: Sequence[str], language: str) -> bool:
-    """Whether it ends in what somebody does to a thing that is not named: "Can I extend?"."""
-    return len(asked) > 1 and asked[-2] in vocabulary("pronouns", language) and asked[-1] not in grammar(language)
 
 
 def _is_of_something(asked: Sequence[str], language: str) -> bool:

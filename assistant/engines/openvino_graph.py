@@ -93,20 +93,17 @@ class _Graph:
         embeddings = self._weight("model.embed_tokens.weight")
         x = self._pick(embeddings, op.convert(self._ids, "i32"))
         for number in range(self._config.num_hidden_layers):
-            x = self._layer(x, f"model.layers.{number}.")
+            name = f"model.layers.{number}."
+            x = op.add(x, self._attention(self._norm(x, f"{name}input_layernorm.weight"), f"{name}self_attn."))
+            inner = self._norm(x, f"{name}post_attention_layernorm.weight")
+            gate, up = (self._linear(inner, f"{name}mlp.{one}_proj") for one in ("gate", "up"))
+            x = op.add(x, self._linear(op.multiply(op.swish(gate), up), f"{name}mlp.down_proj"))
         x = self._norm(x, "model.norm.weight")
         tied = self._config.tie_word_embeddings
         logits = op.result(op.matmul(x, embeddings if tied else self._weight("lm_head.weight"), False, True))
         logits.output(0).set_names({"logits"})
         inputs = [self._ids, self._mask, self._positions, self._beams]
         return self._ov.Model([logits], self._assigned, inputs)
-
-    def _layer(self, x: Any, name: str) -> Any:
-        op = self._op
-        x = op.add(x, self._attention(self._norm(x, f"{name}input_layernorm.weight"), f"{name}self_attn."))
-        inner = self._norm(x, f"{name}post_attention_layernorm.weight")
-        gate, up = (self._linear(inner, f"{name}mlp.{one}_proj") for one in ("gate", "up"))
-        return op.add(x, self._linear(op.multiply(op.swish(gate), up), f"{name}mlp.down_proj"))
 
     def _attention(self, x: Any, name: str) -> Any:
         op = self._op

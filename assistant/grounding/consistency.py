@@ -282,7 +282,14 @@ def _patterns(language: str) -> _BearerPatterns:
 @lru_cache(maxsize=4096)
 def said(text: str, language: str) -> tuple[Said, ...]:
     """The quantities of a text in order, each with what it is said of."""
-    return tuple(one for part in _parts(text, language) for one in _said(part, language))
+    found = []
+    for part in _parts(text, language):
+        for quantity, before, behind in placed(part, language):
+            match = _patterns(language).behind.match(behind)
+            attribute = (match["label"] or match["phrase"]) if match else ""
+            around = _content(f"{before} {behind}", language)
+            found.append(Said(quantity, _content(before, language), _content(attribute, language), around))
+    return tuple(found)
 
 
 def exchanged(claim: tuple[Said, ...], passage: tuple[Said, ...]) -> tuple[str, str] | None:
@@ -311,14 +318,6 @@ def _fits_better(around: frozenset[str], rival: Said, own: Said) -> bool:
 
 def _share(some: frozenset[str], of: frozenset[str]) -> float:
     return len(some & of) / len(of) if of else 1.0
-
-
-def _said(part: str, language: str) -> Iterator[Said]:
-    for quantity, before, behind in placed(part, language):
-        match = _patterns(language).behind.match(behind)
-        attribute = (match["label"] or match["phrase"]) if match else ""
-        around = _content(f"{before} {behind}", language)
-        yield Said(quantity, _content(before, language), _content(attribute, language), around)
 
 
 def _content(text: str, language: str) -> frozenset[str]:

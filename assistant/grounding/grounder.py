@@ -167,14 +167,10 @@ class Grounder:
             self.sentences.append(replace(self._judged[case], before=text[self._told : one.start]))
             self._told = one.end
             yield Grounded(self.sentences[-1])
-            if self._strays:
+            latest = self.sentences[-self._patience :] if self._patience else []
+            if len(latest) == self._patience and not any(sentence.supported for sentence in latest):
                 self._end = one.end
                 return
-
-    @property
-    def _strays(self) -> bool:
-        latest = self.sentences[-self._patience :] if self._patience else []
-        return len(latest) == self._patience and not any(sentence.supported for sentence in latest)
 
     def _cited(self, start: int, following: int | None) -> list[Evidence]:
         """The passages named in a sentence or behind it, before the next; numbers of no passage are dropped."""

@@ -86,7 +86,10 @@ class Reading:
         self._blanks, self._begun = [], ""
         self._is_doubled = match[0].startswith(_DOUBLED)
         self._is_behind_marker = True
-        self.markers.append(Marker(len(self.text) + len(self._new), _numbers(match["numbers"])))
+        # "1, 3-5" is 1, 3, 4, 5.
+        spelled = _RANGE.sub(lambda it: " ".join(map(str, range(int(it[1]), int(it[2]) + 1))), match["numbers"])
+        numbers = tuple(dict.fromkeys(int(number) for number in re.findall(r"\d+", spelled)))
+        self.markers.append(Marker(len(self.text) + len(self._new), numbers))
 
     def _settle(self) -> None:
         """Show what has begun up to where a marker may yet become whole."""
@@ -97,9 +100,3 @@ class Reading:
         if settled:
             self._new += [*self._blanks, *settled]
             self._blanks, self._begun = list(self._begun[len(settled) : end]), self._begun[end:]
-
-
-def _numbers(written: str) -> tuple[int, ...]:
-    """``1, 3-5`` as 1, 3, 4, 5."""
-    spelled = _RANGE.sub(lambda match: " ".join(map(str, range(int(match[1]), int(match[2]) + 1))), written)
-    return tuple(dict.fromkeys(int(number) for number in re.findall(r"\d+", spelled)))

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from functools import lru_cache
 
 from assistant.grounding.support import Weights, support
@@ -72,7 +72,12 @@ def _is_borrowed(hit: Evidence, start: int, end: int, hits: Sequence[Evidence]) 
         if is_named or quoted.search(hit.text, max(0, start - _BEFORE), end):
             claimed = {stem for stem in content_stems(said, hit.language) if stem.isalpha()}
             claimed -= set(stems(title, hit.language))
-            if not any(_bears_out(passage, numbers, claimed) for passage in passages):
+            # A passage bears out what holds all numbers and enough of the words.
+            if not any(
+                numbers <= set(quantities(passage.text, passage.language))
+                and len(claimed & set(stems(passage.text, passage.language))) >= _BORNE_OUT * len(claimed)
+                for passage in passages
+            ):
                 return True
     return False
 
@@ -86,12 +91,6 @@ def _naming(title: str, language: str) -> tuple[re.Pattern[str], ...]:
     words = r"[\W\d]{1,8}".join(rf"{stem}\w*" for stem in named)
     forms = (form.replace("<of>", _OF).replace("<section>", _SECTION) for form in (_LENT, _QUOTED, _REFERRED))
     return tuple(re.compile(form.replace("<title>", words), re.IGNORECASE) for form in forms)
-
-
-def _bears_out(passage: Evidence, numbers: Set[str], claimed: Set[str]) -> bool:
-    """Whether a passage holds all numbers and enough words of what is said."""
-    held = claimed & set(stems(passage.text, passage.language))
-    return numbers <= set(quantities(passage.text, passage.language)) and len(held) >= _BORNE_OUT * len(claimed)
 
 
 def warning_notes(sentences: Sequence[Sentence]) -> tuple[str, ...]:

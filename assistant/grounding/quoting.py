@@ -281,13 +281,11 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
             continue
         heading = asked[1] if asked else path
         known = f"{span.introduction} {numbers_within(span.row, question)}" if span.row else ""
-        yield _Candidate(hit, span, _text(hit, span, question, text), heading, asked[0] if asked else None, known)
-
-
-def _text(hit: Evidence, span: Span, question: str, text: str) -> str:
-    if not span.row:
-        return f"{span.introduction} {text}".lstrip() if _is_item(span) else text
-    return row_in_words(span.row, named_cells(span.row, question, hit.language))
+        if span.row:
+            text = row_in_words(span.row, named_cells(span.row, question, hit.language))
+        elif _is_item(span):
+            text = f"{span.introduction} {text}".lstrip()
+        yield _Candidate(hit, span, text, heading, asked[0] if asked else None, known)
 
 
 def row_in_words(row: Row, cells: Iterable[tuple[str, str]]) -> str:

@@ -109,7 +109,10 @@ def _sentences(block: list[_Line], introduction: str) -> Iterator[Span]:
         item = line.items.get(line.start + its[0][0])
         known = ""
         if item and item.is_listed:
-            known = opening if _opens(opening.rstrip(), item) else ""
+            above = opening.rstrip()
+            # Letters count the parts of a sentence that has begun there.
+            begins = above.endswith(_OPENS_A_LIST) or (item.mark == "letter" and not above.endswith(_ENDS))
+            known = opening if begins else ""
         elif item and item.mark == "clause":
             known = line.text.split(maxsplit=1)[0]
         for start, end in its:
@@ -122,11 +125,6 @@ def _sentences(block: list[_Line], introduction: str) -> Iterator[Span]:
         # What answers no would support what it was asked.
         if following and not is_question:
             yield replace(span, end=following[0].end, is_pair=True)
-
-
-def _opens(above: str, item: Item) -> bool:
-    """Whether a list begins with the line above an item; letters count the parts of a sentence that has begun there."""
-    return above.endswith(_OPENS_A_LIST) or (item.mark == "letter" and not above.endswith(_ENDS))
 
 
 def _short(text: str) -> str:

@@ -86,6 +86,7 @@ def statements(text: str, around: Outermost | None = None) -> list[Statement]:
     around = around or Outermost()
     shift = around.start - len(around.before)
     text = around.before + text[around.start :]
+    replies = everywhere("yes") | everywhere("no")
     for _, its in groupby(lines(text, around), lambda line: line.row):
         first, *others = its
         if first.kind == "header":
@@ -95,7 +96,8 @@ def statements(text: str, around: Outermost | None = None) -> list[Statement]:
         for one in (_row((first, *others), headers, text),) if is_row else _sentences(first, text):
             if not any(map(str.isalnum, text[max(one.start, len(around.before)) : one.end])):
                 continue
-            if found and len(found[-1].claims) == 1 and _is_reply(yes := found[-1].claims[0]):
+            yes = found[-1].claims[0] if found and len(found[-1].claims) == 1 else ""
+            if yes.endswith((".", "!")) and yes[:-1].casefold() in replies:  # it is nothing but yes or no
                 claims = tuple(f"{yes} {claim}" for claim in one.claims) or (yes,)
                 found[-1] = replace(found[-1], end=one.end + shift, claims=claims)
             else:
@@ -104,12 +106,6 @@ def statements(text: str, around: Outermost | None = None) -> list[Statement]:
                     outermost = found[-1].outermost  # of "Yes.", which belongs to a line of another block
                 found.append(Statement(one.start + shift, one.end + shift, one.claims, outermost))
     return found
-
-
-def _is_reply(claim: str) -> bool:
-    """Whether a claim is nothing but yes or no."""
-    replies = everywhere("yes") | everywhere("no")
-    return claim[-1:] in (".", "!") and claim[:-1].casefold() in replies
 
 
 def _sentences(line: Line, text: str) -> Iterator[Statement]:

@@ -145,7 +145,11 @@ def amount_of_cell(hit: Evidence, span: Span, header: str, cell: str) -> Amount 
         return None
     near = (cell, header.replace("_", " "), span.row.label)
     above = captions(hit, span)
-    unit = unit_of(found[0]) or _unit_from((*near[1:], *above), hit.language)
+    unit = unit_of(found[0])
+    if not unit:  # that of the first line that names one, none where it names several
+        named = (units_named(line, hit.language) - SPANS_OF_TIME for line in (*near[1:], *above))
+        units = next(filter(None, named), set())
+        unit = units.pop() if len(units) == 1 else ""
     bases = [basis_in(one, hit.language) for one in near]
     heading = [basis_in(one, hit.language) for one in above]
     is_open = any(one.is_open for one in (*bases, *heading))
@@ -167,13 +171,6 @@ def _amount(quantity: str, unit: str, bases: list[Basis], is_open: bool) -> Amou
     if unit not in _MONEY or is_open or len(periods) > 1 or len(number) > _LONGEST or number.count(".") > 1:
         return None
     return Amount(Decimal(number), unit, "".join(periods), any(one.per_person for one in bases))
-
-
-def _unit_from(lines: tuple[str, ...], language: str) -> str:
-    """The unit of a bare number: that of the first line that names one, empty where it names several."""
-    named = (units_named(line, language) - SPANS_OF_TIME for line in lines)
-    units = next(filter(None, named), set())
-    return units.pop() if len(units) == 1 else ""
 
 
 def _says_more(cell: str, language: str) -> bool:

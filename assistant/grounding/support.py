@@ -185,7 +185,8 @@ def _best(sentence: str, hit: Evidence, weights: Weights, least_coverage: float,
     chosen = _without_idle_pairs(spans(hit), hit, wanted)
     # The same value may stand in many a place: the one is meant that fits the question.
     asking = weights(stems(claim.asked, hit.language)) if claim.asked else wanted
-    owned = [_own_coverage(span, hit, asking) for span in chosen]
+    # Without what introduces a span, which decides between equals: a caption is no row.
+    owned = [weighted_coverage(asking, stems_of(hit.text[one.start : one.end], hit.language)) for one in chosen]
     measured = [(_measured(span, hit, claim, wanted, own), own) for span, own in zip(chosen, owned, strict=True)]
     least = max(least_coverage, max((found.coverage for found, _ in measured), default=0.0) - _BEHIND_THE_BEST)
 
@@ -346,11 +347,6 @@ def _measured(span: Span, hit: Evidence, claim: _Claim, wanted: Mapping[str, flo
     return Support(coverage, reason, span.start, span.end, missing="" if objection else missing)
 
 
-def _own_coverage(span: Span, hit: Evidence, wanted: Mapping[str, float]) -> float:
-    """What a span holds without what introduces it, which decides between equals: a caption is no row."""
-    return weighted_coverage(wanted, stems_of(hit.text[span.start : span.end], hit.language))
-
-
 def _without_idle_pairs(some: Sequence[Span], hit: Evidence, wanted: Mapping[str, float]) -> list[Span]:
     """All but the pairs of sentences of which one alone holds nearly as many words: what the other one holds, as a
     number or a name, is said of something else."""
@@ -378,7 +374,9 @@ def _objection(claim: _Claim, read: _Read) -> str:
     for name in claim.names:
         its = " ".join(name)
         is_there = read.written_large.issuperset(stems(its, read.language))
-        if not is_there and not (claim.text.startswith(its) and _stands_inside(its, read.text)):
+        # What opens a sentence with a capital, as "Kräftige Farben", may stand inside a text without it.
+        inside = rf"(?<!\w){re.escape(its[:1].lower() + its[1:])}(?!\w)"
+        if not is_there and not (claim.text.startswith(its) and re.search(inside, read.text)):
             return f"the name {its} is missing"
     if reason := _otherwise_qualified(claim, read):
         return reason
@@ -408,12 +406,6 @@ def _too_little_of_a_step(claim: _Claim, coverage: float) -> str:
     if coverage < _LEAST_COVERAGE_OF_A_STEP:
         return f"the passage holds {coverage:.0%} of the words of the step, {_LEAST_COVERAGE_OF_A_STEP:.0%} are needed"
     return ""
-
-
-def _stands_inside(opening: str, text: str) -> bool:
-    """Whether words that open a sentence with a capital, as "Kräftige Farben", stand inside a text without it."""
-    inside = opening[:1].lower() + opening[1:]
-    return re.search(rf"(?<!\w){re.escape(inside)}(?!\w)", text) is not None
 
 
 def _otherwise_qualified(claim: _Claim, read: _Read) -> str:

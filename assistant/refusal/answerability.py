@@ -90,12 +90,21 @@ def held(question: str, found: Sequence[Evidence], retriever: Retriever) -> Held
 
 def features_of(question: str, found: Sequence[Evidence], there: Held, retriever: Retriever) -> tuple[float, ...]:
     """The values of FEATURES, in their order, for evidence of which there is some."""
-    language = detect(question, retriever.languages)
+    language, lead = detect(question, retriever.languages), nan
+    first, *others = sorted((hit.dense for hit in found if hit.dense is not None), reverse=True) or (nan,)
+    if others and retriever.embedder.understands(language):
+        lead = (first - sum(others) / len(others)) * retriever.embedder.contrast
+    best = max((hit.lexical for hit in found if hit.lexical is not None), default=0.0)
+    most = _BM25_MOST * sum(retriever.weights(query_terms(question, retriever.languages, language)).values())
+    windows_of = (present for hit in found for _, present in windows(hit, there.language))
+    window: Set[str] = max(windows_of, key=there.coverage, default=frozenset())
+    total = sum(there.wanted.values())
+    covered = sum(weight * _presence(term, window) for term, weight in there.wanted.items())
     return (
-        _lead(found) * retriever.embedder.contrast if retriever.embedder.understands(language) else nan,
-        _bm25(question, language, found, retriever),
+        lead,
+        best / most if most else 0.0,
         max(map(there.coverage, there.passages)),
-        _window_coverage(found, there),
+        covered / total if total else 0.0,
         1.0 - weighted_coverage(there.wanted, retriever.document_frequencies(list(there.wanted))),
         log1p(len(there.wanted)),
     )
@@ -111,27 +120,6 @@ def windows(hit: Evidence, language: str) -> list[tuple[str, Set[str]]]:
         for first in range(len(spans))
         for last in range(first, min(first + _WINDOW_SENTENCES, len(spans)))
     ]
-
-
-def _lead(found: Sequence[Evidence]) -> float:
-    values = sorted((hit.dense for hit in found if hit.dense is not None), reverse=True)
-    if len(values) < 2:
-        return nan
-    return values[0] - sum(values[1:]) / (len(values) - 1)
-
-
-def _bm25(question: str, language: str, found: Sequence[Evidence], retriever: Retriever) -> float:
-    terms = query_terms(question, retriever.languages, language)
-    best = max((hit.lexical for hit in found if hit.lexical is not None), default=0.0)
-    most = _BM25_MOST * sum(retriever.weights(terms).values())
-    return best / most if most else 0.0
-
-
-def _window_coverage(found: Sequence[Evidence], there: Held) -> float:
-    windows_of = (present for hit in found for _, present in windows(hit, there.language))
-    best: Set[str] = max(windows_of, key=there.coverage, default=frozenset())
-    total = sum(there.wanted.values())
-    return sum(weight * _presence(term, best) for term, weight in there.wanted.items()) / total if total else 0.0
 
 
 def _presence(term: str, present: Set[str]) -> float:
@@ -211,9 +199,15 @@ def missing_words(question: str, there: Held, retriever: Retriever) -> tuple[str
         for word, begins in _words(asked)
         if word.casefold() not in no_subject(there.language) and present.isdisjoint(content_stems(word, there.language))
     ]
-    # Who writes all in capitals marks nothing with them.
-    marks = asked != asked.upper()
-    sure = {word for word, begins in candidates if marks and _is_marked(word, begins)}
+    # Written as a name, or in German as a noun; at the beginning of a sentence every word is. Who writes all in
+    # capitals marks nothing with them.
+    sure = {
+        word
+        for word, begins in candidates
+        if asked != asked.upper()
+        and len(word) > 1
+        and ((word[0].isupper() and not begins) or any(map(str.isdigit, word)))
+    }
     if detect(question, {*retriever.languages, "en", "de"}) == "en":
         others = [word for word, _ in candidates if word not in sure and _may_be_noun(word)]
         sure |= _rarest(others, there.language, retriever)
@@ -227,11 +221,6 @@ def _words(text: str) -> Iterator[tuple[str, bool]]:
         between = text[end : match.start()]
         yield match[0], between.rstrip('"“„(').rstrip().endswith(tuple(".:;!?")) or not (end or between.strip())
         end = match.end()
-
-
-def _is_marked(word: str, begins: bool) -> bool:
-    """Whether it is written as a name, or in German as a noun; at the beginning of a sentence every word is."""
-    return len(word) > 1 and ((word[0].isupper() and not begins) or any(map(str.isdigit, word)))
 
 
 def _may_be_noun(word: str) -> bool:

@@ -40,10 +40,16 @@ def closest_text(
     """The sentences that come closest to a question: a line each, behind the place that it stands in."""
     language = answered_in(question, settings.closest)
     opening = text_in(settings.closest, language)
-    hits = {hit.rank: hit for hit in shown}
-    places = ((sentence, one, hits[one.hit]) for sentence in closest for one in sentence.citations)
-    lines = [f"- {_place_of(hit.part(one.start, one.end), language)}: {sentence.text}" for sentence, one, hit in places]
-    return "\n".join([opening, *lines])
+    words = data(language if language in LANGUAGES else LANGUAGES[0], "answers")
+    hits, lines = {hit.rank: hit for hit in shown}, [opening]
+    for sentence in closest:
+        for one in sentence.citations:  # "Motor terms · § 7 Deadlines (terms.pdf, p. 4)"
+            hit = hits[one.hit].part(one.start, one.end)
+            named, section = hit.title or hit.document, hit.heading.rsplit(HEADING_SEPARATOR, 1)[-1]
+            under = f" · {section}" if section not in ("", named) else ""
+            page = f", {words['page'].format(hit.page_range)}" if hit.pages else ""
+            lines.append(f"- {named}{under} ({hit.document}{page}): {sentence.text}")
+    return "\n".join(lines)
 
 
 def open_part(question: str, settings: AnswerSettings, part: str, *, has_place: bool) -> str:
@@ -52,14 +58,6 @@ def open_part(question: str, settings: AnswerSettings, part: str, *, has_place: 
     words = data(language if language in LANGUAGES else LANGUAGES[0], "answers")
     left: str = words["open"].format(part=words["quoted"].format(part.rstrip(" ?")))
     return f"{left} {text_in(settings.closest, language)}" if has_place else left
-
-
-def _place_of(hit: Evidence, language: str) -> str:
-    """Where a passage stands, by its title: ``Motor terms · § 7 Deadlines (terms.pdf, p. 4)``."""
-    named, section = hit.title or hit.document, hit.heading.rsplit(HEADING_SEPARATOR, 1)[-1]
-    words = data(language if language in LANGUAGES else LANGUAGES[0], "answers")
-    page = f", {words['page'].format(hit.page_range)}" if hit.pages else ""
-    return f"{named}{f' · {section}' if section not in ('', named) else ''} ({hit.document}{page})"
 
 
 def declines(said: str, settings: AnswerSettings) -> bool:

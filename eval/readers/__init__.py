@@ -45,7 +45,7 @@ def read_any(source: Path) -> list[Case]:
         case ".json":
             return read_squad(source)
         case ".csv":
-            return _read_table(source)
+            return collected(_table_cases(source), source)  # one without an id is named by its line
     raise UsageError(f"{source} is of no known format.", "Cases are .jsonl, .json (SQuAD), .csv, or a BEIR folder.")
 
 
@@ -58,11 +58,6 @@ def _read_folder(folder: Path) -> list[Case]:
     raise UsageError(
         f"{folder} holds no cases.", f"It needs {QUERIES} and qrels/ (BEIR), or {' or '.join(_IN_FOLDER)}."
     )
-
-
-def _read_table(file: Path) -> list[Case]:
-    """One without an id is named by its line."""
-    return collected(_table_cases(file), file)
 
 
 def _table_cases(file: Path) -> Iterator[tuple[Case, str]]:

@@ -99,15 +99,12 @@ def _case(question: _SquadQuestion, context: str, document: str, file: Path) -> 
                 f"{file}, question '{question.id}': '{answer.text}' does not stand at {answer.answer_start}.",
                 "Mend answer_start.",
             )
-        spans.append(GoldSpan(document, _sentence(context, answer.answer_start, end)))
+        # The sentences that the answer stands in.
+        touched = [span for span in sentence_spans(context) if span[0] < end and span[1] > answer.answer_start]
+        quote = context[touched[0][0] : touched[-1][1]] if touched else answer.text
+        spans.append(GoldSpan(document, quote))
     answers = tuple(dict.fromkeys(answer.text for answer in question.answers))
     return Case(question.id, question.question, answers, gold=(tuple(dict.fromkeys(spans)),) if spans else ())
-
-
-def _sentence(context: str, start: int, end: int) -> str:
-    """The sentences of ``context`` that a span stands in."""
-    touched = [span for span in sentence_spans(context) if span[0] < end and span[1] > start]
-    return context[touched[0][0] : touched[-1][1]] if touched else context[start:end]
 
 
 class _Query(BaseModel):

@@ -174,8 +174,19 @@ class Verifier:
 
     def fault(self, asked: CandidatePair, shown: EvidenceList, answer: str) -> str:
         """What is wrong with ``answer``; empty if nothing is. ``asked`` holds the fact that the question is about."""
-        fault = self.form_fault(answer, asked.language)
-        return fault or left_out(answer, asked) or self._unsupported(answer, asked, shown)
+        if fault := self.form_fault(answer, asked.language) or left_out(answer, asked):
+            return fault
+        golden = shown.golden
+        grounder = self.grounded(cited(answer, golden), asked.instruction, shown.passages, asked.language)
+        if grounder.is_over or not grounder.sentences:
+            return "repeats itself or says nothing"
+        if not all(sentence.supported for sentence in grounder.sentences):
+            return "unsupported"
+        if not all(golden in {one.hit for one in sentence.citations} for sentence in grounder.sentences):
+            return "another passage says it"
+        if not all(sentence.to_the_point for sentence in grounder.sentences):
+            return "beside the question"
+        return ""
 
     def form_fault(self, answer: str, language: str) -> str:
         """What is wrong with the form of an answer, whatever it says; empty if nothing is."""
@@ -196,19 +207,6 @@ class Verifier:
         for _ in (*grounder.feed(said), *grounder.finish()):
             pass
         return grounder
-
-    def _unsupported(self, answer: str, asked: CandidatePair, shown: EvidenceList) -> str:
-        golden = shown.golden
-        grounder = self.grounded(cited(answer, golden), asked.instruction, shown.passages, asked.language)
-        if grounder.is_over or not grounder.sentences:
-            return "repeats itself or says nothing"
-        if not all(sentence.supported for sentence in grounder.sentences):
-            return "unsupported"
-        if not all(golden in {one.hit for one in sentence.citations} for sentence in grounder.sentences):
-            return "another passage says it"
-        if not all(sentence.to_the_point for sentence in grounder.sentences):
-            return "beside the question"
-        return ""
 
 
 def agree(answer: str, other: str, asked: CandidatePair) -> bool:

@@ -113,7 +113,10 @@ def _sound(
 
     ``pairs`` say which that is. Edited ones stay whatever they are.
     """
-    splits = _splits_of(pairs)
+    # The most precious one where pairs differ. What a person edited counts for documents that no other pair shows.
+    splits: dict[str, Split] = {}
+    for pair in sorted(pairs, key=lambda pair: (not pair.edited, SPLITS.index(pair.split))):
+        splits.update(dict.fromkeys(pair.documents, pair.split))
     placed = []
     for one in made:
         own = {splits.get(document, "train") for document in one.documents} | ({one.split} - {"train"}) or {one.split}
@@ -149,17 +152,6 @@ def _pairs_of(
 
 def _is_said(pair: Pair, said: Collection[tuple[str, str]]) -> bool:
     return all((passage.document, passage.text) in said for passage in pair.passages)
-
-
-def _splits_of(pairs: Collection[Pair]) -> dict[str, Split]:
-    """The split of each document that pairs show; the most precious one where they differ.
-
-    What a person edited counts for documents that no other pair shows.
-    """
-    splits: dict[str, Split] = {}
-    for pair in sorted(pairs, key=lambda pair: (not pair.edited, SPLITS.index(pair.split))):
-        splits.update(dict.fromkeys(pair.documents, pair.split))
-    return splits
 
 
 def worse_answers(pairs: Sequence[Pair], seed: int) -> Iterator[Pair]:
