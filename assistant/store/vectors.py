@@ -159,7 +159,7 @@ def build_index(catalog: Catalog, last_chunk: int | None = None) -> "faiss.Index
     """
     import faiss
 
-    count = catalog.counts().windows
+    count = catalog.counts().windows - (0 if last_chunk is None else catalog.window_count(last_chunk))
     if count <= EXACT_LIMIT:
         return _exact(catalog, up_to=last_chunk)
     cells = int(4 * math.sqrt(count))

@@ -364,7 +364,12 @@ steps = st.lists(
 
 
 @pytest.mark.parametrize("limit", [10_000, 60])
-@settings(max_examples=25, deadline=None, phases=[Phase.generate], suppress_health_check=[*HealthCheck])
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps)
 def test_a_difference_is_searched_as_an_index_of_all(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, limit: int, changes: list[Any]
@@ -414,6 +419,21 @@ def test_a_difference_is_searched_as_an_index_of_all(
             assert {one for one, _ in open_index(catalog, generation).search(question, 1000, among)} == set(
                 among.tolist()
             )
+
+
+def test_a_base_of_which_little_is_left_is_built_again_too(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "EXACT_LIMIT", 60)
+    monkeypatch.setattr(vectors, "_CHANGED_PART", 2)
+    with catalog.transaction():
+        first = [stage(catalog, "left", clustered(12, 1), 1), stage(catalog, "gone", clustered(88, 2), 2)]
+    change(catalog, first, [])
+    with catalog.transaction():
+        new = stage(catalog, "new", clustered(50, 3), 3)
+    generation = change(catalog, [new], first[1:])
+    assert base_of(catalog).generation == 1
+    vectors_file(catalog.folder, 1).unlink()
+    found = open_index(catalog, generation).search(clustered(1, 9)[0], 1000)
+    assert {one for one, _ in found} == exact(catalog, clustered(1, 9)[0]).keys()
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
