@@ -205,12 +205,15 @@ def _corpus(folder: Path, configured: Embedder) -> Iterator[Diagnosis]:
         if failed:
             message = f"{counted(len(failed), 'file')} could not be read, the first is {failed[0]!r}"
             remedy = f"Why: assistant documents --corpus {folder.name}"
+        elif identity.is_outdated:
+            message = "another version of this program has read it; it answers as before"
+            remedy = f"The app reads it anew when it starts; in a terminal: assistant ingest --corpus {folder.name}"
         else:
             message, remedy = better_embedder(catalog, embedder)
         if message:
             yield Diagnosis(where, "warning", message, remedy)
             return
-        held = f"{counted(len(files), 'file')}, {counted(catalog.chunk_count(), 'chunk')}"
+        held = f"{counted(len(files), 'file')}, {counted(catalog.counts().chunks, 'chunk')}"
         judged = calibration_of(folder, embedder.fingerprint)
         yield Diagnosis(where, "ok", f"{held}, embedded with {identity.embedder}; {judged}")
 

@@ -236,7 +236,7 @@ def check_ingest(place: Place, told: Told) -> None:
             if (found := database.execute(f"PRAGMA {pragma}").fetchall()) != good:
                 raise Fault(f"{pragma}: {found[:3]}")
     with closing(Catalog(folder)) as catalog, catalog.snapshot():
-        index, chunks = open_index(catalog, catalog.generation()), catalog.chunk_count()
+        index, chunks = open_index(catalog, catalog.generation()), catalog.counts().chunks
         if len(index) != chunks:
             raise Fault(f"the index has {len(index)} chunks, the catalog {chunks}")
 

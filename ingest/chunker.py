@@ -22,8 +22,6 @@ from assistant.retrieval.tokens import TokenCounter
 from assistant.text.sentences import sentence_spans
 from assistant.types import BLOCK_SEPARATOR, HEADING_SEPARATOR, Block, Chunk, Document
 
-# Raised when the same document would be cut otherwise: old corpora are then cut anew.
-CHUNKER_VERSION = 4
 # The context may take this part of the window, and a table's header as much again; more is cut at its start.
 _CONTEXT_PART = 4
 # Texts longer than this are cut before they are tokenised, to bound memory.

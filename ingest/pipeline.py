@@ -26,7 +26,7 @@ from assistant.config import Settings
 from assistant.errors import AssistantError, IdentityError, IngestError, ReadError, UsageError
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.retrieval.retriever import Retriever
-from assistant.store import vectors
+from assistant.store import READERS, vectors
 from assistant.store.catalog import CATALOG_FILE, Catalog, CorpusIdentity, FileRow, digest, file_location
 from assistant.store.sql import damage_told
 from assistant.text.printing import counted, names_of
@@ -34,11 +34,8 @@ from assistant.work.progress import note, progress_bar
 from assistant.workspace import Workspace, new_name, write_lock
 from ingest.answerability_fit import calibrate
 from ingest.changes import READ_KINDS, Entry, FoundFile, absolute, is_gone, make_plan, scan, without_other_formats
-from ingest.chunker import CHUNKER_VERSION
 from ingest.worker import ReadResult, Recipe, Task, file_hash, read_all, recipe_from
 
-# Raised when the same file would be read otherwise: old corpora are then read anew.
-READER_VERSION = 5
 # Documents are embedded together until they have this many windows: enough to fill batches of equal length.
 _EMBED_WINDOWS = 512
 
@@ -77,6 +74,8 @@ def ingest(
         run = _Run(catalog, settings, embedder, rebuild)
         plan, passed_over = without_other_formats(run.plan(targets))
         objection = run.objection(plan, confirmed)
+        if run.is_rebuild and not rebuild:
+            note(f"'{corpus}' was read by another version of this program: all of it is read anew.")
         if not dry_run:
             if objection:
                 raise objection
@@ -85,7 +84,7 @@ def ingest(
         if documents and settings.ingest.calibrate and not dry_run:
             with progress_bar("Calibrating refusals", None):
                 retriever = Retriever(catalog, embedder, settings.retrieval, settings.device)
-                calibrate(retriever, anew=rebuild)
+                calibrate(retriever, anew=run.is_rebuild)
         judged = calibration_of(catalog.folder, embedder.fingerprint)
         message, remedy = better_embedder(catalog, embedder)
     return IngestReport(
@@ -150,12 +149,12 @@ class _Run:
         self._embedder = embedder
         self._recipe = recipe_from(settings.ingest, embedder.tokens)
         self._recipe_id = _recipe_id(self._recipe)
-        self._identity = CorpusIdentity(embedder.settings.model, embedder.fingerprint, self._recipe_id)
+        self._identity = CorpusIdentity(embedder.settings.model, embedder.fingerprint, self._recipe_id, READERS)
         self._live = catalog.identity()
-        self._rebuild = rebuild
+        self.is_rebuild = rebuild or bool(self._live and self._live.is_outdated)
         self._max_file_bytes = settings.ingest.max_file_mb << 20
         self._documents = catalog.document_ids()
-        if rebuild:  # what an interrupted rebuild has staged need not be read again
+        if self.is_rebuild:  # what an interrupted rebuild has staged need not be read again
             live = {row.document_id for row in self.known}
             self._documents = {key: one for key, one in self._documents.items() if one not in live}
         self._failures: dict[str, str] = {}
@@ -164,21 +163,21 @@ class _Run:
     def plan(self, targets: Sequence[Path]) -> list[Entry]:
         """What there is to do. Files that failed before are tried again."""
         paths = [absolute(target) for target in targets]
-        if self._rebuild:
+        if self.is_rebuild:
             paths += [Path(row.root) for row in self.known]
         return make_plan(
             self.known,
             paths,
             self._hash,
-            lambda row: self._rebuild or bool(row.failure),
+            lambda row: self.is_rebuild or bool(row.failure),
         )
 
     def objection(self, plan: Sequence[Entry], confirmed: bool) -> AssistantError | None:
         """Why the plan may not be carried out: chunks of now cannot stand beside those of the live corpus, or half of
         it, or a whole folder, is gone, which may just not be mounted."""
-        if self._live and not self._rebuild and self._live.recipe != self._recipe_id:
+        if self._live and not self.is_rebuild and self._live.recipe != self._recipe_id:
             return IdentityError(
-                f"The corpus was read with other chunk settings or by another version ({self._live.recipe});"
+                f"The corpus was read with other chunk settings ({self._live.recipe});"
                 f" now it would be {self._recipe_id}.",
                 "Set the ingest settings back, or read everything anew: assistant ingest --rebuild",
             )
@@ -308,7 +307,7 @@ class _Run:
 
 def _recipe_id(recipe: Recipe) -> str:
     """12 hex digits that change with whatever changes chunks, apart from the embedder."""
-    parts = (READER_VERSION, CHUNKER_VERSION, *astuple(recipe.budget), recipe.limits.ocr)
+    parts = (*map(int, READERS.split(".")), *astuple(recipe.budget), recipe.limits.ocr)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
@@ -352,7 +351,7 @@ def forget(
         documents = len({row.document_id for row in catalog.files() if row.document_id is not None})
         seconds = round(time.perf_counter() - started, 3)
         return IngestReport(
-            corpus, dry_run, reports, documents, catalog.chunk_count(), seconds, objection=str(objection or "")
+            corpus, dry_run, reports, documents, catalog.counts().chunks, seconds, objection=str(objection or "")
         )
 
 

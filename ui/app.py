@@ -16,7 +16,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from assistant.errors import AssistantError, UsageError
+from assistant.service import open_corpus
 from assistant.text.languages import LANGUAGES
 from ui.access import guard
 from ui.api import endpoints as api
@@ -75,6 +76,8 @@ _UPLOADS_SECONDS = (3600, 24 * 3600)
 _QUEUE_SECONDS = 0.01
 """So often Gradio looks for something to do. Its own every millisecond takes 7 % of a core, in which a model waits."""
 _DROPPING_SECONDS = 3600.0
+_WAITING_SECONDS = 1.0
+"""Until it is looked again whether other work has ended."""
 API = "/api"
 _COUNTED = (
     *("/", "/api", "/assets", "/sources", "/reports", "/conversations", "/health", "/ready", "/sign-in", "/sign-out"),
@@ -295,9 +298,10 @@ def _running(context: AppContext) -> Callable[[FastAPI], AbstractAsyncContextMan
         """Load the models before a page takes the processor; in the end, wait for the answers that are under way."""
         await asyncio.to_thread(prepare)
         await asyncio.to_thread(context.pdf_pages.warm_up)
-        dropping = asyncio.create_task(_drop_old(context))
+        besides = [asyncio.create_task(work) for work in (_drop_old(context), _read_anew(context))]
         yield
-        dropping.cancel()
+        for work in besides:
+            work.cancel()
         await asyncio.to_thread(context.pdf_pages.close)
         await asyncio.to_thread(context.answering.close)
 
@@ -312,6 +316,29 @@ async def _drop_old(context: AppContext) -> None:
         except AssistantError as error:
             _log.error("%s", error)
         await asyncio.sleep(_DROPPING_SECONDS)
+
+
+async def _read_anew(context: AppContext) -> None:
+    """Corpora that another version of this program has read are read anew, one after the other.
+
+    Meanwhile they answer as before. It is nobody's work, and what hinders it stands there; each start tries once.
+    """
+
+    def is_outdated(corpus: str) -> bool:
+        with closing(open_corpus(context.workspace, corpus)) as catalog:
+            made_with = catalog.identity()
+        return made_with is not None and made_with.is_outdated
+
+    for corpus in await asyncio.to_thread(context.workspace.corpus_names):
+        try:
+            if not await asyncio.to_thread(is_outdated, corpus):
+                continue
+            while await asyncio.to_thread(context.jobs.under_way, "ingest"):
+                await asyncio.sleep(_WAITING_SECONDS)
+            arguments, of = ["ingest", "--json", f"--corpus={corpus}"], (("corpus", corpus),)
+            await asyncio.to_thread(context.jobs.start, "ingest", corpus, arguments, "", of, of)
+        except AssistantError as error:
+            _log.error("'%s' is not read anew: %s", corpus, error)
 
 
 async def _asset(name: str) -> Response:

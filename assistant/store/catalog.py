@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from assistant.store import lexical
+from assistant.store import READERS, lexical
 from assistant.store.blocks import insert_blocks, read_blocks, stored_blocks
 from assistant.store.sql import (
     Counts,
@@ -62,6 +62,13 @@ class CorpusIdentity:
     fingerprint: str
     recipe: str
     """Versions and settings of readers and chunker, hashed."""
+    readers: str = "5.4"
+    """Their versions; as they were before that was kept."""
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether this program would read the same files otherwise."""
+        return self.readers != READERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,10 +356,6 @@ class Catalog:
         self.set_meta("generation", str(generation))
 
     # Searching
-
-    def chunk_count(self) -> int:
-        """How many chunks are live."""
-        return self.counts().chunks
 
     def window_count(self, after: int) -> int:
         """How many windows the live chunks with ids after this one have."""

@@ -232,7 +232,7 @@ def _data_card(plan: Plan, catalog: Catalog, runtime: str, problems: Sequence[st
         leaks={adapter: tuple(leaks(some, plan.pairs[adapter])) for adapter, some in unseen.items()},
         corpus=catalog.folder.name,
         corpus_documents=sum(file.document_id is not None for file in catalog.files()),
-        corpus_chunks=catalog.chunk_count(),
+        corpus_chunks=catalog.counts().chunks,
         environment={"engine": runtime, **environment()},
         weak_evidence=str(calibration_of(catalog.folder, made_with.fingerprint)) if made_with else "",
     )

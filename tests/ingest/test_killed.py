@@ -214,7 +214,7 @@ def state_of_corpus(workspace: Workspace) -> State:
             state = {row.path: catalog.text(row.document_id) for row in files if row.document_id}
             assert len(state) == len(files)
             index = open_index(catalog, catalog.generation())
-            assert len(index) == catalog.chunk_count()
+            assert len(index) == catalog.counts().chunks
             if state:
                 question = FakeEmbedder().embed_question(next(iter(state.values())))
                 hits = index.search(question, 5)

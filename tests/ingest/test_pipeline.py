@@ -17,7 +17,10 @@ from reading_here import read_here
 
 from assistant.artifacts.command_reports import IngestReport
 from assistant.config import Settings
+from assistant.doctor import _corpus
 from assistant.errors import IdentityError, IngestError, UsageError, WorkspaceBusy, WorkspaceError
+from assistant.retrieval.embedder import Embedder
+from assistant.store import catalog as catalog_module
 from assistant.store.catalog import CATALOG_FILE, Catalog, StoredChunk
 from assistant.store.vectors import open_index
 from assistant.workspace import DEFAULT_CORPUS, Workspace, write_lock
@@ -149,7 +152,7 @@ def test_a_changed_file_is_read_and_its_old_text_is_gone(bench: Bench, docs: Pat
     assert bench.read == ["a.md"]
     assert bench.found("marmalade oranges")[0].document == "a.md"
     with bench.catalog() as catalog:
-        assert catalog.chunk_count() == 2
+        assert catalog.counts().chunks == 2
         assert len(catalog.document_ids()) == 2
 
 
@@ -549,6 +552,47 @@ def test_other_chunk_settings_are_refused_until_all_is_rebuilt(bench: Bench, doc
     assert bench.ingest(docs, settings=smaller(bench.settings)).counts == {"unchanged": 1}
     with pytest.raises(IdentityError):
         bench.ingest(docs)
+
+
+def test_what_another_version_has_read_answers_as_before_until_all_is_read_anew(
+    bench: Bench, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(docs, "a.md", "b.md")
+    fill(tmp_path / "more", "c.md")
+    bench.ingest(docs, tmp_path / "more")
+    for module in (pipeline, catalog_module):
+        monkeypatch.setattr(module, "READERS", "6.4")
+    pipeline.forget(bench.workspace, DEFAULT_CORPUS, [tmp_path / "more"])
+    assert bench.found("a.md")[0].document == "a.md"
+    with bench.catalog() as catalog:
+        live, before = catalog.identity(), catalog.document_ids()
+        assert live is not None and live.is_outdated
+    monkeypatch.setattr("assistant.doctor.embedder_of", lambda *_: bench.embedder)
+    (finding,) = _corpus(bench.workspace.corpus(DEFAULT_CORPUS), Embedder(Settings().embedder, Settings().device))
+    assert finding.severity == "warning" and "assistant ingest --corpus default" in finding.remedy
+    planned = bench.ingest(dry_run=True)
+    assert planned.counts == {"updated": 2} and not planned.objection
+    fill(tmp_path / "new", "e.md")
+    assert bench.ingest(tmp_path / "new").counts == {"updated": 2, "added": 1}
+    assert sorted(bench.read) == ["a.md", "b.md", "e.md"]
+    with bench.catalog() as catalog:
+        now = catalog.identity()
+        assert now is not None and not now.is_outdated and now.recipe != live.recipe
+        assert len(catalog.document_ids()) == 3 and not before.keys() & catalog.document_ids().keys()
+    assert bench.ingest().counts == {"unchanged": 3}
+
+
+def test_what_another_version_has_read_stays_where_its_folder_is_not_mounted(
+    bench: Bench, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(docs, "a.md", "b.md")
+    bench.ingest(docs)
+    for module in (pipeline, catalog_module):
+        monkeypatch.setattr(module, "READERS", "6.4")
+    docs.rename(docs.with_name("away"))
+    with pytest.raises(IngestError, match="2 of 2 files are gone"):
+        bench.ingest()
+    assert bench.found("a.md")[0].document == "a.md"
 
 
 def test_another_embedder_is_refused_until_all_is_rebuilt(bench: Bench, docs: Path) -> None:

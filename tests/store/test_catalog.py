@@ -96,7 +96,7 @@ def test_a_catalog_of_the_first_version_is_migrated_with_its_vectors(tmp_path: P
     connection.close()
     catalog = Catalog(tmp_path)
     assert catalog.chunks([7])[7].text == "Fire yes."
-    assert (catalog.chunk_count(), catalog.window_count(0)) == (1, 1)
+    assert (catalog.counts().chunks, catalog.window_count(0)) == (1, 1)
     ((ids, stored),) = catalog.live_vectors()
     assert ids.tolist() == [7]
     np.testing.assert_allclose(stored, EMBEDDER.embed_texts(["Fire yes."]), atol=1e-3)

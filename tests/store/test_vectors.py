@@ -487,4 +487,4 @@ def test_an_old_corpus_keeps_its_file(tmp_path: Path, monkeypatch: pytest.Monkey
     forbid(monkeypatch, "build_index", "write_index")
     with closing(Catalog(tmp_path / "corpus")) as catalog:
         assert_counted(catalog)
-        assert len(open_index(catalog, catalog.generation())) == catalog.chunk_count() > 0
+        assert len(open_index(catalog, catalog.generation())) == catalog.counts().chunks > 0

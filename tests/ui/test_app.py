@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fastapi import FastAPI
 from serving import ANSWER, QUESTION, EchoEngine, LoadedEngine, SlowEngine
 from signing import LOCALHOST, client_of, make_people, sign_in
 from starlette.testclient import TestClient
+from working import ended, run_instead
 
 from assistant.cli import main
 from assistant.config import Origin, Settings
@@ -136,6 +138,26 @@ def test_others_are_let_in_where_people_sign_in(served: Workspace, tmp_path: Pat
     changes = {"ui": {"host": "0.0.0.0", "port": 0, "users_file": str(users)}}
     with closing(listening_socket(app_context(served, LoadedEngine(ANSWER), changes))) as listening:
         assert address_of(listening).startswith(f"http://{socket.gethostname()}:"), "others cannot go to 0.0.0.0"
+
+
+def test_what_another_version_has_read_is_read_anew_in_turn_after_a_start(
+    served: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_instead(monkeypatch, "import time; time.sleep(.2)")
+    monkeypatch.setattr("ui.app._WAITING_SECONDS", 0.01)
+    context = app_context(served, LoadedEngine(ANSWER))
+    with TestClient(create_app(context), base_url=LOCAL):
+        assert context.jobs.newest("ingest") is None
+    monkeypatch.setattr("assistant.store.catalog.READERS", "6.4")
+    with TestClient(create_app(context), base_url=LOCAL):
+        since = time.monotonic()
+        while len(context.jobs.all("ingest")) < 2:
+            assert time.monotonic() - since < 300
+            time.sleep(0.01)
+        ended(context)
+    started = sorted(context.jobs.all("ingest"), key=lambda one: one.job.created)
+    assert [one.job.arguments[2:] for one in started] == [("--corpus=cars",), ("--corpus=pets",)]
+    assert {one.state for one in started} == {"done"}
 
 
 def test_questions_get_their_own_answers_in_turn(served: Workspace) -> None:
