@@ -29,6 +29,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from assistant.errors import AssistantError, UsageError
 from assistant.service import open_corpus
 from assistant.text.languages import LANGUAGES
+from assistant.workspace import Resource
 from ui.access import guard
 from ui.api import endpoints as api
 from ui.api.bearer_tokens import TokenFile, Tokens
@@ -335,8 +336,9 @@ async def _read_anew(context: AppContext) -> None:
                 continue
             while await asyncio.to_thread(context.jobs.under_way, "ingest"):
                 await asyncio.sleep(_WAITING_SECONDS)
-            arguments, of = ["ingest", "--json", f"--corpus={corpus}"], (("corpus", corpus),)
-            await asyncio.to_thread(context.jobs.start, "ingest", corpus, arguments, "", of, of)
+            own: Resource = "corpus", corpus
+            arguments = ["ingest", "--json", f"--corpus={corpus}"]
+            await asyncio.to_thread(context.jobs.start, "ingest", corpus, arguments, "", (own,), (own,))
         except AssistantError as error:
             _log.error("'%s' is not read anew: %s", corpus, error)
 
