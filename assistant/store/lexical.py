@@ -63,7 +63,7 @@ def frequencies_of(connection: sqlite3.Connection, query: Collection[str]) -> di
 def match(
     connection: sqlite3.Connection, query: Sequence[str], limit: int, only: Filter | None
 ) -> list[tuple[int, float]]:
-    """The best chunks for any of the terms and phrases: (chunk id, BM25 score), best first; higher is better."""
+    """The best chunks for any of the terms: (chunk id, BM25 score), best first; higher is better."""
     if not query:
         return []
     quoted = (term.replace('"', '""') for term in query)

@@ -192,10 +192,9 @@ def write_changed(catalog: Catalog, generation: int, embedder: str) -> None:
     allowed = min(_MOST_CHANGED, base.windows // _CHANGED_PART)
     if base.embedder == embedder and max(added, len(removed)) <= allowed:
         return
-    index, trained = None, counts.windows
-    if base.embedder == embedder and EXACT_LIMIT < counts.windows <= 2 * base.trained:
+    index, trained = None, base.trained
+    if base.embedder == embedder and EXACT_LIMIT < counts.windows <= 2 * trained:
         index = _merged(catalog, base, removed)
-        trained = base.trained
     if index is None:
         index, trained = build_index(catalog), counts.windows
     write_index(catalog.folder, generation, index)
