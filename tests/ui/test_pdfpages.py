@@ -4,6 +4,7 @@ import asyncio
 import gc
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -142,6 +143,32 @@ def test_fifty_clicks_hold_no_thread_that_others_need(pages: PdfPages, drawers: 
             return {one.status_code for one in await asyncio.gather(*clicks)}
 
     assert asyncio.run(main()) == {200}
+
+
+def test_fifty_clicks_of_a_person_are_looked_up_one_at_a_time(
+    pages: PdfPages, drawers: FakeDrawers, served: Workspace
+) -> None:
+    app, inside, most = FastAPI(), list[int](), 0
+
+    class Counted(Library):
+        def document(self, corpus: str, id_: int, user: str) -> SourceDocument:
+            nonlocal most
+            inside.append(id_)
+            most = max(most, len(inside))
+            time.sleep(0.002)  # the others would come in
+            inside.pop()
+            return super().document(corpus, id_, user)
+
+    add_source_routes(app, lambda _: Counted(served), pages)
+    drawers.may_draw.set()
+
+    async def main() -> set[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            clicks = [client.get("/sources/cars/1/pages/1") for _ in range(50)]
+            return {one.status_code for one in await asyncio.gather(*clicks)}
+
+    assert asyncio.run(main()) == {200} and most == 1
 
 
 def test_who_has_gone_away_is_not_waited_for(pages: PdfPages, drawers: FakeDrawers, served: Workspace) -> None:

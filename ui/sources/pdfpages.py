@@ -48,7 +48,7 @@ class PdfPages:
         self._lock = threading.Lock()
         """Of the two above."""
         self._is_closed = False
-        self._lines, self._pages = _Locks(), _Locks()
+        self._lines, self._pages = Locks(), Locks()
         self._under_way: dict[Hashable, asyncio.Task[Any]] = {}
         self._drawn: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._hurtful: OrderedDict[str, set[int]] = OrderedDict()
@@ -177,7 +177,7 @@ class _Wanted:
     by: int = 0
 
 
-class _Locks:
+class Locks:
     """A lock for each key, as long as someone wants it; who came first has it first."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from ui.shown.corpus_contents import page_html
 from ui.signin import signed_in
 from ui.sources.drawing import SourceDocument
 from ui.sources.library import CitedSpan, Library
-from ui.sources.pdfpages import HurtfulPage, PdfPages
+from ui.sources.pdfpages import HurtfulPage, Locks, PdfPages
 from ui.texts import Texts, preferred
 
 _MOST_SHEETS = 12
@@ -61,15 +61,22 @@ async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, words: 
 def add_source_routes(app: FastAPI, library_of: Callable[[User | None], Library], pages: PdfPages) -> None:
     """The pictures of pages, pages by themselves, and the files, of the library that somebody has."""
 
+    lines = Locks()
+
     async def document_of(request: Request, corpus: str, number: int) -> tuple[SourceDocument, str]:
         user = signed_in(request.scope)
         name = user.name if user else ""
-        return await run_in_threadpool(lambda: library_of(user).document(corpus, number, name)), name
+        # One at a time for a person: fifty clicks at once would compute in forty threads, and everybody else wait.
+        async with lines.held(name):
+            return await run_in_threadpool(lambda: library_of(user).document(corpus, number, name)), name
 
     async def picture(request: Request, corpus: str, document: Number, page: Number) -> Response:
-        try:
+        async def drawn() -> bytes:
             known, user = await document_of(request, corpus, document)
-            content = await while_connected(request, pages.picture(known, page, user))
+            return await pages.picture(known, page, user)
+
+        try:
+            content = await while_connected(request, drawn())
         except AssistantError as error:
             return _missing(error)
         except ClientGone:
