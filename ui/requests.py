@@ -25,6 +25,7 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -121,6 +122,7 @@ def _canonical(name: str) -> str:
         return bare
 
 
+@lru_cache(1024)  # of every open connection it is asked whenever another one comes
 def address_in(text: str) -> Address | None:
     """The address that a text is, that of IPv4 where it stands in one of IPv6; None for what is none."""
     try:
