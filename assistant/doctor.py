@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from assistant import models
 from assistant.artifacts.calibration import calibration_of
 from assistant.config import DeviceSettings, Settings
-from assistant.engines.base import warm_up
+from assistant.engines import warm_up
 from assistant.errors import AssistantError, IdentityError
 from assistant.retrieval.embedder import Embedder, better_embedder, embedder_of
 from assistant.store.catalog import Catalog

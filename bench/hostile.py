@@ -18,7 +18,7 @@ import click
 from assistant import config
 from assistant.answer import Assistant
 from assistant.config import Settings
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.engines.opening import open_engine
 from assistant.grounding.support import support
 from assistant.retrieval.embedder import Embedder, Meaning

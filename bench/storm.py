@@ -42,7 +42,7 @@ import click
 from bench.storm_harm import Jumps, Say, full, killed_at, mutated, originals, read_only, small_disk
 
 if TYPE_CHECKING:
-    from bench.storm_work import Place, Warm
+    from bench.storm_place import Place, Warm
 
 _PATIENCE = 120.0  # seconds that work may take on a busy machine; past them it hangs
 _MEMORY = 6 << 30  # of one that reads a file that was changed
@@ -140,7 +140,7 @@ class Storm:
 
     def place(self, case: str, attempt: str = "") -> "Place":
         """That of a case, with the chance of one of its attempts."""
-        from bench.storm_work import Place
+        from bench.storm_place import Place
 
         return Place(self.folder / case.replace(":", "-"), self._chance(case, attempt))
 
@@ -149,7 +149,7 @@ class Storm:
 
     def case(self, case: str, say: Say) -> None:
         """Run one case; says ``outcome`` at the end, and fails with whatever is wrong."""
-        from bench.storm_work import moved
+        from bench.storm_place import moved
 
         kind, _, number = case.partition(":")
         chance, place = self._chance(case, "case"), self.place(case)
@@ -186,7 +186,7 @@ class Storm:
 
     def check_answer(self, case: str) -> None:
         """The known question is answered right, whatever the disk is like."""
-        from bench.storm_work import ANSWER
+        from bench.storm_place import ANSWER
 
         ended = forked(lambda say: say("", "said", self.warm.said(self.place(case).workspace)))
         if ended.status or ANSWER not in ended.told[-1][2]:
@@ -295,7 +295,8 @@ class Storm:
 
 def prepared(seed: int, folder: Path, works: Sequence[str], killed: Sequence[str], can_mount: bool) -> Storm:
     """Load everything, make the workspace that all cases begin with, and measure the work that is to be killed."""
-    from bench.storm_work import Place, Warm, check, furnish, tests_are_importable
+    from bench.storm_place import Place, Warm, furnish, tests_are_importable
+    from bench.storm_work import check
 
     tests_are_importable()
     warm = Warm()
@@ -332,7 +333,7 @@ def prepared(seed: int, folder: Path, works: Sequence[str], killed: Sequence[str
 
 def measured(storm: Storm, name: str) -> tuple[int, float]:
     """How many lines of the code that writes some work runs, and how many seconds it takes."""
-    from bench.storm_work import Place, moved
+    from bench.storm_place import Place, moved
 
     moved(storm.template, storm.folder / "measured", random.Random())
     place = Place(storm.folder / "measured", random.Random(storm.seed))

@@ -21,7 +21,7 @@ import click
 from assistant import config, models
 from assistant.artifacts.cards import CONFIG_FILE
 from assistant.config import Settings
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.engines.opening import open_engine
 from assistant.errors import ModelError
 from assistant.prompt import build_messages, fitting_evidence

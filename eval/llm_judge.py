@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from assistant.config import Settings
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.prompt import build_messages
 from assistant.text.printing import visible
 from assistant.types import Message, Passage

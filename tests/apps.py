@@ -6,7 +6,7 @@ from typing import Any
 from serving import service_of
 
 from assistant.config import load
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.workspace import Workspace
 from ui.context import AppContext, make_context
 

@@ -11,7 +11,7 @@ from fakes import FakeEmbedder, ScriptedEngine
 from assistant.artifacts.command_reports import PairsReport
 from assistant.artifacts.pairs import Pair, read_pairs
 from assistant.config import Settings
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog
 from assistant.types import Evidence, Message

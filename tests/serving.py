@@ -11,7 +11,7 @@ import httpx
 from fakes import FakeEmbedder, ScriptedEngine
 
 from assistant.config import Settings
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.service import Service
 from assistant.types import Message
 from assistant.workspace import Workspace

@@ -43,7 +43,7 @@ from assistant.grounding import (
     support,
 )
 from assistant.prompt import build_messages
-from assistant.refusal import answerability, wording
+from assistant.refusal import answerability, refusal_text
 from assistant.refusal.answerability import held, judge
 from assistant.render.streaming import as_said, text_of
 from assistant.render.transcript import answer_lines, conversation_markdown
@@ -347,7 +347,7 @@ READERS: dict[str, Callable[[Any], object]] = {
     "missing words": lambda text: with_retriever(
         lambda retriever: answerability.missing_words(text, held(text, [HIT], retriever), retriever)
     ),
-    "words of a refusal": lambda text: wording.refusal_text(text, ANSWERING, [text]),
+    "words of a refusal": lambda text: refusal_text(text, ANSWERING, [text]),
     "prompt": lambda text: build_messages(text, [evidence(text, context=text)], [Message("user", text)], text),
     "filters": filtered,
     # Answers and passages

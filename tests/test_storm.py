@@ -13,7 +13,8 @@ import pytest
 
 from bench.storm import forked
 from bench.storm_harm import mutated
-from bench.storm_work import Fault, Place, check_conversations, check_feedback, check_people
+from bench.storm_place import Fault, Place
+from bench.storm_work import check_conversations, check_feedback, check_people
 from ui.pages.events import telling
 
 WORKS = ("publish", "feedback", "conversations", "people", "backup", "restore", "migrate")

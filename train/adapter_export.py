@@ -1,10 +1,9 @@
 """Adapters for other programs: a merged model, GGUF for llama.cpp and Ollama, or a folder for the Hub.
 
 What is written is read back and has to give the logits of base model + adapter before it takes its name; what its
-precision costs is measured and told. Beside a GGUF
-file stands a Modelfile, so that Ollama asks a model as this program does. Ollama has templates of its own (Go's):
-rather than translate Jinja, the text that the chat template puts before each turn is read off from a conversation, and
-said again in Ollama's terms.
+precision costs is measured and told. Beside a GGUF file stands a Modelfile, so that Ollama asks a model as this
+program does. Ollama has templates of its own (Go's): rather than translate Jinja, the text that the chat template puts
+before each turn is read off from a conversation, and said again in Ollama's terms.
 """
 
 import shutil
@@ -24,7 +23,7 @@ from assistant.artifacts.cards import (
     read_scores,
     write_card,
 )
-from assistant.artifacts.data_sets import has_token, is_public, push_folder
+from assistant.artifacts.hub import has_token, is_public, push_folder
 from assistant.config import EngineSettings
 from assistant.engines.adapted import AdaptedModel
 from assistant.engines.canary import TOLERANCE, all_logits
@@ -122,13 +121,18 @@ def export(
             # llama.cpp computes in float32 whatever the file holds: there float16 is the finer of the two.
             chosen: Dtype = dtype or ("float16" if format_ == "gguf" else "bfloat16")
             loss = _write_model(adapted, name, card, beside, system, format_, chosen)
-        write_card(beside, public)
         use: Use = format_ if format_ in ("gguf", "gguf-lora") else "peft"
         if format_ == "merged" or (format_ == "hub" and card.method == FULL):
             use = "transformers"
-        text = model_card(public, size_of(beside), [use], loss=str(loss or ""), scores=read_scores(adapters / name))
-        (beside / README_FILE).write_text(text, encoding="utf-8")
+        _write_cards(beside, public, use, adapters / name, str(loss or ""))
         return Exported(size_of(beside), loss)
+
+
+def _write_cards(folder: Path, card: AdapterCard, use: Use, adapter: Path, loss: str = "") -> None:
+    """Write what programs read of an export, and what people do, with the scores of the adapter."""
+    write_card(folder, card)
+    text = model_card(card, size_of(folder), [use], loss=loss, scores=read_scores(adapter))
+    (folder / README_FILE).write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,26 +156,30 @@ def push(
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "export"
         export(engine, "", adapters, name, folder, "hub")
-        card = read_card(folder)
-        config = {key: value for key, value in card.config.items() if key not in ("name", "adapter")}
-        parts = tuple((f"adapter {number}", weight) for number, (_, weight) in enumerate(card.components, 1))
-        started_from = "another adapter" if card.started_from else ""
-        called = repository.partition("/")[2]
-        card = replace(card, name=called, config=config, components=parts, started_from=started_from)
-        if public:  # names of those sets of the hub alone that everyone can see
-            ids = {name: "/".join(name.split("/")[:2]) for name in card.hub_data}
-            seen = tuple(name for name in card.hub_data if sends and is_public(ids[name], "dataset"))
-            told = [*seen, *(["private data set"] if len(seen) < len(card.hub_data) else [])]
-            card = replace(card, hub_data=seen, config=card.config | ({"data": told} if told else {}))
-        use: Use = "transformers" if card.method == FULL else "peft"
-        write_card(folder, card)
-        text = model_card(card, size_of(folder), [use], scores=read_scores(adapters / name))
-        (folder / README_FILE).write_text(text, encoding="utf-8")
+        card = _renamed(read_card(folder), repository.partition("/")[2])
+        if public:
+            seen = (one for one in card.hub_data if sends and is_public("/".join(one.split("/")[:2]), "dataset"))
+            card = _of_public_sets(card, tuple(seen))
+        _write_cards(folder, card, "transformers" if card.method == FULL else "peft", adapters / name)
         files = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
         if not sends:
             return Pushed(files, "")
         message = f"Adapter {card.name}"
         return Pushed(files, push_folder(folder, repository, "model", message, AdapterError, public=public))
+
+
+def _renamed(card: AdapterCard, name: str) -> AdapterCard:
+    """The card under another name, without the names of the adapters that it was made of."""
+    config = {key: value for key, value in card.config.items() if key not in ("name", "adapter")}
+    parts = tuple((f"adapter {number}", weight) for number, (_, weight) in enumerate(card.components, 1))
+    started_from = "another adapter" if card.started_from else ""
+    return replace(card, name=name, config=config, components=parts, started_from=started_from)
+
+
+def _of_public_sets(card: AdapterCard, seen: tuple[str, ...]) -> AdapterCard:
+    """The card with the names of those sets of the hub alone that everyone has ``seen``."""
+    told = [*seen, *(["private data set"] if len(seen) < len(card.hub_data) else [])]
+    return replace(card, hub_data=seen, config=card.config | ({"data": told} if told else {}))
 
 
 def _public(card: AdapterCard) -> AdapterCard:

@@ -15,7 +15,7 @@ from assistant.config.train_settings import TrainSettings
 from assistant.engines.template import ChatTemplate
 from assistant.grounding.grounder import ground
 from assistant.grounding.repetition import Repetition, goes_in_circles
-from assistant.refusal.wording import declines
+from assistant.refusal import declines
 from assistant.text.printing import CITATION
 from assistant.text.quantities import quantities
 from assistant.text.words import content_stems, may_be_in

@@ -13,7 +13,7 @@ from assistant.answer.evidence import EvidenceSearch
 from assistant.config import AnswerSettings, EngineSettings
 from assistant.conversation.followups import Rewriting, latest, rewritten, rewritten_by_model
 from assistant.conversation.smalltalk import reply
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.engines.opening import reads
 from assistant.engines.thinking import answer_in
 from assistant.errors import PromptTooLongError
@@ -24,8 +24,8 @@ from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
 from assistant.grounding.quoting import Places
 from assistant.grounding.support import only_replies
 from assistant.prompt import build_messages, fitting_evidence, fitting_history
+from assistant.refusal import closest_text, declines, looked_for, open_part, refusal_text
 from assistant.refusal.answerability import Verdict, judge
-from assistant.refusal.wording import closest_text, declines, looked_for, open_part, refusal_text
 from assistant.retrieval.editions import with_newest
 from assistant.retrieval.embedder import Meaning
 from assistant.retrieval.retriever import Retriever, refuse_long

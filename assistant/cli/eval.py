@@ -17,7 +17,7 @@ from assistant.text.languages import LANGUAGES, Language
 from assistant.workspace import DEFAULT_CORPUS, Workspace, close_to_others, make_folder, safe_name
 
 if TYPE_CHECKING:
-    from assistant.engines.base import Engine
+    from assistant.engines import Engine
     from eval.cases import Case
     from eval.contamination import Learnt
     from eval.results import Results, System

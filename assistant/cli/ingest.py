@@ -410,7 +410,7 @@ def export_pairs(
     LLaMA-Factory.
     """
     from assistant.artifacts.chat_rows import exported
-    from assistant.artifacts.data_sets import push_rows
+    from assistant.artifacts.hub import push_rows
     from assistant.artifacts.pairs import read_pairs
     from assistant.artifacts.row_files import write_rows
 

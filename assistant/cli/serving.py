@@ -1,7 +1,6 @@
-"""``assistant ui``, ``serve`` and ``mcp``: ways in for people and programs; ``users`` and ``tokens``: who is let in."""
+"""``assistant ui``, ``serve`` and ``mcp``: ways in for people and programs; ``tokens``: which programs are let in."""
 
 import re
-import sys
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -10,25 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from assistant import config
-from assistant.cli.options import (
-    assignment_options,
-    audit_log,
-    json_option,
-    print_json,
-    workspace_options,
-)
+from assistant.cli.options import assignment_options, json_option, print_json, workspace_options
 from assistant.config import Settings
 from assistant.errors import UsageError
-from assistant.text.printing import counted
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
     from ui.api.bearer_tokens import TokenScope
-    from ui.people import People, Role
-    from ui.personal_data import PersonalCounts, PersonalData
 
-# As in ui.people and ui.api.bearer_tokens, which are not loaded for --help.
-_ROLES = ("expert", "editor", "admin")
+# As in ui.api.bearer_tokens, which is not loaded for --help.
 _SCOPES = ("search", "answer", "admin")
 
 
@@ -139,209 +128,6 @@ def mcp_command(workspace: Workspace, settings: Settings) -> None:
 
     with open_service(workspace, settings) as service:
         create_local_server(service).run()
-
-
-_stdin_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-
-
-@click.group("users", epilog="Example: assistant users add ana --role editor")
-def users_command() -> None:
-    """Say who may sign in to the app, and what they may do.
-
-    An expert asks and corrects answers; an editor also changes documents and accepts corrections; an admin may do all.
-    Where there are users, nobody else is let in.
-    """
-
-
-@users_command.command("add", epilog="Example: assistant users add ana --role editor")
-@click.argument("name")
-@click.option("--role", type=click.Choice(_ROLES), default="expert", show_default=True, help="What they may do.")
-@click.option("--group", "groups", multiple=True, metavar="NAME", help="A group that they are in; may be repeated.")
-@_stdin_option
-@click.option("--no-password", is_flag=True, help="Let a proxy (ui.trusted_header) or the provider sign them in.")
-@workspace_options
-def add_user(
-    name: str,
-    role: "Role",
-    groups: tuple[str, ...],
-    password_stdin: bool,
-    no_password: bool,
-    workspace: Workspace,
-    settings: Settings,
-) -> None:
-    """Let NAME in. The password is asked for twice; only its hash is kept.
-
-    Who comes from the provider (oidc.issuer) need not be added; oidc:NAME is known before they first come.
-    """
-    from ui.people import usable_name
-
-    if no_password and password_stdin:
-        raise UsageError("--no-password and --password-stdin exclude each other.", "Leave one out.")
-    people, name = _people(workspace, settings), usable_name(name)
-    if people.user(name):
-        raise UsageError(f"There is a user '{name}' already.", "See: assistant users --help")
-    is_first = not people.users()
-    user = people.add(name, role, "" if no_password else _asked_password(password_stdin), groups)
-    click.echo(f"'{user.name}' may sign in as {user.role}. Users are in {people.file}.")
-    if is_first:
-        click.echo("An app that is open has to be started again: it lets everyone on this machine in.")
-
-
-@users_command.command("password", epilog="Example: assistant users password ana")
-@click.argument("name")
-@_stdin_option
-@workspace_options
-def set_password(name: str, password_stdin: bool, workspace: Workspace, settings: Settings) -> None:
-    """Give NAME another password, and end their sessions."""
-    _people(workspace, settings).set_password(name, _asked_password(password_stdin))
-    click.echo(f"'{name}' has another password.")
-
-
-@users_command.command("role", epilog="Example: assistant users role ana admin")
-@click.argument("name")
-@click.argument("role", type=click.Choice(_ROLES))
-@workspace_options
-def set_role(name: str, role: "Role", workspace: Workspace, settings: Settings) -> None:
-    """Give NAME another ROLE, from their next click on."""
-    _people(workspace, settings).set_role(name, role)
-    click.echo(f"'{name}' is {role} now.")
-
-
-@users_command.command("group", epilog="Example: assistant users group ana claims")
-@click.argument("name")
-@click.argument("groups", nargs=-1, required=True, metavar="GROUP...")
-@click.option("--remove", is_flag=True, help="Take NAME out of these groups.")
-@workspace_options
-def set_groups(name: str, groups: tuple[str, ...], remove: bool, workspace: Workspace, settings: Settings) -> None:
-    """Put NAME into groups, or take them out, from their next click on. 'assistant rights' says what a group may."""
-    people = _people(workspace, settings)
-    user = people.user(name)
-    known = set(user.groups) if user else set()
-    changed = people.set_groups(name, known - set(groups) if remove else known | set(groups))
-    click.echo(f"'{changed.name}' is in {', '.join(changed.groups) or 'no group'} now.")
-
-
-@users_command.command("remove", epilog="Example: assistant users remove ana")
-@click.argument("name")
-@workspace_options
-def remove_user(name: str, workspace: Workspace, settings: Settings) -> None:
-    """Let NAME in no more, and name them in no right. What they asked and taught is kept.
-
-    Whom the provider would let in again (oidc:NAME) is locked.
-    """
-    from ui.rights import RightsFile
-
-    people = _people(workspace, settings)
-    people.remove(name)
-    RightsFile(workspace).forget(name)
-    click.echo(f"'{name}' may not sign in any more.")
-    if not people.accounts() and not settings.oidc.issuer:
-        click.echo("There are no users left: the app lets in whoever sits at this machine.", err=True)
-
-
-@users_command.command("lock", epilog="Example: assistant users lock oidc:ana")
-@click.argument("name")
-@workspace_options
-def lock_user(name: str, workspace: Workspace, settings: Settings) -> None:
-    """Let NAME in no more, whoever says that they may, but keep role, groups and password."""
-    _people(workspace, settings).set_locked(name, True)
-    click.echo(f"'{name}' is locked.")
-
-
-@users_command.command("unlock", epilog="Example: assistant users unlock oidc:ana")
-@click.argument("name")
-@workspace_options
-def unlock_user(name: str, workspace: Workspace, settings: Settings) -> None:
-    """Let NAME in again, who was locked."""
-    _people(workspace, settings).set_locked(name, False)
-    click.echo(f"'{name}' may sign in again.")
-
-
-@users_command.command("export", epilog="Example: assistant users export ana ./ana.zip")
-@click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@workspace_options
-def export_user(name: str, file: Path, workspace: Workspace, settings: Settings) -> None:
-    """Write all that is kept of NAME to FILE, a ZIP: what they asked, brought, said about answers and did."""
-    kept = _personal_data(workspace, settings, name).export(file)
-    click.echo(f"{_counted(kept)} of '{name}' are in {file}.")
-
-
-@users_command.command("forget", epilog="Example: assistant users forget ana")
-@click.argument("name")
-@click.option("--yes", "confirmed", is_flag=True, help="Do not ask.")
-@workspace_options
-def forget_user(name: str, confirmed: bool, workspace: Workspace, settings: Settings) -> None:
-    """Delete what is kept of NAME, who may not sign in any more.
-
-    Conversations go with their links and files, and feedback that nobody has accepted. What others have to be able to
-    look up, as the audit log, stays under a made-up name. Documents in collections and backups stay as they are.
-    """
-    if not confirmed:
-        if not sys.stdin.isatty():
-            raise UsageError("Nobody is there to confirm it.", "Use --yes.")
-        click.confirm(f"Delete what is kept of '{name}'? It does not come back.", abort=True)
-    kept = _personal_data(workspace, settings, name).forget()
-    click.echo(f"Of '{name}' there were {_counted(kept)}; what stays is under a made-up name.")
-
-
-@users_command.command("list", epilog="Example: assistant users list --json")
-@workspace_options
-@json_option
-def list_users(workspace: Workspace, settings: Settings, as_json: bool) -> None:
-    """List who may sign in, and who is locked."""
-    from ui.people import OIDC
-
-    people = _people(workspace, settings)
-    accounts = sorted(people.accounts().values(), key=lambda account: account.name)
-    if as_json:
-        rows = [
-            {
-                "name": one.name,
-                "role": one.role,
-                "has_password": bool(one.password),
-                "groups": one.groups,
-                "locked": one.locked,
-            }
-            for one in accounts
-        ]
-        print_json({"file": str(people.file), "users": rows})
-        return
-    for one in accounts:
-        groups = "".join(f"  @{group}" for group in one.groups)
-        elsewhere = "the provider" if one.name.startswith(OIDC) else "a proxy"
-        how = "" if one.password else f"  (signed in by {elsewhere})"
-        click.echo(f"{one.name}  {one.role}{groups}{how}{'  (locked)' if one.locked else ''}")
-    click.echo(f"{len(accounts)} users in {people.file}." if accounts else "Nobody has to sign in.")
-
-
-def _people(workspace: Workspace, settings: Settings) -> "People":
-    from ui.people import People, users_file
-
-    return People(users_file(workspace, settings.ui))
-
-
-def _personal_data(workspace: Workspace, settings: Settings, name: str) -> "PersonalData":
-    from ui.personal_data import PersonalData
-
-    return PersonalData(workspace, _people(workspace, settings), audit_log(workspace), name)
-
-
-def _counted(kept: "PersonalCounts") -> str:
-    what = {"conversation": kept.conversations, "file": kept.files, "audit line": kept.audit_lines}
-    told = ", ".join(counted(number, noun) for noun, number in what.items())
-    return f"{told} and {kept.feedback} of feedback"
-
-
-def _asked_password(from_standard_input: bool) -> str:
-    """The password, from a program or from a person who types it twice. Raises UsageError for one that is too short."""
-    from ui.people import usable_password
-
-    if from_standard_input:
-        return usable_password(sys.stdin.readline().rstrip("\r\n"))
-    if not sys.stdin.isatty():
-        raise UsageError("Nobody is there to type a password.", "Use --password-stdin.")
-    return usable_password(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 @click.group("tokens", epilog="Example: assistant tokens create crm --corpus claims --expires 90d")

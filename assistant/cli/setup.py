@@ -1,9 +1,8 @@
-"""``assistant init``, ``config``, ``rights``, ``models``, ``doctor``: a workspace, how it is set up, what is wrong."""
+"""``assistant init``, ``config``, ``models``, ``backup``, ``restore``, ``doctor``: a workspace, made, kept, mended."""
 
 import json
 import shlex
 import sys
-from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant import config
-from assistant.cli.options import audit_log, json_option, print_json, workspace_option, workspace_options
+from assistant.cli.options import json_option, print_json, workspace_option, workspace_options
 from assistant.config import Settings, change_settings
-from assistant.errors import UsageError
-from assistant.text.printing import counted, visible
+from assistant.text.printing import counted
 from assistant.workspace import Workspace
 
 if TYPE_CHECKING:
     from assistant.models.catalogue import Kind
     from assistant.work.backup import Backup
-    from ui.rights import Access, RightsKind
 
 # As in assistant.models.catalogue, which is not loaded for --help.
 _KINDS = ("language model", "embedder", "reranker")
-# As in ui.rights, likewise.
-_RIGHTS_KINDS = ("corpus", "adapter", "report")
 _NAMES_A_MODEL = ("engine.model", "engine.url")
 # In an installed package beside the core, in the repository where data is.
 _SAMPLES = (Path(__file__).parents[1] / "sample", Path(__file__).parents[2] / "data" / "sample")
@@ -110,89 +105,6 @@ def set_settings(assignments: tuple[str, ...], workspace: Workspace) -> None:
         click.echo(f"Written to {workspace.config_file}: {', '.join(told)}")
 
 
-@click.group("rights", epilog="Example: assistant rights set corpus claims --reader @claims --editor ana")
-def rights_command() -> None:
-    """Say who may read and change which corpus, adapter and report.
-
-    Where nothing is set, everyone who is signed in reads, and every editor changes. Readers and editors are people, or
-    groups with an @ before their name (assistant users group). Whoever is named as an editor reads, too; the role of a
-    person says what they may do at all, and admins may do all. What was made from a corpus is for nobody who may not
-    read the corpus. The terminal and the tokens of programs are not asked for rights.
-    """
-
-
-@rights_command.command("show", epilog="Example: assistant rights show --json")
-@workspace_option
-@json_option
-def show_rights(workspace: Workspace, as_json: bool) -> None:
-    """Show what is set."""
-    from ui.rights import RightsFile
-
-    file = RightsFile(workspace)
-    entries = sorted(file.read().entries.items())
-    if as_json:
-        rows = [{"kind": kind, "name": name, **asdict(access)} for (kind, name), access in entries]
-        print_json({"file": str(file.file), "rights": rows})
-        return
-    for (kind, name), access in entries:
-        click.echo(f"{kind} {name}: {_told(access)}")
-    if not entries:
-        click.echo("Nothing is set: everyone who is signed in reads everything, and every editor changes it.")
-
-
-@rights_command.command("set", epilog="Example: assistant rights set corpus claims --reader @claims --editor ana")
-@click.argument("kind", type=click.Choice(_RIGHTS_KINDS))
-@click.argument("name")
-@click.option("--reader", "readers", multiple=True, metavar="WHO", help="A person, or @GROUP; may be repeated.")
-@click.option("--editor", "editors", multiple=True, metavar="WHO", help="A person, or @GROUP; may be repeated.")
-@click.option("--only-admins", is_flag=True, help="Nobody but admins reads and changes it.")
-@workspace_options
-def set_rights(
-    kind: "RightsKind",
-    name: str,
-    readers: tuple[str, ...],
-    editors: tuple[str, ...],
-    only_admins: bool,
-    workspace: Workspace,
-    settings: Settings,
-) -> None:
-    """Name all who may read and change NAME, from their next click on, in place of what was set.
-
-    Without --reader everyone who is signed in reads it; without --editor every editor changes it.
-    """
-    from ui.people import People, users_file
-    from ui.rights import Access, RightsFile, path_of, refuse_unknown
-
-    if only_admins == bool(readers or editors):
-        raise UsageError("It is not said for whom.", "Give --reader and --editor, or --only-admins alone.")
-    access = Access((), ()) if only_admins else Access(readers or None, editors or None)
-    refuse_unknown(People(users_file(workspace, settings.ui)), access)
-    RightsFile(workspace).set(kind, name, access)
-    click.echo(f"{kind} {name}: {_told(access)}")
-    if not path_of(workspace, kind, name).exists():
-        click.echo(f"There is no {kind} '{name}' yet.", err=True)
-
-
-@rights_command.command("clear", epilog="Example: assistant rights clear corpus claims")
-@click.argument("kind", type=click.Choice(_RIGHTS_KINDS))
-@click.argument("name")
-@workspace_option
-def clear_rights(kind: "RightsKind", name: str, workspace: Workspace) -> None:
-    """Take back what is set for NAME: it is as any other then."""
-    from ui.rights import NOTHING_SET, RightsFile
-
-    RightsFile(workspace).set(kind, name, NOTHING_SET)
-    click.echo(f"{kind} {name}: {_told(NOTHING_SET)}")
-
-
-def _told(access: "Access") -> str:
-    def who(names: tuple[str, ...] | None, otherwise: str) -> str:
-        return otherwise if names is None else ", ".join(names) or "admins alone"
-
-    readers, editors = who(access.readers, "everyone who is signed in"), who(access.editors, "every editor")
-    return f"read by {readers}; changed by {editors}"
-
-
 @click.group("models", epilog="Example: assistant models list")
 def models_command() -> None:
     """List, fetch, show and remove models that can be named."""
@@ -273,7 +185,7 @@ def choose_model(workspace: Workspace) -> None:
     """
     from assistant import models
     from assistant.doctor import READER, why_no_reader
-    from assistant.engines.base import warm_up
+    from assistant.engines import warm_up
     from assistant.engines.opening import open_engine
     from assistant.errors import ModelError
 
@@ -330,54 +242,6 @@ def _facts(name: str) -> dict[str, Any]:
         "path": str(folder) if folder else None,
         "note": model.note,
     }
-
-
-@click.group("audit", epilog="Example: assistant audit list --since 2026-12-01 --user ana")
-def audit_command() -> None:
-    """Show and export who asked what of which corpus, and who changed what.
-
-    It is kept for audit.keep_days. Of questions it has length and hash, and their text where audit.questions says so.
-    What is asked in the terminal is not in it.
-    """
-
-
-_since = click.option("--since", default="", metavar="DATE", help="Only from this day on, as in 2026-12-01 (UTC).")
-_until = click.option("--until", default="", metavar="DATE", help="Only until this day, which is included.")
-
-
-@audit_command.command("list", epilog="Example: assistant audit list --user ana --last 20")
-@_since
-@_until
-@click.option("--user", default="", metavar="NAME", help="Only what this person did.")
-@click.option("--action", default="", metavar="NAME", help="Only this, as in question or 'config set'.")
-@click.option("--last", type=click.IntRange(1), default=50, show_default=True, help="At most so many, the newest.")
-@workspace_option
-@json_option
-def list_audit(since: str, until: str, user: str, action: str, last: int, workspace: Workspace, as_json: bool) -> None:
-    """Print what was done last, the newest at the end."""
-    audit = audit_log(workspace)
-    lines = deque(audit.lines(since, until, user, action), last)
-    if as_json:
-        print_json({"lines": [asdict(line) for line in lines]})
-        return
-    for line in lines:
-        details = json.dumps(line.details, ensure_ascii=False) if line.details else ""
-        click.echo(visible(f"{line.at}  {line.user:16} {line.action:16} {line.about:16} {details}".rstrip()))
-    click.echo(f"{counted(len(lines), 'line')} of {audit.file}.", err=True)
-
-
-@audit_command.command("export", epilog="Example: assistant audit export november.jsonl --since 2026-11-01")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@_since
-@_until
-@workspace_option
-def export_audit(file: Path, since: str, until: str, workspace: Workspace) -> None:
-    """Write it to FILE, a JSON line each, for a machine that keeps it longer or safer."""
-    from assistant.artifacts.row_files import write_lines
-
-    lines = [asdict(line) for line in audit_log(workspace).lines(since, until)]
-    write_lines(file, lines)
-    click.echo(f"{counted(len(lines), 'line')} in {file}.")
 
 
 @click.command("backup", epilog="Example: assistant backup ./assistant-monday.tar.gz")

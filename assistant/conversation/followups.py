@@ -20,7 +20,7 @@ from functools import cache
 from itertools import accumulate, takewhile
 
 from assistant.conversation.smalltalk import agrees, is_courtesy, offered, small_talk, without_courtesy
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.text.languages import LANGUAGES
 from assistant.text.lexicon import forms, grammar, no_subject, vocabulary
 from assistant.text.sentences import asks, sentence_spans

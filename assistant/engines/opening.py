@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from assistant import models
 from assistant.artifacts.cards import BASE, adapter_folder, read_card
 from assistant.config import DeviceSettings, EngineSettings, Settings
-from assistant.engines.base import Engine, ReticentEngine
+from assistant.engines import Engine, ReticentEngine
 from assistant.errors import ConfigError, ModelError
 from assistant.models.catalogue import entry_of
 

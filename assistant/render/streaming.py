@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from assistant.config import AnswerSettings
 from assistant.grounding.statements import statements
-from assistant.refusal.wording import may_decline
+from assistant.refusal import may_decline
 from assistant.render.transcript import cited_lines, mark_of, nearest_lines, opening_of, rest_of
 from assistant.text.printing import visible
 from assistant.types import Answer, Sentence

@@ -22,7 +22,7 @@ from typing import Literal
 from assistant.answer import Assistant
 from assistant.artifacts.cards import BASE, adapters_shown
 from assistant.config import AnswerSettings, EngineSettings, Settings
-from assistant.engines.base import Engine, warm_up
+from assistant.engines import Engine, warm_up
 from assistant.engines.opening import check_engine, open_answering, refuse_too_large, uses_server
 from assistant.errors import AssistantError, UnknownCorpus, UnknownModel, UsageError
 from assistant.feedback.checked import CheckedAnswers

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.engines.base import Engine, FrontingEngine
+from assistant.engines import Engine, FrontingEngine
 from assistant.types import Message, well_formed
 from assistant.work.progress import note, progress_bar
 from assistant.workspace import make_file

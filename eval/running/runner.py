@@ -18,7 +18,7 @@ import numpy as np
 from assistant.artifacts.calibration import calibration_of
 from assistant.artifacts.pairs import Pair
 from assistant.config import Settings
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.errors import UsageError
 from assistant.retrieval.retriever import Retriever
 from assistant.store.catalog import Catalog

@@ -18,7 +18,7 @@ from assistant.config import Settings
 from assistant.errors import UsageError
 from assistant.grounding.grounder import Grounder
 from assistant.prompt import build_messages, fitting_history
-from assistant.refusal.wording import declines
+from assistant.refusal import declines
 from assistant.retrieval.retriever import Retriever
 from assistant.service import Query, ServedModel, Service
 from assistant.types import Answer, Evidence, Filter, Message, Trace

@@ -17,7 +17,7 @@ from assistant import __version__
 from assistant.artifacts.command_reports import PairsReport
 from assistant.artifacts.pairs import SPLITS, Pair, PairsHeader, Source, Split, leaking, read_header, write_pairs
 from assistant.config import Settings
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.errors import PairsError, UsageError
 from assistant.prompt import build_messages
 from assistant.retrieval.retriever import Retriever

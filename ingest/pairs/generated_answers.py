@@ -37,7 +37,7 @@ from assistant.config import AnswerSettings
 from assistant.grounding.grounder import Grounder
 from assistant.grounding.quoting import Places
 from assistant.prompt import build_messages
-from assistant.refusal.wording import declines
+from assistant.refusal import declines
 from assistant.retrieval.embedder import Meaning
 from assistant.retrieval.retriever import Retriever
 from assistant.text.languages import LANGUAGES

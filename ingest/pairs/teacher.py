@@ -29,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 from assistant.artifacts.pairs import Pair
 from assistant.artifacts.row_files import write_lines
 from assistant.config import PairsSettings, Settings
-from assistant.engines.base import Engine
+from assistant.engines import Engine
 from assistant.engines.client import seconds_to_wait
 from assistant.engines.opening import open_engine, speaks
 from assistant.engines.thinking import answer_in

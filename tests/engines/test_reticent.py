@@ -4,7 +4,7 @@ import pytest
 from fakes import ScriptedEngine, returned
 
 from assistant.config import EngineSettings
-from assistant.engines.base import ReticentEngine
+from assistant.engines import ReticentEngine
 from assistant.engines.opening import speaks
 from assistant.types import Message
 

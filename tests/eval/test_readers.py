@@ -7,8 +7,7 @@ import pytest
 
 from assistant.errors import UsageError
 from eval.cases import Case, GoldSpan
-from eval.readers import read_any
-from eval.readers.benchmarks import read_beir
+from eval.readers import read_any, read_beir
 
 CONTEXT = "Hail is frozen rain. The deductible is 150 euros, or 75 at a station. Glass is covered."
 

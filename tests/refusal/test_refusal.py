@@ -4,7 +4,7 @@ import pytest
 from samples import evidence
 
 from assistant.config import Settings
-from assistant.refusal.wording import closest_text, declines, may_decline, refusal_text
+from assistant.refusal import closest_text, declines, may_decline, refusal_text
 from assistant.types import Citation, Sentence
 
 EN, DE = "What is the deductible for hail damage?", "Wie hoch ist die Selbstbeteiligung bei Hagel?"

@@ -11,7 +11,7 @@ from hub import hub_here
 from tiny import adapted, card_for, edited, save_random, settings_for, tiny_model
 
 from assistant.artifacts.cards import AdapterScores, read_card, write_scores
-from assistant.artifacts.data_sets import push_rows
+from assistant.artifacts.hub import push_rows
 from assistant.config import Settings
 from assistant.errors import AdapterError, AssistantError, PairsError
 from assistant.workspace import Workspace

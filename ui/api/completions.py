@@ -15,7 +15,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Literal
 
-from assistant.engines.base import Engine, FrontingEngine
+from assistant.engines import Engine, FrontingEngine
 from assistant.engines.thinking import until
 from assistant.render.records import answer_json
 from assistant.render.streaming import SettledText, as_said, text_of
