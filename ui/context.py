@@ -28,7 +28,7 @@ from ui.rights import WORDS, Permissions, RightsFile, made_from, path_of
 from ui.sources.drawing import DrawingLimits
 from ui.sources.library import Library
 from ui.sources.pdfpages import PdfPages
-from ui.texts import text
+from ui.texts import said, text
 from ui.uploads import Arrivals, ReadingPlaces
 
 
@@ -149,6 +149,10 @@ class AppContext:
     def text(self, key: str, /, **values: object) -> str:
         """The words of the interface behind a key (``ui/texts.py``)."""
         return text(key, self.language, **values)
+
+    def said(self, message: object) -> str:
+        """What the program says in English, in the language of the page (``ui/texts.py``)."""
+        return said(str(message), self.language)
 
     def who(self, request: gr.Request) -> User:
         """The person behind a request of the page. Raises gr.Error for one who is not signed in any more."""

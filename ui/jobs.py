@@ -173,10 +173,9 @@ class Jobs:
             )
         for job in self._jobs(*kinds):
             if self._status(job).is_under_way:
-                wait = "Wait until it has ended"
                 if not self._is_shown(job):
-                    raise UsageError("Other work of this kind is still under way.", f"{wait}.")
-                raise UsageError(f"'{job.about}' is still under way.", f"{wait}, or stop it.")
+                    raise UsageError("Other work of this kind is still under way.", "Wait until it has ended.")
+                raise UsageError(f"'{job.about}' is still under way.", "Wait until it has ended, or stop it.")
 
     def all(self, *kinds: Kind) -> list[Status]:
         """Every job, or those of some kinds, the newest first."""

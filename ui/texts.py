@@ -2,11 +2,13 @@
 
     text("chat.ask", "de")                       →  "Fragen"
     text("documents.count", "en", count=3)       →  "3 documents"
+    said("notes.txt is empty.", "de")            →  "notes.txt ist leer."
 
 A key is a page and a name, as deep as the file is. Values are put in as they are: whoever shows a text as HTML
 escapes it.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from functools import cache
@@ -14,6 +16,9 @@ from typing import Any, Protocol
 
 from assistant.config import description_of
 from assistant.text.languages import LANGUAGES, Language, data
+
+# An error is a line; what is longer is a library's, and to look through it for values takes the square of its length.
+_LONGEST_SAID = 1_000
 
 
 class Texts(Protocol):
@@ -34,6 +39,35 @@ def text(key: str, language: Language, **values: object) -> str:
 def texts(language: Language) -> Mapping[str, str]:
     """All texts of a language by dotted key."""
     return dict(_flattened(data(language, "interface"), ""))
+
+
+def said(message: str, language: Language) -> str:
+    """What the program says in English, as an error, a finding or of a file, in another language.
+
+    Sentences that stand one behind the other are looked up one by one, and so are values of several words in them.
+    What has no words in that language (``messages.yaml``) stays as it is.
+    """
+    for pattern, words in _messages(language) if len(message) <= _LONGEST_SAID else ():
+        if found := pattern.fullmatch(message):
+            values = {
+                name: said(value, language) if " " in value else value for name, value in found.groupdict("").items()
+            }
+            behind = values.pop("behind")
+            return f"{words.format(**values)} {behind}".rstrip()
+    return message
+
+
+@cache
+def _messages(language: Language) -> list[tuple[re.Pattern[str], str]]:
+    """What is said in English as patterns, those with most letters of their own first, each with the words for it."""
+    found = []
+    for english, words in (data(language, "messages") or {}).items():
+        parts = re.split(r"{(\w+)}", english)
+        own = "".join(parts[::2])
+        parts[::2] = map(re.escape, parts[::2])
+        parts[1::2] = [f"(?P<{name}>.+?)" for name in parts[1::2]]
+        found.append((len(own), re.compile("".join(parts) + r"(?:(?<=[.?])\s(?P<behind>.+))?"), words))
+    return [(pattern, words) for _, pattern, words in sorted(found, key=lambda one: -one[0])]
 
 
 def field_words(setting: str, language: Language) -> tuple[str, str]:

@@ -29,7 +29,6 @@ from ui.sources.drawing import Drawer, DrawerLost, DrawingLimits, SourceDocument
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import HurtfulPage, PdfPages
 from ui.sources.routes import add_source_routes, panel_html
-from ui.texts import text
 
 HURTS_AT_ONCE = "patterns with a step of .0001"
 LIMITS = DrawingLimits(10.0, 1 << 30)
@@ -254,11 +253,7 @@ def test_a_hurtful_page_is_shown_as_its_text(pages: PdfPages, drawers: FakeDrawe
     (docs / "terms.pdf").write_bytes(pdf(1, ""))
     ingest(workspace, "cars", [docs], Settings.model_validate({"ingest": {"workers": 1}}), embedder=FakeEmbedder())
     span = CitedSpan("cars", "terms.pdf", 0, 0, TEXT)
-
-    def words(key: str, /, **values: object) -> str:
-        return text(key, "en", **values)
-
-    html = asyncio.run(panel_html(Library(workspace), pages, span, words, "anna"))
+    html = asyncio.run(panel_html(Library(workspace), pages, span, "en", "anna"))
     assert "takes too long or too much memory" in html and f">{TEXT}</mark>" in html and "<img" not in html
 
 

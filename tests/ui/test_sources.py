@@ -29,7 +29,6 @@ from ui.sources.drawing import DrawingLimits, aligned
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import PdfPages
 from ui.sources.routes import add_source_routes, panel_html
-from ui.texts import text
 
 Panel = Callable[[Library, CitedSpan], str]
 
@@ -90,10 +89,7 @@ def pages() -> Iterator[PdfPages]:
 
 @pytest.fixture
 def panel(pages: PdfPages) -> Panel:
-    def words(key: str, /, **values: object) -> str:
-        return text(key, "en", **values)
-
-    return lambda library, span: asyncio.run(panel_html(library, pages, span, words, "anna"))
+    return lambda library, span: asyncio.run(panel_html(library, pages, span, "en", "anna"))
 
 
 # Words on a page

@@ -292,7 +292,7 @@ def test_back_closes_a_document_however_soon_it_follows(visit: Visits, address: 
         rest(page)
         expect(page).to_have_url(re.compile("#documents$"))
         expect(page.locator(".preview")).to_be_hidden()
-        expect(page.get_by_role("button", name="Look for changes")).to_be_visible()
+        expect(page.get_by_role("button", name="Check for changed files")).to_be_visible()
     page.locator("#documents-list button").first.click()
     expect(page.locator(".preview")).to_be_visible()
     expect(page.locator("#documents-list [aria-pressed=true]")).to_have_count(1)

@@ -139,7 +139,7 @@ def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(callback)
         async def each(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            with _told():
+            with _told(callback, args):
                 # Closed with this one: what it has begun ends at once, and not when it is collected.
                 async with aclosing(_theirs(callback, args, kwargs)) as all_changes:
                     async for changes in all_changes:
@@ -151,14 +151,14 @@ def telling(callback: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(callback)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
-            with _told():
+            with _told(callback, args):
                 return await _theirs(callback, args, kwargs)
 
         return awaited
 
     @functools.wraps(callback)
     def once(*args: Any, **kwargs: Any) -> Any:
-        with _told():
+        with _told(callback, args):
             return _theirs(callback, args, kwargs)
 
     return once
@@ -178,18 +178,21 @@ def _theirs(callback: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(callback: Callable[..., Any], args: tuple[Any, ...]) -> Iterator[None]:
+    owner = callback.__self__ if inspect.ismethod(callback) else next(iter(args), None)
+    context = getattr(owner, "context", None)
+    said: Callable[[object], str] = context.said if isinstance(context, AppContext) else str
     try:
         yield
     except AssistantError as error:
-        raise gr.Error(message_html(error), print_exception=False) from None
+        raise gr.Error(message_html(said(error)), print_exception=False) from None
     except ValidationError as error:
         # The first thing that is wrong, with the name of a setting and the value.
         first = error.errors()[0]
         names = [part for part in first["loc"] if isinstance(part, str)]
         reason = f"{': '.join([*names, first['msg']])}: {repr(first['input'])[:80]}."
-        raise gr.Error(message_html(reason), print_exception=False) from None
+        raise gr.Error(message_html(said(reason)), print_exception=False) from None
     except OSError as error:  # as the command line tells it, but for a path that whoever clicked need not know of
         _log.exception("A click met with the disk.")
         reason = f"That cannot be done: {error.strerror or type(error).__name__}. Check rights and free space."
-        raise gr.Error(message_html(reason), print_exception=False) from None
+        raise gr.Error(message_html(said(reason)), print_exception=False) from None

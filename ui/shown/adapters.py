@@ -239,7 +239,9 @@ def plot_html(context: AppContext, course: LossCurves, name: str, total: float |
 def card_html(context: AppContext, view: AdapterView, course: LossCurves) -> Markup:
     """What an adapter is, what it learnt from and how good it is."""
     plot = plot_html(context, course, view.name)
-    return filled("adapters.card", name=view.name, flags=view.flags, plot=plot, rows=_facts(context, view))
+    return filled(
+        "adapters.card", name=view.name, flags=[*map(context.said, view.flags)], plot=plot, rows=_facts(context, view)
+    )
 
 
 def check_html(context: AppContext, found: CheckReport) -> Markup:
@@ -278,7 +280,7 @@ def pairs_html(context: AppContext, name: str, bad_rows: Sequence[BadRow] = ()) 
         context.refuse_missing("pairs", name)
         counts, examples = overview(context.workspace.pairs_file(name), _OWN)
     except (AssistantError, OSError) as error:
-        return meta_html(str(error))
+        return meta_html(context.said(error))
     parts = ", ".join(
         f"{_number(context, count)} {context.text(f'training.pairs_of_source.{source}')}"
         for source, count in counts.items()

@@ -123,12 +123,16 @@ def step_line(context: AppContext, status: Status) -> str:
     progress = status.progress
     if progress is None or not status.is_under_way:
         return ""
-    label = context.text(f"jobs.step.{_STEPS[progress.label]}") if progress.label in _STEPS else progress.label
+    label = (
+        context.text(f"jobs.step.{_STEPS[progress.label]}")
+        if progress.label in _STEPS
+        else context.said(progress.label)
+    )
     count = ""
     if progress.total:
         done, total = (shown_number(value, context.language) for value in (progress.done, progress.total))
         count = context.text("jobs.of", done=done, total=total)
-    return " · ".join(filter(None, (label, count, progress.text)))
+    return " · ".join(filter(None, (label, count, context.said(progress.text))))
 
 
 def state_html(context: AppContext, status: Status) -> Markup:
@@ -143,7 +147,7 @@ def state_html(context: AppContext, status: Status) -> Markup:
         bar=context.text("jobs.bar") if status.is_under_way else "",
         percent=min(max(100 * progress.done / progress.total, 0), 100) if progress and progress.total else None,
         step=step_line(context, status),
-        error=status.error if status.state == "failed" else "",
+        error=context.said(status.error) if status.state == "failed" else "",
     )
 
 

@@ -143,7 +143,7 @@ def preview_html(context: AppContext, corpus: str, shown: Preview) -> Markup:
         title=_title(row),
         facts=_facts(context, row),
         location=row.location,
-        remarks=[*filter(None, [row.failure]), *(known.warnings if known else ())],
+        remarks=[*map(context.said, filter(None, (row.failure, *(known.warnings if known else ()))))],
         passages=passages,
         pages=pages,
         words=context.text,
@@ -169,7 +169,10 @@ def live_html(context: AppContext, items: Sequence[Progress]) -> Markup:
     last = [one for one in items if not one.remark][-_MOST_LIVE:]
     return filled(
         "corpus_contents.live",
-        lines=[_line(context, "failed" if one.remark else "read", one.item, one.remark) for one in failed + last],
+        lines=[
+            _line(context, "failed" if one.remark else "read", one.item, context.said(one.remark))
+            for one in failed + last
+        ],
     )
 
 
@@ -196,7 +199,9 @@ def outcome_html(context: AppContext, outcome: IngestReport) -> Markup:
         "corpus_contents.outcome",
         summary=f"{', '.join(counts) or context.text('documents.nothing_changed')}. {holds}",
         lines=[
-            _line(context, one.status, one.path, " ".join(filter(None, (one.message, *one.warnings))))
+            _line(
+                context, one.status, one.path, " ".join(map(context.said, filter(None, (one.message, *one.warnings))))
+            )
             for one in told[:_MOST_FILES]
         ],
         notes=[*filter(None, (_more(context, len(told) - _MOST_FILES), passed_over))],

@@ -67,7 +67,7 @@ def model_html(context: AppContext, name: str) -> Markup:
         words("models.window"): words("models.tokens", count=shown_number(model.window, context.language)),
         words("models.licence"): model.licence,
         words("models.source"): model.hub,
-        words("models.notes"): model.note,
+        words("models.notes"): context.said(model.note),
     }
     if model.quotes:
         rows[words("models.quotes")] = words("models.quotes_what")
@@ -115,7 +115,14 @@ def findings_html(context: AppContext, findings: Sequence[Diagnosis]) -> Markup:
     """What was checked, what is wrong first, each with its remedy."""
     order = {"error": 0, "warning": 1, "ok": 2}
     ordered = sorted(findings, key=lambda one: order[one.severity])
-    lines = [(context.text(f"health.severity.{one.severity}"), one) for one in ordered]
+    lines = [
+        (
+            one.severity,
+            context.text(f"health.severity.{one.severity}"),
+            *map(context.said, (one.name, one.message, one.remedy)),
+        )
+        for one in ordered
+    ]
     return filled("installation.findings", lines=lines)
 
 

@@ -6,6 +6,7 @@ document, a page; never a path. The gate says who may ask.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from assistant.errors import AssistantError, ReadError
+from assistant.text.languages import Language
 from ui.api.workers import CLIENT_GONE, ClientGone, while_connected
 from ui.conversations import is_private
 from ui.people import User
@@ -23,7 +25,7 @@ from ui.signin import signed_in
 from ui.sources.drawing import SourceDocument
 from ui.sources.library import CitedSpan, Library
 from ui.sources.pdfpages import HurtfulPage, Locks, PdfPages
-from ui.texts import Texts, preferred
+from ui.texts import preferred, said, text
 
 _MOST_SHEETS = 12
 """Pages of a passage that are shown; a passage that someone made up may go on for thousands."""
@@ -36,12 +38,13 @@ _A_DAY = "private, max-age=86400"
 """The address names the content: a page may be kept by the browser of the one who asked."""
 
 
-async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, words: Texts, client: str) -> str:
+async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, language: Language, client: str) -> str:
     """A passage as the reader sees it; if it is gone, the words as they were cited. ``client`` asks."""
+    words = partial(text, language=language)
     try:
         passage = await asyncio.to_thread(library.passage, span, client)
     except AssistantError as error:
-        return missing_html(error.message, error.remedy, span.quote, words)
+        return missing_html(said(error.message, language), said(error.remedy, language), span.quote, words)
     if passage.document.format != "pdf" or not passage.pages:
         return text_html(passage, words)
     ends = [*(offset for offset, _ in passage.pages[1:]), passage.end]
@@ -55,7 +58,7 @@ async def panel_html(library: Library, pages: PdfPages, span: CitedSpan, words: 
     except HurtfulPage:
         return text_html(passage, words, note=words("sources.not_drawn"))
     except ReadError as error:
-        return text_html(passage, words, note=str(error))
+        return text_html(passage, words, note=said(str(error), language))
 
 
 def add_source_routes(app: FastAPI, library_of: Callable[[User | None], Library], pages: PdfPages) -> None:
@@ -78,19 +81,18 @@ def add_source_routes(app: FastAPI, library_of: Callable[[User | None], Library]
         try:
             content = await while_connected(request, drawn())
         except AssistantError as error:
-            return _missing(error)
+            return _missing(request, error)
         except ClientGone:
             return Response(status_code=CLIENT_GONE)
         kept = "no-store" if is_private(corpus) else _A_DAY
         return Response(content, media_type="image/webp", headers={"Cache-Control": kept})
 
     async def view(request: Request, corpus: str, document: Number, page: Number) -> Response:
-        language = preferred(request.headers.get("accept-language", ""))
         try:
             known, _ = await document_of(request, corpus, document)
-            shown = page_html(known, page, language)
+            shown = page_html(known, page, _language(request))
         except AssistantError as error:
-            return _missing(error)
+            return _missing(request, error)
         return HTMLResponse(shown, headers={"Content-Security-Policy": _VIEW_POLICY})
 
     async def original(request: Request, corpus: str, document: Number) -> Response:
@@ -98,7 +100,7 @@ def add_source_routes(app: FastAPI, library_of: Callable[[User | None], Library]
             known, _ = await document_of(request, corpus, document)
             content = await run_in_threadpool(known.original)
         except AssistantError as error:
-            return _missing(error)
+            return _missing(request, error)
         name = known.path.rpartition("/")[2]
         return Response(content, media_type="application/octet-stream", headers=saved_as(name))
 
@@ -116,5 +118,9 @@ def saved_as(name: str) -> dict[str, str]:
     }
 
 
-def _missing(error: AssistantError) -> Response:
-    return PlainTextResponse(str(error), 404)
+def _missing(request: Request, error: AssistantError) -> Response:
+    return PlainTextResponse(said(str(error), _language(request)), 404)
+
+
+def _language(request: Request) -> Language:
+    return preferred(request.headers.get("accept-language", ""))

@@ -2,6 +2,7 @@
 
     en/interface.yaml     the texts of the app, by page and name
     de/fields.yaml        what settings do, and what pages call them; the command line explains them in English
+    de/messages.yaml      what errors, findings and reports of files say there, by the English words (``ui.texts``)
     en/answers.yaml       what the assistant says of its own
     en/words.yaml         closed-class words, and forms made of them (``assistant.text.lexicon``)
     de/report.yaml        the words of an evaluation report, by the English ones (``eval.report.labels``)

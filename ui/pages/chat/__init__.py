@@ -222,7 +222,7 @@ class Chat(AskedDocuments):
             number_of(event, "end"),
             data.get("quote", ""),
         )
-        return await panel_html(self.context.library, self.context.pdf_pages, span, self.context.text, user)
+        return await panel_html(self.context.library, self.context.pdf_pages, span, self.context.language, user)
 
     def why(self, event: gr.EventData, request: gr.Request) -> str:
         """Open the steps that led to an answer."""

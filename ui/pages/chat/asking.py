@@ -233,7 +233,7 @@ class Asking:
                 self._kept(question, drafts, parts)
             raise
         except AssistantError as error:
-            yield self._failed(question, parts, error.message, error.remedy)
+            yield self._failed(question, parts, self.context.said(error.message), self.context.said(error.remedy))
         except Exception:
             _log.exception("A question could not be answered.")
             yield self._failed(question, parts, words("chat.unexpected"), words("chat.unexpected_help"))

@@ -176,7 +176,7 @@ class AskedDocuments:
                     if has_place:
                         read = await asyncio.to_thread(self._read, brought, user, conversation, scope, running.stop)
             except AssistantError as error:
-                read = _Brought(conversation, scope, [str(error)])
+                read = _Brought(conversation, scope, [self.context.said(error)])
             except Exception:
                 _log.exception("Files could not be read.")
                 read = _Brought(conversation, scope, [words("chat.unexpected")])
@@ -230,13 +230,18 @@ class AskedDocuments:
                 report = self._ingested(files, taken.folder, user, stop) if taken.kept else None
                 if report is None:
                     return _Brought(conversation, scope, refused)
-                failed = {one.path: one.message for one in report.files if one.status in ("failed", "skipped")}
+                failed = {
+                    one.path: context.said(one.message) for one in report.files if one.status in ("failed", "skipped")
+                }
                 good += (file.name for file in taken.files if file.name not in failed)
                 if good:
                     scope = replace(scope, files=tuple(dict.fromkeys((*scope.files, *good))))
                     conversation = kept.attach(user.name, conversation, files, scope)
                 remarks = [
-                    f"{one.path}: {remark}" for one in report.files if one.path in good for remark in one.warnings
+                    f"{one.path}: {context.said(remark)}"
+                    for one in report.files
+                    if one.path in good
+                    for remark in one.warnings
                 ]
                 beside = [
                     context.text("uploads.beside", name=one.beside, kept=one.path.name)
