@@ -33,6 +33,12 @@ def pytest_collection() -> None:
     gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: behind the others, all processes would wait for the last of them to end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish() -> None:
     gc.enable()
     gc.set_threshold(20_000, 20, 50)
@@ -58,6 +64,18 @@ def _reading_here() -> Iterator[None]:
 def reading_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are read in processes of their own, as they are outside of tests."""
     monkeypatch.setattr(pipeline, "read_all", worker.read_all)
+
+
+@pytest.fixture
+def figures() -> None:
+    """Asked for by tests that look at the figures of a report; drawing them takes most of its time."""
+
+
+@pytest.fixture(autouse=True)
+def _no_figures_unless_asked_for(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = sys.modules.get("eval.report.html_page")
+    if page and "figures" not in request.fixturenames:
+        monkeypatch.setattr(page, "figures_of", lambda *_: {})
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from assistant.artifacts.evaluations import COSTS_FILE, RESULTS_FILE, ROWS_FILE
 from eval.results import CaseRow, write_run
 
 PAYLOADS = [
+    "$\\frac{1}{2}$ 100%",
+    '"><svg onload=alert(1)>',
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
     "</style><img src=x onerror=alert(1)>",
-    '"><svg onload=alert(1)>',
     "' onmouseover='alert(1)",
     "<a href=javascript:alert(1)>x</a>",
     "</details></main><iframe srcdoc='<script>alert(1)</script>'>",
@@ -22,7 +23,6 @@ PAYLOADS = [
     "<!-- --><base href=//evil.example><meta http-equiv=refresh content=0>",
     "]]><x/>&lt;script&gt;",
     "`| x | @everyone [a](javascript:alert(1))`",
-    "$\\frac{1}{2}$ 100%",
 ]
 
 

@@ -41,6 +41,7 @@ def reports(root: Path) -> list[Path]:
     return sorted((root / "workspace/reports").iterdir(), key=lambda path: path.stat().st_mtime_ns)
 
 
+@pytest.mark.usefixtures("figures")
 def test_a_run_leaves_a_whole_report_and_a_second_one_is_its_equal(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from assistant.artifacts.evaluations import REPORT_FILE
 from eval.gate import with_baseline
 from eval.report import write_report
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("figures")]
 
 
 @pytest.fixture(scope="module")

@@ -86,8 +86,7 @@ def test_every_text_of_a_report_has_its_words_in_every_language(language: str) -
     assert [one for one in texts if places(one) != places(known[one])] == []
 
 
-def test_a_report_is_drawn_in_a_language_and_stays_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html_page, "figures_of", lambda *_: {})  # their words are looked at above
+def test_a_report_is_drawn_in_a_language_and_stays_in_it(tmp_path: Path) -> None:
     rows = rows_of(12)
     results = results_with_effects(rows)
     write_run(tmp_path, results, rows, costs_of())
@@ -102,8 +101,7 @@ def test_a_report_is_drawn_in_a_language_and_stays_in_it(tmp_path: Path, monkeyp
         assert [one for one in map(Tag.get_text, ours) if known.get(one, one) != one] == [], "English"
 
 
-def test_the_words_of_strangers_are_escaped_and_not_translated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html_page, "figures_of", lambda *_: {})
+def test_the_words_of_strangers_are_escaped_and_not_translated() -> None:
     hostile = "no <b>answer</b> {count} \u202e usable"
     (row,) = rows_of(1)
     row = replace(row, case=replace(row.case, question=hostile, must_include=((hostile, "so"),), tags=("usable",)))
@@ -171,8 +169,7 @@ def test_why_a_light_is_as_it_is_is_said_in_the_language_of_the_reader(asked: Ga
     assert reason_of(light, words_in("fr")) not in (english, german)
 
 
-def test_a_report_says_its_reasons_in_its_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html_page, "figures_of", lambda *_: {})
+def test_a_report_says_its_reasons_in_its_language() -> None:
     judged, rows = asked_of(change=-0.2), rows_of(12)
     results = replace(results_with_effects(rows), gate=judged)
     page = "".join(page_of(results, rows, costs_of(), "", NO_OPINIONS, [], None, "de"))

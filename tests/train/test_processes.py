@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 SHARDED = """
 import json, os, signal, sys
 from pathlib import Path
+import peft, torch, transformers  # once, for both
 from accelerate import Accelerator
 from assistant.config import Settings
 from assistant.errors import AssistantError
@@ -35,6 +36,16 @@ watch.Curves.plot = lambda *_: None
 validation_answers._LONGEST_ANSWER = 8
 Accelerator.end_training = lambda _: None  # several trainings in one start
 root, base, runs, dies_after = sys.argv[1:]
+processes = []
+for rank in range(2):
+    processes.append(os.fork())
+    if not processes[rank]:
+        break
+else:
+    print(*(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes))
+    sys.exit()
+os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+os.dup2(os.open(f"{root}/errors-{rank}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
 backward, calls = Passes.backward, [0]
 
 def counted(self, rows):
@@ -61,18 +72,16 @@ def start_two(place: Workspace, base: Path, runs: list[dict[str, Any]], dies_aft
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", SHARDED, str(place.root), str(base), json.dumps(runs), str(dies_after)],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    errors = [process.communicate(timeout=200)[1] for process in processes]
-    return [(process.returncode, told) for process, told in zip(processes, errors, strict=True)]
+    done = subprocess.run(
+        [sys.executable, "-c", SHARDED, str(place.root), str(base), json.dumps(runs), str(dies_after)],
+        env={**os.environ, **shared},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    statuses = map(int, done.stdout.splitlines()[-1].split())
+    return [(status, (place.root / f"errors-{rank}").read_text()) for rank, status in enumerate(statuses)]
 
 
 def curve(folder: Path) -> list[float]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,21 @@ from train.forward_backward import Passes
 
 VALUES: dict[str, Any] = {"max_steps": 8, "batch": 6, "evaluate_every": 3, "dropout": 0.2, "learning_rate": 0.01}
 VALUES |= {"loraplus_lr_ratio": 4.0, "neftune_noise_alpha": 5.0}
-RUN = """
+KILLS = """
 import json, os, sys
 from pathlib import Path
 from assistant.config import Settings
 from assistant.workspace import Workspace
 from train import checkpoints
-import train.finetune
+import peft, torch, transformers, train.finetune  # once, for all that are killed
 
-root, base, values, kill, resume = sys.argv[1:]
-writes = 0
-real = checkpoints._write
+root, base, values, *kills = sys.argv[1:]
+general = Settings.model_validate({"engine": {"model": base}, "device": {"name": "cpu", "dtype": "float32"}})
+real, writes = checkpoints._write, 0
 
 def write(file, tensors, metadata):
     global writes
     writes += 1
-    where, number = kill.split(":")
     if writes == int(number):
         if where == "before":
             os.kill(os.getpid(), 9)
@@ -53,8 +53,13 @@ def write(file, tensors, metadata):
     real(file, tensors, metadata)
 
 checkpoints._write = write
-general = Settings.model_validate({"engine": {"model": base}, "device": {"name": "cpu", "dtype": "float32"}})
-train.finetune.train(Workspace(Path(root)), general, json.loads(values), resume=resume == "resume")
+for begun, kill in enumerate(kills):
+    where, number = kill.split(":")
+    if not (process := os.fork()):
+        train.finetune.train(Workspace(Path(root)), general, {} if begun else json.loads(values), resume=bool(begun))
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    print(status, Workspace(Path(root)).adapter("toy").exists(), flush=True)
 """
 
 
@@ -65,12 +70,13 @@ def weights(place: Workspace, name: str) -> dict[str, torch.Tensor]:
     return load_file(file)
 
 
-def run(place: Workspace, base: Path, values: dict[str, Any], kill: str, resume: bool) -> int:
-    words = [str(place.root), str(base), json.dumps(values), kill, "resume" if resume else "start"]
+def killed(place: Workspace, base: Path, kills: Sequence[str]) -> list[str]:
+    """How a training ended that was killed, and killed again whenever it went on; and whether there is an adapter."""
+    words = [str(place.root), str(base), json.dumps(VALUES), *kills]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", RUN, *words], cwd=root, env=environment, capture_output=True)
-    return done.returncode
+    command = [sys.executable, "-c", KILLS, *words]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True).stdout.splitlines()
 
 
 def metrics(folder: Path) -> list[dict[str, float]]:
@@ -95,12 +101,10 @@ def one_thread() -> Any:
 def test_killed_at_any_instant_it_goes_on_to_the_same_weights(place: Workspace, general: Settings, base: Path) -> None:
     train(place, general, VALUES | {"name": "whole"})
     # Killed before, while and after it writes the best weights or a checkpoint, three times over.
-    for resume, kill in ((False, "during:2"), (True, "after:1"), (True, "before:3")):
-        assert run(place, base, {} if resume else VALUES, kill, resume) == -signal.SIGKILL
-        assert not place.adapter("toy").exists()
+    assert killed(place, base, ("during:2", "after:1", "before:3")) == [f"{-signal.SIGKILL} False"] * 3
     assert train(place, general, {}, resume=True) is not None
-    killed, whole = weights(place, "toy"), weights(place, "whole")
-    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+    again, whole = weights(place, "toy"), weights(place, "whole")
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
     assert steps_of(place.adapter("toy")) == list(range(1, 9)), "every step stands in the metrics once"
     assert [path.name for path in run_folder(place, "toy").iterdir()] == [".lock"]
 
