@@ -508,6 +508,11 @@ def test_a_sum_is_computed_of_a_cell_before_a_model_is_asked_and_shown_wherever_
     for shown in ("\n".join(answer_lines(answer)), conversation_markdown([answer], "sample")):
         assert f"{total.text} [1]" in shown.replace("\\", "")
     assert answer_json(None, answer)["sentences"][1]["text"] == total.text
+    past = [Message("user", "What does Painting cost at the age of 45?"), Message("assistant", quote.text)]
+    follow_up = assistant_of(retriever, engine, settings).ask("How much is that a year?", past)
+    assert [one.text for one in follow_up.sentences] == [quote.text, total.text]
+    besides, *_ = assistant_of(retriever, ScriptedEngine("No."), settings).ask("and Pottery?", past).sentences
+    assert besides.text == "21 to 60: 22.5 (Pottery)"
 
 
 def test_a_question_in_another_language_finds_the_table_of_which_it_names_row_and_column(

@@ -172,7 +172,9 @@ class Assistant:
             yield self._refused(course, found.hits, verdict.reason, trace, verdict)
             return
         hits = self._evidence.for_prompt(found, standalone, only)
-        if not found.parts and (sentences := self._evidence.sum_of(standalone, hits, verdict.judgement)):
+        if not found.parts and (
+            sentences := self._evidence.sum_of(question, course.rewriting, hits, verdict.judgement)
+        ):
             yield self._as_computed(course, sentences, hits, trace)
             return
         prompt = self._prompt(question, history, hits)

@@ -6,25 +6,25 @@ question ──▶ search, by its parts where it joins several ──▶ what th
 A sum of what is cited is computed here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from assistant.config import AnswerSettings
 from assistant.conversation.followups import JoinedQuestion, Rewriting, joined_questions
 from assistant.conversation.smalltalk import is_courtesy
-from assistant.grounding.grounder import ground
+from assistant.grounding.grounder import cite, ground
 from assistant.grounding.outcomes import QuestionPart
-from assistant.grounding.quoting import EarlierAnswer, Places
-from assistant.grounding.spans import looked_up_in
-from assistant.grounding.sums import computed, of_what_was_said, wanted_sum
+from assistant.grounding.quoting import EarlierAnswer, Places, cell_in_words
+from assistant.grounding.spans import looked_up_in, spans
+from assistant.grounding.sums import computed, of_what_was_said, sum_besides, wanted_sum
 from assistant.grounding.tables import NO_FIT
 from assistant.refusal.answerability import judge
 from assistant.retrieval.editions import newest_first, with_newest
 from assistant.retrieval.retriever import Retriever
 from assistant.text.languages import LANGUAGES
 from assistant.text.words import answered_in
-from assistant.types import Evidence, Filter, Sentence
+from assistant.types import Citation, Evidence, Filter, Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,9 @@ class EvidenceSearch:
             earlier = self._retriever.search(rewriting.before, wanted, only)
             # What it cites is found again from its words.
             said = ground(rewriting.said, earlier, self._retriever.weights, self._answering.support_coverage)
-            cited = tuple(citation for sentence in said if sentence.supported for citation in sentence.citations)
+            rows = (_cited_row(line, earlier) for line in rewriting.said.split("\n"))
+            its_words = (citation for sentence in said if sentence.supported for citation in sentence.citations)
+            cited = tuple(dict.fromkeys((*filter(None, rows), *its_words)))
             before = EarlierAnswer(asked, cited) if cited else None
             its = [hit for hit in earlier if any(one.hit == hit.rank for one in cited)]
             language = answered_in(asked, LANGUAGES)
@@ -105,9 +107,17 @@ class EvidenceSearch:
         """Whether the documents know what a question names; who wants to see what has no support is not held to it."""
         return self._answering.unsupported == "show" or not judgement.get("unknown_names")
 
-    def sum_of(self, question: str, hits: Sequence[Evidence], judgement: Mapping[str, float]) -> tuple[Sentence, ...]:
-        """The sum that a whole question asks for, with what it is computed from; empty if it asks for none."""
-        wanted = wanted_sum(question, answered_in(question, LANGUAGES))
+    def sum_of(
+        self, asked: str, rewriting: Rewriting, hits: Sequence[Evidence], judgement: Mapping[str, float]
+    ) -> tuple[Sentence, ...]:
+        """The sum that a question asks for as it was ``asked``, with what it is computed from; empty if for none.
+
+        Of what the question before it asked, where it names nothing itself.
+        """
+        question = rewriting.standalone
+        language = answered_in(question, LANGUAGES)
+        besides = sum_besides(asked, rewriting.before, language) if rewriting.rule else None
+        wanted = besides or wanted_sum(question, language)
         if wanted is None or not self.knows_names(judgement):
             return ()
         return computed(wanted, self.places(wanted.asked, hits), hits, judgement["probability"])
@@ -118,6 +128,17 @@ def merged(lists: Sequence[Sequence[Evidence]], others: Sequence[Evidence]) -> l
     in_turn = (hit for hits in zip_longest(*lists) for hit in hits if hit)
     unique = {hit.chunk: hit for hit in (*in_turn, *others)}
     return [replace(hit, rank=rank) for rank, hit in enumerate(unique.values(), 1)]
+
+
+def _cited_row(quotation: str, hits: Iterable[Evidence]) -> Citation | None:
+    """Where the row stands that was quoted in these words; None for what is no such quotation."""
+    for hit in hits:
+        for span in spans(hit):
+            if span.row and quotation.startswith(f"{span.row.label}: "):
+                cells = {cell_in_words(*one) for one in span.row.cells}
+                if cells.issuperset(quotation.removeprefix(f"{span.row.label}: ").split("; ")):
+                    return cite(hit, span.start, span.end)
+    return None
 
 
 def _with_table(hits: Sequence[Evidence], tables: Sequence[Evidence], question: str) -> list[Evidence]:

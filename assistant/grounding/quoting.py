@@ -8,7 +8,8 @@ What says nothing by itself is not quoted by itself: a heading or a question nev
 what opens a list with its items, and what answers a question from its first word on, which may be "No.".
 An answer whose citations all fit clearly worse than the best place misses the question (docs/log.md).
 A follow-up looks into the section that the answer before it cites: its own words count most there, what was cited is
-not quoted again unless it holds them, or nothing else fits.
+not quoted again unless it holds them, nothing else fits, or it is asked why. Of a table that was cited it gets the row
+or column that its own words name.
 What limits a quotation and stands behind it in its section belongs to it: "The cover exists only if the bicycle was
 locked." A sentence limits another if it denies, restricts or ends something, and either points back to it ("This does
 not apply to students", "Excluded are …") or begins with words of which that one holds most.
@@ -25,6 +26,7 @@ from assistant.grounding.spans import Span, spans
 from assistant.grounding.support import Weights
 from assistant.grounding.tables import (
     Row,
+    asked_besides,
     is_any_of_its_table,
     is_looked_up,
     means_another,
@@ -33,7 +35,7 @@ from assistant.grounding.tables import (
 )
 from assistant.retrieval.editions import is_superseded
 from assistant.retrieval.embedder import Embedder
-from assistant.text.lexicon import forms, grammar, no_subject, vocabulary, whole_words
+from assistant.text.lexicon import everywhere, forms, grammar, no_subject, vocabulary, whole_words
 from assistant.text.negation import denials
 from assistant.text.overlap import weighted_coverage
 from assistant.text.quantities import SPANS_OF_TIME, quantities, unit_of, units_named
@@ -143,6 +145,8 @@ class Places:
     @property
     def is_any_row(self) -> bool:
         """Whether the best place is a row of which the question says nothing that the other rows do not have."""
+        if self._ranked and self._is_besides(self._ranked[0][1]):
+            return False
         row, language = (self._ranked[0][1].span.row, self._ranked[0][1].hit.language) if self._ranked else (None, "")
         return row is not None and is_any_of_its_table(row, self.question, language)
 
@@ -173,7 +177,7 @@ class Places:
         Where a newer edition is among the passages, an older one alone answers nothing. Citations of places that are
         not ranked for another reason are not doubted.
         """
-        scores = [score for score, one in self._ranked for citation in citations if _holds(one, citation)]
+        scores = [score for score, one in self._ranked for citation in citations if _holds(one.hit, one.span, citation)]
         if not scores and all(citation.hit in self._superseded for citation in citations):
             return self._best
         return self._best - max(scores) if scores else 0.0
@@ -193,7 +197,7 @@ class Places:
             candidate
             for hit in self._hits
             if hit.rank not in self._superseded
-            for candidate in _candidates(hit, self.question)
+            for candidate in _candidates(hit, self.question, self._besides)
             if candidate.span.row or len(candidate.text) >= _SHORTEST_SENTENCE
         ]
         if not candidates:
@@ -214,7 +218,27 @@ class Places:
         return others if others and others[0][0] >= _LEAST_FIT else ranked
 
     def _is_cell(self, one: _Candidate) -> bool:
-        return one.span.row is not None and is_looked_up(one.span.row, self.question, one.hit.language)
+        if one.span.row is None:
+            return False
+        return self._is_besides(one) or is_looked_up(one.span.row, self.question, one.hit.language)
+
+    def _is_besides(self, one: _Candidate) -> bool:
+        return (one.hit.rank, one.span.start) in self._besides
+
+    @cached_property
+    def _besides(self) -> Mapping[tuple[int, int], list[tuple[str, str]]]:
+        """The cells that a follow-up asks for in tables cited before it, by passage and place of their row."""
+        found: dict[tuple[int, int], list[tuple[str, str]]] = {}
+        if self._before is None:
+            return found
+        for hit in self._hits:
+            rows = {span.row: span for span in spans(hit) if span.row}
+            for row, span in rows.items():
+                if not any(_holds(hit, span, citation) for citation in self._before.cited):
+                    continue
+                if meant := asked_besides(row, self._before.asked, self.question, hit.language):
+                    found[hit.rank, rows[meant[0]].start] = meant[1]
+        return found
 
     def _wanted(self, language: str) -> Mapping[str, float]:
         """The stems of the question by weight; of a follow-up its own above all."""
@@ -224,9 +248,16 @@ class Places:
 
     def _was_said(self, one: _Candidate) -> bool:
         """Whether a place was cited before a follow-up and holds nothing that this adds."""
-        if self._before is None or not any(_holds(one, citation) for citation in self._before.cited):
+        if self._before is None or self._is_besides(one):
             return False
-        added = set(words(self._before.asked)) - no_subject(one.hit.language)
+        if not any(_holds(one.hit, one.span, citation) for citation in self._before.cited):
+            return False
+        asked = set(words(self._before.asked))
+        added = asked - no_subject(one.hit.language)
+        if not added and asked & everywhere(
+            "reasons_asked"
+        ):  # why stands with what was said, more often than behind it
+            return False
         return set(stems(one.text, one.hit.language)).isdisjoint(stems(" ".join(added), one.hit.language))
 
     def _is_near(self, one: _Candidate) -> bool:
@@ -247,9 +278,9 @@ def _coverage(one: _Candidate, wanted: Mapping[str, float]) -> float:
     return weighted_coverage(wanted, held)
 
 
-def _holds(one: _Candidate, citation: Citation) -> bool:
-    start, end = one.hit.start + one.span.start, one.hit.start + one.span.end
-    return one.hit.path == citation.path and citation.start < end and start < citation.end
+def _holds(hit: Evidence, span: Span, citation: Citation) -> bool:
+    start, end = hit.start + span.start, hit.start + span.end
+    return hit.path == citation.path and citation.start < end and start < citation.end
 
 
 def _overlap(one: Sentence, other: Sentence) -> bool:
@@ -259,8 +290,10 @@ def _overlap(one: Sentence, other: Sentence) -> bool:
     return share_place or one.text in other.text or other.text in one.text
 
 
-def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
-    """The sentences and rows of a passage that may be quoted, in order."""
+def _candidates(
+    hit: Evidence, question: str, besides: Mapping[tuple[int, int], list[tuple[str, str]]]
+) -> Iterator[_Candidate]:
+    """The sentences and rows of a passage that may be quoted, in order; ``besides`` are cells for a follow-up."""
     asked: tuple[int, str] | None = None  # where its answer begins, and the question
     path: str | None = None
     for span in spans(hit):
@@ -274,7 +307,8 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
         text = " ".join(hit.text[span.start : span.end].split())
         if block.kind in {"heading", "fields"}:
             continue
-        if span.row and means_another(span.row, question, hit.language, question, surely=True):
+        cells = besides.get((hit.rank, span.start))
+        if span.row and not cells and means_another(span.row, question, hit.language, question, surely=True):
             continue
         if asks(text):
             asked = (span.end, f"{path} {text}")
@@ -282,7 +316,7 @@ def _candidates(hit: Evidence, question: str) -> Iterator[_Candidate]:
         heading = asked[1] if asked else path
         known = f"{span.introduction} {numbers_within(span.row, question)}" if span.row else ""
         if span.row:
-            text = row_in_words(span.row, named_cells(span.row, question, hit.language))
+            text = row_in_words(span.row, cells or named_cells(span.row, question, hit.language))
         elif _is_item(span):
             text = f"{span.introduction} {text}".lstrip()
         yield _Candidate(hit, span, text, heading, asked[0] if asked else None, known)

@@ -243,7 +243,7 @@ def of_what_was_said(
     wanted = wanted_sum(asked, language)
     if wanted is None or len(said) != 1 or not said[0].citations or any(one.warning for one in said[0].citations):
         return None
-    if not (no_subject(language) | set(words(answers("one_person")[wanted.language]))).issuperset(words(wanted.asked)):
+    if not _names_nothing(wanted):
         return None
     sources = (said[0].text, *(citation.quote for citation in said[0].citations))
     amounts = {amount_said_alone(source, before, language) for source in sources}
@@ -252,6 +252,24 @@ def of_what_was_said(
         return None
     text = calculation(wanted, [amount])
     return Sentence(text, True, "", said[0].citations) if text else None
+
+
+def sum_besides(asked: str, before: str, language: str) -> Wanted | None:
+    """The sum that a follow-up asks for ("how much is that a month?") of what the question ``before`` it asked.
+
+    None where it names a thing of its own.
+    """
+    wanted = wanted_sum(asked, language)
+    if wanted is None or not before or not _names_nothing(wanted):
+        return None
+    basis = basis_in(in_figures(before, wanted.language), wanted.language)
+    earlier = " ".join(basis.rest.replace(";", " ").rstrip(" ?.!").split())
+    return replace(wanted, asked=f"{earlier}?")
+
+
+def _names_nothing(wanted: Wanted) -> bool:
+    known = no_subject(wanted.language) | set(words(answers("one_person")[wanted.language]))
+    return known.issuperset(words(wanted.asked))
 
 
 def calculation(wanted: Wanted, amounts: Sequence[Amount]) -> str:

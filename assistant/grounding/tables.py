@@ -118,6 +118,29 @@ def is_told_from_others(row: Row, text: str, language: str) -> bool:
     return own > max(others, default=NO_FIT)
 
 
+def asked_besides(row: Row, own: str, question: str, language: str) -> tuple[Row, list[tuple[str, str]]] | None:
+    """The row and (header, cell) of it that a follow-up asks for in a table of which a ``row`` was cited before it.
+
+    Its ``own`` words name another column of that row, or else another row: that which has more of them than any other,
+    of several such rows the one that the whole ``question`` means. None where they name neither.
+    """
+
+    def shared(label: str) -> int:
+        return len(_label_stems(label, language) & stems_of(own, language))
+
+    columns = sorted(row.cells, key=lambda cell: -shared(cell[0]))
+    if columns and shared(columns[0][0]) > max((shared(header) for header, _ in columns[1:]), default=0):
+        return row, columns[:1]
+    fits = {
+        Row(its, row.table): (shared(its[0]), *_row_fit(row.table, its, question, language, question))
+        for its in row.table.rows
+    }
+    best = max(fits, key=fits.__getitem__)
+    if not fits[best][0] or list(fits.values()).count(fits[best]) > 1 or best == row:
+        return None
+    return best, named_cells(best, question, language)
+
+
 def is_named_in_full(row: Row, text: str, language: str) -> bool:
     """Whether a text has all words of a row's label; for a range in it, a number within that."""
     its = without_ranges(row.label) if numbers_within(row, text) else row.label

@@ -260,3 +260,11 @@ def test_what_was_cited_before_is_quoted_again_where_it_holds_what_a_follow_up_a
     before = EarlierAnswer("and in Max?", (cite(hit, 0, len(text)),))
     (only,) = Places("in Max (dental treatment covered in Standard)?", [hit], FakeEmbedder(), alike, before).quotes()
     assert only.text == text
+
+
+def test_why_is_answered_by_what_was_said_too() -> None:
+    text = "Complaints about data are passed on at once, because the legal limit of a month runs from receipt."
+    said, other = evidence(text, 1), evidence("Complaints about data are read by the complaints office as well.", 2)
+    before = EarlierAnswer("Why?", (cite(said, 0, len(text)),))
+    first, *_ = Places("Why (complaints about data)?", [said, other], FakeEmbedder(), alike, before).quotes()
+    assert first.text == text

@@ -1,11 +1,14 @@
 """A question that names a row and a column gets the cell where they meet; ranges are understood as ranges."""
 
+from collections.abc import Iterable, Mapping
+
 import pytest
 from fakes import FakeEmbedder
 from samples import evidence
 
+from assistant.grounding.grounder import cite
 from assistant.grounding.outcomes import QuestionPart, by_parts, outcome_of
-from assistant.grounding.quoting import Places
+from assistant.grounding.quoting import EarlierAnswer, Places
 from assistant.grounding.spans import spans
 from assistant.grounding.support import support
 from assistant.grounding.tables import Row, Table, is_looked_up, means_another, named_cells
@@ -33,6 +36,10 @@ GARAGES = """| id | name | city | phone |
 KEPT = """| Data | Kept for |
 | Recordings of calls | 90 days |
 | Claims | ten years |"""
+
+
+def alike(some: Iterable[str]) -> Mapping[str, float]:
+    return dict.fromkeys(some, 1.0)
 
 
 def rows_of(table: str) -> list[Row]:
@@ -180,3 +187,40 @@ def test_a_row_that_the_question_does_not_tell_from_the_others_is_no_answer(ques
 )
 def test_a_row_of_a_single_cell_is_asked_for_by_its_whole_name(table: str, question: str, is_asked_for: bool) -> None:
     assert any(is_looked_up(row, question, "en") for row in rows_of(table)) == is_asked_for
+
+
+AUTHORITY = """| Role | Payment | Refusal |
+| Handler | up to 5,000 euros | none |
+| Senior handler | up to 25,000 euros | up to 15,000 euros |
+| Team leader | up to 75,000 euros | up to 50,000 euros |"""
+
+
+@pytest.mark.parametrize(
+    ("table", "cited", "asked", "question", "said"),
+    [
+        (
+            AUTHORITY,
+            "| Senior handler",
+            "and a team leader?",
+            "a team leader (amount a senior handler may release by payment)?",
+            "Team leader: up to 75,000 euros (Payment)",
+        ),
+        (
+            AUTHORITY,
+            "| Senior handler",
+            "and as refusal?",
+            "as refusal (amount a senior handler may release by payment)?",
+            "Senior handler: up to 15,000 euros (Refusal)",
+        ),
+        (PREMIUMS, "| 41 to 50", "and at 35?", "at 35 (Zahn 90 cost at 45)?", "31 to 40: 27.3 (Zahn 90)"),
+    ],
+)
+def test_a_follow_up_gets_the_row_or_column_that_it_names_in_the_table_cited_before(
+    table: str, cited: str, asked: str, question: str, said: str
+) -> None:
+    other = "A team leader and a senior handler may both grant goodwill beside each payment and refusal."
+    hits = [evidence(other, 1, document="other.md"), evidence(table, 2)]
+    start = table.index(cited)
+    before = EarlierAnswer(asked, (cite(hits[1], start, table.index("|\n", start) + 1),))
+    places = Places(question, hits, FakeEmbedder(), alike, before)
+    assert places.quotes()[0].text == said and places.is_looked_up and not places.is_any_row
